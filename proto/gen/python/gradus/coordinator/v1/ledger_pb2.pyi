@@ -1,0 +1,204 @@
+from gradus.rollout.v1 import task_pb2 as _task_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GroupFate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GROUP_FATE_UNSPECIFIED: _ClassVar[GroupFate]
+    GROUP_FATE_KEPT: _ClassVar[GroupFate]
+    GROUP_FATE_NO_VARIANCE: _ClassVar[GroupFate]
+    GROUP_FATE_SHRUNK: _ClassVar[GroupFate]
+    GROUP_FATE_DROPPED: _ClassVar[GroupFate]
+    GROUP_FATE_EVALUATED: _ClassVar[GroupFate]
+    GROUP_FATE_SURPLUS: _ClassVar[GroupFate]
+GROUP_FATE_UNSPECIFIED: GroupFate
+GROUP_FATE_KEPT: GroupFate
+GROUP_FATE_NO_VARIANCE: GroupFate
+GROUP_FATE_SHRUNK: GroupFate
+GROUP_FATE_DROPPED: GroupFate
+GROUP_FATE_EVALUATED: GroupFate
+GROUP_FATE_SURPLUS: GroupFate
+
+class LedgerEntry(_message.Message):
+    __slots__ = ("run_id", "at_ms", "run_started", "stage_entered", "group_opened", "group_closed", "step_formed", "step_committed", "eval_finished", "gate_decided", "stage_finished", "run_ended", "run_resumed")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    RUN_STARTED_FIELD_NUMBER: _ClassVar[int]
+    STAGE_ENTERED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_OPENED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_CLOSED_FIELD_NUMBER: _ClassVar[int]
+    STEP_FORMED_FIELD_NUMBER: _ClassVar[int]
+    STEP_COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    EVAL_FINISHED_FIELD_NUMBER: _ClassVar[int]
+    GATE_DECIDED_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FINISHED_FIELD_NUMBER: _ClassVar[int]
+    RUN_ENDED_FIELD_NUMBER: _ClassVar[int]
+    RUN_RESUMED_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    at_ms: int
+    run_started: RunStarted
+    stage_entered: StageEntered
+    group_opened: GroupOpened
+    group_closed: GroupClosed
+    step_formed: StepFormed
+    step_committed: StepCommitted
+    eval_finished: EvalFinished
+    gate_decided: GateDecided
+    stage_finished: StageFinished
+    run_ended: RunEnded
+    run_resumed: RunResumed
+    def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ...) -> None: ...
+
+class RunStarted(_message.Message):
+    __slots__ = ("recipe_json", "recipe_hash", "seed", "directory")
+    RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_HASH_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    recipe_json: str
+    recipe_hash: str
+    seed: int
+    directory: str
+    def __init__(self, recipe_json: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., directory: _Optional[str] = ...) -> None: ...
+
+class RunResumed(_message.Message):
+    __slots__ = ("learner_step",)
+    LEARNER_STEP_FIELD_NUMBER: _ClassVar[int]
+    learner_step: int
+    def __init__(self, learner_step: _Optional[int] = ...) -> None: ...
+
+class StageEntered(_message.Message):
+    __slots__ = ("stage", "stage_index")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    stage_index: int
+    def __init__(self, stage: _Optional[str] = ..., stage_index: _Optional[int] = ...) -> None: ...
+
+class GroupOpened(_message.Message):
+    __slots__ = ("group_id", "stage", "step", "purpose", "question_id", "task_ids", "evaluation")
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    group_id: str
+    stage: str
+    step: int
+    purpose: _task_pb2.Purpose
+    question_id: str
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    evaluation: str
+    def __init__(self, group_id: _Optional[str] = ..., stage: _Optional[str] = ..., step: _Optional[int] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., question_id: _Optional[str] = ..., task_ids: _Optional[_Iterable[str]] = ..., evaluation: _Optional[str] = ...) -> None: ...
+
+class SampleOutcome(_message.Message):
+    __slots__ = ("task_id", "reward", "advantage", "trajectory_sequence", "truncated")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    ADVANTAGE_FIELD_NUMBER: _ClassVar[int]
+    TRAJECTORY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    reward: float
+    advantage: float
+    trajectory_sequence: int
+    truncated: bool
+    def __init__(self, task_id: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., trajectory_sequence: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class GroupClosed(_message.Message):
+    __slots__ = ("group_id", "fate", "samples")
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    FATE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    group_id: str
+    fate: GroupFate
+    samples: _containers.RepeatedCompositeFieldContainer[SampleOutcome]
+    def __init__(self, group_id: _Optional[str] = ..., fate: _Optional[_Union[GroupFate, str]] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ...) -> None: ...
+
+class StepFormed(_message.Message):
+    __slots__ = ("step", "stage", "stage_step", "samples")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_STEP_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    stage: str
+    stage_step: int
+    samples: _containers.RepeatedCompositeFieldContainer[SampleOutcome]
+    def __init__(self, step: _Optional[int] = ..., stage: _Optional[str] = ..., stage_step: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ...) -> None: ...
+
+class StepCommitted(_message.Message):
+    __slots__ = ("step", "version", "weights_path", "checkpoint_path", "metrics")
+    class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_PATH_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_PATH_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    version: int
+    weights_path: str
+    checkpoint_path: str
+    metrics: _containers.ScalarMap[str, float]
+    def __init__(self, step: _Optional[int] = ..., version: _Optional[int] = ..., weights_path: _Optional[str] = ..., checkpoint_path: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class EvalFinished(_message.Message):
+    __slots__ = ("stage", "name", "metrics")
+    class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    name: str
+    metrics: _containers.ScalarMap[str, float]
+    def __init__(self, stage: _Optional[str] = ..., name: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class GateDecided(_message.Message):
+    __slots__ = ("stage", "passed", "reason", "action")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    passed: bool
+    reason: str
+    action: str
+    def __init__(self, stage: _Optional[str] = ..., passed: _Optional[bool] = ..., reason: _Optional[str] = ..., action: _Optional[str] = ...) -> None: ...
+
+class StageFinished(_message.Message):
+    __slots__ = ("stage", "steps", "reason")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    steps: int
+    reason: str
+    def __init__(self, stage: _Optional[str] = ..., steps: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class RunEnded(_message.Message):
+    __slots__ = ("state", "message")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    message: str
+    def __init__(self, state: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,5 @@
+from gradus.learner.v1 import learner_pb2 as _learner_pb2
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor

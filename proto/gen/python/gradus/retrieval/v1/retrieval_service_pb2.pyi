@@ -1,0 +1,5 @@
+from gradus.retrieval.v1 import retrieval_pb2 as _retrieval_pb2
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor

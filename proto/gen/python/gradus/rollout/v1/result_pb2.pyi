@@ -1,0 +1,90 @@
+from gradus.rollout.v1 import task_pb2 as _task_pb2
+from gradus.trajectory.v1 import trajectory_pb2 as _trajectory_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class FailureClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAILURE_CLASS_UNSPECIFIED: _ClassVar[FailureClass]
+    FAILURE_CLASS_POLICY_UNAVAILABLE: _ClassVar[FailureClass]
+    FAILURE_CLASS_RETRIEVAL_UNAVAILABLE: _ClassVar[FailureClass]
+    FAILURE_CLASS_REWARD_UNAVAILABLE: _ClassVar[FailureClass]
+    FAILURE_CLASS_ROLLOUT_TIMEOUT: _ClassVar[FailureClass]
+    FAILURE_CLASS_INTERNAL: _ClassVar[FailureClass]
+    FAILURE_CLASS_MALFORMED_TURN: _ClassVar[FailureClass]
+    FAILURE_CLASS_CONTEXT_OVERFLOW: _ClassVar[FailureClass]
+    FAILURE_CLASS_TURN_LIMIT: _ClassVar[FailureClass]
+    FAILURE_CLASS_TRUNCATED_TURN: _ClassVar[FailureClass]
+FAILURE_CLASS_UNSPECIFIED: FailureClass
+FAILURE_CLASS_POLICY_UNAVAILABLE: FailureClass
+FAILURE_CLASS_RETRIEVAL_UNAVAILABLE: FailureClass
+FAILURE_CLASS_REWARD_UNAVAILABLE: FailureClass
+FAILURE_CLASS_ROLLOUT_TIMEOUT: FailureClass
+FAILURE_CLASS_INTERNAL: FailureClass
+FAILURE_CLASS_MALFORMED_TURN: FailureClass
+FAILURE_CLASS_CONTEXT_OVERFLOW: FailureClass
+FAILURE_CLASS_TURN_LIMIT: FailureClass
+FAILURE_CLASS_TRUNCATED_TURN: FailureClass
+
+class RolloutResult(_message.Message):
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "attempt", "failure", "failure_detail", "reward", "rewards", "prediction", "turns", "tool_calls", "tool_failures", "prompt_tokens", "model_tokens", "environment_tokens", "truncated", "versions", "trajectory_sequence", "duration_ms", "worker_id")
+    class RewardsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    REWARDS_FIELD_NUMBER: _ClassVar[int]
+    PREDICTION_FIELD_NUMBER: _ClassVar[int]
+    TURNS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    TRAJECTORY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    task_id: str
+    group_id: str
+    sample_index: int
+    stage: str
+    purpose: _task_pb2.Purpose
+    attempt: int
+    failure: FailureClass
+    failure_detail: str
+    reward: float
+    rewards: _containers.ScalarMap[str, float]
+    prediction: str
+    turns: int
+    tool_calls: int
+    tool_failures: int
+    prompt_tokens: int
+    model_tokens: int
+    environment_tokens: int
+    truncated: bool
+    versions: _trajectory_pb2.VersionSpan
+    trajectory_sequence: int
+    duration_ms: int
+    worker_id: str
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[FailureClass, str]] = ..., failure_detail: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Mapping[str, float]] = ..., prediction: _Optional[str] = ..., turns: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_failures: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ..., versions: _Optional[_Union[_trajectory_pb2.VersionSpan, _Mapping]] = ..., trajectory_sequence: _Optional[int] = ..., duration_ms: _Optional[int] = ..., worker_id: _Optional[str] = ...) -> None: ...
