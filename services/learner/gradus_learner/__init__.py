@@ -1,0 +1,1 @@
+"""Gradus learner: policy model, losses, training step and the built-in engine."""

@@ -1,0 +1,339 @@
+"""A decoder-only transformer of Qwen3's shape, in any size, with Hugging Face's tensor names.
+
+Shapes: B sequences, T tokens, D hidden, H query heads, K key-value heads, E head width, V vocabulary.
+
+Padding goes on the right: with the causal mask a padded position never reaches a real one, so a padded batch needs
+no mask of its own, only that its padded outputs are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ModelError(ValueError):
+    """A model directory that is missing, incomplete or of another architecture."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The keys of config.json that matter; names are Hugging Face's."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    max_position_embeddings: int = 4096
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10_000.0
+    tie_word_embeddings: bool = True
+    eos_token_id: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (
+            "vocab_size",
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "head_dim",
+            "max_position_embeddings",
+        ):
+            if getattr(self, name) <= 0:
+                raise ModelError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.num_attention_heads % self.num_key_value_heads != 0:
+            raise ModelError(
+                f"num_attention_heads {self.num_attention_heads} is not a multiple of "
+                f"num_key_value_heads {self.num_key_value_heads}"
+            )
+        if self.head_dim % 2 != 0:
+            raise ModelError(f"head_dim is {self.head_dim}; rotary embeddings need an even width")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str = "config.json") -> ModelConfig:
+        """Read Hugging Face's keys; whatever would change the mathematics and is not built is refused by name."""
+        if values.get("model_type", "qwen3") != "qwen3":
+            raise ModelError(f"{where}: model_type is {values['model_type']!r}; only 'qwen3' is supported")
+        if values.get("hidden_act", "silu") != "silu":
+            raise ModelError(f"{where}: hidden_act is {values['hidden_act']!r}; only 'silu' is supported")
+        if values.get("attention_bias") or values.get("use_sliding_window"):
+            raise ModelError(f"{where}: attention_bias and use_sliding_window must be false")
+        rope = cast("Mapping[str, Any]", values.get("rope_parameters") or values.get("rope_scaling") or {})
+        if rope.get("rope_type", "default") != "default":
+            raise ModelError(f"{where}: rope_type is {rope['rope_type']!r}; only 'default' is supported")
+        required = (
+            "vocab_size",
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+        )
+        missing = [key for key in required if key not in values]
+        if missing:
+            raise ModelError(f"{where}: missing {', '.join(missing)}")
+        heads = int(values["num_attention_heads"])
+        eos = values.get("eos_token_id", 0)
+        return cls(
+            vocab_size=int(values["vocab_size"]),
+            hidden_size=int(values["hidden_size"]),
+            intermediate_size=int(values["intermediate_size"]),
+            num_hidden_layers=int(values["num_hidden_layers"]),
+            num_attention_heads=heads,
+            num_key_value_heads=int(values.get("num_key_value_heads") or heads),
+            head_dim=int(values.get("head_dim") or int(values["hidden_size"]) // heads),
+            max_position_embeddings=int(values.get("max_position_embeddings", 4096)),
+            rms_norm_eps=float(values.get("rms_norm_eps", 1e-6)),
+            rope_theta=float(values.get("rope_theta") or rope.get("rope_theta", 10_000.0)),
+            tie_word_embeddings=bool(values.get("tie_word_embeddings", False)),
+            eos_token_id=int(eos[0] if isinstance(eos, list) else (eos or 0)),
+        )
+
+    @classmethod
+    def from_directory(cls, directory: str | Path) -> ModelConfig:
+        path = Path(directory) / "config.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"{path}: not found; a model directory holds config.json and model.safetensors") from None
+        except json.JSONDecodeError as error:
+            raise ModelError(f"{path}: not JSON: {error}") from None
+        return cls.from_mapping(values, str(path))
+
+    def to_json(self) -> str:
+        values = {
+            "architectures": ["Qwen3ForCausalLM"],
+            "model_type": "qwen3",
+            **asdict(self),
+            "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta},
+            "hidden_act": "silu",
+            "attention_bias": False,
+            "attention_dropout": 0.0,
+            "use_sliding_window": False,
+            "dtype": "float32",
+        }
+        return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        return self.weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)).to(x.dtype)
+
+
+def rotary_tables(config: ModelConfig, positions_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """cos and sin of shape (B, T, E); both halves repeat, as Qwen3's rotate-half form wants."""
+    half = torch.arange(0, config.head_dim, 2, device=positions_BT.device, dtype=torch.float32)
+    inverse = 1.0 / config.rope_theta ** (half / config.head_dim)
+    angle = positions_BT.float().unsqueeze(-1) * inverse
+    angle = torch.cat((angle, angle), dim=-1)
+    return angle.cos().to(dtype), angle.sin().to(dtype)
+
+
+def rotate(x_BHTE: Tensor, cos_BTE: Tensor, sin_BTE: Tensor) -> Tensor:
+    first, second = x_BHTE.chunk(2, dim=-1)
+    turned = torch.cat((-second, first), dim=-1)
+    return x_BHTE * cos_BTE.unsqueeze(1) + turned * sin_BTE.unsqueeze(1)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, head = config.hidden_size, config.head_dim
+        self.q_proj = nn.Linear(width, config.num_attention_heads * head, bias=False)
+        self.k_proj = nn.Linear(width, config.num_key_value_heads * head, bias=False)
+        self.v_proj = nn.Linear(width, config.num_key_value_heads * head, bias=False)
+        self.o_proj = nn.Linear(config.num_attention_heads * head, width, bias=False)
+        self.q_norm = RMSNorm(head, config.rms_norm_eps)
+        self.k_norm = RMSNorm(head, config.rms_norm_eps)
+
+    def forward(self, x_BTD: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        batch, length, _ = x_BTD.shape
+        config = self.config
+        heads, groups = config.num_attention_heads, config.num_key_value_heads
+        q = self.q_norm(self.q_proj(x_BTD).view(batch, length, heads, -1)).transpose(1, 2)
+        k = self.k_norm(self.k_proj(x_BTD).view(batch, length, groups, -1)).transpose(1, 2)
+        v = self.v_proj(x_BTD).view(batch, length, groups, -1).transpose(1, 2)
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if groups != heads:
+            k = k.repeat_interleave(heads // groups, dim=1)
+            v = v.repeat_interleave(heads // groups, dim=1)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1))
+
+
+class FeedForward(nn.Module):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Layer(nn.Module):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.self_attn = Attention(config)
+        self.mlp = FeedForward(config)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Decoder(nn.Module):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+
+class Policy(nn.Module):
+    """Token ids to next-token logits."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Decoder(config)
+        self.lm_head = None if config.tie_word_embeddings else nn.Linear(config.hidden_size, config.vocab_size, False)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Normal weights of 0.02; what writes to the residual stream is scaled down by its depth (GPT-2)."""
+        residual = 0.02 / math.sqrt(2 * self.config.num_hidden_layers)
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if parameter.dim() == 1:
+                    parameter.fill_(1.0)
+                else:
+                    scale = residual if name.endswith(("o_proj.weight", "down_proj.weight")) else 0.02
+                    parameter.normal_(0.0, scale, generator=generator)
+
+    @property
+    def output_weight_VD(self) -> Tensor:
+        return self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
+
+    def hidden(
+        self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        """Final hidden states (B, T, D), after the last norm.
+
+        `attention_mask` is boolean, broadcastable to (B, H, T, T), true where a query may look at a key;
+        None is causal. `positions_BT` counts from 0 when None.
+        """
+        if positions_BT is None:
+            positions_BT = torch.arange(token_ids_BT.shape[1], device=token_ids_BT.device).unsqueeze(0)
+        x_BTD = self.model.embed_tokens(token_ids_BT)
+        cos, sin = rotary_tables(self.config, positions_BT, x_BTD.dtype)
+        for layer in self.model.layers:
+            x_BTD = layer(x_BTD, cos, sin, attention_mask)
+        return self.model.norm(x_BTD)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return F.linear(hidden, self.output_weight_VD)
+
+    def forward(
+        self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        return self.logits(self.hidden(token_ids_BT, positions_BT, attention_mask))
+
+
+def parameter_count(policy: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in policy.parameters())
+
+
+def load_weights(policy: Policy, directory: str | Path) -> None:
+    """Replace the parameters by those in `directory`; nothing changes if a tensor is missing or has another shape."""
+    root = Path(directory)
+    files = sorted(root.glob("model*.safetensors"))
+    if not files:
+        raise ModelError(f"{root}: no model.safetensors; a model directory holds config.json and model.safetensors")
+    found: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            found.update(load_file(str(file)))
+        except Exception as error:
+            raise ModelError(f"{file}: not a whole safetensors file: {error}") from error
+    if policy.config.tie_word_embeddings:
+        found.pop("lm_head.weight", None)
+    own = dict(policy.named_parameters())
+    missing = sorted(own.keys() - found.keys())
+    unknown = sorted(found.keys() - own.keys())
+    if missing or unknown:
+        raise ModelError(f"{root}: tensors missing: {missing[:5]}, not expected: {unknown[:5]}")
+    for name, parameter in own.items():
+        if found[name].shape != parameter.shape:
+            raise ModelError(
+                f"{root}: {name} has shape {tuple(found[name].shape)}, config.json says {tuple(parameter.shape)}"
+            )
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(found[name])
+
+
+def load_policy(
+    directory: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> Policy:
+    policy = Policy(ModelConfig.from_directory(directory)).to(device=device, dtype=dtype)
+    load_weights(policy, directory)
+    return policy
+
+
+def write_durably(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a neighbour file, then fsync it and rename it to `path`: the name shows a whole file or none."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        write(partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def weights_of(policy: Policy) -> dict[str, Tensor]:
+    return {name: parameter.detach().contiguous().cpu() for name, parameter in policy.named_parameters()}
+
+
+def save_weights(policy: Policy, directory: str | Path) -> None:
+    """Write config.json and model.safetensors; each name shows a whole file or none."""
+    root = Path(directory)
+    root.mkdir(parents=True, exist_ok=True)
+    write_durably(root / "config.json", lambda path: path.write_text(policy.config.to_json(), encoding="utf-8"))
+    weights = weights_of(policy)
+    write_durably(root / "model.safetensors", lambda path: save_file(weights, str(path), {"format": "pt"}))
+

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from gradus_learner.model import ModelConfig, ModelError, Policy, load_policy, parameter_count, save_weights
+
+
+def tiny(tie: bool = True, kv_heads: int = 2) -> ModelConfig:
+    return ModelConfig(
+        vocab_size=97,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=kv_heads,
+        head_dim=12,
+        max_position_embeddings=128,
+        tie_word_embeddings=tie,
+        eos_token_id=3,
+    )
+
+
+def random_policy(config: ModelConfig, seed: int = 0) -> Policy:
+    policy = Policy(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.normal_(0.0, 0.2, generator=generator)
+            if parameter.dim() == 1:
+                parameter.add_(1.0)
+    return policy
+
+
+@pytest.mark.parametrize("tie", [True, False])
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_logits_equal_those_of_transformers_on_the_same_directory(tmp_path: Path, tie: bool, kv_heads: int) -> None:
+    from transformers import Qwen3ForCausalLM
+
+    policy = random_policy(tiny(tie, kv_heads))
+    save_weights(policy, tmp_path)
+    reference = Qwen3ForCausalLM.from_pretrained(tmp_path).eval()
+    ids = torch.randint(0, 97, (3, 40), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = reference(input_ids=ids).logits
+        actual = policy(ids)
+    assert torch.allclose(actual, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_saved_weights_load_to_the_same_parameters(tmp_path: Path) -> None:
+    policy = random_policy(tiny())
+    save_weights(policy, tmp_path)
+    again = load_policy(tmp_path)
+    assert again.config == policy.config
+    assert parameter_count(again) == parameter_count(policy)
+    for (name, left), (_, right) in zip(policy.named_parameters(), again.named_parameters(), strict=True):
+        assert torch.equal(left, right), name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_padding_on_the_right_does_not_change_real_positions() -> None:
+    policy = random_policy(tiny())
+    ids = torch.arange(1, 21).unsqueeze(0)
+    padded = torch.cat((ids, torch.zeros(1, 9, dtype=torch.long)), dim=1)
+    with torch.no_grad():
+        assert torch.allclose(policy(ids), policy(padded)[:, :20], atol=1e-5)
+
+
+def test_a_block_diagonal_mask_packs_sequences_without_crosstalk() -> None:
+    policy = random_policy(tiny())
+    left, right = torch.arange(1, 11), torch.arange(30, 45)
+    packed = torch.cat((left, right)).unsqueeze(0)
+    owner = torch.cat((torch.zeros(10), torch.ones(15)))
+    mask = (owner[:, None] == owner[None, :]) & torch.ones(25, 25, dtype=torch.bool).tril()
+    positions = torch.cat((torch.arange(10), torch.arange(15))).unsqueeze(0)
+    with torch.no_grad():
+        together = policy(packed, positions, mask)[0]
+        alone = torch.cat((policy(left.unsqueeze(0))[0], policy(right.unsqueeze(0))[0]))
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_a_model_of_another_architecture_is_refused_by_name() -> None:
+    with pytest.raises(ModelError, match="model_type is 'llama'"):
+        ModelConfig.from_mapping({"model_type": "llama"})
+
+
+def test_a_truncated_weights_file_is_refused_and_named(tmp_path: Path) -> None:
+    save_weights(random_policy(tiny()), tmp_path)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match=r"model\.safetensors: not a whole safetensors file"):
+        load_policy(tmp_path)
+
+
+def test_weights_of_another_shape_leave_the_policy_as_it_was(tmp_path: Path) -> None:
+    save_weights(random_policy(tiny()), tmp_path)
+    (tmp_path / "config.json").write_text(tiny().to_json().replace('"hidden_size": 32', '"hidden_size": 36'))
+    with pytest.raises(ModelError, match="has shape"):
+        load_policy(tmp_path)
