@@ -1,0 +1,95 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  SegmentKind,
+  SegmentSchema,
+  type FinishReason,
+  type LogprobKind,
+  type Sampling,
+  type Segment,
+  type VersionSpan,
+} from '#proto/trajectory/v1/trajectory_pb.ts';
+
+export function promptSegment(text: string, tokenIds: readonly number[]): Segment {
+  return create(SegmentSchema, { kind: SegmentKind.PROMPT, text, tokenIds: [...tokenIds] });
+}
+
+export function environmentSegment(text: string, tokenIds: readonly number[]): Segment {
+  return create(SegmentSchema, { kind: SegmentKind.ENVIRONMENT, text, tokenIds: [...tokenIds] });
+}
+
+/** What an engine's answer and the request for it say about one turn. */
+export interface ModelTurn {
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly logprobs: readonly number[];
+  readonly logprobKind: LogprobKind;
+  readonly finishReason: FinishReason;
+  readonly versions: VersionSpan;
+  readonly sampling: Sampling;
+}
+
+export function modelSegment(turn: ModelTurn): Segment {
+  return create(SegmentSchema, {
+    kind: SegmentKind.MODEL,
+    text: turn.text,
+    tokenIds: [...turn.tokenIds],
+    logprobs: [...turn.logprobs],
+    logprobKind: turn.logprobKind,
+    finishReason: turn.finishReason,
+    versions: turn.versions,
+    sampling: turn.sampling,
+  });
+}
+
+type Tokens = Pick<Segment, 'kind' | 'tokenIds'>;
+
+/** The sequence that the engine saw. */
+export function concatenateTokens(segments: readonly Tokens[]): number[] {
+  const all: number[] = [];
+  for (const segment of segments) for (const id of segment.tokenIds) all.push(id);
+  return all;
+}
+
+/** One entry per token of the sequence; true where the policy wrote it. Derived from the kind and from nothing else. */
+export function lossMask(segments: readonly Tokens[]): boolean[] {
+  const mask: boolean[] = [];
+  for (const segment of segments) {
+    const carriesLoss = segment.kind === SegmentKind.MODEL;
+    for (let i = 0; i < segment.tokenIds.length; i += 1) mask.push(carriesLoss);
+  }
+  return mask;
+}
+
+export interface TokenCounts {
+  readonly prompt: number;
+  readonly model: number;
+  readonly environment: number;
+}
+
+export function countTokens(segments: readonly Tokens[]): TokenCounts {
+  const count = (kind: SegmentKind): number =>
+    segments.reduce((sum, segment) => sum + (segment.kind === kind ? segment.tokenIds.length : 0), 0);
+  return {
+    prompt: count(SegmentKind.PROMPT),
+    model: count(SegmentKind.MODEL),
+    environment: count(SegmentKind.ENVIRONMENT),
+  };
+}
+
+/** Oldest and newest policy version that wrote a segment; undefined when the policy wrote none. */
+export function versionSpan(
+  segments: readonly Pick<Segment, 'kind' | 'versions'>[],
+): { readonly first: bigint; readonly last: bigint } | undefined {
+  let span: { first: bigint; last: bigint } | undefined;
+  for (const { kind, versions } of segments) {
+    if (kind !== SegmentKind.MODEL || versions === undefined) continue;
+    span =
+      span === undefined
+        ? { first: versions.first, last: versions.last }
+        : {
+            first: versions.first < span.first ? versions.first : span.first,
+            last: versions.last > span.last ? versions.last : span.last,
+          };
+  }
+  return span;
+}
