@@ -1,0 +1,62 @@
+import { TerminalError } from '#shared/errors.ts';
+
+export interface Document {
+  readonly id: string;
+  /** Empty when the row has none. */
+  readonly title: string;
+  readonly text: string;
+}
+
+const shapes = '{"id", "contents": "title\\ntext"} or {"id", "title", "text"}';
+
+/**
+ * One row of a corpus: `{id, title, text}`, or `{id, contents}` whose first line is the title (without a line break
+ * everything is text). Other keys are ignored; ids may be whole numbers. Errors read `where: field: …`.
+ */
+export function parseDocument(line: string, where: string): Document {
+  let row: unknown;
+  try {
+    row = JSON.parse(line);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw invalid(where, `not JSON (${reason}); expected ${shapes}`, cause);
+  }
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    throw invalid(where, `found ${kindOf(row)}; expected ${shapes}`);
+  }
+  const fields: Readonly<Record<string, unknown>> = { ...row };
+  const id = idOf(fields['id'], where);
+  if (fields['text'] !== undefined) {
+    const title = fields['title'] === undefined ? '' : stringOf('title', fields['title'], where);
+    return { id, title, text: stringOf('text', fields['text'], where) };
+  }
+  if (fields['contents'] === undefined) throw invalid(where, `contents: missing; expected ${shapes}`);
+  const contents = stringOf('contents', fields['contents'], where);
+  const end = contents.indexOf('\n');
+  return end < 0
+    ? { id, title: '', text: contents }
+    : { id, title: contents.slice(0, end).trim(), text: contents.slice(end + 1) };
+}
+
+function idOf(value: unknown, where: string): string {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  if (value === undefined) throw invalid(where, `id: missing; expected ${shapes}`);
+  if (typeof value !== 'string') throw invalid(where, `id: found ${kindOf(value)}; expected a string`);
+  if (value === '') throw invalid(where, 'id: empty; give every document its own id');
+  return value;
+}
+
+function stringOf(field: string, value: unknown, where: string): string {
+  if (typeof value !== 'string') throw invalid(where, `${field}: found ${kindOf(value)}; expected a string`);
+  return value;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `the ${typeof value} ${JSON.stringify(value)}`;
+}
+
+function invalid(where: string, problem: string, cause?: unknown): TerminalError {
+  return new TerminalError('invalid_argument', `${where}: ${problem}`, { cause });
+}

@@ -1,0 +1,17 @@
+/** A Uint32Array that doubles when full; `view` is valid until the next push. */
+export function createGrowingArray(): { push(value: number): void; view(): Uint32Array } {
+  let values = new Uint32Array(1024);
+  let size = 0;
+  return {
+    push(value) {
+      if (size === values.length) {
+        const larger = new Uint32Array(values.length * 2);
+        larger.set(values);
+        values = larger;
+      }
+      values[size] = value;
+      size += 1;
+    },
+    view: () => values.subarray(0, size),
+  };
+}
