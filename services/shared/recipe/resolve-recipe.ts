@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { TerminalError } from '#shared/errors.ts';
+import { checkRecipeValue, formatIssue } from './parse-recipe.ts';
+import type { Recipe } from './schema.ts';
+
+/** Absolute paths of what a run reads. */
+export interface RecipePaths {
+  readonly model: string;
+  readonly train: string;
+  readonly held_out: string;
+  readonly corpus: string;
+}
+
+/** What a run is submitted with: the recipe with all defaults, and where its inputs lie on this machine. */
+export interface ResolvedRecipe {
+  readonly format: 1;
+  /** As the user gave it; for people. */
+  readonly recipe_path: string;
+  readonly recipe: Recipe;
+  readonly paths: RecipePaths;
+}
+
+/** Paths that a recipe names, made absolute against the recipe's folder. Reads nothing. */
+export function locateInputs(recipe: Recipe, recipeFile: string): { model: string; data: Recipe['data'] } {
+  const at = (path: string) => resolve(dirname(recipeFile), path);
+  const { musique, files, world } = recipe.data;
+  return {
+    model: at(recipe.model.path),
+    data: {
+      ...(world !== undefined && { world }),
+      ...(musique !== undefined && {
+        musique: { ...musique, questions: at(musique.questions), ...(musique.corpus !== undefined && { corpus: at(musique.corpus) }) },
+      }),
+      ...(files !== undefined && { files: { train: at(files.train), held_out: at(files.held_out), corpus: at(files.corpus) } }),
+    },
+  };
+}
+
+export function resolveRecipe(recipe: Recipe, recipePath: string, paths: RecipePaths): ResolvedRecipe {
+  return { format: 1, recipe_path: recipePath, recipe, paths };
+}
+
+/** Stable JSON: keys sorted at every level. */
+export function resolvedRecipeJson(resolved: ResolvedRecipe): string {
+  return canonicalJson(resolved);
+}
+
+/**
+ * SHA-256, lower-case hex, of what decides the tasks: the recipe with its defaults, without the fleet and without this
+ * machine's paths. The same recipe gives the same hash in every run directory and on every fleet (P8).
+ */
+export function recipeHash(recipe: Recipe): string {
+  const { fleet: _fleet, ...deciding } = recipe;
+  return createHash('sha256').update(canonicalJson(deciding)).digest('hex');
+}
+
+const envelopeSchema = z.strictObject({
+  format: z.literal(1),
+  recipe_path: z.string().max(4096),
+  recipe: z.unknown(),
+  paths: z.strictObject({
+    model: z.string().min(1),
+    train: z.string().min(1),
+    held_out: z.string().min(1),
+    corpus: z.string().min(1),
+  }),
+});
+
+/** Checks what arrives over the wire or from a ledger. Throws TerminalError('invalid_argument'). */
+export function parseResolvedRecipe(json: string): ResolvedRecipe {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new TerminalError('invalid_argument', 'recipe_json: not JSON; submit what resolveRecipe gives', { cause });
+  }
+  const envelope = envelopeSchema.safeParse(value);
+  if (!envelope.success) {
+    const first = envelope.error.issues[0];
+    throw new TerminalError('invalid_argument', `recipe_json: ${first?.path.join('.') ?? ''}: ${first?.message ?? 'malformed'}; submit what resolveRecipe gives`);
+  }
+  const outcome = checkRecipeValue(envelope.data.recipe);
+  if (outcome.kind === 'issues') {
+    throw new TerminalError('invalid_argument', `recipe_json: ${outcome.issues.map((issue) => formatIssue(issue)).join('; ')}`);
+  }
+  return { ...envelope.data, recipe: outcome.recipe };
+}
+
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : inner,
+  );
+}

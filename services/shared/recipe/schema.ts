@@ -1,0 +1,229 @@
+import { z } from 'zod';
+import { algorithmSchema, limitsSchema, samplingSchema } from './stage-parts.ts';
+
+/** Scorers of the reward service that a recipe may weigh. */
+export const rewardNames = ['exact_match', 'f1', 'tool_success', 'format', 'xml'] as const;
+export type RewardName = (typeof rewardNames)[number];
+
+const gateMetrics = ['em', 'f1', 'tool_success', 'format_ok', 'reward'] as const;
+/** `sampled.em`, `greedy.f1`, `sampled.hop3.em` … */
+export const gateMetricPattern = new RegExp(`^(sampled|greedy)\\.(hop[0-9]\\.)?(${gateMetrics.join('|')})$`);
+
+const weight = z.number().min(0).max(100);
+const milliseconds = (max: number) => z.int().min(1).max(max);
+const day = 24 * 3600_000;
+const path = z.string().min(1).max(4096);
+
+const worldSchema = z
+  .strictObject({
+    seed: z.int().min(0).max(2 ** 31 - 1).default(1).describe('Seed of the generated world.'),
+    train: z.int().min(1).max(1_000_000).default(2000).describe('Training questions.'),
+    held_out: z.int().min(1).max(100_000).default(300).describe('Held-out questions; their entities and facts are disjoint from the training ones.'),
+  })
+  .describe('A generated world.');
+
+const musiqueSchema = z
+  .strictObject({
+    questions: path.describe('MuSiQue JSONL, relative to the recipe.'),
+    corpus: path.optional().describe('Corpus JSONL, relative to the recipe; by default the union of all paragraphs of the questions.'),
+    held_out: z.int().min(1).max(100_000).default(100).describe('Questions kept out of training for evaluation.'),
+    selection: z.enum(['jan_nano', 'all']).default('all').describe('`jan_nano`: the 10,325 questions of arXiv 2506.22760; `all`: every row.'),
+  })
+  .describe('Questions in the official MuSiQue schema.');
+
+const filesSchema = z
+  .strictObject({
+    train: path.describe('Training questions, MuSiQue JSONL, relative to the recipe.'),
+    held_out: path.describe('Held-out questions, MuSiQue JSONL, relative to the recipe.'),
+    corpus: path.describe('Corpus JSONL, relative to the recipe.'),
+  })
+  .describe('Files that are split already.');
+
+const dataSchema = z
+  .strictObject({ world: worldSchema.optional(), musique: musiqueSchema.optional(), files: filesSchema.optional() })
+  .describe('Where questions and corpus come from: exactly one of `world`, `musique`, `files`.');
+
+const environmentSchema = z
+  .strictObject({
+    name: z.enum(['search']).default('search').describe('Environment of the rollouts.'),
+    prompt_template: z
+      .string()
+      .min(1)
+      .max(16_384)
+      .refine((text) => text.includes('{question}'), 'must contain {question}')
+      .default('{question}')
+      .describe('First prompt of an episode; `{question}` is replaced.'),
+    top_k: z.int().min(1).max(100).default(10).describe('Hits that one search returns.'),
+    preview_characters: z.int().min(20).max(10_000).default(150).describe('Characters of a hit that the policy sees.'),
+    max_document_characters: z.int().min(100).max(10_000_000).default(20_000).describe('Characters of a fetched document that the policy sees.'),
+    codec: z.enum(['xml', 'hermes']).default('xml').describe('Format of tool calls.'),
+    max_violations: z.int().min(0).max(100).default(2).describe('Malformed turns after which the episode ends.'),
+  })
+  .describe('The task that the policy acts in.');
+
+const retrievalSchema = z
+  .strictObject({
+    method: z.enum(['lexical', 'dense']).default('lexical').describe('`lexical`: BM25. `dense`: an encoder, then optionally a reranker.'),
+    analyzer: z.enum(['standard', 'english']).default('standard').describe('How text is cut into terms.'),
+    k1: z.number().min(0).max(10).default(1.2).describe('BM25 saturation of term frequency.'),
+    b: z.number().min(0).max(1).default(0.75).describe('BM25 length normalisation.'),
+    encoder: z.string().min(1).max(512).optional().describe('Sentence encoder for `dense`, for example intfloat/e5-base-v2.'),
+    reranker: z
+      .strictObject({
+        model: z.string().min(1).max(512).describe('Cross-encoder.'),
+        candidates: z.int().min(1).max(1000).default(15).describe('Hits that are reranked.'),
+      })
+      .optional()
+      .describe('Second pass over the best hits.'),
+  })
+  .describe('The search service.');
+
+const fleetSchema = z
+  .strictObject({
+    workers: z.int().min(1).max(1024).default(1).describe('Rollout workers that `gradus up` starts.'),
+    engines: z.int().min(1).max(1024).default(1).describe('Engines that `gradus up` starts.'),
+    concurrency: z.int().min(1).max(16_384).default(256).describe('Rollouts at once in one worker.'),
+    max_open_rollouts: z.int().min(1).max(65_536).default(512).describe('Rollouts that are published and unanswered at once, over all workers.'),
+    engine: z
+      .strictObject({
+        max_context: z.int().min(16).max(1_048_576).default(1024).describe('Longest sequence in tokens.'),
+        max_running: z.int().min(1).max(65_536).default(256).describe('Sequences generated at once.'),
+        cache_mebibytes: z.int().min(16).max(1_048_576).default(512).describe('Memory of keys and values in MiB.'),
+        threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
+        device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+      })
+      .prefault({})
+      .describe('Each engine.'),
+    learner: z
+      .strictObject({
+        threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
+        micro_batch_tokens: z.int().min(64).max(16_777_216).default(16_384).describe('Tokens of one forward pass, padding included.'),
+        device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+      })
+      .prefault({})
+      .describe('The learner.'),
+  })
+  .describe('Processes on one machine. Not part of the recipe hash: another fleet gives the same tasks.');
+
+const evalSchema = z
+  .strictObject({
+    questions: z.int().min(1).max(100_000).default(200).describe('Held-out questions per evaluation, the first of a seeded order.'),
+    sampled: z.boolean().default(true).describe('Evaluate at temperature 1.'),
+    greedy: z.boolean().default(true).describe('Evaluate with the likeliest tokens.'),
+    every_steps: z.int().min(0).max(100_000).default(0).describe('Also evaluate after this many steps of a stage; 0 is never.'),
+    deadline_ms: milliseconds(7 * day).default(1_800_000).describe('Longest time of one evaluation; what is missing then is absent.'),
+  })
+  .describe('Held-out evaluation before, between and after stages.');
+
+const checkpointsSchema = z
+  .strictObject({
+    every_steps: z.int().min(1).max(100_000).default(5).describe('Steps between checkpoints with the optimiser; the last step of a stage always has one.'),
+    keep: z.int().min(1).max(1000).default(2).describe('Newest checkpoints that are kept.'),
+  })
+  .describe('What a resume starts from.');
+
+const stageSchema = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1..63 of a-z, 0-9 and -').describe('Unique in the recipe.'),
+    kind: z.enum(['rl']).default('rl').describe('`rl`: reinforcement learning.'),
+    limits: limitsSchema,
+    deadlines: z
+      .strictObject({
+        group_ms: milliseconds(7 * day).default(300_000).describe('Longest time from a group\'s first task to its last result.'),
+        step_ms: milliseconds(30 * day).default(900_000).describe('Longest time to fill a batch.'),
+      })
+      .prefault({})
+      .describe('Inner < outer: tool < turn < rollout < group < step.'),
+    rewards: z
+      .strictObject({
+        exact_match: weight.default(0).describe('Answer equals gold after normalisation.'),
+        f1: weight.default(0).describe('Token F1 against gold.'),
+        tool_success: weight.default(0).describe('Share of tool calls that worked.'),
+        format: weight.default(0).describe('Every turn is one well-formed action.'),
+        xml: weight.default(0).describe('Tags are balanced and in order.'),
+      })
+      .describe('Weights of the scorers, each of which gives 0..1. At least one is > 0.'),
+    batch: z
+      .strictObject({
+        groups: z.int().min(1).max(65_536).default(16).describe('Groups (prompts) that a step trains on.'),
+        group_size: z.int().min(1).max(1024).default(8).describe('Samples per prompt.'),
+        max_generation_batches: z.int().min(1).max(100).default(4).describe('Dynamic sampling opens at most this many times `groups`.'),
+        on_short: z.enum(['smaller', 'error']).default('smaller').describe('When that was not enough: train on fewer groups, or end the run.'),
+      })
+      .prefault({})
+      .describe('What a step trains on.'),
+    groups: z
+      .strictObject({
+        on_deadline: z.enum(['retry', 'shrink', 'drop']).default('retry').describe('What happens to a group that is not whole at its deadline.'),
+        min_group: z.int().min(1).max(1024).default(2).describe('Fewest samples of a shrunk group.'),
+        attempts: z.int().min(1).max(100).default(3).describe('Times one sample is asked for when infrastructure fails; then it is absent.'),
+      })
+      .prefault({})
+      .describe('Groups stay whole; this is what happens when they cannot.'),
+    sampling: samplingSchema,
+    algorithm: algorithmSchema,
+    max_staleness: z.int().min(0).max(0).default(0).describe('Policy versions that a sample may be behind. 0 is synchronous, the only mode now.'),
+    until: z
+      .strictObject({
+        steps: z.int().min(0).max(1_000_000).describe('Most steps of the stage.'),
+        plateau: z
+          .strictObject({
+            window_steps: z.int().min(1).max(10_000).default(5).describe('Steps in each of the two windows that are compared.'),
+            min_delta: z.number().min(0).max(100).default(0.01).describe('Mean reward has to rise by this from one window to the next.'),
+          })
+          .optional()
+          .describe('End early when the mean reward no longer rises.'),
+        budget: z
+          .strictObject({
+            minutes: z.number().positive().max(1_000_000).optional().describe('Time in the stage.'),
+            rollouts: z.int().min(1).max(1_000_000_000).optional().describe('Training rollouts in the stage.'),
+          })
+          .optional()
+          .describe('End early when this is used up.'),
+      })
+      .describe('When the stage ends.'),
+    gate: z
+      .strictObject({
+        metric: z
+          .string()
+          .regex(gateMetricPattern, `must be sampled|greedy, optionally .hopN, then one of ${gateMetrics.join(', ')}: for example sampled.em`)
+          .describe('Metric of the evaluation after the stage.'),
+        at_least: z.number().min(-100).max(100).optional().describe('Least value.'),
+        gain_at_least: z.number().min(-100).max(100).optional().describe('Least difference to the evaluation before the stage.'),
+        on_fail: z.enum(['continue', 'stop', 'repeat', 'roll_back']).default('continue').describe('`repeat` trains the stage again, `roll_back` goes on from the policy that entered it.'),
+        max_repeats: z.int().min(1).max(100).default(1).describe('Repeats before a failed gate stops the run.'),
+      })
+      .optional()
+      .describe('What must hold to be promoted.'),
+    prompts: z
+      .strictObject({
+        sampling: z.enum(['uniform']).default('uniform').describe('Shuffled epochs without replacement.'),
+        hops: z.array(z.int().min(0).max(100)).min(1).max(100).optional().describe('Only questions with these numbers of facts to join.'),
+      })
+      .prefault({})
+      .describe('Which questions are asked.'),
+  })
+  .describe('One step of the climb.');
+
+export const recipeSchema = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1..63 of a-z, 0-9 and -').describe('Name of the recipe.'),
+    seed: z.int().min(0).max(2 ** 31 - 1).default(1).describe('Seed of prompts, sampling and training.'),
+    model: z
+      .strictObject({
+        path: path.describe('Directory with config.json, model.safetensors and tokenizer.json, relative to the recipe.'),
+        source: z.string().min(1).max(512).optional().describe('Where the weights come from; for people.'),
+      })
+      .describe('The policy that is trained; version 0.'),
+    data: dataSchema,
+    environment: environmentSchema.prefault({}),
+    retrieval: retrievalSchema.prefault({}),
+    fleet: fleetSchema.prefault({}),
+    eval: evalSchema.prefault({}),
+    checkpoints: checkpointsSchema.prefault({}),
+    stages: z.array(stageSchema).min(1).max(64).describe('Run in order; each starts from the policy of the one before.'),
+  })
+  .describe('A run from base model to final checkpoint.');
+
+export type Recipe = z.output<typeof recipeSchema>;
+export type StageRecipe = Recipe['stages'][number];
