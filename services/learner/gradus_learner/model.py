@@ -336,4 +336,3 @@ def save_weights(policy: Policy, directory: str | Path) -> None:
     write_durably(root / "config.json", lambda path: path.write_text(policy.config.to_json(), encoding="utf-8"))
     weights = weights_of(policy)
     write_durably(root / "model.safetensors", lambda path: save_file(weights, str(path), {"format": "pt"}))
-

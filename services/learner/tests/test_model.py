@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from gradus_learner.model import ModelConfig, ModelError, Policy, load_policy, parameter_count, save_weights
 
 

@@ -1,0 +1,134 @@
+"""Configuration of the Python services: defaults < file < environment < flags, strict, parsed once.
+
+File and environment use the same names as the TypeScript services: camelCase keys in the file, `GRADUS_MAX_CONTEXT`
+in the environment, `--max-context` as a flag.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+
+class ConfigError(ValueError):
+    """Bad configuration; the message names the key, the value and what to write instead."""
+
+
+class StrictModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ServiceConfig(StrictModel):
+    """What every Python service takes."""
+
+    grpc: Annotated[str, Field(description="Address of the gRPC server, host:port; port 0 takes a free one.")] = (
+        "127.0.0.1:0"
+    )
+    metrics: Annotated[str, Field(description="Address of the Prometheus endpoint, host:port.")] = "127.0.0.1:0"
+    log_level: Annotated[Literal["debug", "info", "warn", "error"], Field(description="Least level logged.")] = "info"
+    otlp_endpoint: Annotated[str | None, Field(description="OTLP gRPC endpoint for traces; none is off.")] = None
+    drain_ms: Annotated[int, Field(ge=0, description="Milliseconds for calls in flight to finish on SIGTERM.")] = 10_000
+    allow_remote: Annotated[bool, Field(description="Allow addresses beyond loopback without credentials.")] = False
+    threads: Annotated[int, Field(ge=1, le=1024, description="CPU threads of the tensor library.")] = 2
+    device: Annotated[str, Field(description="Torch device: cpu, cuda, cuda:0.")] = "cpu"
+
+
+class LearnerConfig(ServiceConfig):
+    micro_batch_tokens: Annotated[
+        int, Field(ge=1, description="Most tokens, padding included, in one forward and backward pass.")
+    ] = 16_384
+
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def flag_of(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def key_names(model: type[BaseModel]) -> dict[str, str]:
+    """camelCase and snake_case name -> field."""
+    names: dict[str, str] = {}
+    for field in model.model_fields:
+        names[to_camel(field)] = field
+        names[field] = field
+    return names
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(set(known)))}"
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML or JSON file that holds one mapping."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        value: Any = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: holds {type(value).__name__}; it must hold keys and values")
+    return cast("dict[str, Any]", value)
+
+
+def load_config(model: type[C], argv: Sequence[str], env: Mapping[str, str]) -> C:
+    values: dict[str, Any] = {}
+    flags = parse_flags(model, argv)
+    file = flags.pop("config", None)
+    names = key_names(model)
+    if file is not None:
+        for key, value in read_mapping(Path(file)).items():
+            if key not in names:
+                raise ConfigError(f"{file}: unknown key {key}{suggestion(key, [k for k in names if '_' not in k])}")
+            values[names[key]] = value
+    for field in model.model_fields:
+        name = f"GRADUS_{field.upper()}"
+        if name in env:
+            values[field] = env[name]
+    values.update(flags)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(describe(model, item) for item in error.errors())) from None
+
+
+def describe(model: type[BaseModel], item: Any) -> str:
+    path = ".".join(str(part) for part in item["loc"]) or model.__name__
+    if item["type"] == "missing":
+        return f"{path} is missing; give {flag_of(path)}"
+    return f"{path} is {item['input']!r}: {item['msg']}"
+
+
+def parse_flags(model: type[BaseModel], argv: Sequence[str]) -> dict[str, Any]:
+    known = {flag_of(field): field for field in model.model_fields} | {"--config": "config"}
+    values: dict[str, Any] = {}
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name not in known:
+            raise ConfigError(f"unknown argument {word}{suggestion(name, sorted(known))}")
+        field = known[name]
+        is_switch = field in model.model_fields and model.model_fields[field].annotation is bool
+        if not equals:
+            if is_switch and (not rest or rest[0].startswith("--")):
+                value = "true"
+            elif rest:
+                value = rest.pop(0)
+            else:
+                raise ConfigError(f"{name} needs a value")
+        values[field] = value
+    return values

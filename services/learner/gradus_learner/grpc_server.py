@@ -1,0 +1,246 @@
+"""One shape for the Python services: gRPC with health and reflection, metrics, JSON logs, a ready line, a drain.
+
+Lifecycle of a `GrpcService`:
+
+| state    | health      | left by                                              |
+|----------|-------------|------------------------------------------------------|
+| new      | -           | `start`: binds, prints the ready line                |
+| serving  | SERVING     | SIGTERM, SIGINT or `stop.set()`                      |
+| draining | NOT_SERVING | calls in flight end, or `drain_ms` is over           |
+| stopped  | -           |                                                      |
+
+A service is registered from its descriptor; the implementation has one coroutine per RPC, named in snake_case:
+`async def train_step(self, requests, context) -> TrainStepResponse`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Literal
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+
+from gradus_learner.config import ConfigError, ServiceConfig
+from gradus_learner.telemetry import Tracing, setup_logging
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+Code = Literal[
+    "invalid_argument",
+    "not_found",
+    "already_exists",
+    "failed_precondition",
+    "unimplemented",
+    "data_loss",
+    "permission_denied",
+    "internal",
+    "unavailable",
+    "resource_exhausted",
+    "aborted",
+    "cancelled",
+    "deadline_exceeded",
+]
+
+
+class ServiceError(Exception):
+    """An error that the caller sees as a gRPC status. The codes are those of services/shared/errors.ts."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code: Code = code
+
+
+def snake_case(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() and i > 0 else c.lower() for i, c in enumerate(name))
+
+
+def check_loopback(what: str, address: str, allow_remote: bool) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError(f"{what} is {address!r}; it must be host:port, for example 127.0.0.1:0")
+    loopback = host in ("localhost", "[::1]") or host.startswith("127.")
+    if not loopback and not allow_remote:
+        raise ConfigError(f"{what} is {address!r}, beyond loopback and without credentials; set --allow-remote true")
+    return host, int(port)
+
+
+class GrpcService:
+    def __init__(self, name: str, config: ServiceConfig, log: logging.Logger | None = None) -> None:
+        self.name = name
+        self.config = config
+        self.log = log or logging.getLogger("gradus")
+        self.registry = CollectorRegistry()
+        self.tracing = Tracing(name, config.otlp_endpoint)
+        self.stop = asyncio.Event()
+        self.addresses: dict[str, str] = {}
+        self.failed = False
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
+        self._names: list[str] = []
+        self._disposers: list[Callable[[], Awaitable[None]]] = []
+        self._requests = Counter(
+            "gradus_grpc_requests_total", "RPCs answered.", ["method", "code"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "gradus_grpc_request_seconds", "Time to answer an RPC.", ["method"], registry=self.registry
+        )
+
+    def add(self, descriptor: ServiceDescriptor, implementation: object) -> None:
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        for method in descriptor.methods:
+            run = getattr(implementation, snake_case(method.name), None)
+            if run is None:
+                raise TypeError(f"{type(implementation).__name__} has no {snake_case(method.name)} for {method.name}")
+            handlers[method.name] = self._handler(method, run)
+        generic = grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+        self._server.add_generic_rpc_handlers((generic,))
+        self._names.append(descriptor.full_name)
+
+    def defer(self, dispose: Callable[[], Awaitable[None]]) -> None:
+        """Run in reverse order once no call is in flight."""
+        self._disposers.append(dispose)
+
+    def fail(self, error: BaseException) -> None:
+        """Fatal: drain, then exit 1."""
+        self.log.error("fatal: %s", error, exc_info=error)
+        self.failed = True
+        self.stop.set()
+
+    async def start(self) -> dict[str, str]:
+        host, _ = check_loopback("grpc", self.config.grpc, self.config.allow_remote)
+        metrics_host, metrics_port = check_loopback("metrics", self.config.metrics, self.config.allow_remote)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        try:
+            port = self._server.add_insecure_port(self.config.grpc)
+        except RuntimeError:
+            raise ConfigError(f"grpc is {self.config.grpc!r}: the port is in use; choose another or port 0") from None
+        try:
+            http, _ = start_http_server(metrics_port, metrics_host.strip("[]"), registry=self.registry)
+        except OSError as error:
+            raise ConfigError(f"metrics is {self.config.metrics!r}: {error.strerror}") from None
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self.addresses = {"grpc": f"{host}:{port}", "metrics": f"{metrics_host}:{http.server_port}"}
+
+        async def close_metrics() -> None:
+            await asyncio.to_thread(http.shutdown)
+            http.server_close()
+
+        self._disposers.insert(0, close_metrics)
+        return self.addresses
+
+    async def drain(self) -> None:
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.stop(self.config.drain_ms / 1000)
+        for dispose in reversed(self._disposers):
+            try:
+                await dispose()
+            except Exception:
+                self.log.exception("a part did not stop cleanly")
+        await asyncio.to_thread(self.tracing.shutdown)
+
+    async def _set_health(self, status: Any) -> None:
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+    def _handler(self, method: MethodDescriptor, run: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        request_class = message_factory.GetMessageClass(method.input_type)
+        response_class = message_factory.GetMessageClass(method.output_type)
+        streams: dict[str, Any] = {
+            "request_deserializer": request_class.FromString,
+            "response_serializer": response_class.SerializeToString,
+        }
+        name = f"{method.containing_service.full_name}/{method.name}"
+
+        async def one_answer(request: Any, context: Any) -> Any:
+            async with self._call(name, context):
+                return await run(request, context)
+
+        async def many_answers(request: Any, context: Any) -> AsyncGenerator[Any]:
+            async with self._call(name, context):
+                async for response in run(request, context):
+                    yield response
+
+        match (method.client_streaming, method.server_streaming):
+            case (False, False):
+                return grpc.unary_unary_rpc_method_handler(one_answer, **streams)
+            case (True, False):
+                return grpc.stream_unary_rpc_method_handler(one_answer, **streams)
+            case (False, True):
+                return grpc.unary_stream_rpc_method_handler(many_answers, **streams)
+            case _:
+                return grpc.stream_stream_rpc_method_handler(many_answers, **streams)
+
+    @contextlib.asynccontextmanager
+    async def _call(self, name: str, context: Any) -> AsyncGenerator[None]:
+        """Spans, metrics and the one mapping from exceptions to statuses."""
+        started, code = time.monotonic(), "ok"
+        carrier = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        try:
+            with self.tracing.span(name, carrier):
+                yield
+        except ServiceError as error:
+            code = error.code
+            self.log.warning("%s: %s", name, error, extra={"fields": {"code": code}})
+            await context.abort(grpc.StatusCode[code.upper()], str(error))
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            code = "cancelled"
+            raise
+        except Exception as error:
+            code = "internal"
+            self.log.exception("%s failed", name)
+            await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+        finally:
+            self._requests.labels(name, code).inc()
+            self._seconds.labels(name).observe(time.monotonic() - started)
+
+
+async def serve(service: GrpcService) -> int:
+    """Start, print the ready line, wait for a signal, drain. The exit code."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop.set)
+    addresses = await service.start()
+    print(json.dumps({"service": service.name, **addresses}), flush=True)
+    service.log.info("serving", extra={"fields": {**addresses, "config": service.config.model_dump(by_alias=True)}})
+    await service.stop.wait()
+    service.log.info("draining")
+    await service.drain()
+    service.log.info("stopped")
+    return 1 if service.failed else 0
+
+
+def run_service(name: str, config: ServiceConfig, build: Callable[[GrpcService], Awaitable[None]]) -> int:
+    """The whole of a main: `build` adds services, metrics and disposers to the service it gets."""
+    log = setup_logging(name, config.log_level)
+
+    async def main() -> int:
+        service = GrpcService(name, config, log)
+        await build(service)
+        return await serve(service)
+
+    try:
+        return asyncio.run(main())
+    except (ConfigError, ValueError) as error:
+        log.error("%s", error)
+        print(f"gradus {name}: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any, cast
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from gradus.learner.v1 import learner_pb2, learner_service_pb2
+from gradus_learner.config import ConfigError, LearnerConfig, load_config
+from gradus_learner.grpc_server import GrpcService, ServiceError
+
+SERVICE = learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"]
+
+
+class Echo:
+    async def open_run(self, request: Any, _context: Any) -> Any:
+        if request.run_id == "bad":
+            raise ServiceError("failed_precondition", "run_id bad: choose another")
+        if request.run_id == "bug":
+            raise KeyError("bug")
+        return learner_pb2.OpenRunResponse(step=request.seed)
+
+    async def train_step(self, requests: Any, _context: Any) -> Any:
+        count = 0
+        async for _ in requests:
+            count += 1
+        return learner_pb2.TrainStepResponse(step=count)
+
+    async def describe(self, _request: Any, _context: Any) -> Any:
+        return learner_pb2.DescribeResponse(run_id="r")
+
+
+def call(channel: Any, name: str, request_class: Any, response_class: Any, stream: bool = False) -> Any:
+    make = channel.stream_unary if stream else channel.unary_unary
+    return make(
+        f"/gradus.learner.v1.LearnerService/{name}",
+        request_serializer=request_class.SerializeToString,
+        response_deserializer=response_class.FromString,
+    )
+
+
+def test_a_service_answers_reports_health_and_reflects_its_methods() -> None:
+    async def scenario() -> None:
+        service = GrpcService("learner", LearnerConfig())
+        service.add(SERVICE, Echo())
+        addresses = await service.start()
+        async with grpc.aio.insecure_channel(addresses["grpc"]) as channel:
+            open_run = call(channel, "OpenRun", learner_pb2.OpenRunRequest, learner_pb2.OpenRunResponse)
+            assert (await open_run(learner_pb2.OpenRunRequest(seed=5))).step == 5
+            step = call(channel, "TrainStep", learner_pb2.TrainStepRequest, learner_pb2.TrainStepResponse, True)
+            assert (await step(iter([learner_pb2.TrainStepRequest()] * 3))).step == 3
+
+            for run_id, code, text in (
+                ("bad", grpc.StatusCode.FAILED_PRECONDITION, "choose another"),
+                ("bug", grpc.StatusCode.INTERNAL, "KeyError"),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError) as raised:
+                    await open_run(learner_pb2.OpenRunRequest(run_id=run_id))
+                assert raised.value.code() == code
+                assert text in (raised.value.details() or "")
+
+            health: Any = health_pb2_grpc.HealthStub(cast("Any", channel))
+            for name in ("", "gradus.learner.v1.LearnerService"):
+                answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
+                assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            reflect: Any = reflection_pb2_grpc.ServerReflectionStub(cast("Any", channel))
+            request = reflection_pb2.ServerReflectionRequest(list_services="")
+            async for answer in reflect.ServerReflectionInfo(iter([request])):
+                names = {item.name for item in answer.list_services_response.service}
+                assert "gradus.learner.v1.LearnerService" in names
+        await service.drain()
+
+    asyncio.run(scenario())
+
+
+def test_an_address_beyond_loopback_is_refused_unless_allowed() -> None:
+    async def scenario() -> None:
+        with pytest.raises(ConfigError, match="beyond loopback"):
+            await GrpcService("learner", LearnerConfig(grpc="0.0.0.0:0")).start()
+
+    asyncio.run(scenario())
+
+
+def test_a_port_in_use_is_a_clear_error() -> None:
+    async def scenario() -> None:
+        first = GrpcService("learner", LearnerConfig())
+        addresses = await first.start()
+        with pytest.raises(ConfigError, match="in use"):
+            await GrpcService("learner", LearnerConfig(grpc=addresses["grpc"])).start()
+        await first.drain()
+
+    asyncio.run(scenario())
+
+
+def test_config_comes_from_defaults_then_file_then_environment_then_flags(tmp_path: Any) -> None:
+    file = tmp_path / "learner.yaml"
+    file.write_text("microBatchTokens: 100\nthreads: 3\ndrainMs: 5\n")
+    config = load_config(
+        LearnerConfig, ["--config", str(file), "--drain-ms=7"], {"GRADUS_THREADS": "4", "GRADUS_OTHER": "x"}
+    )
+    assert (config.micro_batch_tokens, config.threads, config.drain_ms, config.device) == (100, 4, 7, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--micro-batch-token", "5"], "did you mean --micro-batch-tokens"),
+        (["--threads", "0"], "threads is '0'"),
+        (["--threads"], "--threads needs a value"),
+        (["--log-level", "loud"], "log_level is 'loud'"),
+    ],
+)
+def test_a_bad_flag_is_named_with_its_value_and_fix(argv: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(LearnerConfig, argv, {})
+    assert message in str(raised.value)
+
+
+def test_an_unknown_key_in_the_file_is_an_error_with_a_suggestion(tmp_path: Any) -> None:
+    file = tmp_path / "learner.yaml"
+    file.write_text("microBatchToken: 100\n")
+    with pytest.raises(ConfigError, match="did you mean microBatchTokens"):
+        load_config(LearnerConfig, ["--config", str(file)], {})
+
+
+def test_sigterm_drains_and_the_process_exits_0_after_one_ready_line() -> None:
+    code = (
+        "from gradus_learner.config import ServiceConfig\n"
+        "from gradus_learner.grpc_server import run_service\n"
+        "async def build(service): pass\n"
+        "raise SystemExit(run_service('probe', ServiceConfig(), build))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True
+    )
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    assert ready["service"] == "probe"
+    assert ready["grpc"].startswith("127.0.0.1:")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert out == ""
+    for line in err.splitlines():
+        assert json.loads(line)["service"] == "probe"
