@@ -1,0 +1,27 @@
+import { CancelledError } from '../errors.ts';
+
+export interface DeadlineSignal extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A signal that aborts with `parent`, or with `deadline_exceeded` after `milliseconds`. Dispose it when the wait is
+ * over, else its timer lives until it fires: `using deadline = deadlineSignal(signal, 5_000)`.
+ * `what` names the wait in the message of the error.
+ */
+export function deadlineSignal(parent: AbortSignal | undefined, milliseconds: number, what = 'the wait'): DeadlineSignal {
+  const controller = new AbortController();
+  const onParentAbort = (): void => controller.abort(parent?.reason);
+  if (parent?.aborted === true) onParentAbort();
+  else parent?.addEventListener('abort', onParentAbort, { once: true });
+  const timer = setTimeout(() => {
+    controller.abort(new CancelledError('deadline_exceeded', `${what} took longer than ${milliseconds} ms`));
+  }, milliseconds);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      parent?.removeEventListener('abort', onParentAbort);
+    },
+  };
+}

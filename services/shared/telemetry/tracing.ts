@@ -1,0 +1,113 @@
+/**
+ * Traces. One rollout is one trace: its context travels in gRPC metadata and in NATS headers as W3C `traceparent`.
+ * Without an endpoint nothing is recorded or exported, but ids are still made and passed on, so that logs of all
+ * services can be joined.
+ */
+import { SpanStatusCode, context, propagation, trace } from '@opentelemetry/api';
+import type { Attributes, Context, Span, TextMapGetter, TextMapSetter } from '@opentelemetry/api';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { AlwaysOffSampler, BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
+
+import { errorFrom } from '../errors.ts';
+
+export interface TracingOptions {
+  readonly service: string;
+  /** OTLP over gRPC, for example `http://127.0.0.1:4317`; tracing is off when absent. */
+  readonly endpoint?: string | undefined;
+  /** In place of the OTLP exporter. */
+  readonly processor?: SpanProcessor | undefined;
+}
+
+export interface Tracing {
+  /** Sends what is buffered, within the exporter's own bound. */
+  shutdown(): Promise<void>;
+}
+
+async function otlpProcessor(endpoint: string): Promise<SpanProcessor> {
+  // Loaded only when used: it brings a second of start-up with it.
+  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-grpc');
+  return new BatchSpanProcessor(new OTLPTraceExporter({ url: endpoint, timeoutMillis: 5_000 }), {
+    maxQueueSize: 8_192,
+    exportTimeoutMillis: 5_000,
+  });
+}
+
+/** Registers the process-wide tracer. Call once, first thing in a process. */
+export async function startTracing(options: TracingOptions): Promise<Tracing> {
+  const processor =
+    options.processor ?? (options.endpoint === undefined ? undefined : await otlpProcessor(options.endpoint));
+  const provider = new NodeTracerProvider({
+    resource: resourceFromAttributes({ [ATTR_SERVICE_NAME]: `gradus-${options.service}` }),
+    ...(processor === undefined ? { sampler: new AlwaysOffSampler() } : { spanProcessors: [processor] }),
+  });
+  provider.register();
+  return {
+    async shutdown() {
+      await provider.shutdown();
+      trace.disable();
+      context.disable();
+      propagation.disable();
+    },
+  };
+}
+
+/** Runs `fn` inside a span; an error marks the span and is rethrown. */
+export async function withSpan<T>(name: string, attributes: Attributes, fn: (span: Span) => Promise<T>): Promise<T> {
+  return await trace.getTracer('gradus').startActiveSpan(name, { attributes }, async (span) => {
+    try {
+      return await fn(span);
+    } catch (error) {
+      recordError(span, error);
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** Marks a span as failed, unless the work was only cancelled. */
+export function recordError(span: Span, thrown: unknown): void {
+  if (!span.isRecording()) return;
+  const error = errorFrom(thrown);
+  span.setAttribute('error.type', error.code);
+  if (error.name === 'CancelledError') return;
+  span.recordException(error);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+}
+
+/** What gRPC metadata and NATS headers have in common. */
+export interface TraceCarrier {
+  get(key: string): unknown;
+  set(key: string, value: string): void;
+}
+
+const setter: TextMapSetter<TraceCarrier> = {
+  set: (carrier, key, value) => carrier.set(key, value),
+};
+
+const getter: TextMapGetter<TraceCarrier> = {
+  keys: () => ['traceparent', 'tracestate'],
+  get(carrier, key) {
+    const value = carrier.get(key);
+    // gRPC metadata has a list for each key, NATS headers an empty string for a missing one.
+    const first: unknown = Array.isArray(value) ? value[0] : value;
+    return typeof first === 'string' && first !== '' ? first : undefined;
+  },
+};
+
+/** Writes the active trace context into the carrier. */
+export function injectTrace(carrier: TraceCarrier): void {
+  propagation.inject(context.active(), carrier, setter);
+}
+
+/** The active context, continued with the trace that the carrier brought. */
+export function extractTrace(carrier: TraceCarrier): Context {
+  return propagation.extract(context.active(), carrier, getter);
+}
+
+/** Runs `fn` as part of the trace that the carrier brought. */
+export function withExtractedTrace<T>(carrier: TraceCarrier, fn: () => T): T {
+  return context.with(extractTrace(carrier), fn);
+}
