@@ -14,8 +14,9 @@ const digitJoiner = String.raw`[,;'.\u037e\u0589\u060c\u060d\u066c\u07f8\u2018\u
 const letterWord = `${letters}(?:${letterJoiner}${letters})*`;
 const digitWord = `${digits}(?:${digitJoiner}${digits})*`;
 const piece = `(?:${letterWord}|${digitWord})`;
+// The lookbehind keeps a long run of underscores linear.
 const word = new RegExp(
-  `_*${piece}(?:_*${piece})*_*|(?:${katakana}${extend})+|[\\p{Ideographic}\\p{Script=Hiragana}]${extend}`,
+  `(?<!_)_*${piece}(?:_*${piece})*_*|(?:${katakana}${extend})+|[\\p{Ideographic}\\p{Script=Hiragana}]${extend}`,
   'gv',
 );
 

@@ -1,0 +1,15 @@
+import type { RetrievalConfig } from '../config.ts';
+import type { Library } from '../library.ts';
+
+/** What this service searches, and how. */
+export function describe(library: Library, { analyzer, k1, b }: Pick<RetrievalConfig, 'analyzer' | 'k1' | 'b'>) {
+  return {
+    documents: BigInt(library.documents),
+    terms: BigInt(library.terms),
+    indexVersion: library.indexVersion,
+    corpusPath: library.corpusPath,
+    analyzer,
+    k1,
+    b,
+  };
+}

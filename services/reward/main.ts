@@ -1,0 +1,5 @@
+import { runService } from '#shared/runtime/run-service.ts';
+import { rewardConfig } from './config.ts';
+import { startReward } from './service.ts';
+
+await runService({ name: 'reward', config: rewardConfig, start: startReward });
