@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+
+/** Uniform integers in 0..bound-1. */
+export type Random = (bound: number) => number;
+
+/** A reproducible source of random integers, seeded by any strings and numbers (sfc32 over a SHA-256 of them). */
+export function createRandom(...seed: readonly (string | number)[]): Random {
+  const digest = createHash('sha256').update(JSON.stringify(seed)).digest();
+  let a = digest.readUInt32LE(0);
+  let b = digest.readUInt32LE(4);
+  let c = digest.readUInt32LE(8);
+  let counter = digest.readUInt32LE(12);
+  const next = (): number => {
+    const sum = (a + b + counter) >>> 0;
+    counter = (counter + 1) >>> 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) >>> 0;
+    c = (((c << 21) | (c >>> 11)) + sum) >>> 0;
+    return sum;
+  };
+  return (bound) => {
+    // Values past the last whole multiple of `bound` would make small results likelier.
+    const limit = 2 ** 32 - (2 ** 32 % bound);
+    let value = next();
+    while (value >= limit) value = next();
+    return value % bound;
+  };
+}
+
+/** 0..count-1 in random order (Fisher-Yates). */
+export function permutation(count: number, random: Random): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, index) => index);
+  for (let last = count - 1; last > 0; last--) {
+    const other = random(last + 1);
+    const kept = order[last] ?? 0;
+    order[last] = order[other] ?? 0;
+    order[other] = kept;
+  }
+  return order;
+}

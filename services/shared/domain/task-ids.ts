@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+
+/** What a group is: everything that decides its id, and nothing else (P8). */
+export interface GroupKey {
+  readonly recipeHash: string;
+  readonly seed: number;
+  /** Name of the stage, with its round when it is repeated, and the evaluation if it is one. */
+  readonly stage: string;
+  /** Step of the stage, from 0. */
+  readonly step: number;
+  /** Which draw of the step: one question may come twice in a step at the end of an epoch. */
+  readonly draw: string;
+  readonly questionId: string;
+}
+
+/** Lower-case hex, 64 characters. */
+export function groupIdOf(key: GroupKey): string {
+  return hash(['group', key.recipeHash, key.seed, key.stage, key.step, key.draw, key.questionId]);
+}
+
+/** Lower-case hex, 64 characters; the same whoever computes it and whenever. */
+export function taskIdOf(key: GroupKey, sampleIndex: number): string {
+  return hash(['task', key.recipeHash, key.seed, key.stage, key.step, key.draw, key.questionId, sampleIndex]);
+}
+
+/** Sampling seed of a task, 63 bits. Derived from the id, so a redelivery draws the same tokens. */
+export function samplingSeedOf(taskId: string): bigint {
+  return BigInt(`0x${taskId.slice(0, 16)}`) & 0x7fff_ffff_ffff_ffffn;
+}
+
+// JSON keeps the parts apart: ["a","bc"] and ["ab","c"] differ.
+function hash(parts: readonly (string | number)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
