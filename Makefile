@@ -1,0 +1,49 @@
+# Only dispatches: each target is one command or one script. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := node_modules/.bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test check format generate bench base-policy clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: node_modules/.setup .venv/.setup ## Install what is missing: npm packages, Python environment, nats-server
+	@scripts/setup-nats
+
+node_modules/.setup: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+.venv/.setup: services/learner/requirements.txt services/learner/requirements-dev.txt scripts/setup-python
+	scripts/setup-python $(PYTHON)
+	@touch $@
+
+demo: setup ## Train the small policy through the three stages of recipes/demo.yaml
+	gradus run recipes/demo.yaml
+
+test: check ## make check, then every test of both languages
+	scripts/test
+
+check: setup ## Format, lint, types, contracts, generated code, Python lint and types
+	scripts/check
+
+format: setup ## Rewrite files in the project's format
+	oxfmt
+	.venv/bin/ruff format -q services/learner
+
+generate: setup ## Regenerate proto/gen from proto/gradus
+	scripts/generate
+
+bench: setup ## Run the repeatable measurements
+	scripts/bench
+
+base-policy: setup ## Rebuild policies/nano from its recipe
+	policies/nano/build.sh
+
+clean: ## Remove what setup and builds made; runs/ stays
+	rm -rf node_modules .venv .build coverage
