@@ -1,0 +1,162 @@
+/** What can be set: the leaves of a config schema, with their names in a file, in the environment and as flags. */
+import { z } from 'zod';
+
+export type FieldKind =
+  | { readonly kind: 'text' }
+  | { readonly kind: 'number' }
+  | { readonly kind: 'boolean' }
+  | { readonly kind: 'list'; readonly element: FieldKind }
+  | { readonly kind: 'json' };
+
+export interface ConfigField {
+  /** For example `['retry', 'baseMs']`. */
+  readonly path: readonly string[];
+  /** `retry.baseMs` */
+  readonly key: string;
+  /** `GRADUS_RETRY_BASE_MS` */
+  readonly variable: string;
+  /** `--retry-base-ms` */
+  readonly flag: string;
+  readonly kind: FieldKind;
+  readonly description: string;
+  /** Never printed: marked with `.meta({ secret: true })`, or named like one. */
+  readonly secret: boolean;
+}
+
+const secretName = /(secret|password|passphrase|credentials?|apiKey|(bearer|auth|access)Token)$/i;
+
+export function snakeUpper(path: readonly string[]): string {
+  return `GRADUS_${path.map((part) => part.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()).join('_')}`;
+}
+
+export function kebab(path: readonly string[]): string {
+  return `--${path.map((part) => part.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase()).join('-')}`;
+}
+
+type AnyType = z.core.$ZodType;
+
+/** Takes off optional, default, readonly and the like. */
+function inner(schema: AnyType): AnyType {
+  // zod's own union of its schema classes is what makes `def.type` a discriminant.
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'optional':
+    case 'nullable':
+    case 'default':
+    case 'prefault':
+    case 'nonoptional':
+    case 'readonly':
+    case 'catch':
+      return inner(def.innerType);
+    case 'pipe':
+      // `z.preprocess` is a pipe that begins with a function; what follows says what is wanted.
+      return (def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? inner(def.out) : inner(def.in);
+    default:
+      return schema;
+  }
+}
+
+function kindOf(schema: AnyType): FieldKind {
+  const { def } = (inner(schema) as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'string':
+    case 'enum':
+    case 'template_literal':
+      return { kind: 'text' };
+    case 'number':
+      return { kind: 'number' };
+    case 'boolean':
+      return { kind: 'boolean' };
+    case 'literal': {
+      const [value] = def.values;
+      return { kind: typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text' };
+    }
+    case 'array':
+      return { kind: 'list', element: kindOf(def.element) };
+    case 'union': {
+      const kinds = def.options.map((option) => kindOf(option).kind);
+      return kinds.every((kind) => kind === 'text') ? { kind: 'text' } : { kind: 'json' };
+    }
+    default:
+      return { kind: 'json' };
+  }
+}
+
+/** Description and secrecy may be attached to any of the wrappers. */
+function metaOf(schema: AnyType): { description: string; secret: boolean } {
+  let description = '';
+  let secret = false;
+  for (let current = schema; ; ) {
+    const meta = z.globalRegistry.get(current);
+    if (description === '') description = meta?.description ?? '';
+    if (meta?.['secret'] === true) secret = true;
+    const { def } = (current as z.core.$ZodTypes)._zod;
+    if (!('innerType' in def)) return { description, secret };
+    current = def.innerType;
+  }
+}
+
+export function shapeOf(schema: AnyType): Readonly<Record<string, AnyType>> | undefined {
+  const { def } = (inner(schema) as z.core.$ZodTypes)._zod;
+  return def.type === 'object' ? def.shape : undefined;
+}
+
+export function configFields(schema: AnyType): ConfigField[] {
+  const fields: ConfigField[] = [];
+  function visit(current: AnyType, path: readonly string[]): void {
+    const shape = shapeOf(current);
+    if (shape !== undefined) {
+      for (const [name, child] of Object.entries(shape)) visit(child, [...path, name]);
+      return;
+    }
+    const meta = metaOf(current);
+    fields.push({
+      path,
+      key: path.join('.'),
+      variable: snakeUpper(path),
+      flag: kebab(path),
+      kind: kindOf(current),
+      description: meta.description,
+      secret: meta.secret || secretName.test(path.at(-1) ?? ''),
+    });
+  }
+  visit(schema, []);
+  const flags = new Map<string, string>();
+  for (const field of fields) {
+    const other = flags.get(field.flag);
+    if (other !== undefined) throw new TypeError(`config fields '${other}' and '${field.key}' have the same flag`);
+    flags.set(field.flag, field.key);
+  }
+  return fields;
+}
+
+/** Turns text from the environment or a flag into what the field wants; text that does not fit is left for the schema to refuse. */
+export function valueFromText(kind: FieldKind, text: string): unknown {
+  switch (kind.kind) {
+    case 'text':
+      return text;
+    case 'number':
+      return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text;
+    case 'list':
+      if (text.trimStart().startsWith('[')) return jsonOr(text);
+      return text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '')
+        .map((part) => valueFromText(kind.element, part));
+    case 'json':
+      return jsonOr(text);
+  }
+}
+
+function jsonOr(text: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return parsed;
+  } catch {
+    // Plain text is a legal value too; the schema decides.
+    return text;
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * Config of a service: defaults < file < environment < flags. Strict: an unknown key is an error that names what was
+ * probably meant. Parsed once, frozen.
+ */
+import { readFileSync } from 'node:fs';
+
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+
+import { TerminalError } from '../errors.ts';
+import { logLevels } from '../telemetry/logging.ts';
+import { configFields, shapeOf, valueFromText } from './config-fields.ts';
+import type { ConfigField } from './config-fields.ts';
+import { suggest } from './suggest.ts';
+
+const bindAddress = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:[\]]+):\d{1,5}$/, 'must be host:port, for example 127.0.0.1:0')
+  .refine((address) => Number(address.slice(address.lastIndexOf(':') + 1)) < 65_536, 'the port must be below 65536');
+
+/** What every service has; extend it: `baseConfig.extend({ … })`. */
+export const baseConfig = z.strictObject({
+  grpc: bindAddress.default('127.0.0.1:0').describe('Where gRPC is served, host:port; port 0 takes any free one.'),
+  metrics: bindAddress.default('127.0.0.1:0').describe('Where /metrics and /healthz are served over HTTP, host:port.'),
+  logLevel: z.enum(logLevels).default('info').describe('Least severe level that is logged.'),
+  otlpEndpoint: z
+    .url({ protocol: /^https?$/, error: 'must be a URL, for example http://127.0.0.1:4317' })
+    .optional()
+    .describe('OTLP gRPC endpoint that traces are sent to; no traces when absent.'),
+  drainMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(10_000)
+    .describe('Longest time that work under way may take to finish when the service stops, in milliseconds.'),
+  allowRemote: z
+    .boolean()
+    .default(false)
+    .describe('Allow addresses beyond loopback although nothing authenticates the callers.'),
+});
+export type BaseConfig = z.infer<typeof baseConfig>;
+
+export interface ConfigSources {
+  /** YAML or JSON. */
+  readonly file?: string | undefined;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Flags, without the program's name; `--config FILE` names the file. */
+  readonly argv?: readonly string[] | undefined;
+}
+
+type Tree = Record<string, unknown>;
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(message: string, details: Record<string, unknown> = {}): TerminalError {
+  return new TerminalError('invalid_argument', message, { details });
+}
+
+function didYouMean(word: string, candidates: Iterable<string>): string {
+  const guess = suggest(word, candidates);
+  return guess === undefined ? '' : `; did you mean '${guess}'?`;
+}
+
+export function loadConfig<C>(schema: z.ZodType<C>, sources: ConfigSources): C {
+  const fields = configFields(schema);
+  const flags = parseFlags(fields, sources.argv ?? []);
+  const file = flags.file ?? sources.file ?? sources.env?.['GRADUS_CONFIG'];
+  const tree = file === undefined ? {} : readTree(file);
+  /** Where the value of a key was set, for messages. */
+  const origins = new Map<string, string>();
+
+  function set(field: ConfigField, text: string, origin: string): void {
+    let at = tree;
+    for (const part of field.path.slice(0, -1)) {
+      const child = at[part];
+      at = isTree(child) ? child : (at[part] = {});
+    }
+    const last = field.path.at(-1);
+    if (last !== undefined) at[last] = valueFromText(field.kind, text);
+    origins.set(field.key, origin);
+  }
+
+  if (sources.env !== undefined) {
+    checkVariables(fields, sources.env);
+    for (const field of fields) {
+      const text = sources.env[field.variable];
+      if (text !== undefined && text !== '') set(field, text, `environment variable ${field.variable}`);
+    }
+  }
+  for (const { field, text } of flags.values) set(field, text, `flag ${field.flag}`);
+
+  const parsed = schema.safeParse(tree);
+  if (!parsed.success) throw schemaError(schema, fields, tree, origins, file, parsed.error);
+  return deepFreeze(parsed.data);
+}
+
+function readTree(file: string): Tree {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new TerminalError('not_found', `config file '${file}' cannot be read; check the path after --config`, {
+      cause,
+    });
+  }
+  let parsed: unknown;
+  try {
+    // JSON is YAML.
+    parsed = parseYaml(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TerminalError('invalid_argument', `config file '${file}' is not valid YAML: ${reason}`, { cause });
+  }
+  if (parsed === null || parsed === undefined) return {};
+  if (!isTree(parsed)) throw invalid(`config file '${file}' must hold keys and values, not a list or a single value`);
+  return structuredClone(parsed);
+}
+
+function parseFlags(
+  fields: readonly ConfigField[],
+  argv: readonly string[],
+): { file: string | undefined; values: { field: ConfigField; text: string }[] } {
+  const byFlag = new Map(fields.map((field) => [field.flag, field]));
+  const values: { field: ConfigField; text: string }[] = [];
+  let file: string | undefined;
+  for (let index = 0; index < argv.length; index += 1) {
+    const argument = argv[index] ?? '';
+    const [name = '', ...rest] = argument.split('=');
+    const inline = argument.includes('=') ? rest.join('=') : undefined;
+    if (!name.startsWith('--')) throw invalid(`unexpected argument '${argument}'; settings are given as --name VALUE`);
+    const field = byFlag.get(name);
+    const negated = name.startsWith('--no-') ? byFlag.get(`--${name.slice('--no-'.length)}`) : undefined;
+    const next = (): string => {
+      index += 1;
+      const value = argv[index];
+      if (value === undefined) throw invalid(`flag ${name} needs a value`);
+      return value;
+    };
+    if (field !== undefined) {
+      const followed = argv[index + 1] === 'true' || argv[index + 1] === 'false';
+      const text = inline ?? (field.kind.kind === 'boolean' && !followed ? 'true' : next());
+      values.push({ field, text });
+    } else if (name === '--config') file = inline ?? next();
+    else if (negated?.kind.kind === 'boolean' && inline === undefined) values.push({ field: negated, text: 'false' });
+    else throw invalid(`unknown flag '${name}'${didYouMean(name, [...byFlag.keys(), '--config'])}`, { flag: name });
+  }
+  return { file, values };
+}
+
+/**
+ * One environment may serve a whole fleet, so a variable that belongs to another service is no error. One that is
+ * nearly ours is a slip of the pen.
+ */
+function checkVariables(fields: readonly ConfigField[], env: NodeJS.ProcessEnv): void {
+  const ours = new Set(fields.map((field) => field.variable));
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith('GRADUS_') || ours.has(variable)) continue;
+    const name = variable.slice('GRADUS_'.length);
+    // Short names are close to many others by accident.
+    if (name.length < 6) continue;
+    const near = [...ours].find((known) => isSlip(name, known.slice('GRADUS_'.length)));
+    if (near !== undefined) {
+      throw invalid(`unknown environment variable ${variable}; did you mean '${near}'?`, { variable });
+    }
+  }
+}
+
+/** Two neighbouring letters swapped, or one letter wrong, missing or too many within a name; a plural is another name. */
+function isSlip(name: string, known: string): boolean {
+  const first = [...name].findIndex((letter, index) => letter !== known[index]);
+  if (first < 0) return false;
+  const restName = name.slice(first);
+  const restKnown = known.slice(first);
+  if (restName.length < 2 && restKnown.length < 2) return false;
+  return (
+    (restName[0] === restKnown[1] && restName[1] === restKnown[0] && restName.slice(2) === restKnown.slice(2)) ||
+    restName.slice(1) === restKnown.slice(1) ||
+    restName.slice(1) === restKnown ||
+    (restName === restKnown.slice(1) && restName !== '')
+  );
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  return typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
+}
+
+function schemaError(
+  schema: z.ZodType,
+  fields: readonly ConfigField[],
+  tree: Tree,
+  origins: ReadonlyMap<string, string>,
+  file: string | undefined,
+  error: z.ZodError,
+): TerminalError {
+  const lines = error.issues.flatMap((issue) => {
+    const path = issue.path.map(String);
+    const key = path.join('.');
+    const field = fields.find((candidate) => key === candidate.key || key.startsWith(`${candidate.key}.`));
+    const origin = origins.get(field?.key ?? key) ?? (file === undefined ? 'config' : `file ${file}`);
+    if (issue.code === 'unrecognized_keys') {
+      const known = Object.keys(shapeAt(schema, path) ?? {});
+      return issue.keys.map((unknown) => {
+        const full = [...path, unknown].join('.');
+        return `${full}: unknown key (${origin})${didYouMean(unknown, known)}`;
+      });
+    }
+    const value = path.reduce<unknown>((at, part) => (isTree(at) || Array.isArray(at) ? Reflect.get(at, part) : undefined), tree);
+    const shown = field?.secret === true ? '***' : show(value);
+    const hint = field === undefined || field.description === '' ? '' : ` — ${field.description}`;
+    return [
+      value === undefined
+        ? `${key}: missing; set ${field?.flag ?? key}, ${field?.variable ?? ''} or '${key}' in the file${hint}`
+        : `${key}: ${issue.message}, got ${shown} (${origin})${hint}`,
+    ];
+  });
+  return new TerminalError('invalid_argument', `invalid config:\n  ${lines.join('\n  ')}`, {
+    details: { issues: lines },
+  });
+}
+
+function shapeAt(schema: z.core.$ZodType, path: readonly string[]): Readonly<Record<string, z.core.$ZodType>> | undefined {
+  const shape = shapeOf(schema);
+  const [head, ...rest] = path;
+  if (head === undefined || shape === undefined) return shape;
+  const child = shape[head];
+  return child === undefined ? undefined : shapeAt(child, rest);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}

@@ -1,0 +1,61 @@
+/** `/metrics` for Prometheus and `/healthz` for probes, over plain HTTP. */
+import { createServer } from 'node:http';
+import { isIPv6 } from 'node:net';
+
+import { TerminalError } from '../errors.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export interface MetricsServer extends AsyncDisposable {
+  /** `host:port` as bound. */
+  readonly address: string;
+}
+
+/** `serving` decides between 200 and 503 of `/healthz`. */
+export async function startMetricsServer(
+  address: string,
+  metrics: Metrics,
+  serving: () => boolean,
+): Promise<MetricsServer> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    } else if (pathname === '/metrics') {
+      metrics.render().then(
+        (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
+        (error: unknown) => response.writeHead(500).end(String(error)),
+      );
+    } else if (pathname === '/healthz') {
+      const ok = serving();
+      response.writeHead(ok ? 200 : 503, { 'content-type': 'text/plain' }).end(ok ? 'SERVING\n' : 'NOT_SERVING\n');
+    } else {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('/metrics and /healthz are served here\n');
+    }
+  });
+  server.requestTimeout = 10_000;
+  server.maxConnections = 64;
+
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const reason =
+        cause.code === 'EADDRINUSE'
+          ? 'the port is in use by another process; choose another one, or port 0 for any free port'
+          : cause.message;
+      reject(new TerminalError('failed_precondition', `cannot serve metrics on ${address}: ${reason}`, { cause }));
+    });
+    server.listen(Number(address.slice(colon + 1)), host, resolve);
+  });
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  return {
+    address: `${isIPv6(host) ? `[${host}]` : host}:${port}`,
+    async [Symbol.asyncDispose]() {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * The whole of a service's `main.ts`: config, logs, metrics, traces, start, the line with the bound addresses, and a
+ * drain on SIGTERM or SIGINT. The same signal a second time ends the process at once.
+ *
+ * Exit codes: 0 drained, 1 failed, 2 bad config, 128 + n ended by a second signal.
+ */
+import type { z } from 'zod';
+
+import { TerminalError, errorFrom } from '../errors.ts';
+import { createLogger } from '../telemetry/logging.ts';
+import type { Logger } from '../telemetry/logging.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { startTracing } from '../telemetry/tracing.ts';
+import { loadConfig } from './config.ts';
+import type { BaseConfig } from './config.ts';
+import { describeConfig, maskConfig } from './config-text.ts';
+import { createLifecycle } from './lifecycle.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { startMetricsServer } from './metrics-server.ts';
+
+export interface ServiceContext {
+  readonly name: string;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Aborts when the service begins to stop. */
+  readonly signal: AbortSignal;
+  /** Disposes `what` when the service stops, in reverse order. */
+  defer(what: string, dispose: () => void | Promise<void>): void;
+  /** Something that cannot be mended here: drain, and exit with 1. */
+  fail(error: unknown): void;
+}
+
+export interface ServiceDefinition<C> {
+  readonly name: string;
+  readonly config: z.ZodType<C>;
+  /** Gives the bound addresses by face, for example `{ grpc: '127.0.0.1:41234' }`. */
+  start(config: C, ctx: ServiceContext): Promise<Readonly<Record<string, string>>>;
+}
+
+const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
+/** A terminal and a parent may both pass on the same request to stop. */
+const sameRequestMs = 300;
+
+export async function runService<C extends BaseConfig>(definition: ServiceDefinition<C>): Promise<void> {
+  const argv = process.argv.slice(2);
+  if (argv.includes('--help')) {
+    process.stdout.write(describeConfig(definition.name, definition.config));
+    return;
+  }
+  let config: C;
+  try {
+    config = loadConfig(definition.config, { env: process.env, argv });
+    checkLoopback(config);
+  } catch (error) {
+    process.stderr.write(`${definition.name}: ${errorFrom(error).message}\n`);
+    process.exitCode = 2;
+    return;
+  }
+
+  const log = createLogger({ service: definition.name, level: config.logLevel });
+  const lifecycle = createLifecycle(log);
+  const release = watchProcess(lifecycle, log);
+  log.info({ config: maskConfig(definition.config, config), pid: process.pid }, 'the service starts');
+  await startAll(definition, config, lifecycle, log);
+
+  await stopped(lifecycle.signal);
+  const { clean } = await lifecycle.drain(config.drainMs);
+  release();
+  process.exitCode = clean && lifecycle.failure === undefined ? 0 : 1;
+  log.info({ exitCode: process.exitCode }, 'the service has stopped');
+  endSoon(clean, log);
+}
+
+async function startAll<C extends BaseConfig>(
+  definition: ServiceDefinition<C>,
+  config: C,
+  lifecycle: Lifecycle,
+  log: Logger,
+): Promise<void> {
+  const { name } = definition;
+  const metrics = createMetrics({ processMetrics: true });
+  try {
+    const tracing = await startTracing({ service: name, endpoint: config.otlpEndpoint });
+    lifecycle.defer('traces', () => tracing.shutdown());
+    const http = await startMetricsServer(config.metrics, metrics, () => lifecycle.state === 'serving');
+    lifecycle.defer('metrics', async () => await http[Symbol.asyncDispose]());
+    const addresses = await definition.start(config, {
+      name,
+      log,
+      metrics,
+      signal: lifecycle.signal,
+      defer: lifecycle.defer,
+      fail: lifecycle.fail,
+    });
+    if (lifecycle.signal.aborted) return;
+    lifecycle.serving();
+    process.stdout.write(`${JSON.stringify({ service: name, ...addresses, metrics: http.address })}\n`);
+  } catch (error) {
+    // A start that was interrupted on purpose is not a failure.
+    if (!lifecycle.signal.aborted) lifecycle.fail(error);
+  }
+}
+
+/** Services have no callers to authenticate yet, so they stay on this machine unless told otherwise (DESIGN §10). */
+function checkLoopback(config: BaseConfig): void {
+  if (config.allowRemote) return;
+  for (const key of ['grpc', 'metrics'] as const) {
+    const host = config[key].slice(0, config[key].lastIndexOf(':'));
+    if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(host)) {
+      throw new TerminalError(
+        'invalid_argument',
+        `${key}: '${config[key]}' is reachable from other machines and callers are not authenticated; ` +
+          'use 127.0.0.1, or set --allow-remote where the network itself is trusted',
+      );
+    }
+  }
+}
+
+/** Signals and stray errors of the process go to the lifecycle; gives the function that lets go of them. */
+function watchProcess(lifecycle: Lifecycle, log: Logger): () => void {
+  const seenMs = new Map<string, number>();
+  const onSignal = (name: 'SIGINT' | 'SIGTERM'): void => {
+    const firstMs = seenMs.get(name);
+    const nowMs = performance.now();
+    if (firstMs === undefined) {
+      seenMs.set(name, nowMs);
+      lifecycle.stop(name);
+    } else if (nowMs - firstMs > sameRequestMs) {
+      log.warn(`${name} a second time: the process ends now`);
+      process.exit(128 + signalNumbers[name]);
+    }
+  };
+  const onError = (error: unknown): void => lifecycle.fail(error);
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  process.on('uncaughtException', onError);
+  process.on('unhandledRejection', onError);
+  return () => {
+    process.off('uncaughtException', onError);
+    process.off('unhandledRejection', onError);
+  };
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** The process ends by itself once nothing is left; if something still holds it, it is ended. */
+function endSoon(clean: boolean, log: Logger): void {
+  const timer = setTimeout(
+    () => {
+      log.warn('something still held the process after everything was disposed');
+      process.exit();
+    },
+    clean ? 1_000 : 0,
+  );
+  timer.unref();
+}
