@@ -1,0 +1,62 @@
+import type { DescribeResponse, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import type { GradusError } from '#shared/errors.ts';
+import type { Logger } from '#shared/telemetry/logging.ts';
+import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+
+/** The only place of the gateway that counts and logs: one function per business event. */
+export function createPolicyEvents(log: Logger, metrics: Metrics) {
+  const generations = metrics.counter('gradus_policy_generations_total', 'Generate calls by outcome', ['outcome']);
+  const tokens = metrics.counter('gradus_policy_tokens_total', 'Tokens by kind: prompt, cached (of the prompt) and generated', ['kind']);
+  const generation = metrics.histogram('gradus_policy_generation_seconds', 'Duration of a Generate call at the gateway', durationBuckets);
+  const tokenized = metrics.counter('gradus_policy_tokenized_tokens_total', 'Tokens made from text');
+  const moved = metrics.counter('gradus_policy_requests_moved_total', 'Requests that went to another engine because theirs failed');
+  const enginesUp = metrics.gauge('gradus_policy_engines_up', 'Engines that requests are routed to');
+  const queued = metrics.gauge('gradus_policy_queue_requests', 'Requests that wait for an engine');
+  const running = metrics.gauge('gradus_policy_running_requests', 'Requests that engines work on');
+  const version = metrics.gauge('gradus_policy_version_number', 'Policy version that was loaded last');
+  const loads = metrics.counter('gradus_policy_version_loads_total', 'Loads of a policy version, one per engine, by outcome', ['outcome']);
+
+  return {
+    generated(response: GenerateResponse, promptTokens: number, elapsedMs: number): void {
+      generations.inc({ outcome: 'ok' });
+      tokens.inc({ kind: 'prompt' }, promptTokens);
+      tokens.inc({ kind: 'cached' }, response.cachedTokens);
+      tokens.inc({ kind: 'generated' }, response.tokenIds.length);
+      generation.observe(elapsedMs / 1000);
+    },
+    generationFailed(requestId: string, error: GradusError): void {
+      generations.inc({ outcome: error.code });
+      if (error.name !== 'CancelledError') log.warn({ requestId, code: error.code, err: error }, 'a generation failed');
+    },
+    textTokenized(count: number): void {
+      tokenized.inc(count);
+    },
+    requestMoved(address: string, error: GradusError): void {
+      moved.inc();
+      log.debug({ engine: address, code: error.code }, 'a request moves to another engine');
+    },
+    engineUp(address: string, description: DescribeResponse): void {
+      enginesUp.inc();
+      log.info({ engine: address, model: description.model, version: String(description.version) }, 'an engine is up');
+    },
+    engineDown(address: string, error: Error): void {
+      enginesUp.dec();
+      log.warn({ engine: address, err: error }, 'an engine is down; its sessions move');
+    },
+    probeFailed(address: string, error: GradusError): void {
+      log.debug({ engine: address, code: error.code, reason: error.message }, 'an engine did not answer a probe');
+    },
+    versionLoaded(loaded: bigint, engines: number, failed: number): void {
+      version.set(Number(loaded));
+      loads.inc({ outcome: 'ok' }, engines);
+      loads.inc({ outcome: 'failed' }, failed);
+      log.info({ version: String(loaded), engines, failed }, 'a policy version is loaded');
+    },
+    loadChanged(counts: { readonly running: number; readonly queued: number }): void {
+      running.set(counts.running);
+      queued.set(counts.queued);
+    },
+  };
+}
+
+export type PolicyEvents = ReturnType<typeof createPolicyEvents>;

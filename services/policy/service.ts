@@ -1,0 +1,45 @@
+import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
+import { createGrpcServer } from '#shared/grpc/server.ts';
+import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import type { PolicyConfig } from './config.ts';
+import { connectEngine } from './engines/engine-connection.ts';
+import { createEngineFleet, type EngineFleet } from './engines/engine-fleet.ts';
+import { createPolicyEvents, type PolicyEvents } from './events.ts';
+import { describe } from './handlers/describe.ts';
+import { generate } from './handlers/generate.ts';
+import { loadVersion } from './handlers/load-version.ts';
+import { tokenize } from './handlers/tokenize.ts';
+import { loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+
+export interface PolicyContext {
+  readonly tokenizer: Tokenizer;
+  readonly fleet: EngineFleet;
+  readonly events: PolicyEvents;
+}
+
+export async function startPolicy(config: PolicyConfig, ctx: ServiceContext): Promise<Readonly<Record<string, string>>> {
+  const events = createPolicyEvents(ctx.log, ctx.metrics);
+  const tokenizer = await loadTokenizer(config.tokenizer);
+  const fleet = createEngineFleet({
+    ...config,
+    engines: config.engines.map((address) => connectEngine(address, config.generateTimeoutMs)),
+    tokenizerHash: tokenizer.hash,
+    events,
+    signal: ctx.signal,
+  });
+  ctx.defer('connections to engines', () => fleet.close());
+  await fleet.start();
+
+  const context: PolicyContext = { tokenizer, fleet, events };
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  server.add(PolicyService, {
+    describe: async () => describe(context),
+    tokenize: async (request) => tokenize(context, request),
+    generate: (request, call) => generate(context, request, call.signal),
+    loadVersion: (request) => loadVersion(context, request),
+  });
+  const grpc = await server.listen(config.grpc);
+  ctx.defer('grpc server', () => server.drain(config.drainMs));
+  server.setServing(true);
+  return { grpc };
+}

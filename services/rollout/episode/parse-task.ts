@@ -1,0 +1,66 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { Purpose, RolloutTaskSchema, type Question, type RolloutLimits, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import type { Sampling } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+
+/** A task that can be worked on: what the schema leaves optional is there, and bounds hold. */
+export interface ParsedTask {
+  readonly task: RolloutTask;
+  readonly question: Question;
+  readonly sampling: Sampling;
+  readonly limits: RolloutLimits;
+  readonly environmentOptions: unknown;
+}
+
+/** Throws TerminalError('data_loss') when the bytes are no task. */
+export function decodeTask(data: Uint8Array): RolloutTask {
+  try {
+    return fromBinary(RolloutTaskSchema, data);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new TerminalError('data_loss', `task of ${data.length} bytes is not a gradus.rollout.v1.RolloutTask: ${why}`, { cause });
+  }
+}
+
+/** Throws TerminalError('invalid_argument') that names the field, its value and what it must be. */
+export function parseTask(task: RolloutTask): ParsedTask {
+  const fail = (field: string, problem: string): never => {
+    throw new TerminalError('invalid_argument', `task ${task.taskId || '(no task id)'}: ${field} ${problem}`, { details: { field } });
+  };
+  if (task.runId === '') fail('run_id', 'is empty');
+  if (task.taskId === '') fail('task_id', 'is empty');
+  if (task.groupId === '') fail('group_id', 'is empty');
+  if (task.purpose === Purpose.UNSPECIFIED) fail('purpose', 'is unspecified; it must be TRAIN or EVAL');
+  const { question, sampling, limits } = task;
+  if (question === undefined || question.question === '') return fail('question', 'is missing');
+  if (question.answers.length === 0) fail('question.answers', 'is empty; a question needs its answer');
+  if (sampling === undefined) return fail('sampling', 'is missing');
+  if (sampling.maxNewTokens === 0) fail('sampling.max_new_tokens', 'is 0; it must be at least 1');
+  if (limits === undefined) return fail('limits', 'is missing');
+  checkLimits(limits, fail);
+  return { task, question, sampling, limits, environmentOptions: parseOptions(task.environmentOptionsJson, fail) };
+}
+
+type Fail = (field: string, problem: string) => never;
+
+function checkLimits(limits: RolloutLimits, fail: Fail): void {
+  const { contextTokens, maxTurns, toolTimeoutMs, turnTimeoutMs, rolloutTimeoutMs } = limits;
+  if (contextTokens < 2) fail('limits.context_tokens', `is ${contextTokens}; it must hold a prompt and a token`);
+  if (maxTurns === 0) fail('limits.max_turns', 'is 0; it must be at least 1');
+  if (toolTimeoutMs === 0) fail('limits.tool_timeout_ms', 'is 0; every wait has a deadline');
+  if (toolTimeoutMs >= turnTimeoutMs) {
+    fail('limits.tool_timeout_ms', `is ${toolTimeoutMs}; it must be less than turn_timeout_ms (${turnTimeoutMs})`);
+  }
+  if (turnTimeoutMs >= rolloutTimeoutMs) {
+    fail('limits.turn_timeout_ms', `is ${turnTimeoutMs}; it must be less than rollout_timeout_ms (${rolloutTimeoutMs})`);
+  }
+}
+
+function parseOptions(json: string, fail: Fail): unknown {
+  if (json === '') return {};
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    return fail('environment_options_json', `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,82 @@
+import { create } from '@bufbuild/protobuf';
+import type { Turn } from '#proto/reward/v1/reward_pb.ts';
+import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { countTokens, versionSpan } from '#shared/trajectory/segments.ts';
+import type { InfrastructureFailure } from './infrastructure-failure.ts';
+import type { EpisodeRecord } from './run-episode.ts';
+import type { FinishedRollout } from './run-rollout.ts';
+
+const MAX_DETAIL_CHARACTERS = 500;
+
+export interface Provenance {
+  readonly workerId: string;
+  readonly durationMs: number;
+}
+
+/** Violations that were attempts to call a tool; the others (no_action, think, …) are not. */
+const FAILED_CALL_CODES: ReadonlySet<string> = new Set(['broken_json', 'broken_xml', 'unknown_tool', 'bad_arguments', 'two_actions']);
+
+export function countToolCalls(turns: readonly Turn[]): { readonly calls: number; readonly failures: number } {
+  let calls = 0;
+  let failures = 0;
+  for (const { action } of turns) {
+    if (action.case === 'toolCall') {
+      calls += 1;
+      if (!action.value.succeeded) failures += 1;
+    } else if (action.case === 'violation' && FAILED_CALL_CODES.has(action.value.code)) {
+      calls += 1;
+      failures += 1;
+    }
+  }
+  return { calls, failures };
+}
+
+function identity(task: RolloutTask) {
+  const { runId, taskId, groupId, sampleIndex, stage, purpose, attempt } = task;
+  return { runId, taskId, groupId, sampleIndex, stage, purpose, attempt };
+}
+
+export function trajectoryOf(task: RolloutTask, record: EpisodeRecord): Trajectory {
+  return create(TrajectorySchema, {
+    runId: task.runId,
+    taskId: task.taskId,
+    segments: [...record.segments],
+    tokenizerHash: record.tokenizerHash,
+    sequenceDigest: record.sequenceDigest,
+  });
+}
+
+export function finishedResult(task: RolloutTask, { record, score }: FinishedRollout, trajectorySequence: number, provenance: Provenance): RolloutResult {
+  const tokens = countTokens(record.segments);
+  const span = versionSpan(record.segments);
+  const tools = countToolCalls(record.turns);
+  return create(RolloutResultSchema, {
+    ...identity(task),
+    ...provenance,
+    failure: record.failure,
+    reward: score.total,
+    rewards: score.components,
+    ...(record.prediction === undefined ? {} : { prediction: record.prediction }),
+    turns: record.modelTurns,
+    toolCalls: tools.calls,
+    toolFailures: tools.failures,
+    promptTokens: tokens.prompt,
+    modelTokens: tokens.model,
+    environmentTokens: tokens.environment,
+    truncated: record.truncated,
+    ...(span === undefined ? {} : { versions: create(VersionSpanSchema, span) }),
+    trajectorySequence: BigInt(trajectorySequence),
+  });
+}
+
+/** An infrastructure failure: no reward and no trajectory, so that nobody can mistake it for a bad sample. */
+export function failedResult(task: RolloutTask, failure: InfrastructureFailure, provenance: Provenance): RolloutResult {
+  return create(RolloutResultSchema, {
+    ...identity(task),
+    ...provenance,
+    failure: failure.failure,
+    failureDetail: failure.message.slice(0, MAX_DETAIL_CHARACTERS),
+  });
+}

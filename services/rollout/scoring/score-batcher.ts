@@ -1,0 +1,80 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Score, ScoreItemSchema, ScoreResponse } from '#proto/reward/v1/reward_pb.ts';
+import { TerminalError, cancelledFrom, errorFrom } from '#shared/errors.ts';
+
+export type ScoreItem = MessageInitShape<typeof ScoreItemSchema>;
+
+export interface ScoreBatcherOptions {
+  /** Items that go in one call at most. Bound of the service: 1024. */
+  readonly maxItems: number;
+  /** How long the first item of a batch waits for company, in milliseconds. */
+  readonly maxWaitMs: number;
+}
+
+export interface ScoreBatcher {
+  score(item: ScoreItem, signal: AbortSignal): Promise<Score>;
+}
+
+interface Pending {
+  readonly item: ScoreItem;
+  readonly resolve: (score: Score) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Rollouts that end within a few milliseconds share one Score call. A batch that is refused is asked again one by one. */
+export function createScoreBatcher(score: (items: ScoreItem[]) => Promise<ScoreResponse>, options: ScoreBatcherOptions): ScoreBatcher {
+  let pending: Pending[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const batch = pending;
+    pending = [];
+    if (batch.length > 0) void send(batch);
+  }
+
+  async function send(batch: readonly Pending[]): Promise<void> {
+    try {
+      const { scores } = await score(batch.map(({ item }) => item));
+      for (const [index, { item, resolve, reject }] of batch.entries()) {
+        const given = scores[index];
+        if (given !== undefined && given.id === item.id && Number.isFinite(given.total)) resolve(given);
+        else reject(new TerminalError('internal', `the reward service answered ${describeScore(given)} for item ${String(item.id)}`));
+      }
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      // One bad item refuses its whole batch; the others are not to suffer for it.
+      if (error instanceof TerminalError && error.code === 'invalid_argument' && batch.length > 1) {
+        await Promise.all(batch.map((one) => send([one])));
+      } else {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+  }
+
+  return {
+    score(item, signal) {
+      return new Promise<Score>((resolve, reject) => {
+        const onAbort = (): void => reject(cancelledFrom(signal.reason));
+        if (signal.aborted) {
+          onAbort();
+          return;
+        }
+        signal.addEventListener('abort', onAbort, { once: true });
+        const settled = (): void => signal.removeEventListener('abort', onAbort);
+        pending.push({
+          item,
+          resolve: (value) => (settled(), resolve(value)),
+          reject: (error) => (settled(), reject(error)),
+        });
+        if (pending.length >= options.maxItems) flush();
+        else timer ??= setTimeout(flush, options.maxWaitMs);
+      });
+    },
+  };
+}
+
+function describeScore(score: Score | undefined): string {
+  return score === undefined ? 'nothing' : `id '${score.id}' with total ${score.total}`;
+}
