@@ -131,3 +131,10 @@ export const lexicon: Readonly<Record<EntityType, NameLexicon>> = {
   country: { first: words(lists.countryFirst), last: words(lists.countryLast) },
   school: { first: words(lists.schoolFirst), last: words(lists.schoolLast) },
 };
+
+const typeOfWord = new Map(entityTypes.flatMap((type) => lexicon[type].first.map((word) => [word, type] as const)));
+
+/** The type of a world's entity, told by its first word; undefined for any other text. */
+export function typeOfName(name: string): EntityType | undefined {
+  return typeOfWord.get(name.split(' ', 1)[0] ?? '');
+}

@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
+import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
+import { createRandom } from '#shared/world/random.ts';
+import { createCodec } from '../environments/search/codec.ts';
+import { parseSearchOptions } from '../environments/search/options.ts';
+import { createSearchEnvironment } from '../environments/search/search-environment.ts';
+import type { SearchTools } from '../environments/search/search-tools.ts';
+import { kindNames, type Crowd } from './crowd.ts';
+import { guessesOf, type Plan } from './plan.ts';
+import { runEpisode, type DemonstratedEpisode } from './run-episode.ts';
+
+export interface DemonstrationJob {
+  readonly plans: readonly Plan[];
+  readonly crowd: Crowd;
+  readonly tools: SearchTools;
+  readonly count: number;
+  readonly seed: number;
+  readonly out: string;
+  /** Episodes at once. */
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (written: number) => void;
+}
+
+/**
+ * Streams `count` demonstrations to `out` (JSONL), questions in a shuffled order, again from the first when there are
+ * fewer. Same job, same bytes: each episode draws from a stream of its own, and lines are written in order. The file
+ * appears under its name once it is complete.
+ */
+export async function writeDemonstrations(job: DemonstrationJob): Promise<void> {
+  if (job.plans.length === 0) throw new TerminalError('invalid_argument', 'no question has all of its supporting paragraphs');
+  const options = parseSearchOptions(job.crowd.environment);
+  const environment = createSearchEnvironment(job.crowd.environment, job.tools);
+  const codec = createCodec(options.codec);
+  const random = createRandom(`demonstrate/${job.seed}`);
+  const order = random.fork('order').shuffle(job.plans);
+  const guesses = guessesOf(job.plans);
+  const kinds = kindNames.map((kind) => [kind, job.crowd.kinds[kind]] as const);
+
+  function episode(index: number): Promise<DemonstratedEpisode> {
+    const own = random.fork(String(index));
+    const plan = order[index % order.length];
+    if (plan === undefined) throw new TerminalError('internal', `no plan for episode ${index}`);
+    const who = {
+      kind: own.weighted(kinds),
+      plan,
+      guess: own.pick(guesses(plan.answer)),
+      crowd: job.crowd,
+      codec,
+      forgiven: options.maxViolations,
+      random: own,
+    };
+    return runEpisode(environment, who, job.signal);
+  }
+
+  const partial = `${job.out}.partial`;
+  const file = createWriteStream(partial);
+  // Failures of the disk surface at the next write or at the end.
+  let broken: unknown;
+  file.on('error', (error) => (broken = error));
+  try {
+    // A window of running episodes; the oldest is written first.
+    const running: Promise<DemonstratedEpisode>[] = [];
+    for (let started = 0, written = 0; written < job.count; written++) {
+      for (; started < job.count && running.length < job.concurrency; started++) {
+        const next = episode(started);
+        // Awaited in its turn below; an early failure must not count as unhandled until then.
+        next.catch(() => undefined);
+        running.push(next);
+      }
+      throwIfCancelled(job.signal);
+      const line = await running.shift();
+      if (broken !== undefined) throw broken;
+      if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain', { signal: job.signal });
+      job.onProgress?.(written + 1);
+    }
+    file.end();
+    await finished(file);
+    await rename(partial, job.out);
+  } catch (error) {
+    file.destroy();
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
