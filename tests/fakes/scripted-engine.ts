@@ -37,6 +37,8 @@ export interface ScriptedEngineOptions {
   readonly maxContextTokens?: number;
   readonly address?: string;
   readonly onLoad?: (request: LoadVersionRequest) => void | Promise<void>;
+  /** While true the engine answers nothing at all, as a frozen process. */
+  readonly frozen?: () => boolean;
   /** Replaces the hash that the engine reports. */
   readonly tokenizerHash?: string;
 }
@@ -55,6 +57,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     const scripted: ScriptedRequest = { sessionId: request.sessionId, turn, request, signal };
     generated.push(scripted);
     const first = version;
+    await answering();
     const given = await options.script(scripted);
     const answer = typeof given === 'string' ? { text: given } : given;
     if (answer.delayMs !== undefined && answer.delayMs > 0) await sleep(answer.delayMs, signal);
@@ -76,18 +79,25 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     };
   }
 
+  const answering = async (): Promise<void> => {
+    if (options.frozen?.() === true) await new Promise<never>(() => {});
+  };
+
   const server = createGrpcServer({ log: createLogger({ service: 'scripted-engine', level: 'silent' }), metrics: createMetrics() });
   server.add(EngineService, {
-    describe: async () => ({
-      model: 'scripted',
-      maxContextTokens: options.maxContextTokens ?? 1024,
-      vocabularySize: 1000,
-      tokenizerHash: options.tokenizerHash ?? tokenizer.hash,
-      tokenizerPath: options.tokenizer,
-      version,
-      running,
-      engines: 1,
-    }),
+    describe: async () => {
+      await answering();
+      return {
+        model: 'scripted',
+        maxContextTokens: options.maxContextTokens ?? 1024,
+        vocabularySize: 1000,
+        tokenizerHash: options.tokenizerHash ?? tokenizer.hash,
+        tokenizerPath: options.tokenizer,
+        version,
+        running,
+        engines: 1,
+      };
+    },
     generate: async (request, call) => {
       running += 1;
       try {

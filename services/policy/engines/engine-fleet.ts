@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { DescribeResponse, GenerateRequestSchema, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
-import { CancelledError, TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import type { PolicyEvents } from '../events.ts';
 import type { EngineConnection } from './engine-connection.ts';
@@ -127,8 +127,8 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
           timeoutMs: options.generateTimeoutMs,
         });
       } catch (thrown) {
-        const error = errorFrom(thrown);
-        const died = life.signal.aborted && !callSignal.aborted;
+        const error = moveableError(thrown, engine.connection.address);
+        const died = life.signal.aborted;
         if (callSignal.aborted || !(died || error instanceof TransientError)) throw error;
         failed.add(lease.engine);
         events.requestMoved(engine.connection.address, error);
@@ -192,4 +192,10 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
       }
     },
   };
+}
+
+/** A call that ended as cancelled although its caller did not cancel was cut off by the engine's end. */
+function moveableError(thrown: unknown, address: string): GradusError {
+  const error = errorFrom(thrown);
+  return error.code === 'cancelled' ? new TransientError('unavailable', `engine ${address} dropped the call`, { cause: error }) : error;
 }

@@ -1,5 +1,5 @@
 import { sleep } from '#shared/async/sleep.ts';
-import { TransientError, errorFrom } from '#shared/errors.ts';
+import { CancelledError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
 
 export interface RetryBudget {
   /** Failures of a call that are tried again here before the task goes back to the queue. */
@@ -25,8 +25,8 @@ export async function retryInPlace<T>(
     try {
       return await call();
     } catch (thrown) {
-      const error = errorFrom(thrown);
-      if (!(error instanceof TransientError) || signal.aborted) throw error;
+      const error = retryableError(thrown, signal);
+      if (!(error instanceof TransientError)) throw error;
       if (error.code !== 'resource_exhausted') failures += 1;
       if (failures > budget.retries) throw error;
       onRetry(error);
@@ -34,4 +34,10 @@ export async function retryInPlace<T>(
       await sleep(Math.max(error.retryAfterMs, backoffMs * (0.5 + Math.random() / 2)), signal);
     }
   }
+}
+
+/** A call that ended as cancelled or too late, although this side still waits, was cut off by the other side. */
+function retryableError(thrown: unknown, signal: AbortSignal): GradusError {
+  const error = errorFrom(thrown);
+  return error instanceof CancelledError && !signal.aborted ? new TransientError('unavailable', error.message, { cause: error }) : error;
 }

@@ -1,0 +1,218 @@
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
+import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { createGrpcClient } from '#shared/grpc/client.ts';
+import { TransientError } from '#shared/errors.ts';
+import { createLogger } from '#shared/telemetry/logging.ts';
+import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
+import { startScriptedEngine, type ScriptedEngine, type ScriptedEngineOptions } from '../../tests/fakes/scripted-engine.ts';
+import { policyConfig, type PolicyConfig } from './config.ts';
+import { startPolicy } from './service.ts';
+
+const tokenizer = join(import.meta.dirname, '../../tests/fixtures/tokenizer/tokenizer.json');
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (let next = cleanups.pop(); next !== undefined; next = cleanups.pop()) await next();
+});
+
+async function engine(options: Partial<ScriptedEngineOptions> = {}): Promise<ScriptedEngine> {
+  const started = await startScriptedEngine({ tokenizer, script: ({ turn }) => `<answer> ${turn} </answer>`, ...options });
+  cleanups.push(() => started.kill());
+  return started;
+}
+
+/** The real gateway in this process, on a free port. */
+async function gateway(engines: readonly { address: string }[], overrides: Partial<PolicyConfig> = {}) {
+  const stop = new AbortController();
+  const deferred: (() => unknown)[] = [];
+  const config = policyConfig.parse({ engines: engines.map(({ address }) => address), tokenizer, probeIntervalMs: 100, drainMs: 1000, ...overrides });
+  const metrics = createMetrics();
+  const bound = await startPolicy(config, {
+    name: 'policy',
+    log: createLogger({ service: 'policy', level: 'silent' }),
+    metrics,
+    signal: stop.signal,
+    defer: (_what, dispose) => void deferred.push(dispose),
+    fail: (error) => {
+      throw error;
+    },
+  });
+  const client = createGrpcClient(PolicyService, bound['grpc'] ?? '', { timeoutMs: 10_000 });
+  cleanups.push(async () => {
+    client.close();
+    stop.abort();
+    for (const dispose of deferred.reverse()) await dispose();
+  });
+  return { client, metrics };
+}
+
+function turn(session: string, index = 0, overrides: object = {}) {
+  return {
+    requestId: `${session}:0:${index}`,
+    sessionId: session,
+    tokenIds: [1, 2, 3],
+    contextTokens: 128,
+    sampling: { temperature: 1, maxNewTokens: 64, seed: 7n, stop: ['</answer>'] },
+    ...overrides,
+  };
+}
+
+describe('policy gateway', () => {
+  it('P4: passes on ids, logprobs, versions and the digest of the whole sequence as the engine gave them', async () => {
+    const { client } = await gateway([await engine()]);
+    const response = await client.generate(turn('s'));
+    expect(response).toMatchObject({ text: '<answer> 0 </answer>', finishReason: FinishReason.STOP, versions: { first: 0n, last: 0n } });
+    expect(response.logprobs).toHaveLength(response.tokenIds.length);
+    expect(Buffer.from(response.sequenceDigest)).toEqual(Buffer.from(sequenceDigest([1, 2, 3, ...response.tokenIds])));
+  });
+
+  it('keeps the turns of a session on one engine', async () => {
+    const engines = [await engine(), await engine()];
+    const { client } = await gateway(engines);
+    for (let index = 0; index < 4; index += 1) {
+      await Promise.all(['a', 'b', 'c', 'd'].map((session) => client.generate(turn(session, index))));
+    }
+    for (const { generated } of engines) {
+      expect(generated).toHaveLength(8);
+      expect(new Set(generated.map(({ sessionId }) => sessionId)).size).toBe(2);
+    }
+  });
+
+  it('P1: moves the requests of an engine that is killed to another, with the same seed', async () => {
+    const dying = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
+    const living = await engine();
+    const { client } = await gateway([dying, living]);
+    const answers = Array.from({ length: 8 }, (_, i) => client.generate(turn(`s${i}`)));
+    await vi.waitFor(() => expect(dying.generated.length + living.generated.length).toBe(8));
+    const lost = dying.generated.map(({ request }) => request.requestId);
+    await dying.kill();
+    expect((await Promise.all(answers)).map(({ text }) => text)).toEqual(Array(8).fill('<answer> 0 </answer>'));
+    expect(lost.length).toBeGreaterThan(0);
+    for (const requestId of lost) {
+      const repeated = living.generated.find(({ request }) => request.requestId === requestId);
+      expect(repeated?.request.sampling?.seed).toBe(7n);
+    }
+    expect(await client.describe({})).toMatchObject({ engines: 1 });
+  });
+
+  it('P3: moves the requests of an engine that answers no probe', async () => {
+    let frozen = false;
+    const ice = await engine({ frozen: () => frozen });
+    const living = await engine();
+    const { client } = await gateway([ice, living], { probeTimeoutMs: 100, probeFailures: 2 });
+    frozen = true;
+    const answers = await Promise.all(Array.from({ length: 4 }, (_, i) => client.generate(turn(`f${i}`))));
+    expect(answers.map(({ text }) => text)).toEqual(Array(4).fill('<answer> 0 </answer>'));
+    expect(ice.generated.length).toBeGreaterThan(0);
+    expect((await client.describe({})).engines).toBe(1);
+  });
+
+  it('asks another engine when one is busy, and passes on the advice when all are', async () => {
+    const busy = () => {
+      throw new TransientError('resource_exhausted', 'the cache is full', { retryAfterMs: 1234 });
+    };
+    const first = await engine({ script: busy });
+    const second = await engine({ script: ({ sessionId }) => (sessionId === 'unlucky' ? busy() : 'ok') });
+    const { client } = await gateway([first, second]);
+    expect((await client.generate(turn('lucky'))).text).toBe('ok');
+    await expect(client.generate(turn('unlucky'))).rejects.toMatchObject({ code: 'resource_exhausted', retryAfterMs: 1234 });
+  });
+
+  it('P6: refuses what does not fit its queue', async () => {
+    const slow = await engine({ script: () => ({ text: 'x', delayMs: 300 }) });
+    const { client, metrics } = await gateway([slow], { maxInFlightPerEngine: 1, maxQueued: 1 });
+    const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((session) => client.generate(turn(session))));
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'resource_exhausted' } });
+    expect(await metrics.render()).toMatch(/gradus_policy_generations_total\{outcome="resource_exhausted"\} 1/);
+  });
+
+  it('P3: cancels the generation on the engine when the caller goes away', async () => {
+    const slow = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
+    const { client } = await gateway([slow]);
+    const controller = new AbortController();
+    const call = client.generate(turn('s'), { signal: controller.signal });
+    await vi.waitFor(() => expect(slow.counts().running).toBe(1));
+    controller.abort();
+    await expect(call).rejects.toMatchObject({ name: 'CancelledError' });
+    await vi.waitFor(() => expect(slow.counts()).toMatchObject({ running: 0, cancelled: 1 }));
+  });
+
+  it('loads a version on every engine while requests go on', async () => {
+    const engines = [await engine({ script: () => ({ text: 'x', delayMs: 200 }) }), await engine({ script: () => ({ text: 'x', delayMs: 200 }) })];
+    const { client } = await gateway(engines);
+    const running = Promise.all(['a', 'b', 'c'].map((session) => client.generate(turn(session))));
+    await vi.waitFor(() => expect(engines.reduce((sum, one) => sum + one.counts().running, 0)).toBe(3));
+    expect(await client.loadVersion({ version: 4n, weightsPath: '/w/4' })).toMatchObject({ version: 4n, carriedOver: 3 });
+    expect((await running).map(({ versions }) => versions)).toMatchObject(Array(3).fill({ first: 0n, last: 4n }));
+    expect(await client.describe({})).toMatchObject({ version: 4n, engines: 2 });
+  });
+
+  it('P5: does not route to an engine that missed a version until it has loaded it', async () => {
+    let broken = true;
+    const good = await engine();
+    const bad = await engine({
+      onLoad: () => {
+        if (broken) throw new TransientError('unavailable', 'disk is away');
+      },
+    });
+    const { client } = await gateway([good, bad]);
+    await client.loadVersion({ version: 2n, weightsPath: '/w/2' });
+    const versions = await Promise.all(Array.from({ length: 6 }, async (_, i) => (await client.generate(turn(`v${i}`))).versions?.last));
+    expect(versions).toEqual(Array(6).fill(2n));
+    broken = false;
+    await vi.waitFor(async () => expect((await client.describe({})).engines).toBe(2), { timeout: 5000 });
+    expect(bad.counts().version).toBe(2n);
+  });
+
+  it('P5: gives an engine that was restarted the current version before its first request', async () => {
+    const first = await engine();
+    const { client } = await gateway([first]);
+    await client.loadVersion({ version: 9n, weightsPath: '/w/9' });
+    await first.kill();
+    const second = await engine({ address: first.address });
+    await vi.waitFor(async () => expect((await client.generate(turn('s'))).versions).toMatchObject({ first: 9n, last: 9n }), { timeout: 5000 });
+    expect(second.counts().version).toBe(9n);
+  });
+
+  it('says unavailable, with a time to come back, when no engine is there, and serves once one is', async () => {
+    const gone = await engine();
+    await gone.kill();
+    const { client } = await gateway([gone]);
+    await expect(client.generate(turn('s'))).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 500 });
+    await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
+    await engine({ address: gone.address });
+    await vi.waitFor(async () => expect((await client.generate(turn('s'))).text).toBe('<answer> 0 </answer>'), { timeout: 5000 });
+  });
+
+  it('P4: refuses to start with an engine that has another tokenizer, and names both', async () => {
+    const other = await engine({ tokenizerHash: 'f'.repeat(64) });
+    await expect(gateway([other])).rejects.toThrow(/has tokenizer f{64}, the gateway [0-9a-f]{64}; start both with the same/);
+  });
+
+  it.each([
+    ['token_ids', { tokenIds: [] }],
+    ['session_id', { sessionId: '' }],
+    ['request_id', { requestId: '' }],
+    ['context_tokens', { contextTokens: 3 }],
+    ['sampling', { sampling: undefined }],
+    ['sampling.max_new_tokens', { sampling: { maxNewTokens: 0 } }],
+    ['sampling.temperature', { sampling: { maxNewTokens: 1, temperature: -1 } }],
+    ['sampling.top_p', { sampling: { maxNewTokens: 1, topP: 2 } }],
+    ['sampling.stop', { sampling: { maxNewTokens: 1, stop: [''] } }],
+  ])('refuses a request with a bad %s by name', async (field, overrides) => {
+    const { client } = await gateway([await engine()]);
+    await expect(client.generate(turn('s', 0, overrides))).rejects.toThrow(new RegExp(`Generate: ${field.replaceAll('.', '\\.')} `));
+  });
+
+  it('P4: tokenises text as the engine does, with its hash', async () => {
+    const { client } = await gateway([await engine()]);
+    const { tokenIds, tokenizerHash } = await client.tokenize({ text: '<result> Ostwick Marrow</result>\n' });
+    expect(tokenIds.length).toBeGreaterThan(3);
+    expect(tokenizerHash).toBe((await client.describe({})).tokenizerHash);
+    expect((await client.tokenize({ text: '' })).tokenIds).toEqual([]);
+  });
+});
