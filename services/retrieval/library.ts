@@ -17,7 +17,7 @@ export interface Library {
   /** SHA-256 of the corpus, lower-case hex. */
   readonly indexVersion: string;
   readonly corpusPath: string;
-  search(query: string, topK: number): readonly LibraryHit[];
+  search(query: string, topK: number): LibraryHit[];
   fetch(id: string): Document | undefined;
 }
 

@@ -6,7 +6,7 @@ export interface ItemScore {
   /** Sum of weight x component over the item's rewards. */
   readonly total: number;
   /** Every scorer's value, 0..1. */
-  readonly components: Readonly<Record<string, number>>;
+  readonly components: Record<string, number>;
 }
 
 /** Scores a checked item. Pure. */

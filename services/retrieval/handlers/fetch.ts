@@ -1,4 +1,5 @@
-import type { FetchRequest } from '#proto/retrieval/v1/retrieval_pb.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { FetchRequest, FetchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import type { Document } from '../corpus/parse-document.ts';
 import type { RetrievalEvents } from '../events.ts';
@@ -11,7 +12,7 @@ export function fetch(
   library: Library,
   events: RetrievalEvents,
   { ids }: FetchRequest,
-): { readonly documents: readonly Document[]; readonly missingIds: readonly string[] } {
+): MessageInitShape<typeof FetchResponseSchema> {
   if (ids.length === 0 || ids.length > maxIds) {
     throw new TerminalError('invalid_argument', `ids: found ${ids.length}; give 1 to ${maxIds} of them`);
   }

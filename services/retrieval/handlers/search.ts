@@ -1,6 +1,7 @@
-import type { SearchRequest } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { SearchRequest, SearchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
+import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
 import type { RetrievalEvents } from '../events.ts';
 import type { Library, LibraryHit } from '../library.ts';
 
@@ -12,23 +13,18 @@ export const defaultTopK = 10;
 /** A batch gives way to other calls after this long. */
 const sliceMs = 10;
 
-export interface SearchResults {
-  readonly results: readonly { readonly hits: readonly LibraryHit[] }[];
-  readonly indexVersion: string;
-}
-
 /** One list of hits per query, in the order asked. INVALID_ARGUMENT names the field that is out of bounds. */
 export async function search(
   library: Library,
   events: RetrievalEvents,
   request: SearchRequest,
   signal: AbortSignal,
-): Promise<SearchResults> {
+): Promise<MessageInitShape<typeof SearchResponseSchema>> {
   checkSearch(request);
   const topK = request.topK === 0 ? defaultTopK : request.topK;
   const started = performance.now();
   let sliceStarted = started;
-  const results: { hits: readonly LibraryHit[] }[] = [];
+  const results: { hits: LibraryHit[] }[] = [];
   for (const query of request.queries) {
     results.push({ hits: library.search(query, topK) });
     if (performance.now() - sliceStarted < sliceMs) continue;

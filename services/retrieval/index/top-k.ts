@@ -4,14 +4,19 @@ export interface ScoredDocument {
   readonly score: number;
 }
 
+export interface TopK {
+  offer(document: number, score: number): void;
+  /** Score of the worst one kept; 0 while there is none. */
+  worstScore(): number;
+  /** Those kept, best first. */
+  take(): readonly ScoredDocument[];
+}
+
 /**
  * The k best of a stream, exactly, in memory for k. Order: higher score first, then the earlier document,
  * so that equal scores always come out the same.
  */
-export function createTopK(k: number): {
-  offer(document: number, score: number): void;
-  take(): readonly ScoredDocument[];
-} {
+export function createTopK(k: number): TopK {
   // A binary heap with the worst of the kept ones at the root.
   const documents = new Uint32Array(k);
   const scores = new Float64Array(k);
@@ -65,6 +70,7 @@ export function createTopK(k: number): {
       scores[0] = score;
       siftDown();
     },
+    worstScore: () => (size === 0 ? 0 : (scores[0] ?? 0)),
     take() {
       const kept: ScoredDocument[] = [];
       for (let at = 0; at < size; at += 1) kept.push({ document: documents[at] ?? 0, score: scores[at] ?? 0 });
