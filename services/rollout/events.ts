@@ -1,0 +1,80 @@
+import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { errorFrom, type TransientError } from '#shared/errors.ts';
+import type { Logger } from '#shared/telemetry/logging.ts';
+import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import type { InfrastructureClass, InfrastructureFailure } from './episode/infrastructure-failure.ts';
+
+/** Closed label sets, from the enums of the contracts. */
+const nameOf = (names: Readonly<Record<string, number>>, value: number): string =>
+  Object.keys(names).find((name) => names[name] === value)?.toLowerCase() ?? 'unknown';
+
+const failureName = (failure: FailureClass): string => (failure === FailureClass.UNSPECIFIED ? 'none' : nameOf(FailureClass, failure));
+const purposeName = (purpose: Purpose): string => nameOf(Purpose, purpose);
+
+/** The only place of the worker that counts and logs: one function per business event. */
+export function createRolloutEvents(log: Logger, metrics: Metrics) {
+  const rollouts = metrics.counter('gradus_rollouts_total', 'Rollouts with a result, by purpose and failure class (none: an answer)', ['purpose', 'failure']);
+  const seconds = metrics.histogram('gradus_rollout_seconds', 'Duration of a rollout, from its delivery to its result', durationBuckets);
+  const inFlight = metrics.gauge('gradus_rollout_running_tasks', 'Tasks that this worker holds');
+  const turns = metrics.counter('gradus_rollout_turns_total', 'Model turns by finish reason', ['finish']);
+  const turnSeconds = metrics.histogram('gradus_rollout_generation_seconds', 'Duration of the generation of one turn, retries included', durationBuckets);
+  const tokens = metrics.counter('gradus_rollout_tokens_total', 'Tokens of finished rollouts by kind: prompt, model, environment', ['kind']);
+  const toolCalls = metrics.counter('gradus_rollout_tool_calls_total', 'Tool calls of finished rollouts by outcome', ['outcome']);
+  const retried = metrics.counter('gradus_rollout_call_retries_total', 'Calls repeated in place, by what was failing', ['failure']);
+  const handedBack = metrics.counter('gradus_rollout_handed_back_total', 'Tasks given back to the queue, by reason: a failure class or drain', ['reason']);
+  const deadLetters = metrics.counter('gradus_rollout_dead_letters_total', 'Tasks that can never be worked on');
+  const mismatches = metrics.counter('gradus_token_mismatches_total', 'Turns whose segments are not the sequence that the engine saw');
+  const unconfirmed = metrics.counter('gradus_rollout_unconfirmed_acks_total', 'Acks that the server did not confirm; the task may come again');
+
+  return {
+    tasksHeld(count: number): void {
+      inFlight.set(count);
+    },
+    turnEnded(finishReason: FinishReason, count: number, elapsedMs: number): void {
+      turns.inc({ finish: nameOf(FinishReason, finishReason) });
+      turnSeconds.observe(elapsedMs / 1000);
+      log.trace({ finishReason, tokens: count }, 'a turn ended');
+    },
+    callRetried(failure: InfrastructureClass, error: TransientError): void {
+      retried.inc({ failure: failureName(failure) });
+      log.debug({ failure: failureName(failure), code: error.code, reason: error.message }, 'a call is repeated');
+    },
+    tokensDiffer(taskId: string, turn: number): void {
+      mismatches.inc();
+      log.error({ taskId, turn }, 'the segments are not the sequence that the engine saw');
+    },
+    resultPublished(result: RolloutResult, duplicate: boolean): void {
+      rollouts.inc({ purpose: purposeName(result.purpose), failure: failureName(result.failure) });
+      seconds.observe(result.durationMs / 1000);
+      tokens.inc({ kind: 'prompt' }, result.promptTokens);
+      tokens.inc({ kind: 'model' }, result.modelTokens);
+      tokens.inc({ kind: 'environment' }, result.environmentTokens);
+      toolCalls.inc({ outcome: 'ok' }, result.toolCalls - result.toolFailures);
+      toolCalls.inc({ outcome: 'failed' }, result.toolFailures);
+      log.debug({ taskId: result.taskId, failure: failureName(result.failure), reward: result.reward, duplicate }, 'a rollout has its result');
+    },
+    taskHandedBack(task: RolloutTask, failure: InfrastructureFailure, delayMs: number): void {
+      handedBack.inc({ reason: failureName(failure.failure) });
+      log.warn({ taskId: task.taskId, failure: failureName(failure.failure), delayMs, err: failure }, 'a task goes back to the queue');
+    },
+    taskDrained(taskId: string): void {
+      handedBack.inc({ reason: 'drain' });
+      log.info({ taskId }, 'a task goes back to the queue because this worker stops');
+    },
+    deadLettered(taskId: string, reason: string): void {
+      deadLetters.inc();
+      log.error({ taskId, reason }, 'a task can never be worked on; it is a dead letter now');
+    },
+    ackUnconfirmed(taskId: string, thrown: unknown): void {
+      unconfirmed.inc();
+      log.warn({ taskId, err: errorFrom(thrown) }, 'the queue did not confirm; the task may be delivered again');
+    },
+    handlerFailed(sequence: number, thrown: unknown): void {
+      log.error({ sequence, err: errorFrom(thrown) }, 'a task could not be finished here; it will be delivered again');
+    },
+  };
+}
+
+export type RolloutEvents = ReturnType<typeof createRolloutEvents>;

@@ -1,0 +1,5 @@
+import { runService } from '#shared/runtime/run-service.ts';
+import { rolloutConfig } from './config.ts';
+import { startRollout } from './service.ts';
+
+await runService({ name: 'rollout', config: rolloutConfig, start: startRollout });

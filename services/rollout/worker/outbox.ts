@@ -1,0 +1,43 @@
+import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { getMessage } from '#shared/nats/messages.ts';
+import { publishBytes, publishMessage } from '#shared/nats/publish.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
+import { decodeTrajectory, encodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+import { digestsEqual } from '#shared/trajectory/sequence-digest.ts';
+
+export interface OutboxOptions {
+  /** Longest time of one publication, NATS being away included, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** What a worker publishes. Every message has an id that a redelivered task produces again, so the server drops the second copy. */
+export interface Outbox {
+  /** Gives the sequence number in TRAJECTORIES of a message with exactly these tokens. */
+  trajectory(task: RolloutTask, redeliveries: number, trajectory: Trajectory, signal: AbortSignal): Promise<number>;
+  result(result: RolloutResult, signal: AbortSignal): Promise<{ readonly duplicate: boolean }>;
+}
+
+export function createOutbox(nats: Nats, { timeoutMs }: OutboxOptions): Outbox {
+  return {
+    async trajectory(task, redeliveries, trajectory, signal) {
+      const data = await encodeTrajectory(trajectory);
+      const messageId = `${task.runId}:${task.taskId}:${task.attempt}:t`;
+      const subject = subjects.trajectory(task.runId);
+      const first = await publishBytes(nats, subject, data, { messageId, signal, timeoutMs }, 'a trajectory');
+      if (!first.duplicate) return first.sequence;
+      // An earlier delivery of this task published before it died. Its tokens may differ from ours (other weights), and then
+      // the reward computed here belongs to ours only.
+      const earlier = await decodeTrajectory(await getMessage(nats, streams.trajectories, first.sequence)).catch(() => undefined);
+      if (earlier !== undefined && digestsEqual(earlier.sequenceDigest, trajectory.sequenceDigest)) return first.sequence;
+      const second = await publishBytes(nats, subject, data, { messageId: `${messageId}:${redeliveries}`, signal, timeoutMs }, 'a trajectory');
+      return second.sequence;
+    },
+    async result(result, signal) {
+      const messageId = `${result.runId}:${result.taskId}:${result.attempt}:r`;
+      return await publishMessage(nats, subjects.result(result.runId), RolloutResultSchema, result, { messageId, signal, timeoutMs });
+    },
+  };
+}
