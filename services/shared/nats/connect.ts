@@ -1,0 +1,128 @@
+/** The connection to NATS: made once, kept for the life of the process, reconnecting without end. */
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
+import { connect } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
+
+import { sleep } from '../async/sleep.ts';
+import { TerminalError, errorFrom, throwIfCancelled } from '../errors.ts';
+import type { Logger } from '../telemetry/logging.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { watchLink } from './link.ts';
+import type { Link } from './link.ts';
+import { errorFromNats } from './nats-errors.ts';
+
+export interface Nats {
+  readonly nc: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  readonly kvm: Kvm;
+  readonly log: Logger;
+  readonly link: Link;
+  /** Sends what is buffered, within 2 s, and closes. */
+  close(): Promise<void>;
+}
+
+export interface NatsOptions {
+  /** `nats://host:port`, several separated by commas. */
+  readonly url: string;
+  /** Name of the client, seen in the server's monitoring. */
+  readonly name: string;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly metrics?: Metrics | undefined;
+  /** How long the first connection may take. */
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+/** JetStream pull requests with heartbeats and direct reads came with 2.9. */
+const minVersion = [2, 9] as const;
+const closeTimeoutMs = 2_000;
+
+export async function connectNats(options: NatsOptions): Promise<Nats> {
+  const { log, url } = options;
+  const nc = await firstConnection(options);
+  try {
+    checkVersion(nc, url);
+    const jsm = await openJetStream(nc, url);
+    const reconnects = options.metrics?.counter('gradus_nats_disconnects_total', 'Connections to NATS that broke.');
+    const link = watchLink(nc, log, { onDown: () => reconnects?.inc() });
+    log.info({ server: nc.getServer(), version: nc.info?.version }, 'NATS connected');
+    return { nc, js: jetstream(nc), jsm, kvm: new Kvm(nc), log, link, close: () => close(nc) };
+  } catch (error) {
+    await nc.close();
+    throw error;
+  }
+}
+
+async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
+  const timeoutMs = options.connectTimeoutMs ?? 10_000;
+  const untilMs = performance.now() + timeoutMs;
+  for (;;) {
+    throwIfCancelled(options.signal);
+    try {
+      return await connect({
+        servers: options.url.split(',').map((server) => server.trim()),
+        name: options.name,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 200,
+        reconnectJitter: 100,
+        // A frozen server is noticed after 3 unanswered pings.
+        pingInterval: 5_000,
+        maxPingOut: 3,
+        timeout: 2_000,
+        // Stack traces of every request cost more than the requests.
+        noAsyncTraces: true,
+      });
+    } catch (thrown) {
+      const error = errorFromNats(thrown, `NATS at ${options.url}`);
+      if (error.code === 'permission_denied' || error.code === 'invalid_argument') throw error;
+      if (performance.now() >= untilMs) {
+        throw new TerminalError(
+          'failed_precondition',
+          `no NATS server answers at ${options.url} (tried for ${Math.round(timeoutMs / 1000)} s): ${errorFrom(thrown).message}; ` +
+            'start one with `nats-server --jetstream`, or set natsUrl to where it runs',
+          { cause: thrown, details: { url: options.url } },
+        );
+      }
+      await sleep(200, options.signal);
+    }
+  }
+}
+
+function checkVersion(nc: NatsConnection, url: string): void {
+  const version = nc.info?.version ?? '0';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < minVersion[0] || (major === minVersion[0] && minor < minVersion[1])) {
+    throw new TerminalError(
+      'failed_precondition',
+      `the NATS server at ${url} has version ${version}; ${minVersion.join('.')} or later is needed`,
+      { details: { url, version } },
+    );
+  }
+}
+
+async function openJetStream(nc: NatsConnection, url: string): Promise<JetStreamManager> {
+  const missing = (cause: unknown, why: string): TerminalError =>
+    new TerminalError(
+      'failed_precondition',
+      `the NATS server at ${url} ${why}; start it with --jetstream, or enable JetStream for this account`,
+      { cause, details: { url } },
+    );
+  if (nc.info?.jetstream !== true) throw missing(undefined, 'runs without JetStream');
+  try {
+    return await jetstreamManager(nc, { timeout: 5_000 });
+  } catch (error) {
+    throw missing(error, `does not let this account use JetStream (${errorFrom(error).message})`);
+  }
+}
+
+async function close(nc: NatsConnection): Promise<void> {
+  if (nc.isClosed()) return;
+  const timer = new AbortController();
+  const drained = nc.drain().catch(() => {});
+  await Promise.race([drained, sleep(closeTimeoutMs, timer.signal).catch(() => {})]);
+  timer.abort();
+  await nc.close();
+}

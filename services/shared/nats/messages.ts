@@ -1,0 +1,58 @@
+/** Messages on NATS. What others need is here: publish, decode, read one by its sequence, pull tasks, tail a stream. */
+import { fromBinary } from '@bufbuild/protobuf';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+
+import { deadlineSignal } from '../async/deadline-signal.ts';
+import { retry } from '../async/retry.ts';
+import { TerminalError } from '../errors.ts';
+import type { Nats } from './connect.ts';
+import { onLink } from './link.ts';
+import { errorFromNats } from './nats-errors.ts';
+
+export { publishMessage } from './publish.ts';
+export type { PublishOptions, Published } from './publish.ts';
+export { pullTasks } from './tasks.ts';
+export type { PullTasksOptions, TaskMessage } from './tasks.ts';
+export { tailStream } from './tail.ts';
+export type { TailMessage, TailOptions } from './tail.ts';
+
+/** Parses what came from a stream; damage is `data_loss`. */
+export function decodeMessage<D extends DescMessage>(schema: D, data: Uint8Array): MessageShape<D> {
+  try {
+    return fromBinary(schema, data);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TerminalError('data_loss', `${data.length} bytes are no ${schema.typeName}: ${reason}`, { cause });
+  }
+}
+
+export interface GetOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How long to try while NATS is away. Default 30 s. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** The payload at a sequence of a stream; `not_found` when it was never there or was dropped by a limit. */
+export async function getMessage(
+  nats: Nats,
+  stream: string,
+  sequence: number,
+  options: GetOptions = {},
+): Promise<Uint8Array> {
+  const what = `message ${sequence} of ${stream}`;
+  using deadline = deadlineSignal(options.signal, options.timeoutMs ?? 30_000, `reading ${what}`);
+  return await retry(
+    async () => {
+      await nats.link.whenUp(deadline.signal);
+      try {
+        const read = () => nats.jsm.direct.getMessage(stream, { seq: sequence });
+        const message = await onLink(nats.link, deadline.signal, read);
+        if (message === null) throw new TerminalError('not_found', `${what} does not exist`);
+        return message.data;
+      } catch (thrown) {
+        throw errorFromNats(thrown, `reading ${what}`);
+      }
+    },
+    { signal: deadline.signal, attempts: Number.POSITIVE_INFINITY, baseMs: 50, maxMs: 1_000 },
+  );
+}

@@ -1,0 +1,53 @@
+/** NATS and JetStream errors in our own classes. */
+import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
+import { errors } from '@nats-io/transport-node';
+
+import { TerminalError, TransientError, errorFrom, isGradusError } from '../errors.ts';
+import type { GradusError } from '../errors.ts';
+
+/** JetStream's own codes for conditions that pass: no quorum, no space, restarting, too many requests. */
+const transientApiCodes = new Set([10008, 10023, 10028, 10047, 10074, 10077]);
+/** Stream or consumer not found: whoever wants it can create it again. */
+const missingApiCodes = new Set([10014, 10059]);
+
+export function isMissingResource(thrown: unknown): boolean {
+  return thrown instanceof JetStreamApiError && missingApiCodes.has(thrown.code);
+}
+
+/** `what` names the operation, for the message. */
+export function errorFromNats(thrown: unknown, what: string): GradusError {
+  if (isGradusError(thrown)) return thrown;
+  const message = `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+  const options = { cause: thrown };
+  if (thrown instanceof JetStreamApiError) {
+    if (isMissingResource(thrown)) return new TerminalError('not_found', message, options);
+    if (transientApiCodes.has(thrown.code) || thrown.status >= 500) {
+      return new TransientError('resource_exhausted', message, options);
+    }
+    return new TerminalError('failed_precondition', message, options);
+  }
+  if (
+    // No answer from JetStream: restarting, or the stream does not exist. The class itself is not exported.
+    (thrown instanceof Error && thrown.name === 'JetStreamNotEnabled') ||
+    thrown instanceof JetStreamError ||
+    thrown instanceof errors.TimeoutError ||
+    thrown instanceof errors.NoRespondersError ||
+    thrown instanceof errors.RequestError ||
+    thrown instanceof errors.ConnectionError ||
+    thrown instanceof errors.ClosedConnectionError ||
+    thrown instanceof errors.DrainingConnectionError
+  ) {
+    return new TransientError('unavailable', message, options);
+  }
+  if (
+    thrown instanceof errors.AuthorizationError ||
+    thrown instanceof errors.UserAuthenticationExpiredError ||
+    thrown instanceof errors.PermissionViolationError
+  ) {
+    return new TerminalError('permission_denied', message, options);
+  }
+  if (thrown instanceof errors.InvalidArgumentError || thrown instanceof errors.InvalidSubjectError) {
+    return new TerminalError('invalid_argument', message, options);
+  }
+  return errorFrom(thrown);
+}

@@ -1,0 +1,196 @@
+/** A NATS server of our own, for a fleet on one machine and for tests: JetStream on, on a free port of loopback. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { accessSync, constants, createWriteStream } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { delimiter, join, resolve } from 'node:path';
+
+import { sleep } from '../async/sleep.ts';
+import { TerminalError, throwIfCancelled } from '../errors.ts';
+import type { Logger } from '../telemetry/logging.ts';
+
+export interface NatsServerOptions {
+  /** Streams are kept here; made if missing. The same directory again brings them back. */
+  readonly storeDirectory: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly log?: Logger | undefined;
+  /** Default 0: any free port. */
+  readonly port?: number | undefined;
+  /** Largest message. Default 8 MiB. */
+  readonly maxPayloadBytes?: number | undefined;
+  /** Off only to test what happens then. */
+  readonly jetStream?: boolean | undefined;
+  /** Called when the server ends without having been asked to. */
+  readonly onExit?: ((reason: string) => void) | undefined;
+}
+
+export interface NatsServer extends AsyncDisposable {
+  /** `nats://127.0.0.1:PORT` */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** What the server writes. */
+  readonly logFile: string;
+  stop(): Promise<void>;
+}
+
+const startTimeoutMs = 15_000;
+const stopTimeoutMs = 5_000;
+
+/** The program on the PATH, or where Debian's package puts it for root. */
+export function findNatsServer(path = process.env['PATH'] ?? ''): string | undefined {
+  for (const directory of [...path.split(delimiter), '/usr/sbin', '/usr/local/bin', '/usr/local/sbin']) {
+    if (directory === '') continue;
+    const candidate = join(directory, 'nats-server');
+    try {
+      accessSync(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not here; the next directory may have it.
+    }
+  }
+  return undefined;
+}
+
+export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
+  throwIfCancelled(options.signal);
+  const program = findNatsServer();
+  if (program === undefined) {
+    throw new TerminalError(
+      'failed_precondition',
+      'nats-server is not on the PATH; install it (Debian and Ubuntu: apt-get install nats-server, macOS: brew install nats-server)',
+    );
+  }
+  const directory = resolve(options.storeDirectory);
+  await mkdir(directory, { recursive: true });
+  const configFile = join(directory, 'nats-server.conf');
+  const logFile = join(directory, 'nats-server.log');
+  await writeFile(configFile, configText(options, directory));
+  await removeOldPorts(directory);
+
+  const child = spawn(program, ['--config', configFile], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }));
+  let asked = false;
+  const exited = new Promise<string>((done) => {
+    child.once('error', (error) => done(error.message));
+    child.once('exit', (code, signal) => done(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  });
+  async function stop(): Promise<void> {
+    asked = true;
+    await end(child, exited);
+  }
+
+  const startup = new AbortController();
+  try {
+    const failed = exited.then(async (reason) => {
+      throw await startError(logFile, reason, options.port);
+    });
+    const port = await Promise.race([waitUntilReady(directory, child, options.signal, startup.signal), failed]);
+    void exited.then((reason) => {
+      if (asked) return;
+      options.log?.error({ reason, logFile }, 'the NATS server has ended');
+      options.onExit?.(reason);
+    });
+    const url = `nats://127.0.0.1:${port}`;
+    options.log?.info({ url, pid: child.pid, logFile }, 'NATS server started');
+    return { url, port, pid: child.pid ?? 0, logFile, stop, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    startup.abort();
+  }
+}
+
+function configText(options: NatsServerOptions, directory: string): string {
+  const lines = [
+    'listen: "127.0.0.1:' + String(options.port === undefined || options.port === 0 ? -1 : options.port) + '"',
+    `max_payload: ${options.maxPayloadBytes ?? 8 * 1024 * 1024}`,
+    'max_pending: 268435456',
+    `ports_file_dir: ${JSON.stringify(directory)}`,
+  ];
+  if (options.jetStream ?? true) lines.push(`jetstream { store_dir: ${JSON.stringify(join(directory, 'store'))} }`);
+  return `${lines.join('\n')}\n`;
+}
+
+function portsFile(directory: string, pid: number): string {
+  return join(directory, `nats-server_${pid}.ports`);
+}
+
+async function removeOldPorts(directory: string): Promise<void> {
+  const { readdir } = await import('node:fs/promises');
+  for (const name of await readdir(directory)) {
+    if (/^nats-server_\d+\.ports$/.test(name)) await rm(join(directory, name), { force: true });
+  }
+}
+
+/** The server writes the ports it has bound; then it is asked whether it answers. */
+async function waitUntilReady(
+  directory: string,
+  child: ChildProcess,
+  caller: AbortSignal | undefined,
+  over: AbortSignal,
+): Promise<number> {
+  const signal = caller === undefined ? over : AbortSignal.any([caller, over]);
+  const untilMs = performance.now() + startTimeoutMs;
+  while (performance.now() < untilMs) {
+    const port = child.pid === undefined ? undefined : await readPort(portsFile(directory, child.pid));
+    if (port !== undefined && (await answers(port))) return port;
+    await sleep(20, signal);
+  }
+  throw new TerminalError('failed_precondition', `nats-server was not ready within ${startTimeoutMs} ms`);
+}
+
+async function readPort(file: string): Promise<number | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch {
+    // Not written yet.
+    return undefined;
+  }
+  const port = /nats:\/\/[^"]*:(\d+)/.exec(text)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+/** A NATS server greets with INFO. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = createConnection({ host: '127.0.0.1', port });
+    socket.setTimeout(1_000);
+    const finish = (ok: boolean): void => {
+      socket.destroy();
+      done(ok);
+    };
+    socket.once('data', (data) => finish(data.toString('latin1').startsWith('INFO')));
+    socket.once('error', () => finish(false));
+    socket.once('timeout', () => finish(false));
+    socket.once('close', () => done(false));
+  });
+}
+
+async function startError(logFile: string, reason: string, port: number | undefined): Promise<TerminalError> {
+  const log = await readFile(logFile, 'utf8').catch(() => '');
+  const fatal = log.split('\n').findLast((line) => /\[(FTL|ERR)\]/.test(line)) ?? '';
+  const inUse = /address already in use/.test(fatal);
+  return new TerminalError(
+    'failed_precondition',
+    inUse
+      ? `nats-server cannot listen on port ${port ?? 0}: it is in use; choose another one, or 0 for any free port`
+      : `nats-server ended at its start (${reason}) ${fatal.trim()}; see ${logFile}`,
+  );
+}
+
+async function end(child: ChildProcess, exited: Promise<string>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  child.kill('SIGTERM');
+  const timer = new AbortController();
+  const late = sleep(stopTimeoutMs, timer.signal).then(
+    () => child.kill('SIGKILL'),
+    () => {},
+  );
+  await Promise.race([exited, late]);
+  timer.abort();
+  await exited;
+}
