@@ -1,0 +1,94 @@
+"""From a model directory to a running engine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import torch
+
+from gradus_learner.config import ConfigError
+from gradus_learner.engine.config import EngineConfig
+from gradus_learner.engine.events import EngineEvents
+from gradus_learner.engine.scheduler import Engine
+from gradus_learner.engine.service import EngineService
+from gradus_learner.engine.stops import Vocabulary
+from gradus_learner.engine.transformer import Weights, fuse
+from gradus_learner.grpc_server import GrpcService
+from gradus_learner.model import ModelConfig, Policy, load_weights, parameter_count
+
+
+def read_weights(directory: Path, config: ModelConfig, context: int, device: str) -> tuple[Weights, int]:
+    """Fused weights, and the number of parameters. `directory` needs model.safetensors only."""
+    policy = Policy(config)
+    load_weights(policy, directory)
+    return fuse(policy.to(device), context), parameter_count(policy)
+
+
+def read_vocabulary(directory: Path, config: ModelConfig) -> Vocabulary:
+    path = directory / "tokenizer.json"
+    if not path.is_file():
+        raise ConfigError(f"{path}: not found; a model directory holds tokenizer.json beside config.json")
+    try:
+        vocabulary = Vocabulary(path)
+    except Exception as error:
+        raise ConfigError(f"{path}: not a tokenizer: {error}") from None
+    if vocabulary.size > config.vocab_size:
+        raise ConfigError(
+            f"{path} has {vocabulary.size} tokens, but config.json says vocab_size {config.vocab_size}; "
+            "they belong to different models"
+        )
+    return vocabulary
+
+
+def check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first_line = str(error).splitlines()[0]
+        raise ConfigError(f"device is {device!r}: {first_line}; use cpu") from None
+
+
+async def build_engine(config: EngineConfig, service: GrpcService) -> None:
+    torch.set_num_threads(config.threads)
+    check_device(config.device)
+    model = ModelConfig.from_directory(config.model)
+    if config.max_context > model.max_position_embeddings:
+        raise ConfigError(
+            f"max_context is {config.max_context}, but the model was made for max_position_embeddings "
+            f"{model.max_position_embeddings}; lower --max-context"
+        )
+    vocabulary = read_vocabulary(config.model, model)
+    weights, parameters = read_weights(config.model, model, config.max_context, config.device)
+    events = EngineEvents(service.registry)
+    events.serving_version(config.version)
+    engine = Engine(
+        weights,
+        vocabulary,
+        events,
+        version=config.version,
+        max_context=config.max_context,
+        max_running=config.max_running,
+        max_waiting=config.max_waiting,
+        cache_bytes=config.cache_mebibytes * 2**20,
+        prefill_tokens=config.prefill_tokens,
+    )
+    observe = events.observe
+    observe("gradus_engine_running_requests", "Requests being generated.", lambda: engine.running)
+    observe("gradus_engine_waiting_requests", "Requests in the queue.", lambda: engine.waiting)
+    observe("gradus_engine_cache_bytes", "Keys and values kept for sessions' next turns.", lambda: engine.cache_bytes)
+    observe("gradus_engine_arena_bytes", "Address space of the running sequences.", lambda: engine.arena_bytes)
+
+    def read(directory: Path) -> Weights:
+        return read_weights(directory, model, config.max_context, config.device)[0]
+
+    from gradus.policy.v1 import engine_service_pb2
+
+    descriptor = engine_service_pb2.DESCRIPTOR.services_by_name["EngineService"]
+    service.add(descriptor, EngineService(engine, events, config.model.resolve().name, parameters, read))
+
+    async def stop() -> None:
+        await asyncio.to_thread(engine.stop)
+
+    service.defer(stop)
+    engine.start()

@@ -1,0 +1,131 @@
+"""EngineService: the RPCs over one `Engine`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradus.policy.v1 import policy_pb2
+from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.engine.events import EngineEvents
+from gradus_learner.engine.request import Finish, Outcome, Request, RequestError, parse_request
+from gradus_learner.engine.scheduler import Engine, NonFiniteError, QueueFullError, StoppedError
+from gradus_learner.engine.transformer import Weights
+from gradus_learner.grpc_server import ServiceError
+from gradus_learner.model import ModelError
+
+_FINISH = {
+    Finish.STOP: trajectory_pb2.FINISH_REASON_STOP,
+    Finish.LENGTH: trajectory_pb2.FINISH_REASON_LENGTH,
+    Finish.CONTEXT: trajectory_pb2.FINISH_REASON_CONTEXT,
+    Finish.ABORTED: trajectory_pb2.FINISH_REASON_ABORTED,
+}
+
+
+def sequence_digest(token_ids: list[int]) -> bytes:
+    """SHA-256 over the ids as little-endian uint32."""
+    return hashlib.sha256(np.asarray(token_ids, dtype="<u4").tobytes()).digest()
+
+
+class EngineService:
+    def __init__(
+        self, engine: Engine, events: EngineEvents, model: str, parameters: int, read: Callable[[Path], Weights]
+    ) -> None:
+        """`read` builds weights from a directory; it blocks, and raises ModelError or ValueError."""
+        self._engine = engine
+        self._events = events
+        self._model = model
+        self._parameters = parameters
+        self._read = read
+        self._loading = asyncio.Lock()
+
+    async def describe(self, _request: policy_pb2.DescribeRequest, _context: Any) -> policy_pb2.DescribeResponse:
+        engine = self._engine
+        return policy_pb2.DescribeResponse(
+            model=self._model,
+            parameters=self._parameters,
+            max_context_tokens=engine.max_context,
+            vocabulary_size=engine.weights.config.vocab_size,
+            tokenizer_hash=engine.vocabulary.hash,
+            version=engine.version,
+            running=engine.running,
+            waiting=engine.waiting,
+            engines=1,
+            tokenizer_path=str(engine.vocabulary.path.resolve()),
+        )
+
+    async def generate(self, message: policy_pb2.GenerateRequest, context: Any) -> policy_pb2.GenerateResponse:
+        engine = self._engine
+        try:
+            request = parse_request(message, engine.weights.config.vocab_size, engine.max_context)
+            turn = engine.submit(request)
+        except RequestError as error:
+            self._events.refused("invalid")
+            raise ServiceError("invalid_argument", str(error)) from None
+        except QueueFullError as error:
+            self._events.refused("queue_full")
+            context.set_trailing_metadata((("retry-after-ms", str(error.retry_after_ms)),))
+            raise ServiceError("resource_exhausted", str(error)) from None
+        except StoppedError as error:
+            raise ServiceError("unavailable", str(error)) from None
+        try:
+            outcome = await asyncio.wrap_future(turn.future)
+        except asyncio.CancelledError:
+            engine.abort_turn(turn)
+            raise
+        except NonFiniteError as error:
+            raise ServiceError("failed_precondition", str(error)) from None
+        return self._response(request, outcome)
+
+    async def abort(self, message: policy_pb2.AbortRequest, _context: Any) -> policy_pb2.AbortResponse:
+        if not message.request_id:
+            raise ServiceError("invalid_argument", "request_id is empty; name the request to abort")
+        return policy_pb2.AbortResponse(aborted=self._engine.abort(message.request_id))
+
+    async def load_version(
+        self, message: policy_pb2.LoadVersionRequest, _context: Any
+    ) -> policy_pb2.LoadVersionResponse:
+        engine = self._engine
+        # One at a time, and to its end even if the caller gives up: a version is loaded or not.
+        async with self._loading:
+            if message.version == engine.version:
+                return policy_pb2.LoadVersionResponse(version=engine.version)
+            if message.version < engine.version:
+                raise ServiceError(
+                    "failed_precondition",
+                    f"version is {message.version}, but version {engine.version} serves already; versions only grow",
+                )
+            if not message.weights_path:
+                raise ServiceError(
+                    "invalid_argument", "weights_path is empty; name the directory that holds model.safetensors"
+                )
+            started = time.perf_counter()
+            try:
+                weights = await asyncio.to_thread(self._read, Path(message.weights_path))
+                carried = await asyncio.shield(asyncio.wrap_future(engine.load(weights, message.version)))
+            except (ModelError, ValueError) as error:
+                raise ServiceError("failed_precondition", f"weights_path: {error}") from None
+            except StoppedError as error:
+                raise ServiceError("unavailable", str(error)) from None
+            self._events.loaded(message.version, carried, time.perf_counter() - started)
+            return policy_pb2.LoadVersionResponse(version=message.version, carried_over=carried)
+
+    def _response(self, request: Request, outcome: Outcome) -> policy_pb2.GenerateResponse:
+        return policy_pb2.GenerateResponse(
+            token_ids=outcome.token_ids,
+            text=self._engine.vocabulary.decode(outcome.token_ids),
+            logprobs=outcome.logprobs,
+            logprob_kind=trajectory_pb2.LOGPROB_KIND_TEMPERED,
+            finish_reason=_FINISH[outcome.finish],
+            versions=trajectory_pb2.VersionSpan(first=outcome.first_version, last=outcome.last_version),
+            sequence_digest=sequence_digest([*request.token_ids, *outcome.token_ids]),
+            cached_tokens=outcome.cached_tokens,
+            queue_ms=round(outcome.queue_seconds * 1000),
+            generate_ms=round(outcome.generate_seconds * 1000),
+        )
