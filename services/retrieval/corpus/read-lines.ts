@@ -69,6 +69,9 @@ export async function* readLines(
 function named(path: string, thrown: unknown): Error {
   const error = errorFrom(thrown);
   if (!(error instanceof TerminalError) || error.message.startsWith(path)) return error;
+  if (error.code === 'not_found') {
+    return new TerminalError('not_found', `${path}: there is no such file; check the path of the corpus`, { cause: thrown });
+  }
   const code = error.code === 'internal' ? 'invalid_argument' : error.code;
-  return new TerminalError(code, `${path}: cannot be read (${error.message})`, { cause: error });
+  return new TerminalError(code, `${path}: cannot be read (${error.message})`, { cause: thrown });
 }
