@@ -7,7 +7,14 @@ const weight = z.number().min(0).max(1e6);
 const share = z.number().min(0).max(1);
 
 /** How a sloppy demonstrator's turn can go wrong. */
-export const faultNames = ['unknown_tool', 'broken_json', 'missing_close', 'two_calls', 'wrong_hit', 'repeated_search'] as const;
+export const faultNames = [
+  'unknown_tool',
+  'broken_json',
+  'missing_close',
+  'two_calls',
+  'wrong_hit',
+  'repeated_search',
+] as const;
 export type Fault = (typeof faultNames)[number];
 
 /** How demonstrators come to their answer. */
@@ -15,8 +22,13 @@ export const kindNames = ['full', 'early', 'guess', 'sloppy'] as const;
 export type Kind = (typeof kindNames)[number];
 
 export const crowdSchema = z.strictObject({
-  environment: z.record(z.string(), z.unknown()).default({}).describe('Options of the search environment, as in a recipe.'),
-  kinds: z.strictObject({ full: weight, early: weight, guess: weight, sloppy: weight }).describe('Weights of the kinds of demonstrators.'),
+  environment: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Options of the search environment, as in a recipe.'),
+  kinds: z
+    .strictObject({ full: weight, early: weight, guess: weight, sloppy: weight })
+    .describe('Weights of the kinds of demonstrators.'),
   skip_scrape: share.describe('Share that does not open a page whose preview already tells what they need.'),
   fault_rate: share.describe('Chance that a turn of a sloppy demonstrator goes wrong.'),
   faults: z
@@ -43,5 +55,8 @@ export async function readCrowd(path: string): Promise<Crowd> {
   const parsed = crowdSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new TerminalError('invalid_argument', `${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+  throw new TerminalError(
+    'invalid_argument',
+    `${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+  );
 }

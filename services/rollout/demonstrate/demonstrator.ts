@@ -52,17 +52,17 @@ export function* demonstrate(who: Demonstrator): Demonstration {
   yield* turn(answer(known), who, memory);
 }
 
-/** A proper turn, maybe after faults; gives the environment's text for it. */
+/** A proper turn, maybe after a fault; gives the environment's text for it. */
 function* turn(proper: string, who: Demonstrator, memory: Memory): Generator<string, string, string> {
   const { kind, crowd, random } = who;
-  while (kind === 'sloppy' && random.next() < crowd.fault_rate) {
-    const possible = faultNames.filter((fault) => isPossible(fault, who, memory));
-    if (possible.every((fault) => crowd.faults[fault] === 0)) break;
-    const fault = random.weighted(possible.map((name) => [name, crowd.faults[name]] as const));
-    if (isViolation(fault)) memory.violations += 1;
-    yield faultyTurn(fault, proper, who, memory);
-    // One fault a turn: the notice is heeded.
-    break;
+  // At most one fault a turn: the notice is heeded.
+  if (kind === 'sloppy' && random.next() < crowd.fault_rate) {
+    const possible = faultNames.filter((fault) => crowd.faults[fault] > 0 && isPossible(fault, who, memory));
+    if (possible.length > 0) {
+      const fault = random.weighted(possible.map((name) => [name, crowd.faults[name]] as const));
+      if (isViolation(fault)) memory.violations += 1;
+      yield faultyTurn(fault, proper, who, memory);
+    }
   }
   return yield proper;
 }
@@ -85,7 +85,12 @@ function isPossible(fault: Fault, { forgiven }: Demonstrator, memory: Memory): b
   }
 }
 
-function faultyTurn(fault: Fault, proper: string, { plan, crowd, codec, random }: Demonstrator, memory: Memory): string {
+function faultyTurn(
+  fault: Fault,
+  proper: string,
+  { plan, crowd, codec, random }: Demonstrator,
+  memory: Memory,
+): string {
   const [callStop = '', answerStop = ''] = codec.stop;
   const entity = random.pick([plan.hops[0]?.pageTitle ?? plan.answer, ...memory.hits.map(({ title }) => title)]);
   const call = codec.renderCall('websearch', { query: entity });
@@ -95,7 +100,10 @@ function faultyTurn(fault: Fault, proper: string, { plan, crowd, codec, random }
     case 'broken_json':
       return call.replace(`}}${callStop}`, `}${callStop}`);
     case 'missing_close':
-      return (proper.endsWith(callStop) ? proper.slice(0, -callStop.length) : proper.slice(0, -answerStop.length)) + endOfTurn;
+      return (
+        (proper.endsWith(callStop) ? proper.slice(0, -callStop.length) : proper.slice(0, -answerStop.length)) +
+        endOfTurn
+      );
     case 'two_calls':
       // The turn ends at the first stop string, so two calls are two openings.
       return call.slice(0, -callStop.length) + call;

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
-import { readMusique } from '#shared/musique/read-musique.ts';
+import { readAllMusique } from '#shared/musique/read-musique.ts';
 import { createRetrievalTools } from '../environments/search/retrieval-tools.ts';
 import { readCrowd } from './crowd.ts';
 import { planOf, type Plan } from './plan.ts';
@@ -33,17 +33,14 @@ function integer(name: string, text: string, least: number, most: number): numbe
 }
 
 function required(name: string, text: string | undefined): string {
-  if (text === undefined || text === '') throw new TerminalError('invalid_argument', `--${name} is missing; see --help`);
+  if (text === undefined || text === '')
+    throw new TerminalError('invalid_argument', `--${name} is missing; see --help`);
   return text;
 }
 
 async function readPlans(path: string): Promise<Plan[]> {
-  const plans: Plan[] = [];
-  for await (const row of readMusique(path)) {
-    const plan = planOf(row);
-    if (plan !== undefined) plans.push(plan);
-  }
-  return plans;
+  const rows = await readAllMusique(path);
+  return rows.flatMap((row) => planOf(row) ?? []);
 }
 
 async function main(): Promise<void> {
@@ -74,7 +71,9 @@ async function main(): Promise<void> {
   let reported = started;
   const report = (written: number): void => {
     const seconds = (performance.now() - started) / 1000;
-    process.stderr.write(`${JSON.stringify({ written, of: count, perSecond: Math.round(written / seconds), seconds: Math.round(seconds) })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ written, of: count, perSecond: Math.round(written / seconds), seconds: Math.round(seconds) })}\n`,
+    );
   };
   try {
     await client.ready({ timeoutMs: 10_000, signal: stop.signal });

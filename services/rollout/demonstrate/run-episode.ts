@@ -18,7 +18,11 @@ export interface DemonstratedEpisode {
 const toolTimeoutMs = 30_000;
 
 /** One demonstrator's way through the real environment. */
-export async function runEpisode(environment: Environment, who: Demonstrator, signal: AbortSignal): Promise<DemonstratedEpisode> {
+export async function runEpisode(
+  environment: Environment,
+  who: Demonstrator,
+  signal: AbortSignal,
+): Promise<DemonstratedEpisode> {
   const episode = environment.start({ question: who.plan.question });
   const segments: DemonstratedSegment[] = [{ kind: 'prompt', text: episode.prompt() }];
   const turns = demonstrate(who);

@@ -31,7 +31,8 @@ export interface DemonstrationJob {
  * appears under its name once it is complete.
  */
 export async function writeDemonstrations(job: DemonstrationJob): Promise<void> {
-  if (job.plans.length === 0) throw new TerminalError('invalid_argument', 'no question has all of its supporting paragraphs');
+  if (job.plans.length === 0)
+    throw new TerminalError('invalid_argument', 'no question has all of its supporting paragraphs');
   const options = parseSearchOptions(job.crowd.environment);
   const environment = createSearchEnvironment(job.crowd.environment, job.tools);
   const codec = createCodec(options.codec);
@@ -59,8 +60,10 @@ export async function writeDemonstrations(job: DemonstrationJob): Promise<void> 
   const partial = `${job.out}.partial`;
   const file = createWriteStream(partial);
   // Failures of the disk surface at the next write or at the end.
-  let broken: unknown;
-  file.on('error', (error) => (broken = error));
+  let broken: Error | undefined;
+  file.on('error', (error) => {
+    broken = error;
+  });
   try {
     // A window of running episodes; the oldest is written first.
     const running: Promise<DemonstratedEpisode>[] = [];

@@ -13,5 +13,7 @@ export async function buildCorpus(rows: AsyncIterable<MuSiqueRow> | Iterable<MuS
     for (const { title, paragraph_text: text } of row.paragraphs) contents.add(`${title}\n${text}`);
   }
   const width = Math.max(5, String(contents.size).length);
-  return [...contents].sort().map((passage, index) => ({ id: `p${String(index).padStart(width, '0')}`, contents: passage }));
+  return [...contents]
+    .sort()
+    .map((passage, index) => ({ id: `p${String(index).padStart(width, '0')}`, contents: passage }));
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildCorpus } from './build-corpus.ts';
-import { readMusique } from './read-musique.ts';
+import { readAllMusique } from './read-musique.ts';
 import { classOf, selectJanNano, spread } from './select-jan-nano.ts';
 import { toQuestion } from './to-question.ts';
 import type { MuSiqueRow } from './musique-row.ts';
@@ -34,21 +34,36 @@ const row: MuSiqueRow = {
 async function readLines(...lines: string[]): Promise<MuSiqueRow[]> {
   const path = join(root, 'rows.jsonl');
   await writeFile(path, lines.join('\n'));
-  return Array.fromAsync(readMusique(path));
+  return readAllMusique(path);
 }
 
 describe('the reader', () => {
   test('reads rows as they are, blank lines and a missing last newline allowed', async () => {
-    expect(await readLines(JSON.stringify(row), '', JSON.stringify({ ...row, id: '3hop1__9' }))).toEqual([row, { ...row, id: '3hop1__9' }]);
+    expect(await readLines(JSON.stringify(row), '', JSON.stringify({ ...row, id: '3hop1__9' }))).toEqual([
+      row,
+      { ...row, id: '3hop1__9' },
+    ]);
   });
 
   const broken: readonly (readonly [string, RegExp, object])[] = [
     ['a missing field', /rows\.jsonl:2: question: /, { ...row, id: '2hop__b', question: undefined }],
-    ['a nested field of the wrong type', /rows\.jsonl:2: paragraphs\.0\.idx: /, { ...row, id: '2hop__b', paragraphs: [{ ...row.paragraphs[0], idx: '0' }] }],
+    [
+      'a nested field of the wrong type',
+      /rows\.jsonl:2: paragraphs\.0\.idx: /,
+      { ...row, id: '2hop__b', paragraphs: [{ ...row.paragraphs[0], idx: '0' }] },
+    ],
     ['an unknown field', /rows\.jsonl:2: .*golden/, { ...row, id: '2hop__b', golden: 1 }],
     ['an id without a class', /rows\.jsonl:2: id: .*2hop__/, { ...row, id: 'q1' }],
     ['an empty answer', /rows\.jsonl:2: answer: /, { ...row, id: '2hop__b', answer: '' }],
-    ['a support that points nowhere', /rows\.jsonl:2: question_decomposition\.0\.paragraph_support_idx: 7/, { ...row, id: '2hop__b', question_decomposition: [{ ...row.question_decomposition[0], paragraph_support_idx: 7 }] }],
+    [
+      'a support that points nowhere',
+      /rows\.jsonl:2: question_decomposition\.0\.paragraph_support_idx: 7/,
+      {
+        ...row,
+        id: '2hop__b',
+        question_decomposition: [{ ...row.question_decomposition[0], paragraph_support_idx: 7 }],
+      },
+    ],
     ['an id that came before', /rows\.jsonl:2: id: "2hop__1_2" is already the id of line 1/, row],
   ];
   test.each(broken)('names file, line and field of %s', async (_, message, value) => {
@@ -61,20 +76,29 @@ describe('the reader', () => {
 
   test('an empty or absent file is an error', async () => {
     await expect(readLines('')).rejects.toThrow(/holds no question/);
-    await expect(Array.fromAsync(readMusique(join(root, 'absent.jsonl')))).rejects.toThrow(/absent\.jsonl: no such file/);
+    await expect(readAllMusique(join(root, 'absent.jsonl'))).rejects.toThrow(/absent\.jsonl: no such file/);
   });
 });
 
 describe("Jan-nano's selection", () => {
   const rowsOf = (counts: Readonly<Record<string, number>>): { id: string }[] =>
-    Object.entries(counts).flatMap(([name, count]) => Array.from({ length: count }, (_, i) => ({ id: `${name}__${String(i * 7919).padStart(9, '0')}` })));
+    Object.entries(counts).flatMap(([name, count]) =>
+      Array.from({ length: count }, (_, i) => ({ id: `${name}__${String(i * 7919).padStart(9, '0')}` })),
+    );
 
   test('takes 7000 + 2150 + 1175 of 14,376 + 4,387 + 1,175 questions', () => {
     const rows = rowsOf({ '4hop3': 299, '4hop2': 296, '4hop1': 580, '3hop2': 650, '3hop1': 3737, '2hop': 14_376 });
     const selected = selectJanNano(rows);
     const counts = new Map<string, number>();
     for (const { id } of selected) counts.set(classOf(id), (counts.get(classOf(id)) ?? 0) + 1);
-    expect(Object.fromEntries(counts)).toEqual({ '2hop': 7000, '3hop1': 1500, '3hop2': 650, '4hop1': 580, '4hop2': 296, '4hop3': 299 });
+    expect(Object.fromEntries(counts)).toEqual({
+      '2hop': 7000,
+      '3hop1': 1500,
+      '3hop2': 650,
+      '4hop1': 580,
+      '4hop2': 296,
+      '4hop3': 299,
+    });
     expect(selected).toHaveLength(10_325);
     expect(new Set(selected).size).toBe(10_325);
   });
@@ -99,7 +123,14 @@ describe("Jan-nano's selection", () => {
 
 describe('the corpus', () => {
   test('holds each paragraph once, sorted, whatever the order of the rows', async () => {
-    const other = { ...row, id: '2hop__3', paragraphs: [{ idx: 0, title: 'A', paragraph_text: 'a', is_supporting: false }, { idx: 1, title: 'A', paragraph_text: 'z', is_supporting: false }] };
+    const other = {
+      ...row,
+      id: '2hop__3',
+      paragraphs: [
+        { idx: 0, title: 'A', paragraph_text: 'a', is_supporting: false },
+        { idx: 1, title: 'A', paragraph_text: 'z', is_supporting: false },
+      ],
+    };
     const corpus = await buildCorpus([row, other]);
     expect(corpus).toEqual([
       { id: 'p00000', contents: 'A\na' },
@@ -124,7 +155,7 @@ describe('a question for tasks', () => {
 const real = join(import.meta.dirname, '../../../../shared/data/musique');
 describe.skipIf(!existsSync(real))('the real questions (skipped where ../shared/data is absent)', () => {
   test('are read whole, and all have answers to compare with', async () => {
-    const rows = await Array.fromAsync(readMusique(join(real, 'musique_ans_train_sample.jsonl')));
+    const rows = await readAllMusique(join(real, 'musique_ans_train_sample.jsonl'));
     expect(rows).toHaveLength(299);
     expect(selectJanNano(rows)).toHaveLength(299);
     for (const each of rows) expect(toQuestion(each).answers.length).toBeGreaterThan(0);

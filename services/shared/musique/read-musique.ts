@@ -17,11 +17,20 @@ export async function* readMusique(path: string): AsyncGenerator<MuSiqueRow, voi
     if (line.trim() === '') continue;
     const row = parseMusiqueRow(line, `${path}:${number}`);
     const earlier = lineOfId.get(row.id);
-    if (earlier !== undefined) throw invalid(`${path}:${number}`, 'id', `${JSON.stringify(row.id)} is already the id of line ${earlier}`);
+    if (earlier !== undefined)
+      throw invalid(`${path}:${number}`, 'id', `${JSON.stringify(row.id)} is already the id of line ${earlier}`);
     lineOfId.set(row.id, number);
     yield row;
   }
-  if (lineOfId.size === 0) throw new TerminalError('invalid_argument', `${path}: holds no question; expected MuSiQue rows as JSONL`);
+  if (lineOfId.size === 0)
+    throw new TerminalError('invalid_argument', `${path}: holds no question; expected MuSiQue rows as JSONL`);
+}
+
+/** All rows at once; see `readMusique`. */
+export async function readAllMusique(path: string): Promise<MuSiqueRow[]> {
+  const rows: MuSiqueRow[] = [];
+  for await (const row of readMusique(path)) rows.push(row);
+  return rows;
 }
 
 /** One row; `place` goes in front of the message of an error. */
@@ -63,11 +72,14 @@ async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
       const lines = (rest + String(chunk)).split('\n');
       rest = lines.pop() ?? '';
       yield* lines;
-      if (rest.length > longestLine) throw new TerminalError('invalid_argument', `${path}: a line is longer than ${longestLine} characters`);
+      if (rest.length > longestLine)
+        throw new TerminalError('invalid_argument', `${path}: a line is longer than ${longestLine} characters`);
     }
   } catch (thrown) {
     const error = errorFrom(thrown);
-    throw error.code === 'not_found' ? new TerminalError('not_found', `${path}: no such file; give a MuSiQue JSONL file`, { cause: thrown }) : thrown;
+    throw error.code === 'not_found'
+      ? new TerminalError('not_found', `${path}: no such file; give a MuSiQue JSONL file`, { cause: thrown })
+      : thrown;
   }
   if (rest !== '') yield rest;
 }

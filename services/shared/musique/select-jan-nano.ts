@@ -31,7 +31,9 @@ export function selectJanNano<Row extends { readonly id: string }>(rows: readonl
   }
   return caps.flatMap(([name, cap]) => {
     const sorted = (byClass.get(name) ?? []).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
-    return sorted.length <= cap ? sorted : spread(sorted.length, cap).flatMap((index) => sorted.slice(index, index + 1));
+    return sorted.length <= cap
+      ? sorted
+      : spread(sorted.length, cap).flatMap((index) => sorted.slice(index, index + 1));
   });
 }
 

@@ -31,7 +31,9 @@ describe('a world', () => {
   });
 
   test('never gives a name twice, aliases included', () => {
-    const aliases = world.pages.flatMap(({ text }) => [...text.matchAll(/is also called ([A-Za-z]+ [A-Za-z]+)\./g)].map(([, alias]) => alias));
+    const aliases = world.pages.flatMap(({ text }) =>
+      [...text.matchAll(/is also called ([A-Za-z]+ [A-Za-z]+)\./g)].map(([, alias]) => alias),
+    );
     expect(aliases.length).toBeGreaterThan(60);
     expect(new Set([...aliases, ...pageOf.keys()]).size).toBe(aliases.length + 1200);
   });
@@ -71,7 +73,9 @@ describe('a world', () => {
     expect(() => createWorld({ seed: 1, trainEntities: 9000, heldOutEntities: 2000 })).toThrow(/at most 10000/);
     expect(() => createWorld({ seed: 1, trainEntities: 3, heldOutEntities: 300 })).toThrow(/trainEntities/);
     expect(() => createWorld({ seed: -1, trainEntities: 300, heldOutEntities: 300 })).toThrow(/seed/);
-    expect(() => createWorld({ seed: 1, trainEntities: 60, heldOutEntities: 60 }).questions('train', 5000)).toThrow(/more entities/);
+    expect(() => createWorld({ seed: 1, trainEntities: 60, heldOutEntities: 60 }).questions('train', 5000)).toThrow(
+      /more entities/,
+    );
   });
 
   test('can be as large as four digits allow, and as small as 60 entities', () => {
@@ -98,10 +102,22 @@ describe('questions', () => {
   });
 
   test('have 2, 3 and 4 hops at 67.8 / 20.8 / 11.4 %', () => {
-    expect([...hopQuota(1000)]).toEqual([[2, 678], [3, 208], [4, 114]]);
-    expect([...hopQuota(1)]).toEqual([[2, 1], [3, 0], [4, 0]]);
+    expect([...hopQuota(1000)]).toEqual([
+      [2, 678],
+      [3, 208],
+      [4, 114],
+    ]);
+    expect([...hopQuota(1)]).toEqual([
+      [2, 1],
+      [3, 0],
+      [4, 0],
+    ]);
     for (const count of [7, 99, 2000]) expect([...hopQuota(count).values()].reduce((a, b) => a + b)).toBe(count);
-    for (const [hops, prefix] of [[2, '2hop__'], [3, '3hop1__'], [4, '4hop1__']] as const) {
+    for (const [hops, prefix] of [
+      [2, '2hop__'],
+      [3, '3hop1__'],
+      [4, '4hop1__'],
+    ] as const) {
       const rows = train.filter(({ id }) => id.startsWith(prefix));
       expect(rows.length).toBe(hopQuota(1000).get(hops));
       for (const row of rows) expect(row.question_decomposition).toHaveLength(hops);
@@ -125,7 +141,9 @@ describe('questions', () => {
 
   test('have an answer that no page before the last one of the chain names', () => {
     for (const row of train) {
-      const supports = row.question_decomposition.map((step) => row.paragraphs[step.paragraph_support_idx ?? -1]?.paragraph_text ?? '');
+      const supports = row.question_decomposition.map(
+        (step) => row.paragraphs[step.paragraph_support_idx ?? -1]?.paragraph_text ?? '',
+      );
       for (const text of supports.slice(0, -1)) expect(text).not.toContain(row.answer);
     }
   });
@@ -148,7 +166,7 @@ function bm25(documents: readonly string[]): (query: string) => number[] {
   });
   const mean = bags.reduce((sum, { length }) => sum + length, 0) / bags.length;
   return (query) => {
-    const scores = new Array<number>(bags.length).fill(0);
+    const scores = bags.map(() => 0);
     for (const word of query.toLowerCase().split(' ')) {
       const holders = bags.filter(({ counts }) => counts.has(word)).length;
       const idf = Math.log(1 + (bags.length - holders + 0.5) / (holders + 0.5));
@@ -157,6 +175,9 @@ function bm25(documents: readonly string[]): (query: string) => number[] {
         scores[index] = (scores[index] ?? 0) + (idf * tf) / (tf + 1.2 * (0.25 + (0.75 * length) / mean));
       });
     }
-    return scores.map((score, index) => ({ score, index })).sort((a, b) => b.score - a.score).map(({ index }) => index);
+    return scores
+      .map((score, index) => ({ score, index }))
+      .sort((a, b) => b.score - a.score)
+      .map(({ index }) => index);
   };
 }

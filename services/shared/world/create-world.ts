@@ -29,7 +29,10 @@ export function createWorld(options: WorldOptions): World {
   const parsed = worldOptionsSchema.safeParse(options);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new TerminalError('invalid_argument', `world option ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+    throw new TerminalError(
+      'invalid_argument',
+      `world option ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+    );
   }
   const { seed, trainEntities, heldOutEntities } = parsed.data;
   if (trainEntities + heldOutEntities > maximumEntities) {

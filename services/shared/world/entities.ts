@@ -26,7 +26,13 @@ export interface SubWorld {
   readonly facts: ReadonlyMap<Entity, readonly Fact[]>;
 }
 
-const shares: Readonly<Record<EntityType, number>> = { person: 0.36, company: 0.2, town: 0.22, country: 0.08, school: 0.14 };
+const shares: Readonly<Record<EntityType, number>> = {
+  person: 0.36,
+  company: 0.2,
+  town: 0.22,
+  country: 0.08,
+  school: 0.14,
+};
 /** Share of entities that have a second name. */
 const aliasShare = 0.12;
 export const minimumEntities = 60;
@@ -69,10 +75,16 @@ export function createSubWorld(size: number, registry: Registry, random: Random,
   const entities: Entity[] = [];
   for (const type of entityTypes) {
     const count = type === 'person' ? 0 : Math.max(3, Math.round(size * shares[type]));
-    byType.set(type, Array.from({ length: count }, () => entityOf(type, registry, random)));
+    byType.set(
+      type,
+      Array.from({ length: count }, () => entityOf(type, registry, random)),
+    );
   }
   const others = [...byType.values()].reduce((sum, list) => sum + list.length, 0);
-  byType.set('person', Array.from({ length: size - others }, () => entityOf('person', registry, random)));
+  byType.set(
+    'person',
+    Array.from({ length: size - others }, () => entityOf('person', registry, random)),
+  );
   for (const type of entityTypes) entities.push(...(byType.get(type) ?? []));
 
   const countryOf = assignCountries(byType, random);
@@ -87,7 +99,10 @@ function entityOf(type: EntityType, registry: Registry, random: Random): Entity 
 }
 
 /** Every country has towns to choose its capital from. */
-function assignCountries(byType: ReadonlyMap<EntityType, readonly Entity[]>, random: Random): ReadonlyMap<Entity, Entity> {
+function assignCountries(
+  byType: ReadonlyMap<EntityType, readonly Entity[]>,
+  random: Random,
+): ReadonlyMap<Entity, Entity> {
   const countries = random.shuffle(byType.get('country') ?? []);
   const towns = random.shuffle(byType.get('town') ?? []);
   return new Map(towns.map((town, i) => [town, countries[i] ?? random.pick(countries)]));

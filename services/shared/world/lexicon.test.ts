@@ -15,7 +15,9 @@ test('words are one capitalised ASCII word of 6 to 10 letters', () => {
 
 test('no word of a name is a word of the templates', () => {
   const sentences = entityTypes.flatMap((type) => relations[type].flatMap((r) => [r.sentence('S', 'O'), r.noun]));
-  const templates = [...sentences, aliasSentence('S', 'O'), 'Who What is Name Find Tell me the of'].join(' ').toLowerCase();
+  const templates = [...sentences, aliasSentence('S', 'O'), 'Who What is Name Find Tell me the of']
+    .join(' ')
+    .toLowerCase();
   const words = new Set(templates.match(/[a-z]+/g));
   expect(all.filter((word) => words.has(word.toLowerCase()))).toEqual([]);
 });

@@ -12,7 +12,9 @@ export interface Page {
 /** One page per entity; its sentences in random order, so that a preview shows a random part of the facts. */
 export function pagesOf(world: SubWorld, random: Random): readonly Page[] {
   return world.entities.map((entity) => {
-    const sentences = (world.facts.get(entity) ?? []).map((fact) => fact.relation.sentence(entity.name, fact.object.name));
+    const sentences = (world.facts.get(entity) ?? []).map((fact) =>
+      fact.relation.sentence(entity.name, fact.object.name),
+    );
     if (entity.alias !== undefined) sentences.push(aliasSentence(entity.name, entity.alias));
     return { id: entity.id, title: entity.name, text: random.shuffle(sentences).join(' ') };
   });

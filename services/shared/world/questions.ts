@@ -26,7 +26,12 @@ export function hopQuota(count: number): ReadonlyMap<number, number> {
   return quota;
 }
 
-export function questionsOf(world: SubWorld, pages: ReadonlyMap<string, Page>, count: number, random: Random): MuSiqueRow[] {
+export function questionsOf(
+  world: SubWorld,
+  pages: ReadonlyMap<string, Page>,
+  count: number,
+  random: Random,
+): MuSiqueRow[] {
   const seen = new Set<string>();
   const near = neighboursByWord(world);
   const hops = [...hopQuota(count)].flatMap(([n, times]) => Array.from({ length: times }, () => n));

@@ -22,7 +22,7 @@ describe('the seeded source of randomness', () => {
 
   test('numbers are uniform: each of 10 buckets gets its share of 100,000 within 5 standard deviations', () => {
     const random = createRandom('uniform');
-    const buckets = new Array<number>(10).fill(0);
+    const buckets = Array.from({ length: 10 }, () => 0);
     for (let i = 0; i < 100_000; i++) {
       const bucket = random.below(10);
       buckets[bucket] = (buckets[bucket] ?? 0) + 1;
@@ -41,7 +41,14 @@ describe('the seeded source of randomness', () => {
   test('weights rule how often a value comes, and 0 never comes', () => {
     const random = createRandom('weights');
     const counts = { a: 0, b: 0, c: 0 };
-    for (let i = 0; i < 10_000; i++) counts[random.weighted([['a', 3], ['b', 1], ['c', 0]] as const)] += 1;
+    for (let i = 0; i < 10_000; i++)
+      counts[
+        random.weighted([
+          ['a', 3],
+          ['b', 1],
+          ['c', 0],
+        ] as const)
+      ] += 1;
     expect(counts.c).toBe(0);
     expect(counts.a / 10_000).toBeCloseTo(0.75, 1);
   });

@@ -49,7 +49,8 @@ export function createRandom(seed: number | string): Random {
   const random: Random = {
     next: () => next32() / 0x1_0000_0000,
     below(bound) {
-      if (!Number.isInteger(bound) || bound < 1) throw new RangeError(`below(${bound}): the bound must be an integer >= 1`);
+      if (!Number.isInteger(bound) || bound < 1)
+        throw new RangeError(`below(${bound}): the bound must be an integer >= 1`);
       return Math.floor(random.next() * bound);
     },
     pick(list) {

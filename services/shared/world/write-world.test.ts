@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readMusique } from '../musique/read-musique.ts';
+import { readAllMusique } from '../musique/read-musique.ts';
 import { writeWorld } from './write-world.ts';
 
 let root = '';
@@ -22,8 +22,11 @@ test('P8: the same options give the same bytes', async () => {
 });
 
 test('what is written is read back by the strict reader', async () => {
-  const { train, pages } = await writeWorld({ seed: 4, train: 25, heldOut: 5, trainEntities: 100, heldOutEntities: 60 }, join(root, 'c'));
-  const rows = await Array.fromAsync(readMusique(train));
+  const { train, pages } = await writeWorld(
+    { seed: 4, train: 25, heldOut: 5, trainEntities: 100, heldOutEntities: 60 },
+    join(root, 'c'),
+  );
+  const rows = await readAllMusique(train);
   expect(rows).toHaveLength(25);
   expect(pages).toBe(160);
   expect((await readFile(join(root, 'c', 'corpus.jsonl'), 'utf8')).trim().split('\n')).toHaveLength(160);

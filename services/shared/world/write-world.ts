@@ -35,7 +35,10 @@ export async function writeWorld(options: WriteWorldOptions, dir: string): Promi
   const parsed = writeWorldOptionsSchema.safeParse(options);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new TerminalError('invalid_argument', `world option ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+    throw new TerminalError(
+      'invalid_argument',
+      `world option ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+    );
   }
   const { seed, train, heldOut } = parsed.data;
   const trainEntities = parsed.data.trainEntities ?? defaultEntities(train, 300, 6000);

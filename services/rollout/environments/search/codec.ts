@@ -64,7 +64,8 @@ export function createCodec(name: CodecName): Codec {
     name,
     stop: [call.close, answer.close],
     parse: (text) => parseTurn(withoutEndMarker(text), call, answer, result, spelling.args),
-    renderCall: (tool, args) => `${call.open}{"name": ${JSON.stringify(tool)}, "${spelling.args}": ${renderArgs(args)}}${call.close}`,
+    renderCall: (tool, args) =>
+      `${call.open}{"name": ${JSON.stringify(tool)}, "${spelling.args}": ${renderArgs(args)}}${call.close}`,
     renderAnswer: (text) => `${answer.open} ${text}${answer.close}`,
     renderResult: (text) => `${result.open} ${neutralise(text)} ${result.close}`,
   };

@@ -11,7 +11,9 @@ const largestBatch = 256;
  * travel together, so that hundreds of concurrent episodes cost a few requests; a caller that stops waiting does not
  * cancel the others.
  */
-export function createRetrievalTools(client: Pick<GrpcClient<typeof RetrievalService>, 'search' | 'fetch'>): SearchTools {
+export function createRetrievalTools(
+  client: Pick<GrpcClient<typeof RetrievalService>, 'search' | 'fetch'>,
+): SearchTools {
   const searches = new Map<number, (query: string, signal: AbortSignal) => Promise<readonly SearchHit[]>>();
   const fetchOne = createBatcher(async (ids: readonly string[]): Promise<readonly (SearchDocument | undefined)[]> => {
     const { documents } = await client.fetch({ ids: [...new Set(ids)] });

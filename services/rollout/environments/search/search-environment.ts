@@ -52,7 +52,8 @@ function startEpisode(question: EpisodeQuestion, options: SearchOptions, codec: 
     record(turn, { case: 'violation', value: { code } });
     violations += 1;
     if (turn.finishReason === FinishReason.CONTEXT) return done({ failure: FailureClass.CONTEXT_OVERFLOW });
-    if (violations <= options.maxViolations) return { kind: 'continue', environmentText: codec.renderResult(notices[code]) };
+    if (violations <= options.maxViolations)
+      return { kind: 'continue', environmentText: codec.renderResult(notices[code]) };
     return done({
       failure: turn.finishReason === FinishReason.LENGTH ? FailureClass.TRUNCATED_TURN : FailureClass.MALFORMED_TURN,
     });
@@ -75,7 +76,10 @@ function startEpisode(question: EpisodeQuestion, options: SearchOptions, codec: 
       const outcome = await runCall(checked.call, options, tools, io);
       const value = { name: checked.call.tool, succeeded: outcome.error === '', error: outcome.error };
       record(turn, { case: 'toolCall', value });
-      return { kind: 'continue', environmentText: codec.renderResult(outcome.error === '' ? outcome.text : `error: ${outcome.error}`) };
+      return {
+        kind: 'continue',
+        environmentText: codec.renderResult(outcome.error === '' ? outcome.text : `error: ${outcome.error}`),
+      };
     },
   };
 }
@@ -97,7 +101,9 @@ async function runCall(call: SearchCall, options: SearchOptions, tools: SearchTo
     case 'scrape': {
       if (call.id === '') return failed('the id is empty');
       const document = await withDeadline(call.tool, io, (signal) => tools.fetch(call.id, { signal }));
-      return document === undefined ? failed('no page has this id') : { text: renderDocument(document, options), error: '' };
+      return document === undefined
+        ? failed('no page has this id')
+        : { text: renderDocument(document, options), error: '' };
     }
   }
 }
@@ -130,5 +136,8 @@ function renderDocument({ title, text }: SearchDocument, { maxDocumentCharacters
 function cutAtWord(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const space = text.lastIndexOf(' ', limit);
-  return text.slice(0, space > 0 ? space : limit).toWellFormed().trimEnd();
+  return text
+    .slice(0, space > 0 ? space : limit)
+    .toWellFormed()
+    .trimEnd();
 }

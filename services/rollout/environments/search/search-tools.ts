@@ -27,7 +27,9 @@ const text = z
   .transform((value) => String(value).trim())
   .pipe(z.string().max(longestArgument));
 
-export type SearchCall = { readonly tool: 'websearch'; readonly query: string } | { readonly tool: 'scrape'; readonly id: string };
+export type SearchCall =
+  | { readonly tool: 'websearch'; readonly query: string }
+  | { readonly tool: 'scrape'; readonly id: string };
 
 export const toolNames = ['websearch', 'scrape'] as const;
 
