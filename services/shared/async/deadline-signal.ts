@@ -9,7 +9,11 @@ export interface DeadlineSignal extends Disposable {
  * over, else its timer lives until it fires: `using deadline = deadlineSignal(signal, 5_000)`.
  * `what` names the wait in the message of the error.
  */
-export function deadlineSignal(parent: AbortSignal | undefined, milliseconds: number, what = 'the wait'): DeadlineSignal {
+export function deadlineSignal(
+  parent: AbortSignal | undefined,
+  milliseconds: number,
+  what = 'the wait',
+): DeadlineSignal {
   const controller = new AbortController();
   const onParentAbort = (): void => controller.abort(parent?.reason);
   if (parent?.aborted === true) onParentAbort();

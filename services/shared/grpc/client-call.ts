@@ -24,11 +24,7 @@ function errorOf(target: CallTarget, error: ServiceError, signal: AbortSignal | 
   // The signal is the reason when it fired, whatever status the cancelled call ended with.
   return signal?.aborted === true
     ? cancelledFrom(signal.reason)
-    : errorFromStatus(
-        { code: error.code, details: error.details, metadata: error.metadata },
-        target.origin,
-        error,
-      );
+    : errorFromStatus({ code: error.code, details: error.details, metadata: error.metadata }, target.origin, error);
 }
 
 /** Calls `cancel` when the signal aborts; gives the function that stops watching. */
@@ -126,7 +122,13 @@ async function drained(stream: ClientWritableStream<unknown>, answered: Promise<
     stream.once('drain', resolve);
   });
   try {
-    await Promise.race([drain, answered.then(() => {}, () => {})]);
+    await Promise.race([
+      drain,
+      answered.then(
+        () => {},
+        () => {},
+      ),
+    ]);
   } finally {
     stream.off('drain', onDrain);
   }

@@ -85,7 +85,13 @@ export function createGrpcClient<S extends AnyService>(
         };
       case 'server_streaming':
         return (request: unknown, call?: CallOptions) =>
-          callServerStream(target, request, () => metadataFor(call), () => wireOptions(call), call?.signal);
+          callServerStream(
+            target,
+            request,
+            () => metadataFor(call),
+            () => wireOptions(call),
+            call?.signal,
+          );
       case 'client_streaming':
         return async (requests: AsyncIterable<unknown>, call?: CallOptions) => {
           throwIfCancelled(call?.signal);

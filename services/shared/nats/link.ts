@@ -36,27 +36,14 @@ export function watchLink(nc: NatsConnection, log: Logger, events: LinkEvents = 
 
   async function watch(): Promise<void> {
     for await (const status of nc.status()) {
-      switch (status.type) {
-        case 'disconnect':
-          log.warn({ server: status.server }, 'NATS connection lost; reconnecting');
-          down('the connection was lost');
-          break;
-        case 'staleConnection':
-          down('the server does not answer');
-          break;
-        case 'reconnect':
-          log.info({ server: status.server }, 'NATS connected again');
-          up();
-          break;
-        case 'error':
-          log.warn({ err: status.error }, 'NATS reported an error');
-          break;
-        case 'close':
-          down('the connection is closed');
-          break;
-        default:
-          break;
-      }
+      if (status.type === 'disconnect') {
+        log.warn({ server: status.server }, 'NATS connection lost; reconnecting');
+        down('the connection was lost');
+      } else if (status.type === 'staleConnection') down('the server does not answer');
+      else if (status.type === 'reconnect') {
+        log.info({ server: status.server }, 'NATS connected again');
+        up();
+      } else if (status.type === 'error') log.warn({ err: status.error }, 'NATS reported an error');
     }
     down('the connection is closed');
   }

@@ -3,7 +3,7 @@ export interface MessageQueue<T> {
   readonly size: number;
   push(item: T): void;
   /** The reader sees the end after what is queued. */
-  end(error?: unknown): void;
+  end(error?: Error): void;
   /** Takes what is left, without waiting. */
   drain(): T[];
   next(): Promise<IteratorResult<T, undefined>>;
@@ -15,7 +15,7 @@ export function createMessageQueue<T>(): MessageQueue<T> {
   let items: T[] = [];
   let head = 0;
   let ended = false;
-  let failure: unknown;
+  let failure: Error | undefined;
   let wakeReader: (() => void) | undefined;
   let wakeEmpty: (() => void)[] = [];
 

@@ -50,7 +50,7 @@ export async function* tailStream(
   if (signal.aborted) queue.end();
   const follower = follow(nats, stream, subject, options.startSequence ?? 1, queue, signal).then(
     () => queue.end(),
-    (error: unknown) => queue.end(signal.aborted ? undefined : error),
+    (error: unknown) => queue.end(signal.aborted ? undefined : errorFrom(error)),
   );
   try {
     for (;;) {

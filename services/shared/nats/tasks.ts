@@ -101,7 +101,7 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
 
   const puller = pullForEver().then(
     () => queue.end(),
-    (error: unknown) => queue.end(signal.aborted ? undefined : error),
+    (error: unknown) => queue.end(signal.aborted ? undefined : errorFrom(error)),
   );
   const onAbort = (): void => queue.end();
   signal.addEventListener('abort', onAbort, { once: true });

@@ -35,70 +35,58 @@ export function kebab(path: readonly string[]): string {
 
 type AnyType = z.core.$ZodType;
 
+/** zod's own union of its schema classes, which makes `type` a discriminant. */
+function definitionOf(schema: AnyType): z.core.$ZodTypes['_zod']['def'] {
+  // oxlint-disable-next-line no-underscore-dangle -- zod's documented way in for tools that walk schemas
+  return (schema as z.core.$ZodTypes)._zod.def;
+}
+
 /** Takes off optional, default, readonly and the like. */
 function inner(schema: AnyType): AnyType {
-  // zod's own union of its schema classes is what makes `def.type` a discriminant.
-  const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case 'optional':
-    case 'nullable':
-    case 'default':
-    case 'prefault':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return inner(def.innerType);
-    case 'pipe':
-      // `z.preprocess` is a pipe that begins with a function; what follows says what is wanted.
-      return (def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? inner(def.out) : inner(def.in);
-    default:
-      return schema;
+  const definition = definitionOf(schema);
+  if (definition.type === 'pipe') {
+    // `z.preprocess` is a pipe that begins with a function; what follows says what is wanted.
+    return inner(definitionOf(definition.in).type === 'transform' ? definition.out : definition.in);
   }
+  return 'innerType' in definition && definition.type !== 'promise' ? inner(definition.innerType) : schema;
+}
+
+function kindOfLiteral(value: unknown): FieldKind {
+  if (typeof value === 'number') return { kind: 'number' };
+  return { kind: typeof value === 'boolean' ? 'boolean' : 'text' };
 }
 
 function kindOf(schema: AnyType): FieldKind {
-  const { def } = (inner(schema) as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case 'string':
-    case 'enum':
-    case 'template_literal':
-      return { kind: 'text' };
-    case 'number':
-      return { kind: 'number' };
-    case 'boolean':
-      return { kind: 'boolean' };
-    case 'literal': {
-      const [value] = def.values;
-      return { kind: typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text' };
-    }
-    case 'array':
-      return { kind: 'list', element: kindOf(def.element) };
-    case 'union': {
-      const kinds = def.options.map((option) => kindOf(option).kind);
-      return kinds.every((kind) => kind === 'text') ? { kind: 'text' } : { kind: 'json' };
-    }
-    default:
-      return { kind: 'json' };
+  const definition = definitionOf(inner(schema));
+  if (definition.type === 'string' || definition.type === 'enum' || definition.type === 'template_literal') {
+    return { kind: 'text' };
   }
+  if (definition.type === 'number' || definition.type === 'boolean') return { kind: definition.type };
+  if (definition.type === 'literal') return kindOfLiteral(definition.values[0]);
+  if (definition.type === 'array') return { kind: 'list', element: kindOf(definition.element) };
+  if (definition.type === 'union' && definition.options.every((option) => kindOf(option).kind === 'text')) {
+    return { kind: 'text' };
+  }
+  return { kind: 'json' };
 }
 
 /** Description and secrecy may be attached to any of the wrappers. */
 function metaOf(schema: AnyType): { description: string; secret: boolean } {
   let description = '';
   let secret = false;
-  for (let current = schema; ; ) {
+  for (let current = schema; ;) {
     const meta = z.globalRegistry.get(current);
     if (description === '') description = meta?.description ?? '';
     if (meta?.['secret'] === true) secret = true;
-    const { def } = (current as z.core.$ZodTypes)._zod;
-    if (!('innerType' in def)) return { description, secret };
-    current = def.innerType;
+    const definition = definitionOf(current);
+    if (!('innerType' in definition)) return { description, secret };
+    current = definition.innerType;
   }
 }
 
 export function shapeOf(schema: AnyType): Readonly<Record<string, AnyType>> | undefined {
-  const { def } = (inner(schema) as z.core.$ZodTypes)._zod;
-  return def.type === 'object' ? def.shape : undefined;
+  const definition = definitionOf(inner(schema));
+  return definition.type === 'object' ? definition.shape : undefined;
 }
 
 export function configFields(schema: AnyType): ConfigField[] {

@@ -167,19 +167,15 @@ function checkVariables(fields: readonly ConfigField[], env: NodeJS.ProcessEnv):
   }
 }
 
-/** Two neighbouring letters swapped, or one letter wrong, missing or too many within a name; a plural is another name. */
+/** One letter wrong, missing or too many, or two neighbours swapped; a plural is another name. */
 function isSlip(name: string, known: string): boolean {
-  const first = [...name].findIndex((letter, index) => letter !== known[index]);
-  if (first < 0) return false;
-  const restName = name.slice(first);
-  const restKnown = known.slice(first);
-  if (restName.length < 2 && restKnown.length < 2) return false;
-  return (
-    (restName[0] === restKnown[1] && restName[1] === restKnown[0] && restName.slice(2) === restKnown.slice(2)) ||
-    restName.slice(1) === restKnown.slice(1) ||
-    restName.slice(1) === restKnown ||
-    (restName === restKnown.slice(1) && restName !== '')
-  );
+  if (name === `${known}S` || known === `${name}S`) return false;
+  let first = 0;
+  while (first < name.length && name[first] === known[first]) first += 1;
+  const a = name.slice(first);
+  const b = known.slice(first);
+  const swapped = a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2);
+  return swapped || a.slice(1) === b.slice(1) || a.slice(1) === b || a === b.slice(1);
 }
 
 function show(value: unknown): string {
@@ -207,7 +203,10 @@ function schemaError(
         return `${full}: unknown key (${origin})${didYouMean(unknown, known)}`;
       });
     }
-    const value = path.reduce<unknown>((at, part) => (isTree(at) || Array.isArray(at) ? Reflect.get(at, part) : undefined), tree);
+    const value = path.reduce<unknown>(
+      (at, part) => (isTree(at) || Array.isArray(at) ? Reflect.get(at, part) : undefined),
+      tree,
+    );
     const shown = field?.secret === true ? '***' : show(value);
     const hint = field === undefined || field.description === '' ? '' : ` — ${field.description}`;
     return [
@@ -221,7 +220,10 @@ function schemaError(
   });
 }
 
-function shapeAt(schema: z.core.$ZodType, path: readonly string[]): Readonly<Record<string, z.core.$ZodType>> | undefined {
+function shapeAt(
+  schema: z.core.$ZodType,
+  path: readonly string[],
+): Readonly<Record<string, z.core.$ZodType>> | undefined {
   const shape = shapeOf(schema);
   const [head, ...rest] = path;
   if (head === undefined || shape === undefined) return shape;

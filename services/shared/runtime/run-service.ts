@@ -90,8 +90,8 @@ async function startAll<C extends BaseConfig>(
       log,
       metrics,
       signal: lifecycle.signal,
-      defer: lifecycle.defer,
-      fail: lifecycle.fail,
+      defer: (what, dispose) => lifecycle.defer(what, dispose),
+      fail: (error) => lifecycle.fail(error),
     });
     if (lifecycle.signal.aborted) return;
     lifecycle.serving();
