@@ -1,0 +1,29 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { editDistance, suggest } from './suggest.ts';
+
+test('the edit distance counts insertions, deletions and replacements', () => {
+  expect(editDistance('kitten', 'sitting')).toBe(3);
+  expect(editDistance('', 'abc')).toBe(3);
+  expect(editDistance('same', 'same')).toBe(0);
+});
+
+test('the edit distance is symmetric, bounded, and zero only for equal words', () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12 }), (a, b) => {
+      const distance = editDistance(a, b);
+      expect(distance).toBe(editDistance(b, a));
+      expect(distance).toBeLessThanOrEqual(Math.max(a.length, b.length));
+      expect(distance === 0).toBe(a === b);
+    }),
+  );
+});
+
+test('a slip of the pen finds what was meant, another word finds nothing', () => {
+  const keys = ['natsUrl', 'drainMs', 'logLevel'];
+  expect(suggest('natsUlr', keys)).toBe('natsUrl');
+  expect(suggest('nats_url', keys)).toBe('natsUrl');
+  expect(suggest('--drain-m', keys)).toBe('drainMs');
+  expect(suggest('temperature', keys)).toBeUndefined();
+});
