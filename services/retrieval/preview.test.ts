@@ -30,6 +30,10 @@ describe('a preview', () => {
     expect(faces).toBe(`x${'😀'.repeat(74)}`);
   });
 
+  test('sees past a long run of white space', () => {
+    expect(previewOf('', `one${' '.repeat(5_000)}two`)).toBe('one two');
+  });
+
   test('does not repeat the title, unless there is nothing else', () => {
     expect(previewOf('Paris', 'Paris\nIt lies on the Seine.')).toBe('It lies on the Seine.');
     expect(previewOf('Paris', 'Paris is a city.\nMore.')).toBe('Paris is a city. More.');

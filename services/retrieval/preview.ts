@@ -12,7 +12,10 @@ const sentenceEnd = /[.!?]["'”’)\]]*(?= )/g;
  * when the text is. A first line that only repeats the title is left out.
  */
 export function previewOf(title: string, text: string, limit: number = previewCharacters): string {
-  const flat = withoutTitleLine(title, text).replace(/\s+/gu, ' ').trim();
+  const body = withoutTitleLine(title, text);
+  // Only the start of a long page is looked at, unless that is nearly all white space.
+  const start = flatten(body.slice(0, 8 * limit));
+  const flat = start.length > limit ? start : flatten(body);
   if (flat.length <= limit) return flat;
   const head = flat.slice(0, limit + 1);
   let end = 0;
@@ -23,6 +26,10 @@ export function previewOf(title: string, text: string, limit: number = previewCh
   const hard = head.slice(0, limit);
   // Never half of a surrogate pair.
   return /[\ud800-\udbff]$/.test(hard) ? hard.slice(0, -1) : hard;
+}
+
+function flatten(text: string): string {
+  return text.replace(/\s+/gu, ' ').trim();
 }
 
 function withoutTitleLine(title: string, text: string): string {

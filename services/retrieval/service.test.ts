@@ -5,16 +5,32 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { createGrpcClient, type GrpcClient } from '#shared/grpc/client.ts';
 import { loadConfig } from '#shared/runtime/config.ts';
-import { createLifecycle } from '#shared/runtime/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from '#shared/runtime/lifecycle.ts';
+import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { createMetrics, type Metrics } from '#shared/telemetry/metrics.ts';
 import { retrievalConfig } from './config.ts';
 import { startRetrieval } from './service.ts';
 
 const log = createLogger({ service: 'retrieval', level: 'silent' });
 
+function contextOf(lifecycle: Lifecycle, metrics: Metrics): ServiceContext {
+  return {
+    name: 'retrieval',
+    log,
+    metrics,
+    signal: lifecycle.signal,
+    defer: (what, dispose) => lifecycle.defer(what, dispose),
+    fail: (error) => lifecycle.fail(error),
+  };
+}
+
 const pages = [
-  { id: '0007', title: 'Halvard Brontley', text: `Halvard Brontley was born in Norwick Vale. ${'He wrote books. '.repeat(30)}` },
+  {
+    id: '0007',
+    title: 'Halvard Brontley',
+    text: `Halvard Brontley was born in Norwick Vale. ${'He wrote books. '.repeat(30)}`,
+  },
   { id: '0003', title: 'Norwick Vale', text: 'Norwick Vale is a town in Estmark Dell.' },
   { id: '0001', title: 'Estmark Dell', text: 'Estmark Dell is a country. Its capital is Norwick Vale.' },
   { id: '0009', title: 'Blank', text: '' },
@@ -30,7 +46,7 @@ describe('the retrieval service over gRPC', () => {
     directory = await mkdtemp(join(tmpdir(), 'gradus-retrieval-'));
     const corpus = join(directory, 'corpus.jsonl');
     await writeFile(corpus, pages.map((page) => JSON.stringify(page)).join('\n'));
-    const ctx = { name: 'retrieval', log, metrics, signal: lifecycle.signal, defer: lifecycle.defer, fail: lifecycle.fail };
+    const ctx = contextOf(lifecycle, metrics);
     const { grpc } = await startRetrieval(loadConfig(retrievalConfig, { argv: ['--corpus', corpus] }), ctx);
     retrieval = createGrpcClient(RetrievalService, grpc, { timeoutMs: 5_000 });
     lifecycle.serving();
@@ -44,7 +60,10 @@ describe('the retrieval service over gRPC', () => {
   });
 
   test('fetch returns the document that search found, whole', async () => {
-    const { results, indexVersion } = await retrieval.search({ queries: ['Where was Halvard Brontley born?'], topK: 2 });
+    const { results, indexVersion } = await retrieval.search({
+      queries: ['Where was Halvard Brontley born?'],
+      topK: 2,
+    });
     const hit = results[0]?.hits[0];
     expect(hit).toMatchObject({ id: '0007', title: 'Halvard Brontley' });
     expect(hit?.preview).toMatch(/^Halvard Brontley was born in Norwick Vale\..*\.$/);
@@ -58,7 +77,13 @@ describe('the retrieval service over gRPC', () => {
   test('every hit of every query can be fetched, and the results stand in the order asked', async () => {
     const queries = ['capital Norwick Vale', '???', 'Halvard', 'nothing-known-here', 'Estmark'];
     const { results } = await retrieval.search({ queries });
-    expect(results.map(({ hits }) => hits.map(({ id }) => id))).toEqual([['0001', '0003', '0007'], [], ['0007'], [], ['0001', '0003']]);
+    expect(results.map(({ hits }) => hits.map(({ id }) => id))).toEqual([
+      ['0001', '0003', '0007'],
+      [],
+      ['0007'],
+      [],
+      ['0001', '0003'],
+    ]);
     const ids = [...new Set(results.flatMap(({ hits }) => hits.map(({ id }) => id)))];
     const { documents, missingIds } = await retrieval.fetch({ ids });
     expect(documents.map(({ id }) => id)).toEqual(ids);
@@ -115,7 +140,7 @@ describe('the retrieval service over gRPC', () => {
 
 test('a service whose corpus is missing does not start, and says which file', async () => {
   const lifecycle = createLifecycle(log);
-  const ctx = { name: 'retrieval', log, metrics: createMetrics(), signal: lifecycle.signal, defer: lifecycle.defer, fail: lifecycle.fail };
+  const ctx = contextOf(lifecycle, createMetrics());
   const config = loadConfig(retrievalConfig, { argv: ['--corpus', '/no/such/corpus.jsonl'] });
   await expect(startRetrieval(config, ctx)).rejects.toThrow('/no/such/corpus.jsonl: there is no such file');
 });

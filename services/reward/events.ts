@@ -11,9 +11,15 @@ const ratioBuckets: readonly number[] = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0
 
 export function createRewardEvents(metrics: Metrics): RewardEvents {
   const items = metrics.counter('gradus_reward_items_total', 'Rollouts scored.');
-  const seconds = metrics.histogram('gradus_reward_score_seconds', 'Time of one Score call, all of its items.', durationBuckets);
+  const seconds = metrics.histogram(
+    'gradus_reward_score_seconds',
+    'Time of one Score call, all of its items.',
+    durationBuckets,
+  );
   // The label's values are the registry's names: a closed set.
-  const components = metrics.histogram('gradus_reward_component_ratio', 'Components given, 0..1.', ratioBuckets, ['scorer']);
+  const components = metrics.histogram('gradus_reward_component_ratio', 'Components given, 0..1.', ratioBuckets, [
+    'scorer',
+  ]);
   return {
     scored(scores, elapsedMs) {
       items.inc(scores.length);

@@ -2,13 +2,25 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcClient, type GrpcClient } from '#shared/grpc/client.ts';
 import { loadConfig } from '#shared/runtime/config.ts';
-import { createLifecycle } from '#shared/runtime/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from '#shared/runtime/lifecycle.ts';
+import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { createMetrics, type Metrics } from '#shared/telemetry/metrics.ts';
 import { rewardConfig } from './config.ts';
 import { startReward } from './service.ts';
 
 const log = createLogger({ service: 'reward', level: 'silent' });
+
+function contextOf(lifecycle: Lifecycle, metrics: Metrics): ServiceContext {
+  return {
+    name: 'reward',
+    log,
+    metrics,
+    signal: lifecycle.signal,
+    defer: (what, dispose) => lifecycle.defer(what, dispose),
+    fail: (error) => lifecycle.fail(error),
+  };
+}
 
 const right = { text: '<answer>Paris</answer>', action: { case: 'answer', value: { text: 'Paris' } } } as const;
 const item = { id: 'task-1', answers: ['Paris'], turns: [right], rewards: [{ name: 'exact_match', weight: 1 }] };
@@ -19,7 +31,7 @@ describe('the reward service over gRPC', () => {
   let reward: GrpcClient<typeof RewardService>;
 
   beforeAll(async () => {
-    const ctx = { name: 'reward', log, metrics, signal: lifecycle.signal, defer: lifecycle.defer, fail: lifecycle.fail };
+    const ctx = contextOf(lifecycle, metrics);
     const { grpc } = await startReward(loadConfig(rewardConfig, {}), ctx);
     reward = createGrpcClient(RewardService, grpc, { timeoutMs: 5_000 });
     lifecycle.serving();
@@ -37,7 +49,12 @@ describe('the reward service over gRPC', () => {
       { name: 'tool_success', weight: 0.5 },
       { name: 'xml', weight: 0.25 },
     ];
-    const { scores } = await reward.score({ items: [{ ...item, rewards }, { ...item, id: 'task-2', turns: [], rewards: [] }] });
+    const { scores } = await reward.score({
+      items: [
+        { ...item, rewards },
+        { ...item, id: 'task-2', turns: [], rewards: [] },
+      ],
+    });
     expect(scores).toMatchObject([
       { id: 'task-1', total: 1.75, components: { exact_match: 1, f1: 1, tool_success: 0, format: 1, xml: 1 } },
       { id: 'task-2', total: 0, components: { exact_match: 0, f1: 0, tool_success: 0, format: 0, xml: 0 } },
@@ -49,13 +66,29 @@ describe('the reward service over gRPC', () => {
   });
 
   test.each([
-    ['an unknown scorer', { rewards: [{ name: 'em', weight: 1 }] }, /rewards\[0\]\.name: unknown scorer "em"; known: exact_match, f1/],
-    ['a negative weight', { rewards: [{ name: 'f1', weight: -0.5 }] }, /rewards\[0\]\.weight: -0\.5 for f1; expected a finite/],
+    [
+      'an unknown scorer',
+      { rewards: [{ name: 'em', weight: 1 }] },
+      /rewards\[0\]\.name: unknown scorer "em"; known: exact_match, f1/,
+    ],
+    [
+      'a negative weight',
+      { rewards: [{ name: 'f1', weight: -0.5 }] },
+      /rewards\[0\]\.weight: -0\.5 for f1; expected a finite/,
+    ],
     ['a weight that is no number', { rewards: [{ name: 'f1', weight: NaN }] }, /rewards\[0\]\.weight: NaN for f1/],
     ['an endless weight', { rewards: [{ name: 'f1', weight: Infinity }] }, /rewards\[0\]\.weight: Infinity for f1/],
-    ['a scorer named twice', { rewards: [item.rewards[0], item.rewards[0]] }, /rewards\[1\]\.name: exact_match is listed twice/],
+    [
+      'a scorer named twice',
+      { rewards: [item.rewards[0], item.rewards[0]] },
+      /rewards\[1\]\.name: exact_match is listed twice/,
+    ],
     ['no gold answers', { answers: [] }, /answers: empty; give the gold answer/],
-    ['gold that normalises to nothing', { answers: ['Paris', 'The...'] }, /answers\[1\]: "The\.\.\." normalises to nothing/],
+    [
+      'gold that normalises to nothing',
+      { answers: ['Paris', 'The...'] },
+      /answers\[1\]: "The\.\.\." normalises to nothing/,
+    ],
   ])('P2: %s is an error that names item and field, never a score', async (_, wrong, message) => {
     const failure = reward.score({ items: [item, { ...item, id: 'bad', rewards: [], ...cleaned(wrong) }] });
     await expect(failure).rejects.toMatchObject({ name: 'TerminalError', code: 'invalid_argument' });
@@ -65,12 +98,16 @@ describe('the reward service over gRPC', () => {
 
   test('refuses an empty request and one with more than 1024 items', async () => {
     await expect(reward.score({ items: [] })).rejects.toThrow(/items: found 0; give 1 to 1024/);
-    await expect(reward.score({ items: Array.from({ length: 1025 }, () => item) })).rejects.toThrow(/items: found 1025/);
+    await expect(reward.score({ items: Array.from({ length: 1025 }, () => item) })).rejects.toThrow(
+      /items: found 1025/,
+    );
   });
 
   test('a megabyte of answer scores like any other', async () => {
     const text = 'Paris '.repeat(170_000);
-    const { scores } = await reward.score({ items: [{ ...item, turns: [{ text, action: { case: 'answer', value: { text } } }] }] });
+    const { scores } = await reward.score({
+      items: [{ ...item, turns: [{ text, action: { case: 'answer', value: { text } } }] }],
+    });
     expect(scores[0]?.components['exact_match']).toBe(0);
     expect(scores[0]?.components['f1']).toBeLessThan(0.001);
   });

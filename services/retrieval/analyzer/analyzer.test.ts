@@ -38,7 +38,12 @@ describe('the english analyzer', () => {
   const terms = createAnalyzer('english');
 
   test('drops possessives and stop words and stems the rest', () => {
-    expect(terms("Halvard's running of the Universities is relational")).toEqual(['halvard', 'run', 'univers', 'relat']);
+    expect(terms("Halvard's running of the Universities is relational")).toEqual([
+      'halvard',
+      'run',
+      'univers',
+      'relat',
+    ]);
     expect(terms('the poet’s ponies')).toEqual(['poet', 'poni']);
   });
 

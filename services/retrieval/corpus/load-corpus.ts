@@ -18,7 +18,10 @@ export async function loadCorpus(path: string, signal?: AbortSignal): Promise<Co
   const documents: Document[] = [];
   const byId = new Map<string, Document>();
   const lineOfId = new Map<string, number>();
-  const lines = readLines(path, { onBytes: (bytes) => hash.update(bytes), ...(signal === undefined ? {} : { signal }) });
+  const lines = readLines(path, {
+    onBytes: (bytes) => hash.update(bytes),
+    ...(signal === undefined ? {} : { signal }),
+  });
   for await (const { text, number } of lines) {
     if (text.trim() === '') continue;
     const document = parseDocument(text, `${path}:${number}`);
@@ -34,7 +37,10 @@ export async function loadCorpus(path: string, signal?: AbortSignal): Promise<Co
     documents.push(document);
   }
   if (documents.length === 0) {
-    throw new TerminalError('invalid_argument', `${path}: holds no documents; give a corpus with one JSON object per line`);
+    throw new TerminalError(
+      'invalid_argument',
+      `${path}: holds no documents; give a corpus with one JSON object per line`,
+    );
   }
   return { path, documents, byId, hash: hash.digest('hex') };
 }

@@ -34,7 +34,9 @@ export async function* readLines(
       const text = decoder.decode(bytes);
       return { text: text.endsWith('\r') ? text.slice(0, -1) : text, number };
     } catch (cause) {
-      throw new TerminalError('invalid_argument', `${path}:${number}: not valid UTF-8; save the file as UTF-8`, { cause });
+      throw new TerminalError('invalid_argument', `${path}:${number}: not valid UTF-8; save the file as UTF-8`, {
+        cause,
+      });
     }
   };
 
@@ -70,7 +72,9 @@ function named(path: string, thrown: unknown): Error {
   const error = errorFrom(thrown);
   if (!(error instanceof TerminalError) || error.message.startsWith(path)) return error;
   if (error.code === 'not_found') {
-    return new TerminalError('not_found', `${path}: there is no such file; check the path of the corpus`, { cause: thrown });
+    return new TerminalError('not_found', `${path}: there is no such file; check the path of the corpus`, {
+      cause: thrown,
+    });
   }
   const code = error.code === 'internal' ? 'invalid_argument' : error.code;
   return new TerminalError(code, `${path}: cannot be read (${error.message})`, { cause: thrown });

@@ -46,7 +46,11 @@ function checkSearch({ queries, topK }: SearchRequest): void {
   queries.forEach((query, index) => {
     const bytes = Buffer.byteLength(query);
     if (bytes <= maxQueryBytes) return;
-    throw new TerminalError('invalid_argument', `queries[${index}]: ${bytes} bytes long; at most ${maxQueryBytes} are read`);
+    throw new TerminalError(
+      'invalid_argument',
+      `queries[${index}]: ${bytes} bytes long; at most ${maxQueryBytes} are read`,
+    );
   });
-  if (topK > maxTopK) throw new TerminalError('invalid_argument', `top_k: ${topK}; give 1 to ${maxTopK}, or 0 for ${defaultTopK}`);
+  if (topK > maxTopK)
+    throw new TerminalError('invalid_argument', `top_k: ${topK}; give 1 to ${maxTopK}, or 0 for ${defaultTopK}`);
 }

@@ -70,7 +70,11 @@ describe('BM25', () => {
   });
 
   test('gives fewer than k when fewer match, never a document twice', () => {
-    expect(indexOf(texts).search('red', 100).map(({ document }) => document)).toEqual([1, 0]);
+    expect(
+      indexOf(texts)
+        .search('red', 100)
+        .map(({ document }) => document),
+    ).toEqual([1, 0]);
   });
 
   test('answers a query the same after any other query', () => {
@@ -104,7 +108,9 @@ describe('BM25', () => {
         expect(found.length).toBe(expected.length);
         found.forEach(({ score }, rank) => expect(score).toBeCloseTo(expected[rank]?.score ?? NaN, 9));
         expect(new Set(found.map(({ document }) => document)).size).toBe(found.length);
-        const scoreOf = new Map(bruteForce(documents, asked, documents.length, k1Value, bValue).map((one) => [one.document, one.score]));
+        const scoreOf = new Map(
+          bruteForce(documents, asked, documents.length, k1Value, bValue).map((one) => [one.document, one.score]),
+        );
         for (const { document, score } of found) expect(score).toBeCloseTo(scoreOf.get(document) ?? NaN, 9);
       }),
       { numRuns: 500 },

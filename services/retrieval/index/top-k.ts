@@ -36,7 +36,7 @@ export function createTopK(k: number): TopK {
     scores[b] = score;
   };
   const siftUp = (from: number): void => {
-    for (let at = from; at > 0; ) {
+    for (let at = from; at > 0;) {
       const parent = (at - 1) >> 1;
       if (!worse(at, parent)) return;
       swap(at, parent);
@@ -44,7 +44,7 @@ export function createTopK(k: number): TopK {
     }
   };
   const siftDown = (): void => {
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const left = 2 * at + 1;
       if (left >= size) return;
       const right = left + 1;

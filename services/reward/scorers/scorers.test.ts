@@ -46,7 +46,10 @@ test('an episode without turns has every component at 0', () => {
 
 describe('exact_match and f1', () => {
   test('take aliases, and case, articles and punctuation do not matter', () => {
-    expect(componentsOf([answer('The "big apple".')], ['New York', 'Big Apple'])).toMatchObject({ exact_match: 1, f1: 1 });
+    expect(componentsOf([answer('The "big apple".')], ['New York', 'Big Apple'])).toMatchObject({
+      exact_match: 1,
+      f1: 1,
+    });
   });
 
   test.each([
@@ -56,7 +59,10 @@ describe('exact_match and f1', () => {
     ['the word None, which the public code takes for a missing answer', [answer('None')]],
     ['two answers, one of them right', [answer('Paris'), answer('London')]],
     ['a right answer that is not the end', [answer('Paris'), call()]],
-    ['an answer inside a turn that breaks the format', [violation('many_answers', '<answer>Paris</answer><answer>Rome</answer>')]],
+    [
+      'an answer inside a turn that breaks the format',
+      [violation('many_answers', '<answer>Paris</answer><answer>Rome</answer>')],
+    ],
   ])('are 0 for %s', (_, turns) => {
     expect(componentsOf(turns, ['Paris', 'no'])).toMatchObject({ exact_match: 0, f1: 0 });
   });
@@ -151,8 +157,22 @@ describe('xml', () => {
 });
 
 test('every scorer stays within 0..1 whatever the policy writes', () => {
-  const piece = fc.constantFrom('<tool>', '</tool>', '<answer>', '</answer>', '<think>', '</think>', 'Paris', ' ', '{"', '<|end|>');
-  const text = fc.oneof(fc.string(), fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')));
+  const piece = fc.constantFrom(
+    '<tool>',
+    '</tool>',
+    '<answer>',
+    '</answer>',
+    '<think>',
+    '</think>',
+    'Paris',
+    ' ',
+    '{"',
+    '<|end|>',
+  );
+  const text = fc.oneof(
+    fc.string(),
+    fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+  );
   const turn = fc
     .tuple(text, fc.constantFrom('call', 'answer', 'violation', 'none'), fc.boolean())
     .map(([written, kind, flag]): TurnInit => {
