@@ -14,7 +14,7 @@ const sentenceEnd = /[.!?]["'”’)\]]*(?= )/g;
 export function previewOf(title: string, text: string, limit: number = previewCharacters): string {
   const body = withoutTitleLine(title, text);
   // Only the start of a long page is looked at, unless that is nearly all white space.
-  const start = flatten(body.slice(0, 8 * limit));
+  const start = flatten(body.slice(0, 2 * limit));
   const flat = start.length > limit ? start : flatten(body);
   if (flat.length <= limit) return flat;
   const head = flat.slice(0, limit + 1);
