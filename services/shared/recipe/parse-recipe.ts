@@ -2,6 +2,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import type { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
+
 import { checkRecipe } from './check-recipe.ts';
 import type { RecipeIssue } from './check-recipe.ts';
 import { recipeSchema } from './schema.ts';

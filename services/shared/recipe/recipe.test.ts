@@ -4,7 +4,6 @@ import { TerminalError } from '#shared/errors.ts';
 import { describeRecipe } from './describe-recipe.ts';
 import { parseRecipe } from './parse-recipe.ts';
 import { locateInputs, parseResolvedRecipe, recipeHash, resolvedRecipeJson, resolveRecipe } from './resolve-recipe.ts';
-import { suggestKey } from './suggest-key.ts';
 import { unsupportedParts } from './unsupported-parts.ts';
 
 const minimal = `
@@ -137,12 +136,6 @@ describe('the reference of recipe keys', () => {
     expect(reference).toContain('| `stages[].algorithm.clip_high` | number | 0..10 | `0.28` | Upper clip range of the ratio (clip-higher). |');
     expect(reference).toContain('| `stages[].until.steps` | integer | 0..1000000 | required |');
   });
-});
-
-it('a far-off key gets no suggestion', () => {
-  expect(suggestKey('stagse', ['stages', 'seed'])).toBe('stages');
-  expect(suggestKey('group-size', ['groups', 'group_size'])).toBe('group_size');
-  expect(suggestKey('zebra', ['stages', 'seed'])).toBeUndefined();
 });
 
 it('says which parts of a valid recipe cannot be run yet', () => {

@@ -1,0 +1,66 @@
+import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { Metrics } from '#shared/telemetry/metrics.ts';
+import type { Reception } from './run/group-collector.ts';
+
+/** What happens in this service, counted in one place. */
+export interface CoordinatorEvents {
+  runs(active: number): void;
+  taskPublished(purpose: 'train' | 'eval', again: boolean): void;
+  resultReceived(reception: Reception): void;
+  groupOpened(purpose: 'train' | 'eval'): void;
+  groupClosed(fate: GroupFate, seconds: number): void;
+  rolloutsOpen(count: number): void;
+  stepCommitted(reward: number, version: number): void;
+  phaseEnded(phase: Phase, seconds: number): void;
+  ledgerEntry(fact: string): void;
+  retried(service: 'learner' | 'policy'): void;
+}
+
+export type Phase = 'rollout' | 'train' | 'sync' | 'eval';
+
+const groupBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800] as const;
+
+const fates: Readonly<Record<GroupFate, string>> = {
+  [GroupFate.UNSPECIFIED]: 'unspecified',
+  [GroupFate.KEPT]: 'kept',
+  [GroupFate.NO_VARIANCE]: 'no_variance',
+  [GroupFate.SHRUNK]: 'shrunk',
+  [GroupFate.DROPPED]: 'dropped',
+  [GroupFate.EVALUATED]: 'evaluated',
+  [GroupFate.SURPLUS]: 'surplus',
+};
+
+export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
+  const runs = metrics.gauge('gradus_runs_active', 'Runs that this coordinator drives.');
+  const tasks = metrics.counter('gradus_tasks_published_total', 'Rollout tasks published.', ['purpose', 'again']);
+  const results = metrics.counter('gradus_results_received_total', 'Rollout results by what became of them: counted, redundant, unknown, stale or failed.', ['reception']);
+  const opened = metrics.counter('gradus_groups_opened_total', 'Groups opened.', ['purpose']);
+  const closed = metrics.counter('gradus_groups_closed_total', 'Groups closed, by fate.', ['fate']);
+  const groupSeconds = metrics.histogram('gradus_group_completion_seconds', 'Time from opening a group to its last result.', groupBuckets);
+  const open = metrics.gauge('gradus_rollouts_open', 'Rollouts that are published and unanswered.');
+  const steps = metrics.counter('gradus_steps_committed_total', 'Training steps committed.');
+  const reward = metrics.gauge('gradus_reward_mean', 'Mean reward of the last step.');
+  const version = metrics.gauge('gradus_policy_version', 'Policy version of the run.');
+  const phases = metrics.histogram('gradus_phase_duration_seconds', 'Time in a phase of a run.', groupBuckets, ['phase']);
+  const entries = metrics.counter('gradus_ledger_entries_total', 'Facts appended to ledgers.', ['fact']);
+  const retries = metrics.counter('gradus_coordinator_retries_total', 'Calls repeated because a service did not answer.', ['service']);
+  return {
+    runs: (active) => runs.set(active),
+    taskPublished: (purpose, again) => tasks.inc({ purpose, again: String(again) }),
+    resultReceived: (reception) => results.inc({ reception }),
+    groupOpened: (purpose) => opened.inc({ purpose }),
+    groupClosed(fate, seconds) {
+      closed.inc({ fate: fates[fate] ?? 'unspecified' });
+      groupSeconds.observe(seconds);
+    },
+    rolloutsOpen: (count) => open.set(count),
+    stepCommitted(mean, current) {
+      steps.inc();
+      reward.set(mean);
+      version.set(current);
+    },
+    phaseEnded: (phase, seconds) => phases.observe({ phase }, seconds),
+    ledgerEntry: (fact) => entries.inc({ fact }),
+    retried: (service) => retries.inc({ service }),
+  };
+}

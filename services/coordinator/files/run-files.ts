@@ -1,0 +1,67 @@
+import { appendFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
+import { resolvedRecipeJson } from '#shared/recipe/resolve-recipe.ts';
+import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { createAccount } from '../ledger/accounting.ts';
+import type { RolloutTotals } from '../ledger/accounting.ts';
+import { foldEntry } from '../ledger/fold.ts';
+import { readLedger } from '../ledger/ledger-stream.ts';
+import { newRunState } from '../ledger/run-state.ts';
+import type { RunState } from '../ledger/run-state.ts';
+import { findMessage } from '../run/find-message.ts';
+import { metricsLine } from './metrics-lines.ts';
+import { buildSummary } from './summary.ts';
+import { writeAtomically } from './write-atomically.ts';
+
+/** The files in a run's directory that the coordinator writes. All of them can be made again from the ledger. */
+export interface RunFiles {
+  /** Makes recipe.json and metrics.jsonl agree with the ledger. */
+  restore(signal: AbortSignal): Promise<void>;
+  entry(entry: LedgerEntry, after: RunState): Promise<void>;
+  writeSummary(state: RunState, signal: AbortSignal): Promise<RolloutTotals>;
+}
+
+export function createRunFiles(nats: Nats, runId: string, directory: string, resolved: ResolvedRecipe): RunFiles {
+  const metricsPath = join(directory, 'metrics.jsonl');
+  return {
+    async restore(signal) {
+      await mkdir(directory, { recursive: true });
+      await writeAtomically(join(directory, 'recipe.json'), `${JSON.stringify(JSON.parse(resolvedRecipeJson(resolved)), null, 2)}\n`);
+      let lines = '';
+      let state = newRunState(runId);
+      for await (const entry of readLedger(nats, runId, signal)) {
+        state = foldEntry(state, entry);
+        lines += metricsLine(entry, state) ?? '';
+      }
+      await writeAtomically(metricsPath, lines);
+    },
+    async entry(entry, after) {
+      const line = metricsLine(entry, after);
+      if (line !== undefined) await appendFile(metricsPath, line);
+    },
+    async writeSummary(state, signal) {
+      const totals = await auditRun(nats, runId, signal);
+      await writeAtomically(join(directory, 'summary.json'), `${JSON.stringify(buildSummary(resolved, state, totals), null, 2)}\n`);
+      return totals;
+    },
+  };
+}
+
+/** Reads the whole ledger and all results of a run, and accounts for every rollout. */
+export async function auditRun(nats: Nats, runId: string, signal: AbortSignal): Promise<RolloutTotals> {
+  const account = createAccount();
+  for await (const entry of readLedger(nats, runId, signal)) account.entry(entry);
+  const subject = subjects.result(runId);
+  const newest = await findMessage(nats, streams.results, { last_by_subj: subject }, signal);
+  if (newest === undefined) return account.totals();
+  for await (const message of tailStream(nats, streams.results, subject, { signal })) {
+    account.result(decodeMessage(RolloutResultSchema, message.data));
+    if (message.sequence >= newest.sequence) break;
+  }
+  return account.totals();
+}

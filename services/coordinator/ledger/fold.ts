@@ -1,0 +1,168 @@
+import type { LedgerEntry, StepCommitted } from '#proto/coordinator/v1/ledger_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+import { currentStage, versionOf } from './run-state.ts';
+import type { GroupRecord, RunState, StageState } from './run-state.ts';
+
+/** Checkpoints behind which decided batches are kept: a learner may find its newest one broken. */
+const rememberedCheckpoints = 3;
+
+/**
+ * The state after one more fact. Pure. A fact that is there already (an append that was sent twice) changes nothing; a
+ * fact that cannot follow throws TerminalError('data_loss'), since it means that the ledger is not whole.
+ */
+export function foldEntry(state: RunState, entry: LedgerEntry): RunState {
+  const atMs = Number(entry.atMs);
+  const next = transition(state, entry);
+  if (next === state) return state;
+  // The time between an end and a resume is not the run's; neither is that after a crash, which shows as a resume while running.
+  const pause = state.entries === 0 || state.life !== 'running' || entry.fact.case === 'runResumed';
+  return {
+    ...next,
+    entries: state.entries + 1,
+    activeMs: state.activeMs + (pause ? 0 : Math.max(0, atMs - state.lastAtMs)),
+    lastAtMs: atMs,
+  };
+}
+
+function transition(state: RunState, { fact }: LedgerEntry): RunState {
+  switch (fact.case) {
+    case 'runStarted': {
+      if (state.life !== 'new') return state;
+      const { recipeJson, recipeHash, seed, directory } = fact.value;
+      return { ...state, life: 'running', recipeJson, recipeHash, seed: Number(seed), directory };
+    }
+    case 'runResumed':
+      return { ...started(state, fact.case), life: 'running', message: '' };
+    case 'runEnded':
+      if (state.life !== 'running') return state;
+      return { ...state, life: endOf(fact.value.state), message: fact.value.message };
+    case 'stageEntered': {
+      const { stage: name, stageIndex: index } = fact.value;
+      const last = currentStage(running(state, fact.case));
+      if (last !== undefined && last.index === index && last.gate?.action !== 'repeat') return state;
+      const round = state.stages.filter((stage) => stage.index === index).length;
+      const entered: StageState = {
+        name,
+        index,
+        round,
+        entryStep: state.step,
+        entryVersion: versionOf(state),
+        steps: [],
+        evaluations: [],
+        finished: undefined,
+        gate: undefined,
+      };
+      return { ...state, stages: [...state.stages, entered], groups: new Map() };
+    }
+    case 'groupOpened': {
+      if (running(state, fact.case).groups.has(fact.value.groupId)) return state;
+      return withGroup(state, { opened: fact.value, closed: undefined });
+    }
+    case 'groupClosed': {
+      const group = running(state, fact.case).groups.get(fact.value.groupId);
+      if (group === undefined) throw misplaced(state, fact.case, `group ${fact.value.groupId} was not opened`);
+      // Counted once: the first close stands (P1).
+      return group.closed === undefined ? withGroup(state, { ...group, closed: fact.value }) : state;
+    }
+    case 'stepFormed': {
+      const step = Number(fact.value.step);
+      if (state.formed !== undefined || step <= running(state, fact.case).step) return state;
+      if (step !== state.step + 1) throw misplaced(state, fact.case, `step ${step} follows step ${state.step}`);
+      return { ...state, formed: fact.value, replayable: [...state.replayable, fact.value] };
+    }
+    case 'stepCommitted':
+      return commitStep(state, fact.value);
+    case 'evalFinished': {
+      const { stage, name, metrics } = fact.value;
+      const evaluation = { stage, name, version: versionOf(state), metrics };
+      if (name === 'baseline') {
+        return state.baseline === undefined ? { ...running(state, fact.case), baseline: evaluation, groups: new Map() } : state;
+      }
+      const entered = stageIn(state, fact.case);
+      if (entered.evaluations.some((known) => known.name === name)) return state;
+      return { ...withStage(state, { evaluations: [...entered.evaluations, evaluation] }), groups: new Map() };
+    }
+    case 'stageFinished': {
+      if (stageIn(state, fact.case).finished !== undefined) return state;
+      // Groups that were opened for a step that never came are not carried into the evaluation.
+      return { ...withStage(state, { finished: { reason: fact.value.reason } }), groups: new Map() };
+    }
+    case 'gateDecided': {
+      const entered = stageIn(state, fact.case);
+      if (entered.gate !== undefined) return state;
+      const { passed, action, reason } = fact.value;
+      const decided = withStage(state, { gate: { passed, action, reason } });
+      if (action !== 'roll_back') return decided;
+      return {
+        ...decided,
+        branch: { index: state.branch.index + 1, baseStep: state.step, baseVersion: versionOf(state) + 1 },
+        weightsPath: '',
+        replayable: [],
+        checkpoints: [],
+      };
+    }
+    case undefined:
+      throw misplaced(state, 'nothing', 'it has no fact; it was written by a newer version');
+  }
+}
+
+function commitStep(state: RunState, value: StepCommitted): RunState {
+  const step = Number(value.step);
+  if (step <= state.step) return state;
+  if (state.formed === undefined || Number(state.formed.step) !== step) {
+    throw misplaced(state, 'stepCommitted', `step ${step} was not formed`);
+  }
+  const entered = stageIn(state, 'stepCommitted');
+  const checkpoints = value.checkpointPath === '' ? state.checkpoints : [...state.checkpoints, step].slice(-rememberedCheckpoints);
+  const oldest = checkpoints.length < rememberedCheckpoints ? state.branch.baseStep : (checkpoints[0] ?? 0);
+  const summary = { step, version: Number(value.version), metrics: value.metrics, checkpointPath: value.checkpointPath };
+  return {
+    ...withStage(state, { steps: [...entered.steps, summary] }),
+    step,
+    weightsPath: value.weightsPath,
+    formed: undefined,
+    groups: new Map(),
+    checkpoints,
+    replayable: state.replayable.filter((formed) => Number(formed.step) > oldest),
+  };
+}
+
+function withGroup(state: RunState, group: GroupRecord): RunState {
+  // Changed in place: a copy for every group would cost quadratic time. No state before this one is kept by anybody.
+  const groups = state.groups instanceof Map ? state.groups : new Map(state.groups);
+  groups.set(group.opened.groupId, group);
+  return { ...state, groups };
+}
+
+function withStage(state: RunState, change: Partial<StageState>): RunState {
+  const last = currentStage(state);
+  if (last === undefined) return state;
+  return { ...state, stages: [...state.stages.slice(0, -1), { ...last, ...change }] };
+}
+
+function stageIn(state: RunState, what: string): StageState {
+  const stage = currentStage(running(state, what));
+  if (stage === undefined) throw misplaced(state, what, 'no stage was entered');
+  return stage;
+}
+
+function running(state: RunState, what: string): RunState {
+  if (state.life !== 'running') throw misplaced(state, what, `the run is ${state.life}`);
+  return state;
+}
+
+function started(state: RunState, what: string): RunState {
+  if (state.life === 'new') throw misplaced(state, what, 'the run was not started');
+  return state;
+}
+
+function endOf(state: string): 'stopped' | 'failed' | 'finished' {
+  if (state === 'stopped' || state === 'failed' || state === 'finished') return state;
+  throw new TerminalError('data_loss', `the ledger has a run that ended as '${state}'; known are finished, stopped, failed`);
+}
+
+function misplaced(state: RunState, what: string, why: string): TerminalError {
+  return new TerminalError('data_loss', `the ledger of run ${state.runId} is not whole: ${what} after ${state.entries} entries, but ${why}`, {
+    details: { runId: state.runId, entries: state.entries },
+  });
+}

@@ -1,0 +1,115 @@
+import type { GroupClosed, GroupOpened, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
+
+/**
+ * The state of a run: a fold over its ledger (`fold.ts`), nothing else.
+ *
+ *     new -> running -> stopped | failed | finished
+ *             ^------------+-------+   (resumed)
+ */
+export interface RunState {
+  readonly runId: string;
+  readonly life: 'new' | 'running' | 'stopped' | 'failed' | 'finished';
+  /** Why it ended. */
+  readonly message: string;
+  readonly recipeJson: string;
+  readonly recipeHash: string;
+  readonly seed: number;
+  readonly directory: string;
+  /** One for each time a stage was entered, so a repeated stage is here twice. */
+  readonly stages: readonly StageState[];
+  readonly baseline: Evaluation | undefined;
+  /** Steps committed over the run. */
+  readonly step: number;
+  readonly branch: Branch;
+  /** Directory of the weights of the current version; empty while that is the model of the recipe. */
+  readonly weightsPath: string;
+  /** A batch that is decided and not yet trained on. */
+  readonly formed: StepFormed | undefined;
+  /** Decided batches that a learner may have to see again: those after the oldest of the last checkpoints. */
+  readonly replayable: readonly StepFormed[];
+  /** Steps (over the run) with a checkpoint, the newest few. */
+  readonly checkpoints: readonly number[];
+  /** Groups of the step (until it is committed) or evaluation in progress, by id, in the order in which they were opened. */
+  readonly groups: ReadonlyMap<string, GroupRecord>;
+  readonly entries: number;
+  /** Time in state `running`, by the clocks that wrote the entries; for people. */
+  readonly activeMs: number;
+  readonly lastAtMs: number;
+}
+
+export interface GroupRecord {
+  readonly opened: GroupOpened;
+  readonly closed: GroupClosed | undefined;
+}
+
+export interface StageState {
+  readonly name: string;
+  readonly index: number;
+  /** 0, or how often the stage was entered before. */
+  readonly round: number;
+  /** `RunState.step` when it was entered. */
+  readonly entryStep: number;
+  readonly entryVersion: number;
+  readonly steps: readonly StepSummary[];
+  readonly evaluations: readonly Evaluation[];
+  readonly finished: { readonly reason: string } | undefined;
+  readonly gate: { readonly passed: boolean; readonly action: string; readonly reason: string } | undefined;
+}
+
+export interface StepSummary {
+  readonly step: number;
+  readonly version: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly checkpointPath: string;
+}
+
+export interface Evaluation {
+  readonly stage: string;
+  readonly name: string;
+  /** Policy version that was evaluated. */
+  readonly version: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/**
+ * A line of weights. A roll-back starts a new one from the policy that entered the failed stage; the learner then counts
+ * its steps from 0 again, while steps and versions of the run only ever grow.
+ */
+export interface Branch {
+  readonly index: number;
+  readonly baseStep: number;
+  readonly baseVersion: number;
+}
+
+/** The policy version that is current in a state: grows by one with every step and every roll-back. */
+export function versionOf(state: RunState): number {
+  return state.branch.baseVersion + (state.step - state.branch.baseStep);
+}
+
+export function currentStage(state: RunState): StageState | undefined {
+  return state.stages.at(-1);
+}
+
+export function newRunState(runId: string): RunState {
+  return {
+    runId,
+    life: 'new',
+    message: '',
+    recipeJson: '',
+    recipeHash: '',
+    seed: 0,
+    directory: '',
+    stages: [],
+    baseline: undefined,
+    step: 0,
+    branch: { index: 0, baseStep: 0, baseVersion: 0 },
+    weightsPath: '',
+    formed: undefined,
+    replayable: [],
+    checkpoints: [],
+    groups: new Map(),
+    entries: 0,
+    activeMs: 0,
+    lastAtMs: 0,
+  };
+}

@@ -1,0 +1,83 @@
+import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { throwIfCancelled } from '#shared/errors.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
+import type { Logger } from '#shared/telemetry/logging.ts';
+import { findMessage } from './find-message.ts';
+
+/** The results of a run, from its first one on, in the order of the stream. Pulled, so nothing piles up here (P6). */
+export interface ResultIntake extends AsyncDisposable {
+  /** The next result; undefined when none comes within `timeoutMs`. */
+  next(timeoutMs: number, signal: AbortSignal): Promise<RolloutResult | undefined>;
+  /** Stream sequence of the last result that `next` gave, or skipped. */
+  readonly position: number;
+  /** Stream sequence of the newest result of the run; 0 when there is none. */
+  newest(signal: AbortSignal): Promise<number>;
+}
+
+export function startResultIntake(nats: Nats, runId: string, log: Logger): ResultIntake {
+  const subject = subjects.result(runId);
+  const stop = new AbortController();
+  const messages = tailStream(nats, streams.results, subject, { signal: stop.signal })[Symbol.asyncIterator]();
+  let pending: ReturnType<typeof messages.next> | undefined;
+  let position = 0;
+
+  return {
+    get position() {
+      return position;
+    },
+    async next(timeoutMs, signal) {
+      for (;;) {
+        throwIfCancelled(signal);
+        pending ??= messages.next();
+        const item = await within(pending, timeoutMs, signal);
+        if (item === undefined) return undefined;
+        pending = undefined;
+        if (item.done === true) return undefined;
+        position = item.value.sequence;
+        const result = decode(item.value.data, item.value.sequence, log);
+        if (result !== undefined) return result;
+      }
+    },
+    async newest(signal) {
+      return (await findMessage(nats, streams.results, { last_by_subj: subject }, signal))?.sequence ?? 0;
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      // A read that was under way ends with the abort; its outcome is of no interest any more.
+      await pending?.catch(() => undefined);
+      await messages.return?.(undefined);
+    },
+  };
+}
+
+/** A record that cannot be read is skipped and logged: its task counts as missing and is asked again at its deadline. */
+function decode(data: Uint8Array, sequence: number, log: Logger): RolloutResult | undefined {
+  try {
+    return decodeMessage(RolloutResultSchema, data);
+  } catch (error) {
+    log.error({ err: error, sequence }, 'a result could not be read; its rollout will be asked for again');
+    return undefined;
+  }
+}
+
+/** `promise`, or undefined after `timeoutMs` or an abort. The promise goes on and can be awaited again. */
+async function within<T>(promise: Promise<T>, timeoutMs: number, signal: AbortSignal): Promise<T | undefined> {
+  let end: () => void = () => undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    const timer = setTimeout(() => resolve(undefined), Math.max(0, Math.min(timeoutMs, 2 ** 31 - 1)));
+    const onAbort = () => resolve(undefined);
+    signal.addEventListener('abort', onAbort, { once: true });
+    end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    end();
+  }
+}

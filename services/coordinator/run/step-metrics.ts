@@ -1,0 +1,71 @@
+import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { meanOf, rewardsVary, standardDeviation } from '#shared/domain/advantages.ts';
+
+export interface ClosedGroup {
+  readonly fate: GroupFate;
+  readonly durationMs: number;
+  readonly size: number;
+  readonly results: readonly RolloutResult[];
+}
+
+/**
+ * What the rollouts of a step were like, in the names that users of other trainers know. Over all groups of the step,
+ * those without variance too, since these are part of how the policy does.
+ */
+export function rolloutMetrics(groups: readonly ClosedGroup[], version: number, varianceTolerance: number): Record<string, number> {
+  const results = groups.flatMap((group) => group.results);
+  const rewards = results.map((result) => result.reward ?? 0);
+  const count = (fate: GroupFate) => groups.filter((group) => group.fate === fate).length;
+  const share = (holds: (result: RolloutResult) => boolean) => (results.length === 0 ? 0 : results.filter(holds).length / results.length);
+  const flat = groups.filter((group) => !rewardsVary(group.results.map((result) => result.reward ?? 0), varianceTolerance)).length;
+  const toolCalls = results.reduce((sum, result) => sum + result.toolCalls, 0);
+  const toolFailures = results.reduce((sum, result) => sum + result.toolFailures, 0);
+  const behind = results.map((result) => Math.max(0, version - Number(result.versions?.first ?? 0n)));
+  const scorers = new Set(results.flatMap((result) => Object.keys(result.rewards)));
+  return {
+    'reward/mean': meanOf(rewards),
+    'reward/std': standardDeviation(rewards),
+    ...Object.fromEntries([...scorers].sort().map((name) => [`reward/${name}`, meanOf(results.map((result) => result.rewards[name] ?? 0))])),
+    em: meanOf(results.map((result) => result.rewards['exact_match'] ?? 0)),
+    frac_reward_zero_std: groups.length === 0 ? 0 : flat / groups.length,
+    ...spread('completion_length', results.map((result) => result.modelTokens)),
+    ...spread('sequence_length', results.map((result) => result.promptTokens + result.modelTokens + result.environmentTokens)),
+    'turns/mean': meanOf(results.map((result) => result.turns)),
+    'tools/call_frequency': results.length === 0 ? 0 : toolCalls / results.length,
+    'tools/failure_frequency': toolCalls === 0 ? 0 : toolFailures / toolCalls,
+    'rollouts/truncated': share((result) => result.truncated),
+    'rollouts/answered': share((result) => result.prediction !== undefined),
+    ...spread('group_completion_seconds', groups.map((group) => group.durationMs / 1000)),
+    'off_policy/mean': meanOf(behind),
+    'off_policy/max': behind.reduce((most, value) => Math.max(most, value), 0),
+    'groups/opened': groups.length,
+    'groups/kept': count(GroupFate.KEPT) + count(GroupFate.SHRUNK),
+    'groups/shrunk': count(GroupFate.SHRUNK),
+    'groups/no_variance': count(GroupFate.NO_VARIANCE),
+    'groups/dropped': count(GroupFate.DROPPED),
+    'rollouts/published': groups.reduce((sum, group) => sum + group.size, 0),
+    'rollouts/completed': results.length,
+  };
+}
+
+/** The learner's metrics under the names that users know; the others keep theirs under `train/`. */
+export function learnerMetrics(metrics: Readonly<Record<string, number>>): Record<string, number> {
+  const known: Readonly<Record<string, string>> = {
+    clip_fraction: 'clip_ratio',
+    clip_fraction_low: 'clip_ratio/low',
+    entropy: 'entropy',
+    grad_norm: 'grad_norm',
+    mismatch_k3: 'mismatch_kl',
+    loss: 'loss',
+    learning_rate: 'learning_rate',
+    token_mismatches: 'token_mismatches',
+  };
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [known[name] ?? `train/${name}`, value]));
+}
+
+function spread(name: string, values: readonly number[]): Record<string, number> {
+  const sorted = values.toSorted((a, b) => a - b);
+  const p90 = sorted[Math.max(0, Math.ceil(sorted.length * 0.9) - 1)] ?? 0;
+  return { [`${name}/mean`]: meanOf(values), [`${name}/p90`]: p90, [`${name}/max`]: sorted.at(-1) ?? 0 };
+}

@@ -1,0 +1,43 @@
+import { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { decodeMessage, publishMessage } from '#shared/nats/messages.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
+import { findMessage } from './find-message.ts';
+import type { TaskInit } from './task-builder.ts';
+
+/** Long enough for a NATS server that restarts. */
+const publishTimeoutMs = 120_000;
+
+export interface TaskPublisher {
+  /**
+   * Puts a task on the work queue. The message id is run, task and attempt, so that a repeated publish within the
+   * server's window is one message; `duplicate` says that it was.
+   */
+  publish(task: TaskInit, purpose: Purpose, signal: AbortSignal): Promise<{ readonly duplicate: boolean }>;
+  /** Tasks of the run that wait or run now: id -> newest attempt. At most as many as are open. */
+  outstanding(signal: AbortSignal): Promise<Map<string, number>>;
+}
+
+export function createTaskPublisher(nats: Nats, runId: string): TaskPublisher {
+  return {
+    async publish(task, purpose, signal) {
+      const subject = subjects.task(runId, purpose === Purpose.EVAL ? 'eval' : 'train');
+      const messageId = `${runId}:${task.taskId ?? ''}:${task.attempt ?? 0}`;
+      return publishMessage(nats, subject, RolloutTaskSchema, task, { messageId, signal, timeoutMs: publishTimeoutMs });
+    },
+    async outstanding(signal) {
+      const found = new Map<string, number>();
+      for (const purpose of ['train', 'eval'] as const) {
+        let sequence = 1;
+        for (;;) {
+          const message = await findMessage(nats, streams.tasks, { seq: sequence, next_by_subj: subjects.task(runId, purpose) }, signal);
+          if (message === undefined) break;
+          const task = decodeMessage(RolloutTaskSchema, message.data);
+          found.set(task.taskId, Math.max(found.get(task.taskId) ?? 0, task.attempt));
+          sequence = message.sequence + 1;
+        }
+      }
+      return found;
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Phase, RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import { versionOf } from '../ledger/run-state.ts';
+import type { RunState } from '../ledger/run-state.ts';
+import type { Progress } from '../run/progress-board.ts';
+
+export type RunStatusInit = MessageInitShape<typeof RunStatusSchema>;
+
+export interface StatusInputs {
+  readonly state: RunState;
+  readonly recipe: Recipe;
+  /** Undefined when no coordinator drives the run. */
+  readonly progress: Progress | undefined;
+  /** Time since the ledger's last entry, while the run is driven. */
+  readonly sinceLastEntryMs: number;
+}
+
+export function runStatus(inputs: StatusInputs): RunStatusInit {
+  const { state, recipe, progress } = inputs;
+  const stage = state.stages.at(-1);
+  const index = stage?.index ?? 0;
+  const lastStep = state.stages.flatMap((entered) => entered.steps).at(-1);
+  const driven = progress !== undefined && state.life === 'running';
+  const elapsedMs = state.activeMs + (driven ? inputs.sinceLastEntryMs : 0);
+  const remainingMs = driven ? remaining(state, recipe) : undefined;
+  const interrupted = state.life === 'running' && progress === undefined;
+  return {
+    runId: state.runId,
+    state: interrupted ? Life.STOPPED : lifeToProto(state.life),
+    stage: stage?.name ?? recipe.stages[0]?.name ?? '',
+    stageIndex: index,
+    stages: recipe.stages.length,
+    phase: driven ? progress.phase : Phase.UNSPECIFIED,
+    step: stage?.steps.length ?? 0,
+    steps: recipe.stages[index]?.until.steps ?? 0,
+    rolloutsDone: driven ? progress.done : 0,
+    rolloutsExpected: driven ? progress.expected : 0,
+    policyVersion: BigInt(versionOf(state)),
+    ...(lastStep?.metrics['reward/mean'] !== undefined && { rewardMean: lastStep.metrics['reward/mean'] }),
+    metrics: { ...lastEvaluation(state), ...lastStep?.metrics },
+    message: interrupted ? 'interrupted; it can be resumed' : state.life === 'running' ? (progress?.message ?? '') : state.message,
+    elapsedMs: BigInt(Math.round(elapsedMs)),
+    ...(remainingMs !== undefined && { remainingMs: BigInt(Math.round(remainingMs)) }),
+    directory: state.directory,
+  };
+}
+
+function lifeToProto(life: RunState['life']): Life {
+  switch (life) {
+    case 'new':
+      return Life.UNSPECIFIED;
+    case 'running':
+      return Life.RUNNING;
+    case 'stopped':
+      return Life.STOPPED;
+    case 'failed':
+      return Life.FAILED;
+    case 'finished':
+      return Life.FINISHED;
+  }
+}
+
+function lastEvaluation(state: RunState): Record<string, number> {
+  const last = state.stages.flatMap((stage) => stage.evaluations).at(-1);
+  return Object.fromEntries(Object.entries(last?.metrics ?? {}).map(([name, value]) => [`eval/${name}`, value]));
+}
+
+/** From the mean time of the steps and evaluations so far; undefined until a step is committed. */
+function remaining(state: RunState, recipe: Recipe): number | undefined {
+  const steps = state.stages.flatMap((stage) => stage.steps);
+  if (steps.length === 0) return undefined;
+  const recent = steps.slice(-5);
+  const stepSeconds = recent.reduce((sum, step) => sum + (step.metrics['time/step'] ?? 0), 0) / recent.length;
+  const current = state.stages.at(-1);
+  const index = current?.index ?? 0;
+  let stepsLeft = Math.max(0, (recipe.stages[index]?.until.steps ?? 0) - (current?.finished === undefined ? (current?.steps.length ?? 0) : Infinity));
+  for (const stage of recipe.stages.slice(index + 1)) stepsLeft += stage.until.steps;
+
+  const timed = state.stages.flatMap((stage) => stage.evaluations).filter((evaluation) => evaluation.metrics['time/eval'] !== undefined);
+  const evalSeconds = timed.length === 0 ? 0 : timed.reduce((sum, evaluation) => sum + (evaluation.metrics['time/eval'] ?? 0), 0) / timed.length;
+  const afterDone = current?.evaluations.some((evaluation) => evaluation.name === 'after') ?? false;
+  // One after each stage, and one more before a stage whose limits are new.
+  let evalsLeft = afterDone ? 0 : 1;
+  for (const [offset, stage] of recipe.stages.slice(index + 1).entries()) {
+    const before = recipe.stages[index + offset];
+    evalsLeft += JSON.stringify(before?.limits) === JSON.stringify(stage.limits) ? 1 : 2;
+  }
+  return (stepsLeft * stepSeconds + evalsLeft * evalSeconds) * 1000;
+}
