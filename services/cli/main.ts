@@ -1,1 +1,32 @@
-console.log(process.version, process.argv)
+import { CommanderError } from 'commander';
+import { errorFrom } from '#shared/errors.ts';
+import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { createProgram } from './program.ts';
+import { createTerminal } from './terminal/terminal.ts';
+
+const terminal = createTerminal();
+const program = createProgram(terminal, (exitCode) => (process.exitCode = exitCode));
+for (const command of [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)])
+  command.exitOverride();
+
+// A reader that went away (`gradus ... | head`) is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) {
+    // commander has printed it already; help and version are no errors.
+    process.exitCode = thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  } else {
+    const error = errorFrom(thrown);
+    if (process.argv.includes('--json'))
+      terminal.out(JSON.stringify({ error: { code: error.code, message: error.message } }));
+    terminal.err(`gradus: ${error.message}`);
+    if (error.code === 'internal') terminal.err(error.stack ?? '');
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,64 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { TerminalError } from '#shared/errors.ts';
+import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { suggestKey } from '#shared/recipe/suggest-key.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { driveRun, keyOf } from './drive-run.ts';
+
+export interface ResumeOptions {
+  readonly home: string;
+  readonly json: boolean;
+}
+
+/** Continues a stopped or failed run from its ledger and last checkpoint. Takes nothing but its id: the rest is recorded. */
+export async function resumeCommand(runId: string, options: ResumeOptions, terminal: Terminal): Promise<number> {
+  const home = resolve(options.home);
+  const directory = join(home, runId);
+  const resolved = parseResolvedRecipe(await readRecordedRecipe(home, runId));
+  return await driveRun({
+    runId,
+    home,
+    directory,
+    resume: true,
+    json: options.json,
+    terminal,
+    key: keyOf(resolved, resolved.paths.model),
+    // The recorded paths, also on a lent fleet: the ledger's questions came from them.
+    resolve: async () => resolved,
+  });
+}
+
+async function readRecordedRecipe(home: string, runId: string): Promise<string> {
+  try {
+    return await readFile(join(home, runId, 'recipe.json'), 'utf8');
+  } catch (cause) {
+    const known = await runIdsIn(home);
+    const suggestion = suggestKey(runId, known);
+    const help =
+      suggestion !== undefined
+        ? `did you mean ${suggestion}?`
+        : known.length > 0
+          ? `runs there: ${known.slice(-5).join(', ')}`
+          : 'there are no runs';
+    throw new TerminalError('not_found', `there is no run '${runId}' in ${home}; ${help}`, { cause });
+  }
+}
+
+/** Folders of `home` that hold a run, by name. */
+export async function runIdsIn(home: string): Promise<string[]> {
+  let entries;
+  try {
+    entries = await readdir(home, { withFileTypes: true });
+  } catch {
+    // No home yet: no runs.
+    return [];
+  }
+  const found: string[] = [];
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue;
+    const files = await readdir(join(home, entry.name));
+    if (files.includes('recipe.json')) found.push(entry.name);
+  }
+  return found.toSorted();
+}

@@ -1,0 +1,81 @@
+import { access } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { TerminalError } from '#shared/errors.ts';
+import { locateInputs, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { loadRecipe, missingModelFiles, prepareInputs } from '../run/prepare-inputs.ts';
+import type { LoadedRecipe } from '../run/prepare-inputs.ts';
+import { formatPlan, planRun } from '../run/run-plan.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { driveRun, keyOf } from './drive-run.ts';
+
+export interface RunOptions {
+  readonly seed?: number;
+  readonly dryRun: boolean;
+  readonly runId?: string;
+  readonly home: string;
+  readonly json: boolean;
+}
+
+export async function runCommand(recipePath: string, options: RunOptions, terminal: Terminal): Promise<number> {
+  const loaded = await loadRecipe(recipePath, options.seed);
+  if (options.dryRun) return await dryRun(loaded, options, terminal);
+  const unsupported = unsupportedParts(loaded.recipe);
+  if (unsupported.length > 0) {
+    throw new TerminalError(
+      'invalid_argument',
+      `${recipePath} cannot be run by this version:\n${unsupported.join('\n')}`,
+    );
+  }
+  const home = resolve(options.home);
+  const runId = options.runId ?? newRunId(loaded.recipe.name, new Date());
+  const directory = join(home, runId);
+  if (await exists(join(directory, 'recipe.json'))) {
+    throw new TerminalError(
+      'already_exists',
+      `run ${runId} exists in ${home}; continue it with 'gradus resume ${runId}', or choose another --run-id`,
+    );
+  }
+  return await driveRun({
+    runId,
+    home,
+    directory,
+    resume: false,
+    json: options.json,
+    terminal,
+    key: keyOf(loaded, locateInputs(loaded.recipe, loaded.file).model),
+    resolve: async (lent) =>
+      resolveRecipe(loaded.recipe, loaded.file, lent?.paths ?? (await prepareInputs(loaded, directory))),
+  });
+}
+
+async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Terminal): Promise<number> {
+  const { model, data } = locateInputs(loaded.recipe, loaded.file);
+  const lacking = await missingModelFiles(model);
+  const named = [data.musique?.questions, data.musique?.corpus, ...Object.values(data.files ?? {})];
+  const absent: string[] = [];
+  for (const path of named) if (path !== undefined && !(await exists(path))) absent.push(path);
+  const plan = planRun(loaded.recipe, [
+    ...(lacking.length > 0 ? [`model.path: ${lacking.join(', ')} not there yet`] : []),
+    ...absent.map((path) => `data: ${path} not there yet`),
+  ]);
+  terminal.out(options.json ? JSON.stringify(plan) : formatPlan(plan));
+  return exitCodes.ok;
+}
+
+/** NAME-YYYYMMDD-HHMMSS in UTC, within the 64 characters that a run id may have. */
+export function newRunId(recipeName: string, now: Date): string {
+  const [date = '', time = ''] = now.toISOString().split('T');
+  return `${recipeName.slice(0, 48)}-${date.replaceAll('-', '')}-${time.slice(0, 8).replaceAll(':', '')}`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    // Absent, which is the answer.
+    return false;
+  }
+}

@@ -1,0 +1,93 @@
+import { join, resolve } from 'node:path';
+import Table from 'cli-table3';
+import { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
+import { toJson } from '@bufbuild/protobuf';
+import { createGrpcClient } from '#shared/grpc/client.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { isAlive, readFleetFile } from '../fleet/fleet-file.ts';
+import type { FleetFile } from '../fleet/fleet-file.ts';
+import { phaseWord, stateWord } from '../run/progress-line.ts';
+import { readRunSummary } from '../run/run-summary.ts';
+import { formatDuration } from '../terminal/format-duration.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { runIdsIn } from './resume.ts';
+
+export interface StatusOptions {
+  readonly home: string;
+  readonly json: boolean;
+}
+
+/** The fleet of a home, what runs on it, and the runs that lie there. */
+export async function statusCommand(options: StatusOptions, terminal: Terminal): Promise<number> {
+  const home = resolve(options.home);
+  const fleet = await readFleetFile(home);
+  const running = fleet === undefined ? [] : await listRuns(fleet);
+  const live = new Set(running.map(({ runId }) => runId));
+  const resting = (await runIdsIn(home)).filter((id) => !live.has(id));
+  if (options.json) {
+    const services = fleet?.services.map((service) => ({ ...service, alive: isAlive(service.pid) })) ?? [];
+    terminal.out(
+      JSON.stringify({
+        home,
+        fleet: fleet ?? null,
+        services,
+        runs: running.map((status) => toJson(RunStatusSchema, status)),
+        resting,
+      }),
+    );
+    return exitCodes.ok;
+  }
+  terminal.out(fleet === undefined ? `no fleet runs in ${home}` : formatFleet(fleet));
+  if (running.length > 0) terminal.out(formatRuns(running));
+  for (const id of resting) terminal.out(await describeResting(home, id));
+  return exitCodes.ok;
+}
+
+async function listRuns(fleet: FleetFile): Promise<RunStatus[]> {
+  const address = fleet.services.find(({ service }) => service === 'coordinator')?.grpc;
+  if (address === undefined) return [];
+  const client = createGrpcClient(CoordinatorService, address, { timeoutMs: 5_000 });
+  try {
+    return (await client.listRuns({})).runs;
+  } finally {
+    client.close();
+  }
+}
+
+function newTable(head: readonly string[]): Table.Table {
+  return new Table({ head: [...head], style: { head: [], border: [] } });
+}
+
+function formatFleet(fleet: FleetFile): string {
+  const table = newTable(['service', 'grpc', 'metrics', 'process', '']);
+  for (const { label, grpc, nats, metrics, pid } of fleet.services) {
+    table.push([label, grpc ?? nats ?? '', metrics ?? '', `${pid}`, isAlive(pid) ? 'up' : 'down']);
+  }
+  return `fleet for ${fleet.recipePath} (process ${fleet.pid}), logs in ${fleet.logs}\n${table.toString()}`;
+}
+
+function formatRuns(runs: readonly RunStatus[]): string {
+  const table = newTable(['run', 'state', 'stage', 'step', 'phase', 'reward', 'time', 'left']);
+  for (const run of runs) {
+    table.push([
+      run.runId,
+      stateWord(run.state),
+      `${run.stageIndex + 1}/${run.stages} ${run.stage}`,
+      `${run.step}/${run.steps}`,
+      phaseWord(run.phase),
+      run.rewardMean === undefined ? '' : run.rewardMean.toFixed(3),
+      formatDuration(Number(run.elapsedMs)),
+      run.remainingMs === undefined ? '' : formatDuration(Number(run.remainingMs)),
+    ]);
+  }
+  return table.toString();
+}
+
+async function describeResting(home: string, id: string): Promise<string> {
+  const summary = await readRunSummary(join(home, id));
+  if (summary === undefined) return `run ${id}: not finished; gradus resume ${id} continues it`;
+  const steps = summary.stages.reduce((sum, stage) => sum + stage.steps, 0);
+  return `run ${id}: ${summary.stages.length} stages, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}`;
+}

@@ -1,0 +1,60 @@
+import { join, resolve } from 'node:path';
+import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
+import { locateInputs } from '#shared/recipe/resolve-recipe.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { claimableHome } from '../fleet/fleet-file.ts';
+import { startFleet } from '../fleet/start-fleet.ts';
+import { fleetInputsDirectory, loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { keyOf } from './drive-run.ts';
+import { fleetEvents } from './fleet-events.ts';
+
+export interface UpOptions {
+  readonly home: string;
+  readonly json: boolean;
+}
+
+const stopGraceMs = 15_000;
+
+/** Starts the fleet of a recipe and keeps it until Ctrl-C. */
+export async function upCommand(recipePath: string, options: UpOptions, terminal: Terminal): Promise<number> {
+  const home = resolve(options.home);
+  const loaded = await loadRecipe(recipePath);
+  await claimableHome(home);
+  const key = keyOf(loaded, locateInputs(loaded.recipe, loaded.file).model);
+  const paths = await prepareInputs(loaded, fleetInputsDirectory(home, key));
+
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort(new CancelledError('cancelled', 'stopped while starting'));
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of names) process.on(name, onSignal);
+  try {
+    const fleet = await startFleet({
+      inputs: { recipe: loaded.recipe, paths },
+      recipePath: loaded.file,
+      owner: 'up',
+      home,
+      logs: join(home, 'logs'),
+      signal: stop.signal,
+      events: fleetEvents(terminal),
+    });
+    if (options.json) terminal.out(JSON.stringify(fleet.file));
+    else terminal.err(`the fleet is up; start a run with: gradus run ${recipePath}   (Ctrl-C stops the fleet)`);
+    await aborted(AbortSignal.any([stop.signal, fleet.failed]));
+    terminal.err('stopping the fleet');
+    await fleet.stop(stopGraceMs);
+    if (fleet.failed.aborted) {
+      throw new TransientError('unavailable', `the fleet broke down: ${errorFrom(fleet.failed.reason).message}`);
+    }
+    return exitCodes.ok;
+  } finally {
+    for (const name of names) process.off(name, onSignal);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', () => done(), { once: true });
+  });
+}

@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { TransientError, cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
+import { deadlineSignal } from '#shared/async/deadline-signal.ts';
+import type { Guardian } from './guardian.ts';
+import { lastTroubles } from './log-tail.ts';
+
+/** What a service prints once it serves. Other keys (`http`) are addresses too. */
+const readySchema = z
+  .object({
+    service: z.string(),
+    grpc: z.string().optional(),
+    metrics: z.string().optional(),
+    nats: z.string().optional(),
+  })
+  .loose();
+export type Ready = z.infer<typeof readySchema>;
+
+export interface ChildOptions {
+  /** For messages: `engine-1`. */
+  readonly label: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly logFile: string;
+  readonly readyTimeoutMs: number;
+  readonly guardian: Guardian;
+  readonly signal: AbortSignal;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface ChildService {
+  readonly pid: number;
+  readonly ready: Ready;
+  readonly exited: Promise<Exit>;
+  /** SIGTERM, then SIGKILL after `graceMs`. Resolves when the process is gone. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts one service and waits for its ready line. Its log goes straight to the file, so it survives us.
+ * Throws TransientError with the service's own last words when it exits or stays silent.
+ */
+export async function startChildService(options: ChildOptions): Promise<ChildService> {
+  const { label, guardian, logFile } = options;
+  throwIfCancelled(options.signal);
+  const log = openSync(logFile, 'a');
+  // Its own process group: Ctrl-C on the terminal reaches only us, and we decide the order of the end.
+  const child = spawn(options.command, [...options.args], {
+    detached: true,
+    env: options.env,
+    stdio: ['ignore', 'pipe', log],
+  });
+  closeSync(log);
+  const { pid, stdout } = child;
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('error', () => resolve({ code: null, signal: null }));
+    child.once('exit', (code, signal) => {
+      if (pid !== undefined) guardian.forget(pid);
+      resolve({ code, signal });
+    });
+  });
+  if (pid === undefined || stdout === null)
+    throw new TransientError('unavailable', `${label}: ${options.command} could not be started`);
+  guardian.watch(pid);
+
+  const stop = async (graceMs: number): Promise<void> => {
+    signalGroup(pid, 'SIGTERM');
+    const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
+    await exited;
+    clearTimeout(timer);
+  };
+
+  type First = { kind: 'ready'; ready: Ready } | { kind: 'exit'; exit: Exit } | { kind: 'expired' };
+  const readyLine = new Promise<First>((resolve) => {
+    const lines = createInterface({ input: stdout });
+    lines.on('line', (line) => {
+      const ready = parseReadyLine(line);
+      if (ready !== undefined) resolve({ kind: 'ready', ready });
+    });
+  });
+  using deadline = deadlineSignal(options.signal, options.readyTimeoutMs, `the start of ${label}`);
+  const expired = new Promise<First>((resolve) => {
+    if (deadline.signal.aborted) resolve({ kind: 'expired' });
+    deadline.signal.addEventListener('abort', () => resolve({ kind: 'expired' }), { once: true });
+  });
+  const first = await Promise.race([readyLine, exited.then((exit): First => ({ kind: 'exit', exit })), expired]);
+  switch (first.kind) {
+    case 'ready':
+      return { pid, ready: first.ready, exited, stop };
+    case 'exit':
+      throw await startFailure(`${label} did not start (${describeExit(first.exit)})`, logFile);
+    case 'expired':
+      await stop(2_000);
+      if (options.signal.aborted) throw cancelledFrom(options.signal.reason);
+      throw await startFailure(
+        `${label} did not say that it serves within ${options.readyTimeoutMs / 1000} s`,
+        logFile,
+      );
+  }
+}
+
+export function parseReadyLine(line: string): Ready | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return readySchema.parse(JSON.parse(line));
+  } catch {
+    // Some other output of the program; the ready line has yet to come.
+    return undefined;
+  }
+}
+
+export function describeExit(exit: Exit): string {
+  if (exit.signal !== null) return `ended by ${exit.signal}`;
+  return exit.code === null ? 'could not be started' : `exit code ${exit.code}`;
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    // Gone already: that is what was wanted.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
+async function startFailure(what: string, logFile: string): Promise<TransientError> {
+  const troubles = await lastTroubles(logFile, 3);
+  return new TransientError(
+    'unavailable',
+    [`${what}; its log is ${logFile}`, ...troubles.map((line) => `  ${line}`)].join('\n'),
+  );
+}

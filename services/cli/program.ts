@@ -1,0 +1,164 @@
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { completionScript, shells } from './completion/completion-script.ts';
+import type { Shell } from './completion/completion-script.ts';
+import { dataMusiqueCommand } from './commands/data-musique.ts';
+import type { DataMusiqueOptions } from './commands/data-musique.ts';
+import { resumeCommand } from './commands/resume.ts';
+import type { ResumeOptions } from './commands/resume.ts';
+import { rolloutShowCommand } from './commands/rollout-show.ts';
+import type { RolloutShowOptions } from './commands/rollout-show.ts';
+import { runCommand } from './commands/run.ts';
+import type { RunOptions } from './commands/run.ts';
+import { serveCommand } from './commands/serve.ts';
+import { statusCommand } from './commands/status.ts';
+import type { StatusOptions } from './commands/status.ts';
+import { stopCommand } from './commands/stop.ts';
+import type { StopOptions } from './commands/stop.ts';
+import { upCommand } from './commands/up.ts';
+import type { UpOptions } from './commands/up.ts';
+import { worldCommand } from './commands/world.ts';
+import type { WorldCommandOptions } from './commands/world.ts';
+import { exitCodes } from './exit-codes.ts';
+import { serviceNames } from './fleet/service-programs.ts';
+import type { Terminal } from './terminal/terminal.ts';
+
+const defaultRecipe = 'recipes/demo.yaml';
+
+/** The whole command line. `finish` is told the exit code of the command that ran. */
+export function createProgram(terminal: Terminal, finish: (exitCode: number) => void): Command {
+  const program = new Command('gradus')
+    .description('Multi-stage reinforcement learning for tool-using language models, as microservices.')
+    .version('0.1.0')
+    .showSuggestionAfterError(true)
+    // `serve` passes everything after the service's name on.
+    .enablePositionalOptions()
+    .showHelpAfterError("(gradus --help lists the commands, 'gradus COMMAND --help' explains one)")
+    .addHelpText(
+      'after',
+      `
+Exit codes:
+  ${exitCodes.ok}    done
+  ${exitCodes.internal}    something inside broke
+  ${exitCodes.usage}    the command line, a recipe or an input file is wrong
+  ${exitCodes.runFailed}    the run failed or a gate stopped it; it can be resumed
+  ${exitCodes.unavailable}    a service or NATS is not reachable or did not start
+  ${exitCodes.stopped}  stopped by Ctrl-C, SIGTERM or 'gradus stop'; the run can be resumed`,
+    );
+
+  const home = (): Option => new Option('--home <dir>', 'folder of all runs').default('runs');
+  const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
+
+  program
+    .command('up')
+    .description('start every service of a recipe on this machine and keep it until Ctrl-C')
+    .argument('[recipe]', 'recipe file', defaultRecipe)
+    .addOption(home())
+    .addOption(json())
+    .action(async (recipe: string, options: UpOptions) => finish(await upCommand(recipe, options, terminal)));
+
+  program
+    .command('run')
+    .description('train what a recipe describes, and wait for it')
+    .argument('<recipe>', 'recipe file')
+    .option('--seed <n>', 'seed in place of the one in the recipe', wholeNumber)
+    .option('--run-id <id>', 'name of the run; 1 to 64 of a-z, 0-9 and -', parseRunId)
+    .option('--dry-run', 'check the recipe and print the plan; starts nothing', false)
+    .addOption(home())
+    .addOption(json())
+    .action(async (recipe: string, options: RunOptions) => finish(await runCommand(recipe, options, terminal)));
+
+  program
+    .command('resume')
+    .description('continue a stopped or failed run')
+    .argument('<run>', 'id of the run')
+    .addOption(home())
+    .addOption(json())
+    .action(async (run: string, options: ResumeOptions) => finish(await resumeCommand(run, options, terminal)));
+
+  program
+    .command('status')
+    .description('show the services and runs of a home')
+    .addOption(home())
+    .addOption(json())
+    .action(async (options: StatusOptions) => finish(await statusCommand(options, terminal)));
+
+  program
+    .command('stop')
+    .description('stop a run, or the whole fleet; what ran can be resumed')
+    .argument('[run]', 'id of the run; the fleet when left out')
+    .option('--now', 'do not finish the step in progress', false)
+    .addOption(home())
+    .action(async (run: string | undefined, options: StopOptions) => finish(await stopCommand(run, options, terminal)));
+
+  const rollout = program.command('rollout').description('look into rollouts');
+  rollout
+    .command('show')
+    .description('print a rollout as a transcript; what is trained on is marked')
+    .argument('[task-id]', 'id of the rollout, or its beginning')
+    .option('--run <id>', 'only rollouts of this run; without a task id its last one')
+    .option('--list', 'list the rollouts instead', false)
+    .addOption(home())
+    .addOption(json())
+    .action(async (id: string | undefined, options: RolloutShowOptions) =>
+      finish(await rolloutShowCommand(id, options, terminal)),
+    );
+
+  program
+    .command('serve')
+    .description('run one service alone; its flags follow, and it prints its addresses as one JSON line')
+    .addArgument(new Argument('<service>', `one of ${serviceNames.join(', ')}`))
+    .argument('[flags...]', "the service's own flags; 'gradus serve SERVICE --help' lists them")
+    .allowUnknownOption()
+    .passThroughOptions()
+    .helpOption(false)
+    .action(async (service: string, flags: readonly string[]) => finish(await serveCommand(service, flags)));
+
+  program
+    .command('world')
+    .description('generate a synthetic world: corpus and questions in the MuSiQue schema')
+    .option('--seed <n>', 'seed of the world', wholeNumber, 1)
+    .option('--train <n>', 'training questions', wholeNumber, 2000)
+    .option('--held-out <n>', 'held-out questions, with entities and facts of their own', wholeNumber, 300)
+    .requiredOption('--out <dir>', 'folder to write to')
+    .addOption(json())
+    .action(async (options: WorldCommandOptions) => finish(await worldCommand(options, terminal)));
+
+  const data = program.command('data').description('check and prepare data sets');
+  data
+    .command('musique')
+    .description('check a MuSiQue JSONL file and count it; with --out write the split that a run trains on')
+    .argument('<file>', 'questions in the official schema')
+    .addOption(
+      new Option('--selection <name>', 'which questions').choices(['all', 'jan_nano'] as const).default('all' as const),
+    )
+    .option('--held-out <n>', 'questions kept out of training', wholeNumber, 100)
+    .option('--corpus <file>', 'corpus to use; by default the union of all paragraphs')
+    .option('--out <dir>', 'folder to write to')
+    .addOption(json())
+    .action(async (file: string, options: DataMusiqueOptions) =>
+      finish(await dataMusiqueCommand(file, options, terminal)),
+    );
+
+  program
+    .command('completion')
+    .description('print a completion script, for example: gradus completion bash >> ~/.bashrc')
+    .addArgument(new Argument('<shell>', 'your shell').choices(shells))
+    .action((shell: Shell) => {
+      terminal.out(completionScript(program, shell));
+      finish(exitCodes.ok);
+    });
+
+  return program;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('It must be a whole number of at least 0.');
+  return value;
+}
+
+function parseRunId(text: string): string {
+  if (!/^[a-z0-9-]{1,64}$/.test(text)) throw new InvalidArgumentError('It must be 1 to 64 of a-z, 0-9 and -.');
+  return text;
+}

@@ -1,0 +1,98 @@
+import { Phase, RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { formatDuration } from '../terminal/format-duration.ts';
+
+const phaseWords: Readonly<Record<number, string>> = {
+  [Phase.UNSPECIFIED]: 'starting',
+  [Phase.EVALUATE]: 'evaluating',
+  [Phase.ROLLOUT]: 'rollouts',
+  [Phase.TRAIN]: 'training',
+  [Phase.LOAD]: 'loading weights',
+};
+
+const stateWords: Readonly<Record<number, string>> = {
+  [RunState.UNSPECIFIED]: 'unknown',
+  [RunState.RUNNING]: 'running',
+  [RunState.STOPPED]: 'stopped',
+  [RunState.FINISHED]: 'finished',
+  [RunState.FAILED]: 'failed',
+};
+
+export type ProgressStatus = Pick<
+  RunStatus,
+  | 'stage'
+  | 'stageIndex'
+  | 'stages'
+  | 'phase'
+  | 'step'
+  | 'steps'
+  | 'rolloutsDone'
+  | 'rolloutsExpected'
+  | 'rewardMean'
+  | 'elapsedMs'
+  | 'remainingMs'
+>;
+
+export const stateWord = (state: RunState): string => stateWords[state] ?? 'unknown';
+export const phaseWord = (phase: Phase): string => phaseWords[phase] ?? 'working';
+
+/** Rollouts per second over the last few seconds, from the counts that the statuses carry. */
+export interface RateMeter {
+  observe(status: ProgressStatus, nowMs: number): number | undefined;
+}
+
+const windowMs = 10_000;
+
+export function createRateMeter(): RateMeter {
+  let samples: { atMs: number; total: number }[] = [];
+  let last: ProgressStatus | undefined;
+  let total = 0;
+  return {
+    observe(status, nowMs) {
+      // The count starts again with every phase; only growth within one is progress.
+      const samePhase = last?.stage === status.stage && last.phase === status.phase && last.step === status.step;
+      const grown = status.rolloutsDone - (samePhase ? (last?.rolloutsDone ?? 0) : 0);
+      total += Math.max(0, grown);
+      last = status;
+      samples = [...samples.filter(({ atMs }) => nowMs - atMs <= windowMs), { atMs: nowMs, total }].slice(-200);
+      const [oldest] = samples;
+      if (oldest === undefined || nowMs - oldest.atMs < 1_000) return undefined;
+      return ((total - oldest.total) * 1_000) / (nowMs - oldest.atMs);
+    },
+  };
+}
+
+/** One line, cut to `columns`: stage, step with a bar, phase, reward, rate, time left. */
+export function progressLine(status: ProgressStatus, rate: number | undefined, columns: number): string {
+  const parts = [`${status.stageIndex + 1}/${status.stages} ${status.stage}`];
+  if (status.steps > 0) parts.push(`${bar(status.step, status.steps, 12)} ${status.step}/${status.steps}`);
+  const expected = status.rolloutsExpected > 0 ? ` ${status.rolloutsDone}/${status.rolloutsExpected}` : '';
+  parts.push(`${phaseWord(status.phase)}${expected}`);
+  if (status.rewardMean !== undefined) parts.push(`reward ${status.rewardMean.toFixed(3)}`);
+  if (rate !== undefined && rate > 0) parts.push(`${rate.toFixed(rate < 10 ? 1 : 0)} rollouts/s`);
+  parts.push(formatDuration(Number(status.elapsedMs)));
+  if (status.remainingMs !== undefined) parts.push(`about ${formatDuration(Number(status.remainingMs))} left`);
+  const line = parts.join('  ');
+  return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
+}
+
+export function bar(done: number, of: number, width: number): string {
+  const filled = of <= 0 ? 0 : Math.min(width, Math.round((done / of) * width));
+  return `[${'='.repeat(filled)}${' '.repeat(width - filled)}]`;
+}
+
+/**
+ * For logs and pipes: a line when a step was committed, a stage or a phase of evaluation began; undefined when there is
+ * nothing new to say.
+ */
+export function plainLine(before: ProgressStatus | undefined, status: ProgressStatus): string | undefined {
+  const place = `[${formatDuration(Number(status.elapsedMs))}] ${status.stageIndex + 1}/${status.stages} ${status.stage}`;
+  if (before?.stage !== status.stage) return `${place}: ${phaseWord(status.phase)}`;
+  if (before.step !== status.step) {
+    const reward = status.rewardMean === undefined ? '' : `, reward ${status.rewardMean.toFixed(3)}`;
+    const left = status.remainingMs === undefined ? '' : `, about ${formatDuration(Number(status.remainingMs))} left`;
+    return `${place}: step ${status.step}/${status.steps}${reward}${left}`;
+  }
+  if (before.phase !== status.phase && status.phase === Phase.EVALUATE) return `${place}: evaluating`;
+  return undefined;
+}

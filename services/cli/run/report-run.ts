@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { stateWord } from './progress-line.ts';
+import { writeCurves } from './reward-curves.ts';
+import { readRunSummary } from './run-summary.ts';
+import { formatSummary } from './summary-table.ts';
+
+/** What is said when a run has ended: how, the before/after table, and where its files are. */
+export async function reportRun(
+  directory: string,
+  last: Pick<RunStatus, 'runId' | 'state' | 'message'>,
+  options: { readonly terminal: Terminal; readonly json: boolean },
+): Promise<void> {
+  const { terminal } = options;
+  const summary = await readRunSummary(directory);
+  const curves = summary === undefined ? [] : await writeCurves(summary, directory);
+  if (options.json) return;
+  const why = last.message === '' ? '' : `: ${last.message}`;
+  terminal.out(`run ${last.runId} ${stateWord(last.state)}${last.state === RunState.FINISHED ? '' : why}`);
+  if (summary === undefined) return;
+  terminal.out(formatSummary(summary));
+  terminal.out(`files in ${directory}:`);
+  terminal.out('  summary.json, metrics.jsonl, recipe.json, checkpoints/, logs/');
+  for (const curve of curves) terminal.out(`  ${join('curves', curve.slice(join(directory, 'curves').length + 1))}`);
+}

@@ -1,0 +1,125 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { View, parse } from 'vega';
+import { compile } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
+import type { RunSummary } from './run-summary.ts';
+
+const ink = '#1f2933';
+const blue = '#2563eb';
+const orange = '#d97706';
+
+const look = {
+  config: {
+    font: 'system-ui, sans-serif',
+    background: 'white',
+    axis: { labelColor: ink, titleColor: ink, gridColor: '#e5e7eb', domainColor: '#9ca3af', tickColor: '#9ca3af' },
+    title: { color: ink, anchor: 'start' as const, fontSize: 14 },
+    view: { stroke: null },
+  },
+};
+
+/** Mean reward of each committed step, with a moving mean over five steps. */
+export function rewardCurveSpec(stage: { name: string; reward: readonly (number | null)[] }): TopLevelSpec {
+  const values = stage.reward.flatMap((reward, index) => (reward === null ? [] : [{ step: index + 1, reward }]));
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    ...look,
+    title: `${stage.name}: mean reward per step`,
+    width: 520,
+    height: 240,
+    data: { values },
+    encoding: { x: { field: 'step', type: 'quantitative', title: 'step', axis: { tickMinStep: 1 } } },
+    layer: [
+      {
+        mark: { type: 'line', color: blue, opacity: 0.35, point: { color: blue, opacity: 0.6, size: 24 } },
+        encoding: { y: { field: 'reward', type: 'quantitative', title: 'reward', scale: { zero: false } } },
+      },
+      {
+        transform: [{ window: [{ op: 'mean', field: 'reward', as: 'smooth' }], frame: [-2, 2] }],
+        mark: { type: 'line', color: blue, strokeWidth: 2.5 },
+        encoding: { y: { field: 'smooth', type: 'quantitative' } },
+      },
+    ],
+  };
+}
+
+export interface HeldOutPoint {
+  readonly label: string;
+  readonly mode: 'sampled' | 'greedy';
+  readonly em: number;
+}
+
+/** Exact match on held-out questions at the borders of the stages. */
+export function heldOutSpec(points: readonly HeldOutPoint[]): TopLevelSpec {
+  const labels = [...new Set(points.map(({ label }) => label))];
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    ...look,
+    title: 'Exact match on held-out questions',
+    width: 520,
+    height: 240,
+    data: { values: points.map(({ label, mode, em }) => ({ label, mode, em })) },
+    mark: { type: 'line', point: true, strokeWidth: 2.5 },
+    encoding: {
+      x: { field: 'label', type: 'ordinal', sort: labels, title: null, axis: { labelAngle: 0 } },
+      y: { field: 'em', type: 'quantitative', title: 'exact match', axis: { format: '.0%' }, scale: { domainMin: 0 } },
+      color: {
+        field: 'mode',
+        type: 'nominal',
+        title: null,
+        scale: { domain: ['sampled', 'greedy'], range: [blue, orange] },
+      },
+    },
+  };
+}
+
+export function heldOutPoints(summary: RunSummary): HeldOutPoint[] {
+  const points: HeldOutPoint[] = [];
+  const add = (label: string, evaluation: unknown): void => {
+    for (const mode of ['sampled', 'greedy'] as const) {
+      const em = exactMatch(evaluation, mode);
+      if (em !== undefined) points.push({ label, mode, em });
+    }
+  };
+  for (const [index, stage] of summary.stages.entries()) {
+    if (index === 0) add('start', stage.eval.before);
+    add(stage.name, stage.eval.after);
+  }
+  return points;
+}
+
+/** The top level of an evaluation is the sampled one; `greedy` holds the other. */
+function exactMatch(evaluation: unknown, mode: 'sampled' | 'greedy'): number | undefined {
+  if (typeof evaluation !== 'object' || evaluation === null) return undefined;
+  const nested = mode in evaluation ? Reflect.get(evaluation, mode) : mode === 'sampled' ? evaluation : undefined;
+  if (typeof nested !== 'object' || nested === null || !('em' in nested)) return undefined;
+  return typeof nested.em === 'number' ? nested.em : undefined;
+}
+
+/** Writes <directory>/curves/*.svg and gives their paths. */
+export async function writeCurves(summary: RunSummary, runDirectory: string): Promise<string[]> {
+  const directory = join(runDirectory, 'curves');
+  await mkdir(directory, { recursive: true });
+  const written: string[] = [];
+  const draw = async (name: string, spec: TopLevelSpec): Promise<void> => {
+    const path = join(directory, `${name}.svg`);
+    await writeFile(path, `${await renderSvg(spec)}\n`);
+    written.push(path);
+  };
+  for (const [index, stage] of summary.stages.entries()) {
+    if (stage.reward.length > 0) await draw(`${index + 1}-${stage.name}-reward`, rewardCurveSpec(stage));
+  }
+  const points = heldOutPoints(summary);
+  if (points.length > 0) await draw('held-out-exact-match', heldOutSpec(points));
+  return written;
+}
+
+export async function renderSvg(spec: TopLevelSpec): Promise<string> {
+  const view = new View(parse(compile(spec).spec), { renderer: 'none' });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}

@@ -1,0 +1,73 @@
+import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { decodeMessage, getMessage, tailStream } from '#shared/nats/messages.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
+import { decodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+
+/** Results on the stream, oldest first, until the newest one that is there now. All runs when `runId` is undefined. */
+export async function* readResults(
+  nats: Nats,
+  runId: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<RolloutResult> {
+  const info = await nats.jsm.streams.info(streams.results);
+  const subject = runId === undefined ? 'gradus.results.>' : subjects.result(runId);
+  const last = await lastSequence(nats, subject);
+  if (info.state.messages === 0 || last === undefined) return;
+  const done = new AbortController();
+  for await (const message of tailStream(nats, streams.results, subject, {
+    signal: AbortSignal.any([signal, done.signal]),
+  })) {
+    yield decodeMessage(RolloutResultSchema, message.data);
+    if (message.sequence >= last) {
+      done.abort();
+      return;
+    }
+  }
+}
+
+async function lastSequence(nats: Nats, subject: string): Promise<number | undefined> {
+  const stored = await nats.jsm.direct.getMessage(streams.results, { last_by_subj: subject });
+  return stored?.seq;
+}
+
+/** The newest result whose task id begins with `prefix`, which must be unambiguous. */
+export async function findResult(
+  nats: Nats,
+  prefix: string,
+  runId: string | undefined,
+  signal: AbortSignal,
+): Promise<RolloutResult> {
+  const found = new Map<string, RolloutResult>();
+  for await (const result of readResults(nats, runId, signal)) {
+    if (result.taskId.startsWith(prefix)) found.set(result.taskId, result);
+  }
+  const [only, ...others] = found.values();
+  if (only === undefined) {
+    throw new TerminalError(
+      'not_found',
+      `no rollout's id begins with '${prefix}'; 'gradus rollout show --run RUN --list' lists them`,
+    );
+  }
+  if (others.length > 0) {
+    const ids = [...found.keys()].slice(0, 4).join(', ');
+    throw new TerminalError(
+      'invalid_argument',
+      `${found.size} rollouts begin with '${prefix}' (${ids} ...); give more of the id`,
+    );
+  }
+  return only;
+}
+
+export async function readTrajectory(nats: Nats, result: RolloutResult): Promise<Trajectory> {
+  if (result.trajectorySequence === 0n) {
+    throw new TerminalError(
+      'not_found',
+      `rollout ${result.taskId} left no trajectory: ${result.failureDetail || 'infrastructure failed'}`,
+    );
+  }
+  return await decodeTrajectory(await getMessage(nats, streams.trajectories, Number(result.trajectorySequence)));
+}

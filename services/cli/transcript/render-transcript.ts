@@ -1,0 +1,91 @@
+import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { FinishReason, SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { Segment, Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+type Colours = Terminal['colours'];
+
+/** Lines that the policy is trained on begin with this, so that they stand out without colour too. */
+export const trainedMark = '+ ';
+const untrainedMark = '  ';
+
+/** A rollout for reading: what each side wrote, what is trained on, how it was rewarded. */
+export function renderTranscript(trajectory: Trajectory, result: RolloutResult, colours: Colours): string {
+  const trained = trajectory.segments.filter(({ kind }) => kind === SegmentKind.MODEL);
+  const trainedTokens = trained.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+  const allTokens = trajectory.segments.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+  return [
+    colours.bold(`rollout ${result.taskId}`),
+    `run ${result.runId}, stage ${result.stage}, group ${result.groupId}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
+    `${result.turns} turns, ${result.toolCalls} tool calls (${result.toolFailures} failed), ${result.durationMs} ms on ${result.workerId}`,
+    colours.dim(`lines marked with '${trainedMark.trim()}' are trained on: ${trainedTokens} of ${allTokens} tokens`),
+    '',
+    ...trajectory.segments.flatMap((segment) => renderSegment(segment, colours)),
+    '',
+    ...renderOutcome(result, colours),
+  ].join('\n');
+}
+
+function renderSegment(segment: Segment, colours: Colours): string[] {
+  const isTrained = segment.kind === SegmentKind.MODEL;
+  const mark = isTrained ? trainedMark : untrainedMark;
+  const paint = isTrained ? colours.green : (text: string): string => text;
+  const text = segment.text.replace(/\n$/, '').split('\n');
+  return [colours.dim(headerOf(segment)), ...text.map((line) => paint(`${mark}${line}`))];
+}
+
+function headerOf(segment: Segment): string {
+  const tokens = `${segment.tokenIds.length} token${segment.tokenIds.length === 1 ? '' : 's'}`;
+  switch (segment.kind) {
+    case SegmentKind.PROMPT:
+      return `-- prompt, ${tokens}`;
+    case SegmentKind.ENVIRONMENT:
+      return `-- environment, ${tokens}`;
+    case SegmentKind.MODEL: {
+      const { first, last } = segment.versions ?? { first: 0n, last: 0n };
+      const versions = first === last ? `version ${first}` : `versions ${first} to ${last}`;
+      const mean = segment.logprobs.reduce((sum, value) => sum + value, 0) / Math.max(1, segment.logprobs.length);
+      return `-- policy, ${tokens}, ${versions}, ${finishWord(segment.finishReason)}, mean logprob ${mean.toFixed(3)}`;
+    }
+    default:
+      return `-- unknown kind ${segment.kind}, ${tokens}`;
+  }
+}
+
+function finishWord(reason: FinishReason): string {
+  switch (reason) {
+    case FinishReason.STOP:
+      return 'stopped';
+    case FinishReason.LENGTH:
+      return 'cut: turn limit';
+    case FinishReason.CONTEXT:
+      return 'cut: context limit';
+    case FinishReason.ABORTED:
+      return 'aborted';
+    default:
+      return 'no reason given';
+  }
+}
+
+function renderOutcome(result: RolloutResult, colours: Colours): string[] {
+  const parts = Object.entries(result.rewards)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name} ${value.toFixed(3)}`);
+  return [
+    `answer: ${result.prediction === undefined ? 'none' : JSON.stringify(result.prediction)}`,
+    colours.bold(`reward: ${result.reward === undefined ? 'none' : result.reward.toFixed(4)}`) +
+      (parts.length === 0 ? '' : ` (unweighted: ${parts.join(', ')})`),
+    ...(result.failure === FailureClass.UNSPECIFIED
+      ? []
+      : [`failure: ${failureWord(result.failure)} ${result.failureDetail}`.trimEnd()]),
+  ];
+}
+
+const failureWords: ReadonlyMap<number, string> = new Map(
+  Object.entries(FailureClass).map(([name, value]) => [value, name.toLowerCase()]),
+);
+
+export function failureWord(failure: FailureClass): string {
+  return failureWords.get(failure) ?? `class ${failure}`;
+}
