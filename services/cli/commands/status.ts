@@ -87,7 +87,8 @@ function formatRuns(runs: readonly RunStatus[]): string {
 
 async function describeResting(home: string, id: string): Promise<string> {
   const summary = await readRunSummary(join(home, id));
-  if (summary === undefined) return `run ${id}: not finished; gradus resume ${id} continues it`;
+  const resume = `gradus resume ${id} continues it`;
+  if (summary === undefined) return `run ${id}: not finished; ${resume}`;
   const steps = summary.stages.reduce((sum, stage) => sum + stage.steps, 0);
-  return `run ${id}: ${summary.stages.length} stages, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}`;
+  return `run ${id}: ${summary.stages.length} stages, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}, ${summary.state === 'finished' ? 'finished' : `${summary.state ?? 'stopped'}; ${resume}`}`;
 }

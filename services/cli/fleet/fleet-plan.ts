@@ -12,6 +12,11 @@ export interface PlannedService {
   readonly threads?: number;
 }
 
+/** `{ 'max-context': 1024 }` as `--max-context 1024`. */
+export function flags(values: Readonly<Record<string, string | number>>): string[] {
+  return Object.entries(values).flatMap(([key, value]) => [`--${key}`, `${value}`]);
+}
+
 export interface FleetInputs {
   readonly recipe: Recipe;
   readonly paths: RecipePaths;
@@ -24,21 +29,21 @@ export function planBase({ recipe, paths }: FleetInputs): PlannedService[] {
     label: recipe.fleet.engines === 1 ? 'engine' : `engine-${index + 1}`,
     service: 'engine',
     threads: engine.threads,
-    args: [
-      ...['--model', paths.model],
-      ...['--max-context', `${engine.max_context}`],
-      ...['--max-running', `${engine.max_running}`],
-      ...['--cache-mebibytes', `${engine.cache_mebibytes}`],
-      ...['--threads', `${engine.threads}`],
-      ...['--device', engine.device],
-    ],
+    args: flags({
+      model: paths.model,
+      'max-context': engine.max_context,
+      'max-running': engine.max_running,
+      'cache-mebibytes': engine.cache_mebibytes,
+      threads: engine.threads,
+      device: engine.device,
+    }),
   }));
   const { analyzer, k1, b } = recipe.retrieval;
   return [
     {
       label: 'retrieval',
       service: 'retrieval',
-      args: ['--corpus', paths.corpus, '--analyzer', analyzer, '--k1', `${k1}`, '--b', `${b}`],
+      args: flags({ corpus: paths.corpus, analyzer, k1, b }),
     },
     { label: 'reward', service: 'reward', args: [] },
     ...engines,
@@ -46,11 +51,11 @@ export function planBase({ recipe, paths }: FleetInputs): PlannedService[] {
       label: 'learner',
       service: 'learner',
       threads: learner.threads,
-      args: [
-        ...['--threads', `${learner.threads}`],
-        ...['--device', learner.device],
-        ...['--micro-batch-tokens', `${learner.micro_batch_tokens}`],
-      ],
+      args: flags({
+        threads: learner.threads,
+        device: learner.device,
+        'micro-batch-tokens': learner.micro_batch_tokens,
+      }),
     },
   ];
 }
@@ -59,7 +64,7 @@ export function planPolicy({ paths }: FleetInputs, engines: readonly string[]): 
   return {
     label: 'policy',
     service: 'policy',
-    args: ['--engines', engines.join(','), '--tokenizer', join(paths.model, 'tokenizer.json')],
+    args: flags({ engines: engines.join(','), tokenizer: join(paths.model, 'tokenizer.json') }),
   };
 }
 
@@ -75,20 +80,20 @@ export function planTop({ recipe }: FleetInputs, at: TopAddresses): PlannedServi
   const workers = Array.from({ length: recipe.fleet.workers }, (_, index): PlannedService => ({
     label: `rollout-${index + 1}`,
     service: 'rollout',
-    args: [
-      ...['--nats-url', at.natsUrl],
-      ...['--policy', at.policy],
-      ...['--retrieval', at.retrieval],
-      ...['--reward', at.reward],
-      ...['--concurrency', `${recipe.fleet.concurrency}`],
-      ...['--worker-id', `rollout-${index + 1}`],
-    ],
+    args: flags({
+      'nats-url': at.natsUrl,
+      policy: at.policy,
+      retrieval: at.retrieval,
+      reward: at.reward,
+      concurrency: recipe.fleet.concurrency,
+      'worker-id': `rollout-${index + 1}`,
+    }),
   }));
   return [
     {
       label: 'coordinator',
       service: 'coordinator',
-      args: ['--nats-url', at.natsUrl, '--policy', at.policy, '--learner', at.learner],
+      args: flags({ 'nats-url': at.natsUrl, policy: at.policy, learner: at.learner }),
     },
     ...workers,
   ];

@@ -5,7 +5,7 @@ import { startChildService } from './child-service.ts';
 import type { Ready } from './child-service.ts';
 import { claimHome, fleetKey, releaseHome, updateFleetFile } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
-import { planBase, planPolicy, planTop } from './fleet-plan.ts';
+import { flags, planBase, planPolicy, planTop } from './fleet-plan.ts';
 import type { FleetInputs, PlannedService } from './fleet-plan.ts';
 import { startGuardian } from './guardian.ts';
 import { startNats } from './start-nats.ts';
@@ -101,8 +101,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
           args: [
             ...program.args,
             ...planned.args,
-            ...['--grpc', at?.grpc ?? '127.0.0.1:0'],
-            ...['--metrics', at?.metrics ?? '127.0.0.1:0'],
+            ...flags({ grpc: at?.grpc ?? '127.0.0.1:0', metrics: at?.metrics ?? '127.0.0.1:0' }),
           ],
           env: childEnvironment(process.env, { ...program.env, ...threads }),
           logFile: join(logs, `${planned.label}.log`),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { View, parse } from 'vega';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
-import type { RunSummary } from './run-summary.ts';
+import type { EvalDetail, RunSummary } from './run-summary.ts';
 
 const ink = '#1f2933';
 const blue = '#2563eb';
@@ -20,8 +20,8 @@ const look = {
 };
 
 /** Mean reward of each committed step, with a moving mean over five steps. */
-export function rewardCurveSpec(stage: { name: string; reward: readonly (number | null)[] }): TopLevelSpec {
-  const values = stage.reward.flatMap((reward, index) => (reward === null ? [] : [{ step: index + 1, reward }]));
+export function rewardCurveSpec(stage: { name: string; reward: readonly number[] }): TopLevelSpec {
+  const values = stage.reward.map((reward, index) => ({ step: index + 1, reward }));
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     ...look,
@@ -74,27 +74,17 @@ export function heldOutSpec(points: readonly HeldOutPoint[]): TopLevelSpec {
   };
 }
 
+/** The untrained policy and the policy after each stage, each at that stage's limits. */
 export function heldOutPoints(summary: RunSummary): HeldOutPoint[] {
-  const points: HeldOutPoint[] = [];
-  const add = (label: string, evaluation: unknown): void => {
-    for (const mode of ['sampled', 'greedy'] as const) {
-      const em = exactMatch(evaluation, mode);
-      if (em !== undefined) points.push({ label, mode, em });
-    }
-  };
-  for (const [index, stage] of summary.stages.entries()) {
-    if (index === 0) add('start', stage.eval.before);
-    add(stage.name, stage.eval.after);
-  }
-  return points;
-}
-
-/** The top level of an evaluation is the sampled one; `greedy` holds the other. */
-function exactMatch(evaluation: unknown, mode: 'sampled' | 'greedy'): number | undefined {
-  if (typeof evaluation !== 'object' || evaluation === null) return undefined;
-  const nested = mode in evaluation ? Reflect.get(evaluation, mode) : mode === 'sampled' ? evaluation : undefined;
-  if (typeof nested !== 'object' || nested === null || !('em' in nested)) return undefined;
-  return typeof nested.em === 'number' ? nested.em : undefined;
+  const pointsOf = (label: string, detail: EvalDetail | undefined): HeldOutPoint[] =>
+    (['sampled', 'greedy'] as const).flatMap((mode) => {
+      const scores = detail?.[mode];
+      return scores === undefined ? [] : [{ label, mode, em: scores.em }];
+    });
+  return [
+    ...pointsOf('start', summary.stages[0]?.evalDetail?.['before']),
+    ...summary.stages.flatMap((stage) => pointsOf(stage.name, stage.evalDetail?.['after'])),
+  ];
 }
 
 /** Writes <directory>/curves/*.svg and gives their paths. */

@@ -12,7 +12,7 @@ export interface Terminal {
 }
 
 export function createTerminal(): Terminal {
-  const interactive = process.stderr.isTTY === true;
+  const interactive = process.stderr.isTTY;
   let statusShown = false;
   const clear = (): void => {
     if (!statusShown) return;
