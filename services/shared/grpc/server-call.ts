@@ -1,4 +1,6 @@
 /** Runs handlers: signal, deadline, trace, metrics and status of one call. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { status as Status } from '@grpc/grpc-js';
 import type {
   Metadata,
@@ -33,6 +35,9 @@ export interface MethodNames {
   /** `/package.Service/Method` */
   readonly path: string;
 }
+
+/** The caller counts from before the call travelled, so it gives up a little before the deadline that arrives here. */
+const deadlineSlackMs = 50;
 
 type Untyped = (request: unknown, call: CallContext) => unknown;
 
@@ -80,7 +85,7 @@ export function createCallRunner(metrics: Metrics, log: Logger, tracer: Tracer) 
         // Also emitted after a normal end, when nobody listens any more.
         if (finished) return;
         controller.abort(
-          Date.now() >= deadlineMs
+          Date.now() >= deadlineMs - deadlineSlackMs
             ? new CancelledError('deadline_exceeded', `${spanName}: the caller's deadline has passed`)
             : new CancelledError('cancelled', `${spanName}: the caller cancelled`),
         );
@@ -186,6 +191,10 @@ async function* requestsOf(
     if (signal.aborted) throw cancelledFrom(signal.reason);
     throw error;
   }
+  // A reset by the caller first ends the stream as if all had been sent; that it was a reset is known only once the
+  // stream has closed, a turn of the event loop later.
+  await nextTurn();
+  await nextTurn();
   if (signal.aborted) throw cancelledFrom(signal.reason);
 }
 

@@ -95,7 +95,7 @@ export function errorFromStatus(received: ReceivedStatus, origin: string, cause?
       return new TransientError('aborted', message, transientOptions);
     case Status.RESOURCE_EXHAUSTED:
       // The library uses this code for a message over its size limit, which no retry makes smaller.
-      return /larger than max/i.test(received.details)
+      return /message.*larger than/i.test(received.details)
         ? new TerminalError('invalid_argument', message, options)
         : new TransientError('resource_exhausted', message, transientOptions);
     case Status.INVALID_ARGUMENT:

@@ -1,0 +1,476 @@
+import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { pino } from 'pino';
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
+import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
+import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { sleep } from '#shared/async/sleep.ts';
+import { TerminalError, TransientError } from '#shared/errors.ts';
+import { createGrpcClient } from '#shared/grpc/client.ts';
+import { createGrpcServer } from '#shared/grpc/server.ts';
+import type { CallContext, Handlers } from '#shared/grpc/server.ts';
+import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { startTracing, withSpan } from '#shared/telemetry/tracing.ts';
+
+const log = pino({ level: 'silent' });
+
+function unwanted(): never {
+  throw new TerminalError('unimplemented', 'not part of this test');
+}
+
+/** A retrieval service of which a test replaces what it looks at. */
+async function startRetrieval(handlers: Partial<Handlers<typeof RetrievalService>>) {
+  const metrics = createMetrics();
+  const server = createGrpcServer({ log, metrics });
+  server.add(RetrievalService, {
+    search: async () => unwanted(),
+    fetch: async () => unwanted(),
+    describe: async () => ({ documents: 3n }),
+    ...handlers,
+  });
+  const address = await server.listen('127.0.0.1:0');
+  const client = createGrpcClient(RetrievalService, address, { timeoutMs: 10_000 });
+  onTestFinished(async () => {
+    client.close();
+    await server.drain(0);
+  });
+  return { server, client, metrics, address };
+}
+
+/** A promise that a handler waits for, and word that it does. */
+function gate() {
+  const reached = Promise.withResolvers<CallContext>();
+  const opened = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<unknown>();
+  return {
+    reached: reached.promise,
+    open: () => opened.resolve(),
+    /** The reason with which the handler's signal aborted. */
+    ended: ended.promise,
+    async pass(call: CallContext): Promise<void> {
+      call.signal.addEventListener('abort', () => ended.resolve(call.signal.reason), { once: true });
+      reached.resolve(call);
+      await opened.promise;
+    },
+  };
+}
+
+describe('unary calls', () => {
+  test('request and response arrive as typed messages, plain objects included', async () => {
+    const { client } = await startRetrieval({
+      search: async ({ queries, topK }) => ({
+        results: queries.map((query) => ({ hits: [{ id: query.toUpperCase(), score: topK }] })),
+      }),
+    });
+    const response = await client.search({ queries: ['a', 'b'], topK: 2 });
+    expect(response.$typeName).toBe('gradus.retrieval.v1.SearchResponse');
+    expect(response.results.map(({ hits }) => hits[0]?.id)).toEqual(['A', 'B']);
+  });
+
+  test('an error keeps its class, code, details and wait across the call', async () => {
+    const { client } = await startRetrieval({
+      search: async () => {
+        throw new TransientError('resource_exhausted', 'queue is full', {
+          retryAfterMs: 250,
+          details: { queued: 64 },
+        });
+      },
+      fetch: async () => {
+        throw new TerminalError('invalid_argument', "ids: must not be empty, got '[]'");
+      },
+    });
+    await expect(client.search({})).rejects.toMatchObject({
+      name: 'TransientError',
+      code: 'resource_exhausted',
+      retryAfterMs: 250,
+      details: { queued: 64 },
+    });
+    await expect(client.fetch({})).rejects.toMatchObject({
+      name: 'TerminalError',
+      code: 'invalid_argument',
+      message: expect.stringMatching(/RetrievalService\.Fetch at 127.*ids: must not be empty/),
+    });
+  });
+
+  test('an error message with characters beyond ASCII survives the trailers', async () => {
+    const { client } = await startRetrieval({
+      search: async () => {
+        throw new TerminalError('invalid_argument', 'Größe „80 %“\nzu viel ✗');
+      },
+    });
+    await expect(client.search({})).rejects.toThrow('Größe „80 %“\nzu viel ✗');
+  });
+
+  test('P3: the deadline of the caller reaches the handler and ends the call', async () => {
+    const hold = gate();
+    const { client } = await startRetrieval({
+      search: async (_, call) => {
+        await hold.pass(call);
+        return {};
+      },
+    });
+    const before = Date.now();
+    const calling = client.search({}, { timeoutMs: 200 });
+    const { deadlineMs } = await hold.reached;
+    expect(deadlineMs).toBeGreaterThan(before);
+    expect(deadlineMs).toBeLessThanOrEqual(Date.now() + 200);
+    await expect(calling).rejects.toMatchObject({ name: 'CancelledError', code: 'deadline_exceeded' });
+    expect(await hold.ended).toMatchObject({ name: 'CancelledError' });
+    hold.open();
+  });
+
+  test('cancelling a call aborts the handler', async () => {
+    const hold = gate();
+    const { client } = await startRetrieval({
+      search: async (_, call) => {
+        await hold.pass(call);
+        return {};
+      },
+    });
+    const controller = new AbortController();
+    const calling = client.search({}, { signal: controller.signal });
+    await hold.reached;
+    controller.abort(new Error('the rollout was given up'));
+    await expect(calling).rejects.toMatchObject({ code: 'cancelled', message: 'the rollout was given up' });
+    expect(await hold.ended).toMatchObject({ name: 'CancelledError', code: 'cancelled' });
+    hold.open();
+  });
+
+  test('a signal that has aborted before starts no call', async () => {
+    let calls = 0;
+    const { client } = await startRetrieval({
+      search: async () => {
+        calls += 1;
+        return {};
+      },
+    });
+    await expect(client.search({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
+    await client.describe({});
+    expect(calls).toBe(0);
+  });
+
+  test('a normal end does not abort the handler’s signal while it runs', async () => {
+    let aborted: boolean | undefined;
+    const { client } = await startRetrieval({
+      search: async (_, { signal }) => {
+        await sleep(20);
+        aborted = signal.aborted;
+        return {};
+      },
+    });
+    await client.search({});
+    expect(aborted).toBe(false);
+  });
+
+  test('metadata of the caller reaches the handler', async () => {
+    let run: unknown;
+    const { client } = await startRetrieval({
+      search: async (_, { metadata }) => {
+        [run] = metadata.get('gradus-run');
+        return {};
+      },
+    });
+    await client.search({}, { metadata: { 'gradus-run': 'r1' } });
+    expect(run).toBe('r1');
+  });
+
+  test('a service that is away is unavailable, and is used again once it is back', async () => {
+    const first = createGrpcServer({ log, metrics: createMetrics() });
+    const handlers = { search: async () => ({}), fetch: async () => ({}), describe: async () => ({}) };
+    first.add(RetrievalService, handlers);
+    const address = await first.listen('127.0.0.1:0');
+    const client = createGrpcClient(RetrievalService, address, { timeoutMs: 5_000 });
+    await client.search({});
+    await first.drain(0);
+    await expect(client.search({})).rejects.toMatchObject({ name: 'TransientError', code: 'unavailable' });
+    await expect(client.ready({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'unavailable' });
+    const second = createGrpcServer({ log, metrics: createMetrics() });
+    second.add(RetrievalService, handlers);
+    await second.listen(address);
+    await client.ready({ timeoutMs: 10_000 });
+    await client.search({});
+    client.close();
+    await second.drain(0);
+  });
+
+  test('messages of megabytes pass, those over 64 MiB are refused as the caller’s fault', async () => {
+    const { client } = await startRetrieval({
+      fetch: async ({ ids }) => ({ missingIds: ids }),
+    });
+    const large = 'x'.repeat(20 * 1024 * 1024);
+    expect((await client.fetch({ ids: [large] })).missingIds[0]?.length).toBe(large.length);
+    const tooLarge = Array.from({ length: 4 }, () => large);
+    await expect(client.fetch({ ids: tooLarge })).rejects.toMatchObject({ name: 'TerminalError' });
+    await client.describe({});
+  });
+
+  test('hundreds of calls at once share one connection', async () => {
+    const { client } = await startRetrieval({
+      search: async ({ topK }) => {
+        await sleep(5);
+        return { indexVersion: String(topK) };
+      },
+    });
+    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, topK) => client.search({ topK })));
+    expect(answers.map(({ indexVersion }) => Number(indexVersion))).toEqual(answers.map((_, index) => index));
+  });
+});
+
+describe('client streaming', () => {
+  async function startLearner(trainStep: Handlers<typeof LearnerService>['trainStep']) {
+    const server = createGrpcServer({ log, metrics: createMetrics() });
+    server.add(LearnerService, { trainStep, openRun: async () => unwanted(), describe: async () => ({ step: 1n }) });
+    const client = createGrpcClient(LearnerService, await server.listen('127.0.0.1:0'), { timeoutMs: 10_000 });
+    onTestFinished(async () => {
+      client.close();
+      await server.drain(0);
+    });
+    return client;
+  }
+
+  async function* samples(count: number, trajectory = new Uint8Array(100_000)) {
+    for (let index = 0; index < count; index += 1) {
+      yield { message: { case: 'sample' as const, value: { trajectory, advantage: index } } };
+    }
+  }
+
+  test('every message arrives once and in order, also when there is more than fits into the buffers', async () => {
+    const client = await startLearner(async (requests) => {
+      let sum = 0n;
+      let next = 0;
+      for await (const { message } of requests) {
+        if (message.case !== 'sample' || message.value.advantage !== next) throw new Error('out of order');
+        next += 1;
+        sum += BigInt(message.value.trajectory.length);
+        if (next % 50 === 0) await sleep(1);
+      }
+      return { step: BigInt(next), version: sum };
+    });
+    expect(await client.trainStep(samples(300))).toMatchObject({ step: 300n, version: 30_000_000n });
+  });
+
+  test('a server that refuses half way ends the call with its own error', async () => {
+    const client = await startLearner(async (requests) => {
+      for await (const { message } of requests) {
+        if (message.value !== undefined) throw new TerminalError('failed_precondition', 'step 3 before step 2');
+      }
+      return {};
+    });
+    await expect(client.trainStep(samples(500))).rejects.toMatchObject({ code: 'failed_precondition' });
+    await expect(client.describe({})).resolves.toMatchObject({ step: 1n });
+  });
+
+  test('a source that fails cancels the call, and its error is what the caller sees', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const seen = Promise.withResolvers<unknown>();
+    const client = await startLearner(async (requests) => {
+      try {
+        for await (const _ of requests) arrived.resolve();
+      } catch (error) {
+        seen.resolve(error);
+        throw error;
+      }
+      return {};
+    });
+    async function* torn() {
+      yield* samples(2);
+      await arrived.promise;
+      throw new TerminalError('data_loss', 'a trajectory is torn');
+    }
+    await expect(client.trainStep(torn())).rejects.toMatchObject({ code: 'data_loss' });
+    expect(await seen.promise).toMatchObject({ name: 'CancelledError' });
+  });
+
+  test('a cancelled call does not look like the end of the requests', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const seen = Promise.withResolvers<unknown>();
+    const client = await startLearner(async (requests) => {
+      try {
+        for await (const _ of requests) arrived.resolve();
+        seen.resolve('ended');
+      } catch (error) {
+        seen.resolve(error);
+        throw error;
+      }
+      return {};
+    });
+    const controller = new AbortController();
+    async function* endless() {
+      yield* samples(1);
+      await arrived.promise;
+      controller.abort();
+      await sleep(60_000, controller.signal);
+    }
+    await expect(client.trainStep(endless(), { signal: controller.signal })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
+    expect(await seen.promise).toMatchObject({ name: 'CancelledError', code: 'cancelled' });
+  });
+});
+
+describe('server streaming', () => {
+  async function startCoordinator(watchRun: Handlers<typeof CoordinatorService>['watchRun']) {
+    const server = createGrpcServer({ log, metrics: createMetrics() });
+    const handlers = {
+      submitRun: async () => unwanted(),
+      getRun: async () => unwanted(),
+      listRuns: async () => unwanted(),
+      stopRun: async () => unwanted(),
+      watchRun,
+    };
+    server.add(CoordinatorService, handlers);
+    const client = createGrpcClient(CoordinatorService, await server.listen('127.0.0.1:0'), { timeoutMs: 10_000 });
+    onTestFinished(async () => {
+      client.close();
+      await server.drain(0);
+    });
+    return client;
+  }
+
+  test('responses come in order and the stream ends with the handler', async () => {
+    const client = await startCoordinator(async function* ({ runId }) {
+      for (let step = 0; step < 500; step += 1) yield { runId, step, message: 'x'.repeat(10_000) };
+    });
+    const steps: number[] = [];
+    for await (const { step } of client.watchRun({ runId: 'r1' })) steps.push(step);
+    expect(steps).toEqual(Array.from({ length: 500 }, (_, step) => step));
+  });
+
+  test('an error after some responses arrives after them, in its class', async () => {
+    const client = await startCoordinator(async function* () {
+      yield { step: 1 };
+      throw new TransientError('unavailable', 'the leader has changed', { retryAfterMs: 7 });
+    });
+    const steps: number[] = [];
+    const reading = (async () => {
+      for await (const { step } of client.watchRun({})) steps.push(step);
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 7 });
+    expect(steps).toEqual([1]);
+  });
+
+  test('a reader that stops early ends the handler', async () => {
+    const ended = Promise.withResolvers<void>();
+    const client = await startCoordinator(async function* (_, { signal }) {
+      try {
+        for (let step = 0; ; step += 1) {
+          yield { step };
+          await sleep(1, signal);
+        }
+      } finally {
+        ended.resolve();
+      }
+    });
+    for await (const { step } of client.watchRun({})) if (step === 3) break;
+    await ended.promise;
+  });
+
+  test('P6: a slow reader holds the handler back', async () => {
+    let produced = 0;
+    const client = await startCoordinator(async function* () {
+      for (; produced < 5_000; produced += 1) yield { message: 'x'.repeat(100_000) };
+    });
+    for await (const _ of client.watchRun({})) {
+      await sleep(300);
+      break;
+    }
+    expect(produced).toBeLessThan(500);
+  });
+
+  test('P3: the deadline ends a stream too', async () => {
+    const client = await startCoordinator(async function* (_, { signal }) {
+      yield { step: 0 };
+      await sleep(60_000, signal);
+    });
+    const reading = (async () => {
+      for await (const _ of client.watchRun({}, { timeoutMs: 100 }));
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'deadline_exceeded' });
+  });
+});
+
+describe('drain', () => {
+  test('running calls finish, new ones are refused', async () => {
+    const hold = gate();
+    const { client, server } = await startRetrieval({
+      search: async (_, call) => {
+        await hold.pass(call);
+        return { indexVersion: 'finished' };
+      },
+    });
+    const calling = client.search({});
+    await hold.reached;
+    const draining = server.drain(10_000);
+    await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
+    hold.open();
+    await expect(calling).resolves.toMatchObject({ indexVersion: 'finished' });
+    await draining;
+  });
+
+  test('P3: calls that do not end in time are cancelled', async () => {
+    const hold = gate();
+    const { client, server } = await startRetrieval({
+      search: async (_, call) => {
+        await hold.pass(call);
+        return {};
+      },
+    });
+    const calling = client.search({});
+    // The outcome is looked at after the drain.
+    calling.catch(() => {});
+    await hold.reached;
+    await server.drain(20);
+    await expect(calling).rejects.toMatchObject({ name: expect.stringMatching(/Transient|Cancelled/) });
+    expect(await hold.ended).toMatchObject({ name: 'CancelledError' });
+    hold.open();
+  });
+});
+
+test('a port in use is a clear error', async () => {
+  const { address } = await startRetrieval({});
+  const second = createGrpcServer({ log, metrics: createMetrics() });
+  await expect(second.listen(address)).rejects.toMatchObject({
+    code: 'failed_precondition',
+    message: expect.stringMatching(/cannot listen on 127.*in use by another process; choose another one, or port 0/),
+  });
+});
+
+test('calls are counted and timed by method and status', async () => {
+  const { client, metrics } = await startRetrieval({
+    search: async () => {
+      throw new TerminalError('not_found', 'no');
+    },
+  });
+  await client.describe({});
+  await client.search({}).catch(() => {});
+  const text = await metrics.render();
+  const labels = 'service="gradus.retrieval.v1.RetrievalService"';
+  expect(text).toContain(`gradus_grpc_server_calls_total{${labels},method="Describe",code="OK"} 1`);
+  expect(text).toContain(`gradus_grpc_server_calls_total{${labels},method="Search",code="NOT_FOUND"} 1`);
+  expect(text).toContain(`gradus_grpc_server_running_calls{${labels},method="Search"} 0`);
+  expect(text).toContain(`gradus_grpc_server_call_seconds_count{${labels},method="Describe"} 1`);
+});
+
+test('P7: the trace of the caller goes on in the handler and in what the handler calls', async () => {
+  const exporter = new InMemorySpanExporter();
+  const tracing = await startTracing({ service: 'test', processor: new SimpleSpanProcessor(exporter) });
+  onTestFinished(() => tracing.shutdown());
+  const inner = await startRetrieval({});
+  const outer = await startRetrieval({
+    search: async (_, { signal }) => {
+      await inner.client.describe({}, { signal });
+      return {};
+    },
+  });
+  await withSpan('rollout', {}, async () => {
+    await outer.client.search({});
+  });
+  const spans = exporter.getFinishedSpans();
+  expect(spans.map(({ name }) => name)).toEqual([
+    'gradus.retrieval.v1.RetrievalService/Describe',
+    'gradus.retrieval.v1.RetrievalService/Search',
+    'rollout',
+  ]);
+  expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(1);
+});
