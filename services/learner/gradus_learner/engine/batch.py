@@ -1,12 +1,14 @@
-"""The turns that run, one per row, with what a step needs of them in arrays."""
+"""The turns that run in one region, one per row, with what a step needs of them in arrays."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import numpy as np
 
+from gradus_learner.engine.arena import Region
 from gradus_learner.engine.prefix_cache import CachedPrefix
 from gradus_learner.engine.request import Finish, Outcome, Request
 from gradus_learner.engine.sampler import Draw, stream_keys, uniforms
@@ -17,6 +19,7 @@ class Turn:
     """One request on its way. `token_ids` is prompt and generated tokens in one list."""
 
     __slots__ = (
+        "batch",
         "cached_tokens",
         "earlier_version",
         "eos",
@@ -44,7 +47,9 @@ class Turn:
         self.logprobs: list[float] = []
         # Length of the sequence at which generation ends in any case.
         self.limit = min(request.context_tokens, self.prompt_tokens + request.sampling.max_new_tokens)
-        self.row: int | None = None
+        # Where it runs; None before and after.
+        self.batch: Batch | None = None
+        self.row = -1
         self.prefix: CachedPrefix | None = None
         self.cached_tokens = 0
         self.first_version: int | None = None
@@ -83,12 +88,12 @@ class Turn:
 
 
 class Batch:
-    """Rows 0..count-1 are active; arrays have room for all rows."""
+    """Rows 0..count-1 of the region are active."""
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, region: Region, rows: int) -> None:
+        self.region = region
         self.turns: list[Turn] = []
-        # Of the sequence so far; the last token is sampled, but not yet an input.
+        # Of the sequence so far; its last token is sampled, but not yet an input.
         self.lengths = np.zeros(rows, np.int64)
         self.last_tokens = np.zeros(rows, np.int64)
         self._keys = np.zeros(rows, np.uint64)
@@ -110,32 +115,35 @@ class Batch:
     def count(self) -> int:
         return len(self.turns)
 
-    def add(self, turn: Turn, now: float, version: int) -> int:
-        """Give the turn the next row, with its whole prompt counted as known."""
+    def add(self, turn: Turn) -> int:
+        """Give the turn the next row. Its keys and values are the caller's matter."""
         row = len(self.turns)
+        self.region.reserve(row + 1)
         sampling = turn.request.sampling
         self.lengths[row] = len(turn.token_ids)
+        self.last_tokens[row] = turn.token_ids[-1]
         self._keys[row] = stream_keys(np.array([sampling.seed], np.uint64))[0]
         self._greedy[row] = sampling.temperature == 0
         self._inverse_temperature[row] = 1.0 if sampling.temperature == 0 else 1.0 / sampling.temperature
         self._top_k[row] = sampling.top_k
         self._top_p[row] = sampling.top_p
-        turn.row, turn.started_at, turn.first_version = row, now, version
+        turn.batch, turn.row = self, row
         self.turns.append(turn)
         return row
 
-    def remove(self, row: int) -> int | None:
-        """Take a turn out; the last row takes its place. Returns the row that moved, if one did."""
-        self.turns[row].row = None
+    def remove(self, turn: Turn) -> None:
+        """Take a turn out; the last row takes its place, keys and values included."""
+        row = turn.row
+        turn.batch, turn.row = None, -1
         last = self.turns.pop()
-        source = len(self.turns)
-        if row == source:
-            return None
+        if last is turn:
+            return
+        source = last.row
         for array in self._arrays:
             array[row] = array[source]
+        self.region.move(source, row, int(self.lengths[row]) - 1)
         last.row = row
         self.turns[row] = last
-        return source
 
     def draw(self, first: int, count: int) -> Draw:
         """Settings and random numbers for the next token of rows first..first + count - 1."""
@@ -148,8 +156,24 @@ class Batch:
             uniform=uniforms(self._keys[part], self.lengths[part]),
         )
 
+    @property
+    def longest(self) -> int:
+        return int(self.lengths[: len(self.turns)].max()) if self.turns else 0
+
     def mark_version(self, version: int) -> None:
         """The running turns' tokens so far were written by `version`; another one is about to write."""
         for turn in self.turns:
             turn.earlier_version = version
             turn.tokens_before_version = len(turn.token_ids)
+
+
+def join_draws(draws: Sequence[Draw]) -> Draw:
+    if len(draws) == 1:
+        return draws[0]
+    return Draw(
+        inverse_temperature=np.concatenate([draw.inverse_temperature for draw in draws]),
+        greedy=np.concatenate([draw.greedy for draw in draws]),
+        top_k=np.concatenate([draw.top_k for draw in draws]),
+        top_p=np.concatenate([draw.top_p for draw in draws]),
+        uniform=np.concatenate([draw.uniform for draw in draws]),
+    )

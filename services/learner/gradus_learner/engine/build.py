@@ -77,7 +77,7 @@ async def build_engine(config: EngineConfig, service: GrpcService) -> None:
     observe("gradus_engine_running_requests", "Requests being generated.", lambda: engine.running)
     observe("gradus_engine_waiting_requests", "Requests in the queue.", lambda: engine.waiting)
     observe("gradus_engine_cache_bytes", "Keys and values kept for sessions' next turns.", lambda: engine.cache_bytes)
-    observe("gradus_engine_arena_bytes", "Address space of the running sequences.", lambda: engine.arena_bytes)
+    observe("gradus_engine_arena_bytes", "Keys and values of the running sequences.", lambda: engine.arena_bytes)
 
     def read(directory: Path) -> Weights:
         return read_weights(directory, model, config.max_context, config.device)[0]

@@ -18,8 +18,8 @@ class Pass:
 
 
 def plan_prefill(jobs: list[Span], budget_tokens: int) -> Iterator[Pass]:
-    """`jobs` are in the order of their rows, which are consecutive. No pass holds more than `budget_tokens`, padding
-    included; spans of very different length do not share one."""
+    """`jobs` are of one region, in the order of their rows. No pass holds more than `budget_tokens`, padding
+    included; its rows are consecutive; spans of very different length do not share one."""
     first = 0
     while first < len(jobs):
         job = jobs[first]
@@ -31,7 +31,8 @@ def plan_prefill(jobs: list[Span], budget_tokens: int) -> Iterator[Pass]:
         while end < len(jobs):
             new = len(jobs[end].token_ids)
             lower, upper = min(shortest, new), max(longest, new)
-            if upper * (end - first + 1) > budget_tokens or upper > 2 * lower + 32:
+            apart = jobs[end].row != jobs[first].row + end - first
+            if apart or upper * (end - first + 1) > budget_tokens or upper > 2 * lower + 32:
                 break
             shortest, longest, end = lower, upper, end + 1
         yield Pass(jobs[first:end], first, True)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from gradus_learner.engine.arena import RowKv
 
 # A Python list holds a pointer per token.
 _BYTES_PER_ID = 8
@@ -14,14 +14,14 @@ _BYTES_PER_ID = 8
 
 @dataclass(frozen=True)
 class CachedPrefix:
-    """`kv` (L, 2, K, T, E) belongs to exactly `token_ids` (T)."""
+    """`kv` belongs to exactly `token_ids`."""
 
     token_ids: list[int]
-    kv: Tensor
+    kv: RowKv
 
     @property
     def size_bytes(self) -> int:
-        return self.kv.numel() * self.kv.element_size() + _BYTES_PER_ID * len(self.token_ids)
+        return self.kv.size_bytes + _BYTES_PER_ID * len(self.token_ids)
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

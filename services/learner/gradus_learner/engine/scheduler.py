@@ -20,17 +20,23 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from gradus_learner.engine.arena import Arena
-from gradus_learner.engine.batch import Batch, Turn
+from gradus_learner.engine.arena import Region, region_capacities
+from gradus_learner.engine.batch import Batch, Turn, join_draws
 from gradus_learner.engine.events import EngineEvents
 from gradus_learner.engine.prefill_plan import plan_prefill
 from gradus_learner.engine.prefix_cache import CachedPrefix, PrefixCache
 from gradus_learner.engine.request import Finish, Request
 from gradus_learner.engine.sampler import sample
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.engine.transformer import Span, Weights, decode, prefill
+from gradus_learner.engine.transformer import Part, Span, Weights, decode, prefill
+
+# A sequence starts in a region with at least this much room.
+_ROOM_TOKENS = 16
+# Most attention scores of one layer in one pass of prefill: 64 MiB of float32.
+_MAX_SCORES = 2**24
 
 
 class QueueFullError(RuntimeError):
@@ -73,10 +79,14 @@ class Engine:
         self.max_waiting = max_waiting
         self._weights = weights
         self._version = version
-        self._events = events
+        self.events = events
         self._prefill_tokens = prefill_tokens
-        self._arena = Arena(weights.config, max_running, max_context, weights.device)
-        self._batch = Batch(max_running)
+        self._max_running = max_running
+        self._running = 0
+        self._batches = [
+            Batch(Region(weights.config, capacity, weights.device), max_running)
+            for capacity in region_capacities(max_context)
+        ]
         self._cache = PrefixCache(cache_bytes)
         self._lock = threading.Condition()
         self._waiting: deque[Turn] = deque()
@@ -97,7 +107,7 @@ class Engine:
 
     @property
     def running(self) -> int:
-        return self._batch.count
+        return self._running
 
     @property
     def waiting(self) -> int:
@@ -109,7 +119,7 @@ class Engine:
 
     @property
     def arena_bytes(self) -> int:
-        return self._arena.size_bytes
+        return sum(batch.region.size_bytes for batch in self._batches)
 
     def start(self) -> None:
         self._thread.start()
@@ -171,18 +181,17 @@ class Engine:
                 self.step()
             except Exception as error:
                 # One bad step must not leave callers waiting for ever: fail what runs, go on with what waits.
-                self._events.step_failed(error)
-                self._fail_running(error)
-        for turn in list(self._batch.turns):
-            self._resolve(turn, Finish.ABORTED)
-        for turn in list(self._waiting):
+                self.events.step_failed(error)
+                for turn in self._turns():
+                    self._break(turn, error)
+        for turn in (*self._turns(), *self._waiting):
             self._resolve(turn, Finish.ABORTED)
         for load in self._loads:
             load.done.set_exception(StoppedError("the engine is shutting down"))
 
     def _await_work(self) -> bool:
         with self._lock:
-            while not (self._stopping or self._waiting or self._aborts or self._loads or self._batch.count):
+            while not (self._stopping or self._waiting or self._aborts or self._loads or self._running):
                 self._lock.wait()
             return not self._stopping
 
@@ -192,8 +201,11 @@ class Engine:
         while self._loads:
             self._swap(self._loads.popleft())
         self._admit()
-        if self._batch.count:
+        if self._running:
             self._decode()
+
+    def _turns(self) -> list[Turn]:
+        return [turn for batch in self._batches for turn in batch.turns]
 
     def _apply_aborts(self) -> None:
         if not self._aborts:
@@ -201,157 +213,172 @@ class Engine:
         with self._lock:
             aborts, self._aborts = self._aborts, []
             for turn in aborts:
-                if turn.row is None and turn in self._waiting:
+                if turn.batch is None and turn in self._waiting:
                     self._waiting.remove(turn)
                     self._resolve(turn, Finish.ABORTED, locked=True)
-        self._finish([(turn.row, Finish.ABORTED) for turn in dict.fromkeys(aborts) if turn.row is not None])
+        self._finish([(turn, Finish.ABORTED) for turn in dict.fromkeys(aborts) if turn.batch is not None])
 
     def _admit(self) -> None:
-        batch = self._batch
-        admitted: list[Turn] = []
-        budget = self._prefill_tokens
-        with self._lock:
-            while self._waiting and batch.count + len(admitted) < batch.rows and budget > 0:
-                turn = self._waiting.popleft()
-                if turn.future.cancelled():
-                    self._resolve(turn, Finish.ABORTED, locked=True)
-                    continue
-                if turn.limit <= len(turn.token_ids):
-                    self._resolve(turn, Finish.CONTEXT, locked=True)
-                    continue
-                self._take_prefix(turn)
-                budget -= len(turn.token_ids) - turn.cached_tokens
-                admitted.append(turn)
+        admitted = self._take_waiting()
         if not admitted:
             return
-        # Neighbours of like length waste little on padding.
-        admitted.sort(key=lambda turn: len(turn.token_ids) - turn.cached_tokens)
         now = time.perf_counter()
-        spans: list[Span] = []
-        for turn in admitted:
-            row = batch.add(turn, now, self._version)
-            if turn.prefix is not None:
-                self._arena.import_row(row, turn.prefix.kv, turn.cached_tokens)
-                turn.prefix = None
-            spans.append(Span(row, turn.cached_tokens, turn.token_ids[turn.cached_tokens :]))
-        self._events.admitted(
-            sum(len(span.token_ids) for span in spans),
+        self.events.admitted(
+            sum(len(turn.token_ids) - turn.cached_tokens for turn in admitted),
             sum(turn.cached_tokens for turn in admitted),
             [now - turn.queued_at for turn in admitted],
         )
-        first_row = spans[0].row
-        logits: list[torch.Tensor] = []
-        for part in plan_prefill(spans, self._prefill_tokens):
-            out = prefill(self._weights, self._arena, part.spans, logits=part.final)
-            if out is not None:
-                logits.append(out)
-        self._sample(torch.cat(logits) if len(logits) > 1 else logits[0], first_row)
+        # Neighbours of like length waste little on padding.
+        admitted.sort(key=lambda turn: len(turn.token_ids) - turn.cached_tokens)
+        spans: dict[int, list[Span]] = {}
+        for turn in admitted:
+            turn.started_at, turn.first_version = now, self._version
+            # Some room to grow, or the turn would soon move on.
+            place = self._place(min(turn.limit, len(turn.token_ids) + _ROOM_TOKENS))
+            batch = self._batches[place]
+            row = batch.add(turn)
+            self._running += 1
+            if turn.prefix is not None:
+                batch.region.import_row(row, turn.prefix.kv, turn.cached_tokens)
+                turn.prefix = None
+            spans.setdefault(place, []).append(Span(row, turn.cached_tokens, turn.token_ids[turn.cached_tokens :]))
+        logits = [part for place, jobs in spans.items() for part in self._prefill(self._batches[place], jobs)]
+        self._sample(
+            torch.cat(logits), [(self._batches[place], jobs[0].row, len(jobs)) for place, jobs in spans.items()]
+        )
 
-    def _take_prefix(self, turn: Turn) -> None:
-        hit = self._cache.take(turn.request.session_id, turn.token_ids) if turn.request.session_id else None
-        if hit is not None:
-            turn.prefix, turn.cached_tokens = hit
+    def _take_waiting(self) -> list[Turn]:
+        admitted: list[Turn] = []
+        budget = self._prefill_tokens
+        with self._lock:
+            while self._waiting and self._running + len(admitted) < self._max_running and budget > 0:
+                turn = self._waiting.popleft()
+                if turn.future.cancelled():
+                    self._resolve(turn, Finish.ABORTED, locked=True)
+                elif turn.limit <= len(turn.token_ids):
+                    self._resolve(turn, Finish.CONTEXT, locked=True)
+                else:
+                    session = turn.request.session_id
+                    hit = self._cache.take(session, turn.token_ids) if session else None
+                    if hit is not None:
+                        turn.prefix, turn.cached_tokens = hit
+                    budget -= len(turn.token_ids) - turn.cached_tokens
+                    admitted.append(turn)
+        return admitted
+
+    def _place(self, tokens: int) -> int:
+        return next(index for index, batch in enumerate(self._batches) if batch.region.capacity >= tokens)
+
+    def _prefill(self, batch: Batch, spans: list[Span], logits: bool = True) -> list[torch.Tensor]:
+        """Logits after each span's last token, in order."""
+        scores_per_token = self._weights.config.num_attention_heads * batch.region.capacity
+        budget = max(16, min(self._prefill_tokens, _MAX_SCORES // scores_per_token))
+        results = [
+            prefill(self._weights, batch.region, part.spans, logits=logits and part.final)
+            for part in plan_prefill(spans, budget)
+        ]
+        return [result for result in results if result is not None]
 
     def _decode(self) -> None:
-        batch, count, device = self._batch, self._batch.count, self._weights.device
-        positions = batch.lengths[:count] - 1
-        logits = decode(
-            self._weights,
-            self._arena,
-            torch.from_numpy(batch.last_tokens[:count]).to(device),
-            torch.from_numpy(positions).to(device),
-            int(positions.max()) + 1,
-        )
-        self._sample(logits, 0)
+        device = self._weights.device
+        for batch in self._batches:
+            if batch.longest > batch.region.capacity:
+                self._move_on(batch)
+        parts: list[Part] = []
+        places: list[tuple[Batch, int, int]] = []
+        for batch in self._batches:
+            count = len(batch.turns)
+            if count:
+                # The last token of each sequence is the one to compute.
+                positions = torch.from_numpy(batch.lengths[:count] - 1).to(device)
+                parts.append(Part(batch.region, positions, batch.longest))
+                places.append((batch, 0, count))
+        last = np.concatenate([batch.last_tokens[:count] for batch, _, count in places])
+        self._sample(decode(self._weights, torch.from_numpy(last).to(device), parts), places)
 
-    def _sample(self, logits: torch.Tensor, first_row: int) -> None:
-        """Draw a token for each row from `first_row` on, and end the turns that are complete."""
-        batch = self._batch
-        count = logits.shape[0]
-        with torch.inference_mode():
-            tokens, logprobs = sample(logits, batch.draw(first_row, count))
-        drawn = tokens.tolist()
-        scores = logprobs.tolist()
-        batch.last_tokens[first_row : first_row + count] = drawn
-        batch.lengths[first_row : first_row + count] += 1
-        self._events.sampled(count)
-        finished: list[tuple[int, Finish]] = []
-        broken: list[int] = []
-        for row, (turn, token, score) in enumerate(
-            zip(batch.turns[first_row : first_row + count], drawn, scores, strict=True), first_row
-        ):
-            # NaN and infinities alike.
-            if not math.isfinite(score):
-                broken.append(row)
-                continue
-            turn.token_ids.append(token)
-            turn.logprobs.append(score)
-            if token in turn.rule.triggers or token == turn.eos or len(turn.token_ids) >= turn.limit:
-                finish = turn.finish_after(token, self.vocabulary)
-                if finish is not None:
-                    finished.append((row, finish))
-        if broken:
-            self._break_rows(broken, finished)
-        elif finished:
-            self._finish(finished)
-
-    def _finish(self, finished: list[tuple[int, Finish]]) -> None:
-        """Hand over the turns of these rows and close the gaps they leave."""
-        # From the last row down, so that a row that moves into a gap is one that stays.
-        for row, finish in sorted(finished, key=lambda item: -item[0]):
-            turn = self._batch.turns[row]
-            # The last sampled token was never an input: its keys are not in the arena.
+    def _move_on(self, batch: Batch) -> None:
+        """Turns that have outgrown their region go to the next that holds them."""
+        for turn in [turn for turn in batch.turns if len(turn.token_ids) > batch.region.capacity]:
             known = len(turn.token_ids) - 1
-            if turn.request.session_id and known > 0:
-                kv = self._arena.export_row(row, known)
+            kv = batch.region.export_row(turn.row, known)
+            batch.remove(turn)
+            target = self._batches[self._place(min(turn.limit, len(turn.token_ids) + _ROOM_TOKENS))]
+            target.region.import_row(target.add(turn), kv, known)
+
+    def _sample(self, logits: torch.Tensor, places: list[tuple[Batch, int, int]]) -> None:
+        """Draw a token for each row of (batch, first row, count), in order, and end the turns that are complete."""
+        draw = join_draws([batch.draw(first, count) for batch, first, count in places])
+        with torch.inference_mode():
+            tokens, logprobs = sample(logits, draw)
+        drawn: list[int] = tokens.tolist()
+        scores: list[float] = logprobs.tolist()
+        self.events.sampled(len(drawn))
+        finished: list[tuple[Turn, Finish]] = []
+        broken: list[Turn] = []
+        at = 0
+        for batch, first, count in places:
+            batch.last_tokens[first : first + count] = drawn[at : at + count]
+            batch.lengths[first : first + count] += 1
+            for turn in batch.turns[first : first + count]:
+                token, score = drawn[at], scores[at]
+                at += 1
+                if not math.isfinite(score):
+                    broken.append(turn)
+                    continue
+                turn.token_ids.append(token)
+                turn.logprobs.append(score)
+                if token in turn.rule.triggers or token == turn.eos or len(turn.token_ids) >= turn.limit:
+                    finish = turn.finish_after(token, self.vocabulary)
+                    if finish is not None:
+                        finished.append((turn, finish))
+        for turn in broken:
+            self._break(turn, NonFiniteError("the weights gave logits that are not finite; load a sound version"))
+        self._finish(finished)
+
+    def _finish(self, finished: list[tuple[Turn, Finish]]) -> None:
+        """Hand over these turns and close the gaps they leave."""
+        # From the last row down, so that a row that moves into a gap is one that stays.
+        for turn, finish in sorted(finished, key=lambda item: -item[0].row):
+            batch = turn.batch
+            assert batch is not None
+            # The last sampled token was never an input: its keys are not there.
+            known = len(turn.token_ids) - 1
+            if turn.request.session_id and known > 0 and self._cache.budget_bytes:
+                kv = batch.region.export_row(turn.row, known)
                 self._cache.put(turn.request.session_id, CachedPrefix(turn.token_ids[:known], kv))
-            self._release(row)
+            batch.remove(turn)
+            self._running -= 1
             self._resolve(turn, finish)
 
-    def _release(self, row: int) -> None:
-        moved = self._batch.remove(row)
-        if moved is not None:
-            self._arena.move(moved, row, int(self._batch.lengths[row]) - 1)
-
-    def _break_rows(self, broken: list[int], finished: list[tuple[int, Finish]]) -> None:
-        error = NonFiniteError("the weights gave logits that are not finite; load a sound version")
-        ends = dict(finished)
-        for row in sorted({*broken, *ends}, reverse=True):
-            if row in ends:
-                self._finish([(row, ends[row])])
-                continue
-            turn = self._batch.turns[row]
-            # Masked keys and values are multiplied by zero, which not-a-number survives.
-            self._arena.clear_row(row)
-            self._release(row)
-            self._fail(turn, error)
-
-    def _fail_running(self, error: Exception) -> None:
-        for row in range(self._batch.count - 1, -1, -1):
-            turn = self._batch.turns[row]
-            self._batch.remove(row)
-            self._arena.clear_row(row)
-            self._fail(turn, error)
+    def _break(self, turn: Turn, error: Exception) -> None:
+        batch = turn.batch
+        assert batch is not None
+        # Masked keys and values are multiplied by zero, which not-a-number survives.
+        batch.region.clear_row(turn.row)
+        batch.remove(turn)
+        self._running -= 1
+        self._forget(turn, locked=False)
+        self.events.failed()
+        if turn.future.set_running_or_notify_cancel():
+            turn.future.set_exception(error)
 
     def _swap(self, load: _Load) -> None:
         started = time.perf_counter()
         self._weights = load.weights
         self._cache.clear()
-        self._batch.mark_version(self._version)
+        for batch in self._batches:
+            batch.mark_version(self._version)
         self._version = load.version
         try:
-            self._recompute()
+            for batch in self._batches:
+                # All but the token not yet fed.
+                spans = [Span(row, 0, turn.token_ids[:-1]) for row, turn in enumerate(batch.turns)]
+                self._prefill(batch, [span for span in spans if span.token_ids], logits=False)
         except Exception as error:
             load.done.set_exception(error)
             raise
-        self._events.swapped(load.version, time.perf_counter() - started)
-        load.done.set_result(self._batch.count + len(self._waiting))
-
-    def _recompute(self) -> None:
-        """Keys and values of all running turns under the present weights, but for the token not yet fed."""
-        spans = [Span(row, 0, turn.token_ids[:-1]) for row, turn in enumerate(self._batch.turns)]
-        for part in plan_prefill([span for span in spans if span.token_ids], self._prefill_tokens):
-            prefill(self._weights, self._arena, part.spans, logits=False)
+        self.events.swapped(load.version, time.perf_counter() - started)
+        load.done.set_result(self._running + len(self._waiting))
 
     def _resolve(self, turn: Turn, finish: Finish, *, locked: bool = False) -> None:
         now = time.perf_counter()
@@ -359,15 +386,9 @@ class Engine:
         if finish is not Finish.ABORTED:
             self._turn_seconds += 0.05 * (now - turn.queued_at - self._turn_seconds)
         self._forget(turn, locked)
-        self._events.finished(finish)
+        self.events.finished(finish)
         if turn.future.set_running_or_notify_cancel():
             turn.future.set_result(outcome)
-
-    def _fail(self, turn: Turn, error: Exception) -> None:
-        self._forget(turn, locked=False)
-        self._events.failed()
-        if turn.future.set_running_or_notify_cancel():
-            turn.future.set_exception(error)
 
     def _forget(self, turn: Turn, locked: bool) -> None:
         if locked:

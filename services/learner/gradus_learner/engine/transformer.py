@@ -9,14 +9,14 @@ into the matrices that follow them, and 1/sqrt(E) into q's norm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gradus_learner.engine.arena import Arena
+from gradus_learner.engine.arena import Region
 from gradus_learner.model import ModelConfig, Policy, rotary_tables
 
 
@@ -95,68 +95,84 @@ class Span:
     token_ids: list[int]
 
 
-Attend = Callable[[int, Tensor], Tensor]
+@dataclass(frozen=True)
+class Part:
+    """The active rows 0..count-1 of a region, and the positions (count) of their next tokens."""
+
+    region: Region
+    positions: Tensor
+    longest: int
+
+
+# (layer, q, k, v) -> attention's output (N, H * E); keys and values are written first.
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 def _normalised(x: Tensor, eps: float) -> Tensor:
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True).add_(eps))
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """Tokens of any rows side by side, (N) each."""
-
-    ids: Tensor
-    rows: Tensor
-    positions: Tensor
-
-
-def _run(weights: Weights, arena: Arena, tokens: Tokens, attend: Attend) -> Tensor:
+def _run(weights: Weights, token_ids_N: Tensor, positions_N: Tensor, attend: Attend) -> Tensor:
     """Hidden states (N, D) after the last norm (its weight is in the output matrix)."""
     config = weights.config
     eps, width = config.rms_norm_eps, config.head_dim
     heads, groups = config.num_attention_heads, config.num_key_value_heads
-    cos, sin = weights.cos[tokens.positions], weights.sin[tokens.positions]
-    slots = arena.slots(tokens.rows, tokens.positions)
-    x_ND = weights.embedding[tokens.ids]
+    cos, sin = weights.cos[positions_N], weights.sin[positions_N]
+    x_ND = weights.embedding[token_ids_N]
     for index, layer in enumerate(weights.layers):
         qkv = F.linear(_normalised(x_ND, eps), layer.qkv).view(-1, heads + 2 * groups, width)
         qk = _normalised(qkv[:, : heads + groups], eps).mul_(layer.qk_norm)
         qk = (qk * cos).addcmul_(qk.roll(width // 2, -1), sin)
-        arena.write(index, slots, qk[:, heads:], qkv[:, heads + groups :])
-        x_ND = x_ND + F.linear(attend(index, qk[:, :heads]), layer.output)
+        attended = attend(index, qk[:, :heads], qk[:, heads:], qkv[:, heads + groups :])
+        x_ND = x_ND + F.linear(attended, layer.output)
         gate, up = F.linear(_normalised(x_ND, eps), layer.gate_up).chunk(2, dim=-1)
         x_ND = x_ND + F.linear(F.silu(gate).mul_(up), layer.down)
     return _normalised(x_ND, eps)
 
 
+def _mask(positions: Tensor, length: int) -> Tensor:
+    """0 where the query at a position may look, minus infinity beyond; (..., length)."""
+    hidden = torch.arange(length, device=positions.device) > positions.unsqueeze(-1)
+    return torch.zeros(hidden.shape, device=positions.device).masked_fill_(hidden, float("-inf"))
+
+
 @torch.inference_mode()
-def decode(weights: Weights, arena: Arena, token_ids_B: Tensor, positions_B: Tensor, longest: int) -> Tensor:
-    """Logits (B, V) after one more token in each of the rows 0..B-1; `longest` is the largest position plus one."""
+def decode(weights: Weights, token_ids_B: Tensor, parts: Sequence[Part]) -> Tensor:
+    """Logits (B, V) after one more token in each active row of each region, in the parts' order."""
     config = weights.config
-    batch = token_ids_B.shape[0]
     groups, width = config.num_key_value_heads, config.head_dim
     per_group = config.num_attention_heads // groups
-    keys_at = torch.arange(longest, device=weights.device)
-    mask = torch.zeros(batch, 1, longest, device=weights.device)
-    mask.masked_fill_(keys_at > positions_B.view(-1, 1, 1), float("-inf"))
+    batch = token_ids_B.shape[0]
+    laid: list[tuple[Part, slice, Tensor, Tensor]] = []
+    first = 0
+    for part in parts:
+        rows = torch.arange(part.positions.shape[0], device=weights.device)
+        mask = _mask(part.positions, part.longest).unsqueeze(1)
+        laid.append((part, slice(first, first + rows.shape[0]), rows, mask))
+        first += rows.shape[0]
 
-    def attend(layer: int, q_BHE: Tensor) -> Tensor:
-        k, v = arena.keys_values(layer, 0, batch, longest)
-        k, v = k.view(batch * groups, longest, width), v.view(batch * groups, longest, width)
-        scores = torch.bmm(q_BHE.reshape(batch * groups, per_group, width), k.transpose(1, 2))
-        scores.view(batch, groups * per_group, longest).add_(mask)
-        return torch.bmm(torch.softmax(scores, -1), v).view(batch, -1)
+    def attend(layer: int, q_BHE: Tensor, k_BKE: Tensor, v_BKE: Tensor) -> Tensor:
+        out = q_BHE.new_empty(batch, groups * per_group * width)
+        q = q_BHE.reshape(batch * groups, per_group, width)
+        for part, here, rows, mask in laid:
+            count = rows.shape[0]
+            part.region.write(layer, rows, part.positions, k_BKE[here], v_BKE[here])
+            heads = slice(here.start * groups, here.stop * groups)
+            scores = torch.bmm(q[heads], part.region.keys(layer, 0, count, part.longest))
+            scores.view(count, groups * per_group, part.longest).add_(mask)
+            values = part.region.values(layer, 0, count, part.longest)
+            torch.bmm(torch.softmax(scores, -1), values, out=out[here].view(count * groups, per_group, width))
+        return out
 
-    rows = torch.arange(batch, device=weights.device)
-    return F.linear(_run(weights, arena, Tokens(token_ids_B, rows, positions_B), attend), weights.output)
+    positions_B = torch.cat([part.positions for part in parts])
+    return F.linear(_run(weights, token_ids_B, positions_B, attend), weights.output)
 
 
 @torch.inference_mode()
-def prefill(weights: Weights, arena: Arena, spans: list[Span], logits: bool = True) -> Tensor | None:
+def prefill(weights: Weights, region: Region, spans: Sequence[Span], logits: bool = True) -> Tensor | None:
     """Write the spans' keys and values; logits (B, V) after the last token of each span, in order.
 
-    The spans' rows are consecutive. Shorter spans are padded in attention only.
+    The spans' rows are consecutive rows of the region. Shorter spans are padded in attention only.
     """
     config, device = weights.config, weights.device
     batch, first_row = len(spans), spans[0].row
@@ -166,35 +182,33 @@ def prefill(weights: Weights, arena: Arena, spans: list[Span], logits: bool = Tr
     longest_new = int(lengths.max())
     length = max(span.start + len(span.token_ids) for span in spans)
     offsets = torch.arange(longest_new)
-    real_BQ = offsets < lengths.unsqueeze(1)
-    starts = torch.tensor([span.start for span in spans])
-    positions_BQ = starts.unsqueeze(1) + offsets
-    packed = real_BQ.view(-1).nonzero().squeeze(1)
+    positions_BQ = torch.tensor([span.start for span in spans]).unsqueeze(1) + offsets
+    packed = (offsets < lengths.unsqueeze(1)).view(-1).nonzero().squeeze(1)
     dense = packed.numel() == batch * longest_new
     rows_N = (torch.arange(batch) + first_row).repeat_interleave(lengths).to(device)
     positions_N = positions_BQ.view(-1)[packed].to(device)
     token_ids_N = torch.tensor([token for span in spans for token in span.token_ids], device=device)
     packed = packed.to(device)
-    visible = torch.arange(length) <= positions_BQ.unsqueeze(-1)
-    mask = torch.zeros(visible.shape).masked_fill_(~visible, float("-inf")).to(device)
-    # Query heads that share a key head are laid end to end along Q: attention without repeating keys.
-    mask = mask.repeat(1, per_group, 1).unsqueeze(1)
+    mask = _mask(positions_BQ.to(device), length).unsqueeze(1).unsqueeze(1)
 
-    def attend(layer: int, q_NHE: Tensor) -> Tensor:
-        if dense:
-            q = q_NHE.reshape(batch, longest_new, groups, per_group, width)
-        else:
-            q = q_NHE.new_zeros(batch * longest_new, groups, per_group, width)
-            q[packed] = q_NHE.view(-1, groups, per_group, width)
-            q = q.view(batch, longest_new, groups, per_group, width)
-        q = q.permute(0, 2, 3, 1, 4).reshape(batch, groups, per_group * longest_new, width)
-        k, v = arena.keys_values(layer, first_row, batch, length)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=1.0)
+    def attend(layer: int, q_NHE: Tensor, k_NKE: Tensor, v_NKE: Tensor) -> Tensor:
+        region.write(layer, rows_N, positions_N, k_NKE, v_NKE)
+        q = q_NHE.reshape(-1, groups, per_group, width)
+        if not dense:
+            padded = q.new_zeros(batch * longest_new, groups, per_group, width)
+            padded[packed] = q
+            q = padded
+        # Query heads that share a key head are laid end to end along Q: attention without repeating keys.
+        q = q.view(batch, longest_new, groups, per_group, width).permute(0, 2, 3, 1, 4)
+        q = q.reshape(batch * groups, per_group * longest_new, width)
+        scores = torch.bmm(q, region.keys(layer, first_row, batch, length))
+        scores.view(batch, groups, per_group, longest_new, length).add_(mask)
+        out = torch.bmm(torch.softmax(scores, -1), region.values(layer, first_row, batch, length))
         out = out.view(batch, groups, per_group, longest_new, width).permute(0, 3, 1, 2, 4)
         out = out.reshape(batch * longest_new, -1)
         return out if dense else out[packed]
 
-    hidden_ND = _run(weights, arena, Tokens(token_ids_N, rows_N, positions_N), attend)
+    hidden_ND = _run(weights, token_ids_N, positions_N, attend)
     if not logits:
         return None
     last = (lengths.cumsum(0) - 1).to(device)

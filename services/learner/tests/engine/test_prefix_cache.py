@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import torch
 
+from gradus_learner.engine.arena import RowKv
 from gradus_learner.engine.prefix_cache import CachedPrefix, PrefixCache, common_prefix
 
 
 def prefix(*token_ids: int) -> CachedPrefix:
     # 2 layers, keys and values, 1 head, T tokens, 2 wide: 32 bytes a token, and 8 for its id.
-    return CachedPrefix(list(token_ids), torch.zeros(2, 2, 1, len(token_ids), 2))
+    count = len(token_ids)
+    return CachedPrefix(list(token_ids), RowKv(torch.zeros(2, 1, 2, count), torch.zeros(2, 1, count, 2)))
 
 
 def test_a_prompt_gets_the_tokens_it_shares_and_computes_at_least_one() -> None:

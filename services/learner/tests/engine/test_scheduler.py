@@ -95,6 +95,14 @@ def test_a_long_prompt_is_computed_in_pieces(make_engine: EngineMaker, policy: P
         assert largest_difference(outcome.logprobs, expected) < 1e-4
 
 
+def test_a_turn_that_outgrows_its_region_goes_on_in_the_next(make_engine: EngineMaker, policy: Policy) -> None:
+    texts = prompts(9, longest=70, seed=31)
+    outcomes = run(make_engine(), [ask(t, seed=i, max_new_tokens=90) for i, t in enumerate(texts)])
+    assert max(len(outcome.token_ids) for outcome in outcomes) > 60
+    for text, outcome in zip(texts, outcomes, strict=True):
+        assert largest_difference(outcome.logprobs, reference_logprobs(policy, text, outcome.token_ids)) < 1e-4
+
+
 def force(policy: Policy, token: int) -> Policy:
     """A policy that always writes `token`: its output row follows whatever the last norm gives."""
     with torch.no_grad():
