@@ -24,12 +24,18 @@ export interface RolloutTaskContext {
 const MAX_REDELIVERY_DELAY_MS = 30_000;
 
 /**
+ * Our own last pull request lies at the server for up to its heartbeat (1 s) after we stopped listening. A task that comes
+ * back while it is the only one makes nats-server 2.9 skip that task until its lease ends (30 s), so it comes back later.
+ */
+const DRAIN_DELAY_MS = 1_500;
+
+/**
  * One delivery of one task. Ends in exactly one of:
  *
  *   result published -> ack            the rollout ended, well or badly
  *   failure published -> ack           the platform failed, and this was the last delivery or it would fail everywhere
  *   nak with delay                     the platform failed here; another delivery follows
- *   nak at once                        this worker stops (`signal` aborted)
+ *   nak                                this worker stops (`signal` aborted)
  *   dead letter (+ failure) -> term    the task can never be worked on
  *
  * Nothing is acked before the effect is on disk; what throws here is delivered again.
@@ -58,7 +64,7 @@ export async function handleRolloutTask(context: RolloutTaskContext, message: Ta
   } catch (thrown) {
     if (thrown instanceof CancelledError && signal.aborted) {
       context.events.taskDrained(parsed.task.taskId);
-      await message.nak(0);
+      await message.nak(DRAIN_DELAY_MS);
       return;
     }
     const failure = thrown instanceof InfrastructureFailure ? thrown : infrastructureFailureFrom(FailureClass.INTERNAL, 'unexpected', errorFrom(thrown));

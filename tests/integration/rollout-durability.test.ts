@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { publishBytes } from '#shared/nats/publish.ts';
+import { subjects } from '#shared/nats/streams.ts';
+import { checkTrajectory } from '#shared/trajectory/check-trajectory.ts';
+import { encodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+import { promptSegment } from '#shared/trajectory/segments.ts';
+import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
+import { TransientError } from '#shared/errors.ts';
+import { rewardConfig } from '../../services/reward/config.ts';
+import { startReward } from '../../services/reward/service.ts';
+import type { ScriptedAnswer, ScriptedRequest } from '../fakes/scripted-engine.ts';
+import { runId, startInProcess, startRolloutFleet, taskOf, type FleetOptions, type RolloutFleet } from './rollout-fleet.ts';
+
+const root = join(import.meta.dirname, '../..');
+let fleet: RolloutFleet | undefined;
+
+afterEach(async () => {
+  await fleet?.[Symbol.asyncDispose]();
+  fleet = undefined;
+});
+
+async function start(options: FleetOptions): Promise<RolloutFleet> {
+  fleet = await startRolloutFleet(options);
+  return fleet;
+}
+
+const chain = [
+  '<tool>{"name": "websearch", "args": {"query": "Halvard Brontley"}}</tool>',
+  '<tool>{"name": "scrape", "args": {"id": "1733"}}</tool>',
+  '<answer> Verland Coast </answer>',
+];
+const slowChain =
+  (delayMs: number) =>
+  ({ turn }: ScriptedRequest): ScriptedAnswer => ({ text: chain[turn] ?? '', delayMs });
+
+const taskIds = (count: number): string[] => Array.from({ length: count }, (_, i) => `task-${i}`);
+
+async function publishAll(to: RolloutFleet, ids: readonly string[]): Promise<void> {
+  await Promise.all(ids.map((id) => to.publish(taskOf(id))));
+}
+
+/** Exactly one result for each task, whole, and an empty queue. */
+async function expectAllOnce(by: RolloutFleet, ids: readonly string[], timeoutMs = 45_000): Promise<RolloutResult[]> {
+  const found = await Promise.all(ids.map((id) => by.resultOf(id, timeoutMs)));
+  for (const result of found) expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast' });
+  await expect.poll(() => by.tasksLeft(), { timeout: 10_000 }).toBe(0);
+  expect(by.results.map(({ taskId }) => taskId).sort()).toEqual([...ids].sort());
+  for (const result of found) {
+    const trajectory = await by.trajectoryOf(result);
+    checkTrajectory(trajectory);
+    expect(trajectory.taskId).toBe(result.taskId);
+  }
+  return found;
+}
+
+describe('rollouts when things break', () => {
+  it('P1: no rollout is lost and none counts twice when NATS restarts in the middle', async () => {
+    const running = await start({ script: slowChain(150) });
+    const ids = taskIds(40);
+    await publishAll(running, ids);
+    await expect.poll(() => running.engine.generated.length).toBeGreaterThan(20);
+    await running.restartNats(500);
+    await expectAllOnce(running, ids);
+  });
+
+  it('P1: a worker that stops finishes what fits its grace and hands the rest back under the same task ids', async () => {
+    const running = await start({ script: slowChain(400), worker: { drainMs: 3_000, workerId: 'first' } });
+    const quick = taskIds(4);
+    await publishAll(running, quick);
+    await expect.poll(() => running.engine.generated.length).toBe(4);
+    const stopping = running.workers[0]?.stop(3_000);
+    await stopping;
+    // Three turns of 400 ms do not fit the 400 ms of grace. Well below the lease of 30 s: the tasks were handed back.
+    const next = await running.addWorker({ workerId: 'second' });
+    const results = await expectAllOnce(running, quick, 15_000);
+    expect(results.every(({ attempt }) => attempt === 0)).toBe(true);
+    await next.stop();
+  });
+
+  it('P1: a worker process that is told to stop exits with 0 and loses nothing', async () => {
+    const running = await start({ script: slowChain(300), workers: 0 });
+    const ids = taskIds(12);
+    await publishAll(running, ids);
+    const flags = ['--nats-url', running.nats.nc.getServer(), '--policy', running.policy.address, '--retrieval', running.retrieval.address, '--reward', running.reward.address];
+    const child = spawn('node', ['services/rollout/main.ts', ...flags, '--concurrency', '6', '--drain-ms', '2600', '--log-level', 'warn'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    expect(JSON.parse(line.toString())).toMatchObject({ service: 'rollout', grpc: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
+    await expect.poll(() => running.engine.generated.length).toBeGreaterThanOrEqual(6);
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(running.results.length).toBeLessThan(ids.length);
+    await running.addWorker();
+    await expectAllOnce(running, ids);
+  });
+
+  it('P1: a worker killed with SIGKILL loses nothing: its tasks come back after their lease', async () => {
+    const running = await start({ script: slowChain(200), workers: 0 });
+    const ids = taskIds(8);
+    await publishAll(running, ids);
+    const flags = ['--nats-url', running.nats.nc.getServer(), '--policy', running.policy.address, '--retrieval', running.retrieval.address, '--reward', running.reward.address];
+    const child = spawn('node', ['services/rollout/main.ts', ...flags, '--log-level', 'warn'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+    await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(8);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await running.addWorker();
+    await expectAllOnce(running, ids);
+  }, 90_000);
+
+  it('P2: an outage of the reward service is an absence, never a 0; the task comes back with the same id', async () => {
+    const running = await start({ script: slowChain(0), worker: { maxDeliveries: 2, retries: 0 } });
+    await running.reward.stop();
+    await running.publish(taskOf('unscored'));
+    const result = await running.resultOf('unscored');
+    expect(result).toMatchObject({ failure: FailureClass.REWARD_UNAVAILABLE, trajectorySequence: 0n, rewards: {}, attempt: 0 });
+    expect(result.reward).toBeUndefined();
+    expect(running.engine.generated.filter(({ sessionId, turn }) => sessionId === 'unscored' && turn === 0)).toHaveLength(2);
+  });
+
+  it('P2: a reward service that comes back in time is waited for', async () => {
+    const running = await start({ script: slowChain(0), worker: { retries: 10, retryDelayMs: 100 } });
+    const { address } = running.reward;
+    await running.reward.stop();
+    await running.publish(taskOf('patient'));
+    await expect.poll(() => running.engine.generated.length).toBe(3);
+    const again = await startInProcess(startReward, rewardConfig, { grpc: address });
+    expect(await running.resultOf('patient')).toMatchObject({ failure: FailureClass.UNSPECIFIED, reward: 1.5 });
+    expect(running.engine.generated).toHaveLength(3);
+    await again.stop();
+  });
+
+  it('P2: an outage of retrieval is an absence with its own class', async () => {
+    const running = await start({ script: slowChain(0), worker: { maxDeliveries: 2, retries: 0 } });
+    await running.retrieval.stop();
+    await running.publish(taskOf('blind'));
+    const result = await running.resultOf('blind');
+    expect(result).toMatchObject({ failure: FailureClass.RETRIEVAL_UNAVAILABLE, trajectorySequence: 0n });
+    expect(result.reward).toBeUndefined();
+  });
+
+  it('P1: a task that fails here is delivered again under the same id, and counts once', async () => {
+    let failures = 0;
+    const running = await start({
+      worker: { retries: 0 },
+      script: ({ turn }) => {
+        if (turn === 1 && failures < 2) {
+          failures += 1;
+          throw new TransientError('aborted', 'the engine lost its place');
+        }
+        return chain[turn] ?? '';
+      },
+    });
+    await publishAll(running, ['again']);
+    await expectAllOnce(running, ['again']);
+    expect(running.engine.generated.filter(({ turn }) => turn === 0)).toHaveLength(3);
+    expect(new Set(running.engine.generated.map(({ sessionId }) => sessionId))).toEqual(new Set(['again']));
+  });
+
+  it('retries a turn in place, with the same prefix and seed, when the budget allows it', async () => {
+    let failures = 0;
+    const running = await start({
+      worker: { retries: 2 },
+      script: ({ turn }) => {
+        if (turn === 1 && failures < 2) {
+          failures += 1;
+          throw new TransientError('unavailable', 'the engine is away');
+        }
+        return chain[turn] ?? '';
+      },
+    });
+    await publishAll(running, ['steady']);
+    await expectAllOnce(running, ['steady']);
+    const second = running.engine.generated.filter(({ turn }) => turn === 1).map(({ request }) => ({ ids: request.tokenIds, seed: request.sampling?.seed }));
+    expect(second.length).toBe(3);
+    expect(new Set(second.map((one) => `${one.ids.join()}:${one.seed}`)).size).toBe(1);
+    expect(running.engine.generated.filter(({ turn }) => turn === 0)).toHaveLength(1);
+  });
+
+  it('P1, P4: a result points at its own tokens, even when an earlier delivery left others under the same message id', async () => {
+    const running = await start({ script: slowChain(0), workers: 0 });
+    const stale = create(TrajectorySchema, { runId, taskId: 'twice', segments: [promptSegment('x', [1])], tokenizerHash: 'x', sequenceDigest: sequenceDigest([1]) });
+    await publishBytes(running.nats, subjects.trajectory(runId), await encodeTrajectory(stale), { messageId: `${runId}:twice:0:t` }, 'a stale trajectory');
+    await running.addWorker();
+    await publishAll(running, ['twice']);
+    await expectAllOnce(running, ['twice']);
+  });
+
+  it('P1: the same task published twice gives one result', async () => {
+    const running = await start({ script: slowChain(0) });
+    await running.publish(taskOf('same'));
+    await running.resultOf('same');
+    // Past the queue's own dedupe: another message with the same task.
+    await running.publishRaw(toBinary(RolloutTaskSchema, taskOf('same')));
+    await expect.poll(() => running.engine.generated.filter(({ turn }) => turn === 2).length).toBe(2);
+    await expectAllOnce(running, ['same']);
+  });
+});
