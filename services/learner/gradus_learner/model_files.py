@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
@@ -26,3 +28,47 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class DiskFullError(OSError):
+    """No room for a file; whatever stood at its name is still there."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """ENOSPC, EDQUOT or EFBIG, also when the safetensors library wraps it in an error of its own."""
+    if isinstance(error, OSError):
+        return isinstance(error, DiskFullError) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return any(f"os error {number})" in str(error) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+
+def write_directory(target: Path, files: Mapping[str, Callable[[Path], object]], durable: bool = True) -> None:
+    """Fill a hidden neighbour directory and rename it to `target`, replacing what stands there.
+
+    `durable` waits until the disk has it; without it the directory is whole for readers but a power cut may lose it.
+    Raises DiskFullError, and leaves no trace, when there is no room.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    replaced = target.with_name(f".{target.name}.replaced")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        for name, write in files.items():
+            write(partial / name)
+            if durable:
+                with (partial / name).open("rb") as file:
+                    os.fsync(file.fileno())
+        if durable:
+            sync_directory(partial)
+        if target.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            target.rename(replaced)
+        partial.rename(target)
+    except Exception as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if is_disk_full(error):
+            raise DiskFullError(errno.ENOSPC, f"no room to write {target}; free disk space and try again") from error
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+    if durable:
+        sync_directory(target.parent)
