@@ -18,7 +18,6 @@ import os
 import platform
 import queue
 import random
-import sys
 import tempfile
 import time
 from concurrent.futures import Future
@@ -31,7 +30,11 @@ def machine() -> dict[str, Any]:
     import torch
 
     model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     return {
@@ -155,13 +158,13 @@ def measure_rollouts(shape: Shape, seconds: float) -> dict[str, float]:
 
     for number in range(shape.sessions):
         submit(Session(number, shape))
-    turns = 0
+    turns, cpu = 0, 0.0
     # The first rounds begin in step with each other; let the sessions spread over their lengths.
     started, before = time.perf_counter() + seconds / 3, None
     while True:
         now = time.perf_counter()
         if before is None and now >= started:
-            started, before, turns = now, counts(engine), 0
+            started, before, turns, cpu = now, counts(engine), 0, time.process_time()
         if before is not None and now >= started + seconds:
             break
         session, future = done.get(timeout=60)
@@ -169,6 +172,7 @@ def measure_rollouts(shape: Shape, seconds: float) -> dict[str, float]:
         submit(session)
         turns += 1
     elapsed = time.perf_counter() - started
+    cpu = time.process_time() - cpu
     after = counts(engine)
     engine.stop()
     per_second = {name: (after[name] - before[name]) / elapsed for name in after}
@@ -178,6 +182,8 @@ def measure_rollouts(shape: Shape, seconds: float) -> dict[str, float]:
         "prefilledTokensPerSecond": round(per_second["prefilled_tokens"]),
         "cachedShareOfPrompt": round(per_second["cached_tokens"] / prompt, 3),
         "turnsPerSecond": round(turns / elapsed, 1),
+        # What a machine that is busy with other things still tells.
+        "generatedTokensPerCpuSecond": round((after["generated_tokens"] - before["generated_tokens"]) / cpu),
         "batchesPerSecond": round(per_second["steps"], 1),
     }
 
@@ -191,7 +197,7 @@ def measure_decode(shape: Shape, seconds: float) -> dict[str, float]:
         engine.submit(Request("", "", session.words(shape.sequence_tokens), Sampling(max_new_tokens=700), 1024))
     while engine.running < shape.sessions:
         engine.step()
-    started, steps = time.perf_counter(), 0
+    started, steps, cpu = time.perf_counter(), 0, time.process_time()
     # Lengths stay near the sequence's, whatever the machine's speed.
     while time.perf_counter() < started + seconds and steps < 100:
         engine.step()
@@ -199,6 +205,7 @@ def measure_decode(shape: Shape, seconds: float) -> dict[str, float]:
     elapsed = time.perf_counter() - started
     return {
         "generatedTokensPerSecond": round(steps * shape.sessions / elapsed),
+        "generatedTokensPerCpuSecond": round(steps * shape.sessions / (time.process_time() - cpu)),
         "stepMs": round(1000 * elapsed / steps, 2),
     }
 
@@ -208,17 +215,22 @@ def measure_prefill(shape: Shape, seconds: float) -> dict[str, float]:
 
     engine = build_engine(shape, shape.sessions, 0)
     session = Session(0, shape)
-    started, tokens = 0.0, 0
+    started, tokens, cpu = 0.0, 0, 0.0
     while not started or time.perf_counter() < started + seconds:
-        texts = [session.words(session.random.randint(shape.sequence_tokens // 2, shape.sequence_tokens)) for _ in range(32)]
+        texts = [
+            session.words(session.random.randint(shape.sequence_tokens // 2, shape.sequence_tokens)) for _ in range(32)
+        ]
         for text in texts:
             engine.submit(Request("", "", text, Sampling(max_new_tokens=1), 1024))
         if not started:
-            started = time.perf_counter()
+            started, cpu = time.perf_counter(), time.process_time()
         while engine.waiting or engine.running:
             engine.step()
         tokens += sum(map(len, texts))
-    return {"prefilledTokensPerSecond": round(tokens / (time.perf_counter() - started))}
+    return {
+        "prefilledTokensPerSecond": round(tokens / (time.perf_counter() - started)),
+        "prefilledTokensPerCpuSecond": round(tokens / (time.process_time() - cpu)),
+    }
 
 
 def main() -> None:
@@ -234,18 +246,22 @@ def main() -> None:
     shape = Shape(
         options.sessions, options.hidden, options.layers, options.vocabulary, options.sequence_tokens, 20, 15, 45
     )
+    from gradus_learner.engine.__main__ import prepare_threads
+
+    prepare_threads()
     import torch
 
-    sys.setswitchinterval(0.0002)
     results: list[dict[str, Any]] = []
     for threads in (int(word) for word in options.threads.split(",")):
         torch.set_num_threads(threads)
-        results.append({
-            "threads": threads,
-            "rollouts": measure_rollouts(shape, options.seconds),
-            "decode": measure_decode(shape, options.seconds / 2),
-            "prefill": measure_prefill(shape, options.seconds / 2),
-        })
+        results.append(
+            {
+                "threads": threads,
+                "rollouts": measure_rollouts(shape, options.seconds),
+                "decode": measure_decode(shape, options.seconds / 2),
+                "prefill": measure_prefill(shape, options.seconds / 2),
+            }
+        )
     print(json.dumps({"bench": "engine", "machine": machine(), "shape": vars(shape), "results": results}, indent=2))
 
 

@@ -112,8 +112,14 @@ def _normalised(x: Tensor, eps: float) -> Tensor:
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True).add_(eps))
 
 
-def _run(weights: Weights, token_ids_N: Tensor, positions_N: Tensor, attend: Attend) -> Tensor:
-    """Hidden states (N, D) after the last norm (its weight is in the output matrix)."""
+def _run(
+    weights: Weights, token_ids_N: Tensor, positions_N: Tensor, attend: Attend, wanted: Tensor | None = None
+) -> Tensor:
+    """Hidden states (N, D) after the last norm (its weight is in the output matrix).
+
+    With `wanted`, only of those tokens: in the last layer the others matter by their keys and values alone, and
+    `attend` answers for the wanted ones only.
+    """
     config = weights.config
     eps, width = config.rms_norm_eps, config.head_dim
     heads, groups = config.num_attention_heads, config.num_key_value_heads
@@ -124,6 +130,8 @@ def _run(weights: Weights, token_ids_N: Tensor, positions_N: Tensor, attend: Att
         qk = _normalised(qkv[:, : heads + groups], eps).mul_(layer.qk_norm)
         qk = (qk * cos).addcmul_(qk.roll(width // 2, -1), sin)
         attended = attend(index, qk[:, :heads], qk[:, heads:], qkv[:, heads + groups :])
+        if wanted is not None and layer is weights.layers[-1]:
+            x_ND = x_ND[wanted]
         x_ND = x_ND + F.linear(attended, layer.output)
         gate, up = F.linear(_normalised(x_ND, eps), layer.gate_up).chunk(2, dim=-1)
         x_ND = x_ND + F.linear(F.silu(gate).mul_(up), layer.down)
@@ -190,9 +198,18 @@ def prefill(weights: Weights, region: Region, spans: Sequence[Span], logits: boo
     token_ids_N = torch.tensor([token for span in spans for token in span.token_ids], device=device)
     packed = packed.to(device)
     mask = _mask(positions_BQ.to(device), length).unsqueeze(1).unsqueeze(1)
+    last = (lengths.cumsum(0) - 1).to(device)
+    last_mask = _mask(positions_N[last], length).unsqueeze(1)
+    last_layer = config.num_hidden_layers - 1
 
     def attend(layer: int, q_NHE: Tensor, k_NKE: Tensor, v_NKE: Tensor) -> Tensor:
         region.write(layer, rows_N, positions_N, k_NKE, v_NKE)
+        if layer == last_layer:
+            q = q_NHE[last].view(batch * groups, per_group, width)
+            scores = torch.bmm(q, region.keys(layer, first_row, batch, length))
+            scores.view(batch, groups * per_group, length).add_(last_mask)
+            out = torch.bmm(torch.softmax(scores, -1), region.values(layer, first_row, batch, length))
+            return out.view(batch, -1)
         q = q_NHE.reshape(-1, groups, per_group, width)
         if not dense:
             padded = q.new_zeros(batch * longest_new, groups, per_group, width)
@@ -208,8 +225,5 @@ def prefill(weights: Weights, region: Region, spans: Sequence[Span], logits: boo
         out = out.reshape(batch * longest_new, -1)
         return out if dense else out[packed]
 
-    hidden_ND = _run(weights, token_ids_N, positions_N, attend)
-    if not logits:
-        return None
-    last = (lengths.cumsum(0) - 1).to(device)
-    return F.linear(hidden_ND[last], weights.output)
+    hidden_BD = _run(weights, token_ids_N, positions_N, attend, last)
+    return F.linear(hidden_BD, weights.output) if logits else None
