@@ -7,9 +7,10 @@
  * Prints one JSON object. `cpuSeconds` are user + system time of each process over the measured part.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -23,6 +24,7 @@ import { publishMessage } from '#shared/nats/publish.ts';
 import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
+import { machineFacts } from './machine-facts.ts';
 import { startScriptedEngine } from '../tests/fakes/scripted-engine.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -63,7 +65,8 @@ async function serve(name: string, service: string, flags: readonly string[]): P
     child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)));
   });
   const parsed: unknown = JSON.parse(line ?? '{}');
-  if (typeof parsed === 'object' && parsed !== null && 'grpc' in parsed && typeof parsed.grpc === 'string') return parsed.grpc;
+  if (typeof parsed === 'object' && parsed !== null && 'grpc' in parsed && typeof parsed.grpc === 'string')
+    return parsed.grpc;
   throw new Error(`${name} printed no address: ${line}`);
 }
 
@@ -72,7 +75,10 @@ function usage(pid: number): { seconds: number; residentMebibytes: number } {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   const ticksPerSecond = 100;
   const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-  return { seconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond, residentMebibytes: Math.round((pages * 4096) / 2 ** 20) };
+  return {
+    seconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
+    residentMebibytes: Math.round((pages * 4096) / 2 ** 20),
+  };
 }
 
 const nameOf = (i: number): string => `Person${i % 500} Family${Math.floor(i / 500)}`;
@@ -80,7 +86,11 @@ const corpus = join(directory, 'corpus.jsonl');
 await writeFile(
   corpus,
   Array.from({ length: 2000 }, (_, i) =>
-    JSON.stringify({ id: String(i).padStart(4, '0'), title: i === 42 ? 'Halvard Brontley' : nameOf(i), text: `${i === 42 ? 'Halvard Brontley' : nameOf(i)} was born in Ostwick Marrow, a town in Verland Coast, founded in ${1000 + (i % 900)}.` }),
+    JSON.stringify({
+      id: String(i).padStart(4, '0'),
+      title: i === 42 ? 'Halvard Brontley' : nameOf(i),
+      text: `${i === 42 ? 'Halvard Brontley' : nameOf(i)} was born in Ostwick Marrow, a town in Verland Coast, founded in ${1000 + (i % 900)}.`,
+    }),
   ).join('\n'),
 );
 
@@ -88,14 +98,28 @@ const server = await startNatsServer({ storeDirectory: join(directory, 'nats') }
 const nats = await connectNats({ url: server.url, name: 'bench', log, signal: stop.signal });
 await ensureStreams(nats, { trajectoryMaxBytes: 512 * 1024 * 1024 });
 const tokenizer = join(root, 'tests/fixtures/tokenizer/tokenizer.json');
-const engine = await startScriptedEngine({ tokenizer, script: ({ turn }) => ({ text: script[turn] ?? '', delayMs: latencyMs }) });
+const engine = await startScriptedEngine({
+  tokenizer,
+  script: ({ turn }) => ({ text: script[turn] ?? '', delayMs: latencyMs }),
+});
 const [policy, retrieval, reward] = await Promise.all([
   serve('policy', 'policy', ['--engines', engine.address, '--tokenizer', tokenizer]),
   serve('retrieval', 'retrieval', ['--corpus', corpus]),
   serve('reward', 'reward', []),
 ]);
 for (let i = 0; i < Number(values.workers); i += 1) {
-  await serve(`worker-${i}`, 'rollout', ['--nats-url', server.url, '--policy', policy, '--retrieval', retrieval, '--reward', reward, '--concurrency', values.concurrency]);
+  await serve(`worker-${i}`, 'rollout', [
+    '--nats-url',
+    server.url,
+    '--policy',
+    policy,
+    '--retrieval',
+    retrieval,
+    '--reward',
+    reward,
+    '--concurrency',
+    values.concurrency,
+  ]);
 }
 
 const arrived = { count: 0, failed: 0, ids: new Set<string>() };
@@ -119,15 +143,27 @@ async function play(from: number, count: number): Promise<number> {
       stage: 'bench',
       purpose: Purpose.TRAIN,
       environment: 'search',
-      question: { id: `q${Math.floor((from + i) / 8)}`, question: `What is the country of the birthplace of ${nameOf(Math.floor((from + i) / 8))}?`, answers: ['Verland Coast'] },
+      question: {
+        id: `q${Math.floor((from + i) / 8)}`,
+        question: `What is the country of the birthplace of ${nameOf(Math.floor((from + i) / 8))}?`,
+        answers: ['Verland Coast'],
+      },
       sampling: { temperature: 1, maxNewTokens: 64, seed: BigInt(from + i) },
-      limits: { contextTokens: 1024, maxTurns: 6, toolTimeoutMs: 5000, turnTimeoutMs: 30_000, rolloutTimeoutMs: 120_000 },
+      limits: {
+        contextTokens: 1024,
+        maxTurns: 6,
+        toolTimeoutMs: 5000,
+        turnTimeoutMs: 30_000,
+        rolloutTimeoutMs: 120_000,
+      },
       rewards: [{ name: 'exact_match', weight: 1 }],
       environmentOptionsJson: '{"topK": 2}',
     }),
   );
   const startedAt = performance.now();
-  await mapConcurrent(tasks, 64, (task) => publishMessage(nats, subjects.task(runId, 'train'), RolloutTaskSchema, task, { messageId: task.taskId }));
+  await mapConcurrent(tasks, 64, (task) =>
+    publishMessage(nats, subjects.task(runId, 'train'), RolloutTaskSchema, task, { messageId: task.taskId }),
+  );
   const deadline = performance.now() + 300_000;
   while (arrived.ids.size < from + count) {
     if (performance.now() > deadline) throw new Error(`${arrived.ids.size} of ${from + count} results after 300 s`);
@@ -149,14 +185,25 @@ try {
   const perProcess = Object.fromEntries(
     [...pids].map(([name, pid]) => {
       const now = usage(pid);
-      return [name, { cpuSeconds: Number((now.seconds - (before.get(name)?.seconds ?? 0)).toFixed(2)), residentMebibytes: now.residentMebibytes }];
+      return [
+        name,
+        {
+          cpuSeconds: Number((now.seconds - (before.get(name)?.seconds ?? 0)).toFixed(2)),
+          residentMebibytes: now.residentMebibytes,
+        },
+      ];
     }),
   );
   const report = {
     bench: 'rollout',
-    at: new Date().toISOString(),
-    machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryGibibytes: Math.round(totalmem() / 2 ** 30), kernel: release(), node: process.version },
-    settings: { rollouts, concurrency: Number(values.concurrency), workers: Number(values.workers), latencyMs, turns: script.length },
+    machine: machineFacts(),
+    settings: {
+      rollouts,
+      concurrency: Number(values.concurrency),
+      workers: Number(values.workers),
+      latencyMs,
+      turns: script.length,
+    },
     seconds: Number(seconds.toFixed(2)),
     rolloutsPerSecond: Number((rollouts / seconds).toFixed(1)),
     turnsPerSecond: Number(((rollouts * script.length) / seconds).toFixed(1)),
@@ -172,7 +219,9 @@ try {
   stop.abort();
   await collecting;
   for (const child of children.values()) child.kill('SIGTERM');
-  await Promise.all([...children.values()].map((child) => (child.exitCode === null ? new Promise((resolve) => child.once('exit', resolve)) : undefined)));
+  await Promise.all(
+    [...children.values()].map(async (child) => (child.exitCode === null ? await once(child, 'exit') : undefined)),
+  );
   await engine.kill();
   await nats.close();
   await server.stop();

@@ -6,15 +6,30 @@ import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
 /** The only place of the gateway that counts and logs: one function per business event. */
 export function createPolicyEvents(log: Logger, metrics: Metrics) {
   const generations = metrics.counter('gradus_policy_generations_total', 'Generate calls by outcome', ['outcome']);
-  const tokens = metrics.counter('gradus_policy_tokens_total', 'Tokens by kind: prompt, cached (of the prompt) and generated', ['kind']);
-  const generation = metrics.histogram('gradus_policy_generation_seconds', 'Duration of a Generate call at the gateway', durationBuckets);
+  const tokens = metrics.counter(
+    'gradus_policy_tokens_total',
+    'Tokens by kind: prompt, cached (of the prompt) and generated',
+    ['kind'],
+  );
+  const generation = metrics.histogram(
+    'gradus_policy_generation_seconds',
+    'Duration of a Generate call at the gateway',
+    durationBuckets,
+  );
   const tokenized = metrics.counter('gradus_policy_tokenized_tokens_total', 'Tokens made from text');
-  const moved = metrics.counter('gradus_policy_requests_moved_total', 'Requests that went to another engine because theirs failed');
+  const moved = metrics.counter(
+    'gradus_policy_requests_moved_total',
+    'Requests that went to another engine because theirs failed',
+  );
   const enginesUp = metrics.gauge('gradus_policy_engines_up', 'Engines that requests are routed to');
   const queued = metrics.gauge('gradus_policy_queue_requests', 'Requests that wait for an engine');
   const running = metrics.gauge('gradus_policy_running_requests', 'Requests that engines work on');
   const version = metrics.gauge('gradus_policy_version_number', 'Policy version that was loaded last');
-  const loads = metrics.counter('gradus_policy_version_loads_total', 'Loads of a policy version, one per engine, by outcome', ['outcome']);
+  const loads = metrics.counter(
+    'gradus_policy_version_loads_total',
+    'Loads of a policy version, one per engine, by outcome',
+    ['outcome'],
+  );
 
   return {
     generated(response: GenerateResponse, promptTokens: number, elapsedMs: number): void {

@@ -7,7 +7,11 @@ import { TransientError } from '#shared/errors.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
 import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
-import { startScriptedEngine, type ScriptedEngine, type ScriptedEngineOptions } from '../../tests/fakes/scripted-engine.ts';
+import {
+  startScriptedEngine,
+  type ScriptedEngine,
+  type ScriptedEngineOptions,
+} from '../../tests/fakes/scripted-engine.ts';
 import { policyConfig, type PolicyConfig } from './config.ts';
 import { startPolicy } from './service.ts';
 
@@ -19,7 +23,11 @@ afterEach(async () => {
 });
 
 async function engine(options: Partial<ScriptedEngineOptions> = {}): Promise<ScriptedEngine> {
-  const started = await startScriptedEngine({ tokenizer, script: ({ turn }) => `<answer> ${turn} </answer>`, ...options });
+  const started = await startScriptedEngine({
+    tokenizer,
+    script: ({ turn }) => `<answer> ${turn} </answer>`,
+    ...options,
+  });
   cleanups.push(() => started.kill());
   return started;
 }
@@ -28,7 +36,13 @@ async function engine(options: Partial<ScriptedEngineOptions> = {}): Promise<Scr
 async function gateway(engines: readonly { address: string }[], overrides: Partial<PolicyConfig> = {}) {
   const stop = new AbortController();
   const deferred: (() => unknown)[] = [];
-  const config = policyConfig.parse({ engines: engines.map(({ address }) => address), tokenizer, probeIntervalMs: 100, drainMs: 1000, ...overrides });
+  const config = policyConfig.parse({
+    engines: engines.map(({ address }) => address),
+    tokenizer,
+    probeIntervalMs: 100,
+    drainMs: 1000,
+    ...overrides,
+  });
   const metrics = createMetrics();
   const bound = await startPolicy(config, {
     name: 'policy',
@@ -49,7 +63,7 @@ async function gateway(engines: readonly { address: string }[], overrides: Parti
   return { client, metrics };
 }
 
-function turn(session: string, index = 0, overrides: object = {}) {
+function turnOf(session: string, index = 0, overrides: object = {}) {
   return {
     requestId: `${session}:0:${index}`,
     sessionId: session,
@@ -63,8 +77,12 @@ function turn(session: string, index = 0, overrides: object = {}) {
 describe('policy gateway', () => {
   it('P4: passes on ids, logprobs, versions and the digest of the whole sequence as the engine gave them', async () => {
     const { client } = await gateway([await engine()]);
-    const response = await client.generate(turn('s'));
-    expect(response).toMatchObject({ text: '<answer> 0 </answer>', finishReason: FinishReason.STOP, versions: { first: 0n, last: 0n } });
+    const response = await client.generate(turnOf('s'));
+    expect(response).toMatchObject({
+      text: '<answer> 0 </answer>',
+      finishReason: FinishReason.STOP,
+      versions: { first: 0n, last: 0n },
+    });
     expect(response.logprobs).toHaveLength(response.tokenIds.length);
     expect(Buffer.from(response.sequenceDigest)).toEqual(Buffer.from(sequenceDigest([1, 2, 3, ...response.tokenIds])));
   });
@@ -73,7 +91,7 @@ describe('policy gateway', () => {
     const engines = [await engine(), await engine()];
     const { client } = await gateway(engines);
     for (let index = 0; index < 4; index += 1) {
-      await Promise.all(['a', 'b', 'c', 'd'].map((session) => client.generate(turn(session, index))));
+      await Promise.all(['a', 'b', 'c', 'd'].map((session) => client.generate(turnOf(session, index))));
     }
     for (const { generated } of engines) {
       expect(generated).toHaveLength(8);
@@ -85,7 +103,7 @@ describe('policy gateway', () => {
     const dying = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
     const living = await engine();
     const { client } = await gateway([dying, living]);
-    const answers = Array.from({ length: 8 }, (_, i) => client.generate(turn(`s${i}`)));
+    const answers = Array.from({ length: 8 }, (_, i) => client.generate(turnOf(`s${i}`)));
     await vi.waitFor(() => expect(dying.generated.length + living.generated.length).toBe(8));
     const lost = dying.generated.map(({ request }) => request.requestId);
     await dying.kill();
@@ -104,7 +122,7 @@ describe('policy gateway', () => {
     const living = await engine();
     const { client } = await gateway([ice, living], { probeTimeoutMs: 100, probeFailures: 2 });
     frozen = true;
-    const answers = await Promise.all(Array.from({ length: 4 }, (_, i) => client.generate(turn(`f${i}`))));
+    const answers = await Promise.all(Array.from({ length: 4 }, (_, i) => client.generate(turnOf(`f${i}`))));
     expect(answers.map(({ text }) => text)).toEqual(Array(4).fill('<answer> 0 </answer>'));
     expect(ice.generated.length).toBeGreaterThan(0);
     expect((await client.describe({})).engines).toBe(1);
@@ -117,16 +135,21 @@ describe('policy gateway', () => {
     const first = await engine({ script: busy });
     const second = await engine({ script: ({ sessionId }) => (sessionId === 'unlucky' ? busy() : 'ok') });
     const { client } = await gateway([first, second]);
-    expect((await client.generate(turn('lucky'))).text).toBe('ok');
-    await expect(client.generate(turn('unlucky'))).rejects.toMatchObject({ code: 'resource_exhausted', retryAfterMs: 1234 });
+    expect((await client.generate(turnOf('lucky'))).text).toBe('ok');
+    await expect(client.generate(turnOf('unlucky'))).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      retryAfterMs: 1234,
+    });
   });
 
   it('P6: refuses what does not fit its queue', async () => {
     const slow = await engine({ script: () => ({ text: 'x', delayMs: 300 }) });
     const { client, metrics } = await gateway([slow], { maxInFlightPerEngine: 1, maxQueued: 1 });
-    const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((session) => client.generate(turn(session))));
+    const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((session) => client.generate(turnOf(session))));
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'rejected']);
-    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'resource_exhausted' } });
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { code: 'resource_exhausted' },
+    });
     expect(await metrics.render()).toMatch(/gradus_policy_generations_total\{outcome="resource_exhausted"\} 1/);
   });
 
@@ -134,7 +157,7 @@ describe('policy gateway', () => {
     const slow = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
     const { client } = await gateway([slow]);
     const controller = new AbortController();
-    const call = client.generate(turn('s'), { signal: controller.signal });
+    const call = client.generate(turnOf('s'), { signal: controller.signal });
     await vi.waitFor(() => expect(slow.counts().running).toBe(1));
     controller.abort();
     await expect(call).rejects.toMatchObject({ name: 'CancelledError' });
@@ -142,12 +165,20 @@ describe('policy gateway', () => {
   });
 
   it('loads a version on every engine while requests go on', async () => {
-    const engines = [await engine({ script: () => ({ text: 'x', delayMs: 200 }) }), await engine({ script: () => ({ text: 'x', delayMs: 200 }) })];
+    const engines = [
+      await engine({ script: () => ({ text: 'x', delayMs: 200 }) }),
+      await engine({ script: () => ({ text: 'x', delayMs: 200 }) }),
+    ];
     const { client } = await gateway(engines);
-    const running = Promise.all(['a', 'b', 'c'].map((session) => client.generate(turn(session))));
+    const running = Promise.all(['a', 'b', 'c'].map((session) => client.generate(turnOf(session))));
     await vi.waitFor(() => expect(engines.reduce((sum, one) => sum + one.counts().running, 0)).toBe(3));
-    expect(await client.loadVersion({ version: 4n, weightsPath: '/w/4' })).toMatchObject({ version: 4n, carriedOver: 3 });
-    expect((await running).map(({ versions }) => versions)).toMatchObject(Array(3).fill({ first: 0n, last: 4n }));
+    expect(await client.loadVersion({ version: 4n, weightsPath: '/w/4' })).toMatchObject({
+      version: 4n,
+      carriedOver: 3,
+    });
+    expect((await running).map(({ versions }) => versions)).toMatchObject(
+      [1, 2, 3].map(() => ({ first: 0n, last: 4n })),
+    );
     expect(await client.describe({})).toMatchObject({ version: 4n, engines: 2 });
   });
 
@@ -161,7 +192,9 @@ describe('policy gateway', () => {
     });
     const { client } = await gateway([good, bad]);
     await client.loadVersion({ version: 2n, weightsPath: '/w/2' });
-    const versions = await Promise.all(Array.from({ length: 6 }, async (_, i) => (await client.generate(turn(`v${i}`))).versions?.last));
+    const versions = await Promise.all(
+      Array.from({ length: 6 }, async (_, i) => (await client.generate(turnOf(`v${i}`))).versions?.last),
+    );
     expect(versions).toEqual(Array(6).fill(2n));
     broken = false;
     await vi.waitFor(async () => expect((await client.describe({})).engines).toBe(2), { timeout: 5000 });
@@ -174,7 +207,10 @@ describe('policy gateway', () => {
     await client.loadVersion({ version: 9n, weightsPath: '/w/9' });
     await first.kill();
     const second = await engine({ address: first.address });
-    await vi.waitFor(async () => expect((await client.generate(turn('s'))).versions).toMatchObject({ first: 9n, last: 9n }), { timeout: 5000 });
+    await vi.waitFor(
+      async () => expect((await client.generate(turnOf('s'))).versions).toMatchObject({ first: 9n, last: 9n }),
+      { timeout: 5000 },
+    );
     expect(second.counts().version).toBe(9n);
   });
 
@@ -182,15 +218,19 @@ describe('policy gateway', () => {
     const gone = await engine();
     await gone.kill();
     const { client } = await gateway([gone]);
-    await expect(client.generate(turn('s'))).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 500 });
+    await expect(client.generate(turnOf('s'))).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 500 });
     await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
     await engine({ address: gone.address });
-    await vi.waitFor(async () => expect((await client.generate(turn('s'))).text).toBe('<answer> 0 </answer>'), { timeout: 5000 });
+    await vi.waitFor(async () => expect((await client.generate(turnOf('s'))).text).toBe('<answer> 0 </answer>'), {
+      timeout: 5000,
+    });
   });
 
   it('P4: refuses to start with an engine that has another tokenizer, and names both', async () => {
     const other = await engine({ tokenizerHash: 'f'.repeat(64) });
-    await expect(gateway([other])).rejects.toThrow(/has tokenizer f{64}, the gateway [0-9a-f]{64}; start both with the same/);
+    await expect(gateway([other])).rejects.toThrow(
+      /has tokenizer f{64}, the gateway [0-9a-f]{64}; start both with the same/,
+    );
   });
 
   it.each([
@@ -205,7 +245,9 @@ describe('policy gateway', () => {
     ['sampling.stop', { sampling: { maxNewTokens: 1, stop: [''] } }],
   ])('refuses a request with a bad %s by name', async (field, overrides) => {
     const { client } = await gateway([await engine()]);
-    await expect(client.generate(turn('s', 0, overrides))).rejects.toThrow(new RegExp(`Generate: ${field.replaceAll('.', '\\.')} `));
+    await expect(client.generate(turnOf('s', 0, overrides))).rejects.toThrow(
+      new RegExp(`Generate: ${field.replaceAll('.', '\\.')} `),
+    );
   });
 
   it('P4: tokenises text as the engine does, with its hash', async () => {

@@ -17,7 +17,10 @@ export interface PolicyContext {
   readonly events: PolicyEvents;
 }
 
-export async function startPolicy(config: PolicyConfig, ctx: ServiceContext): Promise<Readonly<Record<string, string>>> {
+export async function startPolicy(
+  config: PolicyConfig,
+  ctx: ServiceContext,
+): Promise<Readonly<Record<string, string>>> {
   const events = createPolicyEvents(ctx.log, ctx.metrics);
   const tokenizer = await loadTokenizer(config.tokenizer);
   const fleet = createEngineFleet({

@@ -8,25 +8,58 @@ import type { InfrastructureClass, InfrastructureFailure } from './episode/infra
 
 /** Closed label sets, from the enums of the contracts. */
 const nameOf = (names: Readonly<Record<string, number>>, value: number): string =>
-  Object.keys(names).find((name) => names[name] === value)?.toLowerCase() ?? 'unknown';
+  Object.keys(names)
+    .find((name) => names[name] === value)
+    ?.toLowerCase() ?? 'unknown';
 
-const failureName = (failure: FailureClass): string => (failure === FailureClass.UNSPECIFIED ? 'none' : nameOf(FailureClass, failure));
+const failureName = (failure: FailureClass): string =>
+  failure === FailureClass.UNSPECIFIED ? 'none' : nameOf(FailureClass, failure);
 const purposeName = (purpose: Purpose): string => nameOf(Purpose, purpose);
 
 /** The only place of the worker that counts and logs: one function per business event. */
 export function createRolloutEvents(log: Logger, metrics: Metrics) {
-  const rollouts = metrics.counter('gradus_rollouts_total', 'Rollouts with a result, by purpose and failure class (none: an answer)', ['purpose', 'failure']);
-  const seconds = metrics.histogram('gradus_rollout_seconds', 'Duration of a rollout, from its delivery to its result', durationBuckets);
+  const rollouts = metrics.counter(
+    'gradus_rollouts_total',
+    'Rollouts with a result, by purpose and failure class (none: an answer)',
+    ['purpose', 'failure'],
+  );
+  const seconds = metrics.histogram(
+    'gradus_rollout_seconds',
+    'Duration of a rollout, from its delivery to its result',
+    durationBuckets,
+  );
   const inFlight = metrics.gauge('gradus_rollout_running_tasks', 'Tasks that this worker holds');
   const turns = metrics.counter('gradus_rollout_turns_total', 'Model turns by finish reason', ['finish']);
-  const turnSeconds = metrics.histogram('gradus_rollout_generation_seconds', 'Duration of the generation of one turn, retries included', durationBuckets);
-  const tokens = metrics.counter('gradus_rollout_tokens_total', 'Tokens of finished rollouts by kind: prompt, model, environment', ['kind']);
-  const toolCalls = metrics.counter('gradus_rollout_tool_calls_total', 'Tool calls of finished rollouts by outcome', ['outcome']);
-  const retried = metrics.counter('gradus_rollout_call_retries_total', 'Calls repeated in place, by what was failing', ['failure']);
-  const handedBack = metrics.counter('gradus_rollout_handed_back_total', 'Tasks given back to the queue, by reason: a failure class or drain', ['reason']);
+  const turnSeconds = metrics.histogram(
+    'gradus_rollout_generation_seconds',
+    'Duration of the generation of one turn, retries included',
+    durationBuckets,
+  );
+  const tokens = metrics.counter(
+    'gradus_rollout_tokens_total',
+    'Tokens of finished rollouts by kind: prompt, model, environment',
+    ['kind'],
+  );
+  const toolCalls = metrics.counter('gradus_rollout_tool_calls_total', 'Tool calls of finished rollouts by outcome', [
+    'outcome',
+  ]);
+  const retried = metrics.counter('gradus_rollout_call_retries_total', 'Calls repeated in place, by what was failing', [
+    'failure',
+  ]);
+  const handedBack = metrics.counter(
+    'gradus_rollout_handed_back_total',
+    'Tasks given back to the queue, by reason: a failure class or drain',
+    ['reason'],
+  );
   const deadLetters = metrics.counter('gradus_rollout_dead_letters_total', 'Tasks that can never be worked on');
-  const mismatches = metrics.counter('gradus_token_mismatches_total', 'Turns whose segments are not the sequence that the engine saw');
-  const unconfirmed = metrics.counter('gradus_rollout_unconfirmed_acks_total', 'Acks that the server did not confirm; the task may come again');
+  const mismatches = metrics.counter(
+    'gradus_token_mismatches_total',
+    'Turns whose segments are not the sequence that the engine saw',
+  );
+  const unconfirmed = metrics.counter(
+    'gradus_rollout_unconfirmed_acks_total',
+    'Acks that the server did not confirm; the task may come again',
+  );
 
   return {
     tasksHeld(count: number): void {
@@ -53,11 +86,17 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       tokens.inc({ kind: 'environment' }, result.environmentTokens);
       toolCalls.inc({ outcome: 'ok' }, result.toolCalls - result.toolFailures);
       toolCalls.inc({ outcome: 'failed' }, result.toolFailures);
-      log.debug({ taskId: result.taskId, failure: failureName(result.failure), reward: result.reward, duplicate }, 'a rollout has its result');
+      log.debug(
+        { taskId: result.taskId, failure: failureName(result.failure), reward: result.reward, duplicate },
+        'a rollout has its result',
+      );
     },
     taskHandedBack(task: RolloutTask, failure: InfrastructureFailure, delayMs: number): void {
       handedBack.inc({ reason: failureName(failure.failure) });
-      log.warn({ taskId: task.taskId, failure: failureName(failure.failure), delayMs, err: failure }, 'a task goes back to the queue');
+      log.warn(
+        { taskId: task.taskId, failure: failureName(failure.failure), delayMs, err: failure },
+        'a task goes back to the queue',
+      );
     },
     taskDrained(taskId: string): void {
       handedBack.inc({ reason: 'drain' });

@@ -19,14 +19,23 @@ import { startWorker } from './worker/run-worker.ts';
 
 const BYTES_PER_MEBIBYTE = 1024 * 1024;
 
-export async function startRollout(config: RolloutConfig, ctx: ServiceContext): Promise<Readonly<Record<string, string>>> {
+export async function startRollout(
+  config: RolloutConfig,
+  ctx: ServiceContext,
+): Promise<Readonly<Record<string, string>>> {
   const { callTimeoutMs: timeoutMs } = config;
   const policy = createGrpcClient(PolicyService, config.policy, { timeoutMs });
   const retrieval = createGrpcClient(RetrievalService, config.retrieval, { timeoutMs });
   const reward = createGrpcClient(RewardService, config.reward, { timeoutMs });
   ctx.defer('clients', () => [policy, retrieval, reward].forEach((client) => client.close()));
 
-  const nats = await connectNats({ url: config.natsUrl, name: `rollout ${config.workerId}`, log: ctx.log, metrics: ctx.metrics, signal: ctx.signal });
+  const nats = await connectNats({
+    url: config.natsUrl,
+    name: `rollout ${config.workerId}`,
+    log: ctx.log,
+    metrics: ctx.metrics,
+    signal: ctx.signal,
+  });
   ctx.defer('nats', () => nats.close());
   await ensureStreams(nats);
 
@@ -42,7 +51,10 @@ export async function startRollout(config: RolloutConfig, ctx: ServiceContext): 
     ports: {
       generate: policy.generate,
       tokens: createTokenSource(policy.tokenize, { maxBytes: config.tokenCacheMebibytes * BYTES_PER_MEBIBYTE }),
-      scores: createScoreBatcher((items) => reward.score({ items }), { maxItems: config.scoreBatchItems, maxWaitMs: config.scoreBatchWaitMs }),
+      scores: createScoreBatcher((items) => reward.score({ items }), {
+        maxItems: config.scoreBatchItems,
+        maxWaitMs: config.scoreBatchWaitMs,
+      }),
       retries: { retries: config.retries, baseDelayMs: config.retryDelayMs },
       events,
     },

@@ -70,7 +70,9 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     const logprobs = tokenIds.map((id) => -(1 + (id % 7)) / 8);
     return {
       tokenIds,
-      text: cut ? decoder.decode(tokenIds, { skip_special_tokens: false, clean_up_tokenization_spaces: false }) : answer.text,
+      text: cut
+        ? decoder.decode(tokenIds, { skip_special_tokens: false, clean_up_tokenization_spaces: false })
+        : answer.text,
       logprobs: answer.corrupt === 'logprobs' ? logprobs.slice(1) : logprobs,
       logprobKind: LogprobKind.TEMPERED,
       finishReason: cut ? (bound === room ? FinishReason.CONTEXT : FinishReason.LENGTH) : FinishReason.STOP,
@@ -83,7 +85,10 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     if (options.frozen?.() === true) await new Promise<never>(() => {});
   };
 
-  const server = createGrpcServer({ log: createLogger({ service: 'scripted-engine', level: 'silent' }), metrics: createMetrics() });
+  const server = createGrpcServer({
+    log: createLogger({ service: 'scripted-engine', level: 'silent' }),
+    metrics: createMetrics(),
+  });
   server.add(EngineService, {
     describe: async () => {
       await answering();

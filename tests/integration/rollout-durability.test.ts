@@ -16,7 +16,14 @@ import { TransientError } from '#shared/errors.ts';
 import { rewardConfig } from '../../services/reward/config.ts';
 import { startReward } from '../../services/reward/service.ts';
 import type { ScriptedAnswer, ScriptedRequest } from '../fakes/scripted-engine.ts';
-import { runId, startInProcess, startRolloutFleet, taskOf, type FleetOptions, type RolloutFleet } from './rollout-fleet.ts';
+import {
+  runId,
+  startInProcess,
+  startRolloutFleet,
+  taskOf,
+  type FleetOptions,
+  type RolloutFleet,
+} from './rollout-fleet.ts';
 
 const root = join(import.meta.dirname, '../..');
 let fleet: RolloutFleet | undefined;
@@ -49,7 +56,8 @@ async function publishAll(to: RolloutFleet, ids: readonly string[]): Promise<voi
 /** Exactly one result for each task, whole, and an empty queue. */
 async function expectAllOnce(by: RolloutFleet, ids: readonly string[], timeoutMs = 45_000): Promise<RolloutResult[]> {
   const found = await Promise.all(ids.map((id) => by.resultOf(id, timeoutMs)));
-  for (const result of found) expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast' });
+  for (const result of found)
+    expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast' });
   await expect.poll(() => by.tasksLeft(), { timeout: 10_000 }).toBe(0);
   expect(by.results.map(({ taskId }) => taskId).sort()).toEqual([...ids].sort());
   for (const result of found) {
@@ -88,10 +96,26 @@ describe('rollouts when things break', () => {
     const running = await start({ script: slowChain(300), workers: 0 });
     const ids = taskIds(12);
     await publishAll(running, ids);
-    const flags = ['--nats-url', running.nats.nc.getServer(), '--policy', running.policy.address, '--retrieval', running.retrieval.address, '--reward', running.reward.address];
-    const child = spawn('node', ['services/rollout/main.ts', ...flags, '--concurrency', '6', '--drain-ms', '2600', '--log-level', 'warn'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const flags = [
+      '--nats-url',
+      running.nats.nc.getServer(),
+      '--policy',
+      running.policy.address,
+      '--retrieval',
+      running.retrieval.address,
+      '--reward',
+      running.reward.address,
+    ];
+    const child = spawn(
+      'node',
+      ['services/rollout/main.ts', ...flags, '--concurrency', '6', '--drain-ms', '2600', '--log-level', 'warn'],
+      { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
-    expect(JSON.parse(line.toString())).toMatchObject({ service: 'rollout', grpc: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
+    expect(JSON.parse(line.toString())).toMatchObject({
+      service: 'rollout',
+      grpc: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+    });
     await expect.poll(() => running.engine.generated.length).toBeGreaterThanOrEqual(6);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
@@ -104,8 +128,20 @@ describe('rollouts when things break', () => {
     const running = await start({ script: slowChain(200), workers: 0 });
     const ids = taskIds(8);
     await publishAll(running, ids);
-    const flags = ['--nats-url', running.nats.nc.getServer(), '--policy', running.policy.address, '--retrieval', running.retrieval.address, '--reward', running.reward.address];
-    const child = spawn('node', ['services/rollout/main.ts', ...flags, '--log-level', 'warn'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+    const flags = [
+      '--nats-url',
+      running.nats.nc.getServer(),
+      '--policy',
+      running.policy.address,
+      '--retrieval',
+      running.retrieval.address,
+      '--reward',
+      running.reward.address,
+    ];
+    const child = spawn('node', ['services/rollout/main.ts', ...flags, '--log-level', 'warn'], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(8);
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -118,9 +154,16 @@ describe('rollouts when things break', () => {
     await running.reward.stop();
     await running.publish(taskOf('unscored'));
     const result = await running.resultOf('unscored');
-    expect(result).toMatchObject({ failure: FailureClass.REWARD_UNAVAILABLE, trajectorySequence: 0n, rewards: {}, attempt: 0 });
+    expect(result).toMatchObject({
+      failure: FailureClass.REWARD_UNAVAILABLE,
+      trajectorySequence: 0n,
+      rewards: {},
+      attempt: 0,
+    });
     expect(result.reward).toBeUndefined();
-    expect(running.engine.generated.filter(({ sessionId, turn }) => sessionId === 'unscored' && turn === 0)).toHaveLength(2);
+    expect(
+      running.engine.generated.filter(({ sessionId, turn }) => sessionId === 'unscored' && turn === 0),
+    ).toHaveLength(2);
   });
 
   it('P2: a reward service that comes back in time is waited for', async () => {
@@ -176,7 +219,9 @@ describe('rollouts when things break', () => {
     });
     await publishAll(running, ['steady']);
     await expectAllOnce(running, ['steady']);
-    const second = running.engine.generated.filter(({ turn }) => turn === 1).map(({ request }) => ({ ids: request.tokenIds, seed: request.sampling?.seed }));
+    const second = running.engine.generated
+      .filter(({ turn }) => turn === 1)
+      .map(({ request }) => ({ ids: request.tokenIds, seed: request.sampling?.seed }));
     expect(second.length).toBe(3);
     expect(new Set(second.map((one) => `${one.ids.join()}:${one.seed}`)).size).toBe(1);
     expect(running.engine.generated.filter(({ turn }) => turn === 0)).toHaveLength(1);
@@ -184,8 +229,20 @@ describe('rollouts when things break', () => {
 
   it('P1, P4: a result points at its own tokens, even when an earlier delivery left others under the same message id', async () => {
     const running = await start({ script: slowChain(0), workers: 0 });
-    const stale = create(TrajectorySchema, { runId, taskId: 'twice', segments: [promptSegment('x', [1])], tokenizerHash: 'x', sequenceDigest: sequenceDigest([1]) });
-    await publishBytes(running.nats, subjects.trajectory(runId), await encodeTrajectory(stale), { messageId: `${runId}:twice:0:t` }, 'a stale trajectory');
+    const stale = create(TrajectorySchema, {
+      runId,
+      taskId: 'twice',
+      segments: [promptSegment('x', [1])],
+      tokenizerHash: 'x',
+      sequenceDigest: sequenceDigest([1]),
+    });
+    await publishBytes(
+      running.nats,
+      subjects.trajectory(runId),
+      await encodeTrajectory(stale),
+      { messageId: `${runId}:twice:0:t` },
+      'a stale trajectory',
+    );
     await running.addWorker();
     await publishAll(running, ['twice']);
     await expectAllOnce(running, ['twice']);

@@ -60,7 +60,11 @@ export async function startInProcess<C>(
 export const pages = [
   { id: '0042', title: 'Halvard Brontley', text: 'Halvard Brontley was born in Ostwick Marrow.' },
   { id: '1733', title: 'Ostwick Marrow', text: 'Ostwick Marrow is a town in Verland Coast.' },
-  { id: '0007', title: 'Talmere Foundry', text: `Talmere Foundry was founded by Edric Vandermoor. ${'It employs 250 people. '.repeat(80)}` },
+  {
+    id: '0007',
+    title: 'Talmere Foundry',
+    text: `Talmere Foundry was founded by Edric Vandermoor. ${'It employs 250 people. '.repeat(80)}`,
+  },
 ];
 
 export interface FleetOptions {
@@ -85,7 +89,12 @@ export function taskOf(taskId: string, overrides: TaskOverrides = {}): RolloutTa
     stage: 'tool-use',
     purpose: Purpose.TRAIN,
     environment: 'search',
-    question: { id: 'q1', question: 'What is the country of the birthplace of Halvard Brontley?', answers: ['Verland Coast', 'the Coast'], hops: 2 },
+    question: {
+      id: 'q1',
+      question: 'What is the country of the birthplace of Halvard Brontley?',
+      answers: ['Verland Coast', 'the Coast'],
+      hops: 2,
+    },
     sampling: { temperature: 1, maxNewTokens: 64, seed: 11n },
     limits: { contextTokens: 512, maxTurns: 6, toolTimeoutMs: 1_000, turnTimeoutMs: 5_000, rolloutTimeoutMs: 20_000 },
     rewards: [
@@ -113,10 +122,18 @@ export async function startRolloutFleet(options: FleetOptions) {
 
   const engine = await startScriptedEngine({ tokenizer: tokenizerPath, script: options.script });
   cleanups.push(() => engine.kill());
-  const policy = await startInProcess(startPolicy, policyConfig, { engines: [engine.address], tokenizer: tokenizerPath, probeIntervalMs: 200 });
+  const policy = await startInProcess(startPolicy, policyConfig, {
+    engines: [engine.address],
+    tokenizer: tokenizerPath,
+    probeIntervalMs: 200,
+  });
   const retrieval = await startInProcess(startRetrieval, retrievalConfig, { corpus });
   const reward = await startInProcess(startReward, rewardConfig, {});
-  cleanups.push(() => policy.stop(), () => retrieval.stop(), () => reward.stop());
+  cleanups.push(
+    () => policy.stop(),
+    () => retrieval.stop(),
+    () => reward.stop(),
+  );
 
   const addWorker = async (overrides: Partial<RolloutConfig> = {}) => {
     const worker = await startInProcess(startRollout, rolloutConfig, {
@@ -162,16 +179,22 @@ export async function startRolloutFleet(options: FleetOptions) {
     /** Every result on the stream so far, duplicates included. */
     results: results as readonly RolloutResult[],
     async publish(task: RolloutTask): Promise<void> {
-      await publishMessage(nats, subjects.task(runId, 'train'), RolloutTaskSchema, task, { messageId: `${runId}:${task.taskId}:${task.attempt}` });
+      await publishMessage(nats, subjects.task(runId, 'train'), RolloutTaskSchema, task, {
+        messageId: `${runId}:${task.taskId}:${task.attempt}`,
+      });
     },
-    publishRaw: (data: Uint8Array) => publishBytes(nats, subjects.task(runId, 'train'), data, { messageId: `raw-${data.length}` }, 'a test'),
+    publishRaw: (data: Uint8Array) =>
+      publishBytes(nats, subjects.task(runId, 'train'), data, { messageId: `raw-${data.length}` }, 'a test'),
     /** The first result of a task. Fails after `timeoutMs` with what there is. */
     async resultOf(taskId: string, timeoutMs = 20_000): Promise<RolloutResult> {
       const deadline = performance.now() + timeoutMs;
       for (;;) {
         const found = results.find((result) => result.taskId === taskId);
         if (found !== undefined) return found;
-        if (performance.now() > deadline) throw new Error(`no result for ${taskId}; there are ${results.map((result) => result.taskId).join(', ') || 'none'}`);
+        if (performance.now() > deadline)
+          throw new Error(
+            `no result for ${taskId}; there are ${results.map((result) => result.taskId).join(', ') || 'none'}`,
+          );
         await new Promise<void>((resolve) => {
           const timer = setTimeout(done, 50);
           function done(): void {

@@ -52,13 +52,28 @@ describe('a rollout', () => {
 
   it('P4: leaves a trajectory whose segments are the sequence that the engine saw, to the token', async () => {
     const result = await play('chain-1');
-    expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast', reward: 1.5, turns: 3, toolCalls: 2, toolFailures: 0, workerId: 'worker-test' });
+    expect(result).toMatchObject({
+      failure: FailureClass.UNSPECIFIED,
+      prediction: 'Verland Coast',
+      reward: 1.5,
+      turns: 3,
+      toolCalls: 2,
+      toolFailures: 0,
+      workerId: 'worker-test',
+    });
     expect(result.rewards).toMatchObject({ exact_match: 1, tool_success: 1 });
 
     const trajectory = await fleet.trajectoryOf(result);
     checkTrajectory(trajectory);
     const { PROMPT, MODEL, ENVIRONMENT } = SegmentKind;
-    expect(trajectory.segments.map(({ kind }) => kind)).toEqual([PROMPT, MODEL, ENVIRONMENT, MODEL, ENVIRONMENT, MODEL]);
+    expect(trajectory.segments.map(({ kind }) => kind)).toEqual([
+      PROMPT,
+      MODEL,
+      ENVIRONMENT,
+      MODEL,
+      ENVIRONMENT,
+      MODEL,
+    ]);
     const tokens = concatenateTokens(trajectory.segments);
     const last = fleet.engine.generated.findLast(({ sessionId }) => sessionId === 'chain-1');
     expect(tokens.slice(0, last?.request.tokenIds.length)).toEqual(last?.request.tokenIds);
@@ -74,7 +89,9 @@ describe('a rollout', () => {
 
   it('P8: draws turn t with a seed that follows from the task and t alone', async () => {
     await play('chain-2', { sampling: { temperature: 1, maxNewTokens: 64, seed: 99n } });
-    const seeds = fleet.engine.generated.filter(({ sessionId }) => sessionId === 'chain-2').map(({ request }) => request.sampling?.seed);
+    const seeds = fleet.engine.generated
+      .filter(({ sessionId }) => sessionId === 'chain-2')
+      .map(({ request }) => request.sampling?.seed);
     expect(seeds).toEqual([turnSeed(99n, 0), turnSeed(99n, 1), turnSeed(99n, 2)]);
     expect(new Set([...seeds, turnSeed(100n, 0), turnSeed(98n, 1)]).size).toBe(5);
   });
@@ -85,18 +102,25 @@ describe('a rollout', () => {
   });
 
   it('gets a reward of 0 for a wrong answer, which is not the same as none', async () => {
-    expect(await play('wrong-1')).toMatchObject({ failure: FailureClass.UNSPECIFIED, reward: 0, prediction: 'Ostwick Marrow' });
+    expect(await play('wrong-1')).toMatchObject({
+      failure: FailureClass.UNSPECIFIED,
+      reward: 0,
+      prediction: 'Ostwick Marrow',
+    });
   });
 
-  it.each(['brokenXml', 'brokenJson', 'unknownTool', 'twoCalls', 'noSuchId'])('goes on after %s with a notice to the policy, and is rewarded as it behaved', async (name) => {
-    const result = await play(`${name}-1`);
-    expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast', turns: 2 });
-    expect(result.reward).toBeGreaterThanOrEqual(1);
-    expect(result.rewards['tool_success']).toBeLessThan(1);
-    const trajectory = await fleet.trajectoryOf(result);
-    checkTrajectory(trajectory);
-    expect(trajectory.segments[2]?.text).toMatch(/<result> error: /);
-  });
+  it.each(['brokenXml', 'brokenJson', 'unknownTool', 'twoCalls', 'noSuchId'])(
+    'goes on after %s with a notice to the policy, and is rewarded as it behaved',
+    async (name) => {
+      const result = await play(`${name}-1`);
+      expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast', turns: 2 });
+      expect(result.reward).toBeGreaterThanOrEqual(1);
+      expect(result.rewards['tool_success']).toBeLessThan(1);
+      const trajectory = await fleet.trajectoryOf(result);
+      checkTrajectory(trajectory);
+      expect(trajectory.segments[2]?.text).toMatch(/<result> error: /);
+    },
+  );
 
   it.each(['nothing', 'prose'])('ends as malformed when the policy writes %s again and again', async (name) => {
     const result = await play(`${name}-1`);
@@ -121,7 +145,13 @@ describe('a rollout', () => {
 
   it('P4: ends with an overflow when a tool result does not fit, which is then not part of the sequence', async () => {
     const result = await play('bigResult-1');
-    expect(result).toMatchObject({ failure: FailureClass.CONTEXT_OVERFLOW, truncated: false, turns: 1, environmentTokens: 0, reward: 0.5 });
+    expect(result).toMatchObject({
+      failure: FailureClass.CONTEXT_OVERFLOW,
+      truncated: false,
+      turns: 1,
+      environmentTokens: 0,
+      reward: 0.5,
+    });
     const trajectory = await fleet.trajectoryOf(result);
     checkTrajectory(trajectory);
     expect(trajectory.segments.map(({ kind }) => kind)).toEqual([SegmentKind.PROMPT, SegmentKind.MODEL]);
@@ -129,7 +159,12 @@ describe('a rollout', () => {
 
   it('ends with an overflow when the prompt alone does not fit', async () => {
     const limits = { contextTokens: 8, maxTurns: 6, toolTimeoutMs: 100, turnTimeoutMs: 500, rolloutTimeoutMs: 1000 };
-    expect(await play('chain-4', { limits })).toMatchObject({ failure: FailureClass.CONTEXT_OVERFLOW, turns: 0, modelTokens: 0, reward: 0 });
+    expect(await play('chain-4', { limits })).toMatchObject({
+      failure: FailureClass.CONTEXT_OVERFLOW,
+      turns: 0,
+      modelTokens: 0,
+      reward: 0,
+    });
   });
 
   it('ends at the turn limit', async () => {
@@ -140,13 +175,16 @@ describe('a rollout', () => {
     ['mismatch', /the engine's sequence is not the concatenation of the segments/],
     ['badLogprobs', /gave \d+ logprobs for \d+ tokens/],
     ['noVersion', /did not say which policy version wrote/],
-  ])('P2, P4: an engine with a %s is a failure of the platform: tried again, then absent, never a reward', async (name, detail) => {
-    const result = await play(`${name}-1`);
-    expect(result).toMatchObject({ failure: FailureClass.INTERNAL, trajectorySequence: 0n, rewards: {} });
-    expect(result.reward).toBeUndefined();
-    expect(result.failureDetail).toMatch(detail);
-    expect(fleet.engine.generated.filter(({ sessionId }) => sessionId === `${name}-1`)).toHaveLength(5);
-  });
+  ])(
+    'P2, P4: an engine with a %s is a failure of the platform: tried again, then absent, never a reward',
+    async (name, detail) => {
+      const result = await play(`${name}-1`);
+      expect(result).toMatchObject({ failure: FailureClass.INTERNAL, trajectorySequence: 0n, rewards: {} });
+      expect(result.reward).toBeUndefined();
+      expect(result.failureDetail).toMatch(detail);
+      expect(fleet.engine.generated.filter(({ sessionId }) => sessionId === `${name}-1`)).toHaveLength(5);
+    },
+  );
 
   it('counts sequences that differ from the engine', async () => {
     expect(await fleet.workers[0]?.metrics.render()).toMatch(/gradus_token_mismatches_total 5/);
@@ -155,7 +193,10 @@ describe('a rollout', () => {
   it('P3: a turn over its deadline is stopped on the engine and belongs to the policy service', async () => {
     const limits = { contextTokens: 512, maxTurns: 6, toolTimeoutMs: 20, turnTimeoutMs: 50, rolloutTimeoutMs: 5000 };
     const result = await play('slow-1', { limits });
-    expect(result).toMatchObject({ failure: FailureClass.POLICY_UNAVAILABLE, failureDetail: expect.stringContaining('took longer than 50 ms') });
+    expect(result).toMatchObject({
+      failure: FailureClass.POLICY_UNAVAILABLE,
+      failureDetail: expect.stringContaining('took longer than 50 ms'),
+    });
     expect(result.reward).toBeUndefined();
     await expect.poll(() => fleet.engine.counts().running).toBe(0);
   });
@@ -169,7 +210,9 @@ describe('a rollout', () => {
 
   it('buries what is no task, with the reason, and goes on', async () => {
     await fleet.publishRaw(Buffer.from('this is not a task'));
-    await expect.poll(async () => (await fleet.deadLetters()).map(({ reason }) => reason)).toContainEqual(expect.stringMatching(/task of 18 bytes is not a gradus\.rollout\.v1\.RolloutTask/));
+    await expect
+      .poll(async () => (await fleet.deadLetters()).map(({ reason }) => reason))
+      .toContainEqual(expect.stringMatching(/task of 18 bytes is not a gradus\.rollout\.v1\.RolloutTask/));
     expect(await play('chain-5')).toMatchObject({ prediction: 'Verland Coast' });
   });
 
@@ -177,7 +220,11 @@ describe('a rollout', () => {
     ['an unknown environment', { environment: 'chess' }, /environment 'chess' is unknown; this worker has: search/],
     ['options that the environment refuses', { environmentOptionsJson: '{"topK": 0}' }, /environment search: topK/],
     ['options that are not JSON', { environmentOptionsJson: '{' }, /environment_options_json is not JSON/],
-    ['deadlines in the wrong order', { limits: { contextTokens: 9, maxTurns: 1, toolTimeoutMs: 9, turnTimeoutMs: 5, rolloutTimeoutMs: 6 } }, /tool_timeout_ms is 9; it must be less than turn_timeout_ms \(5\)/],
+    [
+      'deadlines in the wrong order',
+      { limits: { contextTokens: 9, maxTurns: 1, toolTimeoutMs: 9, turnTimeoutMs: 5, rolloutTimeoutMs: 6 } },
+      /tool_timeout_ms is 9; it must be less than turn_timeout_ms \(5\)/,
+    ],
     ['no answers', { question: { id: 'q', question: 'Who?', answers: [] } }, /question\.answers is empty/],
     ['an unknown scorer', { rewards: [{ name: 'charm', weight: 1 }] }, /charm/],
   ])('P2: tells whoever asked about %s at once, without a reward', async (name, overrides, reason) => {

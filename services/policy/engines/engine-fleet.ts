@@ -29,8 +29,16 @@ export interface EngineFleet {
   /** On the session's engine, or on another one when that fails. */
   generate(request: GenerateInit, signal: AbortSignal): Promise<GenerateResponse>;
   /** Loads on all engines. One that fails is not used until it has loaded too. Throws when all fail. */
-  loadVersion(version: bigint, weightsPath: string): Promise<{ readonly version: bigint; readonly carriedOver: number }>;
-  describe(): { readonly engines: readonly DescribeResponse[]; readonly version: bigint; readonly running: number; readonly queued: number };
+  loadVersion(
+    version: bigint,
+    weightsPath: string,
+  ): Promise<{ readonly version: bigint; readonly carriedOver: number }>;
+  describe(): {
+    readonly engines: readonly DescribeResponse[];
+    readonly version: bigint;
+    readonly running: number;
+    readonly queued: number;
+  };
   /** Asks every engine once. Throws TerminalError when one answers with a wrong tokenizer. */
   start(): Promise<void>;
   close(): void;
@@ -72,7 +80,11 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
 
   function takeForDead(index: number, engine: Engine, error: Error): void {
     suspend(index, engine, error);
-    engine.life.abort(new TransientError('unavailable', `engine ${engine.connection.address} is down: ${error.message}`, { cause: error }));
+    engine.life.abort(
+      new TransientError('unavailable', `engine ${engine.connection.address} is down: ${error.message}`, {
+        cause: error,
+      }),
+    );
     engine.life = new AbortController();
   }
 
@@ -132,7 +144,8 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
         if (callSignal.aborted || !(died || error instanceof TransientError)) throw error;
         failed.add(lease.engine);
         events.requestMoved(engine.connection.address, error);
-        if (!died && error instanceof TransientError && error.code === 'unavailable') suspend(lease.engine, engine, error);
+        if (!died && error instanceof TransientError && error.code === 'unavailable')
+          suspend(lease.engine, engine, error);
         // Busy everywhere: say so, with the engine's own advice on when to come back.
         if (failed.size === engines.length && error instanceof TransientError) throw error;
       } finally {
@@ -143,7 +156,9 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
 
   async function loadOnAll(version: bigint, weightsPath: string): Promise<{ version: bigint; carriedOver: number }> {
     const outcomes = await Promise.allSettled(
-      engines.map((engine) => engine.connection.loadVersion({ version, weightsPath }, { timeoutMs: options.loadTimeoutMs, signal })),
+      engines.map((engine) =>
+        engine.connection.loadVersion({ version, weightsPath }, { timeoutMs: options.loadTimeoutMs, signal }),
+      ),
     );
     const failures: Error[] = [];
     let carriedOver = 0;
@@ -175,9 +190,14 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
       return mine;
     },
     describe() {
-      const up = engines.flatMap(({ description }, index) => (description !== undefined && pool.isUp(index) ? [description] : []));
+      const up = engines.flatMap(({ description }, index) =>
+        description !== undefined && pool.isUp(index) ? [description] : [],
+      );
       const counts = pool.counts();
-      const oldest = up.reduce<bigint | undefined>((least, { version }) => (least === undefined || version < least ? version : least), undefined);
+      const oldest = up.reduce<bigint | undefined>(
+        (least, { version }) => (least === undefined || version < least ? version : least),
+        undefined,
+      );
       return { engines: up, version: wanted?.version ?? oldest ?? 0n, running: counts.inFlight, queued: counts.queued };
     },
     async start() {
@@ -197,5 +217,7 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
 /** A call that ended as cancelled although its caller did not cancel was cut off by the engine's end. */
 function moveableError(thrown: unknown, address: string): GradusError {
   const error = errorFrom(thrown);
-  return error.code === 'cancelled' ? new TransientError('unavailable', `engine ${address} dropped the call`, { cause: error }) : error;
+  return error.code === 'cancelled'
+    ? new TransientError('unavailable', `engine ${address} dropped the call`, { cause: error })
+    : error;
 }

@@ -9,7 +9,8 @@ function poolOf(options: Partial<EnginePoolOptions> = {}): EnginePool {
 
 const none: ReadonlySet<number> = new Set();
 const { signal } = new AbortController();
-const ask = (pool: EnginePool, session: string, exclude = none, by = signal) => pool.acquire(session, { exclude, signal: by });
+const ask = (pool: EnginePool, session: string, exclude = none, by = signal) =>
+  pool.acquire(session, { exclude, signal: by });
 
 describe('engine pool', () => {
   it('sends a session to the engine it had, and new sessions to the least loaded', async () => {
@@ -37,7 +38,11 @@ describe('engine pool', () => {
     const order: string[] = [];
     const second = ask(pool, 'b').then((next) => (order.push('b'), next));
     const third = ask(pool, 'c').then((next) => (order.push('c'), next));
-    await expect(ask(pool, 'd')).rejects.toMatchObject({ name: 'TransientError', code: 'resource_exhausted', retryAfterMs: 250 });
+    await expect(ask(pool, 'd')).rejects.toMatchObject({
+      name: 'TransientError',
+      code: 'resource_exhausted',
+      retryAfterMs: 250,
+    });
     expect(pool.counts()).toEqual({ up: 1, inFlight: 1, queued: 2 });
     lease.release();
     lease.release();

@@ -21,7 +21,10 @@ export interface EnginePool {
    * Waits in line when all are full. Throws TransientError: `unavailable` when no engine outside `exclude` is up,
    * `resource_exhausted` when the line is full.
    */
-  acquire(sessionId: string, options: { readonly exclude: ReadonlySet<number>; readonly signal: AbortSignal }): Promise<EngineLease>;
+  acquire(
+    sessionId: string,
+    options: { readonly exclude: ReadonlySet<number>; readonly signal: AbortSignal },
+  ): Promise<EngineLease>;
   /** Nobody is routed to an engine that is down; its sessions move when they next ask. */
   setUp(engine: number, up: boolean): void;
   isUp(engine: number): boolean;
@@ -41,7 +44,8 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
   const sessions = new Map<string, number>();
   const waiting = new Set<Waiter>();
 
-  const eligible = (index: number, exclude: ReadonlySet<number>): boolean => engines[index]?.up === true && !exclude.has(index);
+  const eligible = (index: number, exclude: ReadonlySet<number>): boolean =>
+    engines[index]?.up === true && !exclude.has(index);
   const hasRoom = (index: number): boolean => (engines[index]?.inFlight ?? Infinity) < options.maxInFlightPerEngine;
 
   function choose(sessionId: string, exclude: ReadonlySet<number>): number | undefined {
@@ -77,7 +81,11 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
   }
 
   const unavailable = (): TransientError =>
-    new TransientError('unavailable', `no engine is up that has not failed this request (${engines.length} configured)`, { retryAfterMs: 500 });
+    new TransientError(
+      'unavailable',
+      `no engine is up that has not failed this request (${engines.length} configured)`,
+      { retryAfterMs: 500 },
+    );
 
   function serveWaiting(): void {
     for (const waiter of waiting) {
@@ -96,19 +104,30 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
 
   return {
     async acquire(sessionId, { exclude, signal }) {
-      if (signal.aborted) throw new CancelledError('cancelled', 'the request was cancelled before it reached an engine', { cause: signal.reason });
+      if (signal.aborted)
+        throw new CancelledError('cancelled', 'the request was cancelled before it reached an engine', {
+          cause: signal.reason,
+        });
       if (!engines.some((_, index) => eligible(index, exclude))) throw unavailable();
       const index = waiting.size === 0 ? choose(sessionId, exclude) : undefined;
       if (index !== undefined) return lease(sessionId, index);
       if (waiting.size >= options.maxQueued) {
-        throw new TransientError('resource_exhausted', `all engines are busy and ${waiting.size} requests wait already (limit ${options.maxQueued})`, {
-          retryAfterMs: 250,
-        });
+        throw new TransientError(
+          'resource_exhausted',
+          `all engines are busy and ${waiting.size} requests wait already (limit ${options.maxQueued})`,
+          {
+            retryAfterMs: 250,
+          },
+        );
       }
       return await new Promise<EngineLease>((resolve, reject) => {
         const onAbort = (): void => {
           waiting.delete(waiter);
-          reject(new CancelledError('cancelled', 'the request was cancelled while it waited for an engine', { cause: signal.reason }));
+          reject(
+            new CancelledError('cancelled', 'the request was cancelled while it waited for an engine', {
+              cause: signal.reason,
+            }),
+          );
         };
         const settle =
           <T>(then: (value: T) => void) =>

@@ -4,7 +4,11 @@ import type { PolicyContext } from '../service.ts';
 
 const MAX_STOP_STRINGS = 16;
 
-export async function generate({ fleet, events }: PolicyContext, request: GenerateRequest, signal: AbortSignal): Promise<GenerateResponse> {
+export async function generate(
+  { fleet, events }: PolicyContext,
+  request: GenerateRequest,
+  signal: AbortSignal,
+): Promise<GenerateResponse> {
   checkGenerateRequest(request);
   const startedAt = performance.now();
   try {
@@ -21,7 +25,13 @@ export async function generate({ fleet, events }: PolicyContext, request: Genera
 }
 
 /** The bounds of policy.proto and trajectory.proto; engines trust them. Throws TerminalError that names the field. */
-export function checkGenerateRequest({ requestId, sessionId, tokenIds, contextTokens, sampling }: GenerateRequest): void {
+export function checkGenerateRequest({
+  requestId,
+  sessionId,
+  tokenIds,
+  contextTokens,
+  sampling,
+}: GenerateRequest): void {
   const fail = (field: string, problem: string): never => {
     throw new TerminalError('invalid_argument', `Generate: ${field} ${problem}`, { details: { field } });
   };
@@ -29,12 +39,17 @@ export function checkGenerateRequest({ requestId, sessionId, tokenIds, contextTo
   if (sessionId === '') fail('session_id', 'is empty; give the id of the rollout');
   if (tokenIds.length === 0) fail('token_ids', 'is empty; give the sequence so far');
   if (contextTokens <= tokenIds.length) {
-    fail('context_tokens', `is ${contextTokens}, but token_ids has ${tokenIds.length} already; it must leave room for a token`);
+    fail(
+      'context_tokens',
+      `is ${contextTokens}, but token_ids has ${tokenIds.length} already; it must leave room for a token`,
+    );
   }
   if (sampling === undefined) return fail('sampling', 'is missing');
-  if (!(sampling.temperature >= 0 && sampling.temperature <= 10)) fail('sampling.temperature', `is ${sampling.temperature}; it must be 0..10`);
+  if (!(sampling.temperature >= 0 && sampling.temperature <= 10))
+    fail('sampling.temperature', `is ${sampling.temperature}; it must be 0..10`);
   if (!(sampling.topP >= 0 && sampling.topP <= 1)) fail('sampling.top_p', `is ${sampling.topP}; it must be 0..1`);
   if (sampling.maxNewTokens === 0) fail('sampling.max_new_tokens', 'is 0; it must be at least 1');
-  if (sampling.stop.length > MAX_STOP_STRINGS) fail('sampling.stop', `has ${sampling.stop.length} strings; at most ${MAX_STOP_STRINGS}`);
+  if (sampling.stop.length > MAX_STOP_STRINGS)
+    fail('sampling.stop', `has ${sampling.stop.length} strings; at most ${MAX_STOP_STRINGS}`);
   if (sampling.stop.includes('')) fail('sampling.stop', 'holds an empty string');
 }

@@ -3,9 +3,15 @@ import type { LoadVersionRequest, LoadVersionResponseSchema } from '#proto/polic
 import { TerminalError } from '#shared/errors.ts';
 import type { PolicyContext } from '../service.ts';
 
-export async function loadVersion({ fleet }: PolicyContext, request: LoadVersionRequest): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
+export async function loadVersion(
+  { fleet }: PolicyContext,
+  request: LoadVersionRequest,
+): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
   if (request.weightsPath === '') {
-    throw new TerminalError('invalid_argument', 'LoadVersion: weights_path is empty; give the directory with model.safetensors');
+    throw new TerminalError(
+      'invalid_argument',
+      'LoadVersion: weights_path is empty; give the directory with model.safetensors',
+    );
   }
   return await fleet.loadVersion(request.version, request.weightsPath);
 }

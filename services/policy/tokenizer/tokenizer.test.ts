@@ -20,20 +20,33 @@ describe('tokenizer', () => {
     expect((await loadTokenizer(fixture)).encode(text)).toEqual(ids);
   });
 
-  it.runIf(existsSync(python) && existsSync(nano))('P4: gives the ids that Python gives with the nano policy\'s tokenizer', async () => {
-    const texts = [...golden.map(({ text }) => text), ...readFileSync(join(root, 'README.md'), 'utf8').split('\n')];
-    const script = 'import json,sys; from tokenizers import Tokenizer as T; t=T.from_file(sys.argv[1]); print(json.dumps([t.encode(x,add_special_tokens=False).ids for x in json.load(sys.stdin)]))';
-    const expected: unknown = JSON.parse(execFileSync(python, ['-c', script, nano], { input: JSON.stringify(texts), encoding: 'utf8' }));
-    const tokenizer = await loadTokenizer(nano);
-    expect(texts.map((text) => tokenizer.encode(text))).toEqual(expected);
-  });
+  it.runIf(existsSync(python) && existsSync(nano))(
+    "P4: gives the ids that Python gives with the nano policy's tokenizer",
+    async () => {
+      const texts = [
+        ...golden.map(({ text }) => text),
+        ...readFileSync(join(import.meta.dirname, '../README.md'), 'utf8').split('\n'),
+      ];
+      const script =
+        'import json,sys; from tokenizers import Tokenizer as T; t=T.from_file(sys.argv[1]); print(json.dumps([t.encode(x,add_special_tokens=False).ids for x in json.load(sys.stdin)]))';
+      const expected: unknown = JSON.parse(
+        execFileSync(python, ['-c', script, nano], { input: JSON.stringify(texts), encoding: 'utf8' }),
+      );
+      const tokenizer = await loadTokenizer(nano);
+      expect(texts.map((text) => tokenizer.encode(text))).toEqual(expected);
+    },
+  );
 
   it('names its file by SHA-256, as sha256sum prints it', async () => {
-    expect((await loadTokenizer(fixture)).hash).toBe(execFileSync('sha256sum', [fixture], { encoding: 'utf8' }).slice(0, 64));
+    expect((await loadTokenizer(fixture)).hash).toBe(
+      execFileSync('sha256sum', [fixture], { encoding: 'utf8' }).slice(0, 64),
+    );
   });
 
   it('names the file that is missing or is not a tokenizer', async () => {
-    await expect(loadTokenizer('/nowhere/tokenizer.json')).rejects.toThrow(/cannot read \/nowhere\/tokenizer\.json; give the path/);
+    await expect(loadTokenizer('/nowhere/tokenizer.json')).rejects.toThrow(
+      /cannot read \/nowhere\/tokenizer\.json; give the path/,
+    );
     const broken = join(await mkdtemp(join(tmpdir(), 'gradus-tokenizer-')), 'tokenizer.json');
     await writeFile(broken, '{"version": "1.0"}');
     await expect(loadTokenizer(broken)).rejects.toThrow(/is not a Hugging Face tokenizer\.json/);

@@ -17,7 +17,9 @@ export interface Tokenizer {
 /** Reads a Hugging Face tokenizer.json. Throws TerminalError that names the file and what is wrong with it. */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const content = await readFile(path).catch((cause: unknown) => {
-    throw new TerminalError('not_found', `tokenizer: cannot read ${path}; give the path of a tokenizer.json`, { cause });
+    throw new TerminalError('not_found', `tokenizer: cannot read ${path}; give the path of a tokenizer.json`, {
+      cause,
+    });
   });
   const model = buildTokenizer(path, content);
   return {
@@ -26,7 +28,10 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
     encode(text) {
       if (text.length === 0) return [];
       if (Buffer.byteLength(text) > MAX_TEXT_BYTES) {
-        throw new TerminalError('invalid_argument', `text has ${Buffer.byteLength(text)} bytes; at most ${MAX_TEXT_BYTES} are tokenised at once`);
+        throw new TerminalError(
+          'invalid_argument',
+          `text has ${Buffer.byteLength(text)} bytes; at most ${MAX_TEXT_BYTES} are tokenised at once`,
+        );
       }
       return model.encode(text, { add_special_tokens: false }).ids;
     },
@@ -40,6 +45,8 @@ function buildTokenizer(path: string, content: Buffer): HuggingFaceTokenizer {
     return new HuggingFaceTokenizer(parsed, {});
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TerminalError('invalid_argument', `tokenizer: ${path} is not a Hugging Face tokenizer.json: ${why}`, { cause });
+    throw new TerminalError('invalid_argument', `tokenizer: ${path} is not a Hugging Face tokenizer.json: ${why}`, {
+      cause,
+    });
   }
 }

@@ -17,7 +17,11 @@ export class InfrastructureFailure extends Error {
   readonly failure: InfrastructureClass;
   readonly retryable: boolean;
 
-  constructor(failure: InfrastructureClass, message: string, options?: { readonly cause?: unknown; readonly retryable?: boolean }) {
+  constructor(
+    failure: InfrastructureClass,
+    message: string,
+    options?: { readonly cause?: unknown; readonly retryable?: boolean },
+  ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.failure = failure;
     this.retryable = options?.retryable ?? true;
@@ -25,8 +29,13 @@ export class InfrastructureFailure extends Error {
 }
 
 /** A fault of one process may not be one of another; a refused request is refused everywhere. */
-export function infrastructureFailureFrom(failure: InfrastructureClass, what: string, error: GradusError): InfrastructureFailure {
-  if (!(error instanceof TerminalError)) return new InfrastructureFailure(failure, `${what}: ${error.message}`, { cause: error });
+export function infrastructureFailureFrom(
+  failure: InfrastructureClass,
+  what: string,
+  error: GradusError,
+): InfrastructureFailure {
+  if (!(error instanceof TerminalError))
+    return new InfrastructureFailure(failure, `${what}: ${error.message}`, { cause: error });
   return new InfrastructureFailure(FailureClass.INTERNAL, `${what}: ${error.message}`, {
     cause: error,
     retryable: error.code === 'internal' || error.code === 'data_loss',

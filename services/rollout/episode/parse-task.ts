@@ -1,5 +1,11 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { Purpose, RolloutTaskSchema, type Question, type RolloutLimits, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import {
+  Purpose,
+  RolloutTaskSchema,
+  type Question,
+  type RolloutLimits,
+  type RolloutTask,
+} from '#proto/rollout/v1/task_pb.ts';
 import type { Sampling } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 
@@ -18,14 +24,20 @@ export function decodeTask(data: Uint8Array): RolloutTask {
     return fromBinary(RolloutTaskSchema, data);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TerminalError('data_loss', `task of ${data.length} bytes is not a gradus.rollout.v1.RolloutTask: ${why}`, { cause });
+    throw new TerminalError(
+      'data_loss',
+      `task of ${data.length} bytes is not a gradus.rollout.v1.RolloutTask: ${why}`,
+      { cause },
+    );
   }
 }
 
 /** Throws TerminalError('invalid_argument') that names the field, its value and what it must be. */
 export function parseTask(task: RolloutTask): ParsedTask {
   const fail = (field: string, problem: string): never => {
-    throw new TerminalError('invalid_argument', `task ${task.taskId || '(no task id)'}: ${field} ${problem}`, { details: { field } });
+    throw new TerminalError('invalid_argument', `task ${task.taskId || '(no task id)'}: ${field} ${problem}`, {
+      details: { field },
+    });
   };
   if (task.runId === '') fail('run_id', 'is empty');
   if (task.taskId === '') fail('task_id', 'is empty');
@@ -52,7 +64,10 @@ function checkLimits(limits: RolloutLimits, fail: Fail): void {
     fail('limits.tool_timeout_ms', `is ${toolTimeoutMs}; it must be less than turn_timeout_ms (${turnTimeoutMs})`);
   }
   if (turnTimeoutMs >= rolloutTimeoutMs) {
-    fail('limits.turn_timeout_ms', `is ${turnTimeoutMs}; it must be less than rollout_timeout_ms (${rolloutTimeoutMs})`);
+    fail(
+      'limits.turn_timeout_ms',
+      `is ${turnTimeoutMs}; it must be less than rollout_timeout_ms (${rolloutTimeoutMs})`,
+    );
   }
 }
 

@@ -39,5 +39,7 @@ export async function retryInPlace<T>(
 /** A call that ended as cancelled or too late, although this side still waits, was cut off by the other side. */
 function retryableError(thrown: unknown, signal: AbortSignal): GradusError {
   const error = errorFrom(thrown);
-  return error instanceof CancelledError && !signal.aborted ? new TransientError('unavailable', error.message, { cause: error }) : error;
+  return error instanceof CancelledError && !signal.aborted
+    ? new TransientError('unavailable', error.message, { cause: error })
+    : error;
 }

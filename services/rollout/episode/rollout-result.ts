@@ -16,7 +16,13 @@ export interface Provenance {
 }
 
 /** Violations that were attempts to call a tool; the others (no_action, think, …) are not. */
-const FAILED_CALL_CODES: ReadonlySet<string> = new Set(['broken_json', 'broken_xml', 'unknown_tool', 'bad_arguments', 'two_actions']);
+const FAILED_CALL_CODES: ReadonlySet<string> = new Set([
+  'broken_json',
+  'broken_xml',
+  'unknown_tool',
+  'bad_arguments',
+  'two_actions',
+]);
 
 export function countToolCalls(turns: readonly Turn[]): { readonly calls: number; readonly failures: number } {
   let calls = 0;
@@ -48,7 +54,12 @@ export function trajectoryOf(task: RolloutTask, record: EpisodeRecord): Trajecto
   });
 }
 
-export function finishedResult(task: RolloutTask, { record, score }: FinishedRollout, trajectorySequence: number, provenance: Provenance): RolloutResult {
+export function finishedResult(
+  task: RolloutTask,
+  { record, score }: FinishedRollout,
+  trajectorySequence: number,
+  provenance: Provenance,
+): RolloutResult {
   const tokens = countTokens(record.segments);
   const span = versionSpan(record.segments);
   const tools = countToolCalls(record.turns);

@@ -9,7 +9,11 @@ import { TransientError, errorFrom } from '#shared/errors.ts';
 import { environmentSegment, modelSegment, promptSegment } from '#shared/trajectory/segments.ts';
 import { createSequenceHasher, digestsEqual } from '#shared/trajectory/sequence-digest.ts';
 import type { Environment, Episode } from '../environments/environment.ts';
-import { InfrastructureFailure, infrastructureFailureFrom, type InfrastructureClass } from './infrastructure-failure.ts';
+import {
+  InfrastructureFailure,
+  infrastructureFailureFrom,
+  type InfrastructureClass,
+} from './infrastructure-failure.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { retryInPlace, type RetryBudget } from './retry-in-place.ts';
 import type { TokenSource } from './token-source.ts';
@@ -52,11 +56,19 @@ export interface EpisodeRecord {
  * Everything that enters the sequence is tokenised once, when it is appended; the engine's digest of the whole sequence is
  * compared with ours on every turn. Throws InfrastructureFailure when the platform failed, CancelledError when `signal` aborted.
  */
-export async function runEpisode(parsed: ParsedTask, environment: Environment, ports: EpisodePorts, signal: AbortSignal): Promise<EpisodeRecord> {
+export async function runEpisode(
+  parsed: ParsedTask,
+  environment: Environment,
+  ports: EpisodePorts,
+  signal: AbortSignal,
+): Promise<EpisodeRecord> {
   const { task, question, limits } = parsed;
   const episode = environment.start(question);
   const recorder = createRecorder(limits.contextTokens);
-  const end = (failure: FailureClass, ending: { prediction?: string | undefined; truncated: boolean }): EpisodeRecord => ({
+  const end = (
+    failure: FailureClass,
+    ending: { prediction?: string | undefined; truncated: boolean },
+  ): EpisodeRecord => ({
     segments: recorder.segments,
     sequenceDigest: recorder.digest(),
     tokenizerHash: recorder.tokenizerHash(),
@@ -77,16 +89,25 @@ export async function runEpisode(parsed: ParsedTask, environment: Environment, p
     using deadline = deadlineSignal(signal, limits.turnTimeoutMs, `turn ${turn} of task ${task.taskId}`);
     const response = await generateTurn(parsed, environment, ports, recorder, turn, deadline.signal);
     const truncated = response.finishReason === FinishReason.LENGTH || response.finishReason === FinishReason.CONTEXT;
-    const outcome = await call(ports, FailureClass.RETRIEVAL_UNAVAILABLE, `the tool of turn ${turn}`, deadline.signal, () =>
-      stepEpisode(episode, response, deadline.signal, limits.toolTimeoutMs),
+    const outcome = await call(
+      ports,
+      FailureClass.RETRIEVAL_UNAVAILABLE,
+      `the tool of turn ${turn}`,
+      deadline.signal,
+      () => stepEpisode(episode, response, deadline.signal, limits.toolTimeoutMs),
     );
-    if (outcome.kind === 'done') return end(outcome.failure ?? FailureClass.UNSPECIFIED, { prediction: outcome.prediction, truncated });
+    if (outcome.kind === 'done')
+      return end(outcome.failure ?? FailureClass.UNSPECIFIED, { prediction: outcome.prediction, truncated });
     if (response.finishReason === FinishReason.CONTEXT) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
     if (turn + 1 >= limits.maxTurns) return end(FailureClass.TURN_LIMIT, { truncated });
 
     const { environmentText } = outcome;
-    const appended = await call(ports, FailureClass.POLICY_UNAVAILABLE, `tokenising the result of turn ${turn}`, deadline.signal, () =>
-      ports.tokens.tokenize(environmentText, deadline.signal),
+    const appended = await call(
+      ports,
+      FailureClass.POLICY_UNAVAILABLE,
+      `tokenising the result of turn ${turn}`,
+      deadline.signal,
+      () => ports.tokens.tokenize(environmentText, deadline.signal),
     );
     // What leaves no room for an answer is not appended: the policy never saw it.
     if (appended.tokenIds.length >= recorder.roomTokens()) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
@@ -123,7 +144,8 @@ async function generateTurn(
       },
       { signal, timeoutMs: limits.turnTimeoutMs },
     );
-    if (answer.finishReason === FinishReason.ABORTED) throw new TransientError('aborted', 'the engine aborted the turn');
+    if (answer.finishReason === FinishReason.ABORTED)
+      throw new TransientError('aborted', 'the engine aborted the turn');
     return answer;
   });
   const versions = checkResponse(response, recorder.roomTokens(), turn);
@@ -144,8 +166,10 @@ function checkResponse(response: GenerateResponse, roomTokens: number, turn: num
   const fail = (problem: string): never => {
     throw new InfrastructureFailure(FailureClass.INTERNAL, `turn ${turn}: the engine ${problem}`);
   };
-  if (response.logprobs.length !== response.tokenIds.length) fail(`gave ${response.logprobs.length} logprobs for ${response.tokenIds.length} tokens`);
-  if (response.tokenIds.length > roomTokens) fail(`gave ${response.tokenIds.length} tokens where ${roomTokens} had room`);
+  if (response.logprobs.length !== response.tokenIds.length)
+    fail(`gave ${response.logprobs.length} logprobs for ${response.tokenIds.length} tokens`);
+  if (response.tokenIds.length > roomTokens)
+    fail(`gave ${response.tokenIds.length} tokens where ${roomTokens} had room`);
   if (response.finishReason === FinishReason.UNSPECIFIED) fail('gave no finish reason');
   return response.versions ?? fail('did not say which policy version wrote');
 }

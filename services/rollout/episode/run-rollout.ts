@@ -22,7 +22,12 @@ export interface FinishedRollout {
  * One rollout within its deadline: the episode, then its reward. Throws InfrastructureFailure when the platform failed
  * (never a reward), CancelledError when `signal` aborted, which is the worker going away.
  */
-export async function runRollout(parsed: ParsedTask, environment: Environment, ports: RolloutPorts, signal: AbortSignal): Promise<FinishedRollout> {
+export async function runRollout(
+  parsed: ParsedTask,
+  environment: Environment,
+  ports: RolloutPorts,
+  signal: AbortSignal,
+): Promise<FinishedRollout> {
   const { limits, task } = parsed;
   using deadline = deadlineSignal(signal, limits.rolloutTimeoutMs, `rollout of task ${task.taskId}`);
   try {
@@ -31,13 +36,22 @@ export async function runRollout(parsed: ParsedTask, environment: Environment, p
   } catch (thrown) {
     if (signal.aborted) throw cancelledFrom(signal.reason);
     if (deadline.signal.aborted) {
-      throw new InfrastructureFailure(FailureClass.ROLLOUT_TIMEOUT, `the rollout took longer than ${limits.rolloutTimeoutMs} ms`, { cause: thrown });
+      throw new InfrastructureFailure(
+        FailureClass.ROLLOUT_TIMEOUT,
+        `the rollout took longer than ${limits.rolloutTimeoutMs} ms`,
+        { cause: thrown },
+      );
     }
     throw thrown;
   }
 }
 
-async function scoreEpisode({ task, question }: ParsedTask, record: EpisodeRecord, ports: RolloutPorts, signal: AbortSignal): Promise<Score> {
+async function scoreEpisode(
+  { task, question }: ParsedTask,
+  record: EpisodeRecord,
+  ports: RolloutPorts,
+  signal: AbortSignal,
+): Promise<Score> {
   const item = { id: task.taskId, answers: question.answers, turns: [...record.turns], rewards: task.rewards };
   try {
     return await retryInPlace(

@@ -40,9 +40,16 @@ const DRAIN_DELAY_MS = 1_500;
  *
  * Nothing is acked before the effect is on disk; what throws here is delivered again.
  */
-export async function handleRolloutTask(context: RolloutTaskContext, message: TaskMessage, signal: AbortSignal): Promise<void> {
+export async function handleRolloutTask(
+  context: RolloutTaskContext,
+  message: TaskMessage,
+  signal: AbortSignal,
+): Promise<void> {
   const startedAt = performance.now();
-  const provenance = (): Provenance => ({ workerId: context.workerId, durationMs: Math.round(performance.now() - startedAt) });
+  const provenance = (): Provenance => ({
+    workerId: context.workerId,
+    durationMs: Math.round(performance.now() - startedAt),
+  });
   let task: RolloutTask | undefined;
   let parsed: ParsedTask;
   let environment: Environment;
@@ -59,7 +66,12 @@ export async function handleRolloutTask(context: RolloutTaskContext, message: Ta
     const finished = await runRollout(parsed, environment, context.ports, signal);
     // From here on nothing is cancelled by a drain: the work is done, only its record is missing.
     const published = new AbortController().signal;
-    const sequence = await context.outbox.trajectory(parsed.task, message.redeliveries, trajectoryOf(parsed.task, finished.record), published);
+    const sequence = await context.outbox.trajectory(
+      parsed.task,
+      message.redeliveries,
+      trajectoryOf(parsed.task, finished.record),
+      published,
+    );
     await publish(context, finishedResult(parsed.task, finished, sequence, provenance()), published);
   } catch (thrown) {
     if (thrown instanceof CancelledError && signal.aborted) {
@@ -67,7 +79,10 @@ export async function handleRolloutTask(context: RolloutTaskContext, message: Ta
       await message.nak(DRAIN_DELAY_MS);
       return;
     }
-    const failure = thrown instanceof InfrastructureFailure ? thrown : infrastructureFailureFrom(FailureClass.INTERNAL, 'unexpected', errorFrom(thrown));
+    const failure =
+      thrown instanceof InfrastructureFailure
+        ? thrown
+        : infrastructureFailureFrom(FailureClass.INTERNAL, 'unexpected', errorFrom(thrown));
     if (failure.retryable && message.redeliveries + 1 < context.maxDeliveries) {
       const delayMs = Math.min(MAX_REDELIVERY_DELAY_MS, context.redeliveryDelayMs * 2 ** message.redeliveries);
       context.events.taskHandedBack(parsed.task, failure, delayMs);
@@ -94,14 +109,25 @@ async function confirm(context: RolloutTaskContext, taskId: string, message: Tas
 }
 
 /** A task that must fail everywhere. Whoever asked for it is told, when it says who that is. */
-async function bury(context: RolloutTaskContext, message: TaskMessage, task: RolloutTask | undefined, reason: string, provenance: Provenance): Promise<void> {
+async function bury(
+  context: RolloutTaskContext,
+  message: TaskMessage,
+  task: RolloutTask | undefined,
+  reason: string,
+  provenance: Provenance,
+): Promise<void> {
   if (task !== undefined) await publishGivenUp(context, task, reason, provenance);
   await message.term(reason);
   context.events.deadLettered(task?.taskId ?? '', reason);
 }
 
 /** The result of a task that nobody will work on any more: absent, with the reason. */
-async function publishGivenUp(context: RolloutTaskContext, task: RolloutTask, reason: string, provenance: Provenance): Promise<void> {
+async function publishGivenUp(
+  context: RolloutTaskContext,
+  task: RolloutTask,
+  reason: string,
+  provenance: Provenance,
+): Promise<void> {
   if (task.runId === '' || task.taskId === '') return;
   const failure = new InfrastructureFailure(FailureClass.INTERNAL, reason, { retryable: false });
   await publish(context, failedResult(task, failure, provenance), new AbortController().signal);

@@ -22,7 +22,10 @@ interface Pending {
 }
 
 /** Rollouts that end within a few milliseconds share one Score call. A batch that is refused is asked again one by one. */
-export function createScoreBatcher(score: (items: ScoreItem[]) => Promise<ScoreResponse>, options: ScoreBatcherOptions): ScoreBatcher {
+export function createScoreBatcher(
+  score: (items: ScoreItem[]) => Promise<ScoreResponse>,
+  options: ScoreBatcherOptions,
+): ScoreBatcher {
   let pending: Pending[] = [];
   let timer: NodeJS.Timeout | undefined;
 
@@ -40,7 +43,13 @@ export function createScoreBatcher(score: (items: ScoreItem[]) => Promise<ScoreR
       for (const [index, { item, resolve, reject }] of batch.entries()) {
         const given = scores[index];
         if (given !== undefined && given.id === item.id && Number.isFinite(given.total)) resolve(given);
-        else reject(new TerminalError('internal', `the reward service answered ${describeScore(given)} for item ${String(item.id)}`));
+        else
+          reject(
+            new TerminalError(
+              'internal',
+              `the reward service answered ${describeScore(given)} for item ${String(item.id)}`,
+            ),
+          );
       }
     } catch (thrown) {
       const error = errorFrom(thrown);

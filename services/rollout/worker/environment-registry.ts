@@ -16,7 +16,10 @@ export function createEnvironmentRegistry(factories: Readonly<Record<string, Env
       if (known !== undefined) return known;
       const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
       if (factory === undefined) {
-        throw new TerminalError('not_found', `environment '${name}' is unknown; this worker has: ${Object.keys(factories).join(', ')}`);
+        throw new TerminalError(
+          'not_found',
+          `environment '${name}' is unknown; this worker has: ${Object.keys(factories).join(', ')}`,
+        );
       }
       const environment = factory(options);
       kept.set(key, environment);

@@ -30,14 +30,27 @@ export function createOutbox(nats: Nats, { timeoutMs }: OutboxOptions): Outbox {
       if (!first.duplicate) return first.sequence;
       // An earlier delivery of this task published before it died. Its tokens may differ from ours (other weights), and then
       // the reward computed here belongs to ours only.
-      const earlier = await decodeTrajectory(await getMessage(nats, streams.trajectories, first.sequence)).catch(() => undefined);
-      if (earlier !== undefined && digestsEqual(earlier.sequenceDigest, trajectory.sequenceDigest)) return first.sequence;
-      const second = await publishBytes(nats, subject, data, { messageId: `${messageId}:${redeliveries}`, signal, timeoutMs }, 'a trajectory');
+      const earlier = await decodeTrajectory(await getMessage(nats, streams.trajectories, first.sequence)).catch(
+        () => undefined,
+      );
+      if (earlier !== undefined && digestsEqual(earlier.sequenceDigest, trajectory.sequenceDigest))
+        return first.sequence;
+      const second = await publishBytes(
+        nats,
+        subject,
+        data,
+        { messageId: `${messageId}:${redeliveries}`, signal, timeoutMs },
+        'a trajectory',
+      );
       return second.sequence;
     },
     async result(result, signal) {
       const messageId = `${result.runId}:${result.taskId}:${result.attempt}:r`;
-      return await publishMessage(nats, subjects.result(result.runId), RolloutResultSchema, result, { messageId, signal, timeoutMs });
+      return await publishMessage(nats, subjects.result(result.runId), RolloutResultSchema, result, {
+        messageId,
+        signal,
+        timeoutMs,
+      });
     },
   };
 }

@@ -42,7 +42,9 @@ export function startWorker(nats: Nats, options: WorkerOptions): Worker {
 
   async function settle(message: TaskMessage): Promise<void> {
     try {
-      await withExtractedTrace(message.headers, () => withSpan('gradus.rollout', {}, () => options.handle(message, outOfTime.signal)));
+      await withExtractedTrace(message.headers, () =>
+        withSpan('gradus.rollout', {}, () => options.handle(message, outOfTime.signal)),
+      );
     } catch (thrown) {
       events.handlerFailed(message.sequence, thrown);
       // Refused when it was settled already; otherwise the queue hears at once instead of after its own wait.

@@ -11,9 +11,13 @@ const DIGEST_BYTES = 32;
  */
 export function checkTrajectory(trajectory: Trajectory): void {
   const fail = (field: string, problem: string): never => {
-    throw new TerminalError('data_loss', `trajectory of task ${trajectory.taskId || '(no task id)'}: ${field} ${problem}`, {
-      details: { runId: trajectory.runId, taskId: trajectory.taskId, field },
-    });
+    throw new TerminalError(
+      'data_loss',
+      `trajectory of task ${trajectory.taskId || '(no task id)'}: ${field} ${problem}`,
+      {
+        details: { runId: trajectory.runId, taskId: trajectory.taskId, field },
+      },
+    );
   };
   if (trajectory.taskId === '') fail('task_id', 'is empty');
   if (trajectory.tokenizerHash === '') fail('tokenizer_hash', 'is empty; it must be the SHA-256 of tokenizer.json');
@@ -23,7 +27,10 @@ export function checkTrajectory(trajectory: Trajectory): void {
     fail('sequence_digest', `has ${trajectory.sequenceDigest.length} bytes instead of ${DIGEST_BYTES}`);
   }
   if (!digestsEqual(sequenceDigest(concatenateTokens(trajectory.segments)), trajectory.sequenceDigest)) {
-    fail('sequence_digest', 'is not the digest of the concatenated segments: these are not the tokens that the engine saw');
+    fail(
+      'sequence_digest',
+      'is not the digest of the concatenated segments: these are not the tokens that the engine saw',
+    );
   }
 }
 
@@ -33,7 +40,10 @@ function checkSegment(segment: Segment, index: number, fail: Fail): void {
   const at = `segments[${index}]`;
   if (segment.kind === SegmentKind.UNSPECIFIED) fail(`${at}.kind`, 'is unspecified');
   if ((index === 0) !== (segment.kind === SegmentKind.PROMPT)) {
-    fail(`${at}.kind`, index === 0 ? 'is not PROMPT; a trajectory begins with its prompt' : 'is PROMPT; only the first segment may be');
+    fail(
+      `${at}.kind`,
+      index === 0 ? 'is not PROMPT; a trajectory begins with its prompt' : 'is PROMPT; only the first segment may be',
+    );
   }
   if (segment.kind !== SegmentKind.MODEL) {
     if (segment.tokenIds.length === 0) fail(`${at}.token_ids`, 'is empty');
@@ -47,5 +57,6 @@ function checkSegment(segment: Segment, index: number, fail: Fail): void {
   if (segment.versions === undefined) fail(`${at}.versions`, 'is missing');
   if (segment.sampling === undefined) fail(`${at}.sampling`, 'is missing');
   const bad = segment.logprobs.findIndex((logprob) => !(logprob <= 1e-4 && logprob > -Infinity));
-  if (bad >= 0) fail(`${at}.logprobs[${bad}]`, `is ${String(segment.logprobs[bad])}; a log-probability is finite and at most 0`);
+  if (bad >= 0)
+    fail(`${at}.logprobs[${bad}]`, `is ${String(segment.logprobs[bad])}; a log-probability is finite and at most 0`);
 }

@@ -21,6 +21,8 @@ export async function decodeTrajectory(data: Uint8Array): Promise<Trajectory> {
     return fromBinary(TrajectorySchema, await decompress(data, { maxOutputLength: MAX_TRAJECTORY_BYTES }));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TerminalError('data_loss', `trajectory payload of ${data.length} bytes does not decode: ${why}`, { cause });
+    throw new TerminalError('data_loss', `trajectory payload of ${data.length} bytes does not decode: ${why}`, {
+      cause,
+    });
   }
 }

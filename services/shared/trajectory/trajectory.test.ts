@@ -12,7 +12,15 @@ import {
 } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { checkTrajectory } from './check-trajectory.ts';
 import { decodeTrajectory, encodeTrajectory } from './encode-trajectory.ts';
-import { concatenateTokens, countTokens, environmentSegment, lossMask, modelSegment, promptSegment, versionSpan } from './segments.ts';
+import {
+  concatenateTokens,
+  countTokens,
+  environmentSegment,
+  lossMask,
+  modelSegment,
+  promptSegment,
+  versionSpan,
+} from './segments.ts';
 import { createSequenceHasher, sequenceDigest } from './sequence-digest.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -30,7 +38,12 @@ function modelTurn(tokenIds: number[], first = 3n, last = first) {
 }
 
 function example(): Trajectory {
-  const segments = [promptSegment('p', [1, 2]), modelTurn([300]), environmentSegment('e', [70_000]), modelTurn([4_294_967_295], 4n, 5n)];
+  const segments = [
+    promptSegment('p', [1, 2]),
+    modelTurn([300]),
+    environmentSegment('e', [70_000]),
+    modelTurn([4_294_967_295], 4n, 5n),
+  ];
   return create(TrajectorySchema, {
     runId: 'run',
     taskId: 'task',
@@ -87,10 +100,18 @@ describe('checkTrajectory', () => {
     ['no segments', /segments is empty/, (t) => (t.segments = [])],
     ['no prompt', /segments\[0\]\.kind is not PROMPT/, (t) => void t.segments.shift()],
     ['a second prompt', /segments\[4\]\.kind is PROMPT/, (t) => t.segments.push(promptSegment('again', [5]))],
-    ['an empty environment segment', /segments\[2\]\.token_ids is empty/, (t) => t.segments.splice(2, 1, environmentSegment('', []))],
+    [
+      'an empty environment segment',
+      /segments\[2\]\.token_ids is empty/,
+      (t) => t.segments.splice(2, 1, environmentSegment('', [])),
+    ],
     ['a missing logprob', /segments\[1\]\.logprobs has 0 entries for 1 tokens/, (t) => t.segments[1]?.logprobs.pop()],
     ['a positive logprob', /segments\[1\]\.logprobs\[0\] is 0\.7/, (t) => t.segments[1]?.logprobs.splice(0, 1, 0.7)],
-    ['a logprob that is not a number', /segments\[1\]\.logprobs\[0\] is NaN/, (t) => t.segments[1]?.logprobs.splice(0, 1, Number.NaN)],
+    [
+      'a logprob that is not a number',
+      /segments\[1\]\.logprobs\[0\] is NaN/,
+      (t) => t.segments[1]?.logprobs.splice(0, 1, Number.NaN),
+    ],
     ['logprobs on environment text', /segments\[2\]\.logprobs is set/, (t) => t.segments[2]?.logprobs.push(-1)],
     ['one token changed', /not the tokens that the engine saw/, (t) => t.segments[0]?.tokenIds.splice(0, 1, 7)],
     ['a short digest', /sequence_digest has 3 bytes/, (t) => (t.sequenceDigest = new Uint8Array(3))],
@@ -114,7 +135,9 @@ describe('encoded trajectories', () => {
 
   it('are refused with the size and the reason when they are cut or foreign', async () => {
     const whole = await encodeTrajectory(example());
-    await expect(decodeTrajectory(whole.subarray(0, whole.length - 9))).rejects.toThrow(/payload of \d+ bytes does not decode/);
+    await expect(decodeTrajectory(whole.subarray(0, whole.length - 9))).rejects.toThrow(
+      /payload of \d+ bytes does not decode/,
+    );
     await expect(decodeTrajectory(gzipSync('not a message'))).rejects.toThrow(/does not decode/);
   });
 

@@ -1,0 +1,77 @@
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { ScoreResponseSchema } from '#proto/reward/v1/reward_pb.ts';
+import { TerminalError, TransientError } from '#shared/errors.ts';
+import { createScoreBatcher, type ScoreItem } from './score-batcher.ts';
+
+const { signal } = new AbortController();
+
+function batcherOf(score: (items: ScoreItem[]) => Promise<{ id: string; total: number }[]>, maxItems = 3) {
+  const batches: (string | undefined)[][] = [];
+  const batcher = createScoreBatcher(
+    async (items) => {
+      batches.push(items.map(({ id }) => id));
+      return create(ScoreResponseSchema, { scores: await score(items) });
+    },
+    { maxItems, maxWaitMs: 5 },
+  );
+  return { batcher, batches };
+}
+
+const zero = async (items: ScoreItem[]) => items.map(({ id }, total) => ({ id: id ?? '', total }));
+const all = (batcher: ReturnType<typeof createScoreBatcher>, ids: readonly string[]) =>
+  Promise.allSettled(ids.map((id) => batcher.score({ id }, signal)));
+
+describe('score batcher', () => {
+  it('sends what comes together in one call, up to its size, and gives each caller its own score', async () => {
+    const { batcher, batches } = batcherOf(zero);
+    const scores = await all(batcher, ['a', 'b', 'c', 'd']);
+    expect(batches).toEqual([['a', 'b', 'c'], ['d']]);
+    expect(scores.map((score) => (score.status === 'fulfilled' ? [score.value.id, score.value.total] : []))).toEqual([
+      ['a', 0],
+      ['b', 1],
+      ['c', 2],
+      ['d', 0],
+    ]);
+  });
+
+  it('asks again one by one when a batch is refused, so that only the bad item fails', async () => {
+    const { batcher, batches } = batcherOf(async (items) => {
+      if (items.some(({ id }) => id === 'bad')) throw new TerminalError('invalid_argument', 'items[1]: unknown scorer');
+      return await zero(items);
+    });
+    expect((await all(batcher, ['a', 'bad', 'c'])).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(batches).toHaveLength(4);
+  });
+
+  it('P2: fails every item of a call that failed', async () => {
+    const { batcher } = batcherOf(async () => {
+      throw new TransientError('unavailable', 'away');
+    });
+    expect(await all(batcher, ['a', 'b'])).toMatchObject([
+      { status: 'rejected', reason: { code: 'unavailable' } },
+      { status: 'rejected', reason: { code: 'unavailable' } },
+    ]);
+  });
+
+  it.each([
+    ['too few', []],
+    ['another id', [{ id: 'x', total: 1 }]],
+    ['a total that is no number', [{ id: 'a', total: Number.NaN }]],
+  ])('P2: takes an answer with %s for a failure, not for a reward', async (_name, scores) => {
+    const { batcher } = batcherOf(async () => scores);
+    expect(await all(batcher, ['a'])).toMatchObject([{ status: 'rejected', reason: { code: 'internal' } }]);
+  });
+
+  it('P3: lets a caller go that no longer waits', async () => {
+    const { batcher } = batcherOf(() => new Promise(() => {}));
+    const controller = new AbortController();
+    const score = batcher.score({ id: 'a' }, controller.signal);
+    controller.abort();
+    await expect(score).rejects.toMatchObject({ name: 'CancelledError' });
+  });
+});
