@@ -12,8 +12,5 @@ export function unsupportedParts(recipe: Recipe): string[] {
   if (recipe.retrieval.reranker !== undefined) {
     parts.push(`retrieval.reranker: ${recipe.retrieval.reranker.model} is not served yet; leave it out`);
   }
-  if (recipe.environment.codec === 'hermes') {
-    parts.push('environment.codec: hermes is not built yet; use xml');
-  }
   return parts;
 }

@@ -1,0 +1,248 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
+import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
+import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
+import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+import { createGrpcClient } from '#shared/grpc/client.ts';
+import { createGrpcServer } from '#shared/grpc/server.ts';
+import { connectNats } from '#shared/nats/connect.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { decodeMessage, pullTasks } from '#shared/nats/messages.ts';
+import { startNatsServer } from '#shared/nats/nats-server.ts';
+import type { NatsServer } from '#shared/nats/nats-server.ts';
+import { publishBytes, publishMessage } from '#shared/nats/publish.ts';
+import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
+import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { resolvedRecipeJson, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { createLogger } from '#shared/telemetry/logging.ts';
+import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { tailStream } from '#shared/nats/tail.ts';
+import { coordinatorConfig } from '../../services/coordinator/config.ts';
+import { startCoordinator } from '../../services/coordinator/service.ts';
+import { startScriptedLearner } from '../fakes/scripted-learner.ts';
+import { startInProcess } from './rollout-fleet.ts';
+
+const log = createLogger({ service: 'test', level: 'silent' });
+
+/** What the played worker does with a task. */
+export interface Play {
+  /** Copies of the result to publish; 0 swallows the task. Default 1. */
+  readonly copies?: number;
+  /** Fields of the result that differ from a plain success. */
+  readonly result?: Partial<Pick<RolloutResult, 'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions'>>;
+  /** Hold the result back until this many others were published, or none comes any more: late and reordered. */
+  readonly delay?: number;
+}
+
+export type Worker = (task: RolloutTask, version: number) => Play;
+
+/** A reward in 0..1 that depends on the task id alone, so that a rerun gives the same. */
+export function rewardOf(task: RolloutTask): number {
+  return Number.parseInt(task.taskId.slice(0, 8), 16) % 2;
+}
+
+export interface CoordinatorFleetOptions {
+  readonly recipe: string;
+  readonly worker?: Worker;
+}
+
+/** A coordinator on real NATS and real gRPC; learner and policy are scripted, and the test plays the worker. */
+export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-coordinator-'));
+  const stop = new AbortController();
+  const cleanups: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true, maxRetries: 5 })];
+  let server: NatsServer = await startNatsServer({ storeDirectory: join(directory, 'nats') });
+  cleanups.unshift(() => server.stop());
+  const nats: Nats = await connectNats({ url: server.url, name: 'test', log, signal: stop.signal });
+  cleanups.unshift(() => nats.close());
+  await ensureStreams(nats, { trajectoryMaxBytes: 64 * 1024 * 1024 });
+  const learner = await startScriptedLearner();
+  cleanups.unshift(() => learner.close());
+
+  const loaded: { version: number; weightsPath: string }[] = [];
+  const current = () => loaded.at(-1)?.version ?? 0;
+  const policyServer = createGrpcServer({ log, metrics: createMetrics() });
+  policyServer.add(PolicyService, {
+    describe: async () => ({ version: BigInt(current()) }),
+    tokenize: async () => ({ tokenIds: [] }),
+    generate: async () => ({}),
+    async loadVersion(request) {
+      const version = Number(request.version);
+      if (version < current()) throw new TerminalError('invalid_argument', `version ${version} is older than ${current()}`);
+      loaded.push({ version, weightsPath: request.weightsPath });
+      return { version: request.version, carriedOver: 0 };
+    },
+  });
+  const policyAddress = await policyServer.listen('127.0.0.1:0');
+  cleanups.unshift(() => policyServer.drain(500));
+
+  const model = join(directory, 'model');
+  await mkdir(model);
+  for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) await writeFile(join(model, file), `{"${file}": 0}`);
+  const paths = { model, train: join(directory, 'train.jsonl'), held_out: join(directory, 'held-out.jsonl'), corpus: join(directory, 'corpus.jsonl') };
+  await writeFile(paths.train, questionLines('train', 40));
+  await writeFile(paths.held_out, questionLines('held', 6));
+
+  const seen: RolloutTask[] = [];
+  let worker: Worker = options.worker ?? ((task) => ({ result: { reward: rewardOf(task) } }));
+  let player = playWorker();
+  cleanups.unshift(() => player.stop());
+
+  function playWorker() {
+    const playing = new AbortController();
+    const held: { countdown: number; publish: () => Promise<void> }[] = [];
+    let idle: NodeJS.Timeout | undefined;
+    const release = async (due: (entry: (typeof held)[number]) => boolean) => {
+      const late = held.filter(due);
+      for (const entry of late) held.splice(held.indexOf(entry), 1);
+      for (const entry of late) await entry.publish();
+    };
+    const ended = (async () => {
+      for await (const message of pullTasks(nats, { signal: playing.signal, maxInFlight: 64 })) {
+        const task = decodeMessage(RolloutTaskSchema, message.data);
+        seen.push(task);
+        const play = worker(task, current());
+        const publish = () => publishResult(nats, task, play, current());
+        if ((play.delay ?? 0) > 0) held.push({ countdown: play.delay ?? 0, publish });
+        else await publish();
+        await message.ack();
+        for (const late of held) late.countdown -= 1;
+        await release((entry) => entry.countdown <= 0);
+        clearTimeout(idle);
+        idle = setTimeout(() => void release(() => true), 30);
+      }
+    })().catch((error: unknown) => {
+      if (!playing.signal.aborted) throw error;
+    });
+    return {
+      async stop() {
+        playing.abort();
+        await ended;
+      },
+    };
+  }
+
+  async function addCoordinator() {
+    const started = await startInProcess(startCoordinator, coordinatorConfig, { natsUrl: server.url, policy: policyAddress, learner: learner.address, patienceMs: 20_000 });
+    const client = createGrpcClient(CoordinatorService, started.address, { timeoutMs: 30_000 });
+    cleanups.unshift(async () => {
+      client.close();
+      await started.stop();
+    });
+    return { client, metrics: started.metrics, stop: () => started.stop(), address: started.address };
+  }
+  const coordinator = await addCoordinator();
+  const recipe = parseRecipe(options.recipe, 'test.yaml');
+  const recipeJson = resolvedRecipeJson(resolveRecipe(recipe, 'test.yaml', paths));
+
+  const directoryOf = (runId: string) => join(directory, 'runs', runId);
+  return {
+    nats,
+    learner,
+    loaded,
+    seen,
+    coordinator,
+    recipeJson,
+    directoryOf,
+    natsUrl: () => server.url,
+    policyAddress,
+    setWorker(next: Worker) {
+      worker = next;
+    },
+    pauseWorker: () => player.stop(),
+    resumeWorker() {
+      player = playWorker();
+    },
+    addCoordinator,
+    async restartNats() {
+      const { port } = server;
+      await server.stop();
+      server = await startNatsServer({ storeDirectory: join(directory, 'nats'), port });
+    },
+    submit: (runId: string, client = coordinator.client, resume = false) => client.submitRun({ runId, recipeJson: resume ? '' : recipeJson, directory: directoryOf(runId), resume }),
+    async ended(runId: string, client = coordinator.client) {
+      let last;
+      for await (const status of client.watchRun({ runId }, { timeoutMs: 60_000 })) last = status;
+      if (last === undefined) throw new Error('no status');
+      return last;
+    },
+    ledger: (runId: string) => readAll(nats, streams.ledger, subjects.ledger(runId), (data): LedgerEntry => decodeMessage(LedgerEntrySchema, data)),
+    async summary(runId: string) {
+      return JSON.parse(await readFile(join(directoryOf(runId), 'summary.json'), 'utf8'));
+    },
+    async metricsLines(runId: string) {
+      const text = await readFile(join(directoryOf(runId), 'metrics.jsonl'), 'utf8');
+      return text.trim().split('\n').map((line) => JSON.parse(line));
+    },
+    async stop() {
+      for (const cleanup of cleanups.splice(0)) await cleanup();
+      stop.abort();
+    },
+  };
+}
+
+async function publishResult(nats: Nats, task: RolloutTask, play: Play, version: number): Promise<void> {
+  const id = `${task.runId}:${task.taskId}:${task.attempt}`;
+  const payload = Buffer.from(`tokens of ${task.taskId}`);
+  const { sequence } = await publishBytes(nats, subjects.trajectory(task.runId), payload, { messageId: `${id}:t` }, 'a trajectory');
+  const reward = play.result !== undefined && 'reward' in play.result ? play.result.reward : 1;
+  for (let copy = 0; copy < (play.copies ?? 1); copy++) {
+    const result = create(RolloutResultSchema, {
+      runId: task.runId,
+      taskId: task.taskId,
+      groupId: task.groupId,
+      sampleIndex: task.sampleIndex,
+      stage: task.stage,
+      purpose: task.purpose,
+      attempt: task.attempt,
+      rewards: { exact_match: reward ?? 0, f1: reward ?? 0, tool_success: 1, format: 1, xml: 1 },
+      prediction: 'an answer',
+      turns: 2,
+      toolCalls: 1,
+      promptTokens: 10,
+      modelTokens: 20,
+      environmentTokens: 30,
+      trajectorySequence: BigInt(sequence),
+      versions: { first: BigInt(version), last: BigInt(version) },
+      durationMs: 5,
+      ...play.result,
+    });
+    // Another message id for every copy: the server's own window must not be what keeps the count right.
+    await publishMessage(nats, subjects.result(task.runId), RolloutResultSchema, result, { messageId: `${id}:r:${copy}` });
+  }
+}
+
+async function readAll<T>(nats: Nats, stream: string, subject: string, decode: (data: Uint8Array) => T): Promise<T[]> {
+  const last = await nats.jsm.streams.getMessage(stream, { last_by_subj: subject });
+  const items: T[] = [];
+  if (last === null) return items;
+  for await (const message of tailStream(nats, stream, subject, { signal: AbortSignal.timeout(20_000) })) {
+    items.push(decode(message.data));
+    if (message.sequence >= last.seq) break;
+  }
+  return items;
+}
+
+function questionLines(prefix: string, count: number): string {
+  return Array.from({ length: count }, (_, index) => {
+    const hops = (index % 3) + 2;
+    const decomposition = Array.from({ length: hops }, (_unused, step) => ({ id: step, question: `step ${step}`, answer: `a${step}`, paragraph_support_idx: 0 }));
+    return JSON.stringify({
+      id: `${hops}hop__${prefix}_${index}`,
+      paragraphs: [{ idx: 0, title: 'T', paragraph_text: 'text', is_supporting: true }],
+      question: `What is ${prefix} ${index}?`,
+      question_decomposition: decomposition,
+      answer: `answer ${index}`,
+      answer_aliases: [],
+      answerable: true,
+    });
+  }).join('\n');
+}
