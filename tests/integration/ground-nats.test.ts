@@ -104,9 +104,9 @@ describe('connecting', () => {
     const before = await connectTo(first.url);
     await ensureStreams(before);
     await publishTasks(before, 3);
-    await expect(
-      startNatsServer({ storeDirectory: await temporaryDirectory(), port: first.port }),
-    ).rejects.toThrow(/cannot listen on port \d+: it is in use/);
+    await expect(startNatsServer({ storeDirectory: await temporaryDirectory(), port: first.port })).rejects.toThrow(
+      /cannot listen on port \d+: it is in use/,
+    );
     await before.close();
     await first.stop();
     const second = await startServer({ storeDirectory });

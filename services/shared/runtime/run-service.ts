@@ -38,6 +38,8 @@ export interface ServiceDefinition<C> {
   start(config: C, ctx: ServiceContext): Promise<Readonly<Record<string, string>>>;
 }
 
+/** For closing connections and files after the work has ended, or was cut off at `drainMs`. */
+const disposeMs = 2_000;
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 /** A terminal and a parent may both pass on the same request to stop. */
 const sameRequestMs = 300;
@@ -65,7 +67,7 @@ export async function runService<C extends BaseConfig>(definition: ServiceDefini
   await startAll(definition, config, lifecycle, log);
 
   await stopped(lifecycle.signal);
-  const { clean } = await lifecycle.drain(config.drainMs);
+  const { clean } = await lifecycle.drain(config.drainMs + disposeMs);
   release();
   process.exitCode = clean && lifecycle.failure === undefined ? 0 : 1;
   log.info({ exitCode: process.exitCode }, 'the service has stopped');
