@@ -69,7 +69,8 @@ export const pages = [
 
 export interface FleetOptions {
   readonly script: ScriptedEngineOptions['script'];
-  readonly engineAddress?: string;
+  /** A real engine in place of the scripted one, and its tokenizer.json. */
+  readonly engine?: { readonly address: string; readonly tokenizer: string };
   readonly worker?: Partial<RolloutConfig>;
   /** Default: one. 0 leaves starting workers to the test. */
   readonly workers?: number;
@@ -123,8 +124,8 @@ export async function startRolloutFleet(options: FleetOptions) {
   const engine = await startScriptedEngine({ tokenizer: tokenizerPath, script: options.script });
   cleanups.push(() => engine.kill());
   const policy = await startInProcess(startPolicy, policyConfig, {
-    engines: [engine.address],
-    tokenizer: tokenizerPath,
+    engines: [options.engine?.address ?? engine.address],
+    tokenizer: options.engine?.tokenizer ?? tokenizerPath,
     probeIntervalMs: 200,
   });
   const retrieval = await startInProcess(startRetrieval, retrievalConfig, { corpus });
