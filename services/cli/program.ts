@@ -1,22 +1,13 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { completionScript, shells } from './completion/completion-script.ts';
 import type { Shell } from './completion/completion-script.ts';
-import { dataMusiqueCommand } from './commands/data-musique.ts';
 import type { DataMusiqueOptions } from './commands/data-musique.ts';
-import { resumeCommand } from './commands/resume.ts';
 import type { ResumeOptions } from './commands/resume.ts';
-import { rolloutShowCommand } from './commands/rollout-show.ts';
 import type { RolloutShowOptions } from './commands/rollout-show.ts';
-import { runCommand } from './commands/run.ts';
 import type { RunOptions } from './commands/run.ts';
-import { serveCommand } from './commands/serve.ts';
-import { statusCommand } from './commands/status.ts';
 import type { StatusOptions } from './commands/status.ts';
-import { stopCommand } from './commands/stop.ts';
 import type { StopOptions } from './commands/stop.ts';
-import { upCommand } from './commands/up.ts';
 import type { UpOptions } from './commands/up.ts';
-import { worldCommand } from './commands/world.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { exitCodes } from './exit-codes.ts';
 import { serviceNames } from './fleet/service-programs.ts';
@@ -24,7 +15,10 @@ import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
 
-/** The whole command line. `finish` is told the exit code of the command that ran. */
+/**
+ * The whole command line. `finish` is told the exit code of the command that ran. Commands are imported when they run:
+ * help and completion should not wait for gRPC, NATS and Vega to load.
+ */
 export function createProgram(terminal: Terminal, finish: (exitCode: number) => void): Command {
   const program = new Command('gradus')
     .description('Multi-stage reinforcement learning for tool-using language models, as microservices.')
@@ -54,7 +48,9 @@ Exit codes:
     .argument('[recipe]', 'recipe file', defaultRecipe)
     .addOption(home())
     .addOption(json())
-    .action(async (recipe: string, options: UpOptions) => finish(await upCommand(recipe, options, terminal)));
+    .action(async (recipe: string, options: UpOptions) =>
+      finish(await (await import('./commands/up.ts')).upCommand(recipe, options, terminal)),
+    );
 
   program
     .command('run')
@@ -65,7 +61,9 @@ Exit codes:
     .option('--dry-run', 'check the recipe and print the plan; starts nothing', false)
     .addOption(home())
     .addOption(json())
-    .action(async (recipe: string, options: RunOptions) => finish(await runCommand(recipe, options, terminal)));
+    .action(async (recipe: string, options: RunOptions) =>
+      finish(await (await import('./commands/run.ts')).runCommand(recipe, options, terminal)),
+    );
 
   program
     .command('resume')
@@ -73,14 +71,18 @@ Exit codes:
     .argument('<run>', 'id of the run')
     .addOption(home())
     .addOption(json())
-    .action(async (run: string, options: ResumeOptions) => finish(await resumeCommand(run, options, terminal)));
+    .action(async (run: string, options: ResumeOptions) =>
+      finish(await (await import('./commands/resume.ts')).resumeCommand(run, options, terminal)),
+    );
 
   program
     .command('status')
     .description('show the services and runs of a home')
     .addOption(home())
     .addOption(json())
-    .action(async (options: StatusOptions) => finish(await statusCommand(options, terminal)));
+    .action(async (options: StatusOptions) =>
+      finish(await (await import('./commands/status.ts')).statusCommand(options, terminal)),
+    );
 
   program
     .command('stop')
@@ -88,7 +90,9 @@ Exit codes:
     .argument('[run]', 'id of the run; the fleet when left out')
     .option('--now', 'do not finish the step in progress', false)
     .addOption(home())
-    .action(async (run: string | undefined, options: StopOptions) => finish(await stopCommand(run, options, terminal)));
+    .action(async (run: string | undefined, options: StopOptions) =>
+      finish(await (await import('./commands/stop.ts')).stopCommand(run, options, terminal)),
+    );
 
   const rollout = program.command('rollout').description('look into rollouts');
   rollout
@@ -100,7 +104,7 @@ Exit codes:
     .addOption(home())
     .addOption(json())
     .action(async (id: string | undefined, options: RolloutShowOptions) =>
-      finish(await rolloutShowCommand(id, options, terminal)),
+      finish(await (await import('./commands/rollout-show.ts')).rolloutShowCommand(id, options, terminal)),
     );
 
   program
@@ -111,7 +115,9 @@ Exit codes:
     .allowUnknownOption()
     .passThroughOptions()
     .helpOption(false)
-    .action(async (service: string, flags: readonly string[]) => finish(await serveCommand(service, flags)));
+    .action(async (service: string, flags: readonly string[]) =>
+      finish(await (await import('./commands/serve.ts')).serveCommand(service, flags)),
+    );
 
   program
     .command('world')
@@ -121,7 +127,9 @@ Exit codes:
     .option('--held-out <n>', 'held-out questions, with entities and facts of their own', wholeNumber, 300)
     .requiredOption('--out <dir>', 'folder to write to')
     .addOption(json())
-    .action(async (options: WorldCommandOptions) => finish(await worldCommand(options, terminal)));
+    .action(async (options: WorldCommandOptions) =>
+      finish(await (await import('./commands/world.ts')).worldCommand(options, terminal)),
+    );
 
   const data = program.command('data').description('check and prepare data sets');
   data
@@ -136,7 +144,7 @@ Exit codes:
     .option('--out <dir>', 'folder to write to')
     .addOption(json())
     .action(async (file: string, options: DataMusiqueOptions) =>
-      finish(await dataMusiqueCommand(file, options, terminal)),
+      finish(await (await import('./commands/data-musique.ts')).dataMusiqueCommand(file, options, terminal)),
     );
 
   program

@@ -1,0 +1,81 @@
+import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { countByHops, splitRows, writeMusiqueSplit } from './write-musique-split.ts';
+
+const row = (number: number) => ({
+  id: `2hop__${number}_${number + 1}`,
+  paragraphs: [
+    { idx: 0, title: `Page ${number}`, paragraph_text: `Text ${number}.`, is_supporting: true },
+    { idx: 1, title: 'Other', paragraph_text: 'The same everywhere.', is_supporting: false },
+  ],
+  question: `Question ${number}?`,
+  question_decomposition: [
+    { id: 1, question: 'a', answer: 'b', paragraph_support_idx: 0 },
+    { id: 2, question: '#1 >> c', answer: 'd', paragraph_support_idx: 0 },
+  ],
+  answer: 'd',
+  answer_aliases: [],
+  answerable: true,
+});
+
+async function writeQuestions(count: number): Promise<{ directory: string; questions: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-musique-'));
+  const questions = join(directory, 'questions.jsonl');
+  await writeFile(questions, Array.from({ length: count }, (_, index) => `${JSON.stringify(row(index))}\n`).join(''));
+  return { directory, questions };
+}
+
+const linesOf = async (path: string) => (await readFile(path, 'utf8')).trimEnd().split('\n');
+
+test('the split is whole, disjoint and the same whatever the order of the rows', () => {
+  const rows = Array.from({ length: 50 }, (_, index) => row(index));
+  const { train, heldOut } = splitRows(rows, 10);
+  expect(train).toHaveLength(40);
+  expect(heldOut).toHaveLength(10);
+  expect(new Set([...train, ...heldOut].map(({ id }) => id)).size).toBe(50);
+  const again = splitRows(rows.toReversed(), 10);
+  expect(new Set(again.heldOut.map(({ id }) => id))).toEqual(new Set(heldOut.map(({ id }) => id)));
+});
+
+test('holding out every question is refused with the numbers', () => {
+  expect(() => splitRows([row(1), row(2)], 2)).toThrow('held_out: 2 of 2 questions leaves none to train on');
+});
+
+test('without a corpus the passages of all questions become one, each once', async () => {
+  const { directory, questions } = await writeQuestions(5);
+  const split = await writeMusiqueSplit({ questions, held_out: 2, selection: 'all' }, join(directory, 'data'));
+  expect(await linesOf(split.train)).toHaveLength(3);
+  expect(await linesOf(split.heldOut)).toHaveLength(2);
+  expect(await linesOf(split.corpus)).toHaveLength(6);
+  expect(split.info).toMatchObject({ train: 3, heldOut: 2, trainByHops: { 2: 3 } });
+  expect((await readdir(directory)).toSorted()).toEqual(['data', 'questions.jsonl']);
+});
+
+test('a second call finds the split and leaves it alone', async () => {
+  const { directory, questions } = await writeQuestions(5);
+  const options = { questions, held_out: 2, selection: 'all' } as const;
+  const first = await writeMusiqueSplit(options, join(directory, 'data'));
+  await writeFile(questions, 'broken since');
+  expect((await writeMusiqueSplit(options, join(directory, 'data'))).info).toEqual(first.info);
+});
+
+test('a broken row leaves nothing behind and is named by file and line', async () => {
+  const { directory, questions } = await writeQuestions(2);
+  await writeFile(questions, `${JSON.stringify(row(1))}\n{"id": "2hop__9_9"}\n`);
+  await expect(
+    writeMusiqueSplit({ questions, held_out: 1, selection: 'all' }, join(directory, 'data')),
+  ).rejects.toThrow(`${questions}:2: paragraphs`);
+  expect(await readdir(directory)).toEqual(['questions.jsonl']);
+});
+
+test('a corpus that is not there is refused before anything is written', async () => {
+  const { directory, questions } = await writeQuestions(2);
+  const options = { questions, corpus: join(directory, 'none.jsonl'), held_out: 1, selection: 'all' } as const;
+  await expect(writeMusiqueSplit(options, join(directory, 'data'))).rejects.toThrow('data.musique.corpus:');
+});
+
+test('questions are counted by the first digit of their id', () => {
+  expect(countByHops([{ id: '2hop__1_2' }, { id: '3hop1__1_2_3' }, { id: '3hop2__4_5_6' }])).toEqual({ 2: 1, 3: 2 });
+});

@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { repositoryRoot } from './repository.ts';
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The program as people start it. */
+function gradus(...args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      join(repositoryRoot, 'services/cli/bin/gradus'),
+      args,
+      { cwd: repositoryRoot },
+      (_error, out, err) => {
+        resolve({ code: child.exitCode ?? -1, out, err });
+      },
+    );
+  });
+}
+
+const temporary = () => mkdtemp(join(tmpdir(), 'gradus-cli-'));
+
+test('an unknown command is answered with the one that was meant, and exit code 2', async () => {
+  const { code, err } = await gradus('rnu');
+  expect(code).toBe(2);
+  expect(err).toContain("unknown command 'rnu'");
+  expect(err).toContain('Did you mean run?');
+});
+
+test('an unknown option and an unknown service are answered with what was meant', async () => {
+  expect((await gradus('run', 'x.yaml', '--sed', '1')).err).toContain('Did you mean --seed?');
+  const service = await gradus('serve', 'retreival');
+  expect(service).toMatchObject({ code: 2 });
+  expect(service.err).toContain('did you mean retrieval?');
+});
+
+test('help exits with 0 and explains the exit codes', async () => {
+  const { code, out } = await gradus('--help');
+  expect(code).toBe(0);
+  expect(out).toContain('130  stopped by Ctrl-C');
+});
+
+test('a recipe that does not exist is one sentence that names it', async () => {
+  const { code, err } = await gradus('run', 'nowhere.yaml', '--dry-run');
+  expect(code).toBe(2);
+  expect(err.trim()).toBe(
+    'gradus: recipe nowhere.yaml cannot be read; give the path of a YAML file, for example recipes/demo.yaml',
+  );
+});
+
+test('a wrong key in a recipe is printed with its line, path and the key that was meant', async () => {
+  const file = join(await temporary(), 'recipe.yaml');
+  const demo = await readFile(join(repositoryRoot, 'recipes/demo.yaml'), 'utf8');
+  await writeFile(file, demo.replace('environment: { name: search', 'environment: { nam: search'));
+  const { code, err } = await gradus('run', file, '--dry-run');
+  expect(code).toBe(2);
+  expect(err).toMatch(new RegExp(`${file}:\\d+: environment.nam: unknown key; did you mean name\\?`));
+});
+
+test('errors are JSON on stdout when JSON is asked for', async () => {
+  const { code, out } = await gradus('run', 'nowhere.yaml', '--dry-run', '--json');
+  expect(code).toBe(2);
+  expect(JSON.parse(out)).toMatchObject({ error: { code: 'invalid_argument' } });
+});
+
+test('every recipe in the repository passes a dry run', async () => {
+  for (const name of ['demo', 'musique-nano', 'jan-nano']) {
+    const { code, out } = await gradus('run', `recipes/${name}.yaml`, '--dry-run', '--json');
+    expect(code, name).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ recipe: name, stages: [{}, {}, {}] });
+  }
+});
+
+test('a world is written where asked', async () => {
+  const out = join(await temporary(), 'world');
+  const { code } = await gradus('world', '--seed', '5', '--train', '50', '--held-out', '20', '--out', out);
+  expect(code).toBe(0);
+  expect((await readFile(join(out, 'train.jsonl'), 'utf8')).trimEnd().split('\n')).toHaveLength(50);
+  expect((await readFile(join(out, 'held_out.jsonl'), 'utf8')).trimEnd().split('\n')).toHaveLength(20);
+});
+
+test('numbers and run ids are checked before anything starts', async () => {
+  expect((await gradus('world', '--seed', '1.5', '--out', 'x')).err).toContain(
+    'It must be a whole number of at least 0.',
+  );
+  expect((await gradus('run', 'x.yaml', '--run-id', 'Not OK')).err).toContain('It must be 1 to 64 of a-z, 0-9 and -.');
+});
+
+test('resuming and stopping what is not there says so', async () => {
+  const home = await temporary();
+  const resume = await gradus('resume', 'demo', '--home', home);
+  expect(resume).toMatchObject({ code: 2 });
+  expect(resume.err).toContain(`there is no run 'demo' in ${home}; there are no runs`);
+  expect((await gradus('stop', '--home', home)).err).toContain(`no fleet runs in ${home}; nothing to stop`);
+  expect((await gradus('status', '--home', home)).out).toContain(`no fleet runs in ${home}`);
+});
+
+test('the completion of bash proposes commands, options and files where they belong', async () => {
+  const { out } = await gradus('completion', 'bash');
+  const complete = (line: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const words = line.split(' ');
+      const script = `${out}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _gradus; echo "\${COMPREPLY[*]}"`;
+      execFile('bash', ['-c', script], { cwd: repositoryRoot }, (error, stdout) =>
+        error === null ? resolve(stdout.trim()) : reject(error),
+      );
+    });
+  expect(await complete('gradus re')).toBe('resume');
+  expect(await complete('gradus rollout ')).toBe('show');
+  expect((await complete('gradus serve re')).split(' ')).toEqual(['retrieval', 'reward']);
+  expect(await complete('gradus run --dr')).toBe('--dry-run');
+  expect(await complete('gradus run READ')).toBe('README.md');
+});
+
+test('the scripts for zsh and fish name every command', async () => {
+  for (const shell of ['zsh', 'fish']) {
+    const { out } = await gradus('completion', shell);
+    for (const command of ['up', 'run', 'resume', 'status', 'stop', 'rollout', 'serve', 'world', 'data']) {
+      expect(out, shell).toMatch(new RegExp(`\\b${command}\\b`));
+    }
+  }
+});

@@ -1,0 +1,56 @@
+/** A summary of a run of one stage, for tests. */
+export function exampleSummary() {
+  const scores = (em: number, n: number, tool = 0.8, format = 0.9) => ({
+    em,
+    f1: em + 0.01,
+    toolSuccess: tool,
+    formatOk: format,
+    n,
+  });
+  const mode = (
+    em: number,
+    low: number,
+    high: number,
+    hops: Record<string, ReturnType<typeof scores>>,
+    tool = 0.8,
+    format = 0.9,
+  ) => ({
+    ...scores(em, 200, tool, format),
+    emLow: low,
+    emHigh: high,
+    reward: em,
+    byHop: hops,
+  });
+  const before = {
+    version: 0,
+    sampled: mode(0.29, 0.23, 0.357, { 2: scores(0.35, 136), 3: scores(0.16, 64) }),
+    greedy: mode(0.5, 0.43, 0.57, {}),
+  };
+  const after = {
+    version: 2,
+    sampled: mode(0.4, 0.334, 0.469, { 2: scores(0.48, 136, 0.95, 0.99), 3: scores(0.23, 64, 0.95, 0.99) }, 0.95, 0.99),
+    greedy: mode(0.51, 0.44, 0.578, {}, 0.95, 0.99),
+  };
+  return {
+    run: 'demo-1',
+    recipe: 'demo',
+    seed: 1,
+    wallSeconds: 120.5,
+    state: 'finished',
+    stages: [
+      {
+        name: 'tool-use',
+        kind: 'rl',
+        steps: 2,
+        rollouts: 256,
+        groups: 32,
+        reward: [0.5, 0.62],
+        eval: { before: scores(0.29, 200), after: scores(0.4, 200, 0.95, 0.99) },
+        gate: null,
+        evalDetail: { before, after },
+      },
+    ],
+    baseline: { ...scores(0.29, 200), detail: before },
+    rollouts: { published: 656, completed: 650, lost: 0, duplicated: 0, failedInfra: 4, failedData: 2 },
+  };
+}

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { formatDuration } from '../terminal/format-duration.ts';
+import { bar, createRateMeter, plainLine, progressLine } from './progress-line.ts';
+import type { ProgressStatus } from './progress-line.ts';
+
+const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
+  stage: 'tool-use',
+  stageIndex: 0,
+  stages: 3,
+  phase: Phase.ROLLOUT,
+  step: 3,
+  steps: 15,
+  rolloutsDone: 96,
+  rolloutsExpected: 128,
+  elapsedMs: 65_000n,
+  ...more,
+});
+
+test('the live line says stage, step, phase, reward, rate and time left', () => {
+  const line = progressLine(status({ rewardMean: 0.4567, remainingMs: 185_000n }), 12.4, 200);
+  expect(line).toBe(
+    '1/3 tool-use  [==          ] 3/15  rollouts 96/128  reward 0.457  12 rollouts/s  1:05 min  about 3:05 min left',
+  );
+});
+
+test('the live line never wraps', () => {
+  expect(progressLine(status({ stage: 'a'.repeat(80) }), 5, 40)).toHaveLength(39);
+});
+
+test('parts that are not known yet are left out', () => {
+  const line = progressLine(status({ steps: 0, rolloutsExpected: 0, phase: Phase.UNSPECIFIED }), undefined, 200);
+  expect(line).toBe('1/3 tool-use  starting  1:05 min');
+});
+
+test('plain output has a line per stage, step and evaluation, and nothing for the rest', () => {
+  const first = status();
+  expect(plainLine(undefined, first)).toBe('[1:05 min] 1/3 tool-use: rollouts');
+  expect(plainLine(first, status({ rolloutsDone: 97 }))).toBeUndefined();
+  expect(plainLine(first, status({ step: 4, rewardMean: 0.5 }))).toBe(
+    '[1:05 min] 1/3 tool-use: step 4/15, reward 0.500',
+  );
+  expect(plainLine(first, status({ phase: Phase.EVALUATE }))).toBe('[1:05 min] 1/3 tool-use: evaluating');
+  expect(plainLine(first, status({ phase: Phase.TRAIN }))).toBeUndefined();
+});
+
+test('the rate counts rollouts over the last ten seconds, across steps', () => {
+  const meter = createRateMeter();
+  expect(meter.observe(status({ rolloutsDone: 0 }), 0)).toBeUndefined();
+  expect(meter.observe(status({ rolloutsDone: 40 }), 2_000)).toBe(20);
+  // The next step counts from 0 again: ten more, not minus thirty.
+  expect(meter.observe(status({ step: 4, rolloutsDone: 10 }), 5_000)).toBe(10);
+  // What is older than ten seconds no longer counts.
+  expect(meter.observe(status({ step: 4, rolloutsDone: 10 }), 14_000)).toBe(0);
+});
+
+test('a bar is full at the end and survives nonsense', () => {
+  expect(bar(15, 15, 4)).toBe('[====]');
+  expect(bar(20, 15, 4)).toBe('[====]');
+  expect(bar(1, 0, 4)).toBe('[    ]');
+});
+
+test('durations read naturally', () => {
+  expect([0, 412, 9_960, 59_400, 60_000, 3_599_000, 7_800_000].map(formatDuration)).toEqual([
+    '0.0 s',
+    '0.4 s',
+    '10.0 s',
+    '59 s',
+    '1:00 min',
+    '59:59 min',
+    '2:10:00 h',
+  ]);
+});

@@ -1,0 +1,39 @@
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { exampleSummary } from './example-summary.ts';
+import { heldOutPoints, writeCurves } from './reward-curves.ts';
+import { parseRunSummary } from './run-summary.ts';
+
+const summary = () => parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json');
+
+test('a run gives a curve per stage and one over the stages, as SVG that stands alone', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-curves-'));
+  const files = await writeCurves(summary(), directory);
+  expect(files.map((file) => file.slice(directory.length + 1))).toEqual([
+    'curves/1-tool-use-reward.svg',
+    'curves/held-out-exact-match.svg',
+  ]);
+  for (const file of files) {
+    const svg = await readFile(file, 'utf8');
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+    expect(svg).not.toContain('NaN');
+  }
+  expect(await readFile(files[0] ?? '', 'utf8')).toContain('tool-use: mean reward per step');
+});
+
+test('the points over the stages are the start and the end of each stage, in both modes', () => {
+  expect(heldOutPoints(summary())).toEqual([
+    { label: 'start', mode: 'sampled', em: 0.29 },
+    { label: 'start', mode: 'greedy', em: 0.5 },
+    { label: 'tool-use', mode: 'sampled', em: 0.4 },
+    { label: 'tool-use', mode: 'greedy', em: 0.51 },
+  ]);
+});
+
+test('a stage without a step gives no curve', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-curves-'));
+  const empty = { ...summary(), stages: summary().stages.map((stage) => ({ ...stage, reward: [] })) };
+  expect(await writeCurves(empty, directory)).toEqual([join(directory, 'curves/held-out-exact-match.svg')]);
+});

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { formatPlan, planRun } from './run-plan.ts';
+
+const recipe = (more = '') =>
+  parseRecipe(
+    `
+name: plan
+seed: 3
+model: { path: ./model }
+data: { world: { seed: 1, train: 100, held_out: 50 } }
+fleet: { engine: { max_context: 1024 } }
+eval: { questions: 50, sampled: true, greedy: true }
+stages:
+  - name: one
+    limits: { context_tokens: 256, max_turns: 6, max_new_tokens: 32 }
+    rewards: { exact_match: 1, format: 0.25 }
+    batch: { groups: 4, group_size: 8, max_generation_batches: 3 }
+    until: { steps: 10 }
+  - name: two
+    limits: { context_tokens: 512, max_turns: 6, max_new_tokens: 32 }
+    rewards: { exact_match: 1 }
+    batch: { groups: 4, group_size: 8 }
+    algorithm: { dynamic_sampling: false }
+    until: { steps: 5 }
+    gate: { metric: sampled.em, at_least: 0.2, on_fail: stop }
+${more}`,
+    'plan.yaml',
+  );
+
+test('a plan counts rollouts and bounds tokens before anything starts', () => {
+  const plan = planRun(recipe(), []);
+  expect(plan.stages.map(({ rollouts }) => rollouts)).toEqual([320, 160]);
+  // Before and after each stage as limits differ, and the untrained policy at the last limits: 5 times 50 questions, 2 modes.
+  expect(plan.evaluations).toEqual({ count: 5, rollouts: 500 });
+  expect(plan.rollouts).toBe(980);
+  expect(plan.mostRollouts).toBe(320 * 3 + 160 + 500);
+  expect(plan.mostTokens).toBe(960 * 256 + 160 * 512 + 100 * (256 + 256 + 512 + 512 + 512));
+});
+
+test('the printed plan names stages, weights, gates and notes', () => {
+  const text = formatPlan(planRun(recipe(), ['model.path: nothing there yet']));
+  expect(text).toContain('plan, seed 3: 2 stages');
+  expect(text).toContain('exact_match 1, format 0.25');
+  expect(text).toContain('gate of two: sampled.em >= 0.2, else stop');
+  expect(text).toContain('note: model.path: nothing there yet');
+});
+
+test('a part that this version cannot run is a note of the plan', () => {
+  const plan = planRun(recipe('retrieval: { method: dense, encoder: some/encoder }'), []);
+  expect(plan.notes.join()).toContain('retrieval.method: dense');
+});
