@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gradus_learner.kernels import rms_norm, rotate
 from gradus_learner.model_config import ModelConfig, ModelError
 from gradus_learner.model_files import write_durably
 
@@ -38,8 +39,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        return self.weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)).to(x.dtype)
+        return rms_norm(x, self.weight, self.eps)
 
 
 def rotary_tables(config: ModelConfig, positions_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -49,12 +49,6 @@ def rotary_tables(config: ModelConfig, positions_BT: Tensor, dtype: torch.dtype)
     angle = positions_BT.float().unsqueeze(-1) * inverse
     angle = torch.cat((angle, angle), dim=-1)
     return angle.cos().to(dtype), angle.sin().to(dtype)
-
-
-def rotate(x_BHTE: Tensor, cos_BTE: Tensor, sin_BTE: Tensor) -> Tensor:
-    first, second = x_BHTE.chunk(2, dim=-1)
-    turned = torch.cat((-second, first), dim=-1)
-    return x_BHTE * cos_BTE.unsqueeze(1) + turned * sin_BTE.unsqueeze(1)
 
 
 class Attention(nn.Module):
@@ -73,10 +67,10 @@ class Attention(nn.Module):
         batch, length, _ = x_BTD.shape
         config = self.config
         heads, groups = config.num_attention_heads, config.num_key_value_heads
-        q = self.q_norm(self.q_proj(x_BTD).view(batch, length, heads, -1)).transpose(1, 2)
-        k = self.k_norm(self.k_proj(x_BTD).view(batch, length, groups, -1)).transpose(1, 2)
+        cos, sin = cos.unsqueeze(2), sin.unsqueeze(2)
+        q = rotate(self.q_norm(self.q_proj(x_BTD).view(batch, length, heads, -1)), cos, sin).transpose(1, 2)
+        k = rotate(self.k_norm(self.k_proj(x_BTD).view(batch, length, groups, -1)), cos, sin).transpose(1, 2)
         v = self.v_proj(x_BTD).view(batch, length, groups, -1).transpose(1, 2)
-        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         if groups != heads:
             k = k.repeat_interleave(heads // groups, dim=1)
             v = v.repeat_interleave(heads // groups, dim=1)
