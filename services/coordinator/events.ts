@@ -33,17 +33,31 @@ const fates: Readonly<Record<GroupFate, string>> = {
 export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   const runs = metrics.gauge('gradus_runs_active', 'Runs that this coordinator drives.');
   const tasks = metrics.counter('gradus_tasks_published_total', 'Rollout tasks published.', ['purpose', 'again']);
-  const results = metrics.counter('gradus_results_received_total', 'Rollout results by what became of them: counted, redundant, unknown, stale or failed.', ['reception']);
+  const results = metrics.counter(
+    'gradus_results_received_total',
+    'Rollout results by what became of them: counted, redundant, unknown, stale or failed.',
+    ['reception'],
+  );
   const opened = metrics.counter('gradus_groups_opened_total', 'Groups opened.', ['purpose']);
   const closed = metrics.counter('gradus_groups_closed_total', 'Groups closed, by fate.', ['fate']);
-  const groupSeconds = metrics.histogram('gradus_group_completion_seconds', 'Time from opening a group to its last result.', groupBuckets);
+  const groupSeconds = metrics.histogram(
+    'gradus_group_completion_seconds',
+    'Time from opening a group to its last result.',
+    groupBuckets,
+  );
   const open = metrics.gauge('gradus_rollouts_open', 'Rollouts that are published and unanswered.');
   const steps = metrics.counter('gradus_steps_committed_total', 'Training steps committed.');
   const reward = metrics.gauge('gradus_reward_mean', 'Mean reward of the last step.');
   const version = metrics.gauge('gradus_policy_version', 'Policy version of the run.');
-  const phases = metrics.histogram('gradus_phase_duration_seconds', 'Time in a phase of a run.', groupBuckets, ['phase']);
+  const phases = metrics.histogram('gradus_phase_duration_seconds', 'Time in a phase of a run.', groupBuckets, [
+    'phase',
+  ]);
   const entries = metrics.counter('gradus_ledger_entries_total', 'Facts appended to ledgers.', ['fact']);
-  const retries = metrics.counter('gradus_coordinator_retries_total', 'Calls repeated because a service did not answer.', ['service']);
+  const retries = metrics.counter(
+    'gradus_coordinator_retries_total',
+    'Calls repeated because a service did not answer.',
+    ['service'],
+  );
   return {
     runs: (active) => runs.set(active),
     taskPublished: (purpose, again) => tasks.inc({ purpose, again: String(again) }),

@@ -13,7 +13,13 @@ import { watchRun } from './handlers/watch-run.ts';
 import { createRunRegistry } from './runs/run-registry.ts';
 
 export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceContext): Promise<{ grpc: string }> {
-  const nats = await connectNats({ url: config.natsUrl, name: 'gradus-coordinator', log: ctx.log, signal: ctx.signal, metrics: ctx.metrics });
+  const nats = await connectNats({
+    url: config.natsUrl,
+    name: 'gradus-coordinator',
+    log: ctx.log,
+    signal: ctx.signal,
+    metrics: ctx.metrics,
+  });
   ctx.defer('NATS', () => nats.close());
   await ensureStreams(nats);
   const policy = createGrpcClient(PolicyService, config.policy, { timeoutMs: config.loadTimeoutMs });
@@ -21,7 +27,14 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   const learner = createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs });
   ctx.defer('learner client', () => learner.close());
 
-  const registry = createRunRegistry({ config, nats, policy, learner, events: createCoordinatorEvents(ctx.metrics), log: ctx.log });
+  const registry = createRunRegistry({
+    config,
+    nats,
+    policy,
+    learner,
+    events: createCoordinatorEvents(ctx.metrics),
+    log: ctx.log,
+  });
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   // In reverse: runs are stopped and their ends written, watchers see that, then calls and connections end.
   ctx.defer('gRPC server', () => server.drain(config.drainMs));

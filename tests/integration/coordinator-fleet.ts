@@ -37,7 +37,9 @@ export interface Play {
   /** Copies of the result to publish; 0 swallows the task. Default 1. */
   readonly copies?: number;
   /** Fields of the result that differ from a plain success. */
-  readonly result?: Partial<Pick<RolloutResult, 'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions'>>;
+  readonly result?: Partial<
+    Pick<RolloutResult, 'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions'>
+  >;
   /** Hold the result back until this many others were published, or none comes any more: late and reordered. */
   readonly delay?: number;
 }
@@ -76,7 +78,8 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
     generate: async () => ({}),
     async loadVersion(request) {
       const version = Number(request.version);
-      if (version < current()) throw new TerminalError('invalid_argument', `version ${version} is older than ${current()}`);
+      if (version < current())
+        throw new TerminalError('invalid_argument', `version ${version} is older than ${current()}`);
       loaded.push({ version, weightsPath: request.weightsPath });
       return { version: request.version, carriedOver: 0 };
     },
@@ -86,8 +89,14 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
 
   const model = join(directory, 'model');
   await mkdir(model);
-  for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) await writeFile(join(model, file), `{"${file}": 0}`);
-  const paths = { model, train: join(directory, 'train.jsonl'), held_out: join(directory, 'held-out.jsonl'), corpus: join(directory, 'corpus.jsonl') };
+  for (const file of ['config.json', 'model.safetensors', 'tokenizer.json'])
+    await writeFile(join(model, file), `{"${file}": 0}`);
+  const paths = {
+    model,
+    train: join(directory, 'train.jsonl'),
+    held_out: join(directory, 'held-out.jsonl'),
+    corpus: join(directory, 'corpus.jsonl'),
+  };
   await writeFile(paths.train, questionLines('train', 40));
   await writeFile(paths.held_out, questionLines('held', 6));
 
@@ -131,7 +140,12 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
   }
 
   async function addCoordinator() {
-    const started = await startInProcess(startCoordinator, coordinatorConfig, { natsUrl: server.url, policy: policyAddress, learner: learner.address, patienceMs: 20_000 });
+    const started = await startInProcess(startCoordinator, coordinatorConfig, {
+      natsUrl: server.url,
+      policy: policyAddress,
+      learner: learner.address,
+      patienceMs: 20_000,
+    });
     const client = createGrpcClient(CoordinatorService, started.address, { timeoutMs: 30_000 });
     cleanups.unshift(async () => {
       client.close();
@@ -167,20 +181,27 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       await server.stop();
       server = await startNatsServer({ storeDirectory: join(directory, 'nats'), port });
     },
-    submit: (runId: string, client = coordinator.client, resume = false) => client.submitRun({ runId, recipeJson: resume ? '' : recipeJson, directory: directoryOf(runId), resume }),
+    submit: (runId: string, client = coordinator.client, resume = false) =>
+      client.submitRun({ runId, recipeJson: resume ? '' : recipeJson, directory: directoryOf(runId), resume }),
     async ended(runId: string, client = coordinator.client) {
       let last;
       for await (const status of client.watchRun({ runId }, { timeoutMs: 60_000 })) last = status;
       if (last === undefined) throw new Error('no status');
       return last;
     },
-    ledger: (runId: string) => readAll(nats, streams.ledger, subjects.ledger(runId), (data): LedgerEntry => decodeMessage(LedgerEntrySchema, data)),
+    ledger: (runId: string) =>
+      readAll(nats, streams.ledger, subjects.ledger(runId), (data): LedgerEntry =>
+        decodeMessage(LedgerEntrySchema, data),
+      ),
     async summary(runId: string) {
       return JSON.parse(await readFile(join(directoryOf(runId), 'summary.json'), 'utf8'));
     },
     async metricsLines(runId: string) {
       const text = await readFile(join(directoryOf(runId), 'metrics.jsonl'), 'utf8');
-      return text.trim().split('\n').map((line) => JSON.parse(line));
+      return text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
     },
     async stop() {
       for (const cleanup of cleanups.splice(0)) await cleanup();
@@ -192,7 +213,13 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
 async function publishResult(nats: Nats, task: RolloutTask, play: Play, version: number): Promise<void> {
   const id = `${task.runId}:${task.taskId}:${task.attempt}`;
   const payload = Buffer.from(`tokens of ${task.taskId}`);
-  const { sequence } = await publishBytes(nats, subjects.trajectory(task.runId), payload, { messageId: `${id}:t` }, 'a trajectory');
+  const { sequence } = await publishBytes(
+    nats,
+    subjects.trajectory(task.runId),
+    payload,
+    { messageId: `${id}:t` },
+    'a trajectory',
+  );
   const reward = play.result !== undefined && 'reward' in play.result ? play.result.reward : 1;
   for (let copy = 0; copy < (play.copies ?? 1); copy++) {
     const result = create(RolloutResultSchema, {
@@ -216,7 +243,9 @@ async function publishResult(nats: Nats, task: RolloutTask, play: Play, version:
       ...play.result,
     });
     // Another message id for every copy: the server's own window must not be what keeps the count right.
-    await publishMessage(nats, subjects.result(task.runId), RolloutResultSchema, result, { messageId: `${id}:r:${copy}` });
+    await publishMessage(nats, subjects.result(task.runId), RolloutResultSchema, result, {
+      messageId: `${id}:r:${copy}`,
+    });
   }
 }
 
@@ -234,7 +263,12 @@ async function readAll<T>(nats: Nats, stream: string, subject: string, decode: (
 function questionLines(prefix: string, count: number): string {
   return Array.from({ length: count }, (_, index) => {
     const hops = (index % 3) + 2;
-    const decomposition = Array.from({ length: hops }, (_unused, step) => ({ id: step, question: `step ${step}`, answer: `a${step}`, paragraph_support_idx: 0 }));
+    const decomposition = Array.from({ length: hops }, (_unused, step) => ({
+      id: step,
+      question: `step ${step}`,
+      answer: `a${step}`,
+      paragraph_support_idx: 0,
+    }));
     return JSON.stringify({
       id: `${hops}hop__${prefix}_${index}`,
       paragraphs: [{ idx: 0, title: 'T', paragraph_text: 'text', is_supporting: true }],

@@ -36,7 +36,10 @@ afterEach(async () => {
 /** A coordinator as its own process, to be killed. */
 async function spawnCoordinator() {
   const flags = ['--nats-url', fleet.natsUrl(), '--policy', fleet.policyAddress, '--learner', fleet.learner.address];
-  const child = spawn('node_modules/.bin/node', ['services/coordinator/main.ts', ...flags], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, GRADUS_LOG_LEVEL: 'fatal' } });
+  const child = spawn('node_modules/.bin/node', ['services/coordinator/main.ts', ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, GRADUS_LOG_LEVEL: 'fatal' },
+  });
   children.push(child);
   for await (const line of createInterface({ input: child.stdout })) {
     const { grpc } = JSON.parse(line);
@@ -56,7 +59,13 @@ const until = async (holds: () => boolean | Promise<boolean>) => {
 /** What a run decided, without times. */
 async function accountOf(runId: string) {
   return (await fleet.ledger(runId)).flatMap(({ fact }): object[] => {
-    if (fact.case === 'stepFormed') return [{ step: fact.value.step, samples: fact.value.samples.map(({ taskId, reward, advantage }) => ({ taskId, reward, advantage })) }];
+    if (fact.case === 'stepFormed')
+      return [
+        {
+          step: fact.value.step,
+          samples: fact.value.samples.map(({ taskId, reward, advantage }) => ({ taskId, reward, advantage })),
+        },
+      ];
     if (fact.case === 'evalFinished') {
       const { 'time/eval': _time, ...metrics } = fact.value.metrics;
       return [{ evaluation: fact.value.name, metrics }];
@@ -82,38 +91,44 @@ describe('a coordinator that is killed', () => {
     { where: 'in an evaluation', tasks: 7 },
     { where: 'in the rollouts of a step', tasks: 30 },
     { where: 'later', tasks: 50 },
-  ])('P1, P8: goes on, killed $where, with the same tasks, and ends as if nothing had happened', async ({ tasks }) => {
-    fleet = await startCoordinatorFleet({ recipe });
-    const wanted = await undisturbed();
-    const first = await spawnCoordinator();
-    let killed = false;
-    fleet.setWorker((task) => {
-      if (fleet.seen.length >= tasks && !killed) {
-        killed = true;
-        first.child.kill('SIGKILL');
-      }
-      return { result: { reward: rewardOf(task) } };
-    });
-    await fleet.submit('run-a', first.client);
-    await until(() => killed);
-    first.client.close();
+  ])(
+    'P1, P8: goes on, killed $where, with the same tasks, and ends as if nothing had happened',
+    async ({ tasks }) => {
+      fleet = await startCoordinatorFleet({ recipe });
+      const wanted = await undisturbed();
+      const first = await spawnCoordinator();
+      let killed = false;
+      fleet.setWorker((task) => {
+        if (fleet.seen.length >= tasks && !killed) {
+          killed = true;
+          first.child.kill('SIGKILL');
+        }
+        return { result: { reward: rewardOf(task) } };
+      });
+      await fleet.submit('run-a', first.client);
+      await until(() => killed);
+      first.client.close();
 
-    const second = await spawnCoordinator();
-    expect((await second.client.getRun({ runId: 'run-a' })).message).toBe('interrupted; it can be resumed');
-    await fleet.submit('run-a', second.client, true);
-    const end = await fleet.ended('run-a', second.client);
-    second.client.close();
-    expect(end.message).toBe('');
-    expect(end.state).toBe(RunState.FINISHED);
-    expect(await accountOf('run-a')).toEqual(wanted);
-    const { rollouts } = await fleet.summary('run-a');
-    expect(rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
-    expect(rollouts.published).toBe(rollouts.completed);
-    // Open groups were completed, not generated again.
-    expect(new Set(fleet.seen.map((task) => `${task.taskId}:${task.attempt}`)).size).toBe(fleet.seen.length);
-    const lines = await fleet.metricsLines('run-a');
-    expect(lines.filter((line: { kind: string }) => line.kind === 'step').map((line: { step: number }) => line.step)).toEqual([1, 2, 3, 4]);
-  }, 60_000);
+      const second = await spawnCoordinator();
+      expect((await second.client.getRun({ runId: 'run-a' })).message).toBe('interrupted; it can be resumed');
+      await fleet.submit('run-a', second.client, true);
+      const end = await fleet.ended('run-a', second.client);
+      second.client.close();
+      expect(end.message).toBe('');
+      expect(end.state).toBe(RunState.FINISHED);
+      expect(await accountOf('run-a')).toEqual(wanted);
+      const { rollouts } = await fleet.summary('run-a');
+      expect(rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
+      expect(rollouts.published).toBe(rollouts.completed);
+      // Open groups were completed, not generated again.
+      expect(new Set(fleet.seen.map((task) => `${task.taskId}:${task.attempt}`)).size).toBe(fleet.seen.length);
+      const lines = await fleet.metricsLines('run-a');
+      expect(
+        lines.filter((line: { kind: string }) => line.kind === 'step').map((line: { step: number }) => line.step),
+      ).toEqual([1, 2, 3, 4]);
+    },
+    60_000,
+  );
 
   it('P1: between the learner and the commit, does not have the step applied twice', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -163,7 +178,9 @@ describe('a run that is stopped', () => {
     fleet.setWorker((task) => {
       if (task.purpose === Purpose.TRAIN) stopping ??= client.stopRun({ runId: 'run-a', now: true });
       // Nothing comes back from the step in progress.
-      return task.purpose === Purpose.TRAIN && stopping !== undefined ? { delay: 100_000 } : { result: { reward: rewardOf(task) } };
+      return task.purpose === Purpose.TRAIN && stopping !== undefined
+        ? { delay: 100_000 }
+        : { result: { reward: rewardOf(task) } };
     });
     await fleet.submit('run-a');
     const end = await fleet.ended('run-a');
@@ -183,13 +200,24 @@ describe('requests', () => {
     fleet = await startCoordinatorFleet({ recipe });
     const { client } = fleet.coordinator;
     const good = { runId: 'run-a', recipeJson: fleet.recipeJson, directory: fleet.directoryOf('run-a'), resume: false };
-    await expect(client.submitRun({ ...good, runId: 'Run A' })).rejects.toThrow("run_id: 'Run A' must be 1 to 64 of a-z, 0-9 and -");
-    await expect(client.submitRun({ ...good, directory: 'runs/a' })).rejects.toThrow("directory: 'runs/a' must be an absolute path");
+    await expect(client.submitRun({ ...good, runId: 'Run A' })).rejects.toThrow(
+      "run_id: 'Run A' must be 1 to 64 of a-z, 0-9 and -",
+    );
+    await expect(client.submitRun({ ...good, directory: 'runs/a' })).rejects.toThrow(
+      "directory: 'runs/a' must be an absolute path",
+    );
     await expect(client.submitRun({ ...good, recipeJson: '{}' })).rejects.toThrow('recipe_json: format');
     await expect(client.submitRun({ ...good, resume: true })).rejects.toMatchObject({ code: 'not_found' });
     await expect(client.getRun({ runId: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
     await expect(client.stopRun({ runId: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(client.submitRun({ ...good, recipeJson: fleet.recipeJson.replace('train.jsonl","held', 'x","held').replace('train.jsonl"}', 'missing.jsonl"}') })).rejects.toThrow('missing.jsonl: no such file');
+    await expect(
+      client.submitRun({
+        ...good,
+        recipeJson: fleet.recipeJson
+          .replace('train.jsonl","held', 'x","held')
+          .replace('train.jsonl"}', 'missing.jsonl"}'),
+      }),
+    ).rejects.toThrow('missing.jsonl: no such file');
 
     await client.submitRun(good);
     await expect(client.submitRun(good)).rejects.toMatchObject({ code: 'already_exists' });
@@ -225,12 +253,17 @@ describe('gates', () => {
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).message).toContain('repeated 1 times');
     const { stages, rollouts } = await fleet.summary('run-a');
-    expect(stages.map((stage: { round: number; steps: number }) => [stage.round, stage.steps])).toEqual([[0, 2], [1, 2]]);
+    expect(stages.map((stage: { round: number; steps: number }) => [stage.round, stage.steps])).toEqual([
+      [0, 2],
+      [1, 2],
+    ]);
     expect(rollouts).toMatchObject({ lost: 0, duplicated: 0 });
   });
 
   it('roll back to the policy that entered the stage, with steps and versions that go on', async () => {
-    fleet = await startCoordinatorFleet({ recipe: gated('{ metric: sampled.em, at_least: 2, on_fail: roll_back }', second) });
+    fleet = await startCoordinatorFleet({
+      recipe: gated('{ metric: sampled.em, at_least: 2, on_fail: roll_back }', second),
+    });
     await fleet.submit('run-a');
     const end = await fleet.ended('run-a');
     expect(end.message).toBe('');
@@ -240,6 +273,10 @@ describe('gates', () => {
     expect(fleet.learner.opened.at(-1)).toMatchObject({ resume: false, modelPath: fleet.loaded[3]?.weightsPath });
     expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 1]);
     const steps = (await fleet.metricsLines('run-a')).filter((line: { kind: string }) => line.kind === 'step');
-    expect(steps.map((line: { step: number; version: number }) => [line.step, line.version])).toEqual([[1, 1], [2, 2], [3, 4]]);
+    expect(steps.map((line: { step: number; version: number }) => [line.step, line.version])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 4],
+    ]);
   });
 });

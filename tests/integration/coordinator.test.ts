@@ -39,7 +39,8 @@ afterEach(async () => {
   await fleet.stop();
 });
 
-const ledgerCases = async (runId: string, name: string) => (await fleet.ledger(runId)).filter((entry) => entry.fact.case === name);
+const ledgerCases = async (runId: string, name: string) =>
+  (await fleet.ledger(runId)).filter((entry) => entry.fact.case === name);
 const fateCounts = async (runId: string) => {
   const counts = new Map<GroupFate, number>();
   for (const { fact } of await fleet.ledger(runId)) {
@@ -59,7 +60,16 @@ describe('a run', () => {
 
     const summary = await fleet.summary('run-a');
     expect(summary).toMatchObject({ run: 'run-a', recipe: 'test', seed: 3, state: 'finished' });
-    expect(summary.stages.map((stage: { name: string; steps: number; kind: string }) => [stage.name, stage.kind, stage.steps])).toEqual([['one', 'rl', 3], ['two', 'rl', 2]]);
+    expect(
+      summary.stages.map((stage: { name: string; steps: number; kind: string }) => [
+        stage.name,
+        stage.kind,
+        stage.steps,
+      ]),
+    ).toEqual([
+      ['one', 'rl', 3],
+      ['two', 'rl', 2],
+    ]);
     expect(summary.stages[0].reward).toHaveLength(3);
     expect(summary.stages[0].eval.before).toMatchObject({ n: 6, toolSuccess: 1, formatOk: 1 });
     expect(summary.stages[1].eval.before).toEqual(summary.stages[0].eval.after);
@@ -73,8 +83,26 @@ describe('a run', () => {
     const evaluated = fleet.seen.filter((task) => task.purpose === Purpose.EVAL);
     expect(evaluated).toHaveLength(3 * 6 * 2);
     const lines = await fleet.metricsLines('run-a');
-    expect(lines.map((line: { kind: string; name?: string }) => line.name ?? line.kind)).toEqual(['before', 'baseline', 'step', 'step', 'step', 'after', 'before', 'step', 'step', 'after']);
-    expect(lines[2]).toMatchObject({ step: 1, version: 1, stage: 'one', clip_ratio: 0.02, entropy: 1.5, 'off_policy/max': 0 });
+    expect(lines.map((line: { kind: string; name?: string }) => line.name ?? line.kind)).toEqual([
+      'before',
+      'baseline',
+      'step',
+      'step',
+      'step',
+      'after',
+      'before',
+      'step',
+      'step',
+      'after',
+    ]);
+    expect(lines[2]).toMatchObject({
+      step: 1,
+      version: 1,
+      stage: 'one',
+      clip_ratio: 0.02,
+      entropy: 1.5,
+      'off_policy/max': 0,
+    });
   });
 
   it('trains on whole groups with variance, each sample with its own trajectory and advantage', async () => {
@@ -99,16 +127,22 @@ describe('a run', () => {
       fleet = await startCoordinatorFleet({ recipe: oneStage, worker });
       await fleet.submit('run-a');
       await fleet.ended('run-a');
-      const opened = (await fleet.ledger('run-a')).flatMap(({ fact }) => (fact.case === 'groupOpened' && fact.value.purpose === Purpose.TRAIN ? [fact.value] : []));
+      const opened = (await fleet.ledger('run-a')).flatMap(({ fact }) =>
+        fact.case === 'groupOpened' && fact.value.purpose === Purpose.TRAIN ? [fact.value] : [],
+      );
       await fleet.stop();
       return opened.map((group) => ({ step: group.step, question: group.questionId, tasks: group.taskIds }));
     };
     const plain = await ordersOf((task) => ({ result: { reward: rewardOf(task) } }));
-    const again = await ordersOf((task) => ({ result: { reward: rewardOf(task) }, delay: Number.parseInt(task.taskId.slice(8, 10), 16) % 3 }));
+    const again = await ordersOf((task) => ({
+      result: { reward: rewardOf(task) },
+      delay: Number.parseInt(task.taskId.slice(8, 10), 16) % 3,
+    }));
     expect(again).toEqual(plain);
     // Other rewards lead to other replacements; the prompts of the steps stay.
     const other = await ordersOf((task) => ({ result: { reward: task.sampleIndex === 0 ? 1 : 0 } }));
-    const ownPrompts = (groups: typeof plain) => [0, 1, 2].flatMap((step) => groups.filter((group) => group.step === step).slice(0, 3));
+    const ownPrompts = (groups: typeof plain) =>
+      [0, 1, 2].flatMap((step) => groups.filter((group) => group.step === step).slice(0, 3));
     expect(ownPrompts(other)).toEqual(ownPrompts(plain));
   }, 60_000);
 });
@@ -117,7 +151,11 @@ describe('results', () => {
   it('P1: count once when they come twice, late and in any order', async () => {
     fleet = await startCoordinatorFleet({
       recipe: oneStage,
-      worker: (task) => ({ result: { reward: rewardOf(task) }, copies: 3, delay: Number.parseInt(task.taskId.slice(8, 10), 16) % 4 }),
+      worker: (task) => ({
+        result: { reward: rewardOf(task) },
+        copies: 3,
+        delay: Number.parseInt(task.taskId.slice(8, 10), 16) % 4,
+      }),
     });
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
@@ -142,7 +180,9 @@ describe('results', () => {
       recipe: oneStage.replace('until: { steps: 3 }', 'until: { steps: 1 }\n    groups: { attempts: 2 }'),
       worker: (task) => {
         if (broken(task.taskId)) return { result: failure };
-        return task.attempt === 0 && task.taskId.endsWith('1') ? { result: failure } : { result: { reward: rewardOf(task) } };
+        return task.attempt === 0 && task.taskId.endsWith('1')
+          ? { result: failure }
+          : { result: { reward: rewardOf(task) } };
       },
     });
     await fleet.submit('run-a');
@@ -162,7 +202,9 @@ describe('results', () => {
   it('P3: a member that never answers is asked again at the deadline of its group', async () => {
     let swallowed = 0;
     fleet = await startCoordinatorFleet({
-      recipe: oneStage.replace('group_ms: 3000', 'group_ms: 1200').replace('until: { steps: 3 }', 'until: { steps: 1 }'),
+      recipe: oneStage
+        .replace('group_ms: 3000', 'group_ms: 1200')
+        .replace('until: { steps: 3 }', 'until: { steps: 1 }'),
       worker: (task) => {
         if (task.purpose === Purpose.TRAIN && task.attempt === 0 && task.sampleIndex === 1) {
           swallowed += 1;
@@ -181,9 +223,12 @@ describe('results', () => {
     ['shrink', GroupFate.SHRUNK],
     ['drop', GroupFate.DROPPED],
   ] as const)('P3: the policy %s ends the wait for a missing member', async (policy, fate) => {
-    const silent = (task: RolloutTask) => task.purpose === Purpose.TRAIN && task.sampleIndex === 0 && task.question?.hops === 2;
+    const silent = (task: RolloutTask) =>
+      task.purpose === Purpose.TRAIN && task.sampleIndex === 0 && task.question?.hops === 2;
     fleet = await startCoordinatorFleet({
-      recipe: oneStage.replace('group_ms: 3000', 'group_ms: 1200').replace('until: { steps: 3 }', `until: { steps: 1 }\n    groups: { on_deadline: ${policy} }`),
+      recipe: oneStage
+        .replace('group_ms: 3000', 'group_ms: 1200')
+        .replace('until: { steps: 3 }', `until: { steps: 1 }\n    groups: { on_deadline: ${policy} }`),
       worker: (task) => (silent(task) ? { copies: 0 } : { result: { reward: task.sampleIndex % 2 } }),
     });
     await fleet.submit('run-a');
@@ -200,14 +245,22 @@ describe('results', () => {
       worker: (task, version) => {
         const stale = version > 0 && task.attempt === 0 && task.taskId.endsWith('0');
         const first = BigInt(stale ? version - 1 : version);
-        return { result: { reward: rewardOf(task), versions: { $typeName: 'gradus.trajectory.v1.VersionSpan', first, last: BigInt(version) } } };
+        return {
+          result: {
+            reward: rewardOf(task),
+            versions: { $typeName: 'gradus.trajectory.v1.VersionSpan', first, last: BigInt(version) },
+          },
+        };
       },
     });
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     expect(fleet.seen.some((task) => task.attempt === 1)).toBe(true);
-    for (const line of await fleet.metricsLines('run-a')) if (line.kind === 'step') expect(line['off_policy/max']).toBe(0);
-    expect(await fleet.coordinator.metrics.render()).toMatch(/gradus_results_received_total\{reception="stale"\} [1-9]/);
+    for (const line of await fleet.metricsLines('run-a'))
+      if (line.kind === 'step') expect(line['off_policy/max']).toBe(0);
+    expect(await fleet.coordinator.metrics.render()).toMatch(
+      /gradus_results_received_total\{reception="stale"\} [1-9]/,
+    );
   });
 });
 
@@ -215,7 +268,9 @@ describe('dynamic sampling', () => {
   it('replaces groups without variance, and ends with a smaller batch when the budget is used up', async () => {
     const flat = (task: { question?: { hops: number } | undefined }) => task.question?.hops !== 2;
     fleet = await startCoordinatorFleet({
-      recipe: oneStage.replace('max_generation_batches: 4', 'max_generation_batches: 2').replace('until: { steps: 3 }', 'until: { steps: 2 }'),
+      recipe: oneStage
+        .replace('max_generation_batches: 4', 'max_generation_batches: 2')
+        .replace('until: { steps: 3 }', 'until: { steps: 2 }'),
       worker: (task) => ({ result: { reward: flat(task) ? 1 : task.sampleIndex % 2 } }),
     });
     await fleet.submit('run-a');
@@ -223,9 +278,12 @@ describe('dynamic sampling', () => {
     const fates = await fateCounts('run-a');
     expect(fates.get(GroupFate.NO_VARIANCE)).toBeGreaterThan(0);
     for (const { fact } of await ledgerCases('run-a', 'stepFormed')) {
-      if (fact.case === 'stepFormed') expect(fact.value.samples.every((sample) => Math.abs(sample.advantage) > 0.5)).toBe(true);
+      if (fact.case === 'stepFormed')
+        expect(fact.value.samples.every((sample) => Math.abs(sample.advantage) > 0.5)).toBe(true);
     }
-    const opened = (await fleet.metricsLines('run-a')).filter((line: { kind: string }) => line.kind === 'step').map((line: Record<string, number>) => line['groups/opened']);
+    const opened = (await fleet.metricsLines('run-a'))
+      .filter((line: { kind: string }) => line.kind === 'step')
+      .map((line: Record<string, number>) => line['groups/opened']);
     for (const count of opened) expect(count).toBeLessThanOrEqual(6);
   });
 

@@ -12,11 +12,26 @@ export function metricsLine(entry: LedgerEntry, after: RunState): string | undef
   const stage = after.stages.at(-1);
   const head = { at: new Date(Number(entry.atMs)).toISOString(), run: after.runId };
   if (fact.case === 'stepCommitted') {
-    const place = { stage: stage?.name, stage_index: stage?.index, round: stage?.round, stage_step: stage?.steps.length };
-    return line({ kind: 'step', ...head, ...place, step: Number(fact.value.step), version: Number(fact.value.version) }, fact.value.metrics);
+    const place = {
+      stage: stage?.name,
+      stage_index: stage?.index,
+      round: stage?.round,
+      stage_step: stage?.steps.length,
+    };
+    return line(
+      { kind: 'step', ...head, ...place, step: Number(fact.value.step), version: Number(fact.value.version) },
+      fact.value.metrics,
+    );
   }
   return line(
-    { kind: 'eval', ...head, stage: fact.value.stage, name: fact.value.name, step: after.step, version: versionOf(after) },
+    {
+      kind: 'eval',
+      ...head,
+      stage: fact.value.stage,
+      name: fact.value.name,
+      step: after.step,
+      version: versionOf(after),
+    },
     fact.value.metrics,
   );
 }

@@ -31,7 +31,10 @@ export function createRunFiles(nats: Nats, runId: string, directory: string, res
   return {
     async restore(signal) {
       await mkdir(directory, { recursive: true });
-      await writeAtomically(join(directory, 'recipe.json'), `${JSON.stringify(JSON.parse(resolvedRecipeJson(resolved)), null, 2)}\n`);
+      await writeAtomically(
+        join(directory, 'recipe.json'),
+        `${JSON.stringify(JSON.parse(resolvedRecipeJson(resolved)), null, 2)}\n`,
+      );
       let lines = '';
       let state = newRunState(runId);
       for await (const entry of readLedger(nats, runId, signal)) {
@@ -46,7 +49,10 @@ export function createRunFiles(nats: Nats, runId: string, directory: string, res
     },
     async writeSummary(state, signal) {
       const totals = await auditRun(nats, runId, signal);
-      await writeAtomically(join(directory, 'summary.json'), `${JSON.stringify(buildSummary(resolved, state, totals), null, 2)}\n`);
+      await writeAtomically(
+        join(directory, 'summary.json'),
+        `${JSON.stringify(buildSummary(resolved, state, totals), null, 2)}\n`,
+      );
       return totals;
     },
   };

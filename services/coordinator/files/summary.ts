@@ -93,8 +93,12 @@ export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts
     version: versionOf(state),
     weights: state.weightsPath === '' ? resolved.paths.model : state.weightsPath,
     updatedAt: new Date(state.lastAtMs).toISOString(),
-    baseline: baseline === null || state.baseline === undefined ? null : { ...baseline, detail: evalDetail(state.baseline) },
-    final: final === null || after === undefined || last === undefined ? null : { ...final, stage: last.name, detail: evalDetail(after) },
+    baseline:
+      baseline === null || state.baseline === undefined ? null : { ...baseline, detail: evalDetail(state.baseline) },
+    final:
+      final === null || after === undefined || last === undefined
+        ? null
+        : { ...final, stage: last.name, detail: evalDetail(after) },
   };
 }
 
@@ -154,5 +158,11 @@ function detailed(metrics: Metrics, mode: string): DetailedEval {
 
 function at(metrics: Metrics, prefix: string): EvalSummary {
   const value = (name: string) => metrics[`${prefix}.${name}`] ?? 0;
-  return { em: value('em'), f1: value('f1'), toolSuccess: value('tool_success'), formatOk: value('format_ok'), n: value('n') };
+  return {
+    em: value('em'),
+    f1: value('f1'),
+    toolSuccess: value('tool_success'),
+    formatOk: value('format_ok'),
+    n: value('n'),
+  };
 }

@@ -4,7 +4,11 @@ import { cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 
 /** Answers when the run has stopped; its state can be asked for meanwhile. A run that is not driven is left as it is. */
-export async function stopRun(registry: RunRegistry, request: StopRunRequest, signal: AbortSignal): Promise<{ state: RunState }> {
+export async function stopRun(
+  registry: RunRegistry,
+  request: StopRunRequest,
+  signal: AbortSignal,
+): Promise<{ state: RunState }> {
   const run = registry.driven(request.runId);
   if (run === undefined) {
     const status = await registry.status(request.runId, signal);

@@ -8,7 +8,11 @@ const leastGapMs = 100;
 const mostGapMs = 1000;
 
 /** Snapshots of a run until it has ended; of a run that is not driven, just one. */
-export async function* watchRun(registry: RunRegistry, runId: string, signal: AbortSignal): AsyncGenerator<RunStatusInit, void, undefined> {
+export async function* watchRun(
+  registry: RunRegistry,
+  runId: string,
+  signal: AbortSignal,
+): AsyncGenerator<RunStatusInit, void, undefined> {
   for (;;) {
     const run = registry.driven(runId);
     yield await registry.status(runId, signal);

@@ -74,13 +74,21 @@ export function createAccount(): Account {
       switch (fact.case) {
         case 'groupOpened':
           for (const taskId of fact.value.taskIds) {
-            if (!tasks.has(taskId)) tasks.set(taskId, { groupId: fact.value.groupId, completed: false, data: false, infra: false, counted: 0 });
+            if (!tasks.has(taskId))
+              tasks.set(taskId, {
+                groupId: fact.value.groupId,
+                completed: false,
+                data: false,
+                infra: false,
+                counted: 0,
+              });
           }
           return;
         case 'groupClosed': {
           if (closedGroups.has(fact.value.groupId)) return;
           closedGroups.add(fact.value.groupId);
-          if (fact.value.fate === GroupFate.EVALUATED) count(fact.value.samples.filter((sample) => sample.reward !== undefined).map((sample) => sample.taskId));
+          if (fact.value.fate === GroupFate.EVALUATED)
+            count(fact.value.samples.filter((sample) => sample.reward !== undefined).map((sample) => sample.taskId));
           return;
         }
         case 'stepFormed':

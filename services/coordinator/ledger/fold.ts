@@ -76,7 +76,9 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
       const { stage, name, metrics } = fact.value;
       const evaluation = { stage, name, version: versionOf(state), metrics };
       if (name === 'baseline') {
-        return state.baseline === undefined ? { ...running(state, fact.case), baseline: evaluation, groups: new Map() } : state;
+        return state.baseline === undefined
+          ? { ...running(state, fact.case), baseline: evaluation, groups: new Map() }
+          : state;
       }
       const entered = stageIn(state, fact.case);
       if (entered.evaluations.some((known) => known.name === name)) return state;
@@ -113,9 +115,15 @@ function commitStep(state: RunState, value: StepCommitted): RunState {
     throw misplaced(state, 'stepCommitted', `step ${step} was not formed`);
   }
   const entered = stageIn(state, 'stepCommitted');
-  const checkpoints = value.checkpointPath === '' ? state.checkpoints : [...state.checkpoints, step].slice(-rememberedCheckpoints);
+  const checkpoints =
+    value.checkpointPath === '' ? state.checkpoints : [...state.checkpoints, step].slice(-rememberedCheckpoints);
   const oldest = checkpoints.length < rememberedCheckpoints ? state.branch.baseStep : (checkpoints[0] ?? 0);
-  const summary = { step, version: Number(value.version), metrics: value.metrics, checkpointPath: value.checkpointPath };
+  const summary = {
+    step,
+    version: Number(value.version),
+    metrics: value.metrics,
+    checkpointPath: value.checkpointPath,
+  };
   return {
     ...withStage(state, { steps: [...entered.steps, summary] }),
     step,
@@ -158,11 +166,18 @@ function started(state: RunState, what: string): RunState {
 
 function endOf(state: string): 'stopped' | 'failed' | 'finished' {
   if (state === 'stopped' || state === 'failed' || state === 'finished') return state;
-  throw new TerminalError('data_loss', `the ledger has a run that ended as '${state}'; known are finished, stopped, failed`);
+  throw new TerminalError(
+    'data_loss',
+    `the ledger has a run that ended as '${state}'; known are finished, stopped, failed`,
+  );
 }
 
 function misplaced(state: RunState, what: string, why: string): TerminalError {
-  return new TerminalError('data_loss', `the ledger of run ${state.runId} is not whole: ${what} after ${state.entries} entries, but ${why}`, {
-    details: { runId: state.runId, entries: state.entries },
-  });
+  return new TerminalError(
+    'data_loss',
+    `the ledger of run ${state.runId} is not whole: ${what} after ${state.entries} entries, but ${why}`,
+    {
+      details: { runId: state.runId, entries: state.entries },
+    },
+  );
 }

@@ -16,7 +16,11 @@ export type FactInit = NonNullable<MessageInitShape<typeof LedgerEntrySchema>['f
 const appendTimeoutMs = 120_000;
 
 /** All entries of a run so far, in order. */
-export async function* readLedger(nats: Nats, runId: string, signal: AbortSignal): AsyncGenerator<LedgerEntry, void, undefined> {
+export async function* readLedger(
+  nats: Nats,
+  runId: string,
+  signal: AbortSignal,
+): AsyncGenerator<LedgerEntry, void, undefined> {
   const subject = subjects.ledger(runId);
   const last = await findMessage(nats, streams.ledger, { last_by_subj: subject }, signal);
   if (last === undefined) return;

@@ -30,17 +30,28 @@ export async function evaluate(context: RunContext, request: EvaluationRequest):
   const version = versionOf(context.ledger.state);
   const equal = equalEvaluation(context.recipe, context.ledger.state, stage, version);
   if (equal !== undefined) {
-    await context.ledger.append({ case: 'evalFinished', value: { stage: stage.name, name, metrics: withRewards(equal, stage.rewards) } });
+    await context.ledger.append({
+      case: 'evalFinished',
+      value: { stage: stage.name, name, metrics: withRewards(equal, stage.rewards) },
+    });
     return;
   }
   const startedMs = context.now();
   const modes = evaluationModes(context);
   context.progress.update({ phase: Phase.EVALUATE, done: 0, expected: 0, message: '' });
-  const groups = await gatherGroups(context, evaluationPlan(context, request, modes), AbortSignal.any([context.signal, context.stopSignal]));
+  const groups = await gatherGroups(
+    context,
+    evaluationPlan(context, request, modes),
+    AbortSignal.any([context.signal, context.stopSignal]),
+  );
   const seconds = (context.now() - startedMs) / 1000;
   context.events.phaseEnded('eval', seconds);
   const samples = groups.flatMap((group) =>
-    group.samples.map((sample) => ({ mode: modes[sample.index] ?? 'sampled', hops: group.plan.question.hops, result: sample.result })),
+    group.samples.map((sample) => ({
+      mode: modes[sample.index] ?? 'sampled',
+      hops: group.plan.question.hops,
+      result: sample.result,
+    })),
   );
   await context.ledger.append({
     case: 'evalFinished',
@@ -58,7 +69,12 @@ function evaluationPlan(context: RunContext, request: EvaluationRequest, modes: 
   const { recipe, recipeHash, questions } = context;
   const { stage, name, stageStep } = request;
   const count = Math.min(recipe.eval.questions, questions.heldOut.length);
-  const order = createPromptSampler({ seed: recipe.seed, stage: '', lane: 'evaluation', size: questions.heldOut.length });
+  const order = createPromptSampler({
+    seed: recipe.seed,
+    stage: '',
+    lane: 'evaluation',
+    size: questions.heldOut.length,
+  });
   const label = `${stageLabel(stage, request.round)}/${name}`;
   return {
     stage,
@@ -77,10 +93,18 @@ function evaluationPlan(context: RunContext, request: EvaluationRequest, modes: 
     planAt(draw) {
       const question = draw < count ? questions.heldOut[order.questionAt(draw)] : undefined;
       if (question === undefined) return undefined;
-      const key: GroupKey = { recipeHash, seed: recipe.seed, stage: label, step: stageStep, draw: `evaluation:${draw}`, questionId: question.id };
+      const key: GroupKey = {
+        recipeHash,
+        seed: recipe.seed,
+        stage: label,
+        step: stageStep,
+        draw: `evaluation:${draw}`,
+        questionId: question.id,
+      };
       return { groupId: groupIdOf(key), draw, question, taskIds: modes.map((_, index) => taskIdOf(key, index)) };
     },
-    wanted: (groups, openSamples) => Math.min(count - groups.length, Math.floor((recipe.fleet.max_open_rollouts - openSamples) / modes.length)),
+    wanted: (groups, openSamples) =>
+      Math.min(count - groups.length, Math.floor((recipe.fleet.max_open_rollouts - openSamples) / modes.length)),
     task: (group, sample) =>
       buildTask(recipe, {
         runId: context.runId,

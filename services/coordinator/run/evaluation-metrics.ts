@@ -12,33 +12,50 @@ export interface EvaluatedSample {
 }
 
 /** Names in the ledger, by names of scorers. */
-const components = { em: 'exact_match', f1: 'f1', tool_success: 'tool_success', format_ok: 'format', xml: 'xml' } as const;
+const components = {
+  em: 'exact_match',
+  f1: 'f1',
+  tool_success: 'tool_success',
+  format_ok: 'format',
+  xml: 'xml',
+} as const;
 
 /**
  * `sampled.em`, `greedy.f1`, `sampled.hop2.em`, `greedy.em_low` … : means over the samples that came back, their number
  * `n`, how many are `absent`, and the 95 % Wilson interval of exact match.
  */
-export function evaluationMetrics(samples: readonly EvaluatedSample[], rewards: StageRecipe['rewards']): Record<string, number> {
+export function evaluationMetrics(
+  samples: readonly EvaluatedSample[],
+  rewards: StageRecipe['rewards'],
+): Record<string, number> {
   const metrics: Record<string, number> = {};
   for (const mode of ['sampled', 'greedy'] as const) {
     const ofMode = samples.filter((sample) => sample.mode === mode);
     if (ofMode.length === 0) continue;
     summarize(metrics, mode, ofMode);
     for (const hops of new Set(ofMode.map((sample) => sample.hops))) {
-      summarize(metrics, `${mode}.hop${hops}`, ofMode.filter((sample) => sample.hops === hops));
+      summarize(
+        metrics,
+        `${mode}.hop${hops}`,
+        ofMode.filter((sample) => sample.hops === hops),
+      );
     }
   }
   return withRewards(metrics, rewards);
 }
 
 /** The same evaluation with the mean reward that other weights give; means are linear in the components. */
-export function withRewards(metrics: Readonly<Record<string, number>>, rewards: StageRecipe['rewards']): Record<string, number> {
+export function withRewards(
+  metrics: Readonly<Record<string, number>>,
+  rewards: StageRecipe['rewards'],
+): Record<string, number> {
   const weighted: Record<string, number> = { ...metrics };
   for (const key of Object.keys(metrics)) {
     if (!key.endsWith('.n')) continue;
     const prefix = key.slice(0, -2);
     let reward = 0;
-    for (const [name, scorer] of Object.entries(components)) reward += rewards[scorer] * (metrics[`${prefix}.${name}`] ?? 0);
+    for (const [name, scorer] of Object.entries(components))
+      reward += rewards[scorer] * (metrics[`${prefix}.${name}`] ?? 0);
     weighted[`${prefix}.reward`] = reward;
   }
   return weighted;
@@ -47,11 +64,15 @@ export function withRewards(metrics: Readonly<Record<string, number>>, rewards: 
 function summarize(metrics: Record<string, number>, prefix: string, samples: readonly EvaluatedSample[]): void {
   const results = samples.flatMap((sample) => (sample.result === undefined ? [] : [sample.result]));
   const n = results.length;
-  const mean = (value: (result: RolloutResult) => number) => (n === 0 ? 0 : results.reduce((sum, result) => sum + value(result), 0) / n);
+  const mean = (value: (result: RolloutResult) => number) =>
+    n === 0 ? 0 : results.reduce((sum, result) => sum + value(result), 0) / n;
   for (const [name, scorer] of Object.entries(components)) {
     metrics[`${prefix}.${name}`] = mean((result) => result.rewards[scorer] ?? 0);
   }
-  const interval = wilsonInterval(results.reduce((sum, result) => sum + ((result.rewards[components.em] ?? 0) >= 1 ? 1 : 0), 0), n);
+  const interval = wilsonInterval(
+    results.reduce((sum, result) => sum + ((result.rewards[components.em] ?? 0) >= 1 ? 1 : 0), 0),
+    n,
+  );
   metrics[`${prefix}.em_low`] = interval.low;
   metrics[`${prefix}.em_high`] = interval.high;
   metrics[`${prefix}.answered`] = mean((result) => (result.prediction === undefined ? 0 : 1));
@@ -59,7 +80,9 @@ function summarize(metrics: Record<string, number>, prefix: string, samples: rea
   metrics[`${prefix}.turns`] = mean((result) => result.turns);
   metrics[`${prefix}.tool_calls`] = mean((result) => result.toolCalls);
   metrics[`${prefix}.model_tokens`] = mean((result) => result.modelTokens);
-  metrics[`${prefix}.total_tokens`] = mean((result) => result.promptTokens + result.modelTokens + result.environmentTokens);
+  metrics[`${prefix}.total_tokens`] = mean(
+    (result) => result.promptTokens + result.modelTokens + result.environmentTokens,
+  );
   metrics[`${prefix}.n`] = n;
   metrics[`${prefix}.absent`] = samples.length - n;
 }

@@ -38,7 +38,11 @@ const publishesAtOnce = 64;
  * Opens groups, publishes their tasks, takes their results and closes them until nothing is wanted any more. Groups that
  * the ledger has already go on where they were: only what neither waits in the queue nor has a result is published again.
  */
-export async function gatherGroups(context: RunContext, plan: GatherPlan, signal: AbortSignal): Promise<readonly Group[]> {
+export async function gatherGroups(
+  context: RunContext,
+  plan: GatherPlan,
+  signal: AbortSignal,
+): Promise<readonly Group[]> {
   const collector = createGroupCollector(plan.policy);
   const kind = plan.purpose === Purpose.EVAL ? 'eval' : 'train';
   const endMs = context.now() + plan.deadlineMs;
@@ -105,7 +109,15 @@ export async function gatherGroups(context: RunContext, plan: GatherPlan, signal
     const result = await context.intake.next(Math.max(1, waitMs), signal);
     if (result !== undefined) context.events.resultReceived(collector.accept(result, context.now()));
     if (context.now() >= endMs) {
-      context.log.warn({ open: collector.openSamples(), deadlineMs: plan.deadlineMs, stage: plan.stage.name, evaluation: plan.evaluation }, 'the deadline has passed; what is missing is given up');
+      context.log.warn(
+        {
+          open: collector.openSamples(),
+          deadlineMs: plan.deadlineMs,
+          stage: plan.stage.name,
+          evaluation: plan.evaluation,
+        },
+        'the deadline has passed; what is missing is given up',
+      );
       collector.giveUp();
     }
   }
@@ -113,7 +125,12 @@ export async function gatherGroups(context: RunContext, plan: GatherPlan, signal
 }
 
 /** Groups of the ledger, with the results that are there. Gives the first draw that was not opened. */
-export async function restoreGroups(context: RunContext, plan: GatherPlan, collector: GroupCollector, signal: AbortSignal): Promise<number> {
+export async function restoreGroups(
+  context: RunContext,
+  plan: GatherPlan,
+  collector: GroupCollector,
+  signal: AbortSignal,
+): Promise<number> {
   const records = context.ledger.state.groups;
   let draw = 0;
   for (; draw < records.size; draw++) {
@@ -135,7 +152,9 @@ export async function restoreGroups(context: RunContext, plan: GatherPlan, colle
     for (const sample of group.samples) {
       if (closed !== undefined) {
         // The ledger has decided: what it counted counts, what it called absent stays absent.
-        const counted = closed.samples.some((outcome) => outcome.taskId === sample.taskId && outcome.reward !== undefined);
+        const counted = closed.samples.some(
+          (outcome) => outcome.taskId === sample.taskId && outcome.reward !== undefined,
+        );
         sample.state = counted ? 'done' : 'absent';
         if (!counted) sample.result = undefined;
       } else if (sample.state === 'open' || sample.state === 'waiting') {

@@ -101,7 +101,14 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
     add(plan, nowMs) {
       const group: Group = {
         plan,
-        samples: plan.taskIds.map((taskId, index) => ({ taskId, index, state: 'open', attempt: 0, askAtMs: nowMs, result: undefined })),
+        samples: plan.taskIds.map((taskId, index) => ({
+          taskId,
+          index,
+          state: 'open',
+          attempt: 0,
+          askAtMs: nowMs,
+          result: undefined,
+        })),
         openedAtMs: nowMs,
         deadlineAtMs: nowMs + policy.groupMs,
         settledAtMs: undefined,

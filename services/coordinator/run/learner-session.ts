@@ -1,6 +1,6 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { StepHeaderSchema, TrainStepRequestSchema, TrainStepResponse } from '#proto/learner/v1/learner_pb.ts';
-import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
+import type { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
 import type { GrpcClient } from '#shared/grpc/client.ts';
@@ -58,13 +58,19 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
     const learnerStep = baseStep + Number(opened.step);
     const newest = state.formed === undefined ? state.step : Number(state.formed.step);
     if (learnerStep > newest) {
-      throw new TerminalError('data_loss', `the learner has step ${learnerStep} of run ${options.runId}, the ledger ends at ${newest}; they belong to different runs`);
+      throw new TerminalError(
+        'data_loss',
+        `the learner has step ${learnerStep} of run ${options.runId}, the ledger ends at ${newest}; they belong to different runs`,
+      );
     }
     let { weightsPath } = opened;
     for (let step = learnerStep + 1; step <= state.step; step++) {
       const formed = state.replayable.find((candidate) => Number(candidate.step) === step);
       if (formed === undefined) {
-        throw new TerminalError('data_loss', `the learner's newest checkpoint is step ${learnerStep}, and step ${step} is no longer kept for replay`);
+        throw new TerminalError(
+          'data_loss',
+          `the learner's newest checkpoint is step ${learnerStep}, and step ${step} is no longer kept for replay`,
+        );
       }
       ({ weightsPath } = await send(state, formed, signal));
     }
@@ -75,15 +81,23 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
   async function send(state: RunState, formed: StepFormed, signal: AbortSignal): Promise<TrainStepResponse> {
     const stage = stageOf(resolved, formed.stage);
     const step = Number(formed.step) - state.branch.baseStep;
-    return client.trainStep(requests(stepHeader(resolved, options.runId, stage, formed, step), formed), { signal, timeoutMs: options.trainTimeoutMs });
+    return client.trainStep(requests(stepHeader(resolved, options.runId, stage, formed, step), formed), {
+      signal,
+      timeoutMs: options.trainTimeoutMs,
+    });
   }
 
   // One trajectory at a time: payloads pass through, they never pile up here (P6).
-  async function* requests(header: MessageInitShape<typeof StepHeaderSchema>, formed: StepFormed): AsyncGenerator<TrainStepInit, void, undefined> {
+  async function* requests(
+    header: MessageInitShape<typeof StepHeaderSchema>,
+    formed: StepFormed,
+  ): AsyncGenerator<TrainStepInit, void, undefined> {
     yield { message: { case: 'header', value: header } };
     for (const sample of formed.samples) {
       const trajectory = await options.trajectory(Number(sample.trajectorySequence));
-      yield { message: { case: 'sample', value: { trajectory, advantage: sample.advantage, truncated: sample.truncated } } };
+      yield {
+        message: { case: 'sample', value: { trajectory, advantage: sample.advantage, truncated: sample.truncated } },
+      };
     }
   }
 
@@ -105,7 +119,13 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
   };
 }
 
-function stepHeader(resolved: ResolvedRecipe, runId: string, stage: StageRecipe, formed: StepFormed, step: number): MessageInitShape<typeof StepHeaderSchema> {
+function stepHeader(
+  resolved: ResolvedRecipe,
+  runId: string,
+  stage: StageRecipe,
+  formed: StepFormed,
+  step: number,
+): MessageInitShape<typeof StepHeaderSchema> {
   const { algorithm } = stage;
   const last = formed.stageStep + 1 >= stage.until.steps;
   return {
@@ -140,6 +160,7 @@ function stepHeader(resolved: ResolvedRecipe, runId: string, stage: StageRecipe,
 
 function stageOf(resolved: ResolvedRecipe, name: string): StageRecipe {
   const stage = resolved.recipe.stages.find((candidate) => candidate.name === name);
-  if (stage === undefined) throw new TerminalError('data_loss', `the ledger names stage ${name}, which the recipe does not have`);
+  if (stage === undefined)
+    throw new TerminalError('data_loss', `the ledger names stage ${name}, which the recipe does not have`);
   return stage;
 }

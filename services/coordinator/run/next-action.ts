@@ -11,10 +11,21 @@ const stageKinds: Readonly<Record<StageRecipe['kind'], StageKind>> = { rl: rlSta
 /** The next thing that a run does. */
 export type Action =
   | { readonly kind: 'enter'; readonly index: number; readonly stage: StageRecipe }
-  | { readonly kind: 'evaluate'; readonly name: string; readonly stage: StageRecipe; readonly index: number; readonly round: number }
+  | {
+      readonly kind: 'evaluate';
+      readonly name: string;
+      readonly stage: StageRecipe;
+      readonly index: number;
+      readonly round: number;
+    }
   | { readonly kind: 'gather'; readonly stage: StageRecipe; readonly entered: StageState; readonly stageStep: number }
   | { readonly kind: 'train'; readonly stage: StageRecipe; readonly entered: StageState; readonly formed: StepFormed }
-  | { readonly kind: 'finish-stage'; readonly stage: StageRecipe; readonly entered: StageState; readonly reason: string }
+  | {
+      readonly kind: 'finish-stage';
+      readonly stage: StageRecipe;
+      readonly entered: StageState;
+      readonly reason: string;
+    }
   | { readonly kind: 'gate'; readonly stage: StageRecipe; readonly entered: StageState }
   | { readonly kind: 'end'; readonly life: 'finished' | 'failed'; readonly message: string };
 
@@ -26,7 +37,13 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   const entered = currentStage(state);
   if (entered === undefined) return enter(recipe, 0);
   const stage = stageAt(recipe, entered.index);
-  const evaluate = (name: string): Action => ({ kind: 'evaluate', name, stage, index: entered.index, round: entered.round });
+  const evaluate = (name: string): Action => ({
+    kind: 'evaluate',
+    name,
+    stage,
+    index: entered.index,
+    round: entered.round,
+  });
   const has = (name: string) => entered.evaluations.some((evaluation) => evaluation.name === name);
 
   if (state.formed !== undefined) return { kind: 'train', stage, entered, formed: state.formed };
@@ -49,7 +66,11 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   if (!has('after')) return evaluate('after');
   if (stage.gate !== undefined && entered.gate === undefined) return { kind: 'gate', stage, entered };
   if (entered.gate?.action === 'stop') {
-    return { kind: 'end', life: 'failed', message: `the gate of stage ${stage.name} did not open: ${entered.gate.reason}` };
+    return {
+      kind: 'end',
+      life: 'failed',
+      message: `the gate of stage ${stage.name} did not open: ${entered.gate.reason}`,
+    };
   }
   if (entered.gate?.action === 'repeat') return enter(recipe, entered.index);
   if (entered.index + 1 < recipe.stages.length) return enter(recipe, entered.index + 1);
@@ -60,8 +81,16 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
  * An earlier evaluation that answers this one: the same policy version at the same limits. Between two stages of equal
  * limits, `after` of the first is `before` of the second.
  */
-export function equalEvaluation(recipe: Recipe, state: RunState, stage: StageRecipe, version: number): Readonly<Record<string, number>> | undefined {
-  const all = [...state.stages.flatMap((entered) => entered.evaluations), ...(state.baseline === undefined ? [] : [state.baseline])];
+export function equalEvaluation(
+  recipe: Recipe,
+  state: RunState,
+  stage: StageRecipe,
+  version: number,
+): Readonly<Record<string, number>> | undefined {
+  const all = [
+    ...state.stages.flatMap((entered) => entered.evaluations),
+    ...(state.baseline === undefined ? [] : [state.baseline]),
+  ];
   return all.findLast((known) => {
     const limits = recipe.stages.find((candidate) => candidate.name === known.stage)?.limits;
     return known.version === version && JSON.stringify(limits) === JSON.stringify(stage.limits);
@@ -74,6 +103,7 @@ function enter(recipe: Recipe, index: number): Action {
 
 function stageAt(recipe: Recipe, index: number): StageRecipe {
   const stage = recipe.stages[index];
-  if (stage === undefined) throw new TerminalError('data_loss', `the ledger names stage ${index}, the recipe has ${recipe.stages.length}`);
+  if (stage === undefined)
+    throw new TerminalError('data_loss', `the ledger names stage ${index}, the recipe has ${recipe.stages.length}`);
   return stage;
 }

@@ -1,4 +1,4 @@
-import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
+import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import type { GrpcClient } from '#shared/grpc/client.ts';
 import { waitPatiently } from './wait-patiently.ts';
 import type { Patience } from './wait-patiently.ts';
@@ -14,7 +14,9 @@ export interface PolicySession {
 export function createPolicySession(client: PolicyClient, timeoutMs: number, patience: Patience): PolicySession {
   return {
     async load(version, weightsPath, signal) {
-      await waitPatiently(patience, signal, () => client.loadVersion({ version: BigInt(version), weightsPath }, { signal, timeoutMs }));
+      await waitPatiently(patience, signal, () =>
+        client.loadVersion({ version: BigInt(version), weightsPath }, { signal, timeoutMs }),
+      );
     },
   };
 }

@@ -26,7 +26,8 @@ export async function runLoop(context: RunContext, summarize: () => Promise<void
     throwIfCancelled(context.signal);
     const action = nextAction(context.recipe, context.ledger.state);
     // A batch that is decided is trained on first: that is the end of the step.
-    if (context.stopSignal.aborted && action.kind !== 'train') return { life: 'stopped', message: 'stopped on request; it can be resumed' };
+    if (context.stopSignal.aborted && action.kind !== 'train')
+      return { life: 'stopped', message: 'stopped on request; it can be resumed' };
     switch (action.kind) {
       case 'enter':
         await enterStage(context, action.stage, action.index);
@@ -74,21 +75,48 @@ async function synchronize(context: RunContext): Promise<void> {
 }
 
 async function enterStage(context: RunContext, stage: StageRecipe, index: number): Promise<void> {
-  if (stage.gate?.on_fail === 'roll_back') await copyModel(context, currentWeights(context, context.ledger.state), entryModel(context, context.ledger.state.stages.length));
+  if (stage.gate?.on_fail === 'roll_back')
+    await copyModel(
+      context,
+      currentWeights(context, context.ledger.state),
+      entryModel(context, context.ledger.state.stages.length),
+    );
   await context.ledger.append({ case: 'stageEntered', value: { stage: stage.name, stageIndex: index } });
 }
 
-async function finishStage(context: RunContext, stage: StageRecipe, entered: StageState, reason: string): Promise<void> {
-  await context.ledger.append({ case: 'stageFinished', value: { stage: stage.name, steps: entered.steps.length, reason } });
+async function finishStage(
+  context: RunContext,
+  stage: StageRecipe,
+  entered: StageState,
+  reason: string,
+): Promise<void> {
+  await context.ledger.append({
+    case: 'stageFinished',
+    value: { stage: stage.name, steps: entered.steps.length, reason },
+  });
   context.log.info({ stage: stage.name, steps: entered.steps.length, reason }, 'the stage is over');
 }
 
 async function decide(context: RunContext, stage: StageRecipe, entered: StageState): Promise<void> {
   if (stage.gate === undefined) return;
   const metricsOf = (name: string) => entered.evaluations.find((evaluation) => evaluation.name === name)?.metrics ?? {};
-  const { metric, at_least: atLeast, gain_at_least: gainAtLeast, on_fail: onFail, max_repeats: maxRepeats } = stage.gate;
-  const decision = decideGate({ metric, atLeast, gainAtLeast, onFail, maxRepeats }, metricsOf('before'), metricsOf('after'), entered.round);
-  context.log.info({ stage: stage.name, ...decision }, decision.passed ? 'the gate is passed' : 'the gate is not passed');
+  const {
+    metric,
+    at_least: atLeast,
+    gain_at_least: gainAtLeast,
+    on_fail: onFail,
+    max_repeats: maxRepeats,
+  } = stage.gate;
+  const decision = decideGate(
+    { metric, atLeast, gainAtLeast, onFail, maxRepeats },
+    metricsOf('before'),
+    metricsOf('after'),
+    entered.round,
+  );
+  context.log.info(
+    { stage: stage.name, ...decision },
+    decision.passed ? 'the gate is passed' : 'the gate is not passed',
+  );
   if (decision.action !== 'roll_back') {
     await context.ledger.append({ case: 'gateDecided', value: { stage: stage.name, ...decision } });
     return;

@@ -13,12 +13,23 @@ export interface ClosedGroup {
  * What the rollouts of a step were like, in the names that users of other trainers know. Over all groups of the step,
  * those without variance too, since these are part of how the policy does.
  */
-export function rolloutMetrics(groups: readonly ClosedGroup[], version: number, varianceTolerance: number): Record<string, number> {
+export function rolloutMetrics(
+  groups: readonly ClosedGroup[],
+  version: number,
+  varianceTolerance: number,
+): Record<string, number> {
   const results = groups.flatMap((group) => group.results);
   const rewards = results.map((result) => result.reward ?? 0);
   const count = (fate: GroupFate) => groups.filter((group) => group.fate === fate).length;
-  const share = (holds: (result: RolloutResult) => boolean) => (results.length === 0 ? 0 : results.filter(holds).length / results.length);
-  const flat = groups.filter((group) => !rewardsVary(group.results.map((result) => result.reward ?? 0), varianceTolerance)).length;
+  const share = (holds: (result: RolloutResult) => boolean) =>
+    results.length === 0 ? 0 : results.filter(holds).length / results.length;
+  const flat = groups.filter(
+    (group) =>
+      !rewardsVary(
+        group.results.map((result) => result.reward ?? 0),
+        varianceTolerance,
+      ),
+  ).length;
   const toolCalls = results.reduce((sum, result) => sum + result.toolCalls, 0);
   const toolFailures = results.reduce((sum, result) => sum + result.toolFailures, 0);
   const behind = results.map((result) => Math.max(0, version - Number(result.versions?.first ?? 0n)));
@@ -26,17 +37,28 @@ export function rolloutMetrics(groups: readonly ClosedGroup[], version: number, 
   return {
     'reward/mean': meanOf(rewards),
     'reward/std': standardDeviation(rewards),
-    ...Object.fromEntries([...scorers].sort().map((name) => [`reward/${name}`, meanOf(results.map((result) => result.rewards[name] ?? 0))])),
+    ...Object.fromEntries(
+      [...scorers].sort().map((name) => [`reward/${name}`, meanOf(results.map((result) => result.rewards[name] ?? 0))]),
+    ),
     em: meanOf(results.map((result) => result.rewards['exact_match'] ?? 0)),
     frac_reward_zero_std: groups.length === 0 ? 0 : flat / groups.length,
-    ...spread('completion_length', results.map((result) => result.modelTokens)),
-    ...spread('sequence_length', results.map((result) => result.promptTokens + result.modelTokens + result.environmentTokens)),
+    ...spread(
+      'completion_length',
+      results.map((result) => result.modelTokens),
+    ),
+    ...spread(
+      'sequence_length',
+      results.map((result) => result.promptTokens + result.modelTokens + result.environmentTokens),
+    ),
     'turns/mean': meanOf(results.map((result) => result.turns)),
     'tools/call_frequency': results.length === 0 ? 0 : toolCalls / results.length,
     'tools/failure_frequency': toolCalls === 0 ? 0 : toolFailures / toolCalls,
     'rollouts/truncated': share((result) => result.truncated),
     'rollouts/answered': share((result) => result.prediction !== undefined),
-    ...spread('group_completion_seconds', groups.map((group) => group.durationMs / 1000)),
+    ...spread(
+      'group_completion_seconds',
+      groups.map((group) => group.durationMs / 1000),
+    ),
     'off_policy/mean': meanOf(behind),
     'off_policy/max': behind.reduce((most, value) => Math.max(most, value), 0),
     'groups/opened': groups.length,

@@ -1,4 +1,4 @@
-import { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import type { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { Question } from '#proto/rollout/v1/task_pb.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { samplingSeedOf } from '#shared/domain/task-ids.ts';

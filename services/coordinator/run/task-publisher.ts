@@ -30,7 +30,12 @@ export function createTaskPublisher(nats: Nats, runId: string): TaskPublisher {
       for (const purpose of ['train', 'eval'] as const) {
         let sequence = 1;
         for (;;) {
-          const message = await findMessage(nats, streams.tasks, { seq: sequence, next_by_subj: subjects.task(runId, purpose) }, signal);
+          const message = await findMessage(
+            nats,
+            streams.tasks,
+            { seq: sequence, next_by_subj: subjects.task(runId, purpose) },
+            signal,
+          );
           if (message === undefined) break;
           const task = decodeMessage(RolloutTaskSchema, message.data);
           found.set(task.taskId, Math.max(found.get(task.taskId) ?? 0, task.attempt));

@@ -9,8 +9,15 @@ import type { RunContext } from './run-context.ts';
 import { learnerMetrics } from './step-metrics.ts';
 
 /** Trains on the decided batch, loads the new version everywhere, and commits the step. */
-export async function trainStep(context: RunContext, stage: StageRecipe, entered: StageState, formed: StepFormed, known: BatchMetrics | undefined): Promise<void> {
-  const batch = known?.step === Number(formed.step) ? known : await recallBatchMetrics(context, stage, entered, formed.stageStep);
+export async function trainStep(
+  context: RunContext,
+  stage: StageRecipe,
+  entered: StageState,
+  formed: StepFormed,
+  known: BatchMetrics | undefined,
+): Promise<void> {
+  const batch =
+    known?.step === Number(formed.step) ? known : await recallBatchMetrics(context, stage, entered, formed.stageStep);
   context.progress.update({ phase: Phase.TRAIN, done: 0, expected: formed.samples.length, message: '' });
   const startedMs = context.now();
   const trained = await context.learner.train(context.ledger.state, formed, context.signal);

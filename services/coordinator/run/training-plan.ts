@@ -24,19 +24,26 @@ type Outcome = MessageInitShape<typeof SampleOutcomeSchema>;
  * The groups of a training step. Draws 0..groups-1 are the step's own prompts; the ones after replace groups that carry no
  * signal, one for one and as soon as such a group is closed, up to `max_generation_batches` (DAPO's dynamic sampling).
  */
-export function trainingPlan(context: RunContext, stage: StageRecipe, entered: StageState, stageStep: number): GatherPlan {
+export function trainingPlan(
+  context: RunContext,
+  stage: StageRecipe,
+  entered: StageState,
+  stageStep: number,
+): GatherPlan {
   const { recipe, recipeHash } = context;
   const { groups: batchGroups, group_size: groupSize, max_generation_batches: batches } = stage.batch;
   const label = stageLabel(stage, entered.round);
   const pool = poolOf(context, stage);
-  const sampler = (lane: 'prompt' | 'replacement') => createPromptSampler({ seed: recipe.seed, stage: label, lane, size: pool.length });
+  const sampler = (lane: 'prompt' | 'replacement') =>
+    createPromptSampler({ seed: recipe.seed, stage: label, lane, size: pool.length });
   const prompts = sampler('prompt');
   const replacements = sampler('replacement');
   const most = batchGroups * batches;
   const version = versionOf(context.ledger.state);
   // The fate of a group is decided once, at its close; this is what the ledger holds or is about to.
   const fates = new Map<string, GroupFate>();
-  for (const [groupId, record] of context.ledger.state.groups) if (record.closed !== undefined) fates.set(groupId, record.closed.fate);
+  for (const [groupId, record] of context.ledger.state.groups)
+    if (record.closed !== undefined) fates.set(groupId, record.closed.fate);
 
   return {
     stage,
@@ -55,11 +62,25 @@ export function trainingPlan(context: RunContext, stage: StageRecipe, entered: S
     planAt(draw) {
       if (draw >= most) return undefined;
       const replaces = draw >= batchGroups;
-      const number = replaces ? stageStep * (most - batchGroups) + (draw - batchGroups) : stageStep * batchGroups + draw;
+      const number = replaces
+        ? stageStep * (most - batchGroups) + (draw - batchGroups)
+        : stageStep * batchGroups + draw;
       const question = pool[(replaces ? replacements : prompts).questionAt(number)];
       if (question === undefined) return undefined;
-      const key: GroupKey = { recipeHash, seed: recipe.seed, stage: label, step: stageStep, draw: `${replaces ? 'replacement' : 'prompt'}:${number}`, questionId: question.id };
-      return { groupId: groupIdOf(key), draw, question, taskIds: Array.from({ length: groupSize }, (_, index) => taskIdOf(key, index)) };
+      const key: GroupKey = {
+        recipeHash,
+        seed: recipe.seed,
+        stage: label,
+        step: stageStep,
+        draw: `${replaces ? 'replacement' : 'prompt'}:${number}`,
+        questionId: question.id,
+      };
+      return {
+        groupId: groupIdOf(key),
+        draw,
+        question,
+        taskIds: Array.from({ length: groupSize }, (_, index) => taskIdOf(key, index)),
+      };
     },
     wanted(groups, openSamples) {
       const kept = groups.filter((group) => group.closed && isKept(fates.get(group.plan.groupId))).length;
@@ -93,7 +114,10 @@ export function trainingPlan(context: RunContext, stage: StageRecipe, entered: S
     },
     progress(groups) {
       const size = groupSize * Math.max(batchGroups, groups.length);
-      return { done: groups.reduce((sum, group) => sum + group.samples.filter((sample) => sample.state === 'done').length, 0), expected: size };
+      return {
+        done: groups.reduce((sum, group) => sum + group.samples.filter((sample) => sample.state === 'done').length, 0),
+        expected: size,
+      };
     },
   };
 }
@@ -103,11 +127,29 @@ export function isKept(fate: GroupFate | undefined): boolean {
 }
 
 /** Fate and advantages of a settled group. Absent samples stay out of the baseline (P2). */
-export function closeTrainingGroup(stage: StageRecipe, group: Group): { groupId: string; fate: GroupFate; samples: Outcome[] } {
-  const present = group.samples.flatMap((sample) => (sample.result?.reward === undefined ? [] : [{ sample, result: sample.result, reward: shapedReward(stage, sample.result.reward, sample.result.modelTokens) }]));
+export function closeTrainingGroup(
+  stage: StageRecipe,
+  group: Group,
+): { groupId: string; fate: GroupFate; samples: Outcome[] } {
+  const present = group.samples.flatMap((sample) =>
+    sample.result?.reward === undefined
+      ? []
+      : [
+          {
+            sample,
+            result: sample.result,
+            reward: shapedReward(stage, sample.result.reward, sample.result.modelTokens),
+          },
+        ],
+  );
   const rewards = present.map(({ reward }) => reward);
   const fate = fateOf(stage, group.samples.length, rewards);
-  const advantages = new Map(computeAdvantages(rewards, stage.algorithm.advantage).map((advantage, index) => [present[index]?.sample.taskId, advantage]));
+  const advantages = new Map(
+    computeAdvantages(rewards, stage.algorithm.advantage).map((advantage, index) => [
+      present[index]?.sample.taskId,
+      advantage,
+    ]),
+  );
   const shaped = new Map(present.map(({ sample, reward }) => [sample.taskId, reward]));
   const samples = group.samples.map((sample): Outcome => {
     const reward = shaped.get(sample.taskId);
@@ -124,22 +166,37 @@ export function closeTrainingGroup(stage: StageRecipe, group: Group): { groupId:
 
 function fateOf(stage: StageRecipe, size: number, rewards: readonly number[]): GroupFate {
   const whole = rewards.length === size;
-  if (!whole && (stage.groups.on_deadline === 'drop' || rewards.length < stage.groups.min_group)) return GroupFate.DROPPED;
-  if (stage.algorithm.dynamic_sampling && !rewardsVary(rewards, stage.algorithm.variance_tolerance)) return GroupFate.NO_VARIANCE;
+  if (!whole && (stage.groups.on_deadline === 'drop' || rewards.length < stage.groups.min_group))
+    return GroupFate.DROPPED;
+  if (stage.algorithm.dynamic_sampling && !rewardsVary(rewards, stage.algorithm.variance_tolerance))
+    return GroupFate.NO_VARIANCE;
   return whole ? GroupFate.KEPT : GroupFate.SHRUNK;
 }
 
 function shapedReward(stage: StageRecipe, reward: number, modelTokens: number): number {
   const { overlong } = stage.algorithm;
   if (overlong === undefined) return reward;
-  return reward + overlongPenalty(modelTokens, { maxTokens: overlong.max_tokens ?? stage.limits.context_tokens, bufferTokens: overlong.buffer_tokens, factor: overlong.factor });
+  return (
+    reward +
+    overlongPenalty(modelTokens, {
+      maxTokens: overlong.max_tokens ?? stage.limits.context_tokens,
+      bufferTokens: overlong.buffer_tokens,
+      factor: overlong.factor,
+    })
+  );
 }
 
 function poolOf(context: RunContext, stage: StageRecipe) {
   const { hops } = stage.prompts;
-  const pool = hops === undefined ? context.questions.train : context.questions.train.filter((question) => hops.includes(question.hops));
+  const pool =
+    hops === undefined
+      ? context.questions.train
+      : context.questions.train.filter((question) => hops.includes(question.hops));
   if (pool.length === 0) {
-    throw new TerminalError('invalid_argument', `stage ${stage.name}: prompts.hops ${JSON.stringify(hops)} leaves none of the ${context.questions.train.length} training questions`);
+    throw new TerminalError(
+      'invalid_argument',
+      `stage ${stage.name}: prompts.hops ${JSON.stringify(hops)} leaves none of the ${context.questions.train.length} training questions`,
+    );
   }
   return pool;
 }

@@ -20,7 +20,9 @@ export async function waitPatiently<T>(patience: Patience, signal: AbortSignal, 
     } catch (thrown) {
       throwIfCancelled(signal);
       const error = errorFrom(thrown);
-      const passes = (error instanceof TransientError && error.code !== 'resource_exhausted') || (error instanceof CancelledError && error.code === 'deadline_exceeded');
+      const passes =
+        (error instanceof TransientError && error.code !== 'resource_exhausted') ||
+        (error instanceof CancelledError && error.code === 'deadline_exceeded');
       const waitedMs = performance.now() - startedMs;
       if (!passes || waitedMs >= patience.totalMs) throw error;
       patience.onRetry(error, waitedMs);

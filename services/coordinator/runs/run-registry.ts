@@ -34,7 +34,12 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
   async function status(runId: string, signal: AbortSignal): Promise<RunStatusInit> {
     const run = runs.get(checkRunId(runId));
     if (run === undefined) return stored(runId, signal);
-    return runStatus({ state: run.state, recipe: run.recipe, progress: run.progress, sinceLastEntryMs: run.sinceLastEntryMs() });
+    return runStatus({
+      state: run.state,
+      recipe: run.recipe,
+      progress: run.progress,
+      sinceLastEntryMs: run.sinceLastEntryMs(),
+    });
   }
 
   return {
@@ -46,7 +51,10 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
       const busy = runs.size + starting.size;
       if (busy >= deps.config.maxRuns) {
         const names = [...runs.keys(), ...starting].join(', ');
-        throw new TerminalError('failed_precondition', `this coordinator drives ${busy} of at most ${deps.config.maxRuns} runs (${names}); wait for it or stop it`);
+        throw new TerminalError(
+          'failed_precondition',
+          `this coordinator drives ${busy} of at most ${deps.config.maxRuns} runs (${names}); wait for it or stop it`,
+        );
       }
       starting.add(runId);
       try {

@@ -40,7 +40,11 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
     policyVersion: BigInt(versionOf(state)),
     ...(lastStep?.metrics['reward/mean'] !== undefined && { rewardMean: lastStep.metrics['reward/mean'] }),
     metrics: { ...lastEvaluation(state), ...lastStep?.metrics },
-    message: interrupted ? 'interrupted; it can be resumed' : state.life === 'running' ? (progress?.message ?? '') : state.message,
+    message: interrupted
+      ? 'interrupted; it can be resumed'
+      : state.life === 'running'
+        ? (progress?.message ?? '')
+        : state.message,
     elapsedMs: BigInt(Math.round(elapsedMs)),
     ...(remainingMs !== undefined && { remainingMs: BigInt(Math.round(remainingMs)) }),
     directory: state.directory,
@@ -75,11 +79,20 @@ function remaining(state: RunState, recipe: Recipe): number | undefined {
   const stepSeconds = recent.reduce((sum, step) => sum + (step.metrics['time/step'] ?? 0), 0) / recent.length;
   const current = state.stages.at(-1);
   const index = current?.index ?? 0;
-  let stepsLeft = Math.max(0, (recipe.stages[index]?.until.steps ?? 0) - (current?.finished === undefined ? (current?.steps.length ?? 0) : Infinity));
+  let stepsLeft = Math.max(
+    0,
+    (recipe.stages[index]?.until.steps ?? 0) -
+      (current?.finished === undefined ? (current?.steps.length ?? 0) : Infinity),
+  );
   for (const stage of recipe.stages.slice(index + 1)) stepsLeft += stage.until.steps;
 
-  const timed = state.stages.flatMap((stage) => stage.evaluations).filter((evaluation) => evaluation.metrics['time/eval'] !== undefined);
-  const evalSeconds = timed.length === 0 ? 0 : timed.reduce((sum, evaluation) => sum + (evaluation.metrics['time/eval'] ?? 0), 0) / timed.length;
+  const timed = state.stages
+    .flatMap((stage) => stage.evaluations)
+    .filter((evaluation) => evaluation.metrics['time/eval'] !== undefined);
+  const evalSeconds =
+    timed.length === 0
+      ? 0
+      : timed.reduce((sum, evaluation) => sum + (evaluation.metrics['time/eval'] ?? 0), 0) / timed.length;
   const afterDone = current?.evaluations.some((evaluation) => evaluation.name === 'after') ?? false;
   // One after each stage, and one more before a stage whose limits are new.
   let evalsLeft = afterDone ? 0 : 1;

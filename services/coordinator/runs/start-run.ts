@@ -57,14 +57,24 @@ export interface DrivenRun {
  * Checks a request, writes the first fact of the run (or finds it in the ledger) and sets it going. What is wrong with the
  * request or its files is thrown here; what goes wrong later ends the run as failed, and it can be resumed.
  */
-export async function startRun(deps: RunDependencies, request: SubmitRunRequest, signal: AbortSignal): Promise<DrivenRun> {
+export async function startRun(
+  deps: RunDependencies,
+  request: SubmitRunRequest,
+  signal: AbortSignal,
+): Promise<DrivenRun> {
   const { runId } = request;
   const known = await foldLedger(deps.nats, runId, signal);
   const resolved = checkRequest(request, known);
-  const questions = { train: await readQuestions(resolved.paths.train), heldOut: await readQuestions(resolved.paths.held_out) };
+  const questions = {
+    train: await readQuestions(resolved.paths.train),
+    heldOut: await readQuestions(resolved.paths.held_out),
+  };
   const hash = recipeHash(resolved.recipe);
   if (known.life !== 'new' && known.recipeHash !== hash) {
-    throw new TerminalError('failed_precondition', `run ${runId} was made by a version whose recipe hash differs (${known.recipeHash.slice(0, 12)}, now ${hash.slice(0, 12)}); resume it with that version`);
+    throw new TerminalError(
+      'failed_precondition',
+      `run ${runId} was made by a version whose recipe hash differs (${known.recipeHash.slice(0, 12)}, now ${hash.slice(0, 12)}); resume it with that version`,
+    );
   }
   const directory = known.life === 'new' ? request.directory : known.directory;
   const files = createRunFiles(deps.nats, runId, directory, resolved);
@@ -96,7 +106,17 @@ export async function startRun(deps: RunDependencies, request: SubmitRunRequest,
 
   const now = new AbortController();
   const afterStep = new AbortController();
-  const context = createContext(deps, { runId, resolved, hash, directory, questions, ledger, board, signal: now.signal, stopSignal: afterStep.signal });
+  const context = createContext(deps, {
+    runId,
+    resolved,
+    hash,
+    directory,
+    questions,
+    ledger,
+    board,
+    signal: now.signal,
+    stopSignal: afterStep.signal,
+  });
   const ended = drive(context, files, now.signal);
   return {
     runId,
@@ -121,15 +141,25 @@ export async function startRun(deps: RunDependencies, request: SubmitRunRequest,
 function checkRequest(request: SubmitRunRequest, known: RunState): ResolvedRecipe {
   const { runId } = request;
   if (known.life === 'new') {
-    if (request.resume) throw new TerminalError('not_found', `run_id: there is no run '${runId}' to resume; gradus status lists the runs that are known`);
-    if (!isAbsolute(request.directory)) throw new TerminalError('invalid_argument', `directory: '${request.directory}' must be an absolute path`);
+    if (request.resume)
+      throw new TerminalError(
+        'not_found',
+        `run_id: there is no run '${runId}' to resume; gradus status lists the runs that are known`,
+      );
+    if (!isAbsolute(request.directory))
+      throw new TerminalError('invalid_argument', `directory: '${request.directory}' must be an absolute path`);
     const resolved = parseResolvedRecipe(request.recipeJson);
     const missing = unsupportedParts(resolved.recipe);
     if (missing.length > 0) throw new TerminalError('failed_precondition', `recipe: ${missing.join('; ')}`);
     return resolved;
   }
-  if (!request.resume) throw new TerminalError('already_exists', `run_id: '${runId}' is the name of an earlier run; choose another one, or resume it`);
-  if (known.life === 'finished') throw new TerminalError('failed_precondition', `run '${runId}' is finished; there is nothing to resume`);
+  if (!request.resume)
+    throw new TerminalError(
+      'already_exists',
+      `run_id: '${runId}' is the name of an earlier run; choose another one, or resume it`,
+    );
+  if (known.life === 'finished')
+    throw new TerminalError('failed_precondition', `run '${runId}' is finished; there is nothing to resume`);
   return parseResolvedRecipe(known.recipeJson);
 }
 
@@ -193,7 +223,11 @@ function createContext(deps: RunDependencies, parts: ContextParts): RunContext {
   };
 }
 
-async function drive(context: RunContext, files: ReturnType<typeof createRunFiles>, stopNow: AbortSignal): Promise<RunState> {
+async function drive(
+  context: RunContext,
+  files: ReturnType<typeof createRunFiles>,
+  stopNow: AbortSignal,
+): Promise<RunState> {
   const { log, ledger } = context;
   const summarize = async () => void (await files.writeSummary(ledger.state, stopNow));
   let end: RunEnd;
@@ -202,7 +236,9 @@ async function drive(context: RunContext, files: ReturnType<typeof createRunFile
   } catch (thrown) {
     const error = errorFrom(thrown);
     const stopped = context.stopSignal.aborted && error instanceof CancelledError;
-    end = stopped ? { life: 'stopped', message: 'stopped on request; it can be resumed' } : { life: 'failed', message: error.message };
+    end = stopped
+      ? { life: 'stopped', message: 'stopped on request; it can be resumed' }
+      : { life: 'failed', message: error.message };
     if (!stopped) log.error({ err: error }, 'the run has failed; it can be resumed');
   }
   await context.intake[Symbol.asyncDispose]();

@@ -52,7 +52,9 @@ describe('advantages', () => {
 describe('the overlong penalty', () => {
   it("is the paper's", () => {
     const shaping = { maxTokens: 20_480, bufferTokens: 4096, factor: 1 };
-    expect([16_384, 18_432, 20_480, 24_576].map((tokens) => overlongPenalty(tokens, shaping))).toEqual([0, -0.5, -1, -1]);
+    expect([16_384, 18_432, 20_480, 24_576].map((tokens) => overlongPenalty(tokens, shaping))).toEqual([
+      0, -0.5, -1, -1,
+    ]);
     expect(overlongPenalty(100_000, { ...shaping, factor: 0.5 })).toBe(-0.5);
   });
 });
@@ -67,7 +69,15 @@ describe('ids of tasks', () => {
   });
 
   it('differ when any part differs', () => {
-    const variants = [key, { ...key, recipeHash: 'abd' }, { ...key, seed: 2 }, { ...key, stage: 'two' }, { ...key, step: 1 }, { ...key, draw: 'prompt:1' }, { ...key, questionId: 'x' }];
+    const variants = [
+      key,
+      { ...key, recipeHash: 'abd' },
+      { ...key, seed: 2 },
+      { ...key, stage: 'two' },
+      { ...key, step: 1 },
+      { ...key, draw: 'prompt:1' },
+      { ...key, questionId: 'x' },
+    ];
     const ids = variants.flatMap((variant) => [groupIdOf(variant), taskIdOf(variant, 0), taskIdOf(variant, 1)]);
     expect(new Set(ids).size).toBe(ids.length);
   });
@@ -93,15 +103,18 @@ describe('the prompt sampler', () => {
     const sampler = createPromptSampler(options);
     const first = draws(sampler, 0, 10);
     const second = draws(sampler, 10, 20);
-    expect([...first].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect([...second].sort()).toEqual([...first].sort());
+    expect(first.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(second.toSorted((a, b) => a - b)).toEqual(first.toSorted((a, b) => a - b));
     expect(second).not.toEqual(first);
   });
 
   it('has different orders for other seeds, stages and lanes', () => {
-    const orders = [options, { ...options, seed: 2 }, { ...options, stage: 'two' }, { ...options, lane: 'replacement' as const }].map((variant) =>
-      draws(createPromptSampler(variant), 0, 10).join(),
-    );
+    const orders = [
+      options,
+      { ...options, seed: 2 },
+      { ...options, stage: 'two' },
+      { ...options, lane: 'replacement' as const },
+    ].map((variant) => draws(createPromptSampler(variant), 0, 10).join());
     expect(new Set(orders).size).toBe(4);
   });
 });
@@ -114,7 +127,7 @@ it('random integers are uniform', () => {
     counts[value] = (counts[value] ?? 0) + 1;
   }
   for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(300);
-  expect([...permutation(5, createRandom(1))].sort()).toEqual([0, 1, 2, 3, 4]);
+  expect([...permutation(5, createRandom(1)).toSorted()]).toEqual([0, 1, 2, 3, 4]);
 });
 
 it('the Wilson interval has its textbook values', () => {
@@ -130,12 +143,20 @@ describe('a gate', () => {
   const gate: Gate = { metric: 'sampled.em', atLeast: 0.2, onFail: 'stop', maxRepeats: 1 };
 
   it('passes on its bound and says what it saw', () => {
-    expect(decideGate(gate, {}, { 'sampled.em': 0.2 }, 0)).toEqual({ passed: true, action: 'continue', reason: 'sampled.em 0.2, at least 0.2' });
+    expect(decideGate(gate, {}, { 'sampled.em': 0.2 }, 0)).toEqual({
+      passed: true,
+      action: 'continue',
+      reason: 'sampled.em 0.2, at least 0.2',
+    });
   });
 
   it('fails below its bound, or when the metric is absent', () => {
     expect(decideGate(gate, {}, { 'sampled.em': 0.19 }, 0)).toMatchObject({ passed: false, action: 'stop' });
-    expect(decideGate(gate, {}, {}, 0)).toEqual({ passed: false, action: 'stop', reason: 'sampled.em was not measured' });
+    expect(decideGate(gate, {}, {}, 0)).toEqual({
+      passed: false,
+      action: 'stop',
+      reason: 'sampled.em was not measured',
+    });
   });
 
   it('compares with the evaluation before the stage', () => {

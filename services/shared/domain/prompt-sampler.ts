@@ -25,7 +25,9 @@ export function createPromptSampler(options: PromptSamplerOptions): PromptSample
     questionAt(draw) {
       const wanted = Math.floor(draw / options.size);
       if (wanted !== epoch) {
-        order = new Uint32Array(permutation(options.size, createRandom('prompts', options.seed, options.stage, options.lane, wanted)));
+        order = new Uint32Array(
+          permutation(options.size, createRandom('prompts', options.seed, options.stage, options.lane, wanted)),
+        );
         epoch = wanted;
       }
       return order[draw % options.size] ?? 0;

@@ -25,7 +25,11 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
   for (const [index, stage] of recipe.stages.entries()) {
     const first = names.get(stage.name);
     if (first !== undefined) {
-      issues.push({ path: ['stages', index, 'name'], message: `is already the name of stages[${first}]`, value: stage.name });
+      issues.push({
+        path: ['stages', index, 'name'],
+        message: `is already the name of stages[${first}]`,
+        value: stage.name,
+      });
     }
     names.set(stage.name, index);
     for (const issue of checkStage(recipe, stage)) {
@@ -86,10 +90,18 @@ function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
     });
   }
   if (stage.algorithm.dynamic_sampling && stage.batch.group_size < 2) {
-    issues.push({ path: ['batch', 'group_size'], message: 'must be at least 2 with dynamic sampling: one reward cannot vary', value: stage.batch.group_size });
+    issues.push({
+      path: ['batch', 'group_size'],
+      message: 'must be at least 2 with dynamic sampling: one reward cannot vary',
+      value: stage.batch.group_size,
+    });
   }
   if (stage.algorithm.dual_clip !== 0 && stage.algorithm.dual_clip <= 1) {
-    issues.push({ path: ['algorithm', 'dual_clip'], message: 'must be > 1, or 0 for off', value: stage.algorithm.dual_clip });
+    issues.push({
+      path: ['algorithm', 'dual_clip'],
+      message: 'must be > 1, or 0 for off',
+      value: stage.algorithm.dual_clip,
+    });
   }
   const { overlong } = stage.algorithm;
   if (overlong !== undefined && overlong.buffer_tokens > (overlong.max_tokens ?? stage.limits.context_tokens)) {

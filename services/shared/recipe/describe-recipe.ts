@@ -36,8 +36,13 @@ function collect(schema: FieldSchema, prefix: string, rows: string[]): void {
   for (const [key, field] of Object.entries(schema.properties ?? {})) {
     const path = prefix === '' ? key : `${prefix}.${key}`;
     const isObject = field.properties !== undefined;
-    const byDefault = isObject && JSON.stringify(field.default) === '{}' ? '' : defaultOf(field, schema.required?.includes(key) ?? false);
-    rows.push(`| \`${path}\` | ${typeOf(field)} | ${boundsOf(field)} | ${byDefault} | ${(field.description ?? '').replaceAll('|', '\\|').replaceAll('\n', ' ')} |`);
+    const byDefault =
+      isObject && JSON.stringify(field.default) === '{}'
+        ? ''
+        : defaultOf(field, schema.required?.includes(key) ?? false);
+    rows.push(
+      `| \`${path}\` | ${typeOf(field)} | ${boundsOf(field)} | ${byDefault} | ${(field.description ?? '').replaceAll('|', '\\|').replaceAll('\n', ' ')} |`,
+    );
     if (isObject) collect(field, path, rows);
     if (field.items?.properties !== undefined) collect(field.items, `${path}[]`, rows);
   }

@@ -64,7 +64,9 @@ function fromZod(issue: z.core.$ZodIssue): RecipeIssue[] {
   if (issue.code === 'invalid_type' && issue.input === undefined) {
     return [{ path, message: `is missing; needs ${issue.expected}` }];
   }
-  return [{ path, message: issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, ''), value: issue.input }];
+  return [
+    { path, message: issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, ''), value: issue.input },
+  ];
 }
 
 /** Keys that the schema knows at a path; empty where it is no object. */
@@ -76,7 +78,9 @@ function keysAt(path: readonly (string | number)[]): string[] {
     else schema = hasProperty(object, 'shape') && hasProperty(object.shape, part) ? object.shape[part] : undefined;
   }
   const object = unwrap(schema);
-  return hasProperty(object, 'shape') && typeof object.shape === 'object' && object.shape !== null ? Object.keys(object.shape) : [];
+  return hasProperty(object, 'shape') && typeof object.shape === 'object' && object.shape !== null
+    ? Object.keys(object.shape)
+    : [];
 }
 
 /** What a default, prefault or optional wraps. */
@@ -103,7 +107,8 @@ function shorten(value: unknown): string {
 function lineOf(document: Document.Parsed, lines: LineCounter, path: readonly (string | number)[]): number | undefined {
   for (let depth = path.length; depth > 0; depth--) {
     const node: unknown = document.getIn(path.slice(0, depth), true);
-    if (hasProperty(node, 'range') && Array.isArray(node.range) && typeof node.range[0] === 'number') return lines.linePos(node.range[0]).line;
+    if (hasProperty(node, 'range') && Array.isArray(node.range) && typeof node.range[0] === 'number')
+      return lines.linePos(node.range[0]).line;
   }
   return undefined;
 }

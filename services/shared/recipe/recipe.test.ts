@@ -18,7 +18,10 @@ stages:
 `;
 
 const recipeFile = (name: string) => new URL(`../../../recipes/${name}`, import.meta.url);
-const shipped = ['demo.yaml', 'musique-nano.yaml', 'jan-nano.yaml'].map((name) => ({ name, text: readFileSync(recipeFile(name), 'utf8') }));
+const shipped = ['demo.yaml', 'musique-nano.yaml', 'jan-nano.yaml'].map((name) => ({
+  name,
+  text: readFileSync(recipeFile(name), 'utf8'),
+}));
 
 function problemsOf(text: string): string {
   try {
@@ -48,12 +51,18 @@ describe('a recipe', () => {
       'r.yaml:7: stages[0].limits.max_new_token: unknown key; did you mean max_new_tokens?',
     );
     expect(problemsOf(`${minimal}zebra: 1\n`)).toContain('zebra: unknown key; known keys: name, seed, model');
-    expect(problemsOf(`${minimal}eval: { question: 3 }\n`)).toContain('eval.question: unknown key; did you mean questions?');
+    expect(problemsOf(`${minimal}eval: { question: 3 }\n`)).toContain(
+      'eval.question: unknown key; did you mean questions?',
+    );
   });
 
   it('names the value that is out of bounds or of the wrong type', () => {
-    expect(problemsOf(minimal.replace('steps: 3', 'steps: many'))).toContain('stages[0].until.steps: expected number (got "many")');
-    expect(problemsOf(minimal.replace('exact_match: 1', 'exact_match: -1'))).toMatch(/stages\[0\]\.rewards\.exact_match: .*>=0 \(got -1\)/);
+    expect(problemsOf(minimal.replace('steps: 3', 'steps: many'))).toContain(
+      'stages[0].until.steps: expected number (got "many")',
+    );
+    expect(problemsOf(minimal.replace('exact_match: 1', 'exact_match: -1'))).toMatch(
+      /stages\[0\]\.rewards\.exact_match: .*>=0 \(got -1\)/,
+    );
     expect(problemsOf(minimal.replace('name: one', 'name: ""'))).toContain('stages[0].name: must be 1..63');
   });
 
@@ -65,20 +74,42 @@ describe('a recipe', () => {
 
   it('P3: refuses deadlines of which the inner is not shorter than the outer', () => {
     const text = minimal.replace('max_new_tokens: 48', 'max_new_tokens: 48, tool_timeout_ms: 30000');
-    expect(problemsOf(text)).toContain('stages[0].limits.tool_timeout_ms: must be less than limits.turn_timeout_ms (30000): tool < turn < rollout < group < step (got 30000)');
-    expect(problemsOf(`${minimal}    deadlines: { group_ms: 1000, step_ms: 2000 }\n`)).toContain('stages[0].limits.rollout_timeout_ms: must be less than deadlines.group_ms (1000)');
+    expect(problemsOf(text)).toContain(
+      'stages[0].limits.tool_timeout_ms: must be less than limits.turn_timeout_ms (30000): tool < turn < rollout < group < step (got 30000)',
+    );
+    expect(problemsOf(`${minimal}    deadlines: { group_ms: 1000, step_ms: 2000 }\n`)).toContain(
+      'stages[0].limits.rollout_timeout_ms: must be less than deadlines.group_ms (1000)',
+    );
   });
 
   it('refuses fields that contradict each other', () => {
-    expect(problemsOf(minimal.replace('max_new_tokens: 48', 'max_new_tokens: 288'))).toContain('must be less than limits.context_tokens (288)');
-    expect(problemsOf(minimal.replace('exact_match: 1', 'exact_match: 0'))).toContain('stages[0].rewards: needs at least one weight > 0');
-    expect(problemsOf(minimal.replace('data: { world: { seed: 7 } }', 'data: {}'))).toContain('data: needs exactly one of world, musique, files; none is there');
-    expect(problemsOf(`${minimal}    gate: { metric: sampled.rouge, at_least: 1 }\n`)).toContain('for example sampled.em (got "sampled.rouge")');
-    expect(problemsOf(`${minimal}    gate: { metric: sampled.em }\n`)).toContain('needs exactly one of at_least and gain_at_least');
-    expect(problemsOf(`${minimal}    groups: { min_group: 9 }\n`)).toContain('must be at most batch.group_size (8) (got 9)');
-    expect(problemsOf(minimal.replace('context_tokens: 288', 'context_tokens: 2880'))).toContain('fleet.engine.max_context (1024)');
-    expect(problemsOf(minimal.replaceAll('exact_match: 1 }', 'exact_match: 1 }\n    algorithm: { dual_clip: 0.5 }'))).toContain('must be > 1, or 0 for off');
-    expect(problemsOf(`${minimal}eval: { sampled: false, greedy: false }\n`)).toContain('eval: needs sampled or greedy');
+    expect(problemsOf(minimal.replace('max_new_tokens: 48', 'max_new_tokens: 288'))).toContain(
+      'must be less than limits.context_tokens (288)',
+    );
+    expect(problemsOf(minimal.replace('exact_match: 1', 'exact_match: 0'))).toContain(
+      'stages[0].rewards: needs at least one weight > 0',
+    );
+    expect(problemsOf(minimal.replace('data: { world: { seed: 7 } }', 'data: {}'))).toContain(
+      'data: needs exactly one of world, musique, files; none is there',
+    );
+    expect(problemsOf(`${minimal}    gate: { metric: sampled.rouge, at_least: 1 }\n`)).toContain(
+      'for example sampled.em (got "sampled.rouge")',
+    );
+    expect(problemsOf(`${minimal}    gate: { metric: sampled.em }\n`)).toContain(
+      'needs exactly one of at_least and gain_at_least',
+    );
+    expect(problemsOf(`${minimal}    groups: { min_group: 9 }\n`)).toContain(
+      'must be at most batch.group_size (8) (got 9)',
+    );
+    expect(problemsOf(minimal.replace('context_tokens: 288', 'context_tokens: 2880'))).toContain(
+      'fleet.engine.max_context (1024)',
+    );
+    expect(
+      problemsOf(minimal.replaceAll('exact_match: 1 }', 'exact_match: 1 }\n    algorithm: { dual_clip: 0.5 }')),
+    ).toContain('must be > 1, or 0 for off');
+    expect(problemsOf(`${minimal}eval: { sampled: false, greedy: false }\n`)).toContain(
+      'eval: needs sampled or greedy',
+    );
   });
 
   it('refuses two stages of one name', () => {
@@ -89,7 +120,13 @@ describe('a recipe', () => {
   it('P8: has a hash that depends on what decides the tasks and not on the fleet or on key order', () => {
     const recipe = parseRecipe(minimal, 'r.yaml');
     const faster = parseRecipe(`${minimal}fleet: { workers: 3, engine: { threads: 7 } }\n`, 'r.yaml');
-    const reordered = parseRecipe(minimal.replace('limits: { context_tokens: 288, max_new_tokens: 48 }', 'limits: { max_new_tokens: 48, context_tokens: 288 }'), 'r.yaml');
+    const reordered = parseRecipe(
+      minimal.replace(
+        'limits: { context_tokens: 288, max_new_tokens: 48 }',
+        'limits: { max_new_tokens: 48, context_tokens: 288 }',
+      ),
+      'r.yaml',
+    );
     expect(recipeHash(faster)).toBe(recipeHash(recipe));
     expect(recipeHash(reordered)).toBe(recipeHash(recipe));
     expect(recipeHash({ ...recipe, seed: 2 })).not.toBe(recipeHash(recipe));
@@ -111,7 +148,10 @@ describe('a resolved recipe', () => {
   it('is refused with the field when it is malformed', () => {
     expect(() => parseResolvedRecipe('{')).toThrow('recipe_json: not JSON');
     expect(() => parseResolvedRecipe('{}')).toThrow('recipe_json: format');
-    const broken = resolvedRecipeJson(resolveRecipe(parseRecipe(minimal, 'r.yaml'), 'r.yaml', paths)).replace('"steps":3', '"steps":-3');
+    const broken = resolvedRecipeJson(resolveRecipe(parseRecipe(minimal, 'r.yaml'), 'r.yaml', paths)).replace(
+      '"steps":3',
+      '"steps":-3',
+    );
     expect(() => parseResolvedRecipe(broken)).toThrow('stages[0].until.steps');
   });
 
@@ -119,7 +159,9 @@ describe('a resolved recipe', () => {
     const located = locateInputs(parseRecipe(minimal, 'r.yaml'), '/home/a/recipes/r.yaml');
     expect(located.model).toBe('/home/a/policies/nano');
     const musique = minimal.replace('world: { seed: 7 }', 'musique: { questions: ../q.jsonl }');
-    expect(locateInputs(parseRecipe(musique, 'r.yaml'), '/home/a/recipes/r.yaml').data.musique?.questions).toBe('/home/a/q.jsonl');
+    expect(locateInputs(parseRecipe(musique, 'r.yaml'), '/home/a/recipes/r.yaml').data.musique?.questions).toBe(
+      '/home/a/q.jsonl',
+    );
   });
 });
 
@@ -133,7 +175,9 @@ describe('the reference of recipe keys', () => {
   });
 
   it('shows bounds and defaults', () => {
-    expect(reference).toContain('| `stages[].algorithm.clip_high` | number | 0..10 | `0.28` | Upper clip range of the ratio (clip-higher). |');
+    expect(reference).toContain(
+      '| `stages[].algorithm.clip_high` | number | 0..10 | `0.28` | Upper clip range of the ratio (clip-higher). |',
+    );
     expect(reference).toContain('| `stages[].until.steps` | integer | 0..1000000 | required |');
   });
 });

@@ -31,9 +31,15 @@ export function locateInputs(recipe: Recipe, recipeFile: string): { model: strin
     data: {
       ...(world !== undefined && { world }),
       ...(musique !== undefined && {
-        musique: { ...musique, questions: at(musique.questions), ...(musique.corpus !== undefined && { corpus: at(musique.corpus) }) },
+        musique: {
+          ...musique,
+          questions: at(musique.questions),
+          ...(musique.corpus !== undefined && { corpus: at(musique.corpus) }),
+        },
       }),
-      ...(files !== undefined && { files: { train: at(files.train), held_out: at(files.held_out), corpus: at(files.corpus) } }),
+      ...(files !== undefined && {
+        files: { train: at(files.train), held_out: at(files.held_out), corpus: at(files.corpus) },
+      }),
     },
   };
 }
@@ -79,11 +85,17 @@ export function parseResolvedRecipe(json: string): ResolvedRecipe {
   const envelope = envelopeSchema.safeParse(value);
   if (!envelope.success) {
     const first = envelope.error.issues[0];
-    throw new TerminalError('invalid_argument', `recipe_json: ${first?.path.join('.') ?? ''}: ${first?.message ?? 'malformed'}; submit what resolveRecipe gives`);
+    throw new TerminalError(
+      'invalid_argument',
+      `recipe_json: ${first?.path.join('.') ?? ''}: ${first?.message ?? 'malformed'}; submit what resolveRecipe gives`,
+    );
   }
   const outcome = checkRecipeValue(envelope.data.recipe);
   if (outcome.kind === 'issues') {
-    throw new TerminalError('invalid_argument', `recipe_json: ${outcome.issues.map((issue) => formatIssue(issue)).join('; ')}`);
+    throw new TerminalError(
+      'invalid_argument',
+      `recipe_json: ${outcome.issues.map((issue) => formatIssue(issue)).join('; ')}`,
+    );
   }
   return { ...envelope.data, recipe: outcome.recipe };
 }

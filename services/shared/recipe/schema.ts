@@ -16,18 +16,33 @@ const path = z.string().min(1).max(4096);
 
 const worldSchema = z
   .strictObject({
-    seed: z.int().min(0).max(2 ** 31 - 1).default(1).describe('Seed of the generated world.'),
+    seed: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(1)
+      .describe('Seed of the generated world.'),
     train: z.int().min(1).max(1_000_000).default(2000).describe('Training questions.'),
-    held_out: z.int().min(1).max(100_000).default(300).describe('Held-out questions; their entities and facts are disjoint from the training ones.'),
+    held_out: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(300)
+      .describe('Held-out questions; their entities and facts are disjoint from the training ones.'),
   })
   .describe('A generated world.');
 
 const musiqueSchema = z
   .strictObject({
     questions: path.describe('MuSiQue JSONL, relative to the recipe.'),
-    corpus: path.optional().describe('Corpus JSONL, relative to the recipe; by default the union of all paragraphs of the questions.'),
+    corpus: path
+      .optional()
+      .describe('Corpus JSONL, relative to the recipe; by default the union of all paragraphs of the questions.'),
     held_out: z.int().min(1).max(100_000).default(100).describe('Questions kept out of training for evaluation.'),
-    selection: z.enum(['jan_nano', 'all']).default('all').describe('`jan_nano`: the 10,325 questions of arXiv 2506.22760; `all`: every row.'),
+    selection: z
+      .enum(['jan_nano', 'all'])
+      .default('all')
+      .describe('`jan_nano`: the 10,325 questions of arXiv 2506.22760; `all`: every row.'),
   })
   .describe('Questions in the official MuSiQue schema.');
 
@@ -55,7 +70,12 @@ const environmentSchema = z
       .describe('First prompt of an episode; `{question}` is replaced.'),
     top_k: z.int().min(1).max(100).default(10).describe('Hits that one search returns.'),
     preview_characters: z.int().min(20).max(10_000).default(150).describe('Characters of a hit that the policy sees.'),
-    max_document_characters: z.int().min(100).max(10_000_000).default(20_000).describe('Characters of a fetched document that the policy sees.'),
+    max_document_characters: z
+      .int()
+      .min(100)
+      .max(10_000_000)
+      .default(20_000)
+      .describe('Characters of a fetched document that the policy sees.'),
     codec: z.enum(['xml', 'hermes']).default('xml').describe('Format of tool calls.'),
     max_violations: z.int().min(0).max(100).default(2).describe('Malformed turns after which the episode ends.'),
   })
@@ -63,11 +83,19 @@ const environmentSchema = z
 
 const retrievalSchema = z
   .strictObject({
-    method: z.enum(['lexical', 'dense']).default('lexical').describe('`lexical`: BM25. `dense`: an encoder, then optionally a reranker.'),
+    method: z
+      .enum(['lexical', 'dense'])
+      .default('lexical')
+      .describe('`lexical`: BM25. `dense`: an encoder, then optionally a reranker.'),
     analyzer: z.enum(['standard', 'english']).default('standard').describe('How text is cut into terms.'),
     k1: z.number().min(0).max(10).default(1.2).describe('BM25 saturation of term frequency.'),
     b: z.number().min(0).max(1).default(0.75).describe('BM25 length normalisation.'),
-    encoder: z.string().min(1).max(512).optional().describe('Sentence encoder for `dense`, for example intfloat/e5-base-v2.'),
+    encoder: z
+      .string()
+      .min(1)
+      .max(512)
+      .optional()
+      .describe('Sentence encoder for `dense`, for example intfloat/e5-base-v2.'),
     reranker: z
       .strictObject({
         model: z.string().min(1).max(512).describe('Cross-encoder.'),
@@ -83,7 +111,12 @@ const fleetSchema = z
     workers: z.int().min(1).max(1024).default(1).describe('Rollout workers that `gradus up` starts.'),
     engines: z.int().min(1).max(1024).default(1).describe('Engines that `gradus up` starts.'),
     concurrency: z.int().min(1).max(16_384).default(256).describe('Rollouts at once in one worker.'),
-    max_open_rollouts: z.int().min(1).max(65_536).default(512).describe('Rollouts that are published and unanswered at once, over all workers.'),
+    max_open_rollouts: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .default(512)
+      .describe('Rollouts that are published and unanswered at once, over all workers.'),
     engine: z
       .strictObject({
         max_context: z.int().min(16).max(1_048_576).default(1024).describe('Longest sequence in tokens.'),
@@ -97,7 +130,12 @@ const fleetSchema = z
     learner: z
       .strictObject({
         threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
-        micro_batch_tokens: z.int().min(64).max(16_777_216).default(16_384).describe('Tokens of one forward pass, padding included.'),
+        micro_batch_tokens: z
+          .int()
+          .min(64)
+          .max(16_777_216)
+          .default(16_384)
+          .describe('Tokens of one forward pass, padding included.'),
         device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
       })
       .prefault({})
@@ -107,30 +145,54 @@ const fleetSchema = z
 
 const evalSchema = z
   .strictObject({
-    questions: z.int().min(1).max(100_000).default(200).describe('Held-out questions per evaluation, the first of a seeded order.'),
+    questions: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(200)
+      .describe('Held-out questions per evaluation, the first of a seeded order.'),
     sampled: z.boolean().default(true).describe('Evaluate at temperature 1.'),
     greedy: z.boolean().default(true).describe('Evaluate with the likeliest tokens.'),
-    every_steps: z.int().min(0).max(100_000).default(0).describe('Also evaluate after this many steps of a stage; 0 is never.'),
-    deadline_ms: milliseconds(7 * day).default(1_800_000).describe('Longest time of one evaluation; what is missing then is absent.'),
+    every_steps: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(0)
+      .describe('Also evaluate after this many steps of a stage; 0 is never.'),
+    deadline_ms: milliseconds(7 * day)
+      .default(1_800_000)
+      .describe('Longest time of one evaluation; what is missing then is absent.'),
   })
   .describe('Held-out evaluation before, between and after stages.');
 
 const checkpointsSchema = z
   .strictObject({
-    every_steps: z.int().min(1).max(100_000).default(5).describe('Steps between checkpoints with the optimiser; the last step of a stage always has one.'),
+    every_steps: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(5)
+      .describe('Steps between checkpoints with the optimiser; the last step of a stage always has one.'),
     keep: z.int().min(1).max(1000).default(2).describe('Newest checkpoints that are kept.'),
   })
   .describe('What a resume starts from.');
 
 const stageSchema = z
   .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1..63 of a-z, 0-9 and -').describe('Unique in the recipe.'),
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1..63 of a-z, 0-9 and -')
+      .describe('Unique in the recipe.'),
     kind: z.enum(['rl']).default('rl').describe('`rl`: reinforcement learning.'),
     limits: limitsSchema,
     deadlines: z
       .strictObject({
-        group_ms: milliseconds(7 * day).default(300_000).describe('Longest time from a group\'s first task to its last result.'),
-        step_ms: milliseconds(30 * day).default(900_000).describe('Longest time to fill a batch.'),
+        group_ms: milliseconds(7 * day)
+          .default(300_000)
+          .describe("Longest time from a group's first task to its last result."),
+        step_ms: milliseconds(30 * day)
+          .default(900_000)
+          .describe('Longest time to fill a batch.'),
       })
       .prefault({})
       .describe('Inner < outer: tool < turn < rollout < group < step.'),
@@ -147,29 +209,60 @@ const stageSchema = z
       .strictObject({
         groups: z.int().min(1).max(65_536).default(16).describe('Groups (prompts) that a step trains on.'),
         group_size: z.int().min(1).max(1024).default(8).describe('Samples per prompt.'),
-        max_generation_batches: z.int().min(1).max(100).default(4).describe('Dynamic sampling opens at most this many times `groups`.'),
-        on_short: z.enum(['smaller', 'error']).default('smaller').describe('When that was not enough: train on fewer groups, or end the run.'),
+        max_generation_batches: z
+          .int()
+          .min(1)
+          .max(100)
+          .default(4)
+          .describe('Dynamic sampling opens at most this many times `groups`.'),
+        on_short: z
+          .enum(['smaller', 'error'])
+          .default('smaller')
+          .describe('When that was not enough: train on fewer groups, or end the run.'),
       })
       .prefault({})
       .describe('What a step trains on.'),
     groups: z
       .strictObject({
-        on_deadline: z.enum(['retry', 'shrink', 'drop']).default('retry').describe('What happens to a group that is not whole at its deadline.'),
+        on_deadline: z
+          .enum(['retry', 'shrink', 'drop'])
+          .default('retry')
+          .describe('What happens to a group that is not whole at its deadline.'),
         min_group: z.int().min(1).max(1024).default(2).describe('Fewest samples of a shrunk group.'),
-        attempts: z.int().min(1).max(100).default(3).describe('Times one sample is asked for when infrastructure fails; then it is absent.'),
+        attempts: z
+          .int()
+          .min(1)
+          .max(100)
+          .default(3)
+          .describe('Times one sample is asked for when infrastructure fails; then it is absent.'),
       })
       .prefault({})
       .describe('Groups stay whole; this is what happens when they cannot.'),
     sampling: samplingSchema,
     algorithm: algorithmSchema,
-    max_staleness: z.int().min(0).max(0).default(0).describe('Policy versions that a sample may be behind. 0 is synchronous, the only mode now.'),
+    max_staleness: z
+      .int()
+      .min(0)
+      .max(0)
+      .default(0)
+      .describe('Policy versions that a sample may be behind. 0 is synchronous, the only mode now.'),
     until: z
       .strictObject({
         steps: z.int().min(0).max(1_000_000).describe('Most steps of the stage.'),
         plateau: z
           .strictObject({
-            window_steps: z.int().min(1).max(10_000).default(5).describe('Steps in each of the two windows that are compared.'),
-            min_delta: z.number().min(0).max(100).default(0.01).describe('Mean reward has to rise by this from one window to the next.'),
+            window_steps: z
+              .int()
+              .min(1)
+              .max(10_000)
+              .default(5)
+              .describe('Steps in each of the two windows that are compared.'),
+            min_delta: z
+              .number()
+              .min(0)
+              .max(100)
+              .default(0.01)
+              .describe('Mean reward has to rise by this from one window to the next.'),
           })
           .optional()
           .describe('End early when the mean reward no longer rises.'),
@@ -186,11 +279,22 @@ const stageSchema = z
       .strictObject({
         metric: z
           .string()
-          .regex(gateMetricPattern, `must be sampled|greedy, optionally .hopN, then one of ${gateMetrics.join(', ')}: for example sampled.em`)
+          .regex(
+            gateMetricPattern,
+            `must be sampled|greedy, optionally .hopN, then one of ${gateMetrics.join(', ')}: for example sampled.em`,
+          )
           .describe('Metric of the evaluation after the stage.'),
         at_least: z.number().min(-100).max(100).optional().describe('Least value.'),
-        gain_at_least: z.number().min(-100).max(100).optional().describe('Least difference to the evaluation before the stage.'),
-        on_fail: z.enum(['continue', 'stop', 'repeat', 'roll_back']).default('continue').describe('`repeat` trains the stage again, `roll_back` goes on from the policy that entered it.'),
+        gain_at_least: z
+          .number()
+          .min(-100)
+          .max(100)
+          .optional()
+          .describe('Least difference to the evaluation before the stage.'),
+        on_fail: z
+          .enum(['continue', 'stop', 'repeat', 'roll_back'])
+          .default('continue')
+          .describe('`repeat` trains the stage again, `roll_back` goes on from the policy that entered it.'),
         max_repeats: z.int().min(1).max(100).default(1).describe('Repeats before a failed gate stops the run.'),
       })
       .optional()
@@ -198,7 +302,12 @@ const stageSchema = z
     prompts: z
       .strictObject({
         sampling: z.enum(['uniform']).default('uniform').describe('Shuffled epochs without replacement.'),
-        hops: z.array(z.int().min(0).max(100)).min(1).max(100).optional().describe('Only questions with these numbers of facts to join.'),
+        hops: z
+          .array(z.int().min(0).max(100))
+          .min(1)
+          .max(100)
+          .optional()
+          .describe('Only questions with these numbers of facts to join.'),
       })
       .prefault({})
       .describe('Which questions are asked.'),
@@ -207,11 +316,21 @@ const stageSchema = z
 
 export const recipeSchema = z
   .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1..63 of a-z, 0-9 and -').describe('Name of the recipe.'),
-    seed: z.int().min(0).max(2 ** 31 - 1).default(1).describe('Seed of prompts, sampling and training.'),
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1..63 of a-z, 0-9 and -')
+      .describe('Name of the recipe.'),
+    seed: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(1)
+      .describe('Seed of prompts, sampling and training.'),
     model: z
       .strictObject({
-        path: path.describe('Directory with config.json, model.safetensors and tokenizer.json, relative to the recipe.'),
+        path: path.describe(
+          'Directory with config.json, model.safetensors and tokenizer.json, relative to the recipe.',
+        ),
         source: z.string().min(1).max(512).optional().describe('Where the weights come from; for people.'),
       })
       .describe('The policy that is trained; version 0.'),
@@ -221,7 +340,11 @@ export const recipeSchema = z
     fleet: fleetSchema.prefault({}),
     eval: evalSchema.prefault({}),
     checkpoints: checkpointsSchema.prefault({}),
-    stages: z.array(stageSchema).min(1).max(64).describe('Run in order; each starts from the policy of the one before.'),
+    stages: z
+      .array(stageSchema)
+      .min(1)
+      .max(64)
+      .describe('Run in order; each starts from the policy of the one before.'),
   })
   .describe('A run from base model to final checkpoint.');
 

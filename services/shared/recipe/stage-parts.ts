@@ -6,12 +6,26 @@ const hour = 3600_000;
 
 export const limitsSchema = z
   .strictObject({
-    context_tokens: z.int().min(16).max(1_048_576).describe('Most tokens of the whole sequence, prompt and environment included.'),
+    context_tokens: z
+      .int()
+      .min(16)
+      .max(1_048_576)
+      .describe('Most tokens of the whole sequence, prompt and environment included.'),
     max_turns: z.int().min(1).max(1000).default(10).describe('Most model turns.'),
     max_new_tokens: z.int().min(1).max(1_048_576).default(512).describe('Most tokens of one turn.'),
     tool_timeout_ms: z.int().min(1).max(hour).default(5000).describe('Longest tool call.'),
-    turn_timeout_ms: z.int().min(1).max(24 * hour).default(30_000).describe('Longest turn, generation and tool together.'),
-    rollout_timeout_ms: z.int().min(1).max(24 * hour).default(120_000).describe('Longest rollout.'),
+    turn_timeout_ms: z
+      .int()
+      .min(1)
+      .max(24 * hour)
+      .default(30_000)
+      .describe('Longest turn, generation and tool together.'),
+    rollout_timeout_ms: z
+      .int()
+      .min(1)
+      .max(24 * hour)
+      .default(120_000)
+      .describe('Longest rollout.'),
   })
   .describe('Bounds of one rollout.');
 
@@ -26,17 +40,30 @@ export const samplingSchema = z
 
 export const algorithmSchema = z
   .strictObject({
-    advantage: z.enum(['grpo', 'grpo_no_std', 'rloo']).default('grpo').describe('Advantage from the rewards of a group.'),
+    advantage: z
+      .enum(['grpo', 'grpo_no_std', 'rloo'])
+      .default('grpo')
+      .describe('Advantage from the rewards of a group.'),
     dynamic_sampling: z.boolean().default(true).describe('Replace groups whose rewards do not vary (DAPO).'),
-    variance_tolerance: z.number().min(0).max(1).default(1e-6).describe('Standard deviation up to which rewards count as equal.'),
+    variance_tolerance: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(1e-6)
+      .describe('Standard deviation up to which rewards count as equal.'),
     overlong: z
       .strictObject({
-        max_tokens: z.int().min(1).max(1_048_576).optional().describe('Tokens of the policy at which the penalty is full; by default the context limit.'),
+        max_tokens: z
+          .int()
+          .min(1)
+          .max(1_048_576)
+          .optional()
+          .describe('Tokens of the policy at which the penalty is full; by default the context limit.'),
         buffer_tokens: z.int().min(1).max(1_048_576).describe('Tokens before that over which the penalty grows.'),
         factor: z.number().min(0).max(100).default(1).describe('Full penalty.'),
       })
       .optional()
-      .describe('Soft overlong penalty (DAPO), on the policy\'s own tokens.'),
+      .describe("Soft overlong penalty (DAPO), on the policy's own tokens."),
     clip_low: z.number().min(0).max(1).default(0.2).describe('Lower clip range of the ratio.'),
     clip_high: z.number().min(0).max(10).default(0.28).describe('Upper clip range of the ratio (clip-higher).'),
     dual_clip: z.number().min(0).max(1000).default(10).describe('Bound for negative advantages, > 1; 0 is off.'),
@@ -44,14 +71,32 @@ export const algorithmSchema = z
       .enum(['token_mean', 'token_sum', 'seq_mean_token_sum', 'seq_mean_token_mean', 'seq_mean_token_sum_norm'])
       .default('token_mean')
       .describe('How token losses become one number.'),
-    horizon_tokens: z.int().min(0).max(1_048_576).default(0).describe('Horizon of seq_mean_token_sum_norm; 0 is the context limit.'),
-    kl_coefficient: z.number().min(0).max(100).default(0).describe('KL to the policy that entered the stage; 0 is off.'),
+    horizon_tokens: z
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .default(0)
+      .describe('Horizon of seq_mean_token_sum_norm; 0 is the context limit.'),
+    kl_coefficient: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe('KL to the policy that entered the stage; 0 is off.'),
     kl_estimator: z.enum(['k1', 'k2', 'k3']).default('k3').describe('Estimator of that KL.'),
-    mismatch_correction: z.enum(['none', 'tis', 'icepop', 'sequence_tis']).default('none').describe('Correction of engine against learner probabilities.'),
+    mismatch_correction: z
+      .enum(['none', 'tis', 'icepop', 'sequence_tis'])
+      .default('none')
+      .describe('Correction of engine against learner probabilities.'),
     mismatch_low: z.number().min(0).max(1).default(0.5).describe('Lower bound of the icepop weight.'),
     mismatch_cap: z.number().min(1).max(1000).default(2).describe('Upper bound of the weight.'),
     learning_rate: z.number().min(0).max(1).default(1e-6).describe('AdamW.'),
-    warmup_steps: z.int().min(0).max(1_000_000).default(0).describe('Steps over which the learning rate rises to its value.'),
+    warmup_steps: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Steps over which the learning rate rises to its value.'),
     weight_decay: z.number().min(0).max(1).default(0).describe('AdamW.'),
     max_grad_norm: z.number().positive().max(1_000_000).default(1).describe('Gradients are scaled down to this norm.'),
     epochs: z.int().min(1).max(100).default(1).describe('Passes over a batch.'),

@@ -1,0 +1,156 @@
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import { foldEntry } from './fold.ts';
+import type { FactInit } from './ledger-stream.ts';
+import { currentStage, newRunState, versionOf } from './run-state.ts';
+import type { RunState } from './run-state.ts';
+
+let clock = 0;
+const fold = (state: RunState, ...facts: FactInit[]): RunState =>
+  facts.reduce(
+    (folded, fact) => foldEntry(folded, create(LedgerEntrySchema, { runId: 'r', atMs: BigInt((clock += 1000)), fact })),
+    state,
+  );
+
+const started: FactInit = {
+  case: 'runStarted',
+  value: { recipeJson: '{}', recipeHash: 'h', seed: 5n, directory: '/d' },
+};
+const entered = (stage = 'one', stageIndex = 0): FactInit => ({ case: 'stageEntered', value: { stage, stageIndex } });
+const opened = (groupId: string): FactInit => ({ case: 'groupOpened', value: { groupId, taskIds: [`${groupId}-0`] } });
+const closed = (groupId: string, reward = 1): FactInit => ({
+  case: 'groupClosed',
+  value: { groupId, fate: GroupFate.KEPT, samples: [{ taskId: `${groupId}-0`, reward }] },
+});
+const formed = (step: number): FactInit => ({
+  case: 'stepFormed',
+  value: { step: BigInt(step), stage: 'one', stageStep: step - 1, samples: [] },
+});
+const committed = (step: number, checkpointPath = ''): FactInit => ({
+  case: 'stepCommitted',
+  value: {
+    step: BigInt(step),
+    version: BigInt(step),
+    weightsPath: `/v/${step}`,
+    checkpointPath,
+    metrics: { 'reward/mean': 0.5 },
+  },
+});
+const evaluated = (name: string): FactInit => ({
+  case: 'evalFinished',
+  value: { stage: 'one', name, metrics: { 'sampled.em': 0.25 } },
+});
+const gate = (action: string): FactInit => ({
+  case: 'gateDecided',
+  value: { stage: 'one', passed: false, action, reason: 'r' },
+});
+const ended = (state: string): FactInit => ({ case: 'runEnded', value: { state, message: 'm' } });
+
+const fresh = () => fold(newRunState('r'), started, entered());
+
+describe('the state of a run', () => {
+  it('begins with what the run was started with', () => {
+    expect(fold(newRunState('r'), started)).toMatchObject({
+      life: 'running',
+      recipeHash: 'h',
+      seed: 5,
+      directory: '/d',
+      step: 0,
+    });
+  });
+
+  it('knows the groups in progress, and forgets them when the step is committed', () => {
+    const gathering = fold(fresh(), opened('a'), opened('b'), closed('a'));
+    expect([...gathering.groups.values()].map((group) => group.closed?.fate)).toEqual([GroupFate.KEPT, undefined]);
+    const decided = fold(gathering, formed(1));
+    expect(decided.formed?.step).toBe(1n);
+    expect(decided.groups.size).toBe(2);
+    const done = fold(decided, committed(1));
+    expect(done).toMatchObject({ step: 1, formed: undefined, weightsPath: '/v/1' });
+    expect(done.groups.size).toBe(0);
+    expect(versionOf(done)).toBe(1);
+    expect(currentStage(done)?.steps).toHaveLength(1);
+  });
+
+  it('P1: does not count a fact that was appended twice', () => {
+    const once = fold(fresh(), opened('a'), closed('a', 1), formed(1), committed(1), evaluated('before'));
+    const doubled = [started, entered(), committed(1), formed(1), evaluated('before')];
+    for (const fact of doubled) expect(fold(once, fact)).toBe(once);
+    const gathering = fold(fresh(), opened('a'), closed('a', 1));
+    expect(fold(gathering, opened('a'), closed('a', 0)).groups.get('a')?.closed?.samples[0]?.reward).toBe(1);
+  });
+
+  it('keeps the batches that a learner may have to see again, back to the third last checkpoint', () => {
+    let state = fresh();
+    for (let step = 1; step <= 8; step++)
+      state = fold(state, formed(step), committed(step, step % 2 === 0 ? `/c/${step}` : ''));
+    expect(state.checkpoints).toEqual([4, 6, 8]);
+    expect(state.replayable.map((batch) => Number(batch.step))).toEqual([5, 6, 7, 8]);
+    let short = fresh();
+    for (let step = 1; step <= 3; step++) short = fold(short, formed(step), committed(step, step === 2 ? '/c/2' : ''));
+    expect(short.replayable.map((batch) => Number(batch.step))).toEqual([1, 2, 3]);
+  });
+
+  it('enters a stage again only when its gate asks for it', () => {
+    const first = fold(fresh(), gate('repeat'), entered());
+    expect(first.stages.map((stage) => stage.round)).toEqual([0, 1]);
+    expect(fold(first, entered()).stages).toHaveLength(2);
+  });
+
+  it('starts a branch at a roll-back: versions go on, the learner counts from 0', () => {
+    const back = fold(fresh(), formed(1), committed(1), formed(2), committed(2), gate('roll_back'));
+    expect(back).toMatchObject({
+      step: 2,
+      weightsPath: '',
+      replayable: [],
+      branch: { index: 1, baseStep: 2, baseVersion: 3 },
+    });
+    expect(versionOf(back)).toBe(3);
+    expect(versionOf(fold(back, entered('two', 1), formed(3), committed(3)))).toBe(4);
+  });
+
+  it('ends, and goes on when it is resumed', () => {
+    for (const life of ['stopped', 'failed', 'finished'])
+      expect(fold(fresh(), ended(life))).toMatchObject({ life, message: 'm' });
+    expect(fold(fresh(), ended('stopped'), { case: 'runResumed', value: {} })).toMatchObject({
+      life: 'running',
+      message: '',
+    });
+  });
+
+  it('counts time only while it runs', () => {
+    clock = 0;
+    const stopped = fold(newRunState('r'), started, entered(), ended('stopped'));
+    clock += 100_000;
+    const resumed = fold(stopped, { case: 'runResumed', value: {} }, opened('a'));
+    expect(resumed.activeMs).toBe(3000);
+    clock += 100_000;
+    // After a crash there is no end: the time until the resume is not the run's either.
+    expect(fold(resumed, { case: 'runResumed', value: {} }).activeMs).toBe(3000);
+  });
+
+  it('keeps the evaluation of the untrained policy apart from those of the stages', () => {
+    const state = fold(fresh(), evaluated('before'), evaluated('baseline'));
+    expect(state.baseline?.metrics).toEqual({ 'sampled.em': 0.25 });
+    expect(currentStage(state)?.evaluations.map((evaluation) => evaluation.name)).toEqual(['before']);
+  });
+});
+
+describe('a ledger that is not whole', () => {
+  it.each<[string, RunState, FactInit]>([
+    ['closes a group that nobody opened', fresh(), closed('x')],
+    ['skips a step', fresh(), formed(2)],
+    ['commits a step that was not formed', fresh(), committed(1)],
+    ['goes on after the end', fold(fresh(), ended('finished')), opened('a')],
+    ['begins without a start', newRunState('r'), entered()],
+    ['evaluates outside a stage', fold(newRunState('r'), started), evaluated('before')],
+    ['has an entry without a fact', fresh(), { case: undefined }],
+  ])('is refused when it %s', (_what, state, fact) => {
+    expect(() => fold(state, fact)).toThrow(/the ledger of run r is not whole/);
+  });
+
+  it('is refused when a run ends in an unknown way', () => {
+    expect(() => fold(fresh(), ended('paused'))).toThrow("ended as 'paused'");
+  });
+});

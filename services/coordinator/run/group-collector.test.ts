@@ -1,0 +1,139 @@
+import { create } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
+import { createGroupCollector } from './group-collector.ts';
+import type { CollectorPolicy } from './group-collector.ts';
+
+const policy: CollectorPolicy = {
+  onDeadline: 'retry',
+  attempts: 3,
+  groupMs: 1000,
+  version: 2,
+  maxStaleness: 0,
+  retryAfterMs: 100,
+};
+const plan = (name: string, size: number, draw = 0) => ({
+  groupId: name,
+  draw,
+  question: create(QuestionSchema, { id: 'q' }),
+  taskIds: Array.from({ length: size }, (_, index) => `${name}${index}`),
+});
+const good = (taskId: string, attempt = 0, version = 2n) =>
+  create(RolloutResultSchema, { taskId, attempt, reward: 1, versions: { first: version, last: version } });
+const infra = (taskId: string, attempt = 0) =>
+  create(RolloutResultSchema, { taskId, attempt, failure: FailureClass.ROLLOUT_TIMEOUT });
+const states = (collector: ReturnType<typeof createGroupCollector>) =>
+  collector.groups.flatMap((group) => group.samples.map((sample) => sample.state));
+
+describe('a collector', () => {
+  it('P1: counts a task once', () => {
+    const collector = createGroupCollector(policy);
+    collector.add(plan('a', 2), 0);
+    expect(collector.accept(good('a0'), 1)).toBe('counted');
+    expect(collector.accept(good('a0'), 2)).toBe('redundant');
+    expect(collector.accept(infra('a0', 1), 3)).toBe('redundant');
+    expect(collector.accept(good('x'), 4)).toBe('unknown');
+    expect(collector.takeSettled(5)).toEqual([]);
+    collector.accept(good('a1'), 6);
+    expect(collector.takeSettled(7).map((group) => group.plan.groupId)).toEqual(['a']);
+    expect(collector.takeSettled(8)).toEqual([]);
+  });
+
+  it('P2: asks again after a failure of infrastructure, later each time, then calls the sample absent', () => {
+    const collector = createGroupCollector(policy);
+    collector.add(plan('a', 1), 0);
+    expect(collector.accept(infra('a0', 0), 0)).toBe('failed');
+    expect(collector.nextDeadlineMs()).toBe(100);
+    expect(collector.takeDue(99)).toEqual([]);
+    expect(collector.takeDue(100).map(({ sample }) => sample.attempt)).toEqual([1]);
+    expect(collector.accept(infra('a0', 0), 110)).toBe('redundant');
+    collector.accept(infra('a0', 1), 120);
+    expect(collector.nextDeadlineMs()).toBe(320);
+    expect(collector.takeDue(320).map(({ sample }) => sample.attempt)).toEqual([2]);
+    collector.accept(infra('a0', 2), 400);
+    expect(states(collector)).toEqual(['absent']);
+    expect(collector.takeSettled(401)[0]?.samples[0]?.result).toBeUndefined();
+    expect(collector.accept(good('a0', 2), 402)).toBe('redundant');
+  });
+
+  it('takes a late success of an earlier attempt while it waits for a further one', () => {
+    const collector = createGroupCollector(policy);
+    collector.add(plan('a', 1), 0);
+    collector.accept(infra('a0', 0), 0);
+    expect(collector.accept(good('a0', 0), 50)).toBe('counted');
+    expect(collector.takeDue(1000)).toEqual([]);
+  });
+
+  it('P5: refuses a sample of an older version', () => {
+    const collector = createGroupCollector(policy);
+    collector.add(plan('a', 1), 0);
+    expect(collector.accept(good('a0', 0, 1n), 1)).toBe('stale');
+    expect(states(collector)).toEqual(['waiting']);
+    expect(createGroupCollector({ ...policy, maxStaleness: 1 }).accept(good('a0', 0, 1n), 1)).toBe('unknown');
+  });
+
+  it('P3: asks again for what is missing at the deadline of its group, until the attempts are used up', () => {
+    const collector = createGroupCollector(policy);
+    collector.add(plan('a', 2), 0);
+    collector.accept(good('a0'), 10);
+    let now = 0;
+    let asked = 0;
+    while (collector.takeSettled(now).length === 0) {
+      asked += collector.takeDue(now).length;
+      now = collector.nextDeadlineMs();
+      expect(now).toBeLessThan(5000);
+    }
+    expect(asked).toBe(2);
+    expect(states(collector)).toEqual(['done', 'absent']);
+  });
+
+  it.each(['shrink', 'drop'] as const)('P3: gives up what is missing at the deadline under %s', (onDeadline) => {
+    const collector = createGroupCollector({ ...policy, onDeadline });
+    collector.add(plan('a', 2), 0);
+    collector.accept(good('a0'), 10);
+    expect(collector.takeSettled(999)).toEqual([]);
+    expect(collector.takeSettled(1000)).toHaveLength(1);
+    expect(collector.openSamples()).toBe(0);
+  });
+
+  it('gives up everything when it is told to', () => {
+    const collector = createGroupCollector(policy);
+    collector.add(plan('a', 3), 0);
+    collector.giveUp();
+    expect(collector.takeSettled(1)[0]?.samples.every((sample) => sample.state === 'absent')).toBe(true);
+  });
+
+  it('P1: whatever arrives, in whatever order, counts each task at most once and settles in bounded time', () => {
+    const arrival = fc.record({
+      task: fc.integer({ min: 0, max: 3 }),
+      attempt: fc.integer({ min: 0, max: 4 }),
+      kind: fc.constantFrom('good', 'infra', 'stale'),
+    });
+    fc.assert(
+      fc.property(fc.array(arrival, { maxLength: 40 }), (arrivals) => {
+        const collector = createGroupCollector(policy);
+        const group = collector.add(plan('a', 4), 0);
+        const counted = new Map<string, number>();
+        let now = 0;
+        for (const { task, attempt, kind } of arrivals) {
+          now += 37;
+          collector.takeDue(now);
+          collector.takeSettled(now);
+          const taskId = `a${task}`;
+          const result = kind === 'infra' ? infra(taskId, attempt) : good(taskId, attempt, kind === 'stale' ? 1n : 2n);
+          if (collector.accept(result, now) === 'counted') counted.set(taskId, (counted.get(taskId) ?? 0) + 1);
+        }
+        for (let round = 0; round < 20 && group.settledAtMs === undefined; round++) {
+          now = Math.max(now, collector.nextDeadlineMs());
+          collector.takeDue(now);
+          collector.takeSettled(now);
+        }
+        expect(group.settledAtMs).toBeDefined();
+        for (const count of counted.values()) expect(count).toBe(1);
+        for (const sample of group.samples) expect(sample.state).toBe(counted.has(sample.taskId) ? 'done' : 'absent');
+      }),
+    );
+  });
+});

@@ -1,0 +1,97 @@
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { evaluationMetrics, withRewards } from './evaluation-metrics.ts';
+import { learnerMetrics, rolloutMetrics } from './step-metrics.ts';
+
+const weights = { exact_match: 1, f1: 0, tool_success: 0.5, format: 0.25, xml: 0 };
+const result = (em: number, modelTokens = 10) =>
+  create(RolloutResultSchema, {
+    reward: em,
+    rewards: { exact_match: em, f1: em, tool_success: 0.5, format: 1, xml: 1 },
+    modelTokens,
+    toolCalls: 4,
+    toolFailures: 1,
+    promptTokens: 5,
+    environmentTokens: 5,
+    versions: { first: 3n, last: 3n },
+  });
+
+describe('an evaluation', () => {
+  it('P2: means over what came back, by mode and hops, with absences beside it', () => {
+    const metrics = evaluationMetrics(
+      [
+        { mode: 'sampled', hops: 2, result: result(1) },
+        { mode: 'sampled', hops: 3, result: result(0) },
+        { mode: 'sampled', hops: 3, result: undefined },
+        { mode: 'greedy', hops: 2, result: result(1) },
+      ],
+      weights,
+    );
+    expect(metrics).toMatchObject({
+      'sampled.em': 0.5,
+      'sampled.n': 2,
+      'sampled.absent': 1,
+      'sampled.hop2.em': 1,
+      'sampled.hop3.em': 0,
+      'sampled.hop3.n': 1,
+      'greedy.em': 1,
+      'greedy.n': 1,
+    });
+    expect(metrics['sampled.reward']).toBeCloseTo(0.5 + 0.25 + 0.25);
+    expect(metrics['greedy.em_low']).toBeCloseTo(0.2065, 3);
+    expect(metrics['greedy.em_high']).toBe(1);
+  });
+
+  it('gets the reward that other weights give from its components', () => {
+    const metrics = evaluationMetrics([{ mode: 'greedy', hops: 2, result: result(1) }], weights);
+    expect(withRewards(metrics, { ...weights, exact_match: 2, tool_success: 0 })['greedy.reward']).toBeCloseTo(2.25);
+  });
+});
+
+describe('the metrics of a step', () => {
+  const groups = [
+    { fate: GroupFate.KEPT, durationMs: 2000, size: 2, results: [result(1, 10), result(0, 30)] },
+    { fate: GroupFate.NO_VARIANCE, durationMs: 1000, size: 2, results: [result(0, 20), result(0, 20)] },
+    { fate: GroupFate.DROPPED, durationMs: 9000, size: 2, results: [result(1, 100)] },
+  ];
+
+  it('have the names and values that users of other trainers know', () => {
+    const metrics = rolloutMetrics(groups, 3, 1e-6);
+    expect(metrics).toMatchObject({
+      'reward/mean': 0.4,
+      em: 0.4,
+      'completion_length/mean': 36,
+      'completion_length/p90': 100,
+      'completion_length/max': 100,
+      'tools/call_frequency': 4,
+      'tools/failure_frequency': 0.25,
+      'groups/opened': 3,
+      'groups/kept': 1,
+      'groups/no_variance': 1,
+      'groups/dropped': 1,
+      'rollouts/published': 6,
+      'rollouts/completed': 5,
+      'off_policy/max': 0,
+      'group_completion_seconds/max': 9,
+      'reward/tool_success': 0.5,
+    });
+    expect(metrics['reward/std']).toBeCloseTo(Math.sqrt(0.3));
+    expect(metrics['frac_reward_zero_std']).toBeCloseTo(2 / 3);
+    expect(rolloutMetrics(groups, 5, 1e-6)['off_policy/max']).toBe(2);
+  });
+
+  it('are numbers for a step without any rollout', () => {
+    for (const [name, value] of Object.entries(rolloutMetrics([], 0, 0)))
+      expect(Number.isFinite(value), name).toBe(true);
+  });
+
+  it('rename what the learner measures', () => {
+    expect(learnerMetrics({ clip_fraction: 0.1, mismatch_k3: 0.2, ppo_kl: 0.3 })).toEqual({
+      clip_ratio: 0.1,
+      mismatch_kl: 0.2,
+      'train/ppo_kl': 0.3,
+    });
+  });
+});

@@ -1,0 +1,158 @@
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { foldEntry } from '../ledger/fold.ts';
+import type { FactInit } from '../ledger/ledger-stream.ts';
+import { newRunState, versionOf } from '../ledger/run-state.ts';
+import type { RunState } from '../ledger/run-state.ts';
+import { equalEvaluation, nextAction } from './next-action.ts';
+
+const recipeOf = (until = '{ steps: 2 }', extra = '', evalEvery = 0) =>
+  parseRecipe(
+    `
+name: test
+model: { path: m }
+data: { world: {} }
+eval: { every_steps: ${evalEvery} }
+stages:
+  - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { xml: 1 }, until: ${until}${extra} }
+  - { name: two, limits: { context_tokens: 200, max_new_tokens: 10 }, rewards: { xml: 1 }, until: { steps: 1 } }
+`,
+    'test.yaml',
+  );
+
+/** Walks a run whose every action succeeds, and gives what it did. */
+function walk(
+  recipe: ReturnType<typeof recipeOf>,
+  decide: (stage: string, round: number) => string = () => 'continue',
+  rewards: readonly number[] = [],
+): string[] {
+  const seen: string[] = [];
+  let state: RunState = newRunState('r');
+  const add = (fact: FactInit) => {
+    state = foldEntry(state, create(LedgerEntrySchema, { runId: 'r', atMs: 1n, fact }));
+  };
+  add({ case: 'runStarted', value: {} });
+  for (let guard = 0; guard < 100; guard++) {
+    const action = nextAction(recipe, state);
+    switch (action.kind) {
+      case 'enter':
+        seen.push(`enter ${action.stage.name}`);
+        add({ case: 'stageEntered', value: { stage: action.stage.name, stageIndex: action.index } });
+        break;
+      case 'evaluate':
+        seen.push(
+          `${equalEvaluation(recipe, state, action.stage, versionOf(state)) === undefined ? 'evaluate' : 'reuse'} ${action.name} at ${action.stage.limits.context_tokens}`,
+        );
+        add({
+          case: 'evalFinished',
+          value: { stage: action.stage.name, name: action.name, metrics: { 'sampled.em': 0.5 } },
+        });
+        break;
+      case 'gather':
+        seen.push(`gather ${action.stageStep}`);
+        add({
+          case: 'stepFormed',
+          value: { step: BigInt(state.step + 1), stage: action.stage.name, stageStep: action.stageStep },
+        });
+        break;
+      case 'train':
+        seen.push('train');
+        add({
+          case: 'stepCommitted',
+          value: {
+            step: BigInt(state.step + 1),
+            version: 0n,
+            weightsPath: '/w',
+            metrics: { 'reward/mean': rewards[state.step] ?? 0, 'time/step': 30, 'rollouts/published': 10 },
+          },
+        });
+        break;
+      case 'finish-stage':
+        seen.push(`finish: ${action.reason}`);
+        add({ case: 'stageFinished', value: { stage: action.stage.name, reason: action.reason } });
+        break;
+      case 'gate': {
+        const answer = decide(action.stage.name, action.entered.round);
+        seen.push(`gate: ${answer}`);
+        add({
+          case: 'gateDecided',
+          value: { stage: action.stage.name, passed: answer === 'continue', action: answer, reason: 'why' },
+        });
+        break;
+      }
+      case 'end':
+        return [...seen, `${action.life} ${action.message}`.trim()];
+    }
+  }
+  throw new Error('the run does not end');
+}
+
+describe('the course of a run', () => {
+  it('evaluates before, between and after stages, and the untrained policy at the last limits', () => {
+    expect(walk(recipeOf())).toEqual([
+      'enter one',
+      'evaluate before at 100',
+      'evaluate baseline at 200',
+      'gather 0',
+      'train',
+      'gather 1',
+      'train',
+      'finish: steps',
+      'evaluate after at 100',
+      'enter two',
+      'evaluate before at 200',
+      'gather 0',
+      'train',
+      'finish: steps',
+      'evaluate after at 200',
+      'finished',
+    ]);
+  });
+
+  it('reuses an evaluation of the same version at the same limits', () => {
+    const same = parseRecipe(
+      `
+name: test
+model: { path: m }
+data: { world: {} }
+stages:
+  - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { xml: 1 }, until: { steps: 1 } }
+  - { name: two, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { f1: 1 }, until: { steps: 0 } }
+`,
+      'test.yaml',
+    );
+    expect(walk(same).filter((action) => /evaluate|reuse/.test(action))).toEqual([
+      'evaluate before at 100',
+      'reuse baseline at 100',
+      'evaluate after at 100',
+      'reuse before at 100',
+      'reuse after at 100',
+    ]);
+  });
+
+  it('evaluates inside a stage when asked to, but not at its end', () => {
+    const during = walk(recipeOf('{ steps: 4 }', '', 2)).filter((action) => action.includes('step-'));
+    expect(during).toEqual(['evaluate step-2 at 100']);
+  });
+
+  it('ends a stage early on a plateau, and on a budget of time or rollouts', () => {
+    const ends = (until: string, rewards?: readonly number[]) =>
+      walk(recipeOf(until), undefined, rewards).find((action) => action.startsWith('finish'));
+    expect(ends('{ steps: 9, plateau: { window_steps: 2, min_delta: 0.1 } }', [0, 0.5, 0.5, 0.5])).toBe(
+      'finish: plateau',
+    );
+    expect(ends('{ steps: 9, budget: { minutes: 1 } }')).toBe('finish: budget');
+    expect(ends('{ steps: 9, budget: { rollouts: 25 } }')).toBe('finish: budget');
+  });
+
+  it('follows what a gate decided', () => {
+    const gated = recipeOf('{ steps: 1 }', ', gate: { metric: sampled.em, at_least: 0.5 }');
+    expect(walk(gated).slice(0, 9)).toContain('gate: continue');
+    expect(walk(gated, () => 'stop').at(-1)).toBe('failed the gate of stage one did not open: why');
+    const repeated = walk(gated, (_stage, round) => (round === 0 ? 'repeat' : 'continue'));
+    expect(repeated.filter((action) => action === 'enter one')).toHaveLength(2);
+    expect(walk(gated, () => 'roll_back').at(-1)).toBe('finished');
+  });
+});

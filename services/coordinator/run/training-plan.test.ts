@@ -1,0 +1,149 @@
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose, QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
+import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import type { Group } from './group-collector.ts';
+import { buildTask } from './task-builder.ts';
+import { closeTrainingGroup } from './training-plan.ts';
+
+const recipeWith = (extra: string) =>
+  parseRecipe(
+    `
+name: test
+model: { path: m }
+data: { world: {} }
+environment: { top_k: 3 }
+stages:
+  - name: one
+    limits: { context_tokens: 100, max_new_tokens: 10 }
+    rewards: { exact_match: 1, xml: 0.5 }
+    batch: { groups: 2, group_size: 3 }
+    until: { steps: 1 }
+${extra}`,
+    'test.yaml',
+  );
+const stageWith = (extra = '') => {
+  const stage = recipeWith(extra).stages[0];
+  if (stage === undefined) throw new Error('no stage');
+  return stage;
+};
+const question = create(QuestionSchema, { id: 'q', question: 'What?', answers: ['that'], hops: 2 });
+
+function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Group {
+  return {
+    plan: { groupId: 'g', draw: 0, question, taskIds: [] },
+    samples: rewards.map((reward, index) => ({
+      taskId: `t${index}`,
+      index,
+      state: reward === undefined ? 'absent' : 'done',
+      attempt: 0,
+      askAtMs: 0,
+      result:
+        reward === undefined
+          ? undefined
+          : create(RolloutResultSchema, {
+              taskId: `t${index}`,
+              reward,
+              modelTokens,
+              trajectorySequence: BigInt(index + 1),
+              truncated: index === 0,
+            }),
+    })),
+    openedAtMs: 0,
+    deadlineAtMs: 1,
+    settledAtMs: 1,
+    closed: false,
+  };
+}
+
+describe('closing a group', () => {
+  it('keeps a whole group with variance, with the advantages of its rewards', () => {
+    const closed = closeTrainingGroup(stageWith(), settled([1, 0, 0]));
+    expect(closed.fate).toBe(GroupFate.KEPT);
+    expect(closed.samples.map((sample) => sample.advantage?.toFixed(5))).toEqual(['1.15470', '-0.57735', '-0.57735']);
+    expect(closed.samples[0]).toMatchObject({ taskId: 't0', reward: 1, trajectorySequence: 1n, truncated: true });
+  });
+
+  it('sets a group without variance aside, unless dynamic sampling is off', () => {
+    expect(closeTrainingGroup(stageWith(), settled([0.1, 0.1, 0.1])).fate).toBe(GroupFate.NO_VARIANCE);
+    expect(closeTrainingGroup(stageWith('    algorithm: { dynamic_sampling: false }'), settled([1, 1, 1])).fate).toBe(
+      GroupFate.KEPT,
+    );
+  });
+
+  it('P2: leaves an absent sample out of the baseline, and gives it no reward', () => {
+    const closed = closeTrainingGroup(stageWith(), settled([1, undefined, 0]));
+    expect(closed.fate).toBe(GroupFate.SHRUNK);
+    expect(closed.samples.map((sample) => sample.reward)).toEqual([1, undefined, 0]);
+    expect(closed.samples.map((sample) => sample.advantage?.toFixed(4))).toEqual(['0.7071', '0.0000', '-0.7071']);
+  });
+
+  it('drops a group that is too small, or not whole under drop', () => {
+    expect(closeTrainingGroup(stageWith(), settled([1, undefined, undefined])).fate).toBe(GroupFate.DROPPED);
+    expect(closeTrainingGroup(stageWith('    groups: { on_deadline: drop }'), settled([1, 0, undefined])).fate).toBe(
+      GroupFate.DROPPED,
+    );
+  });
+
+  it("takes the overlong penalty off the reward, by the policy's own tokens", () => {
+    const stage = stageWith('    algorithm: { overlong: { max_tokens: 40, buffer_tokens: 20, factor: 1 } }');
+    expect(closeTrainingGroup(stage, settled([1, 0, 0], 30)).samples.map((sample) => sample.reward)).toEqual([
+      0.5, -0.5, -0.5,
+    ]);
+  });
+});
+
+describe('a task', () => {
+  const recipe = recipeWith('');
+  const [stage] = recipe.stages;
+  const parts = {
+    runId: 'r',
+    taskId: '1'.padEnd(64, '0'),
+    groupId: 'g',
+    sampleIndex: 2,
+    attempt: 1,
+    question,
+    purpose: Purpose.TRAIN,
+  };
+
+  it('carries limits, weights, options and a seed of its own', () => {
+    if (stage === undefined) throw new Error('no stage');
+    const task = buildTask(recipe, { ...parts, stage, mode: 'train' });
+    expect(task).toMatchObject({ stage: 'one', environment: 'search', sampleIndex: 2, attempt: 1 });
+    expect(task.limits).toMatchObject({
+      contextTokens: 100,
+      maxTurns: 10,
+      toolTimeoutMs: 5000,
+      turnTimeoutMs: 30_000,
+      rolloutTimeoutMs: 120_000,
+    });
+    expect(task.sampling).toEqual({ temperature: 1, topP: 1, topK: 0, maxNewTokens: 10, seed: 0x1000_0000_0000_0000n });
+    expect(task.rewards).toContainEqual({ name: 'xml', weight: 0.5 });
+    expect(JSON.parse(task.environmentOptionsJson ?? '')).toEqual({
+      promptTemplate: '{question}',
+      topK: 3,
+      previewCharacters: 150,
+      maxDocumentCharacters: 20_000,
+      codec: 'xml',
+      maxViolations: 2,
+    });
+  });
+
+  it('is drawn at temperature 1 or greedily in an evaluation, whatever training does', () => {
+    if (stage === undefined) throw new Error('no stage');
+    const hot = { ...stage, sampling: { temperature: 1.5, top_p: 0.9, top_k: 5 } };
+    expect(buildTask(recipe, { ...parts, stage: hot, mode: 'sampled' }).sampling).toMatchObject({
+      temperature: 1,
+      topP: 1,
+      topK: 0,
+    });
+    expect(buildTask(recipe, { ...parts, stage: hot, mode: 'greedy' }).sampling).toMatchObject({ temperature: 0 });
+    expect(buildTask(recipe, { ...parts, stage: hot, mode: 'train' }).sampling).toMatchObject({
+      temperature: 1.5,
+      topP: 0.9,
+      topK: 5,
+    });
+  });
+});
