@@ -2,6 +2,7 @@ import { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { decodeMessage, publishMessage } from '#shared/nats/messages.ts';
 import { streams, subjects } from '#shared/nats/streams.ts';
+import { withSpan } from '#shared/telemetry/tracing.ts';
 import { findMessage } from './find-message.ts';
 import type { TaskInit } from './task-builder.ts';
 
@@ -23,7 +24,10 @@ export function createTaskPublisher(nats: Nats, runId: string): TaskPublisher {
     async publish(task, purpose, signal) {
       const subject = subjects.task(runId, purpose === Purpose.EVAL ? 'eval' : 'train');
       const messageId = `${runId}:${task.taskId ?? ''}:${task.attempt ?? 0}`;
-      return publishMessage(nats, subject, RolloutTaskSchema, task, { messageId, signal, timeoutMs: publishTimeoutMs });
+      // The root of the rollout's trace; its context travels with the task (P7).
+      return withSpan('rollout.publish', { 'gradus.run': runId, 'gradus.task': task.taskId ?? '' }, () =>
+        publishMessage(nats, subject, RolloutTaskSchema, task, { messageId, signal, timeoutMs: publishTimeoutMs }),
+      );
     },
     async outstanding(signal) {
       const found = new Map<string, number>();

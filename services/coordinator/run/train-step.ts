@@ -1,6 +1,7 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
+import { withSpan } from '#shared/telemetry/tracing.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { StageState } from '../ledger/run-state.ts';
 import { recallBatchMetrics } from './gather-batch.ts';
@@ -20,7 +21,11 @@ export async function trainStep(
     known?.step === Number(formed.step) ? known : await recallBatchMetrics(context, stage, entered, formed.stageStep);
   context.progress.update({ phase: Phase.TRAIN, done: 0, expected: formed.samples.length, message: '' });
   const startedMs = context.now();
-  const trained = await context.learner.train(context.ledger.state, formed, context.signal);
+  const trained = await withSpan(
+    'run.train_step',
+    { 'gradus.run': context.runId, 'gradus.step': Number(formed.step) },
+    () => context.learner.train(context.ledger.state, formed, context.signal),
+  );
   const trainedMs = context.now();
 
   context.progress.update({ phase: Phase.LOAD, done: 0, expected: 0 });

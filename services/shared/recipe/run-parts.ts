@@ -1,0 +1,172 @@
+import { z } from 'zod';
+
+/** Parts of a recipe that hold for the whole run. */
+
+const day = 24 * 3600_000;
+export const filePath = z.string().min(1).max(4096);
+
+const worldSchema = z
+  .strictObject({
+    seed: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(1)
+      .describe('Seed of the generated world.'),
+    train: z.int().min(1).max(1_000_000).default(2000).describe('Training questions.'),
+    held_out: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(300)
+      .describe('Held-out questions; their entities and facts are disjoint from the training ones.'),
+  })
+  .describe('A generated world.');
+
+const musiqueSchema = z
+  .strictObject({
+    questions: filePath.describe('MuSiQue JSONL, relative to the recipe.'),
+    corpus: filePath
+      .optional()
+      .describe('Corpus JSONL, relative to the recipe; by default the union of all paragraphs of the questions.'),
+    held_out: z.int().min(1).max(100_000).default(100).describe('Questions kept out of training for evaluation.'),
+    selection: z
+      .enum(['jan_nano', 'all'])
+      .default('all')
+      .describe('`jan_nano`: the 10,325 questions of arXiv 2506.22760; `all`: every row.'),
+  })
+  .describe('Questions in the official MuSiQue schema.');
+
+const filesSchema = z
+  .strictObject({
+    train: filePath.describe('Training questions, MuSiQue JSONL, relative to the recipe.'),
+    held_out: filePath.describe('Held-out questions, MuSiQue JSONL, relative to the recipe.'),
+    corpus: filePath.describe('Corpus JSONL, relative to the recipe.'),
+  })
+  .describe('Files that are split already.');
+
+export const dataSchema = z
+  .strictObject({ world: worldSchema.optional(), musique: musiqueSchema.optional(), files: filesSchema.optional() })
+  .describe('Where questions and corpus come from: exactly one of `world`, `musique`, `files`.');
+
+export const environmentSchema = z
+  .strictObject({
+    name: z.enum(['search']).default('search').describe('Environment of the rollouts.'),
+    prompt_template: z
+      .string()
+      .min(1)
+      .max(16_384)
+      .refine((text) => text.includes('{question}'), 'must contain {question}')
+      .default('{question}')
+      .describe('First prompt of an episode; `{question}` is replaced.'),
+    top_k: z.int().min(1).max(100).default(10).describe('Hits that one search returns.'),
+    preview_characters: z.int().min(20).max(10_000).default(150).describe('Characters of a hit that the policy sees.'),
+    max_document_characters: z
+      .int()
+      .min(100)
+      .max(10_000_000)
+      .default(20_000)
+      .describe('Characters of a fetched document that the policy sees.'),
+    codec: z.enum(['xml', 'hermes']).default('xml').describe('Format of tool calls.'),
+    max_violations: z.int().min(0).max(100).default(2).describe('Malformed turns after which the episode ends.'),
+  })
+  .describe('The task that the policy acts in.');
+
+export const retrievalSchema = z
+  .strictObject({
+    method: z
+      .enum(['lexical', 'dense'])
+      .default('lexical')
+      .describe('`lexical`: BM25. `dense`: an encoder, then optionally a reranker.'),
+    analyzer: z.enum(['standard', 'english']).default('standard').describe('How text is cut into terms.'),
+    k1: z.number().min(0).max(10).default(1.2).describe('BM25 saturation of term frequency.'),
+    b: z.number().min(0).max(1).default(0.75).describe('BM25 length normalisation.'),
+    encoder: z
+      .string()
+      .min(1)
+      .max(512)
+      .optional()
+      .describe('Sentence encoder for `dense`, for example intfloat/e5-base-v2.'),
+    reranker: z
+      .strictObject({
+        model: z.string().min(1).max(512).describe('Cross-encoder.'),
+        candidates: z.int().min(1).max(1000).default(15).describe('Hits that are reranked.'),
+      })
+      .optional()
+      .describe('Second pass over the best hits.'),
+  })
+  .describe('The search service.');
+
+export const fleetSchema = z
+  .strictObject({
+    workers: z.int().min(1).max(1024).default(1).describe('Rollout workers that `gradus up` starts.'),
+    engines: z.int().min(1).max(1024).default(1).describe('Engines that `gradus up` starts.'),
+    concurrency: z.int().min(1).max(16_384).default(256).describe('Rollouts at once in one worker.'),
+    max_open_rollouts: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .default(512)
+      .describe('Rollouts that are published and unanswered at once, over all workers.'),
+    engine: z
+      .strictObject({
+        max_context: z.int().min(16).max(1_048_576).default(1024).describe('Longest sequence in tokens.'),
+        max_running: z.int().min(1).max(65_536).default(256).describe('Sequences generated at once.'),
+        cache_mebibytes: z.int().min(16).max(1_048_576).default(512).describe('Memory of keys and values in MiB.'),
+        threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
+        device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+      })
+      .prefault({})
+      .describe('Each engine.'),
+    learner: z
+      .strictObject({
+        threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
+        micro_batch_tokens: z
+          .int()
+          .min(64)
+          .max(16_777_216)
+          .default(16_384)
+          .describe('Tokens of one forward pass, padding included.'),
+        device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+      })
+      .prefault({})
+      .describe('The learner.'),
+  })
+  .describe('Processes on one machine. Not part of the recipe hash: another fleet gives the same tasks.');
+
+export const evalSchema = z
+  .strictObject({
+    questions: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(200)
+      .describe('Held-out questions per evaluation, the first of a seeded order.'),
+    sampled: z.boolean().default(true).describe('Evaluate at temperature 1.'),
+    greedy: z.boolean().default(true).describe('Evaluate with the likeliest tokens.'),
+    every_steps: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(0)
+      .describe('Also evaluate after this many steps of a stage; 0 is never.'),
+    deadline_ms: z
+      .int()
+      .min(1)
+      .max(7 * day)
+      .default(1_800_000)
+      .describe('Longest time of one evaluation; what is missing then is absent.'),
+  })
+  .describe('Held-out evaluation before, between and after stages.');
+
+export const checkpointsSchema = z
+  .strictObject({
+    every_steps: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(5)
+      .describe('Steps between checkpoints with the optimiser; the last step of a stage always has one.'),
+    keep: z.int().min(1).max(1000).default(2).describe('Newest checkpoints that are kept.'),
+  })
+  .describe('What a resume starts from.');
