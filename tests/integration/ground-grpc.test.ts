@@ -445,11 +445,11 @@ test('calls are counted and timed by method and status', async () => {
   await client.describe({});
   await client.search({}).catch(() => {});
   const text = await metrics.render();
-  const labels = 'service="gradus.retrieval.v1.RetrievalService"';
-  expect(text).toContain(`gradus_grpc_server_calls_total{${labels},method="Describe",code="OK"} 1`);
-  expect(text).toContain(`gradus_grpc_server_calls_total{${labels},method="Search",code="NOT_FOUND"} 1`);
-  expect(text).toContain(`gradus_grpc_server_running_calls{${labels},method="Search"} 0`);
-  expect(text).toContain(`gradus_grpc_server_call_seconds_count{${labels},method="Describe"} 1`);
+  const service = 'gradus.retrieval.v1.RetrievalService';
+  expect(text).toContain(`gradus_grpc_requests_total{method="${service}/Describe",code="ok"} 1`);
+  expect(text).toContain(`gradus_grpc_requests_total{method="${service}/Search",code="not_found"} 1`);
+  expect(text).toContain(`gradus_grpc_running_requests{method="${service}/Search"} 0`);
+  expect(text).toContain(`gradus_grpc_request_seconds_count{method="${service}/Describe"} 1`);
 });
 
 test('P7: the trace of the caller goes on in the handler and in what the handler calls', async () => {

@@ -54,7 +54,7 @@ describe('a service', () => {
     const { client, metrics } = await startSample();
     await client.describe({});
     const text = await (await fetch(`http://${metrics}/metrics`)).text();
-    expect(text).toMatch(/gradus_grpc_server_calls_total\{[^}]*method="Describe",code="OK"\} 1/);
+    expect(text).toMatch(/gradus_grpc_requests_total\{method="[^"]*\/Describe",code="ok"\} 1/);
     expect(text).toContain('process_resident_memory_bytes');
     expect(await (await fetch(`http://${metrics}/healthz`)).text()).toBe('SERVING\n');
     expect((await fetch(`http://${metrics}/`)).status).toBe(404);

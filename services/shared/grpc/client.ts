@@ -48,8 +48,8 @@ const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  // No keepalive pings: a Python server answers more than one in 5 minutes with GOAWAY, which would end a long training
+  // step. A peer that is frozen is noticed by the deadline that every call has.
   // Services talk to each other directly, whatever proxy the environment names for the world outside.
   'grpc.enable_http_proxy': 0,
 };

@@ -29,13 +29,6 @@ export interface CallContext {
   readonly peer: string;
 }
 
-export interface MethodNames {
-  readonly service: string;
-  readonly method: string;
-  /** `/package.Service/Method` */
-  readonly path: string;
-}
-
 /** The caller counts from before the call travelled, so it gives up a little before the deadline that arrives here. */
 const deadlineSlackMs = 50;
 
@@ -54,21 +47,17 @@ interface Running {
 }
 
 export function createCallRunner(metrics: Metrics, log: Logger, tracer: Tracer) {
-  const labels = ['service', 'method'] as const;
-  const handled = metrics.counter('gradus_grpc_server_calls_total', 'Calls answered, by status.', [...labels, 'code']);
-  const seconds = metrics.histogram(
-    'gradus_grpc_server_call_seconds',
-    'Time from the arrival of a call to its status.',
-    durationBuckets,
-    labels,
-  );
-  const running = metrics.gauge('gradus_grpc_server_running_calls', 'Calls being worked on.', labels);
+  const handled = metrics.counter('gradus_grpc_requests_total', 'RPCs answered.', ['method', 'code']);
+  const seconds = metrics.histogram('gradus_grpc_request_seconds', 'Time to answer an RPC.', durationBuckets, [
+    'method',
+  ]);
+  const running = metrics.gauge('gradus_grpc_running_requests', 'RPCs being worked on.', ['method']);
 
-  return (names: MethodNames) => {
-    const { service, method, path } = names;
-    const runningHere = running.labels(service, method);
-    const secondsHere = seconds.labels(service, method);
+  /** `path` is `/package.Service/Method`. */
+  return (path: string) => {
     const spanName = path.slice(1);
+    const runningHere = running.labels(spanName);
+    const secondsHere = seconds.labels(spanName);
     const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': spanName };
 
     function begin(call: AnyCall): Running {
@@ -103,7 +92,7 @@ export function createCallRunner(metrics: Metrics, log: Logger, tracer: Tracer) 
           finished = true;
           runningHere.dec();
           secondsHere.observe((performance.now() - startedMs) / 1_000);
-          handled.inc({ service, method, code: Status[code] }, 1);
+          handled.inc({ method: spanName, code: Status[code].toLowerCase() }, 1);
           if (span.isRecording()) {
             span.setAttribute('rpc.response.status_code', Status[code]);
             if (thrown !== undefined) recordError(span, thrown);

@@ -53,7 +53,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
     'grpc.max_concurrent_streams': 16_384,
-    // Clients ping every 20 s to notice a peer that is frozen rather than gone.
+    // Foreign clients may ping to keep their connection.
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.http2.min_ping_interval_without_data_ms': 5_000,
   });
@@ -64,7 +64,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 
   function register(service: AnyService, method: DescMethod, handler: unknown): void {
     const wire = wireMethod(service, method);
-    const run = runCalls({ service: service.typeName, method: method.name, path: wire.path });
+    const run = runCalls(wire.path);
     // `Handlers<S>` has tied the handler's type to the method's kind; here only the kind is left to choose by.
     const untyped = handler as (request: unknown, call: CallContext) => unknown;
     function add(func: unknown, type: 'unary' | 'serverStream' | 'clientStream'): void {

@@ -25,6 +25,7 @@ export type PullEnd = 'complete' | 'expired' | 'lost' | 'missing' | 'aborted';
 const expiresMs = 10_000;
 const heartbeatMs = 1_000;
 const silenceMs = 3_500;
+const limitPauseMs = 200;
 
 export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
   const { nc, link } = nats;
@@ -37,6 +38,7 @@ export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
   const onLost = (): void => resolve('lost');
   let received = 0;
   let heardMs = performance.now();
+  let pause: NodeJS.Timeout | undefined;
 
   function onMessage(message: Msg): void {
     heardMs = performance.now();
@@ -49,8 +51,10 @@ export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
       resolve('missing');
     } else if (status === 409 && /deleted/i.test(message.headers?.description ?? '')) {
       resolve('missing');
+    } else if (status === 409) {
+      // A limit of the consumer or of the server, which passes.
+      pause = setTimeout(() => resolve('expired'), limitPauseMs);
     } else if (status !== 100) {
-      // 408: expired; 409: a limit of the consumer or of the server, which passes.
       resolve('expired');
     }
   }
@@ -75,6 +79,7 @@ export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
     return await promise;
   } finally {
     clearInterval(watch);
+    clearTimeout(pause);
     request.signal.removeEventListener('abort', onAbort);
     present.removeEventListener('abort', onLost);
     subscription.unsubscribe();

@@ -133,8 +133,8 @@ async function recreate(nats: Nats, signal: AbortSignal): Promise<void> {
     await ensureStreams(nats);
   } catch (error) {
     nats.log.warn({ err: error }, 'the task queue could not be made');
-    await sleep(1_000, signal);
   }
+  await sleep(200, signal);
 }
 
 async function bury(
