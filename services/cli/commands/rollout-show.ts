@@ -4,14 +4,16 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { toJson } from '@bufbuild/protobuf';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError, TransientError } from '#shared/errors.ts';
 import { connectNats } from '#shared/nats/connect.ts';
 import type { Nats } from '#shared/nats/connect.ts';
-import { startNatsServer } from '#shared/nats/nats-server.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { isDirectory } from '../data/is-directory.ts';
-import { readFleetFile } from '../fleet/fleet-file.ts';
+import { claimHome, readFleetFile, releaseHome } from '../fleet/fleet-file.ts';
+import type { FleetFile } from '../fleet/fleet-file.ts';
+import { startGuardian } from '../fleet/guardian.ts';
+import { startNats } from '../fleet/start-nats.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findResult, readResults, readTrajectory } from '../transcript/find-rollout.ts';
 import { failureWord, renderTranscript } from '../transcript/render-transcript.ts';
@@ -63,21 +65,60 @@ export async function rolloutShowCommand(
 /** The streams of a live fleet, or those stored in the home, served by a NATS of our own while we read. */
 async function withStreams(home: string, signal: AbortSignal, use: (nats: Nats) => Promise<void>): Promise<void> {
   const fleet = await readFleetFile(home);
-  const log = createLogger({ service: 'gradus', level: 'error' });
-  const storeDirectory = join(home, 'nats');
-  if (fleet === undefined && !(await isDirectory(storeDirectory))) {
+  if (fleet !== undefined) {
+    await withNats(fleet.natsUrl, signal, use);
+    return;
+  }
+  if (!(await isDirectory(join(home, 'nats')))) {
     throw new TerminalError('not_found', `${home} holds no streams of past runs; is --home right?`);
   }
-  const server = fleet === undefined ? await startNatsServer({ storeDirectory, signal }) : undefined;
+  // A fleet that started now would open the same store a second time.
+  await claimHome(home, readerFile(home));
+  const guardian = startGuardian();
   try {
-    const nats = await connectNats({ url: server?.url ?? fleet?.natsUrl ?? '', name: 'gradus-cli', log, signal });
+    const server = await startNats({ home, at: undefined, guardian, signal });
     try {
-      await use(nats);
+      await withNats(`nats://${server.addresses.nats ?? ''}`, signal, use);
     } finally {
-      await nats.close();
+      await server.stop(5_000);
     }
   } finally {
-    await server?.stop();
+    guardian.release();
+    await releaseHome(home);
+  }
+}
+
+function readerFile(home: string): FleetFile {
+  return {
+    format: 1,
+    pid: process.pid,
+    owner: 'reader',
+    recipePath: "'gradus rollout show'",
+    key: '',
+    paths: { model: '', train: '', held_out: '', corpus: '' },
+    logs: home,
+    natsUrl: '',
+    services: [],
+  };
+}
+
+async function withNats(url: string, signal: AbortSignal, use: (nats: Nats) => Promise<void>): Promise<void> {
+  if (url === 'nats://' || url === '') {
+    throw new TransientError(
+      'unavailable',
+      'the streams of this home are just being opened or read; try again in a moment',
+    );
+  }
+  const nats = await connectNats({
+    url,
+    name: 'gradus-cli',
+    log: createLogger({ service: 'gradus', level: 'error' }),
+    signal,
+  });
+  try {
+    await use(nats);
+  } finally {
+    await nats.close();
   }
 }
 

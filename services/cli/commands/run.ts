@@ -8,7 +8,6 @@ import { loadRecipe, missingModelFiles, prepareInputs } from '../run/prepare-inp
 import type { LoadedRecipe } from '../run/prepare-inputs.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { driveRun, keyOf } from './drive-run.ts';
 
 export interface RunOptions {
   readonly seed?: number;
@@ -37,6 +36,8 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
       `run ${runId} exists in ${home}; continue it with 'gradus resume ${runId}', or choose another --run-id`,
     );
   }
+  // A dry run should not wait for gRPC and NATS to load.
+  const { driveRun, keyOf } = await import('./drive-run.ts');
   return await driveRun({
     runId,
     home,

@@ -90,5 +90,5 @@ async function describeResting(home: string, id: string): Promise<string> {
   const resume = `gradus resume ${id} continues it`;
   if (summary === undefined) return `run ${id}: not finished; ${resume}`;
   const steps = summary.stages.reduce((sum, stage) => sum + stage.steps, 0);
-  return `run ${id}: ${summary.stages.length} stages, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}, ${summary.state === 'finished' ? 'finished' : `${summary.state ?? 'stopped'}; ${resume}`}`;
+  return `run ${id}: stage ${summary.stages.length}, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}, ${summary.state === 'finished' ? 'finished' : `${summary.state ?? 'stopped'}; ${resume}`}`;
 }

@@ -12,8 +12,8 @@ const fleetFileSchema = z.object({
   format: z.literal(1),
   /** The supervisor. The file is stale when this process is gone. */
   pid: z.int(),
-  /** `up` lends the fleet to any run that fits; `run` uses it for one run. */
-  owner: z.enum(['up', 'run']),
+  /** `up` lends the fleet to any run that fits; `run` uses it for one run; a `reader` has only opened the streams. */
+  owner: z.enum(['up', 'run', 'reader']),
   recipePath: z.string(),
   /** fleetKey of the inputs: a run with the same key can use this fleet. */
   key: z.string(),
@@ -114,7 +114,7 @@ export async function releaseHome(home: string): Promise<void> {
 export function fleetBusy(home: string, other: FleetFile): TerminalError {
   return new TerminalError(
     'failed_precondition',
-    `a fleet for ${other.recipePath} runs in ${home} (process ${other.pid}); stop it with 'gradus stop --home ${home}' or use another --home`,
+    `${other.owner === 'reader' ? other.recipePath : `a fleet for ${other.recipePath}`} runs in ${home} (process ${other.pid}); stop it with 'gradus stop --home ${home}' or use another --home`,
   );
 }
 

@@ -3,7 +3,6 @@ import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { stateWord } from './progress-line.ts';
-import { writeCurves } from './reward-curves.ts';
 import { readRunSummary } from './run-summary.ts';
 import { formatSummary } from './summary-table.ts';
 
@@ -15,6 +14,8 @@ export async function reportRun(
 ): Promise<void> {
   const { terminal } = options;
   const summary = await readRunSummary(directory);
+  // Vega is large and needed only here.
+  const { writeCurves } = await import('./reward-curves.ts');
   const curves = summary === undefined ? [] : await writeCurves(summary, directory);
   if (options.json) return;
   const why = last.message === '' ? '' : `: ${last.message}`;
