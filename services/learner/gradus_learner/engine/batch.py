@@ -60,6 +60,14 @@ class Turn:
         self.started_at: float | None = None
         self.future: Future[Outcome] = Future()
 
+    def begin(self, version: int) -> None:
+        self.started_at, self.first_version = time.perf_counter(), version
+
+    def mark_version(self, version: int) -> None:
+        """The tokens so far were written by `version`; another one is about to write."""
+        self.earlier_version = version
+        self.tokens_before_version = len(self.token_ids)
+
     def finish_after(self, token: int, vocabulary: Vocabulary) -> Finish | None:
         """Why the turn ends with its last token, if it does."""
         if token == self.eos:
@@ -159,12 +167,6 @@ class Batch:
     @property
     def longest(self) -> int:
         return int(self.lengths[: len(self.turns)].max()) if self.turns else 0
-
-    def mark_version(self, version: int) -> None:
-        """The running turns' tokens so far were written by `version`; another one is about to write."""
-        for turn in self.turns:
-            turn.earlier_version = version
-            turn.tokens_before_version = len(turn.token_ids)
 
 
 def join_draws(draws: Sequence[Draw]) -> Draw:

@@ -8,35 +8,24 @@ States of a turn:
 
 A step admits waiting turns (their prompts are computed together, and each samples its first token), then decodes one
 token for every running turn. Weights change between steps; running turns keep their tokens, their keys and values are
-recomputed. Everything that touches the arena runs on this thread; others reach it through `submit`, `abort`, `load`.
+recomputed. The runner belongs to this thread; others reach it through `submit`, `abort`, `load`.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-
-from gradus_learner.engine.arena import Region, region_capacities
-from gradus_learner.engine.batch import Batch, Turn, join_draws
+from gradus_learner.engine.batch import Turn
 from gradus_learner.engine.events import EngineEvents
-from gradus_learner.engine.prefill_plan import plan_prefill
-from gradus_learner.engine.prefix_cache import CachedPrefix, PrefixCache
 from gradus_learner.engine.request import Finish, Request
-from gradus_learner.engine.sampler import sample
+from gradus_learner.engine.runner import Ended, Runner
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.engine.transformer import Part, Span, Weights, decode, prefill
-
-# A sequence starts in a region with at least this much room.
-_ROOM_TOKENS = 16
-# Most attention scores of one layer in one pass of prefill: 64 MiB of float32.
-_MAX_SCORES = 2**24
+from gradus_learner.engine.transformer import Weights
+from gradus_learner.model import ModelConfig
 
 
 class QueueFullError(RuntimeError):
@@ -47,10 +36,6 @@ class QueueFullError(RuntimeError):
 
 class StoppedError(RuntimeError):
     """The engine is shutting down and takes no more work."""
-
-
-class NonFiniteError(RuntimeError):
-    """The weights gave logits that are not numbers."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +60,19 @@ class Engine:
         prefill_tokens: int = 2048,
     ) -> None:
         self.vocabulary = vocabulary
+        self.events = events
         self.max_context = max_context
         self.max_waiting = max_waiting
-        self._weights = weights
         self._version = version
-        self.events = events
         self._prefill_tokens = prefill_tokens
-        self._max_running = max_running
-        self._running = 0
-        self._batches = [
-            Batch(Region(weights.config, capacity, weights.device), max_running)
-            for capacity in region_capacities(max_context)
-        ]
-        self._cache = PrefixCache(cache_bytes)
+        self._runner = Runner(
+            weights,
+            vocabulary,
+            max_context=max_context,
+            max_running=max_running,
+            cache_bytes=cache_bytes,
+            prefill_tokens=prefill_tokens,
+        )
         self._lock = threading.Condition()
         self._waiting: deque[Turn] = deque()
         self._aborts: list[Turn] = []
@@ -102,12 +87,12 @@ class Engine:
         return self._version
 
     @property
-    def weights(self) -> Weights:
-        return self._weights
+    def config(self) -> ModelConfig:
+        return self._runner.weights.config
 
     @property
     def running(self) -> int:
-        return self._running
+        return self._runner.count
 
     @property
     def waiting(self) -> int:
@@ -115,18 +100,18 @@ class Engine:
 
     @property
     def cache_bytes(self) -> int:
-        return self._cache.size_bytes
+        return self._runner.cache_bytes
 
     @property
     def arena_bytes(self) -> int:
-        return sum(batch.region.size_bytes for batch in self._batches)
+        return self._runner.arena_bytes
 
     def start(self) -> None:
         self._thread.start()
 
     def submit(self, request: Request) -> Turn:
         """The turn's future gives the outcome. Raises QueueFullError, StoppedError."""
-        turn = Turn(request, self.vocabulary.rule(request.sampling.stop), self._weights.config.eos_token_id)
+        turn = Turn(request, self.vocabulary.rule(request.sampling.stop), self.config.eos_token_id)
         with self._lock:
             if self._stopping:
                 raise StoppedError("the engine is shutting down")
@@ -182,16 +167,17 @@ class Engine:
             except Exception as error:
                 # One bad step must not leave callers waiting for ever: fail what runs, go on with what waits.
                 self.events.step_failed(error)
-                for turn in self._turns():
-                    self._break(turn, error)
-        for turn in (*self._turns(), *self._waiting):
-            self._resolve(turn, Finish.ABORTED)
+                for turn in self._runner.turns():
+                    self._runner.take_out(turn, keep_prefix=False)
+                    self._end(turn, error)
+        for turn in (*self._runner.turns(), *self._waiting):
+            self._end(turn, Finish.ABORTED)
         for load in self._loads:
             load.done.set_exception(StoppedError("the engine is shutting down"))
 
     def _await_work(self) -> bool:
         with self._lock:
-            while not (self._stopping or self._waiting or self._aborts or self._loads or self._running):
+            while not (self._stopping or self._waiting or self._aborts or self._loads or self._runner.count):
                 self._lock.wait()
             return not self._stopping
 
@@ -200,200 +186,91 @@ class Engine:
         self._apply_aborts()
         while self._loads:
             self._swap(self._loads.popleft())
-        self._admit()
-        if self._running:
-            self._decode()
+        admitted = self._take_waiting()
+        if admitted:
+            self.events.admitted(
+                sum(len(turn.token_ids) - turn.cached_tokens for turn in admitted),
+                sum(turn.cached_tokens for turn in admitted),
+                [time.perf_counter() - turn.queued_at for turn in admitted],
+            )
+            for turn in admitted:
+                turn.begin(self._version)
+            try:
+                ended = self._runner.begin(admitted)
+            except Exception as error:
+                for turn in admitted:
+                    if turn.batch is None:
+                        self._end(turn, error)
+                raise
+            self._end_all(ended, len(admitted))
+        running = self._runner.count
+        if running:
+            self._end_all(self._runner.decode(), running)
 
-    def _turns(self) -> list[Turn]:
-        return [turn for batch in self._batches for turn in batch.turns]
+    def _end_all(self, ended: list[Ended], sampled: int) -> None:
+        self.events.sampled(sampled)
+        for turn, how in ended:
+            self._end(turn, how)
 
     def _apply_aborts(self) -> None:
         if not self._aborts:
             return
         with self._lock:
             aborts, self._aborts = self._aborts, []
-            for turn in aborts:
-                if turn.batch is None and turn in self._waiting:
-                    self._waiting.remove(turn)
-                    self._resolve(turn, Finish.ABORTED, locked=True)
-        self._finish([(turn, Finish.ABORTED) for turn in dict.fromkeys(aborts) if turn.batch is not None])
-
-    def _admit(self) -> None:
-        admitted = self._take_waiting()
-        if not admitted:
-            return
-        now = time.perf_counter()
-        self.events.admitted(
-            sum(len(turn.token_ids) - turn.cached_tokens for turn in admitted),
-            sum(turn.cached_tokens for turn in admitted),
-            [now - turn.queued_at for turn in admitted],
-        )
-        # Neighbours of like length waste little on padding.
-        admitted.sort(key=lambda turn: len(turn.token_ids) - turn.cached_tokens)
-        spans: dict[int, list[Span]] = {}
-        for turn in admitted:
-            turn.started_at, turn.first_version = now, self._version
-            # Some room to grow, or the turn would soon move on.
-            place = self._place(min(turn.limit, len(turn.token_ids) + _ROOM_TOKENS))
-            batch = self._batches[place]
-            row = batch.add(turn)
-            self._running += 1
-            if turn.prefix is not None:
-                batch.region.import_row(row, turn.prefix.kv, turn.cached_tokens)
-                turn.prefix = None
-            spans.setdefault(place, []).append(Span(row, turn.cached_tokens, turn.token_ids[turn.cached_tokens :]))
-        logits = [part for place, jobs in spans.items() for part in self._prefill(self._batches[place], jobs)]
-        self._sample(
-            torch.cat(logits), [(self._batches[place], jobs[0].row, len(jobs)) for place, jobs in spans.items()]
-        )
+            waiting = [turn for turn in aborts if turn.batch is None and turn in self._waiting]
+            for turn in waiting:
+                self._waiting.remove(turn)
+        running = [turn for turn in dict.fromkeys(aborts) if turn.batch is not None]
+        for turn in running:
+            self._runner.take_out(turn, keep_prefix=True)
+        for turn in (*waiting, *running):
+            self._end(turn, Finish.ABORTED)
 
     def _take_waiting(self) -> list[Turn]:
+        """The turns to begin now: as many as there are rows for, and about as many tokens as one pass takes."""
         admitted: list[Turn] = []
+        no_room: list[Turn] = []
         budget = self._prefill_tokens
         with self._lock:
-            while self._waiting and self._running + len(admitted) < self._max_running and budget > 0:
+            while self._waiting and self._runner.count + len(admitted) < self._runner.max_running and budget > 0:
                 turn = self._waiting.popleft()
-                if turn.future.cancelled():
-                    self._resolve(turn, Finish.ABORTED, locked=True)
-                elif turn.limit <= len(turn.token_ids):
-                    self._resolve(turn, Finish.CONTEXT, locked=True)
-                else:
-                    session = turn.request.session_id
-                    hit = self._cache.take(session, turn.token_ids) if session else None
-                    if hit is not None:
-                        turn.prefix, turn.cached_tokens = hit
-                    budget -= len(turn.token_ids) - turn.cached_tokens
-                    admitted.append(turn)
-        return admitted
-
-    def _place(self, tokens: int) -> int:
-        return next(index for index, batch in enumerate(self._batches) if batch.region.capacity >= tokens)
-
-    def _prefill(self, batch: Batch, spans: list[Span], logits: bool = True) -> list[torch.Tensor]:
-        """Logits after each span's last token, in order."""
-        scores_per_token = self._weights.config.num_attention_heads * batch.region.capacity
-        budget = max(16, min(self._prefill_tokens, _MAX_SCORES // scores_per_token))
-        results = [
-            prefill(self._weights, batch.region, part.spans, logits=logits and part.final)
-            for part in plan_prefill(spans, budget)
-        ]
-        return [result for result in results if result is not None]
-
-    def _decode(self) -> None:
-        device = self._weights.device
-        for batch in self._batches:
-            if batch.longest > batch.region.capacity:
-                self._move_on(batch)
-        parts: list[Part] = []
-        places: list[tuple[Batch, int, int]] = []
-        for batch in self._batches:
-            count = len(batch.turns)
-            if count:
-                # The last token of each sequence is the one to compute.
-                positions = torch.from_numpy(batch.lengths[:count] - 1).to(device)
-                parts.append(Part(batch.region, positions, batch.longest))
-                places.append((batch, 0, count))
-        last = np.concatenate([batch.last_tokens[:count] for batch, _, count in places])
-        self._sample(decode(self._weights, torch.from_numpy(last).to(device), parts), places)
-
-    def _move_on(self, batch: Batch) -> None:
-        """Turns that have outgrown their region go to the next that holds them."""
-        for turn in [turn for turn in batch.turns if len(turn.token_ids) > batch.region.capacity]:
-            known = len(turn.token_ids) - 1
-            kv = batch.region.export_row(turn.row, known)
-            batch.remove(turn)
-            target = self._batches[self._place(min(turn.limit, len(turn.token_ids) + _ROOM_TOKENS))]
-            target.region.import_row(target.add(turn), kv, known)
-
-    def _sample(self, logits: torch.Tensor, places: list[tuple[Batch, int, int]]) -> None:
-        """Draw a token for each row of (batch, first row, count), in order, and end the turns that are complete."""
-        draw = join_draws([batch.draw(first, count) for batch, first, count in places])
-        with torch.inference_mode():
-            tokens, logprobs = sample(logits, draw)
-        drawn: list[int] = tokens.tolist()
-        scores: list[float] = logprobs.tolist()
-        self.events.sampled(len(drawn))
-        finished: list[tuple[Turn, Finish]] = []
-        broken: list[Turn] = []
-        at = 0
-        for batch, first, count in places:
-            batch.last_tokens[first : first + count] = drawn[at : at + count]
-            batch.lengths[first : first + count] += 1
-            for turn in batch.turns[first : first + count]:
-                token, score = drawn[at], scores[at]
-                at += 1
-                if not math.isfinite(score):
-                    broken.append(turn)
+                if turn.limit <= len(turn.token_ids):
+                    no_room.append(turn)
                     continue
-                turn.token_ids.append(token)
-                turn.logprobs.append(score)
-                if token in turn.rule.triggers or token == turn.eos or len(turn.token_ids) >= turn.limit:
-                    finish = turn.finish_after(token, self.vocabulary)
-                    if finish is not None:
-                        finished.append((turn, finish))
-        for turn in broken:
-            self._break(turn, NonFiniteError("the weights gave logits that are not finite; load a sound version"))
-        self._finish(finished)
-
-    def _finish(self, finished: list[tuple[Turn, Finish]]) -> None:
-        """Hand over these turns and close the gaps they leave."""
-        # From the last row down, so that a row that moves into a gap is one that stays.
-        for turn, finish in sorted(finished, key=lambda item: -item[0].row):
-            batch = turn.batch
-            assert batch is not None
-            # The last sampled token was never an input: its keys are not there.
-            known = len(turn.token_ids) - 1
-            if turn.request.session_id and known > 0 and self._cache.budget_bytes:
-                kv = batch.region.export_row(turn.row, known)
-                self._cache.put(turn.request.session_id, CachedPrefix(turn.token_ids[:known], kv))
-            batch.remove(turn)
-            self._running -= 1
-            self._resolve(turn, finish)
-
-    def _break(self, turn: Turn, error: Exception) -> None:
-        batch = turn.batch
-        assert batch is not None
-        # Masked keys and values are multiplied by zero, which not-a-number survives.
-        batch.region.clear_row(turn.row)
-        batch.remove(turn)
-        self._running -= 1
-        self._forget(turn, locked=False)
-        self.events.failed()
-        if turn.future.set_running_or_notify_cancel():
-            turn.future.set_exception(error)
+                self._runner.find_prefix(turn)
+                budget -= len(turn.token_ids) - turn.cached_tokens
+                admitted.append(turn)
+        for turn in no_room:
+            self._end(turn, Finish.CONTEXT)
+        return admitted
 
     def _swap(self, load: _Load) -> None:
         started = time.perf_counter()
-        self._weights = load.weights
-        self._cache.clear()
-        for batch in self._batches:
-            batch.mark_version(self._version)
+        for turn in self._runner.turns():
+            turn.mark_version(self._version)
         self._version = load.version
         try:
-            for batch in self._batches:
-                # All but the token not yet fed.
-                spans = [Span(row, 0, turn.token_ids[:-1]) for row, turn in enumerate(batch.turns)]
-                self._prefill(batch, [span for span in spans if span.token_ids], logits=False)
+            self._runner.swap(load.weights)
         except Exception as error:
             load.done.set_exception(error)
             raise
         self.events.swapped(load.version, time.perf_counter() - started)
-        load.done.set_result(self._running + len(self._waiting))
+        load.done.set_result(self._runner.count + len(self._waiting))
 
-    def _resolve(self, turn: Turn, finish: Finish, *, locked: bool = False) -> None:
+    def _end(self, turn: Turn, how: Finish | Exception) -> None:
         now = time.perf_counter()
-        outcome = turn.outcome(finish, now, self._version)
-        if finish is not Finish.ABORTED:
-            self._turn_seconds += 0.05 * (now - turn.queued_at - self._turn_seconds)
-        self._forget(turn, locked)
-        self.events.finished(finish)
-        if turn.future.set_running_or_notify_cancel():
-            turn.future.set_result(outcome)
-
-    def _forget(self, turn: Turn, locked: bool) -> None:
-        if locked:
+        with self._lock:
             if self._active.get(turn.request.request_id) is turn:
                 del self._active[turn.request.request_id]
+        if isinstance(how, Finish):
+            self.events.finished(how)
+            if how is not Finish.ABORTED:
+                self._turn_seconds += 0.05 * (now - turn.queued_at - self._turn_seconds)
+        else:
+            self.events.failed()
+        if not turn.future.set_running_or_notify_cancel():
             return
-        with self._lock:
-            self._forget(turn, locked=True)
+        if isinstance(how, Finish):
+            turn.future.set_result(turn.outcome(how, now, self._version))
+        else:
+            turn.future.set_exception(how)

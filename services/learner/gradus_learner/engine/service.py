@@ -15,7 +15,8 @@ from gradus.policy.v1 import policy_pb2
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.engine.events import EngineEvents
 from gradus_learner.engine.request import Finish, Outcome, Request, RequestError, parse_request
-from gradus_learner.engine.scheduler import Engine, NonFiniteError, QueueFullError, StoppedError
+from gradus_learner.engine.runner import NonFiniteError
+from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
 from gradus_learner.engine.transformer import Weights
 from gradus_learner.grpc_server import ServiceError
 from gradus_learner.model import ModelError
@@ -51,7 +52,7 @@ class EngineService:
             model=self._model,
             parameters=self._parameters,
             max_context_tokens=engine.max_context,
-            vocabulary_size=engine.weights.config.vocab_size,
+            vocabulary_size=engine.config.vocab_size,
             tokenizer_hash=engine.vocabulary.hash,
             version=engine.version,
             running=engine.running,
@@ -63,7 +64,7 @@ class EngineService:
     async def generate(self, message: policy_pb2.GenerateRequest, context: Any) -> policy_pb2.GenerateResponse:
         engine = self._engine
         try:
-            request = parse_request(message, engine.weights.config.vocab_size, engine.max_context)
+            request = parse_request(message, engine.config.vocab_size, engine.max_context)
             turn = engine.submit(request)
         except RequestError as error:
             self._events.refused("invalid")

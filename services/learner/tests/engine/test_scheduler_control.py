@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from gradus_learner.engine.request import Finish
-from gradus_learner.engine.scheduler import Engine, NonFiniteError, QueueFullError, StoppedError
+from gradus_learner.engine.runner import NonFiniteError
+from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.model import Policy
 from tests.engine.tiny_engine import (
