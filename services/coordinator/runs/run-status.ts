@@ -28,7 +28,8 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
   const interrupted = state.life === 'running' && progress === undefined;
   return {
     runId: state.runId,
-    state: interrupted ? Life.STOPPED : lifeToProto(state.life),
+    // Its end is told once its files are written: until then it is still at work.
+    state: interrupted ? Life.STOPPED : progress === undefined ? lifeToProto(state.life) : Life.RUNNING,
     stage: stage?.name ?? recipe.stages[0]?.name ?? '',
     stageIndex: index,
     stages: recipe.stages.length,
