@@ -54,6 +54,7 @@ export interface PullTasksOptions {
 /** How long a settlement is tried while NATS is away; after that the task is redelivered. */
 const settleTimeoutMs = 60_000;
 const attemptMs = 5_000;
+const handBackMs = 2_000;
 
 type Settlement = '+ACK' | `-NAK ${string}` | '+TERM';
 
@@ -65,11 +66,21 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
   let held = 0;
   let wakePuller: (() => void) | undefined;
 
-  function release(): void {
-    held -= 1;
+  function wake(): void {
     wakePuller?.();
     wakePuller = undefined;
   }
+
+  function release(): void {
+    held -= 1;
+    wake();
+  }
+
+  const onAbort = (): void => {
+    wake();
+    queue.end();
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
 
   function receive(message: Msg): void {
     const task = taskOf(nats, message, release);
@@ -81,10 +92,7 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
   async function pullForEver(): Promise<void> {
     while (!signal.aborted) {
       if (held >= options.maxInFlight) {
-        await new Promise<void>((resolve) => {
-          wakePuller = resolve;
-          signal.addEventListener('abort', () => resolve(), { once: true });
-        });
+        await new Promise<void>((resolve) => (wakePuller = resolve));
         continue;
       }
       await nats.link.whenUp(signal);
@@ -103,8 +111,6 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
     () => queue.end(),
     (error: unknown) => queue.end(signal.aborted ? undefined : errorFrom(error)),
   );
-  const onAbort = (): void => queue.end();
-  signal.addEventListener('abort', onAbort, { once: true });
   try {
     while (!signal.aborted) {
       const next = await queue.next();
@@ -123,8 +129,11 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
 }
 
 async function handBack(tasks: readonly TaskMessage[]): Promise<void> {
-  // If it cannot be said, the server finds out by itself after 30 s.
-  await Promise.all(tasks.map((task) => task.nak(0).catch(() => {})));
+  // If it cannot be said in time, the server finds out by itself after 30 s.
+  const said = Promise.all(tasks.map((task) => task.nak(0).catch(() => {})));
+  const timer = new AbortController();
+  await Promise.race([said, sleep(handBackMs, timer.signal).catch(() => {})]);
+  timer.abort();
 }
 
 async function recreate(nats: Nats, signal: AbortSignal): Promise<void> {
