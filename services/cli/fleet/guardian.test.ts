@@ -16,11 +16,11 @@ const supervisor = `
 `;
 
 async function startSupervisor(childScript: string) {
-  const process_ = spawn(process.execPath, ['--input-type=module', '-e', supervisor, childScript], {
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', supervisor, childScript], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = await once(createInterface({ input: process_.stdout }), 'line');
-  return { process: process_, childPid: Number(line) };
+  const [line] = await once(createInterface({ input: parent.stdout }), 'line');
+  return { process: parent, childPid: Number(line) };
 }
 
 async function gone(pid: number, withinMs: number): Promise<boolean> {

@@ -19,7 +19,7 @@ export async function startNats({ home, at, guardian, signal }: StartNatsOptions
   const server = await startNatsServer({
     storeDirectory: join(home, 'nats'),
     signal,
-    onExit: () => resolve({ code: null, signal: null }),
+    onExit: (reason) => resolve(exitFrom(reason)),
     ...(at?.nats !== undefined && { port: Number(at.nats.split(':').at(-1)) }),
   });
   guardian.watch(server.pid);
@@ -34,4 +34,11 @@ export async function startNats({ home, at, guardian, signal }: StartNatsOptions
       resolve({ code: 0, signal: null });
     },
   };
+}
+
+/** `exit code 1` or `signal SIGKILL`, as the server's starter words it. */
+function exitFrom(reason: string): Exit {
+  const code = /^exit code (\d+)$/.exec(reason)?.[1];
+  if (code !== undefined) return { code: Number(code), signal: null };
+  return { code: null, signal: reason.startsWith('signal SIGTERM') ? 'SIGTERM' : 'SIGKILL' };
 }
