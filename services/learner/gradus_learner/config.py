@@ -44,6 +44,9 @@ class LearnerConfig(ServiceConfig):
     micro_batch_tokens: Annotated[
         int, Field(ge=1, description="Most tokens, padding included, in one forward and backward pass.")
     ] = 16_384
+    max_step_mebibytes: Annotated[int, Field(ge=1, description="Most packed bytes of samples that one step holds.")] = (
+        1024
+    )
 
 
 C = TypeVar("C", bound=BaseModel)

@@ -163,10 +163,10 @@ def parameter_count(policy: nn.Module) -> int:
     return sum(parameter.numel() for parameter in policy.parameters())
 
 
-def load_weights(policy: Policy, directory: str | Path) -> None:
+def load_weights(policy: Policy, directory: str | Path, pattern: str = "model*.safetensors") -> None:
     """Replace the parameters by those in `directory`; nothing changes if a tensor is missing or has another shape."""
     root = Path(directory)
-    files = sorted(root.glob("model*.safetensors"))
+    files = sorted(root.glob(pattern))
     if not files:
         raise ModelError(f"{root}: no model.safetensors; a model directory holds config.json and model.safetensors")
     found: dict[str, Tensor] = {}

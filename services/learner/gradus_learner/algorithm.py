@@ -1,0 +1,86 @@
+"""The loss options of a training step, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+from gradus_learner.losses import Aggregation, KlEstimator, MismatchCorrection
+
+
+class AlgorithmError(ValueError):
+    """An option out of its bounds; the message names field, value and bound."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    dual_clip: float = 10.0
+    aggregation: Aggregation = "token_mean"
+    horizon_tokens: int = 0
+    kl_coefficient: float = 0.0
+    kl_estimator: KlEstimator = "k3"
+    mismatch_correction: MismatchCorrection = "none"
+    mismatch_low: float = 0.5
+    mismatch_cap: float = 2.0
+    epochs: int = 1
+    updates_per_epoch: int = 1
+    learning_rate: float = 1e-6
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    mask_truncated: bool = False
+    entropy_coefficient: float = 0.0
+
+    def __post_init__(self) -> None:
+        def check(name: str, holds: bool, bound: str) -> None:
+            if not holds:
+                raise AlgorithmError(f"algorithm.{name} is {getattr(self, name)}; it must be {bound}")
+
+        for name in ("clip_low", "clip_high", "kl_coefficient", "weight_decay", "entropy_coefficient", "mismatch_low"):
+            value = getattr(self, name)
+            check(name, math.isfinite(value) and value >= 0, "finite and >= 0")
+        check("clip_low", self.clip_low <= 1, "at most 1")
+        check("dual_clip", self.dual_clip == 0 or 1 < self.dual_clip < math.inf, "0 (off) or > 1")
+        check("learning_rate", 0 < self.learning_rate < math.inf, "> 0")
+        check("max_grad_norm", 0 < self.max_grad_norm < math.inf, "> 0")
+        check("aggregation", self.aggregation in get_args(Aggregation), f"one of {', '.join(get_args(Aggregation))}")
+        check("kl_estimator", self.kl_estimator in get_args(KlEstimator), "k1, k2 or k3")
+        corrections = get_args(MismatchCorrection)
+        check("mismatch_correction", self.mismatch_correction in corrections, f"one of {', '.join(corrections)}")
+        if self.mismatch_correction != "none":
+            check("mismatch_cap", 0 < self.mismatch_cap < math.inf, "> 0")
+        if self.mismatch_correction == "icepop":
+            check("mismatch_low", self.mismatch_low < self.mismatch_cap, "less than mismatch_cap")
+        if self.aggregation == "seq_mean_token_sum_norm":
+            check("horizon_tokens", self.horizon_tokens > 0, "> 0 with seq_mean_token_sum_norm")
+
+    @property
+    def updates(self) -> int:
+        return self.epochs * self.updates_per_epoch
+
+
+def algorithm_from_proto(message: Any) -> Algorithm:
+    """Unset counts and names mean their defaults: 1 epoch, 1 update, token_mean, k3, none, gradient norm 1."""
+    return Algorithm(
+        clip_low=message.clip_low,
+        clip_high=message.clip_high,
+        dual_clip=message.dual_clip,
+        aggregation=cast("Aggregation", message.aggregation or "token_mean"),
+        horizon_tokens=message.horizon_tokens,
+        kl_coefficient=message.kl_coefficient,
+        kl_estimator=cast("KlEstimator", message.kl_estimator or "k3"),
+        mismatch_correction=cast("MismatchCorrection", message.mismatch_correction or "none"),
+        mismatch_low=message.mismatch_low,
+        mismatch_cap=message.mismatch_cap,
+        epochs=message.epochs or 1,
+        updates_per_epoch=message.updates_per_epoch or 1,
+        learning_rate=message.learning_rate,
+        warmup_steps=message.warmup_steps,
+        weight_decay=message.weight_decay,
+        max_grad_norm=message.max_grad_norm or 1.0,
+        mask_truncated=message.mask_truncated,
+        entropy_coefficient=message.entropy_coefficient,
+    )

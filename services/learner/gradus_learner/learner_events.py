@@ -1,0 +1,75 @@
+"""The only place where the learner counts and logs: one method per event."""
+
+from __future__ import annotations
+
+import logging
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gradus_learner.learner_run import LearnerRun, StepRecord
+
+GAUGES = {
+    "loss": "Loss of the last step.",
+    "grad_norm": "Gradient norm before clipping, mean over the last step's updates.",
+    "entropy": "Entropy in nats of the policy at its own tokens, last step.",
+    "clip_fraction": "Share of model tokens whose ratio was clipped, last step.",
+    "ppo_kl": "Mean of old minus new logprob, last step.",
+    "mismatch_mean": "Mean distance in nats between trainer and engine logprobs, last step.",
+    "mismatch_max": "Largest distance in nats between trainer and engine logprobs, last step.",
+    "mismatch_k3": "KL (k3) of trainer from engine, last step.",
+}
+
+
+class LearnerEvents:
+    def __init__(self, registry: CollectorRegistry, log: logging.Logger) -> None:
+        self.log = log
+        self._steps = Counter("gradus_learner_steps_total", "Training steps.", ["outcome"], registry=registry)
+        self._tokens = Counter("gradus_learner_tokens_total", "Tokens trained on.", ["kind"], registry=registry)
+        self._seconds = Histogram(
+            "gradus_learner_step_seconds",
+            "Time of a training step, without reading samples and writing files.",
+            buckets=(0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+            registry=registry,
+        )
+        self._mismatches = Counter(
+            "gradus_token_mismatches_total",
+            "Sequences whose tokens are not those that the engine saw; never trained on.",
+            registry=registry,
+        )
+        self._checkpoints = Counter("gradus_learner_checkpoints_total", "Checkpoints written.", registry=registry)
+        self._version = Gauge("gradus_learner_policy_version", "Policy version of the weights.", registry=registry)
+        self._gauges = {name: Gauge(f"gradus_learner_{name}", text, registry=registry) for name, text in GAUGES.items()}
+
+    def run_opened(self, run: LearnerRun) -> None:
+        self._version.set(run.step)
+        self.log.info(
+            "run opened",
+            extra={"fields": {"runId": run.run_id, "step": run.step, "parameters": run.parameters}},
+        )
+
+    def sample_mismatched(self, run: LearnerRun, task_id: str) -> None:
+        self._mismatches.inc()
+        self.log.error(
+            "tokens differ from what the engine saw", extra={"fields": {"runId": run.run_id, "taskId": task_id}}
+        )
+
+    def step_applied(self, run: LearnerRun, record: StepRecord) -> None:
+        metrics = record.metrics
+        self._steps.labels("applied").inc()
+        self._tokens.labels("model").inc(metrics["model_tokens"])
+        self._tokens.labels("other").inc(max(0.0, metrics["tokens"] - metrics["model_tokens"]))
+        self._seconds.observe(metrics["seconds"])
+        self._version.set(run.step)
+        for name, gauge in self._gauges.items():
+            gauge.set(metrics[name])
+        if record.checkpoint_path:
+            self._checkpoints.inc()
+        self.log.info("step applied", extra={"fields": {"runId": run.run_id, "step": record.step, **metrics}})
+
+    def step_repeated(self, run: LearnerRun, record: StepRecord) -> None:
+        self._steps.labels("repeated").inc()
+        self.log.info("step had been applied before", extra={"fields": {"runId": run.run_id, "step": record.step}})
+
+    def step_refused(self, run: LearnerRun, step: int, reason: str) -> None:
+        self._steps.labels("refused").inc()
+        self.log.warning("step refused", extra={"fields": {"runId": run.run_id, "step": step, "reason": reason}})

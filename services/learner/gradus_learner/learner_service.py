@@ -1,0 +1,203 @@
+"""The learner as a service: `python -m gradus_learner.learner_service --grpc 127.0.0.1:0 --threads 2`.
+
+All work on weights runs in one thread of its own, one call after another, so that health and metrics answer at any
+time and a call that was cancelled cannot meet its own repetition halfway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from gradus.learner.v1 import learner_pb2, learner_service_pb2
+from gradus_learner.algorithm import AlgorithmError, algorithm_from_proto
+from gradus_learner.config import ConfigError, LearnerConfig, load_config
+from gradus_learner.grpc_server import GrpcService, ServiceError, run_service
+from gradus_learner.learner_events import LearnerEvents
+from gradus_learner.learner_run import LearnerRun, StepOptions, StepRecord, open_run
+from gradus_learner.sample import Sample, SampleError, decode_sample
+
+T = TypeVar("T")
+
+
+class LearnerService:
+    def __init__(self, config: LearnerConfig, events: LearnerEvents) -> None:
+        self.config = config
+        self.events = events
+        self.run: LearnerRun | None = None
+        self._work = ThreadPoolExecutor(1, thread_name_prefix="learner")
+
+    async def _in_order(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._work, function)
+
+    async def close(self) -> None:
+        """Waits for the work at hand."""
+        await asyncio.to_thread(self._work.shutdown)
+
+    async def open_run(self, request: learner_pb2.OpenRunRequest, _context: Any) -> learner_pb2.OpenRunResponse:
+        return await self._in_order(lambda: self._open(request))
+
+    def _open(self, request: learner_pb2.OpenRunRequest) -> learner_pb2.OpenRunResponse:
+        run = self.run
+        # A coordinator that comes back finds the run as it left it; only a new process reads the checkpoint.
+        same = run is not None and (run.run_id, str(run.directory)) == (request.run_id, request.directory)
+        if run is None or not same or not request.resume:
+            run = open_run(
+                run_id=request.run_id,
+                directory=Path(request.directory),
+                model_path=Path(request.model_path),
+                seed=request.seed,
+                resume=request.resume,
+                keep_checkpoints=request.keep_checkpoints,
+                device=self.config.device,
+                micro_batch_tokens=self.config.micro_batch_tokens,
+            )
+        response = learner_pb2.OpenRunResponse(
+            step=run.step,
+            version=run.step,
+            weights_path=run.weights_path,
+            parameters=run.parameters,
+            tokenizer_hash=run.tokenizer_hash,
+        )
+        self.run = run
+        self.events.run_opened(run)
+        return response
+
+    async def train_step(
+        self, requests: AsyncIterator[learner_pb2.TrainStepRequest], _context: Any
+    ) -> learner_pb2.TrainStepResponse:
+        header: learner_pb2.StepHeader | None = None
+        options: StepOptions | None = None
+        samples: list[Sample] = []
+        received_bytes = 0
+        run = self._open_run()
+        async for request in requests:
+            if header is None or options is None:
+                if request.WhichOneof("message") != "header":
+                    raise ServiceError("invalid_argument", "the first message must be the header")
+                header = request.header
+                options = step_options(header)
+                if header.run_id != run.run_id:
+                    raise ServiceError("failed_precondition", f"run_id is {header.run_id!r}, open is {run.run_id!r}")
+                if options.step <= run.step:
+                    # Answered from its record without the samples.
+                    return await self._answer(run, options, samples)
+                continue
+            if request.WhichOneof("message") != "sample":
+                raise ServiceError("invalid_argument", f"message {len(samples) + 2} must be a sample")
+            received_bytes += len(request.sample.trajectory)
+            if received_bytes > self.config.max_step_mebibytes * 1024 * 1024:
+                raise ServiceError(
+                    "resource_exhausted",
+                    f"the samples exceed {self.config.max_step_mebibytes} MiB; raise --max-step-mebibytes",
+                )
+            if len(samples) >= header.samples:
+                raise ServiceError("invalid_argument", f"more samples came than the header's {header.samples}")
+            samples.append(await self._decode(run, request.sample, len(samples), options.temperature))
+        if header is None or options is None:
+            raise ServiceError("invalid_argument", "the stream is empty; send a header and its samples")
+        if len(samples) != header.samples:
+            raise ServiceError("invalid_argument", f"{len(samples)} samples came, the header says {header.samples}")
+        return await self._answer(run, options, samples)
+
+    def _open_run(self) -> LearnerRun:
+        if self.run is None:
+            raise ServiceError("failed_precondition", "no run is open; call OpenRun first")
+        return self.run
+
+    async def _decode(self, run: LearnerRun, message: Any, index: int, temperature: float) -> Sample:
+        def decode() -> Sample:
+            return decode_sample(
+                message.trajectory,
+                message.advantage,
+                message.truncated,
+                vocabulary_size=run.policy.config.vocab_size,
+                tokenizer_hash=run.tokenizer_hash,
+                temperature=temperature,
+            )
+
+        try:
+            return await asyncio.to_thread(decode)
+        except SampleError as error:
+            raise ServiceError("invalid_argument", f"sample {index}: {error}") from None
+
+    async def _answer(
+        self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample]
+    ) -> learner_pb2.TrainStepResponse:
+        # Shielded: a caller that goes away does not stop a step halfway; its repetition finds the record.
+        record, applied = await asyncio.shield(self._in_order(lambda: self._apply(run, options, samples)))
+        return learner_pb2.TrainStepResponse(
+            step=record.step,
+            version=record.step,
+            weights_path=record.weights_path,
+            applied=applied,
+            metrics=record.metrics,
+            checkpoint_path=record.checkpoint_path,
+        )
+
+    def _apply(self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample]) -> tuple[StepRecord, bool]:
+        if run is not self.run:
+            raise ServiceError("aborted", f"run {run.run_id} was opened again meanwhile; send the step again")
+        before = run.step
+        try:
+            record, applied = run.apply(options, samples)
+        except ServiceError as error:
+            self.events.step_refused(run, options.step, str(error))
+            raise
+        finally:
+            if run.step > before:
+                for sample in samples:
+                    if not sample.digest_matches:
+                        self.events.sample_mismatched(run, sample.task_id)
+                self.events.step_applied(run, run.records[run.step])
+        if not applied:
+            self.events.step_repeated(run, record)
+        return record, applied
+
+    async def describe(self, _request: Any, _context: Any) -> learner_pb2.DescribeResponse:
+        if self.run is None:
+            return learner_pb2.DescribeResponse(device=self.config.device)
+        return learner_pb2.DescribeResponse(
+            run_id=self.run.run_id, step=self.run.step, parameters=self.run.parameters, device=self.config.device
+        )
+
+
+def step_options(header: learner_pb2.StepHeader) -> StepOptions:
+    if header.samples == 0:
+        raise ServiceError("invalid_argument", "samples is 0; a step needs at least one")
+    # 0 is the field left unset.
+    temperature = header.temperature or 1.0
+    if not 0 < temperature <= 10:
+        raise ServiceError("invalid_argument", f"temperature is {temperature}; it must be above 0 and at most 10")
+    try:
+        algorithm = algorithm_from_proto(header.algorithm)
+    except AlgorithmError as error:
+        raise ServiceError("invalid_argument", str(error)) from None
+    return StepOptions(header.step, algorithm, temperature, header.checkpoint, header.set_reference)
+
+
+def main(argv: Sequence[str]) -> int:
+    try:
+        config = load_config(LearnerConfig, argv, os.environ)
+    except ConfigError as error:
+        print(f"gradus learner: {error}", file=sys.stderr)
+        return 2
+    torch.set_num_threads(config.threads)
+
+    async def build(service: GrpcService) -> None:
+        learner = LearnerService(config, LearnerEvents(service.registry, service.log))
+        service.add(learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"], learner)
+        service.defer(learner.close)
+
+    return run_service("learner", config, build)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""A trajectory as training input, decoded from the bytes on the wire and checked.
+
+Which tokens carry loss follows from the kinds of the segments and from nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from gradus.trajectory.v1 import trajectory_pb2
+
+MAX_TRAJECTORY_BYTES = 64 * 1024 * 1024
+
+
+class SampleError(ValueError):
+    """A trajectory that cannot be trained on as it is; the message names field and value."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    task_id: str
+    ids: NDArray[np.int64]
+    # Indices of the tokens that the policy sampled, all >= 1, and the engine's logprobs of them.
+    model_positions: NDArray[np.int64]
+    rollout_logprobs: NDArray[np.float32]
+    advantage: float
+    truncated: bool
+    # False when the tokens are not those that the engine saw: counted, and never trained on.
+    digest_matches: bool
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
+
+
+def sequence_digest(ids: NDArray[np.int64]) -> bytes:
+    return hashlib.sha256(ids.astype("<u4").tobytes()).digest()
+
+
+def unzip(data: bytes) -> bytes:
+    decoder = zlib.decompressobj(wbits=31)
+    try:
+        plain = decoder.decompress(data, MAX_TRAJECTORY_BYTES)
+    except zlib.error as error:
+        raise SampleError(f"trajectory is not gzip: {error}") from None
+    if not decoder.eof:
+        if decoder.unconsumed_tail:
+            raise SampleError(f"trajectory is larger than {MAX_TRAJECTORY_BYTES} bytes unpacked")
+        raise SampleError("trajectory ends early: the gzip stream is cut")
+    return plain
+
+
+def decode_sample(
+    data: bytes,
+    advantage: float,
+    truncated: bool,
+    *,
+    vocabulary_size: int,
+    tokenizer_hash: str,
+    temperature: float,
+) -> Sample:
+    trajectory = trajectory_pb2.Trajectory()
+    try:
+        trajectory.ParseFromString(unzip(data))
+    except DecodeError as error:
+        raise SampleError(f"trajectory is not a gradus.trajectory.v1.Trajectory: {error}") from None
+    if not math.isfinite(advantage):
+        raise SampleError(f"advantage is {advantage}; it must be finite")
+    if tokenizer_hash and trajectory.tokenizer_hash != tokenizer_hash:
+        raise SampleError(f"tokenizer_hash is {trajectory.tokenizer_hash!r}, the learner's is {tokenizer_hash!r}")
+    ids: list[int] = []
+    positions: list[NDArray[np.int64]] = []
+    logprobs: list[float] = []
+    for index, segment in enumerate(trajectory.segments):
+        check_segment(segment, f"segments[{index}]", temperature, first=not ids)
+        if segment.kind == trajectory_pb2.SEGMENT_KIND_MODEL:
+            positions.append(np.arange(len(ids), len(ids) + len(segment.token_ids)))
+            logprobs += segment.logprobs
+        ids += segment.token_ids
+    if not ids:
+        raise SampleError("segments are empty; a trajectory has at least a prompt")
+    array = np.array(ids, np.int64)
+    if int(array.max()) >= vocabulary_size:
+        raise SampleError(f"token id {int(array.max())} is beyond the vocabulary of {vocabulary_size}")
+    return Sample(
+        task_id=trajectory.task_id,
+        ids=array,
+        model_positions=np.concatenate(positions) if positions else np.zeros(0, np.int64),
+        rollout_logprobs=np.array(logprobs, np.float32),
+        advantage=advantage,
+        truncated=truncated,
+        digest_matches=sequence_digest(array) == trajectory.sequence_digest,
+    )
+
+
+def check_segment(segment: Any, where: str, temperature: float, first: bool) -> None:
+    kinds = trajectory_pb2
+    if segment.kind not in (kinds.SEGMENT_KIND_PROMPT, kinds.SEGMENT_KIND_MODEL, kinds.SEGMENT_KIND_ENVIRONMENT):
+        raise SampleError(f"{where}.kind is {segment.kind}; it must be PROMPT, MODEL or ENVIRONMENT")
+    if segment.kind != kinds.SEGMENT_KIND_MODEL:
+        if segment.logprobs:
+            raise SampleError(f"{where}.logprobs are given, but only model segments have them")
+        return
+    if first and segment.token_ids:
+        raise SampleError(f"{where} is the policy's with nothing before it; a trajectory starts with a prompt")
+    if len(segment.logprobs) != len(segment.token_ids):
+        raise SampleError(f"{where} has {len(segment.logprobs)} logprobs for {len(segment.token_ids)} tokens")
+    if not all(math.isfinite(value) and value <= 1e-3 for value in segment.logprobs):
+        raise SampleError(f"{where}.logprobs hold a value that is not a log-probability")
+    if not segment.token_ids:
+        return
+    if segment.logprob_kind == kinds.LOGPROB_KIND_RAW and temperature != 1:
+        raise SampleError(f"{where}.logprob_kind is RAW, but the step compares at temperature {temperature}")
+    if segment.HasField("sampling") and abs(segment.sampling.temperature - temperature) > 1e-6:
+        raise SampleError(
+            f"{where} was sampled at temperature {segment.sampling.temperature}, the step compares at {temperature}"
+        )

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradus_learner.algorithm import Algorithm, AlgorithmError
+from gradus_learner.losses import (
+    Aggregation,
+    KlEstimator,
+    MismatchCorrection,
+    kl_estimate,
+    mismatch_weights,
+    overlong_penalty,
+    policy_loss,
+    token_weights,
+)
+
+OLD = torch.tensor([0.5, 0.2, 0.9, 0.1], dtype=torch.float64).log()
+NEW = torch.tensor([0.7, 0.1, 0.95, 0.5], dtype=torch.float64).log()
+ADVANTAGES = torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64)
+
+
+def close(actual: Tensor, expected: list[float]) -> bool:
+    return torch.allclose(actual.double(), torch.tensor(expected, dtype=torch.float64), atol=1e-5, rtol=0)
+
+
+def test_the_clipped_loss_with_clip_higher_and_dual_clip_has_its_golden_value() -> None:
+    result = policy_loss(NEW, OLD, ADVANTAGES, 0.2, 0.28, 3.0)
+    assert result.loss_N.mean().item() == pytest.approx(0.568889, abs=1e-5)
+    assert result.clipped_N.double().mean().item() == 0.25
+    assert result.clipped_low_N.double().mean().item() == 0.25
+    assert (OLD - NEW).mean().item() == pytest.approx(-0.326708, abs=1e-5)
+
+
+def test_without_a_dual_clip_a_negative_advantage_is_not_bounded() -> None:
+    result = policy_loss(NEW, OLD, ADVANTAGES, 0.2, 0.28, 0.0)
+    assert close(result.loss_N, [-1.28, -0.5, 0.95 / 0.9, 5.0])
+    assert not result.clipped_low_N.any()
+
+
+def test_a_ratio_beyond_all_measure_stays_finite() -> None:
+    result = policy_loss(
+        torch.tensor([0.0, -500.0]), torch.tensor([-500.0, 0.0]), torch.tensor([-1.0, 1.0]), 0.2, 0.2, 0
+    )
+    assert torch.isfinite(result.loss_N).all()
+
+
+@pytest.mark.parametrize("dual_clip", [0.0, 3.0])
+def test_the_gradient_of_the_policy_loss_equals_finite_differences(dual_clip: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    new = (-torch.rand(40, dtype=torch.float64, generator=generator) * 2).requires_grad_()
+    old = -torch.rand(40, dtype=torch.float64, generator=generator) * 2
+    advantages = torch.randn(40, dtype=torch.float64, generator=generator)
+    assert torch.autograd.gradcheck(lambda new: policy_loss(new, old, advantages, 0.2, 0.28, dual_clip).loss_N, (new,))
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "expected"),
+    [
+        ("token_mean", 1.75),
+        ("token_sum", 7.0),
+        ("seq_mean_token_sum", 3.5),
+        ("seq_mean_token_mean", 2.5),
+        ("seq_mean_token_sum_norm", 0.875),
+    ],
+)
+def test_aggregations_have_their_golden_values(aggregation: str, expected: float) -> None:
+    losses, sequence = torch.tensor([0.0, 1.0, 2.0, 4.0]), torch.tensor([0, 0, 0, 1])
+    weights = token_weights(torch.tensor([3, 1]), cast("Aggregation", aggregation), horizon_tokens=4)
+    assert (losses * weights[sequence]).sum().item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_sequences_without_model_tokens_do_not_count_in_a_sequence_mean() -> None:
+    weights = token_weights(torch.tensor([3, 0, 1]), "seq_mean_token_mean")
+    assert close(weights[[0, 2]], [1 / 6, 1 / 2])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "expected"),
+    [
+        ("k1", [0.336472, -0.693147, 0.054067, 1.609438]),
+        ("k2", [0.056607, 0.240227, 0.001462, 1.295145]),
+        ("k3", [0.050758, 0.306853, 0.001436, 0.809438]),
+    ],
+)
+def test_kl_estimators_have_their_golden_values_and_gradients(estimator: str, expected: list[float]) -> None:
+    kind = cast("KlEstimator", estimator)
+    assert close(kl_estimate(NEW, OLD, kind), expected)
+    new = NEW.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda new: kl_estimate(new, OLD, kind), (new,))
+
+
+@pytest.mark.parametrize(
+    ("correction", "expected"),
+    [
+        ("none", [1.0, 1.0, 1.0, 1.0]),
+        ("tis", [1.4, 0.5, 1.055556, 2.0]),
+        ("icepop", [1.4, 0.5, 1.055556, 0.0]),
+        ("sequence_tis", [2.0, 2.0, 2.0, 2.0]),
+    ],
+)
+def test_mismatch_corrections_have_their_golden_values(correction: str, expected: list[float]) -> None:
+    kind = cast("MismatchCorrection", correction)
+    # 1e-9 keeps the ratio of exactly one half inside IcePop's bounds whatever the rounding of the logarithms.
+    weights = mismatch_weights(NEW, OLD, torch.zeros(4, dtype=torch.long), kind, 0.5 - 1e-9, 2.0)
+    assert close(weights, expected)
+    assert not weights.requires_grad
+
+
+def test_a_sequence_correction_sees_only_its_own_sequence() -> None:
+    weights = mismatch_weights(NEW, OLD, torch.tensor([0, 0, 1, 1]), "sequence_tis", 0.0, 100.0)
+    assert close(weights, [0.7, 0.7, 0.95 / 0.9 * 5, 0.95 / 0.9 * 5])
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"), [(100, 0.0), (16_384, 0.0), (18_432, -0.5), (20_480, -1.0), (24_576, -1.0)]
+)
+def test_the_overlong_penalty_is_the_papers_and_bounded(tokens: int, expected: float) -> None:
+    assert overlong_penalty(tokens, 20_480, 4_096, 1.0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dual_clip": 0.5}, "algorithm.dual_clip is 0.5"),
+        ({"aggregation": "token-mean"}, "algorithm.aggregation is token-mean; it must be one of token_mean"),
+        ({"learning_rate": 0.0}, "algorithm.learning_rate is 0.0"),
+        ({"clip_high": float("nan")}, "algorithm.clip_high is nan"),
+        ({"aggregation": "seq_mean_token_sum_norm"}, "algorithm.horizon_tokens is 0"),
+        ({"mismatch_correction": "icepop", "mismatch_low": 3.0}, "algorithm.mismatch_low is 3.0"),
+    ],
+)
+def test_an_option_out_of_bounds_is_named(options: dict[str, float], message: str) -> None:
+    with pytest.raises(AlgorithmError) as raised:
+        Algorithm(**options)  # pyright: ignore[reportArgumentType]
+    assert message in str(raised.value)
