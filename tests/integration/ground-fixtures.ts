@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 
+import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
+import { TerminalError } from '#shared/errors.ts';
 import { connectNats } from '#shared/nats/connect.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '#shared/nats/nats-server.ts';
-import { ensureStreams } from '#shared/nats/streams.ts';
+import { decodeMessage, publishMessage } from '#shared/nats/messages.ts';
+import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
 
 export const silentLog = pino({ level: 'silent' });
 
@@ -62,4 +65,28 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
     if (performance.now() > untilMs) throw new Error(`never happened: ${what}`);
     await sleep(10);
   }
+}
+
+export const testRun = 'r1';
+
+export async function publishTask(nats: Nats, taskId: string) {
+  const subject = subjects.task(testRun, 'train');
+  return await publishMessage(nats, subject, RolloutTaskSchema, { taskId }, { messageId: taskId });
+}
+
+export async function publishTasks(nats: Nats, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, (_, index) => `task-${index}`);
+  await Promise.all(ids.map((id) => publishTask(nats, id)));
+  return ids;
+}
+
+export const idOf = (task: { readonly data: Uint8Array }): string => decodeMessage(RolloutTaskSchema, task.data).taskId;
+
+export async function tasksLeft(nats: Nats): Promise<number> {
+  return (await nats.jsm.streams.info(streams.tasks)).state.messages;
+}
+
+/** A handler of what a test does not look at. */
+export function unwanted(): never {
+  throw new TerminalError('unimplemented', 'not part of this test');
 }
