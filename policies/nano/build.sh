@@ -1,0 +1,53 @@
+#!/bin/bash
+# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, two supervised phases.
+# None of these worlds is the demo's. README.md beside this says what comes out and how long it takes.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=.build/base-policy
+here=policies/nano
+python=.venv/bin/python
+export PATH="$PWD/node_modules/.bin:$PATH" PYTHONPATH=services/learner:proto/gen/python
+# Large tensors come and go in every step; keeping their pages saves a third of the time.
+export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=8589934592
+mkdir -p "$build"
+
+retrieval_pid=
+trap '[ -z "$retrieval_pid" ] || kill "$retrieval_pid" 2>/dev/null || true' EXIT
+
+demonstrate() { # seed
+  local world=$build/world-$1 ready=$build/retrieval-$1.json
+  gradus world --seed "$1" --train 6000 --held-out 1 --out "$world"
+  : > "$ready"
+  node services/retrieval/main.ts --corpus "$world/corpus.jsonl" > "$ready" 2> "$build/retrieval-$1.log" &
+  retrieval_pid=$!
+  for _ in $(seq 300); do [ -s "$ready" ] && break; sleep 0.1; done
+  local address
+  address=$("$python" -c 'import json, sys; print(json.loads(sys.stdin.readline())["grpc"])' < "$ready")
+  node services/rollout/demonstrate/main.ts --world "$world" --retrieval "$address" --count 8000 --seed "$1" \
+    --out "$build/demonstrations-$1.jsonl"
+  kill "$retrieval_pid"
+  wait "$retrieval_pid" || true
+  retrieval_pid=
+}
+
+for seed in 101 102 103 104 105 106 107 108 109 110; do
+  [ -f "$build/demonstrations-$seed.jsonl" ] || demonstrate "$seed"
+done
+for seed in 101 102; do
+  "$python" "$here/repeat_pages.py" "$build/world-$seed/corpus.jsonl" --count 12000 --seed $((seed - 100)) \
+    > "$build/pages-$seed.jsonl"
+done
+# Every word that the worlds can ever say is in the demonstrations or in the lexicon.
+{
+  "$python" -c 'import json, sys
+for line in list(open(sys.argv[1]))[:3000]:
+    for segment in json.loads(line)["segments"]:
+        print(segment["text"])' "$build/demonstrations-101.jsonl"
+  grep -E '^    [A-Z]' services/shared/world/lexicon.ts
+} > "$build/words.txt"
+"$python" -m gradus_learner.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
+  --out "$build/tokenizer.json"
+"$python" -m gradus_learner.warm_start --config "$here/pages.yaml"
+"$python" -m gradus_learner.warm_start --config "$here/demonstrations.yaml"
+for file in config.json model.safetensors tokenizer.json; do cp "$build/policy/$file" "$here/$file"; done
+ls -l "$here"
