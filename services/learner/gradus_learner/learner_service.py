@@ -86,9 +86,9 @@ class LearnerService:
                 options = step_options(header)
                 if header.run_id != run.run_id:
                     raise ServiceError("failed_precondition", f"run_id is {header.run_id!r}, open is {run.run_id!r}")
-                if options.step <= run.step:
-                    # Answered from its record without the samples.
-                    return await self._answer(run, options, samples)
+                continue
+            if options.step <= run.step:
+                # Answered from its record; its samples are read past.
                 continue
             if request.WhichOneof("message") != "sample":
                 raise ServiceError("invalid_argument", f"message {len(samples) + 2} must be a sample")
@@ -103,7 +103,7 @@ class LearnerService:
             samples.append(await self._decode(run, request.sample, len(samples), options.temperature))
         if header is None or options is None:
             raise ServiceError("invalid_argument", "the stream is empty; send a header and its samples")
-        if len(samples) != header.samples:
+        if len(samples) != header.samples and options.step > run.step:
             raise ServiceError("invalid_argument", f"{len(samples)} samples came, the header says {header.samples}")
         return await self._answer(run, options, samples)
 

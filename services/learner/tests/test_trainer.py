@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_learner import PLAIN, random_policy, samples
+
+from gradus_learner.losses import Aggregation
+from gradus_learner.trainer import Trainer, TrainingError, make_micro_batch, token_logprobs
+
+
+def weights(trainer: Trainer) -> torch.Tensor:
+    return torch.cat([parameter.detach().reshape(-1) for parameter in trainer.policy.parameters()])
+
+
+def gradient(trainer: Trainer) -> torch.Tensor:
+    return torch.cat([p.grad.reshape(-1) for p in trainer.policy.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize(
+    "aggregation",
+    ["token_mean", "token_sum", "seq_mean_token_sum", "seq_mean_token_mean", "seq_mean_token_sum_norm"],
+)
+def test_the_size_of_micro_batches_does_not_change_the_gradient(aggregation: Aggregation) -> None:
+    algorithm = replace(
+        PLAIN,
+        aggregation=aggregation,
+        horizon_tokens=16,
+        kl_coefficient=0.1,
+        entropy_coefficient=0.01,
+        mismatch_correction="sequence_tis",
+        max_grad_norm=1e9,
+    )
+    found: list[tuple[torch.Tensor, dict[str, float]]] = []
+    for budget in (1, 30, 10_000):
+        trainer = Trainer(random_policy(), budget)
+        trainer.reference = random_policy(seed=5)
+        metrics = trainer.train(samples(), algorithm, 1.0, 1)
+        found.append((gradient(trainer), metrics))
+    for other, metrics in found[1:]:
+        assert torch.allclose(found[0][0], other, atol=1e-6)
+        assert metrics["loss"] == pytest.approx(found[0][1]["loss"], abs=1e-6)
+        assert metrics["entropy"] == pytest.approx(found[0][1]["entropy"], abs=1e-6)
+
+
+def test_the_gradient_is_that_of_the_plain_policy_gradient_when_old_equals_new() -> None:
+    batch = samples()
+    trainer = Trainer(random_policy(), 10_000)
+    trainer.train(batch, replace(PLAIN, max_grad_norm=1e9), 0.7, 1)
+    policy = random_policy()
+    total = sum(len(sample.model_positions) for sample in batch)
+    loss = torch.zeros(())
+    for sample in batch:
+        logits = policy(torch.from_numpy(sample.ids).unsqueeze(0))[0] / 0.7
+        logprobs = torch.log_softmax(logits[sample.model_positions - 1], -1)
+        picked = logprobs[range(len(sample.model_positions)), sample.ids[sample.model_positions]]
+        loss = loss - sample.advantage * picked.sum() / total
+    loss.backward()
+    expected = torch.cat([p.grad.reshape(-1) for p in policy.parameters() if p.grad is not None])
+    assert torch.allclose(gradient(trainer), expected, atol=1e-6)
+
+
+def test_p4_environment_and_prompt_tokens_never_carry_loss() -> None:
+    """P4: what the model sampled is what is trained on, to the token."""
+    policy = random_policy()
+    for sample in samples():
+        batch = make_micro_batch([sample], [0], torch.device("cpu"))
+        assert batch.targets_N.tolist() == sample.ids[sample.model_positions].tolist()
+        logits = torch.zeros(sample.length, dtype=torch.bool)
+        logits[batch.positions_N + 1] = True
+        assert logits.nonzero().squeeze(1).tolist() == sample.model_positions.tolist()
+        assert token_logprobs(policy, batch, 1.0)[0].shape == (len(sample.model_positions),)
+
+
+def test_one_update_lifts_the_probability_of_what_paid_and_lowers_what_did_not() -> None:
+    batch = samples(advantages=(1.0, -1.0))
+    trainer = Trainer(random_policy(), 10_000)
+
+    def logprob(index: int) -> float:
+        made = make_micro_batch(batch, [index], torch.device("cpu"))
+        return float(token_logprobs(trainer.policy, made, 1.0)[0].mean().detach())
+
+    before = logprob(0), logprob(1)
+    for step in range(5):
+        trainer.train(batch, replace(PLAIN, learning_rate=1e-2), 1.0, step + 1)
+    assert logprob(0) > before[0]
+    assert logprob(1) < before[1]
+
+
+def test_several_updates_use_logprobs_from_before_the_first() -> None:
+    trainer = Trainer(random_policy(), 40)
+    metrics = trainer.train(samples(), replace(PLAIN, updates_per_epoch=2, epochs=2, learning_rate=1e-2), 1.0, 1)
+    assert metrics["updates"] == 4
+    assert metrics["ratio_mean"] != pytest.approx(1.0, abs=1e-4)
+    single = Trainer(random_policy(), 40).train(samples(), PLAIN, 1.0, 1)
+    assert single["updates"] == 1
+    assert single["ratio_mean"] == pytest.approx(1.0)
+    assert single["ppo_kl"] == pytest.approx(0.0)
+
+
+def test_the_mismatch_with_the_engines_logprobs_is_measured_before_any_update() -> None:
+    for updates in (1, 2):
+        trainer = Trainer(random_policy(), 40)
+        exact = trainer.train(samples(random_policy()), replace(PLAIN, updates_per_epoch=updates), 1.0, 1)
+        assert exact["mismatch_max"] < 1e-5
+        assert exact["mismatch_k3"] == pytest.approx(0.0, abs=1e-6)
+    off = Trainer(random_policy(), 40).train(samples(), PLAIN, 1.0, 1)
+    assert off["mismatch_max"] > 0.5
+
+
+def test_p4_a_sample_whose_tokens_the_engine_did_not_see_is_counted_and_not_trained_on() -> None:
+    """P4: token in, token out."""
+    batch = samples()
+    wrong = [replace(batch[0], digest_matches=False, advantage=100.0), *batch[1:]]
+    with_wrong, without = Trainer(random_policy(), 1000), Trainer(random_policy(), 1000)
+    metrics = with_wrong.train(wrong, PLAIN, 1.0, 1)
+    without.train(batch[1:], PLAIN, 1.0, 1)
+    assert metrics["token_mismatches"] == 1
+    assert torch.equal(weights(with_wrong), weights(without))
+    with pytest.raises(TrainingError, match="all 1 samples"):
+        with_wrong.train(wrong[:1], PLAIN, 1.0, 2)
+
+
+def test_truncated_samples_are_masked_only_when_asked() -> None:
+    batch = samples()
+    masked, kept, absent = (Trainer(random_policy(), 1000) for _ in range(3))
+    masked.train(batch, replace(PLAIN, mask_truncated=True), 1.0, 1)
+    kept.train(batch, PLAIN, 1.0, 1)
+    absent.train([sample for sample in batch if not sample.truncated], PLAIN, 1.0, 1)
+    assert torch.equal(weights(masked), weights(absent))
+    assert not torch.equal(weights(masked), weights(kept))
+
+
+def test_an_update_that_is_not_finite_is_left_out() -> None:
+    trainer = Trainer(random_policy(), 1000)
+    before = weights(trainer)
+    bad = [replace(sample, advantage=float("inf")) for sample in samples()]
+    metrics = trainer.train(bad, PLAIN, 1.0, 1)
+    assert metrics["updates_skipped"] == 1
+    assert torch.equal(weights(trainer), before)
+
+
+def test_a_kl_term_without_a_reference_is_refused() -> None:
+    with pytest.raises(TrainingError, match="set_reference"):
+        Trainer(random_policy(), 1000).train(samples(), replace(PLAIN, kl_coefficient=0.1), 1.0, 1)
+
+
+def test_a_strong_kl_term_pulls_back_to_the_reference() -> None:
+    trainer = Trainer(random_policy(), 1000)
+    trainer.set_reference()
+    free = Trainer(random_policy(), 1000)
+    algorithm = replace(PLAIN, learning_rate=5e-3)
+    tied: dict[str, float] = {}
+    for step in range(1, 9):
+        tied = trainer.train(samples(), replace(algorithm, kl_coefficient=20.0), 1.0, step)
+        free.train(samples(), algorithm, 1.0, step)
+    start = weights(Trainer(random_policy(), 1000))
+    assert (weights(trainer) - start).norm() < (weights(free) - start).norm()
+    assert np.isfinite(tied["reference_kl"])
+
+
+def test_warm_up_raises_the_learning_rate_linearly() -> None:
+    trainer = Trainer(random_policy(), 1000)
+    algorithm = replace(PLAIN, warmup_steps=4)
+    rates = [trainer.train(samples(), algorithm, 1.0, step)["learning_rate"] for step in (1, 2, 4, 9)]
+    assert rates == pytest.approx([2.5e-4, 5e-4, 1e-3, 1e-3])

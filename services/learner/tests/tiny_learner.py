@@ -1,0 +1,177 @@
+"""Small things for tests: a random policy, trajectories as they lie on the stream, a learner over real gRPC."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import torch
+from prometheus_client import CollectorRegistry
+
+from gradus.learner.v1 import learner_pb2, learner_service_pb2
+from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.algorithm import Algorithm
+from gradus_learner.config import LearnerConfig
+from gradus_learner.grpc_server import GrpcService
+from gradus_learner.learner_events import LearnerEvents
+from gradus_learner.learner_service import LearnerService
+from gradus_learner.model import ModelConfig, Policy, save_weights
+from gradus_learner.sample import Sample, sequence_digest
+
+VOCABULARY = 50
+CONFIG = ModelConfig(
+    vocab_size=VOCABULARY,
+    hidden_size=16,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    num_key_value_heads=1,
+    head_dim=8,
+)
+PLAIN = Algorithm(learning_rate=1e-3, clip_low=0.2, clip_high=0.28, dual_clip=10.0)
+
+
+def random_policy(seed: int = 0) -> Policy:
+    policy = Policy(CONFIG)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.normal_(1.0 if parameter.dim() == 1 else 0.0, 0.2, generator=generator)
+    return policy
+
+
+Piece = tuple[int, int]
+PROMPT, MODEL, ENVIRONMENT = (
+    trajectory_pb2.SEGMENT_KIND_PROMPT,
+    trajectory_pb2.SEGMENT_KIND_MODEL,
+    trajectory_pb2.SEGMENT_KIND_ENVIRONMENT,
+)
+SHAPES: tuple[tuple[Piece, ...], ...] = (
+    ((PROMPT, 4), (MODEL, 5), (ENVIRONMENT, 7), (MODEL, 3)),
+    ((PROMPT, 6), (MODEL, 2)),
+    ((PROMPT, 3), (MODEL, 9), (ENVIRONMENT, 2), (MODEL, 1)),
+    ((PROMPT, 5), (MODEL, 4), (ENVIRONMENT, 12), (MODEL, 6)),
+)
+
+
+def trajectory(
+    shape: Sequence[Piece], seed: int, policy: Policy | None = None, tokenizer_hash: str = ""
+) -> trajectory_pb2.Trajectory:
+    """Random tokens; logprobs are the policy's own where one is given, else -1."""
+    ids = np.random.default_rng(seed).integers(0, VOCABULARY, sum(count for _, count in shape))
+    logprobs = np.full(len(ids), -1.0)
+    if policy is not None:
+        with torch.no_grad():
+            table = torch.log_softmax(policy(torch.from_numpy(ids).unsqueeze(0))[0], -1)
+        logprobs[1:] = table[np.arange(len(ids) - 1), ids[1:]].numpy()
+    message = trajectory_pb2.Trajectory(
+        run_id="r", task_id=f"t{seed}", tokenizer_hash=tokenizer_hash, sequence_digest=sequence_digest(ids)
+    )
+    at = 0
+    for kind, count in shape:
+        segment: Any = message.segments.add(kind=kind, token_ids=ids[at : at + count].tolist())
+        if kind == MODEL:
+            segment.logprobs.extend(logprobs[at : at + count].tolist())
+            segment.logprob_kind = trajectory_pb2.LOGPROB_KIND_TEMPERED
+            segment.sampling.temperature = 1.0
+        at += count
+    return message
+
+
+def samples(policy: Policy | None = None, advantages: Sequence[float] = (1.0, -0.5, 0.8, -1.3)) -> list[Sample]:
+    made: list[Sample] = []
+    for index, advantage in enumerate(advantages):
+        message = trajectory(SHAPES[index % len(SHAPES)], index, policy)
+        kinds = np.concatenate([np.full(len(segment.token_ids), segment.kind) for segment in message.segments])
+        logprobs = [value for segment in message.segments for value in segment.logprobs]
+        made.append(
+            Sample(
+                task_id=message.task_id,
+                ids=np.array([token for segment in message.segments for token in segment.token_ids], np.int64),
+                model_positions=np.flatnonzero(kinds == MODEL),
+                rollout_logprobs=np.array(logprobs, np.float32),
+                advantage=advantage,
+                truncated=index == 2,
+                digest_matches=True,
+            )
+        )
+    return made
+
+
+def packed(message: trajectory_pb2.Trajectory) -> bytes:
+    return gzip.compress(message.SerializeToString())
+
+
+class LearnerClient:
+    def __init__(self, channel: Any, service: LearnerService, registry: CollectorRegistry) -> None:
+        self.service = service
+        self.registry = registry
+        prefix = "/gradus.learner.v1.LearnerService"
+
+        def method(make: Any, name: str, request: Any, response: Any) -> Any:
+            return make(
+                f"{prefix}/{name}",
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+
+        pb = learner_pb2
+        self.open_run = method(channel.unary_unary, "OpenRun", pb.OpenRunRequest, pb.OpenRunResponse)
+        self.describe = method(channel.unary_unary, "Describe", pb.DescribeRequest, pb.DescribeResponse)
+        self._step = method(channel.stream_unary, "TrainStep", pb.TrainStepRequest, pb.TrainStepResponse)
+
+    async def open(
+        self, directory: Path, model: Path, resume: bool = False, **more: Any
+    ) -> learner_pb2.OpenRunResponse:
+        request = learner_pb2.OpenRunRequest(
+            run_id="r", directory=str(directory), model_path=str(model), seed=1, resume=resume, **more
+        )
+        return await self.open_run(request)
+
+    async def send(self, messages: Iterable[learner_pb2.TrainStepRequest]) -> learner_pb2.TrainStepResponse:
+        return await self._step(iter(list(messages)))
+
+    async def step(self, step: int, trajectories: Sequence[bytes], **more: Any) -> learner_pb2.TrainStepResponse:
+        return await self.send(step_messages(step, trajectories, **more))
+
+
+def step_messages(step: int, trajectories: Sequence[bytes], **more: Any) -> list[learner_pb2.TrainStepRequest]:
+    algorithm = learner_pb2.Algorithm(
+        learning_rate=1e-2, clip_low=0.2, clip_high=0.28, dual_clip=10, updates_per_epoch=2
+    )
+    fields: dict[str, Any] = {
+        "run_id": "r", "step": step, "algorithm": algorithm, "samples": len(trajectories), "temperature": 1.0,
+    }  # fmt: skip
+    header = learner_pb2.StepHeader(**{**fields, **more})
+    return [
+        learner_pb2.TrainStepRequest(header=header),
+        *(
+            learner_pb2.TrainStepRequest(
+                sample=learner_pb2.StepSample(trajectory=data, advantage=1.0 if index % 2 == 0 else -1.0)
+            )
+            for index, data in enumerate(trajectories)
+        ),
+    ]
+
+
+def model_directory(path: Path) -> Path:
+    save_weights(random_policy(), path)
+    return path
+
+
+@asynccontextmanager
+async def learner(**config: Any) -> AsyncGenerator[LearnerClient]:
+    options = LearnerConfig(**config)
+    service = GrpcService("learner", options)
+    implementation = LearnerService(options, LearnerEvents(service.registry, service.log))
+    service.add(learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"], implementation)
+    service.defer(implementation.close)
+    addresses = await service.start()
+    async with grpc.aio.insecure_channel(addresses["grpc"]) as channel:
+        yield LearnerClient(channel, implementation, service.registry)
+    await service.drain()
