@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { queryNames } from './plan.ts';
 
 const weight = z.number().min(0).max(1e6);
 const share = z.number().min(0).max(1);
@@ -29,6 +30,7 @@ export const crowdSchema = z.strictObject({
   kinds: z
     .strictObject({ full: weight, early: weight, guess: weight, sloppy: weight })
     .describe('Weights of the kinds of demonstrators.'),
+  queries: z.enum(queryNames).default('title').describe('Where the words of a search come from.'),
   skip_scrape: share.describe('Share that does not open a page whose preview already tells what they need.'),
   fault_rate: share.describe('Chance that a turn of a sloppy demonstrator goes wrong.'),
   faults: z

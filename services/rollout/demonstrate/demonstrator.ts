@@ -37,7 +37,7 @@ export function* demonstrate(who: Demonstrator): Demonstration {
   const memory: Memory = { search: undefined, hits: [], violations: 0 };
   let known = guess;
   for (const hop of hops) {
-    const search = codec.renderCall('websearch', { query: hop.pageTitle });
+    const search = codec.renderCall('websearch', { query: hop.query });
     const result = yield* turn(search, who, memory);
     memory.search = search;
     memory.hits = hitsIn(result, hop.pageTitle);
@@ -92,7 +92,7 @@ function faultyTurn(
   memory: Memory,
 ): string {
   const [callStop = '', answerStop = ''] = codec.stop;
-  const entity = random.pick([plan.hops[0]?.pageTitle ?? plan.answer, ...memory.hits.map(({ title }) => title)]);
+  const entity = random.pick([plan.hops[0]?.query ?? plan.answer, ...memory.hits.map(({ title }) => title)]);
   const call = codec.renderCall('websearch', { query: entity });
   switch (fault) {
     case 'unknown_tool':

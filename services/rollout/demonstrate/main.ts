@@ -10,7 +10,7 @@ import { createGrpcClient } from '#shared/grpc/client.ts';
 import { readAllMusique } from '#shared/musique/read-musique.ts';
 import { createRetrievalTools } from '../environments/search/retrieval-tools.ts';
 import { readCrowd } from './crowd.ts';
-import { planOf, type Plan } from './plan.ts';
+import { planOf, type Plan, type QueryStyle } from './plan.ts';
 import { writeDemonstrations } from './write-demonstrations.ts';
 
 const help = `demonstrate: episodes of a mixed crowd in the search environment, as JSONL for the warm start
@@ -38,9 +38,9 @@ function required(name: string, text: string | undefined): string {
   return text;
 }
 
-async function readPlans(path: string): Promise<Plan[]> {
+async function readPlans(path: string, style: QueryStyle): Promise<Plan[]> {
   const rows = await readAllMusique(path);
-  return rows.flatMap((row) => planOf(row) ?? []);
+  return rows.flatMap((row) => planOf(row, style) ?? []);
 }
 
 async function main(): Promise<void> {
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   const count = integer('count', required('count', values.count), 1, 100_000_000);
   const out = required('out', values.out);
   const crowd = await readCrowd(values.crowd);
-  const plans = await readPlans(questions);
+  const plans = await readPlans(questions, crowd.queries);
   const client = createGrpcClient(RetrievalService, required('retrieval', values.retrieval), { timeoutMs: 30_000 });
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new Error('interrupted')));
