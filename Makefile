@@ -36,7 +36,7 @@ format: setup ## Rewrite files in the project's format
 	oxfmt
 	.venv/bin/ruff format -q services/learner
 
-generate: setup ## Regenerate proto/gen from proto/gradus
+generate: setup ## Regenerate proto/gen and docs/reference from contracts and schemas
 	scripts/generate
 
 bench: setup ## Run the repeatable measurements

@@ -1,24 +1,25 @@
 import { defineConfig } from 'vitest/config';
 
 // Three kinds of tests, told apart by folder: unit tests lie beside the code, `tests/integration` uses real NATS and
-// gRPC, `tests/e2e` starts the whole fleet. The last two start processes, so each gets one worker and longer limits.
+// gRPC, `tests/e2e` starts the whole fleet. The last two start processes, so their limits are longer. All
+// limits are far above what a test takes: they end what hangs, and never judge how busy the machine is.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['services/**/*.test.ts'], testTimeout: 15_000, hookTimeout: 15_000 } },
+      { test: { name: 'unit', include: ['services/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       {
         test: {
           name: 'integration',
           include: ['tests/integration/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
         test: {
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
-          testTimeout: 300_000,
+          testTimeout: 600_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },

@@ -1,0 +1,33 @@
+/** Writes the reference pages of recipes and of each service's settings, from their schemas. Usage: write-reference.ts DIR */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { describeRecipe } from '../services/shared/recipe/describe-recipe.ts';
+import { describeConfig } from '../services/shared/runtime/config-text.ts';
+import { coordinatorConfig } from '../services/coordinator/config.ts';
+import { policyConfig } from '../services/policy/config.ts';
+import { retrievalConfig } from '../services/retrieval/config.ts';
+import { rewardConfig } from '../services/reward/config.ts';
+import { rolloutConfig } from '../services/rollout/config.ts';
+
+const services: Readonly<Record<string, z.ZodType>> = {
+  coordinator: coordinatorConfig,
+  rollout: rolloutConfig,
+  policy: policyConfig,
+  retrieval: retrievalConfig,
+  reward: rewardConfig,
+};
+
+const directory = process.argv[2];
+if (directory === undefined) throw new Error('give the folder to write to');
+await mkdir(directory, { recursive: true });
+await writeFile(join(directory, 'recipe.md'), describeRecipe());
+const sections = Object.entries(services).map(
+  ([name, schema]) => `## ${name}\n\n\`\`\`\n${describeConfig(name, schema).trimEnd()}\n\`\`\`\n`,
+);
+const head = `# Settings of the services
+
+Generated from the schemas. Every flag is also a key of the file (\`--nats-url\` is \`natsUrl\`) and a variable of the environment
+(\`GRADUS_NATS_URL\`). Engine and learner print theirs with \`gradus serve engine --help\` and \`gradus serve learner --help\`.
+`;
+await writeFile(join(directory, 'services.md'), [head, ...sections].join('\n'));
