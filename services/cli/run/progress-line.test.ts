@@ -20,7 +20,7 @@ const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
 test('the live line says stage, step, phase, reward, rate and time left', () => {
   const line = progressLine(status({ rewardMean: 0.4567, remainingMs: 185_000n }), 12.4, 200);
   expect(line).toBe(
-    '1/3 tool-use  [==          ] 3/15  rollouts 96/128  reward 0.457  12 rollouts/s  1:05 min  about 3:05 min left',
+    '1/3 tool-use  [==          ] 3/15  rollouts 96/128  reward 0.457  12 rollouts/s  1:05 min  ~3:05 min left',
   );
 });
 

@@ -71,7 +71,7 @@ export function progressLine(status: ProgressStatus, rate: number | undefined, c
   if (status.rewardMean !== undefined) parts.push(`reward ${status.rewardMean.toFixed(3)}`);
   if (rate !== undefined && rate > 0) parts.push(`${rate.toFixed(rate < 10 ? 1 : 0)} rollouts/s`);
   parts.push(formatDuration(Number(status.elapsedMs)));
-  if (status.remainingMs !== undefined) parts.push(`about ${formatDuration(Number(status.remainingMs))} left`);
+  if (status.remainingMs !== undefined) parts.push(`~${formatDuration(Number(status.remainingMs))} left`);
   const line = parts.join('  ');
   return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
 }

@@ -36,7 +36,8 @@ export function createTerminal(): Terminal {
     },
     interactive,
     get columns() {
-      return process.stderr.columns ?? 100;
+      // A terminal that does not know its size says 0.
+      return process.stderr.columns > 0 ? process.stderr.columns : 100;
     },
     colours: pc.createColors(pc.isColorSupported),
   };
