@@ -40,5 +40,6 @@ demonstrate "$build/split/held_out.jsonl" 200 3 "$build/held-out-all.jsonl"
 "$python" "$here/repeat_passages.py" --corpus "$data/corpus.jsonl" > "$build/passages.jsonl"
 "$python" -m gradus_learner.tokenizer --text "$data/corpus.jsonl" "$build/split/train.jsonl" \
   --words-from "$here/words.txt" --vocabulary 4096 --out "$build/tokenizer.json"
+"$python" "$here/initial.py" --tokenizer "$build/tokenizer.json" --out "$build/initial"
 "$python" -m gradus_learner.warm_start --config "$here/passages.yaml"
 "$python" -m gradus_learner.warm_start --config "$here/demonstrations.yaml"
