@@ -30,12 +30,15 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from gradus_learner.config import ConfigError, ServiceConfig
 from gradus_learner.telemetry import Tracing, setup_logging
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+# As in services/shared/grpc/status.ts: trailers stay small, and say when to try again.
+MAX_MESSAGE_CHARACTERS = 2048
+RETRY_AFTER_KEY = "retry-after-ms"
 
 Code = Literal[
     "invalid_argument",
@@ -57,9 +60,11 @@ Code = Literal[
 class ServiceError(Exception):
     """An error that the caller sees as a gRPC status. The codes are those of services/shared/errors.ts."""
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code, message: str, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
         self.code: Code = code
+        # How long the caller should wait before it tries again; transient codes only.
+        self.retry_after_ms = retry_after_ms
 
 
 def snake_case(name: str) -> str:
@@ -98,6 +103,9 @@ class GrpcService:
         self._disposers: list[Callable[[], Awaitable[None]]] = []
         self._requests = Counter(
             "gradus_grpc_requests_total", "RPCs answered.", ["method", "code"], registry=self.registry
+        )
+        self._running = Gauge(
+            "gradus_grpc_running_requests", "RPCs being worked on.", ["method"], registry=self.registry
         )
         self._seconds = Histogram(
             "gradus_grpc_request_seconds", "Time to answer an RPC.", ["method"], registry=self.registry
@@ -195,21 +203,24 @@ class GrpcService:
         """Spans, metrics and the one mapping from exceptions to statuses."""
         started, code = time.monotonic(), "ok"
         carrier = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        self._running.labels(name).inc()
         try:
             with self.tracing.span(name, carrier):
                 yield
         except ServiceError as error:
             code = error.code
             self.log.warning("%s: %s", name, error, extra={"fields": {"code": code}})
-            await context.abort(grpc.StatusCode[code.upper()], str(error))
+            trailers = () if error.retry_after_ms is None else ((RETRY_AFTER_KEY, str(error.retry_after_ms)),)
+            await context.abort(grpc.StatusCode[code.upper()], str(error)[:MAX_MESSAGE_CHARACTERS], trailers)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             code = "cancelled"
             raise
         except Exception as error:
             code = "internal"
             self.log.exception("%s failed", name)
-            await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+            await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARACTERS])
         finally:
+            self._running.labels(name).dec()
             self._requests.labels(name, code).inc()
             self._seconds.labels(name).observe(time.monotonic() - started)
 

@@ -9,14 +9,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from gradus_learner.learner_run import LearnerRun, StepRecord
 
 GAUGES = {
-    "loss": "Loss of the last step.",
-    "grad_norm": "Gradient norm before clipping, mean over the last step's updates.",
-    "entropy": "Entropy in nats of the policy at its own tokens, last step.",
-    "clip_fraction": "Share of model tokens whose ratio was clipped, last step.",
-    "ppo_kl": "Mean of old minus new logprob, last step.",
-    "mismatch_mean": "Mean distance in nats between trainer and engine logprobs, last step.",
-    "mismatch_max": "Largest distance in nats between trainer and engine logprobs, last step.",
-    "mismatch_k3": "KL (k3) of trainer from engine, last step.",
+    "gradus_learner_loss": "Loss of the last step.",
+    "gradus_learner_grad_norm": "Gradient norm before clipping, mean over the last step's updates.",
+    "gradus_learner_entropy": "Entropy in nats of the policy at its own tokens, last step.",
+    "gradus_learner_clip_fraction": "Share of model tokens whose ratio was clipped, last step.",
+    "gradus_learner_ppo_kl": "Mean of old minus new logprob, last step.",
+    "gradus_learner_mismatch_mean": "Mean distance in nats between trainer and engine logprobs, last step.",
+    "gradus_learner_mismatch_max": "Largest distance in nats between trainer and engine logprobs, last step.",
+    "gradus_learner_mismatch_k3": "KL (k3) of trainer from engine, last step.",
 }
 
 
@@ -38,7 +38,7 @@ class LearnerEvents:
         )
         self._checkpoints = Counter("gradus_learner_checkpoints_total", "Checkpoints written.", registry=registry)
         self._version = Gauge("gradus_learner_policy_version", "Policy version of the weights.", registry=registry)
-        self._gauges = {name: Gauge(f"gradus_learner_{name}", text, registry=registry) for name, text in GAUGES.items()}
+        self._gauges = {name: Gauge(name, text, registry=registry) for name, text in GAUGES.items()}
 
     def run_opened(self, run: LearnerRun) -> None:
         self._version.set(run.step)
@@ -61,7 +61,7 @@ class LearnerEvents:
         self._seconds.observe(metrics["seconds"])
         self._version.set(run.step)
         for name, gauge in self._gauges.items():
-            gauge.set(metrics[name])
+            gauge.set(metrics[name.removeprefix("gradus_learner_")])
         if record.checkpoint_path:
             self._checkpoints.inc()
         self.log.info("step applied", extra={"fields": {"runId": run.run_id, "step": record.step, **metrics}})

@@ -33,6 +33,7 @@ from gradus_learner.trainer import Trainer, TrainingError
 
 KEEP_VERSIONS = 3
 KEEP_RECORDS = 8
+DISK_FULL_RETRY_MS = 5_000
 
 
 @dataclass
@@ -124,7 +125,9 @@ class LearnerRun:
                 record.checkpoint_path = str(self._write_checkpoint(record))
         except DiskFullError as error:
             raise ServiceError(
-                "resource_exhausted", f"{error.strerror}; step {record.step} is applied, send it again to write it"
+                "resource_exhausted",
+                f"{error.strerror}; step {record.step} is applied, send it again to write it",
+                DISK_FULL_RETRY_MS,
             ) from error
 
     def _version_directory(self, version: int) -> Path:

@@ -50,6 +50,8 @@ async def refused(call: Awaitable[Any], code: grpc.StatusCode, text: str) -> Non
         await call
     assert raised.value.code() == code, raised.value.details()
     assert text in (raised.value.details() or "")
+    if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "disk" in text:
+        assert dict(raised.value.trailing_metadata() or ())["retry-after-ms"] == "5000"
 
 
 def same_weights(left: str | Path, right: str | Path) -> bool:
@@ -159,7 +161,7 @@ def test_a_full_disk_refuses_the_answer_and_the_same_step_sent_again_finishes_it
         await client.step(1, TRAJECTORIES, checkpoint=True)
         with full_disk():
             await refused(
-                client.step(2, TRAJECTORIES, checkpoint=True), grpc.StatusCode.RESOURCE_EXHAUSTED, "send it again"
+                client.step(2, TRAJECTORIES, checkpoint=True), grpc.StatusCode.RESOURCE_EXHAUSTED, "free disk space"
             )
         assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-000001"]
         answer = await client.step(2, TRAJECTORIES, checkpoint=True)
