@@ -34,7 +34,7 @@ for seed in 101 102 103 104 105 106 107 108 109 110; do
   [ -f "$build/demonstrations-$seed.jsonl" ] || demonstrate "$seed"
 done
 for seed in 101 102; do
-  "$python" "$here/repeat_pages.py" "$build/world-$seed/corpus.jsonl" --count 12000 --seed $((seed - 100)) \
+  "$python" "$here/repeat_pages.py" "$build/world-$seed/corpus.jsonl" --count 15000 --seed "$seed" \
     > "$build/pages-$seed.jsonl"
 done
 # Every word that the worlds can ever say is in the demonstrations or in the lexicon.

@@ -1,7 +1,8 @@
-"""Plain text from which copying is learnt fast: the sentences of two pages, and the same sentences in another order.
+"""Plain text from which looking things up is learnt fast: search results of three pages, then the same facts again.
 
-The second half of such a text can be written without fault by whoever looks a sentence up in the first, which is the
-skill that the search task stands on; demonstrations alone teach it several times slower.
+The second half of such a text, sentences and ids in another order, can be written without fault by whoever finds the
+place in the first half. That is the skill the search task stands on; demonstrations alone teach it several times
+slower.
 
     python repeat_pages.py corpus.jsonl --count 20000 --seed 1 > pages.jsonl
 """
@@ -22,11 +23,17 @@ def main() -> None:
     options = parser.parse_args()
     random_ = random.Random(options.seed)
     with options.corpus.open(encoding="utf-8") as file:
-        pages = [json.loads(line)["text"].rstrip(".").split(". ") for line in file]
+        pages = [json.loads(line) for line in file]
     for _ in range(options.count):
-        sentences = [sentence for page in random_.sample(pages, 2) for sentence in page]
-        again = random_.sample(sentences, len(sentences))
-        print(json.dumps({"text": ". ".join([*sentences, *again]) + "."}))
+        results: list[str] = []
+        facts: list[str] = []
+        for page in random_.sample(pages, 3):
+            sentences = page["text"].rstrip(".").split(". ")
+            shown = random_.sample(sentences, min(3, len(sentences)))
+            results.append(f"[{page['id']}] {page['title']}: {'. '.join(shown)}.")
+            facts += [f"{sentence}." for sentence in shown] + [f"{page['title']} [{page['id']}]"]
+        again = random_.sample(facts, len(facts))
+        print(json.dumps({"text": "\n".join(results) + "\n" + " ".join(again)}))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from gradus_learner.batch import cut_by_budget, epoch_batches
 from gradus_learner.checkpoint import newest_checkpoint, optimizer_tensors, restore_optimizer, write_checkpoint
 from gradus_learner.config import ConfigError
 from gradus_learner.demonstrations import ENVIRONMENT, MODEL, PROMPT, TEXT, DemonstrationError, TokenSet, load_token_set
+from gradus_learner.induction_init import wire_induction
 from gradus_learner.model import (
     ModelConfig,
     ModelError,
@@ -117,7 +118,10 @@ class WarmStart:
             raise ConfigError(f"{config.tokenizer} has no {END_TOKEN} token; make it with gradus_learner.tokenizer")
         shape = ModelConfig(vocab_size=tokenizer.get_vocab_size(), eos_token_id=end, **config.model.model_dump())
         policy = Policy(shape)
-        policy.initialise(torch.Generator().manual_seed(config.seed))
+        generator = torch.Generator().manual_seed(config.seed)
+        policy.initialise(generator)
+        if config.induction_init:
+            wire_induction(policy, generator)
         return policy.to(config.device)
 
     def resume(self) -> None:

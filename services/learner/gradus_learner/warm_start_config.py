@@ -36,6 +36,7 @@ class WarmStartConfig(Section):
     held_out_sequences: Annotated[int, Field(ge=0, description="Sequences set aside when held_out is empty.")] = 256
     init: Annotated[Path | None, Field(description="Model directory to go on from; its shape wins.")] = None
     model: ModelShape = ModelShape()
+    induction_init: Annotated[bool, Field(description="Start from weights that can copy; without init only.")] = False
     seed: int = 1
     steps: Annotated[int, Field(ge=1, description="Optimiser updates.")] = 2000
     batch_tokens: Annotated[int, Field(ge=1, description="Padded tokens per update.")] = 8192
@@ -64,6 +65,8 @@ class WarmStartConfig(Section):
     def check(self) -> WarmStartConfig:
         if self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps {self.warmup_steps} must be less than steps {self.steps}")
+        if self.induction_init and self.init is not None:
+            raise ValueError("induction_init is for fresh weights; init already gives them")
         if self.max_tokens > self.batch_tokens:
             raise ValueError(f"batch_tokens {self.batch_tokens} must be at least max_tokens {self.max_tokens}")
         return self
