@@ -24,7 +24,7 @@ import math
 import torch
 from torch import Tensor
 
-from gradus_learner.model import Policy
+from gradus_learner.model import Attention, Policy
 
 # Rotary pairs that tell one position from the next; slower ones cannot.
 POSITION_PAIRS = 3
@@ -52,15 +52,16 @@ def wire_induction(policy: Policy, generator: torch.Generator) -> None:
         columns = torch.cat((shared[:, None], torch.randn(width, head, generator=generator)), dim=1)
         return torch.linalg.qr(columns)[0][:, 1:].T
 
+    attention = [module for module in policy.modules() if isinstance(module, Attention)]
     with torch.no_grad():
         embedding = policy.model.embed_tokens.weight
         embedding += embedding.std() * math.sqrt(width) * shared
-        for index, layer in enumerate(policy.model.layers):
+        for index, part in enumerate(attention):
             norm = POSITION_NORM if index == 0 else OTHER_NORM
-            layer.self_attn.q_norm.weight.fill_(norm)
-            layer.self_attn.k_norm.weight.fill_(norm)
+            part.q_norm.weight.fill_(norm)
+            part.k_norm.weight.fill_(norm)
 
-        first = policy.model.layers[0].self_attn
+        first, second = attention[0], attention[1]
         for pair in range(POSITION_PAIRS):
             angle = config.rope_theta ** (-2 * pair / head)
             for look_back in range(1, min(2, per_group) + 1):
@@ -74,7 +75,6 @@ def wire_induction(policy: Policy, generator: torch.Generator) -> None:
         first.v_proj.weight[:head] = seen_ED
         first.o_proj.weight[:, :head] = HAND_DOWN_GAIN * handed_ED.T
 
-        second = policy.model.layers[1].self_attn
         slow = torch.cat((torch.arange(half // 2, half), torch.arange(half + half // 2, head)))
         for group in range(config.num_key_value_heads):
             second.k_proj.weight[group * head + slow] += MATCH_GAIN * handed_ED[slow]
