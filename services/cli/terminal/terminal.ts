@@ -39,6 +39,7 @@ export function createTerminal(): Terminal {
       // A terminal that does not know its size says 0.
       return process.stderr.columns > 0 ? process.stderr.columns : 100;
     },
-    colours: pc.createColors(pc.isColorSupported),
+    // By where results go: a file or a pipe gets plain text, also where CI would like colours.
+    colours: pc.createColors(pc.isColorSupported && (process.stdout.isTTY || process.env['FORCE_COLOR'] !== undefined)),
   };
 }
