@@ -34,8 +34,7 @@ for seed in 101 102 103 104 105 106 107 108 109 110; do
   [ -f "$build/demonstrations-$seed.jsonl" ] || demonstrate "$seed"
 done
 for seed in 101 102; do
-  "$python" "$here/repeat_pages.py" "$build/world-$seed/corpus.jsonl" --count 15000 --seed "$seed" \
-    > "$build/pages-$seed.jsonl"
+  "$python" "$here/lookup_text.py" "$build/world-$seed" --count 15000 --seed "$seed" > "$build/lookup-$seed.jsonl"
 done
 # Every word that the worlds can ever say is in the demonstrations or in the lexicon.
 {
@@ -47,7 +46,7 @@ for line in list(open(sys.argv[1]))[:3000]:
 } > "$build/words.txt"
 "$python" -m gradus_learner.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
   --out "$build/tokenizer.json"
-"$python" -m gradus_learner.warm_start --config "$here/pages.yaml"
+"$python" -m gradus_learner.warm_start --config "$here/lookup.yaml"
 "$python" -m gradus_learner.warm_start --config "$here/demonstrations.yaml"
 for file in config.json model.safetensors tokenizer.json; do cp "$build/policy/$file" "$here/$file"; done
 ls -l "$here"
