@@ -34,9 +34,7 @@ function stageRows(summary: RunSummary): string[] {
   return summary.stages.map((stage) => {
     const { before, after } = stage.eval;
     const hops = (name: string): string =>
-      ['2', '3', '4']
-        .map((hop) => percent(stage.evalDetail?.[name]?.sampled?.byHop[hop]?.em))
-        .join(' / ');
+      ['2', '3', '4'].map((hop) => percent(stage.evalDetail?.[name]?.sampled?.byHop[hop]?.em)).join(' / ');
     return [
       summary.seed,
       stage.name,
