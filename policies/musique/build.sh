@@ -32,7 +32,7 @@ demonstrate() { # questions count seed out
   node services/rollout/demonstrate/main.ts --questions "$1" --count "$2" --seed "$3" --out "$4" \
     --retrieval "$address" --crowd "$here/crowd.yaml" --concurrency 64
 }
-demonstrate "$build/split/train.jsonl" 1592 1 "$build/real.jsonl"
+demonstrate "$build/split/train.jsonl" 2985 1 "$build/real.jsonl"
 demonstrate "$build/rows.jsonl" "$(wc -l < "$build/rows.jsonl")" 2 "$build/made.jsonl"
 demonstrate "$build/split/held_out.jsonl" 200 3 "$build/held-out-all.jsonl"
 "$python" "$here/keep_grounded.py" "$build/real.jsonl" "$build/made.jsonl" > "$build/demonstrations.jsonl"

@@ -18,11 +18,10 @@ import math
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
-from torch import Tensor
-
 from gradus_learner.model import ModelConfig, Policy, parameter_count, save_weights
 from gradus_learner.tokenizer import END_TOKEN
+from tokenizers import Tokenizer
+from torch import Tensor
 
 # Embedding entries; with tied weights also the size of the first logits.
 EMBEDDING = 0.05

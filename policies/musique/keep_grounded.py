@@ -1,6 +1,6 @@
 """Leaves out demonstrations whose answer stands in nothing that was read: they would teach to make things up.
 
-    python keep_grounded.py demonstrations.jsonl ... > grounded.jsonl
+python keep_grounded.py demonstrations.jsonl ... > grounded.jsonl
 """
 
 from __future__ import annotations

@@ -22,8 +22,26 @@ from typing import Any
 # Characters of a page that the environment shows.
 VISIBLE = 480
 SPAN = re.compile(r"[A-Z][\w'’-]+(?: (?:of |the |de |and )?[A-Z][\w'’-]+){0,4}|\b\d{4}\b|\b\d[\d,.]*\d\b")
-PRONOUN = re.compile(r"^(?:It|He|She|They|This|The (?:film|song|album|book|novel|company|band|town|city|river|series)) ")
-MONTHS_AND_STARTS = {"The", "In", "He", "She", "It", "They", "This", "His", "Her", "Its", "At", "On", "As", "For", "A"}
+PRONOUN = re.compile(
+    r"^(?:It|He|She|They|This|The (?:film|song|album|book|novel|company|band|town|city|river|series)) "
+)
+MONTHS_AND_STARTS = {
+    "The",
+    "In",
+    "He",
+    "She",
+    "It",
+    "They",
+    "This",
+    "His",
+    "Her",
+    "Its",
+    "At",
+    "On",
+    "As",
+    "For",
+    "A",
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,12 @@ def gaps_of(page: Page) -> list[Gap]:
     return gaps
 
 
+def pick_gap(gaps: list[Gap], random_: random.Random) -> Gap:
+    """Mostly names: years are so easily found that a policy would answer one to everything."""
+    names = [gap for gap in gaps if not gap.answer[0].isdigit()]
+    return random_.choice(names if names and random_.random() < 0.95 else gaps)
+
+
 def cut_words(text: str, most: int, last: bool = False) -> str:
     words = text.split()
     return " ".join(words[-most:] if last else words[:most]).strip(" ,;:.\"'()")
@@ -89,7 +113,11 @@ def ask_gap(name: str, gap: Gap, random_: random.Random) -> str:
         return f"On the page {name}, {before} what?"
     words = cut_words(gap.before.replace(name, ""), random_.randint(2, 4), last=True)
     return random_.choice(
-        [f"What comes after {words} on the page {name}?", f"What is {words} of {name}?", f"{words} what, for {name}?"]
+        [
+            f"What comes after {words} on the page {name}?",
+            f"What is {words} of {name}?",
+            f"{words} what, for {name}?",
+        ]
     )
 
 
@@ -98,12 +126,22 @@ def row(number: int, question: str, hops: list[tuple[str, Page, str]]) -> dict[s
     return {
         "id": f"2hop__made_{number}",
         "paragraphs": [
-            {"idx": index, "title": page.title, "paragraph_text": page.text, "is_supporting": True}
+            {
+                "idx": index,
+                "title": page.title,
+                "paragraph_text": page.text,
+                "is_supporting": True,
+            }
             for index, page in enumerate(pages)
         ],
         "question": question,
         "question_decomposition": [
-            {"id": index, "question": query, "answer": answer, "paragraph_support_idx": pages.index(page)}
+            {
+                "id": index,
+                "question": query,
+                "answer": answer,
+                "paragraph_support_idx": pages.index(page),
+            }
             for index, (query, page, answer) in enumerate(hops)
         ],
         "answer": hops[-1][2],
@@ -115,8 +153,8 @@ def row(number: int, question: str, hops: list[tuple[str, Page, str]]) -> dict[s
 def single_hops(pages: list[Page], random_: random.Random) -> Iterator[tuple[str, list[tuple[str, Page, str]]]]:
     for page in pages:
         gaps = gaps_of(page)
-        if gaps:
-            gap = random_.choice(gaps)
+        if gaps and (random_.random() < 0.1 or any(not gap.answer[0].isdigit() for gap in gaps)):
+            gap = pick_gap(gaps, random_)
             yield ask_gap(page.name, gap, random_), [(page.name, page, gap.answer)]
 
 
@@ -128,7 +166,10 @@ def which_page(pages: list[Page], random_: random.Random) -> Iterator[tuple[str,
             text = random_.choice(sentences)
             words = text.split()
             start = random_.randrange(max(1, len(words) - 6))
-            yield f"Which page says: {text}?", [(" ".join(words[start : start + 7]), page, page.name)]
+            yield (
+                f"Which page says: {text}?",
+                [(" ".join(words[start : start + 7]), page, page.name)],
+            )
 
 
 def two_hops(pages: list[Page], random_: random.Random) -> Iterator[tuple[str, list[tuple[str, Page, str]]]]:
@@ -145,12 +186,15 @@ def two_hops(pages: list[Page], random_: random.Random) -> Iterator[tuple[str, l
         further = [gap for gap in gaps_of(target) if gap.answer not in page.name]
         if not further:
             continue
-        gap = random_.choice(further)
+        gap = pick_gap(further, random_)
         words = cut_words(gap.before.replace(target.name, ""), random_.randint(2, 4), last=True)
         link_words = cut_words(link.before.replace(page.name, ""), random_.randint(1, 4), last=True)
         named = random_.choice([f"the one {link_words} {page.name}", f"{page.name}'s {link_words}"])
         question = random_.choice([f"What is {words} of {named}?", f"What comes after {words} for {named}?"])
-        yield question, [(page.name, page, target.name), (target.name, target, gap.answer)]
+        yield (
+            question,
+            [(page.name, page, target.name), (target.name, target, gap.answer)],
+        )
 
 
 def real_hops(path: Path) -> Iterator[tuple[str, list[tuple[str, Page, str]]]]:
@@ -161,7 +205,9 @@ def real_hops(path: Path) -> Iterator[tuple[str, list[tuple[str, Page, str]]]]:
             paragraphs = {item["idx"]: Page(item["title"], item["paragraph_text"]) for item in real["paragraphs"]}
             answers: list[str] = []
             for step in real["question_decomposition"]:
-                asked = re.sub(r"#(\d)", lambda mark: answers[int(mark[1]) - 1], step["question"])
+                asked = step["question"]
+                for number, answer in enumerate(answers, 1):
+                    asked = asked.replace(f"#{number}", answer)
                 answers.append(step["answer"])
                 subject, arrow, relation = asked.partition(" >> ")
                 question = f"What is the {relation} of {subject}?" if arrow else asked
@@ -171,8 +217,18 @@ def real_hops(path: Path) -> Iterator[tuple[str, list[tuple[str, Page, str]]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True, help="JSONL of {id, contents: title, newline, text}")
-    parser.add_argument("--questions", type=Path, required=True, help="the training split, MuSiQue's schema")
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        required=True,
+        help="JSONL of {id, contents: title, newline, text}",
+    )
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        required=True,
+        help="the training split, MuSiQue's schema",
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     random_ = random.Random(options.seed)
@@ -181,8 +237,8 @@ def main() -> None:
     made = [
         *single_hops(pages, random_),
         *which_page(third, random_),
-        *two_hops(pages, random_),
-        *[hop for _ in range(4) for hop in real_hops(options.questions)],
+        *[hop for _ in range(2) for hop in two_hops(pages, random_)],
+        *[hop for _ in range(6) for hop in real_hops(options.questions)],
     ]
     random_.shuffle(made)
     for number, (question, hops) in enumerate(made):

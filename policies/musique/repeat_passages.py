@@ -1,6 +1,6 @@
 """Plain text from which copying is learnt: the clauses of a passage, and the same clauses in two other orders.
 
-    python repeat_passages.py --corpus corpus.jsonl --seed 1 > passages.jsonl
+python repeat_passages.py --corpus corpus.jsonl --seed 1 > passages.jsonl
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ MOST = 220
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True, help="JSONL of {id, contents: title, newline, text}")
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        required=True,
+        help="JSONL of {id, contents: title, newline, text}",
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     random_ = random.Random(options.seed)
