@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, two supervised phases.
+# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, three supervised phases.
 # None of these worlds is the demo's. README.md beside this says what comes out and how long it takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -34,7 +34,8 @@ for seed in 101 102 103 104 105 106 107 108 109 110; do
   [ -f "$build/demonstrations-$seed.jsonl" ] || demonstrate "$seed"
 done
 for seed in 101 102; do
-  "$python" "$here/lookup_text.py" "$build/world-$seed" --count 15000 --seed "$seed" > "$build/lookup-$seed.jsonl"
+  "$python" "$here/lookup_text.py" pages "$build/world-$seed" --count 15000 --seed "$seed" > "$build/lookup-$seed.jsonl"
+  "$python" "$here/lookup_text.py" questions "$build/world-$seed" --count 30000 --seed "$seed" > "$build/questions-$seed.jsonl"
 done
 # Every word that the worlds can ever say is in the demonstrations or in the lexicon.
 {
@@ -46,7 +47,10 @@ for line in list(open(sys.argv[1]))[:3000]:
 } > "$build/words.txt"
 "$python" -m gradus_learner.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
   --out "$build/tokenizer.json"
+# Each phase would go on from a checkpoint of an earlier build.
+rm -rf "$build/lookup-policy" "$build/questions-policy" "$build/policy"
 "$python" -m gradus_learner.warm_start --config "$here/lookup.yaml"
+"$python" -m gradus_learner.warm_start --config "$here/questions.yaml"
 "$python" -m gradus_learner.warm_start --config "$here/demonstrations.yaml"
 for file in config.json model.safetensors tokenizer.json; do cp "$build/policy/$file" "$here/$file"; done
 ls -l "$here"

@@ -1,10 +1,10 @@
-"""Plain text from which looking things up is learnt fast: two pages as search results, then what they say again.
+"""Two kinds of text from which looking things up is learnt fast; demonstrations alone teach it several times slower.
 
-The second half of such a text, with sentences, ids and short questions in any order, can be written without fault by
-whoever finds the place in the first half. That is the skill the search task stands on; demonstrations alone teach it
-several times slower.
+- `pages`: two pages as search results, then sentences, ids and short questions about them in any order. Whoever finds
+  the place in the first half can write the second without fault.
+- `questions`: one question, a page, the answer. The question now stands far from its answer, as in an episode.
 
-    python lookup_text.py WORLD --count 20000 --seed 1 > lookup.jsonl
+    python lookup_text.py pages WORLD --count 20000 --seed 1 > lookup.jsonl
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import argparse
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-# How the world's own questions begin.
+# Entity -> noun of a relation -> object.
+Facts = dict[str, dict[str, str]]
+Page = dict[str, str]
+# How the world's own questions begin and end.
 OPENINGS = (("What is", "?"), ("Find", "."), ("Name", "."), ("Tell me", "."))
 
 
-def read_facts(questions: Path) -> dict[str, dict[str, str]]:
-    """Entity -> noun of the relation -> object, from the decompositions `Entity >> noun` and `#1 >> noun`."""
+def read_facts(questions: Path) -> Facts:
+    """From the decompositions `Entity >> noun` and `#1 >> noun`."""
     facts: defaultdict[str, dict[str, str]] = defaultdict(dict)
     with questions.open(encoding="utf-8") as file:
         for line in file:
@@ -35,42 +39,60 @@ def read_facts(questions: Path) -> dict[str, dict[str, str]]:
     return facts
 
 
-def texts(world: Path, count: int, seed: int) -> Iterator[str]:
-    random_ = random.Random(seed)
-    facts = read_facts(world / "train.jsonl")
-    with (world / "corpus.jsonl").open(encoding="utf-8") as file:
-        pages = [page for page in map(json.loads, file) if page["title"] in facts]
-    for _ in range(count):
+def read_pages(corpus: Path, facts: Facts) -> list[Page]:
+    """Pages about which something is asked."""
+    with corpus.open(encoding="utf-8") as file:
+        return [page for page in map(json.loads, file) if page["title"] in facts]
+
+
+def ask(noun: str, title: str, random_: random.Random) -> str:
+    opening, mark = random_.choice(OPENINGS)
+    return f"{opening} the {noun} of {title}{mark}"
+
+
+def page_texts(pages: Sequence[Page], facts: Facts, random_: random.Random) -> Iterator[object]:
+    while True:
         first: list[str] = []
         again: list[str] = []
         for page in random_.sample(pages, 2):
-            title, known = page["title"], facts[page["title"]]
-            sentences = [
-                f"{sentence}." for sentence in page["text"].rstrip(".").split(". ")
-            ]
+            title = page["title"]
+            sentences = [f"{sentence}." for sentence in page["text"].rstrip(".").split(". ")]
             first.append(f"[{page['id']}] {title}: {' '.join(sentences)}")
             again.append(f"{title} [{page['id']}]")
             again += random_.sample(sentences, 2)
-            for noun, answer in known.items():
-                opening, mark = random_.choice(OPENINGS)
-                again.append(
-                    f"{opening} the {noun} of {title}{mark}<answer> {answer}</answer>"
-                )
-        yield "\n".join(first) + "\n" + "\n".join(random_.sample(again, len(again)))
+            for noun, answer in facts[title].items():
+                again.append(f"{ask(noun, title, random_)}<answer> {answer}</answer>")
+        yield {"text": "\n".join(first) + "\n" + "\n".join(random_.sample(again, len(again)))}
+
+
+def question_texts(pages: Sequence[Page], facts: Facts, random_: random.Random) -> Iterator[object]:
+    while True:
+        page = random_.choice(pages)
+        noun, answer = random_.choice(list(facts[page["title"]].items()))
+        yield {
+            "segments": [
+                {"kind": "prompt", "text": ask(noun, page["title"], random_)},
+                {"kind": "environment", "text": f"<result> [{page['id']}] {page['title']}: {page['text']} </result>"},
+                {"kind": "model", "text": f"<answer> {answer}</answer>"},
+            ]
+        }
+
+
+KINDS = {"pages": page_texts, "questions": question_texts}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "world", type=Path, help="folder with corpus.jsonl and train.jsonl"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("world", type=Path, help="folder with corpus.jsonl and train.jsonl")
     parser.add_argument("--count", type=int, required=True, help="texts to write")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    for text in texts(options.world, options.count, options.seed):
-        print(json.dumps({"text": text}))
+    facts = read_facts(options.world / "train.jsonl")
+    pages = read_pages(options.world / "corpus.jsonl", facts)
+    rows = KINDS[options.kind](pages, facts, random.Random(options.seed))
+    for row in islice(rows, options.count):
+        print(json.dumps(row))
 
 
 if __name__ == "__main__":
