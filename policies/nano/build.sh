@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, three supervised phases.
+# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, four supervised phases.
 # None of these worlds is the demo's. README.md beside this says what comes out and how long it takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -36,6 +36,7 @@ done
 for seed in 101 102; do
   "$python" "$here/lookup_text.py" pages "$build/world-$seed" --count 15000 --seed "$seed" > "$build/lookup-$seed.jsonl"
   "$python" "$here/lookup_text.py" questions "$build/world-$seed" --count 30000 --seed "$seed" > "$build/questions-$seed.jsonl"
+  "$python" "$here/lookup_text.py" chains "$build/world-$seed" --count 20000 --seed "$seed" > "$build/chains-$seed.jsonl"
 done
 # Every word that the worlds can ever say is in the demonstrations or in the lexicon.
 {
@@ -48,9 +49,10 @@ for line in list(open(sys.argv[1]))[:3000]:
 "$python" -m gradus_learner.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
   --out "$build/tokenizer.json"
 # Each phase would go on from a checkpoint of an earlier build.
-rm -rf "$build/lookup-policy" "$build/questions-policy" "$build/policy"
+rm -rf "$build/lookup-policy" "$build/questions-policy" "$build/chains-policy" "$build/policy"
 "$python" -m gradus_learner.warm_start --config "$here/lookup.yaml"
 "$python" -m gradus_learner.warm_start --config "$here/questions.yaml"
+"$python" -m gradus_learner.warm_start --config "$here/chains.yaml"
 "$python" -m gradus_learner.warm_start --config "$here/demonstrations.yaml"
 for file in config.json model.safetensors tokenizer.json; do cp "$build/policy/$file" "$here/$file"; done
 ls -l "$here"

@@ -1,8 +1,9 @@
-"""Two kinds of text from which looking things up is learnt fast; demonstrations alone teach it several times slower.
+"""Three kinds of text from which looking things up is learnt fast; demonstrations alone teach it several times slower.
 
 - `pages`: two pages as search results, then sentences, ids and short questions about them in any order. Whoever finds
   the place in the first half can write the second without fault.
 - `questions`: one question, a page, the answer. The question now stands far from its answer, as in an episode.
+- `chains`: a question of several hops, and for each hop the search and the page, nothing else. Which fact comes next?
 
     python lookup_text.py pages WORLD --count 20000 --seed 1 > lookup.jsonl
 """
@@ -14,8 +15,10 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 # Entity -> noun of a relation -> object.
 Facts = dict[str, dict[str, str]]
@@ -24,25 +27,35 @@ Page = dict[str, str]
 OPENINGS = (("What is", "?"), ("Find", "."), ("Name", "."), ("Tell me", "."))
 
 
-def read_facts(questions: Path) -> Facts:
+@dataclass(frozen=True)
+class World:
+    questions: Sequence[dict[str, Any]]
+    facts: Facts
+    # By title; only those about which something is asked.
+    pages: dict[str, Page]
+
+
+def read_world(folder: Path) -> World:
+    with (folder / "train.jsonl").open(encoding="utf-8") as file:
+        questions = [json.loads(line) for line in file]
+    facts = facts_of(questions)
+    with (folder / "corpus.jsonl").open(encoding="utf-8") as file:
+        pages = {page["title"]: page for page in map(json.loads, file) if page["title"] in facts}
+    return World(questions, facts, pages)
+
+
+def facts_of(questions: Sequence[dict[str, Any]]) -> Facts:
     """From the decompositions `Entity >> noun` and `#1 >> noun`."""
     facts: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    with questions.open(encoding="utf-8") as file:
-        for line in file:
-            answers: list[str] = []
-            for step in json.loads(line)["question_decomposition"]:
-                subject, noun = step["question"].split(" >> ")
-                if subject.startswith("#"):
-                    subject = answers[int(subject[1:]) - 1]
-                facts[subject][noun] = step["answer"]
-                answers.append(step["answer"])
+    for question in questions:
+        answers: list[str] = []
+        for step in question["question_decomposition"]:
+            subject, noun = step["question"].split(" >> ")
+            if subject.startswith("#"):
+                subject = answers[int(subject[1:]) - 1]
+            facts[subject][noun] = step["answer"]
+            answers.append(step["answer"])
     return facts
-
-
-def read_pages(corpus: Path, facts: Facts) -> list[Page]:
-    """Pages about which something is asked."""
-    with corpus.open(encoding="utf-8") as file:
-        return [page for page in map(json.loads, file) if page["title"] in facts]
 
 
 def ask(noun: str, title: str, random_: random.Random) -> str:
@@ -50,7 +63,9 @@ def ask(noun: str, title: str, random_: random.Random) -> str:
     return f"{opening} the {noun} of {title}{mark}"
 
 
-def page_texts(pages: Sequence[Page], facts: Facts, random_: random.Random) -> Iterator[object]:
+def page_texts(world: World, random_: random.Random) -> Iterator[object]:
+    facts = world.facts
+    pages = list(world.pages.values())
     while True:
         first: list[str] = []
         again: list[str] = []
@@ -65,20 +80,36 @@ def page_texts(pages: Sequence[Page], facts: Facts, random_: random.Random) -> I
         yield {"text": "\n".join(first) + "\n" + "\n".join(random_.sample(again, len(again)))}
 
 
-def question_texts(pages: Sequence[Page], facts: Facts, random_: random.Random) -> Iterator[object]:
+def result(page: Page) -> dict[str, str]:
+    return {"kind": "environment", "text": f"<result> [{page['id']}] {page['title']}: {page['text']} </result>"}
+
+
+def question_texts(world: World, random_: random.Random) -> Iterator[object]:
+    pages = list(world.pages.values())
     while True:
         page = random_.choice(pages)
-        noun, answer = random_.choice(list(facts[page["title"]].items()))
+        noun, answer = random_.choice(list(world.facts[page["title"]].items()))
         yield {
             "segments": [
                 {"kind": "prompt", "text": ask(noun, page["title"], random_)},
-                {"kind": "environment", "text": f"<result> [{page['id']}] {page['title']}: {page['text']} </result>"},
+                result(page),
                 {"kind": "model", "text": f"<answer> {answer}</answer>"},
             ]
         }
 
 
-KINDS = {"pages": page_texts, "questions": question_texts}
+def chain_texts(world: World, random_: random.Random) -> Iterator[object]:
+    while True:
+        row = random_.choice(world.questions)
+        steps = row["question_decomposition"]
+        segments = [{"kind": "prompt", "text": row["question"]}]
+        for entity in [steps[0]["question"].split(" >> ")[0], *(step["answer"] for step in steps[:-1])]:
+            call = json.dumps({"name": "websearch", "args": {"query": entity}})
+            segments += [{"kind": "model", "text": f"<tool>{call}</tool>"}, result(world.pages[entity])]
+        yield {"segments": [*segments, {"kind": "model", "text": f"<answer> {row['answer']}</answer>"}]}
+
+
+KINDS = {"pages": page_texts, "questions": question_texts, "chains": chain_texts}
 
 
 def main() -> None:
@@ -88,9 +119,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True, help="texts to write")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    facts = read_facts(options.world / "train.jsonl")
-    pages = read_pages(options.world / "corpus.jsonl", facts)
-    rows = KINDS[options.kind](pages, facts, random.Random(options.seed))
+    rows = KINDS[options.kind](read_world(options.world), random.Random(options.seed))
     for row in islice(rows, options.count):
         print(json.dumps(row))
 
