@@ -5,9 +5,11 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := node_modules/.bin
+# The install script of onnxruntime-node would fetch CUDA libraries.
+export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench base-policy clean
+.PHONY: help setup demo test check format generate bench chaos base-policy clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,13 +36,16 @@ check: setup ## Format, lint, types, contracts, generated code, Python lint and 
 
 format: setup ## Rewrite files in the project's format
 	oxfmt
-	.venv/bin/ruff format -q services/learner
+	.venv/bin/ruff format -q
 
 generate: setup ## Regenerate proto/gen and docs/reference from contracts and schemas
 	scripts/generate
 
 bench: setup ## Run the repeatable measurements
 	scripts/bench
+
+chaos: setup ## Kill and freeze every process of a run, 66 faults, and audit what is left
+	node tests/chaos/main.ts $(CHAOS)
 
 base-policy: setup ## Rebuild policies/nano from its recipe
 	policies/nano/build.sh

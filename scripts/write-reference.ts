@@ -9,6 +9,8 @@ import { policyConfig } from '../services/policy/config.ts';
 import { retrievalConfig } from '../services/retrieval/config.ts';
 import { rewardConfig } from '../services/reward/config.ts';
 import { rolloutConfig } from '../services/rollout/config.ts';
+import { scriptedEngineConfig } from '../services/scripted-engine/config.ts';
+import { scriptedLearnerConfig } from '../services/scripted-learner/config.ts';
 
 const services: Readonly<Record<string, z.ZodType>> = {
   coordinator: coordinatorConfig,
@@ -16,6 +18,8 @@ const services: Readonly<Record<string, z.ZodType>> = {
   policy: policyConfig,
   retrieval: retrievalConfig,
   reward: rewardConfig,
+  'scripted-engine': scriptedEngineConfig,
+  'scripted-learner': scriptedLearnerConfig,
 };
 
 const directory = process.argv[2];

@@ -26,6 +26,7 @@ gradus data musique "$data/musique_ans_train_sample.jsonl" --corpus "$data/corpu
 node services/retrieval/main.ts --corpus "$data/corpus.jsonl" > "$build/retrieval.json" 2> "$build/retrieval.log" &
 retrieval_pid=$!
 for _ in $(seq 600); do [ -s "$build/retrieval.json" ] && break; sleep 0.1; done
+[ -s "$build/retrieval.json" ] || { echo "build.sh: retrieval did not start in 60 s; see $build/retrieval.log" >&2; exit 1; }
 address=$("$python" -c 'import json, sys; print(json.loads(sys.stdin.readline())["grpc"])' < "$build/retrieval.json")
 
 demonstrate() { # questions count seed out

@@ -1,8 +1,8 @@
 """The weights that training starts from: a transformer that can already look a word up, in a clumsy way.
 
-Two cores cannot show a policy the tens of millions of tokens after which heads that copy form by themselves, so they are
-written down (Olsson et al. 2022, "In-context learning and induction heads", say how such heads work). Two heads of the
-first layer look one token back and note what stood there; two heads of the second find the places where the token
+Two cores cannot show a policy the tens of millions of tokens after which heads that copy form by themselves, so they
+are written down (Olsson et al. 2022, "In-context learning and induction heads", say how such heads work). Two heads of
+the first layer look one token back and note what stood there; two heads of the second find the places where the token
 before was the present one, and carry over the token that stands there. Everything else is drawn at random, and every
 weight is trained afterwards.
 
@@ -18,10 +18,11 @@ import math
 from pathlib import Path
 
 import torch
-from gradus_learner.model import ModelConfig, Policy, parameter_count, save_weights
-from gradus_learner.tokenizer import END_TOKEN
 from tokenizers import Tokenizer
 from torch import Tensor
+
+from gradus_learner.model import ModelConfig, Policy, parameter_count, save_weights
+from gradus_learner.tokenizer import END_TOKEN
 
 # Embedding entries; with tied weights also the size of the first logits.
 EMBEDDING = 0.05

@@ -15,14 +15,15 @@ ANSWER = re.compile(r"<answer>(.*)</answer>", re.DOTALL)
 
 def main() -> None:
     read = kept = 0
-    for line in fileinput.input(encoding="utf-8"):
-        read += 1
-        segments = json.loads(line)["segments"]
-        answer = ANSWER.search(segments[-1]["text"])
-        seen = "\n".join(segment["text"] for segment in segments if segment["kind"] == "environment")
-        if answer and answer[1].strip() in seen:
-            kept += 1
-            sys.stdout.write(line)
+    with fileinput.input(encoding="utf-8") as lines:
+        for line in lines:
+            read += 1
+            segments = json.loads(line)["segments"]
+            answer = ANSWER.search(segments[-1]["text"])
+            seen = "\n".join(segment["text"] for segment in segments if segment["kind"] == "environment")
+            if answer and answer[1].strip() in seen:
+                kept += 1
+                sys.stdout.write(line)
     print(json.dumps({"read": read, "kept": kept}), file=sys.stderr)
 
 

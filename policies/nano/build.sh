@@ -21,6 +21,7 @@ demonstrate() { # seed
   node services/retrieval/main.ts --corpus "$world/corpus.jsonl" > "$ready" 2> "$build/retrieval-$1.log" &
   retrieval_pid=$!
   for _ in $(seq 300); do [ -s "$ready" ] && break; sleep 0.1; done
+  [ -s "$ready" ] || { echo "build.sh: retrieval did not start in 30 s; see $build/retrieval-$1.log" >&2; exit 1; }
   local address
   address=$("$python" -c 'import json, sys; print(json.loads(sys.stdin.readline())["grpc"])' < "$ready")
   node services/rollout/demonstrate/main.ts --world "$world" --retrieval "$address" --count 8000 --seed "$1" \

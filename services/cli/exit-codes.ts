@@ -5,6 +5,8 @@ export const exitCodes = {
   ok: 0,
   /** Something inside broke; the message says what. */
   internal: 1,
+  /** A replay that was not the same, as `diff` has it; its output says where. */
+  different: 1,
   /** The command line, a recipe or an input file is wrong. */
   usage: 2,
   /** The run ended by an error or a failed gate. It can be resumed. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -25,6 +25,12 @@ function gradus(...args: readonly string[]): Promise<Outcome> {
   });
 }
 
+/** One folder each, but for the engine, which shares the learner's. */
+async function servicesInTheRepository(): Promise<readonly string[]> {
+  const folders = await readdir(join(repositoryRoot, 'services'));
+  return [...folders.filter((name) => name !== 'cli' && name !== 'shared'), 'engine'].toSorted();
+}
+
 const temporary = () => mkdtemp(join(tmpdir(), 'gradus-cli-'));
 
 test('an unknown command is answered with the one that was meant, and exit code 2', async () => {
@@ -45,6 +51,21 @@ test('help exits with 0 and explains the exit codes', async () => {
   const { code, out } = await gradus('--help');
   expect(code).toBe(0);
   expect(out).toContain('130  stopped by Ctrl-C');
+});
+
+test('help before the name of a service is of serve, after it of the service', async () => {
+  const own = await gradus('serve', '--help');
+  expect(own).toMatchObject({ code: 0 });
+  const listed = /one of ([a-z, -]+?) flags /.exec(own.out.replaceAll(/\s+/g, ' '))?.[1];
+  expect(listed?.split(', ').toSorted()).toEqual(await servicesInTheRepository());
+  for (const [service, flag] of [
+    ['retrieval', '--corpus'],
+    ['engine', '--max-context'],
+  ] as const) {
+    const { code, out } = await gradus('serve', service, '--help');
+    expect(code, service).toBe(0);
+    expect(out, service).toContain(flag);
+  }
 });
 
 test('a recipe that does not exist is one sentence that names it', async () => {
@@ -112,8 +133,8 @@ test('the completion of bash proposes commands, options and files where they bel
         error === null ? resolve(stdout.trim()) : reject(error),
       );
     });
-  expect(await complete('gradus re')).toBe('resume');
-  expect(await complete('gradus rollout ')).toBe('show');
+  expect(await complete('gradus re')).toBe('resume reward');
+  expect(await complete('gradus rollout ')).toBe('show replay');
   expect((await complete('gradus serve re')).split(' ')).toEqual(['retrieval', 'reward']);
   expect(await complete('gradus run --dr')).toBe('--dry-run');
   expect(await complete('gradus run READ')).toBe('README.md');
@@ -126,4 +147,23 @@ test('the scripts for zsh and fish name every command', async () => {
       expect(out, shell).toMatch(new RegExp(`\\b${command}\\b`));
     }
   }
+});
+
+test('reward score writes a line per row, all or nothing to a file, and ends by 2 at a malformed row', async () => {
+  const folder = await temporary();
+  const rows = join(folder, 'in.jsonl');
+  const out = join(folder, 'out.jsonl');
+  const row = { id: 'a', prediction: 'Paris', answers: ['Paris'] };
+  await writeFile(rows, `${JSON.stringify(row)}\n${JSON.stringify({ ...row, id: 'b', prediction: null })}\n`);
+  const done = await gradus('reward', 'score', '--metric', 'musique', rows);
+  expect(done).toMatchObject({ code: 0, out: '{"id":"a","em":1,"f1":1}\n{"id":"b","em":0,"f1":0}\n' });
+  expect(done.err).toContain('2 rows by musique: em 0.5000, f1 0.5000');
+  expect(await gradus('reward', 'score', '--metric', 'squad', rows, '--out', out)).toMatchObject({ code: 0, out: '' });
+  expect(await readFile(out, 'utf8')).toBe('{"id":"a","em":1,"f1":1}\n{"id":"b","em":0,"f1":0}\n');
+
+  await writeFile(rows, `${JSON.stringify(row)}\n{"id": "b"}\n`);
+  const stopped = await gradus('reward', 'score', '--metric', 'squad', rows, '--out', join(folder, 'none.jsonl'));
+  expect(stopped.code).toBe(2);
+  expect(stopped.err).toContain('in.jsonl:2: answers: is missing');
+  expect((await readdir(folder)).toSorted()).toEqual(['in.jsonl', 'out.jsonl']);
 });

@@ -1,8 +1,12 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { completionScript, shells } from './completion/completion-script.ts';
 import type { Shell } from './completion/completion-script.ts';
+import type { BenchRolloutsOptions } from './commands/bench-rollouts.ts';
+import type { DlqAction, DlqOptions } from './commands/dlq.ts';
 import type { DataMusiqueOptions } from './commands/data-musique.ts';
 import type { ResumeOptions } from './commands/resume.ts';
+import type { RewardScoreOptions } from './commands/reward-score.ts';
+import type { RolloutReplayOptions } from './commands/rollout-replay.ts';
 import type { RolloutShowOptions } from './commands/rollout-show.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { StatusOptions } from './commands/status.ts';
@@ -10,7 +14,10 @@ import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { exitCodes } from './exit-codes.ts';
+import { rowMetricNames } from '#shared/answer/rows/metric-help.ts';
+import { describeMetrics } from './answer-rows/describe-metrics.ts';
 import { serviceNames } from './fleet/service-programs.ts';
+import { addIndexCommands } from './index/add-index-commands.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -32,7 +39,7 @@ export function createProgram(terminal: Terminal, finish: (exitCode: number) => 
       `
 Exit codes:
   ${exitCodes.ok}    done
-  ${exitCodes.internal}    something inside broke
+  ${exitCodes.internal}    something inside broke, or a replay differs from its record
   ${exitCodes.usage}    the command line, a recipe or an input file is wrong
   ${exitCodes.runFailed}    the run failed or a gate stopped it; it can be resumed
   ${exitCodes.unavailable}    a service or NATS is not reachable or did not start
@@ -99,13 +106,107 @@ Exit codes:
     .command('show')
     .description('print a rollout as a transcript; what is trained on is marked')
     .argument('[task-id]', 'id of the rollout, or its beginning')
-    .option('--run <id>', 'only rollouts of this run; without a task id its last one')
+    .option('--run <id>', 'only rollouts of this run; without a task id its last one', parseRunId)
     .option('--list', 'list the rollouts instead', false)
     .addOption(home())
     .addOption(json())
     .action(async (id: string | undefined, options: RolloutShowOptions) =>
       finish(await (await import('./commands/rollout-show.ts')).rolloutShowCommand(id, options, terminal)),
     );
+
+  rollout
+    .command('replay')
+    .description('play a recorded rollout again and show the first difference; nothing of it is counted')
+    .argument('[task-id]', 'id of the rollout, or its beginning')
+    .option('--run <id>', 'only rollouts of this run; without a task id its last one', parseRunId)
+    .addOption(
+      new Option(
+        '--policy <which>',
+        'the version that wrote it, or the one that serves now (without a fleet: the newest)',
+      )
+        .choices(['recorded', 'current'] as const)
+        .default('recorded' as const),
+    )
+    .addOption(new Option('--model <dir>', 'play with this model instead').conflicts('policy'))
+    .addOption(home())
+    .addOption(json())
+    .action(async (id: string | undefined, options: RolloutReplayOptions) =>
+      finish(await (await import('./commands/rollout-replay.ts')).rolloutReplayCommand(id, options, terminal)),
+    );
+
+  const reward = program.command('reward').description('score answers without a run');
+  reward
+    .command('score')
+    .description('score the rows of a JSONL file by an answer metric: a line per row on stdout, a summary on stderr')
+    .argument('<file>', 'rows; - is stdin')
+    .requiredOption('--metric <name>', `one of ${rowMetricNames.join(', ')}`)
+    .option('--settings <json>', 'settings of the metric as one JSON object', '')
+    .option('--out <file>', 'file to write to, complete or not at all')
+    .addOption(
+      new Option('--on-bad-row <what>', 'end at a malformed row, or leave it out and count it')
+        .choices(['stop', 'skip'] as const)
+        .default('stop' as const),
+    )
+    .addHelpText('after', describeMetrics())
+    .action(async (file: string, options: RewardScoreOptions) =>
+      finish(await (await import('./commands/reward-score.ts')).rewardScoreCommand(file, options, terminal)),
+    );
+
+  const bench = program.command('bench').description('measure the platform itself');
+  bench
+    .command('rollouts')
+    .description('rollouts per second through the whole path, with a scripted policy and without a trainer')
+    .option('--rollouts <n>', 'rollouts that are measured', wholeNumber, 2000)
+    .option('--warm-up <n>', 'rollouts before those', wholeNumber, 300)
+    .option('--workers <n>', 'rollout workers', wholeNumber, 1)
+    .option('--engines <n>', 'scripted engines', wholeNumber, 1)
+    .option('--concurrency <n>', 'rollouts at once in one worker', wholeNumber, 256)
+    .option('--turns <n>', 'turns of a rollout: tool calls, and the answer as the last', wholeNumber, 3)
+    .option('--latency-median-ms <ms>', 'median time of a turn; 0 is none', decimal, 0)
+    .option('--latency-sigma <x>', 'sigma of its log-normal distribution', decimal, 0)
+    .option('--right-probability <p>', 'share of answers that are right', decimal, 0.5)
+    .option('--seed <n>', 'seed of world, tasks and latencies', wholeNumber, 1)
+    .option('--keep', 'keep streams and logs', false)
+    .addOption(home())
+    .addOption(json())
+    .action(async (options: BenchRolloutsOptions) =>
+      finish(await (await import('./commands/bench-rollouts.ts')).benchRolloutsCommand(options, terminal)),
+    );
+  const dlq = program.command('dlq').description('tasks that were given up: dead letters');
+  const runDlq = async (action: DlqAction, ids: readonly string[], options: DlqOptions): Promise<void> =>
+    finish(await (await import('./commands/dlq.ts')).dlqCommand(action, ids, options, terminal));
+  const dlqOptions = (command: Command): Command =>
+    command
+      .option('--run <id>', 'only letters of this run')
+      .addOption(home())
+      .addOption(
+        new Option('--nats <url>', 'streams of this NATS server in place of those of a home').conflicts('home'),
+      )
+      .addOption(json());
+  const all = (): Option => new Option('--all', 'all letters; with --run all of a run').default(false);
+  dlqOptions(
+    dlq.command('list').description('list them: number, run, task, times handed out again, age, reason'),
+  ).action((options: DlqOptions) => runDlq('list', [], options));
+  dlqOptions(
+    dlq
+      .command('show')
+      .description('print a letter with its task')
+      .argument('<id>', 'number of the letter, or the beginning of its task id'),
+  ).action((id: string, options: DlqOptions) => runDlq('show', [id], options));
+  dlqOptions(
+    dlq
+      .command('retry')
+      .description('put tasks back on the queue; their results count as usual, and once')
+      .argument('[ids...]', 'numbers of letters, or beginnings of their task ids')
+      .addOption(all()),
+  ).action((ids: readonly string[], options: DlqOptions) => runDlq('retry', ids, options));
+  dlqOptions(
+    dlq
+      .command('drop')
+      .description('remove letters for good')
+      .argument('[ids...]', 'numbers of letters, or beginnings of their task ids')
+      .addOption(all()),
+  ).action((ids: readonly string[], options: DlqOptions) => runDlq('drop', ids, options));
 
   program
     .command('serve')
@@ -114,10 +215,18 @@ Exit codes:
     .argument('[flags...]', "the service's own flags; 'gradus serve SERVICE --help' lists them")
     .allowUnknownOption()
     .passThroughOptions()
-    .helpOption(false)
     .action(async (service: string, flags: readonly string[]) =>
       finish(await (await import('./commands/serve.ts')).serveCommand(service, flags)),
     );
+
+  program
+    .command('mcp')
+    .description('search a corpus from an MCP client: its tools over standard input and output')
+    .argument('[flags...]', 'settings of retrieval, for example --corpus FILE; --help lists them')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (flags: readonly string[]) => finish(await (await import('./commands/mcp.ts')).mcpCommand(flags)));
 
   program
     .command('world')
@@ -130,6 +239,8 @@ Exit codes:
     .action(async (options: WorldCommandOptions) =>
       finish(await (await import('./commands/world.ts')).worldCommand(options, terminal)),
     );
+
+  addIndexCommands(program, terminal, finish);
 
   const data = program.command('data').description('check and prepare data sets');
   data
@@ -163,6 +274,13 @@ function wholeNumber(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
     throw new InvalidArgumentError('It must be a whole number of at least 0.');
+  return value;
+}
+
+function decimal(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number of at least 0.');
   return value;
 }
 

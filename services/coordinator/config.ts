@@ -5,6 +5,14 @@ const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port');
 
 export const coordinatorConfig = baseConfig.extend({
   natsUrl: z.string().min(1).default('nats://127.0.0.1:4222').describe('NATS server with JetStream.'),
+  natsReplicas: z
+    .int()
+    .min(1)
+    .max(5)
+    .optional()
+    .describe(
+      'Servers of a NATS cluster that keep a copy of each stream; absent leaves streams as they are, new ones get one.',
+    ),
   policy: address.describe('The policy gateway, host:port.'),
   learner: address.describe('The learner, host:port.'),
   trainTimeoutMs: z
@@ -27,7 +35,28 @@ export const coordinatorConfig = baseConfig.extend({
     .describe(
       'How long a learner or policy that does not answer is waited for before the run fails, in milliseconds. It can be resumed.',
     ),
-  maxRuns: z.int().min(1).max(64).default(1).describe('Runs at once; a learner has one.'),
+  maxRuns: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe('Runs at once, over all coordinators of the fleet; a learner has one.'),
+  fleetId: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, - and _')
+    .default('default')
+    .describe('Coordinators of one fleet take over the runs of each other, and of no other fleet.'),
+  coordinatorId: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{0,64}$/, 'must be at most 64 letters, digits, -, _ and .')
+    .default('')
+    .describe(
+      'Name of this coordinator. One that comes back under its name goes on with its runs at once; empty: a new name.',
+    ),
+  advertise: z
+    .union([z.literal(''), address])
+    .default('')
+    .describe('Where other coordinators reach this one, host:port; empty: the bound address.'),
 });
 
 export type CoordinatorConfig = z.infer<typeof coordinatorConfig>;

@@ -10,13 +10,17 @@ export interface CoordinatorEvents {
   groupOpened(purpose: 'train' | 'eval'): void;
   groupClosed(fate: GroupFate, seconds: number): void;
   rolloutsOpen(count: number): void;
+  rolloutsCancelled(count: number): void;
   stepCommitted(reward: number, version: number): void;
   phaseEnded(phase: Phase, seconds: number): void;
   ledgerEntry(fact: string): void;
   retried(service: 'learner' | 'policy'): void;
+  adopted(outcome: 'adopted' | 'failed'): void;
+  leadershipLost(): void;
 }
 
-export type Phase = 'rollout' | 'train' | 'sync' | 'eval';
+/** The two waits lie within the others: the learner without a batch, the engines without a rollout. */
+export type Phase = 'rollout' | 'train' | 'sync' | 'eval' | 'learner_wait' | 'engine_wait';
 
 const groupBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800] as const;
 
@@ -46,6 +50,10 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     groupBuckets,
   );
   const open = metrics.gauge('gradus_rollouts_open', 'Rollouts that are published and unanswered.');
+  const cancelled = metrics.counter(
+    'gradus_coordinator_rollouts_cancelled_total',
+    'Rollouts given up on purpose: deadline, end of a stage, or stop.',
+  );
   const steps = metrics.counter('gradus_steps_committed_total', 'Training steps committed.');
   const reward = metrics.gauge('gradus_reward_mean', 'Mean reward of the last step.');
   const version = metrics.gauge('gradus_policy_version', 'Policy version of the run.');
@@ -58,6 +66,15 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     'Calls repeated because a service did not answer.',
     ['service'],
   );
+  const adoptions = metrics.counter(
+    'gradus_runs_adopted_total',
+    'Runs without a leader that this coordinator took over, or tried to.',
+    ['outcome'],
+  );
+  const losses = metrics.counter(
+    'gradus_run_leaderships_lost_total',
+    'Runs that this coordinator let go because another one leads them.',
+  );
   return {
     runs: (active) => runs.set(active),
     taskPublished: (purpose, again) => tasks.inc({ purpose, again: String(again) }),
@@ -68,6 +85,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
       groupSeconds.observe(seconds);
     },
     rolloutsOpen: (count) => open.set(count),
+    rolloutsCancelled: (count) => cancelled.inc(count),
     stepCommitted(mean, current) {
       steps.inc();
       reward.set(mean);
@@ -76,5 +94,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     phaseEnded: (phase, seconds) => phases.observe({ phase }, seconds),
     ledgerEntry: (fact) => entries.inc({ fact }),
     retried: (service) => retries.inc({ service }),
+    adopted: (outcome) => adoptions.inc({ outcome }),
+    leadershipLost: () => losses.inc(),
   };
 }

@@ -1,44 +1,63 @@
+import { nuid } from '@nats-io/transport-node';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import { connectNats } from '#shared/nats/connect.ts';
+import { ensureLeases } from '#shared/nats/lease.ts';
 import { ensureStreams } from '#shared/nats/streams.ts';
+import { createWorkerStatuses } from '#shared/nats/worker-statuses.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { createCoordinatorEvents } from './events.ts';
 import { stopRun } from './handlers/stop-run.ts';
 import { watchRun } from './handlers/watch-run.ts';
+import { adoptRuns } from './runs/adopt-runs.ts';
 import { createRunRegistry } from './runs/run-registry.ts';
+import { createRunningRuns } from './runs/running-runs.ts';
+import { offerSuccession } from './runs/successors.ts';
 
 export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceContext): Promise<{ grpc: string }> {
+  const { log, metrics } = ctx;
   const nats = await connectNats({
     url: config.natsUrl,
+    replicas: config.natsReplicas,
     name: 'gradus-coordinator',
-    log: ctx.log,
+    log,
     signal: ctx.signal,
-    metrics: ctx.metrics,
+    metrics,
   });
   ctx.defer('NATS', () => nats.close());
   await ensureStreams(nats);
+  await ensureLeases(nats, ctx.signal);
   const policy = createGrpcClient(PolicyService, config.policy, { timeoutMs: config.loadTimeoutMs });
   ctx.defer('policy client', () => policy.close());
   const learner = createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs });
   ctx.defer('learner client', () => learner.close());
 
+  const events = createCoordinatorEvents(metrics);
+  const running = createRunningRuns(nats, config.fleetId);
+  const holder = config.coordinatorId === '' ? `coordinator-${nuid.next()}` : config.coordinatorId;
+  const self = { holder, address: config.advertise };
   const registry = createRunRegistry({
     config,
+    self,
     nats,
+    running,
     policy,
     learner,
-    events: createCoordinatorEvents(ctx.metrics),
-    log: ctx.log,
+    events,
+    metrics,
+    workers: createWorkerStatuses(nats),
+    log,
   });
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
-  // In reverse: runs are stopped and their ends written, watchers see that, then calls and connections end.
+  const server = createGrpcServer({ log, metrics });
+  const adopting = new AbortController();
+  // In reverse: no run is taken over any more, runs are left to another coordinator or stopped, watchers see that, then calls and
+  // connections end.
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
-  ctx.defer('runs', () => registry.stopAll());
+  ctx.defer('runs', () => registry.leaveAll());
   server.add(CoordinatorService, {
     submitRun: async (request, call) => ({ runId: await registry.submit(request, call.signal) }),
     getRun: (request, call) => registry.status(request.runId, call.signal),
@@ -46,5 +65,14 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     watchRun: (request, call) => watchRun(registry, request.runId, call.signal),
     stopRun: (request, call) => stopRun(registry, request, call.signal),
   });
-  return { grpc: await server.listen(config.grpc) };
+  const grpc = await server.listen(config.grpc);
+  if (self.address === '') self.address = grpc;
+  const adopted = adoptRuns({ nats, registry, running, holder, events, log, signal: adopting.signal });
+  const offer = offerSuccession(nats, config.fleetId, () => registry.own().length < config.maxRuns);
+  ctx.defer('taking over', async () => {
+    offer[Symbol.dispose]();
+    adopting.abort();
+    await adopted;
+  });
+  return { grpc };
 }

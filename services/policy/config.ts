@@ -1,11 +1,28 @@
 import { z } from 'zod';
 import { baseConfig } from '#shared/runtime/config.ts';
 
-const address = z.string().regex(/^[^\s,]+:\d{1,5}$/, 'must be host:port, for example 127.0.0.1:41234');
+const address = z
+  .string()
+  .regex(
+    /^(dns:\/\/\/)?[^\s,/]+:\d{1,5}$/,
+    'must be host:port, for example 127.0.0.1:41234, or dns:///name:port for every address of a name',
+  );
 
 export const policyConfig = baseConfig
   .extend({
-    engines: z.array(address).min(1).max(256).describe('gRPC addresses of the engines; a comma list as a flag.'),
+    engines: z
+      .array(address)
+      .max(256)
+      .default([])
+      .describe(
+        'gRPC addresses of the engines; a comma list as a flag. dns:///name:port stands for every address of the name, asked again and again. More may join later (AddEngine).',
+      ),
+    maxEngines: z.int().min(1).max(256).default(256).describe('Engines that this gateway takes at most.'),
+    resolveIntervalMs: z
+      .int()
+      .min(100)
+      .default(5_000)
+      .describe('Time between two looks at the addresses of a dns:/// name, in milliseconds.'),
     tokenizer: z.string().min(1).describe('Path of the tokenizer.json that all engines share.'),
     maxInFlightPerEngine: z
       .int()
@@ -19,6 +36,13 @@ export const policyConfig = baseConfig
       .max(1_000_000)
       .default(4096)
       .describe('Requests that may wait here; more are refused as RESOURCE_EXHAUSTED.'),
+    maxOutageMs: z
+      .int()
+      .min(0)
+      .default(60_000)
+      .describe(
+        'How long a request waits here while no engine could take it, for one to come back or join; then UNAVAILABLE. Milliseconds.',
+      ),
     maxSessions: z
       .int()
       .min(1)
@@ -35,22 +59,33 @@ export const policyConfig = baseConfig
       .min(1)
       .default(120_000)
       .describe('Longest time that an engine may take to load a version, in milliseconds.'),
-    probeIntervalMs: z.int().min(10).default(1_000).describe('Time between two looks at an engine, in milliseconds.'),
+    probeIntervalMs: z.int().min(10).default(500).describe('Time between two looks at an engine, in milliseconds.'),
     probeTimeoutMs: z
       .int()
       .min(10)
-      .default(10_000)
-      .describe('Longest time an engine may take to answer a probe; it must survive a busy engine. Milliseconds.'),
+      .default(2_000)
+      .describe(
+        'How long an engine may take to answer a probe, in milliseconds. One that has been slow lately gets four times its slowest answer.',
+      ),
+    maxProbeTimeoutMs: z
+      .int()
+      .min(10)
+      .default(15_000)
+      .describe('The most that patience with a slow engine grows to, in milliseconds.'),
     probeFailures: z
       .int()
       .min(1)
       .max(100)
-      .default(3)
+      .default(2)
       .describe('Probes in a row that an engine may miss before what it works on is moved.'),
   })
   .refine((config) => new Set(config.engines).size === config.engines.length, {
     path: ['engines'],
     error: 'names an engine twice',
+  })
+  .refine((config) => config.maxProbeTimeoutMs >= config.probeTimeoutMs, {
+    path: ['maxProbeTimeoutMs'],
+    error: 'must be at least probeTimeoutMs',
   });
 
 export type PolicyConfig = z.infer<typeof policyConfig>;

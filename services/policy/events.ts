@@ -24,7 +24,7 @@ export function createPolicyEvents(log: Logger, metrics: Metrics) {
   const enginesUp = metrics.gauge('gradus_policy_engines_up', 'Engines that requests are routed to');
   const queued = metrics.gauge('gradus_policy_queue_requests', 'Requests that wait for an engine');
   const running = metrics.gauge('gradus_policy_running_requests', 'Requests that engines work on');
-  const version = metrics.gauge('gradus_policy_version_number', 'Policy version that was loaded last');
+  const version = metrics.gauge('gradus_policy_version_number', 'Policy version that every engine has to serve');
   const loads = metrics.counter(
     'gradus_policy_version_loads_total',
     'Loads of a policy version, one per engine, by outcome',
@@ -61,8 +61,19 @@ export function createPolicyEvents(log: Logger, metrics: Metrics) {
     probeFailed(address: string, error: GradusError): void {
       log.debug({ engine: address, code: error.code, reason: error.message }, 'an engine did not answer a probe');
     },
+    engineJoined(address: string): void {
+      log.info({ engine: address }, 'an engine joins');
+    },
+    engineLeft(address: string, movedRequests: number): void {
+      log.info({ engine: address, moved: movedRequests }, 'an engine has left');
+    },
+    namesUnresolved(name: string, error: Error): void {
+      log.warn({ name, err: error }, 'a name of engines cannot be resolved; those known stay');
+    },
+    versionWanted(wanted: bigint): void {
+      version.set(Number(wanted));
+    },
     versionLoaded(loaded: bigint, engines: number, failed: number): void {
-      version.set(Number(loaded));
       loads.inc({ outcome: 'ok' }, engines);
       loads.inc({ outcome: 'failed' }, failed);
       log.info({ version: String(loaded), engines, failed }, 'a policy version is loaded');

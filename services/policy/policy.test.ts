@@ -1,78 +1,10 @@
-import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
 import { TransientError } from '#shared/errors.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
 import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
-import {
-  startScriptedEngine,
-  type ScriptedEngine,
-  type ScriptedEngineOptions,
-} from '../../tests/fakes/scripted-engine.ts';
-import { policyConfig, type PolicyConfig } from './config.ts';
-import { startPolicy } from './service.ts';
+import { engine, gateway, stopAll, turnOf } from './gateway-under-test.ts';
 
-const tokenizer = join(import.meta.dirname, '../../tests/fixtures/tokenizer/tokenizer.json');
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (let next = cleanups.pop(); next !== undefined; next = cleanups.pop()) await next();
-});
-
-async function engine(options: Partial<ScriptedEngineOptions> = {}): Promise<ScriptedEngine> {
-  const started = await startScriptedEngine({
-    tokenizer,
-    script: ({ turn }) => `<answer> ${turn} </answer>`,
-    ...options,
-  });
-  cleanups.push(() => started.kill());
-  return started;
-}
-
-/** The real gateway in this process, on a free port. */
-async function gateway(engines: readonly { address: string }[], overrides: Partial<PolicyConfig> = {}) {
-  const stop = new AbortController();
-  const deferred: (() => unknown)[] = [];
-  const config = policyConfig.parse({
-    engines: engines.map(({ address }) => address),
-    tokenizer,
-    probeIntervalMs: 100,
-    drainMs: 1000,
-    ...overrides,
-  });
-  const metrics = createMetrics();
-  const bound = await startPolicy(config, {
-    name: 'policy',
-    log: createLogger({ service: 'policy', level: 'silent' }),
-    metrics,
-    signal: stop.signal,
-    defer: (_what, dispose) => void deferred.push(dispose),
-    fail: (error) => {
-      throw error;
-    },
-  });
-  const client = createGrpcClient(PolicyService, bound['grpc'] ?? '', { timeoutMs: 10_000 });
-  cleanups.push(async () => {
-    client.close();
-    stop.abort();
-    for (const dispose of deferred.reverse()) await dispose();
-  });
-  return { client, metrics };
-}
-
-function turnOf(session: string, index = 0, overrides: object = {}) {
-  return {
-    requestId: `${session}:0:${index}`,
-    sessionId: session,
-    tokenIds: [1, 2, 3],
-    contextTokens: 128,
-    sampling: { temperature: 1, maxNewTokens: 64, seed: 7n, stop: ['</answer>'] },
-    ...overrides,
-  };
-}
+afterEach(stopAll);
 
 describe('policy gateway', () => {
   it('P4: passes on ids, logprobs, versions and the digest of the whole sequence as the engine gave them', async () => {
@@ -182,6 +114,19 @@ describe('policy gateway', () => {
     expect(await client.describe({})).toMatchObject({ version: 4n, engines: 2 });
   });
 
+  it('P1: is not loaded for a leader of the past, and engines hear which leader asked', async () => {
+    const epochs: bigint[] = [];
+    const { client } = await gateway([await engine({ onLoad: ({ epoch }) => void epochs.push(epoch) })]);
+    await client.loadVersion({ version: 1n, weightsPath: '/w/1', epoch: 7n });
+    await client.loadVersion({ version: 2n, weightsPath: '/w/2', epoch: 9n });
+    await expect(client.loadVersion({ version: 3n, weightsPath: '/w/3', epoch: 7n })).rejects.toThrow(
+      'epoch is 7, but a coordinator of epoch 9 leads',
+    );
+    await client.loadVersion({ version: 3n, weightsPath: '/w/3' });
+    expect(epochs).toEqual([7n, 9n, 0n]);
+    expect(await client.describe({})).toMatchObject({ version: 3n });
+  });
+
   it('P5: does not route to an engine that missed a version until it has loaded it', async () => {
     let broken = true;
     const good = await engine();
@@ -214,10 +159,10 @@ describe('policy gateway', () => {
     expect(second.counts().version).toBe(9n);
   });
 
-  it('says unavailable, with a time to come back, when no engine is there, and serves once one is', async () => {
+  it('P3: says unavailable, with a time to come back, when no engine came in time, and serves once one is there', async () => {
     const gone = await engine();
     await gone.kill();
-    const { client } = await gateway([gone]);
+    const { client } = await gateway([gone], { maxOutageMs: 200 });
     await expect(client.generate(turnOf('s'))).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 500 });
     await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
     await engine({ address: gone.address });

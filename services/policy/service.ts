@@ -3,18 +3,23 @@ import { createGrpcServer } from '#shared/grpc/server.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import type { PolicyConfig } from './config.ts';
 import { connectEngine } from './engines/engine-connection.ts';
+import { followNames, isName } from './engines/engine-discovery.ts';
+import { createEpochFence, type EpochFence } from './epoch-fence.ts';
 import { createEngineFleet, type EngineFleet } from './engines/engine-fleet.ts';
 import { createPolicyEvents, type PolicyEvents } from './events.ts';
+import { addEngine } from './handlers/add-engine.ts';
 import { describe } from './handlers/describe.ts';
 import { generate } from './handlers/generate.ts';
 import { loadVersion } from './handlers/load-version.ts';
+import { removeEngine } from './handlers/remove-engine.ts';
 import { tokenize } from './handlers/tokenize.ts';
-import { loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+import { loadTokenizer, type Tokenizer } from '#shared/tokenizer/tokenizer.ts';
 
 export interface PolicyContext {
   readonly tokenizer: Tokenizer;
   readonly fleet: EngineFleet;
   readonly events: PolicyEvents;
+  readonly fence: EpochFence;
 }
 
 export async function startPolicy(
@@ -25,21 +30,31 @@ export async function startPolicy(
   const tokenizer = await loadTokenizer(config.tokenizer);
   const fleet = createEngineFleet({
     ...config,
-    engines: config.engines.map((address) => connectEngine(address, config.generateTimeoutMs)),
+    connect: (address) => connectEngine(address, config.generateTimeoutMs),
     tokenizerHash: tokenizer.hash,
     events,
     signal: ctx.signal,
   });
   ctx.defer('connections to engines', () => fleet.close());
-  await fleet.start();
+  await fleet.start(config.engines.filter((engine) => !isName(engine)));
+  await followNames({
+    names: config.engines.filter(isName),
+    intervalMs: config.resolveIntervalMs,
+    signal: ctx.signal,
+    onPresent: (address) => fleet.add(address),
+    onAbsent: (address) => fleet.removeIfDown(address),
+    onFailed: events.namesUnresolved,
+  });
 
-  const context: PolicyContext = { tokenizer, fleet, events };
+  const context: PolicyContext = { tokenizer, fleet, events, fence: createEpochFence() };
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   server.add(PolicyService, {
     describe: async () => describe(context),
     tokenize: async (request) => tokenize(context, request),
     generate: (request, call) => generate(context, request, call.signal),
-    loadVersion: (request) => loadVersion(context, request),
+    loadVersion: (request, call) => loadVersion(context, request, call.signal),
+    addEngine: async (request) => addEngine(context, request),
+    removeEngine: (request, call) => removeEngine(context, request, call.signal),
   });
   const grpc = await server.listen(config.grpc);
   ctx.defer('grpc server', () => server.drain(config.drainMs));

@@ -1,5 +1,13 @@
 import { runService } from '#shared/runtime/run-service.ts';
 import { retrievalConfig } from './config.ts';
+import { hubSettingsFrom } from './models/hub-settings.ts';
 import { startRetrieval } from './service.ts';
 
-await runService({ name: 'retrieval', config: retrievalConfig, start: startRetrieval });
+// The variables of Hugging Face's libraries, which name no setting of ours.
+const hub = hubSettingsFrom(process.env);
+
+await runService({
+  name: 'retrieval',
+  config: retrievalConfig,
+  start: async (config, ctx) => await startRetrieval(config, ctx, hub),
+});

@@ -104,7 +104,7 @@ describe('the retrieval service over gRPC', () => {
     ['no query', { queries: [] }, /queries: found 0; give 1 to 256/],
     ['too many queries', { queries: Array<string>(257).fill('x') }, /queries: found 257/],
     ['a query that is too long', { queries: ['fine', 'x'.repeat(8193)] }, /queries\[1\]: 8193 bytes long/],
-    ['too many hits', { queries: ['x'], topK: 101 }, /top_k: 101; give 1 to 100/],
+    ['too many hits', { queries: ['x'], topK: 1001 }, /top_k: 1001; give 1 to 1000/],
   ])('search refuses %s', async (_, request, message) => {
     const failure = retrieval.search(request);
     await expect(failure).rejects.toMatchObject({ name: 'TerminalError', code: 'invalid_argument' });
@@ -150,4 +150,19 @@ test('an unknown analyzer, a b above 1 and a mistyped flag are refused by name',
   expect(() => load('--analyzer', 'german')).toThrow(/analyzer/);
   expect(() => load('--b', '2')).toThrow(/b: /);
   expect(() => load('--analyser', 'english')).toThrow(/--analyser.*--analyzer/);
+});
+
+test.each([
+  [[], /corpus: missing; set --corpus.*where no --index is given/],
+  [['--corpus', 'x', '--rerank-to', '20'], /rerankTo: must be at most rerankFrom \(15\)/],
+  [['--corpus', 'x', '--default-mode', 'dense'], /defaultMode: needs an encoder/],
+  [['--corpus', 'x', '--default-rerank'], /defaultRerank: needs a cross-encoder/],
+  [
+    ['--corpus', 'x', '--chunk-words', '50', '--chunk-overlap', '26'],
+    /chunkOverlap: must be at most half of chunkWords/,
+  ],
+  [['--corpus', 'x', '--chunk-overlap', '5'], /chunkOverlap: needs chunkWords/],
+  [['--corpus', 'x', '--search-threads', '-1'], /searchThreads: /],
+])('settings that do not go together are refused by name: %j', (argv, message) => {
+  expect(() => loadConfig(retrievalConfig, { argv })).toThrow(message);
 });

@@ -6,17 +6,35 @@ import { createRetrievalEvents } from './events.ts';
 import { describe } from './handlers/describe.ts';
 import { fetch } from './handlers/fetch.ts';
 import { search } from './handlers/search.ts';
-import { loadLibrary } from './load-library.ts';
+import type { HttpDependencies, HttpFace } from './http/start-http-face.ts';
+import { hubSettingsFrom, type HubSettings } from './models/hub-settings.ts';
+import { openRetriever } from './open-retriever.ts';
 
-export async function startRetrieval(config: RetrievalConfig, ctx: ServiceContext): Promise<{ grpc: string }> {
+export async function startRetrieval(
+  config: RetrievalConfig,
+  ctx: ServiceContext,
+  hub: HubSettings = hubSettingsFrom({}),
+): Promise<{ grpc: string; http?: string }> {
   const events = createRetrievalEvents(ctx.log, ctx.metrics);
-  const library = await loadLibrary(config, events, ctx.signal);
+  const retriever = await openRetriever(config, events, ctx, hub);
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
-  ctx.defer('gRPC server', () => server.drain(config.drainMs));
   server.add(RetrievalService, {
-    search: (request, call) => search(library, events, request, call.signal),
-    fetch: async (request) => fetch(library, events, request),
-    describe: async () => describe(library, config),
+    search: (request, call) => search(retriever, events, request, call.signal),
+    fetch: (request, call) => fetch(retriever, events, request, call.signal),
+    describe: async () => describe(retriever),
+    reload: (_request, call) => retriever.reload(call.signal),
   });
-  return { grpc: await server.listen(config.grpc) };
+  const http = await startHttp(config, { ...ctx, events, retriever });
+  ctx.defer('gRPC and HTTP servers', async () => {
+    await Promise.all([server.drain(config.drainMs), http?.drain(config.drainMs)]);
+  });
+  const grpc = await server.listen(config.grpc);
+  return http === undefined ? { grpc } : { grpc, http: http.address };
+}
+
+/** Loaded only when asked for: Fastify and MCP take a part of a second. */
+async function startHttp(config: RetrievalConfig, dependencies: HttpDependencies): Promise<HttpFace | undefined> {
+  if (config.http === undefined) return undefined;
+  const { startHttpFace } = await import('./http/start-http-face.ts');
+  return await startHttpFace(config.http, config, dependencies);
 }

@@ -1,29 +1,23 @@
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import { normalizeAnswer } from '#shared/answer/normalize-answer.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { scorers } from './scorers/registry.ts';
+import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { goldProblem, scorersOfGold } from '#shared/rewards/gold-problem.ts';
+import { isSettableScorer, scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { suggest } from '#shared/runtime/suggest.ts';
+import { compileScorer, type CompiledScorer } from './scorers/compile-scorer.ts';
+
+const known: ReadonlySet<string> = new Set(scorerNames);
+const longestSettings = 4096;
 
 /** Throws INVALID_ARGUMENT naming item, field, value and fix; a bad gold answer must never become a free point. */
 export function checkItem(item: ScoreItem, index: number): void {
   const where = `items[${index}]${item.id === '' ? '' : ` (id ${JSON.stringify(item.id)})`}`;
-  if (item.answers.length === 0) {
-    throw invalid(where, 'answers: empty; give the gold answer and its aliases');
-  }
-  item.answers.forEach((answer, at) => {
-    if (normalizeAnswer(answer) !== '') return;
-    throw invalid(
-      where,
-      `answers[${at}]: ${JSON.stringify(answer.slice(0, 80))} normalises to nothing (only articles, ASCII punctuation or ` +
-        'white space), so an empty prediction would win; remove it from the data',
-    );
-  });
+  const settings = new Map<string, CompiledScorer>();
   const seen = new Set<string>();
-  item.rewards.forEach(({ name, weight }, at) => {
-    if (!scorers.has(name)) {
-      throw invalid(
-        where,
-        `rewards[${at}].name: unknown scorer ${JSON.stringify(name)}; known: ${[...scorers.keys()].join(', ')}`,
-      );
+  item.rewards.forEach(({ name, weight, settingsJson }, at) => {
+    if (!known.has(name)) {
+      const meant = suggest(name, known);
+      const help = meant === undefined ? `known: ${scorerNames.join(', ')}` : `did you mean ${meant}?`;
+      throw invalid(where, `rewards[${at}].name: unknown scorer ${JSON.stringify(name)}; ${help}`);
     }
     if (!Number.isFinite(weight) || weight < 0) {
       throw invalid(where, `rewards[${at}].weight: ${weight} for ${name}; expected a finite number >= 0`);
@@ -32,7 +26,32 @@ export function checkItem(item: ScoreItem, index: number): void {
       throw invalid(where, `rewards[${at}].name: ${name} is listed twice; add the weights up`);
     }
     seen.add(name);
+    const scorer = checkSettings(`${where}: rewards[${at}].settings_json`, name, settingsJson);
+    if (scorer === undefined) return;
+    settings.set(name, scorer);
+    if (scorer.needsTokens && item.tokens === undefined) {
+      throw invalid(where, `tokens: missing, and ${name} counts them; send the token counts, or leave ${name} out`);
+    }
   });
+  for (const name of scorersOfGold(item.rewards)) {
+    const problem = goldProblem(name, item, settings.get(name)?.dayFirst);
+    if (problem !== undefined) throw invalid(where, `${problem.field}: ${problem.message}`);
+  }
+}
+
+function checkSettings(where: string, name: string, settingsJson: string): CompiledScorer | undefined {
+  if (!isSettableScorer(name)) {
+    if (settingsJson === '') return undefined;
+    throw invalid(where, `${name} has no settings; leave it empty`);
+  }
+  if (settingsJson.length > longestSettings) {
+    throw invalid(where, `${settingsJson.length} characters; at most ${longestSettings}`);
+  }
+  try {
+    return compileScorer(name, settingsJson);
+  } catch (thrown) {
+    throw invalid(where, errorFrom(thrown).message);
+  }
 }
 
 function invalid(where: string, problem: string): TerminalError {

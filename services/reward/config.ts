@@ -1,7 +1,12 @@
 import type { z } from 'zod';
 import { baseConfig } from '#shared/runtime/config.ts';
+import { judgesSettings } from './judge/judge-settings.ts';
 
-/** Nothing of its own: weights come with each request. */
-export const rewardConfig = baseConfig;
+/** Weights come with each request; only judges are configured here. */
+export const rewardConfig = baseConfig.extend({
+  judges: judgesSettings
+    .default({})
+    .describe('Judges by name: {NAME: {baseUrl, model, ...}}; services/reward/README.md lists their settings.'),
+});
 
 export type RewardConfig = z.infer<typeof rewardConfig>;

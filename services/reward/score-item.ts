@@ -1,22 +1,36 @@
 import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
-import { scorers } from './scorers/registry.ts';
+import { answerScores, type AnswerScores } from '#shared/answer/answer-scores.ts';
+import { answerTokens } from '#shared/answer/normalize-answer.ts';
+import { coreScorers, isSettableScorer } from '#shared/rewards/scorer-catalogue.ts';
+import { compileScorer } from './scorers/compile-scorer.ts';
+import { coreScorerFunctions } from './scorers/registry.ts';
+import type { Episode } from './scorers/scorer.ts';
 
 export interface ItemScore {
   readonly id: string;
   /** Sum of weight x component over the item's rewards. */
   readonly total: number;
-  /** Every scorer's value, 0..1. */
+  /** Every core scorer's value and that of every scorer of the item's rewards, 0..1. */
   readonly components: Record<string, number>;
 }
 
 /** Scores a checked item. Pure. */
 export function scoreItem(item: ScoreItem): ItemScore {
-  const episode = { answers: item.answers, turns: item.turns, prediction: predictionOf(item.turns) };
+  const episode = episodeOf(item);
   const components: Record<string, number> = {};
-  for (const [name, score] of scorers) components[name] = score(episode);
+  for (const name of coreScorers) components[name] = coreScorerFunctions[name](episode);
   let total = 0;
-  for (const { name, weight } of item.rewards) total += weight * (components[name] ?? 0);
+  for (const { name, weight, settingsJson } of item.rewards) {
+    const value = isSettableScorer(name) ? compileScorer(name, settingsJson).score(episode) : (components[name] ?? 0);
+    components[name] = value;
+    total += weight * value;
+  }
   return { id: item.id, total, components };
+}
+
+export function episodeOf({ answers, turns, supportTitles, tokens }: ScoreItem): Episode {
+  const prediction = predictionOf(turns);
+  return { answers, turns, prediction, answerScores: scoresOf(prediction, answers), supportTitles, tokens };
 }
 
 /** The answer counts only when it is the one answer of the episode and its last turn. */
@@ -24,4 +38,11 @@ export function predictionOf(turns: readonly Turn[]): string | undefined {
   const answers = turns.filter(({ action }) => action.case === 'answer');
   const last = turns.at(-1)?.action;
   return answers.length === 1 && last?.case === 'answer' ? last.value.text : undefined;
+}
+
+function scoresOf(prediction: string | undefined, answers: readonly string[]): AnswerScores {
+  if (prediction === undefined) return { em: 0, f1: 0 };
+  const scores = answerScores(prediction, answers);
+  // An option's letter such as "A" normalises to nothing, and so do other texts: no point for being as empty as it.
+  return scores.em === 1 && answerTokens(prediction).length === 0 ? { em: 0, f1: 0 } : scores;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcClient, type GrpcClient } from '#shared/grpc/client.ts';
+import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { loadConfig } from '#shared/runtime/config.ts';
 import { createLifecycle, type Lifecycle } from '#shared/runtime/lifecycle.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
@@ -62,7 +63,7 @@ describe('the reward service over gRPC', () => {
   });
 
   test('describe names the scorers', async () => {
-    expect((await reward.describe({})).scorers).toEqual(['exact_match', 'f1', 'tool_success', 'format', 'xml']);
+    expect((await reward.describe({})).scorers).toEqual(scorerNames);
   });
 
   test.each([
@@ -83,6 +84,51 @@ describe('the reward service over gRPC', () => {
       { rewards: [item.rewards[0], item.rewards[0]] },
       /rewards\[1\]\.name: exact_match is listed twice/,
     ],
+    [
+      'an unknown setting',
+      { rewards: [{ name: 'numeric', weight: 1, settingsJson: '{"relative_tolerence": 0.1}' }] },
+      /rewards\[0\]\.settings_json: .*"relative_tolerence"; did you mean relative_tolerance\?/,
+    ],
+    [
+      'a setting out of bounds',
+      { rewards: [{ name: 'numeric', weight: 1, settingsJson: '{"relative_tolerance": 2}' }] },
+      /settings of numeric: relative_tolerance: .*<=1/,
+    ],
+    [
+      'settings that are no object',
+      { rewards: [{ name: 'numeric', weight: 1, settingsJson: '[1' }] },
+      /settings_json of numeric: not JSON/,
+    ],
+    [
+      'settings for a scorer that has none',
+      { rewards: [{ name: 'f1', weight: 1, settingsJson: '{}' }] },
+      /f1 has no settings/,
+    ],
+    [
+      'gold that is no number',
+      { answers: ['3 or 4'], rewards: [{ name: 'numeric', weight: 1 }] },
+      /answers\[0\]: "3 or 4" is no single number: .*more than one number/,
+    ],
+    [
+      'gold that is no date',
+      { answers: ['05/03/1990'], rewards: [{ name: 'date', weight: 1 }] },
+      /answers\[0\]: "05\/03\/1990" is no single date: day and month can be read either way/,
+    ],
+    [
+      'gold that is no interval',
+      { answers: ['20 - 10'], rewards: [{ name: 'iou', weight: 1 }] },
+      /answers\[0\]: "20 - 10" is no interval; write START - END/,
+    ],
+    [
+      'no pages to compare with',
+      { rewards: [{ name: 'gold_found', weight: 1 }] },
+      /support_titles: empty, and gold_found compares pages with them/,
+    ],
+    [
+      'tokens that nobody counted',
+      { rewards: [{ name: 'overlong', weight: 1 }] },
+      /tokens: missing, and overlong counts them/,
+    ],
     ['no gold answers', { answers: [] }, /answers: empty; give the gold answer/],
     [
       'gold that normalises to nothing',
@@ -94,6 +140,24 @@ describe('the reward service over gRPC', () => {
     await expect(failure).rejects.toMatchObject({ name: 'TerminalError', code: 'invalid_argument' });
     await expect(failure).rejects.toThrow(/items\[1\] \(id "bad"\)/);
     await expect(failure).rejects.toThrow(message);
+  });
+
+  test('an option is scored by its letter, which is no text, without a free point for exact match', async () => {
+    const scored = async (text: string) => {
+      const { scores } = await reward.score({
+        items: [
+          {
+            ...item,
+            answers: ['A'],
+            rewards: [{ name: 'choice', weight: 1 }],
+            turns: [{ text, action: { case: 'answer', value: { text } } }],
+          },
+        ],
+      });
+      return scores[0]?.components;
+    };
+    expect(await scored('(A)')).toMatchObject({ choice: 1, exact_match: 0 });
+    expect(await scored('the')).toMatchObject({ choice: 0, exact_match: 0 });
   });
 
   test('refuses an empty request and one with more than 1024 items', async () => {
@@ -114,13 +178,16 @@ describe('the reward service over gRPC', () => {
 
   test('what happens is counted', async () => {
     const text = await metrics.render();
-    expect(text).toMatch(/^gradus_reward_items_total 3$/m);
-    expect(text).toMatch(/^gradus_reward_component_ratio_count\{scorer="xml"\} 3$/m);
+    expect(text).toMatch(/^gradus_reward_items_total 5$/m);
+    expect(text).toMatch(/^gradus_reward_component_ratio_count\{scorer="xml"\} 5$/m);
   });
 });
 
 /** Drops keys that a row of the table does not set. */
-function cleaned(wrong: { answers?: string[]; rewards?: ({ name: string; weight: number } | undefined)[] }) {
+function cleaned(wrong: {
+  answers?: string[];
+  rewards?: ({ name: string; weight: number; settingsJson?: string } | undefined)[];
+}) {
   return {
     ...(wrong.answers === undefined ? {} : { answers: wrong.answers }),
     ...(wrong.rewards === undefined ? {} : { rewards: wrong.rewards.filter((one) => one !== undefined) }),

@@ -3,16 +3,27 @@ import { createGrpcServer } from '#shared/grpc/server.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import type { RewardConfig } from './config.ts';
 import { createRewardEvents } from './events.ts';
+import { createGroupEvents } from './groups/group-events.ts';
 import { describe } from './handlers/describe.ts';
+import { scoreGroup } from './handlers/score-group.ts';
 import { score } from './handlers/score.ts';
+import { createJudges } from './judge/judges.ts';
 
-export async function startReward(config: RewardConfig, ctx: ServiceContext): Promise<{ grpc: string }> {
+/** `environment` is where the judges' keys are. */
+export async function startReward(
+  config: RewardConfig,
+  ctx: ServiceContext,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<{ grpc: string }> {
   const events = createRewardEvents(ctx.metrics);
+  const groupEvents = createGroupEvents(ctx.metrics);
+  const judges = createJudges(config.judges, ctx, environment);
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   server.add(RewardService, {
-    score: async (request) => score(events, request),
-    describe: async () => describe(),
+    score: (request, { signal }) => score({ events, judges }, request, signal),
+    scoreGroup: (request, { signal }) => scoreGroup({ events: groupEvents, judges }, request, signal),
+    describe: async () => describe(judges),
   });
   return { grpc: await server.listen(config.grpc) };
 }

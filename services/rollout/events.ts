@@ -4,6 +4,7 @@ import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { errorFrom, type TransientError } from '#shared/errors.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
 import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import type { ConcurrencyReason } from './worker/decide-concurrency.ts';
 import type { InfrastructureClass, InfrastructureFailure } from './episode/infrastructure-failure.ts';
 
 /** Closed label sets, from the enums of the contracts. */
@@ -51,6 +52,11 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     'Tasks given back to the queue, by reason: a failure class or drain',
     ['reason'],
   );
+  const cancelled = metrics.counter(
+    'gradus_rollouts_cancelled_total',
+    'Rollouts stopped because nobody waits for them any more, by purpose',
+    ['purpose'],
+  );
   const deadLetters = metrics.counter('gradus_rollout_dead_letters_total', 'Tasks that can never be worked on');
   const mismatches = metrics.counter(
     'gradus_token_mismatches_total',
@@ -60,8 +66,30 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     'gradus_rollout_unconfirmed_acks_total',
     'Acks that the server did not confirm; the task may come again',
   );
+  const statusFailures = metrics.counter(
+    'gradus_rollout_status_failures_total',
+    'Times that this worker could not say how it is',
+  );
+
+  const limit = metrics.gauge('gradus_rollout_concurrency_limit_tasks', 'Tasks that this worker holds at most now');
+  const limitChanges = metrics.counter(
+    'gradus_rollout_concurrency_changes_total',
+    'Changes of that limit, by reason: room, queue, kv_full, preemption, refused',
+    ['reason'],
+  );
 
   return {
+    concurrencyStarts(tasks: number): void {
+      limit.set(tasks);
+    },
+    concurrencyChanged(tasks: number, reason: ConcurrencyReason): void {
+      limit.set(tasks);
+      limitChanges.inc({ reason });
+      log.debug({ limit: tasks, reason }, 'the engines ask for another number of rollouts');
+    },
+    gatewayDown(address: string, error: Error): void {
+      log.warn({ gateway: address, err: error }, 'a policy gateway does not answer; its sessions move');
+    },
     tasksHeld(count: number): void {
       inFlight.set(count);
     },
@@ -98,6 +126,10 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
         'a task goes back to the queue',
       );
     },
+    taskCancelled(task: RolloutTask, reason: string): void {
+      cancelled.inc({ purpose: purposeName(task.purpose) });
+      log.debug({ taskId: task.taskId, reason }, 'a rollout is stopped because nobody waits for it');
+    },
     taskDrained(taskId: string): void {
       handedBack.inc({ reason: 'drain' });
       log.info({ taskId }, 'a task goes back to the queue because this worker stops');
@@ -109,6 +141,10 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     ackUnconfirmed(taskId: string, thrown: unknown): void {
       unconfirmed.inc();
       log.warn({ taskId, err: errorFrom(thrown) }, 'the queue did not confirm; the task may be delivered again');
+    },
+    statusNotTold(thrown: unknown): void {
+      statusFailures.inc();
+      log.debug({ err: errorFrom(thrown) }, 'the status of this worker could not be told');
     },
     handlerFailed(sequence: number, thrown: unknown): void {
       log.error({ sequence, err: errorFrom(thrown) }, 'a task could not be finished here; it will be delivered again');

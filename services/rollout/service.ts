@@ -1,21 +1,29 @@
-import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
+import { startWatchdog } from '#shared/async/watchdog.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
+import { onCancelledTasks } from '#shared/nats/cancel.ts';
 import { connectNats } from '#shared/nats/connect.ts';
 import { ensureStreams } from '#shared/nats/streams.ts';
+import { createWorkerStatuses } from '#shared/nats/worker-statuses.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import type { RolloutConfig } from './config.ts';
 import { createSearchEnvironment } from './environments/search/search-environment.ts';
 import { createRetrievalTools } from './environments/search/retrieval-tools.ts';
+import { rolloutWaits } from './episode/rollout-waits.ts';
 import { createTokenSource } from './episode/token-source.ts';
 import { createRolloutEvents } from './events.ts';
 import { handleRolloutTask, reportExhaustedTask, type RolloutTaskContext } from './handlers/rollout-task.ts';
 import { createScoreBatcher } from './scoring/score-batcher.ts';
+import { createCancellations } from './worker/cancellations.ts';
+import { createConcurrencyLimit } from './worker/concurrency-limit.ts';
 import { createEnvironmentRegistry } from './worker/environment-registry.ts';
 import { createOutbox } from './worker/outbox.ts';
+import { createPolicyGateways } from './worker/policy-gateways.ts';
 import { startWorker } from './worker/run-worker.ts';
+import { tellStatus } from './worker/tell-status.ts';
+import { watchedOutbox } from './worker/watched-outbox.ts';
 
 const BYTES_PER_MEBIBYTE = 1024 * 1024;
 
@@ -24,13 +32,21 @@ export async function startRollout(
   ctx: ServiceContext,
 ): Promise<Readonly<Record<string, string>>> {
   const { callTimeoutMs: timeoutMs } = config;
-  const policy = createGrpcClient(PolicyService, config.policy, { timeoutMs });
   const retrieval = createGrpcClient(RetrievalService, config.retrieval, { timeoutMs });
   const reward = createGrpcClient(RewardService, config.reward, { timeoutMs });
+  const events = createRolloutEvents(ctx.log, ctx.metrics);
+  const policy = createPolicyGateways({
+    addresses: config.policy.split(','),
+    timeoutMs,
+    probeIntervalMs: 500,
+    probeTimeoutMs: 2_000,
+    onDown: events.gatewayDown,
+  });
   ctx.defer('clients', () => [policy, retrieval, reward].forEach((client) => client.close()));
 
   const nats = await connectNats({
     url: config.natsUrl,
+    replicas: config.natsReplicas,
     name: `rollout ${config.workerId}`,
     log: ctx.log,
     metrics: ctx.metrics,
@@ -39,22 +55,50 @@ export async function startRollout(
   ctx.defer('nats', () => nats.close());
   await ensureStreams(nats);
 
-  const events = createRolloutEvents(ctx.log, ctx.metrics);
+  const cancellations = createCancellations();
+  const listening = onCancelledTasks(nats, (word) => cancellations.cancel(word));
+  ctx.defer('cancellations', () => listening[Symbol.dispose]());
+  const watchdog = startWatchdog({
+    component: 'worker',
+    whats: rolloutWaits,
+    log: ctx.log,
+    metrics: ctx.metrics,
+    // Each rollout waits for one thing at a time.
+    maxWaits: config.concurrency * 2,
+  });
+  ctx.defer('watchdog', () => watchdog[Symbol.dispose]());
   const tools = createRetrievalTools(retrieval);
+  const limit = createConcurrencyLimit({
+    max: config.concurrency,
+    everyMs: 500,
+    now: () => performance.now(),
+    held: () => worker.held,
+    onChange: events.concurrencyChanged,
+  });
+  events.concurrencyStarts(limit.current);
   const context: RolloutTaskContext = {
     workerId: config.workerId,
     maxDeliveries: config.maxDeliveries,
     redeliveryDelayMs: config.redeliveryDelayMs,
     environments: createEnvironmentRegistry({ search: (options) => createSearchEnvironment(options, tools) }),
-    outbox: createOutbox(nats, { timeoutMs: config.publishTimeoutMs }),
+    outbox: watchedOutbox(
+      createOutbox(nats, {
+        timeoutMs: config.publishTimeoutMs,
+        maxBytes: config.outboxMebibytes * BYTES_PER_MEBIBYTE,
+      }),
+      watchdog,
+      config.publishTimeoutMs,
+    ),
+    cancellations,
     events,
     ports: {
-      generate: policy.generate,
+      generate: config.adaptConcurrency ? limit.watch(policy.generate) : policy.generate,
       tokens: createTokenSource(policy.tokenize, { maxBytes: config.tokenCacheMebibytes * BYTES_PER_MEBIBYTE }),
       scores: createScoreBatcher((items) => reward.score({ items }), {
         maxItems: config.scoreBatchItems,
         maxWaitMs: config.scoreBatchWaitMs,
       }),
+      waits: watchdog,
       retries: { retries: config.retries, baseDelayMs: config.retryDelayMs },
       events,
     },
@@ -67,13 +111,20 @@ export async function startRollout(
 
   const worker = startWorker(nats, {
     concurrency: config.concurrency,
+    concurrencyNow: () => limit.current,
     maxDeliveries: config.maxDeliveries,
-    heartbeatMs: config.heartbeatMs,
     events,
     handle: (message, signal) => handleRolloutTask(context, message, signal),
-    onExhausted: (message) => reportExhaustedTask(context, message),
+    onExhausted: (message, reason) => reportExhaustedTask(context, message, reason),
   });
   worker.pulling.catch((error: unknown) => ctx.fail(error));
+  const telling = tellStatus(
+    createWorkerStatuses(nats),
+    { workerId: config.workerId, limit: config.concurrency, held: () => worker.held, watchdog },
+    ctx.signal,
+    (error) => events.statusNotTold(error),
+  );
+  ctx.defer('status', () => telling);
   // Four fifths of the drain are the rollouts'; the rest is for the connections.
   ctx.defer('rollouts', () => worker.drain(config.drainMs * 0.8));
   server.setServing(true);

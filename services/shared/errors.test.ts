@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 
-import { CancelledError, TerminalError, TransientError, cancelledFrom, errorFrom, throwIfCancelled } from './errors.ts';
+import {
+  CancelledError,
+  TerminalError,
+  TransientError,
+  cancelledFrom,
+  errorCodes,
+  errorFrom,
+  errorOfCode,
+  throwIfCancelled,
+} from './errors.ts';
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`connect ${code}`), { code });
@@ -57,4 +66,10 @@ describe('cancelledFrom', () => {
 test('a transient error without a wish for the wait has a default', () => {
   expect(new TransientError('unavailable', 'away').retryAfterMs).toBe(100);
   expect(new TransientError('unavailable', 'away', { retryAfterMs: 0 }).retryAfterMs).toBe(0);
+});
+
+test.each(errorCodes)('an error of code %s is made again on the other side', (code) => {
+  const error = errorOfCode(code, 'what happened');
+  expect(error).toMatchObject({ code, message: 'what happened' });
+  expect(errorFrom(error)).toBe(error);
 });

@@ -84,6 +84,44 @@ export function isGradusError(error: unknown): error is GradusError {
   return error instanceof TerminalError || error instanceof TransientError || error instanceof CancelledError;
 }
 
+/** The error of a code that came from another thread or process. */
+export function errorOfCode(code: ErrorCode, message: string, options?: ErrorOptionsWithDetails): GradusError {
+  switch (code) {
+    case 'invalid_argument':
+    case 'not_found':
+    case 'already_exists':
+    case 'failed_precondition':
+    case 'unimplemented':
+    case 'data_loss':
+    case 'permission_denied':
+    case 'internal':
+      return new TerminalError(code, message, options);
+    case 'unavailable':
+    case 'resource_exhausted':
+    case 'aborted':
+      return new TransientError(code, message, options);
+    case 'cancelled':
+    case 'deadline_exceeded':
+      return new CancelledError(code, message, options);
+  }
+}
+
+export const errorCodes = [
+  'invalid_argument',
+  'not_found',
+  'already_exists',
+  'failed_precondition',
+  'unimplemented',
+  'data_loss',
+  'permission_denied',
+  'internal',
+  'unavailable',
+  'resource_exhausted',
+  'aborted',
+  'cancelled',
+  'deadline_exceeded',
+] as const satisfies readonly ErrorCode[];
+
 /** Errors of the operating system that go away by themselves or elsewhere. */
 const transientSystemCodes = new Set([
   'ECONNREFUSED',

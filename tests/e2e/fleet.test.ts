@@ -1,4 +1,4 @@
-import { access, readdir } from 'node:fs/promises';
+import { access, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -114,13 +114,14 @@ test('P1, P8: services and the supervisor are killed with SIGKILL, and the run e
 
   const killed = startGradus(directory, 'run', 'tiny.yaml', '--run-id', 'killed');
   await killed.says(/first: step 1\/3/);
-  for (const label of ['rollout-1', 'retrieval', 'learner']) {
+  // All at once, the learner first: without it the run, which takes seconds, cannot end before they are back.
+  const victims = ['learner', 'rollout-1', 'retrieval'];
+  for (const label of victims) {
     const service = (await fleetServices(home)).find((each) => each.label === label);
     expect(service, label).toBeDefined();
     process.kill(service?.pid ?? 0, 'SIGKILL');
-    await killed.says(new RegExp(`${label} is back`));
   }
-  await killed.says(/step 2\/3/);
+  for (const label of victims.toReversed()) await killed.says(new RegExp(`${label} is back`));
   const services = await fleetServices(home);
   killed.process.kill('SIGKILL');
   await until(
@@ -140,4 +141,23 @@ test('P1, P8: services and the supervisor are killed with SIGKILL, and the run e
   expect(await resumed.exit()).toBe(0);
   await expectWholeRun(directory, 'killed');
   expect(new Set(await taskIds(directory, 'killed'))).toEqual(new Set(await taskIds(directory, 'alone')));
+});
+
+test('P1: a run whose home is moved is resumed there and accounts for every rollout', async () => {
+  const directory = await tinyWorkplace();
+  const run = startGradus(directory, 'run', 'tiny.yaml', '--run-id', 'wandering');
+  await run.says(/first: step 1\/3/);
+  run.process.kill('SIGINT');
+  expect(await run.exit()).toBe(130);
+
+  const before = await taskIds(directory, 'wandering');
+  await mkdir(join(directory, 'moved'));
+  await rename(join(directory, 'runs'), join(directory, 'moved', 'runs'));
+  const resumed = startGradus(directory, 'resume', 'wandering', '--home', 'moved/runs');
+  expect(await resumed.exit(), resumed.output()).toBe(0);
+  await expectWholeRun(join(directory, 'moved'), 'wandering');
+  const after = await taskIds(join(directory, 'moved'), 'wandering');
+  expect(after).toEqual(expect.arrayContaining(before));
+  expect(new Set(after).size).toBe(trainingRollouts + evaluationRollouts);
+  await expect(access(join(directory, 'runs'))).rejects.toThrow('ENOENT');
 });

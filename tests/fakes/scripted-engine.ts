@@ -1,14 +1,14 @@
-import { readFile } from 'node:fs/promises';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
 import type { GenerateRequest, LoadVersionRequest } from '#proto/policy/v1/policy_pb.ts';
-import { FinishReason, LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { loadTokenizer } from '#shared/tokenizer/tokenizer.ts';
 import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
-import { loadTokenizer } from '../../services/policy/tokenizer/tokenizer.ts';
+import { createEngine } from '../../services/scripted-engine/engine/engine.ts';
+import { describe } from '../../services/scripted-engine/handlers/describe.ts';
+import { generate } from '../../services/scripted-engine/handlers/generate.ts';
 
 /** What the script sees of a turn. */
 export interface ScriptedRequest {
@@ -39,51 +39,53 @@ export interface ScriptedEngineOptions {
   readonly onLoad?: (request: LoadVersionRequest) => void | Promise<void>;
   /** While true the engine answers nothing at all, as a frozen process. */
   readonly frozen?: () => boolean;
+  /** How long the answer to a probe takes: a busy engine. */
+  readonly describeDelayMs?: () => number;
   /** Replaces the hash that the engine reports. */
   readonly tokenizerHash?: string;
+  /** Weights that it starts with. Default: version 0, from nowhere. */
+  readonly serving?: { readonly version: bigint; readonly weightsPath: string };
 }
 
-/** One of the three fakes: a scripted policy behind the real EngineService, over real gRPC. Limits and digests are kept as by a real engine. */
+/** The engine of services/scripted-engine with a script of the test, and with faults that a real one should not have. */
 export async function startScriptedEngine(options: ScriptedEngineOptions) {
   const tokenizer = await loadTokenizer(options.tokenizer);
-  const decoder = new HuggingFaceTokenizer(JSON.parse(await readFile(options.tokenizer, 'utf8')) as object, {});
   const generated: ScriptedRequest[] = [];
-  let version = 0n;
-  let running = 0;
+  const corrupted = new WeakMap<GenerateRequest, 'digest' | 'logprobs' | 'versions'>();
   let cancelled = 0;
-
-  async function generate(request: GenerateRequest, signal: AbortSignal) {
-    const turn = Number(request.requestId.slice(request.requestId.lastIndexOf(':') + 1));
-    const scripted: ScriptedRequest = { sessionId: request.sessionId, turn, request, signal };
-    generated.push(scripted);
-    const first = version;
-    await answering();
-    const given = await options.script(scripted);
-    const answer = typeof given === 'string' ? { text: given } : given;
-    if (answer.delayMs !== undefined && answer.delayMs > 0) await sleep(answer.delayMs, signal);
-
-    const whole = tokenizer.encode(answer.text);
-    const room = request.contextTokens - request.tokenIds.length;
-    const bound = Math.min(room, request.sampling?.maxNewTokens ?? room);
-    const cut = whole.length > bound;
-    const tokenIds = cut ? whole.slice(0, bound) : whole;
-    const logprobs = tokenIds.map((id) => -(1 + (id % 7)) / 8);
-    return {
-      tokenIds,
-      text: cut
-        ? decoder.decode(tokenIds, { skip_special_tokens: false, clean_up_tokenization_spaces: false })
-        : answer.text,
-      logprobs: answer.corrupt === 'logprobs' ? logprobs.slice(1) : logprobs,
-      logprobKind: LogprobKind.TEMPERED,
-      finishReason: cut ? (bound === room ? FinishReason.CONTEXT : FinishReason.LENGTH) : FinishReason.STOP,
-      ...(answer.corrupt === 'versions' ? {} : { versions: { first, last: version } }),
-      sequenceDigest: sequenceDigest(answer.corrupt === 'digest' ? tokenIds : [...request.tokenIds, ...tokenIds]),
-    };
-  }
+  let described = 0;
 
   const answering = async (): Promise<void> => {
     if (options.frozen?.() === true) await new Promise<never>(() => {});
   };
+
+  const engine = createEngine({
+    tokenizer,
+    maxContext: options.maxContextTokens ?? 1024,
+    maxRunning: 65_536,
+    maxWaiting: 0,
+    events: { turnEnded() {}, loadChanged() {}, promptUnknown() {} },
+    async script({ request, turn, signal }) {
+      const scripted = { sessionId: request.sessionId, turn, request, signal };
+      generated.push(scripted);
+      await answering();
+      const given = await options.script(scripted);
+      if (typeof given === 'string') return { text: given, latencyMs: 0 };
+      if (given.corrupt !== undefined) corrupted.set(request, given.corrupt);
+      return { text: given.text, latencyMs: given.delayMs ?? 0 };
+    },
+  });
+
+  if (options.serving !== undefined) engine.loadVersion(options.serving.version, options.serving.weightsPath);
+
+  async function generateAndCorrupt(request: GenerateRequest, signal: AbortSignal) {
+    const response = await generate(engine, request, signal);
+    const fault = corrupted.get(request);
+    if (fault === 'versions') delete response.versions;
+    if (fault === 'logprobs') response.logprobs = response.logprobs?.slice(1) ?? [];
+    if (fault === 'digest') response.sequenceDigest = sequenceDigest(response.tokenIds ?? []);
+    return response;
+  }
 
   const server = createGrpcServer({
     log: createLogger({ service: 'scripted-engine', level: 'silent' }),
@@ -92,31 +94,25 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
   server.add(EngineService, {
     describe: async () => {
       await answering();
+      await sleep(options.describeDelayMs?.() ?? 0);
+      described += 1;
       return {
-        model: 'scripted',
-        maxContextTokens: options.maxContextTokens ?? 1024,
+        ...describe(engine),
         vocabularySize: 1000,
         tokenizerHash: options.tokenizerHash ?? tokenizer.hash,
-        tokenizerPath: options.tokenizer,
-        version,
-        running,
-        engines: 1,
       };
     },
     generate: async (request, call) => {
-      running += 1;
       try {
-        return await generate(request, call.signal);
+        return await generateAndCorrupt(request, call.signal);
       } finally {
-        running -= 1;
         if (call.signal.aborted) cancelled += 1;
       }
     },
-    abort: async () => ({ aborted: false }),
+    abort: async ({ requestId }) => ({ aborted: engine.abort(requestId) }),
     loadVersion: async (request) => {
       await options.onLoad?.(request);
-      version = request.version;
-      return { version, carriedOver: running };
+      return engine.loadVersion(request.version, request.weightsPath);
     },
   });
   const address = await server.listen(options.address ?? '127.0.0.1:0');
@@ -125,7 +121,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     address,
     /** Every turn asked for, in the order of arrival. */
     generated: generated as readonly ScriptedRequest[],
-    counts: () => ({ running, cancelled, version }),
+    counts: () => ({ running: engine.running, cancelled, version: engine.version, described }),
     /** Like a process that dies: what runs is cut off. */
     kill: () => server.drain(0),
     [Symbol.asyncDispose]: () => server.drain(0),

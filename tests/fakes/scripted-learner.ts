@@ -30,13 +30,18 @@ export interface ScriptedLearner {
   close(): Promise<void>;
 }
 
-/** A learner that computes nothing and keeps the contract: steps in order, each applied once, checkpoints survive a crash. */
+/** A learner that computes nothing and keeps the contract: steps in order, each applied once, checkpoints survive a crash, no leader of the past is heard. */
 export async function startScriptedLearner(): Promise<ScriptedLearner> {
   const applied: AppliedStep[] = [];
   const opened: { directory: string; modelPath: string; resume: boolean }[] = [];
   const checkpoints = new Map<string, number>();
   const failures: { error: Error; when: 'before' | 'after' }[] = [];
   let open: { directory: string; step: number } | undefined;
+  let epoch = 0n;
+  const checkEpoch = (given: bigint) => {
+    if (given < epoch) throw new TerminalError('failed_precondition', `epoch is ${given}, ${epoch} was seen`);
+    epoch = given;
+  };
   const learner = {
     beforeStep: async (_step: number) => {},
   };
@@ -55,6 +60,7 @@ export async function startScriptedLearner(): Promise<ScriptedLearner> {
   });
   server.add(LearnerService, {
     async openRun(request) {
+      checkEpoch(request.epoch);
       opened.push({ directory: request.directory, modelPath: request.modelPath, resume: request.resume });
       const step = request.resume ? (checkpoints.get(request.directory) ?? 0) : 0;
       if (open?.directory !== request.directory) open = { directory: request.directory, step };
@@ -76,6 +82,7 @@ export async function startScriptedLearner(): Promise<ScriptedLearner> {
       }
       if (header === undefined) throw new TerminalError('invalid_argument', 'no header');
       if (open === undefined) throw new TerminalError('failed_precondition', 'no open run');
+      checkEpoch(header.epoch);
       if (payloads.length !== header.samples)
         throw new TerminalError('invalid_argument', `${payloads.length} samples, ${header.samples} promised`);
       const step = Number(header.step);

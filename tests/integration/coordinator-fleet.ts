@@ -16,6 +16,7 @@ import { createGrpcServer } from '#shared/grpc/server.ts';
 import { connectNats } from '#shared/nats/connect.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { decodeMessage, pullTasks } from '#shared/nats/messages.ts';
+import type { TaskMessage } from '#shared/nats/messages.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer } from '#shared/nats/nats-server.ts';
 import { publishBytes, publishMessage } from '#shared/nats/publish.ts';
@@ -25,6 +26,7 @@ import { resolvedRecipeJson, resolveRecipe } from '#shared/recipe/resolve-recipe
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
 import { tailStream } from '#shared/nats/tail.ts';
+import type { CoordinatorConfig } from '../../services/coordinator/config.ts';
 import { coordinatorConfig } from '../../services/coordinator/config.ts';
 import { startCoordinator } from '../../services/coordinator/service.ts';
 import { startScriptedLearner } from '../fakes/scripted-learner.ts';
@@ -40,6 +42,8 @@ export interface Play {
   readonly result?: Partial<
     Pick<RolloutResult, 'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions'>
   >;
+  /** Take the task and go on holding it; `handBack` gives it to the next worker. */
+  readonly keep?: boolean;
   /** Hold the result back until this many others were published, or none comes any more: late and reordered. */
   readonly delay?: number;
 }
@@ -69,18 +73,23 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
   const learner = await startScriptedLearner();
   cleanups.unshift(() => learner.close());
 
-  const loaded: { version: number; weightsPath: string }[] = [];
+  const loaded: { version: number; weightsPath: string; epoch: number }[] = [];
   const current = () => loaded.at(-1)?.version ?? 0;
   const policyServer = createGrpcServer({ log, metrics: createMetrics() });
   policyServer.add(PolicyService, {
-    describe: async () => ({ version: BigInt(current()) }),
+    describe: async () => ({ version: BigInt(current()), weightsPath: loaded.at(-1)?.weightsPath ?? '' }),
     tokenize: async () => ({ tokenIds: [] }),
     generate: async () => ({}),
+    addEngine: async () => ({}),
+    removeEngine: async () => ({}),
     async loadVersion(request) {
       const version = Number(request.version);
       if (version < current())
         throw new TerminalError('invalid_argument', `version ${version} is older than ${current()}`);
-      loaded.push({ version, weightsPath: request.weightsPath });
+      const epoch = Number(request.epoch);
+      const highest = Math.max(0, ...loaded.map((load) => load.epoch));
+      if (epoch < highest) throw new TerminalError('failed_precondition', `epoch ${epoch} after ${highest}`);
+      loaded.push({ version, weightsPath: request.weightsPath, epoch });
       return { version: request.version, carriedOver: 0 };
     },
   });
@@ -107,6 +116,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
 
   function playWorker() {
     const playing = new AbortController();
+    const kept: TaskMessage[] = [];
     const held: { countdown: number; publish: () => Promise<void> }[] = [];
     let idle: NodeJS.Timeout | undefined;
     const release = async (due: (entry: (typeof held)[number]) => boolean) => {
@@ -119,6 +129,10 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
         const task = decodeMessage(RolloutTaskSchema, message.data);
         seen.push(task);
         const play = worker(task, current());
+        if (play.keep === true) {
+          kept.push(message);
+          continue;
+        }
         const publish = () => publishResult(nats, task, play, current());
         if ((play.delay ?? 0) > 0) held.push({ countdown: play.delay ?? 0, publish });
         else await publish();
@@ -132,6 +146,9 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       if (!playing.signal.aborted) throw error;
     });
     return {
+      async handBack() {
+        for (const message of kept.splice(0)) await message.nak(0);
+      },
       async stop() {
         playing.abort();
         await ended;
@@ -139,12 +156,13 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
     };
   }
 
-  async function addCoordinator() {
+  async function addCoordinator(overrides: Partial<CoordinatorConfig> = {}) {
     const started = await startInProcess(startCoordinator, coordinatorConfig, {
       natsUrl: server.url,
       policy: policyAddress,
       learner: learner.address,
       patienceMs: 20_000,
+      ...overrides,
     });
     const client = createGrpcClient(CoordinatorService, started.address, { timeoutMs: 30_000 });
     cleanups.unshift(async () => {
@@ -171,6 +189,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
     setWorker(next: Worker) {
       worker = next;
     },
+    handBack: () => player.handBack(),
     pauseWorker: () => player.stop(),
     resumeWorker() {
       player = playWorker();

@@ -1,155 +1,26 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { access, mkdir, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
 import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
-
-const recipe = `
-name: test
-seed: 3
-model: { path: model }
-data: { files: { train: train.jsonl, held_out: held-out.jsonl, corpus: corpus.jsonl } }
-eval: { questions: 6 }
-checkpoints: { every_steps: 2 }
-fleet: { max_open_rollouts: 16 }
-stages:
-  - name: one
-    limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }
-    deadlines: { group_ms: 20000, step_ms: 40000 }
-    rewards: { exact_match: 1 }
-    batch: { groups: 3, group_size: 4, max_generation_batches: 4 }
-    until: { steps: 4 }
-`;
+import { accountOf } from './coordinator-process.ts';
+import { fourSteps as recipe } from './one-stage-run.ts';
 
 type Fleet = Awaited<ReturnType<typeof startCoordinatorFleet>>;
 let fleet: Fleet;
-const children: ChildProcess[] = [];
 afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
   await fleet.stop();
 });
-
-/** A coordinator as its own process, to be killed. */
-async function spawnCoordinator() {
-  const flags = ['--nats-url', fleet.natsUrl(), '--policy', fleet.policyAddress, '--learner', fleet.learner.address];
-  const child = spawn('node_modules/.bin/node', ['services/coordinator/main.ts', ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, GRADUS_LOG_LEVEL: 'fatal' },
-  });
-  children.push(child);
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { grpc } = JSON.parse(line);
-    return { child, client: createGrpcClient(CoordinatorService, grpc, { timeoutMs: 30_000 }) };
-  }
-  throw new Error('the coordinator ended before it served');
-}
-
-const until = async (holds: () => boolean | Promise<boolean>) => {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('it did not come to that within 20 s');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-};
-
-/** What a run decided, without times. */
-async function accountOf(runId: string) {
-  return (await fleet.ledger(runId)).flatMap(({ fact }): object[] => {
-    if (fact.case === 'stepFormed')
-      return [
-        {
-          step: fact.value.step,
-          samples: fact.value.samples.map(({ taskId, reward, advantage }) => ({ taskId, reward, advantage })),
-        },
-      ];
-    if (fact.case === 'evalFinished') {
-      const { 'time/eval': _time, ...metrics } = fact.value.metrics;
-      return [{ evaluation: fact.value.name, metrics }];
-    }
-    return [];
-  });
-}
 
 async function undisturbed() {
   const other = await startCoordinatorFleet({ recipe });
   await other.submit('run-a');
   await other.ended('run-a');
-  const own = fleet;
-  fleet = other;
-  const account = await accountOf('run-a');
-  fleet = own;
+  const account = await accountOf(other, 'run-a');
   await other.stop();
   return account;
 }
-
-describe('a coordinator that is killed', () => {
-  it.each([
-    { where: 'in an evaluation', tasks: 7 },
-    { where: 'in the rollouts of a step', tasks: 30 },
-    { where: 'later', tasks: 50 },
-  ])(
-    'P1, P8: goes on, killed $where, with the same tasks, and ends as if nothing had happened',
-    async ({ tasks }) => {
-      fleet = await startCoordinatorFleet({ recipe });
-      const wanted = await undisturbed();
-      const first = await spawnCoordinator();
-      let killed = false;
-      fleet.setWorker((task) => {
-        if (fleet.seen.length >= tasks && !killed) {
-          killed = true;
-          first.child.kill('SIGKILL');
-        }
-        return { result: { reward: rewardOf(task) } };
-      });
-      await fleet.submit('run-a', first.client);
-      await until(() => killed);
-      first.client.close();
-
-      const second = await spawnCoordinator();
-      expect((await second.client.getRun({ runId: 'run-a' })).message).toBe('interrupted; it can be resumed');
-      await fleet.submit('run-a', second.client, true);
-      const end = await fleet.ended('run-a', second.client);
-      second.client.close();
-      expect(end.message).toBe('');
-      expect(end.state).toBe(RunState.FINISHED);
-      expect(await accountOf('run-a')).toEqual(wanted);
-      const { rollouts } = await fleet.summary('run-a');
-      expect(rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
-      expect(rollouts.published).toBe(rollouts.completed);
-      // Open groups were completed, not generated again.
-      expect(new Set(fleet.seen.map((task) => `${task.taskId}:${task.attempt}`)).size).toBe(fleet.seen.length);
-      const lines = await fleet.metricsLines('run-a');
-      expect(
-        lines.filter((line: { kind: string }) => line.kind === 'step').map((line: { step: number }) => line.step),
-      ).toEqual([1, 2, 3, 4]);
-    },
-    60_000,
-  );
-
-  it('P1: between the learner and the commit, does not have the step applied twice', async () => {
-    fleet = await startCoordinatorFleet({ recipe });
-    const first = await spawnCoordinator();
-    let killed = false;
-    fleet.learner.beforeStep = async (step) => {
-      if (step !== 3 || killed) return;
-      killed = true;
-      first.child.kill('SIGKILL');
-    };
-    await fleet.submit('run-a', first.client);
-    await until(() => killed);
-    first.client.close();
-    const second = await spawnCoordinator();
-    await fleet.submit('run-a', second.client, true);
-    expect((await fleet.ended('run-a', second.client)).state).toBe(RunState.FINISHED);
-    second.client.close();
-    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
-    expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0 });
-  }, 60_000);
-});
 
 describe('a run that is stopped', () => {
   it('finishes the step in progress first, and can be resumed', async () => {
@@ -168,7 +39,7 @@ describe('a run that is stopped', () => {
     expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, open: 0 });
     await fleet.submit('run-a', client, true);
     expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED, step: 4 });
-    expect(await accountOf('run-a')).toEqual(await undisturbed());
+    expect(await accountOf(fleet, 'run-a')).toEqual(await undisturbed());
   }, 60_000);
 
   it('stops now in the middle of a group when asked to, and goes on there', async () => {
@@ -195,6 +66,46 @@ describe('a run that is stopped', () => {
   }, 60_000);
 });
 
+describe('a run whose files were moved', () => {
+  it('P1: goes on where they lie now, with the same rollouts and batches, and leaves the old place alone', async () => {
+    fleet = await startCoordinatorFleet({ recipe });
+    const { client } = fleet.coordinator;
+    let stopping: Promise<unknown> | undefined;
+    fleet.setWorker((task) => {
+      if (task.purpose === Purpose.TRAIN) stopping ??= client.stopRun({ runId: 'run-a', now: false });
+      return { result: { reward: rewardOf(task) } };
+    });
+    await fleet.submit('run-a');
+    expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.STOPPED, step: 1 });
+    await stopping;
+
+    const [from, to] = [fleet.directoryOf('run-a'), `${fleet.directoryOf('moved')}/run-a`];
+    await mkdir(dirname(to), { recursive: true });
+    await rename(from, to);
+    const { paths } = JSON.parse(fleet.recipeJson);
+    await rename(paths.train, join(to, 'train.jsonl'));
+    const moved = (recipeJson: string, directory = to) =>
+      client.submitRun({ runId: 'run-a', recipeJson, directory, resume: true });
+    const recipeJson = fleet.recipeJson.replace(paths.train, join(to, 'train.jsonl'));
+    await expect(moved(recipeJson.replace('"seed":3', '"seed":4'))).rejects.toThrow('recipe_json: differs');
+    await expect(moved(recipeJson, `${to}-elsewhere`)).rejects.toThrow(
+      `${to}-elsewhere has no recipe.json; the run's files were last in ${from}`,
+    );
+    await expect(moved(recipeJson, 'runs/run-a')).rejects.toThrow("directory: 'runs/run-a' must be an absolute path");
+
+    const loads = fleet.loaded.length;
+    await moved(recipeJson);
+    expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED, step: 4, directory: to, message: '' });
+    expect(fleet.learner.opened.at(-1)?.directory).toBe(to);
+    for (const { weightsPath } of fleet.loaded.slice(loads)) expect(weightsPath).toContain(to);
+    await expect(access(from)).rejects.toThrow('ENOENT');
+    const written = JSON.parse(await readFile(join(to, 'recipe.json'), 'utf8'));
+    expect(written).toMatchObject({ directory: to, paths: { ...paths, train: join(to, 'train.jsonl') } });
+    await rename(to, from);
+    expect(await accountOf(fleet, 'run-a')).toEqual(await undisturbed());
+  }, 60_000);
+});
+
 describe('requests', () => {
   it('are refused with the field and the reason', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -217,11 +128,13 @@ describe('requests', () => {
           .replace('train.jsonl","held', 'x","held')
           .replace('train.jsonl"}', 'missing.jsonl"}'),
       }),
-    ).rejects.toThrow('missing.jsonl: no such file');
+    ).rejects.toThrow('missing.jsonl: there is no such file');
 
     await client.submitRun(good);
     await expect(client.submitRun(good)).rejects.toMatchObject({ code: 'already_exists' });
-    await expect(client.submitRun({ ...good, runId: 'run-b' })).rejects.toThrow('drives 1 of at most 1 runs (run-a)');
+    await expect(client.submitRun({ ...good, runId: 'run-b' })).rejects.toThrow(
+      'fleet default has 1 of at most 1 runs (run-a)',
+    );
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     await expect(client.submitRun(good)).rejects.toMatchObject({ code: 'already_exists' });
     await expect(client.submitRun({ ...good, resume: true })).rejects.toThrow("run 'run-a' is finished");

@@ -14,7 +14,7 @@ import type { Nats } from '#shared/nats/connect.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '#shared/nats/nats-server.ts';
 import { decodeMessage, publishMessage } from '#shared/nats/messages.ts';
-import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
+import { ensureStreams, streams, subjects, workerConsumers } from '#shared/nats/streams.ts';
 
 export const silentLog = pino({ level: 'silent' });
 
@@ -59,8 +59,12 @@ export async function startNats() {
 }
 
 /** Polls until `condition` holds. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const untilMs = performance.now() + 30_000;
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 30_000,
+): Promise<void> {
+  const untilMs = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > untilMs) throw new Error(`never happened: ${what}`);
     await sleep(10);
@@ -69,8 +73,8 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
 
 export const testRun = 'r1';
 
-export async function publishTask(nats: Nats, taskId: string) {
-  const subject = subjects.task(testRun, 'train');
+export async function publishTask(nats: Nats, taskId: string, purpose: 'train' | 'eval' = 'train') {
+  const subject = subjects.task(testRun, purpose);
   return await publishMessage(nats, subject, RolloutTaskSchema, { taskId }, { messageId: taskId });
 }
 
@@ -89,4 +93,12 @@ export async function tasksLeft(nats: Nats): Promise<number> {
 /** A handler of what a test does not look at. */
 export function unwanted(): never {
   throw new TerminalError('unimplemented', 'not part of this test');
+}
+
+/** Tasks that workers hold, of all lanes. */
+export async function tasksHeld(nats: Nats): Promise<number> {
+  const infos = await Promise.all(
+    Object.values(workerConsumers).map((name) => nats.jsm.consumers.info(streams.tasks, name)),
+  );
+  return infos.reduce((sum, info) => sum + info.num_ack_pending, 0);
 }

@@ -20,6 +20,7 @@ async function startRetrieval(handlers: Partial<Handlers<typeof RetrievalService
     search: async () => unwanted(),
     fetch: async () => unwanted(),
     describe: async () => ({ documents: 3n }),
+    reload: async () => unwanted(),
     ...handlers,
   });
   const address = await server.listen('127.0.0.1:0');
@@ -170,7 +171,12 @@ describe('unary calls', () => {
 
   test('a service that is away is unavailable, and is used again once it is back', async () => {
     const first = createGrpcServer({ log, metrics: createMetrics() });
-    const handlers = { search: async () => ({}), fetch: async () => ({}), describe: async () => ({}) };
+    const handlers = {
+      search: async () => ({}),
+      fetch: async () => ({}),
+      describe: async () => ({}),
+      reload: async () => ({}),
+    };
     first.add(RetrievalService, handlers);
     const address = await first.listen('127.0.0.1:0');
     const client = createGrpcClient(RetrievalService, address, { timeoutMs: 5_000 });

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
@@ -8,7 +10,7 @@ import { CancelledError } from '#shared/errors.ts';
 import { connectNats } from '#shared/nats/connect.ts';
 import { decodeMessage, getMessage, publishMessage, pullTasks, tailStream } from '#shared/nats/messages.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
-import { ensureStreams, streams, subjects, workersConsumer } from '#shared/nats/streams.ts';
+import { ensureStreams, streams, subjects, workerConsumers } from '#shared/nats/streams.ts';
 import { startTracing, withExtractedTrace, withSpan } from '#shared/telemetry/tracing.ts';
 
 import {
@@ -41,6 +43,32 @@ describe('connecting', () => {
   test('a server without JetStream is refused with what to do', async () => {
     const server = await startServer({ jetStream: false });
     await expect(connect(server.url)).rejects.toThrow(/runs without JetStream; start it with --jetstream/);
+  });
+
+  test('an account that may not use JetStream is refused at once with what to do, and the service ends with 1', async () => {
+    const server = await startServer({
+      configLines: [
+        'accounts { with: { jetstream: enabled, users: [{ user: w, password: w }] }, without: { users: [{ user: o, password: o }] } }',
+        'no_auth_user: o',
+      ],
+    });
+    const refusal = /does not let this account use JetStream .*enable JetStream for this account/;
+    await expect(connect(server.url, 60_000)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringMatching(refusal),
+    });
+    const flags = ['--nats-url', server.url, '--policy', '127.0.0.1:1', '--learner', '127.0.0.1:1'];
+    const child = spawn(process.execPath, ['services/coordinator/main.ts', ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(stderr).toMatch(refusal);
+    expect(stdout).toBe('');
   });
 
   test('a server that is too old is refused with both versions', async () => {
@@ -92,7 +120,9 @@ describe('streams', () => {
     await Promise.all([nats, other, nats, other].map((connection) => ensureStreams(connection)));
     const info = await nats.jsm.streams.info(streams.tasks);
     expect(info.config.retention).toBe('workqueue');
-    expect((await nats.jsm.consumers.info(streams.tasks, workersConsumer)).config.max_ack_pending).toBe(4096);
+    expect((await nats.jsm.consumers.info(streams.tasks, workerConsumers.eval)).config.filter_subject).toBe(
+      'gradus.tasks.*.eval',
+    );
   });
 
   test('a run id that cannot be part of a subject is refused', () => {

@@ -26,6 +26,7 @@ await runService({
       },
       fetch: async () => ({}),
       describe: async () => ({}),
+      reload: async () => ({}),
     });
     const grpc = await server.listen(config.grpc);
     if (config.fault === 'drain') ctx.defer('what hangs', () => new Promise(() => {}));

@@ -15,7 +15,12 @@ const name = 'gradus.retrieval.v1.RetrievalService';
 
 async function startServer() {
   const server = createGrpcServer({ log: pino({ level: 'silent' }), metrics: createMetrics() });
-  server.add(RetrievalService, { search: async () => ({}), fetch: async () => ({}), describe: async () => ({}) });
+  server.add(RetrievalService, {
+    search: async () => ({}),
+    fetch: async () => ({}),
+    describe: async () => ({}),
+    reload: async () => ({}),
+  });
   const address = await server.listen('127.0.0.1:0');
   onTestFinished(() => server.drain(0));
   return { server, address };
@@ -102,6 +107,6 @@ describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
     );
     const messages = files.flatMap(({ messageType }) => messageType);
     const search = messages.find((message) => message.name === 'SearchRequest');
-    expect(search?.field.map((field) => field.name)).toEqual(['queries', 'top_k']);
+    expect(search?.field.map((field) => field.name)).toEqual(['queries', 'top_k', 'mode', 'rerank', 'with_text']);
   });
 });

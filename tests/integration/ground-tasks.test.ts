@@ -1,3 +1,4 @@
+import { AckPolicy } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
@@ -5,7 +6,15 @@ import { sleep } from '#shared/async/sleep.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { pullTasks, tailStream } from '#shared/nats/messages.ts';
 import type { TaskMessage } from '#shared/nats/messages.ts';
-import { maxTaskDeliveries, streams, subjects, workersConsumer } from '#shared/nats/streams.ts';
+import { clearQueue } from '#shared/nats/queued-tasks.ts';
+import {
+  ensureStreams,
+  maxTaskDeliveries,
+  streams,
+  subjects,
+  taskHeartbeatMs,
+  workerConsumers,
+} from '#shared/nats/streams.ts';
 
 import {
   connectTo,
@@ -13,6 +22,7 @@ import {
   publishTask,
   publishTasks,
   startNats,
+  tasksHeld,
   tasksLeft,
   testRun as run,
   until,
@@ -32,11 +42,6 @@ function startPulling(nats: Nats, maxInFlight: number, handle: (task: TaskMessag
   return { stop };
 }
 
-/** So that a test need not wait 30 s for a silent worker's task. */
-async function shortenAckWait(nats: Nats, milliseconds: number): Promise<void> {
-  await nats.jsm.consumers.update(streams.tasks, workersConsumer, { ack_wait: nanos(milliseconds) });
-}
-
 describe('tasks', () => {
   test('P1: each task is handed out once and gone after its ack', async () => {
     const { nats } = await startNats();
@@ -52,6 +57,16 @@ describe('tasks', () => {
     expect(seen.length).toBe(ids.length);
   });
 
+  test('the queue of a run that is over is emptied, and that of another run stays', async () => {
+    const { nats } = await startNats();
+    await publishTasks(nats, 3);
+    const other = subjects.task('another-run', 'eval');
+    await nats.js.publish(other, 'a task');
+    await clearQueue(nats, run, AbortSignal.timeout(10_000));
+    expect(await tasksLeft(nats)).toBe(1);
+    expect((await nats.jsm.direct.getMessage(streams.tasks, { last_by_subj: other }))?.subject).toBe(other);
+  });
+
   test('P6: no more tasks are held than asked for', async () => {
     const { nats } = await startNats();
     await publishTasks(nats, 20);
@@ -60,7 +75,7 @@ describe('tasks', () => {
     await until(() => held.length === 3, 'three tasks held');
     await sleep(100);
     expect(held.length).toBe(3);
-    expect((await nats.jsm.consumers.info(streams.tasks, workersConsumer)).num_ack_pending).toBe(3);
+    expect(await tasksHeld(nats)).toBe(3);
     await held[0]?.ack();
     await until(() => held.length === 4, 'a fourth after one is settled');
   });
@@ -79,27 +94,95 @@ describe('tasks', () => {
     await until(async () => (await tasksLeft(nats)) === 0, 'the queue is empty');
   });
 
-  test('P1: a silent worker loses its task to another, one that reports keeps it', async () => {
+  test('P1: a worker that is gone loses its task to another, one that is at it keeps it', async () => {
     const { nats, url } = await startNats();
-    await shortenAckWait(nats, 400);
-    await publishTasks(nats, 2);
-    const other = await connectTo(url);
-    const first = new Map<string, TaskMessage>();
-    startPulling(nats, 2, (task) => void first.set(idOf(task), task));
-    await until(() => first.size === 2, 'both tasks taken');
-    const beat = setInterval(() => first.get('task-0')?.working(), 100);
-    onTestFinished(() => clearInterval(beat));
-    const second: string[] = [];
-    startPulling(other, 2, async (task) => {
-      second.push(idOf(task));
-      expect(task.redeliveries).toBe(1);
+    const taken: string[] = [];
+    const take = async (workers: Nats): Promise<void> => {
+      const before = taken.length;
+      startPulling(workers, 1, (task) => void taken.push(`${idOf(task)} ${task.redeliveries}`));
+      await until(() => taken.length > before, 'a task taken');
+    };
+    await publishTask(nats, 'kept');
+    await take(nats);
+    await publishTask(nats, 'lost');
+    for (let worker = 0; worker < 3; worker += 1) {
+      const dying = await connectTo(url);
+      await take(dying);
+      await dying.nc.close();
+    }
+    // Each time the lease of `lost` had to end first, and that of `kept` never did.
+    expect(taken).toEqual(['kept 0', 'lost 0', 'lost 1', 'lost 2']);
+  });
+
+  test('P1: a task that comes again to the worker that has it is not begun a second time, and is settled once for both', async () => {
+    const { nats } = await startNats();
+    await publishTask(nats, 'long');
+    const taken: TaskMessage[] = [];
+    startPulling(nats, 4, (task) => void taken.push(task));
+    await until(() => taken.length === 1, 'the task is taken');
+    const delivered = async () =>
+      (await nats.jsm.consumers.info(streams.tasks, workerConsumers.train)).delivered.consumer_seq;
+    // Shorter than the time between two signs of life: the lease ends as it does when the worker stalls.
+    await nats.jsm.consumers.update(streams.tasks, workerConsumers.train, {
+      ack_wait: nanos(Math.round(taskHeartbeatMs / 3)),
+    });
+    await until(async () => (await delivered()) > 1, 'a second delivery');
+    await publishTask(nats, 'next');
+    await until(() => taken.length === 2, 'the next task');
+    expect(taken.map(idOf)).toEqual(['long', 'next']);
+    for (const task of taken) await task.ack();
+    expect(await tasksLeft(nats)).toBe(0);
+    expect(await tasksHeld(nats)).toBe(0);
+  });
+
+  test('an evaluation that waits goes before training that waits longer', async () => {
+    const { nats } = await startNats();
+    await publishTasks(nats, 20);
+    const taken: TaskMessage[] = [];
+    startPulling(nats, 2, (task) => void taken.push(task));
+    await until(() => taken.length === 2, 'both slots taken');
+    for (let index = 0; index < 5; index += 1) await publishTask(nats, `eval-${index}`, 'eval');
+    for (let index = 0; index < 7; index += 1) {
+      await taken[index]?.ack();
+      await until(() => taken.length === index + 3, 'a slot filled again');
+    }
+    const next = taken.slice(2).map(idOf);
+    expect(next.slice(0, 5).every((id) => id.startsWith('eval'))).toBe(true);
+  });
+
+  test('both purposes reach a worker that waits, also one with a single slot', async () => {
+    const { nats } = await startNats();
+    const seen: string[] = [];
+    startPulling(nats, 1, async (task) => {
+      seen.push(idOf(task));
       await task.ack();
     });
-    await until(() => second.length > 0, 'a redelivery');
-    await sleep(600);
-    expect(second).toEqual(['task-1']);
-    await first.get('task-0')?.ack();
-    await until(async () => (await tasksLeft(nats)) === 0, 'the queue is empty');
+    for (const [id, purpose] of [
+      ['a', 'train'],
+      ['b', 'eval'],
+      ['c', 'train'],
+      ['d', 'eval'],
+    ] as const) {
+      await publishTask(nats, id, purpose);
+      await until(() => seen.at(-1) === id, `${id} is taken`);
+    }
+  });
+
+  test('P1: tasks of the consumer of an earlier version are handed out by those of this one', async () => {
+    const { nats } = await startNats();
+    for (const name of Object.values(workerConsumers)) await nats.jsm.consumers.delete(streams.tasks, name);
+    await nats.jsm.consumers.add(streams.tasks, { durable_name: 'workers', ack_policy: AckPolicy.Explicit });
+    await publishTasks(nats, 2);
+    const old = await nats.js.consumers.get(streams.tasks, 'workers');
+    expect(await old.next()).not.toBeNull();
+    await Promise.all([ensureStreams(nats), ensureStreams(nats)]);
+    const seen: string[] = [];
+    startPulling(nats, 4, async (task) => {
+      seen.push(idOf(task));
+      await task.ack();
+    });
+    await until(() => seen.length === 2, 'both tasks');
+    expect(new Set(seen)).toEqual(new Set(['task-0', 'task-1']));
   });
 
   test('a terminated task is among the dead letters with its reason', async () => {
@@ -146,10 +229,7 @@ describe('tasks', () => {
     await publishTasks(nats, 10);
     const pulled = Promise.withResolvers<void>();
     const worker = startPulling(nats, 10, async (task) => {
-      await until(
-        async () => (await nats.jsm.consumers.info(streams.tasks, workersConsumer)).num_ack_pending === 10,
-        'all pulled',
-      );
+      await until(async () => (await tasksHeld(nats)) === 10, 'all pulled');
       pulled.resolve();
       await task.ack();
     });
@@ -185,7 +265,7 @@ describe('tasks', () => {
     await until(() => seen.length === 1, 'the first task');
     await nats.jsm.streams.delete(streams.tasks);
     await until(async () => {
-      const info = await nats.jsm.consumers.info(streams.tasks, workersConsumer).catch(() => undefined);
+      const info = await nats.jsm.consumers.info(streams.tasks, workerConsumers.train).catch(() => undefined);
       return info !== undefined;
     }, 'the queue is there again');
     await publishTask(nats, 'after');

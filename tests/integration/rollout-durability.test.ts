@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { createGrpcServer } from '#shared/grpc/server.ts';
 import { publishBytes } from '#shared/nats/publish.ts';
 import { subjects } from '#shared/nats/streams.ts';
 import { checkTrajectory } from '#shared/trajectory/check-trajectory.ts';
@@ -13,6 +15,8 @@ import { encodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
 import { promptSegment } from '#shared/trajectory/segments.ts';
 import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
 import { TransientError } from '#shared/errors.ts';
+import { createLogger } from '#shared/telemetry/logging.ts';
+import { createMetrics } from '#shared/telemetry/metrics.ts';
 import { rewardConfig } from '../../services/reward/config.ts';
 import { startReward } from '../../services/reward/service.ts';
 import type { ScriptedAnswer, ScriptedRequest } from '../fakes/scripted-engine.ts';
@@ -68,6 +72,19 @@ async function expectAllOnce(by: RolloutFleet, ids: readonly string[], timeoutMs
   return found;
 }
 
+/** A worker in a process of its own. */
+function spawnWorker(to: RolloutFleet, ...flags: string[]) {
+  const addresses = { '--policy': to.policy, '--retrieval': to.retrieval, '--reward': to.reward };
+  const services = Object.entries(addresses).flatMap(([flag, { address }]) => [flag, address]);
+  const child = spawn(
+    'node',
+    ['services/rollout/main.ts', '--nats-url', to.natsUrl, ...services, '--log-level', 'error', ...flags],
+    { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
 describe('rollouts when things break', () => {
   it('P1: no rollout is lost and none counts twice when NATS restarts in the middle', async () => {
     const running = await start({ script: slowChain(150) });
@@ -96,21 +113,7 @@ describe('rollouts when things break', () => {
     const running = await start({ script: slowChain(300), workers: 0 });
     const ids = taskIds(12);
     await publishAll(running, ids);
-    const flags = [
-      '--nats-url',
-      running.nats.nc.getServer(),
-      '--policy',
-      running.policy.address,
-      '--retrieval',
-      running.retrieval.address,
-      '--reward',
-      running.reward.address,
-    ];
-    const child = spawn(
-      'node',
-      ['services/rollout/main.ts', ...flags, '--concurrency', '6', '--drain-ms', '2600', '--log-level', 'warn'],
-      { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const child = spawnWorker(running, '--concurrency', '6', '--drain-ms', '2600');
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     expect(JSON.parse(line.toString())).toMatchObject({
       service: 'rollout',
@@ -128,26 +131,48 @@ describe('rollouts when things break', () => {
     const running = await start({ script: slowChain(200), workers: 0 });
     const ids = taskIds(8);
     await publishAll(running, ids);
-    const flags = [
-      '--nats-url',
-      running.nats.nc.getServer(),
-      '--policy',
-      running.policy.address,
-      '--retrieval',
-      running.retrieval.address,
-      '--reward',
-      running.reward.address,
-    ];
-    const child = spawn('node', ['services/rollout/main.ts', ...flags, '--log-level', 'warn'], {
-      cwd: root,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    const child = spawnWorker(running);
     await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(8);
     child.kill('SIGKILL');
     await once(child, 'exit');
     await running.addWorker();
     await expectAllOnce(running, ids);
   }, 90_000);
+
+  it('P1: a worker that is frozen while its tasks run elsewhere does no harm when it wakes', async () => {
+    let frozen = false;
+    const woken = Promise.withResolvers<void>();
+    const running = await start({
+      workers: 0,
+      script: ({ turn }) =>
+        // What the frozen worker asked for ends after it woke; what others ask for ends at once.
+        frozen ? (chain[turn] ?? '') : woken.promise.then(() => chain[turn] ?? ''),
+    });
+    const ids = taskIds(6);
+    const limits = {
+      contextTokens: 512,
+      maxTurns: 6,
+      toolTimeoutMs: 1_000,
+      turnTimeoutMs: 40_000,
+      rolloutTimeoutMs: 60_000,
+    };
+    await Promise.all(ids.map((id) => running.publish(taskOf(id, { limits }))));
+    const child = spawnWorker(running, '--worker-id', 'frozen');
+    await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBe(6);
+    child.kill('SIGSTOP');
+    frozen = true;
+    await running.addWorker({ workerId: 'other' });
+    const first = await expectAllOnce(running, ids);
+    expect(first.map(({ workerId }) => workerId)).toEqual(ids.map(() => 'other'));
+    woken.resolve();
+    child.kill('SIGCONT');
+    // It plays its rollouts to their ends; their results are no news.
+    await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBe(6 * 3 * 2);
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    await expectAllOnce(running, ids);
+    expect(await running.deadLetters()).toEqual([]);
+  });
 
   it('P2: an outage of the reward service is an absence, never a 0; the task comes back with the same id', async () => {
     const running = await start({ script: slowChain(0), worker: { maxDeliveries: 2, retries: 0 } });
@@ -164,6 +189,43 @@ describe('rollouts when things break', () => {
     expect(
       running.engine.generated.filter(({ sessionId, turn }) => sessionId === 'unscored' && turn === 0),
     ).toHaveLength(2);
+  });
+
+  it('P2: a reward whose judge is away is an absence once the budget is spent, and a reward once the judge is back', async () => {
+    const running = await start({ script: slowChain(0), worker: { maxDeliveries: 2, retries: 1 } });
+    const { address } = running.reward;
+    await running.reward.stop();
+    let asked = 0;
+    const server = createGrpcServer({
+      log: createLogger({ service: 'test', level: 'silent' }),
+      metrics: createMetrics(),
+    });
+    server.add(RewardService, {
+      // What Score answers while a judge that has weight is absent.
+      score: async ({ items }) => {
+        asked += items.length;
+        return {
+          scores: items.map(({ id }) =>
+            id === 'unjudged' || asked === 1
+              ? { id, total: NaN, components: { format: 1 }, absent: { judged: 'circuit_open' } }
+              : { id, total: 1.5, components: { format: 1, judged: 1 } },
+          ),
+        };
+      },
+      scoreGroup: async () => ({}),
+      describe: async () => ({}),
+    });
+    await server.listen(address);
+    onTestFinished(() => server.drain(0));
+    await running.publish(taskOf('judged later'));
+    expect(await running.resultOf('judged later')).toMatchObject({ failure: FailureClass.UNSPECIFIED, reward: 1.5 });
+    await running.publish(taskOf('unjudged'));
+    const result = await running.resultOf('unjudged');
+    expect(result).toMatchObject({ failure: FailureClass.REWARD_UNAVAILABLE, trajectorySequence: 0n, rewards: {} });
+    expect(result.reward).toBeUndefined();
+    expect(result.failureDetail).toContain('no reward without judged (circuit_open)');
+    // Two calls for the first one; two deliveries of the other with one retry each.
+    expect(asked).toBe(2 + 4);
   });
 
   it('P2: a reward service that comes back in time is waited for', async () => {
@@ -246,6 +308,23 @@ describe('rollouts when things break', () => {
     await running.addWorker();
     await publishAll(running, ['twice']);
     await expectAllOnce(running, ['twice']);
+  });
+
+  it('P2: a trajectory over max_payload is an infrastructure failure with the reason, at once and once', async () => {
+    // Random enough not to be compressed below the limit.
+    const noise = Array.from({ length: 60 }, (_, i) =>
+      Math.sin(i + 1)
+        .toString(36)
+        .slice(2),
+    ).join(' ');
+    const running = await start({ script: () => noise, maxPayloadBytes: 2_000 });
+    await running.publish(taskOf('large', { sampling: { temperature: 1, maxNewTokens: 400, seed: 1n } }));
+    const result = await running.resultOf('large');
+    expect(result).toMatchObject({ failure: FailureClass.INTERNAL, trajectorySequence: 0n });
+    expect(result.failureDetail).toMatch(/a trajectory .* more than the NATS server takes \(max_payload 2000\)/);
+    expect(result.reward).toBeUndefined();
+    await expect.poll(() => running.tasksLeft()).toBe(0);
+    expect(running.results).toHaveLength(1);
   });
 
   it('P1: the same task published twice gives one result', async () => {

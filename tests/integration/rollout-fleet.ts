@@ -72,6 +72,7 @@ export interface FleetOptions {
   /** A real engine in place of the scripted one, and its tokenizer.json. */
   readonly engine?: { readonly address: string; readonly tokenizer: string };
   readonly worker?: Partial<RolloutConfig>;
+  readonly maxPayloadBytes?: number;
   /** Default: one. 0 leaves starting workers to the test. */
   readonly workers?: number;
 }
@@ -115,7 +116,10 @@ export async function startRolloutFleet(options: FleetOptions) {
   const stop = new AbortController();
   const cleanups: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
 
-  let server: NatsServer = await startNatsServer({ storeDirectory: join(directory, 'nats') });
+  let server: NatsServer = await startNatsServer({
+    storeDirectory: join(directory, 'nats'),
+    maxPayloadBytes: options.maxPayloadBytes,
+  });
   cleanups.push(() => server.stop());
   const nats: Nats = await connectNats({ url: server.url, name: 'test', log, signal: stop.signal });
   cleanups.push(() => nats.close());
@@ -171,6 +175,7 @@ export async function startRolloutFleet(options: FleetOptions) {
 
   return {
     nats,
+    natsUrl: server.url,
     engine,
     policy,
     retrieval,

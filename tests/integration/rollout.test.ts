@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { FinishReason, SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { checkTrajectory } from '#shared/trajectory/check-trajectory.ts';
-import { concatenateTokens, lossMask } from '#shared/trajectory/segments.ts';
-import { loadTokenizer } from '../../services/policy/tokenizer/tokenizer.ts';
+import { concatenateTokens, countTokens } from '#shared/trajectory/segments.ts';
+import { loadTokenizer } from '#shared/tokenizer/tokenizer.ts';
 import { turnSeed } from '../../services/rollout/episode/turn-seed.ts';
 import type { ScriptedAnswer, ScriptedRequest } from '../fakes/scripted-engine.ts';
 import { startRolloutFleet, taskOf, tokenizerPath, type RolloutFleet } from './rollout-fleet.ts';
@@ -50,6 +50,21 @@ describe('a rollout', () => {
     return await fleet.resultOf(taskId);
   };
 
+  it('is scored by the pages that its tools brought and by the tokens that it wrote, where its task asks for that', async () => {
+    const base = taskOf('chain-3');
+    const result = await play('chain-3', {
+      question: { ...base.question, supportTitles: ['Halvard Brontley', 'No such page'] },
+      rewards: [
+        { name: 'exact_match', weight: 0 },
+        { name: 'gold_found', weight: 1, settingsJson: '{"mode":"share"}' },
+        { name: 'length_budget', weight: 1, settingsJson: '{"max_tokens":1,"slack_tokens":1000}' },
+      ],
+    });
+    expect(result.rewards['gold_found']).toBe(0.5);
+    expect(result.rewards['length_budget']).toBeCloseTo(1 - (result.modelTokens - 1) / 1000, 12);
+    expect(result.reward).toBeCloseTo(0.5 + 1 - (result.modelTokens - 1) / 1000, 12);
+  });
+
   it('P4: leaves a trajectory whose segments are the sequence that the engine saw, to the token', async () => {
     const result = await play('chain-1');
     expect(result).toMatchObject({
@@ -81,7 +96,7 @@ describe('a rollout', () => {
     const tokenizer = await loadTokenizer(tokenizerPath);
     expect(trajectory.tokenizerHash).toBe(tokenizer.hash);
     for (const segment of trajectory.segments) expect(segment.tokenIds).toEqual(tokenizer.encode(segment.text));
-    expect(lossMask(trajectory.segments).filter(Boolean)).toHaveLength(result.modelTokens);
+    expect(countTokens(trajectory.segments).model).toBe(result.modelTokens);
     expect(result.promptTokens + result.modelTokens + result.environmentTokens).toBe(tokens.length);
     expect(trajectory.segments[2]?.text).toContain('[0042] Halvard Brontley: ');
     expect(trajectory.segments[4]?.text).toContain('Ostwick Marrow is a town in Verland Coast.');

@@ -1,8 +1,7 @@
 import { join, resolve } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
+import { retry } from '#shared/async/retry.ts';
 import { resolvedRecipeJson } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -10,7 +9,8 @@ import { fleetBusy, fleetKey, readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
 import { startFleet } from '../fleet/start-fleet.ts';
 import type { Fleet } from '../fleet/start-fleet.ts';
-import type { CoordinatorClient } from '../run/follow-run.ts';
+import { fleetCoordinators } from '../run/coordinators.ts';
+import type { Coordinators } from '../run/coordinators.ts';
 import { watchInterrupts } from './interrupts.ts';
 import { watchRun } from './watch-run.ts';
 import { reportRun } from '../run/report-run.ts';
@@ -41,7 +41,7 @@ export async function driveRun(options: DriveOptions): Promise<number> {
   const interrupts = watchInterrupts();
   interrupts.onFirst(() => starting.abort(new CancelledError('cancelled', 'stopped while starting; nothing ran yet')));
   let own: Fleet | undefined;
-  let client: CoordinatorClient | undefined;
+  let coordinators: Coordinators | undefined;
   try {
     const lent = await readFleetFile(home);
     if (lent !== undefined && (lent.owner !== 'up' || lent.key !== options.key)) throw fleetBusy(home, lent);
@@ -57,24 +57,16 @@ export async function driveRun(options: DriveOptions): Promise<number> {
         events: fleetEvents(terminal),
       });
     }
-    const address = coordinatorAddress(own?.file ?? lent);
-    client = createGrpcClient(CoordinatorService, address, { timeoutMs: callTimeoutMs });
-    const coordinator = client;
-    const submit = async (resume: boolean): Promise<void> => {
-      const recipeJson = resolvedRecipeJson(resolved);
-      const request = { runId, recipeJson, directory: options.directory, resume };
-      await coordinator.submitRun(request, { signal: starting.signal });
-    };
-    await submit(options.resume);
+    coordinators = fleetCoordinators(own?.file ?? lent, callTimeoutMs);
+    await submit(coordinators, options, resolvedRecipeJson(resolved), starting.signal);
     terminal.err(`${options.resume ? 'resumed' : 'started'} run ${runId} in ${options.directory}`);
     const last = await watchRun({
-      client,
+      coordinators,
       runId,
       json: options.json,
       terminal,
       interrupts,
       failed: own?.failed,
-      resubmit: () => submit(true),
     });
     terminal.status('');
     if (last.state !== RunState.FINISHED) terminal.err(resumeHint(options));
@@ -85,10 +77,10 @@ export async function driveRun(options: DriveOptions): Promise<number> {
   } catch (thrown) {
     const error = errorFrom(thrown);
     terminal.status('');
-    if (client !== undefined && error instanceof TransientError) terminal.err(resumeHint(options));
+    if (coordinators !== undefined && error instanceof TransientError) terminal.err(resumeHint(options));
     throw error;
   } finally {
-    client?.close();
+    coordinators?.close();
     await own?.stop(stopGraceMs);
     interrupts.release();
   }
@@ -98,11 +90,29 @@ function resumeHint({ runId, home }: DriveOptions): string {
   return `continue it with: gradus resume ${runId}${home === resolve('runs') ? '' : ` --home ${home}`}`;
 }
 
-function coordinatorAddress(file: FleetFile | undefined): string {
-  const address = file?.services.find(({ service }) => service === 'coordinator')?.grpc;
-  if (address === undefined)
-    throw new TransientError('unavailable', 'the fleet has no coordinator yet; try again in a moment');
-  return address;
+/** Submits until a coordinator has the run; one that dies over it may have it already, and then the next one says so. */
+async function submit(
+  coordinators: Coordinators,
+  { runId, directory, resume }: DriveOptions,
+  recipeJson: string,
+  signal: AbortSignal,
+): Promise<void> {
+  let sent = false;
+  const send = async (): Promise<void> => {
+    try {
+      await coordinators.ask(async (client) => {
+        const repeated = sent;
+        sent = true;
+        await client.submitRun({ runId, recipeJson, directory, resume }, { signal }).catch((thrown: unknown) => {
+          if (!repeated || errorFrom(thrown).code !== 'already_exists') throw thrown;
+        });
+      });
+    } catch (thrown) {
+      coordinators.next();
+      throw thrown;
+    }
+  };
+  await retry(send, { signal, attempts: 10, baseMs: 200, maxMs: 3_000 });
 }
 
 function exitCodeOfState(state: RunState): number {

@@ -1,8 +1,10 @@
 import { readFile, readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
+import { rerootPaths } from '#shared/recipe/reroot.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import { suggestKey } from '#shared/recipe/suggest-key.ts';
+import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { suggest } from '#shared/runtime/suggest.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { driveRun, keyOf } from './drive-run.ts';
 
@@ -15,7 +17,7 @@ export interface ResumeOptions {
 export async function resumeCommand(runId: string, options: ResumeOptions, terminal: Terminal): Promise<number> {
   const home = resolve(options.home);
   const directory = join(home, runId);
-  const resolved = parseResolvedRecipe(await readRecordedRecipe(home, runId));
+  const resolved = movedRecipe(parseResolvedRecipe(await readRecordedRecipe(home, runId)), home);
   return await driveRun({
     runId,
     home,
@@ -24,9 +26,15 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     json: options.json,
     terminal,
     key: keyOf(resolved, resolved.paths.model),
-    // The recorded paths, also on a lent fleet: the ledger's questions came from them.
+    // The recorded inputs, also on a lent fleet: the ledger's questions came from them.
     resolve: async () => resolved,
   });
+}
+
+/** The recipe of a run whose home may have been moved, with everything in it: inputs that lay there are there no more. */
+export function movedRecipe({ directory, ...resolved }: ResolvedRecipe, home: string): ResolvedRecipe {
+  if (directory === undefined) return resolved;
+  return { ...resolved, paths: rerootPaths(resolved.paths, dirname(directory), home) };
 }
 
 async function readRecordedRecipe(home: string, runId: string): Promise<string> {
@@ -34,7 +42,7 @@ async function readRecordedRecipe(home: string, runId: string): Promise<string> 
     return await readFile(join(home, runId, 'recipe.json'), 'utf8');
   } catch (cause) {
     const known = await runIdsIn(home);
-    const suggestion = suggestKey(runId, known);
+    const suggestion = suggest(runId, known);
     const help =
       suggestion !== undefined
         ? `did you mean ${suggestion}?`

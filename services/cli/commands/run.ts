@@ -1,10 +1,9 @@
-import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
 import { locateInputs, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { loadRecipe, missingModelFiles, prepareInputs } from '../run/prepare-inputs.ts';
+import { isReadable, loadRecipe, missingModelFiles, prepareInputs } from '../run/prepare-inputs.ts';
 import type { LoadedRecipe } from '../run/prepare-inputs.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -30,7 +29,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
   const home = resolve(options.home);
   const runId = options.runId ?? newRunId(loaded.recipe.name, new Date());
   const directory = join(home, runId);
-  if (await exists(join(directory, 'recipe.json'))) {
+  if (await isReadable(join(directory, 'recipe.json'))) {
     throw new TerminalError(
       'already_exists',
       `run ${runId} exists in ${home}; continue it with 'gradus resume ${runId}', or choose another --run-id`,
@@ -56,7 +55,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   const lacking = await missingModelFiles(model);
   const named = [data.musique?.questions, data.musique?.corpus, ...Object.values(data.files ?? {})];
   const absent: string[] = [];
-  for (const path of named) if (path !== undefined && !(await exists(path))) absent.push(path);
+  for (const path of named) if (path !== undefined && !(await isReadable(path))) absent.push(path);
   const plan = planRun(loaded.recipe, [
     ...(lacking.length > 0 ? [`model.path: ${lacking.join(', ')} not there yet`] : []),
     ...absent.map((path) => `data: ${path} not there yet`),
@@ -69,14 +68,4 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
 export function newRunId(recipeName: string, now: Date): string {
   const [date = '', time = ''] = now.toISOString().split('T');
   return `${recipeName.slice(0, 48)}-${date.replaceAll('-', '')}-${time.slice(0, 8).replaceAll(':', '')}`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    // Absent, which is the answer.
-    return false;
-  }
 }

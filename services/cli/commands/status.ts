@@ -2,13 +2,16 @@ import { join, resolve } from 'node:path';
 import Table from 'cli-table3';
 import { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
+import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
 import { toJson } from '@bufbuild/protobuf';
-import { createGrpcClient } from '#shared/grpc/client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { isAlive, readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
+import { fleetCoordinators } from '../run/coordinators.ts';
+import { hasEnded } from '../run/follow-run.ts';
 import { phaseWord, stateWord } from '../run/progress-line.ts';
+import { listWorkers } from '../run/list-workers.ts';
+import { formatWorkers } from '../run/worker-table.ts';
 import { readRunSummary } from '../run/run-summary.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -24,6 +27,7 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   const home = resolve(options.home);
   const fleet = await readFleetFile(home);
   const running = fleet === undefined ? [] : await listRuns(fleet);
+  const workers = fleet === undefined ? [] : await listWorkers(fleet);
   const live = new Set(running.map(({ runId }) => runId));
   const resting = (await runIdsIn(home)).filter((id) => !live.has(id));
   if (options.json) {
@@ -33,6 +37,7 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
         home,
         fleet: fleet ?? null,
         services,
+        workers: workers.map((worker) => toJson(WorkerStatusSchema, worker)),
         runs: running.map((status) => toJson(RunStatusSchema, status)),
         resting,
       }),
@@ -40,19 +45,21 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
     return exitCodes.ok;
   }
   terminal.out(fleet === undefined ? `no fleet runs in ${home}` : formatFleet(fleet));
+  if (workers.length > 0) terminal.out(formatWorkers(workers));
   if (running.length > 0) terminal.out(formatRuns(running));
+  for (const { runId, message } of running) if (message !== '') terminal.out(`run ${runId}: ${message}`);
   for (const id of resting) terminal.out(await describeResting(home, id));
   return exitCodes.ok;
 }
 
 async function listRuns(fleet: FleetFile): Promise<RunStatus[]> {
-  const address = fleet.services.find(({ service }) => service === 'coordinator')?.grpc;
-  if (address === undefined) return [];
-  const client = createGrpcClient(CoordinatorService, address, { timeoutMs: 5_000 });
+  // Still starting.
+  if (!fleet.services.some(({ service }) => service === 'coordinator')) return [];
+  const coordinators = fleetCoordinators(fleet, 5_000);
   try {
-    return (await client.listRuns({})).runs;
+    return (await coordinators.ask((client) => client.listRuns({}))).runs;
   } finally {
-    client.close();
+    coordinators.close();
   }
 }
 
@@ -76,7 +83,7 @@ function formatRuns(runs: readonly RunStatus[]): string {
       stateWord(run.state),
       `${run.stageIndex + 1}/${run.stages} ${run.stage}`,
       `${run.step}/${run.steps}`,
-      phaseWord(run.phase),
+      hasEnded(run) ? '' : phaseWord(run.phase),
       run.rewardMean === undefined ? '' : run.rewardMean.toFixed(3),
       formatDuration(Number(run.elapsedMs)),
       run.remainingMs === undefined ? '' : formatDuration(Number(run.remainingMs)),

@@ -1,11 +1,10 @@
 import { resolve } from 'node:path';
-import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import { TerminalError, TransientError } from '#shared/errors.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { isAlive, readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
+import { fleetCoordinators } from '../run/coordinators.ts';
 import { stateWord } from '../run/progress-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -33,15 +32,12 @@ export async function stopCommand(
 }
 
 async function stopRun(fleet: FleetFile, runId: string, now: boolean): Promise<string> {
-  const address = fleet.services.find(({ service }) => service === 'coordinator')?.grpc;
-  if (address === undefined)
-    throw new TransientError('unavailable', 'the fleet has no coordinator yet; try again in a moment');
-  const client = createGrpcClient(CoordinatorService, address, { timeoutMs: 30_000 });
+  const coordinators = fleetCoordinators(fleet, 30_000);
   try {
-    const { state } = await client.stopRun({ runId, now });
+    const { state } = await coordinators.ask((client) => client.stopRun({ runId, now }));
     return `is ${stateWord(state)}${now ? '' : ', after the step in progress if one was'}`;
   } finally {
-    client.close();
+    coordinators.close();
   }
 }
 

@@ -34,7 +34,7 @@ export function completionNodes(program: Command): CompletionNode[] {
     nodes.push({
       path,
       words: [...subcommands, ...choices, ...services, ...options],
-      takesFiles: command.registeredArguments.some((argument) => /^(recipe|file)$/.test(argument.name())),
+      takesFiles: command.registeredArguments.some((argument) => /^(recipe|file|dir)$/.test(argument.name())),
     });
     for (const each of command.commands) visit(each, path === '' ? each.name() : `${path} ${each.name()}`);
   };

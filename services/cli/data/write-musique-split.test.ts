@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -59,6 +59,42 @@ test('a second call finds the split and leaves it alone', async () => {
   const first = await writeMusiqueSplit(options, join(directory, 'data'));
   await writeFile(questions, 'broken since');
   expect((await writeMusiqueSplit(options, join(directory, 'data'))).info).toEqual(first.info);
+});
+
+test('a split of another source is refused with what differs, never taken for the one asked for', async () => {
+  const { directory, questions } = await writeQuestions(6);
+  const asked = { questions, held_out: 2, selection: 'all' } as const;
+  const target = join(directory, 'data');
+  await writeMusiqueSplit(asked, target);
+  await expect(writeMusiqueSplit({ ...asked, held_out: 3 }, target)).rejects.toThrow(
+    `${target} holds a split with heldOut 2, not 3; remove it or choose another folder`,
+  );
+  await expect(writeMusiqueSplit({ ...asked, questions: `${questions}.new` }, target)).rejects.toThrow(
+    `holds a split with questions ${questions}, not ${questions}.new`,
+  );
+  await expect(writeMusiqueSplit({ ...asked, corpus: questions }, target)).rejects.toThrow('holds a split with corpus');
+  await expect(writeMusiqueSplit({ ...asked, selection: 'jan_nano' }, target)).rejects.toThrow('with selection all');
+  await rm(join(target, 'corpus.jsonl'));
+  await expect(writeMusiqueSplit(asked, target)).rejects.toThrow(`${join(target, 'corpus.jsonl')} cannot be read`);
+});
+
+test('a folder with other files, a file in its place and a damaged data.json are refused and left alone', async () => {
+  const { directory, questions } = await writeQuestions(5);
+  const asked = { questions, held_out: 2, selection: 'all' } as const;
+  await mkdir(join(directory, 'other'));
+  await writeFile(join(directory, 'other', 'mine.txt'), 'mine');
+  await expect(writeMusiqueSplit(asked, join(directory, 'other'))).rejects.toThrow(
+    `${join(directory, 'other')} holds something else; remove it or choose another folder`,
+  );
+  await expect(writeMusiqueSplit(asked, questions)).rejects.toThrow(`${questions} holds something else`);
+  for (const damaged of ['{', '{"format": 1}']) {
+    await writeFile(join(directory, 'other', 'data.json'), damaged);
+    await expect(writeMusiqueSplit(asked, join(directory, 'other'))).rejects.toThrow(
+      'data.json is not what gradus wrote',
+    );
+  }
+  expect((await readdir(directory)).toSorted()).toEqual(['other', 'questions.jsonl']);
+  expect((await readdir(join(directory, 'other'))).toSorted()).toEqual(['data.json', 'mine.txt']);
 });
 
 test('a broken row leaves nothing behind and is named by file and line', async () => {

@@ -12,7 +12,7 @@ import type { Recipe } from '#shared/recipe/schema.ts';
 export type MusiqueOptions = NonNullable<Recipe['data']['musique']>;
 
 /** data.json beside the split: what it was made from and what is in it. */
-const splitInfoSchema = z.object({
+const splitInfoSchema = z.strictObject({
   format: z.literal(1),
   questions: z.string(),
   corpus: z.string(),
@@ -64,7 +64,7 @@ export function countByHops(rows: readonly { readonly id: string }[]): Record<st
 
 /**
  * Writes DIR/{train.jsonl, held_out.jsonl, corpus.jsonl unless one is given, data.json}, all or nothing. When DIR has
- * been written from the same source already it is left as it is.
+ * been written from the same source already it is left as it is; a DIR that holds anything else is refused.
  */
 export async function writeMusiqueSplit(options: MusiqueOptions, directory: string): Promise<MusiqueSplit> {
   const target = resolve(directory);
@@ -74,7 +74,11 @@ export async function writeMusiqueSplit(options: MusiqueOptions, directory: stri
     corpus: options.corpus ?? join(target, 'corpus.jsonl'),
   };
   const there = await readSplitInfo(target);
-  if (there !== undefined) return { ...paths, info: there };
+  if (there !== undefined) {
+    requireSameSource(there, options, target);
+    await requireFile(paths.corpus, 'corpus');
+    return { ...paths, info: there };
+  }
   if (options.corpus !== undefined) await requireFile(options.corpus, 'corpus');
 
   const all: MuSiqueRow[] = [];
@@ -100,6 +104,11 @@ export async function writeMusiqueSplit(options: MusiqueOptions, directory: stri
     if (options.corpus === undefined) await writeJsonLines(join(staging, 'corpus.jsonl'), await buildCorpus(all));
     await writeFile(join(staging, 'data.json'), JSON.stringify(info, undefined, 2));
     await rename(staging, target);
+  } catch (cause) {
+    if (!isOccupied(cause)) throw cause;
+    throw new TerminalError('already_exists', `${target} holds something else; remove it or choose another folder`, {
+      cause,
+    });
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
@@ -114,7 +123,46 @@ async function readSplitInfo(directory: string): Promise<SplitInfo | undefined> 
     // Not written yet.
     return undefined;
   }
-  return splitInfoSchema.parse(JSON.parse(text));
+  const parsed = splitInfoSchema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  throw new TerminalError(
+    'data_loss',
+    `${join(directory, 'data.json')} is not what gradus wrote; remove ${directory} or choose another folder`,
+    { cause: parsed.error },
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch {
+    // No JSON fits the schema no more than undefined does.
+    return undefined;
+  }
+}
+
+function requireSameSource(there: SplitInfo, options: MusiqueOptions, directory: string): void {
+  for (const [field, found, value] of [
+    ['questions', there.questions, options.questions],
+    ['selection', there.selection, options.selection],
+    ['heldOut', there.heldOut, options.held_out],
+    // One made from the questions moves with the folder.
+    ['corpus', there.corpus, options.corpus ?? there.corpus],
+  ] as const) {
+    if (found === value) continue;
+    throw new TerminalError(
+      'already_exists',
+      `${directory} holds a split with ${field} ${found}, not ${value}; remove it or choose another folder`,
+    );
+  }
+}
+
+/** What renaming a folder onto one with files in it, or onto a file, says. */
+function isOccupied(thrown: unknown): boolean {
+  return (
+    thrown instanceof Error && 'code' in thrown && ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(String(thrown.code))
+  );
 }
 
 async function requireFile(path: string, field: string): Promise<void> {

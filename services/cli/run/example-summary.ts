@@ -35,6 +35,7 @@ export function exampleSummary() {
     run: 'demo-1',
     recipe: 'demo',
     seed: 1,
+    policy: 'builtin',
     wallSeconds: 120.5,
     state: 'finished',
     stages: [
@@ -51,6 +52,6 @@ export function exampleSummary() {
       },
     ],
     baseline: { ...scores(0.29, 200), detail: before },
-    rollouts: { published: 656, completed: 650, lost: 0, duplicated: 0, failedInfra: 4, failedData: 2 },
+    rollouts: { published: 656, completed: 650, lost: 0, duplicated: 0, failedInfra: 4, failedData: 2, cancelled: 2 },
   };
 }

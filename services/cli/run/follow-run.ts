@@ -1,48 +1,76 @@
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
-import type { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import { TransientError, errorFrom } from '#shared/errors.ts';
-import type { GrpcClient } from '#shared/grpc/client.ts';
-
-export type CoordinatorClient = GrpcClient<typeof CoordinatorService>;
+import type { Coordinators } from './coordinators.ts';
 
 /** Runs can take days: the stream is opened again rather than held for ever. */
 const streamTimeoutMs = 3_600_000;
 const reconnectMs = 500;
-/** How long a coordinator may be away (it is being restarted) before we stop waiting for it. */
+/** A coordinator says something every second; one that is silent for longer may be frozen, and another one is asked. */
+const silentMs = 10_000;
+/** How long a run may be without a leader (coordinators are restarted) before we stop waiting for one. */
 const patienceMs = 120_000;
 
 export function hasEnded(status: Pick<RunStatus, 'state'>): boolean {
   return status.state === RunState.STOPPED || status.state === RunState.FINISHED || status.state === RunState.FAILED;
 }
 
-/** Statuses of a run until it ends, across restarts of the coordinator. Gives the last one. */
+/** Statuses of a run until it ends, whichever coordinators lead it until then. Gives the last one. */
 export async function followRun(
-  client: CoordinatorClient,
+  coordinators: Coordinators,
   runId: string,
   signal: AbortSignal,
   onStatus: (status: RunStatus) => void,
 ): Promise<RunStatus> {
-  let lastSeenMs = performance.now();
+  let lastLedMs = performance.now();
   for (;;) {
+    let answer: unknown;
     try {
-      for await (const status of client.watchRun({ runId }, { signal, timeoutMs: streamTimeoutMs })) {
-        lastSeenMs = performance.now();
+      const stream = coordinators.current.watchRun({ runId }, { signal, timeoutMs: streamTimeoutMs });
+      for await (const status of unlessSilent(stream)) {
         onStatus(status);
         if (hasEnded(status)) return status;
+        if (status.state === RunState.RUNNING) lastLedMs = performance.now();
+        else if (performance.now() - lastLedMs > patienceMs) break;
       }
-      const status = await client.getRun({ runId }, { signal });
-      if (hasEnded(status)) return status;
     } catch (thrown) {
+      answer = thrown;
       const error = errorFrom(thrown);
       if (signal.aborted) throw error;
       const isReopened = error.code === 'deadline_exceeded';
       // A coordinator that has just come back may not have read the run's ledger yet.
       const isAway = error instanceof TransientError || error.code === 'not_found' || error.code === 'cancelled';
       if (!isReopened && !isAway) throw error;
-      if (performance.now() - lastSeenMs > patienceMs) throw error;
+      coordinators.next();
+    }
+    if (performance.now() - lastLedMs > patienceMs) {
+      throw new TransientError('unavailable', `no coordinator leads run ${runId} for ${patienceMs / 1000} s`, {
+        cause: answer,
+      });
     }
     await sleep(reconnectMs, signal);
+  }
+}
+
+/** The same items; an error when the next one takes too long. */
+async function* unlessSilent<T>(items: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  const iterator = items[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const end = new AbortController();
+      const silence = sleep(silentMs, end.signal).then(
+        () => {
+          throw new TransientError('unavailable', `nothing was heard for ${silentMs} ms`);
+        },
+        () => undefined,
+      );
+      const next = await Promise.race([iterator.next(), silence]).finally(() => end.abort());
+      if (next === undefined || next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: the end of a stream that is silent may be silent too.
+    void iterator.return?.().catch(() => undefined);
   }
 }

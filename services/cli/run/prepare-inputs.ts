@@ -83,7 +83,7 @@ async function missing(paths: readonly string[]): Promise<string[]> {
   return checks.flat();
 }
 
-async function isReadable(path: string): Promise<boolean> {
+export async function isReadable(path: string): Promise<boolean> {
   try {
     await access(path);
     return true;

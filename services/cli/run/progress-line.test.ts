@@ -14,6 +14,7 @@ const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
   rolloutsDone: 96,
   rolloutsExpected: 128,
   elapsedMs: 65_000n,
+  message: '',
   ...more,
 });
 
@@ -22,6 +23,16 @@ test('the live line says stage, step, phase, reward, rate and time left', () => 
   expect(line).toBe(
     '1/3 tool-use  [==          ] 3/15  rollouts 96/128  reward 0.457  12 rollouts/s  1:05 min  ~3:05 min left',
   );
+});
+
+test('what a run waits for is in the live line, and once in plain output', () => {
+  const waiting = status({ message: 'waiting 42 s for 3 samples: no worker is alive' });
+  expect(progressLine(waiting, undefined, 200)).toContain(
+    'rollouts 96/128  waiting 42 s for 3 samples: no worker is alive  1:05 min',
+  );
+  expect(plainLine(status(), waiting)).toBe('[1:05 min] 1/3 tool-use: waiting 42 s for 3 samples: no worker is alive');
+  expect(plainLine(waiting, status({ message: 'waiting 44 s for 3 samples: no worker is alive' }))).toBeUndefined();
+  expect(plainLine(waiting, status())).toBeUndefined();
 });
 
 test('the live line never wraps', () => {

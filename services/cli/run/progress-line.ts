@@ -8,6 +8,7 @@ const phaseWords: Readonly<Record<number, string>> = {
   [Phase.ROLLOUT]: 'rollouts',
   [Phase.TRAIN]: 'training',
   [Phase.LOAD]: 'loading weights',
+  [Phase.OPEN]: 'opening the learner',
 };
 
 const stateWords: Readonly<Record<number, string>> = {
@@ -16,6 +17,7 @@ const stateWords: Readonly<Record<number, string>> = {
   [RunState.STOPPED]: 'stopped',
   [RunState.FINISHED]: 'finished',
   [RunState.FAILED]: 'failed',
+  [RunState.INTERRUPTED]: 'interrupted',
 };
 
 export type ProgressStatus = Pick<
@@ -31,6 +33,7 @@ export type ProgressStatus = Pick<
   | 'rewardMean'
   | 'elapsedMs'
   | 'remainingMs'
+  | 'message'
 >;
 
 export const stateWord = (state: RunState): string => stateWords[state] ?? 'unknown';
@@ -62,12 +65,13 @@ export function createRateMeter(): RateMeter {
   };
 }
 
-/** One line, cut to `columns`: stage, step with a bar, phase, reward, rate, time left. */
+/** One line, cut to `columns`: stage, step with a bar, phase, what it waits for, reward, rate, time left. */
 export function progressLine(status: ProgressStatus, rate: number | undefined, columns: number): string {
   const parts = [`${status.stageIndex + 1}/${status.stages} ${status.stage}`];
   if (status.steps > 0) parts.push(`${bar(status.step, status.steps, 12)} ${status.step}/${status.steps}`);
   const expected = status.rolloutsExpected > 0 ? ` ${status.rolloutsDone}/${status.rolloutsExpected}` : '';
   parts.push(`${phaseWord(status.phase)}${expected}`);
+  if (status.message !== '') parts.push(status.message);
   if (status.rewardMean !== undefined) parts.push(`reward ${status.rewardMean.toFixed(3)}`);
   if (rate !== undefined && rate > 0) parts.push(`${rate.toFixed(rate < 10 ? 1 : 0)} rollouts/s`);
   parts.push(formatDuration(Number(status.elapsedMs)));
@@ -82,8 +86,8 @@ export function bar(done: number, of: number, width: number): string {
 }
 
 /**
- * For logs and pipes: a line when a step was committed, a stage or a phase of evaluation began; undefined when there is
- * nothing new to say.
+ * For logs and pipes: a line when a step was committed, a stage or a phase of evaluation began, or when it begins to wait for
+ * something unusual; undefined when there is nothing new to say.
  */
 export function plainLine(before: ProgressStatus | undefined, status: ProgressStatus): string | undefined {
   const place = `[${formatDuration(Number(status.elapsedMs))}] ${status.stageIndex + 1}/${status.stages} ${status.stage}`;
@@ -94,5 +98,7 @@ export function plainLine(before: ProgressStatus | undefined, status: ProgressSt
     return `${place}: step ${status.step}/${status.steps}${reward}${left}`;
   }
   if (before.phase !== status.phase && status.phase === Phase.EVALUATE) return `${place}: evaluating`;
+  // Its seconds count on: once is enough.
+  if (before.message === '' && status.message !== '') return `${place}: ${status.message}`;
   return undefined;
 }

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import type { Recipe } from '#shared/recipe/schema.ts';
+import { rewardWeights, scorersKey } from '#shared/rewards/reward-list.ts';
 import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 
 /** What a recipe will do, counted before anything is started. */
@@ -41,7 +42,7 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
     rollouts: stage.until.steps * stage.batch.groups * stage.batch.group_size,
     contextTokens: stage.limits.context_tokens,
     maxTurns: stage.limits.max_turns,
-    rewards: Object.fromEntries(Object.entries(stage.rewards).filter(([, weight]) => weight > 0)),
+    rewards: Object.fromEntries(Object.entries(rewardWeights(stage.rewards)).filter(([, weight]) => weight > 0)),
     gate: stage.gate === undefined ? undefined : describeGate(stage.gate),
   }));
   const evaluationContexts = evaluationsOf(recipe);
@@ -66,7 +67,7 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
 }
 
 /**
- * Context limits of the held-out evaluations: before the first stage, after each one, before a stage whose limits
+ * Context limits of the held-out evaluations: before the first stage, after each one, before a stage whose limits or scorers
  * differ from those of the one before it, the untrained policy at the last stage's limits, and every `every_steps`.
  */
 function evaluationsOf(recipe: Recipe): number[] {
@@ -76,17 +77,18 @@ function evaluationsOf(recipe: Recipe): number[] {
   let previous: Recipe['stages'][number] | undefined;
   for (const stage of recipe.stages) {
     const { context_tokens: context } = stage.limits;
-    if (previous === undefined || !sameLimits(previous, stage)) contexts.push(context);
+    if (previous === undefined || !sameEvaluation(previous, stage)) contexts.push(context);
     const within = recipe.eval.every_steps === 0 ? 0 : Math.floor((stage.until.steps - 1) / recipe.eval.every_steps);
     for (let index = 0; index < Math.max(0, within) + 1; index += 1) contexts.push(context);
     previous = stage;
   }
-  if (first !== undefined && last !== undefined && !sameLimits(first, last)) contexts.push(last.limits.context_tokens);
+  if (first !== undefined && last !== undefined && !sameEvaluation(first, last))
+    contexts.push(last.limits.context_tokens);
   return contexts;
 }
 
-function sameLimits(a: Recipe['stages'][number], b: Recipe['stages'][number]): boolean {
-  return JSON.stringify(a.limits) === JSON.stringify(b.limits);
+function sameEvaluation(a: Recipe['stages'][number], b: Recipe['stages'][number]): boolean {
+  return JSON.stringify(a.limits) === JSON.stringify(b.limits) && scorersKey(a.rewards) === scorersKey(b.rewards);
 }
 
 function describeGate(gate: NonNullable<Recipe['stages'][number]['gate']>): string {

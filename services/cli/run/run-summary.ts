@@ -43,6 +43,7 @@ const runSummarySchema = z.object({
   run: z.string(),
   recipe: z.string(),
   seed: z.number(),
+  policy: z.enum(['builtin', 'scripted']).default('builtin'),
   wallSeconds: z.number(),
   state: z.string().optional(),
   stages: z.array(stageSchema),
@@ -54,12 +55,22 @@ const runSummarySchema = z.object({
     duplicated: z.number(),
     failedInfra: z.number(),
     failedData: z.number(),
+    /** Absent in summaries of earlier versions. */
+    cancelled: z.number().default(0),
   }),
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
 export function parseRunSummary(text: string, path: string): RunSummary {
-  const parsed = runSummarySchema.safeParse(JSON.parse(text));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new TerminalError('data_loss', `${path}: is no JSON; remove it, and the end of the run writes it again`, {
+      cause,
+    });
+  }
+  const parsed = runSummarySchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new TerminalError('data_loss', `${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`);

@@ -50,7 +50,7 @@ test('the gain of the whole climb is given with its interval and number of quest
 test('what became of every rollout is said in one line', () => {
   const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json'));
   expect(text).toContain(
-    'rollouts: 656 published, 650 completed, 0 lost, 0 counted twice, 4 failed by infrastructure, 2 by the policy',
+    'rollouts: 656 published, 650 completed, 0 lost, 0 counted twice, 4 failed by infrastructure, 2 by the policy, 2 cancelled',
   );
 });
 
@@ -68,5 +68,6 @@ test('a stage that was stopped before its last evaluation shows what there is', 
 });
 
 test('a damaged summary is named with its field', () => {
+  expect(() => parseRunSummary('{"run":', 'runs/r/summary.json')).toThrow(/^runs\/r\/summary.json: is no JSON/);
   expect(() => parseRunSummary('{"run":"r"}', 'runs/r/summary.json')).toThrow(/^runs\/r\/summary.json: recipe:/);
 });

@@ -15,11 +15,12 @@ export function formatSummary(summary: RunSummary): string {
   const { rollouts } = summary;
   return [
     `${summary.recipe}, seed ${summary.seed}, ${formatDuration(summary.wallSeconds * 1000)}; shares in %, before -> after`,
+    ...(summary.policy === 'scripted' ? ['policy: scripted; no model played, so none of this is a result'] : []),
     table.toString(),
     ...baselineLines(summary),
     ...summary.stages.flatMap(gateLine),
     `rollouts: ${rollouts.published} published, ${rollouts.completed} completed, ${rollouts.lost} lost, ` +
-      `${rollouts.duplicated} counted twice, ${rollouts.failedInfra} failed by infrastructure, ${rollouts.failedData} by the policy`,
+      `${rollouts.duplicated} counted twice, ${rollouts.failedInfra} failed by infrastructure, ${rollouts.failedData} by the policy, ${rollouts.cancelled} cancelled`,
   ].join('\n');
 }
 

@@ -3,20 +3,26 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
+import { errorFromNats, isMissingResource } from '#shared/nats/nats-errors.ts';
 import { decodeMessage, getMessage, tailStream } from '#shared/nats/messages.ts';
 import { streams, subjects } from '#shared/nats/streams.ts';
 import { decodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
 
-/** Results on the stream, oldest first, until the newest one that is there now. All runs when `runId` is undefined. */
+/**
+ * Results on the stream, oldest first, until the newest one that is there now. All runs when `runId` is undefined.
+ * Throws TerminalError('not_found') when there is none.
+ */
 export async function* readResults(
   nats: Nats,
   runId: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<RolloutResult> {
-  const info = await nats.jsm.streams.info(streams.results);
   const subject = runId === undefined ? 'gradus.results.>' : subjects.result(runId);
   const last = await lastSequence(nats, subject);
-  if (info.state.messages === 0 || last === undefined) return;
+  if (last === undefined) {
+    const who = runId === undefined ? 'no run has left a rollout' : `there is no rollout of a run ${runId}`;
+    throw new TerminalError('not_found', `${who} here; 'gradus status' lists the runs`);
+  }
   const done = new AbortController();
   for await (const message of tailStream(nats, streams.results, subject, {
     signal: AbortSignal.any([signal, done.signal]),
@@ -30,6 +36,12 @@ export async function* readResults(
 }
 
 async function lastSequence(nats: Nats, subject: string): Promise<number | undefined> {
+  try {
+    await nats.jsm.streams.info(streams.results);
+  } catch (thrown) {
+    if (isMissingResource(thrown)) return undefined;
+    throw errorFromNats(thrown, `reading ${streams.results}`);
+  }
   const stored = await nats.jsm.direct.getMessage(streams.results, { last_by_subj: subject });
   return stored?.seq;
 }
@@ -60,6 +72,14 @@ export async function findResult(
     );
   }
   return only;
+}
+
+/** The newest rollout of a run that left a trajectory. */
+export async function lastRollout(nats: Nats, runId: string, signal: AbortSignal): Promise<RolloutResult> {
+  let last: RolloutResult | undefined;
+  for await (const result of readResults(nats, runId, signal)) if (result.trajectorySequence !== 0n) last = result;
+  if (last === undefined) throw new TerminalError('not_found', `run ${runId} has no finished rollout`);
+  return last;
 }
 
 export async function readTrajectory(nats: Nats, result: RolloutResult): Promise<Trajectory> {

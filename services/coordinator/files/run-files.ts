@@ -1,6 +1,8 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
@@ -13,7 +15,7 @@ import { foldEntry } from '../ledger/fold.ts';
 import { readLedger } from '../ledger/ledger-stream.ts';
 import { newRunState } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
-import { findMessage } from '../run/find-message.ts';
+import { findMessage } from '#shared/nats/find-message.ts';
 import { metricsLine } from './metrics-lines.ts';
 import { buildSummary } from './summary.ts';
 import { writeAtomically } from './write-atomically.ts';
@@ -24,16 +26,26 @@ export interface RunFiles {
   restore(signal: AbortSignal): Promise<void>;
   entry(entry: LedgerEntry, after: RunState): Promise<void>;
   writeSummary(state: RunState, signal: AbortSignal): Promise<RolloutTotals>;
+  close(): Promise<void>;
 }
 
-export function createRunFiles(nats: Nats, runId: string, directory: string, resolved: ResolvedRecipe): RunFiles {
+/** `mayWrite` throws when another coordinator has the run, and with it these files. */
+export function createRunFiles(
+  nats: Nats,
+  runId: string,
+  directory: string,
+  resolved: ResolvedRecipe,
+  mayWrite: (signal: AbortSignal) => Promise<void>,
+): RunFiles {
   const metricsPath = join(directory, 'metrics.jsonl');
+  // Held open: a next leader replaces the file, and what this one may still write goes to the old one.
+  let metrics: FileHandle | undefined;
   return {
     async restore(signal) {
       await mkdir(directory, { recursive: true });
       await writeAtomically(
         join(directory, 'recipe.json'),
-        `${JSON.stringify(JSON.parse(resolvedRecipeJson(resolved)), null, 2)}\n`,
+        `${JSON.stringify(JSON.parse(resolvedRecipeJson({ ...resolved, directory })), null, 2)}\n`,
       );
       let lines = '';
       let state = newRunState(runId);
@@ -42,18 +54,25 @@ export function createRunFiles(nats: Nats, runId: string, directory: string, res
         lines += metricsLine(entry, state) ?? '';
       }
       await writeAtomically(metricsPath, lines);
+      await metrics?.close();
+      metrics = await open(metricsPath, 'a');
     },
     async entry(entry, after) {
       const line = metricsLine(entry, after);
-      if (line !== undefined) await appendFile(metricsPath, line);
+      if (line !== undefined) await metrics?.appendFile(line);
     },
     async writeSummary(state, signal) {
       const totals = await auditRun(nats, runId, signal);
+      await mayWrite(signal);
       await writeAtomically(
         join(directory, 'summary.json'),
         `${JSON.stringify(buildSummary(resolved, state, totals), null, 2)}\n`,
       );
       return totals;
+    },
+    async close() {
+      await metrics?.close();
+      metrics = undefined;
     },
   };
 }
@@ -66,8 +85,18 @@ export async function auditRun(nats: Nats, runId: string, signal: AbortSignal): 
   const newest = await findMessage(nats, streams.results, { last_by_subj: subject }, signal);
   if (newest === undefined) return account.totals();
   for await (const message of tailStream(nats, streams.results, subject, { signal })) {
-    account.result(decodeMessage(RolloutResultSchema, message.data));
+    const result = decodeResult(message.data);
+    if (result !== undefined) account.result(result);
     if (message.sequence >= newest.sequence) break;
   }
   return account.totals();
+}
+
+/** What is no result answers no task: the account shows its task as open or lost. */
+function decodeResult(data: Uint8Array): RolloutResult | undefined {
+  try {
+    return decodeMessage(RolloutResultSchema, data);
+  } catch {
+    return undefined;
+  }
 }

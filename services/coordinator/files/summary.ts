@@ -1,3 +1,4 @@
+import { rewardWeights } from '#shared/rewards/reward-list.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import type { RolloutTotals } from '../ledger/accounting.ts';
 import type { Evaluation, RunState, StageState } from '../ledger/run-state.ts';
@@ -36,6 +37,8 @@ export interface RunSummary {
   readonly run: string;
   readonly recipe: string;
   readonly seed: number;
+  /** `scripted`: no model played, so nothing here is a result. */
+  readonly policy: 'builtin' | 'scripted';
   readonly wallSeconds: number;
   readonly stages: readonly StageSummary[];
   readonly rollouts: RolloutTotals;
@@ -81,6 +84,7 @@ export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts
     run: state.runId,
     recipe: resolved.recipe.name,
     seed: state.seed,
+    policy: resolved.recipe.fleet.engine.kind,
     wallSeconds: Math.round(state.activeMs / 10) / 100,
     stages: state.stages.map((stage) => stageSummary(resolved, stage)),
     rollouts,
@@ -115,7 +119,7 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState): StageSummary
     reward: stage.steps.map((step) => step.metrics['reward/mean'] ?? 0),
     eval: { before: shortEval(named('before')), after: shortEval(named('after')) },
     round: stage.round,
-    rewardWeights: recipe?.rewards ?? {},
+    rewardWeights: recipe === undefined ? {} : rewardWeights(recipe.rewards),
     contextTokens: recipe?.limits.context_tokens ?? 0,
     finished: stage.finished?.reason ?? null,
     gate: stage.gate ?? null,

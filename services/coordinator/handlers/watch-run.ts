@@ -1,3 +1,4 @@
+import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import type { RunStatusInit } from '../runs/run-status.ts';
@@ -6,8 +7,10 @@ import type { RunStatusInit } from '../runs/run-status.ts';
 const leastGapMs = 100;
 /** Also without news, so that elapsed and remaining time go on. */
 const mostGapMs = 1000;
+/** Between two looks at a run that another coordinator leads, or nobody. */
+const elsewhereMs = 500;
 
-/** Snapshots of a run until it has ended; of a run that is not driven, just one. */
+/** Snapshots of a run until it has ended, whoever leads it. */
 export async function* watchRun(
   registry: RunRegistry,
   runId: string,
@@ -15,8 +18,13 @@ export async function* watchRun(
 ): AsyncGenerator<RunStatusInit, void, undefined> {
   for (;;) {
     const run = registry.driven(runId);
-    yield await registry.status(runId, signal);
-    if (run === undefined) return;
+    const status = await registry.status(runId, signal);
+    yield status;
+    if (status.state !== RunState.RUNNING && status.state !== RunState.INTERRUPTED) return;
+    if (run === undefined) {
+      await sleep(elsewhereMs, signal);
+      continue;
+    }
     await sleep(leastGapMs, signal);
     if (registry.driven(runId) === run) await run.board.changed(mostGapMs - leastGapMs, signal);
   }

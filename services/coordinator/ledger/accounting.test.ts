@@ -32,10 +32,30 @@ describe('the account of a run', () => {
       completed: 3,
       failedData: 1,
       failedInfra: 1,
+      cancelled: 0,
       open: 1,
       lost: 1,
       duplicated: 0,
       redundant: 0,
+    });
+  });
+
+  it('P1: knows a rollout that was given up on purpose from one that was lost, and takes one that came in all the same as completed', () => {
+    const account = createAccount();
+    account.entry(opened('a', ['a0', 'a1', 'a2', 'a3', 'a4']));
+    for (const result of [done('a0'), failed('a1'), done('a2')]) account.result(result);
+    const samples = ['a0', 'a1', 'a2', 'a3', 'a4'].map((taskId) => ({
+      taskId,
+      cancelled: taskId !== 'a0' && taskId !== 'a4',
+    }));
+    account.entry(entry({ case: 'groupClosed', value: { groupId: 'a', fate: GroupFate.DROPPED, samples } }));
+    expect(account.totals()).toMatchObject({
+      published: 5,
+      completed: 2,
+      cancelled: 2,
+      failedInfra: 0,
+      open: 0,
+      lost: 1,
     });
   });
 

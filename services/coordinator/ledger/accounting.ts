@@ -1,10 +1,11 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { isInfrastructure } from '../run/group-collector.ts';
+import { createIdTable } from './id-table.ts';
 
-/** Every published rollout, once: published = completed + failedInfra + open + lost. */
+/** Every published rollout, once: published = completed + failedInfra + cancelled + open + lost. */
 export interface RolloutTotals {
   readonly published: number;
   /** Came back with a reward; those that ended by a fault of the policy (`failedData`) are among them. */
@@ -12,6 +13,8 @@ export interface RolloutTotals {
   readonly failedData: number;
   /** Only failures of infrastructure came back, as often as the recipe's attempts allow. */
   readonly failedInfra: number;
+  /** Given up on purpose: the batch was full, its group's deadline passed, or the run was stopped. A result that came all the same is `completed`. */
+  readonly cancelled: number;
   /** Not answered, and its group is still open: the run was stopped there. */
   readonly open: number;
   /** Not answered at all although its group was closed. */
@@ -22,13 +25,17 @@ export interface RolloutTotals {
   readonly redundant: number;
 }
 
-interface TaskAccount {
-  groupId: string;
-  completed: boolean;
-  data: boolean;
-  infra: boolean;
-  counted: number;
-}
+/** What is known of a task, in one number: these bits, and above them how many further results came. */
+const bit = {
+  published: 1,
+  completed: 2,
+  data: 4,
+  infra: 8,
+  cancelled: 16,
+  counted: 32,
+  countedTwice: 64,
+} as const;
+const oneRedundant = 128;
 
 export interface Account {
   entry(entry: LedgerEntry): void;
@@ -38,83 +45,100 @@ export interface Account {
 
 /**
  * Audits a run from its ledger and its results, independently of what the coordinator counted while it ran (P1).
- * Feed all ledger entries and all results; the order does not matter.
+ * Feed all ledger entries in their order and all results in any; a few bytes are kept of each rollout (P6).
  */
 export function createAccount(): Account {
-  const tasks = new Map<string, TaskAccount>();
-  const closedGroups = new Set<string>();
-  const formedSteps = new Set<bigint>();
-  const rest: RolloutResult[] = [];
-  let redundant = 0;
+  const tasks = createIdTable();
+  /** By the number of a task: its group. */
+  let groupOf = new Uint32Array(1024);
+  /** 1 when closed. */
+  const groups = createIdTable();
+  let formedStep = 0n;
 
-  const count = (taskIds: readonly string[]) => {
-    for (const taskId of taskIds) {
-      const task = tasks.get(taskId);
-      if (task !== undefined) task.counted += 1;
-    }
-  };
+  const mark = (index: number, bits: number) => tasks.set(index, tasks.get(index) | bits);
 
-  function takeResult(result: RolloutResult): void {
-    const task = tasks.get(result.taskId);
-    if (task === undefined) {
-      rest.push(result);
-      return;
+  function count(samples: readonly SampleOutcome[]): void {
+    for (const { taskId } of samples) {
+      const task = tasks.find(taskId);
+      if (task !== -1) mark(task, (tasks.get(task) & bit.counted) === 0 ? bit.counted : bit.countedTwice);
     }
-    if (isInfrastructure(result.failure) || result.reward === undefined) {
-      task.infra = true;
-      return;
+  }
+
+  function publish(taskId: string, group: number): void {
+    const task = tasks.add(taskId);
+    if ((tasks.get(task) & bit.published) !== 0) return;
+    mark(task, bit.published);
+    if (task >= groupOf.length) {
+      const larger = new Uint32Array(Math.max(task + 1, groupOf.length * 2));
+      larger.set(groupOf);
+      groupOf = larger;
     }
-    if (task.completed) redundant += 1;
-    else task.data = result.failure !== FailureClass.UNSPECIFIED;
-    task.completed = true;
+    groupOf[task] = group;
   }
 
   return {
     entry({ fact }) {
       switch (fact.case) {
-        case 'groupOpened':
-          for (const taskId of fact.value.taskIds) {
-            if (!tasks.has(taskId))
-              tasks.set(taskId, {
-                groupId: fact.value.groupId,
-                completed: false,
-                data: false,
-                infra: false,
-                counted: 0,
-              });
-          }
+        case 'groupOpened': {
+          const group = groups.add(fact.value.groupId);
+          for (const taskId of fact.value.taskIds) publish(taskId, group);
           return;
+        }
         case 'groupClosed': {
-          if (closedGroups.has(fact.value.groupId)) return;
-          closedGroups.add(fact.value.groupId);
-          if (fact.value.fate === GroupFate.EVALUATED)
-            count(fact.value.samples.filter((sample) => sample.reward !== undefined).map((sample) => sample.taskId));
+          const group = groups.add(fact.value.groupId);
+          if (groups.get(group) === 1) return;
+          groups.set(group, 1);
+          const { samples, fate } = fact.value;
+          for (const sample of samples) if (sample.cancelled) mark(tasks.add(sample.taskId), bit.cancelled);
+          if (fate === GroupFate.EVALUATED) count(samples.filter((sample) => sample.reward !== undefined));
           return;
         }
         case 'stepFormed':
-          if (formedSteps.has(fact.value.step)) return;
-          formedSteps.add(fact.value.step);
-          count(fact.value.samples.map((sample) => sample.taskId));
+          // Steps are in order in a ledger; one that is there again was appended twice.
+          if (fact.value.step <= formedStep) return;
+          formedStep = fact.value.step;
+          count(fact.value.samples);
           return;
         default:
           return;
       }
     },
-    result: takeResult,
+    result(result) {
+      // Also of a task that is not known yet: it is passed over in the end if it stays so.
+      const task = tasks.add(result.taskId);
+      if (isInfrastructure(result.failure) || result.reward === undefined) mark(task, bit.infra);
+      else if ((tasks.get(task) & bit.completed) !== 0) tasks.set(task, tasks.get(task) + oneRedundant);
+      else mark(task, bit.completed | (result.failure === FailureClass.UNSPECIFIED ? 0 : bit.data));
+    },
     totals() {
-      for (const result of rest.splice(0)) if (tasks.has(result.taskId)) takeResult(result);
-      const all = [...tasks.values()];
-      const unanswered = all.filter((task) => !task.completed && !task.infra);
-      return {
-        published: all.length,
-        completed: all.filter((task) => task.completed).length,
-        failedData: all.filter((task) => task.data).length,
-        failedInfra: all.filter((task) => !task.completed && task.infra).length,
-        open: unanswered.filter((task) => !closedGroups.has(task.groupId)).length,
-        lost: unanswered.filter((task) => closedGroups.has(task.groupId)).length,
-        duplicated: all.filter((task) => task.counted > 1).length,
-        redundant,
-      };
+      const totals = { ...nothing };
+      for (let task = 0; task < tasks.size; task++) {
+        const known = tasks.get(task);
+        const has = (bits: number) => (known & bits) !== 0;
+        if (!has(bit.published)) continue;
+        totals.published += 1;
+        totals.redundant += Math.floor(known / oneRedundant);
+        if (has(bit.data)) totals.failedData += 1;
+        if (has(bit.countedTwice)) totals.duplicated += 1;
+        if (has(bit.completed)) totals.completed += 1;
+        else if (has(bit.cancelled)) totals.cancelled += 1;
+        else if (has(bit.infra)) totals.failedInfra += 1;
+        else if (groups.get(groupOf[task] ?? 0) === 1) totals.lost += 1;
+        else totals.open += 1;
+      }
+      return totals;
     },
   };
 }
+
+const nothing = {
+  published: 0,
+  completed: 0,
+  failedData: 0,
+  failedInfra: 0,
+  cancelled: 0,
+  open: 0,
+  lost: 0,
+  duplicated: 0,
+  redundant: 0,
+};

@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { foldEntry } from './fold.ts';
 import type { FactInit } from './ledger-stream.ts';
-import { currentStage, newRunState, versionOf } from './run-state.ts';
+import { currentStage, newRunState, nextStageStep, versionOf } from './run-state.ts';
 import type { RunState } from './run-state.ts';
 
 let clock = 0;
@@ -18,7 +19,10 @@ const started: FactInit = {
   value: { recipeJson: '{}', recipeHash: 'h', seed: 5n, directory: '/d' },
 };
 const entered = (stage = 'one', stageIndex = 0): FactInit => ({ case: 'stageEntered', value: { stage, stageIndex } });
-const opened = (groupId: string): FactInit => ({ case: 'groupOpened', value: { groupId, taskIds: [`${groupId}-0`] } });
+const opened = (groupId: string, stageStep = 0): FactInit => ({
+  case: 'groupOpened',
+  value: { groupId, step: stageStep, purpose: Purpose.TRAIN, taskIds: [`${groupId}-0`] },
+});
 const closed = (groupId: string, reward = 1): FactInit => ({
   case: 'groupClosed',
   value: { groupId, fate: GroupFate.KEPT, samples: [{ taskId: `${groupId}-0`, reward }] },
@@ -64,13 +68,49 @@ describe('the state of a run', () => {
     const gathering = fold(fresh(), opened('a'), opened('b'), closed('a'));
     expect([...gathering.groups.values()].map((group) => group.closed?.fate)).toEqual([GroupFate.KEPT, undefined]);
     const decided = fold(gathering, formed(1));
-    expect(decided.formed?.step).toBe(1n);
+    expect(decided.formed.map(({ step }) => step)).toEqual([1n]);
     expect(decided.groups.size).toBe(2);
     const done = fold(decided, committed(1));
-    expect(done).toMatchObject({ step: 1, formed: undefined, weightsPath: '/v/1' });
+    expect(done).toMatchObject({ step: 1, formed: [], weightsPath: '/v/1' });
     expect(done.groups.size).toBe(0);
     expect(versionOf(done)).toBe(1);
     expect(currentStage(done)?.steps).toHaveLength(1);
+  });
+
+  it('keeps decided batches in order, and the groups of several steps until each is committed', () => {
+    const ahead = fold(
+      fresh(),
+      opened('a'),
+      opened('b', 1),
+      closed('a'),
+      closed('b'),
+      formed(1),
+      formed(2),
+      opened('c', 2),
+    );
+    expect(ahead.formed.map(({ step }) => step)).toEqual([1n, 2n]);
+    expect([...ahead.groups.keys()]).toEqual(['a', 'b', 'c']);
+    expect(nextStageStep(ahead)).toBe(2);
+    expect(fold(ahead, formed(1), formed(2))).toBe(ahead);
+    const one = fold(ahead, committed(1));
+    expect([...one.groups.keys()]).toEqual(['b', 'c']);
+    expect(one.formed.map(({ step }) => step)).toEqual([2n]);
+    expect(nextStageStep(one)).toBe(2);
+    const two = fold(one, committed(1), committed(2));
+    expect([...two.groups.keys()]).toEqual(['c']);
+    expect(two).toMatchObject({ step: 2, formed: [], weightsPath: '/v/2' });
+  });
+
+  it('P6: keeps all metrics of the newest step only', () => {
+    const step = (number: number): FactInit => ({
+      case: 'stepCommitted',
+      value: { step: BigInt(number), version: BigInt(number), metrics: { 'reward/mean': number, entropy: 1 } },
+    });
+    const state = fold(fresh(), formed(1), step(1), formed(2), step(2));
+    expect(currentStage(state)?.steps.map(({ metrics }) => [metrics['reward/mean'], metrics['entropy']])).toEqual([
+      [1, undefined],
+      [2, 1],
+    ]);
   });
 
   it('P1: does not count a fact that was appended twice', () => {
@@ -110,6 +150,16 @@ describe('the state of a run', () => {
     expect(versionOf(fold(back, entered('two', 1), formed(3), committed(3)))).toBe(4);
   });
 
+  it('counts its versions on from where another run left the engines, in the stage in progress too', () => {
+    const moved = fold(fresh(), entered('one', 0), formed(1), committed(1), {
+      case: 'versionsMoved',
+      value: { by: 7n },
+    });
+    expect(versionOf(moved)).toBe(8);
+    expect(moved.stages.at(-1)).toMatchObject({ entryVersion: 7, steps: [{ version: 1 }] });
+    expect(versionOf(fold(moved, formed(2), committed(2)))).toBe(9);
+  });
+
   it('ends, and goes on when it is resumed', () => {
     for (const life of ['stopped', 'failed', 'finished'])
       expect(fold(fresh(), ended(life))).toMatchObject({ life, message: 'm' });
@@ -117,6 +167,23 @@ describe('the state of a run', () => {
       life: 'running',
       message: '',
     });
+  });
+
+  it('goes on in another directory when it was moved there, and stays where it is when it was not', () => {
+    const stopped: FactInit = { case: 'runEnded', value: { state: 'stopped', message: 'm' } };
+    const run = fold(newRunState('r'), started, entered(), formed(1), committed(1), stopped);
+    const inRun = { ...run, weightsPath: '/d/versions/000001' };
+    const move: FactInit = { case: 'runResumed', value: { directory: '/new/d', recipeJson: '{"new":1}' } };
+    expect(fold(inRun, move)).toMatchObject({
+      life: 'running',
+      directory: '/new/d',
+      recipeJson: '{"new":1}',
+      recipeHash: 'h',
+      weightsPath: '/new/d/versions/000001',
+    });
+    expect(fold(run, move).weightsPath).toBe('/v/1');
+    const resumed = fold(inRun, { case: 'runResumed', value: {} });
+    expect(resumed).toMatchObject({ directory: '/d', recipeJson: '{}', weightsPath: '/d/versions/000001' });
   });
 
   it('counts time only while it runs', () => {
@@ -142,6 +209,9 @@ describe('a ledger that is not whole', () => {
     ['closes a group that nobody opened', fresh(), closed('x')],
     ['skips a step', fresh(), formed(2)],
     ['commits a step that was not formed', fresh(), committed(1)],
+    ['commits the second batch before the first', fold(fresh(), formed(1), formed(2)), committed(2)],
+    ['skips a step behind one that waits', fold(fresh(), formed(1)), formed(3)],
+    ['ends a stage while a batch waits', fold(fresh(), formed(1)), { case: 'stageFinished', value: { stage: 'one' } }],
     ['goes on after the end', fold(fresh(), ended('finished')), opened('a')],
     ['begins without a start', newRunState('r'), entered()],
     ['evaluates outside a stage', fold(newRunState('r'), started), evaluated('before')],

@@ -1,7 +1,9 @@
-import type { LedgerEntry, StepCommitted } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { LedgerEntry, RunResumed, StepCommitted } from '#proto/coordinator/v1/ledger_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { reroot } from '#shared/recipe/reroot.ts';
 import { currentStage, versionOf } from './run-state.ts';
-import type { GroupRecord, RunState, StageState } from './run-state.ts';
+import type { GroupRecord, RunState, StageState, StepSummary } from './run-state.ts';
 
 /** Checkpoints behind which decided batches are kept: a learner may find its newest one broken. */
 const rememberedCheckpoints = 3;
@@ -32,7 +34,14 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
       return { ...state, life: 'running', recipeJson, recipeHash, seed: Number(seed), directory };
     }
     case 'runResumed':
-      return { ...started(state, fact.case), life: 'running', message: '' };
+      return {
+        ...started(state, fact.case),
+        ...(fact.value.directory !== '' && movedTo(state, fact.value)),
+        life: 'running',
+        message: '',
+      };
+    case 'versionsMoved':
+      return moveVersions(running(state, fact.case), Number(fact.value.by));
     case 'runEnded':
       if (state.life !== 'running') return state;
       return { ...state, life: endOf(fact.value.state), message: fact.value.message };
@@ -66,9 +75,14 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
     }
     case 'stepFormed': {
       const step = Number(fact.value.step);
-      if (state.formed !== undefined || step <= running(state, fact.case).step) return state;
-      if (step !== state.step + 1) throw misplaced(state, fact.case, `step ${step} follows step ${state.step}`);
-      return { ...state, formed: fact.value, replayable: [...state.replayable, fact.value] };
+      const newest = running(state, fact.case).step + state.formed.length;
+      if (step <= newest) return state;
+      if (step !== newest + 1) throw misplaced(state, fact.case, `step ${step} follows step ${newest}`);
+      return {
+        ...state,
+        formed: [...state.formed, fact.value],
+        replayable: [...state.replayable, fact.value],
+      };
     }
     case 'stepCommitted':
       return commitStep(state, fact.value);
@@ -86,6 +100,8 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
     }
     case 'stageFinished': {
       if (stageIn(state, fact.case).finished !== undefined) return state;
+      if (state.formed.length > 0)
+        throw misplaced(state, fact.case, `${state.formed.length} batches wait for training`);
       // Groups that were opened for a step that never came are not carried into the evaluation.
       return { ...withStage(state, { finished: { reason: fact.value.reason } }), groups: new Map() };
     }
@@ -108,11 +124,25 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
   }
 }
 
+/** What lay in the run's directory has moved with it; what the recipe names is told anew. */
+function movedTo(state: RunState, { directory, recipeJson }: RunResumed): Partial<RunState> {
+  return { directory, recipeJson, weightsPath: reroot(state.weightsPath, state.directory, directory) };
+}
+
+/** Versions that were told before keep their numbers; the stage in progress counts on from the new ones. */
+function moveVersions(state: RunState, by: number): RunState {
+  const stage = currentStage(state);
+  const branch = { ...state.branch, baseVersion: state.branch.baseVersion + by };
+  const moved = { ...state, branch };
+  return stage === undefined ? moved : withStage(moved, { entryVersion: stage.entryVersion + by });
+}
+
 function commitStep(state: RunState, value: StepCommitted): RunState {
   const step = Number(value.step);
   if (step <= state.step) return state;
-  if (state.formed === undefined || Number(state.formed.step) !== step) {
-    throw misplaced(state, 'stepCommitted', `step ${step} was not formed`);
+  const [head, ...waiting] = state.formed;
+  if (head === undefined || Number(head.step) !== step) {
+    throw misplaced(state, 'stepCommitted', `step ${step} is not the one that waits for training`);
   }
   const entered = stageIn(state, 'stepCommitted');
   const checkpoints =
@@ -122,17 +152,26 @@ function commitStep(state: RunState, value: StepCommitted): RunState {
     step,
     version: Number(value.version),
     metrics: value.metrics,
-    checkpointPath: value.checkpointPath,
   };
   return {
-    ...withStage(state, { steps: [...entered.steps, summary] }),
+    ...withStage(state, { steps: [...entered.steps.slice(0, -1), ...entered.steps.slice(-1).map(remember), summary] }),
     step,
     weightsPath: value.weightsPath,
-    formed: undefined,
-    groups: new Map(),
+    formed: waiting,
+    groups: withoutStep(state.groups, head.stageStep),
     checkpoints,
     replayable: state.replayable.filter((formed) => Number(formed.step) > oldest),
   };
+}
+
+/** What later decisions and summaries ask of a step; the others of its metrics are kept while it is the newest one. */
+function remember(step: StepSummary): StepSummary {
+  const names = ['reward/mean', 'time/step', 'rollouts/published', 'groups/opened'];
+  return { ...step, metrics: Object.fromEntries(names.map((name) => [name, step.metrics[name] ?? 0])) };
+}
+
+function withoutStep(groups: RunState['groups'], stageStep: number): RunState['groups'] {
+  return new Map([...groups].filter(([, { opened }]) => opened.purpose !== Purpose.TRAIN || opened.step !== stageStep));
 }
 
 function withGroup(state: RunState, group: GroupRecord): RunState {

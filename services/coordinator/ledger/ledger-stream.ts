@@ -2,10 +2,15 @@ import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
+import { nuid } from '@nats-io/transport-node';
+import { CancelledError, TerminalError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
+import type { TailMessage } from '#shared/nats/messages.ts';
 import { decodeMessage, publishMessage, tailStream } from '#shared/nats/messages.ts';
+import { isWrongSequence } from '#shared/nats/nats-errors.ts';
 import { streams, subjects } from '#shared/nats/streams.ts';
-import { findMessage } from '../run/find-message.ts';
+import { findMessage } from '#shared/nats/find-message.ts';
+import type { FoundMessage } from '#shared/nats/find-message.ts';
 import { foldEntry } from './fold.ts';
 import { newRunState } from './run-state.ts';
 import type { RunState } from './run-state.ts';
@@ -15,25 +20,83 @@ export type FactInit = NonNullable<MessageInitShape<typeof LedgerEntrySchema>['f
 /** Long enough for a NATS server that restarts. */
 const appendTimeoutMs = 120_000;
 
+interface Positioned {
+  readonly entry: LedgerEntry;
+  /** On the LEDGER stream. */
+  readonly sequence: number;
+}
+
 /** All entries of a run so far, in order. */
 export async function* readLedger(
   nats: Nats,
   runId: string,
   signal: AbortSignal,
 ): AsyncGenerator<LedgerEntry, void, undefined> {
+  for await (const { entry } of readPositions(nats, runId, signal)) yield entry;
+}
+
+async function* readPositions(
+  nats: Nats,
+  runId: string,
+  signal: AbortSignal,
+): AsyncGenerator<Positioned, void, undefined> {
   const subject = subjects.ledger(runId);
-  const last = await findMessage(nats, streams.ledger, { last_by_subj: subject }, signal);
+  const last = await newestFact(nats, runId, signal);
   if (last === undefined) return;
   for await (const message of tailStream(nats, streams.ledger, subject, { signal })) {
-    yield decodeMessage(LedgerEntrySchema, message.data);
+    yield { entry: decodeEntry(runId, message), sequence: message.sequence };
     if (message.sequence >= last.sequence) return;
+  }
+  // Ended before it was read whole: a state that lacks facts must not be taken for one.
+  throwIfCancelled(signal);
+}
+
+async function newestFact(nats: Nats, runId: string, signal: AbortSignal): Promise<FoundMessage | undefined> {
+  try {
+    return await findMessage(nats, streams.ledger, { last_by_subj: subjects.ledger(runId) }, signal);
+  } catch (thrown) {
+    const error = errorFrom(thrown);
+    throw error.code === 'not_found' ? ledgerGone(runId, error) : error;
   }
 }
 
-export async function foldLedger(nats: Nats, runId: string, signal: AbortSignal): Promise<RunState> {
+/** What is not in the ledger did not happen: a run without its own can neither go on nor be resumed. */
+function ledgerGone(runId: string, cause?: unknown): TerminalError {
+  return new TerminalError(
+    'data_loss',
+    `stream ${streams.ledger} was deleted, and the ledger of run ${runId} with it; restore the stream from a backup and resume, ` +
+      'or restart the coordinator, which makes an empty one, and start a new run',
+    { cause },
+  );
+}
+
+function decodeEntry(runId: string, { sequence, data }: TailMessage): LedgerEntry {
+  try {
+    return decodeMessage(LedgerEntrySchema, data);
+  } catch (cause) {
+    throw new TerminalError(
+      'data_loss',
+      `the ledger of run ${runId} is damaged: message ${sequence} of ${streams.ledger} is no entry ` +
+        `(${errorFrom(cause).message}); if it was never one, delete that message and resume, else start a new run`,
+      { cause, details: { sequence } },
+    );
+  }
+}
+
+/** A run's state, and the stream sequence of the last fact in it; 0 while there is none. */
+export interface Ledger {
+  readonly state: RunState;
+  readonly sequence: number;
+}
+
+export async function foldLedger(nats: Nats, runId: string, signal: AbortSignal): Promise<Ledger> {
   let state = newRunState(runId);
-  for await (const entry of readLedger(nats, runId, signal)) state = foldEntry(state, entry);
-  return state;
+  let sequence = 0;
+  for await (const read of readPositions(nats, runId, signal)) {
+    state = foldEntry(state, read.entry);
+    ({ sequence } = read);
+  }
+  return { state, sequence };
 }
 
 /** Runs that have a ledger. */
@@ -43,39 +106,88 @@ export async function ledgerRuns(nats: Nats): Promise<string[]> {
   return Object.keys(info.state.subjects ?? {}).map((subject) => subject.slice(prefix.length));
 }
 
-/** The one writer of a run's ledger: a fact is durable before the state knows it. */
+/**
+ * The writer of a run's ledger: a fact is durable before the state knows it.
+ *
+ * Each fact names the one that it follows, and the server refuses it when another one is there. So of two processes that
+ * both believe that they lead a run, the one that wrote last goes on, and the other cannot write ever again: its append
+ * throws `CancelledError`, and `refused` aborts.
+ */
 export interface LedgerWriter {
   readonly state: RunState;
   append(fact: FactInit): Promise<LedgerEntry>;
 }
 
-export function createLedgerWriter(nats: Nats, initial: RunState, now: () => number): LedgerWriter {
-  let state = initial;
+export interface FencedWriter extends LedgerWriter {
+  /** Aborts when somebody else has written to the ledger. */
+  readonly refused: AbortSignal;
+  /** Stream sequence of this writer's first fact: greater than that of every earlier leader of any run. 0 before. */
+  readonly epoch: number;
+  /** Looks whether somebody else has written; then throws as `append` does. */
+  verify(): Promise<void>;
+}
+
+export function createLedgerWriter(nats: Nats, initial: Ledger, now: () => number): FencedWriter {
+  let { state, sequence } = initial;
+  let epoch = 0;
   let tail: Promise<unknown> = Promise.resolve();
+  const refused = new AbortController();
+  // Part of message ids: what two writers append at the same place are two facts, and no repetition of one.
+  const session = nuid.next();
+
+  /** Another fact than ours is the newest one: somebody else's, unless there is none at all. */
+  async function refuse(): Promise<never> {
+    const newest = await newestFact(nats, state.runId, AbortSignal.timeout(appendTimeoutMs));
+    if (newest === undefined && sequence > 0) throw ledgerGone(state.runId);
+    const reason = new CancelledError('cancelled', `another coordinator leads run ${state.runId} by now`);
+    refused.abort(reason);
+    throw reason;
+  }
 
   async function append(fact: FactInit): Promise<LedgerEntry> {
+    throwIfCancelled(refused.signal);
     const entry = create(LedgerEntrySchema, { runId: state.runId, atMs: BigInt(now()), fact });
     // Refuse what could not be read back before it is written.
     const next = foldEntry(state, entry);
     if (next === state) return entry;
-    // Not aborted by a stop: the fact that the run was stopped has to be written too. The deadline bounds it.
-    await publishMessage(nats, subjects.ledger(state.runId), LedgerEntrySchema, entry, {
-      messageId: `${state.runId}:ledger:${state.entries}:${fact.case ?? ''}`,
-      signal: AbortSignal.timeout(appendTimeoutMs),
-      timeoutMs: appendTimeoutMs,
-    });
+    try {
+      // Not aborted by a stop: the fact that the run was stopped has to be written too. The deadline bounds it.
+      ({ sequence } = await publishMessage(nats, subjects.ledger(state.runId), LedgerEntrySchema, entry, {
+        messageId: `${state.runId}:ledger:${state.entries}:${session}`,
+        afterSequence: sequence,
+        signal: AbortSignal.timeout(appendTimeoutMs),
+        timeoutMs: appendTimeoutMs,
+      }));
+    } catch (thrown) {
+      if (isWrongSequence(thrown)) return await refuse();
+      const error = errorFrom(thrown);
+      throw error.code === 'not_found' ? ledgerGone(state.runId, error) : error;
+    }
+    if (epoch === 0) epoch = sequence;
     state = next;
     return entry;
+  }
+
+  function inOrder<T>(act: () => Promise<T>): Promise<T> {
+    const done = tail.then(act);
+    tail = done.catch(() => undefined);
+    return done;
   }
 
   return {
     get state() {
       return state;
     },
-    append(fact) {
-      const appended = tail.then(() => append(fact));
-      tail = appended.catch(() => undefined);
-      return appended;
+    get epoch() {
+      return epoch;
     },
+    refused: refused.signal,
+    append: (fact) => inOrder(() => append(fact)),
+    verify: () =>
+      inOrder(async () => {
+        throwIfCancelled(refused.signal);
+        const newest = await newestFact(nats, state.runId, AbortSignal.timeout(appendTimeoutMs));
+        if ((newest?.sequence ?? 0) !== sequence) await refuse();
+      }),
   };
 }

@@ -23,13 +23,16 @@ export interface RunState {
   readonly branch: Branch;
   /** Directory of the weights of the current version; empty while that is the model of the recipe. */
   readonly weightsPath: string;
-  /** A batch that is decided and not yet trained on. */
-  readonly formed: StepFormed | undefined;
+  /** Batches that are decided and not yet trained on, in order: at most `max_staleness` + 1. */
+  readonly formed: readonly StepFormed[];
   /** Decided batches that a learner may have to see again: those after the oldest of the last checkpoints. */
   readonly replayable: readonly StepFormed[];
   /** Steps (over the run) with a checkpoint, the newest few. */
   readonly checkpoints: readonly number[];
-  /** Groups of the step (until it is committed) or evaluation in progress, by id, in the order in which they were opened. */
+  /**
+   * Groups of the evaluation or of the steps in progress, by id, in the order in which they were opened. Those of a step
+   * leave when it is committed.
+   */
   readonly groups: ReadonlyMap<string, GroupRecord>;
   readonly entries: number;
   /** Time in state `running`, by the clocks that wrote the entries; for people. */
@@ -59,8 +62,8 @@ export interface StageState {
 export interface StepSummary {
   readonly step: number;
   readonly version: number;
+  /** All of them in the newest step; of earlier ones, those that decide when a stage ends. */
   readonly metrics: Readonly<Record<string, number>>;
-  readonly checkpointPath: string;
 }
 
 export interface Evaluation {
@@ -86,6 +89,11 @@ export function versionOf(state: RunState): number {
   return state.branch.baseVersion + (state.step - state.branch.baseStep);
 }
 
+/** Stage step whose batch is decided next: those before are trained, or wait for it. */
+export function nextStageStep(state: RunState): number {
+  return (currentStage(state)?.steps.length ?? 0) + state.formed.length;
+}
+
 export function currentStage(state: RunState): StageState | undefined {
   return state.stages.at(-1);
 }
@@ -104,7 +112,7 @@ export function newRunState(runId: string): RunState {
     step: 0,
     branch: { index: 0, baseStep: 0, baseVersion: 0 },
     weightsPath: '',
-    formed: undefined,
+    formed: [],
     replayable: [],
     checkpoints: [],
     groups: new Map(),

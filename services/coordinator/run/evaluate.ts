@@ -9,11 +9,11 @@ import { versionOf } from '../ledger/run-state.ts';
 import { evaluationMetrics, withRewards } from './evaluation-metrics.ts';
 import type { EvaluationMode } from './evaluation-metrics.ts';
 import { gatherGroups } from './gather-groups.ts';
-import type { GatherPlan } from './gather-groups.ts';
+import type { GatherPlan } from './gathering.ts';
 import { equalEvaluation } from './next-action.ts';
 import { stageLabel } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
-import { buildTask } from './task-builder.ts';
+import { buildTask } from '#shared/recipe/build-task.ts';
 
 export interface EvaluationRequest {
   readonly stage: StageRecipe;
@@ -103,8 +103,8 @@ function evaluationPlan(context: RunContext, request: EvaluationRequest, modes: 
       };
       return { groupId: groupIdOf(key), draw, question, taskIds: modes.map((_, index) => taskIdOf(key, index)) };
     },
-    wanted: (groups, openSamples) =>
-      Math.min(count - groups.length, Math.floor((recipe.fleet.max_open_rollouts - openSamples) / modes.length)),
+    wanted: (groups, load) =>
+      Math.min(count - groups.length, Math.floor((recipe.fleet.max_open_rollouts - load.openSamples) / modes.length)),
     task: (group, sample) =>
       buildTask(recipe, {
         runId: context.runId,
@@ -126,6 +126,7 @@ function evaluationPlan(context: RunContext, request: EvaluationRequest, modes: 
         advantage: 0,
         trajectorySequence: sample.result?.trajectorySequence ?? 0n,
         truncated: sample.result?.truncated ?? false,
+        cancelled: sample.cancelled,
       })),
     }),
     progress: (groups) => ({

@@ -1,5 +1,6 @@
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { wilsonInterval } from '#shared/domain/binomial-interval.ts';
+import { rewardList } from '#shared/rewards/reward-list.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
 
 export type EvaluationMode = 'sampled' | 'greedy';
@@ -19,6 +20,7 @@ const components = {
   format_ok: 'format',
   xml: 'xml',
 } as const;
+const metricNames = new Map<string, string>(Object.entries(components).map(([metric, scorer]) => [scorer, metric]));
 
 /**
  * `sampled.em`, `greedy.f1`, `sampled.hop2.em`, `greedy.em_low` … : means over the samples that came back, their number
@@ -54,8 +56,9 @@ export function withRewards(
     if (!key.endsWith('.n')) continue;
     const prefix = key.slice(0, -2);
     let reward = 0;
-    for (const [name, scorer] of Object.entries(components))
-      reward += rewards[scorer] * (metrics[`${prefix}.${name}`] ?? 0);
+    for (const { name, weight } of rewardList(rewards)) {
+      reward += weight * (metrics[`${prefix}.${metricNames.get(name) ?? name}`] ?? 0);
+    }
     weighted[`${prefix}.reward`] = reward;
   }
   return weighted;
@@ -68,6 +71,10 @@ function summarize(metrics: Record<string, number>, prefix: string, samples: rea
     n === 0 ? 0 : results.reduce((sum, result) => sum + value(result), 0) / n;
   for (const [name, scorer] of Object.entries(components)) {
     metrics[`${prefix}.${name}`] = mean((result) => result.rewards[scorer] ?? 0);
+  }
+  // Scorers that only some recipes name keep their own.
+  for (const scorer of new Set(results.flatMap((result) => Object.keys(result.rewards)))) {
+    if (!metricNames.has(scorer)) metrics[`${prefix}.${scorer}`] = mean((result) => result.rewards[scorer] ?? 0);
   }
   const interval = wilsonInterval(
     results.reduce((sum, result) => sum + ((result.rewards[components.em] ?? 0) >= 1 ? 1 : 0), 0),

@@ -98,6 +98,74 @@ describe('a collector', () => {
     expect(collector.openSamples()).toBe(0);
   });
 
+  it('names each task that nobody waits for any more, once', () => {
+    const collector = createGroupCollector({ ...policy, onDeadline: 'shrink' });
+    collector.add(plan('a', 3), 0);
+    collector.accept(good('a1'), 10);
+    expect(collector.takeAbandoned()).toEqual([]);
+    const [group] = collector.takeSettled(1000);
+    expect(collector.takeAbandoned().map(({ taskId }) => taskId)).toEqual(['a0', 'a2']);
+    expect(collector.takeAbandoned()).toEqual([]);
+    expect(group?.samples.map(({ cancelled }) => cancelled)).toEqual([true, false, true]);
+  });
+
+  it('cancels what was asked for as often as it may, without calling it given up on purpose', () => {
+    const collector = createGroupCollector({ ...policy, attempts: 1 });
+    collector.add(plan('a', 1), 0);
+    const [group] = collector.takeSettled(1000);
+    expect(collector.takeAbandoned().map(({ taskId }) => taskId)).toEqual(['a0']);
+    expect(group?.samples[0]?.cancelled).toBe(false);
+  });
+
+  describe('with stragglers', () => {
+    const hurried = { ...policy, groupMs: 100_000, stragglerAfter: 3 };
+    const almost = () => {
+      const collector = createGroupCollector(hurried);
+      collector.add(plan('a', 4), 0);
+      for (const [index, at] of [100, 200, 300].entries()) collector.accept(good(`a${index}`), at);
+      return collector;
+    };
+
+    it('asks for the last sample once more after a multiple of the median, and once only', () => {
+      const collector = almost();
+      expect(collector.nextDeadlineMs()).toBe(600);
+      expect(collector.takeDue(599)).toEqual([]);
+      expect(collector.takeDue(600).map(({ sample }) => [sample.taskId, sample.attempt])).toEqual([['a3', 1]]);
+      expect(collector.takeDue(10_000)).toEqual([]);
+    });
+
+    it.each([0, 1])('P1: takes the first answer, be it of attempt %i, and drops the other attempt', (attempt) => {
+      const collector = almost();
+      collector.takeDue(600);
+      expect(collector.accept(good('a3', attempt), 700)).toBe('counted');
+      expect(collector.accept(good('a3', 1 - attempt), 701)).toBe('redundant');
+      expect(collector.takeAbandoned().map(({ taskId }) => taskId)).toEqual(['a3']);
+      expect(collector.takeSettled(702)).toHaveLength(1);
+    });
+
+    it('waits while more than a few are missing', () => {
+      const collector = createGroupCollector(hurried);
+      collector.add(plan('a', 4), 0);
+      collector.accept(good('a0'), 100);
+      collector.accept(good('a1'), 100);
+      expect(collector.takeDue(50_000)).toEqual([]);
+    });
+  });
+
+  it('does not charge an attempt that the queue refused as known', () => {
+    const collector = createGroupCollector({ ...policy, attempts: 1 });
+    const group = collector.add(plan('a', 1), 0);
+    const [sample] = group.samples;
+    if (sample === undefined) throw new Error('no sample');
+    for (let known = 0; known < 3; known++) {
+      collector.skipAttempt(sample, 10);
+      expect(collector.takeDue(10)).toHaveLength(1);
+    }
+    expect(sample.attempt).toBe(3);
+    collector.accept(infra('a0', 3), 20);
+    expect(sample.state).toBe('absent');
+  });
+
   it('gives up everything when it is told to', () => {
     const collector = createGroupCollector(policy);
     collector.add(plan('a', 3), 0);

@@ -1,3 +1,4 @@
+import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Question } from '#proto/rollout/v1/task_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
@@ -17,6 +18,7 @@ export interface GroupPlan {
  *
  *     open --result--> done
  *       |  --infrastructure failure, attempts left--> waiting --askAtMs--> open (attempt + 1)
+ *       |  --straggler: its group waits for it alone--> waiting, the first answer of either attempt counts
  *       +--attempts used up, or deadline without retry--> absent
  */
 export interface Sample {
@@ -24,7 +26,15 @@ export interface Sample {
   readonly index: number;
   state: 'open' | 'waiting' | 'done' | 'absent';
   attempt: number;
+  /** The first attempt that counts against the budget: a resumed run asks anew. */
+  firstAttempt: number;
   askAtMs: number;
+  /** When its counted result came. */
+  answeredMs: number;
+  /** Where its newest attempt lies in TASKS, if this process published it. */
+  sequence: number | undefined;
+  /** Given up on purpose, not for failures. */
+  cancelled: boolean;
   result: RolloutResult | undefined;
 }
 
@@ -35,19 +45,23 @@ export interface Group {
   deadlineAtMs: number;
   /** Nothing is expected any more. */
   settledAtMs: number | undefined;
-  /** Its close is in the ledger. */
-  closed: boolean;
+  /** What its close in the ledger says; undefined while it has none. */
+  fate: GroupFate | undefined;
+  /** A straggler is asked for a second time once. */
+  hurried: boolean;
 }
 
 export interface CollectorPolicy {
   readonly onDeadline: 'retry' | 'shrink' | 'drop';
   readonly attempts: number;
   readonly groupMs: number;
-  /** Version whose samples are wanted, and how far behind one may be (P5). */
+  /** Version that is trained with the samples, and how far behind it one may have begun (P5). */
   readonly version: number;
   readonly maxStaleness: number;
   /** Wait before the second attempt; doubles with each further one, up to 30 s. */
   readonly retryAfterMs: number;
+  /** When the last eighth of a group takes this many times its median, it is asked for again elsewhere; undefined is never. */
+  readonly stragglerAfter?: number | undefined;
 }
 
 /** What became of a result. */
@@ -60,12 +74,16 @@ export interface GroupCollector {
   accept(result: RolloutResult, nowMs: number): Reception;
   /** Samples whose time to be asked (again) has come; they are `open` from now on. */
   takeDue(nowMs: number): { readonly group: Group; readonly sample: Sample }[];
-  /** Gives up the current attempt of an open sample and asks again, if attempts are left. */
+  /** The current attempt was asked before and can bring no result: asks for the next one, at no cost to the budget. */
   skipAttempt(sample: Sample, nowMs: number): void;
   /** Settles groups that are whole, and applies the policy to those that are past their deadline. */
   takeSettled(nowMs: number): Group[];
-  /** Gives up whatever is missing. */
+  /** Takes over a close that the ledger has already. */
+  settle(group: Group, fate: GroupFate, nowMs: number): void;
+  /** Gives up whatever is missing, on purpose. */
   giveUp(): void;
+  /** Samples whose tasks nobody waits for any more, once each. */
+  takeAbandoned(): Sample[];
   /** Samples that are published and unanswered. */
   openSamples(): number;
   /** When `takeDue` or `takeSettled` has something at the latest; Infinity when only a result can help. */
@@ -75,25 +93,58 @@ export interface GroupCollector {
 /** The groups of one step or evaluation. No I/O; time is given. */
 export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
   const groups: Group[] = [];
+  const live = new Set<Group>();
   const byTask = new Map<string, { group: Group; sample: Sample }>();
+  let abandoned: Sample[] = [];
 
   function askAgain(sample: Sample, nowMs: number): void {
-    if (sample.attempt + 1 >= policy.attempts) {
+    const failures = sample.attempt - sample.firstAttempt;
+    if (failures + 1 >= policy.attempts) {
       sample.state = 'absent';
       return;
     }
-    sample.askAtMs = nowMs + Math.min(30_000, policy.retryAfterMs * 2 ** sample.attempt);
+    sample.askAtMs = nowMs + Math.min(30_000, policy.retryAfterMs * 2 ** failures);
     sample.attempt += 1;
     sample.state = 'waiting';
   }
 
+  function cancel(sample: Sample): void {
+    if (!isMissing(sample)) return;
+    sample.state = 'absent';
+    sample.cancelled = true;
+    abandoned.push(sample);
+  }
+
   function applyDeadline(group: Group, nowMs: number): void {
-    const missing = group.samples.filter((sample) => sample.state === 'open' || sample.state === 'waiting');
-    for (const sample of missing) {
-      if (policy.onDeadline !== 'retry') sample.state = 'absent';
-      else askAgain(sample, nowMs);
+    for (const sample of group.samples.filter(isMissing)) {
+      if (policy.onDeadline !== 'retry') cancel(sample);
+      else {
+        askAgain(sample, nowMs);
+        if (sample.state === 'absent') abandoned.push(sample);
+      }
     }
     group.deadlineAtMs = nowMs + policy.groupMs;
+  }
+
+  /** When the missing samples of a group are late enough to be asked for a second time. */
+  function hurryAtMs(group: Group): number {
+    if (policy.stragglerAfter === undefined || group.hurried) return Infinity;
+    const times = group.samples.flatMap((sample) => (sample.state === 'done' ? [sample.answeredMs] : []));
+    const missing = group.samples.length - times.length;
+    if (missing > Math.max(1, Math.floor(group.samples.length / 8)) || times.length === 0) return Infinity;
+    const median = times.toSorted((a, b) => a - b)[Math.floor((times.length - 1) / 2)] ?? 0;
+    return group.openedAtMs + policy.stragglerAfter * (median - group.openedAtMs);
+  }
+
+  function hurry(group: Group, nowMs: number): void {
+    if (hurryAtMs(group) > nowMs) return;
+    group.hurried = true;
+    for (const sample of group.samples) {
+      if (sample.state !== 'open' || sample.attempt - sample.firstAttempt + 1 >= policy.attempts) continue;
+      sample.attempt += 1;
+      sample.state = 'waiting';
+      sample.askAtMs = nowMs;
+    }
   }
 
   return {
@@ -106,15 +157,21 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
           index,
           state: 'open',
           attempt: 0,
+          firstAttempt: 0,
           askAtMs: nowMs,
+          answeredMs: nowMs,
+          sequence: undefined,
+          cancelled: false,
           result: undefined,
         })),
         openedAtMs: nowMs,
         deadlineAtMs: nowMs + policy.groupMs,
         settledAtMs: undefined,
-        closed: false,
+        fate: undefined,
+        hurried: false,
       };
       groups.push(group);
+      live.add(group);
       for (const sample of group.samples) byTask.set(sample.taskId, { group, sample });
       return group;
     },
@@ -135,14 +192,18 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
         askAgain(sample, nowMs);
         return 'stale';
       }
+      // Its other attempt, if there is one, is of no use any more.
+      if (group.hurried && sample.attempt > sample.firstAttempt) abandoned.push(sample);
       sample.state = 'done';
+      sample.cancelled = false;
+      sample.answeredMs = nowMs;
       sample.result = result;
       return 'counted';
     },
     takeDue(nowMs) {
       const due: { group: Group; sample: Sample }[] = [];
-      for (const group of groups) {
-        if (group.settledAtMs !== undefined) continue;
+      for (const group of live) {
+        hurry(group, nowMs);
         for (const sample of group.samples) {
           if (sample.state !== 'waiting' || sample.askAtMs > nowMs) continue;
           sample.state = 'open';
@@ -152,43 +213,54 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
       return due;
     },
     skipAttempt(sample, nowMs) {
-      if (sample.state === 'open') askAgain(sample, nowMs);
+      if (sample.state !== 'open') return;
+      sample.attempt += 1;
+      sample.firstAttempt += 1;
+      sample.askAtMs = nowMs;
+      sample.state = 'waiting';
     },
     takeSettled(nowMs) {
       const settled: Group[] = [];
-      for (const group of groups) {
-        if (group.settledAtMs !== undefined) continue;
+      for (const group of live) {
         if (group.deadlineAtMs <= nowMs) applyDeadline(group, nowMs);
-        if (group.samples.every((sample) => sample.state === 'done' || sample.state === 'absent')) {
-          group.settledAtMs = nowMs;
-          settled.push(group);
-        }
+        if (group.samples.some(isMissing)) continue;
+        group.settledAtMs = nowMs;
+        live.delete(group);
+        settled.push(group);
       }
       return settled;
     },
+    settle(group, fate, nowMs) {
+      group.settledAtMs = nowMs;
+      group.fate = fate;
+      live.delete(group);
+    },
     giveUp() {
-      for (const group of groups) {
-        for (const sample of group.samples) if (sample.state !== 'done') sample.state = 'absent';
-      }
+      for (const group of live) for (const sample of group.samples) cancel(sample);
+    },
+    takeAbandoned() {
+      const taken = abandoned;
+      abandoned = [];
+      return taken;
     },
     openSamples() {
       let open = 0;
-      for (const group of groups) {
-        if (group.settledAtMs !== undefined) continue;
-        for (const sample of group.samples) if (sample.state === 'open' || sample.state === 'waiting') open += 1;
-      }
+      for (const group of live) for (const sample of group.samples) if (isMissing(sample)) open += 1;
       return open;
     },
     nextDeadlineMs() {
       let next = Infinity;
-      for (const group of groups) {
-        if (group.settledAtMs !== undefined) continue;
-        next = Math.min(next, group.deadlineAtMs);
+      for (const group of live) {
+        next = Math.min(next, group.deadlineAtMs, hurryAtMs(group));
         for (const sample of group.samples) if (sample.state === 'waiting') next = Math.min(next, sample.askAtMs);
       }
       return next;
     },
   };
+}
+
+function isMissing(sample: Sample): boolean {
+  return sample.state === 'open' || sample.state === 'waiting';
 }
 
 /** Infrastructure classes are 1..15, data classes from 16 on (result.proto). */

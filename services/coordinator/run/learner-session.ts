@@ -1,4 +1,4 @@
-import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { SampleOutcome, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { StepHeaderSchema, TrainStepRequestSchema, TrainStepResponse } from '#proto/learner/v1/learner_pb.ts';
 import type { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -34,8 +34,12 @@ export interface LearnerSessionOptions {
   readonly resolved: ResolvedRecipe;
   readonly trainTimeoutMs: number;
   readonly patience: Patience;
+  /** Fencing token of this leader; sent with every call. */
+  readonly epoch: number;
+  /** Both throw `CancelledError` when another coordinator leads the run; `verify` also asks the ledger. */
+  readonly leads: { confirm(): Promise<void>; verify(): Promise<void> };
   /** The payload of a trajectory, as it lies on its stream. */
-  trajectory(sequence: number): Promise<Uint8Array>;
+  trajectory(sample: SampleOutcome): Promise<Uint8Array>;
 }
 
 export function createLearnerSession(options: LearnerSessionOptions): LearnerSession {
@@ -44,19 +48,22 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
 
   async function openOnce(state: RunState, signal: AbortSignal): Promise<{ weightsPath: string; learnerStep: number }> {
     const { index, baseStep } = state.branch;
+    await options.leads.confirm();
     const opened = await client.openRun(
       {
         runId: options.runId,
         directory: branchDirectory(options.directory, index),
         modelPath: branchModel(options, index),
         seed: BigInt(resolved.recipe.seed),
-        resume: state.step > baseStep || state.formed !== undefined,
+        resume: state.step > baseStep || state.formed.length > 0,
         keepCheckpoints: resolved.recipe.checkpoints.keep,
+        epoch: BigInt(options.epoch),
       },
       { signal, timeoutMs: options.trainTimeoutMs },
     );
     const learnerStep = baseStep + Number(opened.step);
-    const newest = state.formed === undefined ? state.step : Number(state.formed.step);
+    // It may have applied the head of the queue without the answer having come back; never more.
+    const newest = state.step + Math.min(1, state.formed.length);
     if (learnerStep > newest) {
       throw new TerminalError(
         'data_loss',
@@ -81,7 +88,9 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
   async function send(state: RunState, formed: StepFormed, signal: AbortSignal): Promise<TrainStepResponse> {
     const stage = stageOf(resolved, formed.stage);
     const step = Number(formed.step) - state.branch.baseStep;
-    return client.trainStep(requests(stepHeader(resolved, options.runId, stage, formed, step), formed), {
+    await options.leads.confirm();
+    const header = { ...stepHeader(resolved, options.runId, stage, formed, step), epoch: BigInt(options.epoch) };
+    return client.trainStep(requests(header, formed), {
       signal,
       timeoutMs: options.trainTimeoutMs,
     });
@@ -94,7 +103,7 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
   ): AsyncGenerator<TrainStepInit, void, undefined> {
     yield { message: { case: 'header', value: header } };
     for (const sample of formed.samples) {
-      const trajectory = await options.trajectory(Number(sample.trajectorySequence));
+      const trajectory = await options.trajectory(sample);
       yield {
         message: { case: 'sample', value: { trajectory, advantage: sample.advantage, truncated: sample.truncated } },
       };
@@ -113,6 +122,8 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
           openBranch = undefined;
           const error = errorFrom(thrown);
           if (error.code !== 'failed_precondition' && error.code !== 'not_found') throw error;
+          // Refused, perhaps because a newer leader was there: then this one is over.
+          await options.leads.verify();
           throw new TransientError('unavailable', `the learner lost its place: ${error.message}`, { cause: error });
         }
       }),

@@ -50,15 +50,16 @@ function walk(
           value: { stage: action.stage.name, name: action.name, metrics: { 'sampled.em': 0.5 } },
         });
         break;
-      case 'gather':
-        seen.push(`gather ${action.stageStep}`);
-        add({
-          case: 'stepFormed',
-          value: { step: BigInt(state.step + 1), stage: action.stage.name, stageStep: action.stageStep },
-        });
-        break;
-      case 'train':
-        seen.push('train');
+      case 'work': {
+        const { stage, train, gather } = action;
+        // Everything that may be gathered comes in before the next step is trained.
+        if (gather.from < gather.before) {
+          seen.push(`gather ${gather.from}`);
+          const step = BigInt(state.step + state.formed.length + 1);
+          add({ case: 'stepFormed', value: { step, stage: stage.name, stageStep: gather.from } });
+          break;
+        }
+        seen.push(`train ${train?.stageStep}`);
         add({
           case: 'stepCommitted',
           value: {
@@ -69,6 +70,7 @@ function walk(
           },
         });
         break;
+      }
       case 'finish-stage':
         seen.push(`finish: ${action.reason}`);
         add({ case: 'stageFinished', value: { stage: action.stage.name, reason: action.reason } });
@@ -96,15 +98,15 @@ describe('the course of a run', () => {
       'evaluate before at 100',
       'evaluate baseline at 200',
       'gather 0',
-      'train',
+      'train 0',
       'gather 1',
-      'train',
+      'train 1',
       'finish: steps',
       'evaluate after at 100',
       'enter two',
       'evaluate before at 200',
       'gather 0',
-      'train',
+      'train 0',
       'finish: steps',
       'evaluate after at 200',
       'finished',
@@ -132,6 +134,30 @@ stages:
     ]);
   });
 
+  it('evaluates anew for a stage that has other scorers or settings, whose components nobody has measured', () => {
+    const evaluations = (second: string) =>
+      walk(
+        parseRecipe(
+          `
+name: test
+model: { path: m }
+data: { world: {} }
+stages:
+  - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { numeric: { weight: 1, relative_tolerance: 0.1 } }, until: { steps: 0 } }
+  - { name: two, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: ${second}, until: { steps: 0 } }
+`,
+          'test.yaml',
+        ),
+      ).filter((action) => action.startsWith('evaluate'));
+    const once = ['evaluate before at 100'];
+    expect(evaluations('{ numeric: { weight: 2, relative_tolerance: 0.1 } }')).toEqual(once);
+    expect(evaluations('{ numeric: { weight: 1, relative_tolerance: 0.2 } }')).toEqual([
+      ...once,
+      'evaluate baseline at 100',
+    ]);
+    expect(evaluations('{ exact_match: 1 }')).toEqual([...once, 'evaluate baseline at 100']);
+  });
+
   it('evaluates inside a stage when asked to, but not at its end', () => {
     const during = walk(recipeOf('{ steps: 4 }', '', 2)).filter((action) => action.includes('step-'));
     expect(during).toEqual(['evaluate step-2 at 100']);
@@ -145,6 +171,51 @@ stages:
     );
     expect(ends('{ steps: 9, budget: { minutes: 1 } }')).toBe('finish: budget');
     expect(ends('{ steps: 9, budget: { rollouts: 25 } }')).toBe('finish: budget');
+  });
+
+  it('P5: gathers as many steps ahead as staleness allows, and none across an evaluation or the end', () => {
+    const works = (until: string, extra: string, evalEvery = 0) =>
+      walk(recipeOf(until, extra, evalEvery))
+        .slice(3)
+        .filter((action) => /gather|train|step-/.test(action));
+    expect(works('{ steps: 4 }', ', max_staleness: 1').slice(0, 8)).toEqual([
+      'gather 0',
+      'gather 1',
+      'train 0',
+      'gather 2',
+      'train 1',
+      'gather 3',
+      'train 2',
+      'train 3',
+    ]);
+    expect(works('{ steps: 4 }', ', max_staleness: 3', 2).slice(0, 9)).toEqual([
+      'gather 0',
+      'gather 1',
+      'train 0',
+      'train 1',
+      'evaluate step-2 at 100',
+      'gather 2',
+      'gather 3',
+      'train 2',
+      'train 3',
+    ]);
+  });
+
+  it('trains on what is decided when a budget ends the stage, gathers nothing more, and stays at the end', () => {
+    const until = '{ steps: 9, plateau: { window_steps: 1, min_delta: 0.1 } }';
+    // The second step brings the end; the third, which was decided before, would take it back.
+    const seen = walk(recipeOf(until, ', max_staleness: 1'), undefined, [0.5, 0.5, 1]);
+    const stage = seen.slice(3, seen.indexOf('enter two'));
+    expect(stage).toEqual([
+      'gather 0',
+      'gather 1',
+      'train 0',
+      'gather 2',
+      'train 1',
+      'train 2',
+      'finish: plateau',
+      'evaluate after at 100',
+    ]);
   });
 
   it('follows what a gate decided', () => {

@@ -1,7 +1,8 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { scorersKey } from '#shared/rewards/reward-list.ts';
 import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
-import { currentStage } from '../ledger/run-state.ts';
+import { currentStage, nextStageStep } from '../ledger/run-state.ts';
 import type { RunState, StageState } from '../ledger/run-state.ts';
 import { rlStage } from '../stages/rl-stage.ts';
 import type { StageKind } from '../stages/stage-kind.ts';
@@ -18,8 +19,14 @@ export type Action =
       readonly index: number;
       readonly round: number;
     }
-  | { readonly kind: 'gather'; readonly stage: StageRecipe; readonly entered: StageState; readonly stageStep: number }
-  | { readonly kind: 'train'; readonly stage: StageRecipe; readonly entered: StageState; readonly formed: StepFormed }
+  /** Both at the same time: train on the oldest decided batch, and gather those of the stage steps from..before. */
+  | {
+      readonly kind: 'work';
+      readonly stage: StageRecipe;
+      readonly entered: StageState;
+      readonly train: StepFormed | undefined;
+      readonly gather: { readonly from: number; readonly before: number };
+    }
   | {
       readonly kind: 'finish-stage';
       readonly stage: StageRecipe;
@@ -46,17 +53,17 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   });
   const has = (name: string) => entered.evaluations.some((evaluation) => evaluation.name === name);
 
-  if (state.formed !== undefined) return { kind: 'train', stage, entered, formed: state.formed };
   if (entered.finished === undefined) {
+    const [train] = state.formed;
     if (!has('before')) return evaluate('before');
-    if (state.baseline === undefined && state.step === 0 && state.branch.index === 0) {
+    if (state.baseline === undefined && state.step === 0 && state.formed.length === 0 && state.branch.index === 0) {
       const index = recipe.stages.length - 1;
       return { kind: 'evaluate', name: 'baseline', stage: stageAt(recipe, index), index, round: 0 };
     }
-    const next = stageKinds[stage.kind].decide(stage, entered, recipe.eval.every_steps);
+    const next = stageKinds[stage.kind].decide(stage, entered, state.formed.length, recipe.eval.every_steps);
     switch (next.kind) {
-      case 'gather':
-        return { kind: 'gather', stage, entered, stageStep: next.stageStep };
+      case 'work':
+        return { kind: 'work', stage, entered, train, gather: { from: nextStageStep(state), before: next.before } };
       case 'evaluate':
         return evaluate(next.name);
       case 'finish':
@@ -78,7 +85,7 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
 }
 
 /**
- * An earlier evaluation that answers this one: the same policy version at the same limits. Between two stages of equal
+ * An earlier evaluation that answers this one: the same policy version and scorers at the same limits. Between two stages of equal
  * limits, `after` of the first is `before` of the second.
  */
 export function equalEvaluation(
@@ -92,8 +99,13 @@ export function equalEvaluation(
     ...(state.baseline === undefined ? [] : [state.baseline]),
   ];
   return all.findLast((known) => {
-    const limits = recipe.stages.find((candidate) => candidate.name === known.stage)?.limits;
-    return known.version === version && JSON.stringify(limits) === JSON.stringify(stage.limits);
+    const of = recipe.stages.find((candidate) => candidate.name === known.stage);
+    return (
+      of !== undefined &&
+      known.version === version &&
+      JSON.stringify(of.limits) === JSON.stringify(stage.limits) &&
+      scorersKey(of.rewards) === scorersKey(stage.rewards)
+    );
   })?.metrics;
 }
 

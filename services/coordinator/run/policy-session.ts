@@ -9,14 +9,43 @@ export type PolicyClient = GrpcClient<typeof PolicyService>;
 export interface PolicySession {
   /** Returns when every engine serves `version`. */
   load(version: number, weightsPath: string, signal: AbortSignal): Promise<void>;
+  /** What the engines serve now. `weightsPath` is empty while those are the weights that they were started with. */
+  served(signal: AbortSignal): Promise<{ readonly version: number; readonly weightsPath: string }>;
+  /** Returns when every engine serves `version` or a newer one. */
+  reach(version: number, weightsPath: string, signal: AbortSignal): Promise<void>;
 }
 
-export function createPolicySession(client: PolicyClient, timeoutMs: number, patience: Patience): PolicySession {
+export interface PolicySessionOptions {
+  readonly client: PolicyClient;
+  readonly timeoutMs: number;
+  readonly patience: Patience;
+  /** Fencing token of this leader; sent with every call. */
+  readonly epoch: number;
+  /** Throws `CancelledError` when another coordinator leads the run. */
+  confirm(): Promise<void>;
+}
+
+export function createPolicySession(options: PolicySessionOptions): PolicySession {
+  const { client, timeoutMs, patience } = options;
+  const epoch = BigInt(options.epoch);
+  async function load(version: number, weightsPath: string, signal: AbortSignal): Promise<void> {
+    await options.confirm();
+    await client.loadVersion({ version: BigInt(version), weightsPath, epoch }, { signal, timeoutMs });
+  }
   return {
+    served: (signal) =>
+      waitPatiently(patience, signal, async () => {
+        const { version, weightsPath } = await client.describe({}, { signal, timeoutMs });
+        return { version: Number(version), weightsPath };
+      }),
     async load(version, weightsPath, signal) {
-      await waitPatiently(patience, signal, () =>
-        client.loadVersion({ version: BigInt(version), weightsPath }, { signal, timeoutMs }),
-      );
+      await waitPatiently(patience, signal, () => load(version, weightsPath, signal));
+    },
+    async reach(version, weightsPath, signal) {
+      await waitPatiently(patience, signal, async () => {
+        const { version: served } = await client.describe({}, { signal, timeoutMs });
+        if (Number(served) <= version) await load(version, weightsPath, signal);
+      });
     },
   };
 }

@@ -1,4 +1,5 @@
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { Gathering } from './gathering.ts';
 
 /** What a run is doing right now; not durable. */
 export interface Progress {
@@ -7,6 +8,10 @@ export interface Progress {
   readonly expected: number;
   /** What it waits for, when it waits for something unusual. */
   readonly message: string;
+  /** What has taken longer than it should, see `watchOverdue`; else empty. */
+  readonly overdue: string;
+  /** What is gathered at the moment. */
+  readonly gatherings: () => Iterable<Gathering>;
 }
 
 export interface ProgressBoard {
@@ -16,8 +21,17 @@ export interface ProgressBoard {
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
 }
 
+export const noGatherings: Progress['gatherings'] = () => [];
+
 export function createProgressBoard(): ProgressBoard {
-  let current: Progress = { phase: Phase.UNSPECIFIED, done: 0, expected: 0, message: '' };
+  let current: Progress = {
+    phase: Phase.UNSPECIFIED,
+    done: 0,
+    expected: 0,
+    message: '',
+    overdue: '',
+    gatherings: noGatherings,
+  };
   const waiting = new Set<() => void>();
   return {
     get current() {

@@ -1,11 +1,12 @@
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { throwIfCancelled } from '#shared/errors.ts';
+import { errorFrom, throwIfCancelled } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
+import type { TailMessage } from '#shared/nats/messages.ts';
+import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
-import { findMessage } from './find-message.ts';
+import { findMessage } from '#shared/nats/find-message.ts';
 
 /** The results of a run, from its first one on, in the order of the stream. Pulled, so nothing piles up here (P6). */
 export interface ResultIntake extends AsyncDisposable {
@@ -20,7 +21,7 @@ export interface ResultIntake extends AsyncDisposable {
 export function startResultIntake(nats: Nats, runId: string, log: Logger): ResultIntake {
   const subject = subjects.result(runId);
   const stop = new AbortController();
-  const messages = tailStream(nats, streams.results, subject, { signal: stop.signal })[Symbol.asyncIterator]();
+  const messages = followForEver(nats, subject, stop.signal, log);
   let pending: ReturnType<typeof messages.next> | undefined;
   let position = 0;
 
@@ -51,6 +52,26 @@ export function startResultIntake(nats: Nats, runId: string, log: Logger): Resul
       await messages.return?.(undefined);
     },
   };
+}
+
+/** A stream that is deleted under us is made again: what it held and was not read is asked again at its group's deadline. */
+async function* followForEver(
+  nats: Nats,
+  subject: string,
+  signal: AbortSignal,
+  log: Logger,
+): AsyncGenerator<TailMessage, void, void> {
+  while (!signal.aborted) {
+    try {
+      yield* tailStream(nats, streams.results, subject, { signal });
+      return;
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (error.code !== 'not_found') throw error;
+      log.error({ err: error }, 'the results are gone; their stream is made again');
+      await ensureStreams(nats);
+    }
+  }
 }
 
 /** A record that cannot be read is skipped and logged: its task counts as missing and is asked again at its deadline. */

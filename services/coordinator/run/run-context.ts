@@ -30,6 +30,8 @@ export interface RunContext {
   readonly progress: ProgressBoard;
   readonly events: CoordinatorEvents;
   readonly log: Logger;
+  /** Throws when another coordinator leads the run. */
+  confirmLead(): Promise<void>;
   /** Monotonic, in milliseconds. */
   now(): number;
   /** Stop now. */

@@ -1,19 +1,21 @@
 import { cp, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
+import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { decideGate } from '#shared/domain/gate.ts';
 import { throwIfCancelled } from '#shared/errors.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
-import { versionOf } from '../ledger/run-state.ts';
+import { currentStage, versionOf } from '../ledger/run-state.ts';
 import type { StageState } from '../ledger/run-state.ts';
+import { closeSurplusGroups } from './close-surplus.ts';
 import { evaluate } from './evaluate.ts';
-import { gatherBatch } from './gather-batch.ts';
-import type { BatchMetrics } from './gather-batch.ts';
 import { nextAction } from './next-action.ts';
+import { runPipeline } from './pipeline.ts';
 import { branchDirectory, branchModel, currentWeights } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
-import { trainStep } from './train-step.ts';
 
 export type RunEnd = { readonly life: 'finished' | 'failed' | 'stopped'; readonly message: string };
+
+const stopped: RunEnd = { life: 'stopped', message: 'stopped on request; it can be resumed' };
 
 /**
  * Walks a run from wherever its ledger says it is to its end, or until it is asked to stop. Each round asks `nextAction`
@@ -21,13 +23,11 @@ export type RunEnd = { readonly life: 'finished' | 'failed' | 'stopped'; readonl
  */
 export async function runLoop(context: RunContext, summarize: () => Promise<void>): Promise<RunEnd> {
   await synchronize(context);
-  let batch: BatchMetrics | undefined;
   for (;;) {
     throwIfCancelled(context.signal);
     const action = nextAction(context.recipe, context.ledger.state);
     // A batch that is decided is trained on first: that is the end of the step.
-    if (context.stopSignal.aborted && action.kind !== 'train')
-      return { life: 'stopped', message: 'stopped on request; it can be resumed' };
+    if (context.stopSignal.aborted && !(action.kind === 'work' && action.train !== undefined)) return stopped;
     switch (action.kind) {
       case 'enter':
         await enterStage(context, action.stage, action.index);
@@ -37,22 +37,21 @@ export async function runLoop(context: RunContext, summarize: () => Promise<void
         await evaluate(context, { stage: action.stage, round: action.round, name: action.name, stageStep });
         break;
       }
-      case 'gather':
-        batch = await gatherBatch(context, action.stage, action.entered, action.stageStep);
-        if (batch === undefined) await finishStage(context, action.stage, action.entered, 'plateau');
+      case 'work': {
+        const end = await runPipeline(context);
+        if (end === 'stopped') return stopped;
+        if (end === 'exhausted') await finishStage(context, action.stage, 'plateau');
         break;
-      case 'train':
-        await trainStep(context, action.stage, action.entered, action.formed, batch);
-        batch = undefined;
-        break;
+      }
       case 'finish-stage':
-        await finishStage(context, action.stage, action.entered, action.reason);
+        await finishStage(context, action.stage, action.reason);
         break;
       case 'gate':
         await decide(context, action.stage, action.entered);
         await summarize();
         break;
       case 'end':
+        await context.publisher.clear(context.signal);
         return { life: action.life, message: action.message };
     }
     if (action.kind === 'evaluate') await summarize();
@@ -62,16 +61,30 @@ export async function runLoop(context: RunContext, summarize: () => Promise<void
 /** Brings learner and policy to the version of the ledger. */
 async function synchronize(context: RunContext): Promise<void> {
   const { state } = context.ledger;
-  context.progress.update({ message: 'waiting for the learner' });
+  context.progress.update({ phase: Phase.OPEN, message: 'waiting for the learner' });
   const { weightsPath, learnerStep } = await context.learner.open(state, context.signal);
   context.log.info({ learnerStep, step: state.step }, 'the learner is open');
-  // A decided step is trained on next, and brings its own version; the policy may have that one already.
-  if (state.formed === undefined) {
-    context.progress.update({ message: 'waiting for the policy' });
-    const weights = state.step > state.branch.baseStep ? weightsPath : currentWeights(context, state);
-    await context.policy.load(versionOf(state), weights, context.signal);
-  }
+  context.progress.update({ phase: Phase.LOAD, message: 'waiting for the policy' });
+  const weights = state.step > state.branch.baseStep ? weightsPath : currentWeights(context, state);
+  await passOtherRuns(context, weights);
+  const version = versionOf(context.ledger.state);
+  if (state.formed.length === 0) await context.policy.load(version, weights, context.signal);
+  // A decided step is trained on next and brings its own version, which the policy may have already. Rollouts that begin
+  // before need one that is not older than the ledger's.
+  else await context.policy.reach(version, weights, context.signal);
   context.progress.update({ message: '' });
+}
+
+/** Engines refuse older versions, and those of another run that a fleet drove before may be newer than ours. */
+async function passOtherRuns(context: RunContext, weights: string): Promise<void> {
+  const served = await context.policy.served(context.signal);
+  const version = versionOf(context.ledger.state);
+  const isOurs = served.weightsPath.startsWith(join(context.directory, sep));
+  const isSame = served.version === version && (served.weightsPath === '' || served.weightsPath === weights);
+  if (isOurs || isSame || served.version < version) return;
+  const by = served.version + 1 - version;
+  context.log.info({ served, version, by }, 'the engines served another run; versions go on above its last');
+  await context.ledger.append({ case: 'versionsMoved', value: { by: BigInt(by) } });
 }
 
 async function enterStage(context: RunContext, stage: StageRecipe, index: number): Promise<void> {
@@ -84,17 +97,11 @@ async function enterStage(context: RunContext, stage: StageRecipe, index: number
   await context.ledger.append({ case: 'stageEntered', value: { stage: stage.name, stageIndex: index } });
 }
 
-async function finishStage(
-  context: RunContext,
-  stage: StageRecipe,
-  entered: StageState,
-  reason: string,
-): Promise<void> {
-  await context.ledger.append({
-    case: 'stageFinished',
-    value: { stage: stage.name, steps: entered.steps.length, reason },
-  });
-  context.log.info({ stage: stage.name, steps: entered.steps.length, reason }, 'the stage is over');
+async function finishStage(context: RunContext, stage: StageRecipe, reason: string): Promise<void> {
+  await closeSurplusGroups(context);
+  const steps = currentStage(context.ledger.state)?.steps.length ?? 0;
+  await context.ledger.append({ case: 'stageFinished', value: { stage: stage.name, steps, reason } });
+  context.log.info({ stage: stage.name, steps, reason }, 'the stage is over');
 }
 
 async function decide(context: RunContext, stage: StageRecipe, entered: StageState): Promise<void> {

@@ -1,10 +1,11 @@
 import { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { Nats } from '#shared/nats/connect.ts';
-import { decodeMessage, publishMessage } from '#shared/nats/messages.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
+import { publishMessage } from '#shared/nats/messages.ts';
+import type { Published } from '#shared/nats/messages.ts';
+import { clearQueue, queuedTasks } from '#shared/nats/queued-tasks.ts';
+import { subjects } from '#shared/nats/streams.ts';
 import { withSpan } from '#shared/telemetry/tracing.ts';
-import { findMessage } from './find-message.ts';
-import type { TaskInit } from './task-builder.ts';
+import type { TaskInit } from '#shared/recipe/build-task.ts';
 
 /** Long enough for a NATS server that restarts. */
 const publishTimeoutMs = 120_000;
@@ -14,9 +15,11 @@ export interface TaskPublisher {
    * Puts a task on the work queue. The message id is run, task and attempt, so that a repeated publish within the
    * server's window is one message; `duplicate` says that it was.
    */
-  publish(task: TaskInit, purpose: Purpose, signal: AbortSignal): Promise<{ readonly duplicate: boolean }>;
+  publish(task: TaskInit, purpose: Purpose, signal: AbortSignal): Promise<Published>;
   /** Tasks of the run that wait or run now: id -> newest attempt. At most as many as are open. */
   outstanding(signal: AbortSignal): Promise<Map<string, number>>;
+  /** Removes whatever the run has left in the queue. For the end of a run: nobody waits for it. */
+  clear(signal: AbortSignal): Promise<void>;
 }
 
 export function createTaskPublisher(nats: Nats, runId: string): TaskPublisher {
@@ -31,22 +34,11 @@ export function createTaskPublisher(nats: Nats, runId: string): TaskPublisher {
     },
     async outstanding(signal) {
       const found = new Map<string, number>();
-      for (const purpose of ['train', 'eval'] as const) {
-        let sequence = 1;
-        for (;;) {
-          const message = await findMessage(
-            nats,
-            streams.tasks,
-            { seq: sequence, next_by_subj: subjects.task(runId, purpose) },
-            signal,
-          );
-          if (message === undefined) break;
-          const task = decodeMessage(RolloutTaskSchema, message.data);
-          found.set(task.taskId, Math.max(found.get(task.taskId) ?? 0, task.attempt));
-          sequence = message.sequence + 1;
-        }
+      for await (const { task } of queuedTasks(nats, runId, signal)) {
+        found.set(task.taskId, Math.max(found.get(task.taskId) ?? 0, task.attempt));
       }
       return found;
     },
+    clear: (signal) => clearQueue(nats, runId, signal),
   };
 }

@@ -5,7 +5,7 @@ import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose, QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import type { Group } from './group-collector.ts';
-import { buildTask } from './task-builder.ts';
+import { buildTask } from '#shared/recipe/build-task.ts';
 import { closeTrainingGroup } from './training-plan.ts';
 
 const recipeWith = (extra: string) =>
@@ -39,7 +39,11 @@ function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Gro
       index,
       state: reward === undefined ? 'absent' : 'done',
       attempt: 0,
+      firstAttempt: 0,
       askAtMs: 0,
+      answeredMs: 0,
+      sequence: undefined,
+      cancelled: false,
       result:
         reward === undefined
           ? undefined
@@ -54,7 +58,8 @@ function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Gro
     openedAtMs: 0,
     deadlineAtMs: 1,
     settledAtMs: 1,
-    closed: false,
+    fate: undefined,
+    hurried: false,
   };
 }
 
@@ -120,7 +125,7 @@ describe('a task', () => {
       rolloutTimeoutMs: 120_000,
     });
     expect(task.sampling).toEqual({ temperature: 1, topP: 1, topK: 0, maxNewTokens: 10, seed: 0x1000_0000_0000_0000n });
-    expect(task.rewards).toContainEqual({ name: 'xml', weight: 0.5 });
+    expect(task.rewards).toContainEqual({ name: 'xml', weight: 0.5, settingsJson: '' });
     expect(JSON.parse(task.environmentOptionsJson ?? '')).toEqual({
       promptTemplate: '{question}',
       topK: 3,

@@ -10,13 +10,13 @@ import { createPromptSampler } from '#shared/domain/prompt-sampler.ts';
 import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
 import type { GroupKey } from '#shared/domain/task-ids.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
-import { versionOf } from '../ledger/run-state.ts';
 import type { StageState } from '../ledger/run-state.ts';
-import type { GatherPlan } from './gather-groups.ts';
+import { createFailureTally } from './failure-budget.ts';
+import type { GatherPlan } from './gathering.ts';
 import type { Group, Sample } from './group-collector.ts';
 import { stageLabel } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
-import { buildTask } from './task-builder.ts';
+import { buildTask } from '#shared/recipe/build-task.ts';
 
 type Outcome = MessageInitShape<typeof SampleOutcomeSchema>;
 
@@ -39,11 +39,6 @@ export function trainingPlan(
   const prompts = sampler('prompt');
   const replacements = sampler('replacement');
   const most = batchGroups * batches;
-  const version = versionOf(context.ledger.state);
-  // The fate of a group is decided once, at its close; this is what the ledger holds or is about to.
-  const fates = new Map<string, GroupFate>();
-  for (const [groupId, record] of context.ledger.state.groups)
-    if (record.closed !== undefined) fates.set(groupId, record.closed.fate);
 
   return {
     stage,
@@ -54,10 +49,12 @@ export function trainingPlan(
       onDeadline: stage.groups.on_deadline,
       attempts: stage.groups.attempts,
       groupMs: stage.deadlines.group_ms,
-      version,
+      version: entered.entryVersion + stageStep,
       maxStaleness: stage.max_staleness,
       retryAfterMs: 1000,
+      stragglerAfter: stage.groups.straggler_after,
     },
+    failures: createFailureTally(stage, stageStep),
     deadlineMs: stage.deadlines.step_ms,
     planAt(draw) {
       if (draw >= most) return undefined;
@@ -82,18 +79,18 @@ export function trainingPlan(
         taskIds: Array.from({ length: groupSize }, (_, index) => taskIdOf(key, index)),
       };
     },
-    wanted(groups, openSamples) {
-      const kept = groups.filter((group) => group.closed && isKept(fates.get(group.plan.groupId))).length;
-      const running = groups.filter((group) => !group.closed).length;
+    wanted(groups, load) {
+      const kept = groups.filter((group) => isKept(group.fate)).length;
+      const running = groups.filter((group) => group.fate === undefined).length;
       const capacity = rolloutCapacity({
-        maxConcurrent: Math.floor((recipe.fleet.max_open_rollouts - openSamples) / groupSize) + running,
-        running,
-        accepted: kept,
+        maxConcurrent: Math.floor((recipe.fleet.max_open_rollouts - load.openSamples) / groupSize) + load.running,
+        running: load.running,
+        accepted: load.accepted,
         maxStaleness: stage.max_staleness,
-        version: 0,
+        version: load.version,
         batch: batchGroups,
       });
-      return Math.min(capacity, most - groups.length);
+      return Math.min(batchGroups - kept - running, capacity, most - groups.length);
     },
     task: (group: Group, sample: Sample) =>
       buildTask(recipe, {
@@ -107,11 +104,7 @@ export function trainingPlan(
         purpose: Purpose.TRAIN,
         mode: 'train',
       }),
-    close(group) {
-      const closed = closeTrainingGroup(stage, group);
-      fates.set(group.plan.groupId, closed.fate);
-      return closed;
-    },
+    close: (group) => closeTrainingGroup(stage, group),
     progress(groups) {
       const size = groupSize * Math.max(batchGroups, groups.length);
       return {
@@ -159,6 +152,7 @@ export function closeTrainingGroup(
       advantage: isKept(fate) ? (advantages.get(sample.taskId) ?? 0) : 0,
       trajectorySequence: sample.result?.trajectorySequence ?? 0n,
       truncated: sample.result?.truncated ?? false,
+      cancelled: sample.cancelled,
     };
   });
   return { groupId: group.plan.groupId, fate, samples };

@@ -1,94 +1,132 @@
 import type { SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { readLease } from '#shared/nats/lease.ts';
+import type { LeaseView } from '#shared/nats/lease.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { foldLedger, ledgerRuns } from '../ledger/ledger-stream.ts';
-import type { RunState } from '../ledger/run-state.ts';
+import { askLeader } from './ask-leader.ts';
 import { runStatus } from './run-status.ts';
 import type { RunStatusInit } from './run-status.ts';
 import { startRun } from './start-run.ts';
 import type { DrivenRun, RunDependencies } from './start-run.ts';
+import { hasSuccessor } from './successors.ts';
 
-/** Runs that this process drives, and those that only their ledgers know. */
+/** Runs that this process drives, those that another coordinator drives, and those that only their ledgers know. */
 export interface RunRegistry {
   submit(request: SubmitRunRequest, signal: AbortSignal): Promise<string>;
+  /** Takes over a run that nobody leads. False when there is nothing to take over, or no room for it. */
+  adopt(runId: string, fromEarlierSelf: boolean, signal: AbortSignal): Promise<boolean>;
   status(runId: string, signal: AbortSignal): Promise<RunStatusInit>;
   list(signal: AbortSignal): Promise<RunStatusInit[]>;
   driven(runId: string): DrivenRun | undefined;
-  /** Stops every run now and waits until their ends are written. */
-  stopAll(): Promise<void>;
+  /** Ids of the runs that are driven or being started here. */
+  own(): readonly string[];
+  /** The other coordinator that leads a run. */
+  leader(runId: string, signal: AbortSignal): Promise<LeaseView | undefined>;
+  /** Leaves every run to another coordinator of the fleet; without one stops them now. Waits until that is done. */
+  leaveAll(): Promise<void>;
 }
 
 const runIdPattern = /^[a-z0-9-]{1,64}$/;
 const listedRuns = 256;
 
 export function createRunRegistry(deps: RunDependencies): RunRegistry {
+  const { nats, config, running } = deps;
   const runs = new Map<string, DrivenRun>();
   const starting = new Set<string>();
+  const own = () => [...runs.keys(), ...starting];
 
-  async function stored(runId: string, signal: AbortSignal): Promise<RunStatusInit> {
-    const state = await foldLedger(deps.nats, runId, signal);
-    if (state.life === 'new') throw unknownRun(runId);
-    return runStatus({ state, recipe: recipeOf(state), progress: undefined, sinceLastEntryMs: 0 });
+  async function leader(runId: string, signal: AbortSignal): Promise<LeaseView | undefined> {
+    const lease = await readLease(nats, runId, signal);
+    // At our own address: left behind by an earlier process.
+    return lease === undefined || lease.address === deps.self.address ? undefined : lease;
   }
 
   async function status(runId: string, signal: AbortSignal): Promise<RunStatusInit> {
     const run = runs.get(checkRunId(runId));
-    if (run === undefined) return stored(runId, signal);
-    return runStatus({
-      state: run.state,
-      recipe: run.recipe,
-      progress: run.progress,
-      sinceLastEntryMs: run.sinceLastEntryMs(),
-    });
+    if (run !== undefined) {
+      const { state, recipe, progress } = run;
+      return runStatus({ state, recipe, progress, sinceLastEntryMs: run.sinceLastEntryMs(), led: true });
+    }
+    const lease = starting.has(runId) ? undefined : await leader(runId, signal);
+    const told = lease && (await askLeader(lease, signal, (client, call) => client.getRun({ runId }, call)));
+    if (told !== undefined && told.state !== Life.INTERRUPTED) return told;
+    const { state } = await foldLedger(nats, runId, signal);
+    if (state.life === 'new') throw unknownRun(runId);
+    const { recipe } = parseResolvedRecipe(state.recipeJson);
+    const led = lease !== undefined || starting.has(runId);
+    return runStatus({ state, recipe, progress: undefined, sinceLastEntryMs: 0, led });
+  }
+
+  /** Never rejects; afterwards the ledger answers for the run. */
+  async function keep(run: DrivenRun): Promise<void> {
+    runs.set(run.runId, run);
+    deps.events.runs(runs.size);
+    await run.ended;
+    runs.delete(run.runId);
+    deps.events.runs(runs.size);
+    run.board.update({});
   }
 
   return {
     async submit(request, signal) {
       const runId = checkRunId(request.runId);
-      if (runs.has(runId) || starting.has(runId)) {
+      if (own().includes(runId)) {
         throw new TerminalError('already_exists', `run_id: '${runId}' is running; stop it first, or choose another id`);
-      }
-      const busy = runs.size + starting.size;
-      if (busy >= deps.config.maxRuns) {
-        const names = [...runs.keys(), ...starting].join(', ');
-        throw new TerminalError(
-          'failed_precondition',
-          `this coordinator drives ${busy} of at most ${deps.config.maxRuns} runs (${names}); wait for it or stop it`,
-        );
       }
       starting.add(runId);
       try {
-        const run = await startRun(deps, request, signal);
-        runs.set(runId, run);
-        deps.events.runs(runs.size);
-        // Never rejects; afterwards the ledger answers for the run.
-        void run.ended.then(() => {
-          runs.delete(runId);
-          deps.events.runs(runs.size);
-          run.board.update({});
-        });
+        const others = new Set([...own(), ...(await running.list(signal))].filter((id) => id !== runId));
+        if (others.size >= config.maxRuns) {
+          throw new TerminalError(
+            'failed_precondition',
+            `fleet ${config.fleetId} has ${others.size} of at most ${config.maxRuns} runs (${[...others].join(', ')}); wait for it or stop it`,
+          );
+        }
+        const run = await startRun(deps, request, { adopt: false, fromEarlierSelf: false }, signal);
+        if (run !== undefined) void keep(run);
         return runId;
+      } finally {
+        starting.delete(runId);
+      }
+    },
+    async adopt(runId, fromEarlierSelf, signal) {
+      if (own().includes(runId) || own().length >= config.maxRuns) return false;
+      starting.add(runId);
+      try {
+        const request = { runId, recipeJson: '', directory: '', resume: true };
+        const run = await startRun(deps, request, { adopt: true, fromEarlierSelf }, signal);
+        if (run === undefined) return false;
+        void keep(run);
+        return true;
       } finally {
         starting.delete(runId);
       }
     },
     status,
     async list(signal) {
-      const ids = new Set([...(await ledgerRuns(deps.nats)), ...runs.keys()]);
+      const ids = new Set([...(await ledgerRuns(nats)), ...runs.keys()]);
       const statuses: RunStatusInit[] = [];
       for (const runId of [...ids].sort().slice(0, listedRuns)) statuses.push(await status(runId, signal));
       return statuses;
     },
     driven: (runId) => runs.get(runId),
-    async stopAll() {
+    own,
+    leader,
+    async leaveAll() {
       const all = [...runs.values()];
-      for (const run of all) run.stop(true);
+      const followed = all.length > 0 && (await hasSuccessor(nats, config.fleetId));
+      for (const run of all) {
+        if (followed) run.handOver();
+        else run.stop(true);
+      }
       await Promise.all(all.map((run) => run.ended));
     },
   };
 }
 
-export function unknownRun(runId: string): TerminalError {
+function unknownRun(runId: string): TerminalError {
   return new TerminalError('not_found', `run_id: there is no run '${runId}'`);
 }
 
@@ -97,8 +135,4 @@ function checkRunId(runId: string): string {
     throw new TerminalError('invalid_argument', `run_id: '${runId.slice(0, 80)}' must be 1 to 64 of a-z, 0-9 and -`);
   }
   return runId;
-}
-
-function recipeOf(state: RunState) {
-  return parseResolvedRecipe(state.recipeJson).recipe;
 }

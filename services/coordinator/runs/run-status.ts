@@ -15,6 +15,8 @@ export interface StatusInputs {
   readonly progress: Progress | undefined;
   /** Time since the ledger's last entry, while the run is driven. */
   readonly sinceLastEntryMs: number;
+  /** Some coordinator leads the run. */
+  readonly led: boolean;
 }
 
 export function runStatus(inputs: StatusInputs): RunStatusInit {
@@ -25,11 +27,11 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
   const driven = progress !== undefined && state.life === 'running';
   const elapsedMs = state.activeMs + (driven ? inputs.sinceLastEntryMs : 0);
   const remainingMs = driven ? remaining(state, recipe) : undefined;
-  const interrupted = state.life === 'running' && progress === undefined;
+  const interrupted = state.life === 'running' && !inputs.led;
   return {
     runId: state.runId,
     // Its end is told once its files are written: until then it is still at work.
-    state: interrupted ? Life.STOPPED : progress === undefined ? lifeToProto(state.life) : Life.RUNNING,
+    state: interrupted ? Life.INTERRUPTED : progress === undefined ? lifeToProto(state.life) : Life.RUNNING,
     stage: stage?.name ?? recipe.stages[0]?.name ?? '',
     stageIndex: index,
     stages: recipe.stages.length,
@@ -42,9 +44,9 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
     ...(lastStep?.metrics['reward/mean'] !== undefined && { rewardMean: lastStep.metrics['reward/mean'] }),
     metrics: { ...lastEvaluation(state), ...lastStep?.metrics },
     message: interrupted
-      ? 'interrupted; it can be resumed'
+      ? 'no coordinator leads the run at the moment'
       : state.life === 'running'
-        ? (progress?.message ?? '')
+        ? [progress?.message, progress?.overdue].filter(Boolean).join('; ')
         : state.message,
     elapsedMs: BigInt(Math.round(elapsedMs)),
     ...(remainingMs !== undefined && { remainingMs: BigInt(Math.round(remainingMs)) }),

@@ -1,41 +1,49 @@
-import { isAbsolute } from 'node:path';
-import type { SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Question } from '#proto/rollout/v1/task_pb.ts';
 import { CancelledError, TerminalError, errorFrom } from '#shared/errors.ts';
 import { readMusique } from '#shared/musique/read-musique.ts';
 import { toQuestion } from '#shared/musique/to-question.ts';
-import { getMessage } from '#shared/nats/messages.ts';
-import { streams } from '#shared/nats/streams.ts';
-import { parseResolvedRecipe, recipeHash } from '#shared/recipe/resolve-recipe.ts';
-import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 import type { Nats } from '#shared/nats/connect.ts';
+import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
+import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import { checkQuestion, readsText } from '#shared/rewards/check-question.ts';
+import type { WorkerStatuses } from '#shared/nats/worker-statuses.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Metrics } from '#shared/telemetry/metrics.ts';
 import type { CoordinatorConfig } from '../config.ts';
 import type { CoordinatorEvents } from '../events.ts';
 import { createRunFiles } from '../files/run-files.ts';
+import type { RunFiles } from '../files/run-files.ts';
 import { createLedgerWriter, foldLedger } from '../ledger/ledger-stream.ts';
-import type { LedgerWriter } from '../ledger/ledger-stream.ts';
+import type { FencedWriter, Ledger } from '../ledger/ledger-stream.ts';
 import type { RunState } from '../ledger/run-state.ts';
-import { createLearnerSession } from '../run/learner-session.ts';
 import type { LearnerClient } from '../run/learner-session.ts';
-import { createPolicySession } from '../run/policy-session.ts';
 import type { PolicyClient } from '../run/policy-session.ts';
 import { createProgressBoard } from '../run/progress-board.ts';
 import type { Progress, ProgressBoard } from '../run/progress-board.ts';
-import { startResultIntake } from '../run/result-intake.ts';
-import type { RunContext } from '../run/run-context.ts';
-import { runLoop } from '../run/run-loop.ts';
-import type { RunEnd } from '../run/run-loop.ts';
-import { createTaskPublisher } from '../run/task-publisher.ts';
+import { watchOverdue } from '../run/watch-overdue.ts';
+import { checkRequest, isMoved } from './check-request.ts';
+import type { RunRequest } from './check-request.ts';
+import { driveRun } from './drive-run.ts';
+import { claimLeadership, leasePatienceMs } from './leadership.ts';
+import type { Leadership } from './leadership.ts';
+import { createRunContext, overdueOptions, recordingLedger } from './run-parts.ts';
+import type { RunningRuns } from './running-runs.ts';
 
 /** What all runs of a coordinator share. */
 export interface RunDependencies {
   readonly config: CoordinatorConfig;
+  /** Its name as a holder of leases, and where others reach it. */
+  readonly self: { readonly holder: string; readonly address: string };
   readonly nats: Nats;
+  readonly running: RunningRuns;
   readonly policy: PolicyClient;
   readonly learner: LearnerClient;
   readonly events: CoordinatorEvents;
+  readonly metrics: Metrics;
+  readonly workers: Pick<WorkerStatuses, 'list'>;
   readonly log: Logger;
 }
 
@@ -49,75 +57,160 @@ export interface DrivenRun {
   /** Milliseconds since the last fact. */
   sinceLastEntryMs(): number;
   stop(now: boolean): void;
-  /** Resolves when the run has ended and its files are written; never rejects. */
-  readonly ended: Promise<RunState>;
+  /** Leaves it as it is, for another coordinator to take over at once. One that is asked to stop is stopped. */
+  handOver(): void;
+  /** Resolves when the run has ended and its files are written, or another coordinator has it; never rejects. */
+  readonly ended: Promise<void>;
 }
 
+export interface StartOptions {
+  /** The run has a fact of its start and none of its end: it is taken over, or left alone when that is not so. */
+  readonly adopt: boolean;
+  /** The lease may be taken from an earlier process of the same name. */
+  readonly fromEarlierSelf: boolean;
+}
+
+/** Facts of a former leader may still come in while a new one reads; more often than this is no accident. */
+const claims = 5;
+
 /**
- * Checks a request, writes the first fact of the run (or finds it in the ledger) and sets it going. What is wrong with the
- * request or its files is thrown here; what goes wrong later ends the run as failed, and it can be resumed.
+ * Checks a request, becomes the leader, writes its first fact (the start of the run, or that it goes on) and sets the run going.
+ * What is wrong with the request or its files is thrown here; what goes wrong later ends the run as failed, and it can be
+ * resumed. Undefined when there was nothing to adopt.
  */
 export async function startRun(
   deps: RunDependencies,
-  request: SubmitRunRequest,
+  request: RunRequest,
+  options: StartOptions,
   signal: AbortSignal,
-): Promise<DrivenRun> {
+): Promise<DrivenRun | undefined> {
+  const { nats, self, running } = deps;
   const { runId } = request;
-  const known = await foldLedger(deps.nats, runId, signal);
-  const resolved = checkRequest(request, known);
-  const questions = {
-    train: await readQuestions(resolved.paths.train),
-    heldOut: await readQuestions(resolved.paths.held_out),
+  // A request that cannot be right does not wait for a lease.
+  if (!options.adopt) checkRequest(request, (await foldLedger(nats, runId, signal)).state);
+  const leadership = await claimLeadership(nats, {
+    runId,
+    ...self,
+    fromEarlierSelf: options.fromEarlierSelf,
+    patienceMs: options.adopt ? 0 : leasePatienceMs,
+    signal,
+  });
+  try {
+    let known = await foldLedger(nats, runId, signal);
+    if (options.adopt && known.state.life !== 'running') {
+      await running.remove(runId, signal);
+      await leadership.release();
+      return undefined;
+    }
+    const resolved = checkRequest(request, known.state);
+    const questions = {
+      train: await readQuestions(resolved.paths.train, resolved.recipe),
+      heldOut: await readQuestions(resolved.paths.held_out, resolved.recipe),
+    };
+    const moved = isMoved(request, known.state);
+    if (moved) await checkMoved(request.directory, known.state.directory);
+    const directory = known.state.life === 'new' || moved ? request.directory : known.state.directory;
+    const files = createRunFiles(nats, runId, directory, resolved, (caller) => leadership.confirm(caller));
+    await running.add(runId, signal);
+    for (let claim = 1; ; claim++) {
+      const writer = createLedgerWriter(nats, known, Date.now);
+      try {
+        await files.restore(signal);
+        await writer.append(firstFact(deps, request, known, resolved, directory));
+        leadership.writeWith(writer);
+        return setGoing(deps, { runId, resolved, directory, questions, files, writer, leadership });
+      } catch (thrown) {
+        if (!writer.refused.aborted || claim === claims) {
+          await files.close();
+          throw thrown;
+        }
+        known = await foldLedger(nats, runId, signal);
+        checkRequest(request, known.state);
+      }
+    }
+  } catch (thrown) {
+    await leadership.release();
+    throw thrown;
+  }
+}
+
+function firstFact(
+  { self, config: { fleetId } }: RunDependencies,
+  request: RunRequest,
+  known: Ledger,
+  resolved: ResolvedRecipe,
+  directory: string,
+): Parameters<FencedWriter['append']>[0] {
+  const { holder } = self;
+  const { recipe } = resolved;
+  const { recipeJson } = request;
+  if (known.state.life !== 'new') {
+    const place = isMoved(request, known.state) ? { directory, recipeJson } : {};
+    return { case: 'runResumed', value: { learnerStep: BigInt(known.state.step), holder, fleetId, ...place } };
+  }
+  const seed = BigInt(recipe.seed);
+  return {
+    case: 'runStarted',
+    value: { recipeJson, recipeHash: recipeHash(recipe), seed, directory, holder, fleetId },
   };
-  const hash = recipeHash(resolved.recipe);
-  if (known.life !== 'new' && known.recipeHash !== hash) {
+}
+
+/** A wrong directory would silently begin the run's files anew there. */
+async function checkMoved(directory: string, before: string): Promise<void> {
+  try {
+    await access(join(directory, 'recipe.json'));
+  } catch (cause) {
     throw new TerminalError(
       'failed_precondition',
-      `run ${runId} was made by a version whose recipe hash differs (${known.recipeHash.slice(0, 12)}, now ${hash.slice(0, 12)}); resume it with that version`,
+      `directory: ${directory} has no recipe.json; the run's files were last in ${before}: move all of them, or resume the run from there`,
+      { cause },
     );
   }
-  const directory = known.life === 'new' ? request.directory : known.directory;
-  const files = createRunFiles(deps.nats, runId, directory, resolved);
-  const writer = createLedgerWriter(deps.nats, known, Date.now);
-  const board = createProgressBoard();
-  let lastEntryMs = performance.now();
-  const ledger: LedgerWriter = {
-    get state() {
-      return writer.state;
-    },
-    async append(fact) {
-      const before = writer.state;
-      const entry = await writer.append(fact);
-      if (writer.state === before) return entry;
-      lastEntryMs = performance.now();
-      deps.events.ledgerEntry(fact.case ?? 'none');
-      await files.entry(entry, writer.state);
-      board.update({});
-      return entry;
-    },
-  };
-  await files.restore(signal);
-  if (known.life === 'new') {
-    const value = { recipeJson: request.recipeJson, recipeHash: hash, seed: BigInt(resolved.recipe.seed), directory };
-    await ledger.append({ case: 'runStarted', value });
-  } else {
-    await ledger.append({ case: 'runResumed', value: { learnerStep: BigInt(known.step) } });
-  }
+}
 
+/** Gold that a stage's scorers cannot read is refused here, by file and question, not after an hour of generating. */
+async function readQuestions(path: string, { stages }: Recipe): Promise<Question[]> {
+  const questions: Question[] = [];
+  const readAs = readsText(stages) ? 'text' : 'other';
+  for await (const row of readMusique(path)) {
+    const question = toQuestion(row, readAs);
+    checkQuestion(question, stages, path);
+    questions.push(question);
+  }
+  return questions;
+}
+
+export interface RunParts {
+  readonly runId: string;
+  readonly resolved: ResolvedRecipe;
+  readonly directory: string;
+  readonly questions: { readonly train: readonly Question[]; readonly heldOut: readonly Question[] };
+  readonly files: RunFiles;
+  readonly writer: FencedWriter;
+  readonly leadership: Leadership;
+}
+
+function setGoing(deps: RunDependencies, parts: RunParts): DrivenRun {
+  const { runId, resolved, writer, leadership } = parts;
+  const board = createProgressBoard();
+  const ledger = recordingLedger(deps, parts, board);
   const now = new AbortController();
   const afterStep = new AbortController();
-  const context = createContext(deps, {
-    runId,
-    resolved,
-    hash,
-    directory,
-    questions,
+  const context = createRunContext(deps, parts, {
     ledger,
     board,
-    signal: now.signal,
+    signal: AbortSignal.any([now.signal, leadership.lost]),
     stopSignal: afterStep.signal,
   });
-  const ended = drive(context, files, now.signal);
+  async function driveWatched(): Promise<void> {
+    const watching = new AbortController();
+    const watch = watchOverdue(overdueOptions(deps, context), watching.signal).catch((thrown: unknown) => {
+      context.log.error({ err: errorFrom(thrown) }, 'what is overdue is no longer watched');
+    });
+    await driveRun(context, parts, deps);
+    watching.abort();
+    await watch;
+  }
   return {
     runId,
     recipe: resolved.recipe,
@@ -128,128 +221,18 @@ export async function startRun(
       return board.current;
     },
     board,
-    sinceLastEntryMs: () => performance.now() - lastEntryMs,
-    stop(atOnce) {
-      afterStep.abort(new CancelledError('cancelled', 'the run is asked to stop'));
-      if (atOnce) now.abort(new CancelledError('cancelled', 'the run is asked to stop now'));
-      board.update({ message: atOnce ? 'stopping now' : 'stopping after this step' });
+    sinceLastEntryMs: () => ledger.sinceLastEntryMs(),
+    stop,
+    handOver() {
+      if (afterStep.signal.aborted) stop(true);
+      else leadership.handOver();
     },
-    ended,
+    ended: driveWatched(),
   };
-}
 
-function checkRequest(request: SubmitRunRequest, known: RunState): ResolvedRecipe {
-  const { runId } = request;
-  if (known.life === 'new') {
-    if (request.resume)
-      throw new TerminalError(
-        'not_found',
-        `run_id: there is no run '${runId}' to resume; gradus status lists the runs that are known`,
-      );
-    if (!isAbsolute(request.directory))
-      throw new TerminalError('invalid_argument', `directory: '${request.directory}' must be an absolute path`);
-    const resolved = parseResolvedRecipe(request.recipeJson);
-    const missing = unsupportedParts(resolved.recipe);
-    if (missing.length > 0) throw new TerminalError('failed_precondition', `recipe: ${missing.join('; ')}`);
-    return resolved;
+  function stop(atOnce: boolean): void {
+    afterStep.abort(new CancelledError('cancelled', 'the run is asked to stop'));
+    if (atOnce) now.abort(new CancelledError('cancelled', 'the run is asked to stop now'));
+    board.update({ message: atOnce ? 'stopping now' : 'stopping after this step' });
   }
-  if (!request.resume)
-    throw new TerminalError(
-      'already_exists',
-      `run_id: '${runId}' is the name of an earlier run; choose another one, or resume it`,
-    );
-  if (known.life === 'finished')
-    throw new TerminalError('failed_precondition', `run '${runId}' is finished; there is nothing to resume`);
-  return parseResolvedRecipe(known.recipeJson);
-}
-
-async function readQuestions(path: string): Promise<Question[]> {
-  const questions: Question[] = [];
-  for await (const row of readMusique(path)) questions.push(toQuestion(row));
-  return questions;
-}
-
-interface ContextParts {
-  readonly runId: string;
-  readonly resolved: ResolvedRecipe;
-  readonly hash: string;
-  readonly directory: string;
-  readonly questions: RunContext['questions'];
-  readonly ledger: LedgerWriter;
-  readonly board: ProgressBoard;
-  readonly signal: AbortSignal;
-  readonly stopSignal: AbortSignal;
-}
-
-function createContext(deps: RunDependencies, parts: ContextParts): RunContext {
-  const { config, nats, events } = deps;
-  const { runId, resolved, directory } = parts;
-  const log = deps.log.child({ run: runId });
-  const patience = (service: 'learner' | 'policy') => ({
-    totalMs: config.patienceMs,
-    onRetry(error: Error, waitedMs: number) {
-      events.retried(service);
-      log.warn({ err: error, waitedMs: Math.round(waitedMs) }, `the ${service} does not answer; trying again`);
-      parts.board.update({ message: `waiting for the ${service}: ${error.message}` });
-    },
-  });
-  return {
-    runId,
-    resolved,
-    recipe: resolved.recipe,
-    recipeHash: parts.hash,
-    directory,
-    questions: parts.questions,
-    nats,
-    ledger: parts.ledger,
-    publisher: createTaskPublisher(nats, runId),
-    intake: startResultIntake(nats, runId, log),
-    learner: createLearnerSession({
-      client: deps.learner,
-      runId,
-      directory,
-      resolved,
-      trainTimeoutMs: config.trainTimeoutMs,
-      patience: patience('learner'),
-      trajectory: (sequence) => getMessage(nats, streams.trajectories, sequence),
-    }),
-    policy: createPolicySession(deps.policy, config.loadTimeoutMs, patience('policy')),
-    progress: parts.board,
-    events,
-    log,
-    now: () => performance.now(),
-    signal: parts.signal,
-    stopSignal: parts.stopSignal,
-  };
-}
-
-async function drive(
-  context: RunContext,
-  files: ReturnType<typeof createRunFiles>,
-  stopNow: AbortSignal,
-): Promise<RunState> {
-  const { log, ledger } = context;
-  const summarize = async () => void (await files.writeSummary(ledger.state, stopNow));
-  let end: RunEnd;
-  try {
-    end = await runLoop(context, summarize);
-  } catch (thrown) {
-    const error = errorFrom(thrown);
-    const stopped = context.stopSignal.aborted && error instanceof CancelledError;
-    end = stopped
-      ? { life: 'stopped', message: 'stopped on request; it can be resumed' }
-      : { life: 'failed', message: error.message };
-    if (!stopped) log.error({ err: error }, 'the run has failed; it can be resumed');
-  }
-  await context.intake[Symbol.asyncDispose]();
-  try {
-    await ledger.append({ case: 'runEnded', value: { state: end.life, message: end.message } });
-    const totals = await files.writeSummary(ledger.state, AbortSignal.timeout(60_000));
-    log.info({ ...end, ...totals }, 'the run has ended');
-  } catch (thrown) {
-    // The ledger still says `running`, which reads as interrupted: it can be resumed all the same.
-    log.error({ err: errorFrom(thrown), ...end }, 'the end of the run could not be written');
-  }
-  context.progress.update({ message: end.message });
-  return ledger.state;
 }

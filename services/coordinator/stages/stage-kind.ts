@@ -3,8 +3,11 @@ import type { StageState } from '../ledger/run-state.ts';
 
 /** What a stage does next while it is not finished. */
 export type StageAction =
-  /** Gather the batch of the stage's step `stageStep` (from 0); training on it follows by itself. */
-  | { readonly kind: 'gather'; readonly stageStep: number }
+  /**
+   * Gather the batches of the stage's steps before `before` that are not decided yet; several at a time when the recipe
+   * allows staleness. Training on what is decided goes on beside it. 0: gather nothing more, only train.
+   */
+  | { readonly kind: 'work'; readonly before: number }
   /** Evaluate in the middle of the stage. */
   | { readonly kind: 'evaluate'; readonly name: string }
   | { readonly kind: 'finish'; readonly reason: 'steps' | 'plateau' | 'budget' };
@@ -15,5 +18,6 @@ export type StageAction =
  */
 export interface StageKind {
   readonly name: StageRecipe['kind'];
-  decide(recipe: StageRecipe, stage: StageState, evalEverySteps: number): StageAction;
+  /** `waiting` batches are decided and not trained on yet: evaluations and the end wait for them. */
+  decide(recipe: StageRecipe, stage: StageState, waiting: number, evalEverySteps: number): StageAction;
 }

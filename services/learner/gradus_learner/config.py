@@ -32,7 +32,9 @@ class ServiceConfig(StrictModel):
         "127.0.0.1:0"
     )
     metrics: Annotated[str, Field(description="Address of the Prometheus endpoint, host:port.")] = "127.0.0.1:0"
-    log_level: Annotated[Literal["debug", "info", "warn", "error"], Field(description="Least level logged.")] = "info"
+    log_level: Annotated[
+        Literal["trace", "debug", "info", "warn", "error", "fatal", "silent"], Field(description="Least level logged.")
+    ] = "info"
     otlp_endpoint: Annotated[str | None, Field(description="OTLP gRPC endpoint for traces; none is off.")] = None
     drain_ms: Annotated[int, Field(ge=0, description="Milliseconds for calls in flight to finish on SIGTERM.")] = 10_000
     allow_remote: Annotated[bool, Field(description="Allow addresses beyond loopback without credentials.")] = False
@@ -87,7 +89,20 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
+def describe_config(model: type[BaseModel]) -> str:
+    """What `--help` prints; the shape is that of services/shared/runtime/config-text.ts."""
+    flags = {flag_of(field): info.description or "" for field, info in model.model_fields.items()}
+    flags = {"--config FILE": "YAML or JSON; the environment (GRADUS_…) comes before it, flags before both."} | flags
+    width = max(map(len, flags))
+    lines = [f"  {flag:{width}}  {text}" for flag, text in flags.items()]
+    return "\n".join([f"gradus {model.__name__.removesuffix('Config').lower()}", "", *lines])
+
+
 def load_config(model: type[C], argv: Sequence[str], env: Mapping[str, str]) -> C:
+    """Prints the flags and ends the process on `--help`."""
+    if "--help" in argv:
+        print(describe_config(model))
+        raise SystemExit(0)
     values: dict[str, Any] = {}
     flags = parse_flags(model, argv)
     file = flags.pop("config", None)
@@ -99,7 +114,8 @@ def load_config(model: type[C], argv: Sequence[str], env: Mapping[str, str]) -> 
             values[names[key]] = value
     for field in model.model_fields:
         name = f"GRADUS_{field.upper()}"
-        if name in env:
+        # Empty is unset, as for the TypeScript services.
+        if env.get(name):
             values[field] = env[name]
     values.update(flags)
     try:

@@ -128,7 +128,7 @@ class GrpcService:
 
     def fail(self, error: BaseException) -> None:
         """Fatal: drain, then exit 1."""
-        self.log.error("fatal: %s", error, exc_info=error)
+        self.log.critical("the service failed: %s", error, exc_info=error)
         self.failed = True
         self.stop.set()
 

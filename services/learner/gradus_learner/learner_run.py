@@ -1,8 +1,10 @@
 """The learner's one open run: weights, steps applied, what lies on the disk.
 
 A step moves through: decoded -> applied (weights in memory, `step` counted) -> written (version, and a checkpoint when
-asked) -> answered. A failure before `applied` changes nothing. A failure while writing, say of a full disk, keeps the
-step applied: the same step sent again only finishes the writing and is answered from its record.
+asked) -> answered. A step that is refused changes nothing. One that breaks off between its updates, say for want of
+memory, leaves weights that belong to no step: the run is torn and must be opened again, from its checkpoint. A failure
+while writing, say of a full disk, keeps the step applied: the same step sent again only finishes the writing and is
+answered from its record.
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ class LearnerRun:
     trainer: Trainer
     tokenizer_hash: str
     step: int = 0
+    torn: bool = False
     records: dict[int, StepRecord] = field(default_factory=dict[int, StepRecord])
 
     @property
@@ -96,6 +99,9 @@ class LearnerRun:
             metrics = self.trainer.train(samples, options.algorithm, options.temperature, options.step)
         except TrainingError as error:
             raise ServiceError("invalid_argument", str(error)) from None
+        except BaseException:
+            self.torn = True
+            raise
         record = StepRecord(options.step, metrics)
         self.step = options.step
         self.records[options.step] = record
@@ -105,6 +111,10 @@ class LearnerRun:
 
     def answered(self, options: StepOptions) -> StepRecord | None:
         """The record of a step that was applied before; None when it is the next. Else FAILED_PRECONDITION."""
+        if self.torn:
+            raise ServiceError(
+                "failed_precondition", f"step {self.step + 1} of run {self.run_id} broke off; open the run again"
+            )
         if options.step == self.step + 1:
             return None
         record = self.records.get(options.step)

@@ -19,6 +19,7 @@ import torch
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
 from gradus_learner.algorithm import AlgorithmError, algorithm_from_proto
 from gradus_learner.config import ConfigError, LearnerConfig, load_config
+from gradus_learner.epoch_fence import EpochFence
 from gradus_learner.grpc_server import GrpcService, ServiceError, run_service
 from gradus_learner.learner_events import LearnerEvents
 from gradus_learner.learner_run import LearnerRun, StepOptions, StepRecord, open_run
@@ -32,6 +33,7 @@ class LearnerService:
         self.config = config
         self.events = events
         self.run: LearnerRun | None = None
+        self._fence = EpochFence()
         self._work = ThreadPoolExecutor(1, thread_name_prefix="learner")
 
     async def _in_order(self, function: Callable[[], T]) -> T:
@@ -42,13 +44,14 @@ class LearnerService:
         await asyncio.to_thread(self._work.shutdown)
 
     async def open_run(self, request: learner_pb2.OpenRunRequest, _context: Any) -> learner_pb2.OpenRunResponse:
+        self._fence.admit(request.epoch)
         return await self._in_order(lambda: self._open(request))
 
     def _open(self, request: learner_pb2.OpenRunRequest) -> learner_pb2.OpenRunResponse:
         run = self.run
         # A coordinator that comes back finds the run as it left it; only a new process reads the checkpoint.
         same = run is not None and (run.run_id, str(run.directory)) == (request.run_id, request.directory)
-        if run is None or not same or not request.resume:
+        if run is None or run.torn or not same or not request.resume:
             run = open_run(
                 run_id=request.run_id,
                 directory=Path(request.directory),
@@ -83,6 +86,7 @@ class LearnerService:
                 if request.WhichOneof("message") != "header":
                     raise ServiceError("invalid_argument", "the first message must be the header")
                 header = request.header
+                self._fence.admit(header.epoch)
                 options = step_options(header)
                 if header.run_id != run.run_id:
                     raise ServiceError("failed_precondition", f"run_id is {header.run_id!r}, open is {run.run_id!r}")
@@ -105,6 +109,8 @@ class LearnerService:
             raise ServiceError("invalid_argument", "the stream is empty; send a header and its samples")
         if len(samples) != header.samples and options.step > run.step:
             raise ServiceError("invalid_argument", f"{len(samples)} samples came, the header says {header.samples}")
+        # Again: while its samples came in, the next leader may have been here.
+        self._fence.admit(header.epoch)
         return await self._answer(run, options, samples)
 
     def _open_run(self) -> LearnerRun:

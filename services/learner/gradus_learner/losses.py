@@ -115,11 +115,3 @@ def mismatch_weights(
             return torch.where((ratio_N >= low) & (ratio_N <= cap), ratio_N, 0.0)
         case "tis" | "sequence_tis":
             return ratio_N.clamp(max=cap)
-
-
-def overlong_penalty(model_tokens: int, maximum_tokens: int, buffer_tokens: int, factor: float) -> float:
-    """DAPO's soft overlong punishment (eq. 13): 0 up to the buffer, then linear down to -factor, never below it."""
-    if buffer_tokens <= 0:
-        return -factor if model_tokens > maximum_tokens else 0.0
-    over = model_tokens - (maximum_tokens - buffer_tokens)
-    return -factor * min(1.0, max(0.0, over / buffer_tokens))

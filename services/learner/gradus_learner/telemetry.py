@@ -7,40 +7,55 @@ import json
 import logging
 import sys
 from collections.abc import Generator
+from datetime import UTC, datetime
 from typing import Any
+
+# By the names of the TypeScript services.
+LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "silent": logging.CRITICAL + 1,
+}
+NAMES = {logging.WARNING: "warn", logging.CRITICAL: "fatal"}
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per line; fields come from `log.info("…", extra={"fields": {…}})`."""
+    """One JSON object per line, with the keys of services/shared/telemetry/logging.ts.
+
+    Fields come from `log.info("…", extra={"fields": {…}})`.
+    """
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self.service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        level = {"WARNING": "warn", "CRITICAL": "error"}.get(record.levelname, record.levelname.lower())
         line: dict[str, Any] = {
-            "time": int(record.created * 1000),
-            "level": level,
+            "level": NAMES.get(record.levelno, record.levelname.lower()),
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
             "service": self.service,
-            "msg": record.getMessage(),
+            **getattr(record, "fields", {}),
+            **current_span(),
+            "message": record.getMessage(),
         }
-        line.update(getattr(record, "fields", {}))
-        trace = current_trace_id()
-        if trace is not None:
-            line["traceId"] = trace
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
-def current_trace_id() -> str | None:
+def current_span() -> dict[str, str]:
     if "opentelemetry.trace" not in sys.modules:
-        return None
+        return {}
     from opentelemetry import trace
 
     context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"} if context.is_valid else {}
 
 
 def setup_logging(service: str, level: str) -> logging.Logger:
@@ -48,9 +63,9 @@ def setup_logging(service: str, level: str) -> logging.Logger:
     handler.setFormatter(JsonLines(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
+    root.setLevel(max(logging.WARNING, LEVELS[level]))
     log = logging.getLogger("gradus")
-    log.setLevel({"warn": "WARNING"}.get(level, level.upper()))
+    log.setLevel(LEVELS[level])
     return log
 
 

@@ -168,9 +168,7 @@ def read_texts(path: Path) -> list[str]:
             raise TokenizerError(f"{path}:{number}: not JSON: {error}") from None
         if not isinstance(row, dict):
             raise TokenizerError(f"{path}:{number}: holds {type(row).__name__}; each line must be an object")
-        texts += [
-            row[key] for key in ("title", "text", "contents", "question", "answer") if isinstance(row.get(key), str)
-        ]
+        texts += [row[key] for key in TEXT_KEYS if isinstance(row.get(key), str)]
         texts += [segment["text"] for segment in row.get("segments", [])]
     return texts
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
 from gradus_learner.config import ConfigError, LearnerConfig, load_config
 from gradus_learner.grpc_server import GrpcService, ServiceError
+from gradus_learner.telemetry import JsonLines, setup_logging
 
 SERVICE = learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"]
 
@@ -122,6 +124,38 @@ def test_a_bad_flag_is_named_with_its_value_and_fix(argv: list[str], message: st
     with pytest.raises(ConfigError) as raised:
         load_config(LearnerConfig, argv, {})
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("level", ["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+def test_every_log_level_that_a_fleet_passes_on_is_taken(level: str) -> None:
+    env = {"GRADUS_LOG_LEVEL": level, "GRADUS_OTLP_ENDPOINT": ""}
+    config = load_config(LearnerConfig, [], env)
+    assert (config.log_level, config.otlp_endpoint) == (level, None)
+    log = setup_logging("learner", level)
+    assert log.isEnabledFor(logging.ERROR) == (level not in ("fatal", "silent"))
+    assert log.isEnabledFor(logging.CRITICAL) == (level != "silent")
+
+
+def test_log_lines_have_the_keys_of_the_typescript_services() -> None:
+    record = logging.LogRecord("gradus", logging.CRITICAL, "", 0, "step %d", (3,), None)
+    record.created = 1_700_000_000.25
+    record.fields = {"runId": "r"}
+    assert json.loads(JsonLines("learner").format(record)) == {
+        "level": "fatal",
+        "time": "2023-11-14T22:13:20.250Z",
+        "service": "learner",
+        "runId": "r",
+        "message": "step 3",
+    }
+
+
+def test_help_lists_the_flags_and_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        load_config(LearnerConfig, ["--grpc", "x", "--help"], {})
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "gradus learner"
+    assert any(line.split()[:1] == ["--micro-batch-tokens"] and "forward" in line for line in lines)
 
 
 def test_an_unknown_key_in_the_file_is_an_error_with_a_suggestion(tmp_path: Any) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import hashlib
 import json
 import os
@@ -9,49 +8,25 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import grpc
-import pytest
 import torch
 from test_checkpoint import full_disk
 from tiny_learner import (
-    MODEL,
-    PROMPT,
     SHAPES,
+    TRAJECTORIES,
     LearnerClient,
-    learner,
     model_directory,
     packed,
     random_policy,
-    step_messages,
+    refused,
+    scenario,
     trajectory,
 )
 
 from gradus.learner.v1 import learner_pb2
-from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.model import load_policy
-
-TRAJECTORIES = [packed(trajectory(shape, seed, random_policy())) for seed, shape in enumerate(SHAPES)]
-
-
-def scenario(body: Callable[[LearnerClient], Awaitable[None]], **config: Any) -> None:
-    async def main() -> None:
-        async with learner(**config) as client:
-            await body(client)
-
-    asyncio.run(main())
-
-
-async def refused(call: Awaitable[Any], code: grpc.StatusCode, text: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await call
-    assert raised.value.code() == code, raised.value.details()
-    assert text in (raised.value.details() or "")
-    if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "disk" in text:
-        assert dict(raised.value.trailing_metadata() or ())["retry-after-ms"] == "5000"
 
 
 def same_weights(left: str | Path, right: str | Path) -> bool:
@@ -188,117 +163,6 @@ def test_p4_tokens_that_the_engine_did_not_see_are_counted_and_left_out(tmp_path
         await refused(client.step(2, [packed(wrong)]), grpc.StatusCode.INVALID_ARGUMENT, "digest differs")
 
     scenario(body)
-
-
-def broken(change: Callable[[trajectory_pb2.Trajectory], None]) -> bytes:
-    message = trajectory(SHAPES[0], 0)
-    change(message)
-    return packed(message)
-
-
-def drop_logprob(message: trajectory_pb2.Trajectory) -> None:
-    del message.segments[1].logprobs[0]
-
-
-def not_a_number(message: trajectory_pb2.Trajectory) -> None:
-    message.segments[1].logprobs[0] = float("nan")
-
-
-def unknown_kind(message: trajectory_pb2.Trajectory) -> None:
-    message.segments[0].kind = trajectory_pb2.SEGMENT_KIND_UNSPECIFIED
-
-
-def no_prompt(message: trajectory_pb2.Trajectory) -> None:
-    del message.segments[0]
-
-
-def other_temperature(message: trajectory_pb2.Trajectory) -> None:
-    message.segments[1].sampling.temperature = 0.5
-
-
-def beyond(message: trajectory_pb2.Trajectory) -> None:
-    message.segments[0].token_ids[0] = 5000
-
-
-def no_segments(message: trajectory_pb2.Trajectory) -> None:
-    del message.segments[:]
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (b"plain", "sample 1: trajectory is not gzip"),
-        (gzip.compress(b"\xff\xff\xff"), "sample 1: trajectory is not a gradus.trajectory.v1.Trajectory"),
-        (TRAJECTORIES[0][:-9], "sample 1: trajectory ends early"),
-        (gzip.compress(bytes(65 * 1024 * 1024)), "larger than"),
-        (broken(drop_logprob), "segments[1] has 4 logprobs for 5 tokens"),
-        (broken(not_a_number), "segments[1].logprobs hold a value"),
-        (broken(unknown_kind), "segments[0].kind is 0"),
-        (broken(no_prompt), "a trajectory starts with a prompt"),
-        (broken(other_temperature), "sampled at temperature 0.5"),
-        (broken(beyond), "token id 5000 is beyond the vocabulary of 50"),
-        (broken(no_segments), "segments are empty"),
-    ],
-)
-def test_a_malformed_sample_is_named_and_nothing_is_applied(tmp_path: Path, data: bytes, text: str) -> None:
-    model = model_directory(tmp_path / "model")
-
-    async def body(client: LearnerClient) -> None:
-        await client.open(tmp_path / "run", model)
-        await refused(client.step(1, [TRAJECTORIES[0], data]), grpc.StatusCode.INVALID_ARGUMENT, text)
-        assert (await client.describe(learner_pb2.DescribeRequest())).step == 0
-
-    scenario(body)
-
-
-def test_a_step_out_of_order_or_of_another_run_or_miscounted_is_refused(tmp_path: Path) -> None:
-    model = model_directory(tmp_path / "model")
-    failed, invalid = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT
-
-    async def body(client: LearnerClient) -> None:
-        await refused(client.step(1, TRAJECTORIES), failed, "call OpenRun first")
-        await client.open(tmp_path / "run", model)
-        await refused(client.step(2, TRAJECTORIES), failed, "send 1")
-        await refused(client.step(0, TRAJECTORIES), failed, "send 1")
-        await refused(client.step(1, TRAJECTORIES, run_id="x"), failed, "run_id is 'x'")
-        await refused(client.step(1, TRAJECTORIES, samples=5), invalid, "4 samples came, the header says 5")
-        await refused(client.step(1, TRAJECTORIES, samples=3), invalid, "more samples came")
-        await refused(client.step(1, [], samples=0), invalid, "samples is 0")
-        await refused(client.send([]), invalid, "the stream is empty")
-        await refused(client.send(step_messages(1, TRAJECTORIES)[1:]), invalid, "must be the header")
-        bad = learner_pb2.Algorithm(learning_rate=1e-3, aggregation="mean")
-        await refused(client.step(1, TRAJECTORIES, algorithm=bad), invalid, "algorithm.aggregation is mean")
-
-    scenario(body)
-
-
-def test_a_run_cannot_be_opened_over_another_or_from_a_bad_model(tmp_path: Path) -> None:
-    model = model_directory(tmp_path / "model")
-    invalid = grpc.StatusCode.INVALID_ARGUMENT
-
-    async def body(client: LearnerClient) -> None:
-        await refused(client.open(Path("run"), model), invalid, "directory is 'run'; it must be an absolute path")
-        await refused(client.open(tmp_path / "run", tmp_path / "no"), invalid, "config.json: not found")
-        await client.open(tmp_path / "run", model)
-        await client.step(1, TRAJECTORIES, checkpoint=True)
-        await refused(
-            client.open(tmp_path / "run", model), grpc.StatusCode.FAILED_PRECONDITION, "already has checkpoint"
-        )
-
-    scenario(body)
-
-
-def test_samples_beyond_the_memory_bound_are_refused(tmp_path: Path) -> None:
-    """P6: bounded memory."""
-    model = model_directory(tmp_path / "model")
-    big = trajectory(((PROMPT, 4), (MODEL, 3)), 1)
-    big.segments[0].text = os.urandom(700_000).hex()
-
-    async def body(client: LearnerClient) -> None:
-        await client.open(tmp_path / "run", model)
-        await refused(client.step(1, [packed(big)] * 3), grpc.StatusCode.RESOURCE_EXHAUSTED, "max-step-mebibytes")
-
-    scenario(body, max_step_mebibytes=1)
 
 
 def test_the_reference_of_the_kl_term_survives_a_restart(tmp_path: Path) -> None:

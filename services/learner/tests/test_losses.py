@@ -13,7 +13,6 @@ from gradus_learner.losses import (
     MismatchCorrection,
     kl_estimate,
     mismatch_weights,
-    overlong_penalty,
     policy_loss,
     token_weights,
 )
@@ -113,13 +112,6 @@ def test_mismatch_corrections_have_their_golden_values(correction: str, expected
 def test_a_sequence_correction_sees_only_its_own_sequence() -> None:
     weights = mismatch_weights(NEW, OLD, torch.tensor([0, 0, 1, 1]), "sequence_tis", 0.0, 100.0)
     assert close(weights, [0.7, 0.7, 0.95 / 0.9 * 5, 0.95 / 0.9 * 5])
-
-
-@pytest.mark.parametrize(
-    ("tokens", "expected"), [(100, 0.0), (16_384, 0.0), (18_432, -0.5), (20_480, -1.0), (24_576, -1.0)]
-)
-def test_the_overlong_penalty_is_the_papers_and_bounded(tokens: int, expected: float) -> None:
-    assert overlong_penalty(tokens, 20_480, 4_096, 1.0) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
+import pytest
 import torch
 from prometheus_client import CollectorRegistry
 
@@ -136,6 +138,9 @@ class LearnerClient:
     async def send(self, messages: Iterable[learner_pb2.TrainStepRequest]) -> learner_pb2.TrainStepResponse:
         return await self._step(iter(list(messages)))
 
+    async def send_slowly(self, messages: AsyncIterator[learner_pb2.TrainStepRequest]) -> learner_pb2.TrainStepResponse:
+        return await self._step(messages)
+
     async def step(self, step: int, trajectories: Sequence[bytes], **more: Any) -> learner_pb2.TrainStepResponse:
         return await self.send(step_messages(step, trajectories, **more))
 
@@ -175,3 +180,23 @@ async def learner(**config: Any) -> AsyncGenerator[LearnerClient]:
     async with grpc.aio.insecure_channel(addresses["grpc"]) as channel:
         yield LearnerClient(channel, implementation, service.registry)
     await service.drain()
+
+
+TRAJECTORIES = [packed(trajectory(shape, seed, random_policy())) for seed, shape in enumerate(SHAPES)]
+
+
+def scenario(body: Callable[[LearnerClient], Awaitable[None]], **config: Any) -> None:
+    async def main() -> None:
+        async with learner(**config) as client:
+            await body(client)
+
+    asyncio.run(main())
+
+
+async def refused(call: Awaitable[Any], code: grpc.StatusCode, text: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    assert raised.value.code() == code, raised.value.details()
+    assert text in (raised.value.details() or "")
+    if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "disk" in text:
+        assert dict(raised.value.trailing_metadata() or ())["retry-after-ms"] == "5000"

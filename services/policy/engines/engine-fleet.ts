@@ -1,215 +1,199 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { DescribeResponse, GenerateRequestSchema, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import type {
+  DescribeResponse,
+  EngineLoadSchema,
+  GenerateRequest,
+  GenerateResponse,
+} from '#proto/policy/v1/policy_pb.ts';
 import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import type { PolicyEvents } from '../events.ts';
 import type { EngineConnection } from './engine-connection.ts';
-import { createEnginePool } from './engine-pool.ts';
+import { totalLoad, loadFromProto } from './engine-load.ts';
+import { createEngineMember, type EngineMember, type EngineMemberOptions } from './engine-member.ts';
+import { createEnginePool, type EnginePoolOptions, type PoolRequest, type Seat } from './engine-pool.ts';
+import { loadOnAll } from './load-on-all.ts';
+import type { LoadTarget } from './load-on-all.ts';
+import { removeMember } from './remove-member.ts';
+import { createWantedVersion } from './wanted-version.ts';
 
-export interface EngineFleetOptions {
-  readonly engines: readonly EngineConnection[];
-  /** SHA-256 that every engine must have; an engine with another vocabulary is never used. */
-  readonly tokenizerHash: string;
-  readonly maxInFlightPerEngine: number;
-  readonly maxQueued: number;
-  readonly maxSessions: number;
+export interface EngineFleetOptions
+  extends Omit<EngineMemberOptions, 'pool' | 'wanted' | 'onAnswer'>, EnginePoolOptions {
+  readonly connect: (address: string) => EngineConnection;
+  readonly maxEngines: number;
   readonly generateTimeoutMs: number;
-  readonly loadTimeoutMs: number;
-  readonly probeIntervalMs: number;
-  readonly probeTimeoutMs: number;
-  /** Probes in a row that an engine may miss before it is taken for dead. */
-  readonly probeFailures: number;
-  readonly events: PolicyEvents;
   readonly signal: AbortSignal;
 }
 
-type GenerateInit = MessageInitShape<typeof GenerateRequestSchema> & { readonly sessionId: string };
+export interface FleetDescription {
+  /** What the engines that are up say; what the last one said when none is. */
+  readonly known: readonly DescribeResponse[];
+  readonly seats: readonly Seat[];
+  readonly version: bigint;
+  readonly weightsPath: string;
+  readonly load: MessageInitShape<typeof EngineLoadSchema>;
+}
 
 export interface EngineFleet {
   /** On the session's engine, or on another one when that fails. */
-  generate(request: GenerateInit, signal: AbortSignal): Promise<GenerateResponse>;
+  generate(request: GenerateRequest, signal: AbortSignal): Promise<GenerateResponse>;
   /** Loads on all engines. One that fails is not used until it has loaded too. Throws when all fail. */
   loadVersion(
-    version: bigint,
-    weightsPath: string,
+    target: LoadTarget,
+    signal: AbortSignal,
   ): Promise<{ readonly version: bigint; readonly carriedOver: number }>;
-  describe(): {
-    readonly engines: readonly DescribeResponse[];
-    readonly version: bigint;
-    readonly running: number;
-    readonly queued: number;
-  };
-  /** Asks every engine once. Throws TerminalError when one answers with a wrong tokenizer. */
-  start(): Promise<void>;
+  /** Idempotent. Throws TerminalError when there are too many. */
+  add(address: string): void;
+  /** Idempotent. Gives the number of requests that had to move. */
+  remove(address: string, drainMs: number, signal: AbortSignal): Promise<number>;
+  /** For an address that its name has no longer: an engine that still answers may be one that a flaw of DNS hides. */
+  removeIfDown(address: string): void;
+  describe(): FleetDescription;
+  counts(): { readonly running: number; readonly queued: number };
+  /** Takes the first engines in and asks each once. Throws TerminalError when one answers with a wrong tokenizer. */
+  start(addresses: readonly string[]): Promise<void>;
   close(): void;
 }
 
-interface Engine {
-  readonly connection: EngineConnection;
-  /** Aborted when the engine is taken for dead, so that what runs on it moves at once; then replaced. */
-  life: AbortController;
-  missed: number;
-  description: DescribeResponse | undefined;
-  /** Ends the pause before the next probe. */
-  probeNow: AbortController;
-}
+/** A request that failed on this many engines is not sent to another one: it may be what breaks them. */
+const MAX_MOVES = 8;
 
-/**
- * States of an engine: down -(a probe succeeds, the tokenizer matches, the wanted version is loaded)-> up
- *                      up -(a call fails as unavailable, or `probeFailures` probes in a row fail, or a load fails)-> down
- */
+/** The engines behind this gateway: who is in, who gets which request, and what they have to serve. */
 export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
   const { events, signal } = options;
-  const pool = createEnginePool({ ...options, engines: options.engines.length });
-  const engines: readonly Engine[] = options.engines.map((connection) => ({
-    connection,
-    life: new AbortController(),
-    missed: 0,
-    description: undefined,
-    probeNow: new AbortController(),
-  }));
-  let wanted: { readonly version: bigint; readonly weightsPath: string } | undefined;
+  const pool = createEnginePool(options);
+  const members = new Map<string, EngineMember>();
+  const wanted = createWantedVersion(({ version }) => {
+    events.versionWanted(version);
+    for (const { address, state, version: served } of pool.seats())
+      if (state === 'up' && served < version)
+        members.get(address)?.suspend(new TransientError('unavailable', `it has yet to load version ${version}`));
+  });
+  let lastKnown: DescribeResponse | undefined;
   let loading: Promise<unknown> = Promise.resolve();
+  signal.addEventListener(
+    'abort',
+    () => pool.close(new TransientError('unavailable', 'this gateway stops; ask another', { retryAfterMs: 100 })),
+    { once: true },
+  );
 
-  /** No new requests until a probe succeeds; what runs there may still finish (an engine that drains refuses new work only). */
-  function suspend(index: number, engine: Engine, error: Error): void {
-    if (pool.isUp(index)) events.engineDown(engine.connection.address, error);
-    pool.setUp(index, false);
-    engine.probeNow.abort();
+  function join(address: string): EngineMember {
+    const member = createEngineMember(options.connect(address), {
+      ...options,
+      pool,
+      wanted,
+      onAnswer: (description) => (lastKnown = description),
+    });
+    members.set(address, member);
+    pool.add(address);
+    return member;
   }
 
-  function takeForDead(index: number, engine: Engine, error: Error): void {
-    suspend(index, engine, error);
-    engine.life.abort(
-      new TransientError('unavailable', `engine ${engine.connection.address} is down: ${error.message}`, {
-        cause: error,
-      }),
-    );
-    engine.life = new AbortController();
+  function leave(member: EngineMember, moved: number): void {
+    members.delete(member.address);
+    pool.remove(member.address);
+    member.dispose(new TransientError('unavailable', `engine ${member.address} was removed`));
+    events.engineLeft(member.address, moved);
   }
 
-  async function probe(index: number, engine: Engine): Promise<void> {
-    const { connection } = engine;
-    try {
-      let description = await connection.describe({ timeoutMs: options.probeTimeoutMs, signal });
-      if (description.tokenizerHash !== options.tokenizerHash) {
-        throw new TerminalError(
-          'failed_precondition',
-          `engine ${connection.address} has tokenizer ${description.tokenizerHash || '(none)'}, the gateway ${options.tokenizerHash}; start both with the same tokenizer.json`,
-        );
-      }
-      if (wanted !== undefined && description.version < wanted.version) {
-        await connection.loadVersion(wanted, { timeoutMs: options.loadTimeoutMs, signal });
-        description = await connection.describe({ timeoutMs: options.probeTimeoutMs, signal });
-      }
-      engine.description = description;
-      engine.missed = 0;
-      if (!pool.isUp(index)) events.engineUp(connection.address, description);
-      pool.setUp(index, true);
-    } catch (thrown) {
-      const error = errorFrom(thrown);
-      engine.missed += 1;
-      events.probeFailed(connection.address, error);
-      const fatal = error instanceof TerminalError;
-      if (fatal || engine.missed >= options.probeFailures) takeForDead(index, engine, error);
-      if (fatal) throw error;
-    }
-  }
-
-  async function watch(index: number, engine: Engine): Promise<void> {
-    while (!signal.aborted) {
-      engine.probeNow = new AbortController();
-      const pause = pool.isUp(index) ? options.probeIntervalMs : Math.min(options.probeIntervalMs, 250);
-      await sleep(pause, AbortSignal.any([signal, engine.probeNow.signal])).catch(() => undefined);
-      // A probe reports its own failures; an engine that is wrong for good stays down and is asked again.
-      if (!signal.aborted) await probe(index, engine).catch(() => undefined);
-    }
-  }
-
-  async function generate(request: GenerateInit, callSignal: AbortSignal): Promise<GenerateResponse> {
-    const failed = new Set<number>();
-    for (;;) {
-      const lease = await pool.acquire(request.sessionId, { exclude: failed, signal: callSignal });
-      const engine = engines[lease.engine];
-      if (engine === undefined) throw new TerminalError('internal', `no engine ${lease.engine}`);
-      const { life } = engine;
+  async function generate(request: GenerateRequest, callSignal: AbortSignal): Promise<GenerateResponse> {
+    const failed = new Map<string, number>();
+    const asked: PoolRequest = { ...request, failed };
+    for (let moves = 0; ; moves += 1) {
+      const lease = await pool.acquire(asked, callSignal);
+      const member = members.get(lease.address);
+      if (member === undefined) throw new TerminalError('internal', `no engine ${lease.address}`);
+      const { life } = member;
       try {
-        return await engine.connection.generate(request, {
-          signal: AbortSignal.any([callSignal, life.signal]),
-          timeoutMs: options.generateTimeoutMs,
-        });
+        // An engine that was restarted since it was asked serves what it was started with: it is to refuse.
+        const minVersion = request.minVersion > lease.version ? request.minVersion : lease.version;
+        const response = await member.connection.generate(
+          { ...request, minVersion },
+          { signal: AbortSignal.any([callSignal, life]), timeoutMs: options.generateTimeoutMs },
+        );
+        member.answered();
+        if (response.load !== undefined) pool.report(lease.address, loadFromProto(response.load));
+        return response;
       } catch (thrown) {
-        const error = moveableError(thrown, engine.connection.address);
-        const died = life.signal.aborted;
+        const error = moveableError(thrown, lease.address);
+        const died = life.aborted;
         if (callSignal.aborted || !(died || error instanceof TransientError)) throw error;
-        failed.add(lease.engine);
-        events.requestMoved(engine.connection.address, error);
-        if (!died && error instanceof TransientError && error.code === 'unavailable')
-          suspend(lease.engine, engine, error);
+        failed.set(lease.address, lease.life);
+        if (error.code === 'unavailable') member.suspend(error);
         // Busy everywhere: say so, with the engine's own advice on when to come back.
-        if (failed.size === engines.length && error instanceof TransientError) throw error;
+        if (!died && error.code !== 'unavailable' && !pool.canServe(asked)) throw error;
+        if (moves >= MAX_MOVES) throw error;
+        events.requestMoved(lease.address, error);
       } finally {
         lease.release();
       }
     }
   }
 
-  async function loadOnAll(version: bigint, weightsPath: string): Promise<{ version: bigint; carriedOver: number }> {
-    const outcomes = await Promise.allSettled(
-      engines.map((engine) =>
-        engine.connection.loadVersion({ version, weightsPath }, { timeoutMs: options.loadTimeoutMs, signal }),
-      ),
-    );
-    const failures: Error[] = [];
-    let carriedOver = 0;
-    let loaded = 0;
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') {
-        failures.push(errorFrom(outcome.reason));
-      } else {
-        loaded += 1;
-        carriedOver += outcome.value.carriedOver;
-      }
-    }
-    if (loaded === 0) throw failures[0] ?? new TransientError('unavailable', 'no engine to load on');
-    wanted = { version, weightsPath };
-    for (const [index, outcome] of outcomes.entries()) {
-      const engine = engines[index];
-      if (outcome.status === 'rejected' && engine !== undefined) suspend(index, engine, errorFrom(outcome.reason));
-    }
-    events.versionLoaded(version, loaded, failures.length);
-    return { version, carriedOver };
-  }
-
   return {
     generate,
-    loadVersion(version, weightsPath) {
+    loadVersion(target, callSignal) {
       // One at a time: two loads in flight could end in either order on different engines.
-      const mine = loading.then(() => loadOnAll(version, weightsPath));
+      const mine = loading.then(() =>
+        loadOnAll({ members, pool, wanted, events, timeoutMs: options.loadTimeoutMs }, target, callSignal),
+      );
       loading = mine.catch(() => undefined);
       return mine;
     },
-    describe() {
-      const up = engines.flatMap(({ description }, index) =>
-        description !== undefined && pool.isUp(index) ? [description] : [],
-      );
-      const counts = pool.counts();
-      const oldest = up.reduce<bigint | undefined>(
-        (least, { version }) => (least === undefined || version < least ? version : least),
-        undefined,
-      );
-      return { engines: up, version: wanted?.version ?? oldest ?? 0n, running: counts.inFlight, queued: counts.queued };
+    add(address) {
+      const known = pool.seat(address);
+      if (known?.state === 'draining') pool.setDown(address);
+      if (known !== undefined) return;
+      if (members.size >= options.maxEngines) {
+        throw new TerminalError(
+          'failed_precondition',
+          `AddEngine: ${members.size} engines are known already, the most a gateway takes; remove one, or start another gateway`,
+        );
+      }
+      events.engineJoined(address);
+      join(address).watch();
     },
-    async start() {
-      await Promise.all(engines.map((engine, index) => probe(index, engine)));
-      for (const [index, engine] of engines.entries()) void watch(index, engine);
+    async remove(address, drainMs, callSignal) {
+      const member = members.get(address);
+      if (member === undefined) return 0;
+      const moved = await removeMember(pool, member, drainMs, callSignal);
+      // Added again while it drained: it stays.
+      if (moved === undefined || members.get(address) !== member) return 0;
+      leave(member, moved);
+      return moved;
+    },
+    removeIfDown(address) {
+      const member = members.get(address);
+      if (member !== undefined && pool.seat(address)?.state === 'down') leave(member, 0);
+    },
+    describe() {
+      const seats = pool.seats();
+      const up = seats.flatMap(({ address, state }) => {
+        const description = state === 'up' ? members.get(address)?.description : undefined;
+        return description === undefined ? [] : [description];
+      });
+      const oldest = up
+        .map(({ version }) => version)
+        .reduce((least, each) => (each < least ? each : least), up[0]?.version ?? 0n);
+      return {
+        known: up.length === 0 && lastKnown !== undefined ? [lastKnown] : up,
+        seats,
+        version: wanted.current()?.version ?? oldest,
+        weightsPath: wanted.current()?.weightsPath ?? '',
+        load: totalLoad(seats, pool.queued()),
+      };
+    },
+    counts: () => ({
+      running: pool.seats().reduce((sum, { inFlight }) => sum + inFlight, 0),
+      queued: pool.queued(),
+    }),
+    async start(addresses) {
+      const first = addresses.map(join);
+      await Promise.all(first.map((member) => member.probe()));
+      for (const member of first) member.watch();
     },
     close() {
       const stopped = new CancelledError('cancelled', 'the gateway stops');
-      for (const engine of engines) {
-        engine.life.abort(stopped);
-        engine.connection.close();
-      }
+      pool.close(stopped);
+      for (const member of members.values()) member.dispose(stopped);
     },
   };
 }

@@ -1,157 +1,255 @@
-import { CancelledError, TransientError } from '#shared/errors.ts';
+import { CancelledError, TransientError, type GradusError } from '#shared/errors.ts';
+import { chooseEngine, type Candidate } from './choose-engine.ts';
+import { createLine } from './line.ts';
 
 export interface EnginePoolOptions {
-  readonly engines: number;
   /** Requests that one engine gets at a time. */
   readonly maxInFlightPerEngine: number;
   /** Requests that wait for a free place, over all engines; more are refused. */
   readonly maxQueued: number;
   /** Sessions whose engine is remembered; the longest unused are forgotten first. */
   readonly maxSessions: number;
+  /** How long a request waits while no engine could take it even if it had room. */
+  readonly maxOutageMs: number;
+}
+
+/** What an engine says about itself. */
+export interface ReportedLoad {
+  readonly running: number;
+  readonly waiting: number;
+  /** 0 when unknown. */
+  readonly capacity: number;
+  readonly kvUsedRatio: number;
+  readonly preemptions: bigint;
+}
+
+/**
+ *     down <--> up --> draining (takes nothing new) --> removed
+ */
+export type SeatState = 'up' | 'down' | 'draining';
+
+export interface Seat {
+  readonly address: string;
+  readonly state: SeatState;
+  /** Counts how often it went down: what failed in one life may succeed in the next. */
+  readonly life: number;
+  readonly version: bigint;
+  readonly inFlight: number;
+  readonly load: ReportedLoad | undefined;
+}
+
+export interface PoolRequest {
+  readonly sessionId: string;
+  /** Greater goes first. */
+  readonly priority: number;
+  /** Engines with older weights may not take it. */
+  readonly minVersion: bigint;
+  /** Lives of engines in which it failed: address to life. */
+  readonly failed: ReadonlyMap<string, number>;
 }
 
 export interface EngineLease {
-  readonly engine: number;
+  readonly address: string;
+  readonly life: number;
+  readonly version: bigint;
   release(): void;
 }
 
 export interface EnginePool {
+  /** Down at first. */
+  add(address: string): void;
+  remove(address: string): void;
+  setUp(address: string, version: bigint): void;
+  setDown(address: string): void;
+  setDraining(address: string): void;
+  report(address: string, load: ReportedLoad): void;
   /**
-   * A place on an engine: the session's own while that one is up and has room, else the least loaded.
-   * Waits in line when all are full. Throws TransientError: `unavailable` when no engine outside `exclude` is up,
-   * `resource_exhausted` when the line is full.
+   * A place on an engine: the session's own, else the least loaded. Waits in line, by priority, when all are full and
+   * when none is there. Throws TransientError: `resource_exhausted` when the line is full, `unavailable` when for
+   * `maxOutageMs` no engine could have taken it.
    */
-  acquire(
-    sessionId: string,
-    options: { readonly exclude: ReadonlySet<number>; readonly signal: AbortSignal },
-  ): Promise<EngineLease>;
-  /** Nobody is routed to an engine that is down; its sessions move when they next ask. */
-  setUp(engine: number, up: boolean): void;
-  isUp(engine: number): boolean;
-  counts(): { readonly up: number; readonly inFlight: number; readonly queued: number };
+  acquire(request: PoolRequest, signal: AbortSignal): Promise<EngineLease>;
+  /** Whether an engine is up that could take the request, with room or without. */
+  canServe(request: PoolRequest): boolean;
+  seat(address: string): Seat | undefined;
+  seats(): readonly Seat[];
+  queued(): number;
+  /** Refuses all that wait, and whoever comes. */
+  close(error: GradusError): void;
 }
 
-interface Waiter {
-  readonly sessionId: string;
-  readonly exclude: ReadonlySet<number>;
-  readonly resolve: (lease: EngineLease) => void;
-  readonly reject: (error: Error) => void;
+interface OpenSeat extends Seat {
+  state: SeatState;
+  life: number;
+  version: bigint;
+  inFlight: number;
+  load: ReportedLoad | undefined;
+  /** Of the reported requests, those that are not ours. */
+  foreign: number;
 }
 
-/** Who goes where. No I/O: the caller says which engines are up. All engines are down at first. */
+/** Who goes where. No I/O: the caller says which engines are up. */
 export function createEnginePool(options: EnginePoolOptions): EnginePool {
-  const engines = Array.from({ length: options.engines }, () => ({ up: false, inFlight: 0 }));
-  const sessions = new Map<string, number>();
-  const waiting = new Set<Waiter>();
+  const engines = new Map<string, OpenSeat>();
+  let seats: readonly OpenSeat[] = [];
+  const sessions = new Map<string, { readonly address: string; readonly life: number }>();
+  const line = createLine<PoolRequest, EngineLease>();
+  let closed: GradusError | undefined;
 
-  const eligible = (index: number, exclude: ReadonlySet<number>): boolean =>
-    engines[index]?.up === true && !exclude.has(index);
-  const hasRoom = (index: number): boolean => (engines[index]?.inFlight ?? Infinity) < options.maxInFlightPerEngine;
+  const mayTake = (seat: OpenSeat, { minVersion, failed }: PoolRequest): boolean =>
+    seat.state === 'up' && seat.version >= minVersion && failed.get(seat.address) !== seat.life;
+  const hasRoom = (seat: OpenSeat): boolean => seat.inFlight < options.maxInFlightPerEngine;
+  const canServe = (request: PoolRequest): boolean => seats.some((seat) => mayTake(seat, request));
 
-  function choose(sessionId: string, exclude: ReadonlySet<number>): number | undefined {
-    const own = sessions.get(sessionId);
-    if (own !== undefined && eligible(own, exclude) && hasRoom(own)) return own;
-    let best: number | undefined;
-    for (const [index, engine] of engines.entries()) {
-      if (!eligible(index, exclude) || !hasRoom(index)) continue;
-      if (best === undefined || engine.inFlight < (engines[best]?.inFlight ?? 0)) best = index;
-    }
-    return best;
+  function candidateOf(seat: OpenSeat): Candidate {
+    const { address, inFlight, foreign, load } = seat;
+    return {
+      address,
+      inFlight,
+      foreign,
+      waiting: load?.waiting ?? 0,
+      capacity: load?.capacity || options.maxInFlightPerEngine,
+      kvUsedRatio: load?.kvUsedRatio ?? 0,
+    };
   }
 
-  function lease(sessionId: string, index: number): EngineLease {
+  function choose(request: PoolRequest): OpenSeat | undefined {
+    const known = sessions.get(request.sessionId);
+    // An engine that was down in between has lost the prefix.
+    const own = known !== undefined && engines.get(known.address)?.life === known.life ? known.address : undefined;
+    const free = seats.filter((seat) => hasRoom(seat) && mayTake(seat, request)).map(candidateOf);
+    const address = chooseEngine(free, own);
+    return address === undefined ? undefined : engines.get(address);
+  }
+
+  function lease(sessionId: string, seat: OpenSeat): EngineLease {
+    const { address, life, version } = seat;
     sessions.delete(sessionId);
-    sessions.set(sessionId, index);
+    sessions.set(sessionId, { address, life });
     if (sessions.size > options.maxSessions) {
       const oldest = sessions.keys().next();
       if (oldest.done !== true) sessions.delete(oldest.value);
     }
-    const engine = engines[index];
-    if (engine !== undefined) engine.inFlight += 1;
+    seat.inFlight += 1;
     let released = false;
     return {
-      engine: index,
+      address,
+      life,
+      version,
       release() {
         if (released) return;
         released = true;
-        if (engine !== undefined) engine.inFlight -= 1;
-        serveWaiting();
+        seat.inFlight -= 1;
+        serveLine();
       },
     };
   }
 
-  const unavailable = (): TransientError =>
-    new TransientError(
-      'unavailable',
-      `no engine is up that has not failed this request (${engines.length} configured)`,
-      { retryAfterMs: 500 },
-    );
-
-  function serveWaiting(): void {
-    for (const waiter of waiting) {
-      const index = choose(waiter.sessionId, waiter.exclude);
-      if (index !== undefined) {
-        waiting.delete(waiter);
-        waiter.resolve(lease(waiter.sessionId, index));
-      } else if (!engines.some((_, i) => eligible(i, waiter.exclude))) {
-        waiting.delete(waiter);
-        waiter.reject(unavailable());
-      } else if (waiter.exclude.size === 0) {
-        return; // Nobody behind this one can do better.
-      }
+  function serveLine(): void {
+    if (line.size === 0) return;
+    for (const waiter of line.inOrder()) {
+      if (!seats.some((seat) => seat.state === 'up' && hasRoom(seat))) return;
+      const seat = choose(waiter.request);
+      if (seat !== undefined) waiter.resolve(lease(waiter.request.sessionId, seat));
     }
   }
 
+  function outage({ minVersion }: PoolRequest): TransientError {
+    const up = seats.filter(({ state }) => state === 'up');
+    const versions = up.map(({ version }) => version).join(', ');
+    const which = up.length === 0 ? 'no engine is up' : `the engines that are up serve version ${versions}`;
+    return new TransientError(
+      'unavailable',
+      `${which} (${engines.size} known), and the request needs version ${minVersion} or later`,
+      { retryAfterMs: 500 },
+    );
+  }
+
+  async function wait(request: PoolRequest, signal: AbortSignal): Promise<EngineLease> {
+    const { waiter, settled } = line.enter(request, request.priority);
+    const onAbort = (): void =>
+      waiter.reject(
+        new CancelledError('cancelled', 'the request was cancelled while it waited for an engine', {
+          cause: signal.reason,
+        }),
+      );
+    let outageSinceMs: number | undefined;
+    const check = (): void => {
+      outageSinceMs = canServe(request) ? undefined : (outageSinceMs ?? performance.now());
+      if (outageSinceMs !== undefined && performance.now() - outageSinceMs >= options.maxOutageMs)
+        waiter.reject(outage(request));
+    };
+    check();
+    const timer = setInterval(check, Math.min(1_000, Math.max(10, options.maxOutageMs / 4)));
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await settled;
+    } finally {
+      clearInterval(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  function change(address: string, apply: (seat: OpenSeat) => void): void {
+    const seat = engines.get(address);
+    if (seat === undefined) return;
+    apply(seat);
+    serveLine();
+  }
+
   return {
-    async acquire(sessionId, { exclude, signal }) {
+    add(address) {
+      if (engines.has(address)) return;
+      const seat = { address, state: 'down' as const, life: 0, version: 0n, inFlight: 0, load: undefined, foreign: 0 };
+      engines.set(address, seat);
+      seats = [...engines.values()];
+    },
+    remove(address) {
+      engines.delete(address);
+      seats = [...engines.values()];
+    },
+    setUp: (address, version) =>
+      change(address, (seat) => {
+        seat.state = 'up';
+        seat.version = version;
+      }),
+    setDown: (address) =>
+      change(address, (seat) => {
+        if (seat.state === 'up') seat.life += 1;
+        seat.state = 'down';
+      }),
+    setDraining: (address) => change(address, (seat) => (seat.state = 'draining')),
+    report: (address, load) =>
+      change(address, (seat) => {
+        seat.load = load;
+        seat.foreign = Math.max(0, load.running + load.waiting - seat.inFlight);
+      }),
+    async acquire(request, signal) {
+      if (closed !== undefined) throw closed;
       if (signal.aborted)
         throw new CancelledError('cancelled', 'the request was cancelled before it reached an engine', {
           cause: signal.reason,
         });
-      if (!engines.some((_, index) => eligible(index, exclude))) throw unavailable();
-      const index = waiting.size === 0 ? choose(sessionId, exclude) : undefined;
-      if (index !== undefined) return lease(sessionId, index);
-      if (waiting.size >= options.maxQueued) {
+      const seat = line.size === 0 || request.priority > line.firstPriority() ? choose(request) : undefined;
+      if (seat !== undefined) return lease(request.sessionId, seat);
+      if (line.size >= options.maxQueued) {
         throw new TransientError(
           'resource_exhausted',
-          `all engines are busy and ${waiting.size} requests wait already (limit ${options.maxQueued})`,
-          {
-            retryAfterMs: 250,
-          },
+          `no engine has room and ${line.size} requests wait already (limit ${options.maxQueued})`,
+          { retryAfterMs: 250 },
         );
       }
-      return await new Promise<EngineLease>((resolve, reject) => {
-        const onAbort = (): void => {
-          waiting.delete(waiter);
-          reject(
-            new CancelledError('cancelled', 'the request was cancelled while it waited for an engine', {
-              cause: signal.reason,
-            }),
-          );
-        };
-        const settle =
-          <T>(then: (value: T) => void) =>
-          (value: T): void => {
-            signal.removeEventListener('abort', onAbort);
-            then(value);
-          };
-        const waiter: Waiter = { sessionId, exclude, resolve: settle(resolve), reject: settle(reject) };
-        signal.addEventListener('abort', onAbort, { once: true });
-        waiting.add(waiter);
-        serveWaiting();
-      });
+      const waiting = wait(request, signal);
+      serveLine();
+      return await waiting;
     },
-    setUp(index, up) {
-      const engine = engines[index];
-      if (engine === undefined || engine.up === up) return;
-      engine.up = up;
-      serveWaiting();
+    canServe,
+    seat: (address) => engines.get(address),
+    seats: () => seats,
+    queued: () => line.size,
+    close(error) {
+      closed = error;
+      for (const waiter of line.inOrder()) waiter.reject(error);
     },
-    isUp: (index) => engines[index]?.up === true,
-    counts: () => ({
-      up: engines.filter((engine) => engine.up).length,
-      inFlight: engines.reduce((sum, engine) => sum + engine.inFlight, 0),
-      queued: waiting.size,
-    }),
   };
 }

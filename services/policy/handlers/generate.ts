@@ -1,8 +1,10 @@
-import type { GenerateRequest, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import { create } from '@bufbuild/protobuf';
+import { EngineLoadSchema, type GenerateRequest, type GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import type { PolicyContext } from '../service.ts';
 
 const MAX_STOP_STRINGS = 16;
+const MAX_PRIORITY = 9;
 
 export async function generate(
   { fleet, events }: PolicyContext,
@@ -14,13 +16,14 @@ export async function generate(
   try {
     const response = await fleet.generate(request, signal);
     events.generated(response, request.tokenIds.length, performance.now() - startedAt);
-    return response;
+    // The caller is to pace itself by all engines and the line here, not by the one that served it.
+    return { ...response, load: create(EngineLoadSchema, fleet.describe().load) };
   } catch (thrown) {
     const error = errorFrom(thrown);
     events.generationFailed(request.requestId, error);
     throw error;
   } finally {
-    events.loadChanged(fleet.describe());
+    events.loadChanged(fleet.counts());
   }
 }
 
@@ -31,6 +34,7 @@ export function checkGenerateRequest({
   tokenIds,
   contextTokens,
   sampling,
+  priority,
 }: GenerateRequest): void {
   const fail = (field: string, problem: string): never => {
     throw new TerminalError('invalid_argument', `Generate: ${field} ${problem}`, { details: { field } });
@@ -44,6 +48,7 @@ export function checkGenerateRequest({
       `is ${contextTokens}, but token_ids has ${tokenIds.length} already; it must leave room for a token`,
     );
   }
+  if (priority > MAX_PRIORITY) fail('priority', `is ${priority}; it must be 0..${MAX_PRIORITY}`);
   if (sampling === undefined) return fail('sampling', 'is missing');
   if (!(sampling.temperature >= 0 && sampling.temperature <= 10))
     fail('sampling.temperature', `is ${sampling.temperature}; it must be 0..10`);

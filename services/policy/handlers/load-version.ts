@@ -4,8 +4,9 @@ import { TerminalError } from '#shared/errors.ts';
 import type { PolicyContext } from '../service.ts';
 
 export async function loadVersion(
-  { fleet }: PolicyContext,
+  { fleet, fence }: PolicyContext,
   request: LoadVersionRequest,
+  signal: AbortSignal,
 ): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
   if (request.weightsPath === '') {
     throw new TerminalError(
@@ -13,5 +14,7 @@ export async function loadVersion(
       'LoadVersion: weights_path is empty; give the directory with model.safetensors',
     );
   }
-  return await fleet.loadVersion(request.version, request.weightsPath);
+  fence.admit(request.epoch);
+  const { version, weightsPath, epoch } = request;
+  return await fleet.loadVersion({ version, weightsPath, epoch }, signal);
 }

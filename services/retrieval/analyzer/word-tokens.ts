@@ -34,3 +34,10 @@ function cutLong(one: string): readonly string[] {
   for (let start = 0; start < one.length; start += maxWordLength) pieces.push(one.slice(start, start + maxWordLength));
   return pieces;
 }
+
+/** Where each word begins and ends, in UTF-16 units: start, end, start, end ... Words are not cut at the limit. */
+export function wordBounds(text: string): readonly number[] {
+  const bounds: number[] = [];
+  for (const match of text.matchAll(word)) bounds.push(match.index, match.index + match[0].length);
+  return bounds;
+}

@@ -10,8 +10,8 @@ export interface Document {
 const shapes = '{"id", "contents": "title\\ntext"} or {"id", "title", "text"}';
 
 /**
- * One row of a corpus: `{id, title, text}`, or `{id, contents}` whose first line is the title (without a line break
- * everything is text). Other keys are ignored; ids may be whole numbers. Errors read `where: field: …`.
+ * One row of a corpus: `{id, title, text}`, or `{id, contents}` whose first line is the title, with or without quotes
+ * (without a line break everything is text). Other keys are ignored; ids may be whole numbers. Errors read `where: field: …`.
  */
 export function parseDocument(line: string, where: string): Document {
   let row: unknown;
@@ -35,7 +35,12 @@ export function parseDocument(line: string, where: string): Document {
   const end = contents.indexOf('\n');
   return end < 0
     ? { id, title: '', text: contents }
-    : { id, title: contents.slice(0, end).trim(), text: contents.slice(end + 1) };
+    : { id, title: withoutQuotes(contents.slice(0, end).trim()), text: contents.slice(end + 1) };
+}
+
+/** Search-R1's corpora quote the title: `"Paris (city)"`. A title that only begins with a quotation stays. */
+function withoutQuotes(title: string): string {
+  return /^"[^"]+"$/.test(title) ? title.slice(1, -1) : title;
 }
 
 function idOf(value: unknown, where: string): string {
@@ -43,6 +48,7 @@ function idOf(value: unknown, where: string): string {
   if (value === undefined) throw invalid(where, `id: missing; expected ${shapes}`);
   if (typeof value !== 'string') throw invalid(where, `id: found ${kindOf(value)}; expected a string`);
   if (value === '') throw invalid(where, 'id: empty; give every document its own id');
+  if (!value.isWellFormed()) throw invalid(where, 'id: holds half of a surrogate pair; give whole characters');
   return value;
 }
 

@@ -1,20 +1,18 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { DescribeResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
-import type { RetrievalConfig } from '../config.ts';
-import type { Library } from '../library.ts';
+import type { Retriever } from '../retriever.ts';
+import { modeToProto } from './search-mode.ts';
 
 /** What this service searches, and how. */
-export function describe(
-  library: Library,
-  { analyzer, k1, b }: Pick<RetrievalConfig, 'analyzer' | 'k1' | 'b'>,
-): MessageInitShape<typeof DescribeResponseSchema> {
+export function describe(retriever: Retriever): MessageInitShape<typeof DescribeResponseSchema> {
+  const { documents, passages, terms, indexBytes, defaultMode, missing, ...rest } = retriever.describe();
   return {
-    documents: BigInt(library.documents),
-    terms: BigInt(library.terms),
-    indexVersion: library.indexVersion,
-    corpusPath: library.corpusPath,
-    analyzer,
-    k1,
-    b,
+    ...rest,
+    documents: BigInt(documents),
+    passages: BigInt(passages),
+    terms: BigInt(terms),
+    indexBytes: BigInt(indexBytes),
+    defaultMode: modeToProto(defaultMode),
+    missing: [...missing],
   };
 }

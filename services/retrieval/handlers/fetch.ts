@@ -1,28 +1,32 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { FetchRequest, FetchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
-import type { Document } from '../corpus/parse-document.ts';
 import type { RetrievalEvents } from '../events.ts';
-import type { Library } from '../library.ts';
+import { limits } from '../limits.ts';
+import type { Retriever } from '../retriever.ts';
 
-export const maxIds = 256;
-
-/** Whole documents by id, in the order asked. Unknown ids are an answer, not an error. */
-export function fetch(
-  library: Library,
+/** Documents by id, in the order asked, one part of each. Unknown ids are an answer, not an error. */
+export async function fetch(
+  retriever: Retriever,
   events: RetrievalEvents,
-  { ids }: FetchRequest,
-): MessageInitShape<typeof FetchResponseSchema> {
-  if (ids.length === 0 || ids.length > maxIds) {
-    throw new TerminalError('invalid_argument', `ids: found ${ids.length}; give 1 to ${maxIds} of them`);
+  { ids, part, partCharacters }: FetchRequest,
+  signal: AbortSignal,
+): Promise<MessageInitShape<typeof FetchResponseSchema>> {
+  if (ids.length === 0 || ids.length > limits.ids) {
+    throw new TerminalError('invalid_argument', `ids: found ${ids.length}; give 1 to ${limits.ids} of them`);
   }
-  const documents: Document[] = [];
-  const missingIds: string[] = [];
-  for (const id of ids) {
-    const document = library.fetch(id);
-    if (document === undefined) missingIds.push(id);
-    else documents.push(document);
+  const { least, most, default: usual } = limits.partCharacters;
+  if (partCharacters !== 0 && (partCharacters < least || partCharacters > most)) {
+    throw new TerminalError(
+      'invalid_argument',
+      `part_characters: ${partCharacters}; give ${least} to ${most}, or 0 for ${usual}`,
+    );
   }
+  const found = await retriever.fetch(ids, { part, partCharacters: partCharacters || usual, signal });
+  const documents = found.flatMap((document) =>
+    document === undefined ? [] : [{ ...document, characters: BigInt(document.characters) }],
+  );
+  const missingIds = ids.filter((_, index) => found[index] === undefined);
   events.fetched(documents.length, missingIds.length);
   return { documents, missingIds };
 }

@@ -1,56 +1,55 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { SearchRequest, SearchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
+import { TerminalError } from '#shared/errors.ts';
+import type { EncodedMessage } from '#shared/grpc/encoded-message.ts';
 import type { RetrievalEvents } from '../events.ts';
-import type { Library, LibraryHit } from '../library.ts';
-
-export const maxQueries = 256;
-export const maxQueryBytes = 8 * 1024;
-export const maxTopK = 100;
-export const defaultTopK = 10;
-
-/** A batch gives way to other calls after this long. */
-const sliceMs = 10;
+import { limits } from '../limits.ts';
+import type { ServingRetriever } from '../serving/serving-retriever.ts';
+import { encodeSearchResponse } from './encode-search-response.ts';
+import { modeFromProto } from './search-mode.ts';
 
 /** One list of hits per query, in the order asked. INVALID_ARGUMENT names the field that is out of bounds. */
 export async function search(
-  library: Library,
+  retriever: ServingRetriever,
   events: RetrievalEvents,
   request: SearchRequest,
   signal: AbortSignal,
-): Promise<MessageInitShape<typeof SearchResponseSchema>> {
+): Promise<EncodedMessage<typeof SearchResponseSchema>> {
   checkSearch(request);
-  const topK = request.topK === 0 ? defaultTopK : request.topK;
+  const { queries, topK, mode, rerank, withText } = request;
   const started = performance.now();
-  let sliceStarted = started;
-  const results: { hits: LibraryHit[] }[] = [];
-  for (const query of request.queries) {
-    results.push({ hits: library.search(query, topK) });
-    if (performance.now() - sliceStarted < sliceMs) continue;
-    await nextTurn();
-    throwIfCancelled(signal);
-    sliceStarted = performance.now();
-  }
+  const answer = await retriever.searchEncoded(queries, {
+    topK: topK || limits.defaultTopK,
+    mode: modeFromProto(mode),
+    rerank,
+    withText,
+    signal,
+  });
   events.searched(
-    results.map(({ hits }) => hits.length),
+    answer.results.map((hits) => hits.length),
     performance.now() - started,
   );
-  return { results, indexVersion: library.indexVersion };
+  return encodeSearchResponse(answer);
 }
 
 function checkSearch({ queries, topK }: SearchRequest): void {
-  if (queries.length === 0 || queries.length > maxQueries) {
-    throw new TerminalError('invalid_argument', `queries: found ${queries.length}; give 1 to ${maxQueries} of them`);
+  if (queries.length === 0 || queries.length > limits.queries) {
+    throw new TerminalError(
+      'invalid_argument',
+      `queries: found ${queries.length}; give 1 to ${limits.queries} of them`,
+    );
   }
   queries.forEach((query, index) => {
     const bytes = Buffer.byteLength(query);
-    if (bytes <= maxQueryBytes) return;
+    if (bytes <= limits.queryBytes) return;
     throw new TerminalError(
       'invalid_argument',
-      `queries[${index}]: ${bytes} bytes long; at most ${maxQueryBytes} are read`,
+      `queries[${index}]: ${bytes} bytes long; at most ${limits.queryBytes} are read`,
     );
   });
-  if (topK > maxTopK)
-    throw new TerminalError('invalid_argument', `top_k: ${topK}; give 1 to ${maxTopK}, or 0 for ${defaultTopK}`);
+  if (topK > limits.topK) {
+    throw new TerminalError(
+      'invalid_argument',
+      `top_k: ${topK}; give 1 to ${limits.topK}, or 0 for ${limits.defaultTopK}`,
+    );
+  }
 }

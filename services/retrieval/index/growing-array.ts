@@ -1,5 +1,12 @@
 /** A Uint32Array that doubles when full; `view` is valid until the next push. */
-export function createGrowingArray(): { push(value: number): void; view(): Uint32Array } {
+export interface GrowingArray {
+  push(value: number): void;
+  at(index: number): number;
+  size(): number;
+  view(): Uint32Array;
+}
+
+export function createGrowingArray(): GrowingArray {
   let values = new Uint32Array(1024);
   let size = 0;
   return {
@@ -12,6 +19,8 @@ export function createGrowingArray(): { push(value: number): void; view(): Uint3
       values[size] = value;
       size += 1;
     },
+    at: (index) => values[index] ?? 0,
+    size: () => size,
     view: () => values.subarray(0, size),
   };
 }

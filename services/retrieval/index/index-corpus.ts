@@ -1,9 +1,26 @@
-import type { Corpus } from '../corpus/load-corpus.ts';
-import { createBm25Builder, type Bm25Index, type Bm25Options } from './bm25-index.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildInThread } from './build-in-thread.ts';
+import type { IndexSettingsInput } from './manifest.ts';
+import { openIndex, type IndexData } from './open-index.ts';
+import type { WriteIndexOptions } from './write-index.ts';
 
-/** Indexes `title\ntext` of every document, in the corpus's order. */
-export function indexCorpus(corpus: Pick<Corpus, 'documents'>, options: Bm25Options): Bm25Index {
-  const builder = createBm25Builder(options);
-  for (const { title, text } of corpus.documents) builder.add(`${title}\n${text}`);
-  return builder.build();
+/**
+ * Indexes a corpus for this process alone. The files have no name any more when this returns: their space is free as soon
+ * as the process closes them or ends, however it ends.
+ */
+export async function indexCorpus(
+  corpusPath: string,
+  settings: IndexSettingsInput,
+  options: Omit<WriteIndexOptions, 'corpusPath'> = {},
+): Promise<IndexData> {
+  const temporary = await mkdtemp(join(tmpdir(), 'gradus-index-'));
+  try {
+    const directory = join(temporary, 'index');
+    await buildInThread({ corpusPath, directory, settings, ...options });
+    return await openIndex(directory, { signal: options.signal });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
 }

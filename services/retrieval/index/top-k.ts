@@ -1,38 +1,38 @@
-/** A scored document; `document` is its position in the corpus, from 0. */
-export interface ScoredDocument {
-  readonly document: number;
-  readonly score: number;
+/** Passages with their scores, best first; equal scores in the order of the corpus. */
+export interface ScoredPassages {
+  readonly passages: Uint32Array;
+  readonly scores: Float64Array;
 }
 
 export interface TopK {
-  offer(document: number, score: number): void;
-  /** Score of the worst one kept; 0 while there is none. */
-  worstScore(): number;
+  offer(passage: number, score: number): void;
+  /** Score of the worst one kept once there are k; before that 0. */
+  threshold(): number;
   /** Those kept, best first. */
-  take(): readonly ScoredDocument[];
+  take(): ScoredPassages;
 }
 
 /**
- * The k best of a stream, exactly, in memory for k. Order: higher score first, then the earlier document,
+ * The k best of a stream, exactly, in memory for k. Order: higher score first, then the earlier passage,
  * so that equal scores always come out the same.
  */
 export function createTopK(k: number): TopK {
   // A binary heap with the worst of the kept ones at the root.
-  const documents = new Uint32Array(k);
+  const passages = new Uint32Array(k);
   const scores = new Float64Array(k);
   let size = 0;
 
   const worse = (a: number, b: number): boolean => {
     const scoreA = scores[a] ?? 0;
     const scoreB = scores[b] ?? 0;
-    return scoreA < scoreB || (scoreA === scoreB && (documents[a] ?? 0) > (documents[b] ?? 0));
+    return scoreA < scoreB || (scoreA === scoreB && (passages[a] ?? 0) > (passages[b] ?? 0));
   };
   const swap = (a: number, b: number): void => {
-    const document = documents[a] ?? 0;
+    const passage = passages[a] ?? 0;
     const score = scores[a] ?? 0;
-    documents[a] = documents[b] ?? 0;
+    passages[a] = passages[b] ?? 0;
     scores[a] = scores[b] ?? 0;
-    documents[b] = document;
+    passages[b] = passage;
     scores[b] = score;
   };
   const siftUp = (from: number): void => {
@@ -56,25 +56,27 @@ export function createTopK(k: number): TopK {
   };
 
   return {
-    offer(document, score) {
+    offer(passage, score) {
       if (size < k) {
-        documents[size] = document;
+        passages[size] = passage;
         scores[size] = score;
         siftUp(size);
         size += 1;
         return;
       }
       const worst = scores[0] ?? Infinity;
-      if (k === 0 || score < worst || (score === worst && document > (documents[0] ?? 0))) return;
-      documents[0] = document;
+      if (k === 0 || score < worst || (score === worst && passage > (passages[0] ?? 0))) return;
+      passages[0] = passage;
       scores[0] = score;
       siftDown();
     },
-    worstScore: () => (size === 0 ? 0 : (scores[0] ?? 0)),
+    threshold: () => (size < k ? 0 : (scores[0] ?? 0)),
     take() {
-      const kept: ScoredDocument[] = [];
-      for (let at = 0; at < size; at += 1) kept.push({ document: documents[at] ?? 0, score: scores[at] ?? 0 });
-      return kept.sort((a, b) => b.score - a.score || a.document - b.document);
+      const order = Array.from({ length: size }, (_, at) => at).sort((a, b) => (worse(a, b) ? 1 : -1));
+      return {
+        passages: Uint32Array.from(order, (at) => passages[at] ?? 0),
+        scores: Float64Array.from(order, (at) => scores[at] ?? 0),
+      };
     },
   };
 }

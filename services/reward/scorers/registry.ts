@@ -1,15 +1,50 @@
+import type { CoreScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import {
+  scoreChoice,
+  scoreDate,
+  scoreHotpotqaF1,
+  scoreIou,
+  scoreNumeric,
+  scoreSetF1,
+  scoreSubstring,
+} from './answer-forms.ts';
 import { scoreExactMatch } from './exact-match.ts';
 import { scoreF1 } from './f1.ts';
 import { scoreFormat } from './format.ts';
-import type { Scorer } from './scorer.ts';
+import { scoreGoldFetched, scoreGoldFound } from './gold-pages.ts';
+import { scoreBrevity, scoreLengthBudget, scoreOverlong } from './length-shaping.ts';
+import { scoreAnswerStructure, scoreF1Floor, scoreRetry, scoreRlFactory } from './published-rules.ts';
+import type { Episode, Scorer } from './scorer.ts';
 import { scoreToolSuccess } from './tool-success.ts';
 import { scoreXml } from './xml.ts';
 
-/** Every scorer by its name in recipes. A new one is a file beside these and a line here. */
-export const scorers: ReadonlyMap<string, Scorer> = new Map<string, Scorer>([
-  ['exact_match', scoreExactMatch],
-  ['f1', scoreF1],
-  ['tool_success', scoreToolSuccess],
-  ['format', scoreFormat],
-  ['xml', scoreXml],
-]);
+/** Scorers that run on every item. */
+export const coreScorerFunctions: Readonly<Record<CoreScorer, Scorer>> = {
+  exact_match: scoreExactMatch,
+  f1: scoreF1,
+  tool_success: scoreToolSuccess,
+  format: scoreFormat,
+  xml: scoreXml,
+};
+
+/** Scorers that run where an item names them. A new one is a file beside these, a line here and one in the catalogue. */
+export const settableScorerFunctions: {
+  readonly [Name in SettableScorer]: (episode: Episode, settings: SettingsOf<Name>) => number;
+} = {
+  substring: scoreSubstring,
+  hotpotqa_f1: scoreHotpotqaF1,
+  f1_floor: scoreF1Floor,
+  answer_structure: scoreAnswerStructure,
+  rl_factory: scoreRlFactory,
+  numeric: scoreNumeric,
+  choice: scoreChoice,
+  date: scoreDate,
+  iou: scoreIou,
+  set_f1: scoreSetF1,
+  gold_fetched: scoreGoldFetched,
+  gold_found: scoreGoldFound,
+  retry: scoreRetry,
+  brevity: scoreBrevity,
+  overlong: scoreOverlong,
+  length_budget: scoreLengthBudget,
+};

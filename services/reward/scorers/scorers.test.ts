@@ -2,8 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ScoreItemSchema, type Turn } from '#proto/reward/v1/reward_pb.ts';
+import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { scoreItem } from '../score-item.ts';
-import { scorers } from './registry.ts';
+import { coreScorerFunctions, settableScorerFunctions } from './registry.ts';
 import { scoreXmlOfTurn } from './xml.ts';
 
 type TurnInit = { text: string; action: Turn['action']; truncated?: boolean };
@@ -22,8 +23,15 @@ const violation = (code: string, text = 'hm'): TurnInit => ({
   text,
   action: { case: 'violation', value: { $typeName: 'gradus.reward.v1.Violation', code } },
 });
+const noPages: string[] = [];
 function message(name: string, succeeded: boolean) {
-  return { $typeName: 'gradus.reward.v1.ToolCall', name, succeeded, error: succeeded ? '' : 'unknown_id' } as const;
+  return {
+    $typeName: 'gradus.reward.v1.ToolCall',
+    name,
+    succeeded,
+    error: succeeded ? '' : 'unknown_id',
+    pageTitles: noPages,
+  } as const;
 }
 
 function componentsOf(turns: readonly TurnInit[], answers: readonly string[] = ['Paris']): Record<string, number> {
@@ -156,6 +164,10 @@ describe('xml', () => {
   });
 });
 
+test('a recipe may weigh each of the scorers and nothing else', () => {
+  expect([...Object.keys(coreScorerFunctions), ...Object.keys(settableScorerFunctions)]).toEqual(scorerNames);
+});
+
 test('every scorer stays within 0..1 whatever the policy writes', () => {
   const piece = fc.constantFrom(
     '<tool>',
@@ -182,8 +194,16 @@ test('every scorer stays within 0..1 whatever the policy writes', () => {
     });
   fc.assert(
     fc.property(fc.array(turn, { maxLength: 6 }), (turns) => {
-      const components = componentsOf(turns);
-      expect(Object.keys(components)).toEqual([...scorers.keys()]);
+      const components = scoreItem(
+        create(ScoreItemSchema, {
+          answers: ['Paris', '12 km', '1990-03-05', '3 - 9', 'B'],
+          turns,
+          supportTitles: ['Paris'],
+          tokens: { model: 5000 },
+          rewards: scorerNames.map((name) => ({ name, weight: 1 })),
+        }),
+      ).components;
+      expect(Object.keys(components)).toEqual(scorerNames);
       for (const value of Object.values(components)) {
         expect(value).toBeGreaterThanOrEqual(0);
         expect(value).toBeLessThanOrEqual(1);

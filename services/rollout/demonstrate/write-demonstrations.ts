@@ -1,7 +1,4 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
 import { createRandom } from '#shared/world/random.ts';
 import { createCodec } from '../environments/search/codec.ts';
@@ -58,12 +55,7 @@ export async function writeDemonstrations(job: DemonstrationJob): Promise<void> 
   }
 
   const partial = `${job.out}.partial`;
-  const file = createWriteStream(partial);
-  // Failures of the disk surface at the next write or at the end.
-  let broken: Error | undefined;
-  file.on('error', (error) => {
-    broken = error;
-  });
+  const file = await open(partial, 'w');
   try {
     // A window of running episodes; the oldest is written first.
     const running: Promise<DemonstratedEpisode>[] = [];
@@ -76,15 +68,13 @@ export async function writeDemonstrations(job: DemonstrationJob): Promise<void> 
       }
       throwIfCancelled(job.signal);
       const line = await running.shift();
-      if (broken !== undefined) throw broken;
-      if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain', { signal: job.signal });
+      await file.appendFile(`${JSON.stringify(line)}\n`);
       job.onProgress?.(written + 1);
     }
-    file.end();
-    await finished(file);
+    await file.close();
     await rename(partial, job.out);
   } catch (error) {
-    file.destroy();
+    await file.close();
     await rm(partial, { force: true });
     throw error;
   }

@@ -1,7 +1,7 @@
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import { RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { countTokens, versionSpan } from '#shared/trajectory/segments.ts';
 import type { InfrastructureFailure } from './infrastructure-failure.ts';
@@ -51,6 +51,7 @@ export function trajectoryOf(task: RolloutTask, record: EpisodeRecord): Trajecto
     segments: [...record.segments],
     tokenizerHash: record.tokenizerHash,
     sequenceDigest: record.sequenceDigest,
+    task: toBinary(RolloutTaskSchema, task),
   });
 }
 
@@ -71,6 +72,7 @@ export function finishedResult(
     rewards: score.components,
     ...(record.prediction === undefined ? {} : { prediction: record.prediction }),
     turns: record.modelTurns,
+    generateMs: record.generateMs,
     toolCalls: tools.calls,
     toolFailures: tools.failures,
     promptTokens: tokens.prompt,

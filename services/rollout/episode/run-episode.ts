@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { GenerateRequestSchema, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason, SamplingSchema, type Segment, type VersionSpan } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { TransientError, errorFrom } from '#shared/errors.ts';
@@ -18,6 +19,7 @@ import type { ParsedTask } from './parse-task.ts';
 import { retryInPlace, type RetryBudget } from './retry-in-place.ts';
 import type { TokenSource } from './token-source.ts';
 import { turnSeed } from './turn-seed.ts';
+import { overdueAfter, type RolloutWaits } from './rollout-waits.ts';
 
 export interface EpisodePorts {
   generate(
@@ -26,6 +28,7 @@ export interface EpisodePorts {
   ): Promise<GenerateResponse>;
   readonly tokens: TokenSource;
   readonly retries: RetryBudget;
+  readonly waits: RolloutWaits;
   readonly events: {
     turnEnded(finishReason: FinishReason, tokens: number, elapsedMs: number): void;
     callRetried(failure: InfrastructureClass, error: TransientError): void;
@@ -41,6 +44,8 @@ export interface EpisodeRecord {
   readonly tokenizerHash: string;
   readonly turns: readonly Turn[];
   readonly modelTurns: number;
+  /** Time that engines worked on the turns. */
+  readonly generateMs: number;
   readonly prediction: string | undefined;
   /** A data class: behaviour of the policy. UNSPECIFIED when it ended with an answer. */
   readonly failure: FailureClass;
@@ -65,6 +70,7 @@ export async function runEpisode(
   const { task, question, limits } = parsed;
   const episode = environment.start(question);
   const recorder = createRecorder(limits.contextTokens);
+  let generateMs = 0;
   const end = (
     failure: FailureClass,
     ending: { prediction?: string | undefined; truncated: boolean },
@@ -74,13 +80,19 @@ export async function runEpisode(
     tokenizerHash: recorder.tokenizerHash(),
     turns: episode.turns(),
     modelTurns: recorder.modelTurns(),
+    generateMs,
     prediction: ending.prediction,
     failure,
     truncated: ending.truncated,
   });
 
-  const prompt = await call(ports, FailureClass.POLICY_UNAVAILABLE, 'tokenising the prompt', signal, () =>
-    ports.tokens.tokenize(episode.prompt(), signal),
+  const expectedMs = overdueAfter(limits.turnTimeoutMs);
+  const tokenizing = { what: 'policy.tokenize', subject: task.taskId, expectedMs } as const;
+  const prompt = await call(
+    ports,
+    { failure: FailureClass.POLICY_UNAVAILABLE, what: 'tokenising the prompt', wait: tokenizing },
+    signal,
+    () => ports.tokens.tokenize(episode.prompt(), signal),
   );
   recorder.begin(episode.prompt(), prompt.tokenIds, prompt.tokenizerHash);
   if (recorder.roomTokens() <= 0) return end(FailureClass.CONTEXT_OVERFLOW, { truncated: false });
@@ -88,11 +100,16 @@ export async function runEpisode(
   for (let turn = 0; ; turn += 1) {
     using deadline = deadlineSignal(signal, limits.turnTimeoutMs, `turn ${turn} of task ${task.taskId}`);
     const response = await generateTurn(parsed, environment, ports, recorder, turn, deadline.signal);
+    generateMs += response.generateMs;
     const truncated = response.finishReason === FinishReason.LENGTH || response.finishReason === FinishReason.CONTEXT;
     const outcome = await call(
       ports,
-      FailureClass.RETRIEVAL_UNAVAILABLE,
-      `the tool of turn ${turn}`,
+      {
+        failure: FailureClass.RETRIEVAL_UNAVAILABLE,
+        what: `the tool of turn ${turn}`,
+        // A second try has begun by then.
+        wait: { what: 'tool', subject: task.taskId, detail: `turn ${turn}`, expectedMs: limits.toolTimeoutMs },
+      },
       deadline.signal,
       () => stepEpisode(episode, response, deadline.signal, limits.toolTimeoutMs),
     );
@@ -104,8 +121,11 @@ export async function runEpisode(
     const { environmentText } = outcome;
     const appended = await call(
       ports,
-      FailureClass.POLICY_UNAVAILABLE,
-      `tokenising the result of turn ${turn}`,
+      {
+        failure: FailureClass.POLICY_UNAVAILABLE,
+        what: `tokenising the result of turn ${turn}`,
+        wait: { ...tokenizing, detail: `turn ${turn}` },
+      },
       deadline.signal,
       () => ports.tokens.tokenize(environmentText, deadline.signal),
     );
@@ -133,7 +153,17 @@ async function generateTurn(
     seed: turnSeed(sampling.seed, turn),
     stop: sampling.stop.length > 0 ? sampling.stop : [...environment.stop],
   });
-  const response = await call(ports, FailureClass.POLICY_UNAVAILABLE, `generating turn ${turn}`, signal, async () => {
+  const attempt: Attempt = {
+    failure: FailureClass.POLICY_UNAVAILABLE,
+    what: `generating turn ${turn}`,
+    wait: {
+      what: 'policy.generate',
+      subject: task.taskId,
+      detail: `turn ${turn}`,
+      expectedMs: overdueAfter(limits.turnTimeoutMs),
+    },
+  };
+  const response = await call(ports, attempt, signal, async () => {
     const answer = await ports.generate(
       {
         requestId: `${task.taskId}:${task.attempt}:${turn}`,
@@ -141,6 +171,8 @@ async function generateTurn(
         tokenIds: [...recorder.tokenIds],
         sampling: turnSampling,
         contextTokens: limits.contextTokens,
+        priority: task.purpose === Purpose.EVAL ? 1 : 0,
+        minVersion: task.policyVersion,
       },
       { signal, timeoutMs: limits.turnTimeoutMs },
     );
@@ -174,16 +206,23 @@ function checkResponse(response: GenerateResponse, roomTokens: number, turn: num
   return response.versions ?? fail('did not say which policy version wrote');
 }
 
+interface Attempt {
+  readonly failure: InfrastructureClass;
+  readonly what: string;
+  readonly wait: Parameters<RolloutWaits['during']>[0];
+}
+
 /** Runs one remote call with the budget for retries in place; what still fails is named by its class. */
 async function call<T>(
-  { retries, events }: EpisodePorts,
-  failure: InfrastructureClass,
-  what: string,
+  { retries, events, waits }: EpisodePorts,
+  { failure, what, wait }: Attempt,
   signal: AbortSignal,
   fn: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await retryInPlace(fn, retries, signal, (error) => events.callRetried(failure, error));
+    return await waits.during(wait, () =>
+      retryInPlace(fn, retries, signal, (error) => events.callRetried(failure, error)),
+    );
   } catch (thrown) {
     if (thrown instanceof InfrastructureFailure) throw thrown;
     throw infrastructureFailureFrom(failure, what, errorFrom(thrown));

@@ -2,11 +2,13 @@ import type { Score } from '#proto/reward/v1/reward_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { cancelledFrom, errorFrom } from '#shared/errors.ts';
+import { countTokens } from '#shared/trajectory/segments.ts';
 import type { Environment } from '../environments/environment.ts';
 import type { ScoreBatcher } from '../scoring/score-batcher.ts';
 import { InfrastructureFailure, infrastructureFailureFrom } from './infrastructure-failure.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { retryInPlace } from './retry-in-place.ts';
+import { overdueAfter } from './rollout-waits.ts';
 import { runEpisode, type EpisodePorts, type EpisodeRecord } from './run-episode.ts';
 
 export interface RolloutPorts extends EpisodePorts {
@@ -47,18 +49,29 @@ export async function runRollout(
 }
 
 async function scoreEpisode(
-  { task, question }: ParsedTask,
+  { task, question, limits }: ParsedTask,
   record: EpisodeRecord,
   ports: RolloutPorts,
   signal: AbortSignal,
 ): Promise<Score> {
-  const item = { id: task.taskId, answers: question.answers, turns: [...record.turns], rewards: task.rewards };
+  const item = {
+    id: task.taskId,
+    answers: question.answers,
+    turns: [...record.turns],
+    rewards: task.rewards,
+    supportTitles: question.supportTitles,
+    tokens: countTokens(record.segments),
+  };
   try {
-    return await retryInPlace(
-      () => ports.scores.score(item, signal),
-      ports.retries,
-      signal,
-      (error) => ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error),
+    return await ports.waits.during(
+      { what: 'reward.score', subject: task.taskId, expectedMs: overdueAfter(limits.turnTimeoutMs) },
+      () =>
+        retryInPlace(
+          () => ports.scores.score(item, signal),
+          ports.retries,
+          signal,
+          (error) => ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error),
+        ),
     );
   } catch (thrown) {
     throw infrastructureFailureFrom(FailureClass.REWARD_UNAVAILABLE, 'scoring', errorFrom(thrown));

@@ -6,11 +6,11 @@ import { createTokenSource } from './token-source.ts';
 function counting(maxBytes: number) {
   const asked: string[] = [];
   const source = createTokenSource(
-    async ({ text }) => {
-      asked.push(text);
+    async ({ texts = [] }) => {
+      asked.push(texts.join(' '));
       return create(TokenizeResponseSchema, {
-        tokenIds: Array.from(text, (letter) => letter.codePointAt(0) ?? 0),
         tokenizerHash: 'h',
+        results: texts.map((text) => ({ tokenIds: Array.from(text, (letter) => letter.codePointAt(0) ?? 0) })),
       });
     },
     { maxBytes },
@@ -27,6 +27,20 @@ describe('token source', () => {
     expect(first).toEqual({ tokenIds: [97, 98], tokenizerHash: 'h' });
     expect(await source.tokenize('ab', signal)).toBe(first);
     expect(asked).toEqual(['ab']);
+  });
+
+  it('asks for texts of one moment together, and for one that is on its way already not again', async () => {
+    const { asked, source } = counting(0);
+    const all = await Promise.all(['ab', 'c', 'ab'].map((text) => source.tokenize(text, signal)));
+    expect(all.map(({ tokenIds }) => tokenIds)).toEqual([[97, 98], [99], [97, 98]]);
+    expect(asked).toEqual(['ab c']);
+  });
+
+  it('lets a text that may be over the bound travel alone', async () => {
+    const { asked, source } = counting(0);
+    const long = 'x'.repeat(70_000);
+    await Promise.all([long, 'a', 'b'].map((text) => source.tokenize(text, signal)));
+    expect(asked.toSorted()).toEqual(['a b', long]);
   });
 
   it('P6: forgets the text that was longest unused once its bytes are over the limit', async () => {

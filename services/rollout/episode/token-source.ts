@@ -1,4 +1,6 @@
-import type { TokenizeResponse } from '#proto/policy/v1/policy_pb.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { TokenizeRequestSchema, TokenizeResponse } from '#proto/policy/v1/policy_pb.ts';
+import { createCallBatcher } from '#shared/async/call-batcher.ts';
 
 export interface TokenizedText {
   readonly tokenIds: readonly number[];
@@ -15,16 +17,28 @@ interface Entry {
   readonly bytes: number;
 }
 
+/** Bound of the policy service. */
+const largestBatch = 256;
+/** A text of this length travels alone, so that one over the service's bound (1 MiB) fails nobody else's. UTF-16 units. */
+const longText = 65_536;
+
 /**
  * Tokens of prompts and environment text, from the policy service. The samples of a group share their prompt and often
- * their search results, so what was tokenised lately is kept, up to `maxBytes`.
+ * their search results, so a text is asked for once at a time, and what was tokenised lately is kept, up to `maxBytes`.
  */
 export function createTokenSource(
-  tokenize: (request: { text: string }, options: { signal: AbortSignal }) => Promise<TokenizeResponse>,
+  tokenize: (request: MessageInitShape<typeof TokenizeRequestSchema>) => Promise<TokenizeResponse>,
   options: { readonly maxBytes: number },
 ): TokenSource {
   const entries = new Map<string, Entry>();
   let bytes = 0;
+  const askTogether = createCallBatcher(askFor, largestBatch);
+  const askAlone = createCallBatcher(askFor, 1);
+
+  async function askFor(texts: readonly string[]): Promise<readonly TokenizedText[]> {
+    const { results, tokenizerHash } = await tokenize({ texts: [...texts] });
+    return results.map(({ tokenIds }) => ({ tokenIds, tokenizerHash }));
+  }
 
   function keep(text: string, value: TokenizedText): void {
     // Strings take up to two bytes a character, numbers in a packed array four or eight.
@@ -48,8 +62,7 @@ export function createTokenSource(
         entries.set(text, known);
         return known.value;
       }
-      const { tokenIds, tokenizerHash } = await tokenize({ text }, { signal });
-      const value = { tokenIds, tokenizerHash };
+      const value = await (text.length < longText ? askTogether : askAlone)(text, signal);
       keep(text, value);
       return value;
     },

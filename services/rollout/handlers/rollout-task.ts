@@ -1,6 +1,7 @@
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
-import { CancelledError, errorFrom } from '#shared/errors.ts';
+import { CancelledError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { retryHeader } from '#shared/nats/dead-letters.ts';
 import type { TaskMessage } from '#shared/nats/messages.ts';
 import type { Environment } from '../environments/environment.ts';
 import { InfrastructureFailure, infrastructureFailureFrom } from '../episode/infrastructure-failure.ts';
@@ -8,6 +9,7 @@ import { decodeTask, parseTask, type ParsedTask } from '../episode/parse-task.ts
 import { failedResult, finishedResult, trajectoryOf, type Provenance } from '../episode/rollout-result.ts';
 import { runRollout, type RolloutPorts } from '../episode/run-rollout.ts';
 import type { RolloutEvents } from '../events.ts';
+import type { Cancellations } from '../worker/cancellations.ts';
 import type { EnvironmentRegistry } from '../worker/environment-registry.ts';
 import type { Outbox } from '../worker/outbox.ts';
 
@@ -17,6 +19,7 @@ export interface RolloutTaskContext {
   readonly redeliveryDelayMs: number;
   readonly environments: EnvironmentRegistry;
   readonly ports: RolloutPorts;
+  readonly cancellations: Cancellations;
   readonly outbox: Outbox;
   readonly events: RolloutEvents;
 }
@@ -24,18 +27,13 @@ export interface RolloutTaskContext {
 const MAX_REDELIVERY_DELAY_MS = 30_000;
 
 /**
- * Our own last pull request lies at the server for up to its heartbeat (1 s) after we stopped listening. A task that comes
- * back while it is the only one makes nats-server 2.9 skip that task until its lease ends (30 s), so it comes back later.
- */
-const DRAIN_DELAY_MS = 1_500;
-
-/**
  * One delivery of one task. Ends in exactly one of:
  *
  *   result published -> ack            the rollout ended, well or badly
  *   failure published -> ack           the platform failed, and this was the last delivery or it would fail everywhere
  *   nak with delay                     the platform failed here; another delivery follows
- *   nak                                this worker stops (`signal` aborted)
+ *   handed back                        this worker stops (`signal` aborted)
+ *   discard                            the coordinator cancelled the task: no result, no trajectory
  *   dead letter (+ failure) -> term    the task can never be worked on
  *
  * Nothing is acked before the effect is on disk; what throws here is delivered again.
@@ -62,8 +60,10 @@ export async function handleRolloutTask(
     return;
   }
 
+  using cancelled = context.cancellations.watch(task.runId, task.taskId, message.sequence);
   try {
-    const finished = await runRollout(parsed, environment, context.ports, signal);
+    const finished = await runRollout(parsed, environment, context.ports, AbortSignal.any([signal, cancelled.signal]));
+    throwIfCancelled(cancelled.signal);
     // From here on nothing is cancelled by a drain: the work is done, only its record is missing.
     const published = new AbortController().signal;
     const sequence = await context.outbox.trajectory(
@@ -72,11 +72,16 @@ export async function handleRolloutTask(
       trajectoryOf(parsed.task, finished.record),
       published,
     );
-    await publish(context, finishedResult(parsed.task, finished, sequence, provenance()), published);
+    await publish(context, message, finishedResult(parsed.task, finished, sequence, provenance()), published);
   } catch (thrown) {
+    if (cancelled.signal.aborted) {
+      context.events.taskCancelled(parsed.task, errorFrom(cancelled.signal.reason).message);
+      await message.discard();
+      return;
+    }
     if (thrown instanceof CancelledError && signal.aborted) {
       context.events.taskDrained(parsed.task.taskId);
-      await message.nak(DRAIN_DELAY_MS);
+      await message.handBack();
       return;
     }
     const failure =
@@ -89,13 +94,18 @@ export async function handleRolloutTask(
       await message.nak(delayMs);
       return;
     }
-    await publish(context, failedResult(parsed.task, failure, provenance()), new AbortController().signal);
+    await publish(context, message, failedResult(parsed.task, failure, provenance()), new AbortController().signal);
   }
   await confirm(context, parsed.task.taskId, message);
 }
 
-async function publish(context: RolloutTaskContext, result: RolloutResult, signal: AbortSignal): Promise<void> {
-  const { duplicate } = await context.outbox.result(result, signal);
+async function publish(
+  context: RolloutTaskContext,
+  message: TaskMessage,
+  result: RolloutResult,
+  signal: AbortSignal,
+): Promise<void> {
+  const { duplicate } = await context.outbox.result(result, message.headers.get(retryHeader), signal);
   context.events.resultPublished(result, duplicate);
 }
 
@@ -116,7 +126,7 @@ async function bury(
   reason: string,
   provenance: Provenance,
 ): Promise<void> {
-  if (task !== undefined) await publishGivenUp(context, task, reason, provenance);
+  if (task !== undefined) await publishGivenUp(context, message, task, reason, provenance);
   await message.term(reason);
   context.events.deadLettered(task?.taskId ?? '', reason);
 }
@@ -124,25 +134,29 @@ async function bury(
 /** The result of a task that nobody will work on any more: absent, with the reason. */
 async function publishGivenUp(
   context: RolloutTaskContext,
+  message: TaskMessage,
   task: RolloutTask,
   reason: string,
   provenance: Provenance,
 ): Promise<void> {
   if (task.runId === '' || task.taskId === '') return;
   const failure = new InfrastructureFailure(FailureClass.INTERNAL, reason, { retryable: false });
-  await publish(context, failedResult(task, failure, provenance), new AbortController().signal);
+  await publish(context, message, failedResult(task, failure, provenance), new AbortController().signal);
 }
 
-/** For a task that was handed out too often without an end: each worker that took it died, or was cut off. */
-export async function reportExhaustedTask(context: RolloutTaskContext, message: TaskMessage): Promise<void> {
-  const reason = `handed out ${context.maxDeliveries} times, and no worker came back with a result`;
+/** For a task that failed too often, or that each worker that took it died with. */
+export async function reportExhaustedTask(
+  context: RolloutTaskContext,
+  message: TaskMessage,
+  reason: string,
+): Promise<void> {
   const provenance = { workerId: context.workerId, durationMs: 0 };
-  context.events.deadLettered('', reason);
-  let task: RolloutTask;
+  let task: RolloutTask | undefined;
   try {
     task = decodeTask(message.data);
   } catch {
-    return; // It names nobody to tell; the dead letter keeps its bytes.
+    // It names nobody to tell; the dead letter keeps its bytes.
   }
-  await publishGivenUp(context, task, reason, provenance);
+  context.events.deadLettered(task?.taskId ?? '', reason);
+  if (task !== undefined) await publishGivenUp(context, message, task, reason, provenance);
 }

@@ -6,7 +6,9 @@ import { createScoreBatcher, type ScoreItem } from './score-batcher.ts';
 
 const { signal } = new AbortController();
 
-function batcherOf(score: (items: ScoreItem[]) => Promise<{ id: string; total: number }[]>, maxItems = 3) {
+type Given = { id: string; total: number; absent?: Record<string, string> };
+
+function batcherOf(score: (items: ScoreItem[]) => Promise<Given[]>, maxItems = 3) {
   const batches: (string | undefined)[][] = [];
   const batcher = createScoreBatcher(
     async (items) => {
@@ -65,6 +67,20 @@ describe('score batcher', () => {
   ])('P2: takes an answer with %s for a failure, not for a reward', async (_name, scores) => {
     const { batcher } = batcherOf(async () => scores);
     expect(await all(batcher, ['a'])).toMatchObject([{ status: 'rejected', reason: { code: 'internal' } }]);
+  });
+
+  it('P2: an absent total is a failure of the platform that is tried again, never a reward of 0', async () => {
+    const { batcher } = batcherOf(async () => [
+      { id: 'a', total: 0 },
+      { id: 'b', total: NaN, absent: { judged: 'unavailable' } },
+    ]);
+    expect(await all(batcher, ['a', 'b'])).toMatchObject([
+      { status: 'fulfilled', value: { total: 0 } },
+      {
+        status: 'rejected',
+        reason: { name: 'TransientError', code: 'unavailable', message: 'no reward without judged (unavailable)' },
+      },
+    ]);
   });
 
   it('P3: lets a caller go that no longer waits', async () => {

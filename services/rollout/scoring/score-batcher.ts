@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Score, ScoreItemSchema, ScoreResponse } from '#proto/reward/v1/reward_pb.ts';
-import { TerminalError, cancelledFrom, errorFrom } from '#shared/errors.ts';
+import { TerminalError, TransientError, cancelledFrom, errorFrom } from '#shared/errors.ts';
 
 export type ScoreItem = MessageInitShape<typeof ScoreItemSchema>;
 
@@ -12,6 +12,7 @@ export interface ScoreBatcherOptions {
 }
 
 export interface ScoreBatcher {
+  /** The total is finite. A score without one is a `TransientError`: a judge failed, which is a failure of the platform (P2). */
   score(item: ScoreItem, signal: AbortSignal): Promise<Score>;
 }
 
@@ -42,14 +43,10 @@ export function createScoreBatcher(
       const { scores } = await score(batch.map(({ item }) => item));
       for (const [index, { item, resolve, reject }] of batch.entries()) {
         const given = scores[index];
-        if (given !== undefined && given.id === item.id && Number.isFinite(given.total)) resolve(given);
-        else
-          reject(
-            new TerminalError(
-              'internal',
-              `the reward service answered ${describeScore(given)} for item ${String(item.id)}`,
-            ),
-          );
+        if (given === undefined || given.id !== item.id) reject(unusable(given, item));
+        else if (Number.isFinite(given.total)) resolve(given);
+        else if (Number.isNaN(given.total) && Object.keys(given.absent).length > 0) reject(absentTotal(given));
+        else reject(unusable(given, item));
       }
     } catch (thrown) {
       const error = errorFrom(thrown);
@@ -82,6 +79,18 @@ export function createScoreBatcher(
       });
     },
   };
+}
+
+function absentTotal({ absent }: Score): TransientError {
+  const reasons = Object.entries(absent).map(([name, reason]) => `${name} (${reason})`);
+  return new TransientError('unavailable', `no reward without ${reasons.join(', ')}`);
+}
+
+function unusable(score: Score | undefined, item: ScoreItem): TerminalError {
+  return new TerminalError(
+    'internal',
+    `the reward service answered ${describeScore(score)} for item ${String(item.id)}`,
+  );
 }
 
 function describeScore(score: Score | undefined): string {

@@ -6,24 +6,32 @@ import { getMessage } from '#shared/nats/messages.ts';
 import { publishBytes, publishMessage } from '#shared/nats/publish.ts';
 import { streams, subjects } from '#shared/nats/streams.ts';
 import { decodeTrajectory, encodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+import { createByteGate } from './byte-gate.ts';
 import { digestsEqual } from '#shared/trajectory/sequence-digest.ts';
 
 export interface OutboxOptions {
   /** Longest time of one publication, NATS being away included, in milliseconds. */
   readonly timeoutMs: number;
+  /** Encoded trajectories that are being stored at a time, in bytes; further ones wait. One alone may be larger. */
+  readonly maxBytes: number;
 }
 
 /** What a worker publishes. Every message has an id that a redelivered task produces again, so the server drops the second copy. */
 export interface Outbox {
   /** Gives the sequence number in TRAJECTORIES of a message with exactly these tokens. */
   trajectory(task: RolloutTask, redeliveries: number, trajectory: Trajectory, signal: AbortSignal): Promise<number>;
-  result(result: RolloutResult, signal: AbortSignal): Promise<{ readonly duplicate: boolean }>;
+  /** `retry` names a task that was asked again by hand: its result is not hidden by the one it had before. */
+  result(result: RolloutResult, retry: string, signal: AbortSignal): Promise<{ readonly duplicate: boolean }>;
 }
 
-export function createOutbox(nats: Nats, { timeoutMs }: OutboxOptions): Outbox {
+export function createOutbox(nats: Nats, { timeoutMs, maxBytes }: OutboxOptions): Outbox {
+  const gate = createByteGate(maxBytes);
   return {
     async trajectory(task, redeliveries, trajectory, signal) {
       const data = await encodeTrajectory(trajectory);
+      const room = await gate.enter(data.length);
+      using stored = new DisposableStack();
+      stored.use(room);
       const messageId = `${task.runId}:${task.taskId}:${task.attempt}:t`;
       const subject = subjects.trajectory(task.runId);
       const first = await publishBytes(nats, subject, data, { messageId, signal, timeoutMs }, 'a trajectory');
@@ -44,8 +52,8 @@ export function createOutbox(nats: Nats, { timeoutMs }: OutboxOptions): Outbox {
       );
       return second.sequence;
     },
-    async result(result, signal) {
-      const messageId = `${result.runId}:${result.taskId}:${result.attempt}:r`;
+    async result(result, retry, signal) {
+      const messageId = `${result.runId}:${result.taskId}:${result.attempt}:r${retry === '' ? '' : `:${retry}`}`;
       return await publishMessage(nats, subjects.result(result.runId), RolloutResultSchema, result, {
         messageId,
         signal,

@@ -6,12 +6,13 @@ import type { RolloutEvents } from '../events.ts';
 
 export interface WorkerOptions {
   readonly concurrency: number;
+  /** At most `concurrency`; asked again as tasks end. */
+  readonly concurrencyNow: () => number;
   readonly maxDeliveries: number;
-  readonly heartbeatMs: number;
   readonly events: RolloutEvents;
   /** Runs one delivery to its settlement; the signal says that there is no time left. */
   readonly handle: (message: TaskMessage, signal: AbortSignal) => Promise<void>;
-  readonly onExhausted: (message: TaskMessage) => Promise<void>;
+  readonly onExhausted: (message: TaskMessage, reason: string) => Promise<void>;
 }
 
 export interface Worker {
@@ -35,11 +36,6 @@ export function startWorker(nats: Nats, options: WorkerOptions): Worker {
   const outOfTime = new AbortController();
   const held = new Map<TaskMessage, Promise<void>>();
 
-  // One timer for all tasks: a task that says nothing for 30 s is given to another worker.
-  const heartbeat = setInterval(() => {
-    for (const message of held.keys()) message.working();
-  }, options.heartbeatMs);
-
   async function settle(message: TaskMessage): Promise<void> {
     try {
       await withExtractedTrace(message.headers, () =>
@@ -56,6 +52,7 @@ export function startWorker(nats: Nats, options: WorkerOptions): Worker {
     const tasks = pullTasks(nats, {
       signal: stopPulling.signal,
       maxInFlight: options.concurrency,
+      limitNow: options.concurrencyNow,
       maxDeliveries: options.maxDeliveries,
       onExhausted: options.onExhausted,
     });
@@ -87,7 +84,6 @@ export function startWorker(nats: Nats, options: WorkerOptions): Worker {
       timer.abort();
       outOfTime.abort();
       await finished;
-      clearInterval(heartbeat);
     },
   };
 }

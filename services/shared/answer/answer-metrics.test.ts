@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { answerF1 } from './answer-f1.ts';
-import { exactMatch } from './exact-match.ts';
+import { answerScores } from './answer-scores.ts';
+import { hotpotqaScores } from './hotpotqa-scores.ts';
 import { normalizeAnswer } from './normalize-answer.ts';
+import { squadScores } from './squad-scores.ts';
+import { substringMatch } from './substring-match.ts';
 
 describe('the normaliser', () => {
   test.each([
@@ -22,19 +24,86 @@ describe('the normaliser', () => {
     expect(normalizeAnswer(raw)).toBe(expected);
   });
 
-  test('is idempotent', () => {
-    fc.assert(
-      fc.property(fc.string(), (text) => {
-        const once = normalizeAnswer(text);
-        expect(normalizeAnswer(once)).toBe(once);
-      }),
+  test('is idempotent, in every script', () => {
+    const piece = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 6 }),
+      fc.constantFrom('the', '“a”', 'an—', 'Σ', '\u00a0'),
     );
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join('')),
+        (text) => {
+          const once = normalizeAnswer(text);
+          expect(normalizeAnswer(once)).toBe(once);
+        },
+      ),
+    );
+  });
+});
+
+describe('every answer metric', () => {
+  const words = fc
+    .array(fc.constantFrom('the', 'red', 'Red!', 'blue', 'a', '12', 'é', 'yes', 'no', 'noanswer'), { maxLength: 5 })
+    .map((list) => list.join(' '));
+  const metrics = {
+    musique: answerScores,
+    squad: squadScores,
+    hotpotqa: hotpotqaScores,
+  } as const;
+
+  test.each(Object.entries(metrics))(
+    '%s is within 0..1, symmetric for one answer, 1 for itself, and the maximum over aliases',
+    (_, metric) => {
+      fc.assert(
+        fc.property(words, fc.array(words, { minLength: 1, maxLength: 4 }), (prediction, answers) => {
+          const { em, f1 } = metric(prediction, answers);
+          expect(f1).toBeGreaterThanOrEqual(0);
+          expect(f1).toBeLessThanOrEqual(1);
+          const alone = answers.map((answer) => metric(prediction, [answer]));
+          expect(em).toBe(Math.max(...alone.map((one) => one.em)));
+          expect(f1).toBe(Math.max(...alone.map((one) => one.f1)));
+          const [first = ''] = answers;
+          expect(metric(first, [prediction]).f1).toBeCloseTo(metric(prediction, [first]).f1, 12);
+          expect(metric(first, [first]).em).toBe(1);
+          if (normalizeAnswer(first) !== '') expect(metric(first, [first]).f1).toBe(1);
+        }),
+      );
+    },
+  );
+
+  test.each([
+    // The first is MuSiQue's (and SQuAD 2's), the others are 0 where nothing is shared.
+    ['', 'the', { musique: 1, squad: 0, hotpotqa: 0 }],
+    ['A.', '', { musique: 1, squad: 0, hotpotqa: 0 }],
+    ['', 'Paris', { musique: 0, squad: 0, hotpotqa: 0 }],
+    ['no', 'no one', { musique: 2 / 3, squad: 2 / 3, hotpotqa: 0 }],
+    ['yes indeed', 'Yes', { musique: 2 / 3, squad: 2 / 3, hotpotqa: 0 }],
+    ['No.', 'no', { musique: 1, squad: 1, hotpotqa: 1 }],
+    ['“Paris”', 'Paris', { musique: 0, squad: 0, hotpotqa: 0 }],
+    ['twenty-one', 'twenty one', { musique: 0, squad: 0, hotpotqa: 0 }],
+    ['1,000', '1000', { musique: 1, squad: 1, hotpotqa: 1 }],
+  ] as const)('F1 of %j against %j is %j', (prediction, gold, expected) => {
+    for (const [name, metric] of Object.entries(metrics)) {
+      const { f1 } = metric(prediction, [gold]);
+      expect(f1, name).toBeCloseTo(expected[name as keyof typeof metrics], 12);
+    }
+  });
+
+  test('takes linear time on megabytes of anything, on either side', () => {
+    for (const piece of ['a ', 'the', '“a”', '“the” ', '. ', ' ', 'é', 'x.', '\u00a0', 'word ']) {
+      const giant = piece.repeat(Math.ceil(1_000_000 / piece.length));
+      for (const metric of Object.values(metrics)) {
+        expect(metric(giant, ['Paris']).f1).toBe(0);
+        expect(metric('Paris', [giant]).f1).toBe(0);
+      }
+      expect(substringMatch(giant, ['Paris'], { wholeWords: true, maxWords: 0 })).toBe(0);
+    }
   });
 });
 
 describe('exact match', () => {
   test('takes the best of answer and aliases', () => {
-    expect(exactMatch('the Fab Four', ['The Beatles', 'Fab Four'])).toBe(1);
+    expect(answerScores('the Fab Four', ['The Beatles', 'Fab Four']).em).toBe(1);
   });
 
   test.each([
@@ -45,7 +114,7 @@ describe('exact match', () => {
     ['Paris, France', 'Paris', 0],
     ['', 'Paris', 0],
   ])('%j against %j is %d', (prediction, gold, expected) => {
-    expect(exactMatch(prediction, [gold])).toBe(expected);
+    expect(answerScores(prediction, [gold]).em).toBe(expected);
   });
 });
 
@@ -62,7 +131,7 @@ describe('F1', () => {
     ['the', 'an', 1],
     ['London', 'Paris', 0],
   ])('of %j against %j is %d', (prediction, gold, expected) => {
-    expect(answerF1(prediction, [gold])).toBeCloseTo(expected, 12);
+    expect(answerScores(prediction, [gold]).f1).toBeCloseTo(expected, 12);
   });
 
   test('is within 0..1, symmetric for one answer, and never below the exact match', () => {
@@ -70,16 +139,16 @@ describe('F1', () => {
     fc.assert(
       fc.property(words, words, (a, b) => {
         const [left, right] = [a.join(' '), b.join(' ')];
-        const value = answerF1(left, [right]);
+        const value = answerScores(left, [right]).f1;
         expect(value).toBeGreaterThanOrEqual(0);
         expect(value).toBeLessThanOrEqual(1);
-        expect(answerF1(right, [left])).toBeCloseTo(value, 12);
-        expect(value).toBeGreaterThanOrEqual(exactMatch(left, [right]));
+        expect(answerScores(right, [left]).f1).toBeCloseTo(value, 12);
+        expect(value).toBeGreaterThanOrEqual(answerScores(left, [right]).em);
       }),
     );
   });
 
   test('takes the best alias', () => {
-    expect(answerF1('Big Apple', ['Boston', 'the big apple', 'New York'])).toBe(1);
+    expect(answerScores('Big Apple', ['Boston', 'the big apple', 'New York']).f1).toBe(1);
   });
 });

@@ -186,6 +186,13 @@ describe('capacity', () => {
     expect(rolloutCapacity({ ...base, accepted: 32, version: 1 })).toBe(32);
   });
 
+  it('P5: admits staleness + 1 batches ahead of what is trained, whatever they are made of', () => {
+    const ahead = { ...base, maxConcurrent: 1000, maxStaleness: 1 };
+    expect(rolloutCapacity({ ...ahead, accepted: 32, running: 20 })).toBe(12);
+    expect(rolloutCapacity({ ...ahead, accepted: 40, running: 24 })).toBe(0);
+    expect(rolloutCapacity({ ...ahead, version: 3, accepted: 4 * 32, running: 0 })).toBe(32);
+  });
+
   it('is bounded by concurrency and never negative', () => {
     expect(rolloutCapacity({ ...base, maxConcurrent: 8, running: 5 })).toBe(3);
     expect(rolloutCapacity({ ...base, maxConcurrent: 8, running: 9 })).toBe(0);

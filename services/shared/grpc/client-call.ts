@@ -44,6 +44,9 @@ export function callUnary(
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const { client, wire } = target;
+    // The library formats a stack trace for every call, in case it fails; our errors name method and address.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     const call = client.makeUnaryRequest(
       wire.path,
       wire.requestSerialize,
@@ -57,6 +60,7 @@ export function callUnary(
         else reject(errorOf(target, error, signal));
       },
     );
+    Error.stackTraceLimit = stackTraceLimit;
     const release = cancelOnAbort(call, signal);
   });
 }

@@ -9,8 +9,8 @@ import type {
   ServerWritableStream,
   sendUnaryData,
 } from '@grpc/grpc-js';
-import { SpanKind, context, trace } from '@opentelemetry/api';
-import type { Span, Tracer } from '@opentelemetry/api';
+import { SpanKind, TraceFlags, context, trace } from '@opentelemetry/api';
+import type { Context, Span, Tracer } from '@opentelemetry/api';
 
 import { CancelledError, cancelledFrom } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
@@ -60,11 +60,19 @@ export function createCallRunner(metrics: Metrics, log: Logger, tracer: Tracer) 
     const secondsHere = seconds.labels(spanName);
     const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': spanName };
 
+    /** Under a trace that nobody records there is nothing to record: its ids go on, without a span of our own. */
+    function spanUnder(parent: Context): Span {
+      const caller = trace.getSpanContext(parent);
+      return caller !== undefined && (caller.traceFlags & TraceFlags.SAMPLED) === 0
+        ? trace.wrapSpanContext(caller)
+        : tracer.startSpan(spanName, { kind: SpanKind.SERVER, attributes }, parent);
+    }
+
     function begin(call: AnyCall): Running {
       const startedMs = performance.now();
       runningHere.inc();
       const parent = extractTrace(call.metadata);
-      const span: Span = tracer.startSpan(spanName, { kind: SpanKind.SERVER, attributes }, parent);
+      const span = spanUnder(parent);
       const active = trace.setSpan(parent, span);
       const controller = new AbortController();
       const deadline = call.getDeadline();

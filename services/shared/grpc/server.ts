@@ -15,6 +15,7 @@ import { TerminalError } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { addHealth, addReflection } from './health-reflection.ts';
+import type { EncodedMessage } from './encoded-message.ts';
 import { createCallRunner } from './server-call.ts';
 import type { CallContext } from './server-call.ts';
 import { maxMessageBytes, wireMethod } from './service-definition.ts';
@@ -24,7 +25,7 @@ export type { CallContext } from './server-call.ts';
 
 export type Handler<M> =
   M extends MethodOf<'unary', infer I, infer O>
-    ? (request: Shape<I>, call: CallContext) => Promise<Init<O>>
+    ? (request: Shape<I>, call: CallContext) => Promise<Init<O> | EncodedMessage<O>>
     : M extends MethodOf<'server_streaming', infer I, infer O>
       ? (request: Shape<I>, call: CallContext) => AsyncIterable<Init<O>>
       : M extends MethodOf<'client_streaming', infer I, infer O>

@@ -3,6 +3,8 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { GenService, GenServiceMethods } from '@bufbuild/protobuf/codegenv2';
 
+import { EncodedMessage } from './encoded-message.ts';
+
 /** Largest message in either direction. */
 export const maxMessageBytes = 64 * 1024 * 1024;
 
@@ -32,6 +34,7 @@ export interface WireMethod {
 
 function encoder(schema: DescMessage): (message: unknown) => Buffer {
   return (message) => {
+    if (message instanceof EncodedMessage) return message.bytes;
     // Handlers and callers are typed; a plain object becomes a message here, a message is taken as it is.
     const bytes = toBinary(schema, create(schema, message as MessageInitShape<DescMessage>));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

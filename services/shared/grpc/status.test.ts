@@ -69,6 +69,17 @@ test('messages and details that would not fit into trailers are cut or left out'
   expect(errorFromStatus(status, 'O').details).toEqual({});
 });
 
+test.each([
+  ['letters', 'x'.repeat(100_000)],
+  ['emoji, cut between the halves of one', `x${'😀'.repeat(5_000)}`],
+  ['ideographs, nine bytes each on the wire', '東'.repeat(2_048)],
+  ['half of a surrogate pair', 'cut \ud83d'],
+])('a message of %s can be encoded and fits into trailers', (_, message) => {
+  const { details } = statusFromError(new TerminalError('internal', message));
+  expect(details).not.toBe('');
+  expect(encodeURI(details).length).toBeLessThanOrEqual(2_048);
+});
+
 test('nonsense in the trailers of a foreign server is ignored', () => {
   const metadata = new Metadata();
   metadata.set('retry-after-ms', 'soon');

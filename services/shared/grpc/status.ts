@@ -11,7 +11,7 @@ export const retryAfterKey = 'retry-after-ms';
 const detailsKey = 'gradus-details-bin';
 
 /** Trailers must stay small: HTTP/2 peers limit the header list to 16 KiB. */
-const maxMessageCharacters = 2_048;
+const maxMessageBytes = 2_048;
 const maxDetailsBytes = 4_096;
 
 const statusOfCode: Readonly<Record<ErrorCode, Status>> = {
@@ -45,7 +45,17 @@ export function statusFromError(thrown: unknown): StatusToSend {
     const encoded = encodeDetails(error.details);
     if (encoded !== undefined) metadata.set(detailsKey, encoded);
   }
-  return { code: statusOfCode[error.code], details: error.message.slice(0, maxMessageCharacters), metadata };
+  return { code: statusOfCode[error.code], details: fitting(error.message), metadata };
+}
+
+/**
+ * The message travels percent-encoded, so its bound counts that form. Half a surrogate pair, as any cut may leave, would
+ * make the encoder throw after the handler has ended, where nothing catches.
+ */
+function fitting(message: string): string {
+  let kept = message.slice(0, maxMessageBytes).toWellFormed();
+  while (encodeURI(kept).length > maxMessageBytes) kept = kept.slice(0, kept.length * 0.75).toWellFormed();
+  return kept;
 }
 
 function encodeDetails(details: ErrorDetails): Buffer | undefined {

@@ -14,7 +14,7 @@ export const decompositionStepSchema = z.strictObject({
   question: z.string().min(1),
   answer: z.string().min(1),
   /** `idx` of the paragraph that holds the fact. */
-  paragraph_support_idx: z.int().min(0).nullable(),
+  paragraph_support_idx: z.int().min(0),
 });
 
 export const musiqueRowSchema = z.strictObject({
@@ -25,7 +25,8 @@ export const musiqueRowSchema = z.strictObject({
   question_decomposition: z.array(decompositionStepSchema).min(1),
   answer: z.string().min(1),
   answer_aliases: z.array(z.string()),
-  answerable: z.boolean(),
+  /** MuSiQue-Full also has questions without an answer; their `answer` is that of another question. */
+  answerable: z.literal(true, 'must be true; give MuSiQue-Ans, or leave out the questions that have no answer'),
 });
 
 export type MuSiqueParagraph = z.infer<typeof paragraphSchema>;

@@ -54,6 +54,11 @@ describe('the reader', () => {
     ],
     ['an unknown field', /rows\.jsonl:2: .*golden/, { ...row, id: '2hop__b', golden: 1 }],
     ['an id without a class', /rows\.jsonl:2: id: .*2hop__/, { ...row, id: 'q1' }],
+    [
+      'a question without an answer',
+      /rows\.jsonl:2: answerable: must be true; give MuSiQue-Ans/,
+      { ...row, answerable: false },
+    ],
     ['an empty answer', /rows\.jsonl:2: answer: /, { ...row, id: '2hop__b', answer: '' }],
     [
       'a support that points nowhere',
@@ -76,7 +81,14 @@ describe('the reader', () => {
 
   test('an empty or absent file is an error', async () => {
     await expect(readLines('')).rejects.toThrow(/holds no question/);
-    await expect(readAllMusique(join(root, 'absent.jsonl'))).rejects.toThrow(/absent\.jsonl: no such file/);
+    await expect(readAllMusique(join(root, 'absent.jsonl'))).rejects.toThrow(/absent\.jsonl: there is no such file/);
+    await expect(readAllMusique(root)).rejects.toThrow(`${root}: cannot be read`);
+  });
+
+  test('names file and line of bytes that are not UTF-8, rather than training on replacement characters', async () => {
+    const path = join(root, 'latin1.jsonl');
+    await writeFile(path, Buffer.from(`${JSON.stringify(row)}\n${JSON.stringify({ ...row, answer: 'é' })}`, 'latin1'));
+    await expect(readAllMusique(path)).rejects.toThrow(/latin1\.jsonl:2: not valid UTF-8/);
   });
 });
 
@@ -144,6 +156,8 @@ describe('the corpus', () => {
 describe('a question for tasks', () => {
   test('has the answer first, then aliases, and the number of hops', () => {
     expect(toQuestion(row)).toMatchObject({ id: '2hop__1_2', question: 'q?', answers: ['C', 'see'], hops: 2 });
+    expect(toQuestion(row).supportTitles).toEqual(['A', 'B']);
+    expect(toQuestion({ ...row, answer: 'A' }, 'other').answers).toEqual(['A', 'see']);
   });
 
   test('P2: has no alias that an empty answer would equal, and no answer that does', () => {

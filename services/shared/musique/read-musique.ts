@@ -1,9 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { TerminalError, errorFrom } from '../errors.ts';
+import { readLines } from '../files/read-lines.ts';
 import { musiqueRowSchema, type MuSiqueRow } from './musique-row.ts';
-
-/** No official row comes near; what is longer is not this file format. UTF-16 units. */
-const longestLine = 16 * 1024 * 1024;
 
 /**
  * Rows of an official MuSiQue-Ans JSONL file, one at a time. The first row that breaks the schema ends it with
@@ -11,11 +8,9 @@ const longestLine = 16 * 1024 * 1024;
  */
 export async function* readMusique(path: string): AsyncGenerator<MuSiqueRow, void, undefined> {
   const lineOfId = new Map<string, number>();
-  let number = 0;
-  for await (const line of linesOf(path)) {
-    number += 1;
-    if (line.trim() === '') continue;
-    const row = parseMusiqueRow(line, `${path}:${number}`);
+  for await (const { text, number } of readLines(path)) {
+    if (text.trim() === '') continue;
+    const row = parseMusiqueRow(text, `${path}:${number}`);
     const earlier = lineOfId.get(row.id);
     if (earlier !== undefined)
       throw invalid(`${path}:${number}`, 'id', `${JSON.stringify(row.id)} is already the id of line ${earlier}`);
@@ -56,30 +51,11 @@ function checkSupport(row: MuSiqueRow, place: string): void {
   if (indexes.size < row.paragraphs.length) throw invalid(place, 'paragraphs', 'two paragraphs have the same idx');
   row.question_decomposition.forEach((step, i) => {
     const { paragraph_support_idx: support } = step;
-    if (support === null ? !row.answerable : indexes.has(support)) return;
+    if (indexes.has(support)) return;
     throw invalid(place, `question_decomposition.${i}.paragraph_support_idx`, `${support} is no paragraph's idx`);
   });
 }
 
 function invalid(place: string, field: string, message: string): TerminalError {
   return new TerminalError('invalid_argument', `${place}: ${field}: ${message}`, { details: { field } });
-}
-
-async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
-  let rest = '';
-  try {
-    for await (const chunk of createReadStream(path, { encoding: 'utf8', highWaterMark: 1 << 20 })) {
-      const lines = (rest + String(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      yield* lines;
-      if (rest.length > longestLine)
-        throw new TerminalError('invalid_argument', `${path}: a line is longer than ${longestLine} characters`);
-    }
-  } catch (thrown) {
-    const error = errorFrom(thrown);
-    throw error.code === 'not_found'
-      ? new TerminalError('not_found', `${path}: no such file; give a MuSiQue JSONL file`, { cause: thrown })
-      : thrown;
-  }
-  if (rest !== '') yield rest;
 }

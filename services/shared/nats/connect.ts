@@ -6,12 +6,12 @@ import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 
 import { sleep } from '../async/sleep.ts';
-import { TerminalError, errorFrom, throwIfCancelled } from '../errors.ts';
+import { TerminalError, TransientError, errorFrom, throwIfCancelled } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { watchLink } from './link.ts';
 import type { Link } from './link.ts';
-import { errorFromNats } from './nats-errors.ts';
+import { errorFromNats, isNoAnswer } from './nats-errors.ts';
 
 export interface Nats {
   readonly nc: NatsConnection;
@@ -20,6 +20,8 @@ export interface Nats {
   readonly kvm: Kvm;
   readonly log: Logger;
   readonly link: Link;
+  /** Servers that keep a copy of what is stored. Absent: what exists stays as it is, what is new gets one. */
+  readonly replicas: number | undefined;
   /** Sends what is buffered, within 2 s, and closes. */
   close(): Promise<void>;
 }
@@ -32,24 +34,36 @@ export interface NatsOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly metrics?: Metrics | undefined;
-  /** How long the first connection may take. */
+  /** Servers of a cluster that keep a copy of each stream, 1 to 5. */
+  readonly replicas?: number | undefined;
+  /** How long the first connection may take, and then JetStream's first answer. Default 10 s each. */
   readonly connectTimeoutMs?: number | undefined;
 }
 
 /** JetStream pull requests with heartbeats and direct reads came with 2.9. */
 const minVersion = [2, 9] as const;
 const closeTimeoutMs = 2_000;
+const defaultConnectTimeoutMs = 10_000;
 
 export async function connectNats(options: NatsOptions): Promise<Nats> {
   const { log, url } = options;
   const nc = await firstConnection(options);
   try {
     checkVersion(nc, url);
-    const jsm = await openJetStream(nc, url);
+    const jsm = await openJetStream(nc, options);
     const reconnects = options.metrics?.counter('gradus_nats_disconnects_total', 'Connections to NATS that broke.');
     const link = watchLink(nc, log, { onDown: () => reconnects?.inc() });
     log.info({ server: nc.getServer(), version: nc.info?.version }, 'NATS connected');
-    return { nc, js: jetstream(nc), jsm, kvm: new Kvm(nc), log, link, close: () => close(nc) };
+    return {
+      nc,
+      js: jetstream(nc),
+      jsm,
+      kvm: new Kvm(nc),
+      log,
+      link,
+      replicas: options.replicas,
+      close: () => close(nc),
+    };
   } catch (error) {
     await nc.close();
     throw error;
@@ -57,7 +71,7 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
 }
 
 async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
-  const timeoutMs = options.connectTimeoutMs ?? 10_000;
+  const timeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs;
   const untilMs = performance.now() + timeoutMs;
   for (;;) {
     throwIfCancelled(options.signal);
@@ -103,7 +117,9 @@ function checkVersion(nc: NatsConnection, url: string): void {
   }
 }
 
-async function openJetStream(nc: NatsConnection, url: string): Promise<JetStreamManager> {
+/** A cluster that has just started, or has lost a server, is without a leader for a while: that passes. */
+async function openJetStream(nc: NatsConnection, options: NatsOptions): Promise<JetStreamManager> {
+  const { url, signal } = options;
   const missing = (cause: unknown, why: string): TerminalError =>
     new TerminalError(
       'failed_precondition',
@@ -111,10 +127,19 @@ async function openJetStream(nc: NatsConnection, url: string): Promise<JetStream
       { cause, details: { url } },
     );
   if (nc.info?.jetstream !== true) throw missing(undefined, 'runs without JetStream');
-  try {
-    return await jetstreamManager(nc, { timeout: 5_000 });
-  } catch (error) {
-    throw missing(error, `does not let this account use JetStream (${errorFrom(error).message})`);
+  const untilMs = performance.now() + (options.connectTimeoutMs ?? defaultConnectTimeoutMs);
+  for (;;) {
+    throwIfCancelled(signal);
+    try {
+      return await jetstreamManager(nc, { timeout: 5_000 });
+    } catch (thrown) {
+      const error = errorFromNats(thrown, `JetStream at ${url}`);
+      // No answer at all is how an account without JetStream looks too; a cluster without a leader times out or says so.
+      const passes = error instanceof TransientError && !isNoAnswer(thrown);
+      if (!passes) throw missing(thrown, `does not let this account use JetStream (${error.message})`);
+      if (performance.now() >= untilMs) throw error;
+      await sleep(200, signal);
+    }
   }
 }
 

@@ -7,6 +7,8 @@ export interface Delivery {
   readonly consumerSequence: number;
   /** How often this message was delivered, this time included. */
   readonly deliveries: number;
+  /** When the message was stored: nanoseconds since 1970, too many digits for a number. */
+  readonly storedAt: string;
 }
 
 /**
@@ -17,6 +19,7 @@ export function parseDelivery(reply: string): Delivery {
   const tokens = reply.split('.');
   const at = tokens.length === 9 ? 4 : 6;
   const [deliveries, streamSequence, consumerSequence] = tokens.slice(at, at + 3).map(Number);
+  const storedAt = tokens[at + 3] ?? '';
   if (
     tokens[0] !== '$JS' ||
     tokens[1] !== 'ACK' ||
@@ -28,5 +31,5 @@ export function parseDelivery(reply: string): Delivery {
   ) {
     throw new TerminalError('data_loss', `'${reply}' is no reply subject of a JetStream delivery`);
   }
-  return { deliveries, streamSequence, consumerSequence };
+  return { deliveries, streamSequence, consumerSequence, storedAt };
 }

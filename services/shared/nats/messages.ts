@@ -4,7 +4,7 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 
 import { deadlineSignal } from '../async/deadline-signal.ts';
 import { retry } from '../async/retry.ts';
-import { TerminalError } from '../errors.ts';
+import { TerminalError, TransientError } from '../errors.ts';
 import type { Nats } from './connect.ts';
 import { onLink } from './link.ts';
 import { errorFromNats } from './nats-errors.ts';
@@ -12,7 +12,8 @@ import { errorFromNats } from './nats-errors.ts';
 export { publishMessage } from './publish.ts';
 export type { PublishOptions, Published } from './publish.ts';
 export { pullTasks } from './tasks.ts';
-export type { PullTasksOptions, TaskMessage } from './tasks.ts';
+export type { PullTasksOptions } from './tasks.ts';
+export type { TaskMessage } from './task-message.ts';
 export { tailStream } from './tail.ts';
 export type { TailMessage, TailOptions } from './tail.ts';
 
@@ -30,6 +31,8 @@ export interface GetOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long to try while NATS is away. Default 30 s. */
   readonly timeoutMs?: number | undefined;
+  /** A message whose id begins otherwise is another one, and the wanted one does not exist. */
+  readonly messageIdPrefix?: string | undefined;
 }
 
 /** The payload at a sequence of a stream; `not_found` when it was never there or was dropped by a limit. */
@@ -45,9 +48,21 @@ export async function getMessage(
     async () => {
       await nats.link.whenUp(deadline.signal);
       try {
-        const read = () => nats.jsm.direct.getMessage(stream, { seq: sequence });
-        const message = await onLink(nats.link, deadline.signal, read);
-        if (message === null) throw new TerminalError('not_found', `${what} does not exist`);
+        const query = { seq: sequence };
+        const direct = await onLink(nats.link, deadline.signal, () => nats.jsm.direct.getMessage(stream, query)).catch(
+          (thrown: unknown) => {
+            const error = errorFromNats(thrown, `reading ${what}`);
+            if (error instanceof TransientError) return null;
+            throw error;
+          },
+        );
+        // In a cluster any follower answers; one that lags does not have yet what the leader has confirmed. Of a stream that
+        // does not exist nobody answers, and only the leader's answer says so.
+        const message =
+          direct ?? (await onLink(nats.link, deadline.signal, () => nats.jsm.streams.getMessage(stream, query)));
+        const id = message?.header.get('Nats-Msg-Id') ?? '';
+        if (message === null || !id.startsWith(options.messageIdPrefix ?? ''))
+          throw new TerminalError('not_found', `${what} does not exist`);
         return message.data;
       } catch (thrown) {
         throw errorFromNats(thrown, `reading ${what}`);

@@ -10,6 +10,17 @@ const transientApiCodes = new Set([10008, 10023, 10028, 10047, 10074, 10077]);
 /** Stream or consumer not found: whoever wants it can create it again. */
 const missingApiCodes = new Set([10014, 10059]);
 
+/** A write that was bound to the newest message of its subject (`afterSequence`) found another one there. */
+export function isWrongSequence(thrown: unknown): boolean {
+  const error = isGradusError(thrown) ? thrown.cause : thrown;
+  return error instanceof JetStreamApiError && error.code === 10071;
+}
+
+/** Nobody listens on this subject: JetStream is off or starting, or no stream takes it. The class is not exported. */
+export function isNoAnswer(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === 'JetStreamNotEnabled';
+}
+
 export function isMissingResource(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && missingApiCodes.has(thrown.code);
 }
@@ -27,8 +38,7 @@ export function errorFromNats(thrown: unknown, what: string): GradusError {
     return new TerminalError('failed_precondition', message, options);
   }
   if (
-    // No answer from JetStream: restarting, or the stream does not exist. The class itself is not exported.
-    (thrown instanceof Error && thrown.name === 'JetStreamNotEnabled') ||
+    isNoAnswer(thrown) ||
     thrown instanceof JetStreamError ||
     thrown instanceof errors.TimeoutError ||
     thrown instanceof errors.NoRespondersError ||

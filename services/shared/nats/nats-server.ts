@@ -17,16 +17,32 @@ export interface NatsServerOptions {
   readonly log?: Logger | undefined;
   /** Default 0: any free port. */
   readonly port?: number | undefined;
+  /** Address to listen at. Default 127.0.0.1; there is no authentication. */
+  readonly host?: string | undefined;
+  /** A server of a cluster; streams can then have replicas. */
+  readonly cluster?: NatsClusterMember | undefined;
   /** Largest message. Default 8 MiB. */
   readonly maxPayloadBytes?: number | undefined;
   /** Off only to test what happens then. */
   readonly jetStream?: boolean | undefined;
+  /** Further lines of its configuration, for example accounts. */
+  readonly configLines?: readonly string[] | undefined;
   /** Called when the server ends without having been asked to. */
   readonly onExit?: ((reason: string) => void) | undefined;
 }
 
+export interface NatsClusterMember {
+  readonly clusterName: string;
+  /** Its own name; the same whenever it is started on the same store. */
+  readonly serverName: string;
+  /** Where it listens for the others, on the same address as for clients. */
+  readonly port: number;
+  /** Ports of all servers of the cluster. */
+  readonly ports: readonly number[];
+}
+
 export interface NatsServer extends AsyncDisposable {
-  /** `nats://127.0.0.1:PORT` */
+  /** `nats://HOST:PORT` */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
@@ -35,6 +51,7 @@ export interface NatsServer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const loopback = '127.0.0.1';
 const startTimeoutMs = 15_000;
 const stopTimeoutMs = 5_000;
 
@@ -54,6 +71,7 @@ export function findNatsServer(path = process.env['PATH'] ?? ''): string | undef
 }
 
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
+  const host = options.host ?? loopback;
   throwIfCancelled(options.signal);
   const program = findNatsServer();
   if (program === undefined) {
@@ -86,13 +104,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     const failed = exited.then(async (reason) => {
       throw await startError(logFile, reason, options.port);
     });
-    const port = await Promise.race([waitUntilReady(directory, child, options.signal, startup.signal), failed]);
+    const port = await Promise.race([waitUntilReady(directory, host, child, options.signal, startup.signal), failed]);
     void exited.then((reason) => {
       if (asked) return;
       options.log?.error({ reason, logFile }, 'the NATS server has ended');
       options.onExit?.(reason);
     });
-    const url = `nats://127.0.0.1:${port}`;
+    const url = `nats://${host}:${port}`;
     options.log?.info({ url, pid: child.pid, logFile }, 'NATS server started');
     return { url, port, pid: child.pid ?? 0, logFile, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
@@ -104,14 +122,22 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 }
 
 function configText(options: NatsServerOptions, directory: string): string {
+  const host = options.host ?? loopback;
+  const port = options.port === undefined || options.port === 0 ? -1 : options.port;
   const lines = [
-    'listen: "127.0.0.1:' + String(options.port === undefined || options.port === 0 ? -1 : options.port) + '"',
+    `listen: "${host}:${port}"`,
     `max_payload: ${options.maxPayloadBytes ?? 8 * 1024 * 1024}`,
     'max_pending: 268435456',
     `ports_file_dir: ${JSON.stringify(directory)}`,
   ];
   if (options.jetStream ?? true) lines.push(`jetstream { store_dir: ${JSON.stringify(join(directory, 'store'))} }`);
-  return `${lines.join('\n')}\n`;
+  if (options.cluster !== undefined) {
+    const { clusterName, serverName, port: own, ports } = options.cluster;
+    const routes = ports.map((each) => `"nats-route://${host}:${each}"`).join(', ');
+    lines.push(`server_name: ${JSON.stringify(serverName)}`);
+    lines.push(`cluster { name: ${JSON.stringify(clusterName)}, listen: "${host}:${own}", routes: [${routes}] }`);
+  }
+  return `${[...lines, ...(options.configLines ?? [])].join('\n')}\n`;
 }
 
 function portsFile(directory: string, pid: number): string {
@@ -128,6 +154,7 @@ async function removeOldPorts(directory: string): Promise<void> {
 /** The server writes the ports it has bound; then it is asked whether it answers. */
 async function waitUntilReady(
   directory: string,
+  host: string,
   child: ChildProcess,
   caller: AbortSignal | undefined,
   over: AbortSignal,
@@ -136,7 +163,7 @@ async function waitUntilReady(
   const untilMs = performance.now() + startTimeoutMs;
   while (performance.now() < untilMs) {
     const port = child.pid === undefined ? undefined : await readPort(portsFile(directory, child.pid));
-    if (port !== undefined && (await answers(port))) return port;
+    if (port !== undefined && (await answers(host, port))) return port;
     await sleep(20, signal);
   }
   throw new TerminalError('failed_precondition', `nats-server was not ready within ${startTimeoutMs} ms`);
@@ -155,9 +182,9 @@ async function readPort(file: string): Promise<number | undefined> {
 }
 
 /** A NATS server greets with INFO. */
-function answers(port: number): Promise<boolean> {
+function answers(host: string, port: number): Promise<boolean> {
   return new Promise((done) => {
-    const socket = createConnection({ host: '127.0.0.1', port });
+    const socket = createConnection({ host, port });
     socket.setTimeout(1_000);
     const finish = (ok: boolean): void => {
       socket.destroy();

@@ -10,11 +10,17 @@ import { CancelledError, TerminalError, TransientError, errorFrom } from '../err
 import { injectTrace } from '../telemetry/tracing.ts';
 import type { Nats } from './connect.ts';
 import { onLink } from './link.ts';
-import { errorFromNats } from './nats-errors.ts';
+import { errorFromNats, isMissingResource, isNoAnswer } from './nats-errors.ts';
+import { ensureStreams } from './streams.ts';
 
 export interface PublishOptions {
   /** The same id published again within the duplicate window is stored once. */
   readonly messageId: string;
+  /**
+   * Stored only if the newest message of the subject has this sequence (0: there is none); else `failed_precondition`, which
+   * `isWrongSequence` tells from others.
+   */
+  readonly afterSequence?: number | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long to try while NATS is away. Default 30 s. */
@@ -30,6 +36,8 @@ export interface Published {
 
 /** One try. Longer than a busy disk takes, short enough for a second one within the deadline. */
 const attemptMs = 5_000;
+/** With the waits between tries, some three seconds. */
+const missesToBelieve = 8;
 
 /** Stores a message, durably: resolves once the stream has confirmed it. */
 export async function publishMessage<D extends DescMessage>(
@@ -55,15 +63,23 @@ export async function publishBytes(
   const timeoutMs = options.timeoutMs ?? 30_000;
   using deadline = deadlineSignal(options.signal, timeoutMs, `publishing ${what} to ${subject}`);
   let last: TransientError | undefined;
+  let missing = 0;
 
   async function attempt(): Promise<Published> {
     await nats.link.whenUp(deadline.signal);
     try {
       const publish = () =>
-        nats.js.publish(subject, data, { msgID: options.messageId, headers, timeout: attemptMs, retries: 1 });
+        nats.js.publish(subject, data, {
+          msgID: options.messageId,
+          headers,
+          timeout: attemptMs,
+          retries: 1,
+          ...(options.afterSequence !== undefined && { expect: { lastSubjectSequence: options.afterSequence } }),
+        });
       const ack = await onLink(nats.link, deadline.signal, publish);
       return { sequence: ack.seq, duplicate: ack.duplicate };
     } catch (thrown) {
+      if (isNoAnswer(thrown)) missing = await lookForStream(nats, subject, options, missing, deadline.signal);
       throw errorFromNats(thrown, `publishing ${what} to ${subject}`);
     }
   }
@@ -80,11 +96,47 @@ export async function publishBytes(
     const error = errorFrom(thrown);
     // The caller's own cancellation stays one; our deadline means that NATS was away for all of it.
     if (!(error instanceof CancelledError) || options.signal?.aborted === true) throw error;
+    if (last?.code === 'resource_exhausted') {
+      throw new TransientError(
+        'resource_exhausted',
+        `${what} could not be stored on ${subject} within ${timeoutMs} ms, because there is no room: ${last.message}; ` +
+          'wait until it is emptied, or give the stream more (max_bytes)',
+        { cause: last, retryAfterMs: 1_000 },
+      );
+    }
     throw new TransientError(
       'unavailable',
       `${what} could not be stored on ${subject} within ${timeoutMs} ms: ${last?.message ?? 'NATS is not connected'}`,
       { cause: last ?? error, retryAfterMs: 1_000 },
     );
+  }
+}
+
+/**
+ * A stream that was deleted is made again, and the message is its first. One that must follow others cannot go on there: they
+ * went with the stream. Gives how often in a row the stream was missed; a server that is starting may not know it at once.
+ */
+async function lookForStream(
+  nats: Nats,
+  subject: string,
+  { afterSequence = 0 }: PublishOptions,
+  missing: number,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    await onLink(nats.link, signal, () => nats.jsm.streams.find(subject));
+    return 0;
+  } catch (thrown) {
+    if (!isMissingResource(thrown)) return 0;
+    if (afterSequence === 0) {
+      nats.log.error({ subject }, 'the stream of this subject is gone; it is made again');
+      await ensureStreams(nats);
+      return 0;
+    }
+    if (missing + 1 < missesToBelieve) return missing + 1;
+    throw new TerminalError('not_found', `there is no stream for ${subject} any more; it was deleted`, {
+      cause: thrown,
+    });
   }
 }
 

@@ -8,6 +8,8 @@ export interface PullRequest {
   readonly stream: string;
   readonly consumer: string;
   readonly batch: number;
+  /** Whether to wait for messages that are not there yet; without it the server sends what it has and ends. */
+  readonly wait: boolean;
   readonly signal: AbortSignal;
   /** Called for each message as it arrives, at most `batch` times. */
   readonly onMessage: (message: Msg) => void;
@@ -24,6 +26,7 @@ export type PullEnd = 'complete' | 'expired' | 'lost' | 'missing' | 'aborted';
 
 const expiresMs = 10_000;
 const heartbeatMs = 1_000;
+const waiting = { expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) };
 const silenceMs = 3_500;
 const limitPauseMs = 200;
 
@@ -47,7 +50,7 @@ export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
       received += 1;
       request.onMessage(message);
       if (received >= request.batch) resolve('complete');
-    } else if (status === 503 || status === 404) {
+    } else if (status === 503 || (status === 404 && request.wait)) {
       resolve('missing');
     } else if (status === 409 && /deleted/i.test(message.headers?.description ?? '')) {
       resolve('missing');
@@ -72,7 +75,7 @@ export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
   }, heartbeatMs);
   nc.publish(
     `$JS.API.CONSUMER.MSG.NEXT.${request.stream}.${request.consumer}`,
-    JSON.stringify({ batch: request.batch, expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) }),
+    JSON.stringify({ batch: request.batch, ...(request.wait ? waiting : { no_wait: true }) }),
     { reply: inbox },
   );
   try {

@@ -152,7 +152,7 @@ async function drainConsumer(
 
   for (;;) {
     await queue.whenEmpty();
-    const end = await pull(nats, { stream, consumer, batch, signal, onMessage });
+    const end = await pull(nats, { stream, consumer, batch, wait: true, signal, onMessage });
     if (gap || end === 'lost' || end === 'missing' || end === 'aborted') return nextSequence;
   }
 }

@@ -1,3 +1,4 @@
+import { rewardList } from '../rewards/reward-list.ts';
 import type { Recipe, StageRecipe } from './schema.ts';
 
 /** A rule that the recipe breaks: where, the value there, and what to do. */
@@ -20,6 +21,13 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
   }
   if (recipe.retrieval.method === 'dense' && recipe.retrieval.encoder === undefined) {
     issues.push({ path: ['retrieval', 'encoder'], message: 'is needed when method is dense' });
+  }
+  if (recipe.fleet.learner.kind === 'scripted' && recipe.fleet.engine.kind !== 'scripted') {
+    issues.push({
+      path: ['fleet', 'learner', 'kind'],
+      message: 'needs fleet.engine.kind: scripted; a model cannot load weights that nobody trained',
+      value: recipe.fleet.learner.kind,
+    });
   }
   const names = new Map<string, number>();
   for (const [index, stage] of recipe.stages.entries()) {
@@ -58,6 +66,13 @@ function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
       });
     }
   }
+  if (stage.limits.rollout_timeout_ms >= recipe.eval.deadline_ms) {
+    issues.push({
+      path: ['limits', 'rollout_timeout_ms'],
+      message: `must be less than eval.deadline_ms (${recipe.eval.deadline_ms}): an evaluation waits for its rollouts`,
+      value: stage.limits.rollout_timeout_ms,
+    });
+  }
   if (stage.limits.max_new_tokens >= stage.limits.context_tokens) {
     issues.push({
       path: ['limits', 'max_new_tokens'],
@@ -72,7 +87,7 @@ function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
       value: stage.limits.context_tokens,
     });
   }
-  if (!Object.values(stage.rewards).some((weight) => weight > 0)) {
+  if (!rewardList(stage.rewards).some(({ weight }) => weight > 0)) {
     issues.push({ path: ['rewards'], message: 'needs at least one weight > 0, or every reward is 0' });
   }
   if (stage.groups.min_group > stage.batch.group_size) {

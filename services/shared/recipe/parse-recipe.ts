@@ -2,12 +2,13 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import type { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
+import { expandRewards } from '#shared/rewards/expand-rewards.ts';
 
 import { checkRecipe } from './check-recipe.ts';
 import type { RecipeIssue } from './check-recipe.ts';
 import { recipeSchema } from './schema.ts';
 import type { Recipe } from './schema.ts';
-import { suggestKey } from './suggest-key.ts';
+import { suggest } from '#shared/runtime/suggest.ts';
 
 /**
  * A recipe from YAML text. `file` is only used in messages.
@@ -21,8 +22,7 @@ export function parseRecipe(text: string, file: string): Recipe {
     throw invalid(file, [`${file}:${lines.linePos(broken.pos[0]).line}: not YAML: ${broken.message}`]);
   }
   const locate = (path: readonly (string | number)[]) => lineOf(document, lines, path);
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
-  const outcome = checkRecipeValue(value);
+  const outcome = checkRecipeValue(valueOf(document, file));
   if (outcome.kind === 'recipe') return outcome.recipe;
   throw invalid(
     file,
@@ -33,13 +33,24 @@ export function parseRecipe(text: string, file: string): Recipe {
   );
 }
 
+function valueOf(document: Document, file: string): unknown {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    return value;
+  } catch (cause) {
+    // A few lines of aliases of aliases can unfold to gigabytes.
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw invalid(file, [`${file}: its aliases cannot be unfolded: ${why}`]);
+  }
+}
+
 export type RecipeOutcome =
   | { readonly kind: 'recipe'; readonly recipe: Recipe }
   | { readonly kind: 'issues'; readonly issues: readonly RecipeIssue[] };
 
 /** The same checks for a value that did not come from YAML. */
 export function checkRecipeValue(value: unknown): RecipeOutcome {
-  const parsed = recipeSchema.safeParse(value, { reportInput: true });
+  const parsed = recipeSchema.safeParse(expandRewards(value), { reportInput: true });
   const issues = parsed.success ? checkRecipe(parsed.data) : parsed.error.issues.flatMap((issue) => fromZod(issue));
   if (parsed.success && issues.length === 0) return { kind: 'recipe', recipe: parsed.data };
   return { kind: 'issues', issues };
@@ -56,7 +67,7 @@ function fromZod(issue: z.core.$ZodIssue): RecipeIssue[] {
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(path);
     return issue.keys.map((key) => {
-      const suggestion = suggestKey(key, known);
+      const suggestion = suggest(key, known);
       const help = suggestion === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${suggestion}?`;
       return { path: [...path, key], message: `unknown key; ${help}` };
     });

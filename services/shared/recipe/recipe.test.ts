@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { TerminalError } from '#shared/errors.ts';
 import { describeRecipe } from './describe-recipe.ts';
-import { parseRecipe } from './parse-recipe.ts';
+import { presetNames } from '../rewards/presets.ts';
+import { rewardList } from '../rewards/reward-list.ts';
+import { checkRecipeValue, parseRecipe } from './parse-recipe.ts';
 import { locateInputs, parseResolvedRecipe, recipeHash, resolvedRecipeJson, resolveRecipe } from './resolve-recipe.ts';
 import { unsupportedParts } from './unsupported-parts.ts';
 
@@ -56,6 +58,14 @@ describe('a recipe', () => {
     );
   });
 
+  it('refuses aliases that unfold to more than memory', () => {
+    const layers = ['b', 'c', 'd', 'e'].map((name, index) => {
+      const below = `*${'abcd'[index] ?? ''}`;
+      return `${name}: &${name} [${Array.from({ length: 9 }, () => below).join(', ')}]`;
+    });
+    expect(problemsOf(['a: &a [x, x, x]', ...layers].join('\n'))).toMatch(/^r\.yaml: its aliases cannot be unfolded: /);
+  });
+
   it('names the value that is out of bounds or of the wrong type', () => {
     expect(problemsOf(minimal.replace('steps: 3', 'steps: many'))).toContain(
       'stages[0].until.steps: expected number (got "many")',
@@ -79,6 +89,9 @@ describe('a recipe', () => {
     );
     expect(problemsOf(`${minimal}    deadlines: { group_ms: 1000, step_ms: 2000 }\n`)).toContain(
       'stages[0].limits.rollout_timeout_ms: must be less than deadlines.group_ms (1000)',
+    );
+    expect(problemsOf(minimal.replace('data:', 'eval: { deadline_ms: 60000 }\ndata:'))).toContain(
+      'stages[0].limits.rollout_timeout_ms: must be less than eval.deadline_ms (60000)',
     );
   });
 
@@ -110,6 +123,64 @@ describe('a recipe', () => {
     expect(problemsOf(`${minimal}eval: { sampled: false, greedy: false }\n`)).toContain(
       'eval: needs sampled or greedy',
     );
+  });
+
+  it('P8: keeps rewards that name none of the scorers with settings as they were, so old recipes keep their hashes', () => {
+    expect(parseRecipe(minimal, 'r.yaml').stages[0]?.rewards).toEqual({
+      exact_match: 1,
+      f1: 0,
+      tool_success: 0,
+      format: 0,
+      xml: 0,
+    });
+  });
+
+  it('takes a scorer with settings as a weight alone or with settings, and writes its defaults out', () => {
+    const rewardsOf = (text: string) =>
+      parseRecipe(minimal.replace('{ exact_match: 1 }', text), 'r.yaml').stages[0]?.rewards;
+    expect(rewardsOf('{ numeric: 2 }')).toMatchObject({
+      exact_match: 0,
+      numeric: { weight: 2, absolute_tolerance: 0, relative_tolerance: 0, unit: 'optional' },
+    });
+    expect(rewardsOf('{ numeric: { weight: 1, relative_tolerance: 0.05 } }')).toMatchObject({
+      numeric: { weight: 1, relative_tolerance: 0.05 },
+    });
+  });
+
+  it.each([
+    [
+      '{ numeric: { weight: 1, relative_tolerence: 0.1 } }',
+      'stages[0].rewards.numeric.relative_tolerence: unknown key; did you mean relative_tolerance?',
+    ],
+    ['{ numerc: 1 }', 'stages[0].rewards.numerc: unknown key; did you mean numeric?'],
+    ['{ numeric: { relative_tolerance: 0.1 } }', 'stages[0].rewards.numeric.weight: is missing'],
+    ['{ numeric: yes please }', 'stages[0].rewards.numeric: expected object (got "yes please")'],
+    ['{ preset: search_r2 }', 'stages[0].rewards.preset: '],
+    ['{ brevity: { weight: 1, free_words: 9, max_words: 9 } }', 'free_words must be less than max_words'],
+    ['{ preset: search_r1, exact_match: 0 }', 'stages[0].rewards: needs at least one weight > 0'],
+  ])('names what is wrong with rewards %s', (rewards, problem) => {
+    expect(problemsOf(minimal.replace('{ exact_match: 1 }', rewards))).toContain(problem);
+  });
+
+  it('writes a preset out, keys beside it win, and the written out recipe is read the same again', () => {
+    const recipe = parseRecipe(
+      minimal.replace('{ exact_match: 1 }', '{ preset: rezero, format: 0.5, substring: 1 }'),
+      'r.yaml',
+    );
+    expect(rewardList(recipe.stages[0]?.rewards ?? {}).filter(({ weight }) => weight > 0)).toEqual([
+      { name: 'exact_match', weight: 1, settingsJson: '' },
+      { name: 'format', weight: 0.5, settingsJson: '' },
+      { name: 'substring', weight: 1, settingsJson: '{"max_words":20,"whole_words":true}' },
+      { name: 'gold_found', weight: 1, settingsJson: '{"mode":"any"}' },
+      { name: 'retry', weight: 1, settingsJson: '{"base":0.2,"most":5,"step":0.15}' },
+    ]);
+    const again = checkRecipeValue(recipe);
+    expect(again).toEqual({ kind: 'recipe', recipe });
+  });
+
+  it.each(presetNames)('knows the preset %s', (preset) => {
+    const recipe = parseRecipe(minimal.replace('{ exact_match: 1 }', `{ preset: ${preset} }`), 'r.yaml');
+    expect(rewardList(recipe.stages[0]?.rewards ?? {}).some(({ weight }) => weight > 0)).toBe(true);
   });
 
   it('refuses two stages of one name', () => {

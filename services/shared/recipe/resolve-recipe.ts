@@ -20,6 +20,8 @@ export interface ResolvedRecipe {
   readonly recipe_path: string;
   readonly recipe: Recipe;
   readonly paths: RecipePaths;
+  /** Where the run's files lay when this was written, in a run's recipe.json: a run may be moved. */
+  readonly directory?: string;
 }
 
 /** Paths that a recipe names, made absolute against the recipe's folder. Reads nothing. */
@@ -54,11 +56,17 @@ export function resolvedRecipeJson(resolved: ResolvedRecipe): string {
 }
 
 /**
- * SHA-256, lower-case hex, of what decides the tasks: the recipe with its defaults, without the fleet and without this
- * machine's paths. The same recipe gives the same hash in every run directory and on every fleet (P8).
+ * SHA-256, lower-case hex, of what decides the tasks: the recipe with its defaults, without the fleet, without this
+ * machine's paths, and without what is done about failures. The same recipe gives the same hash in every run directory and on
+ * every fleet (P8).
  */
 export function recipeHash(recipe: Recipe): string {
-  const { fleet: _fleet, ...deciding } = recipe;
+  const { fleet: _fleet, ...rest } = recipe;
+  const stages = rest.stages.map(({ groups, ...stage }) => {
+    const { straggler_after: _s, max_infrastructure_failures: _i, max_data_failures: _d, ...deciding } = groups;
+    return { ...stage, groups: deciding };
+  });
+  const deciding = { ...rest, stages };
   return createHash('sha256').update(canonicalJson(deciding)).digest('hex');
 }
 
@@ -72,6 +80,7 @@ const envelopeSchema = z.strictObject({
     held_out: z.string().min(1),
     corpus: z.string().min(1),
   }),
+  directory: z.string().min(1).max(4096).exactOptional(),
 });
 
 /** Checks what arrives over the wire or from a ledger. Throws TerminalError('invalid_argument'). */

@@ -100,6 +100,12 @@ export const retrievalSchema = z
 export const fleetSchema = z
   .strictObject({
     workers: z.int().min(1).max(1024).default(1).describe('Rollout workers that `gradus up` starts.'),
+    coordinators: z
+      .int()
+      .min(1)
+      .max(8)
+      .default(1)
+      .describe('Coordinators that `gradus up` starts: one leads a run, the others take over when it dies.'),
     engines: z.int().min(1).max(1024).default(1).describe('Engines that `gradus up` starts.'),
     concurrency: z.int().min(1).max(16_384).default(256).describe('Rollouts at once in one worker.'),
     max_open_rollouts: z
@@ -110,6 +116,10 @@ export const fleetSchema = z
       .describe('Rollouts that are published and unanswered at once, over all workers.'),
     engine: z
       .strictObject({
+        kind: z
+          .enum(['builtin', 'scripted'])
+          .default('builtin')
+          .describe('`scripted` writes what `scripted` says in place of a model: for sizing, chaos and benches.'),
         max_context: z.int().min(16).max(1_048_576).default(1024).describe('Longest sequence in tokens.'),
         max_running: z.int().min(1).max(65_536).default(256).describe('Sequences generated at once.'),
         cache_mebibytes: z.int().min(16).max(1_048_576).default(512).describe('Memory of keys and values in MiB.'),
@@ -120,6 +130,10 @@ export const fleetSchema = z
       .describe('Each engine.'),
     learner: z
       .strictObject({
+        kind: z
+          .enum(['builtin', 'scripted'])
+          .default('builtin')
+          .describe('`scripted` counts steps and trains nothing; needs a scripted engine.'),
         threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
         micro_batch_tokens: z
           .int()
@@ -131,6 +145,21 @@ export const fleetSchema = z
       })
       .prefault({})
       .describe('The learner.'),
+    scripted: z
+      .strictObject({
+        turns: z
+          .int()
+          .min(1)
+          .max(1000)
+          .default(3)
+          .describe('Turns of a rollout: tool calls, and the answer as the last.'),
+        right_probability: z.number().min(0).max(1).default(0.5).describe('Share of answers that are right.'),
+        latency_median_ms: z.number().min(0).max(600_000).default(0).describe('Median time of a turn; 0 is none.'),
+        latency_sigma: z.number().min(0).max(4).default(0).describe('Sigma of its log-normal distribution.'),
+        step_ms: z.int().min(0).max(3_600_000).default(0).describe('Time of a training step.'),
+      })
+      .prefault({})
+      .describe('What scripted engines and a scripted learner play.'),
   })
   .describe('Processes on one machine. Not part of the recipe hash: another fleet gives the same tasks.');
 

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { presetNames } from '../rewards/presets.ts';
+import { settableScorers } from '../rewards/scorer-catalogue.ts';
 import {
   checkpointsSchema,
   dataSchema,
@@ -10,15 +12,32 @@ import {
 } from './run-parts.ts';
 import { algorithmSchema, limitsSchema, samplingSchema } from './stage-parts.ts';
 
-/** Scorers of the reward service that a recipe may weigh. */
-export const rewardNames = ['exact_match', 'f1', 'tool_success', 'format', 'xml'] as const;
-export type RewardName = (typeof rewardNames)[number];
-
 const gateMetrics = ['em', 'f1', 'tool_success', 'format_ok', 'reward'] as const;
 /** `sampled.em`, `greedy.f1`, `sampled.hop3.em` … */
 export const gateMetricPattern = new RegExp(`^(sampled|greedy)\\.(hop[0-9]\\.)?(${gateMetrics.join('|')})$`);
 
 const weight = z.number().min(0).max(100);
+/** A scorer with settings; absent from a recipe that does not name it, so that old recipes keep their hashes. */
+const settable = <Settings extends z.ZodType>(scorer: { about: string; settings: Settings }) =>
+  scorer.settings.optional().describe(scorer.about);
+const settableRewards = {
+  substring: settable(settableScorers.substring),
+  hotpotqa_f1: settable(settableScorers.hotpotqa_f1),
+  f1_floor: settable(settableScorers.f1_floor),
+  answer_structure: settable(settableScorers.answer_structure),
+  rl_factory: settable(settableScorers.rl_factory),
+  numeric: settable(settableScorers.numeric),
+  choice: settable(settableScorers.choice),
+  date: settable(settableScorers.date),
+  iou: settable(settableScorers.iou),
+  set_f1: settable(settableScorers.set_f1),
+  gold_fetched: settable(settableScorers.gold_fetched),
+  gold_found: settable(settableScorers.gold_found),
+  retry: settable(settableScorers.retry),
+  brevity: settable(settableScorers.brevity),
+  overlong: settable(settableScorers.overlong),
+  length_budget: settable(settableScorers.length_budget),
+};
 const milliseconds = (max: number) => z.int().min(1).max(max);
 const day = 24 * 3600_000;
 
@@ -43,13 +62,20 @@ const stageSchema = z
       .describe('Inner < outer: tool < turn < rollout < group < step.'),
     rewards: z
       .strictObject({
+        preset: z
+          .enum(presetNames)
+          .optional()
+          .describe('Rewards of a published project; keys written beside it win (docs/rewards.md).'),
         exact_match: weight.default(0).describe('Answer equals gold after normalisation.'),
         f1: weight.default(0).describe('Token F1 against gold.'),
         tool_success: weight.default(0).describe('Share of tool calls that worked.'),
         format: weight.default(0).describe('Every turn is one well-formed action.'),
         xml: weight.default(0).describe('Tags are balanced and in order.'),
+        ...settableRewards,
       })
-      .describe('Weights of the scorers, each of which gives 0..1. At least one is > 0.'),
+      .describe(
+        'Weights of the scorers, each of which gives 0..1. At least one is > 0. A scorer with settings takes a weight alone or `{ weight, … }`.',
+      ),
     batch: z
       .strictObject({
         groups: z.int().min(1).max(65_536).default(16).describe('Groups (prompts) that a step trains on.'),
@@ -80,6 +106,30 @@ const stageSchema = z
           .max(100)
           .default(3)
           .describe('Times one sample is asked for when infrastructure fails; then it is absent.'),
+        straggler_after: z
+          .number()
+          .min(1)
+          .max(100)
+          .optional()
+          .describe(
+            "When the last eighth of a group takes this many times its median sample's time, it is asked for once more; the first answer counts.",
+          ),
+        max_infrastructure_failures: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.5)
+          .describe(
+            "Share of a step's rollouts that may be absent after all attempts; more ends the run, which can be resumed.",
+          ),
+        max_data_failures: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(1)
+          .describe(
+            "Share of a step's rollouts that may end by a fault of the policy, for example malformed; more ends the run.",
+          ),
       })
       .prefault({})
       .describe('Groups stay whole; this is what happens when they cannot.'),
@@ -88,9 +138,11 @@ const stageSchema = z
     max_staleness: z
       .int()
       .min(0)
-      .max(0)
+      .max(64)
       .default(0)
-      .describe('Policy versions that a sample may be behind. 0 is synchronous, the only mode now.'),
+      .describe(
+        'Policy versions that a sample may be behind the one that is trained with it. 0 is synchronous; with n, up to n + 1 batches are gathered while one is trained.',
+      ),
     until: z
       .strictObject({
         steps: z.int().min(0).max(1_000_000).describe('Most steps of the stage.'),

@@ -13,7 +13,8 @@ import { configFields, shapeOf, valueFromText } from './config-fields.ts';
 import type { ConfigField } from './config-fields.ts';
 import { suggest } from './suggest.ts';
 
-const bindAddress = z
+/** `host:port` of a server that a service offers. */
+export const bindAddress = z
   .string()
   .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:[\]]+):\d{1,5}$/, 'must be host:port, for example 127.0.0.1:0')
   .refine((address) => Number(address.slice(address.lastIndexOf(':') + 1)) < 65_536, 'the port must be below 65536');

@@ -17,15 +17,16 @@ export async function startMetricsServer(
   serving: () => boolean,
 ): Promise<MetricsServer> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    // Not `new URL`: it throws on targets such as `//`, and anyone who reaches the port could end the service.
+    const path = request.url?.split('?', 1)[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
-    } else if (pathname === '/metrics') {
+    } else if (path === '/metrics') {
       metrics.render().then(
         (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
         (error: unknown) => response.writeHead(500).end(String(error)),
       );
-    } else if (pathname === '/healthz') {
+    } else if (path === '/healthz') {
       const ok = serving();
       response.writeHead(ok ? 200 : 503, { 'content-type': 'text/plain' }).end(ok ? 'SERVING\n' : 'NOT_SERVING\n');
     } else {

@@ -105,14 +105,16 @@ async function startAll<C extends BaseConfig>(
 }
 
 /** Services have no callers to authenticate yet, so they stay on this machine unless told otherwise (DESIGN §10). */
-function checkLoopback(config: BaseConfig): void {
+function checkLoopback(config: BaseConfig & { readonly http?: unknown }): void {
   if (config.allowRemote) return;
-  for (const key of ['grpc', 'metrics'] as const) {
-    const host = config[key].slice(0, config[key].lastIndexOf(':'));
+  for (const key of ['grpc', 'metrics', 'http'] as const) {
+    const address = config[key];
+    if (typeof address !== 'string') continue;
+    const host = address.slice(0, address.lastIndexOf(':'));
     if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(host)) {
       throw new TerminalError(
         'invalid_argument',
-        `${key}: '${config[key]}' is reachable from other machines and callers are not authenticated; ` +
+        `${key}: '${address}' is reachable from other machines and callers are not authenticated; ` +
           'use 127.0.0.1, or set --allow-remote where the network itself is trusted',
       );
     }

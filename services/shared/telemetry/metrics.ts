@@ -15,7 +15,8 @@ export interface Metrics {
   readonly registry: Registry;
   /** Asking twice for the same name gives the same metric. */
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
-  gauge<L extends string = never>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
+  /** With `read` the value is asked for when the metrics are rendered; for gauges without labels. */
+  gauge<L extends string = never>(name: string, help: string, labels?: readonly L[], read?: () => number): Gauge<L>;
   histogram<L extends string = never>(
     name: string,
     help: string,
@@ -69,9 +70,21 @@ export function createMetrics(options?: { readonly processMetrics?: boolean }): 
       if (declare(name, 'counter', labels)) return registry.getSingleMetric(name) as Counter<L>;
       return new Counter<L>({ name, help, labelNames: labels, registers: [registry] });
     },
-    gauge<L extends string = never>(name: string, help: string, labels: readonly L[] = []): Gauge<L> {
+    gauge<L extends string = never>(
+      name: string,
+      help: string,
+      labels: readonly L[] = [],
+      read?: () => number,
+    ): Gauge<L> {
       if (declare(name, 'gauge', labels)) return registry.getSingleMetric(name) as Gauge<L>;
-      return new Gauge<L>({ name, help, labelNames: labels, registers: [registry] });
+      const gauge: Gauge<L> = new Gauge<L>({
+        name,
+        help,
+        labelNames: labels,
+        registers: [registry],
+        ...(read === undefined ? {} : { collect: (): void => gauge.set(read()) }),
+      });
+      return gauge;
     },
     histogram<L extends string = never>(
       name: string,

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { gunzip, gzip, gzipSync } from 'node:zlib';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { TrajectorySchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
@@ -10,9 +10,15 @@ const decompress = promisify(gunzip);
 /** Most bytes that a trajectory may have once unpacked: about four million tokens. Guards against a compressed bomb. */
 export const MAX_TRAJECTORY_BYTES = 64 * 1024 * 1024;
 
+/** A short one is compressed in a fraction of a millisecond: less than handing it to another thread costs. */
+const shortBytes = 64 * 1024;
+/** zlib clears all of its window and tables for each message, 256 KiB by default; these take 24 KiB. */
+const short = { level: 1, windowBits: 12, memLevel: 4 };
+
 /** The payload of the TRAJECTORIES stream: gzip over the protobuf message. Level 1: log-probabilities hardly compress anyway. */
 export async function encodeTrajectory(trajectory: Trajectory): Promise<Uint8Array> {
-  return await compress(toBinary(TrajectorySchema, trajectory), { level: 1 });
+  const plain = toBinary(TrajectorySchema, trajectory);
+  return plain.length <= shortBytes ? gzipSync(plain, short) : await compress(plain, { level: 1 });
 }
 
 /** The inverse. Throws TerminalError('data_loss') for what is not a trajectory; does not check its invariants (checkTrajectory). */

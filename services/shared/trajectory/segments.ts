@@ -50,16 +50,6 @@ export function concatenateTokens(segments: readonly Tokens[]): number[] {
   return all;
 }
 
-/** One entry per token of the sequence; true where the policy wrote it. Derived from the kind and from nothing else. */
-export function lossMask(segments: readonly Tokens[]): boolean[] {
-  const mask: boolean[] = [];
-  for (const segment of segments) {
-    const carriesLoss = segment.kind === SegmentKind.MODEL;
-    for (let i = 0; i < segment.tokenIds.length; i += 1) mask.push(carriesLoss);
-  }
-  return mask;
-}
-
 export interface TokenCounts {
   readonly prompt: number;
   readonly model: number;

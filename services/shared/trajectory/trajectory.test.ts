@@ -6,8 +6,10 @@ import {
   FinishReason,
   LogprobKind,
   SamplingSchema,
+  SegmentKind,
   TrajectorySchema,
   VersionSpanSchema,
+  type Segment,
   type Trajectory,
 } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { checkTrajectory } from './check-trajectory.ts';
@@ -16,7 +18,6 @@ import {
   concatenateTokens,
   countTokens,
   environmentSegment,
-  lossMask,
   modelSegment,
   promptSegment,
   versionSpan,
@@ -78,10 +79,6 @@ describe('sequence digest', () => {
 });
 
 describe('segments', () => {
-  it('P4: the loss mask is true for the tokens of model segments and for no other', () => {
-    expect(lossMask(example().segments)).toEqual([false, false, true, false, true]);
-  });
-
   it('concatenate to the sequence, and are counted by who wrote them', () => {
     expect(concatenateTokens(example().segments)).toEqual([1, 2, 300, 70_000, 4_294_967_295]);
     expect(countTokens(example().segments)).toEqual({ prompt: 2, model: 2, environment: 1 });
@@ -113,9 +110,30 @@ describe('checkTrajectory', () => {
       (t) => t.segments[1]?.logprobs.splice(0, 1, Number.NaN),
     ],
     ['logprobs on environment text', /segments\[2\]\.logprobs is set/, (t) => t.segments[2]?.logprobs.push(-1)],
+    [
+      'an endless logprob',
+      /segments\[1\]\.logprobs\[0\] is -Infinity/,
+      (t) => t.segments[1]?.logprobs.splice(0, 1, -Infinity),
+    ],
+    [
+      'a segment of no kind',
+      /segments\[2\]\.kind is unspecified/,
+      (t) => change(t, 2, { kind: SegmentKind.UNSPECIFIED }),
+    ],
+    [
+      'logprobs of no kind',
+      /segments\[1\]\.logprob_kind is unspecified/,
+      (t) => change(t, 1, { logprobKind: LogprobKind.UNSPECIFIED }),
+    ],
+    ['a turn without versions', /segments\[1\]\.versions is missing/, (t) => delete t.segments[1]?.versions],
+    ['a turn without sampling', /segments\[1\]\.sampling is missing/, (t) => delete t.segments[1]?.sampling],
     ['one token changed', /not the tokens that the engine saw/, (t) => t.segments[0]?.tokenIds.splice(0, 1, 7)],
     ['a short digest', /sequence_digest has 3 bytes/, (t) => (t.sequenceDigest = new Uint8Array(3))],
   ];
+
+  function change(trajectory: Trajectory, index: number, fields: Partial<Segment>): void {
+    Object.assign(trajectory.segments[index] ?? {}, fields);
+  }
 
   it('accepts a whole trajectory', () => {
     checkTrajectory(example());

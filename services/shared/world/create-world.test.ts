@@ -74,7 +74,7 @@ describe('a world', () => {
     expect(() => createWorld({ seed: 1, trainEntities: 3, heldOutEntities: 300 })).toThrow(/trainEntities/);
     expect(() => createWorld({ seed: -1, trainEntities: 300, heldOutEntities: 300 })).toThrow(/seed/);
     expect(() => createWorld({ seed: 1, trainEntities: 60, heldOutEntities: 60 }).questions('train', 5000)).toThrow(
-      /more entities/,
+      /too few chains for 5000 questions: ask for fewer/,
     );
   });
 
@@ -129,7 +129,7 @@ describe('questions', () => {
       let subject = row.question_decomposition[0]?.question.split(' >> ')[0] ?? '';
       expect(row.question).toContain(subject);
       for (const step of row.question_decomposition) {
-        const support = row.paragraphs[step.paragraph_support_idx ?? -1];
+        const support = row.paragraphs[step.paragraph_support_idx];
         expect(support?.title).toBe(subject);
         expect(support?.paragraph_text).toBe(pageOf.get(subject)?.text);
         expect(support?.paragraph_text).toContain(step.answer);
@@ -142,7 +142,7 @@ describe('questions', () => {
   test('have an answer that no page before the last one of the chain names', () => {
     for (const row of train) {
       const supports = row.question_decomposition.map(
-        (step) => row.paragraphs[step.paragraph_support_idx ?? -1]?.paragraph_text ?? '',
+        (step) => row.paragraphs[step.paragraph_support_idx]?.paragraph_text ?? '',
       );
       for (const text of supports.slice(0, -1)) expect(text).not.toContain(row.answer);
     }

@@ -10,7 +10,7 @@ export type Split = 'train' | 'held_out';
 
 const entityCount = z.int().min(minimumEntities).max(maximumEntities);
 
-export const worldOptionsSchema = z.strictObject({
+const worldOptionsSchema = z.strictObject({
   seed: z.int().min(0).describe('Same seed and sizes give the same bytes.'),
   trainEntities: entityCount.describe('Entities, and so pages, that train questions are about.'),
   heldOutEntities: entityCount.describe('Entities of the held-out questions; none is shared with train.'),
@@ -26,12 +26,12 @@ export interface World {
 
 /** Builds a synthetic world: two sets of entities that share no entity and no fact, in one corpus. */
 export function createWorld(options: WorldOptions): World {
-  const parsed = worldOptionsSchema.safeParse(options);
+  const parsed = worldOptionsSchema.safeParse(options, { reportInput: true });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new TerminalError(
       'invalid_argument',
-      `world option ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+      `world option ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'} (got ${String(issue?.input)})`,
     );
   }
   const { seed, trainEntities, heldOutEntities } = parsed.data;

@@ -47,7 +47,7 @@ export function questionsOf(
     }
     throw new TerminalError(
       'invalid_argument',
-      `a world of ${world.entities.length} entities has too few chains for ${count} questions: ask for more entities`,
+      `a world of ${world.entities.length} entities has too few chains for ${count} questions: ask for fewer`,
     );
   });
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -22,14 +22,11 @@ test('P8: the same options give the same bytes', async () => {
 });
 
 test('what is written is read back by the strict reader', async () => {
-  const { train, pages } = await writeWorld(
-    { seed: 4, train: 25, heldOut: 5, trainEntities: 100, heldOutEntities: 60 },
-    join(root, 'c'),
-  );
+  const { train, pages } = await writeWorld({ seed: 4, train: 25, heldOut: 5 }, join(root, 'c'));
   const rows = await readAllMusique(train);
   expect(rows).toHaveLength(25);
-  expect(pages).toBe(160);
-  expect((await readFile(join(root, 'c', 'corpus.jsonl'), 'utf8')).trim().split('\n')).toHaveLength(160);
+  expect(pages).toBe(600);
+  expect((await readFile(join(root, 'c', 'corpus.jsonl'), 'utf8')).trim().split('\n')).toHaveLength(600);
 });
 
 test('a world that is there is replaced as a whole, and nothing else stays behind', async () => {
@@ -40,9 +37,23 @@ test('a world that is there is replaced as a whole, and nothing else stays behin
   expect(await readdir(join(root, 'd'))).toEqual(['deep']);
 });
 
+test('a world that could be replaced only in part is no longer said to be whole', async () => {
+  const dir = join(root, 'torn');
+  await writeWorld({ seed: 5, train: 30, heldOut: 5 }, dir);
+  await rm(join(dir, 'train.jsonl'));
+  await mkdir(join(dir, 'train.jsonl'));
+  await expect(writeWorld({ seed: 6, train: 30, heldOut: 5 }, dir)).rejects.toThrow(`${dir} cannot hold a world`);
+  expect(await readdir(dir)).not.toContain('world.json');
+});
+
 test('a bad option or an impossible place is an error that leaves nothing', async () => {
-  await expect(writeWorld({ seed: 1, train: 0, heldOut: 5 }, join(root, 'e'))).rejects.toThrow(/train/);
+  await expect(writeWorld({ seed: 1, train: 0, heldOut: 5 }, join(root, 'e'))).rejects.toThrow(/train: .*\(got 0\)/);
   await writeFile(join(root, 'file'), '');
-  await expect(writeWorld({ seed: 1, train: 5, heldOut: 5 }, join(root, 'file'))).rejects.toThrow();
+  await expect(writeWorld({ seed: 1, train: 5, heldOut: 5 }, join(root, 'file'))).rejects.toThrow(
+    /file cannot hold a world: .*choose another folder/,
+  );
+  await expect(writeWorld({ seed: 1, train: 5, heldOut: 5 }, join(root, 'file', 'below'))).rejects.toThrow(
+    /below cannot hold a world/,
+  );
   expect((await readdir(root)).filter((name) => name.startsWith('.'))).toEqual([]);
 });

@@ -20,6 +20,7 @@ class Turn:
 
     __slots__ = (
         "batch",
+        "cached_at_start",
         "cached_tokens",
         "earlier_version",
         "eos",
@@ -52,6 +53,7 @@ class Turn:
         self.row = -1
         self.prefix: CachedPrefix | None = None
         self.cached_tokens = 0
+        self.cached_at_start = 0
         self.first_version: int | None = None
         # The version that wrote the token before the last load, and how long the sequence was then.
         self.earlier_version = 0
@@ -61,7 +63,10 @@ class Turn:
         self.future: Future[Outcome] = Future()
 
     def begin(self, version: int) -> None:
-        self.started_at, self.first_version = time.perf_counter(), version
+        """Takes a row, maybe again after it lost one."""
+        if self.started_at is None:
+            self.started_at, self.first_version = time.perf_counter(), version
+            self.cached_at_start = self.cached_tokens
 
     def mark_version(self, version: int) -> None:
         """The tokens so far were written by `version`; another one is about to write."""
@@ -89,7 +94,7 @@ class Turn:
             finish=finish,
             first_version=version if self.first_version is None else self.first_version,
             last_version=self.earlier_version if nothing_since else version,
-            cached_tokens=self.cached_tokens,
+            cached_tokens=self.cached_at_start,
             queue_seconds=started - self.queued_at,
             generate_seconds=now - started,
         )

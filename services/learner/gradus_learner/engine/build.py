@@ -58,6 +58,11 @@ async def build_engine(config: EngineConfig, service: GrpcService) -> None:
             f"max_context is {config.max_context}, but the model was made for max_position_embeddings "
             f"{model.max_position_embeddings}; lower --max-context"
         )
+    if 0 < config.kv_tokens < config.max_context:
+        raise ConfigError(
+            f"kv_tokens is {config.kv_tokens}, but one sequence may have max_context {config.max_context} tokens; "
+            "raise --kv-tokens"
+        )
     vocabulary = read_vocabulary(config.model, model)
     weights, parameters = read_weights(config.model, model, config.max_context, config.device)
     events = EngineEvents(service.registry)
@@ -72,10 +77,12 @@ async def build_engine(config: EngineConfig, service: GrpcService) -> None:
         max_waiting=config.max_waiting,
         cache_bytes=config.cache_mebibytes * 2**20,
         prefill_tokens=config.prefill_tokens,
+        kv_tokens=config.kv_tokens,
     )
     observe = events.observe
     observe("gradus_engine_running_requests", "Requests being generated.", lambda: engine.running)
     observe("gradus_engine_waiting_requests", "Requests in the queue.", lambda: engine.waiting)
+    observe("gradus_engine_kv_used_ratio", "Share of kv_tokens that runs, 0..1.", lambda: engine.kv_used_ratio)
     observe("gradus_engine_cache_bytes", "Keys and values kept for sessions' next turns.", lambda: engine.cache_bytes)
     observe("gradus_engine_arena_bytes", "Keys and values of the running sequences.", lambda: engine.arena_bytes)
 

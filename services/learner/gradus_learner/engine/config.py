@@ -23,6 +23,14 @@ class EngineConfig(ServiceConfig):
     max_waiting: Annotated[
         int, Field(ge=0, description="Most requests in the queue; beyond it they are refused with RESOURCE_EXHAUSTED.")
     ] = 2048
+    kv_tokens: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Most tokens whose keys and values running requests hold, at least max_context; beyond it the "
+            "one that came last goes back in line. 0: as many as max_running sequences of max_context.",
+        ),
+    ] = 0
     cache_mebibytes: Annotated[
         int,
         Field(ge=0, description="Budget for keys and values of finished turns, kept for the session's next; 0 is off."),

@@ -21,6 +21,9 @@ class EngineEvents:
         self._prefilled = Counter("gradus_engine_prefilled_tokens", "Prompt tokens computed.", registry=registry)
         self._cached = Counter("gradus_engine_cached_tokens", "Prompt tokens found in the cache.", registry=registry)
         self._steps = Counter("gradus_engine_steps", "Times that tokens were sampled for a batch.", registry=registry)
+        self._preemptions = Counter(
+            "gradus_engine_preemptions", "Turns put back in line to make room for others.", registry=registry
+        )
         self._requests = Counter("gradus_engine_requests", "Requests ended.", ["outcome"], registry=registry)
         self._refused = Counter("gradus_engine_refused_requests", "Requests not queued.", ["reason"], registry=registry)
         self._queue = Histogram(
@@ -51,6 +54,9 @@ class EngineEvents:
     def sampled(self, tokens: int) -> None:
         self._generated.inc(tokens)
         self._steps.inc()
+
+    def preempted(self) -> None:
+        self._preemptions.inc()
 
     def finished(self, finish: Finish) -> None:
         self._requests.labels(finish.name.lower()).inc()

@@ -43,6 +43,8 @@ class Request:
     token_ids: list[int]
     sampling: Sampling
     context_tokens: int
+    # Greater goes first.
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Outcome:
 
 MAX_STOP_STRINGS = 16
 MAX_TEMPERATURE = 10.0
+MAX_PRIORITY = 9
 
 
 def _require(holds: bool, message: Callable[[], str]) -> None:
@@ -109,6 +112,9 @@ def parse_request(message: policy_pb2.GenerateRequest, vocabulary: int, max_cont
         lambda: f"sampling.stop has {len(drawn.stop)} strings; at most {MAX_STOP_STRINGS} are allowed",
     )
     _require(all(drawn.stop), lambda: "sampling.stop holds an empty string, which every text contains; remove it")
+    _require(
+        message.priority <= MAX_PRIORITY, lambda: f"priority is {message.priority}; it must lie in 0..{MAX_PRIORITY}"
+    )
     return Request(
         request_id=message.request_id,
         session_id=message.session_id,
@@ -122,4 +128,5 @@ def parse_request(message: policy_pb2.GenerateRequest, vocabulary: int, max_cont
             stop=tuple(drawn.stop),
         ),
         context_tokens=message.context_tokens or max_context,
+        priority=message.priority,
     )

@@ -67,6 +67,11 @@ class Runner:
     def arena_bytes(self) -> int:
         return sum(batch.region.size_bytes for batch in self._batches)
 
+    @property
+    def tokens(self) -> int:
+        """Tokens whose keys and values the rows hold, the next of each included."""
+        return sum(int(batch.lengths[: batch.count].sum()) for batch in self._batches)
+
     def turns(self) -> list[Turn]:
         return [turn for batch in self._batches for turn in batch.turns]
 

@@ -2,9 +2,12 @@
 
 States of a turn:
 
-    submit -> waiting -> running -> finished        (stop, length, context)
-                 |          |
-                 +----------+-> finished: aborted   (call cancelled, Abort)
+    submit -> waiting <-> running -> finished        (stop, length, context)
+                 |           |
+                 +-----------+-> finished: aborted   (call cancelled, Abort)
+
+A running turn goes back to waiting when the keys and values of all outgrow `kv_tokens`: the one of least priority that
+came last. It keeps its tokens, and draws the same next ones wherever it goes on.
 
 A step admits waiting turns (their prompts are computed together, and each samples its first token), then decodes one
 token for every running turn. Weights change between steps; running turns keep their tokens, their keys and values are
@@ -25,7 +28,10 @@ from gradus_learner.engine.request import Finish, Request
 from gradus_learner.engine.runner import Ended, Runner
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights
+from gradus_learner.engine.waiting_line import WaitingLine
 from gradus_learner.model import ModelConfig
+
+_ROOM_TOKENS = 16
 
 
 class QueueFullError(RuntimeError):
@@ -58,6 +64,7 @@ class Engine:
         max_waiting: int,
         cache_bytes: int,
         prefill_tokens: int = 2048,
+        kv_tokens: int = 0,
     ) -> None:
         self.vocabulary = vocabulary
         self.events = events
@@ -65,6 +72,11 @@ class Engine:
         self.max_waiting = max_waiting
         self._version = version
         self._prefill_tokens = prefill_tokens
+        self.max_running = max_running
+        # Without a bound of its own, what the rows can hold.
+        self._kv_tokens = kv_tokens or max_running * max_context
+        # Turns that lost their row, since the start.
+        self.preemptions = 0
         self._runner = Runner(
             weights,
             vocabulary,
@@ -74,7 +86,7 @@ class Engine:
             prefill_tokens=prefill_tokens,
         )
         self._lock = threading.Condition()
-        self._waiting: deque[Turn] = deque()
+        self._waiting = WaitingLine()
         self._aborts: list[Turn] = []
         self._active: dict[str, Turn] = {}
         self._loads: deque[_Load] = deque()
@@ -97,6 +109,10 @@ class Engine:
     @property
     def waiting(self) -> int:
         return len(self._waiting)
+
+    @property
+    def kv_used_ratio(self) -> float:
+        return min(1.0, self._runner.tokens / self._kv_tokens)
 
     @property
     def cache_bytes(self) -> int:
@@ -191,7 +207,7 @@ class Engine:
             self.events.admitted(
                 sum(len(turn.token_ids) - turn.cached_tokens for turn in admitted),
                 sum(turn.cached_tokens for turn in admitted),
-                [time.perf_counter() - turn.queued_at for turn in admitted],
+                [time.perf_counter() - turn.queued_at for turn in admitted if turn.started_at is None],
             )
             for turn in admitted:
                 turn.begin(self._version)
@@ -203,6 +219,7 @@ class Engine:
                         self._end(turn, error)
                 raise
             self._end_all(ended, len(admitted))
+        self._make_room()
         running = self._runner.count
         if running:
             self._end_all(self._runner.decode(), running)
@@ -231,12 +248,22 @@ class Engine:
         admitted: list[Turn] = []
         no_room: list[Turn] = []
         budget = self._prefill_tokens
+        held = self._runner.tokens
         with self._lock:
-            while self._waiting and self._runner.count + len(admitted) < self._runner.max_running and budget > 0:
-                turn = self._waiting.popleft()
+            while self._runner.count + len(admitted) < self._runner.max_running and budget > 0:
+                turn = self._waiting.first()
+                if turn is None:
+                    break
+                # With some room for everybody to grow, or it would soon lose its row again.
+                needed = len(turn.token_ids) + _ROOM_TOKENS
+                active = len(admitted) + self._runner.count
+                if active and held + needed + _ROOM_TOKENS * self._runner.count > self._kv_tokens:
+                    break
+                self._waiting.remove(turn)
                 if turn.limit <= len(turn.token_ids):
                     no_room.append(turn)
                     continue
+                held += needed
                 self._runner.find_prefix(turn)
                 budget -= len(turn.token_ids) - turn.cached_tokens
                 admitted.append(turn)
@@ -244,9 +271,21 @@ class Engine:
             self._end(turn, Finish.CONTEXT)
         return admitted
 
+    def _make_room(self) -> None:
+        """Until each running turn has room for its next token. One alone always has: it ends at the longest context."""
+        while self._runner.count > 1 and self._runner.tokens + self._runner.count > self._kv_tokens:
+            turn = min(self._runner.turns(), key=lambda turn: (turn.request.priority, -turn.queued_at))
+            self._runner.take_out(turn, keep_prefix=True)
+            with self._lock:
+                self._waiting.put_back(turn)
+            self.preemptions += 1
+            self.events.preempted()
+
     def _swap(self, load: _Load) -> None:
         started = time.perf_counter()
-        for turn in self._runner.turns():
+        with self._lock:
+            begun = [turn for turn in self._waiting if turn.started_at is not None]
+        for turn in (*self._runner.turns(), *begun):
             turn.mark_version(self._version)
         self._version = load.version
         try:

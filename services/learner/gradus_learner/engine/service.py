@@ -18,6 +18,7 @@ from gradus_learner.engine.request import Finish, Outcome, Request, RequestError
 from gradus_learner.engine.runner import NonFiniteError
 from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
 from gradus_learner.engine.transformer import Weights
+from gradus_learner.epoch_fence import EpochFence
 from gradus_learner.grpc_server import ServiceError
 from gradus_learner.model import ModelError
 
@@ -45,6 +46,9 @@ class EngineService:
         self._parameters = parameters
         self._read = read
         self._loading = asyncio.Lock()
+        # Of the version that serves, unless it is the one that the engine started with.
+        self._weights_path = ""
+        self._fence = EpochFence()
 
     async def describe(self, _request: policy_pb2.DescribeRequest, _context: Any) -> policy_pb2.DescribeResponse:
         engine = self._engine
@@ -59,10 +63,30 @@ class EngineService:
             waiting=engine.waiting,
             engines=1,
             tokenizer_path=str(engine.vocabulary.path.resolve()),
+            weights_path=self._weights_path,
+            load=self._load(),
+        )
+
+    def _load(self) -> policy_pb2.EngineLoad:
+        engine = self._engine
+        return policy_pb2.EngineLoad(
+            running=engine.running,
+            waiting=engine.waiting,
+            capacity=engine.max_running,
+            kv_used_ratio=engine.kv_used_ratio,
+            preemptions=engine.preemptions,
         )
 
     async def generate(self, message: policy_pb2.GenerateRequest, context: Any) -> policy_pb2.GenerateResponse:
         engine = self._engine
+        if engine.version < message.min_version:
+            # Not the caller's fault: weights are on their way, or another engine has them.
+            self._events.refused("old_version")
+            raise ServiceError(
+                "unavailable",
+                f"version {engine.version} serves, older than min_version {message.min_version}; load that first",
+                retry_after_ms=250,
+            )
         try:
             request = parse_request(message, engine.config.vocab_size, engine.max_context)
             turn = engine.submit(request)
@@ -93,6 +117,7 @@ class EngineService:
         self, message: policy_pb2.LoadVersionRequest, _context: Any
     ) -> policy_pb2.LoadVersionResponse:
         engine = self._engine
+        self._fence.admit(message.epoch)
         # One at a time, and to its end even if the caller gives up: a version is loaded or not.
         async with self._loading:
             if message.version == engine.version:
@@ -114,6 +139,7 @@ class EngineService:
                 raise ServiceError("failed_precondition", f"weights_path: {error}") from None
             except StoppedError as error:
                 raise ServiceError("unavailable", str(error)) from None
+            self._weights_path = message.weights_path
             self._events.loaded(message.version, carried, time.perf_counter() - started)
             return policy_pb2.LoadVersionResponse(version=message.version, carried_over=carried)
 
@@ -129,4 +155,5 @@ class EngineService:
             cached_tokens=outcome.cached_tokens,
             queue_ms=round(outcome.queue_seconds * 1000),
             generate_ms=round(outcome.generate_seconds * 1000),
+            load=self._load(),
         )

@@ -224,8 +224,8 @@ def test_p6_a_full_queue_refuses_with_a_time_to_come_back(patient: Client) -> No
     patient.until(lambda state: state.running + state.waiting == 0)
 
 
-def load(client: Client, version: int, path: Path | str) -> Any:
-    message = policy_pb2.LoadVersionRequest(version=version, weights_path=str(path))
+def load(client: Client, version: int, path: Path | str, epoch: int = 0) -> Any:
+    message = policy_pb2.LoadVersionRequest(version=version, weights_path=str(path), epoch=epoch)
     return client.call("LoadVersion", message, policy_pb2.LoadVersionResponse)
 
 
@@ -235,14 +235,28 @@ def test_a_version_loads_while_requests_are_in_flight(patient: Client, vocabular
     patient.until(lambda state: state.running == 1)
     answer = load(patient, 3, tmp_path)
     assert (answer.version, answer.carried_over) == (3, 1)
-    assert patient.describe().version == 3
-    assert load(patient, 3, "anywhere").carried_over == 0
+    assert (patient.describe().version, patient.describe().weights_path) == (3, str(tmp_path))
+    assert load(patient, 3, "anywhere", epoch=9).carried_over == 0
+    with pytest.raises(grpc.RpcError, match="epoch is 7, but a coordinator of epoch 9 leads"):
+        load(patient, 4, tmp_path, epoch=7)
     # A few tokens by the new weights, then an end.
     before = steps(patient)
     patient.until(lambda _: steps(patient) > before + 2)
     patient.call("Abort", policy_pb2.AbortRequest(request_id="carried"), policy_pb2.AbortResponse)
     versions = call.result().versions
     assert (versions.first, versions.last) == (0, 3)
+
+
+def test_p5_a_request_that_needs_newer_weights_is_sent_away_for_the_time_being(client: Client) -> None:
+    message = request([1, 2])
+    message.min_version = 5
+    with pytest.raises(grpc.RpcError, match="older than min_version 5") as refused:
+        client.generate(message)
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE  # pyright: ignore[reportAttributeAccessIssue]
+    message.min_version = 0
+    load = client.generate(message).load
+    assert (load.capacity, load.preemptions) == (2, 0)
+    assert 0 <= load.kv_used_ratio <= 1
 
 
 def steps(client: Client) -> float:
@@ -267,6 +281,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing(client: Client, tmp_pat
         (("--max-context", "9999"), "max_position_embeddings"),
         (("--max-contxt", "99"), "did you mean --max-context"),
         (("--device", "nonsense"), "device"),
+        (("--max-context", "400", "--kv-tokens", "100"), "raise --kv-tokens"),
         (("--max-context", "400", "--grpc", "0.0.0.0:0"), "allow-remote"),
     ],
 )

@@ -121,10 +121,15 @@ def weights_of(policy: Policy) -> Weights:
 
 
 def ask(
-    token_ids: list[int], request_id: str = "", session: str = "", context: int = CONTEXT, **sampling: Any
+    token_ids: list[int],
+    request_id: str = "",
+    session: str = "",
+    context: int = CONTEXT,
+    priority: int = 0,
+    **sampling: Any,
 ) -> Request:
     settings: dict[str, Any] = {"max_new_tokens": 12, **sampling}
-    return Request(request_id, session, token_ids, Sampling(**settings), context)
+    return Request(request_id, session, token_ids, Sampling(**settings), context, priority)
 
 
 def run(engine: Engine, requests: list[Request]) -> list[Outcome]:

@@ -52,6 +52,46 @@ describe('the tools over the retrieval service', () => {
     expect(batches).toEqual([['1', 'gone']]);
   });
 
+  test('join the parts of a page that is longer than the service gives at once, and leave the others alone', async () => {
+    const long = 'abcdefghij'.repeat(150_000);
+    const asked: [readonly string[] | undefined, number | undefined, number | undefined][] = [];
+    const client: Client = {
+      ...recording().client,
+      fetch: async ({ ids = [], part = 0, partCharacters }) => {
+        asked.push([ids, part, partCharacters]);
+        const size = partCharacters || 100_000;
+        return create(FetchResponseSchema, {
+          documents: ids.map((id) => {
+            const text = id === 'long' ? long : 'short';
+            const parts = Math.ceil(text.length / size);
+            return { id, title: id, text: text.slice(part * size, (part + 1) * size), part, parts };
+          }),
+        });
+      },
+    };
+    const tools = createRetrievalTools(client);
+    const [short, whole] = await Promise.all(['short', 'long'].map((id) => tools.fetch(id, io)));
+    expect(short?.text).toBe('short');
+    expect(whole?.title).toBe('long');
+    expect(whole?.text === long).toBe(true);
+    expect(asked).toEqual([
+      [['short', 'long'], 0, undefined],
+      [['long'], 0, 1_000_000],
+      [['long'], 1, 1_000_000],
+    ]);
+  });
+
+  test('say that a page changed while its parts were read, rather than join two versions', async () => {
+    const client: Client = {
+      ...recording().client,
+      fetch: async ({ ids = [], part = 0 }) =>
+        create(FetchResponseSchema, {
+          documents: part === 0 ? ids.map((id) => ({ id, title: id, text: 'first half', parts: 2 })) : [],
+        }),
+    };
+    await expect(createRetrievalTools(client).fetch('1', io)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   test('P2: pass a failure of the service to every caller', async () => {
     const { client } = recording();
     const tools = createRetrievalTools({
@@ -78,6 +118,6 @@ describe('the tools over the retrieval service', () => {
   test('do not invent an answer when the service gives fewer than it was asked for', async () => {
     const { client } = recording();
     const tools = createRetrievalTools({ ...client, search: async () => create(SearchResponseSchema, {}) });
-    await expect(tools.search('a', 2, io)).rejects.toThrow(/0 results for 1/);
+    await expect(tools.search('a', 2, io)).rejects.toThrow(/1 items were asked for, 0 came/);
   });
 });

@@ -74,7 +74,12 @@ function startEpisode(question: EpisodeQuestion, options: SearchOptions, codec: 
       if (checked.kind === 'violation') return violated(turn, checked.code);
       // Nothing is recorded before the tool has answered, so that a step that failed can be tried again.
       const outcome = await runCall(checked.call, options, tools, io);
-      const value = { name: checked.call.tool, succeeded: outcome.error === '', error: outcome.error };
+      const value = {
+        name: checked.call.tool,
+        succeeded: outcome.error === '',
+        error: outcome.error,
+        pageTitles: [...outcome.pageTitles],
+      };
       record(turn, { case: 'toolCall', value });
       return {
         kind: 'continue',
@@ -88,22 +93,26 @@ interface CallOutcome {
   readonly text: string;
   /** Empty when the call gave something usable. */
   readonly error: string;
+  /** What the policy got to see, for retrieval rewards. */
+  readonly pageTitles: readonly string[];
 }
 
 async function runCall(call: SearchCall, options: SearchOptions, tools: SearchTools, io: StepIo): Promise<CallOutcome> {
-  const failed = (error: string): CallOutcome => ({ text: '', error });
+  const failed = (error: string): CallOutcome => ({ text: '', error, pageTitles: [] });
   switch (call.tool) {
     case 'websearch': {
       if (call.query === '') return failed('the query is empty');
       const hits = await withDeadline(call.tool, io, (signal) => tools.search(call.query, options.topK, { signal }));
-      return hits.length === 0 ? failed('nothing found') : { text: renderHits(hits, options), error: '' };
+      return hits.length === 0
+        ? failed('nothing found')
+        : { text: renderHits(hits, options), error: '', pageTitles: hits.map(({ title }) => title) };
     }
     case 'scrape': {
       if (call.id === '') return failed('the id is empty');
       const document = await withDeadline(call.tool, io, (signal) => tools.fetch(call.id, { signal }));
       return document === undefined
         ? failed('no page has this id')
-        : { text: renderDocument(document, options), error: '' };
+        : { text: renderDocument(document, options), error: '', pageTitles: [document.title] };
     }
   }
 }

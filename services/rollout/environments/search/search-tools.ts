@@ -31,8 +31,6 @@ export type SearchCall =
   | { readonly tool: 'websearch'; readonly query: string }
   | { readonly tool: 'scrape'; readonly id: string };
 
-export const toolNames = ['websearch', 'scrape'] as const;
-
 const searchArgs = z.strictObject({ query: text });
 const scrapeArgs = z.strictObject({ id: text });
 

@@ -14,6 +14,7 @@ class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_STATE_STOPPED: _ClassVar[RunState]
     RUN_STATE_FINISHED: _ClassVar[RunState]
     RUN_STATE_FAILED: _ClassVar[RunState]
+    RUN_STATE_INTERRUPTED: _ClassVar[RunState]
 
 class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -22,16 +23,19 @@ class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PHASE_ROLLOUT: _ClassVar[Phase]
     PHASE_TRAIN: _ClassVar[Phase]
     PHASE_LOAD: _ClassVar[Phase]
+    PHASE_OPEN: _ClassVar[Phase]
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_RUNNING: RunState
 RUN_STATE_STOPPED: RunState
 RUN_STATE_FINISHED: RunState
 RUN_STATE_FAILED: RunState
+RUN_STATE_INTERRUPTED: RunState
 PHASE_UNSPECIFIED: Phase
 PHASE_EVALUATE: Phase
 PHASE_ROLLOUT: Phase
 PHASE_TRAIN: Phase
 PHASE_LOAD: Phase
+PHASE_OPEN: Phase
 
 class SubmitRunRequest(_message.Message):
     __slots__ = ("run_id", "recipe_json", "directory", "resume")

@@ -26,7 +26,7 @@ GROUP_FATE_EVALUATED: GroupFate
 GROUP_FATE_SURPLUS: GroupFate
 
 class LedgerEntry(_message.Message):
-    __slots__ = ("run_id", "at_ms", "run_started", "stage_entered", "group_opened", "group_closed", "step_formed", "step_committed", "eval_finished", "gate_decided", "stage_finished", "run_ended", "run_resumed")
+    __slots__ = ("run_id", "at_ms", "run_started", "stage_entered", "group_opened", "group_closed", "step_formed", "step_committed", "eval_finished", "gate_decided", "stage_finished", "run_ended", "run_resumed", "versions_moved")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
     RUN_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,7 @@ class LedgerEntry(_message.Message):
     STAGE_FINISHED_FIELD_NUMBER: _ClassVar[int]
     RUN_ENDED_FIELD_NUMBER: _ClassVar[int]
     RUN_RESUMED_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_MOVED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     at_ms: int
     run_started: RunStarted
@@ -53,25 +54,38 @@ class LedgerEntry(_message.Message):
     stage_finished: StageFinished
     run_ended: RunEnded
     run_resumed: RunResumed
-    def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ...) -> None: ...
+    versions_moved: VersionsMoved
+    def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ..., versions_moved: _Optional[_Union[VersionsMoved, _Mapping]] = ...) -> None: ...
 
 class RunStarted(_message.Message):
-    __slots__ = ("recipe_json", "recipe_hash", "seed", "directory")
+    __slots__ = ("recipe_json", "recipe_hash", "seed", "directory", "fleet_id", "holder")
     RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
     RECIPE_HASH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    FLEET_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
     recipe_json: str
     recipe_hash: str
     seed: int
     directory: str
-    def __init__(self, recipe_json: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., directory: _Optional[str] = ...) -> None: ...
+    fleet_id: str
+    holder: str
+    def __init__(self, recipe_json: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., directory: _Optional[str] = ..., fleet_id: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
 
 class RunResumed(_message.Message):
-    __slots__ = ("learner_step",)
+    __slots__ = ("learner_step", "holder", "fleet_id", "directory", "recipe_json")
     LEARNER_STEP_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    FLEET_ID_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
     learner_step: int
-    def __init__(self, learner_step: _Optional[int] = ...) -> None: ...
+    holder: str
+    fleet_id: str
+    directory: str
+    recipe_json: str
+    def __init__(self, learner_step: _Optional[int] = ..., holder: _Optional[str] = ..., fleet_id: _Optional[str] = ..., directory: _Optional[str] = ..., recipe_json: _Optional[str] = ...) -> None: ...
 
 class StageEntered(_message.Message):
     __slots__ = ("stage", "stage_index")
@@ -100,18 +114,20 @@ class GroupOpened(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., stage: _Optional[str] = ..., step: _Optional[int] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., question_id: _Optional[str] = ..., task_ids: _Optional[_Iterable[str]] = ..., evaluation: _Optional[str] = ...) -> None: ...
 
 class SampleOutcome(_message.Message):
-    __slots__ = ("task_id", "reward", "advantage", "trajectory_sequence", "truncated")
+    __slots__ = ("task_id", "reward", "advantage", "trajectory_sequence", "truncated", "cancelled")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     REWARD_FIELD_NUMBER: _ClassVar[int]
     ADVANTAGE_FIELD_NUMBER: _ClassVar[int]
     TRAJECTORY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     reward: float
     advantage: float
     trajectory_sequence: int
     truncated: bool
-    def __init__(self, task_id: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., trajectory_sequence: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
+    cancelled: bool
+    def __init__(self, task_id: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., trajectory_sequence: _Optional[int] = ..., truncated: _Optional[bool] = ..., cancelled: _Optional[bool] = ...) -> None: ...
 
 class GroupClosed(_message.Message):
     __slots__ = ("group_id", "fate", "samples")
@@ -124,16 +140,25 @@ class GroupClosed(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., fate: _Optional[_Union[GroupFate, str]] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ...) -> None: ...
 
 class StepFormed(_message.Message):
-    __slots__ = ("step", "stage", "stage_step", "samples")
+    __slots__ = ("step", "stage", "stage_step", "samples", "metrics")
+    class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     STEP_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     STAGE_STEP_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
     step: int
     stage: str
     stage_step: int
     samples: _containers.RepeatedCompositeFieldContainer[SampleOutcome]
-    def __init__(self, step: _Optional[int] = ..., stage: _Optional[str] = ..., stage_step: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ...) -> None: ...
+    metrics: _containers.ScalarMap[str, float]
+    def __init__(self, step: _Optional[int] = ..., stage: _Optional[str] = ..., stage_step: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class StepCommitted(_message.Message):
     __slots__ = ("step", "version", "weights_path", "checkpoint_path", "metrics")
@@ -202,3 +227,9 @@ class RunEnded(_message.Message):
     state: str
     message: str
     def __init__(self, state: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class VersionsMoved(_message.Message):
+    __slots__ = ("by",)
+    BY_FIELD_NUMBER: _ClassVar[int]
+    by: int
+    def __init__(self, by: _Optional[int] = ...) -> None: ...

@@ -47,20 +47,22 @@ class Algorithm(_message.Message):
     def __init__(self, clip_low: _Optional[float] = ..., clip_high: _Optional[float] = ..., dual_clip: _Optional[float] = ..., aggregation: _Optional[str] = ..., horizon_tokens: _Optional[int] = ..., kl_coefficient: _Optional[float] = ..., kl_estimator: _Optional[str] = ..., mismatch_correction: _Optional[str] = ..., mismatch_low: _Optional[float] = ..., mismatch_cap: _Optional[float] = ..., epochs: _Optional[int] = ..., updates_per_epoch: _Optional[int] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., weight_decay: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., mask_truncated: _Optional[bool] = ..., entropy_coefficient: _Optional[float] = ...) -> None: ...
 
 class OpenRunRequest(_message.Message):
-    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints")
+    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints", "epoch")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     MODEL_PATH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     KEEP_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     directory: str
     model_path: str
     seed: int
     resume: bool
     keep_checkpoints: int
-    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ...) -> None: ...
+    epoch: int
+    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class OpenRunResponse(_message.Message):
     __slots__ = ("step", "version", "weights_path", "parameters", "tokenizer_hash")
@@ -77,7 +79,7 @@ class OpenRunResponse(_message.Message):
     def __init__(self, step: _Optional[int] = ..., version: _Optional[int] = ..., weights_path: _Optional[str] = ..., parameters: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ...) -> None: ...
 
 class StepHeader(_message.Message):
-    __slots__ = ("run_id", "step", "algorithm", "samples", "temperature", "checkpoint", "set_reference")
+    __slots__ = ("run_id", "step", "algorithm", "samples", "temperature", "checkpoint", "set_reference", "epoch")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +87,7 @@ class StepHeader(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     SET_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     step: int
     algorithm: Algorithm
@@ -92,7 +95,8 @@ class StepHeader(_message.Message):
     temperature: float
     checkpoint: bool
     set_reference: bool
-    def __init__(self, run_id: _Optional[str] = ..., step: _Optional[int] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., checkpoint: _Optional[bool] = ..., set_reference: _Optional[bool] = ...) -> None: ...
+    epoch: int
+    def __init__(self, run_id: _Optional[str] = ..., step: _Optional[int] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., checkpoint: _Optional[bool] = ..., set_reference: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class StepSample(_message.Message):
     __slots__ = ("trajectory", "advantage", "truncated")

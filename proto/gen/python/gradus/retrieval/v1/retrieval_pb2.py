@@ -24,29 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gradus/retrieval/v1/retrieval.proto\x12\x13gradus.retrieval.v1\">\n\rSearchRequest\x12\x18\n\x07queries\x18\x01 \x03(\tR\x07queries\x12\x13\n\x05top_k\x18\x02 \x01(\rR\x04topK\"[\n\x03Hit\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12\x18\n\x07preview\x18\x03 \x01(\tR\x07preview\x12\x14\n\x05score\x18\x04 \x01(\x01R\x05score\"4\n\x04Hits\x12,\n\x04hits\x18\x01 \x03(\x0b\x32\x18.gradus.retrieval.v1.HitR\x04hits\"j\n\x0eSearchResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\x19.gradus.retrieval.v1.HitsR\x07results\x12#\n\rindex_version\x18\x02 \x01(\tR\x0cindexVersion\" \n\x0c\x46\x65tchRequest\x12\x10\n\x03ids\x18\x01 \x03(\tR\x03ids\"D\n\x08\x44ocument\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\"m\n\rFetchResponse\x12;\n\tdocuments\x18\x01 \x03(\x0b\x32\x1d.gradus.retrieval.v1.DocumentR\tdocuments\x12\x1f\n\x0bmissing_ids\x18\x02 \x03(\tR\nmissingIds\"\x11\n\x0f\x44\x65scribeRequest\"\xc6\x01\n\x10\x44\x65scribeResponse\x12\x1c\n\tdocuments\x18\x01 \x01(\x04R\tdocuments\x12\x14\n\x05terms\x18\x02 \x01(\x04R\x05terms\x12#\n\rindex_version\x18\x03 \x01(\tR\x0cindexVersion\x12\x1a\n\x08\x61nalyzer\x18\x04 \x01(\tR\x08\x61nalyzer\x12\x0e\n\x02k1\x18\x05 \x01(\x01R\x02k1\x12\x0c\n\x01\x62\x18\x06 \x01(\x01R\x01\x62\x12\x1f\n\x0b\x63orpus_path\x18\x07 \x01(\tR\ncorpusPathb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gradus/retrieval/v1/retrieval.proto\x12\x13gradus.retrieval.v1\"\xb8\x01\n\rSearchRequest\x12\x18\n\x07queries\x18\x01 \x03(\tR\x07queries\x12\x13\n\x05top_k\x18\x02 \x01(\rR\x04topK\x12\x33\n\x04mode\x18\x03 \x01(\x0e\x32\x1f.gradus.retrieval.v1.SearchModeR\x04mode\x12\x1b\n\x06rerank\x18\x04 \x01(\x08H\x00R\x06rerank\x88\x01\x01\x12\x1b\n\twith_text\x18\x05 \x01(\x08R\x08withTextB\t\n\x07_rerank\"\x8c\x01\n\x03Hit\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12\x18\n\x07preview\x18\x03 \x01(\tR\x07preview\x12\x14\n\x05score\x18\x04 \x01(\x01R\x05score\x12\x1b\n\tparent_id\x18\x05 \x01(\tR\x08parentId\x12\x12\n\x04text\x18\x06 \x01(\tR\x04text\"4\n\x04Hits\x12,\n\x04hits\x18\x01 \x03(\x0b\x32\x18.gradus.retrieval.v1.HitR\x04hits\"\xbb\x01\n\x0eSearchResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\x19.gradus.retrieval.v1.HitsR\x07results\x12#\n\rindex_version\x18\x02 \x01(\tR\x0cindexVersion\x12\x33\n\x04mode\x18\x03 \x01(\x0e\x32\x1f.gradus.retrieval.v1.SearchModeR\x04mode\x12\x1a\n\x08reranked\x18\x04 \x01(\x08R\x08reranked\"]\n\x0c\x46\x65tchRequest\x12\x10\n\x03ids\x18\x01 \x03(\tR\x03ids\x12\x12\n\x04part\x18\x02 \x01(\rR\x04part\x12\'\n\x0fpart_characters\x18\x03 \x01(\rR\x0epartCharacters\"\xab\x01\n\x08\x44ocument\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12\x1b\n\tparent_id\x18\x04 \x01(\tR\x08parentId\x12\x12\n\x04part\x18\x05 \x01(\rR\x04part\x12\x14\n\x05parts\x18\x06 \x01(\rR\x05parts\x12\x1e\n\ncharacters\x18\x07 \x01(\x04R\ncharacters\"m\n\rFetchResponse\x12;\n\tdocuments\x18\x01 \x03(\x0b\x32\x1d.gradus.retrieval.v1.DocumentR\tdocuments\x12\x1f\n\x0bmissing_ids\x18\x02 \x03(\tR\nmissingIds\"\x11\n\x0f\x44\x65scribeRequest\"\xd8\x03\n\x10\x44\x65scribeResponse\x12\x1c\n\tdocuments\x18\x01 \x01(\x04R\tdocuments\x12\x14\n\x05terms\x18\x02 \x01(\x04R\x05terms\x12#\n\rindex_version\x18\x03 \x01(\tR\x0cindexVersion\x12\x1a\n\x08\x61nalyzer\x18\x04 \x01(\tR\x08\x61nalyzer\x12\x0e\n\x02k1\x18\x05 \x01(\x01R\x02k1\x12\x0c\n\x01\x62\x18\x06 \x01(\x01R\x01\x62\x12\x1f\n\x0b\x63orpus_path\x18\x07 \x01(\tR\ncorpusPath\x12\x1a\n\x08passages\x18\x08 \x01(\x04R\x08passages\x12\x42\n\x0c\x64\x65\x66\x61ult_mode\x18\t \x01(\x0e\x32\x1f.gradus.retrieval.v1.SearchModeR\x0b\x64\x65\x66\x61ultMode\x12%\n\x0e\x64\x65\x66\x61ult_rerank\x18\n \x01(\x08R\rdefaultRerank\x12\x18\n\x07\x65ncoder\x18\x0b \x01(\tR\x07\x65ncoder\x12\x1a\n\x08reranker\x18\x0c \x01(\tR\x08reranker\x12\x18\n\x07missing\x18\r \x03(\tR\x07missing\x12\x18\n\x07\x62\x61\x63kend\x18\x0e \x01(\tR\x07\x62\x61\x63kend\x12\x1f\n\x0bindex_bytes\x18\x0f \x01(\x04R\nindexBytes\"\x0f\n\rReloadRequest\"h\n\x0eReloadResponse\x12*\n\x11old_index_version\x18\x01 \x01(\tR\x0foldIndexVersion\x12*\n\x11new_index_version\x18\x02 \x01(\tR\x0fnewIndexVersion*q\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13SEARCH_MODE_LEXICAL\x10\x01\x12\x15\n\x11SEARCH_MODE_DENSE\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.retrieval.v1.retrieval_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEARCHREQUEST']._serialized_start=60
-  _globals['_SEARCHREQUEST']._serialized_end=122
-  _globals['_HIT']._serialized_start=124
-  _globals['_HIT']._serialized_end=215
-  _globals['_HITS']._serialized_start=217
-  _globals['_HITS']._serialized_end=269
-  _globals['_SEARCHRESPONSE']._serialized_start=271
-  _globals['_SEARCHRESPONSE']._serialized_end=377
-  _globals['_FETCHREQUEST']._serialized_start=379
-  _globals['_FETCHREQUEST']._serialized_end=411
-  _globals['_DOCUMENT']._serialized_start=413
-  _globals['_DOCUMENT']._serialized_end=481
-  _globals['_FETCHRESPONSE']._serialized_start=483
-  _globals['_FETCHRESPONSE']._serialized_end=592
-  _globals['_DESCRIBEREQUEST']._serialized_start=594
-  _globals['_DESCRIBEREQUEST']._serialized_end=611
-  _globals['_DESCRIBERESPONSE']._serialized_start=614
-  _globals['_DESCRIBERESPONSE']._serialized_end=812
+  _globals['_SEARCHMODE']._serialized_start=1631
+  _globals['_SEARCHMODE']._serialized_end=1744
+  _globals['_SEARCHREQUEST']._serialized_start=61
+  _globals['_SEARCHREQUEST']._serialized_end=245
+  _globals['_HIT']._serialized_start=248
+  _globals['_HIT']._serialized_end=388
+  _globals['_HITS']._serialized_start=390
+  _globals['_HITS']._serialized_end=442
+  _globals['_SEARCHRESPONSE']._serialized_start=445
+  _globals['_SEARCHRESPONSE']._serialized_end=632
+  _globals['_FETCHREQUEST']._serialized_start=634
+  _globals['_FETCHREQUEST']._serialized_end=727
+  _globals['_DOCUMENT']._serialized_start=730
+  _globals['_DOCUMENT']._serialized_end=901
+  _globals['_FETCHRESPONSE']._serialized_start=903
+  _globals['_FETCHRESPONSE']._serialized_end=1012
+  _globals['_DESCRIBEREQUEST']._serialized_start=1014
+  _globals['_DESCRIBEREQUEST']._serialized_end=1031
+  _globals['_DESCRIBERESPONSE']._serialized_start=1034
+  _globals['_DESCRIBERESPONSE']._serialized_end=1506
+  _globals['_RELOADREQUEST']._serialized_start=1508
+  _globals['_RELOADREQUEST']._serialized_end=1523
+  _globals['_RELOADRESPONSE']._serialized_start=1525
+  _globals['_RELOADRESPONSE']._serialized_end=1629
 # @@protoc_insertion_point(module_scope)

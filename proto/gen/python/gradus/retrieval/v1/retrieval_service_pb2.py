@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gradus.retrieval.v1 import retrieval_pb2 as gradus_dot_retrieval_dot_v1_dot_retrieval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/retrieval/v1/retrieval_service.proto\x12\x13gradus.retrieval.v1\x1a#gradus/retrieval/v1/retrieval.proto2\x8e\x02\n\x10RetrievalService\x12Q\n\x06Search\x12\".gradus.retrieval.v1.SearchRequest\x1a#.gradus.retrieval.v1.SearchResponse\x12N\n\x05\x46\x65tch\x12!.gradus.retrieval.v1.FetchRequest\x1a\".gradus.retrieval.v1.FetchResponse\x12W\n\x08\x44\x65scribe\x12$.gradus.retrieval.v1.DescribeRequest\x1a%.gradus.retrieval.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/retrieval/v1/retrieval_service.proto\x12\x13gradus.retrieval.v1\x1a#gradus/retrieval/v1/retrieval.proto2\xe1\x02\n\x10RetrievalService\x12Q\n\x06Search\x12\".gradus.retrieval.v1.SearchRequest\x1a#.gradus.retrieval.v1.SearchResponse\x12N\n\x05\x46\x65tch\x12!.gradus.retrieval.v1.FetchRequest\x1a\".gradus.retrieval.v1.FetchResponse\x12W\n\x08\x44\x65scribe\x12$.gradus.retrieval.v1.DescribeRequest\x1a%.gradus.retrieval.v1.DescribeResponse\x12Q\n\x06Reload\x12\".gradus.retrieval.v1.ReloadRequest\x1a#.gradus.retrieval.v1.ReloadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.retrieval.v1.retriev
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RETRIEVALSERVICE']._serialized_start=106
-  _globals['_RETRIEVALSERVICE']._serialized_end=376
+  _globals['_RETRIEVALSERVICE']._serialized_end=459
 # @@protoc_insertion_point(module_scope)

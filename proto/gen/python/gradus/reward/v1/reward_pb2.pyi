@@ -22,14 +22,16 @@ class Turn(_message.Message):
     def __init__(self, text: _Optional[str] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., violation: _Optional[_Union[Violation, _Mapping]] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class ToolCall(_message.Message):
-    __slots__ = ("name", "succeeded", "error")
+    __slots__ = ("name", "succeeded", "error", "page_titles")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TITLES_FIELD_NUMBER: _ClassVar[int]
     name: str
     succeeded: bool
     error: str
-    def __init__(self, name: _Optional[str] = ..., succeeded: _Optional[bool] = ..., error: _Optional[str] = ...) -> None: ...
+    page_titles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., succeeded: _Optional[bool] = ..., error: _Optional[str] = ..., page_titles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("text",)
@@ -44,16 +46,70 @@ class Violation(_message.Message):
     def __init__(self, code: _Optional[str] = ...) -> None: ...
 
 class ScoreItem(_message.Message):
-    __slots__ = ("id", "answers", "turns", "rewards")
+    __slots__ = ("id", "answers", "turns", "rewards", "support_titles", "tokens", "question", "judged")
     ID_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     TURNS_FIELD_NUMBER: _ClassVar[int]
     REWARDS_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_TITLES_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
     id: str
     answers: _containers.RepeatedScalarFieldContainer[str]
     turns: _containers.RepeatedCompositeFieldContainer[Turn]
     rewards: _containers.RepeatedCompositeFieldContainer[_task_pb2.RewardWeight]
-    def __init__(self, id: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., rewards: _Optional[_Iterable[_Union[_task_pb2.RewardWeight, _Mapping]]] = ...) -> None: ...
+    support_titles: _containers.RepeatedScalarFieldContainer[str]
+    tokens: TokenCounts
+    question: str
+    judged: _containers.RepeatedCompositeFieldContainer[JudgedComponent]
+    def __init__(self, id: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., rewards: _Optional[_Iterable[_Union[_task_pb2.RewardWeight, _Mapping]]] = ..., support_titles: _Optional[_Iterable[str]] = ..., tokens: _Optional[_Union[TokenCounts, _Mapping]] = ..., question: _Optional[str] = ..., judged: _Optional[_Iterable[_Union[JudgedComponent, _Mapping]]] = ...) -> None: ...
+
+class TokenCounts(_message.Message):
+    __slots__ = ("prompt", "model", "environment")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    prompt: int
+    model: int
+    environment: int
+    def __init__(self, prompt: _Optional[int] = ..., model: _Optional[int] = ..., environment: _Optional[int] = ...) -> None: ...
+
+class JudgedComponent(_message.Message):
+    __slots__ = ("name", "judge", "weight", "grade", "rubric")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    RUBRIC_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    judge: str
+    weight: float
+    grade: Grade
+    rubric: Rubric
+    def __init__(self, name: _Optional[str] = ..., judge: _Optional[str] = ..., weight: _Optional[float] = ..., grade: _Optional[_Union[Grade, _Mapping]] = ..., rubric: _Optional[_Union[Rubric, _Mapping]] = ...) -> None: ...
+
+class Grade(_message.Message):
+    __slots__ = ("not_attempted",)
+    NOT_ATTEMPTED_FIELD_NUMBER: _ClassVar[int]
+    not_attempted: float
+    def __init__(self, not_attempted: _Optional[float] = ...) -> None: ...
+
+class Rubric(_message.Message):
+    __slots__ = ("criteria",)
+    CRITERIA_FIELD_NUMBER: _ClassVar[int]
+    criteria: _containers.RepeatedCompositeFieldContainer[Criterion]
+    def __init__(self, criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
+
+class Criterion(_message.Message):
+    __slots__ = ("name", "description", "weight")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    weight: float
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class ScoreRequest(_message.Message):
     __slots__ = ("items",)
@@ -62,7 +118,7 @@ class ScoreRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ScoreItem, _Mapping]]] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("id", "total", "components")
+    __slots__ = ("id", "total", "components", "absent", "judgements")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -70,13 +126,50 @@ class Score(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class AbsentEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class JudgementsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Judgement
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Judgement, _Mapping]] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    ABSENT_FIELD_NUMBER: _ClassVar[int]
+    JUDGEMENTS_FIELD_NUMBER: _ClassVar[int]
     id: str
     total: float
     components: _containers.ScalarMap[str, float]
-    def __init__(self, id: _Optional[str] = ..., total: _Optional[float] = ..., components: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    absent: _containers.ScalarMap[str, str]
+    judgements: _containers.MessageMap[str, Judgement]
+    def __init__(self, id: _Optional[str] = ..., total: _Optional[float] = ..., components: _Optional[_Mapping[str, float]] = ..., absent: _Optional[_Mapping[str, str]] = ..., judgements: _Optional[_Mapping[str, Judgement]] = ...) -> None: ...
+
+class Judgement(_message.Message):
+    __slots__ = ("reply_id", "source", "grade", "criteria")
+    class CriteriaEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    REPLY_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    CRITERIA_FIELD_NUMBER: _ClassVar[int]
+    reply_id: str
+    source: str
+    grade: str
+    criteria: _containers.ScalarMap[str, float]
+    def __init__(self, reply_id: _Optional[str] = ..., source: _Optional[str] = ..., grade: _Optional[str] = ..., criteria: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("scores",)
@@ -89,7 +182,39 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("scorers",)
+    __slots__ = ("scorers", "judges")
     SCORERS_FIELD_NUMBER: _ClassVar[int]
+    JUDGES_FIELD_NUMBER: _ClassVar[int]
     scorers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, scorers: _Optional[_Iterable[str]] = ...) -> None: ...
+    judges: _containers.RepeatedCompositeFieldContainer[JudgeState]
+    def __init__(self, scorers: _Optional[_Iterable[str]] = ..., judges: _Optional[_Iterable[_Union[JudgeState, _Mapping]]] = ...) -> None: ...
+
+class JudgeState(_message.Message):
+    __slots__ = ("name", "model", "circuit", "running_calls", "waiting", "calls", "retries", "retry_budget", "cache_hits", "absences", "prompt_tokens", "completion_tokens", "cost")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CIRCUIT_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_CALLS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    RETRY_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    CACHE_HITS_FIELD_NUMBER: _ClassVar[int]
+    ABSENCES_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    model: str
+    circuit: str
+    running_calls: int
+    waiting: int
+    calls: int
+    retries: int
+    retry_budget: float
+    cache_hits: int
+    absences: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., circuit: _Optional[str] = ..., running_calls: _Optional[int] = ..., waiting: _Optional[int] = ..., calls: _Optional[int] = ..., retries: _Optional[int] = ..., retry_budget: _Optional[float] = ..., cache_hits: _Optional[int] = ..., absences: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cost: _Optional[float] = ...) -> None: ...

@@ -18,16 +18,18 @@ PURPOSE_TRAIN: Purpose
 PURPOSE_EVAL: Purpose
 
 class Question(_message.Message):
-    __slots__ = ("id", "question", "answers", "hops")
+    __slots__ = ("id", "question", "answers", "hops", "support_titles")
     ID_FIELD_NUMBER: _ClassVar[int]
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     HOPS_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_TITLES_FIELD_NUMBER: _ClassVar[int]
     id: str
     question: str
     answers: _containers.RepeatedScalarFieldContainer[str]
     hops: int
-    def __init__(self, id: _Optional[str] = ..., question: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., hops: _Optional[int] = ...) -> None: ...
+    support_titles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., question: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., hops: _Optional[int] = ..., support_titles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RolloutLimits(_message.Message):
     __slots__ = ("context_tokens", "max_turns", "tool_timeout_ms", "turn_timeout_ms", "rollout_timeout_ms")
@@ -44,15 +46,17 @@ class RolloutLimits(_message.Message):
     def __init__(self, context_tokens: _Optional[int] = ..., max_turns: _Optional[int] = ..., tool_timeout_ms: _Optional[int] = ..., turn_timeout_ms: _Optional[int] = ..., rollout_timeout_ms: _Optional[int] = ...) -> None: ...
 
 class RewardWeight(_message.Message):
-    __slots__ = ("name", "weight")
+    __slots__ = ("name", "weight", "settings_json")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_JSON_FIELD_NUMBER: _ClassVar[int]
     name: str
     weight: float
-    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+    settings_json: str
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., settings_json: _Optional[str] = ...) -> None: ...
 
 class RolloutTask(_message.Message):
-    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "question", "sampling", "limits", "rewards", "attempt", "environment_options_json")
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "question", "sampling", "limits", "rewards", "attempt", "environment_options_json", "policy_version")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +70,7 @@ class RolloutTask(_message.Message):
     REWARDS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_OPTIONS_JSON_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     group_id: str
@@ -79,4 +84,5 @@ class RolloutTask(_message.Message):
     rewards: _containers.RepeatedCompositeFieldContainer[RewardWeight]
     attempt: int
     environment_options_json: str
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., rewards: _Optional[_Iterable[_Union[RewardWeight, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ...) -> None: ...
+    policy_version: int
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., rewards: _Optional[_Iterable[_Union[RewardWeight, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ..., policy_version: _Optional[int] = ...) -> None: ...

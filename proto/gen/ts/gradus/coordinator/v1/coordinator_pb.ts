@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/coordinator.proto.
  */
 export const file_gradus_coordinator_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSJaChBTdWJtaXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtyZWNpcGVfanNvbhgCIAEoCRIRCglkaXJlY3RvcnkYAyABKAkSDgoGcmVzdW1lGAQgASgIIiMKEVN1Ym1pdFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSIhCg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIpEECglSdW5TdGF0dXMSDgoGcnVuX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlEg0KBXN0YWdlGAMgASgJEhMKC3N0YWdlX2luZGV4GAQgASgNEg4KBnN0YWdlcxgFIAEoDRIrCgVwaGFzZRgGIAEoDjIcLmdyYWR1cy5jb29yZGluYXRvci52MS5QaGFzZRIMCgRzdGVwGAcgASgNEg0KBXN0ZXBzGAggASgNEhUKDXJvbGxvdXRzX2RvbmUYCSABKA0SGQoRcm9sbG91dHNfZXhwZWN0ZWQYCiABKA0SFgoOcG9saWN5X3ZlcnNpb24YCyABKAQSGAoLcmV3YXJkX21lYW4YDCABKAFIAIgBARI+CgdtZXRyaWNzGA0gAygLMi0uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5NZXRyaWNzRW50cnkSDwoHbWVzc2FnZRgOIAEoCRISCgplbGFwc2VkX21zGA8gASgEEhkKDHJlbWFpbmluZ19tcxgQIAEoBEgBiAEBEhEKCWRpcmVjdG9yeRgRIAEoCRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIOCgxfcmV3YXJkX21lYW5CDwoNX3JlbWFpbmluZ19tcyIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIRCg9MaXN0UnVuc1JlcXVlc3QiQgoQTGlzdFJ1bnNSZXNwb25zZRIuCgRydW5zGAEgAygLMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cyItCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSCwoDbm93GAIgASgIIkEKD1N0b3BSdW5SZXNwb25zZRIuCgVzdGF0ZRgBIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZSqBAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRFX1JVTk5JTkcQARIVChFSVU5fU1RBVEVfU1RPUFBFRBACEhYKElJVTl9TVEFURV9GSU5JU0hFRBADEhQKEFJVTl9TVEFURV9GQUlMRUQQBCpmCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhIKDlBIQVNFX0VWQUxVQVRFEAESEQoNUEhBU0VfUk9MTE9VVBACEg8KC1BIQVNFX1RSQUlOEAMSDgoKUEhBU0VfTE9BRBAEYgZwcm90bzM");
+  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSJaChBTdWJtaXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtyZWNpcGVfanNvbhgCIAEoCRIRCglkaXJlY3RvcnkYAyABKAkSDgoGcmVzdW1lGAQgASgIIiMKEVN1Ym1pdFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSIhCg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIpEECglSdW5TdGF0dXMSDgoGcnVuX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlEg0KBXN0YWdlGAMgASgJEhMKC3N0YWdlX2luZGV4GAQgASgNEg4KBnN0YWdlcxgFIAEoDRIrCgVwaGFzZRgGIAEoDjIcLmdyYWR1cy5jb29yZGluYXRvci52MS5QaGFzZRIMCgRzdGVwGAcgASgNEg0KBXN0ZXBzGAggASgNEhUKDXJvbGxvdXRzX2RvbmUYCSABKA0SGQoRcm9sbG91dHNfZXhwZWN0ZWQYCiABKA0SFgoOcG9saWN5X3ZlcnNpb24YCyABKAQSGAoLcmV3YXJkX21lYW4YDCABKAFIAIgBARI+CgdtZXRyaWNzGA0gAygLMi0uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5NZXRyaWNzRW50cnkSDwoHbWVzc2FnZRgOIAEoCRISCgplbGFwc2VkX21zGA8gASgEEhkKDHJlbWFpbmluZ19tcxgQIAEoBEgBiAEBEhEKCWRpcmVjdG9yeRgRIAEoCRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIOCgxfcmV3YXJkX21lYW5CDwoNX3JlbWFpbmluZ19tcyIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIRCg9MaXN0UnVuc1JlcXVlc3QiQgoQTGlzdFJ1bnNSZXNwb25zZRIuCgRydW5zGAEgAygLMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cyItCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSCwoDbm93GAIgASgIIkEKD1N0b3BSdW5SZXNwb25zZRIuCgVzdGF0ZRgBIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZSqcAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRFX1JVTk5JTkcQARIVChFSVU5fU1RBVEVfU1RPUFBFRBACEhYKElJVTl9TVEFURV9GSU5JU0hFRBADEhQKEFJVTl9TVEFURV9GQUlMRUQQBBIZChVSVU5fU1RBVEVfSU5URVJSVVBURUQQBSp2CgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhIKDlBIQVNFX0VWQUxVQVRFEAESEQoNUEhBU0VfUk9MTE9VVBACEg8KC1BIQVNFX1RSQUlOEAMSDgoKUEhBU0VfTE9BRBAEEg4KClBIQVNFX09QRU4QBWIGcHJvdG8z");
 
 /**
  * @generated from message gradus.coordinator.v1.SubmitRunRequest
@@ -24,14 +24,14 @@ export type SubmitRunRequest = Message<"gradus.coordinator.v1.SubmitRunRequest">
   runId: string;
 
   /**
-   * The resolved recipe as JSON; checked again by the coordinator.
+   * The resolved recipe as JSON; checked again by the coordinator. Of a resumed run it is read only when `directory` is new.
    *
    * @generated from field: string recipe_json = 2;
    */
   recipeJson: string;
 
   /**
-   * Absolute directory for the run's files.
+   * Absolute directory for the run's files. Of a resumed run: where they lie now, if they were moved; may be empty.
    *
    * @generated from field: string directory = 3;
    */
@@ -319,6 +319,14 @@ export const RunState = {
    * @generated from enum value: RUN_STATE_FAILED = 4;
    */
   FAILED: 4,
+
+  /**
+   * Has not ended, and no coordinator leads it at the moment. One of its fleet takes it over within seconds; where none is
+   * left it can be resumed.
+   *
+   * @generated from enum value: RUN_STATE_INTERRUPTED = 5;
+   */
+  INTERRUPTED: 5,
 } as const;
 
 /**
@@ -360,6 +368,13 @@ export const Phase = {
    * @generated from enum value: PHASE_LOAD = 4;
    */
   LOAD: 4,
+
+  /**
+   * The learner opens the run, and applies again what its checkpoint lacks.
+   *
+   * @generated from enum value: PHASE_OPEN = 5;
+   */
+  OPEN: 5,
 } as const;
 
 /**

@@ -44,7 +44,8 @@ export const CoordinatorService: GenService<{
     output: typeof ListRunsResponseSchema;
   },
   /**
-   * Ends when the run does.
+   * Ends when the run does; goes on while a run is interrupted. Any coordinator of the fleet answers for any run: what it does
+   * not lead itself it passes on to the leader, or reads from the ledger.
    *
    * @generated from rpc gradus.coordinator.v1.CoordinatorService.WatchRun
    */

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/ledger.proto.
  */
 export const file_gradus_coordinator_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEiyAUKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIAEIGCgRmYWN0IlcKClJ1blN0YXJ0ZWQSEwoLcmVjaXBlX2pzb24YASABKAkSEwoLcmVjaXBlX2hhc2gYAiABKAkSDAoEc2VlZBgDIAEoBBIRCglkaXJlY3RvcnkYBCABKAkiIgoKUnVuUmVzdW1lZBIUCgxsZWFybmVyX3N0ZXAYASABKAQiMgoMU3RhZ2VFbnRlcmVkEg0KBXN0YWdlGAEgASgJEhMKC3N0YWdlX2luZGV4GAIgASgNIqQBCgtHcm91cE9wZW5lZBIQCghncm91cF9pZBgBIAEoCRINCgVzdGFnZRgCIAEoCRIMCgRzdGVwGAMgASgNEisKB3B1cnBvc2UYBCABKA4yGi5ncmFkdXMucm9sbG91dC52MS5QdXJwb3NlEhMKC3F1ZXN0aW9uX2lkGAUgASgJEhAKCHRhc2tfaWRzGAYgAygJEhIKCmV2YWx1YXRpb24YByABKAkigwEKDVNhbXBsZU91dGNvbWUSDwoHdGFza19pZBgBIAEoCRITCgZyZXdhcmQYAiABKAFIAIgBARIRCglhZHZhbnRhZ2UYAyABKAESGwoTdHJhamVjdG9yeV9zZXF1ZW5jZRgEIAEoBBIRCgl0cnVuY2F0ZWQYBSABKAhCCQoHX3Jld2FyZCKGAQoLR3JvdXBDbG9zZWQSEAoIZ3JvdXBfaWQYASABKAkSLgoEZmF0ZRgCIAEoDjIgLmdyYWR1cy5jb29yZGluYXRvci52MS5Hcm91cEZhdGUSNQoHc2FtcGxlcxgDIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5TYW1wbGVPdXRjb21lInQKClN0ZXBGb3JtZWQSDAoEc3RlcBgBIAEoBBINCgVzdGFnZRgCIAEoCRISCgpzdGFnZV9zdGVwGAMgASgNEjUKB3NhbXBsZXMYBCADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZSLRAQoNU3RlcENvbW1pdHRlZBIMCgRzdGVwGAEgASgEEg8KB3ZlcnNpb24YAiABKAQSFAoMd2VpZ2h0c19wYXRoGAMgASgJEhcKD2NoZWNrcG9pbnRfcGF0aBgEIAEoCRJCCgdtZXRyaWNzGAUgAygLMjEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN0ZXBDb21taXR0ZWQuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIp4BCgxFdmFsRmluaXNoZWQSDQoFc3RhZ2UYASABKAkSDAoEbmFtZRgCIAEoCRJBCgdtZXRyaWNzGAMgAygLMjAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkV2YWxGaW5pc2hlZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiTAoLR2F0ZURlY2lkZWQSDQoFc3RhZ2UYASABKAkSDgoGcGFzc2VkGAIgASgIEg4KBnJlYXNvbhgDIAEoCRIOCgZhY3Rpb24YBCABKAkiPQoNU3RhZ2VGaW5pc2hlZBINCgVzdGFnZRgBIAEoCRINCgVzdGVwcxgCIAEoDRIOCgZyZWFzb24YAyABKAkiKgoIUnVuRW5kZWQSDQoFc3RhdGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSq5AQoJR3JvdXBGYXRlEhoKFkdST1VQX0ZBVEVfVU5TUEVDSUZJRUQQABITCg9HUk9VUF9GQVRFX0tFUFQQARIaChZHUk9VUF9GQVRFX05PX1ZBUklBTkNFEAISFQoRR1JPVVBfRkFURV9TSFJVTksQAxIWChJHUk9VUF9GQVRFX0RST1BQRUQQBBIYChRHUk9VUF9GQVRFX0VWQUxVQVRFRBAFEhYKEkdST1VQX0ZBVEVfU1VSUExVUxAGYgZwcm90bzM", [file_gradus_rollout_v1_task]);
+  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEiiAYKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIABI+Cg52ZXJzaW9uc19tb3ZlZBgOIAEoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5WZXJzaW9uc01vdmVkSABCBgoEZmFjdCJ5CgpSdW5TdGFydGVkEhMKC3JlY2lwZV9qc29uGAEgASgJEhMKC3JlY2lwZV9oYXNoGAIgASgJEgwKBHNlZWQYAyABKAQSEQoJZGlyZWN0b3J5GAQgASgJEhAKCGZsZWV0X2lkGAUgASgJEg4KBmhvbGRlchgGIAEoCSJsCgpSdW5SZXN1bWVkEhQKDGxlYXJuZXJfc3RlcBgBIAEoBBIOCgZob2xkZXIYAiABKAkSEAoIZmxlZXRfaWQYAyABKAkSEQoJZGlyZWN0b3J5GAQgASgJEhMKC3JlY2lwZV9qc29uGAUgASgJIjIKDFN0YWdlRW50ZXJlZBINCgVzdGFnZRgBIAEoCRITCgtzdGFnZV9pbmRleBgCIAEoDSKkAQoLR3JvdXBPcGVuZWQSEAoIZ3JvdXBfaWQYASABKAkSDQoFc3RhZ2UYAiABKAkSDAoEc3RlcBgDIAEoDRIrCgdwdXJwb3NlGAQgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRITCgtxdWVzdGlvbl9pZBgFIAEoCRIQCgh0YXNrX2lkcxgGIAMoCRISCgpldmFsdWF0aW9uGAcgASgJIpYBCg1TYW1wbGVPdXRjb21lEg8KB3Rhc2tfaWQYASABKAkSEwoGcmV3YXJkGAIgASgBSACIAQESEQoJYWR2YW50YWdlGAMgASgBEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYBCABKAQSEQoJdHJ1bmNhdGVkGAUgASgIEhEKCWNhbmNlbGxlZBgGIAEoCEIJCgdfcmV3YXJkIoYBCgtHcm91cENsb3NlZBIQCghncm91cF9pZBgBIAEoCRIuCgRmYXRlGAIgASgOMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwRmF0ZRI1CgdzYW1wbGVzGAMgAygLMiQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlNhbXBsZU91dGNvbWUi5QEKClN0ZXBGb3JtZWQSDAoEc3RlcBgBIAEoBBINCgVzdGFnZRgCIAEoCRISCgpzdGFnZV9zdGVwGAMgASgNEjUKB3NhbXBsZXMYBCADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZRI/CgdtZXRyaWNzGAUgAygLMi4uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN0ZXBGb3JtZWQuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBItEBCg1TdGVwQ29tbWl0dGVkEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSFwoPY2hlY2twb2ludF9wYXRoGAQgASgJEkIKB21ldHJpY3MYBSADKAsyMS5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEingEKDEV2YWxGaW5pc2hlZBINCgVzdGFnZRgBIAEoCRIMCgRuYW1lGAIgASgJEkEKB21ldHJpY3MYAyADKAsyMC5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkLk1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJMCgtHYXRlRGVjaWRlZBINCgVzdGFnZRgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDgoGcmVhc29uGAMgASgJEg4KBmFjdGlvbhgEIAEoCSI9Cg1TdGFnZUZpbmlzaGVkEg0KBXN0YWdlGAEgASgJEg0KBXN0ZXBzGAIgASgNEg4KBnJlYXNvbhgDIAEoCSIqCghSdW5FbmRlZBINCgVzdGF0ZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIhsKDVZlcnNpb25zTW92ZWQSCgoCYnkYASABKAQquQEKCUdyb3VwRmF0ZRIaChZHUk9VUF9GQVRFX1VOU1BFQ0lGSUVEEAASEwoPR1JPVVBfRkFURV9LRVBUEAESGgoWR1JPVVBfRkFURV9OT19WQVJJQU5DRRACEhUKEUdST1VQX0ZBVEVfU0hSVU5LEAMSFgoSR1JPVVBfRkFURV9EUk9QUEVEEAQSGAoUR1JPVVBfRkFURV9FVkFMVUFURUQQBRIWChJHUk9VUF9GQVRFX1NVUlBMVVMQBmIGcHJvdG8z", [file_gradus_rollout_v1_task]);
 
 /**
  * @generated from message gradus.coordinator.v1.LedgerEntry
@@ -101,6 +101,12 @@ export type LedgerEntry = Message<"gradus.coordinator.v1.LedgerEntry"> & {
      */
     value: RunResumed;
     case: "runResumed";
+  } | {
+    /**
+     * @generated from field: gradus.coordinator.v1.VersionsMoved versions_moved = 14;
+     */
+    value: VersionsMoved;
+    case: "versionsMoved";
   } | { case: undefined; value?: undefined };
 };
 
@@ -136,6 +142,20 @@ export type RunStarted = Message<"gradus.coordinator.v1.RunStarted"> & {
    * @generated from field: string directory = 4;
    */
   directory: string;
+
+  /**
+   * Fleet whose coordinators take the run over when its leader dies; empty in ledgers of earlier versions.
+   *
+   * @generated from field: string fleet_id = 5;
+   */
+  fleetId: string;
+
+  /**
+   * Coordinator that leads from here on. The position of this entry on the LEDGER stream is its epoch.
+   *
+   * @generated from field: string holder = 6;
+   */
+  holder: string;
 };
 
 /**
@@ -153,6 +173,32 @@ export type RunResumed = Message<"gradus.coordinator.v1.RunResumed"> & {
    * @generated from field: uint64 learner_step = 1;
    */
   learnerStep: bigint;
+
+  /**
+   * As in RunStarted: who leads from here on, and the fleet that it belongs to.
+   *
+   * @generated from field: string holder = 2;
+   */
+  holder: string;
+
+  /**
+   * @generated from field: string fleet_id = 3;
+   */
+  fleetId: string;
+
+  /**
+   * Where the run's files lie from here on, when they were moved; else both are empty. Earlier facts name the old place.
+   *
+   * @generated from field: string directory = 4;
+   */
+  directory: string;
+
+  /**
+   * The resolved recipe with the paths of the new place; of the same hash as before.
+   *
+   * @generated from field: string recipe_json = 5;
+   */
+  recipeJson: string;
 };
 
 /**
@@ -265,6 +311,13 @@ export type SampleOutcome = Message<"gradus.coordinator.v1.SampleOutcome"> & {
    * @generated from field: bool truncated = 5;
    */
   truncated: boolean;
+
+  /**
+   * Given up on purpose (deadline, full batch, stop): its absence is no failure and no loss. Never with a reward.
+   *
+   * @generated from field: bool cancelled = 6;
+   */
+  cancelled: boolean;
 };
 
 /**
@@ -328,6 +381,13 @@ export type StepFormed = Message<"gradus.coordinator.v1.StepFormed"> & {
    * @generated from field: repeated gradus.coordinator.v1.SampleOutcome samples = 4;
    */
   samples: SampleOutcome[];
+
+  /**
+   * What the rollouts of the step were like, by the names of metrics.jsonl; goes into the step's line when it is committed.
+   *
+   * @generated from field: map<string, double> metrics = 5;
+   */
+  metrics: { [key: string]: number };
 };
 
 /**
@@ -495,6 +555,27 @@ export const RunEndedSchema: GenMessage<RunEnded> = /*@__PURE__*/
   messageDesc(file_gradus_coordinator_v1_ledger, 12);
 
 /**
+ * The engines served another run before: this run's policy versions go on above theirs, so that versions only grow.
+ *
+ * @generated from message gradus.coordinator.v1.VersionsMoved
+ */
+export type VersionsMoved = Message<"gradus.coordinator.v1.VersionsMoved"> & {
+  /**
+   * Added to the present version, >= 1.
+   *
+   * @generated from field: uint64 by = 1;
+   */
+  by: bigint;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.VersionsMoved.
+ * Use `create(VersionsMovedSchema)` to create a new message.
+ */
+export const VersionsMovedSchema: GenMessage<VersionsMoved> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 13);
+
+/**
  * @generated from enum gradus.coordinator.v1.GroupFate
  */
 export const GroupFate = {
@@ -539,7 +620,7 @@ export const GroupFate = {
   EVALUATED: 5,
 
   /**
-   * Whole and with variance, but the batch was full.
+   * Not needed any more: the batch was full, or the stage ended before the group was whole.
    *
    * @generated from enum value: GROUP_FATE_SURPLUS = 6;
    */

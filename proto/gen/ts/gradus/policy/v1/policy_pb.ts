@@ -4,17 +4,17 @@
 // @generated from file gradus/policy/v1/policy.proto (package gradus.policy.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FinishReason, LogprobKind, Sampling, VersionSpan } from "../../trajectory/v1/trajectory_pb.ts";
 import { file_gradus_trajectory_v1_trajectory } from "../../trajectory/v1/trajectory_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file gradus/policy/v1/policy.proto.
  */
 export const file_gradus_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3Qi3gEKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkiHwoPVG9rZW5pemVSZXF1ZXN0EgwKBHRleHQYASABKAkiPQoQVG9rZW5pemVSZXNwb25zZRIRCgl0b2tlbl9pZHMYASADKA0SFgoOdG9rZW5pemVyX2hhc2gYAiABKAkilgEKD0dlbmVyYXRlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJdG9rZW5faWRzGAMgAygNEjAKCHNhbXBsaW5nGAQgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSFgoOY29udGV4dF90b2tlbnMYBSABKA0ixQIKEEdlbmVyYXRlUmVzcG9uc2USEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkSEAoIbG9ncHJvYnMYAyADKAISNwoMbG9ncHJvYl9raW5kGAQgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSOQoNZmluaXNoX3JlYXNvbhgFIAEoDjIiLmdyYWR1cy50cmFqZWN0b3J5LnYxLkZpbmlzaFJlYXNvbhIzCgh2ZXJzaW9ucxgGIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEhcKD3NlcXVlbmNlX2RpZ2VzdBgHIAEoDBIVCg1jYWNoZWRfdG9rZW5zGAggASgNEhAKCHF1ZXVlX21zGAkgASgNEhMKC2dlbmVyYXRlX21zGAogASgNIiIKDEFib3J0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIiAKDUFib3J0UmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoCCI7ChJMb2FkVmVyc2lvblJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAiABKAkiPAoTTG9hZFZlcnNpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGNhcnJpZWRfb3ZlchgCIAEoDWIGcHJvdG8z", [file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3Qi1QIKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cyJsCgpFbmdpbmVMb2FkEg8KB3J1bm5pbmcYASABKA0SDwoHd2FpdGluZxgCIAEoDRIQCghjYXBhY2l0eRgDIAEoDRIVCg1rdl91c2VkX3JhdGlvGAQgASgCEhMKC3ByZWVtcHRpb25zGAUgASgEIp0BCgxFbmdpbmVTdGF0dXMSDwoHYWRkcmVzcxgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lU3RhdGUSDwoHdmVyc2lvbhgDIAEoBBIqCgRsb2FkGAQgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkEhEKCWluX2ZsaWdodBgFIAEoDSIjChBBZGRFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkiJAoRQWRkRW5naW5lUmVzcG9uc2USDwoHZW5naW5lcxgBIAEoDSI4ChNSZW1vdmVFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkSEAoIZHJhaW5fbXMYAiABKA0iNgoUUmVtb3ZlRW5naW5lUmVzcG9uc2USDQoFbW92ZWQYASABKA0SDwoHZW5naW5lcxgCIAEoDSIuCg9Ub2tlbml6ZVJlcXVlc3QSDAoEdGV4dBgBIAEoCRINCgV0ZXh0cxgCIAMoCSJvChBUb2tlbml6ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIWCg50b2tlbml6ZXJfaGFzaBgCIAEoCRIwCgdyZXN1bHRzGAMgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRUZXh0IiIKDVRva2VuaXplZFRleHQSEQoJdG9rZW5faWRzGAEgAygNIr0BCg9HZW5lcmF0ZVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEhEKCXRva2VuX2lkcxgDIAMoDRIwCghzYW1wbGluZxgEIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEhYKDmNvbnRleHRfdG9rZW5zGAUgASgNEhAKCHByaW9yaXR5GAYgASgNEhMKC21pbl92ZXJzaW9uGAcgASgEIvECChBHZW5lcmF0ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIMCgR0ZXh0GAIgASgJEhAKCGxvZ3Byb2JzGAMgAygCEjcKDGxvZ3Byb2Jfa2luZBgEIAEoDjIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLkxvZ3Byb2JLaW5kEjkKDWZpbmlzaF9yZWFzb24YBSABKA4yIi5ncmFkdXMudHJhamVjdG9yeS52MS5GaW5pc2hSZWFzb24SMwoIdmVyc2lvbnMYBiABKAsyIS5ncmFkdXMudHJhamVjdG9yeS52MS5WZXJzaW9uU3BhbhIXCg9zZXF1ZW5jZV9kaWdlc3QYByABKAwSFQoNY2FjaGVkX3Rva2VucxgIIAEoDRIQCghxdWV1ZV9tcxgJIAEoDRITCgtnZW5lcmF0ZV9tcxgKIAEoDRIqCgRsb2FkGAsgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkIiIKDEFib3J0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIiAKDUFib3J0UmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoCCJKChJMb2FkVmVyc2lvblJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAiABKAkSDQoFZXBvY2gYAyABKAQiPAoTTG9hZFZlcnNpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGNhcnJpZWRfb3ZlchgCIAEoDSpyCgtFbmdpbmVTdGF0ZRIcChhFTkdJTkVfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9FTkdJTkVfU1RBVEVfVVAQARIVChFFTkdJTkVfU1RBVEVfRE9XThACEhkKFUVOR0lORV9TVEFURV9EUkFJTklORxADYgZwcm90bzM", [file_gradus_trajectory_v1_trajectory]);
 
 /**
  * @generated from message gradus.policy.v1.DescribeRequest
@@ -94,6 +94,27 @@ export type DescribeResponse = Message<"gradus.policy.v1.DescribeResponse"> & {
    * @generated from field: string tokenizer_path = 10;
    */
   tokenizerPath: string;
+
+  /**
+   * Directory that the weights of `version` were loaded from; empty for those that the engine started with.
+   *
+   * @generated from field: string weights_path = 11;
+   */
+  weightsPath: string;
+
+  /**
+   * How much is being done and could be; over all engines at a gateway.
+   *
+   * @generated from field: gradus.policy.v1.EngineLoad load = 12;
+   */
+  load?: EngineLoad | undefined;
+
+  /**
+   * A gateway's engines, the ones that are down included; empty on an engine. At most 256.
+   *
+   * @generated from field: repeated gradus.policy.v1.EngineStatus engine_list = 13;
+   */
+  engineList: EngineStatus[];
 };
 
 /**
@@ -102,6 +123,188 @@ export type DescribeResponse = Message<"gradus.policy.v1.DescribeResponse"> & {
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
   messageDesc(file_gradus_policy_v1_policy, 1);
+
+/**
+ * What whoever sends requests needs to know to send neither too many nor too few.
+ *
+ * @generated from message gradus.policy.v1.EngineLoad
+ */
+export type EngineLoad = Message<"gradus.policy.v1.EngineLoad"> & {
+  /**
+   * Requests being generated now, and those that wait for a place, on the engines and at the gateway.
+   *
+   * @generated from field: uint32 running = 1;
+   */
+  running: number;
+
+  /**
+   * @generated from field: uint32 waiting = 2;
+   */
+  waiting: number;
+
+  /**
+   * Requests that can be generated at once; 0 when unknown.
+   *
+   * @generated from field: uint32 capacity = 3;
+   */
+  capacity: number;
+
+  /**
+   * Share of the memory for keys and values that running requests hold, 0..1; of the fullest engine at a gateway.
+   *
+   * @generated from field: float kv_used_ratio = 4;
+   */
+  kvUsedRatio: number;
+
+  /**
+   * Requests that lost their place to others and were put back in line, since the start; the sum at a gateway, where it
+   * may also shrink as engines leave.
+   *
+   * @generated from field: uint64 preemptions = 5;
+   */
+  preemptions: bigint;
+};
+
+/**
+ * Describes the message gradus.policy.v1.EngineLoad.
+ * Use `create(EngineLoadSchema)` to create a new message.
+ */
+export const EngineLoadSchema: GenMessage<EngineLoad> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 2);
+
+/**
+ * @generated from message gradus.policy.v1.EngineStatus
+ */
+export type EngineStatus = Message<"gradus.policy.v1.EngineStatus"> & {
+  /**
+   * As the gateway reaches it, host:port.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * @generated from field: gradus.policy.v1.EngineState state = 2;
+   */
+  state: EngineState;
+
+  /**
+   * What it said last; 0 when it never answered.
+   *
+   * @generated from field: uint64 version = 3;
+   */
+  version: bigint;
+
+  /**
+   * Absent when it never answered.
+   *
+   * @generated from field: gradus.policy.v1.EngineLoad load = 4;
+   */
+  load?: EngineLoad | undefined;
+
+  /**
+   * Requests that this gateway sent there and that have not ended.
+   *
+   * @generated from field: uint32 in_flight = 5;
+   */
+  inFlight: number;
+};
+
+/**
+ * Describes the message gradus.policy.v1.EngineStatus.
+ * Use `create(EngineStatusSchema)` to create a new message.
+ */
+export const EngineStatusSchema: GenMessage<EngineStatus> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 3);
+
+/**
+ * @generated from message gradus.policy.v1.AddEngineRequest
+ */
+export type AddEngineRequest = Message<"gradus.policy.v1.AddEngineRequest"> & {
+  /**
+   * host:port. Adding one that is there already changes nothing, and takes back its draining.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message gradus.policy.v1.AddEngineRequest.
+ * Use `create(AddEngineRequestSchema)` to create a new message.
+ */
+export const AddEngineRequestSchema: GenMessage<AddEngineRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 4);
+
+/**
+ * @generated from message gradus.policy.v1.AddEngineResponse
+ */
+export type AddEngineResponse = Message<"gradus.policy.v1.AddEngineResponse"> & {
+  /**
+   * Engines that the gateway knows now, whatever their state.
+   *
+   * @generated from field: uint32 engines = 1;
+   */
+  engines: number;
+};
+
+/**
+ * Describes the message gradus.policy.v1.AddEngineResponse.
+ * Use `create(AddEngineResponseSchema)` to create a new message.
+ */
+export const AddEngineResponseSchema: GenMessage<AddEngineResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 5);
+
+/**
+ * @generated from message gradus.policy.v1.RemoveEngineRequest
+ */
+export type RemoveEngineRequest = Message<"gradus.policy.v1.RemoveEngineRequest"> & {
+  /**
+   * host:port. Removing one that is not there changes nothing.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * How long requests may take to finish there before they move to another engine, in milliseconds. 0 moves them at
+   * once. At most 600000.
+   *
+   * @generated from field: uint32 drain_ms = 2;
+   */
+  drainMs: number;
+};
+
+/**
+ * Describes the message gradus.policy.v1.RemoveEngineRequest.
+ * Use `create(RemoveEngineRequestSchema)` to create a new message.
+ */
+export const RemoveEngineRequestSchema: GenMessage<RemoveEngineRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 6);
+
+/**
+ * @generated from message gradus.policy.v1.RemoveEngineResponse
+ */
+export type RemoveEngineResponse = Message<"gradus.policy.v1.RemoveEngineResponse"> & {
+  /**
+   * Requests that had not finished in time and moved.
+   *
+   * @generated from field: uint32 moved = 1;
+   */
+  moved: number;
+
+  /**
+   * @generated from field: uint32 engines = 2;
+   */
+  engines: number;
+};
+
+/**
+ * Describes the message gradus.policy.v1.RemoveEngineResponse.
+ * Use `create(RemoveEngineResponseSchema)` to create a new message.
+ */
+export const RemoveEngineResponseSchema: GenMessage<RemoveEngineResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 7);
 
 /**
  * @generated from message gradus.policy.v1.TokenizeRequest
@@ -113,6 +316,13 @@ export type TokenizeRequest = Message<"gradus.policy.v1.TokenizeRequest"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * Further texts, at most 256, each with the bound of `text`; answered in `results`, in this order.
+   *
+   * @generated from field: repeated string texts = 2;
+   */
+  texts: string[];
 };
 
 /**
@@ -120,13 +330,15 @@ export type TokenizeRequest = Message<"gradus.policy.v1.TokenizeRequest"> & {
  * Use `create(TokenizeRequestSchema)` to create a new message.
  */
 export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 2);
+  messageDesc(file_gradus_policy_v1_policy, 8);
 
 /**
  * @generated from message gradus.policy.v1.TokenizeResponse
  */
 export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
   /**
+   * Of `text`; empty when that is.
+   *
    * @generated from field: repeated uint32 token_ids = 1;
    */
   tokenIds: number[];
@@ -135,6 +347,13 @@ export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
    * @generated from field: string tokenizer_hash = 2;
    */
   tokenizerHash: string;
+
+  /**
+   * One per entry of `texts`.
+   *
+   * @generated from field: repeated gradus.policy.v1.TokenizedText results = 3;
+   */
+  results: TokenizedText[];
 };
 
 /**
@@ -142,7 +361,24 @@ export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
  * Use `create(TokenizeResponseSchema)` to create a new message.
  */
 export const TokenizeResponseSchema: GenMessage<TokenizeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 3);
+  messageDesc(file_gradus_policy_v1_policy, 9);
+
+/**
+ * @generated from message gradus.policy.v1.TokenizedText
+ */
+export type TokenizedText = Message<"gradus.policy.v1.TokenizedText"> & {
+  /**
+   * @generated from field: repeated uint32 token_ids = 1;
+   */
+  tokenIds: number[];
+};
+
+/**
+ * Describes the message gradus.policy.v1.TokenizedText.
+ * Use `create(TokenizedTextSchema)` to create a new message.
+ */
+export const TokenizedTextSchema: GenMessage<TokenizedText> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 10);
 
 /**
  * @generated from message gradus.policy.v1.GenerateRequest
@@ -180,6 +416,20 @@ export type GenerateRequest = Message<"gradus.policy.v1.GenerateRequest"> & {
    * @generated from field: uint32 context_tokens = 5;
    */
   contextTokens: number;
+
+  /**
+   * Greater goes first where requests wait; equal ones in their order of arrival. 0 training, 1 evaluation. Bound: 9.
+   *
+   * @generated from field: uint32 priority = 6;
+   */
+  priority: number;
+
+  /**
+   * Weights older than this version must not write: the request waits for others, or fails as UNAVAILABLE. 0: any.
+   *
+   * @generated from field: uint64 min_version = 7;
+   */
+  minVersion: bigint;
 };
 
 /**
@@ -187,7 +437,7 @@ export type GenerateRequest = Message<"gradus.policy.v1.GenerateRequest"> & {
  * Use `create(GenerateRequestSchema)` to create a new message.
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 4);
+  messageDesc(file_gradus_policy_v1_policy, 11);
 
 /**
  * @generated from message gradus.policy.v1.GenerateResponse
@@ -248,6 +498,13 @@ export type GenerateResponse = Message<"gradus.policy.v1.GenerateResponse"> & {
    * @generated from field: uint32 generate_ms = 10;
    */
   generateMs: number;
+
+  /**
+   * As it was when the request ended. Absent when the engine does not tell.
+   *
+   * @generated from field: gradus.policy.v1.EngineLoad load = 11;
+   */
+  load?: EngineLoad | undefined;
 };
 
 /**
@@ -255,7 +512,7 @@ export type GenerateResponse = Message<"gradus.policy.v1.GenerateResponse"> & {
  * Use `create(GenerateResponseSchema)` to create a new message.
  */
 export const GenerateResponseSchema: GenMessage<GenerateResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 5);
+  messageDesc(file_gradus_policy_v1_policy, 12);
 
 /**
  * @generated from message gradus.policy.v1.AbortRequest
@@ -272,7 +529,7 @@ export type AbortRequest = Message<"gradus.policy.v1.AbortRequest"> & {
  * Use `create(AbortRequestSchema)` to create a new message.
  */
 export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 6);
+  messageDesc(file_gradus_policy_v1_policy, 13);
 
 /**
  * @generated from message gradus.policy.v1.AbortResponse
@@ -291,7 +548,7 @@ export type AbortResponse = Message<"gradus.policy.v1.AbortResponse"> & {
  * Use `create(AbortResponseSchema)` to create a new message.
  */
 export const AbortResponseSchema: GenMessage<AbortResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 7);
+  messageDesc(file_gradus_policy_v1_policy, 14);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionRequest
@@ -310,6 +567,14 @@ export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> 
    * @generated from field: string weights_path = 2;
    */
   weightsPath: string;
+
+  /**
+   * Fencing token of the coordinator that leads the run; grows with every leader. One below the highest that was seen is
+   * refused with FAILED_PRECONDITION. 0 is not checked.
+   *
+   * @generated from field: uint64 epoch = 3;
+   */
+  epoch: bigint;
 };
 
 /**
@@ -317,7 +582,7 @@ export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> 
  * Use `create(LoadVersionRequestSchema)` to create a new message.
  */
 export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 8);
+  messageDesc(file_gradus_policy_v1_policy, 15);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionResponse
@@ -341,5 +606,47 @@ export type LoadVersionResponse = Message<"gradus.policy.v1.LoadVersionResponse"
  * Use `create(LoadVersionResponseSchema)` to create a new message.
  */
 export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 9);
+  messageDesc(file_gradus_policy_v1_policy, 16);
+
+/**
+ * @generated from enum gradus.policy.v1.EngineState
+ */
+export const EngineState = {
+  /**
+   * @generated from enum value: ENGINE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Answers, and serves the version that is wanted: requests go there.
+   *
+   * @generated from enum value: ENGINE_STATE_UP = 1;
+   */
+  UP: 1,
+
+  /**
+   * Does not answer, or has yet to load the version.
+   *
+   * @generated from enum value: ENGINE_STATE_DOWN = 2;
+   */
+  DOWN: 2,
+
+  /**
+   * Finishes what runs there and leaves.
+   *
+   * @generated from enum value: ENGINE_STATE_DRAINING = 3;
+   */
+  DRAINING: 3,
+} as const;
+
+/**
+ * @generated from enum gradus.policy.v1.EngineState
+ */
+export type EngineState = (typeof EngineState)[keyof typeof EngineState] | UnknownEnum;
+
+/**
+ * Describes the enum gradus.policy.v1.EngineState.
+ */
+export const EngineStateSchema: GenEnum<EngineState> = /*@__PURE__*/
+  enumDesc(file_gradus_policy_v1_policy, 0);
 

@@ -2,33 +2,55 @@
 // @generated from file gradus/retrieval/v1/retrieval.proto (package gradus.retrieval.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file gradus/retrieval/v1/retrieval.proto.
  */
 export const file_gradus_retrieval_v1_retrieval: GenFile = /*@__PURE__*/
-  fileDesc("CiNncmFkdXMvcmV0cmlldmFsL3YxL3JldHJpZXZhbC5wcm90bxITZ3JhZHVzLnJldHJpZXZhbC52MSIvCg1TZWFyY2hSZXF1ZXN0Eg8KB3F1ZXJpZXMYASADKAkSDQoFdG9wX2sYAiABKA0iQAoDSGl0EgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEg8KB3ByZXZpZXcYAyABKAkSDQoFc2NvcmUYBCABKAEiLgoESGl0cxImCgRoaXRzGAEgAygLMhguZ3JhZHVzLnJldHJpZXZhbC52MS5IaXQiUwoOU2VhcmNoUmVzcG9uc2USKgoHcmVzdWx0cxgBIAMoCzIZLmdyYWR1cy5yZXRyaWV2YWwudjEuSGl0cxIVCg1pbmRleF92ZXJzaW9uGAIgASgJIhsKDEZldGNoUmVxdWVzdBILCgNpZHMYASADKAkiMwoIRG9jdW1lbnQSCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSDAoEdGV4dBgDIAEoCSJWCg1GZXRjaFJlc3BvbnNlEjAKCWRvY3VtZW50cxgBIAMoCzIdLmdyYWR1cy5yZXRyaWV2YWwudjEuRG9jdW1lbnQSEwoLbWlzc2luZ19pZHMYAiADKAkiEQoPRGVzY3JpYmVSZXF1ZXN0IokBChBEZXNjcmliZVJlc3BvbnNlEhEKCWRvY3VtZW50cxgBIAEoBBINCgV0ZXJtcxgCIAEoBBIVCg1pbmRleF92ZXJzaW9uGAMgASgJEhAKCGFuYWx5emVyGAQgASgJEgoKAmsxGAUgASgBEgkKAWIYBiABKAESEwoLY29ycHVzX3BhdGgYByABKAliBnByb3RvMw");
+  fileDesc("CiNncmFkdXMvcmV0cmlldmFsL3YxL3JldHJpZXZhbC5wcm90bxITZ3JhZHVzLnJldHJpZXZhbC52MSKRAQoNU2VhcmNoUmVxdWVzdBIPCgdxdWVyaWVzGAEgAygJEg0KBXRvcF9rGAIgASgNEi0KBG1vZGUYAyABKA4yHy5ncmFkdXMucmV0cmlldmFsLnYxLlNlYXJjaE1vZGUSEwoGcmVyYW5rGAQgASgISACIAQESEQoJd2l0aF90ZXh0GAUgASgIQgkKB19yZXJhbmsiYQoDSGl0EgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEg8KB3ByZXZpZXcYAyABKAkSDQoFc2NvcmUYBCABKAESEQoJcGFyZW50X2lkGAUgASgJEgwKBHRleHQYBiABKAkiLgoESGl0cxImCgRoaXRzGAEgAygLMhguZ3JhZHVzLnJldHJpZXZhbC52MS5IaXQilAEKDlNlYXJjaFJlc3BvbnNlEioKB3Jlc3VsdHMYASADKAsyGS5ncmFkdXMucmV0cmlldmFsLnYxLkhpdHMSFQoNaW5kZXhfdmVyc2lvbhgCIAEoCRItCgRtb2RlGAMgASgOMh8uZ3JhZHVzLnJldHJpZXZhbC52MS5TZWFyY2hNb2RlEhAKCHJlcmFua2VkGAQgASgIIkIKDEZldGNoUmVxdWVzdBILCgNpZHMYASADKAkSDAoEcGFydBgCIAEoDRIXCg9wYXJ0X2NoYXJhY3RlcnMYAyABKA0idwoIRG9jdW1lbnQSCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSDAoEdGV4dBgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkSDAoEcGFydBgFIAEoDRINCgVwYXJ0cxgGIAEoDRISCgpjaGFyYWN0ZXJzGAcgASgEIlYKDUZldGNoUmVzcG9uc2USMAoJZG9jdW1lbnRzGAEgAygLMh0uZ3JhZHVzLnJldHJpZXZhbC52MS5Eb2N1bWVudBITCgttaXNzaW5nX2lkcxgCIAMoCSIRCg9EZXNjcmliZVJlcXVlc3QixAIKEERlc2NyaWJlUmVzcG9uc2USEQoJZG9jdW1lbnRzGAEgASgEEg0KBXRlcm1zGAIgASgEEhUKDWluZGV4X3ZlcnNpb24YAyABKAkSEAoIYW5hbHl6ZXIYBCABKAkSCgoCazEYBSABKAESCQoBYhgGIAEoARITCgtjb3JwdXNfcGF0aBgHIAEoCRIQCghwYXNzYWdlcxgIIAEoBBI1CgxkZWZhdWx0X21vZGUYCSABKA4yHy5ncmFkdXMucmV0cmlldmFsLnYxLlNlYXJjaE1vZGUSFgoOZGVmYXVsdF9yZXJhbmsYCiABKAgSDwoHZW5jb2RlchgLIAEoCRIQCghyZXJhbmtlchgMIAEoCRIPCgdtaXNzaW5nGA0gAygJEg8KB2JhY2tlbmQYDiABKAkSEwoLaW5kZXhfYnl0ZXMYDyABKAQiDwoNUmVsb2FkUmVxdWVzdCJGCg5SZWxvYWRSZXNwb25zZRIZChFvbGRfaW5kZXhfdmVyc2lvbhgBIAEoCRIZChFuZXdfaW5kZXhfdmVyc2lvbhgCIAEoCSpxCgpTZWFyY2hNb2RlEhsKF1NFQVJDSF9NT0RFX1VOU1BFQ0lGSUVEEAASFwoTU0VBUkNIX01PREVfTEVYSUNBTBABEhUKEVNFQVJDSF9NT0RFX0RFTlNFEAISFgoSU0VBUkNIX01PREVfSFlCUklEEANiBnByb3RvMw");
 
 /**
  * @generated from message gradus.retrieval.v1.SearchRequest
  */
 export type SearchRequest = Message<"gradus.retrieval.v1.SearchRequest"> & {
   /**
-   * 1..256 queries, each at most 8 KiB. A query without index terms gets no hits.
+   * 1..256 queries, each at most 8 KiB. A query without index terms gets no lexical hits.
    *
    * @generated from field: repeated string queries = 1;
    */
   queries: string[];
 
   /**
-   * Hits per query, 1..100. 0 means the default, 10.
+   * Hits per query, 1..1000. 0 means the default, 10.
    *
    * @generated from field: uint32 top_k = 2;
    */
   topK: number;
+
+  /**
+   * FAILED_PRECONDITION, with the reason, where the service lacks the weights that the mode needs.
+   *
+   * @generated from field: gradus.retrieval.v1.SearchMode mode = 3;
+   */
+  mode: SearchMode;
+
+  /**
+   * Whether a cross-encoder orders the best candidates anew; the service's default when absent. FAILED_PRECONDITION, with
+   * the reason, when asked for where no cross-encoder is loaded.
+   *
+   * @generated from field: optional bool rerank = 4;
+   */
+  rerank?: boolean | undefined;
+
+  /**
+   * Whether each hit carries the text that was found. Default false.
+   *
+   * @generated from field: bool with_text = 5;
+   */
+  withText: boolean;
 };
 
 /**
@@ -55,16 +77,32 @@ export type Hit = Message<"gradus.retrieval.v1.Hit"> & {
   title: string;
 
   /**
-   * At most 150 characters of the text, cut at a word, never empty unless the text is.
+   * At most 150 characters of the text, cut at a sentence or a word, never empty unless the text is.
    *
    * @generated from field: string preview = 3;
    */
   preview: string;
 
   /**
+   * BM25, inner product, fused reciprocal ranks or the cross-encoder's logit; comparable within one answer only.
+   *
    * @generated from field: double score = 4;
    */
   score: number;
+
+  /**
+   * Id of the page that this chunk was cut from; empty where pages are not chunked.
+   *
+   * @generated from field: string parent_id = 5;
+   */
+  parentId: string;
+
+  /**
+   * The text that was found (a chunk's own, not its page's), at most 100,000 characters; empty unless asked for.
+   *
+   * @generated from field: string text = 6;
+   */
+  text: string;
 };
 
 /**
@@ -105,11 +143,25 @@ export type SearchResponse = Message<"gradus.retrieval.v1.SearchResponse"> & {
   results: Hits[];
 
   /**
-   * SHA-256 of the corpus, lower-case hex.
+   * Names the corpus and how it was indexed: lower-case hex, 64 digits. The same version answers alike.
    *
    * @generated from field: string index_version = 2;
    */
   indexVersion: string;
+
+  /**
+   * What was really done; never UNSPECIFIED.
+   *
+   * @generated from field: gradus.retrieval.v1.SearchMode mode = 3;
+   */
+  mode: SearchMode;
+
+  /**
+   * Whether a cross-encoder set the order.
+   *
+   * @generated from field: bool reranked = 4;
+   */
+  reranked: boolean;
 };
 
 /**
@@ -124,11 +176,25 @@ export const SearchResponseSchema: GenMessage<SearchResponse> = /*@__PURE__*/
  */
 export type FetchRequest = Message<"gradus.retrieval.v1.FetchRequest"> & {
   /**
-   * 1..256 ids.
+   * 1..256 ids, of pages or of chunks.
    *
    * @generated from field: repeated string ids = 1;
    */
   ids: string[];
+
+  /**
+   * Which part of each text, counted from 0.
+   *
+   * @generated from field: uint32 part = 2;
+   */
+  part: number;
+
+  /**
+   * Length of a part in UTF-16 units, 100..1,000,000. 0 means the default, 100,000.
+   *
+   * @generated from field: uint32 part_characters = 3;
+   */
+  partCharacters: number;
 };
 
 /**
@@ -153,9 +219,39 @@ export type Document = Message<"gradus.retrieval.v1.Document"> & {
   title: string;
 
   /**
+   * The part asked for; empty beyond the last one. All parts joined are the whole text.
+   *
    * @generated from field: string text = 3;
    */
   text: string;
+
+  /**
+   * Id of the page that this chunk was cut from; empty for a page.
+   *
+   * @generated from field: string parent_id = 4;
+   */
+  parentId: string;
+
+  /**
+   * The part that this is, from 0.
+   *
+   * @generated from field: uint32 part = 5;
+   */
+  part: number;
+
+  /**
+   * How many there are, at least 1.
+   *
+   * @generated from field: uint32 parts = 6;
+   */
+  parts: number;
+
+  /**
+   * Length of the whole text in UTF-16 units.
+   *
+   * @generated from field: uint64 characters = 7;
+   */
+  characters: bigint;
 };
 
 /**
@@ -209,6 +305,8 @@ export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
  */
 export type DescribeResponse = Message<"gradus.retrieval.v1.DescribeResponse"> & {
   /**
+   * Pages of the corpus.
+   *
    * @generated from field: uint64 documents = 1;
    */
   documents: bigint;
@@ -242,6 +340,60 @@ export type DescribeResponse = Message<"gradus.retrieval.v1.DescribeResponse"> &
    * @generated from field: string corpus_path = 7;
    */
   corpusPath: string;
+
+  /**
+   * What search finds: chunks where pages are chunked, else pages.
+   *
+   * @generated from field: uint64 passages = 8;
+   */
+  passages: bigint;
+
+  /**
+   * What Search does when the request leaves the mode open.
+   *
+   * @generated from field: gradus.retrieval.v1.SearchMode default_mode = 9;
+   */
+  defaultMode: SearchMode;
+
+  /**
+   * @generated from field: bool default_rerank = 10;
+   */
+  defaultRerank: boolean;
+
+  /**
+   * Model of the embeddings; empty when there is none.
+   *
+   * @generated from field: string encoder = 11;
+   */
+  encoder: string;
+
+  /**
+   * The cross-encoder; empty when there is none.
+   *
+   * @generated from field: string reranker = 12;
+   */
+  reranker: string;
+
+  /**
+   * Why a wanted part is missing (weights not found, no vectors in the index), a sentence each; empty when nothing is.
+   *
+   * @generated from field: repeated string missing = 13;
+   */
+  missing: string[];
+
+  /**
+   * "local" or "lancedb".
+   *
+   * @generated from field: string backend = 14;
+   */
+  backend: string;
+
+  /**
+   * Size of the index in bytes, texts included.
+   *
+   * @generated from field: uint64 index_bytes = 15;
+   */
+  indexBytes: bigint;
 };
 
 /**
@@ -250,4 +402,89 @@ export type DescribeResponse = Message<"gradus.retrieval.v1.DescribeResponse"> &
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
   messageDesc(file_gradus_retrieval_v1_retrieval, 8);
+
+/**
+ * @generated from message gradus.retrieval.v1.ReloadRequest
+ */
+export type ReloadRequest = Message<"gradus.retrieval.v1.ReloadRequest"> & {
+};
+
+/**
+ * Describes the message gradus.retrieval.v1.ReloadRequest.
+ * Use `create(ReloadRequestSchema)` to create a new message.
+ */
+export const ReloadRequestSchema: GenMessage<ReloadRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_retrieval_v1_retrieval, 9);
+
+/**
+ * @generated from message gradus.retrieval.v1.ReloadResponse
+ */
+export type ReloadResponse = Message<"gradus.retrieval.v1.ReloadResponse"> & {
+  /**
+   * @generated from field: string old_index_version = 1;
+   */
+  oldIndexVersion: string;
+
+  /**
+   * Equal to the old one when nothing has changed.
+   *
+   * @generated from field: string new_index_version = 2;
+   */
+  newIndexVersion: string;
+};
+
+/**
+ * Describes the message gradus.retrieval.v1.ReloadResponse.
+ * Use `create(ReloadResponseSchema)` to create a new message.
+ */
+export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_retrieval_v1_retrieval, 10);
+
+/**
+ * How hits are found.
+ *
+ * @generated from enum gradus.retrieval.v1.SearchMode
+ */
+export const SearchMode = {
+  /**
+   * As the service is set up: Describe tells which.
+   *
+   * @generated from enum value: SEARCH_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * BM25 over words.
+   *
+   * @generated from enum value: SEARCH_MODE_LEXICAL = 1;
+   */
+  LEXICAL: 1,
+
+  /**
+   * Inner product of sentence embeddings.
+   *
+   * @generated from enum value: SEARCH_MODE_DENSE = 2;
+   */
+  DENSE: 2,
+
+  /**
+   * Both, joined by reciprocal rank fusion.
+   *
+   * @generated from enum value: SEARCH_MODE_HYBRID = 3;
+   */
+  HYBRID: 3,
+} as const;
+
+/**
+ * How hits are found.
+ *
+ * @generated from enum gradus.retrieval.v1.SearchMode
+ */
+export type SearchMode = (typeof SearchMode)[keyof typeof SearchMode] | UnknownEnum;
+
+/**
+ * Describes the enum gradus.retrieval.v1.SearchMode.
+ */
+export const SearchModeSchema: GenEnum<SearchMode> = /*@__PURE__*/
+  enumDesc(file_gradus_retrieval_v1_retrieval, 0);
 

@@ -4,17 +4,17 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { DescribeRequestSchema, DescribeResponseSchema, FetchRequestSchema, FetchResponseSchema, SearchRequestSchema, SearchResponseSchema } from "./retrieval_pb.ts";
+import type { DescribeRequestSchema, DescribeResponseSchema, FetchRequestSchema, FetchResponseSchema, ReloadRequestSchema, ReloadResponseSchema, SearchRequestSchema, SearchResponseSchema } from "./retrieval_pb.ts";
 import { file_gradus_retrieval_v1_retrieval } from "./retrieval_pb.ts";
 
 /**
  * Describes the file gradus/retrieval/v1/retrieval_service.proto.
  */
 export const file_gradus_retrieval_v1_retrieval_service: GenFile = /*@__PURE__*/
-  fileDesc("CitncmFkdXMvcmV0cmlldmFsL3YxL3JldHJpZXZhbF9zZXJ2aWNlLnByb3RvEhNncmFkdXMucmV0cmlldmFsLnYxMo4CChBSZXRyaWV2YWxTZXJ2aWNlElEKBlNlYXJjaBIiLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVxdWVzdBojLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVzcG9uc2USTgoFRmV0Y2gSIS5ncmFkdXMucmV0cmlldmFsLnYxLkZldGNoUmVxdWVzdBoiLmdyYWR1cy5yZXRyaWV2YWwudjEuRmV0Y2hSZXNwb25zZRJXCghEZXNjcmliZRIkLmdyYWR1cy5yZXRyaWV2YWwudjEuRGVzY3JpYmVSZXF1ZXN0GiUuZ3JhZHVzLnJldHJpZXZhbC52MS5EZXNjcmliZVJlc3BvbnNlYgZwcm90bzM", [file_gradus_retrieval_v1_retrieval]);
+  fileDesc("CitncmFkdXMvcmV0cmlldmFsL3YxL3JldHJpZXZhbF9zZXJ2aWNlLnByb3RvEhNncmFkdXMucmV0cmlldmFsLnYxMuECChBSZXRyaWV2YWxTZXJ2aWNlElEKBlNlYXJjaBIiLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVxdWVzdBojLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVzcG9uc2USTgoFRmV0Y2gSIS5ncmFkdXMucmV0cmlldmFsLnYxLkZldGNoUmVxdWVzdBoiLmdyYWR1cy5yZXRyaWV2YWwudjEuRmV0Y2hSZXNwb25zZRJXCghEZXNjcmliZRIkLmdyYWR1cy5yZXRyaWV2YWwudjEuRGVzY3JpYmVSZXF1ZXN0GiUuZ3JhZHVzLnJldHJpZXZhbC52MS5EZXNjcmliZVJlc3BvbnNlElEKBlJlbG9hZBIiLmdyYWR1cy5yZXRyaWV2YWwudjEuUmVsb2FkUmVxdWVzdBojLmdyYWR1cy5yZXRyaWV2YWwudjEuUmVsb2FkUmVzcG9uc2ViBnByb3RvMw", [file_gradus_retrieval_v1_retrieval]);
 
 /**
- * Search over one immutable corpus.
+ * Search over one immutable corpus. A full queue answers RESOURCE_EXHAUSTED with the time to wait.
  *
  * @generated from service gradus.retrieval.v1.RetrievalService
  */
@@ -42,6 +42,16 @@ export const RetrievalService: GenService<{
     methodKind: "unary";
     input: typeof DescribeRequestSchema;
     output: typeof DescribeResponseSchema;
+  },
+  /**
+   * Reads the index that the config names again and swaps it in when it is ready; calls under way end on the old one.
+   *
+   * @generated from rpc gradus.retrieval.v1.RetrievalService.Reload
+   */
+  reload: {
+    methodKind: "unary";
+    input: typeof ReloadRequestSchema;
+    output: typeof ReloadResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gradus_retrieval_v1_retrieval_service, 0);

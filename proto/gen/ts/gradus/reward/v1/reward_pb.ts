@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gradus/reward/v1/reward.proto.
  */
 export const file_gradus_reward_v1_reward: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcmV3YXJkL3YxL3Jld2FyZC5wcm90bxIQZ3JhZHVzLnJld2FyZC52MSLAAQoEVHVybhIMCgR0ZXh0GAEgASgJEi8KCXRvb2xfY2FsbBgCIAEoCzIaLmdyYWR1cy5yZXdhcmQudjEuVG9vbENhbGxIABIqCgZhbnN3ZXIYAyABKAsyGC5ncmFkdXMucmV3YXJkLnYxLkFuc3dlckgAEjAKCXZpb2xhdGlvbhgEIAEoCzIbLmdyYWR1cy5yZXdhcmQudjEuVmlvbGF0aW9uSAASEQoJdHJ1bmNhdGVkGAUgASgIQggKBmFjdGlvbiI6CghUb29sQ2FsbBIMCgRuYW1lGAEgASgJEhEKCXN1Y2NlZWRlZBgCIAEoCBINCgVlcnJvchgDIAEoCSIWCgZBbnN3ZXISDAoEdGV4dBgBIAEoCSIZCglWaW9sYXRpb24SDAoEY29kZRgBIAEoCSKBAQoJU2NvcmVJdGVtEgoKAmlkGAEgASgJEg8KB2Fuc3dlcnMYAiADKAkSJQoFdHVybnMYAyADKAsyFi5ncmFkdXMucmV3YXJkLnYxLlR1cm4SMAoHcmV3YXJkcxgEIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodCI6CgxTY29yZVJlcXVlc3QSKgoFaXRlbXMYASADKAsyGy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlSXRlbSKSAQoFU2NvcmUSCgoCaWQYASABKAkSDQoFdG90YWwYAiABKAESOwoKY29tcG9uZW50cxgDIAMoCzInLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuQ29tcG9uZW50c0VudHJ5GjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIjgKDVNjb3JlUmVzcG9uc2USJwoGc2NvcmVzGAEgAygLMhcuZ3JhZHVzLnJld2FyZC52MS5TY29yZSIRCg9EZXNjcmliZVJlcXVlc3QiIwoQRGVzY3JpYmVSZXNwb25zZRIPCgdzY29yZXJzGAEgAygJYgZwcm90bzM", [file_gradus_rollout_v1_task]);
+  fileDesc("Ch1ncmFkdXMvcmV3YXJkL3YxL3Jld2FyZC5wcm90bxIQZ3JhZHVzLnJld2FyZC52MSLAAQoEVHVybhIMCgR0ZXh0GAEgASgJEi8KCXRvb2xfY2FsbBgCIAEoCzIaLmdyYWR1cy5yZXdhcmQudjEuVG9vbENhbGxIABIqCgZhbnN3ZXIYAyABKAsyGC5ncmFkdXMucmV3YXJkLnYxLkFuc3dlckgAEjAKCXZpb2xhdGlvbhgEIAEoCzIbLmdyYWR1cy5yZXdhcmQudjEuVmlvbGF0aW9uSAASEQoJdHJ1bmNhdGVkGAUgASgIQggKBmFjdGlvbiJPCghUb29sQ2FsbBIMCgRuYW1lGAEgASgJEhEKCXN1Y2NlZWRlZBgCIAEoCBINCgVlcnJvchgDIAEoCRITCgtwYWdlX3RpdGxlcxgEIAMoCSIWCgZBbnN3ZXISDAoEdGV4dBgBIAEoCSIZCglWaW9sYXRpb24SDAoEY29kZRgBIAEoCSKNAgoJU2NvcmVJdGVtEgoKAmlkGAEgASgJEg8KB2Fuc3dlcnMYAiADKAkSJQoFdHVybnMYAyADKAsyFi5ncmFkdXMucmV3YXJkLnYxLlR1cm4SMAoHcmV3YXJkcxgEIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIWCg5zdXBwb3J0X3RpdGxlcxgFIAMoCRItCgZ0b2tlbnMYBiABKAsyHS5ncmFkdXMucmV3YXJkLnYxLlRva2VuQ291bnRzEhAKCHF1ZXN0aW9uGAcgASgJEjEKBmp1ZGdlZBgIIAMoCzIhLmdyYWR1cy5yZXdhcmQudjEuSnVkZ2VkQ29tcG9uZW50IkEKC1Rva2VuQ291bnRzEg4KBnByb21wdBgBIAEoDRINCgVtb2RlbBgCIAEoDRITCgtlbnZpcm9ubWVudBgDIAEoDSKeAQoPSnVkZ2VkQ29tcG9uZW50EgwKBG5hbWUYASABKAkSDQoFanVkZ2UYAiABKAkSDgoGd2VpZ2h0GAMgASgBEigKBWdyYWRlGAQgASgLMhcuZ3JhZHVzLnJld2FyZC52MS5HcmFkZUgAEioKBnJ1YnJpYxgFIAEoCzIYLmdyYWR1cy5yZXdhcmQudjEuUnVicmljSABCCAoGbWV0aG9kIh4KBUdyYWRlEhUKDW5vdF9hdHRlbXB0ZWQYASABKAEiNwoGUnVicmljEi0KCGNyaXRlcmlhGAEgAygLMhsuZ3JhZHVzLnJld2FyZC52MS5Dcml0ZXJpb24iPgoJQ3JpdGVyaW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGd2VpZ2h0GAMgASgBIjoKDFNjb3JlUmVxdWVzdBIqCgVpdGVtcxgBIAMoCzIbLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVJdGVtIoMDCgVTY29yZRIKCgJpZBgBIAEoCRINCgV0b3RhbBgCIAEoARI7Cgpjb21wb25lbnRzGAMgAygLMicuZ3JhZHVzLnJld2FyZC52MS5TY29yZS5Db21wb25lbnRzRW50cnkSMwoGYWJzZW50GAQgAygLMiMuZ3JhZHVzLnJld2FyZC52MS5TY29yZS5BYnNlbnRFbnRyeRI7CgpqdWRnZW1lbnRzGAUgAygLMicuZ3JhZHVzLnJld2FyZC52MS5TY29yZS5KdWRnZW1lbnRzRW50cnkaMQoPQ29tcG9uZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaLQoLQWJzZW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpOCg9KdWRnZW1lbnRzRW50cnkSCwoDa2V5GAEgASgJEioKBXZhbHVlGAIgASgLMhsuZ3JhZHVzLnJld2FyZC52MS5KdWRnZW1lbnQ6AjgBIqoBCglKdWRnZW1lbnQSEAoIcmVwbHlfaWQYASABKAkSDgoGc291cmNlGAIgASgJEg0KBWdyYWRlGAMgASgJEjsKCGNyaXRlcmlhGAQgAygLMikuZ3JhZHVzLnJld2FyZC52MS5KdWRnZW1lbnQuQ3JpdGVyaWFFbnRyeRovCg1Dcml0ZXJpYUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiOAoNU2NvcmVSZXNwb25zZRInCgZzY29yZXMYASADKAsyFy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlIhEKD0Rlc2NyaWJlUmVxdWVzdCJRChBEZXNjcmliZVJlc3BvbnNlEg8KB3Njb3JlcnMYASADKAkSLAoGanVkZ2VzGAIgAygLMhwuZ3JhZHVzLnJld2FyZC52MS5KdWRnZVN0YXRlIv4BCgpKdWRnZVN0YXRlEgwKBG5hbWUYASABKAkSDQoFbW9kZWwYAiABKAkSDwoHY2lyY3VpdBgDIAEoCRIVCg1ydW5uaW5nX2NhbGxzGAQgASgNEg8KB3dhaXRpbmcYBSABKA0SDQoFY2FsbHMYBiABKAQSDwoHcmV0cmllcxgHIAEoBBIUCgxyZXRyeV9idWRnZXQYCCABKAESEgoKY2FjaGVfaGl0cxgJIAEoBBIQCghhYnNlbmNlcxgKIAEoBBIVCg1wcm9tcHRfdG9rZW5zGAsgASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGAwgASgEEgwKBGNvc3QYDSABKAFiBnByb3RvMw", [file_gradus_rollout_v1_task]);
 
 /**
  * One model turn as the environment understood it.
@@ -87,6 +87,13 @@ export type ToolCall = Message<"gradus.reward.v1.ToolCall"> & {
    * @generated from field: string error = 3;
    */
   error: string;
+
+  /**
+   * Titles of what the call brought: the hits of a search, or the page that was fetched. Empty on failure.
+   *
+   * @generated from field: repeated string page_titles = 4;
+   */
+  pageTitles: string[];
 };
 
 /**
@@ -144,7 +151,7 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
   id: string;
 
   /**
-   * The answer and its aliases; never empty, none normalises to nothing.
+   * The answer and its aliases; never empty, and each is one that the weighted scorers can read.
    *
    * @generated from field: repeated string answers = 2;
    */
@@ -159,6 +166,34 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
    * @generated from field: repeated gradus.rollout.v1.RewardWeight rewards = 4;
    */
   rewards: RewardWeight[];
+
+  /**
+   * Titles of the pages that hold the facts; only retrieval rewards need them.
+   *
+   * @generated from field: repeated string support_titles = 5;
+   */
+  supportTitles: string[];
+
+  /**
+   * Absent when nobody counted; only length rewards need it.
+   *
+   * @generated from field: gradus.reward.v1.TokenCounts tokens = 6;
+   */
+  tokens?: TokenCounts | undefined;
+
+  /**
+   * What was asked. Needed by judged components, else it may be empty.
+   *
+   * @generated from field: string question = 7;
+   */
+  question: string;
+
+  /**
+   * Components that a judge gives; at most 8.
+   *
+   * @generated from field: repeated gradus.reward.v1.JudgedComponent judged = 8;
+   */
+  judged: JudgedComponent[];
 };
 
 /**
@@ -167,6 +202,163 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
  */
 export const ScoreItemSchema: GenMessage<ScoreItem> = /*@__PURE__*/
   messageDesc(file_gradus_reward_v1_reward, 4);
+
+/**
+ * Tokens of the whole sequence by who wrote them.
+ *
+ * @generated from message gradus.reward.v1.TokenCounts
+ */
+export type TokenCounts = Message<"gradus.reward.v1.TokenCounts"> & {
+  /**
+   * @generated from field: uint32 prompt = 1;
+   */
+  prompt: number;
+
+  /**
+   * @generated from field: uint32 model = 2;
+   */
+  model: number;
+
+  /**
+   * @generated from field: uint32 environment = 3;
+   */
+  environment: number;
+};
+
+/**
+ * Describes the message gradus.reward.v1.TokenCounts.
+ * Use `create(TokenCountsSchema)` to create a new message.
+ */
+export const TokenCountsSchema: GenMessage<TokenCounts> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 5);
+
+/**
+ * A component that a judge gives, beside those of the scorers.
+ *
+ * @generated from message gradus.reward.v1.JudgedComponent
+ */
+export type JudgedComponent = Message<"gradus.reward.v1.JudgedComponent"> & {
+  /**
+   * Its name among the components; none of the scorers', each only once. Lower case, digits and _, at most 64.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Name of a judge in the service's config.
+   *
+   * @generated from field: string judge = 2;
+   */
+  judge: string;
+
+  /**
+   * Finite, >= 0. The total is NaN when a component with a weight above 0 is absent.
+   *
+   * @generated from field: double weight = 3;
+   */
+  weight: number;
+
+  /**
+   * @generated from oneof gradus.reward.v1.JudgedComponent.method
+   */
+  method: {
+    /**
+     * @generated from field: gradus.reward.v1.Grade grade = 4;
+     */
+    value: Grade;
+    case: "grade";
+  } | {
+    /**
+     * @generated from field: gradus.reward.v1.Rubric rubric = 5;
+     */
+    value: Rubric;
+    case: "rubric";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message gradus.reward.v1.JudgedComponent.
+ * Use `create(JudgedComponentSchema)` to create a new message.
+ */
+export const JudgedComponentSchema: GenMessage<JudgedComponent> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 6);
+
+/**
+ * SimpleQA's three grades: correct 1, incorrect 0, not attempted `not_attempted`. An episode without an answer is not
+ * attempted, and the judge is not asked.
+ *
+ * @generated from message gradus.reward.v1.Grade
+ */
+export type Grade = Message<"gradus.reward.v1.Grade"> & {
+  /**
+   * 0..1.
+   *
+   * @generated from field: double not_attempted = 1;
+   */
+  notAttempted: number;
+};
+
+/**
+ * Describes the message gradus.reward.v1.Grade.
+ * Use `create(GradeSchema)` to create a new message.
+ */
+export const GradeSchema: GenMessage<Grade> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 7);
+
+/**
+ * Weighted mean of the criteria, each 0..1. An episode without an answer scores 0, and the judge is not asked.
+ *
+ * @generated from message gradus.reward.v1.Rubric
+ */
+export type Rubric = Message<"gradus.reward.v1.Rubric"> & {
+  /**
+   * 1..16 criteria.
+   *
+   * @generated from field: repeated gradus.reward.v1.Criterion criteria = 1;
+   */
+  criteria: Criterion[];
+};
+
+/**
+ * Describes the message gradus.reward.v1.Rubric.
+ * Use `create(RubricSchema)` to create a new message.
+ */
+export const RubricSchema: GenMessage<Rubric> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 8);
+
+/**
+ * @generated from message gradus.reward.v1.Criterion
+ */
+export type Criterion = Message<"gradus.reward.v1.Criterion"> & {
+  /**
+   * Lower case, digits and _, at most 64; each only once.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What deserves 1 and what deserves 0, for the judge; not empty.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * Finite, > 0.
+   *
+   * @generated from field: double weight = 3;
+   */
+  weight: number;
+};
+
+/**
+ * Describes the message gradus.reward.v1.Criterion.
+ * Use `create(CriterionSchema)` to create a new message.
+ */
+export const CriterionSchema: GenMessage<Criterion> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 9);
 
 /**
  * @generated from message gradus.reward.v1.ScoreRequest
@@ -185,7 +377,7 @@ export type ScoreRequest = Message<"gradus.reward.v1.ScoreRequest"> & {
  * Use `create(ScoreRequestSchema)` to create a new message.
  */
 export const ScoreRequestSchema: GenMessage<ScoreRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 5);
+  messageDesc(file_gradus_reward_v1_reward, 10);
 
 /**
  * @generated from message gradus.reward.v1.Score
@@ -197,18 +389,35 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
   id: string;
 
   /**
-   * Sum of weight x component.
+   * Sum of weight x component. NaN when a component that has weight is absent: there is no reward then, and nothing that
+   * could be taken for one.
    *
    * @generated from field: double total = 2;
    */
   total: number;
 
   /**
-   * Every known scorer's value, 0..1, weighted or not.
+   * 0..1, unweighted: exact_match, f1, tool_success, format and xml always, every scorer of the item's rewards, and every
+   * judged component that is there.
    *
    * @generated from field: map<string, double> components = 3;
    */
   components: { [key: string]: number };
+
+  /**
+   * Components that could not be had, by name, each with a reason: unavailable, rate_limited, timeout, circuit_open,
+   * refused, unparsable.
+   *
+   * @generated from field: map<string, string> absent = 4;
+   */
+  absent: { [key: string]: string };
+
+  /**
+   * What lies behind each judged component that is there.
+   *
+   * @generated from field: map<string, gradus.reward.v1.Judgement> judgements = 5;
+   */
+  judgements: { [key: string]: Judgement };
 };
 
 /**
@@ -216,7 +425,49 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
  * Use `create(ScoreSchema)` to create a new message.
  */
 export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 6);
+  messageDesc(file_gradus_reward_v1_reward, 11);
+
+/**
+ * Where a judged number comes from.
+ *
+ * @generated from message gradus.reward.v1.Judgement
+ */
+export type Judgement = Message<"gradus.reward.v1.Judgement"> & {
+  /**
+   * Id that the endpoint gave its reply; empty when the judge did not have to be asked.
+   *
+   * @generated from field: string reply_id = 1;
+   */
+  replyId: string;
+
+  /**
+   * asked, cache (an earlier reply to the same question), shared (a call that was on its way), or rule (not asked).
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * correct, incorrect or not_attempted; empty for a rubric.
+   *
+   * @generated from field: string grade = 3;
+   */
+  grade: string;
+
+  /**
+   * Of a rubric, 0..1 each.
+   *
+   * @generated from field: map<string, double> criteria = 4;
+   */
+  criteria: { [key: string]: number };
+};
+
+/**
+ * Describes the message gradus.reward.v1.Judgement.
+ * Use `create(JudgementSchema)` to create a new message.
+ */
+export const JudgementSchema: GenMessage<Judgement> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 12);
 
 /**
  * @generated from message gradus.reward.v1.ScoreResponse
@@ -235,7 +486,7 @@ export type ScoreResponse = Message<"gradus.reward.v1.ScoreResponse"> & {
  * Use `create(ScoreResponseSchema)` to create a new message.
  */
 export const ScoreResponseSchema: GenMessage<ScoreResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 7);
+  messageDesc(file_gradus_reward_v1_reward, 13);
 
 /**
  * @generated from message gradus.reward.v1.DescribeRequest
@@ -248,7 +499,7 @@ export type DescribeRequest = Message<"gradus.reward.v1.DescribeRequest"> & {
  * Use `create(DescribeRequestSchema)` to create a new message.
  */
 export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 8);
+  messageDesc(file_gradus_reward_v1_reward, 14);
 
 /**
  * @generated from message gradus.reward.v1.DescribeResponse
@@ -258,6 +509,13 @@ export type DescribeResponse = Message<"gradus.reward.v1.DescribeResponse"> & {
    * @generated from field: repeated string scorers = 1;
    */
   scorers: string[];
+
+  /**
+   * In the order of their names.
+   *
+   * @generated from field: repeated gradus.reward.v1.JudgeState judges = 2;
+   */
+  judges: JudgeState[];
 };
 
 /**
@@ -265,5 +523,94 @@ export type DescribeResponse = Message<"gradus.reward.v1.DescribeResponse"> & {
  * Use `create(DescribeResponseSchema)` to create a new message.
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 9);
+  messageDesc(file_gradus_reward_v1_reward, 15);
+
+/**
+ * A judge of the config, and how it fares since the service started.
+ *
+ * @generated from message gradus.reward.v1.JudgeState
+ */
+export type JudgeState = Message<"gradus.reward.v1.JudgeState"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string model = 2;
+   */
+  model: string;
+
+  /**
+   * closed (calls go out), open (none do), half_open (one tries).
+   *
+   * @generated from field: string circuit = 3;
+   */
+  circuit: string;
+
+  /**
+   * @generated from field: uint32 running_calls = 4;
+   */
+  runningCalls: number;
+
+  /**
+   * Of `queue` in the config.
+   *
+   * @generated from field: uint32 waiting = 5;
+   */
+  waiting: number;
+
+  /**
+   * @generated from field: uint64 calls = 6;
+   */
+  calls: bigint;
+
+  /**
+   * @generated from field: uint64 retries = 7;
+   */
+  retries: bigint;
+
+  /**
+   * Retries that the budget would grant now.
+   *
+   * @generated from field: double retry_budget = 8;
+   */
+  retryBudget: number;
+
+  /**
+   * Questions answered without a call.
+   *
+   * @generated from field: uint64 cache_hits = 9;
+   */
+  cacheHits: bigint;
+
+  /**
+   * @generated from field: uint64 absences = 10;
+   */
+  absences: bigint;
+
+  /**
+   * @generated from field: uint64 prompt_tokens = 11;
+   */
+  promptTokens: bigint;
+
+  /**
+   * @generated from field: uint64 completion_tokens = 12;
+   */
+  completionTokens: bigint;
+
+  /**
+   * In the currency of the configured prices; 0 without prices.
+   *
+   * @generated from field: double cost = 13;
+   */
+  cost: number;
+};
+
+/**
+ * Describes the message gradus.reward.v1.JudgeState.
+ * Use `create(JudgeStateSchema)` to create a new message.
+ */
+export const JudgeStateSchema: GenMessage<JudgeState> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 16);
 

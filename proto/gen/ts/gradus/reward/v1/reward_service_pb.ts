@@ -4,6 +4,8 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ScoreGroupRequestSchema, ScoreGroupResponseSchema } from "./group_pb.ts";
+import { file_gradus_reward_v1_group } from "./group_pb.ts";
 import type { DescribeRequestSchema, DescribeResponseSchema, ScoreRequestSchema, ScoreResponseSchema } from "./reward_pb.ts";
 import { file_gradus_reward_v1_reward } from "./reward_pb.ts";
 
@@ -11,7 +13,7 @@ import { file_gradus_reward_v1_reward } from "./reward_pb.ts";
  * Describes the file gradus/reward/v1/reward_service.proto.
  */
 export const file_gradus_reward_v1_reward_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVncmFkdXMvcmV3YXJkL3YxL3Jld2FyZF9zZXJ2aWNlLnByb3RvEhBncmFkdXMucmV3YXJkLnYxMqwBCg1SZXdhcmRTZXJ2aWNlEkgKBVNjb3JlEh4uZ3JhZHVzLnJld2FyZC52MS5TY29yZVJlcXVlc3QaHy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlUmVzcG9uc2USUQoIRGVzY3JpYmUSIS5ncmFkdXMucmV3YXJkLnYxLkRlc2NyaWJlUmVxdWVzdBoiLmdyYWR1cy5yZXdhcmQudjEuRGVzY3JpYmVSZXNwb25zZWIGcHJvdG8z", [file_gradus_reward_v1_reward]);
+  fileDesc("CiVncmFkdXMvcmV3YXJkL3YxL3Jld2FyZF9zZXJ2aWNlLnByb3RvEhBncmFkdXMucmV3YXJkLnYxMoUCCg1SZXdhcmRTZXJ2aWNlEkgKBVNjb3JlEh4uZ3JhZHVzLnJld2FyZC52MS5TY29yZVJlcXVlc3QaHy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlUmVzcG9uc2USVwoKU2NvcmVHcm91cBIjLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVHcm91cFJlcXVlc3QaJC5ncmFkdXMucmV3YXJkLnYxLlNjb3JlR3JvdXBSZXNwb25zZRJRCghEZXNjcmliZRIhLmdyYWR1cy5yZXdhcmQudjEuRGVzY3JpYmVSZXF1ZXN0GiIuZ3JhZHVzLnJld2FyZC52MS5EZXNjcmliZVJlc3BvbnNlYgZwcm90bzM", [file_gradus_reward_v1_group, file_gradus_reward_v1_reward]);
 
 /**
  * Stateless scoring of finished rollouts.
@@ -21,6 +23,8 @@ export const file_gradus_reward_v1_reward_service: GenFile = /*@__PURE__*/
 export const RewardService: GenService<{
   /**
    * INVALID_ARGUMENT names the item and field for an unknown scorer, a bad weight, or an empty gold answer.
+   * RESOURCE_EXHAUSTED when a judge's queue has no room for the whole call. A judge that fails is no error: its component
+   * is absent.
    *
    * @generated from rpc gradus.reward.v1.RewardService.Score
    */
@@ -28,6 +32,16 @@ export const RewardService: GenService<{
     methodKind: "unary";
     input: typeof ScoreRequestSchema;
     output: typeof ScoreResponseSchema;
+  },
+  /**
+   * Scores the samples of one group against each other. Same errors.
+   *
+   * @generated from rpc gradus.reward.v1.RewardService.ScoreGroup
+   */
+  scoreGroup: {
+    methodKind: "unary";
+    input: typeof ScoreGroupRequestSchema;
+    output: typeof ScoreGroupResponseSchema;
   },
   /**
    * @generated from rpc gradus.reward.v1.RewardService.Describe

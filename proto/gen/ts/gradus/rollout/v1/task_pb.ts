@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/task.proto.
  */
 export const file_gradus_rollout_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSJHCghRdWVzdGlvbhIKCgJpZBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoCRIPCgdhbnN3ZXJzGAMgAygJEgwKBGhvcHMYBCABKA0iiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIiwKDFJld2FyZFdlaWdodBIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoASKfAwoLUm9sbG91dFRhc2sSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEAoIZ3JvdXBfaWQYAyABKAkSFAoMc2FtcGxlX2luZGV4GAQgASgNEg0KBXN0YWdlGAUgASgJEisKB3B1cnBvc2UYBiABKA4yGi5ncmFkdXMucm9sbG91dC52MS5QdXJwb3NlEhMKC2Vudmlyb25tZW50GAcgASgJEi0KCHF1ZXN0aW9uGAggASgLMhsuZ3JhZHVzLnJvbGxvdXQudjEuUXVlc3Rpb24SMAoIc2FtcGxpbmcYCSABKAsyHi5ncmFkdXMudHJhamVjdG9yeS52MS5TYW1wbGluZxIwCgZsaW1pdHMYCiABKAsyIC5ncmFkdXMucm9sbG91dC52MS5Sb2xsb3V0TGltaXRzEjAKB3Jld2FyZHMYCyADKAsyHy5ncmFkdXMucm9sbG91dC52MS5SZXdhcmRXZWlnaHQSDwoHYXR0ZW1wdBgMIAEoDRIgChhlbnZpcm9ubWVudF9vcHRpb25zX2pzb24YDSABKAkqRwoHUHVycG9zZRIXChNQVVJQT1NFX1VOU1BFQ0lGSUVEEAASEQoNUFVSUE9TRV9UUkFJThABEhAKDFBVUlBPU0VfRVZBTBACYgZwcm90bzM", [file_gradus_trajectory_v1_trajectory]);
+  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSJfCghRdWVzdGlvbhIKCgJpZBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoCRIPCgdhbnN3ZXJzGAMgAygJEgwKBGhvcHMYBCABKA0SFgoOc3VwcG9ydF90aXRsZXMYBSADKAkiiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIkMKDFJld2FyZFdlaWdodBIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoARIVCg1zZXR0aW5nc19qc29uGAMgASgJIrcDCgtSb2xsb3V0VGFzaxIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRIUCgxzYW1wbGVfaW5kZXgYBCABKA0SDQoFc3RhZ2UYBSABKAkSKwoHcHVycG9zZRgGIAEoDjIaLmdyYWR1cy5yb2xsb3V0LnYxLlB1cnBvc2USEwoLZW52aXJvbm1lbnQYByABKAkSLQoIcXVlc3Rpb24YCCABKAsyGy5ncmFkdXMucm9sbG91dC52MS5RdWVzdGlvbhIwCghzYW1wbGluZxgJIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEjAKBmxpbWl0cxgKIAEoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRMaW1pdHMSMAoHcmV3YXJkcxgLIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIPCgdhdHRlbXB0GAwgASgNEiAKGGVudmlyb25tZW50X29wdGlvbnNfanNvbhgNIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgOIAEoBCpHCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESEAoMUFVSUE9TRV9FVkFMEAJiBnByb3RvMw", [file_gradus_trajectory_v1_trajectory]);
 
 /**
  * One row of the data set.
@@ -47,6 +47,13 @@ export type Question = Message<"gradus.rollout.v1.Question"> & {
    * @generated from field: uint32 hops = 4;
    */
   hops: number;
+
+  /**
+   * Titles of the pages that hold the facts, for retrieval rewards; empty when unknown. Never shown to the policy.
+   *
+   * @generated from field: repeated string support_titles = 5;
+   */
+  supportTitles: string[];
 };
 
 /**
@@ -104,7 +111,7 @@ export const RolloutLimitsSchema: GenMessage<RolloutLimits> = /*@__PURE__*/
  */
 export type RewardWeight = Message<"gradus.rollout.v1.RewardWeight"> & {
   /**
-   * Name of a scorer of the reward service: exact_match, f1, tool_success, format, xml.
+   * Name of a scorer of the reward service (docs/rewards.md), for example exact_match.
    *
    * @generated from field: string name = 1;
    */
@@ -116,6 +123,13 @@ export type RewardWeight = Message<"gradus.rollout.v1.RewardWeight"> & {
    * @generated from field: double weight = 2;
    */
   weight: number;
+
+  /**
+   * Settings of the scorer as one JSON object, checked against its own schema. Empty: the defaults. At most 4096 characters.
+   *
+   * @generated from field: string settings_json = 3;
+   */
+  settingsJson: string;
 };
 
 /**
@@ -207,6 +221,13 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
    * @generated from field: string environment_options_json = 13;
    */
   environmentOptionsJson: string;
+
+  /**
+   * The policy's version when the task was published: no older one writes for it.
+   *
+   * @generated from field: uint64 policy_version = 14;
+   */
+  policyVersion: bigint;
 };
 
 /**

@@ -1,0 +1,19 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { SearchRequestSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
+import { encodeGrpcCall } from './grpc-connection.ts';
+import { encodeHttpCall } from './http-connection.ts';
+import type { GeneratorPlan } from './generator-plan.ts';
+
+/** The bytes of a call that searches one query as the server does by default: our gRPC, or Search-R1's `POST /retrieve`. */
+export function encodeCall(
+  { face, address, topK, timeoutMs }: Pick<GeneratorPlan, 'face' | 'address' | 'topK' | 'timeoutMs'>,
+  query: string,
+): Buffer {
+  if (face === 'http') {
+    return encodeHttpCall('/retrieve', address, JSON.stringify({ queries: [query], topk: topK, return_scores: true }));
+  }
+  const request = create(SearchRequestSchema, { queries: [query], topK });
+  const path = `/${RetrievalService.typeName}/${RetrievalService.method.search.name}`;
+  return encodeGrpcCall(path, address, Math.ceil(timeoutMs / 1000), toBinary(SearchRequestSchema, request));
+}

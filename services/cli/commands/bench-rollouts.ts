@@ -1,0 +1,130 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import { CancelledError } from '#shared/errors.ts';
+import { readMusique } from '#shared/musique/read-musique.ts';
+import { toQuestion } from '#shared/musique/to-question.ts';
+import { connectNats, type Nats } from '#shared/nats/connect.ts';
+import { ensureStreams, streams, workerConsumers } from '#shared/nats/streams.ts';
+import { createLogger } from '#shared/telemetry/logging.ts';
+import { benchRecipe, parseBenchOptions, type BenchOptions } from '../bench/bench-options.ts';
+import { buildBenchReport, formatBenchReport, type BenchReport } from '../bench/bench-report.ts';
+import { createBenchTasks } from '../bench/bench-tasks.ts';
+import { playRollouts } from '../bench/play-rollouts.ts';
+import { createUsageSampler, readBusySeconds } from '../bench/process-usage.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { startFleet, type Fleet } from '../fleet/start-fleet.ts';
+import { repositoryRoot } from '../repository.ts';
+import { prepareInputs } from '../run/prepare-inputs.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { fleetEvents } from './fleet-events.ts';
+import { watchInterrupts } from './interrupts.ts';
+
+export interface BenchRolloutsOptions extends BenchOptions {
+  readonly home: string;
+  /** Keep streams and logs. */
+  readonly keep: boolean;
+  readonly json: boolean;
+}
+
+const runId = 'bench';
+const stopGraceMs = 15_000;
+const silenceMs = 120_000;
+const sampleMs = 250;
+
+/** Rollouts through the whole path with a scripted policy and without a trainer, in a fleet of its own. */
+export async function benchRolloutsCommand(given: BenchRolloutsOptions, terminal: Terminal): Promise<number> {
+  const options = parseBenchOptions(given);
+  const home = resolve(given.home);
+  await mkdir(home, { recursive: true });
+  const directory = await mkdtemp(join(home, 'bench-'));
+  const interrupts = watchInterrupts();
+  const stop = new AbortController();
+  interrupts.onFirst(() => stop.abort(new CancelledError('cancelled', 'the bench was stopped')));
+  let fleet: Fleet | undefined;
+  try {
+    const recipe = benchRecipe(options, join(repositoryRoot, 'policies/nano'));
+    const paths = await prepareInputs({ recipe, file: join(directory, 'bench.yaml') }, directory);
+    fleet = await startFleet({
+      inputs: { recipe, paths },
+      recipePath: 'gradus bench rollouts',
+      owner: 'run',
+      training: false,
+      home: directory,
+      logs: join(directory, 'logs'),
+      signal: stop.signal,
+      events: fleetEvents(terminal),
+    });
+    const signal = AbortSignal.any([stop.signal, fleet.failed]);
+    const questions: Question[] = [];
+    for await (const row of readMusique(paths.train)) questions.push(toQuestion(row));
+    const report = await measure(fleet, options, createBenchTasks(recipe, runId, questions), signal, terminal);
+    terminal.status('');
+    terminal.out(given.json ? JSON.stringify(report) : formatBenchReport(report));
+    return report.lost === 0 && report.duplicated === 0 ? exitCodes.ok : exitCodes.runFailed;
+  } finally {
+    terminal.status('');
+    await fleet?.stop(stopGraceMs);
+    interrupts.release();
+    if (given.keep) terminal.err(`streams and logs are in ${directory}`);
+    else await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function measure(
+  fleet: Fleet,
+  options: BenchOptions,
+  taskAt: ReturnType<typeof createBenchTasks>,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<BenchReport> {
+  const log = createLogger({ service: 'bench', level: 'error' });
+  const nats = await connectNats({ url: fleet.file.natsUrl, name: 'bench', log, signal });
+  try {
+    await ensureStreams(nats);
+    const maxOpen = 2 * options.workers * options.concurrency;
+    const play = { nats, runId, taskAt, maxOpen, silenceMs, signal };
+    if (options.warmUp > 0) await playRollouts({ ...play, from: 0, count: options.warmUp, onResult: () => {} });
+
+    const handedOutBefore = await tasksHandedOut(nats);
+    const sampler = createUsageSampler([...fleet.file.services, { label: 'bench', pid: process.pid }]);
+    const busyBefore = readBusySeconds();
+    const progress = startProgress(terminal, options.rollouts, sampler.sample);
+    let played;
+    try {
+      const { rollouts: count, warmUp: from } = options;
+      played = await playRollouts({ ...play, from, count, onResult: progress.answered });
+    } finally {
+      progress.end();
+    }
+    return buildBenchReport(options, {
+      seconds: played.seconds,
+      counts: played.tally.counts(),
+      overheadMsPerTurn: played.tally.overheadMsPerTurn(),
+      redelivered: (await tasksHandedOut(nats)) - handedOutBefore - options.rollouts,
+      processes: sampler.result(),
+      busySeconds: readBusySeconds() - busyBefore,
+    });
+  } finally {
+    await nats.close();
+  }
+}
+
+/** Deliveries of tasks to workers so far, repeated ones included. */
+async function tasksHandedOut(nats: Nats): Promise<number> {
+  return (await nats.jsm.consumers.info(streams.tasks, workerConsumers.train)).delivered.consumer_seq;
+}
+
+function startProgress(terminal: Terminal, total: number, sample: () => void) {
+  let answered = 0;
+  let shown = { atMs: performance.now(), answered: 0 };
+  const timer = setInterval(() => {
+    sample();
+    const atMs = performance.now();
+    const rate = ((answered - shown.answered) * 1000) / Math.max(1, atMs - shown.atMs);
+    terminal.status(`${answered}/${total} rollouts, ${rate.toFixed(0)}/s`);
+    // Over some seconds: a rate over one sample jumps.
+    if (atMs - shown.atMs > 5_000) shown = { atMs, answered };
+  }, sampleMs);
+  return { answered: (count: number) => void (answered = count), end: () => clearInterval(timer) };
+}

@@ -1,0 +1,33 @@
+import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { createGrpcClient } from '#shared/grpc/client.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+export interface IndexReloadOptions {
+  readonly json: boolean;
+}
+
+/** Indexes of millions of passages take a while to read. */
+const timeoutMs = 600_000;
+
+/** Tells a running retrieval service to read its index anew; what it answers meanwhile comes from the old one. */
+export async function indexReloadCommand(
+  address: string,
+  { json }: IndexReloadOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const client = createGrpcClient(RetrievalService, address, { timeoutMs });
+  try {
+    await client.ready({ timeoutMs: 5_000 });
+    const { oldIndexVersion, newIndexVersion } = await client.reload({});
+    const swapped = oldIndexVersion !== newIndexVersion;
+    if (json) terminal.out(JSON.stringify({ swapped, oldIndexVersion, newIndexVersion }));
+    else
+      terminal.out(
+        swapped ? `serves ${newIndexVersion} now, before ${oldIndexVersion}` : `unchanged: ${newIndexVersion}`,
+      );
+    return exitCodes.ok;
+  } finally {
+    client.close();
+  }
+}

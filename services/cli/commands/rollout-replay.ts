@@ -1,0 +1,184 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
+import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { CancelledError, TerminalError, errorFrom } from '#shared/errors.ts';
+import { decodeMessage } from '#shared/nats/messages.ts';
+import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { rerootPaths } from '#shared/recipe/reroot.ts';
+import { compareTrajectories } from '#shared/trajectory/compare-trajectories.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { readFleetFile } from '../fleet/fleet-file.ts';
+import type { FleetFile } from '../fleet/fleet-file.ts';
+import { playAgain } from '../replay/play-again.ts';
+import { findWeights, newestWeights, readLedgerEntries, weightsHistory } from '../replay/recorded-weights.ts';
+import type { Weights, WeightsHistory } from '../replay/recorded-weights.ts';
+import { startReplayFleet } from '../replay/replay-fleet.ts';
+import { renderReplay, replayJson, verdictOf } from '../replay/replay-report.ts';
+import type { ReplayOutcome } from '../replay/replay-report.ts';
+import { missingModelFiles } from '../run/prepare-inputs.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { findResult, lastRollout, readTrajectory } from '../transcript/find-rollout.ts';
+import { withStreams } from '../transcript/with-streams.ts';
+import { keyOf } from './drive-run.ts';
+import { watchInterrupts } from './interrupts.ts';
+
+export interface RolloutReplayOptions {
+  readonly home: string;
+  readonly run?: string;
+  readonly policy: 'recorded' | 'current';
+  /** Plays with the model in this directory instead. */
+  readonly model?: string;
+  readonly json: boolean;
+}
+
+/** Reading the streams of a large home. */
+const readTimeoutMs = 120_000;
+/** Starting the process, scoring and writing the answer, beside the rollout itself. */
+const playMarginMs = 60_000;
+
+/** Plays a recorded rollout again and compares. Gives 0 when it is the same, 1 when not. Nothing of it is counted. */
+export async function rolloutReplayCommand(
+  id: string | undefined,
+  options: RolloutReplayOptions,
+  terminal: Terminal,
+): Promise<number> {
+  if (id === undefined && options.run === undefined)
+    throw new TerminalError('invalid_argument', 'give the id of a rollout, or --run RUN (its last rollout)');
+  const stopping = new AbortController();
+  const interrupts = watchInterrupts();
+  interrupts.onFirst(() => stopping.abort(new CancelledError('cancelled', 'the replay was stopped')));
+  try {
+    const outcome = await replay(id, options, terminal, stopping.signal);
+    terminal.out(options.json ? replayJson(outcome) : renderReplay(outcome));
+    return verdictOf(outcome) === 'different' ? exitCodes.different : exitCodes.ok;
+  } finally {
+    interrupts.release();
+  }
+}
+
+async function replay(
+  id: string | undefined,
+  options: RolloutReplayOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<ReplayOutcome> {
+  const home = resolve(options.home);
+  const { result, trajectory, history } = await readRecord(home, id, options.run, signal);
+  const rolloutTimeoutMs = recordedTimeoutMs(result, trajectory);
+  const directory = join(home, result.runId);
+  const resolved = await readRecipe(directory, history.directory);
+  const paths = options.model === undefined ? resolved.paths : { ...resolved.paths, model: resolve(options.model) };
+  const lacking = await missingModelFiles(paths.model);
+  if (lacking.length > 0)
+    throw new TerminalError(
+      'not_found',
+      `${paths.model} is no model directory: ${lacking.join(', ')} cannot be read; name the model with --model DIR`,
+    );
+
+  const lent = await usableFleet(home, resolved);
+  const weights = await chooseWeights(options, result, history, directory, lent);
+  const same = options.model === undefined && options.policy === 'recorded';
+  terminal.err(terminal.colours.dim('starting what the replay needs'));
+  const fleet = await startReplayFleet({
+    inputs: { recipe: resolved.recipe, paths },
+    lent,
+    weights,
+    logs: join(directory, 'logs'),
+    signal,
+  });
+  try {
+    checkTokenizer(trajectory, fleet.description);
+    const played = await playAgain({
+      ...fleet,
+      task: trajectory.task,
+      timeoutMs: rolloutTimeoutMs + playMarginMs,
+      signal,
+    });
+    const version = weights?.version ?? fleet.description.version;
+    return {
+      recorded: result,
+      replayed: played.result,
+      policy: { same, version, from: weights === undefined ? 'the running fleet' : (weights.path ?? paths.model) },
+      comparison: compareTrajectories(trajectory, played.trajectory, same ? version : undefined),
+    };
+  } finally {
+    await fleet.stop();
+  }
+}
+
+async function readRecord(
+  home: string,
+  id: string | undefined,
+  run: string | undefined,
+  signal: AbortSignal,
+): Promise<{ result: RolloutResult; trajectory: Trajectory; history: WeightsHistory }> {
+  const reading = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs)]);
+  return await withStreams(home, 'gradus rollout replay', reading, async (nats) => {
+    const result =
+      id === undefined ? await lastRollout(nats, run ?? '', reading) : await findResult(nats, id, run, reading);
+    const trajectory = await readTrajectory(nats, result).catch((thrown: unknown) => {
+      const error = errorFrom(thrown);
+      if (error.code !== 'not_found' || result.trajectorySequence === 0n) throw error;
+      throw new TerminalError(
+        'not_found',
+        `the trajectory of rollout ${result.taskId} is no longer on the stream: its size limit dropped the oldest; a younger rollout can be replayed`,
+        { cause: error },
+      );
+    });
+    return { result, trajectory, history: weightsHistory(await readLedgerEntries(nats, result.runId, reading)) };
+  });
+}
+
+function recordedTimeoutMs(result: RolloutResult, trajectory: Trajectory): number {
+  if (trajectory.task.length === 0)
+    throw new TerminalError(
+      'failed_precondition',
+      `rollout ${result.taskId} was recorded by a version that did not keep its task, so it cannot be played again`,
+    );
+  return decodeMessage(RolloutTaskSchema, trajectory.task).limits?.rolloutTimeoutMs ?? 0;
+}
+
+async function readRecipe(directory: string, recordedDirectory: string): Promise<ResolvedRecipe> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, 'recipe.json'), 'utf8');
+  } catch (cause) {
+    throw new TerminalError('not_found', `${directory} has no recipe.json, so the run's inputs are not known`, {
+      cause,
+    });
+  }
+  const resolved = parseResolvedRecipe(text);
+  return { ...resolved, paths: rerootPaths(resolved.paths, recordedDirectory, directory) };
+}
+
+/** A fleet with another model or corpus is of no use here, and does no harm. */
+async function usableFleet(home: string, resolved: ResolvedRecipe): Promise<FleetFile | undefined> {
+  const fleet = await readFleetFile(home);
+  if (fleet?.key !== keyOf(resolved, resolved.paths.model)) return undefined;
+  return fleet.services.some(({ service }) => service === 'policy') ? fleet : undefined;
+}
+
+/** Undefined: the running fleet's policy, whatever it is. */
+async function chooseWeights(
+  options: RolloutReplayOptions,
+  result: RolloutResult,
+  history: WeightsHistory,
+  directory: string,
+  lent: FleetFile | undefined,
+): Promise<Weights | undefined> {
+  if (options.model !== undefined) return { version: 0n, path: undefined };
+  if (options.policy === 'recorded') return await findWeights(history, directory, result.versions?.first ?? 0n);
+  return lent === undefined ? await newestWeights(history, directory) : undefined;
+}
+
+function checkTokenizer(trajectory: Trajectory, { tokenizerHash }: DescribeResponse): void {
+  if (trajectory.tokenizerHash === tokenizerHash) return;
+  throw new TerminalError(
+    'failed_precondition',
+    `the rollout was recorded with tokenizer ${trajectory.tokenizerHash.slice(0, 12)}, the policy has ${tokenizerHash.slice(0, 12)}; tokens of the two cannot be compared`,
+  );
+}

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { childEnvironment, type Program } from '../fleet/service-programs.ts';
+
+/**
+ * Runs a program in our place: its flags pass through, its standard streams are ours, its exit code too.
+ * Where the platform can, the process is replaced, so that signals and process ids are the program's own.
+ */
+export async function runInPlace(program: Program, flags: readonly string[]): Promise<number> {
+  const args = [...program.args, ...flags];
+  // Unlike a fleet's, this one's GRADUS_* variables are meant for it.
+  const env = { ...process.env, ...program.env };
+  if (process.execve !== undefined && process.platform !== 'win32') {
+    process.execve(program.command, [program.command, ...args], definedOnly(env));
+  }
+  const child = spawn(program.command, args, { stdio: 'inherit', env: childEnvironment(env, {}) });
+  const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
+  process.on('SIGINT', pass);
+  process.on('SIGTERM', pass);
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+}

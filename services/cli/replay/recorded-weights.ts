@@ -1,0 +1,137 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { findMessage } from '#shared/nats/find-message.ts';
+import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
+import { reroot } from '#shared/recipe/reroot.ts';
+
+/** Where the weights of each policy version of a run lay, by what its ledger says. */
+export interface WeightsHistory {
+  /** Where the run lay when it was last begun or resumed; it may have been moved since. */
+  readonly directory: string;
+  /** Directories by version, in the order of versions. Some may be gone: only the newest are kept. */
+  readonly versions: ReadonlyMap<bigint, readonly string[]>;
+  /** Numbers of the model of the recipe, which has no directory here: 0, or above what the fleet had served before. */
+  readonly model: ReadonlySet<bigint>;
+}
+
+export function weightsHistory(entries: Iterable<LedgerEntry>): WeightsHistory {
+  let directory = '';
+  let version = 0n;
+  let branch = 0;
+  const model = new Set([0n]);
+  const versions = new Map<bigint, readonly string[]>();
+  for (const { fact } of entries) {
+    switch (fact.case) {
+      case 'runStarted':
+        directory = fact.value.directory;
+        break;
+      case 'runResumed': {
+        const to = fact.value.directory;
+        if (to === '') break;
+        for (const [known, paths] of versions)
+          versions.set(
+            known,
+            paths.map((path) => reroot(path, directory, to)),
+          );
+        directory = to;
+        break;
+      }
+      case 'stepCommitted':
+        version = fact.value.version;
+        versions.set(
+          version,
+          [fact.value.weightsPath, fact.value.checkpointPath].filter((path) => path !== ''),
+        );
+        break;
+      case 'gateDecided':
+        // A roll-back is a version of its own: the policy that entered the failed stage, kept as the branch's model.
+        if (fact.value.action === 'roll_back') {
+          branch += 1;
+          version += 1n;
+          versions.set(version, [join(directory, 'branches', String(branch), 'model')]);
+        }
+        break;
+      case 'versionsMoved': {
+        const moved = version + fact.value.by;
+        if (model.has(version)) model.add(moved);
+        else versions.set(moved, versions.get(version) ?? []);
+        version = moved;
+        break;
+      }
+      case 'stageEntered':
+      case 'groupOpened':
+      case 'groupClosed':
+      case 'stepFormed':
+      case 'evalFinished':
+      case 'stageFinished':
+      case 'runEnded':
+      case undefined:
+        break;
+    }
+  }
+  return { directory, versions, model };
+}
+
+/** Every fact of a run so far. Throws TerminalError('not_found') when there is none. */
+export async function readLedgerEntries(nats: Nats, runId: string, signal: AbortSignal): Promise<LedgerEntry[]> {
+  const subject = subjects.ledger(runId);
+  const last = await findMessage(nats, streams.ledger, { last_by_subj: subject }, signal);
+  if (last === undefined)
+    throw new TerminalError('not_found', `run ${runId} has no ledger on the streams of this home`);
+  const entries: LedgerEntry[] = [];
+  for await (const message of tailStream(nats, streams.ledger, subject, { signal })) {
+    entries.push(decodeMessage(LedgerEntrySchema, message.data));
+    if (message.sequence >= last.sequence) break;
+  }
+  return entries;
+}
+
+export interface Weights {
+  readonly version: bigint;
+  /** Undefined for the model itself: the engine starts with it. */
+  readonly path: string | undefined;
+}
+
+/** The weights of a version, if they are still kept in `directory`, where the run lies now. */
+export async function findWeights(history: WeightsHistory, directory: string, version: bigint): Promise<Weights> {
+  if (history.model.has(version)) return { version, path: undefined };
+  const path = await keptIn(history, directory, version);
+  if (path !== undefined) return { version, path };
+  const kept = [0n];
+  for (const other of history.versions.keys())
+    if ((await keptIn(history, directory, other)) !== undefined) kept.push(other);
+  const why = history.versions.has(version)
+    ? `the weights of version ${version} are no longer kept in ${directory}`
+    : `the ledger knows no version ${version}`;
+  throw new TerminalError(
+    'not_found',
+    `${why}; versions that are there: ${kept.join(', ')}. Replay a rollout of one of those, or use --policy current or --model DIR`,
+  );
+}
+
+/** The newest version of the run whose weights are there. */
+export async function newestWeights(history: WeightsHistory, directory: string): Promise<Weights> {
+  for (const version of [...history.versions.keys()].toSorted((a, b) => Number(b - a))) {
+    const path = await keptIn(history, directory, version);
+    if (path !== undefined) return { version, path };
+  }
+  return { version: 0n, path: undefined };
+}
+
+async function keptIn(history: WeightsHistory, directory: string, version: bigint): Promise<string | undefined> {
+  for (const recorded of history.versions.get(version) ?? []) {
+    const path = reroot(recorded, history.directory, directory);
+    try {
+      await access(join(path, 'model.safetensors'));
+      return path;
+    } catch {
+      // Removed since: the next place, or none.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,49 @@
+import Table from 'cli-table3';
+import type { PendingWait, WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
+import { formatDuration } from '../terminal/format-duration.ts';
+
+/** Waits that are named one by one under the table; more are counted. */
+const namedWaits = 5;
+
+/** What each worker holds and waits for, and by name what is overdue. */
+export function formatWorkers(workers: readonly WorkerStatus[]): string {
+  const table = new Table({
+    head: ['worker', 'rollouts', 'waits for', 'longest wait', 'overdue'],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'right', 'left', 'left', 'right'],
+  });
+  for (const { workerId, held, limit, waits, overdue } of workers)
+    table.push([workerId, `${held}/${limit}`, countByKind(waits), longest(waits), `${overdue}`]);
+  const late = workers.flatMap(({ workerId, waits }) =>
+    waits.filter(isOverdue).map((wait) => ({ workerId, wait, ms: Number(wait.waitedMs) })),
+  );
+  const named = late
+    .toSorted((a, b) => b.ms - a.ms)
+    .slice(0, namedWaits)
+    .map(({ workerId, wait }) => `overdue: ${describeWait(workerId, wait)}`);
+  const others = workers.reduce((sum, { overdue }) => sum + overdue, 0) - named.length;
+  return [table.toString(), ...named, ...(others > 0 ? [`and ${others} more overdue`] : [])].join('\n');
+}
+
+export function isOverdue({ waitedMs, expectedMs }: PendingWait): boolean {
+  return waitedMs > expectedMs;
+}
+
+function describeWait(workerId: string, wait: PendingWait): string {
+  const detail = wait.detail === '' ? '' : ` (${wait.detail})`;
+  return `${workerId} is in ${wait.what}${detail} of ${wait.taskId.slice(0, 16)} for ${formatDuration(Number(wait.waitedMs))}`;
+}
+
+function countByKind(waits: readonly PendingWait[]): string {
+  const counts = new Map<string, number>();
+  for (const { what } of waits) counts.set(what, (counts.get(what) ?? 0) + 1);
+  return [...counts]
+    .toSorted(([a, many], [b, more]) => more - many || (a < b ? -1 : 1))
+    .map(([what, count]) => `${what} ${count}`)
+    .join(', ');
+}
+
+function longest(waits: readonly PendingWait[]): string {
+  const oldest = waits.toSorted((a, b) => Number(b.waitedMs - a.waitedMs))[0];
+  return oldest === undefined ? '' : `${oldest.what} ${formatDuration(Number(oldest.waitedMs))}`;
+}

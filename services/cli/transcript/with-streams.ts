@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { TerminalError, TransientError } from '#shared/errors.ts';
+import { connectNats } from '#shared/nats/connect.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { createLogger } from '#shared/telemetry/logging.ts';
+import { isDirectory } from '../data/is-directory.ts';
+import { claimHome, readFleetFile, releaseHome } from '../fleet/fleet-file.ts';
+import type { FleetFile } from '../fleet/fleet-file.ts';
+import { startGuardian } from '../fleet/guardian.ts';
+import { startNats } from '../fleet/start-nats.ts';
+
+/**
+ * The streams of a live fleet, or those stored in the home, served by a NATS of our own while we read. `reader` names the
+ * command to whoever finds the home taken meanwhile.
+ */
+export async function withStreams<T>(
+  home: string,
+  reader: string,
+  signal: AbortSignal,
+  use: (nats: Nats) => Promise<T>,
+): Promise<T> {
+  const fleet = await readFleetFile(home);
+  if (fleet !== undefined) {
+    return await withNats(fleet.natsUrl, signal, use);
+  }
+  if (!(await isDirectory(join(home, 'nats')))) {
+    throw new TerminalError('not_found', `${home} holds no streams of past runs; is --home right?`);
+  }
+  // A fleet that started now would open the same store a second time.
+  await claimHome(home, readerFile(home, reader));
+  const guardian = startGuardian();
+  try {
+    const server = await startNats({ home, at: undefined, guardian, signal });
+    try {
+      return await withNats(`nats://${server.addresses.nats ?? ''}`, signal, use);
+    } finally {
+      await server.stop(5_000);
+    }
+  } finally {
+    guardian.release();
+    await releaseHome(home);
+  }
+}
+
+function readerFile(home: string, reader: string): FleetFile {
+  return {
+    format: 1,
+    pid: process.pid,
+    owner: 'reader',
+    recipePath: `'${reader}'`,
+    key: '',
+    paths: { model: '', train: '', held_out: '', corpus: '' },
+    logs: home,
+    natsUrl: '',
+    services: [],
+  };
+}
+
+/** The streams of a server that somebody else runs. */
+export async function withNats<T>(url: string, signal: AbortSignal, use: (nats: Nats) => Promise<T>): Promise<T> {
+  if (url === 'nats://' || url === '') {
+    throw new TransientError(
+      'unavailable',
+      'the streams of this home are just being opened or read; try again in a moment',
+    );
+  }
+  const nats = await connectNats({
+    url,
+    name: 'gradus-cli',
+    log: createLogger({ service: 'gradus', level: 'error' }),
+    signal,
+  });
+  try {
+    return await use(nats);
+  } finally {
+    await nats.close();
+  }
+}

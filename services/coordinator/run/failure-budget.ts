@@ -1,0 +1,75 @@
+import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+import type { StageRecipe } from '#shared/recipe/schema.ts';
+import type { Group, Reception } from './group-collector.ts';
+
+/** What failed in a step, against the shares that the recipe allows. A failure ends the run rather than become a reward (P2). */
+export interface FailureTally {
+  /** What is absent from before a resume is forgiven: the resumed run asks anew. */
+  begin(groups: readonly Group[]): void;
+  result(result: RolloutResult, reception: Reception): void;
+  /** Throws TerminalError('failed_precondition') with the classes that failed most. */
+  check(groups: readonly Group[]): void;
+}
+
+export function createFailureTally(stage: StageRecipe, stageStep: number): FailureTally {
+  const infrastructure = new Map<FailureClass, number>();
+  const data = new Map<FailureClass, number>();
+  let dataFailures = 0;
+  let forgiven = 0;
+  let lastDetail = '';
+
+  function fail(count: number, rollouts: number, kind: 'infrastructure' | 'data'): never {
+    const [key, classes] =
+      kind === 'infrastructure'
+        ? (['max_infrastructure_failures', infrastructure] as const)
+        : (['max_data_failures', data] as const);
+    const limit = stage.groups[key];
+    const top = [...classes]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 3)
+      .map(([failure, times]) => `${nameOf(failure)} ${times}`);
+    const seen = top.length === 0 ? 'no answer came before the deadline of their groups' : top.join(', ');
+    throw new TerminalError(
+      'failed_precondition',
+      `stage ${stage.name}, step ${stageStep + 1}: ${count} of ${rollouts} rollouts failed by ${kind}, more than groups.${key} (${limit}) allows: ${seen}${
+        lastDetail === '' ? '' : ` (last: ${lastDetail})`
+      }; ${kind === 'infrastructure' ? 'mend it' : 'see the rollouts'}, then resume the run`,
+    );
+  }
+
+  return {
+    begin(groups) {
+      forgiven = absences(groups);
+    },
+    result(result, reception) {
+      if (reception === 'failed') {
+        infrastructure.set(result.failure, (infrastructure.get(result.failure) ?? 0) + 1);
+        lastDetail = result.failureDetail.slice(0, 200);
+      }
+      if (reception !== 'counted' || result.failure === FailureClass.UNSPECIFIED) return;
+      data.set(result.failure, (data.get(result.failure) ?? 0) + 1);
+      dataFailures += 1;
+    },
+    check(groups) {
+      const planned = stage.batch.groups * stage.batch.group_size;
+      const rollouts = Math.max(planned, groups.length * stage.batch.group_size);
+      const absent = absences(groups) - forgiven;
+      if (absent > stage.groups.max_infrastructure_failures * rollouts) fail(absent, rollouts, 'infrastructure');
+      if (dataFailures > stage.groups.max_data_failures * rollouts) fail(dataFailures, rollouts, 'data');
+    },
+  };
+}
+
+function absences(groups: readonly Group[]): number {
+  let count = 0;
+  for (const group of groups)
+    for (const sample of group.samples) if (sample.state === 'absent' && !sample.cancelled) count += 1;
+  return count;
+}
+
+function nameOf(failure: FailureClass): string {
+  const [name] = Object.entries(FailureClass).find(([, value]) => value === failure) ?? [`class ${failure}`];
+  return name.toLowerCase();
+}

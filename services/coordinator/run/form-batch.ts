@@ -1,0 +1,68 @@
+import { TerminalError } from '#shared/errors.ts';
+import { nextStageStep } from '../ledger/run-state.ts';
+import type { Gathering } from './gathering.ts';
+import type { RunContext } from './run-context.ts';
+import { rolloutMetrics } from './step-metrics.ts';
+import { isKept } from './training-plan.ts';
+
+/**
+ * Decides the batch of a step from its closed groups. It is in the ledger, with what its rollouts were like, before anything
+ * is trained: sending it again gives the same step. False when no group has anything to learn from.
+ */
+export async function formBatch(context: RunContext, gathering: Gathering): Promise<boolean> {
+  const { groups, plan } = gathering;
+  const { stage, stageStep } = plan;
+  const { state } = context.ledger;
+  if (stageStep !== nextStageStep(state))
+    throw new TerminalError('internal', `batch ${stageStep} is formed when it is the turn of ${nextStageStep(state)}`);
+  const kept = groups.filter((group) => isKept(group.fate)).slice(0, stage.batch.groups);
+  if (kept.length < stage.batch.groups && (stage.batch.on_short === 'error' || kept.length === 0)) {
+    const message = `stage ${stage.name}, step ${stageStep + 1}: ${kept.length} of ${stage.batch.groups} groups can be trained on after ${groups.length} were tried`;
+    if (stage.batch.on_short === 'error') {
+      throw new TerminalError(
+        'failed_precondition',
+        `${message}; rewards do not vary within groups, or too many rollouts failed: raise batch.max_generation_batches, or set batch.on_short to smaller`,
+      );
+    }
+    if (groups.every((group) => group.samples.every((sample) => sample.state === 'absent'))) {
+      throw new TerminalError(
+        'failed_precondition',
+        `${message}: no rollout came back in time; see the workers' logs, then resume`,
+      );
+    }
+    context.log.warn(
+      { stage: stage.name, stageStep, groups: groups.length },
+      'no group had rewards that vary: there is nothing left to learn in this stage',
+    );
+    return false;
+  }
+  const records = state.groups;
+  const samples = kept.flatMap((group) =>
+    (records.get(group.plan.groupId)?.closed?.samples ?? []).filter((sample) => sample.reward !== undefined),
+  );
+  const step = state.step + state.formed.length + 1;
+  const seconds = (context.now() - gathering.startedMs) / 1000;
+  const metrics = { ...metricsOf(gathering), 'time/rollout': seconds };
+  await context.ledger.append({
+    case: 'stepFormed',
+    value: { step: BigInt(step), stage: stage.name, stageStep, samples, metrics },
+  });
+  context.events.phaseEnded('rollout', seconds);
+  return true;
+}
+
+function metricsOf({ groups, plan }: Gathering): Record<string, number> {
+  const closed = groups.flatMap((group) => {
+    if (group.fate === undefined) return [];
+    const results = group.samples.flatMap((sample) => (sample.result === undefined ? [] : [sample.result]));
+    return [
+      {
+        fate: group.fate,
+        durationMs: (group.settledAtMs ?? group.openedAtMs) - group.openedAtMs,
+        size: group.samples.length,
+        results,
+      },
+    ];
+  });
+  return rolloutMetrics(closed, plan.policy.version, plan.stage.algorithm.variance_tolerance);
+}

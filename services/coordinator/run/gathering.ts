@@ -1,0 +1,186 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { GroupClosedSchema, GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { mapConcurrent } from '#shared/async/map-concurrent.ts';
+import type { StageRecipe } from '#shared/recipe/schema.ts';
+import { versionOf } from '../ledger/run-state.ts';
+import { cancelSamples } from './cancel-samples.ts';
+import type { FailureTally } from './failure-budget.ts';
+import { createGroupCollector } from './group-collector.ts';
+import type { CollectorPolicy, Group, GroupCollector, GroupPlan, Reception, Sample } from './group-collector.ts';
+import type { RunContext } from './run-context.ts';
+import type { TaskInit } from '#shared/recipe/build-task.ts';
+
+/** What all gatherings of a run hold together; admission looks at the whole. */
+export interface Load {
+  /** Samples that are published and unanswered. */
+  readonly openSamples: number;
+  /** Groups without a close. */
+  readonly running: number;
+  /** Groups of the stage that are in a batch, or kept for one. */
+  readonly accepted: number;
+  /** Steps of the stage that are committed. */
+  readonly version: number;
+}
+
+/** The groups that a step or an evaluation needs. */
+export interface GatherPlan {
+  readonly stage: StageRecipe;
+  /** Step of the stage. */
+  readonly stageStep: number;
+  readonly purpose: Purpose;
+  /** Empty for training. */
+  readonly evaluation: string;
+  readonly policy: CollectorPolicy;
+  /** Longest time for all groups together; what is missing then is given up (P3). */
+  readonly deadlineMs: number;
+  /** The group of a draw, counted from 0; undefined when there is no such draw. Pure (P8). */
+  planAt(draw: number): GroupPlan | undefined;
+  /** How many groups to open now. */
+  wanted(groups: readonly Group[], load: Load): number;
+  task(group: Group, sample: Sample): TaskInit;
+  close(group: Group): MessageInitShape<typeof GroupClosedSchema> & { readonly fate: GroupFate };
+  /** Rollouts that are in, and expected so far. */
+  progress(groups: readonly Group[]): { readonly done: number; readonly expected: number };
+  /** What failed; throws when a budget is used up. Undefined where none is kept. */
+  readonly failures?: FailureTally | undefined;
+}
+
+/**
+ * The groups of one step or evaluation on their way: opened, published, answered, closed. Whoever owns it feeds results and
+ * calls `tend` after each; it has no loop of its own, so several can be tended side by side.
+ */
+export interface Gathering {
+  readonly plan: GatherPlan;
+  readonly collector: GroupCollector;
+  /** In the order of their draws. */
+  readonly groups: readonly Group[];
+  /** Groups of the ledger whose results have not been read again yet. */
+  readonly restoring: boolean;
+  readonly startedMs: number;
+  accept(result: RolloutResult): Reception;
+  /** Publishes what is due, closes what is settled, opens what is wanted. */
+  tend(load: () => Load, signal: AbortSignal): Promise<void>;
+  /** Everything that was wanted is closed. True only after `tend`. */
+  readonly finished: boolean;
+  /** When `tend` has something to do even without a result. */
+  wakeAtMs(): number;
+  /** Samples that the queue may still hold. */
+  openSamples(): Sample[];
+}
+
+const publishesAtOnce = 64;
+
+/** Takes up the groups that the ledger has already; with such, `restoreGatherings` comes before the first `tend`. */
+export function createGathering(context: RunContext, plan: GatherPlan): Gathering {
+  const collector = createGroupCollector(plan.policy);
+  const kind = plan.purpose === Purpose.EVAL ? 'eval' : 'train';
+  const startedMs = context.now();
+  const endMs = startedMs + plan.deadlineMs;
+  const records = context.ledger.state.groups;
+  let expired = false;
+  let finished = false;
+  let nextDraw = 0;
+  for (; nextDraw < records.size; nextDraw++) {
+    const next = plan.planAt(nextDraw);
+    if (next === undefined || !records.has(next.groupId)) break;
+    collector.add(next, startedMs);
+  }
+  const restoring = nextDraw > 0;
+
+  async function publish(group: Group, samples: readonly Sample[], signal: AbortSignal): Promise<void> {
+    await mapConcurrent(
+      samples,
+      publishesAtOnce,
+      async (sample) => {
+        // The ledger's version was loaded before it got there: an older one may not write for this task.
+        const task = { ...plan.task(group, sample), policyVersion: BigInt(versionOf(context.ledger.state)) };
+        const { duplicate, sequence } = await context.publisher.publish(task, plan.purpose, signal);
+        context.events.taskPublished(kind, sample.attempt > 0);
+        // This attempt was asked before and is neither queued nor answered: only a new one can bring a result.
+        if (duplicate) collector.skipAttempt(sample, context.now());
+        // With an earlier attempt, both may be in the queue.
+        sample.sequence = sample.attempt === 0 ? sequence : undefined;
+      },
+      signal,
+    );
+  }
+
+  async function openGroups(load: () => Load, signal: AbortSignal): Promise<void> {
+    for (let count = plan.wanted(collector.groups, load()); count > 0; count--) {
+      const next = plan.planAt(nextDraw);
+      if (next === undefined) return;
+      // In the ledger first: a result never belongs to a group that nobody knows.
+      await context.ledger.append({
+        case: 'groupOpened',
+        value: {
+          groupId: next.groupId,
+          stage: plan.stage.name,
+          step: plan.stageStep,
+          purpose: plan.purpose,
+          questionId: next.question.id,
+          taskIds: [...next.taskIds],
+          evaluation: plan.evaluation,
+        },
+      });
+      nextDraw += 1;
+      const group = collector.add(next, context.now());
+      context.events.groupOpened(kind);
+      await publish(group, group.samples, signal);
+    }
+  }
+
+  async function closeGroups(): Promise<void> {
+    for (const group of collector.takeSettled(context.now())) {
+      const closed = plan.close(group);
+      await context.ledger.append({ case: 'groupClosed', value: closed });
+      group.fate = closed.fate;
+      context.events.groupClosed(closed.fate, ((group.settledAtMs ?? 0) - group.openedAtMs) / 1000);
+    }
+  }
+
+  function giveUpWhenLate(): void {
+    if (expired || context.now() < endMs) return;
+    expired = true;
+    const { stage, evaluation, deadlineMs } = plan;
+    const open = collector.openSamples();
+    context.log.warn(
+      { open, deadlineMs, stage: stage.name, evaluation },
+      'the deadline has passed; what is missing is given up',
+    );
+    collector.giveUp();
+  }
+
+  return {
+    plan,
+    collector,
+    restoring,
+    startedMs,
+    get groups() {
+      return collector.groups.toSorted((a, b) => a.plan.draw - b.plan.draw);
+    },
+    get finished() {
+      return finished;
+    },
+    accept(result) {
+      const reception = collector.accept(result, context.now());
+      if (reception !== 'unknown') plan.failures?.result(result, reception);
+      return reception;
+    },
+    async tend(load, signal) {
+      giveUpWhenLate();
+      for (const { group, sample } of collector.takeDue(context.now())) await publish(group, [sample], signal);
+      await closeGroups();
+      await cancelSamples(context, collector.takeAbandoned(), 'nobody waits for them any more');
+      plan.failures?.check(collector.groups);
+      if (!expired) await openGroups(load, signal);
+      finished = collector.openSamples() === 0 && collector.groups.every((group) => group.fate !== undefined);
+    },
+    wakeAtMs: () => Math.min(collector.nextDeadlineMs(), expired ? Infinity : endMs),
+    openSamples: () =>
+      collector.groups.flatMap((group) =>
+        group.samples.filter((sample) => sample.state === 'open' || sample.state === 'waiting'),
+      ),
+  };
+}

@@ -1,0 +1,71 @@
+import { sleep } from '#shared/async/sleep.ts';
+import { errorFrom } from '#shared/errors.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { readLease } from '#shared/nats/lease.ts';
+import type { Logger } from '#shared/telemetry/logging.ts';
+import type { CoordinatorEvents } from '../events.ts';
+import type { RunRegistry } from './run-registry.ts';
+import type { RunningRuns } from './running-runs.ts';
+
+export interface AdoptOptions {
+  readonly nats: Nats;
+  readonly registry: RunRegistry;
+  readonly running: RunningRuns;
+  readonly holder: string;
+  readonly events: CoordinatorEvents;
+  readonly log: Logger;
+  /** Ends the watch, quietly. */
+  readonly signal: AbortSignal;
+}
+
+/** One small request, and one for each run that is not led here: far less than a run itself asks for. */
+const pollMs = 250;
+/** A run that could not be taken over is not tried again at once: files may be missing here, and it may go on elsewhere. */
+const pauseMs = 5_000;
+
+/** Takes over the runs of this fleet that nobody leads, until it is told to stop. */
+export async function adoptRuns(options: AdoptOptions): Promise<void> {
+  const { nats, registry, running, log, signal } = options;
+  const failedMs = new Map<string, number>();
+  let first = true;
+
+  async function lookAt(runId: string): Promise<void> {
+    const lease = await readLease(nats, runId, signal);
+    // What is under our own name when we start was left behind by the process that we replace.
+    const fromEarlierSelf = first && lease?.holder === options.holder;
+    if (lease !== undefined && !fromEarlierSelf) return;
+    try {
+      if (!(await registry.adopt(runId, fromEarlierSelf, signal))) return;
+      options.events.adopted('adopted');
+      log.info({ run: runId, from: lease?.holder }, 'a run without a leader is taken over');
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const error = errorFrom(thrown);
+      // Two saw it at the same moment, and the other one has it.
+      if (error.code === 'already_exists') return;
+      failedMs.set(runId, performance.now());
+      options.events.adopted('failed');
+      log.warn({ err: error, run: runId }, 'a run without a leader could not be taken over here');
+    }
+  }
+
+  while (!signal.aborted) {
+    try {
+      const listed = await running.list(signal);
+      const own = registry.own();
+      for (const runId of listed) {
+        const pausing = performance.now() - (failedMs.get(runId) ?? -Infinity) < pauseMs;
+        if (!own.includes(runId) && !pausing) await lookAt(runId);
+      }
+      for (const runId of failedMs.keys()) if (!listed.includes(runId)) failedMs.delete(runId);
+      // Lost with its bucket: without it nobody would look for the run.
+      for (const runId of own)
+        if (!listed.includes(runId) && registry.driven(runId)?.state.life === 'running')
+          await running.add(runId, signal);
+      first = false;
+    } catch (thrown) {
+      if (!signal.aborted) log.debug({ err: errorFrom(thrown) }, 'the runs of the fleet cannot be read at the moment');
+    }
+    await sleep(pollMs, signal).catch(() => undefined);
+  }
+}

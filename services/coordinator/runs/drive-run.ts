@@ -1,0 +1,52 @@
+import { CancelledError, errorFrom } from '#shared/errors.ts';
+import type { GradusError } from '#shared/errors.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { runLoop } from '../run/run-loop.ts';
+import type { RunEnd } from '../run/run-loop.ts';
+import type { RunDependencies, RunParts } from './start-run.ts';
+
+/**
+ * Drives a run to its end and writes that down. Three ways lead out without an end in the ledger, and the run goes on elsewhere:
+ * another coordinator leads it by now, it is handed over to one, or the end could not be written.
+ */
+export async function driveRun(
+  context: RunContext,
+  { files, leadership, runId }: RunParts,
+  { events, running }: RunDependencies,
+): Promise<void> {
+  const { log, ledger } = context;
+  const end = await endOf(context, async () => void (await files.writeSummary(ledger.state, context.signal)));
+  await context.intake[Symbol.asyncDispose]();
+  try {
+    // Whatever ended it: who does not lead any more has nothing to say about the run.
+    await leadership.verify();
+    await ledger.append({ case: 'runEnded', value: { state: end.life, message: end.message } });
+    const totals = await files.writeSummary(ledger.state, AbortSignal.timeout(60_000));
+    log.info({ ...end, ...totals }, 'the run has ended');
+    await running.remove(runId, AbortSignal.timeout(10_000));
+  } catch (thrown) {
+    if (leadership.handedOver) log.info('the run is handed over to another coordinator');
+    else if (leadership.lost.aborted) {
+      events.leadershipLost();
+      log.info({ err: errorFrom(leadership.lost.reason) }, 'another coordinator leads the run; this one leaves it');
+    } else {
+      // The ledger still says `running`: it can be taken over, or resumed.
+      log.error({ err: errorFrom(thrown), ...end }, 'the end of the run could not be written');
+    }
+  }
+  await files.close();
+  await leadership.release();
+  context.progress.update({ message: end.message });
+}
+
+async function endOf(context: RunContext, summarize: () => Promise<void>): Promise<RunEnd> {
+  try {
+    return await runLoop(context, summarize);
+  } catch (thrown) {
+    const error: GradusError = errorFrom(thrown);
+    if (context.stopSignal.aborted && error instanceof CancelledError)
+      return { life: 'stopped', message: 'stopped on request; it can be resumed' };
+    context.log.warn({ err: error }, 'the run cannot go on here');
+    return { life: 'failed', message: error.message };
+  }
+}

@@ -1,0 +1,151 @@
+import { createWatchdog } from '#shared/async/watchdog.ts';
+import { errorFrom } from '#shared/errors.ts';
+import { leaseTtlMs } from '#shared/nats/lease.ts';
+import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
+import type { LedgerWriter } from '../ledger/ledger-stream.ts';
+import { createLearnerSession } from '../run/learner-session.ts';
+import { coordinatorWaits } from '../run/overdue-message.ts';
+import { createPolicySession } from '../run/policy-session.ts';
+import type { ProgressBoard } from '../run/progress-board.ts';
+import { readTrajectory } from '../run/read-trajectory.ts';
+import { startResultIntake } from '../run/result-intake.ts';
+import type { RunContext } from '../run/run-context.ts';
+import { createTaskPublisher } from '../run/task-publisher.ts';
+import type { TaskPublisher } from '../run/task-publisher.ts';
+import { maxOverdueWaits } from '../run/watch-overdue.ts';
+import type { OverdueWatchOptions } from '../run/watch-overdue.ts';
+import type { Leadership } from './leadership.ts';
+import type { RunDependencies, RunParts } from './start-run.ts';
+
+/** The ledger of a driven run: what is appended also goes to the files, the metrics and whoever watches. */
+export function recordingLedger(
+  deps: RunDependencies,
+  { writer, files }: RunParts,
+  board: ProgressBoard,
+): LedgerWriter & { sinceLastEntryMs(): number } {
+  let lastEntryMs = performance.now();
+  return {
+    get state() {
+      return writer.state;
+    },
+    sinceLastEntryMs: () => performance.now() - lastEntryMs,
+    async append(fact) {
+      const before = writer.state;
+      const entry = await writer.append(fact);
+      if (writer.state === before) return entry;
+      lastEntryMs = performance.now();
+      deps.events.ledgerEntry(fact.case ?? 'none');
+      await files.entry(entry, writer.state);
+      board.update({});
+      return entry;
+    },
+  };
+}
+
+export interface ContextOptions {
+  readonly ledger: LedgerWriter;
+  readonly board: ProgressBoard;
+  readonly signal: AbortSignal;
+  readonly stopSignal: AbortSignal;
+}
+
+/** What the phases of a run work with. Everything that acts outside asks first whether this process still leads the run. */
+export function createRunContext(deps: RunDependencies, parts: RunParts, options: ContextOptions): RunContext {
+  const { config, nats, events } = deps;
+  const { runId, resolved, directory, leadership, writer } = parts;
+  const { board, signal } = options;
+  const log = deps.log.child({ run: runId });
+  const patience = (service: 'learner' | 'policy') => ({
+    totalMs: config.patienceMs,
+    onRetry(error: Error, waitedMs: number) {
+      events.retried(service);
+      log.warn({ err: error, waitedMs: Math.round(waitedMs) }, `the ${service} does not answer; trying again`);
+      board.update({ message: `waiting for the ${service}: ${error.message}` });
+    },
+  });
+  return {
+    runId,
+    resolved,
+    recipe: resolved.recipe,
+    recipeHash: recipeHash(resolved.recipe),
+    directory,
+    questions: parts.questions,
+    nats,
+    ledger: options.ledger,
+    publisher: ledPublisher(createTaskPublisher(nats, runId), leadership),
+    intake: startResultIntake(nats, runId, log),
+    learner: createLearnerSession({
+      client: deps.learner,
+      runId,
+      directory,
+      resolved,
+      trainTimeoutMs: config.trainTimeoutMs,
+      patience: patience('learner'),
+      epoch: writer.epoch,
+      leads: {
+        confirm: () => leadership.confirm(signal),
+        verify: () => leadership.verify(),
+      },
+      trajectory: (sample) => readTrajectory(nats, runId, sample),
+    }),
+    policy: createPolicySession({
+      client: deps.policy,
+      timeoutMs: config.loadTimeoutMs,
+      patience: patience('policy'),
+      epoch: writer.epoch,
+      confirm: () => leadership.confirm(signal),
+    }),
+    progress: board,
+    events,
+    log,
+    // Also asked when the run is stopped, so bound by time rather than by its signal.
+    confirmLead: () => leadership.confirm(AbortSignal.timeout(leaseTtlMs)),
+    now: () => performance.now(),
+    signal,
+    stopSignal: options.stopSignal,
+  };
+}
+
+/** What is overdue is told of each run by itself, and counted over all. */
+export function overdueOptions(
+  { config, metrics, workers }: RunDependencies,
+  context: RunContext,
+): OverdueWatchOptions {
+  const { log, ledger, progress } = context;
+  return {
+    watchdog: createWatchdog({
+      component: 'coordinator',
+      whats: coordinatorWaits,
+      log,
+      metrics,
+      maxWaits: maxOverdueWaits,
+    }),
+    board: progress,
+    state: () => ledger.state,
+    trainTimeoutMs: config.trainTimeoutMs,
+    loadTimeoutMs: config.loadTimeoutMs,
+    async workers(signal) {
+      try {
+        return await workers.list(signal);
+      } catch (thrown) {
+        if (!signal.aborted)
+          log.debug({ err: errorFrom(thrown) }, 'the statuses of workers cannot be read at the moment');
+        return undefined;
+      }
+    },
+  };
+}
+
+function ledPublisher(publisher: TaskPublisher, leadership: Leadership): TaskPublisher {
+  return {
+    ...publisher,
+    async publish(task, purpose, signal) {
+      await leadership.confirm(signal);
+      return publisher.publish(task, purpose, signal);
+    },
+    async clear(signal) {
+      await leadership.confirm(signal);
+      return publisher.clear(signal);
+    },
+  };
+}

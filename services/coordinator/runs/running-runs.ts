@@ -1,0 +1,63 @@
+import { StorageType } from '@nats-io/jetstream';
+import type { Nats } from '#shared/nats/connect.ts';
+import { onLink } from '#shared/nats/link.ts';
+import { errorFromNats, isMissingResource } from '#shared/nats/nats-errors.ts';
+
+const bucket = 'gradus-running';
+const subject = (fleetId: string, runId: string) => `$KV.${bucket}.${fleetId}.${runId}`;
+
+/**
+ * Runs of a fleet that have begun and not ended: who may have to be taken over. It only saves reading every ledger; what it says
+ * too much is found out there, and what it lacks a leader adds again.
+ */
+export interface RunningRuns {
+  list(signal: AbortSignal): Promise<string[]>;
+  /** The run belongs to this fleet from now on, and to no other. */
+  add(runId: string, signal: AbortSignal): Promise<void>;
+  remove(runId: string, signal: AbortSignal): Promise<void>;
+}
+
+export function createRunningRuns(nats: Nats, fleetId: string): RunningRuns {
+  const { jsm } = nats;
+
+  async function ask<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+    await nats.link.whenUp(signal);
+    try {
+      return await onLink(nats.link, signal, request);
+    } catch (thrown) {
+      throw errorFromNats(thrown, `bucket ${bucket}`);
+    }
+  }
+  const open = (signal: AbortSignal) =>
+    ask(signal, () =>
+      nats.kvm.create(bucket, {
+        history: 1,
+        storage: StorageType.File,
+        ...(nats.replicas !== undefined && { replicas: nats.replicas }),
+      }),
+    );
+  // Purged rather than deleted: a deletion would leave a mark that counts as an entry.
+  const purge = (filter: string) => jsm.streams.purge(`KV_${bucket}`, { filter });
+
+  return {
+    async list(signal) {
+      const prefix = subject(fleetId, '');
+      try {
+        const info = await ask(signal, () => jsm.streams.info(`KV_${bucket}`, { subjects_filter: `${prefix}*` }));
+        return Object.keys(info.state.subjects ?? {}).map((found) => found.slice(prefix.length));
+      } catch (thrown) {
+        if (thrown instanceof Error && isMissingResource(thrown.cause)) return [];
+        throw thrown;
+      }
+    },
+    async add(runId, signal) {
+      const kv = await open(signal);
+      await ask(signal, () => purge(subject('*', runId)));
+      await ask(signal, () => kv.put(`${fleetId}.${runId}`, ''));
+    },
+    async remove(runId, signal) {
+      await open(signal);
+      await ask(signal, () => purge(subject('*', runId)));
+    },
+  };
+}

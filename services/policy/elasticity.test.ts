@@ -1,0 +1,171 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { EngineState } from '#proto/policy/v1/policy_pb.ts';
+import { TransientError } from '#shared/errors.ts';
+import { engine, gateway, stopAll, turnOf } from './gateway-under-test.ts';
+
+afterEach(stopAll);
+
+const trained = { version: 7n, weightsPath: '/w/7' };
+const patient = { timeout: 5_000 };
+
+describe('engines that come and go', () => {
+  it('keeps a turn whose only engine died until that is back', async () => {
+    const dying = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
+    const { client } = await gateway([dying]);
+    const answer = client.generate(turnOf('s'));
+    await vi.waitFor(() => expect(dying.generated).toHaveLength(1));
+    await dying.kill();
+    const again = await engine({ address: dying.address });
+    expect((await answer).text).toBe('<answer> 0 </answer>');
+    expect(again.generated[0]?.request.tokenIds).toEqual(dying.generated[0]?.request.tokenIds);
+  });
+
+  it('P5: an engine that was restarted between two turns serves nothing before it has the version', async () => {
+    const first = await engine();
+    const { client } = await gateway([first], { probeIntervalMs: 60_000 });
+    await client.loadVersion(trained);
+    await client.generate(turnOf('s'));
+    await first.kill();
+    const again = await engine({ address: first.address });
+    expect((await client.generate(turnOf('s', 1))).versions).toMatchObject({ first: 7n, last: 7n });
+    expect(again.counts().version).toBe(7n);
+  });
+
+  it('P5: a gateway that was restarted learns the version from its engines and brings the others up to it', async () => {
+    const fresh = await engine();
+    const ahead = await engine({ serving: trained });
+    const { client } = await gateway([fresh, ahead]);
+    const answers = await Promise.all(Array.from({ length: 6 }, (_, i) => client.generate(turnOf(`s${i}`))));
+    expect(answers.map(({ versions }) => versions?.first)).toEqual(Array(6).fill(7n));
+    expect(await client.describe({})).toMatchObject(trained);
+    await vi.waitFor(() => expect(fresh.counts().version).toBe(7n), patient);
+  });
+
+  it('P5: fails a request that needs newer weights than any engine has, when nobody brings them in time', async () => {
+    const { client } = await gateway([await engine()], { maxOutageMs: 200 });
+    await expect(client.generate(turnOf('s', 0, { minVersion: 7n }))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/serve version 0 .* needs version 7/),
+    });
+  });
+
+  it('P5: serves it once the version is loaded', async () => {
+    const { client } = await gateway([await engine()]);
+    const waiting = client.generate(turnOf('s', 0, { minVersion: 7n }));
+    await client.loadVersion(trained);
+    expect((await waiting).versions?.first).toBe(7n);
+  });
+
+  it('goes from no engine to one and back: requests wait, and the engine that joins has the version first', async () => {
+    const ahead = await engine({ serving: trained });
+    const { client } = await gateway([ahead], { maxOutageMs: 30_000 });
+    expect(await client.removeEngine({ address: ahead.address, drainMs: 1_000 })).toMatchObject({
+      moved: 0,
+      engines: 0,
+    });
+    const waiting = client.generate(turnOf('s'));
+    expect(await client.describe({})).toMatchObject({ engines: 0, version: 7n });
+    const joining = await engine();
+    expect(await client.addEngine({ address: joining.address })).toMatchObject({ engines: 1 });
+    expect((await waiting).versions).toMatchObject({ first: 7n, last: 7n });
+    expect(await client.addEngine({ address: joining.address })).toMatchObject({ engines: 1 });
+  });
+
+  it('lets an engine that is removed finish, and sends it nothing new', async () => {
+    const leaving = await engine({ script: () => ({ text: 'slow', delayMs: 300 }) });
+    const staying = await engine();
+    const { client } = await gateway([leaving, staying]);
+    const running = client.generate(turnOf('s'));
+    await vi.waitFor(() => expect(leaving.counts().running).toBe(1));
+    const removed = client.removeEngine({ address: leaving.address, drainMs: 10_000 });
+    await vi.waitFor(async () =>
+      expect((await client.describe({})).engineList).toMatchObject([
+        { address: leaving.address, state: EngineState.DRAINING, inFlight: 1 },
+        { address: staying.address, state: EngineState.UP },
+      ]),
+    );
+    expect((await client.generate(turnOf('s', 1))).text).toBe('<answer> 1 </answer>');
+    expect((await running).text).toBe('slow');
+    expect(await removed).toMatchObject({ moved: 0, engines: 1 });
+    expect(leaving.generated).toHaveLength(1);
+  });
+
+  it('P1: moves what an engine that is removed did not finish in time', async () => {
+    const leaving = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
+    const { client } = await gateway([leaving]);
+    const running = client.generate(turnOf('s'));
+    await vi.waitFor(() => expect(leaving.counts().running).toBe(1));
+    const removed = client.removeEngine({ address: leaving.address, drainMs: 100 });
+    await client.addEngine({ address: (await engine()).address });
+    expect(await removed).toMatchObject({ moved: 1 });
+    expect((await running).text).toBe('<answer> 0 </answer>');
+    await vi.waitFor(() => expect(leaving.counts()).toMatchObject({ running: 0, cancelled: 1 }));
+  });
+
+  it('keeps an engine that is added again while it drains', async () => {
+    const staying = await engine({ script: () => ({ text: 'x', delayMs: 500 }) });
+    const { client } = await gateway([staying]);
+    const running = client.generate(turnOf('s'));
+    await vi.waitFor(() => expect(staying.counts().running).toBe(1));
+    const removed = client.removeEngine({ address: staying.address, drainMs: 10_000 });
+    await vi.waitFor(async () => expect((await client.describe({})).engines).toBe(0));
+    await client.addEngine({ address: staying.address });
+    expect(await removed).toMatchObject({ moved: 0, engines: 1 });
+    expect((await running).text).toBe('x');
+    expect((await client.generate(turnOf('s', 1))).text).toBe('x');
+  });
+
+  it('P3: does not wait for a frozen engine to load a version, and uses it again once it has', async () => {
+    let frozen = false;
+    const ice = await engine({
+      frozen: () => frozen,
+      onLoad: async () => void (await vi.waitUntil(() => !frozen, { timeout: 30_000 })),
+    });
+    const living = await engine();
+    const { client } = await gateway([ice, living], { probeTimeoutMs: 100 });
+    frozen = true;
+    expect(await client.loadVersion(trained)).toMatchObject({ version: 7n });
+    expect(await client.describe({})).toMatchObject({ engines: 1, version: 7n });
+    frozen = false;
+    await vi.waitFor(async () => expect((await client.describe({})).engines).toBe(2), patient);
+    expect(ice.counts().version).toBe(7n);
+  });
+
+  it('does not take an engine for dead that answers late, when it has been slow before', async () => {
+    let late = 0;
+    const busy = await engine({ describeDelayMs: () => late, script: () => ({ text: 'x', delayMs: 1_500 }) });
+    const { client, metrics } = await gateway([busy], { probeTimeoutMs: 300 });
+    late = 150;
+    await vi.waitFor(() => expect(busy.counts().described).toBeGreaterThan(3));
+    late = 450;
+    const { described } = busy.counts();
+    expect((await client.generate(turnOf('s'))).text).toBe('x');
+    expect(busy.counts().described).toBeGreaterThan(described);
+    expect(busy.generated).toHaveLength(1);
+    expect(await metrics.render()).toMatch(/gradus_policy_requests_moved_total 0/);
+  });
+
+  it('keeps the old version when no engine can read the new one', async () => {
+    const { client } = await gateway([
+      await engine({
+        serving: trained,
+        onLoad: () => {
+          throw new TransientError('unavailable', 'disk is away');
+        },
+      }),
+    ]);
+    await expect(client.loadVersion({ version: 8n, weightsPath: '/w/8' })).rejects.toThrow(/disk is away/);
+    expect((await client.generate(turnOf('s'))).versions?.last).toBe(7n);
+  });
+
+  it.each(['', 'nowhere', 'dns:///engines:1', 'a b:1'])('refuses to add an engine at %j', async (address) => {
+    const { client } = await gateway([]);
+    await expect(client.addEngine({ address })).rejects.toThrow(/AddEngine: address is .* it must be host:port/);
+  });
+
+  it('P6: takes a bounded number of engines', async () => {
+    const { client } = await gateway([], { maxEngines: 1 });
+    await client.addEngine({ address: '127.0.0.1:1' });
+    await expect(client.addEngine({ address: '127.0.0.1:2' })).rejects.toThrow(/1 engines are known already/);
+  });
+});

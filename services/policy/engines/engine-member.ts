@@ -1,0 +1,156 @@
+import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
+import { sleep } from '#shared/async/sleep.ts';
+import { TerminalError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
+import { createPatience } from '#shared/grpc/patience.ts';
+import type { PolicyEvents } from '../events.ts';
+import type { EngineConnection } from './engine-connection.ts';
+import type { EnginePool } from './engine-pool.ts';
+import { loadFromProto } from './engine-load.ts';
+import type { WantedVersion } from './wanted-version.ts';
+
+export interface EngineMemberOptions {
+  readonly pool: EnginePool;
+  readonly wanted: WantedVersion;
+  /** SHA-256 that the engine must have; one with another vocabulary is never used. */
+  readonly tokenizerHash: string;
+  readonly loadTimeoutMs: number;
+  readonly probeIntervalMs: number;
+  readonly probeTimeoutMs: number;
+  readonly maxProbeTimeoutMs: number;
+  /** Probes in a row that an engine may miss before it is taken for dead. */
+  readonly probeFailures: number;
+  readonly events: PolicyEvents;
+  readonly onAnswer: (description: DescribeResponse) => void;
+}
+
+export interface EngineMember {
+  readonly address: string;
+  readonly connection: EngineConnection;
+  readonly description: DescribeResponse | undefined;
+  /** Aborts when the engine is taken for dead, so that what runs on it moves at once; then there is a new one. */
+  readonly life: AbortSignal;
+  /** Asks once. Throws TerminalError when the engine can never be used; other failures are only counted. */
+  probe(): Promise<void>;
+  /** Asks again and again until `dispose`. */
+  watch(): void;
+  /** Something came back from it: it is not frozen. */
+  answered(): void;
+  /** No new requests until a probe succeeds; what runs there may still finish (an engine that drains refuses new work only). */
+  suspend(error: Error): void;
+  /** What runs there moves now. */
+  abandon(error: Error): void;
+  dispose(reason: GradusError): void;
+}
+
+/** Pause before an engine that is down is asked again, in milliseconds. */
+const DOWN_INTERVAL_MS = 250;
+
+/**
+ * One engine as the gateway sees it. States:
+ *
+ *     down -(a probe succeeds, the tokenizer matches, the wanted version is loaded)-> up
+ *     up   -(a call fails as unavailable, a load fails, it serves less than is wanted)-> down
+ *     up   -(`probeFailures` probes in a row fail)-> down, and what runs there moves
+ */
+export function createEngineMember(connection: EngineConnection, options: EngineMemberOptions): EngineMember {
+  const { pool, wanted, events } = options;
+  const { address } = connection;
+  const over = new AbortController();
+  const patience = createPatience({ baseMs: options.probeTimeoutMs, maxMs: options.maxProbeTimeoutMs });
+  let life = new AbortController();
+  let probeNow = new AbortController();
+  let missed = 0;
+  let description: DescribeResponse | undefined;
+
+  const isUp = (): boolean => pool.seat(address)?.state === 'up';
+
+  function suspend(error: Error): void {
+    if (isUp()) {
+      events.engineDown(address, error);
+      pool.setDown(address);
+    }
+    probeNow.abort();
+  }
+
+  function abandon(error: Error): void {
+    suspend(error);
+    const down = `engine ${address} is down: ${error.message}`;
+    life.abort(new TransientError('unavailable', down, { cause: error }));
+    life = new AbortController();
+  }
+
+  async function ask(): Promise<DescribeResponse> {
+    const startedMs = performance.now();
+    const answer = await connection.describe({ timeoutMs: patience.timeoutMs, signal: over.signal });
+    patience.answered(performance.now() - startedMs);
+    missed = 0;
+    if (answer.tokenizerHash !== options.tokenizerHash) {
+      throw new TerminalError(
+        'failed_precondition',
+        `engine ${address} has tokenizer ${answer.tokenizerHash || '(none)'}, the gateway ${options.tokenizerHash}; start both with the same tokenizer.json`,
+      );
+    }
+    return answer;
+  }
+
+  async function probe(): Promise<void> {
+    try {
+      let answer = await ask();
+      wanted.learn(answer.version, answer.weightsPath);
+      const target = wanted.current();
+      if (target !== undefined && answer.version < target.version) {
+        suspend(new TransientError('unavailable', `it serves version ${answer.version}, not ${target.version}`));
+        await connection.loadVersion(target, { timeoutMs: options.loadTimeoutMs, signal: over.signal });
+        answer = await ask();
+      }
+      over.signal.throwIfAborted();
+      description = answer;
+      options.onAnswer(answer);
+      if (answer.load !== undefined) pool.report(address, loadFromProto(answer.load));
+      if (pool.seat(address)?.state === 'draining') return;
+      // While it loaded, a newer version may have become the wanted one.
+      if (answer.version < (wanted.current()?.version ?? 0n)) return;
+      if (!isUp()) events.engineUp(address, answer);
+      pool.setUp(address, answer.version);
+    } catch (thrown) {
+      if (over.signal.aborted) return;
+      const error = errorFrom(thrown);
+      missed += 1;
+      events.probeFailed(address, error);
+      const fatal = error instanceof TerminalError;
+      if (fatal || missed >= options.probeFailures) abandon(error);
+      if (fatal) throw error;
+    }
+  }
+
+  async function watchForEver(): Promise<void> {
+    while (!over.signal.aborted) {
+      probeNow = new AbortController();
+      const pauseMs = isUp() ? options.probeIntervalMs : Math.min(options.probeIntervalMs, DOWN_INTERVAL_MS);
+      await sleep(pauseMs, AbortSignal.any([over.signal, probeNow.signal])).catch(() => undefined);
+      // A probe reports its own failures; an engine that is wrong for good stays down and is asked again.
+      if (!over.signal.aborted) await probe().catch(() => undefined);
+    }
+  }
+
+  return {
+    address,
+    connection,
+    get description() {
+      return description;
+    },
+    get life() {
+      return life.signal;
+    },
+    probe,
+    watch: () => void watchForEver(),
+    answered: () => void (missed = 0),
+    suspend,
+    abandon,
+    dispose(reason) {
+      life.abort(reason);
+      over.abort(reason);
+      connection.close();
+    },
+  };
+}

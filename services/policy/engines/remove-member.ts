@@ -1,0 +1,30 @@
+import { sleep } from '#shared/async/sleep.ts';
+import { TransientError } from '#shared/errors.ts';
+import type { EngineMember } from './engine-member.ts';
+import type { EnginePool } from './engine-pool.ts';
+
+const LOOK_MS = 20;
+
+/**
+ * Lets an engine finish what runs there, for at most `drainMs` or until the caller gives up; the rest moves. Gives the
+ * number of requests that moved, or undefined when the engine was added again meanwhile.
+ */
+export async function removeMember(
+  pool: EnginePool,
+  member: EngineMember,
+  drainMs: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { address } = member;
+  pool.setDraining(address);
+  const endMs = performance.now() + drainMs;
+  for (;;) {
+    const seat = pool.seat(address);
+    if (seat?.state !== 'draining') return undefined;
+    if (seat.inFlight === 0 || performance.now() >= endMs || signal.aborted) {
+      if (seat.inFlight > 0) member.abandon(new TransientError('unavailable', 'it is removed'));
+      return seat.inFlight;
+    }
+    await sleep(LOOK_MS, signal).catch(() => undefined);
+  }
+}

@@ -1,0 +1,15 @@
+import { limits } from '../../limits.ts';
+import { find, type Finder } from '../find.ts';
+import { countOf, fieldsOf, flagOf, invalid, textOf } from '../request-fields.ts';
+import { rowOf } from '../rows.ts';
+
+/** `POST /search` of ReCall: a list of rows, with scores `[rows, scores]`. */
+export async function search(finder: Finder, body: unknown, signal: AbortSignal): Promise<readonly unknown[]> {
+  const fields = fieldsOf(body, ['query', 'top_n', 'return_score']);
+  const query = textOf(fields, 'query');
+  if (query.trim() === '') throw invalid('query: empty; give what to search for');
+  const topK = countOf(fields, 'top_n', { usual: limits.defaultTopK, most: limits.topK });
+  const scores = flagOf(fields, 'return_score');
+  const [hits = []] = await find(finder, [query], topK, signal);
+  return scores ? [hits.map(rowOf), hits.map(({ score }) => score)] : hits.map(rowOf);
+}

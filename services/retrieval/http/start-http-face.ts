@@ -1,0 +1,177 @@
+/** The HTTP face: one server for the clients of Search-R1, Menlo and ReCall, and for MCP. See docs/retrieval-api.md. */
+import fastify from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import { TerminalError, TransientError } from '#shared/errors.ts';
+import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Metrics } from '#shared/telemetry/metrics.ts';
+import { mountMcp } from '../mcp/mount-mcp.ts';
+import { limitBodies } from './body-budget.ts';
+import { longestBodyBytes } from './error-response.ts';
+import type { Finder } from './find.ts';
+import { createHttpCalls } from './http-calls.ts';
+import { measureHttp } from './http-metrics.ts';
+import { invalid } from './request-fields.ts';
+import { routeList } from './route-list.ts';
+import { batchSearch } from './routes/batch-search.ts';
+import { health } from './routes/health.ts';
+import { retrieve } from './routes/retrieve.ts';
+import { search } from './routes/search.ts';
+import { stats } from './routes/stats.ts';
+import { visit } from './routes/visit.ts';
+
+export interface HttpSettings {
+  readonly httpTimeoutMs: number;
+  readonly httpOverloadStatus: 429 | 503;
+  readonly httpHosts: readonly string[];
+}
+
+export interface HttpDependencies extends Finder {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Aborts when the service begins to stop: from then on requests are refused. */
+  readonly signal: AbortSignal;
+}
+
+export interface HttpFace {
+  /** `host:port` as bound. */
+  readonly address: string;
+  /** Takes no more, and ends when what runs has ended, at the latest after `withinMs`. */
+  drain(withinMs: number): Promise<void>;
+}
+
+/** As many may connect at one moment; the system may allow fewer. */
+const backlog = 4_096;
+const mostConnections = 16_384;
+
+/** Listens on `address`, `host:port`. */
+export async function startHttpFace(
+  address: string,
+  settings: HttpSettings,
+  { retriever, events, log, metrics, signal }: HttpDependencies,
+): Promise<HttpFace> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: longestBodyBytes,
+    // Requests under way are refused by the hook below, with the time to wait.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    // For a request to arrive, not for its answer.
+    requestTimeout: 30_000,
+    keepAliveTimeout: 75_000,
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+  app.server.maxConnections = mostConnections;
+  let draining = false;
+  const calls = createHttpCalls({
+    log,
+    timeoutMs: settings.httpTimeoutMs,
+    overloadStatus: settings.httpOverloadStatus,
+    stopping: () => draining || signal.aborted,
+  });
+  measureHttp(app, metrics);
+  app.addHook('onRequest', (_request, reply, done) => {
+    if (!draining && !signal.aborted) return done();
+    calls.refuse(
+      reply,
+      new TransientError('unavailable', 'the service stops; ask another one', { retryAfterMs: 1_000 }),
+    );
+  });
+  limitBodies(app, calls);
+  app.setErrorHandler((error, _request, reply) => calls.refuse(reply, error));
+  parseJson(app);
+
+  const finder: Finder = { retriever, events };
+  app.post(
+    '/retrieve',
+    calls.answer('POST /retrieve', (body, ended) => retrieve(finder, body, ended)),
+  );
+  app.post(
+    '/search',
+    calls.answer('POST /search', (body, ended) => search(finder, body, ended)),
+  );
+  app.post(
+    '/batch_search',
+    calls.answer('POST /batch_search', (body, ended) => batchSearch(finder, body, ended)),
+  );
+  app.post(
+    '/visit',
+    calls.answer('POST /visit', (body, ended) => visit(finder, body, ended)),
+  );
+  app.get(
+    '/health',
+    calls.answer('GET /health', () => health(retriever)),
+  );
+  app.get(
+    '/stats',
+    calls.answer('GET /stats', () => stats(retriever)),
+  );
+  app.get(
+    '/',
+    calls.answer('GET /', () => ({ service: 'gradus retrieval', routes: routeList })),
+  );
+  await app.register(async (scope) => mountMcp(scope, { finder, calls, log, settings }));
+  refuseOthers(app);
+
+  return {
+    address: await listen(app, address),
+    drain: (withinMs) => {
+      draining = true;
+      return drain(app, calls.cutOff, log, withinMs);
+    },
+  };
+}
+
+/** Faster than Fastify's own, which rewrites `__proto__` keys: only named fields are read here. */
+function parseJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, JSON.parse(String(text)));
+    } catch (error) {
+      done(invalid(`body: not JSON (${error instanceof Error ? error.message : String(error)})`));
+    }
+  });
+}
+
+/** Paths that are no route, and routes asked with another method. */
+function refuseOthers(app: FastifyInstance): void {
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]?.replace(/(?<=.)\/+$/, '');
+    const allowed = routeList.filter((route) => route.path === path).map(({ method }) => method);
+    if (allowed.length === 0) {
+      const detail = `there is no ${path}; routes: ${routeList.map((route) => route.path).join(', ')}`;
+      return reply.code(404).send({ detail, code: 'not_found' });
+    }
+    const detail = `${path} is asked with ${allowed.join(', ')}, not ${request.method}`;
+    return reply.code(405).header('allow', allowed.join(', ')).send({ detail, code: 'unimplemented' });
+  });
+}
+
+async function listen(app: FastifyInstance, address: string): Promise<string> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon);
+  try {
+    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)), backlog });
+  } catch (cause) {
+    const reason =
+      cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE'
+        ? 'the port is in use by another process; choose another one, or port 0 for any free port'
+        : String(cause);
+    throw new TerminalError('failed_precondition', `cannot serve HTTP on ${address}: ${reason}`, { cause });
+  }
+  const bound = app.server.address();
+  return `${host}:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
+}
+
+async function drain(app: FastifyInstance, cutOff: () => void, log: Logger, withinMs: number): Promise<void> {
+  const timer = setTimeout(() => {
+    log.warn({ withinMs }, 'HTTP requests were still running at the end of the drain; they are cut off');
+    cutOff();
+    app.server.closeAllConnections();
+  }, withinMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,33 @@
+import { createAnalyzer } from '../analyzer/analyzer.ts';
+import type { Document } from '../corpus/parse-document.ts';
+
+export interface FormulaSettings {
+  readonly k1: number;
+  readonly b: number;
+  readonly titleBoost: number;
+}
+
+/** BM25 by its formula, document by document: what the index's answers are tested against. Best first. */
+export function rankByFormula(
+  documents: readonly Document[],
+  query: string,
+  { k1, b, titleBoost }: FormulaSettings,
+): { readonly passage: number; readonly score: number }[] {
+  const analyzer = createAnalyzer('standard');
+  const all = documents.map(({ title, text }) => [
+    ...analyzer(`${title}\n${text}`),
+    ...Array.from({ length: titleBoost - 1 }, () => analyzer(title)).flat(),
+  ]);
+  const mean = all.reduce((sum, words) => sum + words.length, 0) / all.length;
+  const scored = all.map((words, passage) => {
+    let score = 0;
+    for (const term of analyzer(query)) {
+      const tf = words.filter((word) => word === term).length;
+      const df = all.filter((other) => other.includes(term)).length;
+      const idf = Math.log(1 + (all.length - df + 0.5) / (df + 0.5));
+      if (tf > 0) score += (idf * tf) / (tf + k1 * (1 - b + (b * words.length) / mean));
+    }
+    return { passage, score };
+  });
+  return scored.filter(({ score }) => score > 0).sort((one, other) => other.score - one.score);
+}

@@ -1,0 +1,106 @@
+/**
+ * MCP over streamable HTTP, stateless: each request is answered by a server of its own, so any replica answers any
+ * request. Requests from other hosts' pages are refused, as the protocol asks, against DNS rebinding.
+ */
+import { isIP } from 'node:net';
+import {
+  createMcpHandler,
+  localhostAllowedHostnames,
+  localhostAllowedOrigins,
+  validateHostHeader,
+  validateOriginHeader,
+} from '@modelcontextprotocol/server';
+import type { McpHttpHandler } from '@modelcontextprotocol/server';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { cancelledFrom } from '#shared/errors.ts';
+import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Finder } from '../http/find.ts';
+import type { HttpCalls } from '../http/http-calls.ts';
+import { createMcpServer } from './create-mcp-server.ts';
+
+export interface McpMount {
+  readonly finder: Finder;
+  readonly calls: HttpCalls;
+  readonly log: Logger;
+  readonly settings: { readonly httpTimeoutMs: number; readonly httpHosts: readonly string[] };
+}
+
+/** The tools have deadlines of their own and say so in their answers; this one is for what never ends. */
+const graceMs = 5_000;
+/** Written by the server itself. */
+const ownHeaders = new Set(['content-length', 'transfer-encoding', 'connection']);
+
+/** `scope` is a Fastify scope of its own: here bodies stay text, which the protocol's library reads. */
+export function mountMcp(scope: FastifyInstance, { finder, calls, log, settings }: McpMount): void {
+  const bounds = { log, timeoutMs: settings.httpTimeoutMs };
+  const handler = createMcpHandler(() => createMcpServer(finder, bounds), {
+    onerror: (error) => log.debug({ err: error }, 'an MCP request was refused'),
+    // The tools do not change: there is nothing to subscribe to.
+    maxSubscriptions: 0,
+  });
+  scope.addHook('onClose', async () => await handler.close());
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => done(null, text));
+  scope.route({
+    method: ['POST', 'GET', 'DELETE'],
+    url: '/mcp',
+    handler: async (request, reply) => {
+      const refusal = refusalOf(request, settings.httpHosts);
+      if (refusal !== undefined) return reply.code(403).send({ detail: refusal, code: 'permission_denied' });
+      try {
+        const exchange = async (signal: AbortSignal): Promise<FastifyReply> => {
+          const answer = await orAborted(wholeAnswer(handler, webRequest(request, signal)), signal);
+          calls.closeIfStopping(reply);
+          return reply.code(answer.status).headers(answer.headers).send(answer.text);
+        };
+        return await calls.run('/mcp', request, reply, exchange, settings.httpTimeoutMs + graceMs);
+      } catch (error) {
+        return calls.refuse(reply, error);
+      }
+    },
+  });
+}
+
+/** An address cannot be rebound, only a name can. */
+function refusalOf({ headers }: FastifyRequest, names: readonly string[]): string | undefined {
+  const host = validateHostHeader(headers.host, [...localhostAllowedHostnames(), ...names]);
+  const hostname = host.ok ? '' : (host.hostname ?? '');
+  if (!host.ok && isIP(hostname.replace(/^\[|\]$/g, '')) === 0) {
+    return `${host.message}; list the names of this server with --http-hosts`;
+  }
+  const origin = validateOriginHeader(headers.origin, [...localhostAllowedOrigins(), ...names]);
+  return origin.ok ? undefined : `${origin.message}; list the hosts of pages that may ask with --http-hosts`;
+}
+
+function webRequest({ method, url, headers, body }: FastifyRequest, signal: AbortSignal): Request {
+  const copied = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    if (name !== 'content-length' && value !== undefined)
+      copied.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  return new Request(new URL(url, 'http://localhost'), {
+    method,
+    headers: copied,
+    body: typeof body === 'string' ? body : null,
+    signal,
+  });
+}
+
+/** Read to its end, so that the deadline and the drain count what the tools still do. */
+async function wholeAnswer(handler: McpHttpHandler, request: Request) {
+  const answer = await handler.fetch(request);
+  const headers = [...answer.headers].filter(([name]) => !ownHeaders.has(name));
+  return { status: answer.status, headers: Object.fromEntries(headers), text: await answer.text() };
+}
+
+/** The library leaves an answer open for ever when its request is aborted. */
+async function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(cancelledFrom(signal.reason));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([answer, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

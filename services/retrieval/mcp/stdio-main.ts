@@ -1,0 +1,84 @@
+/**
+ * MCP over stdio: a client starts this program and talks to it through its pipes. Standard output carries the protocol
+ * and nothing else, logs go to standard error. Ends when the client closes its end, or on SIGTERM or SIGINT.
+ *
+ * Exit codes: 0 the client left, 1 failed, 2 bad config.
+ */
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { loadConfig } from '#shared/runtime/config.ts';
+import { describeConfig, maskConfig } from '#shared/runtime/config-text.ts';
+import { createLifecycle, type Lifecycle } from '#shared/runtime/lifecycle.ts';
+import { createLogger, type Logger } from '#shared/telemetry/logging.ts';
+import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { startTracing } from '#shared/telemetry/tracing.ts';
+import { retrievalConfig, type RetrievalConfig } from '../config.ts';
+import { createRetrievalEvents } from '../events.ts';
+import { hubSettingsFrom } from '../models/hub-settings.ts';
+import { openRetriever } from '../open-retriever.ts';
+import { createMcpServer } from './create-mcp-server.ts';
+
+/** Settings of faces that are not served here. */
+const elsewhere = ['--grpc', '--http', '--metrics'];
+
+const argv = process.argv.slice(2);
+if (argv.includes('--help')) process.stdout.write(describeConfig('mcp', retrievalConfig));
+else await main();
+
+async function main(): Promise<void> {
+  let config: RetrievalConfig;
+  try {
+    const misplaced = argv.find((flag) => elsewhere.includes(flag.split('=', 1)[0] ?? ''));
+    if (misplaced !== undefined) {
+      throw new TerminalError('invalid_argument', `${misplaced}: nothing is bound here; use 'gradus serve retrieval'`);
+    }
+    config = loadConfig(retrievalConfig, { env: process.env, argv });
+  } catch (error) {
+    process.stderr.write(`mcp: ${errorFrom(error).message}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const log = createLogger({ service: 'retrieval-mcp', level: config.logLevel });
+  const lifecycle = createLifecycle(log);
+  log.info({ config: maskConfig(retrievalConfig, config), pid: process.pid }, 'the server starts');
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => lifecycle.stop(name));
+  try {
+    await serve(config, lifecycle, log);
+    if (!lifecycle.signal.aborted) lifecycle.serving();
+  } catch (error) {
+    if (!lifecycle.signal.aborted) lifecycle.fail(error);
+  }
+  if (!lifecycle.signal.aborted) {
+    await new Promise((resolve) => lifecycle.signal.addEventListener('abort', resolve, { once: true }));
+  }
+  const { clean } = await lifecycle.drain(config.drainMs);
+  // Standard input may still be open, and would hold the process.
+  process.exit(clean && lifecycle.failure === undefined ? 0 : 1);
+}
+
+async function serve(config: RetrievalConfig, lifecycle: Lifecycle, log: Logger): Promise<void> {
+  const tracing = await startTracing({ service: 'retrieval-mcp', endpoint: config.otlpEndpoint });
+  lifecycle.defer('traces', () => tracing.shutdown());
+  const metrics = createMetrics();
+  const events = createRetrievalEvents(log, metrics);
+  const retriever = await openRetriever(
+    config,
+    events,
+    {
+      name: 'retrieval-mcp',
+      log,
+      metrics,
+      signal: lifecycle.signal,
+      defer: (what, dispose) => lifecycle.defer(what, dispose),
+      fail: (error) => lifecycle.fail(error),
+    },
+    hubSettingsFrom(process.env),
+  );
+  const bounds = { log, timeoutMs: config.httpTimeoutMs };
+  const connection = serveStdio(() => createMcpServer({ retriever, events }, bounds), {
+    onerror: (error) => log.warn({ err: error }, 'a message could not be read or answered'),
+  });
+  lifecycle.defer('MCP', () => connection.close());
+  process.stdin.once('end', () => lifecycle.stop('the client has left'));
+  process.stdin.once('close', () => lifecycle.stop('the client has left'));
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { TerminalError } from '#shared/errors.ts';
+import type { JudgeSettings } from './judge-settings.ts';
+
+/** The key that the settings name; undefined when they name none, as for an engine of one's own. Never part of a message. */
+export function readApiKey(
+  judge: string,
+  settings: Pick<JudgeSettings, 'apiKeyEnv' | 'apiKeyFile'>,
+  environment: NodeJS.ProcessEnv,
+): string | undefined {
+  const { apiKeyEnv, apiKeyFile } = settings;
+  if (apiKeyEnv !== undefined) {
+    return checked(environment[apiKeyEnv], `judges.${judge}.apiKeyEnv: variable ${apiKeyEnv}`, 'set it');
+  }
+  if (apiKeyFile === undefined) return undefined;
+  const where = `judges.${judge}.apiKeyFile: file '${apiKeyFile}'`;
+  try {
+    return checked(readFileSync(apiKeyFile, 'utf8'), where, 'put the key into it');
+  } catch (cause) {
+    if (cause instanceof TerminalError) throw cause;
+    throw new TerminalError('failed_precondition', `${where} cannot be read; check its path and its rights`, { cause });
+  }
+}
+
+function checked(text: string | undefined, where: string, fix: string): string {
+  const key = text?.trim() ?? '';
+  if (key === '') throw new TerminalError('failed_precondition', `${where} is empty or not set; ${fix}`);
+  // A header cannot carry anything else.
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw new TerminalError('failed_precondition', `${where} holds more than one word or no plain ASCII; ${fix}`);
+  }
+  return key;
+}

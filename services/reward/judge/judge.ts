@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { deadlineSignal } from '#shared/async/deadline-signal.ts';
+import { cancelledFrom } from '#shared/errors.ts';
+import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Metrics } from '#shared/telemetry/metrics.ts';
+import { absent, type Absence } from './absence.ts';
+import { createAdmission, type AdmissionTicket } from './admission.ts';
+import { createChatClient, type ChatMessage } from './chat-client.ts';
+import { createCircuitBreaker, type CircuitState } from './circuit-breaker.ts';
+import { createJudgeEvents, type AnswerSource, type JudgeTally } from './judge-events.ts';
+import type { JudgeSettings } from './judge-settings.ts';
+import { createPatientCaller } from './patient-caller.ts';
+import type { Question } from './question.ts';
+import { createRetryBudget } from './retry-budget.ts';
+import { createSingleFlight } from './single-flight.ts';
+
+export interface Verdict<T> {
+  readonly kind: 'verdict';
+  readonly value: T;
+  /** Id that the endpoint gave to the reply it was read from. */
+  readonly replyId: string;
+  readonly source: AnswerSource;
+}
+
+export type Judged<T> = Verdict<T> | Absence;
+
+export interface JudgeSnapshot extends JudgeTally {
+  readonly circuit: CircuitState;
+  readonly running: number;
+  readonly waiting: number;
+  readonly retryBudget: number;
+}
+
+export interface Judge {
+  readonly name: string;
+  readonly settings: JudgeSettings;
+  /** Room for so many questions, to be had before they are asked. `TransientError` resource_exhausted when there is none. */
+  admit(questions: number): AdmissionTicket;
+  /** A failure of the judge is an absence with its reason. Throws `CancelledError` when `signal` aborts, nothing else. */
+  ask<T>(question: Question<T>, signal: AbortSignal): Promise<Judged<T>>;
+  snapshot(): JudgeSnapshot;
+}
+
+export interface JudgeContext {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly apiKey: string | undefined;
+  /** Monotonic, in milliseconds. */
+  readonly now?: () => number;
+  /** In [0, 1). */
+  readonly random?: () => number;
+}
+
+interface Answer {
+  readonly kind: 'answer';
+  readonly text: string;
+  readonly replyId: string;
+}
+
+/**
+ * A question's way: cache -> a call for the same question that is under way -> endpoint (slots, circuit, deadline, retries
+ * under a budget) -> one repair when the reply cannot be read -> a verdict, or an absence with its reason.
+ * Whatever comes out as a number was read from a reply.
+ */
+export function createJudge(name: string, settings: JudgeSettings, context: JudgeContext): Judge {
+  const { log, metrics, now = () => performance.now(), random = Math.random } = context;
+  const who = `judge '${name}'`;
+  const events = createJudgeEvents(metrics, name, settings);
+  const circuit = createCircuitBreaker({
+    failureRatio: settings.circuitFailureRatio,
+    minCalls: settings.circuitMinCalls,
+    openMs: settings.circuitOpenMs,
+    now,
+    onChange(state) {
+      events.circuit(state);
+      log.warn({ judge: name, circuit: state }, 'the circuit of a judge changed');
+    },
+  });
+  const budget = createRetryBudget({ ratio: settings.retryRatio, reserve: settings.retryReserve });
+  const caller = createPatientCaller({
+    client: createChatClient({ ...settings, who, apiKey: context.apiKey }),
+    circuit,
+    budget,
+    events,
+    settings,
+    now,
+    random,
+    onPlain: (message) => log.warn({ judge: name, message }, 'the judge refuses schemas; its replies are only parsed'),
+  });
+  const admission = createAdmission(who, settings.concurrency + settings.queue);
+  const flights = createSingleFlight<Answer | Absence>();
+  const cache =
+    settings.cacheMebibytes === 0
+      ? undefined
+      : new LRUCache<string, Answer>({
+          maxSize: settings.cacheMebibytes * 2 ** 20,
+          // Two bytes a character, and what an entry costs besides.
+          sizeCalculation: ({ text, replyId }, key) => 2 * (text.length + replyId.length + key.length) + 300,
+        });
+
+  function keyOf(question: Question<unknown>): string {
+    const { baseUrl, model, temperature, maxTokens, structuredOutput } = settings;
+    return createHash('sha256')
+      .update(
+        JSON.stringify([
+          [baseUrl, model, temperature, maxTokens, structuredOutput],
+          [question.template, question.messages, question.schema ?? null],
+        ]),
+      )
+      .digest('base64url');
+  }
+
+  /** One question to the endpoint: the reply, and at most one repair. */
+  async function fly(question: Question<unknown>, key: string, signal: AbortSignal): Promise<Answer | Absence> {
+    budget.deposit();
+    const endsMs = now() + settings.itemTimeoutMs;
+    using deadline = deadlineSignal(signal, settings.itemTimeoutMs, 'the question');
+    let { messages }: { messages: readonly ChatMessage[] } = question;
+    try {
+      for (let repairs = 0; ; repairs += 1) {
+        const result = await caller.call({ messages, schema: question.schema }, endsMs, deadline.signal);
+        if (result.kind === 'absent') return result;
+        const { text, id } = result.reply;
+        if (question.parse(text) !== undefined) {
+          const answer: Answer = { kind: 'answer', text, replyId: id };
+          cache?.set(key, answer);
+          events.cached(cache?.calculatedSize ?? 0);
+          return answer;
+        }
+        const unread = `the reply ${JSON.stringify(text.slice(0, 120))} cannot be read`;
+        if (repairs === 1) return absent('unparsable', `${unread}, nor could the one before`);
+        if (!budget.withdraw()) {
+          events.retryDenied();
+          return absent('unparsable', `${unread}, and the budget of retries is spent`);
+        }
+        events.repaired();
+        messages = [
+          ...question.messages,
+          // An endless reply is not sent back whole.
+          { role: 'assistant', content: text.slice(0, 2_000) },
+          { role: 'user', content: `Your reply could not be read. ${question.form} Reply with nothing else.` },
+        ];
+      }
+    } catch (thrown) {
+      if (!signal.aborted && deadline.signal.aborted) {
+        return absent('timeout', `no answer within ${settings.itemTimeoutMs} ms`);
+      }
+      throw thrown;
+    }
+  }
+
+  async function answerTo(
+    question: Question<unknown>,
+    signal: AbortSignal,
+  ): Promise<{ answer: Answer | Absence; source: AnswerSource }> {
+    if (signal.aborted) throw cancelledFrom(signal.reason);
+    const key = keyOf(question);
+    const kept = cache?.get(key);
+    if (kept !== undefined) return { answer: kept, source: 'cache' };
+    const { result, shared } = await flights.run(key, signal, (flightSignal) => fly(question, key, flightSignal));
+    return { answer: result, source: shared ? 'shared' : 'asked' };
+  }
+
+  return {
+    name,
+    settings,
+    admit: (questions) => admission.admit(questions),
+    async ask(question, signal) {
+      const { answer, source } = await answerTo(question, signal);
+      if (answer.kind === 'absent') {
+        events.absent(answer.reason);
+        return answer;
+      }
+      const value = question.parse(answer.text);
+      // Whoever shares a key shares the wording, and with it the parser.
+      if (value === undefined) throw new TypeError(`${question.template} cannot read what it has read before`);
+      events.answered(source);
+      return { kind: 'verdict', value, replyId: answer.replyId, source };
+    },
+    snapshot: () => ({
+      ...events.tally,
+      circuit: circuit.state,
+      running: caller.running,
+      waiting: caller.waiting,
+      retryBudget: budget.available,
+    }),
+  };
+}

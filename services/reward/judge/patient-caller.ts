@@ -1,0 +1,165 @@
+import { deadlineSignal } from '#shared/async/deadline-signal.ts';
+import { createSemaphore } from '#shared/async/semaphore.ts';
+import { sleep } from '#shared/async/sleep.ts';
+import { TerminalError, TransientError, cancelledFrom, errorFrom, type GradusError } from '#shared/errors.ts';
+import { absent, type Absence, type AbsenceReason } from './absence.ts';
+import type { ChatClient, ChatReply, ChatRequest } from './chat-client.ts';
+import type { CircuitBreaker, CircuitPermit } from './circuit-breaker.ts';
+import type { JudgeEvents } from './judge-events.ts';
+import type { JudgeSettings } from './judge-settings.ts';
+import type { RetryBudget } from './retry-budget.ts';
+
+export type CallResult = { readonly kind: 'reply'; readonly reply: ChatReply } | Absence;
+
+export interface PatientCaller {
+  readonly running: number;
+  readonly waiting: number;
+  /**
+   * Calls until there is a reply, or says why there is none. `endsMs` (monotonic) is when `signal` aborts at the latest:
+   * a pause that would end later is not begun. Throws `CancelledError` only when the signal aborts.
+   */
+  call(request: ChatRequest, endsMs: number, signal: AbortSignal): Promise<CallResult>;
+}
+
+export interface PatientCallerParts {
+  readonly client: ChatClient;
+  readonly circuit: CircuitBreaker;
+  readonly budget: RetryBudget;
+  readonly events: JudgeEvents;
+  readonly settings: Pick<
+    JudgeSettings,
+    'concurrency' | 'requestTimeoutMs' | 'attempts' | 'retryBaseMs' | 'retryMaxMs' | 'structuredOutput'
+  >;
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number;
+  /** In [0, 1); spreads retries. */
+  readonly random: () => number;
+  /** The endpoint knows no schemas; told once. */
+  readonly onPlain: (message: string) => void;
+}
+
+interface Failure {
+  readonly reason: AbsenceReason;
+  readonly detail: string;
+  /** Undefined: the same call can never succeed, or must not be made now. */
+  readonly retryAfterMs?: number;
+}
+
+/** Concurrency, deadline, circuit, retries and their budget around one endpoint. */
+export function createPatientCaller(parts: PatientCallerParts): PatientCaller {
+  const { client, circuit, budget, events, settings, now } = parts;
+  const slots = createSemaphore(settings.concurrency);
+  let structured = settings.structuredOutput !== 'off';
+
+  const told = (): void => events.load(settings.concurrency - slots.available, slots.waiting);
+
+  async function once(request: ChatRequest, signal: AbortSignal): Promise<ChatReply | Failure> {
+    const acquired = slots.acquire(signal);
+    told();
+    const release = await acquired.finally(told);
+    try {
+      const permit = circuit.admit();
+      if (permit === undefined) {
+        return {
+          reason: 'circuit_open',
+          detail: `most of the last calls failed; the next try is in ${Math.ceil(circuit.waitMs)} ms`,
+        };
+      }
+      return await inTime(request, permit, signal);
+    } finally {
+      release();
+      told();
+    }
+  }
+
+  async function inTime(
+    request: ChatRequest,
+    permit: CircuitPermit,
+    signal: AbortSignal,
+  ): Promise<ChatReply | Failure> {
+    const started = now();
+    using deadline = deadlineSignal(signal, settings.requestTimeoutMs, 'the call');
+    try {
+      const reply = await client.complete(structured ? request : { messages: request.messages }, deadline.signal);
+      permit.succeeded();
+      events.called('answered', now() - started);
+      events.used(reply.promptTokens, reply.completionTokens);
+      return reply;
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (signal.aborted) {
+        const cancelled = cancelledFrom(signal.reason);
+        // Cancelled says nothing about the endpoint; that the time of the question ran out in this call does.
+        if (cancelled.code === 'cancelled') permit.released();
+        else permit.failed();
+        events.called(cancelled.code === 'cancelled' ? 'cancelled' : 'timeout', now() - started);
+        throw cancelled;
+      }
+      const failure = failureOf(error);
+      // Whoever asks to slow down, or refuses one request, lives.
+      if (failure.reason === 'unavailable' || failure.reason === 'timeout') permit.failed();
+      else permit.succeeded();
+      events.called(failure.reason, now() - started);
+      return failure;
+    }
+  }
+
+  /** True when the endpoint refused the schema rather than the question; no schemas from then on. */
+  function isPlain(request: ChatRequest, failure: Failure): boolean {
+    if (settings.structuredOutput !== 'auto' || request.schema === undefined || failure.reason !== 'refused')
+      return false;
+    if (!/response_format|json_schema|structured|guided|grammar/i.test(failure.detail)) return false;
+    // Others may have learned it while this call was under way.
+    if (structured) parts.onPlain(failure.detail);
+    structured = false;
+    return true;
+  }
+
+  /** The pause before the next attempt in milliseconds, or why this was the last. */
+  function pauseOf(failure: Failure, attempt: number, endsMs: number): number | string {
+    if (failure.retryAfterMs === undefined) return 'not to be repeated';
+    if (attempt >= settings.attempts) return `attempt ${attempt} of ${settings.attempts}`;
+    const backoffMs = Math.min(settings.retryMaxMs, settings.retryBaseMs * 2 ** (attempt - 1));
+    const pauseMs = Math.max(failure.retryAfterMs, backoffMs * (0.5 + parts.random() / 2));
+    if (now() + pauseMs >= endsMs) return 'no time for another attempt';
+    if (budget.withdraw()) return pauseMs;
+    events.retryDenied();
+    return 'the budget of retries is spent';
+  }
+
+  return {
+    get running() {
+      return settings.concurrency - slots.available;
+    },
+    get waiting() {
+      return slots.waiting;
+    },
+    async call(request, endsMs, signal) {
+      for (let attempt = 1; ; attempt += 1) {
+        const withSchema = structured;
+        const outcome = await once(request, signal);
+        if (!('reason' in outcome)) return { kind: 'reply', reply: outcome };
+        if (withSchema && isPlain(request, outcome)) {
+          attempt -= 1;
+          continue;
+        }
+        const pauseMs = pauseOf(outcome, attempt, endsMs);
+        if (typeof pauseMs === 'string') {
+          return absent(outcome.reason, `${outcome.detail} (${pauseMs})`);
+        }
+        events.retried();
+        await sleep(pauseMs, signal);
+      }
+    },
+  };
+}
+
+function failureOf(error: GradusError): Failure {
+  const detail = error.message;
+  if (error instanceof TransientError) {
+    const reason = error.code === 'resource_exhausted' ? 'rate_limited' : 'unavailable';
+    return { reason, detail, retryAfterMs: error.retryAfterMs };
+  }
+  if (error instanceof TerminalError) return { reason: error.code === 'internal' ? 'unparsable' : 'refused', detail };
+  return { reason: 'timeout', detail, retryAfterMs: 0 };
+}

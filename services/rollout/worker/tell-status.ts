@@ -1,0 +1,40 @@
+import { sleep } from '#shared/async/sleep.ts';
+import type { Watchdog } from '#shared/async/watchdog.ts';
+import { statusIntervalMs, type WorkerStatuses } from '#shared/nats/worker-statuses.ts';
+import type { RolloutWait } from '../episode/rollout-waits.ts';
+
+export interface StatusSources {
+  readonly workerId: string;
+  readonly limit: number;
+  /** Tasks held now. */
+  held(): number;
+  readonly watchdog: Pick<Watchdog<RolloutWait>, 'pending' | 'overdue'>;
+}
+
+const toldWaits = 64;
+const countedOverdue = 65_536;
+
+/** Says every few seconds how this worker is, until `signal` aborts; then takes it back. `onFailure` is told of each try that failed. */
+export async function tellStatus(
+  statuses: WorkerStatuses,
+  { workerId, limit, held, watchdog }: StatusSources,
+  signal: AbortSignal,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    const waits = watchdog.pending(toldWaits).map(({ what, subject, detail, waitedMs, expectedMs }) => ({
+      what,
+      taskId: subject,
+      detail,
+      waitedMs: BigInt(waitedMs),
+      expectedMs: BigInt(Math.round(expectedMs)),
+    }));
+    const overdue = watchdog.overdue(countedOverdue).length;
+    await statuses
+      .put({ workerId, atMs: BigInt(Date.now()), held: held(), limit, waits, overdue })
+      // It vanishes by itself, and the next one is due soon.
+      .catch(onFailure);
+    await sleep(statusIntervalMs, signal).catch(() => undefined);
+  }
+  await statuses.remove(workerId).catch(onFailure);
+}

@@ -1,0 +1,58 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { TerminalError } from '#shared/errors.ts';
+import { readMusique } from '#shared/musique/read-musique.ts';
+import { toQuestion } from '#shared/musique/to-question.ts';
+
+/** What a script needs to know to play a rollout. */
+export interface ScriptedQuestion {
+  readonly question: string;
+  readonly answer: string;
+  /** Titles of the pages with its facts, in order. */
+  readonly titles: readonly string[];
+  /** Ids of those pages; shorter or empty where the corpus has no page of that title. */
+  readonly pageIds: readonly string[];
+}
+
+const pageSchema = z.object({
+  id: z.union([z.string(), z.int()]).transform(String),
+  title: z.string().optional(),
+  contents: z.string().optional(),
+});
+
+/** Reads the questions of all files, with the ids of their pages if there is a corpus. Throws TerminalError that names file and line. */
+export async function readQuestions(
+  files: readonly string[],
+  corpus: string | undefined,
+): Promise<readonly ScriptedQuestion[]> {
+  const pages = corpus === undefined ? new Map<string, string>() : await readPageIds(corpus);
+  const questions: ScriptedQuestion[] = [];
+  for (const file of files) {
+    for await (const row of readMusique(file)) {
+      const { question, answers } = toQuestion(row);
+      const titles = row.question_decomposition.flatMap(({ paragraph_support_idx: index }) =>
+        row.paragraphs.filter(({ idx }) => idx === index).map(({ title }) => title),
+      );
+      const pageIds = titles.flatMap((title) => pages.get(title) ?? []);
+      questions.push({ question, answer: answers[0] ?? '', titles, pageIds });
+    }
+  }
+  return questions;
+}
+
+async function readPageIds(path: string): Promise<Map<string, string>> {
+  const ids = new Map<string, string>();
+  let number = 0;
+  try {
+    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+      number += 1;
+      if (line.trim() === '') continue;
+      const { id, title, contents } = pageSchema.parse(JSON.parse(line));
+      ids.set(title ?? contents?.split('\n', 1)[0]?.trim() ?? '', id);
+    }
+  } catch (cause) {
+    throw new TerminalError('invalid_argument', `corpus: ${path}:${number} is not a page of a corpus`, { cause });
+  }
+  return ids;
+}

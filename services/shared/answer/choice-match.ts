@@ -1,0 +1,53 @@
+import { normalizeAnswer } from './normalize-answer.ts';
+
+interface Choice {
+  /** Upper case. */
+  readonly letter?: string;
+  readonly text?: string;
+}
+
+/** Longer texts are prose; only their normalised text is compared. */
+const longestLabel = 2000;
+const lead = /^(?:the )?(?:correct )?(?:answer|option|choice)(?: is)?\s*:?\s*(?=[([A-Z*])/iu;
+const bare = /^[([*]*([A-Za-z])[)\].:*]*$/u;
+const labelled = /^(?:[([]([A-Za-z])[)\]][.:]?|([A-Za-z])[).:])\s+(\S.*)$/su;
+
+/**
+ * 1 when the prediction names a gold option: "B", "(B)", "B.", "Answer: B", "B) Paris", or its text. Gold answers are
+ * letters, texts, or both ("B", "Paris"). A letter beside a text that contradicts the gold text is wrong; two letters are
+ * no answer.
+ */
+export function choiceMatch(prediction: string, answers: readonly string[], options: number): 0 | 1 {
+  const gold = answers.map((answer) => parseChoice(answer, options));
+  const letters = new Set(gold.flatMap(({ letter }) => letter ?? []));
+  const texts = new Set(gold.flatMap(({ text }) => (text === undefined ? [] : normalizeAnswer(text))));
+  texts.delete('');
+  const predicted = parseChoice(prediction, options);
+  const text = predicted.text === undefined ? undefined : normalizeAnswer(predicted.text);
+  const sameText = text !== undefined && texts.has(text);
+  if (predicted.letter === undefined) return sameText ? 1 : 0;
+  // What looks like a label may be part of an option's own text, as in "C. difficile".
+  if (answers.some((answer) => sameAsWritten(answer, prediction))) return 1;
+  if (letters.size === 0) return sameText ? 1 : 0;
+  if (!letters.has(predicted.letter)) return 0;
+  return text === undefined || texts.size === 0 || sameText ? 1 : 0;
+}
+
+function sameAsWritten(a: string, b: string): boolean {
+  return a.trim().toLowerCase() === b.trim().toLowerCase();
+}
+
+/** Letter and text of an option; a single letter beyond the options is a text. */
+export function parseChoice(answer: string, options: number): Choice {
+  const trimmed = answer.trim();
+  if (trimmed.length > longestLabel) return { text: trimmed };
+  const stripped = trimmed.replace(lead, '');
+  const isOption = (letter: string | undefined): letter is string =>
+    letter !== undefined && letter.toUpperCase().charCodeAt(0) - 65 < options;
+  const single = bare.exec(stripped)?.[1];
+  if (isOption(single)) return { letter: single.toUpperCase() };
+  const [, bracketed, pointed, text] = labelled.exec(stripped) ?? [];
+  const letter = bracketed ?? pointed;
+  if (isOption(letter) && text !== undefined) return { letter: letter.toUpperCase(), text };
+  return { text: stripped };
+}

@@ -1,0 +1,69 @@
+/** What a metric over rows does, in words. Apart from the code of the metrics, so that help need not load it. */
+export interface MetricHelp {
+  readonly about: string;
+  /** What it reads beside `id`, `prediction` and `answers`. */
+  readonly reads: string;
+  /** What it writes beside `id`. */
+  readonly writes: string;
+  readonly settings: readonly string[];
+}
+
+export const metricHelp = {
+  musique: {
+    about: 'MuSiQue: EM and token F1, F1 of the supporting paragraphs',
+    reads: 'predicted_supports, supports: [0, 7] (optional)',
+    writes: 'em, f1, support_em, support_f1',
+    settings: [],
+  },
+  squad: { about: 'SQuAD 1.1: EM and token F1', reads: '', writes: 'em, f1', settings: [] },
+  hotpotqa: {
+    about: 'HotpotQA: yes, no and noanswer as a whole; supporting facts; both together',
+    reads: 'predicted_supports, supports: [["Title", 0]] (optional)',
+    writes: 'em, f1, prec, recall, sp_*, joint_*',
+    settings: [],
+  },
+  '2wiki': {
+    about: 'as hotpotqa, with titles in lower case, and reasoning triples',
+    reads: 'predicted_supports, supports, predicted_evidences, evidences: [["s", "r", "o"]] (optional)',
+    writes: 'em, f1, prec, recall, sp_*, evi_*, joint_* (all three together)',
+    settings: [],
+  },
+  substring: {
+    about: 'a gold answer occurs in the prediction after normalisation',
+    reads: '',
+    writes: 'match',
+    settings: ['whole_words', 'max_words'],
+  },
+  numeric: {
+    about: 'the gold number, within a tolerance, in any unit of the same kind',
+    reads: 'numbers may be JSON numbers',
+    writes: 'match',
+    settings: ['absolute_tolerance', 'relative_tolerance', 'unit'],
+  },
+  choice: { about: 'the gold option by letter or by text', reads: '', writes: 'match', settings: ['options'] },
+  date: {
+    about: 'the gold date, as far as it says',
+    reads: 'years may be JSON numbers',
+    writes: 'match',
+    settings: ['precision', 'day_first'],
+  },
+  iou: {
+    about: 'intersection over union of two intervals',
+    reads: 'intervals may be [start, end]',
+    writes: 'iou',
+    settings: ['threshold'],
+  },
+  set_f1: {
+    about: 'F1 of two sets of names; each answer is an element',
+    reads: 'a prediction may be a list, an answer a list of aliases',
+    writes: 'em, f1, prec, recall',
+    settings: ['separator'],
+  },
+} as const satisfies Record<string, MetricHelp>;
+
+export type RowMetricName = keyof typeof metricHelp;
+export const rowMetricNames = Object.keys(metricHelp).filter((name): name is RowMetricName => name in metricHelp);
+
+export function isRowMetric(name: string): name is RowMetricName {
+  return Object.hasOwn(metricHelp, name);
+}

@@ -1,0 +1,26 @@
+export interface Patience {
+  /** How long the next answer is waited for, in milliseconds. */
+  readonly timeoutMs: number;
+  answered(elapsedMs: number): void;
+}
+
+/** A peer may take this many times its slowest answer of late before it counts as silent. */
+const FACTOR = 4;
+/** The slowest answer fades by this with each that is faster: a busy minute is forgotten after some twenty answers. */
+const FADING = 0.9;
+
+/**
+ * Tells silent from slow: a peer that is merely busy answers later and later, and the patience grows with it, up to
+ * `maxMs`; one that is frozen never answers, and the patience is what it was.
+ */
+export function createPatience({ baseMs, maxMs }: { readonly baseMs: number; readonly maxMs: number }): Patience {
+  let slowestMs = 0;
+  return {
+    get timeoutMs() {
+      return Math.round(Math.min(maxMs, Math.max(baseMs, FACTOR * slowestMs)));
+    },
+    answered(elapsedMs) {
+      slowestMs = Math.max(elapsedMs, slowestMs * FADING);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * What is known of tasks that were handed out repeatedly, in a KV bucket. JetStream counts hand-outs, but not why a task came
+ * back: because its worker died, or because a live one returned it. Only deaths make a task suspect. A task that goes
+ * well the first time leaves no record.
+ */
+import type { KV } from '@nats-io/kv';
+import { StorageType } from '@nats-io/jetstream';
+import { z } from 'zod';
+
+import { errorFrom } from '../errors.ts';
+import type { Nats } from './connect.ts';
+
+export interface SuspectRecord {
+  /** Times a worker that lives gave it back because it failed there. */
+  readonly failed: number;
+  /** Times a worker gave it back because it stopped. */
+  readonly returned: number;
+  /** Times it was begun as a suspect, and its end was never heard of. */
+  readonly starts: number;
+}
+
+export interface SuspectRecords {
+  read(key: string): Promise<SuspectRecord>;
+  write(key: string, record: SuspectRecord): Promise<void>;
+  forget(key: string): Promise<void>;
+}
+
+export const blank: SuspectRecord = { failed: 0, returned: 0, starts: 0 };
+
+const bucket = 'gradus_suspects';
+const MiB = 1024 ** 2;
+/** A task that was not heard of for this long is judged anew. */
+const ttlMs = 6 * 3600_000;
+const count = z.int().min(0);
+const recordSchema = z.object({ failed: count, returned: count, starts: count });
+
+/** Best effort: without a record a task counts as known by its hand-outs alone. Nothing here throws. */
+export function createSuspectRecords(nats: Nats): SuspectRecords {
+  let opened: Promise<KV> | undefined;
+
+  async function withBucket<T>(what: string, otherwise: T, use: (kv: KV) => Promise<T>): Promise<T> {
+    try {
+      opened ??= nats.kvm.create(bucket, { history: 1, ttl: ttlMs, max_bytes: 16 * MiB, storage: StorageType.File });
+      return await use(await opened);
+    } catch (error) {
+      opened = undefined;
+      nats.log.warn({ err: errorFrom(error) }, `the record of a suspect task could not be ${what}`);
+      return otherwise;
+    }
+  }
+
+  return {
+    read: (key) =>
+      withBucket('read', blank, async (kv) => {
+        const entry = await kv.get(key);
+        return entry === null || entry.operation !== 'PUT' ? blank : recordSchema.parse(entry.json());
+      }),
+    write: (key, record) =>
+      withBucket('written', undefined, async (kv) => void (await kv.put(key, JSON.stringify(record)))),
+    forget: (key) => withBucket('removed', undefined, (kv) => kv.purge(key)),
+  };
+}

@@ -1,0 +1,65 @@
+import type { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { samplingSeedOf } from '../domain/task-ids.ts';
+import { rewardList } from '../rewards/reward-list.ts';
+import type { Recipe, StageRecipe } from './schema.ts';
+
+export type TaskInit = MessageInitShape<typeof RolloutTaskSchema>;
+
+export interface TaskParts {
+  readonly runId: string;
+  readonly taskId: string;
+  readonly groupId: string;
+  readonly sampleIndex: number;
+  readonly attempt: number;
+  readonly question: Question;
+  readonly stage: StageRecipe;
+  readonly purpose: Purpose;
+  /** Draw as the stage says, at temperature 1, or the likeliest tokens. */
+  readonly mode: 'train' | 'sampled' | 'greedy';
+}
+
+/** A rollout as a job. Pure: the same parts give the same task (P8). */
+export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
+  const { stage, mode } = parts;
+  const { max_new_tokens: maxNewTokens, ...limits } = stage.limits;
+  const drawn =
+    mode === 'train'
+      ? { temperature: stage.sampling.temperature, topP: stage.sampling.top_p, topK: stage.sampling.top_k }
+      : { temperature: mode === 'greedy' ? 0 : 1, topP: 1, topK: 0 };
+  return {
+    runId: parts.runId,
+    taskId: parts.taskId,
+    groupId: parts.groupId,
+    sampleIndex: parts.sampleIndex,
+    stage: stage.name,
+    purpose: parts.purpose,
+    environment: recipe.environment.name,
+    question: parts.question,
+    sampling: { ...drawn, maxNewTokens, seed: samplingSeedOf(parts.taskId) },
+    limits: {
+      contextTokens: limits.context_tokens,
+      maxTurns: limits.max_turns,
+      toolTimeoutMs: limits.tool_timeout_ms,
+      turnTimeoutMs: limits.turn_timeout_ms,
+      rolloutTimeoutMs: limits.rollout_timeout_ms,
+    },
+    rewards: rewardList(stage.rewards),
+    attempt: parts.attempt,
+    environmentOptionsJson: JSON.stringify(environmentOptions(recipe)),
+  };
+}
+
+/** Options as the environment's own schema names them. */
+function environmentOptions(recipe: Recipe): Record<string, unknown> {
+  const { environment } = recipe;
+  return {
+    promptTemplate: environment.prompt_template,
+    topK: environment.top_k,
+    previewCharacters: environment.preview_characters,
+    maxDocumentCharacters: environment.max_document_characters,
+    codec: environment.codec,
+    maxViolations: environment.max_violations,
+  };
+}

@@ -1,0 +1,19 @@
+import { isAbsolute, join, relative } from 'node:path';
+import type { RecipePaths } from './resolve-recipe.ts';
+
+/** `path` as it is called after the directory `from` was moved to `to`; unchanged when it lies elsewhere. */
+export function reroot(path: string, from: string, to: string): string {
+  if (path === '' || from === '' || from === to) return path;
+  const inside = relative(from, path);
+  return inside === '..' || inside.startsWith('../') || isAbsolute(inside) ? path : join(to, inside);
+}
+
+/** Inputs that lie in a run's directory move with it; a model or data set elsewhere stays where it is. */
+export function rerootPaths(paths: RecipePaths, from: string, to: string): RecipePaths {
+  return {
+    model: reroot(paths.model, from, to),
+    train: reroot(paths.train, from, to),
+    held_out: reroot(paths.held_out, from, to),
+    corpus: reroot(paths.corpus, from, to),
+  };
+}

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { checkQuestion, readsText } from './check-question.ts';
+
+const stage = (rewards: Readonly<Record<string, unknown>>) => [{ name: 'one', rewards }];
+const question = { id: '2hop__1_2', answers: ['Paris', '12 km'], supportTitles: ['A'] };
+const settings = { weight: 1 };
+
+describe('gold is checked when questions are read', () => {
+  test.each([
+    [{ exact_match: 1 }, { answers: [] }, /answers: empty; give the gold answer/],
+    [{ exact_match: 1 }, { answers: ['Paris', 'The.'] }, /answers\[1\]: "The\." normalises to nothing/],
+    [{ tool_success: 1 }, { answers: ['...'] }, /answers\[0\]: "\.\.\." normalises to nothing/],
+    [{ exact_match: 0, numeric: settings }, {}, /answers\[0\]: "Paris" is no single number/],
+    [{ numeric: settings }, { answers: ['3-4'] }, /more than one number/],
+    [{ date: settings }, { answers: ['Paris'] }, /is no single date/],
+    [{ date: settings }, { answers: ['05/03/1990'] }, /set day_first/],
+    [{ iou: settings }, {}, /is no interval/],
+    [{ choice: settings }, { answers: [' '] }, /is blank/],
+    [{ gold_found: settings }, { supportTitles: [] }, /support_titles: empty/],
+  ])('%j refuses %j, naming file, question, field and fix', (rewards, wrong, message) => {
+    const check = () => checkQuestion({ ...question, ...wrong }, stage(rewards), 'train.jsonl');
+    expect(check).toThrow(message);
+    expect(check).toThrow(/^train\.jsonl: question 2hop__1_2: .*stage one scores by/);
+  });
+
+  test.each([
+    [{ exact_match: 1 }, {}],
+    [{ exact_match: 0, numeric: settings }, { answers: ['12 km', '12,000 m'] }],
+    [{ date: { weight: 1, day_first: true } }, { answers: ['05/03/1990'] }],
+    [{ exact_match: 0, choice: settings }, { answers: ['A'] }],
+    [{ exact_match: 1, gold_found: settings }, {}],
+  ])('%j takes %j', (rewards, fields) => {
+    expect(() => checkQuestion({ ...question, ...fields }, stage(rewards), 'train.jsonl')).not.toThrow();
+  });
+
+  test('answers are text unless no weighted scorer normalises them', () => {
+    expect(readsText(stage({ exact_match: 1, choice: settings }))).toBe(true);
+    expect(readsText(stage({ exact_match: 0, choice: settings }))).toBe(false);
+    expect(readsText(stage({ tool_success: 1 }))).toBe(true);
+  });
+});

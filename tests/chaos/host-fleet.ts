@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
+import { TransientError } from '#shared/errors.ts';
+import { createGrpcClient } from '#shared/grpc/client.ts';
+import { resolvedRecipeJson, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { startChildService } from '../../services/cli/fleet/child-service.ts';
+import type { ChildService } from '../../services/cli/fleet/child-service.ts';
+import { planBase, planPolicy, planTop } from '../../services/cli/fleet/fleet-plan.ts';
+import type { PlannedService } from '../../services/cli/fleet/fleet-plan.ts';
+import { startGuardian } from '../../services/cli/fleet/guardian.ts';
+import { childEnvironment, programOf } from '../../services/cli/fleet/service-programs.ts';
+import { loadRecipe, prepareInputs } from '../../services/cli/run/prepare-inputs.ts';
+
+/** Where a process runs: an address to serve at, and what its command line begins with. */
+export interface Host {
+  readonly ip: string;
+  readonly command: readonly string[];
+}
+
+export const thisHost: Host = { ip: '127.0.0.1', command: [] };
+
+export interface HostFleetOptions {
+  readonly recipe: string;
+  readonly runId: string;
+  readonly directory: string;
+  readonly natsUrl: string;
+  /** Flags that every service of NATS gets. */
+  readonly natsFlags?: readonly string[];
+  readonly hostOf: (label: string) => Host;
+  readonly signal: AbortSignal;
+}
+
+/** The services of a recipe on several hosts, with NATS made by the caller and nobody who starts the dead again. */
+export interface HostFleet extends AsyncDisposable {
+  submit(): Promise<void>;
+}
+
+export async function startHostFleet(options: HostFleetOptions): Promise<HostFleet> {
+  const { directory, runId, hostOf, signal } = options;
+  await mkdir(join(directory, 'logs'), { recursive: true });
+  const file = join(directory, 'recipe.yaml');
+  await writeFile(file, options.recipe);
+  const loaded = await loadRecipe(file);
+  const paths = await prepareInputs(loaded, directory);
+  const inputs = { recipe: loaded.recipe, paths };
+  const guardian = startGuardian();
+  const children: ChildService[] = [];
+
+  async function start({ label, service, program, args }: PlannedService): Promise<string> {
+    const host = hostOf(label);
+    const { command, args: own, env } = programOf(program ?? service);
+    const [first, ...rest] = [...host.command, command];
+    const child = await startChildService({
+      label,
+      command: first,
+      args: [
+        ...rest,
+        ...own,
+        ...args,
+        ...(service === 'rollout' || service === 'coordinator' ? (options.natsFlags ?? []) : []),
+        '--grpc',
+        `${host.ip}:0`,
+        '--metrics',
+        '127.0.0.1:0',
+        ...(host.ip === thisHost.ip ? [] : ['--allow-remote']),
+      ],
+      env: childEnvironment(process.env, env),
+      logFile: join(directory, 'logs', `${label}.log`),
+      readyTimeoutMs: 60_000,
+      guardian,
+      signal,
+    });
+    children.push(child);
+    if (child.ready.grpc === undefined) throw new TransientError('unavailable', `${label} serves no gRPC`);
+    return child.ready.grpc;
+  }
+
+  async function stop(): Promise<void> {
+    await Promise.all(children.map((child) => child.stop(5_000)));
+    guardian.release();
+  }
+
+  try {
+    const base = new Map<string, string>();
+    const engines: string[] = [];
+    for (const planned of planBase(inputs)) {
+      const address = await start(planned);
+      base.set(planned.service, address);
+      if (planned.service === 'engine') engines.push(address);
+    }
+    const at = (service: string): string => base.get(service) ?? '';
+    const policy = await start(planPolicy(inputs, engines));
+    const top = planTop(inputs, {
+      fleetId: 'chaos',
+      natsUrl: options.natsUrl,
+      policy,
+      learner: at('learner'),
+      retrieval: at('retrieval'),
+      reward: at('reward'),
+    });
+    const addresses: string[] = [];
+    for (const planned of top) addresses.push(await start(planned));
+    return {
+      async submit() {
+        const client = createGrpcClient(CoordinatorService, addresses[0] ?? '', { timeoutMs: 30_000 });
+        const recipeJson = resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths));
+        await client.submitRun({ runId, recipeJson, directory: join(directory, runId), resume: false }, { signal });
+        client.close();
+      },
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

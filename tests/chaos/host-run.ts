@@ -1,0 +1,35 @@
+import type { Audit } from './audit.ts';
+import { auditRun } from './audit.ts';
+import { startHostFleet } from './host-fleet.ts';
+import type { HostFleetOptions } from './host-fleet.ts';
+import { learnerFinding } from './learner-chain.ts';
+import { watchLiveRun } from './live-run.ts';
+import type { LiveRun } from './live-run.ts';
+import { finalWeights, readRunAt } from './stored-run.ts';
+import type { StoredRun } from './stored-run.ts';
+
+/** Runs a recipe on a fleet of hosts to its end while `during` does its harm, then audits it. */
+export async function runOnHosts(
+  options: HostFleetOptions,
+  during: (live: LiveRun) => Promise<void>,
+): Promise<{ audit: Audit; stored: StoredRun; findings: readonly string[] }> {
+  const { natsUrl, runId, signal } = options;
+  {
+    await using fleet = await startHostFleet(options);
+    await using live = await watchLiveRun(natsUrl, runId, signal);
+    await fleet.submit();
+    await during(live);
+    // No share is past the end, so this waits for it.
+    await live.until({ kind: 'answered', share: Infinity }, 1, signal);
+  }
+  const stored = await readRunAt(natsUrl, runId, signal);
+  const audit = auditRun({
+    entries: stored.entries.map(({ value }) => value),
+    results: stored.results.map(({ value }) => value),
+    tasksLeft: stored.tasksLeft,
+    maxStaleness: 0,
+  });
+  const learner = learnerFinding(stored, await finalWeights(stored.entries));
+  const letters = stored.deadLetters.map((reason) => `dead letter: ${reason}`);
+  return { audit, stored, findings: [...audit.findings, ...(learner === undefined ? [] : [learner]), ...letters] };
+}

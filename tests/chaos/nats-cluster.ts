@@ -1,0 +1,77 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { connectNats } from '#shared/nats/connect.ts';
+import { startNatsServer } from '#shared/nats/nats-server.ts';
+import type { NatsServer } from '#shared/nats/nats-server.ts';
+import { streams } from '#shared/nats/streams.ts';
+import { createLogger } from '#shared/telemetry/logging.ts';
+
+/** Three NATS servers with JetStream on this machine, as on three machines. */
+export interface NatsCluster extends AsyncDisposable {
+  /** Of all three, separated by commas. */
+  readonly url: string;
+  /** SIGKILL to the server that leads a stream; gives its number. */
+  killLeaderOf(stream: string, signal: AbortSignal): Promise<number>;
+  /** Starts a killed one again on its store. */
+  restart(number: number): Promise<void>;
+}
+
+const size = 3;
+
+export async function startNatsCluster(directory: string): Promise<NatsCluster> {
+  const free = await freePorts(2 * size);
+  const [clients, routes] = [free.slice(0, size), free.slice(size)];
+  const start = (number: number): Promise<NatsServer> =>
+    startNatsServer({
+      storeDirectory: join(directory, `nats-${number}`),
+      port: clients[number] ?? 0,
+      cluster: { clusterName: 'gradus', serverName: `n${number}`, port: routes[number] ?? 0, ports: routes },
+    });
+  const servers = await Promise.all(Array.from({ length: size }, (_, number) => start(number)));
+  const url = servers.map((server) => server.url).join(',');
+  return {
+    url,
+    async killLeaderOf(stream, signal) {
+      const log = createLogger({ service: 'chaos', level: 'silent' });
+      const nats = await connectNats({ url, name: 'chaos-cluster', log, signal });
+      const leader = (await nats.jsm.streams.info(stream)).cluster?.leader ?? '';
+      await nats.close();
+      const number = Number(/^n(\d)$/.exec(leader)?.[1] ?? NaN);
+      const server = servers[number];
+      if (server === undefined) throw new Error(`stream ${stream} is led by '${leader}', none of n0, n1, n2`);
+      process.kill(server.pid, 'SIGKILL');
+      await server.stop();
+      return number;
+    },
+    async restart(number) {
+      servers[number] = await start(number);
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+/** Streams whose leaders are worth losing. */
+export const ledStreams = [streams.tasks, streams.ledger, streams.results] as const;
+
+/** Ports that nobody had a moment ago: members of a cluster have to know each other's before they start. */
+async function freePorts(count: number): Promise<number[]> {
+  const listeners = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((listening, failed) => {
+          const server = createServer();
+          server.once('error', failed);
+          server.listen(0, '127.0.0.1', () => listening(server));
+        }),
+    ),
+  );
+  const ports = listeners.map((server) => {
+    const address = server.address();
+    return address !== null && typeof address === 'object' ? address.port : 0;
+  });
+  await Promise.all(listeners.map((server) => new Promise<void>((closed) => server.close(() => closed()))));
+  return ports;
+}

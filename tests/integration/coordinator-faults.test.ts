@@ -1,0 +1,61 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { TransientError } from '#shared/errors.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
+import { oneStage, twoStages } from './two-stage-run.ts';
+
+let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>>;
+afterEach(async () => {
+  await fleet.stop();
+});
+
+describe('faults', () => {
+  it('P1: a learner that dies is opened again, gets the steps since its checkpoint, and applies each once more', async () => {
+    fleet = await startCoordinatorFleet({ recipe: oneStage.replace('every_steps: 2', 'every_steps: 100') });
+    const { learner } = fleet;
+    learner.beforeStep = async (step) => {
+      if (step === 3 && learner.applied.length === 2) learner.crash();
+    };
+    await fleet.submit('run-a');
+    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
+    expect(learner.applied.map(({ step }) => step)).toEqual([1, 2, 1, 2, 3]);
+    expect(learner.applied[2]?.payloads).toEqual(learner.applied[0]?.payloads);
+    const committed = (await fleet.ledger('run-a')).filter(({ fact }) => fact.case === 'stepCommitted');
+    expect(committed).toHaveLength(3);
+  });
+
+  it('P1: a step whose answer was lost is not applied twice', async () => {
+    fleet = await startCoordinatorFleet({ recipe: oneStage });
+    fleet.learner.failNext(new TransientError('unavailable', 'the connection broke'), 'after');
+    await fleet.submit('run-a');
+    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
+    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3]);
+  });
+
+  it('a full disk fails the run at once with the reason, and it can be resumed', async () => {
+    fleet = await startCoordinatorFleet({ recipe: oneStage });
+    fleet.learner.failNext(new TransientError('resource_exhausted', 'checkpoint: no space left on device'), 'before');
+    await fleet.submit('run-a');
+    const end = await fleet.ended('run-a');
+    expect(end.state).toBe(RunState.FAILED);
+    expect(end.message).toContain('no space left on device');
+    await fleet.submit('run-a', fleet.coordinator.client, true);
+    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
+    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0 });
+  });
+
+  it('P1: NATS goes away and comes back in the middle of a run, and nothing is lost', async () => {
+    fleet = await startCoordinatorFleet({ recipe: twoStages });
+    let restarted: Promise<void> | undefined;
+    fleet.learner.beforeStep = async (step) => {
+      if (step === 2) restarted ??= fleet.restartNats();
+    };
+    await fleet.submit('run-a');
+    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
+    await restarted;
+    expect(restarted).toBeDefined();
+    expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0 });
+    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
+  });
+});

@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { publishBytes } from '#shared/nats/publish.ts';
+import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
+import { createLedgerWriter, foldLedger } from '../../services/coordinator/ledger/ledger-stream.ts';
+import { readTrajectory } from '../../services/coordinator/run/read-trajectory.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
+import { startNats, testRun } from './ground-fixtures.ts';
+
+const recipe = `
+name: test
+seed: 3
+model: { path: model }
+data: { files: { train: train.jsonl, held_out: held-out.jsonl, corpus: corpus.jsonl } }
+eval: { questions: 6 }
+fleet: { max_open_rollouts: 16 }
+stages:
+  - name: one
+    limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }
+    deadlines: { group_ms: 20000, step_ms: 40000 }
+    rewards: { exact_match: 1 }
+    batch: { groups: 3, group_size: 4, max_generation_batches: 4 }
+    until: { steps: 4 }
+`;
+const { signal } = new AbortController();
+
+afterEach(async () => {
+  await fleet?.stop();
+  fleet = undefined;
+});
+let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>> | undefined;
+
+/** A run whose `victim` is deleted while the step's tenth rollout is played. */
+async function startRunAndDelete(victim: string) {
+  const started = await startCoordinatorFleet({ recipe });
+  fleet = started;
+  let rollouts = 0;
+  const deleted = new Promise<void>((resolve, reject) => {
+    started.setWorker((task) => {
+      if (task.purpose === Purpose.TRAIN) rollouts += 1;
+      if (rollouts === 10) started.nats.jsm.streams.delete(victim).then(() => resolve(), reject);
+      return { result: { reward: task.sampleIndex % 2 } };
+    });
+  });
+  await started.submit('run-a');
+  await deleted;
+  return started;
+}
+
+describe('the ledger', () => {
+  async function startWriter() {
+    const { nats } = await startNats();
+    const writer = createLedgerWriter(nats, await foldLedger(nats, testRun, signal), Date.now);
+    await writer.append({ case: 'runStarted', value: { recipeJson: '{}', recipeHash: 'h', directory: '/d' } });
+    await nats.jsm.streams.delete(streams.ledger);
+    const gone = {
+      code: 'data_loss',
+      message: expect.stringMatching(/stream LEDGER was deleted.*run r1.*restore the stream/),
+    };
+    return { nats, writer, gone };
+  }
+
+  test('P1: deleted under its writer is a clear error, and is not begun anew with what follows', async () => {
+    const { nats, writer, gone } = await startWriter();
+    await expect(writer.append({ case: 'stageEntered', value: { stage: 'one' } })).rejects.toMatchObject(gone);
+    await expect(writer.verify()).rejects.toMatchObject(gone);
+    await expect(foldLedger(nats, testRun, signal)).rejects.toMatchObject(gone);
+    await expect(nats.jsm.streams.info(streams.ledger)).rejects.toThrow('stream not found');
+  });
+
+  test('P1: made again and empty, it is no other leader to its writer, but still a loss', async () => {
+    const { nats, writer, gone } = await startWriter();
+    await ensureStreams(nats);
+    await expect(writer.append({ case: 'stageEntered', value: { stage: 'one' } })).rejects.toMatchObject(gone);
+    await expect(writer.verify()).rejects.toMatchObject(gone);
+    expect(writer.refused.aborted).toBe(false);
+    expect((await nats.jsm.streams.info(streams.ledger)).state.messages).toBe(0);
+  });
+
+  test('P1: deleted under a run ends it, and whoever watches is told which stream is gone and what to do', async () => {
+    const started = await startRunAndDelete(streams.ledger);
+    await expect(started.ended('run-a')).rejects.toThrow(/stream LEDGER was deleted.*start a new run/);
+    expect(started.learner.applied).toEqual([]);
+  }, 60_000);
+});
+
+describe('trajectories', () => {
+  const publish = (nats: Awaited<ReturnType<typeof startNats>>['nats'], taskId: string) =>
+    publishBytes(
+      nats,
+      subjects.trajectory(testRun),
+      new TextEncoder().encode(taskId),
+      { messageId: `${testRun}:${taskId}:0:t` },
+      'a trajectory',
+    );
+
+  test('a stream that is deleted is made again by the next one who publishes to it', async () => {
+    const { nats } = await startNats();
+    for (const stream of [streams.trajectories, streams.tasks]) await nats.jsm.streams.delete(stream);
+    expect(await publish(nats, 'a')).toEqual({ sequence: 1, duplicate: false });
+    expect((await nats.jsm.streams.info(streams.tasks)).config.retention).toBe('workqueue');
+  });
+
+  test('P1: another rollout at the sequence of one that is gone is not taken for it', async () => {
+    const { nats } = await startNats();
+    const { sequence } = await publish(nats, 'a');
+    const read = (taskId: string) => readTrajectory(nats, testRun, { taskId, trajectorySequence: BigInt(sequence) });
+    expect(new TextDecoder().decode(await read('a'))).toBe('a');
+    await nats.jsm.streams.delete(streams.trajectories);
+    const gone = {
+      code: 'data_loss',
+      message: expect.stringMatching(
+        /trajectory of sample a is gone: message 1 of stream TRAJECTORIES.*start a new run/,
+      ),
+    };
+    await expect(read('a')).rejects.toMatchObject(gone);
+    expect((await publish(nats, 'ab')).sequence).toBe(sequence);
+    await expect(read('a')).rejects.toMatchObject(gone);
+    expect(new TextDecoder().decode(await read('ab'))).toBe('ab');
+  });
+
+  test('P1: deleted under a run fail it with the sample and the sequence that are gone; nothing else is trained on', async () => {
+    const started = await startRunAndDelete(streams.trajectories);
+    const end = await started.ended('run-a');
+    expect(end.state).toBe(RunState.FAILED);
+    expect(end.message).toMatch(/trajectory of sample \w+ is gone: message \d+ of stream TRAJECTORIES/);
+    expect(started.learner.applied).toEqual([]);
+  }, 60_000);
+});
