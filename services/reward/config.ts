@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { baseConfig } from '#shared/runtime/config.ts';
-import { judgesSettings } from './judge/judge-settings.ts';
+import { judgesSettings } from '#shared/rewards/judge-settings.ts';
 
 /** Weights come with each request; only judges are configured here. */
 export const rewardConfig = baseConfig.extend({

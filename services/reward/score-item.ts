@@ -1,6 +1,7 @@
 import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
 import { answerScores, type AnswerScores } from '#shared/answer/answer-scores.ts';
 import { answerTokens } from '#shared/answer/normalize-answer.ts';
+import { composeTotal } from '#shared/rewards/compose.ts';
 import { coreScorers, isSettableScorer } from '#shared/rewards/scorer-catalogue.ts';
 import { compileScorer } from './scorers/compile-scorer.ts';
 import { coreScorerFunctions } from './scorers/registry.ts';
@@ -8,7 +9,7 @@ import type { Episode } from './scorers/scorer.ts';
 
 export interface ItemScore {
   readonly id: string;
-  /** Sum of weight x component over the item's rewards. */
+  /** What the item's composition makes of its rewards; NaN when it reads a component that a judge has to give. */
   readonly total: number;
   /** Every core scorer's value and that of every scorer of the item's rewards, 0..1. */
   readonly components: Record<string, number>;
@@ -19,13 +20,15 @@ export function scoreItem(item: ScoreItem): ItemScore {
   const episode = episodeOf(item);
   const components: Record<string, number> = {};
   for (const name of coreScorers) components[name] = coreScorerFunctions[name](episode);
-  let total = 0;
-  for (const { name, weight, settingsJson } of item.rewards) {
-    const value = isSettableScorer(name) ? compileScorer(name, settingsJson).score(episode) : (components[name] ?? 0);
-    components[name] = value;
-    total += weight * value;
+  for (const { name, settingsJson } of item.rewards) {
+    if (isSettableScorer(name)) components[name] = compileScorer(name, settingsJson).score(episode);
   }
-  return { id: item.id, total, components };
+  return { id: item.id, total: totalOf(item, components), components };
+}
+
+/** The reward that the components give, judged ones included. */
+export function totalOf({ rewards, judged, composition }: ScoreItem, components: ItemScore['components']): number {
+  return composeTotal([...rewards, ...judged], composition, (name) => components[name]);
 }
 
 export function episodeOf({ answers, turns, supportTitles, tokens }: ScoreItem): Episode {

@@ -5,6 +5,7 @@ import type { RewardConfig } from './config.ts';
 import { createRewardEvents } from './events.ts';
 import { createGroupEvents } from './groups/group-events.ts';
 import { describe } from './handlers/describe.ts';
+import { explain } from './handlers/explain.ts';
 import { scoreGroup } from './handlers/score-group.ts';
 import { score } from './handlers/score.ts';
 import { createJudges } from './judge/judges.ts';
@@ -23,6 +24,7 @@ export async function startReward(
   server.add(RewardService, {
     score: (request, { signal }) => score({ events, judges }, request, signal),
     scoreGroup: (request, { signal }) => scoreGroup({ events: groupEvents, judges }, request, signal),
+    explain: async (request) => explain(request),
     describe: async () => describe(judges),
   });
   return { grpc: await server.listen(config.grpc) };

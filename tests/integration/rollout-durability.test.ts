@@ -213,6 +213,7 @@ describe('rollouts when things break', () => {
         };
       },
       scoreGroup: async () => ({}),
+      explain: async () => ({}),
       describe: async () => ({}),
     });
     await server.listen(address);

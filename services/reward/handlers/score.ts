@@ -10,7 +10,7 @@ import { checkJudged } from '../judge/check-judged.ts';
 import { judgeComponent } from '../judge/judge-item.ts';
 import type { Judge } from '../judge/judge.ts';
 import type { Judges } from '../judge/judges.ts';
-import { scoreItem, type ItemScore } from '../score-item.ts';
+import { scoreItem, totalOf, type ItemScore } from '../score-item.ts';
 
 export const maxItems = 1024;
 
@@ -68,8 +68,6 @@ async function judgeOne(
   const components: Record<string, number> = { ...base.components };
   const absent: Record<string, string> = {};
   const judgements: NonNullable<ScoreInit['judgements']> = {};
-  // P2: what has weight and is absent leaves no total, and NaN stays NaN whatever is added.
-  let { total } = base;
   const outcomes = await mapConcurrent(item.judged, item.judged.length || 1, async (component) => {
     const judge = judges.get(component.judge, 'judge');
     const outcome = await judgeComponent(item, component, judge, signal);
@@ -77,18 +75,16 @@ async function judgeOne(
     return { component, outcome };
   });
   for (const { component, outcome } of outcomes) {
-    const { name, weight } = component;
+    const { name } = component;
     if (outcome.kind === 'absent') {
       absent[name] = outcome.reason;
-      if (weight > 0) total = NaN;
       continue;
     }
     const { value, kind: _, ...judgement } = outcome;
     components[name] = value;
     judgements[name] = judgement;
-    total += weight * value;
   }
-  return { id: item.id, total, components, absent, judgements };
+  return { id: item.id, total: totalOf(item, components), components, absent, judgements };
 }
 
 interface Tickets extends Disposable {

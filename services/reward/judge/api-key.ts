@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { TerminalError } from '#shared/errors.ts';
-import type { JudgeSettings } from './judge-settings.ts';
+import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 
 /** The key that the settings name; undefined when they name none, as for an engine of one's own. Never part of a message. */
 export function readApiKey(

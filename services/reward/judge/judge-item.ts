@@ -1,4 +1,5 @@
-import type { Criterion, JudgedComponent, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
+import type { Criterion, JudgedComponent } from '#proto/rollout/v1/judged_pb.ts';
+import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { predictionOf } from '../score-item.ts';
 import type { Absence } from './absence.ts';
 import type { Judge } from './judge.ts';

@@ -1,7 +1,7 @@
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
 import { createJudge, type JudgeContext } from './judge.ts';
-import { judgeSettings, type JudgeSettings } from './judge-settings.ts';
+import { judgeSettings, type JudgeSettings } from '#shared/rewards/judge-settings.ts';
 
 /** A judge with pauses short enough for tests. */
 export function judgeUnderTest(

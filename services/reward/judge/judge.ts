@@ -9,7 +9,7 @@ import { createAdmission, type AdmissionTicket } from './admission.ts';
 import { createChatClient, type ChatMessage } from './chat-client.ts';
 import { createCircuitBreaker, type CircuitState } from './circuit-breaker.ts';
 import { createJudgeEvents, type AnswerSource, type JudgeTally } from './judge-events.ts';
-import type { JudgeSettings } from './judge-settings.ts';
+import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 import { createPatientCaller } from './patient-caller.ts';
 import type { Question } from './question.ts';
 import { createRetryBudget } from './retry-budget.ts';

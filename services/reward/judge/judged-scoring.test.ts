@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
-import type { JudgedComponentSchema } from '#proto/reward/v1/reward_pb.ts';
+import type { JudgedComponentSchema } from '#proto/rollout/v1/judged_pb.ts';
 import { startScriptedJudge } from '../../../tests/fakes/scripted-judge.ts';
 import { startRewardUnderTest } from '../service-under-test.ts';
 

@@ -3,7 +3,7 @@ import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
 import { readApiKey } from './api-key.ts';
 import { createJudge, type Judge } from './judge.ts';
-import type { JudgeSettings } from './judge-settings.ts';
+import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 
 export interface Judges {
   /** In the order of their names. */

@@ -6,7 +6,7 @@ import { absent, type Absence, type AbsenceReason } from './absence.ts';
 import type { ChatClient, ChatReply, ChatRequest } from './chat-client.ts';
 import type { CircuitBreaker, CircuitPermit } from './circuit-breaker.ts';
 import type { JudgeEvents } from './judge-events.ts';
-import type { JudgeSettings } from './judge-settings.ts';
+import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export type CallResult = { readonly kind: 'reply'; readonly reply: ChatReply } | Absence;

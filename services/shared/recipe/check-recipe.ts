@@ -1,4 +1,6 @@
+import { suggest } from '#shared/runtime/suggest.ts';
 import { rewardList } from '../rewards/reward-list.ts';
+import { scorerNames } from '../rewards/scorer-catalogue.ts';
 import type { Recipe, StageRecipe } from './schema.ts';
 
 /** A rule that the recipe breaks: where, the value there, and what to do. */
@@ -86,6 +88,13 @@ function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
       message: `must be at most fleet.engine.max_context (${recipe.fleet.engine.max_context})`,
       value: stage.limits.context_tokens,
     });
+  }
+  const known = [...scorerNames, ...Object.keys(recipe.scorers ?? {})];
+  for (const name of Object.keys(stage.rewards)) {
+    if (name === 'preset' || known.includes(name)) continue;
+    const meant = suggest(name, [...known, 'preset']);
+    const help = meant === undefined ? `known scorers: ${known.join(', ')}` : `did you mean ${meant}?`;
+    issues.push({ path: ['rewards', name], message: `unknown key; ${help}` });
   }
   if (!rewardList(stage.rewards).some(({ weight }) => weight > 0)) {
     issues.push({ path: ['rewards'], message: 'needs at least one weight > 0, or every reward is 0' });

@@ -56,12 +56,12 @@ export function resolvedRecipeJson(resolved: ResolvedRecipe): string {
 }
 
 /**
- * SHA-256, lower-case hex, of what decides the tasks: the recipe with its defaults, without the fleet, without this
+ * SHA-256, lower-case hex, of what decides the tasks: the recipe with its defaults, without the fleet and the judges, without this
  * machine's paths, and without what is done about failures. The same recipe gives the same hash in every run directory and on
  * every fleet (P8).
  */
 export function recipeHash(recipe: Recipe): string {
-  const { fleet: _fleet, ...rest } = recipe;
+  const { fleet: _fleet, judges: _judges, ...rest } = recipe;
   const stages = rest.stages.map(({ groups, ...stage }) => {
     const { straggler_after: _s, max_infrastructure_failures: _i, max_data_failures: _d, ...deciding } = groups;
     return { ...stage, groups: deciding };

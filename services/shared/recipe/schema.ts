@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { presetNames } from '../rewards/presets.ts';
 import { settableScorers } from '../rewards/scorer-catalogue.ts';
+import { compositionSchema, declaredScorersSchema, judgesSchema } from './reward-parts.ts';
 import {
   checkpointsSchema,
   dataSchema,
@@ -61,7 +62,7 @@ const stageSchema = z
       .prefault({})
       .describe('Inner < outer: tool < turn < rollout < group < step.'),
     rewards: z
-      .strictObject({
+      .object({
         preset: z
           .enum(presetNames)
           .optional()
@@ -73,9 +74,11 @@ const stageSchema = z
         xml: weight.default(0).describe('Tags are balanced and in order.'),
         ...settableRewards,
       })
+      .catchall(z.union([weight, z.looseObject({ weight })]))
       .describe(
-        'Weights of the scorers, each of which gives 0..1. At least one is > 0. A scorer with settings takes a weight alone or `{ weight, … }`.',
+        'Weights of the scorers, each of which gives 0..1, built in or declared in `scorers`. At least one is > 0. A scorer with settings takes a weight alone or `{ weight, … }`.',
       ),
+    composition: compositionSchema.optional(),
     batch: z
       .strictObject({
         groups: z.int().min(1).max(65_536).default(16).describe('Groups (prompts) that a step trains on.'),
@@ -237,6 +240,8 @@ export const recipeSchema = z
     fleet: fleetSchema.prefault({}),
     eval: evalSchema.prefault({}),
     checkpoints: checkpointsSchema.prefault({}),
+    judges: judgesSchema.optional(),
+    scorers: declaredScorersSchema.optional(),
     stages: z
       .array(stageSchema)
       .min(1)

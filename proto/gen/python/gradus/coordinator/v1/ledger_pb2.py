@@ -25,21 +25,27 @@ _sym_db = _symbol_database.Default()
 from gradus.rollout.v1 import task_pb2 as gradus_dot_rollout_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gradus/coordinator/v1/ledger.proto\x12\x15gradus.coordinator.v1\x1a\x1cgradus/rollout/v1/task.proto\"\xb3\x07\n\x0bLedgerEntry\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x13\n\x05\x61t_ms\x18\x02 \x01(\x04R\x04\x61tMs\x12\x44\n\x0brun_started\x18\x03 \x01(\x0b\x32!.gradus.coordinator.v1.RunStartedH\x00R\nrunStarted\x12J\n\rstage_entered\x18\x04 \x01(\x0b\x32#.gradus.coordinator.v1.StageEnteredH\x00R\x0cstageEntered\x12G\n\x0cgroup_opened\x18\x05 \x01(\x0b\x32\".gradus.coordinator.v1.GroupOpenedH\x00R\x0bgroupOpened\x12G\n\x0cgroup_closed\x18\x06 \x01(\x0b\x32\".gradus.coordinator.v1.GroupClosedH\x00R\x0bgroupClosed\x12\x44\n\x0bstep_formed\x18\x07 \x01(\x0b\x32!.gradus.coordinator.v1.StepFormedH\x00R\nstepFormed\x12M\n\x0estep_committed\x18\x08 \x01(\x0b\x32$.gradus.coordinator.v1.StepCommittedH\x00R\rstepCommitted\x12J\n\reval_finished\x18\t \x01(\x0b\x32#.gradus.coordinator.v1.EvalFinishedH\x00R\x0c\x65valFinished\x12G\n\x0cgate_decided\x18\n \x01(\x0b\x32\".gradus.coordinator.v1.GateDecidedH\x00R\x0bgateDecided\x12M\n\x0estage_finished\x18\x0b \x01(\x0b\x32$.gradus.coordinator.v1.StageFinishedH\x00R\rstageFinished\x12>\n\trun_ended\x18\x0c \x01(\x0b\x32\x1f.gradus.coordinator.v1.RunEndedH\x00R\x08runEnded\x12\x44\n\x0brun_resumed\x18\r \x01(\x0b\x32!.gradus.coordinator.v1.RunResumedH\x00R\nrunResumed\x12M\n\x0eversions_moved\x18\x0e \x01(\x0b\x32$.gradus.coordinator.v1.VersionsMovedH\x00R\rversionsMovedB\x06\n\x04\x66\x61\x63t\"\xb3\x01\n\nRunStarted\x12\x1f\n\x0brecipe_json\x18\x01 \x01(\tR\nrecipeJson\x12\x1f\n\x0brecipe_hash\x18\x02 \x01(\tR\nrecipeHash\x12\x12\n\x04seed\x18\x03 \x01(\x04R\x04seed\x12\x1c\n\tdirectory\x18\x04 \x01(\tR\tdirectory\x12\x19\n\x08\x66leet_id\x18\x05 \x01(\tR\x07\x66leetId\x12\x16\n\x06holder\x18\x06 \x01(\tR\x06holder\"\xa1\x01\n\nRunResumed\x12!\n\x0clearner_step\x18\x01 \x01(\x04R\x0blearnerStep\x12\x16\n\x06holder\x18\x02 \x01(\tR\x06holder\x12\x19\n\x08\x66leet_id\x18\x03 \x01(\tR\x07\x66leetId\x12\x1c\n\tdirectory\x18\x04 \x01(\tR\tdirectory\x12\x1f\n\x0brecipe_json\x18\x05 \x01(\tR\nrecipeJson\"E\n\x0cStageEntered\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x1f\n\x0bstage_index\x18\x02 \x01(\rR\nstageIndex\"\xe4\x01\n\x0bGroupOpened\x12\x19\n\x08group_id\x18\x01 \x01(\tR\x07groupId\x12\x14\n\x05stage\x18\x02 \x01(\tR\x05stage\x12\x12\n\x04step\x18\x03 \x01(\rR\x04step\x12\x34\n\x07purpose\x18\x04 \x01(\x0e\x32\x1a.gradus.rollout.v1.PurposeR\x07purpose\x12\x1f\n\x0bquestion_id\x18\x05 \x01(\tR\nquestionId\x12\x19\n\x08task_ids\x18\x06 \x03(\tR\x07taskIds\x12\x1e\n\nevaluation\x18\x07 \x01(\tR\nevaluation\"\xdb\x01\n\rSampleOutcome\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06taskId\x12\x1b\n\x06reward\x18\x02 \x01(\x01H\x00R\x06reward\x88\x01\x01\x12\x1c\n\tadvantage\x18\x03 \x01(\x01R\tadvantage\x12/\n\x13trajectory_sequence\x18\x04 \x01(\x04R\x12trajectorySequence\x12\x1c\n\ttruncated\x18\x05 \x01(\x08R\ttruncated\x12\x1c\n\tcancelled\x18\x06 \x01(\x08R\tcancelledB\t\n\x07_reward\"\x9e\x01\n\x0bGroupClosed\x12\x19\n\x08group_id\x18\x01 \x01(\tR\x07groupId\x12\x34\n\x04\x66\x61te\x18\x02 \x01(\x0e\x32 .gradus.coordinator.v1.GroupFateR\x04\x66\x61te\x12>\n\x07samples\x18\x03 \x03(\x0b\x32$.gradus.coordinator.v1.SampleOutcomeR\x07samples\"\x9b\x02\n\nStepFormed\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x14\n\x05stage\x18\x02 \x01(\tR\x05stage\x12\x1d\n\nstage_step\x18\x03 \x01(\rR\tstageStep\x12>\n\x07samples\x18\x04 \x03(\x0b\x32$.gradus.coordinator.v1.SampleOutcomeR\x07samples\x12H\n\x07metrics\x18\x05 \x03(\x0b\x32..gradus.coordinator.v1.StepFormed.MetricsEntryR\x07metrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\x92\x02\n\rStepCommitted\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x03 \x01(\tR\x0bweightsPath\x12\'\n\x0f\x63heckpoint_path\x18\x04 \x01(\tR\x0e\x63heckpointPath\x12K\n\x07metrics\x18\x05 \x03(\x0b\x32\x31.gradus.coordinator.v1.StepCommitted.MetricsEntryR\x07metrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\xc0\x01\n\x0c\x45valFinished\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12J\n\x07metrics\x18\x03 \x03(\x0b\x32\x30.gradus.coordinator.v1.EvalFinished.MetricsEntryR\x07metrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"k\n\x0bGateDecided\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x16\n\x06passed\x18\x02 \x01(\x08R\x06passed\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n\x06\x61\x63tion\x18\x04 \x01(\tR\x06\x61\x63tion\"S\n\rStageFinished\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x14\n\x05steps\x18\x02 \x01(\rR\x05steps\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\":\n\x08RunEnded\x12\x14\n\x05state\x18\x01 \x01(\tR\x05state\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x1f\n\rVersionsMoved\x12\x0e\n\x02\x62y\x18\x01 \x01(\x04R\x02\x62y*\xb9\x01\n\tGroupFate\x12\x1a\n\x16GROUP_FATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fGROUP_FATE_KEPT\x10\x01\x12\x1a\n\x16GROUP_FATE_NO_VARIANCE\x10\x02\x12\x15\n\x11GROUP_FATE_SHRUNK\x10\x03\x12\x16\n\x12GROUP_FATE_DROPPED\x10\x04\x12\x18\n\x14GROUP_FATE_EVALUATED\x10\x05\x12\x16\n\x12GROUP_FATE_SURPLUS\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gradus/coordinator/v1/ledger.proto\x12\x15gradus.coordinator.v1\x1a\x1cgradus/rollout/v1/task.proto\"\xb3\x07\n\x0bLedgerEntry\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x13\n\x05\x61t_ms\x18\x02 \x01(\x04R\x04\x61tMs\x12\x44\n\x0brun_started\x18\x03 \x01(\x0b\x32!.gradus.coordinator.v1.RunStartedH\x00R\nrunStarted\x12J\n\rstage_entered\x18\x04 \x01(\x0b\x32#.gradus.coordinator.v1.StageEnteredH\x00R\x0cstageEntered\x12G\n\x0cgroup_opened\x18\x05 \x01(\x0b\x32\".gradus.coordinator.v1.GroupOpenedH\x00R\x0bgroupOpened\x12G\n\x0cgroup_closed\x18\x06 \x01(\x0b\x32\".gradus.coordinator.v1.GroupClosedH\x00R\x0bgroupClosed\x12\x44\n\x0bstep_formed\x18\x07 \x01(\x0b\x32!.gradus.coordinator.v1.StepFormedH\x00R\nstepFormed\x12M\n\x0estep_committed\x18\x08 \x01(\x0b\x32$.gradus.coordinator.v1.StepCommittedH\x00R\rstepCommitted\x12J\n\reval_finished\x18\t \x01(\x0b\x32#.gradus.coordinator.v1.EvalFinishedH\x00R\x0c\x65valFinished\x12G\n\x0cgate_decided\x18\n \x01(\x0b\x32\".gradus.coordinator.v1.GateDecidedH\x00R\x0bgateDecided\x12M\n\x0estage_finished\x18\x0b \x01(\x0b\x32$.gradus.coordinator.v1.StageFinishedH\x00R\rstageFinished\x12>\n\trun_ended\x18\x0c \x01(\x0b\x32\x1f.gradus.coordinator.v1.RunEndedH\x00R\x08runEnded\x12\x44\n\x0brun_resumed\x18\r \x01(\x0b\x32!.gradus.coordinator.v1.RunResumedH\x00R\nrunResumed\x12M\n\x0eversions_moved\x18\x0e \x01(\x0b\x32$.gradus.coordinator.v1.VersionsMovedH\x00R\rversionsMovedB\x06\n\x04\x66\x61\x63t\"\xb3\x01\n\nRunStarted\x12\x1f\n\x0brecipe_json\x18\x01 \x01(\tR\nrecipeJson\x12\x1f\n\x0brecipe_hash\x18\x02 \x01(\tR\nrecipeHash\x12\x12\n\x04seed\x18\x03 \x01(\x04R\x04seed\x12\x1c\n\tdirectory\x18\x04 \x01(\tR\tdirectory\x12\x19\n\x08\x66leet_id\x18\x05 \x01(\tR\x07\x66leetId\x12\x16\n\x06holder\x18\x06 \x01(\tR\x06holder\"\xa1\x01\n\nRunResumed\x12!\n\x0clearner_step\x18\x01 \x01(\x04R\x0blearnerStep\x12\x16\n\x06holder\x18\x02 \x01(\tR\x06holder\x12\x19\n\x08\x66leet_id\x18\x03 \x01(\tR\x07\x66leetId\x12\x1c\n\tdirectory\x18\x04 \x01(\tR\tdirectory\x12\x1f\n\x0brecipe_json\x18\x05 \x01(\tR\nrecipeJson\"E\n\x0cStageEntered\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x1f\n\x0bstage_index\x18\x02 \x01(\rR\nstageIndex\"\xe4\x01\n\x0bGroupOpened\x12\x19\n\x08group_id\x18\x01 \x01(\tR\x07groupId\x12\x14\n\x05stage\x18\x02 \x01(\tR\x05stage\x12\x12\n\x04step\x18\x03 \x01(\rR\x04step\x12\x34\n\x07purpose\x18\x04 \x01(\x0e\x32\x1a.gradus.rollout.v1.PurposeR\x07purpose\x12\x1f\n\x0bquestion_id\x18\x05 \x01(\tR\nquestionId\x12\x19\n\x08task_ids\x18\x06 \x03(\tR\x07taskIds\x12\x1e\n\nevaluation\x18\x07 \x01(\tR\nevaluation\"\xf0\x02\n\rSampleOutcome\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06taskId\x12\x1b\n\x06reward\x18\x02 \x01(\x01H\x00R\x06reward\x88\x01\x01\x12\x1c\n\tadvantage\x18\x03 \x01(\x01R\tadvantage\x12/\n\x13trajectory_sequence\x18\x04 \x01(\x04R\x12trajectorySequence\x12\x1c\n\ttruncated\x18\x05 \x01(\x08R\ttruncated\x12\x1c\n\tcancelled\x18\x06 \x01(\x08R\tcancelled\x12T\n\ncomponents\x18\x07 \x03(\x0b\x32\x34.gradus.coordinator.v1.SampleOutcome.ComponentsEntryR\ncomponents\x1a=\n\x0f\x43omponentsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x42\t\n\x07_reward\"\xc5\x02\n\x0bGroupClosed\x12\x19\n\x08group_id\x18\x01 \x01(\tR\x07groupId\x12\x34\n\x04\x66\x61te\x18\x02 \x01(\x0e\x32 .gradus.coordinator.v1.GroupFateR\x04\x66\x61te\x12>\n\x07samples\x18\x03 \x03(\x0b\x32$.gradus.coordinator.v1.SampleOutcomeR\x07samples\x12\x46\n\x06judged\x18\x04 \x03(\x0b\x32..gradus.coordinator.v1.GroupClosed.JudgedEntryR\x06judged\x1a]\n\x0bJudgedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x38\n\x05value\x18\x02 \x01(\x0b\x32\".gradus.coordinator.v1.GroupJudgedR\x05value:\x02\x38\x01\"\x80\x03\n\x0bGroupJudged\x12\x18\n\x07planned\x18\x01 \x01(\rR\x07planned\x12\x16\n\x06judged\x18\x02 \x01(\rR\x06judged\x12\x17\n\x07\x62y_rule\x18\x03 \x01(\rR\x06\x62yRule\x12\x18\n\x07missing\x18\x04 \x01(\rR\x07missing\x12\x1e\n\njudgements\x18\x05 \x01(\rR\njudgements\x12\x16\n\x06\x63\x61\x63hed\x18\x06 \x01(\rR\x06\x63\x61\x63hed\x12#\n\rposition_bias\x18\x07 \x01(\x01R\x0cpositionBias\x12$\n\rinconsistency\x18\x08 \x01(\x01R\rinconsistency\x12L\n\x08\x61\x62sences\x18\t \x03(\x0b\x32\x30.gradus.coordinator.v1.GroupJudged.AbsencesEntryR\x08\x61\x62sences\x1a;\n\rAbsencesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\rR\x05value:\x02\x38\x01\"\x9b\x02\n\nStepFormed\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x14\n\x05stage\x18\x02 \x01(\tR\x05stage\x12\x1d\n\nstage_step\x18\x03 \x01(\rR\tstageStep\x12>\n\x07samples\x18\x04 \x03(\x0b\x32$.gradus.coordinator.v1.SampleOutcomeR\x07samples\x12H\n\x07metrics\x18\x05 \x03(\x0b\x32..gradus.coordinator.v1.StepFormed.MetricsEntryR\x07metrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\x92\x02\n\rStepCommitted\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x03 \x01(\tR\x0bweightsPath\x12\'\n\x0f\x63heckpoint_path\x18\x04 \x01(\tR\x0e\x63heckpointPath\x12K\n\x07metrics\x18\x05 \x03(\x0b\x32\x31.gradus.coordinator.v1.StepCommitted.MetricsEntryR\x07metrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"\xc0\x01\n\x0c\x45valFinished\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12J\n\x07metrics\x18\x03 \x03(\x0b\x32\x30.gradus.coordinator.v1.EvalFinished.MetricsEntryR\x07metrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"k\n\x0bGateDecided\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x16\n\x06passed\x18\x02 \x01(\x08R\x06passed\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n\x06\x61\x63tion\x18\x04 \x01(\tR\x06\x61\x63tion\"S\n\rStageFinished\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x14\n\x05steps\x18\x02 \x01(\rR\x05steps\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\":\n\x08RunEnded\x12\x14\n\x05state\x18\x01 \x01(\tR\x05state\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x1f\n\rVersionsMoved\x12\x0e\n\x02\x62y\x18\x01 \x01(\x04R\x02\x62y*\xb9\x01\n\tGroupFate\x12\x1a\n\x16GROUP_FATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fGROUP_FATE_KEPT\x10\x01\x12\x1a\n\x16GROUP_FATE_NO_VARIANCE\x10\x02\x12\x15\n\x11GROUP_FATE_SHRUNK\x10\x03\x12\x16\n\x12GROUP_FATE_DROPPED\x10\x04\x12\x18\n\x14GROUP_FATE_EVALUATED\x10\x05\x12\x16\n\x12GROUP_FATE_SURPLUS\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.coordinator.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SAMPLEOUTCOME_COMPONENTSENTRY']._loaded_options = None
+  _globals['_SAMPLEOUTCOME_COMPONENTSENTRY']._serialized_options = b'8\001'
+  _globals['_GROUPCLOSED_JUDGEDENTRY']._loaded_options = None
+  _globals['_GROUPCLOSED_JUDGEDENTRY']._serialized_options = b'8\001'
+  _globals['_GROUPJUDGED_ABSENCESENTRY']._loaded_options = None
+  _globals['_GROUPJUDGED_ABSENCESENTRY']._serialized_options = b'8\001'
   _globals['_STEPFORMED_METRICSENTRY']._loaded_options = None
   _globals['_STEPFORMED_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_STEPCOMMITTED_METRICSENTRY']._loaded_options = None
   _globals['_STEPCOMMITTED_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_EVALFINISHED_METRICSENTRY']._loaded_options = None
   _globals['_EVALFINISHED_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_GROUPFATE']._serialized_start=3118
-  _globals['_GROUPFATE']._serialized_end=3303
+  _globals['_GROUPFATE']._serialized_start=3821
+  _globals['_GROUPFATE']._serialized_end=4006
   _globals['_LEDGERENTRY']._serialized_start=92
   _globals['_LEDGERENTRY']._serialized_end=1039
   _globals['_RUNSTARTED']._serialized_start=1042
@@ -51,27 +57,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GROUPOPENED']._serialized_start=1459
   _globals['_GROUPOPENED']._serialized_end=1687
   _globals['_SAMPLEOUTCOME']._serialized_start=1690
-  _globals['_SAMPLEOUTCOME']._serialized_end=1909
-  _globals['_GROUPCLOSED']._serialized_start=1912
-  _globals['_GROUPCLOSED']._serialized_end=2070
-  _globals['_STEPFORMED']._serialized_start=2073
-  _globals['_STEPFORMED']._serialized_end=2356
-  _globals['_STEPFORMED_METRICSENTRY']._serialized_start=2298
-  _globals['_STEPFORMED_METRICSENTRY']._serialized_end=2356
-  _globals['_STEPCOMMITTED']._serialized_start=2359
-  _globals['_STEPCOMMITTED']._serialized_end=2633
-  _globals['_STEPCOMMITTED_METRICSENTRY']._serialized_start=2298
-  _globals['_STEPCOMMITTED_METRICSENTRY']._serialized_end=2356
-  _globals['_EVALFINISHED']._serialized_start=2636
-  _globals['_EVALFINISHED']._serialized_end=2828
-  _globals['_EVALFINISHED_METRICSENTRY']._serialized_start=2298
-  _globals['_EVALFINISHED_METRICSENTRY']._serialized_end=2356
-  _globals['_GATEDECIDED']._serialized_start=2830
-  _globals['_GATEDECIDED']._serialized_end=2937
-  _globals['_STAGEFINISHED']._serialized_start=2939
-  _globals['_STAGEFINISHED']._serialized_end=3022
-  _globals['_RUNENDED']._serialized_start=3024
-  _globals['_RUNENDED']._serialized_end=3082
-  _globals['_VERSIONSMOVED']._serialized_start=3084
-  _globals['_VERSIONSMOVED']._serialized_end=3115
+  _globals['_SAMPLEOUTCOME']._serialized_end=2058
+  _globals['_SAMPLEOUTCOME_COMPONENTSENTRY']._serialized_start=1986
+  _globals['_SAMPLEOUTCOME_COMPONENTSENTRY']._serialized_end=2047
+  _globals['_GROUPCLOSED']._serialized_start=2061
+  _globals['_GROUPCLOSED']._serialized_end=2386
+  _globals['_GROUPCLOSED_JUDGEDENTRY']._serialized_start=2293
+  _globals['_GROUPCLOSED_JUDGEDENTRY']._serialized_end=2386
+  _globals['_GROUPJUDGED']._serialized_start=2389
+  _globals['_GROUPJUDGED']._serialized_end=2773
+  _globals['_GROUPJUDGED_ABSENCESENTRY']._serialized_start=2714
+  _globals['_GROUPJUDGED_ABSENCESENTRY']._serialized_end=2773
+  _globals['_STEPFORMED']._serialized_start=2776
+  _globals['_STEPFORMED']._serialized_end=3059
+  _globals['_STEPFORMED_METRICSENTRY']._serialized_start=3001
+  _globals['_STEPFORMED_METRICSENTRY']._serialized_end=3059
+  _globals['_STEPCOMMITTED']._serialized_start=3062
+  _globals['_STEPCOMMITTED']._serialized_end=3336
+  _globals['_STEPCOMMITTED_METRICSENTRY']._serialized_start=3001
+  _globals['_STEPCOMMITTED_METRICSENTRY']._serialized_end=3059
+  _globals['_EVALFINISHED']._serialized_start=3339
+  _globals['_EVALFINISHED']._serialized_end=3531
+  _globals['_EVALFINISHED_METRICSENTRY']._serialized_start=3001
+  _globals['_EVALFINISHED_METRICSENTRY']._serialized_end=3059
+  _globals['_GATEDECIDED']._serialized_start=3533
+  _globals['_GATEDECIDED']._serialized_end=3640
+  _globals['_STAGEFINISHED']._serialized_start=3642
+  _globals['_STAGEFINISHED']._serialized_end=3725
+  _globals['_RUNENDED']._serialized_start=3727
+  _globals['_RUNENDED']._serialized_end=3785
+  _globals['_VERSIONSMOVED']._serialized_start=3787
+  _globals['_VERSIONSMOVED']._serialized_end=3818
 # @@protoc_insertion_point(module_scope)

@@ -114,30 +114,77 @@ class GroupOpened(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., stage: _Optional[str] = ..., step: _Optional[int] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., question_id: _Optional[str] = ..., task_ids: _Optional[_Iterable[str]] = ..., evaluation: _Optional[str] = ...) -> None: ...
 
 class SampleOutcome(_message.Message):
-    __slots__ = ("task_id", "reward", "advantage", "trajectory_sequence", "truncated", "cancelled")
+    __slots__ = ("task_id", "reward", "advantage", "trajectory_sequence", "truncated", "cancelled", "components")
+    class ComponentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     REWARD_FIELD_NUMBER: _ClassVar[int]
     ADVANTAGE_FIELD_NUMBER: _ClassVar[int]
     TRAJECTORY_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     reward: float
     advantage: float
     trajectory_sequence: int
     truncated: bool
     cancelled: bool
-    def __init__(self, task_id: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., trajectory_sequence: _Optional[int] = ..., truncated: _Optional[bool] = ..., cancelled: _Optional[bool] = ...) -> None: ...
+    components: _containers.ScalarMap[str, float]
+    def __init__(self, task_id: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., trajectory_sequence: _Optional[int] = ..., truncated: _Optional[bool] = ..., cancelled: _Optional[bool] = ..., components: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class GroupClosed(_message.Message):
-    __slots__ = ("group_id", "fate", "samples")
+    __slots__ = ("group_id", "fate", "samples", "judged")
+    class JudgedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: GroupJudged
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[GroupJudged, _Mapping]] = ...) -> None: ...
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     FATE_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
     group_id: str
     fate: GroupFate
     samples: _containers.RepeatedCompositeFieldContainer[SampleOutcome]
-    def __init__(self, group_id: _Optional[str] = ..., fate: _Optional[_Union[GroupFate, str]] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ...) -> None: ...
+    judged: _containers.MessageMap[str, GroupJudged]
+    def __init__(self, group_id: _Optional[str] = ..., fate: _Optional[_Union[GroupFate, str]] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ..., judged: _Optional[_Mapping[str, GroupJudged]] = ...) -> None: ...
+
+class GroupJudged(_message.Message):
+    __slots__ = ("planned", "judged", "by_rule", "missing", "judgements", "cached", "position_bias", "inconsistency", "absences")
+    class AbsencesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    PLANNED_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
+    BY_RULE_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    JUDGEMENTS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_BIAS_FIELD_NUMBER: _ClassVar[int]
+    INCONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    ABSENCES_FIELD_NUMBER: _ClassVar[int]
+    planned: int
+    judged: int
+    by_rule: int
+    missing: int
+    judgements: int
+    cached: int
+    position_bias: float
+    inconsistency: float
+    absences: _containers.ScalarMap[str, int]
+    def __init__(self, planned: _Optional[int] = ..., judged: _Optional[int] = ..., by_rule: _Optional[int] = ..., missing: _Optional[int] = ..., judgements: _Optional[int] = ..., cached: _Optional[int] = ..., position_bias: _Optional[float] = ..., inconsistency: _Optional[float] = ..., absences: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class StepFormed(_message.Message):
     __slots__ = ("step", "stage", "stage_step", "samples", "metrics")

@@ -1,3 +1,5 @@
+from gradus.rollout.v1 import composition_pb2 as _composition_pb2
+from gradus.rollout.v1 import judged_pb2 as _judged_pb2
 from gradus.rollout.v1 import task_pb2 as _task_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -46,7 +48,7 @@ class Violation(_message.Message):
     def __init__(self, code: _Optional[str] = ...) -> None: ...
 
 class ScoreItem(_message.Message):
-    __slots__ = ("id", "answers", "turns", "rewards", "support_titles", "tokens", "question", "judged")
+    __slots__ = ("id", "answers", "turns", "rewards", "support_titles", "tokens", "question", "judged", "composition")
     ID_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     TURNS_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +57,7 @@ class ScoreItem(_message.Message):
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     JUDGED_FIELD_NUMBER: _ClassVar[int]
+    COMPOSITION_FIELD_NUMBER: _ClassVar[int]
     id: str
     answers: _containers.RepeatedScalarFieldContainer[str]
     turns: _containers.RepeatedCompositeFieldContainer[Turn]
@@ -62,8 +65,9 @@ class ScoreItem(_message.Message):
     support_titles: _containers.RepeatedScalarFieldContainer[str]
     tokens: TokenCounts
     question: str
-    judged: _containers.RepeatedCompositeFieldContainer[JudgedComponent]
-    def __init__(self, id: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., rewards: _Optional[_Iterable[_Union[_task_pb2.RewardWeight, _Mapping]]] = ..., support_titles: _Optional[_Iterable[str]] = ..., tokens: _Optional[_Union[TokenCounts, _Mapping]] = ..., question: _Optional[str] = ..., judged: _Optional[_Iterable[_Union[JudgedComponent, _Mapping]]] = ...) -> None: ...
+    judged: _containers.RepeatedCompositeFieldContainer[_judged_pb2.JudgedComponent]
+    composition: _composition_pb2.Composition
+    def __init__(self, id: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., rewards: _Optional[_Iterable[_Union[_task_pb2.RewardWeight, _Mapping]]] = ..., support_titles: _Optional[_Iterable[str]] = ..., tokens: _Optional[_Union[TokenCounts, _Mapping]] = ..., question: _Optional[str] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ...) -> None: ...
 
 class TokenCounts(_message.Message):
     __slots__ = ("prompt", "model", "environment")
@@ -75,42 +79,6 @@ class TokenCounts(_message.Message):
     environment: int
     def __init__(self, prompt: _Optional[int] = ..., model: _Optional[int] = ..., environment: _Optional[int] = ...) -> None: ...
 
-class JudgedComponent(_message.Message):
-    __slots__ = ("name", "judge", "weight", "grade", "rubric")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    JUDGE_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
-    GRADE_FIELD_NUMBER: _ClassVar[int]
-    RUBRIC_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    judge: str
-    weight: float
-    grade: Grade
-    rubric: Rubric
-    def __init__(self, name: _Optional[str] = ..., judge: _Optional[str] = ..., weight: _Optional[float] = ..., grade: _Optional[_Union[Grade, _Mapping]] = ..., rubric: _Optional[_Union[Rubric, _Mapping]] = ...) -> None: ...
-
-class Grade(_message.Message):
-    __slots__ = ("not_attempted",)
-    NOT_ATTEMPTED_FIELD_NUMBER: _ClassVar[int]
-    not_attempted: float
-    def __init__(self, not_attempted: _Optional[float] = ...) -> None: ...
-
-class Rubric(_message.Message):
-    __slots__ = ("criteria",)
-    CRITERIA_FIELD_NUMBER: _ClassVar[int]
-    criteria: _containers.RepeatedCompositeFieldContainer[Criterion]
-    def __init__(self, criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
-
-class Criterion(_message.Message):
-    __slots__ = ("name", "description", "weight")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    description: str
-    weight: float
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
-
 class ScoreRequest(_message.Message):
     __slots__ = ("items",)
     ITEMS_FIELD_NUMBER: _ClassVar[int]
@@ -118,7 +86,7 @@ class ScoreRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ScoreItem, _Mapping]]] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("id", "total", "components", "absent", "judgements")
+    __slots__ = ("id", "total", "components", "absent", "judgements", "detectors")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -140,17 +108,26 @@ class Score(_message.Message):
         key: str
         value: Judgement
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Judgement, _Mapping]] = ...) -> None: ...
+    class DetectorsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     ABSENT_FIELD_NUMBER: _ClassVar[int]
     JUDGEMENTS_FIELD_NUMBER: _ClassVar[int]
+    DETECTORS_FIELD_NUMBER: _ClassVar[int]
     id: str
     total: float
     components: _containers.ScalarMap[str, float]
     absent: _containers.ScalarMap[str, str]
     judgements: _containers.MessageMap[str, Judgement]
-    def __init__(self, id: _Optional[str] = ..., total: _Optional[float] = ..., components: _Optional[_Mapping[str, float]] = ..., absent: _Optional[_Mapping[str, str]] = ..., judgements: _Optional[_Mapping[str, Judgement]] = ...) -> None: ...
+    detectors: _containers.ScalarMap[str, float]
+    def __init__(self, id: _Optional[str] = ..., total: _Optional[float] = ..., components: _Optional[_Mapping[str, float]] = ..., absent: _Optional[_Mapping[str, str]] = ..., judgements: _Optional[_Mapping[str, Judgement]] = ..., detectors: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Judgement(_message.Message):
     __slots__ = ("reply_id", "source", "grade", "criteria")
@@ -182,12 +159,32 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("scorers", "judges")
+    __slots__ = ("scorers", "judges", "custom", "detectors")
     SCORERS_FIELD_NUMBER: _ClassVar[int]
     JUDGES_FIELD_NUMBER: _ClassVar[int]
+    CUSTOM_FIELD_NUMBER: _ClassVar[int]
+    DETECTORS_FIELD_NUMBER: _ClassVar[int]
     scorers: _containers.RepeatedScalarFieldContainer[str]
     judges: _containers.RepeatedCompositeFieldContainer[JudgeState]
-    def __init__(self, scorers: _Optional[_Iterable[str]] = ..., judges: _Optional[_Iterable[_Union[JudgeState, _Mapping]]] = ...) -> None: ...
+    custom: _containers.RepeatedCompositeFieldContainer[CustomScorerState]
+    detectors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, scorers: _Optional[_Iterable[str]] = ..., judges: _Optional[_Iterable[_Union[JudgeState, _Mapping]]] = ..., custom: _Optional[_Iterable[_Union[CustomScorerState, _Mapping]]] = ..., detectors: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CustomScorerState(_message.Message):
+    __slots__ = ("name", "kind", "source", "calls", "absences", "restarts")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    ABSENCES_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    source: str
+    calls: int
+    absences: int
+    restarts: int
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., source: _Optional[str] = ..., calls: _Optional[int] = ..., absences: _Optional[int] = ..., restarts: _Optional[int] = ...) -> None: ...
 
 class JudgeState(_message.Message):
     __slots__ = ("name", "model", "circuit", "running_calls", "waiting", "calls", "retries", "retry_budget", "cache_hits", "absences", "prompt_tokens", "completion_tokens", "cost")
@@ -218,3 +215,33 @@ class JudgeState(_message.Message):
     completion_tokens: int
     cost: float
     def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., circuit: _Optional[str] = ..., running_calls: _Optional[int] = ..., waiting: _Optional[int] = ..., calls: _Optional[int] = ..., retries: _Optional[int] = ..., retry_budget: _Optional[float] = ..., cache_hits: _Optional[int] = ..., absences: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cost: _Optional[float] = ...) -> None: ...
+
+class ExplainRequest(_message.Message):
+    __slots__ = ("item",)
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    item: ScoreItem
+    def __init__(self, item: _Optional[_Union[ScoreItem, _Mapping]] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("components", "detectors", "steps", "total")
+    COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    DETECTORS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    components: _containers.RepeatedCompositeFieldContainer[Explanation]
+    detectors: _containers.RepeatedCompositeFieldContainer[Explanation]
+    steps: _containers.RepeatedCompositeFieldContainer[Explanation]
+    total: float
+    def __init__(self, components: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., detectors: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., total: _Optional[float] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("name", "value", "weight", "reasons")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: float
+    weight: float
+    reasons: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., weight: _Optional[float] = ..., reasons: _Optional[_Iterable[str]] = ...) -> None: ...

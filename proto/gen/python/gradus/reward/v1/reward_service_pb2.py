@@ -26,7 +26,7 @@ from gradus.reward.v1 import group_pb2 as gradus_dot_reward_dot_v1_dot_group__pb
 from gradus.reward.v1 import reward_pb2 as gradus_dot_reward_dot_v1_dot_reward__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/reward/v1/reward_service.proto\x12\x10gradus.reward.v1\x1a\x1cgradus/reward/v1/group.proto\x1a\x1dgradus/reward/v1/reward.proto2\x85\x02\n\rRewardService\x12H\n\x05Score\x12\x1e.gradus.reward.v1.ScoreRequest\x1a\x1f.gradus.reward.v1.ScoreResponse\x12W\n\nScoreGroup\x12#.gradus.reward.v1.ScoreGroupRequest\x1a$.gradus.reward.v1.ScoreGroupResponse\x12Q\n\x08\x44\x65scribe\x12!.gradus.reward.v1.DescribeRequest\x1a\".gradus.reward.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/reward/v1/reward_service.proto\x12\x10gradus.reward.v1\x1a\x1cgradus/reward/v1/group.proto\x1a\x1dgradus/reward/v1/reward.proto2\xd5\x02\n\rRewardService\x12H\n\x05Score\x12\x1e.gradus.reward.v1.ScoreRequest\x1a\x1f.gradus.reward.v1.ScoreResponse\x12W\n\nScoreGroup\x12#.gradus.reward.v1.ScoreGroupRequest\x1a$.gradus.reward.v1.ScoreGroupResponse\x12N\n\x07\x45xplain\x12 .gradus.reward.v1.ExplainRequest\x1a!.gradus.reward.v1.ExplainResponse\x12Q\n\x08\x44\x65scribe\x12!.gradus.reward.v1.DescribeRequest\x1a\".gradus.reward.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.reward.v1.reward_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REWARDSERVICE']._serialized_start=121
-  _globals['_REWARDSERVICE']._serialized_end=382
+  _globals['_REWARDSERVICE']._serialized_end=462
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,5 @@
+from gradus.rollout.v1 import composition_pb2 as _composition_pb2
+from gradus.rollout.v1 import judged_pb2 as _judged_pb2
 from gradus.trajectory.v1 import trajectory_pb2 as _trajectory_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -56,7 +58,7 @@ class RewardWeight(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., settings_json: _Optional[str] = ...) -> None: ...
 
 class RolloutTask(_message.Message):
-    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "question", "sampling", "limits", "rewards", "attempt", "environment_options_json", "policy_version")
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "question", "sampling", "limits", "rewards", "attempt", "environment_options_json", "policy_version", "judged", "composition")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +73,8 @@ class RolloutTask(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_OPTIONS_JSON_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
+    COMPOSITION_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     group_id: str
@@ -85,4 +89,6 @@ class RolloutTask(_message.Message):
     attempt: int
     environment_options_json: str
     policy_version: int
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., rewards: _Optional[_Iterable[_Union[RewardWeight, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ..., policy_version: _Optional[int] = ...) -> None: ...
+    judged: _containers.RepeatedCompositeFieldContainer[_judged_pb2.JudgedComponent]
+    composition: _composition_pb2.Composition
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., rewards: _Optional[_Iterable[_Union[RewardWeight, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ..., policy_version: _Optional[int] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ...) -> None: ...

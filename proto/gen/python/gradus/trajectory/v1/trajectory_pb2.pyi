@@ -85,17 +85,21 @@ class Segment(_message.Message):
     def __init__(self, kind: _Optional[_Union[SegmentKind, str]] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., logprobs: _Optional[_Iterable[float]] = ..., logprob_kind: _Optional[_Union[LogprobKind, str]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., versions: _Optional[_Union[VersionSpan, _Mapping]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ...) -> None: ...
 
 class Trajectory(_message.Message):
-    __slots__ = ("run_id", "task_id", "segments", "tokenizer_hash", "sequence_digest", "task")
+    __slots__ = ("run_id", "task_id", "segments", "tokenizer_hash", "sequence_digest", "task", "score_item", "score")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     TOKENIZER_HASH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
+    SCORE_ITEM_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
     tokenizer_hash: str
     sequence_digest: bytes
     task: bytes
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., tokenizer_hash: _Optional[str] = ..., sequence_digest: _Optional[bytes] = ..., task: _Optional[bytes] = ...) -> None: ...
+    score_item: bytes
+    score: bytes
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., tokenizer_hash: _Optional[str] = ..., sequence_digest: _Optional[bytes] = ..., task: _Optional[bytes] = ..., score_item: _Optional[bytes] = ..., score: _Optional[bytes] = ...) -> None: ...

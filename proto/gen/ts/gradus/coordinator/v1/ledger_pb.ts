@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/ledger.proto.
  */
 export const file_gradus_coordinator_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEiiAYKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIABI+Cg52ZXJzaW9uc19tb3ZlZBgOIAEoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5WZXJzaW9uc01vdmVkSABCBgoEZmFjdCJ5CgpSdW5TdGFydGVkEhMKC3JlY2lwZV9qc29uGAEgASgJEhMKC3JlY2lwZV9oYXNoGAIgASgJEgwKBHNlZWQYAyABKAQSEQoJZGlyZWN0b3J5GAQgASgJEhAKCGZsZWV0X2lkGAUgASgJEg4KBmhvbGRlchgGIAEoCSJsCgpSdW5SZXN1bWVkEhQKDGxlYXJuZXJfc3RlcBgBIAEoBBIOCgZob2xkZXIYAiABKAkSEAoIZmxlZXRfaWQYAyABKAkSEQoJZGlyZWN0b3J5GAQgASgJEhMKC3JlY2lwZV9qc29uGAUgASgJIjIKDFN0YWdlRW50ZXJlZBINCgVzdGFnZRgBIAEoCRITCgtzdGFnZV9pbmRleBgCIAEoDSKkAQoLR3JvdXBPcGVuZWQSEAoIZ3JvdXBfaWQYASABKAkSDQoFc3RhZ2UYAiABKAkSDAoEc3RlcBgDIAEoDRIrCgdwdXJwb3NlGAQgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRITCgtxdWVzdGlvbl9pZBgFIAEoCRIQCgh0YXNrX2lkcxgGIAMoCRISCgpldmFsdWF0aW9uGAcgASgJIpYBCg1TYW1wbGVPdXRjb21lEg8KB3Rhc2tfaWQYASABKAkSEwoGcmV3YXJkGAIgASgBSACIAQESEQoJYWR2YW50YWdlGAMgASgBEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYBCABKAQSEQoJdHJ1bmNhdGVkGAUgASgIEhEKCWNhbmNlbGxlZBgGIAEoCEIJCgdfcmV3YXJkIoYBCgtHcm91cENsb3NlZBIQCghncm91cF9pZBgBIAEoCRIuCgRmYXRlGAIgASgOMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwRmF0ZRI1CgdzYW1wbGVzGAMgAygLMiQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlNhbXBsZU91dGNvbWUi5QEKClN0ZXBGb3JtZWQSDAoEc3RlcBgBIAEoBBINCgVzdGFnZRgCIAEoCRISCgpzdGFnZV9zdGVwGAMgASgNEjUKB3NhbXBsZXMYBCADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZRI/CgdtZXRyaWNzGAUgAygLMi4uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN0ZXBGb3JtZWQuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBItEBCg1TdGVwQ29tbWl0dGVkEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSFwoPY2hlY2twb2ludF9wYXRoGAQgASgJEkIKB21ldHJpY3MYBSADKAsyMS5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEingEKDEV2YWxGaW5pc2hlZBINCgVzdGFnZRgBIAEoCRIMCgRuYW1lGAIgASgJEkEKB21ldHJpY3MYAyADKAsyMC5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkLk1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJMCgtHYXRlRGVjaWRlZBINCgVzdGFnZRgBIAEoCRIOCgZwYXNzZWQYAiABKAgSDgoGcmVhc29uGAMgASgJEg4KBmFjdGlvbhgEIAEoCSI9Cg1TdGFnZUZpbmlzaGVkEg0KBXN0YWdlGAEgASgJEg0KBXN0ZXBzGAIgASgNEg4KBnJlYXNvbhgDIAEoCSIqCghSdW5FbmRlZBINCgVzdGF0ZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIhsKDVZlcnNpb25zTW92ZWQSCgoCYnkYASABKAQquQEKCUdyb3VwRmF0ZRIaChZHUk9VUF9GQVRFX1VOU1BFQ0lGSUVEEAASEwoPR1JPVVBfRkFURV9LRVBUEAESGgoWR1JPVVBfRkFURV9OT19WQVJJQU5DRRACEhUKEUdST1VQX0ZBVEVfU0hSVU5LEAMSFgoSR1JPVVBfRkFURV9EUk9QUEVEEAQSGAoUR1JPVVBfRkFURV9FVkFMVUFURUQQBRIWChJHUk9VUF9GQVRFX1NVUlBMVVMQBmIGcHJvdG8z", [file_gradus_rollout_v1_task]);
+  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEiiAYKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIABI+Cg52ZXJzaW9uc19tb3ZlZBgOIAEoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5WZXJzaW9uc01vdmVkSABCBgoEZmFjdCJ5CgpSdW5TdGFydGVkEhMKC3JlY2lwZV9qc29uGAEgASgJEhMKC3JlY2lwZV9oYXNoGAIgASgJEgwKBHNlZWQYAyABKAQSEQoJZGlyZWN0b3J5GAQgASgJEhAKCGZsZWV0X2lkGAUgASgJEg4KBmhvbGRlchgGIAEoCSJsCgpSdW5SZXN1bWVkEhQKDGxlYXJuZXJfc3RlcBgBIAEoBBIOCgZob2xkZXIYAiABKAkSEAoIZmxlZXRfaWQYAyABKAkSEQoJZGlyZWN0b3J5GAQgASgJEhMKC3JlY2lwZV9qc29uGAUgASgJIjIKDFN0YWdlRW50ZXJlZBINCgVzdGFnZRgBIAEoCRITCgtzdGFnZV9pbmRleBgCIAEoDSKkAQoLR3JvdXBPcGVuZWQSEAoIZ3JvdXBfaWQYASABKAkSDQoFc3RhZ2UYAiABKAkSDAoEc3RlcBgDIAEoDRIrCgdwdXJwb3NlGAQgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRITCgtxdWVzdGlvbl9pZBgFIAEoCRIQCgh0YXNrX2lkcxgGIAMoCRISCgpldmFsdWF0aW9uGAcgASgJIpMCCg1TYW1wbGVPdXRjb21lEg8KB3Rhc2tfaWQYASABKAkSEwoGcmV3YXJkGAIgASgBSACIAQESEQoJYWR2YW50YWdlGAMgASgBEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYBCABKAQSEQoJdHJ1bmNhdGVkGAUgASgIEhEKCWNhbmNlbGxlZBgGIAEoCBJICgpjb21wb25lbnRzGAcgAygLMjQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlNhbXBsZU91dGNvbWUuQ29tcG9uZW50c0VudHJ5GjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgkKB19yZXdhcmQimQIKC0dyb3VwQ2xvc2VkEhAKCGdyb3VwX2lkGAEgASgJEi4KBGZhdGUYAiABKA4yIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBGYXRlEjUKB3NhbXBsZXMYAyADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZRI+CgZqdWRnZWQYBCADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWQuSnVkZ2VkRW50cnkaUQoLSnVkZ2VkRW50cnkSCwoDa2V5GAEgASgJEjEKBXZhbHVlGAIgASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwSnVkZ2VkOgI4ASKXAgoLR3JvdXBKdWRnZWQSDwoHcGxhbm5lZBgBIAEoDRIOCgZqdWRnZWQYAiABKA0SDwoHYnlfcnVsZRgDIAEoDRIPCgdtaXNzaW5nGAQgASgNEhIKCmp1ZGdlbWVudHMYBSABKA0SDgoGY2FjaGVkGAYgASgNEhUKDXBvc2l0aW9uX2JpYXMYByABKAESFQoNaW5jb25zaXN0ZW5jeRgIIAEoARJCCghhYnNlbmNlcxgJIAMoCzIwLmdyYWR1cy5jb29yZGluYXRvci52MS5Hcm91cEp1ZGdlZC5BYnNlbmNlc0VudHJ5Gi8KDUFic2VuY2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASLlAQoKU3RlcEZvcm1lZBIMCgRzdGVwGAEgASgEEg0KBXN0YWdlGAIgASgJEhIKCnN0YWdlX3N0ZXAYAyABKA0SNQoHc2FtcGxlcxgEIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5TYW1wbGVPdXRjb21lEj8KB21ldHJpY3MYBSADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcEZvcm1lZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi0QEKDVN0ZXBDb21taXR0ZWQSDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIXCg9jaGVja3BvaW50X3BhdGgYBCABKAkSQgoHbWV0cmljcxgFIAMoCzIxLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwQ29tbWl0dGVkLk1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASKeAQoMRXZhbEZpbmlzaGVkEg0KBXN0YWdlGAEgASgJEgwKBG5hbWUYAiABKAkSQQoHbWV0cmljcxgDIAMoCzIwLmdyYWR1cy5jb29yZGluYXRvci52MS5FdmFsRmluaXNoZWQuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIkwKC0dhdGVEZWNpZGVkEg0KBXN0YWdlGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIOCgZyZWFzb24YAyABKAkSDgoGYWN0aW9uGAQgASgJIj0KDVN0YWdlRmluaXNoZWQSDQoFc3RhZ2UYASABKAkSDQoFc3RlcHMYAiABKA0SDgoGcmVhc29uGAMgASgJIioKCFJ1bkVuZGVkEg0KBXN0YXRlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiGwoNVmVyc2lvbnNNb3ZlZBIKCgJieRgBIAEoBCq5AQoJR3JvdXBGYXRlEhoKFkdST1VQX0ZBVEVfVU5TUEVDSUZJRUQQABITCg9HUk9VUF9GQVRFX0tFUFQQARIaChZHUk9VUF9GQVRFX05PX1ZBUklBTkNFEAISFQoRR1JPVVBfRkFURV9TSFJVTksQAxIWChJHUk9VUF9GQVRFX0RST1BQRUQQBBIYChRHUk9VUF9GQVRFX0VWQUxVQVRFRBAFEhYKEkdST1VQX0ZBVEVfU1VSUExVUxAGYgZwcm90bzM", [file_gradus_rollout_v1_task]);
 
 /**
  * @generated from message gradus.coordinator.v1.LedgerEntry
@@ -318,6 +318,13 @@ export type SampleOutcome = Message<"gradus.coordinator.v1.SampleOutcome"> & {
    * @generated from field: bool cancelled = 6;
    */
   cancelled: boolean;
+
+  /**
+   * Groupwise components, 0..1 by name; the others are in the rollout's result.
+   *
+   * @generated from field: map<string, double> components = 7;
+   */
+  components: { [key: string]: number };
 };
 
 /**
@@ -345,6 +352,13 @@ export type GroupClosed = Message<"gradus.coordinator.v1.GroupClosed"> & {
    * @generated from field: repeated gradus.coordinator.v1.SampleOutcome samples = 3;
    */
   samples: SampleOutcome[];
+
+  /**
+   * By groupwise component; empty where none was asked for.
+   *
+   * @generated from field: map<string, gradus.coordinator.v1.GroupJudged> judged = 4;
+   */
+  judged: { [key: string]: GroupJudged };
 };
 
 /**
@@ -353,6 +367,67 @@ export type GroupClosed = Message<"gradus.coordinator.v1.GroupClosed"> & {
  */
 export const GroupClosedSchema: GenMessage<GroupClosed> = /*@__PURE__*/
   messageDesc(file_gradus_coordinator_v1_ledger, 6);
+
+/**
+ * How a groupwise component of a group came about; the names are those of gradus.reward.v1.ScoreGroupResponse.
+ *
+ * @generated from message gradus.coordinator.v1.GroupJudged
+ */
+export type GroupJudged = Message<"gradus.coordinator.v1.GroupJudged"> & {
+  /**
+   * @generated from field: uint32 planned = 1;
+   */
+  planned: number;
+
+  /**
+   * @generated from field: uint32 judged = 2;
+   */
+  judged: number;
+
+  /**
+   * @generated from field: uint32 by_rule = 3;
+   */
+  byRule: number;
+
+  /**
+   * @generated from field: uint32 missing = 4;
+   */
+  missing: number;
+
+  /**
+   * @generated from field: uint32 judgements = 5;
+   */
+  judgements: number;
+
+  /**
+   * @generated from field: uint32 cached = 6;
+   */
+  cached: number;
+
+  /**
+   * @generated from field: double position_bias = 7;
+   */
+  positionBias: number;
+
+  /**
+   * @generated from field: double inconsistency = 8;
+   */
+  inconsistency: number;
+
+  /**
+   * Missing judgements by reason.
+   *
+   * @generated from field: map<string, uint32> absences = 9;
+   */
+  absences: { [key: string]: number };
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.GroupJudged.
+ * Use `create(GroupJudgedSchema)` to create a new message.
+ */
+export const GroupJudgedSchema: GenMessage<GroupJudged> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 7);
 
 /**
  * The batch of a step is decided; sending it again gives the same step.
@@ -395,7 +470,7 @@ export type StepFormed = Message<"gradus.coordinator.v1.StepFormed"> & {
  * Use `create(StepFormedSchema)` to create a new message.
  */
 export const StepFormedSchema: GenMessage<StepFormed> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 7);
+  messageDesc(file_gradus_coordinator_v1_ledger, 8);
 
 /**
  * @generated from message gradus.coordinator.v1.StepCommitted
@@ -432,7 +507,7 @@ export type StepCommitted = Message<"gradus.coordinator.v1.StepCommitted"> & {
  * Use `create(StepCommittedSchema)` to create a new message.
  */
 export const StepCommittedSchema: GenMessage<StepCommitted> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 8);
+  messageDesc(file_gradus_coordinator_v1_ledger, 9);
 
 /**
  * @generated from message gradus.coordinator.v1.EvalFinished
@@ -463,7 +538,7 @@ export type EvalFinished = Message<"gradus.coordinator.v1.EvalFinished"> & {
  * Use `create(EvalFinishedSchema)` to create a new message.
  */
 export const EvalFinishedSchema: GenMessage<EvalFinished> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 9);
+  messageDesc(file_gradus_coordinator_v1_ledger, 10);
 
 /**
  * @generated from message gradus.coordinator.v1.GateDecided
@@ -499,7 +574,7 @@ export type GateDecided = Message<"gradus.coordinator.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 10);
+  messageDesc(file_gradus_coordinator_v1_ledger, 11);
 
 /**
  * @generated from message gradus.coordinator.v1.StageFinished
@@ -528,7 +603,7 @@ export type StageFinished = Message<"gradus.coordinator.v1.StageFinished"> & {
  * Use `create(StageFinishedSchema)` to create a new message.
  */
 export const StageFinishedSchema: GenMessage<StageFinished> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 11);
+  messageDesc(file_gradus_coordinator_v1_ledger, 12);
 
 /**
  * @generated from message gradus.coordinator.v1.RunEnded
@@ -552,7 +627,7 @@ export type RunEnded = Message<"gradus.coordinator.v1.RunEnded"> & {
  * Use `create(RunEndedSchema)` to create a new message.
  */
 export const RunEndedSchema: GenMessage<RunEnded> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 12);
+  messageDesc(file_gradus_coordinator_v1_ledger, 13);
 
 /**
  * The engines served another run before: this run's policy versions go on above theirs, so that versions only grow.
@@ -573,7 +648,7 @@ export type VersionsMoved = Message<"gradus.coordinator.v1.VersionsMoved"> & {
  * Use `create(VersionsMovedSchema)` to create a new message.
  */
 export const VersionsMovedSchema: GenMessage<VersionsMoved> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 13);
+  messageDesc(file_gradus_coordinator_v1_ledger, 14);
 
 /**
  * @generated from enum gradus.coordinator.v1.GroupFate

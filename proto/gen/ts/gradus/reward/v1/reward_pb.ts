@@ -4,6 +4,10 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Composition } from "../../rollout/v1/composition_pb.ts";
+import { file_gradus_rollout_v1_composition } from "../../rollout/v1/composition_pb.ts";
+import type { JudgedComponent } from "../../rollout/v1/judged_pb.ts";
+import { file_gradus_rollout_v1_judged } from "../../rollout/v1/judged_pb.ts";
 import type { RewardWeight } from "../../rollout/v1/task_pb.ts";
 import { file_gradus_rollout_v1_task } from "../../rollout/v1/task_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gradus/reward/v1/reward.proto.
  */
 export const file_gradus_reward_v1_reward: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcmV3YXJkL3YxL3Jld2FyZC5wcm90bxIQZ3JhZHVzLnJld2FyZC52MSLAAQoEVHVybhIMCgR0ZXh0GAEgASgJEi8KCXRvb2xfY2FsbBgCIAEoCzIaLmdyYWR1cy5yZXdhcmQudjEuVG9vbENhbGxIABIqCgZhbnN3ZXIYAyABKAsyGC5ncmFkdXMucmV3YXJkLnYxLkFuc3dlckgAEjAKCXZpb2xhdGlvbhgEIAEoCzIbLmdyYWR1cy5yZXdhcmQudjEuVmlvbGF0aW9uSAASEQoJdHJ1bmNhdGVkGAUgASgIQggKBmFjdGlvbiJPCghUb29sQ2FsbBIMCgRuYW1lGAEgASgJEhEKCXN1Y2NlZWRlZBgCIAEoCBINCgVlcnJvchgDIAEoCRITCgtwYWdlX3RpdGxlcxgEIAMoCSIWCgZBbnN3ZXISDAoEdGV4dBgBIAEoCSIZCglWaW9sYXRpb24SDAoEY29kZRgBIAEoCSKNAgoJU2NvcmVJdGVtEgoKAmlkGAEgASgJEg8KB2Fuc3dlcnMYAiADKAkSJQoFdHVybnMYAyADKAsyFi5ncmFkdXMucmV3YXJkLnYxLlR1cm4SMAoHcmV3YXJkcxgEIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIWCg5zdXBwb3J0X3RpdGxlcxgFIAMoCRItCgZ0b2tlbnMYBiABKAsyHS5ncmFkdXMucmV3YXJkLnYxLlRva2VuQ291bnRzEhAKCHF1ZXN0aW9uGAcgASgJEjEKBmp1ZGdlZBgIIAMoCzIhLmdyYWR1cy5yZXdhcmQudjEuSnVkZ2VkQ29tcG9uZW50IkEKC1Rva2VuQ291bnRzEg4KBnByb21wdBgBIAEoDRINCgVtb2RlbBgCIAEoDRITCgtlbnZpcm9ubWVudBgDIAEoDSKeAQoPSnVkZ2VkQ29tcG9uZW50EgwKBG5hbWUYASABKAkSDQoFanVkZ2UYAiABKAkSDgoGd2VpZ2h0GAMgASgBEigKBWdyYWRlGAQgASgLMhcuZ3JhZHVzLnJld2FyZC52MS5HcmFkZUgAEioKBnJ1YnJpYxgFIAEoCzIYLmdyYWR1cy5yZXdhcmQudjEuUnVicmljSABCCAoGbWV0aG9kIh4KBUdyYWRlEhUKDW5vdF9hdHRlbXB0ZWQYASABKAEiNwoGUnVicmljEi0KCGNyaXRlcmlhGAEgAygLMhsuZ3JhZHVzLnJld2FyZC52MS5Dcml0ZXJpb24iPgoJQ3JpdGVyaW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGd2VpZ2h0GAMgASgBIjoKDFNjb3JlUmVxdWVzdBIqCgVpdGVtcxgBIAMoCzIbLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVJdGVtIoMDCgVTY29yZRIKCgJpZBgBIAEoCRINCgV0b3RhbBgCIAEoARI7Cgpjb21wb25lbnRzGAMgAygLMicuZ3JhZHVzLnJld2FyZC52MS5TY29yZS5Db21wb25lbnRzRW50cnkSMwoGYWJzZW50GAQgAygLMiMuZ3JhZHVzLnJld2FyZC52MS5TY29yZS5BYnNlbnRFbnRyeRI7CgpqdWRnZW1lbnRzGAUgAygLMicuZ3JhZHVzLnJld2FyZC52MS5TY29yZS5KdWRnZW1lbnRzRW50cnkaMQoPQ29tcG9uZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaLQoLQWJzZW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpOCg9KdWRnZW1lbnRzRW50cnkSCwoDa2V5GAEgASgJEioKBXZhbHVlGAIgASgLMhsuZ3JhZHVzLnJld2FyZC52MS5KdWRnZW1lbnQ6AjgBIqoBCglKdWRnZW1lbnQSEAoIcmVwbHlfaWQYASABKAkSDgoGc291cmNlGAIgASgJEg0KBWdyYWRlGAMgASgJEjsKCGNyaXRlcmlhGAQgAygLMikuZ3JhZHVzLnJld2FyZC52MS5KdWRnZW1lbnQuQ3JpdGVyaWFFbnRyeRovCg1Dcml0ZXJpYUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiOAoNU2NvcmVSZXNwb25zZRInCgZzY29yZXMYASADKAsyFy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlIhEKD0Rlc2NyaWJlUmVxdWVzdCJRChBEZXNjcmliZVJlc3BvbnNlEg8KB3Njb3JlcnMYASADKAkSLAoGanVkZ2VzGAIgAygLMhwuZ3JhZHVzLnJld2FyZC52MS5KdWRnZVN0YXRlIv4BCgpKdWRnZVN0YXRlEgwKBG5hbWUYASABKAkSDQoFbW9kZWwYAiABKAkSDwoHY2lyY3VpdBgDIAEoCRIVCg1ydW5uaW5nX2NhbGxzGAQgASgNEg8KB3dhaXRpbmcYBSABKA0SDQoFY2FsbHMYBiABKAQSDwoHcmV0cmllcxgHIAEoBBIUCgxyZXRyeV9idWRnZXQYCCABKAESEgoKY2FjaGVfaGl0cxgJIAEoBBIQCghhYnNlbmNlcxgKIAEoBBIVCg1wcm9tcHRfdG9rZW5zGAsgASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGAwgASgEEgwKBGNvc3QYDSABKAFiBnByb3RvMw", [file_gradus_rollout_v1_task]);
+  fileDesc("Ch1ncmFkdXMvcmV3YXJkL3YxL3Jld2FyZC5wcm90bxIQZ3JhZHVzLnJld2FyZC52MSLAAQoEVHVybhIMCgR0ZXh0GAEgASgJEi8KCXRvb2xfY2FsbBgCIAEoCzIaLmdyYWR1cy5yZXdhcmQudjEuVG9vbENhbGxIABIqCgZhbnN3ZXIYAyABKAsyGC5ncmFkdXMucmV3YXJkLnYxLkFuc3dlckgAEjAKCXZpb2xhdGlvbhgEIAEoCzIbLmdyYWR1cy5yZXdhcmQudjEuVmlvbGF0aW9uSAASEQoJdHJ1bmNhdGVkGAUgASgIQggKBmFjdGlvbiJPCghUb29sQ2FsbBIMCgRuYW1lGAEgASgJEhEKCXN1Y2NlZWRlZBgCIAEoCBINCgVlcnJvchgDIAEoCRITCgtwYWdlX3RpdGxlcxgEIAMoCSIWCgZBbnN3ZXISDAoEdGV4dBgBIAEoCSIZCglWaW9sYXRpb24SDAoEY29kZRgBIAEoCSLDAgoJU2NvcmVJdGVtEgoKAmlkGAEgASgJEg8KB2Fuc3dlcnMYAiADKAkSJQoFdHVybnMYAyADKAsyFi5ncmFkdXMucmV3YXJkLnYxLlR1cm4SMAoHcmV3YXJkcxgEIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIWCg5zdXBwb3J0X3RpdGxlcxgFIAMoCRItCgZ0b2tlbnMYBiABKAsyHS5ncmFkdXMucmV3YXJkLnYxLlRva2VuQ291bnRzEhAKCHF1ZXN0aW9uGAcgASgJEjIKBmp1ZGdlZBgIIAMoCzIiLmdyYWR1cy5yb2xsb3V0LnYxLkp1ZGdlZENvbXBvbmVudBIzCgtjb21wb3NpdGlvbhgJIAEoCzIeLmdyYWR1cy5yb2xsb3V0LnYxLkNvbXBvc2l0aW9uIkEKC1Rva2VuQ291bnRzEg4KBnByb21wdBgBIAEoDRINCgVtb2RlbBgCIAEoDRITCgtlbnZpcm9ubWVudBgDIAEoDSI6CgxTY29yZVJlcXVlc3QSKgoFaXRlbXMYASADKAsyGy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlSXRlbSLwAwoFU2NvcmUSCgoCaWQYASABKAkSDQoFdG90YWwYAiABKAESOwoKY29tcG9uZW50cxgDIAMoCzInLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuQ29tcG9uZW50c0VudHJ5EjMKBmFic2VudBgEIAMoCzIjLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuQWJzZW50RW50cnkSOwoKanVkZ2VtZW50cxgFIAMoCzInLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuSnVkZ2VtZW50c0VudHJ5EjkKCWRldGVjdG9ycxgGIAMoCzImLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuRGV0ZWN0b3JzRW50cnkaMQoPQ29tcG9uZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaLQoLQWJzZW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpOCg9KdWRnZW1lbnRzRW50cnkSCwoDa2V5GAEgASgJEioKBXZhbHVlGAIgASgLMhsuZ3JhZHVzLnJld2FyZC52MS5KdWRnZW1lbnQ6AjgBGjAKDkRldGVjdG9yc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiqgEKCUp1ZGdlbWVudBIQCghyZXBseV9pZBgBIAEoCRIOCgZzb3VyY2UYAiABKAkSDQoFZ3JhZGUYAyABKAkSOwoIY3JpdGVyaWEYBCADKAsyKS5ncmFkdXMucmV3YXJkLnYxLkp1ZGdlbWVudC5Dcml0ZXJpYUVudHJ5Gi8KDUNyaXRlcmlhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASI4Cg1TY29yZVJlc3BvbnNlEicKBnNjb3JlcxgBIAMoCzIXLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUiEQoPRGVzY3JpYmVSZXF1ZXN0IpkBChBEZXNjcmliZVJlc3BvbnNlEg8KB3Njb3JlcnMYASADKAkSLAoGanVkZ2VzGAIgAygLMhwuZ3JhZHVzLnJld2FyZC52MS5KdWRnZVN0YXRlEjMKBmN1c3RvbRgDIAMoCzIjLmdyYWR1cy5yZXdhcmQudjEuQ3VzdG9tU2NvcmVyU3RhdGUSEQoJZGV0ZWN0b3JzGAQgAygJInIKEUN1c3RvbVNjb3JlclN0YXRlEgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSDQoFY2FsbHMYBCABKAQSEAoIYWJzZW5jZXMYBSABKAQSEAoIcmVzdGFydHMYBiABKAQi/gEKCkp1ZGdlU3RhdGUSDAoEbmFtZRgBIAEoCRINCgVtb2RlbBgCIAEoCRIPCgdjaXJjdWl0GAMgASgJEhUKDXJ1bm5pbmdfY2FsbHMYBCABKA0SDwoHd2FpdGluZxgFIAEoDRINCgVjYWxscxgGIAEoBBIPCgdyZXRyaWVzGAcgASgEEhQKDHJldHJ5X2J1ZGdldBgIIAEoARISCgpjYWNoZV9oaXRzGAkgASgEEhAKCGFic2VuY2VzGAogASgEEhUKDXByb21wdF90b2tlbnMYCyABKAQSGQoRY29tcGxldGlvbl90b2tlbnMYDCABKAQSDAoEY29zdBgNIAEoASI7Cg5FeHBsYWluUmVxdWVzdBIpCgRpdGVtGAEgASgLMhsuZ3JhZHVzLnJld2FyZC52MS5TY29yZUl0ZW0iwgEKD0V4cGxhaW5SZXNwb25zZRIxCgpjb21wb25lbnRzGAEgAygLMh0uZ3JhZHVzLnJld2FyZC52MS5FeHBsYW5hdGlvbhIwCglkZXRlY3RvcnMYAiADKAsyHS5ncmFkdXMucmV3YXJkLnYxLkV4cGxhbmF0aW9uEiwKBXN0ZXBzGAMgAygLMh0uZ3JhZHVzLnJld2FyZC52MS5FeHBsYW5hdGlvbhISCgV0b3RhbBgEIAEoAUgAiAEBQggKBl90b3RhbCJaCgtFeHBsYW5hdGlvbhIMCgRuYW1lGAEgASgJEhIKBXZhbHVlGAIgASgBSACIAQESDgoGd2VpZ2h0GAMgASgBEg8KB3JlYXNvbnMYBCADKAlCCAoGX3ZhbHVlYgZwcm90bzM", [file_gradus_rollout_v1_composition, file_gradus_rollout_v1_judged, file_gradus_rollout_v1_task]);
 
 /**
  * One model turn as the environment understood it.
@@ -191,9 +195,16 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
   /**
    * Components that a judge gives; at most 8.
    *
-   * @generated from field: repeated gradus.reward.v1.JudgedComponent judged = 8;
+   * @generated from field: repeated gradus.rollout.v1.JudgedComponent judged = 8;
    */
   judged: JudgedComponent[];
+
+  /**
+   * Absent: the weighted sum alone.
+   *
+   * @generated from field: gradus.rollout.v1.Composition composition = 9;
+   */
+  composition?: Composition | undefined;
 };
 
 /**
@@ -233,134 +244,6 @@ export const TokenCountsSchema: GenMessage<TokenCounts> = /*@__PURE__*/
   messageDesc(file_gradus_reward_v1_reward, 5);
 
 /**
- * A component that a judge gives, beside those of the scorers.
- *
- * @generated from message gradus.reward.v1.JudgedComponent
- */
-export type JudgedComponent = Message<"gradus.reward.v1.JudgedComponent"> & {
-  /**
-   * Its name among the components; none of the scorers', each only once. Lower case, digits and _, at most 64.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * Name of a judge in the service's config.
-   *
-   * @generated from field: string judge = 2;
-   */
-  judge: string;
-
-  /**
-   * Finite, >= 0. The total is NaN when a component with a weight above 0 is absent.
-   *
-   * @generated from field: double weight = 3;
-   */
-  weight: number;
-
-  /**
-   * @generated from oneof gradus.reward.v1.JudgedComponent.method
-   */
-  method: {
-    /**
-     * @generated from field: gradus.reward.v1.Grade grade = 4;
-     */
-    value: Grade;
-    case: "grade";
-  } | {
-    /**
-     * @generated from field: gradus.reward.v1.Rubric rubric = 5;
-     */
-    value: Rubric;
-    case: "rubric";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message gradus.reward.v1.JudgedComponent.
- * Use `create(JudgedComponentSchema)` to create a new message.
- */
-export const JudgedComponentSchema: GenMessage<JudgedComponent> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 6);
-
-/**
- * SimpleQA's three grades: correct 1, incorrect 0, not attempted `not_attempted`. An episode without an answer is not
- * attempted, and the judge is not asked.
- *
- * @generated from message gradus.reward.v1.Grade
- */
-export type Grade = Message<"gradus.reward.v1.Grade"> & {
-  /**
-   * 0..1.
-   *
-   * @generated from field: double not_attempted = 1;
-   */
-  notAttempted: number;
-};
-
-/**
- * Describes the message gradus.reward.v1.Grade.
- * Use `create(GradeSchema)` to create a new message.
- */
-export const GradeSchema: GenMessage<Grade> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 7);
-
-/**
- * Weighted mean of the criteria, each 0..1. An episode without an answer scores 0, and the judge is not asked.
- *
- * @generated from message gradus.reward.v1.Rubric
- */
-export type Rubric = Message<"gradus.reward.v1.Rubric"> & {
-  /**
-   * 1..16 criteria.
-   *
-   * @generated from field: repeated gradus.reward.v1.Criterion criteria = 1;
-   */
-  criteria: Criterion[];
-};
-
-/**
- * Describes the message gradus.reward.v1.Rubric.
- * Use `create(RubricSchema)` to create a new message.
- */
-export const RubricSchema: GenMessage<Rubric> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 8);
-
-/**
- * @generated from message gradus.reward.v1.Criterion
- */
-export type Criterion = Message<"gradus.reward.v1.Criterion"> & {
-  /**
-   * Lower case, digits and _, at most 64; each only once.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * What deserves 1 and what deserves 0, for the judge; not empty.
-   *
-   * @generated from field: string description = 2;
-   */
-  description: string;
-
-  /**
-   * Finite, > 0.
-   *
-   * @generated from field: double weight = 3;
-   */
-  weight: number;
-};
-
-/**
- * Describes the message gradus.reward.v1.Criterion.
- * Use `create(CriterionSchema)` to create a new message.
- */
-export const CriterionSchema: GenMessage<Criterion> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 9);
-
-/**
  * @generated from message gradus.reward.v1.ScoreRequest
  */
 export type ScoreRequest = Message<"gradus.reward.v1.ScoreRequest"> & {
@@ -377,7 +260,7 @@ export type ScoreRequest = Message<"gradus.reward.v1.ScoreRequest"> & {
  * Use `create(ScoreRequestSchema)` to create a new message.
  */
 export const ScoreRequestSchema: GenMessage<ScoreRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 10);
+  messageDesc(file_gradus_reward_v1_reward, 6);
 
 /**
  * @generated from message gradus.reward.v1.Score
@@ -389,8 +272,8 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
   id: string;
 
   /**
-   * Sum of weight x component. NaN when a component that has weight is absent: there is no reward then, and nothing that
-   * could be taken for one.
+   * What the item's composition makes of the components; without one, the sum of weight x component. NaN when a component that
+   * it reads is absent: there is no reward then, and nothing that could be taken for one.
    *
    * @generated from field: double total = 2;
    */
@@ -406,7 +289,7 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
 
   /**
    * Components that could not be had, by name, each with a reason: unavailable, rate_limited, timeout, circuit_open,
-   * refused, unparsable.
+   * refused, unparsable; of a custom scorer also threw, crashed, out_of_memory, out_of_range.
    *
    * @generated from field: map<string, string> absent = 4;
    */
@@ -418,6 +301,13 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
    * @generated from field: map<string, gradus.reward.v1.Judgement> judgements = 5;
    */
   judgements: { [key: string]: Judgement };
+
+  /**
+   * Detectors of reward hacking that fired, 0..1; one that is not here gave 0.
+   *
+   * @generated from field: map<string, double> detectors = 6;
+   */
+  detectors: { [key: string]: number };
 };
 
 /**
@@ -425,7 +315,7 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
  * Use `create(ScoreSchema)` to create a new message.
  */
 export const ScoreSchema: GenMessage<Score> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 11);
+  messageDesc(file_gradus_reward_v1_reward, 7);
 
 /**
  * Where a judged number comes from.
@@ -467,7 +357,7 @@ export type Judgement = Message<"gradus.reward.v1.Judgement"> & {
  * Use `create(JudgementSchema)` to create a new message.
  */
 export const JudgementSchema: GenMessage<Judgement> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 12);
+  messageDesc(file_gradus_reward_v1_reward, 8);
 
 /**
  * @generated from message gradus.reward.v1.ScoreResponse
@@ -486,7 +376,7 @@ export type ScoreResponse = Message<"gradus.reward.v1.ScoreResponse"> & {
  * Use `create(ScoreResponseSchema)` to create a new message.
  */
 export const ScoreResponseSchema: GenMessage<ScoreResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 13);
+  messageDesc(file_gradus_reward_v1_reward, 9);
 
 /**
  * @generated from message gradus.reward.v1.DescribeRequest
@@ -499,13 +389,15 @@ export type DescribeRequest = Message<"gradus.reward.v1.DescribeRequest"> & {
  * Use `create(DescribeRequestSchema)` to create a new message.
  */
 export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 14);
+  messageDesc(file_gradus_reward_v1_reward, 10);
 
 /**
  * @generated from message gradus.reward.v1.DescribeResponse
  */
 export type DescribeResponse = Message<"gradus.reward.v1.DescribeResponse"> & {
   /**
+   * The built-in ones, then those of the config by name.
+   *
    * @generated from field: repeated string scorers = 1;
    */
   scorers: string[];
@@ -516,6 +408,18 @@ export type DescribeResponse = Message<"gradus.reward.v1.DescribeResponse"> & {
    * @generated from field: repeated gradus.reward.v1.JudgeState judges = 2;
    */
   judges: JudgeState[];
+
+  /**
+   * Custom scorers of the config, in the order of their names.
+   *
+   * @generated from field: repeated gradus.reward.v1.CustomScorerState custom = 3;
+   */
+  custom: CustomScorerState[];
+
+  /**
+   * @generated from field: repeated string detectors = 4;
+   */
+  detectors: string[];
 };
 
 /**
@@ -523,7 +427,57 @@ export type DescribeResponse = Message<"gradus.reward.v1.DescribeResponse"> & {
  * Use `create(DescribeResponseSchema)` to create a new message.
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_reward_v1_reward, 15);
+  messageDesc(file_gradus_reward_v1_reward, 11);
+
+/**
+ * A scorer of the config, and how it fares since the service started.
+ *
+ * @generated from message gradus.reward.v1.CustomScorerState
+ */
+export type CustomScorerState = Message<"gradus.reward.v1.CustomScorerState"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * typescript, python or http.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * Its file or URL.
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+
+  /**
+   * @generated from field: uint64 calls = 4;
+   */
+  calls: bigint;
+
+  /**
+   * @generated from field: uint64 absences = 5;
+   */
+  absences: bigint;
+
+  /**
+   * Processes that had to be started anew.
+   *
+   * @generated from field: uint64 restarts = 6;
+   */
+  restarts: bigint;
+};
+
+/**
+ * Describes the message gradus.reward.v1.CustomScorerState.
+ * Use `create(CustomScorerStateSchema)` to create a new message.
+ */
+export const CustomScorerStateSchema: GenMessage<CustomScorerState> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 12);
 
 /**
  * A judge of the config, and how it fares since the service started.
@@ -612,5 +566,105 @@ export type JudgeState = Message<"gradus.reward.v1.JudgeState"> & {
  * Use `create(JudgeStateSchema)` to create a new message.
  */
 export const JudgeStateSchema: GenMessage<JudgeState> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 13);
+
+/**
+ * @generated from message gradus.reward.v1.ExplainRequest
+ */
+export type ExplainRequest = Message<"gradus.reward.v1.ExplainRequest"> & {
+  /**
+   * The item as it was scored.
+   *
+   * @generated from field: gradus.reward.v1.ScoreItem item = 1;
+   */
+  item?: ScoreItem | undefined;
+};
+
+/**
+ * Describes the message gradus.reward.v1.ExplainRequest.
+ * Use `create(ExplainRequestSchema)` to create a new message.
+ */
+export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 14);
+
+/**
+ * How each number came about. Judges and custom scorers are not asked again.
+ *
+ * @generated from message gradus.reward.v1.ExplainResponse
+ */
+export type ExplainResponse = Message<"gradus.reward.v1.ExplainResponse"> & {
+  /**
+   * In the order of the item: core scorers, its rewards, its judged components.
+   *
+   * @generated from field: repeated gradus.reward.v1.Explanation components = 1;
+   */
+  components: Explanation[];
+
+  /**
+   * Every detector, also those that gave 0.
+   *
+   * @generated from field: repeated gradus.reward.v1.Explanation detectors = 2;
+   */
+  detectors: Explanation[];
+
+  /**
+   * Of the composition, in the order it is computed: the weighted sum, each penalty, each gate, the clip. With `value`: the
+   * total after the step.
+   *
+   * @generated from field: repeated gradus.reward.v1.Explanation steps = 3;
+   */
+  steps: Explanation[];
+
+  /**
+   * Absent when a component that it reads has to be asked for.
+   *
+   * @generated from field: optional double total = 4;
+   */
+  total?: number | undefined;
+};
+
+/**
+ * Describes the message gradus.reward.v1.ExplainResponse.
+ * Use `create(ExplainResponseSchema)` to create a new message.
+ */
+export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_reward_v1_reward, 15);
+
+/**
+ * @generated from message gradus.reward.v1.Explanation
+ */
+export type Explanation = Message<"gradus.reward.v1.Explanation"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Absent for what has to be asked: judges, custom scorers.
+   *
+   * @generated from field: optional double value = 2;
+   */
+  value?: number | undefined;
+
+  /**
+   * Of components; 0 for what is only recorded.
+   *
+   * @generated from field: double weight = 3;
+   */
+  weight: number;
+
+  /**
+   * For people, one fact a line: what was compared with what, turn by turn where turns count.
+   *
+   * @generated from field: repeated string reasons = 4;
+   */
+  reasons: string[];
+};
+
+/**
+ * Describes the message gradus.reward.v1.Explanation.
+ * Use `create(ExplanationSchema)` to create a new message.
+ */
+export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
   messageDesc(file_gradus_reward_v1_reward, 16);
 

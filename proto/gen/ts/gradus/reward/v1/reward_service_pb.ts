@@ -6,14 +6,14 @@ import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ScoreGroupRequestSchema, ScoreGroupResponseSchema } from "./group_pb.ts";
 import { file_gradus_reward_v1_group } from "./group_pb.ts";
-import type { DescribeRequestSchema, DescribeResponseSchema, ScoreRequestSchema, ScoreResponseSchema } from "./reward_pb.ts";
+import type { DescribeRequestSchema, DescribeResponseSchema, ExplainRequestSchema, ExplainResponseSchema, ScoreRequestSchema, ScoreResponseSchema } from "./reward_pb.ts";
 import { file_gradus_reward_v1_reward } from "./reward_pb.ts";
 
 /**
  * Describes the file gradus/reward/v1/reward_service.proto.
  */
 export const file_gradus_reward_v1_reward_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVncmFkdXMvcmV3YXJkL3YxL3Jld2FyZF9zZXJ2aWNlLnByb3RvEhBncmFkdXMucmV3YXJkLnYxMoUCCg1SZXdhcmRTZXJ2aWNlEkgKBVNjb3JlEh4uZ3JhZHVzLnJld2FyZC52MS5TY29yZVJlcXVlc3QaHy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlUmVzcG9uc2USVwoKU2NvcmVHcm91cBIjLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVHcm91cFJlcXVlc3QaJC5ncmFkdXMucmV3YXJkLnYxLlNjb3JlR3JvdXBSZXNwb25zZRJRCghEZXNjcmliZRIhLmdyYWR1cy5yZXdhcmQudjEuRGVzY3JpYmVSZXF1ZXN0GiIuZ3JhZHVzLnJld2FyZC52MS5EZXNjcmliZVJlc3BvbnNlYgZwcm90bzM", [file_gradus_reward_v1_group, file_gradus_reward_v1_reward]);
+  fileDesc("CiVncmFkdXMvcmV3YXJkL3YxL3Jld2FyZF9zZXJ2aWNlLnByb3RvEhBncmFkdXMucmV3YXJkLnYxMtUCCg1SZXdhcmRTZXJ2aWNlEkgKBVNjb3JlEh4uZ3JhZHVzLnJld2FyZC52MS5TY29yZVJlcXVlc3QaHy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlUmVzcG9uc2USVwoKU2NvcmVHcm91cBIjLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVHcm91cFJlcXVlc3QaJC5ncmFkdXMucmV3YXJkLnYxLlNjb3JlR3JvdXBSZXNwb25zZRJOCgdFeHBsYWluEiAuZ3JhZHVzLnJld2FyZC52MS5FeHBsYWluUmVxdWVzdBohLmdyYWR1cy5yZXdhcmQudjEuRXhwbGFpblJlc3BvbnNlElEKCERlc2NyaWJlEiEuZ3JhZHVzLnJld2FyZC52MS5EZXNjcmliZVJlcXVlc3QaIi5ncmFkdXMucmV3YXJkLnYxLkRlc2NyaWJlUmVzcG9uc2ViBnByb3RvMw", [file_gradus_reward_v1_group, file_gradus_reward_v1_reward]);
 
 /**
  * Stateless scoring of finished rollouts.
@@ -42,6 +42,16 @@ export const RewardService: GenService<{
     methodKind: "unary";
     input: typeof ScoreGroupRequestSchema;
     output: typeof ScoreGroupResponseSchema;
+  },
+  /**
+   * How the numbers of an item come about. Same errors as Score.
+   *
+   * @generated from rpc gradus.reward.v1.RewardService.Explain
+   */
+  explain: {
+    methodKind: "unary";
+    input: typeof ExplainRequestSchema;
+    output: typeof ExplainResponseSchema;
   },
   /**
    * @generated from rpc gradus.reward.v1.RewardService.Describe

@@ -6,6 +6,10 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Composition } from "./composition_pb.ts";
+import { file_gradus_rollout_v1_composition } from "./composition_pb.ts";
+import type { JudgedComponent } from "./judged_pb.ts";
+import { file_gradus_rollout_v1_judged } from "./judged_pb.ts";
 import type { Sampling } from "../../trajectory/v1/trajectory_pb.ts";
 import { file_gradus_trajectory_v1_trajectory } from "../../trajectory/v1/trajectory_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -14,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/task.proto.
  */
 export const file_gradus_rollout_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSJfCghRdWVzdGlvbhIKCgJpZBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoCRIPCgdhbnN3ZXJzGAMgAygJEgwKBGhvcHMYBCABKA0SFgoOc3VwcG9ydF90aXRsZXMYBSADKAkiiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIkMKDFJld2FyZFdlaWdodBIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoARIVCg1zZXR0aW5nc19qc29uGAMgASgJIrcDCgtSb2xsb3V0VGFzaxIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRIUCgxzYW1wbGVfaW5kZXgYBCABKA0SDQoFc3RhZ2UYBSABKAkSKwoHcHVycG9zZRgGIAEoDjIaLmdyYWR1cy5yb2xsb3V0LnYxLlB1cnBvc2USEwoLZW52aXJvbm1lbnQYByABKAkSLQoIcXVlc3Rpb24YCCABKAsyGy5ncmFkdXMucm9sbG91dC52MS5RdWVzdGlvbhIwCghzYW1wbGluZxgJIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEjAKBmxpbWl0cxgKIAEoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRMaW1pdHMSMAoHcmV3YXJkcxgLIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIPCgdhdHRlbXB0GAwgASgNEiAKGGVudmlyb25tZW50X29wdGlvbnNfanNvbhgNIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgOIAEoBCpHCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESEAoMUFVSUE9TRV9FVkFMEAJiBnByb3RvMw", [file_gradus_trajectory_v1_trajectory]);
+  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSJfCghRdWVzdGlvbhIKCgJpZBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoCRIPCgdhbnN3ZXJzGAMgAygJEgwKBGhvcHMYBCABKA0SFgoOc3VwcG9ydF90aXRsZXMYBSADKAkiiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIkMKDFJld2FyZFdlaWdodBIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoARIVCg1zZXR0aW5nc19qc29uGAMgASgJIqAECgtSb2xsb3V0VGFzaxIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRIUCgxzYW1wbGVfaW5kZXgYBCABKA0SDQoFc3RhZ2UYBSABKAkSKwoHcHVycG9zZRgGIAEoDjIaLmdyYWR1cy5yb2xsb3V0LnYxLlB1cnBvc2USEwoLZW52aXJvbm1lbnQYByABKAkSLQoIcXVlc3Rpb24YCCABKAsyGy5ncmFkdXMucm9sbG91dC52MS5RdWVzdGlvbhIwCghzYW1wbGluZxgJIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEjAKBmxpbWl0cxgKIAEoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRMaW1pdHMSMAoHcmV3YXJkcxgLIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIPCgdhdHRlbXB0GAwgASgNEiAKGGVudmlyb25tZW50X29wdGlvbnNfanNvbhgNIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgOIAEoBBIyCgZqdWRnZWQYDyADKAsyIi5ncmFkdXMucm9sbG91dC52MS5KdWRnZWRDb21wb25lbnQSMwoLY29tcG9zaXRpb24YECABKAsyHi5ncmFkdXMucm9sbG91dC52MS5Db21wb3NpdGlvbipHCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESEAoMUFVSUE9TRV9FVkFMEAJiBnByb3RvMw", [file_gradus_rollout_v1_composition, file_gradus_rollout_v1_judged, file_gradus_trajectory_v1_trajectory]);
 
 /**
  * One row of the data set.
@@ -111,7 +115,7 @@ export const RolloutLimitsSchema: GenMessage<RolloutLimits> = /*@__PURE__*/
  */
 export type RewardWeight = Message<"gradus.rollout.v1.RewardWeight"> & {
   /**
-   * Name of a scorer of the reward service (docs/rewards.md), for example exact_match.
+   * Name of a scorer of the reward service (docs/rewards.md), for example exact_match, or of a custom one of its config.
    *
    * @generated from field: string name = 1;
    */
@@ -228,6 +232,20 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
    * @generated from field: uint64 policy_version = 14;
    */
   policyVersion: bigint;
+
+  /**
+   * Components that judges give, beside those of `rewards`. Groupwise ones are the coordinator's and not here.
+   *
+   * @generated from field: repeated gradus.rollout.v1.JudgedComponent judged = 15;
+   */
+  judged: JudgedComponent[];
+
+  /**
+   * Absent: the weighted sum alone, or the coordinator composes once it has the groupwise components.
+   *
+   * @generated from field: gradus.rollout.v1.Composition composition = 16;
+   */
+  composition?: Composition | undefined;
 };
 
 /**

@@ -1,0 +1,227 @@
+import { z } from 'zod';
+import { judgeSettings } from '../rewards/judge-settings.ts';
+import { filePath } from './run-parts.ts';
+
+/** Parts of a recipe that say how rollouts are scored beyond the built-in scorers. */
+
+const name = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64');
+const judge = name.describe('Name of a judge.');
+const finite = z.number().min(-1e6).max(1e6);
+
+const grade = z
+  .strictObject({
+    kind: z.literal('grade'),
+    judge,
+    not_attempted: z.number().min(0).max(1).default(0).describe('Value of an answer that was not attempted.'),
+  })
+  .describe("SimpleQA's three grades.");
+
+const rubric = z
+  .strictObject({
+    kind: z.literal('rubric'),
+    judge,
+    criteria: z
+      .record(
+        name,
+        z.strictObject({
+          about: z.string().min(1).max(4096).describe('What deserves 1 and what deserves 0, for the judge.'),
+          weight: z.number().positive().max(100).default(1).describe('In the weighted mean.'),
+        }),
+      )
+      .refine((criteria) => Object.keys(criteria).length >= 1, 'needs at least one criterion')
+      .refine((criteria) => Object.keys(criteria).length <= 16, 'takes at most 16 criteria'),
+  })
+  .describe('Criteria that a judge rates within 0..1.');
+
+const groupwise = {
+  judge,
+  compared: z
+    .enum(['answer', 'transcript'])
+    .default('answer')
+    .describe('What the judge reads: the answer, or everything that the policy wrote.'),
+  criterion: z
+    .string()
+    .min(1)
+    .max(8192)
+    .optional()
+    .describe('What makes one sample better; by default correct first, then complete, then brief.'),
+  pointwise_first: z
+    .strictObject({
+      tolerance: z.number().min(0).max(100).default(0).describe('Differences up to this are ties.'),
+      top_only: z.boolean().default(false).describe('Only the tie at the top is compared.'),
+    })
+    .optional()
+    .describe("A better point-wise reward is above without asking; only ties are compared (Nanbeige4.1's order)."),
+  partial: z
+    .enum(['absent', 'aggregate'])
+    .default('absent')
+    .describe('When judgements are missing: no sample has a score, or what is there counts.'),
+  deadline_ms: z
+    .int()
+    .min(1)
+    .max(7_200_000)
+    .optional()
+    .describe("Longest time of one group; by default the judge's group_timeout_ms."),
+};
+
+const pairwise = z
+  .strictObject({
+    kind: z.literal('pairwise'),
+    ...groupwise,
+    schedule: z
+      .enum(['all_pairs', 'circular', 'swiss', 'budget'])
+      .default('all_pairs')
+      .describe('Which pairs are compared.'),
+    rounds: z
+      .int()
+      .min(1)
+      .max(63)
+      .optional()
+      .describe('Of circular (default 1) and swiss (default log2 of the samples).'),
+    pairs: z.int().min(1).max(2016).optional().describe('Of budget, and needed there.'),
+    one_order: z.boolean().default(false).describe('Judge each pair once, in an order drawn by the seed.'),
+    forbid_ties: z.boolean().default(false).describe('The judge has to prefer one.'),
+    aggregation: z
+      .enum(['bradley_terry', 'win_rate'])
+      .default('bradley_terry')
+      .describe('How comparisons become scores.'),
+  })
+  .describe("Comparison of a group's samples, two at a time.");
+
+const listwise = z
+  .strictObject({
+    kind: z.literal('listwise'),
+    ...groupwise,
+    passes: z.int().min(1).max(16).default(3).describe('Times that the list is ranked, shuffled anew each time.'),
+  })
+  .describe("A ranking of a group's samples.");
+
+const range = {
+  low: finite.default(0).describe('Its value for the worst; taken for 0.'),
+  high: finite.default(1).describe('Its value for the best; taken for 1. Values outside are refused.'),
+};
+const limited = {
+  timeout_ms: z.int().min(1).max(600_000).default(5000).describe('Longest time of one rollout.'),
+};
+const processes = {
+  processes: z.int().min(1).max(256).default(2).describe('Rollouts scored at once, each in a process of its own.'),
+  memory_mebibytes: z.int().min(32).max(1_048_576).default(512).describe('Most memory of one process.'),
+};
+
+const typescript = z
+  .strictObject({
+    kind: z.literal('typescript'),
+    path: filePath.describe('Its file, relative to the recipe.'),
+    ...limited,
+    ...processes,
+    ...range,
+  })
+  .describe('One file of TypeScript.');
+
+const python = z
+  .strictObject({
+    kind: z.literal('python'),
+    path: filePath.describe('Its file, relative to the recipe.'),
+    function: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a function')
+      .default('compute_score')
+      .describe('Called with (data_source, solution_str, ground_truth, extra_info).'),
+    data_source: z.string().max(256).default('gradus').describe('Given as it is.'),
+    ground_truth: z
+      .enum(['first', 'list', 'target'])
+      .default('first')
+      .describe("What it gets as gold: the first answer, the list, or Search-R1's {'target': list}."),
+    solution: z
+      .enum(['transcript', 'answer'])
+      .default('transcript')
+      .describe('What it gets as solution: all that the policy wrote and read, or the answer alone.'),
+    ...limited,
+    ...processes,
+    ...range,
+  })
+  .describe("A Python function with verl's signature.");
+
+const http = z
+  .strictObject({
+    kind: z.literal('http'),
+    url: z.url({ protocol: /^https?$/, error: 'must be a URL, for example http://127.0.0.1:9000/score' }),
+    key_env: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, not the key itself')
+      .optional()
+      .describe('Environment variable that holds a bearer token.'),
+    concurrency: z.int().min(1).max(4096).default(32).describe('Calls at once.'),
+    attempts: z.int().min(1).max(10).default(3).describe('Calls for one rollout at most.'),
+    ...limited,
+    ...range,
+  })
+  .describe('A server that scores one rollout a call.');
+
+/** Scorers that a recipe declares, by kind. `grade` and `rubric` are judged, `pairwise` and `listwise` groupwise, the others custom. */
+export const declaredScorerSchema = z.discriminatedUnion('kind', [
+  grade,
+  rubric,
+  pairwise,
+  listwise,
+  typescript,
+  python,
+  http,
+]);
+
+export type DeclaredScorer = z.output<typeof declaredScorerSchema>;
+export type GroupwiseScorer = Extract<DeclaredScorer, { kind: 'pairwise' | 'listwise' }>;
+export type CustomScorer = Extract<DeclaredScorer, { kind: 'typescript' | 'python' | 'http' }>;
+
+export const declaredScorersSchema = z
+  .record(name, declaredScorerSchema)
+  .refine((scorers) => Object.keys(scorers).length <= 32, 'takes at most 32 scorers')
+  .describe('Scorers of this recipe by name, beside the built-in ones; stages weigh them in `rewards`.');
+
+const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** The reward service's settings of a judge in a recipe's spelling: base_url, model, api_key_env … */
+export const judgesSchema = z
+  .record(
+    name,
+    z.strictObject(Object.fromEntries(Object.entries(judgeSettings.shape).map(([key, value]) => [snake(key), value]))),
+  )
+  .refine((judges) => Object.keys(judges).length <= 32, 'takes at most 32 judges')
+  .describe('Judges by name: endpoints of the chat completions API. Not part of the recipe hash, as the fleet.');
+
+const named = name.describe('A component or a detector.');
+
+export const compositionSchema = z
+  .strictObject({
+    normalize: z
+      .boolean()
+      .default(false)
+      .describe('Divide the weighted sum by the sum of the weights: 0..1 in every stage.'),
+    penalties: z
+      .record(name, z.number().positive().max(100))
+      .refine((penalties) => Object.keys(penalties).length <= 16, 'takes at most 16 penalties')
+      .default({})
+      .describe('Subtracts size x value, by component or detector.'),
+    gates: z
+      .array(
+        z.strictObject({
+          name: named,
+          at_least: finite.optional().describe('Least value with which it holds.'),
+          at_most: finite.optional().describe('Most.'),
+          otherwise: finite.default(0).describe('The reward when it does not hold.'),
+        }),
+      )
+      .max(16)
+      .default([])
+      .describe('The first that does not hold decides the reward.'),
+    clip: z
+      .strictObject({
+        low: finite.optional().describe('Least reward.'),
+        high: finite.optional().describe('Most.'),
+      })
+      .optional()
+      .describe('Bounds of the reward.'),
+  })
+  .describe('Weighted sum, normalised, less penalties, gated, clipped: in this order.');
+
+export type CompositionRecipe = z.output<typeof compositionSchema>;
