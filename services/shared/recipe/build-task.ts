@@ -2,8 +2,8 @@ import type { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { Question } from '#proto/rollout/v1/task_pb.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { samplingSeedOf } from '../domain/task-ids.ts';
-import { rewardList } from '../rewards/reward-list.ts';
 import type { Recipe, StageRecipe } from './schema.ts';
+import { taskComposition, taskJudged, taskRewards } from './stage-scorers.ts';
 
 export type TaskInit = MessageInitShape<typeof RolloutTaskSchema>;
 
@@ -24,6 +24,7 @@ export interface TaskParts {
 export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
   const { stage, mode } = parts;
   const { max_new_tokens: maxNewTokens, ...limits } = stage.limits;
+  const composition = taskComposition(recipe, stage);
   const drawn =
     mode === 'train'
       ? { temperature: stage.sampling.temperature, topP: stage.sampling.top_p, topK: stage.sampling.top_k }
@@ -45,7 +46,9 @@ export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
       turnTimeoutMs: limits.turn_timeout_ms,
       rolloutTimeoutMs: limits.rollout_timeout_ms,
     },
-    rewards: rewardList(stage.rewards),
+    rewards: taskRewards(recipe, stage),
+    judged: taskJudged(recipe, stage),
+    ...(composition !== undefined && { composition }),
     attempt: parts.attempt,
     environmentOptionsJson: JSON.stringify(environmentOptions(recipe)),
   };
