@@ -2,6 +2,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ExplainRequest, ExplainResponseSchema } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { composeTotal, type CompositionStep } from '#shared/rewards/compose.ts';
+import { describeStep } from '#shared/rewards/describe-step.ts';
+import { checkComposition } from '../check-composition.ts';
 import { checkItem } from '../check-item.ts';
 import { scoreItem } from '../score-item.ts';
 
@@ -9,6 +11,7 @@ import { scoreItem } from '../score-item.ts';
 export function explain({ item }: ExplainRequest): MessageInitShape<typeof ExplainResponseSchema> {
   if (item === undefined) throw new TerminalError('invalid_argument', 'item: missing; give the item as it was scored');
   checkItem(item, 0);
+  checkComposition(item, 0);
   const { components } = scoreItem(item);
   const weighted = [...item.rewards, ...item.judged];
   const weights = new Map(weighted.map(({ name, weight }) => [name, weight]));
@@ -25,7 +28,7 @@ export function explain({ item }: ExplainRequest): MessageInitShape<typeof Expla
       weight: weights.get(name) ?? 0,
       ...(components[name] !== undefined && { value: components[name] }),
     })),
-    steps: steps.map((step) => ({ name: step.name, value: step.total })),
+    steps: steps.map((step) => ({ ...describeStep(step), ...(!Number.isNaN(step.after) && { value: step.after }) })),
     ...(!Number.isNaN(total) && { total }),
   };
 }

@@ -3,6 +3,7 @@ import type { ScoreItem, ScoreRequest, ScoreResponseSchema, ScoreSchema } from '
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { checkComposition } from '../check-composition.ts';
 import { checkItem } from '../check-item.ts';
 import type { RewardEvents } from '../events.ts';
 import type { AdmissionTicket } from '../judge/admission.ts';
@@ -30,6 +31,7 @@ export async function score(
   items.forEach((item, index) => {
     checkItem(item, index);
     checkJudged(item, index, judges, takenNames);
+    checkComposition(item, index);
   });
   const started = performance.now();
   const ruled = items.map(scoreItem);

@@ -1,0 +1,53 @@
+import type { CompositionStep } from './compose.ts';
+import { shortNumber } from './short-number.ts';
+
+/** A step of the composition in words: its name, and one fact a line. */
+export function describeStep(step: CompositionStep): { readonly name: string; readonly reasons: string[] } {
+  switch (step.kind) {
+    case 'sum':
+      return { name: 'sum', reasons: sumReasons(step) };
+    case 'normalize':
+      return {
+        name: 'normalize',
+        reasons: [`${shortNumber(step.before)} / ${shortNumber(step.weights)}, the sum of the weights`],
+      };
+    case 'penalty':
+      return {
+        name: `penalty ${step.name}`,
+        reasons: [`${shortNumber(step.before)} - ${shortNumber(step.size)} x ${shortNumber(step.value)}`],
+      };
+    case 'gate':
+      return { name: `gate ${step.name}`, reasons: [gateReason(step)] };
+    case 'clip':
+      return { name: 'clip', reasons: [clipReason(step)] };
+  }
+}
+
+function sumReasons({ terms }: Extract<CompositionStep, { kind: 'sum' }>): string[] {
+  const read = terms.filter(({ weight }) => weight > 0);
+  if (read.length === 0) return ['nothing has a weight'];
+  return [read.map(({ name, weight, value }) => `${shortNumber(weight)} x ${name} ${shortNumber(value)}`).join(' + ')];
+}
+
+function gateReason(step: Extract<CompositionStep, { kind: 'gate' }>): string {
+  const { name, value, atLeast, atMost, outcome, before, after } = step;
+  const bounds = [
+    ...(atLeast > -Infinity ? [`at least ${shortNumber(atLeast)}`] : []),
+    ...(atMost < Infinity ? [`at most ${shortNumber(atMost)}`] : []),
+  ].join(' and ');
+  switch (outcome) {
+    case 'holds':
+      return `${name} is ${shortNumber(value)}, ${bounds}: it holds`;
+    case 'does not hold':
+      return `${name} is ${shortNumber(value)}, not ${bounds}: ${shortNumber(after)} in place of ${shortNumber(before)}`;
+    case 'absent':
+      return `${name} is absent, so nobody can tell whether it is ${bounds}: no reward`;
+  }
+}
+
+function clipReason({ low, high, before, after }: Extract<CompositionStep, { kind: 'clip' }>): string {
+  const bounds = `${low > -Infinity ? shortNumber(low) : ''} .. ${high < Infinity ? shortNumber(high) : ''}`.trim();
+  return before === after || Number.isNaN(before)
+    ? `${shortNumber(before)} is left as it is by ${bounds}`
+    : `${shortNumber(before)} becomes ${shortNumber(after)}, within ${bounds}`;
+}
