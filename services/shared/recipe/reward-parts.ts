@@ -1,6 +1,13 @@
 import { z } from 'zod';
+import {
+  checkRange,
+  httpScorerShape,
+  pythonScorerShape,
+  typescriptScorerShape,
+} from '../rewards/custom-scorer-settings.ts';
 import { judgeSettings } from '../rewards/judge-settings.ts';
 import { filePath } from './run-parts.ts';
+import { snakeShape } from './snake-shape.ts';
 
 /** Parts of a recipe that say how rollouts are scored beyond the built-in scorers. */
 
@@ -96,66 +103,21 @@ const listwise = z
   })
   .describe("A ranking of a group's samples.");
 
-const range = {
-  low: finite.default(0).describe('Its value for the worst; taken for 0.'),
-  high: finite.default(1).describe('Its value for the best; taken for 1. Values outside are refused.'),
-};
-const limited = {
-  timeout_ms: z.int().min(1).max(600_000).default(5000).describe('Longest time of one rollout.'),
-};
-const processes = {
-  processes: z.int().min(1).max(256).default(2).describe('Rollouts scored at once, each in a process of its own.'),
-  memory_mebibytes: z.int().min(32).max(1_048_576).default(512).describe('Most memory of one process.'),
-};
+const path = filePath.describe('Its file, relative to the recipe.');
 
 const typescript = z
-  .strictObject({
-    kind: z.literal('typescript'),
-    path: filePath.describe('Its file, relative to the recipe.'),
-    ...limited,
-    ...processes,
-    ...range,
-  })
+  .strictObject({ ...snakeShape(typescriptScorerShape), path })
+  .check(checkRange)
   .describe('One file of TypeScript.');
 
 const python = z
-  .strictObject({
-    kind: z.literal('python'),
-    path: filePath.describe('Its file, relative to the recipe.'),
-    function: z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a function')
-      .default('compute_score')
-      .describe('Called with (data_source, solution_str, ground_truth, extra_info).'),
-    data_source: z.string().max(256).default('gradus').describe('Given as it is.'),
-    ground_truth: z
-      .enum(['first', 'list', 'target'])
-      .default('first')
-      .describe("What it gets as gold: the first answer, the list, or Search-R1's {'target': list}."),
-    solution: z
-      .enum(['transcript', 'answer'])
-      .default('transcript')
-      .describe('What it gets as solution: all that the policy wrote and read, or the answer alone.'),
-    ...limited,
-    ...processes,
-    ...range,
-  })
+  .strictObject({ ...snakeShape(pythonScorerShape), path })
+  .check(checkRange)
   .describe("A Python function with verl's signature.");
 
 const http = z
-  .strictObject({
-    kind: z.literal('http'),
-    url: z.url({ protocol: /^https?$/, error: 'must be a URL, for example http://127.0.0.1:9000/score' }),
-    key_env: z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, not the key itself')
-      .optional()
-      .describe('Environment variable that holds a bearer token.'),
-    concurrency: z.int().min(1).max(4096).default(32).describe('Calls at once.'),
-    attempts: z.int().min(1).max(10).default(3).describe('Calls for one rollout at most.'),
-    ...limited,
-    ...range,
-  })
+  .strictObject(snakeShape(httpScorerShape))
+  .check(checkRange)
   .describe('A server that scores one rollout a call.');
 
 /** Scorers that a recipe declares, by kind. `grade` and `rubric` are judged, `pairwise` and `listwise` groupwise, the others custom. */
@@ -178,14 +140,9 @@ export const declaredScorersSchema = z
   .refine((scorers) => Object.keys(scorers).length <= 32, 'takes at most 32 scorers')
   .describe('Scorers of this recipe by name, beside the built-in ones; stages weigh them in `rewards`.');
 
-const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-
 /** The reward service's settings of a judge in a recipe's spelling: base_url, model, api_key_env … */
 export const judgesSchema = z
-  .record(
-    name,
-    z.strictObject(Object.fromEntries(Object.entries(judgeSettings.shape).map(([key, value]) => [snake(key), value]))),
-  )
+  .record(name, z.strictObject(snakeShape(judgeSettings.shape)))
   .refine((judges) => Object.keys(judges).length <= 32, 'takes at most 32 judges')
   .describe('Judges by name: endpoints of the chat completions API. Not part of the recipe hash, as the fleet.');
 

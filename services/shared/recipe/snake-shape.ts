@@ -1,0 +1,18 @@
+type Snake<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${Snake<Rest>}`
+  : '';
+
+export type SnakeShape<Shape> = { [Name in keyof Shape & string as Snake<Name>]: Shape[Name] };
+
+/** `baseUrl` as recipes spell it: base_url. */
+export function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A service's settings in a recipe's spelling. */
+export function snakeShape<Shape extends object>(shape: Shape): SnakeShape<Shape> {
+  // The type says for each key what `snakeCase` does to it.
+  return Object.fromEntries(
+    Object.entries(shape).map(([name, schema]: [string, unknown]) => [snakeCase(name), schema]),
+  ) as SnakeShape<Shape>;
+}
