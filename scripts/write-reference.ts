@@ -10,6 +10,7 @@ import { retrievalConfig } from '../services/retrieval/config.ts';
 import { rewardConfig } from '../services/reward/config.ts';
 import { rolloutConfig } from '../services/rollout/config.ts';
 import { scriptedEngineConfig } from '../services/scripted-engine/config.ts';
+import { scriptedJudgeConfig } from '../services/scripted-judge/config.ts';
 import { scriptedLearnerConfig } from '../services/scripted-learner/config.ts';
 
 const services: Readonly<Record<string, z.ZodType>> = {
@@ -20,6 +21,7 @@ const services: Readonly<Record<string, z.ZodType>> = {
   reward: rewardConfig,
   'scripted-engine': scriptedEngineConfig,
   'scripted-learner': scriptedLearnerConfig,
+  'scripted-judge': scriptedJudgeConfig,
 };
 
 const directory = process.argv[2];

@@ -1,9 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
-import { z } from 'zod';
 import { sleep } from '#shared/async/sleep.ts';
 import { createRandom } from '#shared/domain/random.ts';
+import { chatCompletion } from '../../services/scripted-judge/http/chat-completion.ts';
+import { parseChatRequest, type ChatRequest } from '../../services/scripted-judge/http/chat-request.ts';
+import { shownTexts as textsIn, type ShownText } from '../../services/scripted-judge/questions/read-question.ts';
+import { createJudgeScript, type GradeAnswer } from '../../services/scripted-judge/script/judge-script.ts';
 
 /** How a call goes wrong. `garbage` is a reply that says nothing; `malformed` is no reply of the API at all. */
 export type JudgeFault = 'server_error' | 'rate_limited' | 'hang' | 'cut' | 'garbage' | 'malformed';
@@ -13,18 +16,10 @@ export type ScriptedReply =
   | string
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body: string };
 
-export interface JudgeRequest {
-  readonly model: string;
-  readonly messages: readonly { readonly role: string; readonly content: string }[];
-  readonly temperature: number;
-  readonly max_tokens: number;
-  readonly response_format?: unknown;
-}
-
 export interface ScriptedJudgeOptions {
   readonly seed?: string;
   /** What it says; by default it judges by the quality that each text carries as `quality=NUMBER`. */
-  readonly script?: (request: JudgeRequest, call: number) => ScriptedReply | Promise<ScriptedReply>;
+  readonly script?: (request: ChatRequest, call: number) => ScriptedReply | Promise<ScriptedReply>;
   /** Share of calls that go wrong, spread evenly over `faults`. */
   readonly faultRatio?: number;
   readonly faults?: readonly JudgeFault[];
@@ -49,19 +44,24 @@ const faultNames: ReadonlySet<string> = new Set<JudgeFault>([
   'malformed',
 ]);
 
-const requestSchema = z.looseObject({
-  model: z.string(),
-  messages: z.array(z.looseObject({ role: z.string(), content: z.string() })),
-  temperature: z.number(),
-  max_tokens: z.number(),
-});
+/** What a text says of itself; 0 without. */
+const qualityOf: GradeAnswer = (_, text) => Number(/quality=(-?[\d.]+)/.exec(text)?.[1] ?? 0);
 
-/** A judge whose order of quality is known: a real HTTP server that speaks the chat completions API, with noise and faults. */
+/** The judge of services/scripted-judge with qualities or a script of the test, and with faults that a real one has at times. */
 export async function startScriptedJudge(options: ScriptedJudgeOptions = {}) {
   const { seed = 'judge', faultRatio = 0, faults = ['server_error'], retryAfter = '0' } = options;
+  const judge = createJudgeScript({
+    grade: qualityOf,
+    noise: options.noise ?? 0,
+    positionBias: options.positionBias ?? 0,
+    tieBand: options.tieBand ?? 0,
+    seed,
+    latencyMedianMs: options.latencyMs?.median ?? 0,
+    latencySigma: options.latencyMs?.sigma ?? 0,
+    latencyMaxMs: 60_000,
+  });
   const faultDraw = createRandom(seed, 'faults');
-  const latencyDraw = createRandom(seed, 'latency');
-  const requests: { readonly request: JudgeRequest; readonly headers: IncomingMessage['headers'] }[] = [];
+  const requests: { readonly request: ChatRequest; readonly headers: IncomingMessage['headers'] }[] = [];
   /** What it said, by the id of the reply. */
   const replies = new Map<string, string>();
   const faulted = new Map<string, number>();
@@ -83,11 +83,12 @@ export async function startScriptedJudge(options: ScriptedJudgeOptions = {}) {
   });
 
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const request = requestSchema.parse(JSON.parse(await readText(incoming)));
+    const request = parseChatRequest(JSON.parse(await readText(incoming)));
     const call = requests.push({ request, headers: incoming.headers });
-    const failing = uniform(faultDraw) < faultRatio ? faults[faultDraw(faults.length)] : undefined;
-    if (options.latencyMs !== undefined) await sleep(latencyOf(options.latencyMs));
-    const said = failing ?? (await (options.script ?? scriptByQuality(options))(request, call));
+    const failing = faultDraw(1_000_000) < faultRatio * 1_000_000 ? faults[faultDraw(faults.length)] : undefined;
+    const judged = judge(request.messages);
+    if (judged !== undefined && judged.latencyMs > 0) await sleep(judged.latencyMs);
+    const said = failing ?? (await options.script?.(request, call)) ?? judged?.text ?? 'What is the question?';
     const id = `reply-${call}`;
     if (typeof said === 'string' && faultNames.has(said)) faulted.set(said, (faulted.get(said) ?? 0) + 1);
     switch (said) {
@@ -107,23 +108,18 @@ export async function startScriptedJudge(options: ScriptedJudgeOptions = {}) {
         send(response, 200, '<html>the gateway is unwell</html>');
         return;
       case 'garbage':
-        reply(response, id, 'I would rather not say.');
+        reply(response, request, id, 'I would rather not say.');
         return;
     }
-    if (typeof said === 'string') reply(response, id, said);
+    if (typeof said === 'string') reply(response, request, id, said);
     else send(response, said.status, said.body, said.headers);
   }
 
-  function reply(response: ServerResponse, id: string, content: string): void {
+  function reply(response: ServerResponse, request: ChatRequest, id: string, content: string): void {
     replies.set(id, content);
-    const usage = { prompt_tokens: 100, completion_tokens: 10 };
-    send(response, 200, JSON.stringify({ id, choices: [{ message: { role: 'assistant', content } }], usage }));
-  }
-
-  function latencyOf({ median, sigma }: { readonly median: number; readonly sigma: number }): number {
-    // Box and Muller.
-    const normal = Math.sqrt(-2 * Math.log(1 - uniform(latencyDraw))) * Math.cos(2 * Math.PI * uniform(latencyDraw));
-    return median * Math.exp(sigma * normal);
+    // What a test says is said in full, at a price that a test can count on.
+    const completion = chatCompletion({ ...request, max_tokens: null }, id, content, 0);
+    send(response, 200, JSON.stringify({ ...completion, usage: { prompt_tokens: 100, completion_tokens: 10 } }));
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -152,45 +148,7 @@ function send(response: ServerResponse, status: number, body: string, headers: R
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
 }
 
-function uniform(random: (bound: number) => number): number {
-  return random(2 ** 32) / 2 ** 32;
-}
-
 /** The texts that a prompt shows, in order, by name. */
-export function shownTexts(request: JudgeRequest): { readonly name: string; readonly text: string }[] {
-  const asked = request.messages.find(({ role }) => role === 'user')?.content ?? '';
-  return [...asked.matchAll(/<<<(\S+) ([0-9a-f]{12})\n([\s\S]*?)\n\2>>>/g)].map(([, name = '', , text = '']) => ({
-    name,
-    text,
-  }));
-}
-
-/** The same question gets the same answer, as at temperature 0; the other order is another question. */
-function scriptByQuality({ seed = 'judge', noise = 0, positionBias = 0, tieBand = 0 }: ScriptedJudgeOptions) {
-  return (request: JudgeRequest): string => {
-    const shown = shownTexts(request).filter(({ name }) => name !== 'QUESTION' && name !== 'REFERENCE');
-    const draw = createRandom(seed, JSON.stringify(request.messages));
-    const qualities = shown.map(({ text }) => Number(/quality=(-?[\d.]+)/.exec(text)?.[1] ?? 0));
-    const [first = 0, second = 0] = qualities;
-    const task = request.messages[0]?.content ?? '';
-    if (task.startsWith('You grade')) return `${first >= 0.5 ? 'A' : 'B'}: this is my grade.`;
-    if (task.startsWith('You compare')) {
-      if (Math.abs(first - second) <= tieBand) return '{"verdict": "TIE"}';
-      if (noise === 0 && positionBias === 0) return JSON.stringify({ verdict: first > second ? 'A' : 'B' });
-      const odds = (noise === 0 ? Math.sign(first - second) * 40 : (first - second) / noise) + positionBias;
-      return JSON.stringify({ verdict: uniform(draw) < 1 / (1 + Math.exp(-odds)) ? 'A' : 'B' });
-    }
-    if (task.startsWith('You rank')) {
-      const count = qualities.length;
-      // Gumbel noise makes each pair come out as a comparison of the same noise would.
-      const felt = qualities.map((quality, place) => {
-        const gumbel = -Math.log(-Math.log((draw(2 ** 32) + 1) / (2 ** 32 + 2)));
-        return quality + noise * (gumbel + positionBias * (1 - place / count));
-      });
-      const ranking = felt.map((_, place) => place + 1).sort((a, b) => (felt[b - 1] ?? 0) - (felt[a - 1] ?? 0));
-      return JSON.stringify({ ranking });
-    }
-    const names = [...task.matchAll(/^- (\w+):/gm), ...(request.messages[1]?.content ?? '').matchAll(/^- (\w+):/gm)];
-    return JSON.stringify(Object.fromEntries(names.map(([, name = '']) => [name, Math.min(1, Math.max(0, first))])));
-  };
+export function shownTexts(request: ChatRequest): readonly ShownText[] {
+  return textsIn(request.messages);
 }

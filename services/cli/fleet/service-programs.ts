@@ -19,6 +19,7 @@ const programs = {
   reward: { kind: 'node', entry: 'services/reward/main.ts', flags: [] },
   'scripted-engine': { kind: 'node', entry: 'services/scripted-engine/main.ts', flags: [] },
   'scripted-learner': { kind: 'node', entry: 'services/scripted-learner/main.ts', flags: [] },
+  'scripted-judge': { kind: 'node', entry: 'services/scripted-judge/main.ts', flags: [] },
   engine: { kind: 'python', entry: 'gradus_learner.engine' },
   learner: { kind: 'python', entry: 'gradus_learner.learner_service' },
 } as const;

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { GenerateRequestSchema } from '#proto/policy/v1/policy_pb.ts';
 import { createRandom } from '#shared/domain/random.ts';
-import { drawLatencyMs } from './latency.ts';
+import { drawLatencyMs } from '#shared/domain/latency.ts';
 import { createQuestionIndex } from './question-index.ts';
 import { createSearchScript } from './search-script.ts';
 

@@ -1,6 +1,6 @@
 import { createRandom } from '#shared/domain/random.ts';
 import type { Script } from '../engine/engine.ts';
-import { drawLatencyMs, type LatencyOptions } from './latency.ts';
+import { drawLatencyMs, type LatencyOptions } from '#shared/domain/latency.ts';
 import type { QuestionIndex } from './question-index.ts';
 import type { ScriptedQuestion } from './read-questions.ts';
 

@@ -1,5 +1,6 @@
-import type { Random } from '#shared/domain/random.ts';
+import type { Random } from './random.ts';
 
+/** A log-normal distribution of times. */
 export interface LatencyOptions {
   /** 0 is no latency. */
   readonly latencyMedianMs: number;
