@@ -8,7 +8,7 @@ import { startChildService } from '../../services/cli/fleet/child-service.ts';
 import type { ChildService } from '../../services/cli/fleet/child-service.ts';
 import { planBase, planPolicy, planTop } from '../../services/cli/fleet/fleet-plan.ts';
 import type { PlannedService } from '../../services/cli/fleet/fleet-plan.ts';
-import { startGuardian } from '../../services/cli/fleet/guardian.ts';
+import { startGuardian } from '#shared/runtime/guardian.ts';
 import { childEnvironment, programOf } from '../../services/cli/fleet/service-programs.ts';
 import { loadRecipe, prepareInputs } from '../../services/cli/run/prepare-inputs.ts';
 

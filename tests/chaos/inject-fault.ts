@@ -1,6 +1,7 @@
 import { sleep } from '#shared/async/sleep.ts';
 import { TransientError } from '#shared/errors.ts';
-import { isAlive, readFleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { isAlive } from '#shared/runtime/is-alive.ts';
+import { readFleetFile } from '../../services/cli/fleet/fleet-file.ts';
 import type { FleetFile } from '../../services/cli/fleet/fleet-file.ts';
 import type { Fault } from './fault-plan.ts';
 import type { LiveRun } from './live-run.ts';

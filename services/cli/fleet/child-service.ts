@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { TransientError, cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
 import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import type { Guardian } from './guardian.ts';
+import type { Guardian } from '#shared/runtime/guardian.ts';
 import { lastTroubles } from './log-tail.ts';
 
 /** What a service prints once it serves. Other keys (`http`) are addresses too. */

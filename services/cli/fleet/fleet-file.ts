@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { sleep } from '#shared/async/sleep.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { canonicalJson } from '#shared/recipe/resolve-recipe.ts';
+import { isAlive } from '#shared/runtime/is-alive.ts';
 import type { FleetInputs } from './fleet-plan.ts';
 
 /** <home>/fleet.json: what runs here, for other commands to find. Removed when the fleet ends. */
@@ -116,15 +117,6 @@ export function fleetBusy(home: string, other: FleetFile): TerminalError {
     'failed_precondition',
     `${other.owner === 'reader' ? other.recipePath : `a fleet for ${other.recipePath}`} runs in ${home} (process ${other.pid}); stop it with 'gradus stop --home ${home}' or use another --home`,
   );
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 /** Fails early, before inputs are made, when another fleet has `home`. */

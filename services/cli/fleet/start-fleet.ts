@@ -8,7 +8,7 @@ import { claimHome, fleetKey, releaseHome, updateFleetFile } from './fleet-file.
 import type { FleetFile } from './fleet-file.ts';
 import { flags, planBase, planPolicy, planTop } from './fleet-plan.ts';
 import type { FleetInputs, PlannedService } from './fleet-plan.ts';
-import { startGuardian } from './guardian.ts';
+import { startGuardian } from '#shared/runtime/guardian.ts';
 import { startNats } from './start-nats.ts';
 import { childEnvironment, programOf } from './service-programs.ts';
 import { superviseService } from './supervise-service.ts';

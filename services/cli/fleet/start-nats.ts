@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { Exit, Ready } from './child-service.ts';
-import type { Guardian } from './guardian.ts';
+import type { Guardian } from '#shared/runtime/guardian.ts';
 import type { Running } from './supervise-service.ts';
 
 export interface StartNatsOptions {

@@ -9,7 +9,7 @@ import type { ChildService } from '../fleet/child-service.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
 import { flags, planBase, planPolicy } from '../fleet/fleet-plan.ts';
 import type { FleetInputs, PlannedService } from '../fleet/fleet-plan.ts';
-import { startGuardian } from '../fleet/guardian.ts';
+import { startGuardian } from '#shared/runtime/guardian.ts';
 import { childEnvironment, programOf } from '../fleet/service-programs.ts';
 import type { Weights } from './recorded-weights.ts';
 

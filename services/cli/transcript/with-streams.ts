@@ -6,7 +6,7 @@ import { createLogger } from '#shared/telemetry/logging.ts';
 import { isDirectory } from '../data/is-directory.ts';
 import { claimHome, readFleetFile, releaseHome } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
-import { startGuardian } from '../fleet/guardian.ts';
+import { startGuardian } from '#shared/runtime/guardian.ts';
 import { startNats } from '../fleet/start-nats.ts';
 
 /**

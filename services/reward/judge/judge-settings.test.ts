@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '#shared/runtime/config.ts';
 import { rewardConfig } from '../config.ts';
 import { readApiKey } from './api-key.ts';
-import { parseRetryAfter } from './chat-client.ts';
+import { parseRetryAfter } from './post-json.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'gradus-judge-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -6,11 +6,12 @@ import type { Logger } from '#shared/telemetry/logging.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
 import { absent, type Absence } from './absence.ts';
 import { createAdmission, type AdmissionTicket } from './admission.ts';
-import { createChatClient, type ChatMessage } from './chat-client.ts';
+import { createChatClient, type ChatMessage, type ChatReply, type ChatRequest } from './chat-client.ts';
 import { createCircuitBreaker, type CircuitState } from './circuit-breaker.ts';
 import { createJudgeEvents, type AnswerSource, type JudgeTally } from './judge-events.ts';
 import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 import { createPatientCaller } from './patient-caller.ts';
+import { createPlainFallback } from './plain-fallback.ts';
 import type { Question } from './question.ts';
 import { createRetryBudget } from './retry-budget.ts';
 import { createSingleFlight } from './single-flight.ts';
@@ -78,15 +79,24 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     },
   });
   const budget = createRetryBudget({ ratio: settings.retryRatio, reserve: settings.retryReserve });
-  const caller = createPatientCaller({
-    client: createChatClient({ ...settings, who, apiKey: context.apiKey }),
+  const client = createPlainFallback(
+    createChatClient({ ...settings, who, apiKey: context.apiKey }),
+    settings.structuredOutput,
+    (message) => log.warn({ judge: name, message }, 'the judge refuses schemas; its replies are only parsed'),
+  );
+  const caller = createPatientCaller<ChatRequest, ChatReply>({
+    async send(request, callSignal) {
+      const reply = await client.complete(request, callSignal);
+      events.used(reply.promptTokens, reply.completionTokens);
+      return reply;
+    },
+    resend: client.refused,
     circuit,
     budget,
     events,
     settings,
     now,
     random,
-    onPlain: (message) => log.warn({ judge: name, message }, 'the judge refuses schemas; its replies are only parsed'),
   });
   const admission = createAdmission(who, settings.concurrency + settings.queue);
   const flights = createSingleFlight<Answer | Absence>();

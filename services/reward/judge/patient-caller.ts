@@ -3,57 +3,69 @@ import { createSemaphore } from '#shared/async/semaphore.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import { TerminalError, TransientError, cancelledFrom, errorFrom, type GradusError } from '#shared/errors.ts';
 import { absent, type Absence, type AbsenceReason } from './absence.ts';
-import type { ChatClient, ChatReply, ChatRequest } from './chat-client.ts';
 import type { CircuitBreaker, CircuitPermit } from './circuit-breaker.ts';
-import type { JudgeEvents } from './judge-events.ts';
 import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
-export type CallResult = { readonly kind: 'reply'; readonly reply: ChatReply } | Absence;
+export type CallResult<Reply> = { readonly kind: 'reply'; readonly reply: Reply } | Absence;
 
-export interface PatientCaller {
+export interface PatientCaller<Request, Reply> {
   readonly running: number;
   readonly waiting: number;
   /**
    * Calls until there is a reply, or says why there is none. `endsMs` (monotonic) is when `signal` aborts at the latest:
    * a pause that would end later is not begun. Throws `CancelledError` only when the signal aborts.
    */
-  call(request: ChatRequest, endsMs: number, signal: AbortSignal): Promise<CallResult>;
+  call(request: Request, endsMs: number, signal: AbortSignal): Promise<CallResult<Reply>>;
 }
 
-export interface PatientCallerParts {
-  readonly client: ChatClient;
+/** What becomes of calls, to be counted. */
+export interface CallEvents {
+  called(outcome: 'answered' | AbsenceReason | 'cancelled', elapsedMs: number): void;
+  retried(): void;
+  /** A retry that the budget did not grant. */
+  retryDenied(): void;
+  load(running: number, waiting: number): void;
+}
+
+export interface PatientCallerParts<Request, Reply> {
+  /** One call; errors as of `postJson`. */
+  send(request: Request, signal: AbortSignal): Promise<Reply>;
+  /** True when a refused request may be sent once more in another form; no retry of the budget. */
+  readonly resend?: (request: Request, detail: string) => boolean;
   readonly circuit: CircuitBreaker;
   readonly budget: RetryBudget;
-  readonly events: JudgeEvents;
+  readonly events: CallEvents;
   readonly settings: Pick<
     JudgeSettings,
-    'concurrency' | 'requestTimeoutMs' | 'attempts' | 'retryBaseMs' | 'retryMaxMs' | 'structuredOutput'
+    'concurrency' | 'requestTimeoutMs' | 'attempts' | 'retryBaseMs' | 'retryMaxMs'
   >;
   /** Monotonic, in milliseconds. */
   readonly now: () => number;
   /** In [0, 1); spreads retries. */
   readonly random: () => number;
-  /** The endpoint knows no schemas; told once. */
-  readonly onPlain: (message: string) => void;
 }
 
 interface Failure {
+  readonly kind: 'failure';
   readonly reason: AbsenceReason;
   readonly detail: string;
   /** Undefined: the same call can never succeed, or must not be made now. */
   readonly retryAfterMs?: number;
 }
 
+type Outcome<Reply> = { readonly kind: 'reply'; readonly reply: Reply } | Failure;
+
 /** Concurrency, deadline, circuit, retries and their budget around one endpoint. */
-export function createPatientCaller(parts: PatientCallerParts): PatientCaller {
-  const { client, circuit, budget, events, settings, now } = parts;
+export function createPatientCaller<Request, Reply>(
+  parts: PatientCallerParts<Request, Reply>,
+): PatientCaller<Request, Reply> {
+  const { circuit, budget, events, settings, now } = parts;
   const slots = createSemaphore(settings.concurrency);
-  let structured = settings.structuredOutput !== 'off';
 
   const told = (): void => events.load(settings.concurrency - slots.available, slots.waiting);
 
-  async function once(request: ChatRequest, signal: AbortSignal): Promise<ChatReply | Failure> {
+  async function once(request: Request, signal: AbortSignal): Promise<Outcome<Reply>> {
     const acquired = slots.acquire(signal);
     told();
     const release = await acquired.finally(told);
@@ -61,6 +73,7 @@ export function createPatientCaller(parts: PatientCallerParts): PatientCaller {
       const permit = circuit.admit();
       if (permit === undefined) {
         return {
+          kind: 'failure',
           reason: 'circuit_open',
           detail: `most of the last calls failed; the next try is in ${Math.ceil(circuit.waitMs)} ms`,
         };
@@ -72,19 +85,14 @@ export function createPatientCaller(parts: PatientCallerParts): PatientCaller {
     }
   }
 
-  async function inTime(
-    request: ChatRequest,
-    permit: CircuitPermit,
-    signal: AbortSignal,
-  ): Promise<ChatReply | Failure> {
+  async function inTime(request: Request, permit: CircuitPermit, signal: AbortSignal): Promise<Outcome<Reply>> {
     const started = now();
     using deadline = deadlineSignal(signal, settings.requestTimeoutMs, 'the call');
     try {
-      const reply = await client.complete(structured ? request : { messages: request.messages }, deadline.signal);
+      const reply = await parts.send(request, deadline.signal);
       permit.succeeded();
       events.called('answered', now() - started);
-      events.used(reply.promptTokens, reply.completionTokens);
-      return reply;
+      return { kind: 'reply', reply };
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (signal.aborted) {
@@ -102,17 +110,6 @@ export function createPatientCaller(parts: PatientCallerParts): PatientCaller {
       events.called(failure.reason, now() - started);
       return failure;
     }
-  }
-
-  /** True when the endpoint refused the schema rather than the question; no schemas from then on. */
-  function isPlain(request: ChatRequest, failure: Failure): boolean {
-    if (settings.structuredOutput !== 'auto' || request.schema === undefined || failure.reason !== 'refused')
-      return false;
-    if (!/response_format|json_schema|structured|guided|grammar/i.test(failure.detail)) return false;
-    // Others may have learned it while this call was under way.
-    if (structured) parts.onPlain(failure.detail);
-    structured = false;
-    return true;
   }
 
   /** The pause before the next attempt in milliseconds, or why this was the last. */
@@ -136,10 +133,9 @@ export function createPatientCaller(parts: PatientCallerParts): PatientCaller {
     },
     async call(request, endsMs, signal) {
       for (let attempt = 1; ; attempt += 1) {
-        const withSchema = structured;
         const outcome = await once(request, signal);
-        if (!('reason' in outcome)) return { kind: 'reply', reply: outcome };
-        if (withSchema && isPlain(request, outcome)) {
+        if (outcome.kind === 'reply') return outcome;
+        if (outcome.reason === 'refused' && parts.resend?.(request, outcome.detail) === true) {
           attempt -= 1;
           continue;
         }
@@ -158,8 +154,10 @@ function failureOf(error: GradusError): Failure {
   const detail = error.message;
   if (error instanceof TransientError) {
     const reason = error.code === 'resource_exhausted' ? 'rate_limited' : 'unavailable';
-    return { reason, detail, retryAfterMs: error.retryAfterMs };
+    return { kind: 'failure', reason, detail, retryAfterMs: error.retryAfterMs };
   }
-  if (error instanceof TerminalError) return { reason: error.code === 'internal' ? 'unparsable' : 'refused', detail };
-  return { reason: 'timeout', detail, retryAfterMs: 0 };
+  if (error instanceof TerminalError) {
+    return { kind: 'failure', reason: error.code === 'internal' ? 'unparsable' : 'refused', detail };
+  }
+  return { kind: 'failure', reason: 'timeout', detail, retryAfterMs: 0 };
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
-import { isAlive } from './fleet-file.ts';
+import { isAlive } from './is-alive.ts';
 
 /** A supervisor in a process of its own: starts a guardian and a child, prints the child's id, and waits to be killed. */
 const supervisor = `

@@ -1,0 +1,33 @@
+import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
+import type { ChatClient, ChatRequest } from './chat-client.ts';
+
+export interface PlainFallback extends ChatClient {
+  /** To be told of a refusal: true when it was the schema that was refused, so that the same question may be sent without. */
+  refused(request: ChatRequest, detail: string): boolean;
+}
+
+/** Asks for schemas until the endpoint refuses one, as far as the settings allow; `onPlain` hears of that once. */
+export function createPlainFallback(
+  client: ChatClient,
+  structuredOutput: JudgeSettings['structuredOutput'],
+  onPlain: (message: string) => void,
+): PlainFallback {
+  let structured = structuredOutput !== 'off';
+  /** Requests that went out with their schema. */
+  const withSchema = new WeakSet<ChatRequest>();
+  return {
+    async complete(request, signal) {
+      if (structured && request.schema !== undefined) withSchema.add(request);
+      else withSchema.delete(request);
+      return await client.complete(structured ? request : { messages: request.messages }, signal);
+    },
+    refused(request, detail) {
+      if (structuredOutput !== 'auto' || !withSchema.has(request)) return false;
+      if (!/response_format|json_schema|structured|guided|grammar/i.test(detail)) return false;
+      // Others may have learned it while this call was under way.
+      if (structured) onPlain(detail);
+      structured = false;
+      return true;
+    },
+  };
+}
