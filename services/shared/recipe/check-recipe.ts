@@ -1,6 +1,5 @@
-import { suggest } from '#shared/runtime/suggest.ts';
-import { rewardList } from '../rewards/reward-list.ts';
-import { scorerNames } from '../rewards/scorer-catalogue.ts';
+import { checkDeclaredScorers } from './check-declared-scorers.ts';
+import { checkStageRewards } from './check-stage-rewards.ts';
 import type { Recipe, StageRecipe } from './schema.ts';
 
 /** A rule that the recipe breaks: where, the value there, and what to do. */
@@ -12,7 +11,7 @@ export interface RecipeIssue {
 
 /** Rules between fields. The schema has already checked each field alone. */
 export function checkRecipe(recipe: Recipe): RecipeIssue[] {
-  const issues: RecipeIssue[] = [];
+  const issues = checkDeclaredScorers(recipe);
   const sources = Object.entries(recipe.data).filter(([, value]) => value !== undefined);
   if (sources.length !== 1) {
     const found = sources.length === 0 ? 'none is there' : `${sources.map(([key]) => key).join(' and ')} are there`;
@@ -50,7 +49,7 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
 }
 
 function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
-  const issues: RecipeIssue[] = [];
+  const issues = checkStageRewards(recipe, stage);
   const ladder: readonly (readonly [readonly string[], number])[] = [
     [['limits', 'tool_timeout_ms'], stage.limits.tool_timeout_ms],
     [['limits', 'turn_timeout_ms'], stage.limits.turn_timeout_ms],
@@ -88,16 +87,6 @@ function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
       message: `must be at most fleet.engine.max_context (${recipe.fleet.engine.max_context})`,
       value: stage.limits.context_tokens,
     });
-  }
-  const known = [...scorerNames, ...Object.keys(recipe.scorers ?? {})];
-  for (const name of Object.keys(stage.rewards)) {
-    if (name === 'preset' || known.includes(name)) continue;
-    const meant = suggest(name, [...known, 'preset']);
-    const help = meant === undefined ? `known scorers: ${known.join(', ')}` : `did you mean ${meant}?`;
-    issues.push({ path: ['rewards', name], message: `unknown key; ${help}` });
-  }
-  if (!rewardList(stage.rewards).some(({ weight }) => weight > 0)) {
-    issues.push({ path: ['rewards'], message: 'needs at least one weight > 0, or every reward is 0' });
   }
   if (stage.groups.min_group > stage.batch.group_size) {
     issues.push({

@@ -12,6 +12,11 @@ interface FieldSchema {
   readonly properties?: Readonly<Record<string, FieldSchema>>;
   readonly required?: readonly string[];
   readonly items?: FieldSchema;
+  /** Of what has entries by name. */
+  readonly additionalProperties?: FieldSchema | boolean;
+  /** Kinds of an entry, told apart by `kind`. */
+  readonly oneOf?: readonly FieldSchema[];
+  readonly const?: unknown;
 }
 
 /** Reference of every recipe key as Markdown, generated from the schema. */
@@ -34,23 +39,58 @@ export function describeRecipe(): string {
 
 function collect(schema: FieldSchema, prefix: string, rows: string[]): void {
   for (const [key, field] of Object.entries(schema.properties ?? {})) {
-    const path = prefix === '' ? key : `${prefix}.${key}`;
-    const isObject = field.properties !== undefined;
-    const byDefault =
-      isObject && JSON.stringify(field.default) === '{}'
-        ? ''
-        : defaultOf(field, schema.required?.includes(key) ?? false);
-    rows.push(
-      `| \`${path}\` | ${typeOf(field)} | ${boundsOf(field)} | ${byDefault} | ${(field.description ?? '').replaceAll('|', '\\|').replaceAll('\n', ' ')} |`,
-    );
-    if (isObject) collect(field, path, rows);
-    if (field.items?.properties !== undefined) collect(field.items, `${path}[]`, rows);
+    describeField(field, prefix === '' ? key : `${prefix}.${key}`, schema.required?.includes(key) ?? false, rows);
+  }
+}
+
+function describeField(field: FieldSchema, path: string, required: boolean, rows: string[], kinds = ''): void {
+  const isObject = field.properties !== undefined;
+  const byDefault = isObject && JSON.stringify(field.default) === '{}' ? '' : defaultOf(field, required);
+  const bounds = boundsOf(entryOf(field) ?? field);
+  const meaning = `${kinds}${field.description ?? ''}`.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  rows.push(`| \`${path}\` | ${typeOf(field)} | ${bounds} | ${byDefault} | ${meaning} |`);
+  if (isObject) collect(field, path, rows);
+  if (field.items?.properties !== undefined) collect(field.items, `${path}[]`, rows);
+  const entry = entryOf(field);
+  if (entry?.properties !== undefined) collect(entry, `${path}.NAME`, rows);
+  if (entry?.oneOf !== undefined) collectKinds(entry.oneOf, `${path}.NAME`, rows);
+}
+
+/** What each name of a record stands for. An object of named fields is none. */
+function entryOf(field: FieldSchema): FieldSchema | undefined {
+  const { properties, additionalProperties } = field;
+  return properties === undefined && typeof additionalProperties === 'object' ? additionalProperties : undefined;
+}
+
+/** One row for a field that several kinds share. */
+function collectKinds(options: readonly FieldSchema[], prefix: string, rows: string[]): void {
+  const kindOf = (option: FieldSchema) => `\`${String(option.properties?.['kind']?.const)}\``;
+  const kinds = {
+    enum: options.map((option) => option.properties?.['kind']?.const),
+    description: options.map((option) => `${kindOf(option)}: ${option.description ?? ''}`).join(' '),
+  };
+  describeField(kinds, `${prefix}.kind`, true, rows);
+  const fields = new Map<string, { key: string; field: FieldSchema; required: boolean; kinds: string[] }>();
+  for (const option of options) {
+    for (const [key, field] of Object.entries(option.properties ?? {})) {
+      if (key === 'kind') continue;
+      const required = option.required?.includes(key) ?? false;
+      const same = JSON.stringify([key, field, required]);
+      const known = fields.get(same) ?? { key, field, required, kinds: [] };
+      known.kinds.push(kindOf(option));
+      fields.set(same, known);
+    }
+  }
+  for (const { key, field, required, kinds: of } of fields.values()) {
+    describeField(field, `${prefix}.${key}`, required, rows, `${of.join(', ')}: `);
   }
 }
 
 function typeOf(field: FieldSchema): string {
   if (field.enum !== undefined) return field.enum.map((value) => `\`${String(value)}\``).join(', ');
   if (field.type === 'array') return `list of ${field.items?.type ?? 'values'}`;
+  const entry = entryOf(field);
+  if (entry !== undefined) return `${entry.type ?? 'object'} by name`;
   return field.type ?? '';
 }
 

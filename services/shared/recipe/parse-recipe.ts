@@ -65,12 +65,22 @@ export function formatIssue(issue: RecipeIssue): string {
 function fromZod(issue: z.core.$ZodIssue): RecipeIssue[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(path);
+    const known = keysAt(path, issue.input);
     return issue.keys.map((key) => {
       const suggestion = suggest(key, known);
       const help = suggestion === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${suggestion}?`;
       return { path: [...path, key], message: `unknown key; ${help}` };
     });
+  }
+  if (issue.code === 'invalid_key') {
+    return issue.issues.map((inner) => ({ path, message: `its name ${inner.message}` }));
+  }
+  if (issue.code === 'invalid_union' && issue.discriminator !== undefined) {
+    const kinds = kindsAt(path);
+    const value = hasProperty(issue.input, issue.discriminator) ? issue.input[issue.discriminator] : undefined;
+    const meant = typeof value === 'string' ? suggest(value, kinds) : undefined;
+    const help = meant === undefined ? `must be one of ${kinds.join(', ')}` : `unknown; did you mean ${meant}?`;
+    return [{ path, message: value === undefined ? `is missing; ${help}` : help, value }];
   }
   if (issue.code === 'invalid_type' && issue.input === undefined) {
     return [{ path, message: `is missing; needs ${issue.expected}` }];
@@ -80,18 +90,47 @@ function fromZod(issue: z.core.$ZodIssue): RecipeIssue[] {
   ];
 }
 
-/** Keys that the schema knows at a path; empty where it is no object. */
-function keysAt(path: readonly (string | number)[]): string[] {
-  let schema: unknown = recipeSchema;
-  for (const part of path) {
-    const object = unwrap(schema);
-    if (typeof part === 'number') schema = hasProperty(object, 'element') ? object.element : undefined;
-    else schema = hasProperty(object, 'shape') && hasProperty(object.shape, part) ? object.shape[part] : undefined;
+/** Keys that the schema knows for `value` at a path; empty where it is no object. */
+function keysAt(path: readonly (string | number)[], value: unknown): string[] {
+  const object = schemaAt(path);
+  const meant = optionsOf(object).find((option) => hasProperty(value, 'kind') && kindOf(option) === value.kind);
+  return Object.keys(shapeOf(meant ?? object) ?? {});
+}
+
+/** Values of `kind` that a union has; `path` leads to the union or to its `kind`. */
+function kindsAt(path: readonly (string | number)[]): string[] {
+  return optionsOf(schemaAt(path.at(-1) === 'kind' ? path.slice(0, -1) : path)).map((option) => String(kindOf(option)));
+}
+
+function kindOf(option: unknown): unknown {
+  const shape = shapeOf(option);
+  return hasProperty(shape, 'kind') && hasProperty(shape.kind, 'value') ? shape.kind.value : undefined;
+}
+
+function schemaAt(path: readonly (string | number)[]): unknown {
+  let schema = unwrap(recipeSchema);
+  for (const part of path) schema = unwrap(childSchema(schema, part));
+  return schema;
+}
+
+/** Schema of an entry; in a union the first option that has it. */
+function childSchema(schema: unknown, part: string | number): unknown {
+  if (typeof part === 'number') return hasProperty(schema, 'element') ? schema.element : undefined;
+  for (const option of [schema, ...optionsOf(schema)]) {
+    const shape = shapeOf(option);
+    if (shape !== undefined && Object.hasOwn(shape, part)) return Reflect.get(shape, part);
   }
-  const object = unwrap(schema);
-  return hasProperty(object, 'shape') && typeof object.shape === 'object' && object.shape !== null
-    ? Object.keys(object.shape)
-    : [];
+  return hasProperty(schema, 'valueType') ? schema.valueType : undefined;
+}
+
+function optionsOf(schema: unknown): readonly unknown[] {
+  return hasProperty(schema, 'options') && Array.isArray(schema.options) ? schema.options : [];
+}
+
+function shapeOf(schema: unknown): object | undefined {
+  return hasProperty(schema, 'shape') && typeof schema.shape === 'object' && schema.shape !== null
+    ? schema.shape
+    : undefined;
 }
 
 /** What a default, prefault or optional wraps. */

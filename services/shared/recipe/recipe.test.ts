@@ -245,6 +245,13 @@ describe('the reference of recipe keys', () => {
     }
   });
 
+  it('has a row per field of what is there by name, and says of which kinds it is', () => {
+    expect(reference).toContain('| `judges.NAME.base_url` | string |');
+    expect(reference).toContain('| `scorers.NAME.kind` | `grade`, `rubric`, `pairwise`,');
+    expect(reference).toContain('| `pairwise`: Which pairs are compared. |');
+    expect(reference).toContain('| `stages[].composition.penalties` | number by name | > 0..100 | `{}` |');
+  });
+
   it('shows bounds and defaults', () => {
     expect(reference).toContain(
       '| `stages[].algorithm.clip_high` | number | 0..10 | `0.28` | Upper clip range of the ratio (clip-higher). |',

@@ -31,12 +31,17 @@ const rubric = z
       .record(
         name,
         z.strictObject({
-          about: z.string().min(1).max(4096).describe('What deserves 1 and what deserves 0, for the judge.'),
+          about: z
+            .string()
+            .regex(/\S/, 'must not be blank')
+            .max(4096)
+            .describe('What deserves 1 and what deserves 0, for the judge.'),
           weight: z.number().positive().max(100).default(1).describe('In the weighted mean.'),
         }),
       )
       .refine((criteria) => Object.keys(criteria).length >= 1, 'needs at least one criterion')
-      .refine((criteria) => Object.keys(criteria).length <= 16, 'takes at most 16 criteria'),
+      .refine((criteria) => Object.keys(criteria).length <= 16, 'takes at most 16 criteria')
+      .describe('What is rated, by name.'),
   })
   .describe('Criteria that a judge rates within 0..1.');
 

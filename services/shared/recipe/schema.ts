@@ -74,7 +74,9 @@ const stageSchema = z
         xml: weight.default(0).describe('Tags are balanced and in order.'),
         ...settableRewards,
       })
-      .catchall(z.union([weight, z.looseObject({ weight })]))
+      .catchall(
+        z.union([weight, z.object({ weight }).catchall(z.json())], 'must be a weight of 0..100, or { weight, … }'),
+      )
       .describe(
         'Weights of the scorers, each of which gives 0..1, built in or declared in `scorers`. At least one is > 0. A scorer with settings takes a weight alone or `{ weight, … }`.',
       ),

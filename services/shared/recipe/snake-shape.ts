@@ -16,3 +16,9 @@ export function snakeShape<Shape extends object>(shape: Shape): SnakeShape<Shape
     Object.entries(shape).map(([name, schema]: [string, unknown]) => [snakeCase(name), schema]),
   ) as SnakeShape<Shape>;
 }
+
+/** An object of a recipe with the keys that a service's schema has; values stay as they are. */
+export function camelKeys(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const camelCase = (key: string) => key.replaceAll(/_([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [camelCase(key), inner]));
+}

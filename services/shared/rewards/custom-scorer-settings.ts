@@ -54,7 +54,8 @@ export const httpScorerShape = {
   kind: z.literal('http'),
   url: z
     .url({ protocol: /^https?$/, error: 'must be a URL, for example http://127.0.0.1:9000/score' })
-    .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must not hold a password; name it with the key variable'),
+    .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must not hold a password; name it with the key variable')
+    .describe('Where a rollout is sent.'),
   keyEnv: z
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, not the key itself')

@@ -1,0 +1,78 @@
+import { suggest } from '#shared/runtime/suggest.ts';
+import { detectorNames } from '../rewards/detector-names.ts';
+import { judgeSettings } from '../rewards/judge-settings.ts';
+import { scorerNames } from '../rewards/scorer-catalogue.ts';
+import type { RecipeIssue } from './check-recipe.ts';
+import type { DeclaredScorer } from './reward-parts.ts';
+import { camelKeys, snakeCase } from './snake-shape.ts';
+import type { Recipe } from './schema.ts';
+import { isCustom } from './stage-scorers.ts';
+
+/** Keys of metrics beside the components of scorers, in steps and in evaluations. */
+const metricNames: ReadonlySet<string> = new Set(
+  'mean std reward n absent em em_low em_high format_ok answered truncated turns tool_calls model_tokens total_tokens'.split(
+    ' ',
+  ),
+);
+
+/** Rules of the sections `judges` and `scorers`. */
+export function checkDeclaredScorers({ judges, scorers }: Pick<Recipe, 'judges' | 'scorers'>): RecipeIssue[] {
+  return [
+    ...Object.entries(judges ?? {}).flatMap(([name, judge]) => checkJudge(name, judge)),
+    ...Object.entries(scorers ?? {}).flatMap(([name, scorer]) => [
+      ...checkName(name),
+      ...checkScorer(scorer, judges).map((issue) => ({ ...issue, path: ['scorers', name, ...issue.path] })),
+    ]),
+  ];
+}
+
+/** The reward service's own rules between the settings of a judge, in the recipe's spelling. */
+function checkJudge(name: string, judge: Readonly<Record<string, unknown>>): RecipeIssue[] {
+  const { error } = judgeSettings.safeParse(camelKeys(judge), { reportInput: true });
+  return (error?.issues ?? []).map((issue) => ({
+    path: ['judges', name, ...issue.path.map((part) => snakeCase(String(part)))],
+    message: issue.message.replaceAll(/\b[a-z]+[A-Z]\w*/g, snakeCase),
+    value: issue.input,
+  }));
+}
+
+function checkName(name: string): RecipeIssue[] {
+  const taken =
+    name === 'preset' || scorerNames.includes(name)
+      ? 'a built-in scorer'
+      : detectorNames.some((detector) => detector === name)
+        ? 'a detector'
+        : metricNames.has(name) || /^hop\d*$/.test(name)
+          ? 'a metric'
+          : undefined;
+  return taken === undefined
+    ? []
+    : [{ path: ['scorers', name], message: `is the name of ${taken}; give the scorer another one` }];
+}
+
+function checkScorer(scorer: DeclaredScorer, judges: Recipe['judges']): RecipeIssue[] {
+  if (isCustom(scorer)) return [];
+  const issues: RecipeIssue[] = [];
+  if (judges !== undefined && !Object.hasOwn(judges, scorer.judge)) {
+    const meant = suggest(scorer.judge, Object.keys(judges));
+    const help = meant === undefined ? `judges: ${Object.keys(judges).join(', ') || 'none'}` : `did you mean ${meant}?`;
+    issues.push({ path: ['judge'], message: `is none of \`judges\`; ${help}`, value: scorer.judge });
+  }
+  if (scorer.kind === 'pairwise') {
+    const { schedule, pairs, rounds } = scorer;
+    if (schedule === 'budget' && pairs === undefined) {
+      issues.push({ path: ['pairs'], message: 'is needed by schedule: budget' });
+    }
+    if (schedule !== 'budget' && pairs !== undefined) {
+      issues.push({ path: ['pairs'], message: `is of schedule: budget; ${schedule} takes none`, value: pairs });
+    }
+    if (schedule !== 'circular' && schedule !== 'swiss' && rounds !== undefined) {
+      issues.push({
+        path: ['rounds'],
+        message: `is of schedule: circular or swiss; ${schedule} takes none`,
+        value: rounds,
+      });
+    }
+  }
+  return issues;
+}
