@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
-import { settableScorers, type SettableScorer } from '#shared/rewards/scorer-catalogue.ts';
+import { settableScorers, type SettableScorer, type SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
 import { settableScorerFunctions } from './registry.ts';
 import type { Episode, Scorer } from './scorer.ts';
@@ -11,6 +11,7 @@ const compiled = new Map<string, CompiledScorer>();
 
 export interface CompiledScorer {
   readonly score: Scorer;
+  readonly settings: SettingsOf<SettableScorer>;
   /** Setting of the date scorer that decides which gold dates can be read. */
   readonly dayFirst: boolean | undefined;
   readonly needsTokens: boolean;
@@ -38,6 +39,7 @@ function compile(name: SettableScorer, settingsJson: string): CompiledScorer {
   const score = settableScorerFunctions[name] as (episode: Episode, settings: typeof data) => number;
   return {
     score: (episode) => score(episode, data),
+    settings: data,
     dayFirst: 'day_first' in data && typeof data.day_first === 'boolean' ? data.day_first : undefined,
     needsTokens: name === 'overlong' || name === 'length_budget',
   };

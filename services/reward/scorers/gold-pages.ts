@@ -6,37 +6,52 @@ const fetchTool = 'scrape';
 
 /** Gold pages that were fetched. Needs no answer: it pays for the way, whatever came of it. */
 export function scoreGoldFetched(episode: Episode, { mode }: SettingsOf<'gold_fetched'>): number {
-  return reached(episode, mode, (tool) => tool === fetchTool);
+  return shareOf(fetchedGold(episode), mode);
 }
 
 /** Gold pages that came in results or were fetched. */
 export function scoreGoldFound(episode: Episode, { mode }: SettingsOf<'gold_found'>): number {
-  return reached(episode, mode, () => true);
+  return shareOf(foundGold(episode), mode);
 }
 
-function reached(
-  { turns, supportTitles }: Episode,
-  mode: SettingsOf<'gold_found'>['mode'],
-  counts: (tool: string) => boolean,
-): number {
+export interface ReachedPages {
+  /** Titles as they are compared. */
+  readonly gold: ReadonlySet<string>;
+  /** By title: the turn, from 0, that reached it first. */
+  readonly reached: ReadonlyMap<string, number>;
+}
+
+export function fetchedGold(episode: Episode): ReachedPages {
+  return reachedPages(episode, (tool) => tool === fetchTool);
+}
+
+export function foundGold(episode: Episode): ReachedPages {
+  return reachedPages(episode, () => true);
+}
+
+function reachedPages({ turns, supportTitles }: Episode, counts: (tool: string) => boolean): ReachedPages {
   const gold = new Set(supportTitles.map(titleKey));
   gold.delete('');
-  if (gold.size === 0) return 0;
-  const seen = new Set<string>();
-  for (const { action } of turns) {
+  const reached = new Map<string, number>();
+  for (const [turn, { action }] of turns.entries()) {
     if (action.case !== 'toolCall' || !counts(action.value.name)) continue;
     for (const title of action.value.pageTitles) {
       const key = titleKey(title);
-      if (gold.has(key)) seen.add(key);
+      if (gold.has(key) && !reached.has(key)) reached.set(key, turn);
     }
   }
+  return { gold, reached };
+}
+
+function shareOf({ gold, reached }: ReachedPages, mode: SettingsOf<'gold_found'>['mode']): number {
+  if (gold.size === 0) return 0;
   switch (mode) {
     case 'share':
-      return seen.size / gold.size;
+      return reached.size / gold.size;
     case 'any':
-      return seen.size > 0 ? 1 : 0;
+      return reached.size > 0 ? 1 : 0;
     case 'all':
-      return seen.size === gold.size ? 1 : 0;
+      return reached.size === gold.size ? 1 : 0;
   }
 }
 

@@ -6,7 +6,7 @@ import type { Episode } from './scorer.ts';
 
 /** 1 up to `free_words` of the answer, falling in a line to 0 at `max_words`; 0 without an answer, or with an empty one. */
 export function scoreBrevity({ prediction }: Episode, settings: SettingsOf<'brevity'>): number {
-  const words = prediction === undefined ? 0 : countWords(prediction, settings.max_words);
+  const words = countWords(prediction ?? '', settings.max_words);
   if (words === 0) return 0;
   return falling(words - settings.free_words, settings.max_words - settings.free_words);
 }
@@ -29,7 +29,7 @@ function falling(beyond: number, over: number): number {
 }
 
 /** Stops at `most`: a giant answer costs no more than the bound. */
-function countWords(text: string, most: number): number {
+export function countWords(text: string, most: number): number {
   let words = 0;
   for (const _ of text.matchAll(/\S+/gu)) {
     words += 1;

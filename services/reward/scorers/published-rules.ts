@@ -7,10 +7,12 @@ import { isValidEpisode } from './well-formed.ts';
 
 /** Search-R1 v0.3: a table of "right" and "every turn well-formed"; without an answer 0. */
 export function scoreAnswerStructure(episode: Episode, settings: SettingsOf<'answer_structure'>): number {
-  if (episode.prediction === undefined) return 0;
-  const valid = isValidEpisode(episode);
-  if (episode.answerScores.em === 1) return valid ? settings.valid_match : settings.invalid_match;
-  return valid ? settings.valid_miss : settings.invalid_miss;
+  return episode.prediction === undefined ? 0 : settings[answerStructureCell(episode)];
+}
+
+/** The cell of an episode with an answer. */
+export function answerStructureCell(episode: Episode): 'valid_match' | 'invalid_match' | 'valid_miss' | 'invalid_miss' {
+  return `${isValidEpisode(episode) ? 'valid' : 'invalid'}_${episode.answerScores.em === 1 ? 'match' : 'miss'}`;
 }
 
 /** ReCall: F1 with HotpotQA's rule, or the floor where it is 0; an episode that breaks the format gets 0. */
@@ -26,21 +28,32 @@ export function scoreF1Floor(episode: Episode, { floor }: SettingsOf<'f1_floor'>
  * advantages of a group as they are up to a factor.
  */
 export function scoreRlFactory(episode: Episode, settings: SettingsOf<'rl_factory'>): number {
-  const { format_score: size, free_calls: freeCalls } = settings;
-  const { turns, prediction } = episode;
+  const { format_score: size } = settings;
+  return clamp((rlFactoryRule(episode, settings).value + 2 * size) / (1 + 2.5 * size));
+}
+
+/** The rule's own value, -2s .. 1 + s/2, and what it is made of. */
+export function rlFactoryRule(
+  { turns, prediction, answerScores }: Episode,
+  { format_score: size, free_calls: freeCalls }: SettingsOf<'rl_factory'>,
+): { readonly calls: number; readonly format: number; readonly value: number } {
   const calls = turns.filter(({ action }) => action.case === 'toolCall').length;
   const answerTags = prediction === undefined ? -size : size;
   const format = answerTags - (calls > freeCalls ? size : 0);
-  const value = prediction === undefined ? -size + format / 2 : episode.answerScores.em === 1 ? 1 + format / 2 : format;
-  return clamp((value + 2 * size) / (1 + 2.5 * size));
+  const value = prediction === undefined ? -size + format / 2 : answerScores.em === 1 ? 1 + format / 2 : format;
+  return { calls, format, value };
 }
 
 /** ReZero: base + step per search, up to `most` of them; nothing without a search or without an answer. */
 export function scoreRetry({ turns, prediction }: Episode, settings: SettingsOf<'retry'>): number {
   if (prediction === undefined) return 0;
-  const searches = turns.filter(({ action }) => action.case === 'toolCall' && action.value.name === 'websearch').length;
+  const searches = countSearches(turns);
   if (searches === 0) return 0;
   return clamp(settings.base + settings.step * Math.min(searches, settings.most));
+}
+
+export function countSearches(turns: Episode['turns']): number {
+  return turns.filter(({ action }) => action.case === 'toolCall' && action.value.name === 'websearch').length;
 }
 
 function clamp(value: number): number {

@@ -1,3 +1,4 @@
+import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import type { Episode } from './scorer.ts';
 
 /** Violations that can only come from an attempt to call a tool. */
@@ -7,13 +8,17 @@ const failedCallCodes: ReadonlySet<string> = new Set(['broken_json', 'unknown_to
 export function scoreToolSuccess({ turns }: Episode): number {
   let attempted = 0;
   let succeeded = 0;
-  for (const { action } of turns) {
-    if (action.case === 'toolCall') {
-      attempted += 1;
-      if (action.value.succeeded) succeeded += 1;
-    } else if (action.case === 'violation' && failedCallCodes.has(action.value.code)) {
-      attempted += 1;
-    }
+  for (const turn of turns) {
+    const outcome = callOutcome(turn);
+    if (outcome === undefined) continue;
+    attempted += 1;
+    if (outcome === 'succeeded') succeeded += 1;
   }
   return attempted === 0 ? 0 : succeeded / attempted;
+}
+
+/** What came of the call that a turn attempted; undefined when it attempted none. */
+export function callOutcome({ action }: Pick<Turn, 'action'>): 'succeeded' | 'failed' | undefined {
+  if (action.case === 'toolCall') return action.value.succeeded ? 'succeeded' : 'failed';
+  return action.case === 'violation' && failedCallCodes.has(action.value.code) ? 'failed' : undefined;
 }

@@ -16,26 +16,41 @@ export function scoreXml({ turns }: Episode): number {
   return sum / turns.length;
 }
 
-/**
- * 0 when a tag of the format is unclosed, unopened or nested, or when there is no action element at all; else the share
- * of the turn's non-blank characters that stand inside action elements (tags included).
- */
+export type XmlReading =
+  /** Non-blank characters inside action elements (tags included), and all of the turn's. */
+  | { readonly kind: 'read'; readonly inside: number; readonly all: number }
+  | { readonly kind: 'broken'; readonly problem: string };
+
+/** 0 when the turn's tags are broken; else the share of its non-blank characters that stand inside action elements. */
 export function scoreXmlOfTurn(turnText: string): number {
+  const reading = readXml(turnText);
+  return reading.kind === 'broken' ? 0 : reading.inside / reading.all;
+}
+
+/** Broken: a tag of the format is unclosed, unopened or nested, or there is no action element at all. */
+export function readXml(turnText: string): XmlReading {
   const text = withoutEndMarkers(turnText);
   let open: { readonly name: string; readonly start: number } | undefined;
   let inside = 0;
   for (const match of text.matchAll(anyTag)) {
     const [tag, slash, name = ''] = match;
     if (slash === '') {
-      if (open !== undefined) return 0;
+      if (open !== undefined) return broken(`<${name}> opens inside <${open.name}>`);
       open = { name, start: match.index };
       continue;
     }
-    if (open?.name !== name) return 0;
+    if (open?.name !== name) {
+      return broken(open === undefined ? `</${name}> closes nothing` : `</${name}> closes <${open.name}>`);
+    }
     if (actionTags.has(name)) inside += nonBlank(text.slice(open.start, match.index + tag.length));
     open = undefined;
   }
-  return open !== undefined || inside === 0 ? 0 : inside / nonBlank(text);
+  if (open !== undefined) return broken(`<${open.name}> is not closed`);
+  return inside === 0 ? broken('no action element') : { kind: 'read', inside, all: nonBlank(text) };
+}
+
+function broken(problem: string): XmlReading {
+  return { kind: 'broken', problem };
 }
 
 function nonBlank(text: string): number {

@@ -1,6 +1,6 @@
 import { normalizeAnswer } from './normalize-answer.ts';
 
-interface Choice {
+export interface Choice {
   /** Upper case. */
   readonly letter?: string;
   readonly text?: string;
@@ -18,6 +18,17 @@ const labelled = /^(?:[([]([A-Za-z])[)\]][.:]?|([A-Za-z])[).:])\s+(\S.*)$/su;
  * no answer.
  */
 export function choiceMatch(prediction: string, answers: readonly string[], options: number): 0 | 1 {
+  return decideChoice(prediction, answers, options).match ? 1 : 0;
+}
+
+export interface ChoiceDecision {
+  readonly match: boolean;
+  readonly predicted: Choice;
+  /** For people: what decided. */
+  readonly reason: string;
+}
+
+export function decideChoice(prediction: string, answers: readonly string[], options: number): ChoiceDecision {
   const gold = answers.map((answer) => parseChoice(answer, options));
   const letters = new Set(gold.flatMap(({ letter }) => letter ?? []));
   const texts = new Set(gold.flatMap(({ text }) => (text === undefined ? [] : normalizeAnswer(text))));
@@ -25,12 +36,16 @@ export function choiceMatch(prediction: string, answers: readonly string[], opti
   const predicted = parseChoice(prediction, options);
   const text = predicted.text === undefined ? undefined : normalizeAnswer(predicted.text);
   const sameText = text !== undefined && texts.has(text);
-  if (predicted.letter === undefined) return sameText ? 1 : 0;
+  const decided = (match: boolean, reason: string): ChoiceDecision => ({ match, predicted, reason });
+  const byText = (): ChoiceDecision =>
+    decided(sameText, sameText ? 'the text is that of the gold option' : 'the text is that of no gold option');
+  if (predicted.letter === undefined) return byText();
   // What looks like a label may be part of an option's own text, as in "C. difficile".
-  if (answers.some((answer) => sameAsWritten(answer, prediction))) return 1;
-  if (letters.size === 0) return sameText ? 1 : 0;
-  if (!letters.has(predicted.letter)) return 0;
-  return text === undefined || texts.size === 0 || sameText ? 1 : 0;
+  if (answers.some((answer) => sameAsWritten(answer, prediction))) return decided(true, 'written as a gold answer is');
+  if (letters.size === 0) return byText();
+  if (!letters.has(predicted.letter)) return decided(false, `the gold letter is ${[...letters].join(' or ')}`);
+  if (text === undefined || texts.size === 0 || sameText) return decided(true, 'the letter is the gold one');
+  return decided(false, 'the letter is the gold one, the text beside it is not');
 }
 
 function sameAsWritten(a: string, b: string): boolean {

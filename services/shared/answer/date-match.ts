@@ -15,15 +15,20 @@ export function dateMatch(prediction: string, answers: readonly string[], option
   if (predicted.kind === 'refused') return 0;
   return answers.some((answer) => {
     const gold = parseDate(answer, options.dayFirst);
-    return gold.kind === 'date' && agrees(predicted.date, gold.date, options.precision);
+    return gold.kind === 'date' && differingPart(predicted.date, gold.date, options.precision) === undefined;
   })
     ? 1
     : 0;
 }
 
-function agrees(predicted: CalendarDate, gold: CalendarDate, precision: DateOptions['precision']): boolean {
-  if (predicted.year !== gold.year) return false;
-  if (precision === 'year' || gold.month === undefined) return true;
-  if (predicted.month !== gold.month) return false;
-  return precision === 'month' || gold.day === undefined || predicted.day === gold.day;
+/** The first part of the gold date that is asked for and not the predicted one's; undefined when they agree. */
+export function differingPart(
+  predicted: CalendarDate,
+  gold: CalendarDate,
+  precision: DateOptions['precision'],
+): 'year' | 'month' | 'day' | undefined {
+  if (predicted.year !== gold.year) return 'year';
+  if (precision === 'year' || gold.month === undefined) return undefined;
+  if (predicted.month !== gold.month) return 'month';
+  return precision === 'month' || gold.day === undefined || predicted.day === gold.day ? undefined : 'day';
 }

@@ -8,7 +8,6 @@ export interface HotpotScores {
   readonly recall: number;
 }
 
-/** Answers that are right or wrong as a whole. */
 const whole: ReadonlySet<string> = new Set(['yes', 'no', 'noanswer']);
 
 /**
@@ -32,7 +31,8 @@ export function hotpotqaScores(prediction: string, answers: readonly string[]): 
   return best;
 }
 
-function isWhole(tokens: readonly string[]): boolean {
+/** Whether an answer is one of those that are right or wrong as a whole. */
+export function isWhole(tokens: readonly string[]): boolean {
   const [first] = tokens;
   return tokens.length === 1 && first !== undefined && whole.has(first);
 }

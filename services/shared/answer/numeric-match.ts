@@ -17,16 +17,39 @@ const rounding = 1e-9;
  */
 export function numericMatch(prediction: string, answers: readonly string[], options: NumericOptions): 0 | 1 {
   const predicted = parseQuantity(prediction);
-  return answers.some((answer) => matches(predicted, parseQuantity(answer), options)) ? 1 : 0;
+  return answers.some((answer) => {
+    const comparison = compareNumbers(predicted, parseQuantity(answer), options);
+    return comparison.kind === 'compared' && comparison.equal;
+  })
+    ? 1
+    : 0;
 }
 
-function matches(predicted: ParsedQuantity, gold: ParsedQuantity, options: NumericOptions): boolean {
-  if (predicted.kind === 'refused' || gold.kind === 'refused') return false;
+export type NumberComparison =
+  | { readonly kind: 'refused'; readonly side: 'prediction' | 'gold'; readonly reason: string }
+  /** Kinds of units that differ; undefined for none. */
+  | { readonly kind: 'units'; readonly predicted: string | undefined; readonly gold: string | undefined }
+  | {
+      readonly kind: 'compared';
+      /** In the gold's base unit, if any. */
+      readonly predicted: number;
+      readonly gold: number;
+      readonly allowed: number;
+      readonly equal: boolean;
+    };
+
+export function compareNumbers(
+  predicted: ParsedQuantity,
+  gold: ParsedQuantity,
+  options: NumericOptions,
+): NumberComparison {
+  if (predicted.kind === 'refused') return { kind: 'refused', side: 'prediction', reason: predicted.reason };
+  if (gold.kind === 'refused') return { kind: 'refused', side: 'gold', reason: gold.reason };
   let [left, right] = [predicted.value, gold.value];
   if (options.unit !== 'ignored') {
     const unit = gold.unit ?? (options.unit === 'optional' ? predicted.unit : undefined);
     const other = predicted.unit ?? (options.unit === 'optional' ? gold.unit : undefined);
-    if (unit?.kind !== other?.kind) return false;
+    if (unit?.kind !== other?.kind) return { kind: 'units', predicted: other?.kind, gold: unit?.kind };
     if (unit !== undefined && other !== undefined) {
       left = left * other.factor + other.offset;
       right = right * unit.factor + unit.offset;
@@ -37,5 +60,5 @@ function matches(predicted: ParsedQuantity, gold: ParsedQuantity, options: Numer
     options.relativeTolerance * Math.abs(right),
     rounding * Math.abs(right),
   );
-  return Math.abs(left - right) <= allowed;
+  return { kind: 'compared', predicted: left, gold: right, allowed, equal: Math.abs(left - right) <= allowed };
 }
