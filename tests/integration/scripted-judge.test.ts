@@ -1,6 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { expect, onTestFinished, test } from 'vitest';
+import type { ScoreGroupRequestSchema } from '#proto/reward/v1/group_pb.ts';
+import type { JudgedComponentSchema } from '#proto/rollout/v1/judged_pb.ts';
 import { loadConfig } from '#shared/runtime/config.ts';
 import { createLifecycle } from '#shared/runtime/lifecycle.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
@@ -12,7 +15,22 @@ import { silentLog, temporaryDirectory } from './ground-fixtures.ts';
 
 const world = createWorld({ seed: 7, trainEntities: 60, heldOutEntities: 60 });
 const rows = world.questions('train', 30);
-const answered = (text: string) => [{ text, action: { case: 'answer', value: { text } } } as const];
+const answered = (text: string) => [{ text, action: { case: 'answer' as const, value: { text } } }];
+
+const methods: readonly NonNullable<MessageInitShape<typeof ScoreGroupRequestSchema>['method']>[] = [
+  { case: 'pairwise', value: {} },
+  { case: 'listwise', value: { passes: 1 } },
+];
+
+const judged: readonly MessageInitShape<typeof JudgedComponentSchema>[] = [
+  { name: 'graded', judge: 'main', weight: 0, method: { case: 'grade', value: {} } },
+  {
+    name: 'rated',
+    judge: 'main',
+    weight: 1,
+    method: { case: 'rubric', value: { criteria: [{ name: 'far', description: 'gets far', weight: 1 }] } },
+  },
+];
 
 /** The reward service with a judge that knows these questions. */
 async function start(...flags: readonly string[]) {
@@ -52,15 +70,7 @@ test('every kind of question of the reward service is read, and hop i of k is wo
         id: String(index),
         ...about,
         turns: answered(text),
-        judged: [
-          { name: 'graded', judge: 'main', weight: 0, method: { case: 'grade', value: {} } },
-          {
-            name: 'rated',
-            judge: 'main',
-            weight: 1,
-            method: { case: 'rubric', value: { criteria: [{ name: 'far', description: 'gets far', weight: 1 }] } },
-          },
-        ],
+        judged: [...judged],
       })),
     });
     expect(scores.map(({ components }) => components['rated'])).toEqual(
@@ -72,10 +82,7 @@ test('every kind of question of the reward service is read, and hop i of k is wo
     const samples = ladder(row)
       .map((text, index) => ({ id: String(index), turns: answered(text) }))
       .toReversed();
-    for (const method of [
-      { case: 'pairwise', value: {} } as const,
-      { case: 'listwise', value: { passes: 1 } } as const,
-    ]) {
+    for (const method of methods) {
       const group = await reward.scoreGroup({ id: 'g', ...about, judge: 'main', samples, method });
       const values = group.scores.map(({ score }) => score ?? NaN);
       expect(values).toEqual(values.toSorted((a, b) => b - a));

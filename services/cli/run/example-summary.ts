@@ -46,6 +46,7 @@ export function exampleSummary() {
         rollouts: 256,
         groups: 32,
         reward: [0.5, 0.62],
+        components: { exact_match: [0.25, 0.375], preferred: [null, 0.5] },
         eval: { before: scores(0.29, 200), after: scores(0.4, 200, 0.95, 0.99) },
         gate: null,
         evalDetail: { before, after },

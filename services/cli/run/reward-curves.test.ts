@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { exampleSummary } from './example-summary.ts';
-import { heldOutPoints, writeCurves } from './reward-curves.ts';
+import { heldOutPoints, stagePoints, writeCurves } from './reward-curves.ts';
 import { parseRunSummary } from './run-summary.ts';
 
 const summary = () => parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json');
@@ -13,6 +13,7 @@ test('a run gives a curve per stage and one over the stages, as SVG that stands 
   const files = await writeCurves(summary(), directory);
   expect(files.map((file) => file.slice(directory.length + 1))).toEqual([
     'curves/1-tool-use-reward.svg',
+    'curves/1-tool-use-components.svg',
     'curves/held-out-exact-match.svg',
   ]);
   for (const file of files) {
@@ -32,8 +33,42 @@ test('the points over the stages are the start and the end of each stage, in bot
   ]);
 });
 
+test('a stage that was evaluated on its way has a curve of its own, in the order of steps', async () => {
+  const [stage] = summary().stages;
+  const detail = stage?.evalDetail ?? {};
+  const evalDetail = {
+    after: detail['after'] ?? {},
+    'step-10': detail['before'] ?? {},
+    before: detail['before'] ?? {},
+  };
+  const evaluated = { ...summary().stages[0], steps: 12, evalDetail };
+  expect(stagePoints(evaluated)).toEqual(
+    [0, 10, 12].flatMap((step) => [
+      {
+        step,
+        mode: 'sampled',
+        em: step < 12 ? 0.29 : 0.4,
+        emLow: step < 12 ? 0.23 : 0.334,
+        emHigh: step < 12 ? 0.357 : 0.469,
+      },
+      {
+        step,
+        mode: 'greedy',
+        em: step < 12 ? 0.5 : 0.51,
+        emLow: step < 12 ? 0.43 : 0.44,
+        emHigh: step < 12 ? 0.57 : 0.578,
+      },
+    ]),
+  );
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-curves-'));
+  const run = { ...summary(), stages: summary().stages.map((one) => ({ ...one, evalDetail })) };
+  const path = join(directory, 'curves/1-tool-use-held-out.svg');
+  expect(await writeCurves(run, directory)).toContain(path);
+  expect(await readFile(path, 'utf8')).not.toContain('NaN');
+});
+
 test('a stage without a step gives no curve', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-curves-'));
-  const empty = { ...summary(), stages: summary().stages.map((stage) => ({ ...stage, reward: [] })) };
+  const empty = { ...summary(), stages: summary().stages.map((stage) => ({ ...stage, reward: [], components: {} })) };
   expect(await writeCurves(empty, directory)).toEqual([join(directory, 'curves/held-out-exact-match.svg')]);
 });

@@ -17,6 +17,8 @@ const modeSchema = scoresSchema.extend({
   emLow: z.number(),
   emHigh: z.number(),
   reward: z.number().optional(),
+  /** Absent in summaries of earlier versions. */
+  components: z.record(z.string(), z.number()).default({}),
   byHop: z.record(z.string(), scoresSchema),
 });
 export type ModeScores = z.infer<typeof modeSchema>;
@@ -31,6 +33,8 @@ const stageSchema = z.object({
   rollouts: z.number(),
   groups: z.number(),
   reward: z.array(z.number()),
+  /** Mean of each component in each step; absent in summaries of earlier versions. */
+  components: z.record(z.string(), z.array(z.number().nullable())).default({}),
   eval: z.object({ before: scoresSchema.nullable(), after: scoresSchema.nullable() }),
   contextTokens: z.number().optional(),
   gate: z.object({ passed: z.boolean(), action: z.string(), reason: z.string() }).nullish(),

@@ -1,5 +1,7 @@
+import { coreScorers } from '#shared/rewards/scorer-catalogue.ts';
 import { rewardWeights } from '#shared/rewards/reward-list.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import type { StageRecipe } from '#shared/recipe/schema.ts';
 import type { RolloutTotals } from '../ledger/accounting.ts';
 import type { Evaluation, RunState, StageState } from '../ledger/run-state.ts';
 import { versionOf } from '../ledger/run-state.ts';
@@ -22,6 +24,8 @@ export interface DetailedEval extends EvalSummary {
   readonly truncated: number;
   /** Rollouts that infrastructure failed; they are not in n. */
   readonly absent: number;
+  /** Means of what the stage scores beside the columns above. */
+  readonly components: Readonly<Record<string, number>>;
   /** By number of facts to join. */
   readonly byHop: Readonly<Record<string, EvalSummary>>;
 }
@@ -65,6 +69,8 @@ export interface StageSummary {
   readonly groups: number;
   /** Mean reward of each step. */
   readonly reward: readonly number[];
+  /** Mean of exact match and of each scorer that the stage names, in each step; null where a step has none. */
+  readonly components: Readonly<Record<string, readonly (number | null)[]>>;
   readonly eval: { readonly before: EvalSummary | null; readonly after: EvalSummary | null };
   readonly round: number;
   readonly rewardWeights: Readonly<Record<string, number>>;
@@ -77,6 +83,7 @@ export interface StageSummary {
 
 export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts: RolloutTotals): RunSummary {
   const last = state.stages.findLast((stage) => stage.evaluations.some((evaluation) => evaluation.name === 'after'));
+  const namesOf = (stage: StageRecipe | undefined) => (stage === undefined ? [] : namedScorers(stage));
   const after = last?.evaluations.find((evaluation) => evaluation.name === 'after');
   const final = shortEval(after);
   const baseline = shortEval(state.baseline);
@@ -98,11 +105,13 @@ export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts
     weights: state.weightsPath === '' ? resolved.paths.model : state.weightsPath,
     updatedAt: new Date(state.lastAtMs).toISOString(),
     baseline:
-      baseline === null || state.baseline === undefined ? null : { ...baseline, detail: evalDetail(state.baseline) },
+      baseline === null || state.baseline === undefined
+        ? null
+        : { ...baseline, detail: evalDetail(state.baseline, namesOf(resolved.recipe.stages.at(-1))) },
     final:
       final === null || after === undefined || last === undefined
         ? null
-        : { ...final, stage: last.name, detail: evalDetail(after) },
+        : { ...final, stage: last.name, detail: evalDetail(after, namesOf(resolved.recipe.stages[last.index])) },
   };
 }
 
@@ -110,6 +119,7 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState): StageSummary
   const recipe = resolved.recipe.stages[stage.index];
   const sum = (metric: string) => stage.steps.reduce((total, step) => total + (step.metrics[metric] ?? 0), 0);
   const named = (name: string) => stage.evaluations.find((evaluation) => evaluation.name === name);
+  const scorers = recipe === undefined ? [] : namedScorers(recipe);
   return {
     name: stage.name,
     kind: recipe?.kind ?? 'rl',
@@ -117,6 +127,12 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState): StageSummary
     rollouts: sum('rollouts/published'),
     groups: sum('groups/opened'),
     reward: stage.steps.map((step) => step.metrics['reward/mean'] ?? 0),
+    components: Object.fromEntries(
+      ['exact_match', ...scorers].map((name) => [
+        name,
+        stage.steps.map((step) => step.metrics[`reward/${name}`] ?? null),
+      ]),
+    ),
     eval: { before: shortEval(named('before')), after: shortEval(named('after')) },
     round: stage.round,
     rewardWeights: recipe === undefined ? {} : rewardWeights(recipe.rewards),
@@ -124,8 +140,17 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState): StageSummary
     finished: stage.finished?.reason ?? null,
     gate: stage.gate ?? null,
     seconds: Math.round(sum('time/step') * 100) / 100,
-    evalDetail: Object.fromEntries(stage.evaluations.map((evaluation) => [evaluation.name, evalDetail(evaluation)])),
+    evalDetail: Object.fromEntries(
+      stage.evaluations.map((evaluation) => [evaluation.name, evalDetail(evaluation, scorers)]),
+    ),
   };
+}
+
+/** With a weight, or named although their weight is 0: those are recorded. */
+function namedScorers({ rewards }: Pick<StageRecipe, 'rewards'>): string[] {
+  return Object.entries(rewardWeights(rewards)).flatMap(([name, weight]) =>
+    name !== 'exact_match' && (weight > 0 || !coreScorers.some((core) => core === name)) ? [name] : [],
+  );
 }
 
 function shortEval(evaluation: Evaluation | undefined): EvalSummary | null {
@@ -134,18 +159,18 @@ function shortEval(evaluation: Evaluation | undefined): EvalSummary | null {
   return at(evaluation.metrics, mode);
 }
 
-function evalDetail(evaluation: Evaluation): EvalDetail {
+function evalDetail(evaluation: Evaluation, scorers: readonly string[]): EvalDetail {
   const { metrics, version } = evaluation;
   return {
     version,
-    ...(metrics['sampled.n'] !== undefined && { sampled: detailed(metrics, 'sampled') }),
-    ...(metrics['greedy.n'] !== undefined && { greedy: detailed(metrics, 'greedy') }),
+    ...(metrics['sampled.n'] !== undefined && { sampled: detailed(metrics, 'sampled', scorers) }),
+    ...(metrics['greedy.n'] !== undefined && { greedy: detailed(metrics, 'greedy', scorers) }),
   };
 }
 
 type Metrics = Readonly<Record<string, number>>;
 
-function detailed(metrics: Metrics, mode: string): DetailedEval {
+function detailed(metrics: Metrics, mode: string, scorers: readonly string[]): DetailedEval {
   const value = (name: string) => metrics[`${mode}.${name}`] ?? 0;
   const hops = Object.keys(metrics).flatMap((key) => new RegExp(`^${mode}\\.hop(\\d+)\\.n$`).exec(key)?.[1] ?? []);
   return {
@@ -156,6 +181,12 @@ function detailed(metrics: Metrics, mode: string): DetailedEval {
     turns: value('turns'),
     truncated: value('truncated'),
     absent: value('absent'),
+    components: Object.fromEntries(
+      scorers.flatMap((name) => {
+        const mean = metrics[`${mode}.${name}`];
+        return mean === undefined ? [] : [[name, mean]];
+      }),
+    ),
     byHop: Object.fromEntries(hops.sort().map((hop) => [hop, at(metrics, `${mode}.hop${hop}`)])),
   };
 }
