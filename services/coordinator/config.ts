@@ -15,6 +15,9 @@ export const coordinatorConfig = baseConfig.extend({
     ),
   policy: address.describe('The policy gateway, host:port.'),
   learner: address.describe('The learner, host:port.'),
+  reward: address
+    .optional()
+    .describe('The reward service, host:port; recipes that declare scorers need it, others do without.'),
   trainTimeoutMs: z
     .int()
     .min(1000)

@@ -10,11 +10,14 @@ export interface CoordinatorEvents {
   groupOpened(purpose: 'train' | 'eval'): void;
   groupClosed(fate: GroupFate, seconds: number): void;
   rolloutsOpen(count: number): void;
+  groupsScoring(count: number): void;
+  /** `missing`: some component could not be had. */
+  groupScored(outcome: 'scored' | 'missing', seconds: number): void;
   rolloutsCancelled(count: number): void;
   stepCommitted(reward: number, version: number): void;
   phaseEnded(phase: Phase, seconds: number): void;
   ledgerEntry(fact: string): void;
-  retried(service: 'learner' | 'policy'): void;
+  retried(service: 'learner' | 'policy' | 'reward'): void;
   adopted(outcome: 'adopted' | 'failed'): void;
   leadershipLost(): void;
 }
@@ -50,6 +53,16 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     groupBuckets,
   );
   const open = metrics.gauge('gradus_rollouts_open', 'Rollouts that are published and unanswered.');
+  const scoring = metrics.gauge(
+    'gradus_groups_scoring',
+    'Settled groups whose samples are being scored against each other.',
+  );
+  const scoringSeconds = metrics.histogram(
+    'gradus_group_scoring_seconds',
+    'Time that scoring the samples of a group against each other took, waiting included.',
+    groupBuckets,
+    ['outcome'],
+  );
   const cancelled = metrics.counter(
     'gradus_coordinator_rollouts_cancelled_total',
     'Rollouts given up on purpose: deadline, end of a stage, or stop.',
@@ -85,6 +98,8 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
       groupSeconds.observe(seconds);
     },
     rolloutsOpen: (count) => open.set(count),
+    groupsScoring: (count) => scoring.set(count),
+    groupScored: (outcome, seconds) => scoringSeconds.observe({ outcome }, seconds),
     rolloutsCancelled: (count) => cancelled.inc(count),
     stepCommitted(mean, current) {
       steps.inc();

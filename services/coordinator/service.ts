@@ -2,6 +2,7 @@ import { nuid } from '@nats-io/transport-node';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
+import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import { connectNats } from '#shared/nats/connect.ts';
@@ -35,6 +36,9 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   ctx.defer('policy client', () => policy.close());
   const learner = createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs });
   ctx.defer('learner client', () => learner.close());
+  const reward =
+    config.reward === undefined ? undefined : createGrpcClient(RewardService, config.reward, { timeoutMs: 30_000 });
+  ctx.defer('reward client', () => reward?.close());
 
   const events = createCoordinatorEvents(metrics);
   const running = createRunningRuns(nats, config.fleetId);
@@ -47,6 +51,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     running,
     policy,
     learner,
+    reward,
     events,
     metrics,
     workers: createWorkerStatuses(nats),

@@ -40,8 +40,13 @@ export interface Play {
   readonly copies?: number;
   /** Fields of the result that differ from a plain success. */
   readonly result?: Partial<
-    Pick<RolloutResult, 'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions'>
+    Pick<
+      RolloutResult,
+      'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions' | 'prediction' | 'detectors'
+    >
   >;
+  /** Of its trajectory; by default no real one. */
+  readonly payload?: Uint8Array;
   /** Take the task and go on holding it; `handBack` gives it to the next worker. */
   readonly keep?: boolean;
   /** Hold the result back until this many others were published, or none comes any more: late and reordered. */
@@ -58,6 +63,8 @@ export function rewardOf(task: RolloutTask): number {
 export interface CoordinatorFleetOptions {
   readonly recipe: string;
   readonly worker?: Worker;
+  /** Config of every coordinator. */
+  readonly config?: Partial<CoordinatorConfig>;
 }
 
 /** A coordinator on real NATS and real gRPC; learner and policy are scripted, and the test plays the worker. */
@@ -162,6 +169,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       policy: policyAddress,
       learner: learner.address,
       patienceMs: 20_000,
+      ...options.config,
       ...overrides,
     });
     const client = createGrpcClient(CoordinatorService, started.address, { timeoutMs: 30_000 });
@@ -231,7 +239,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
 
 async function publishResult(nats: Nats, task: RolloutTask, play: Play, version: number): Promise<void> {
   const id = `${task.runId}:${task.taskId}:${task.attempt}`;
-  const payload = Buffer.from(`tokens of ${task.taskId}`);
+  const payload = play.payload ?? Buffer.from(`tokens of ${task.taskId}`);
   const { sequence } = await publishBytes(
     nats,
     subjects.trajectory(task.runId),

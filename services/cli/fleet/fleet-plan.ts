@@ -133,6 +133,7 @@ export function planTop({ recipe }: FleetInputs, at: TopAddresses): PlannedServi
         'nats-url': at.natsUrl,
         policy: at.policy,
         learner: learner ?? '',
+        reward: at.reward,
         'fleet-id': at.fleetId,
         'coordinator-id': `coordinator-${index + 1}`,
       }),

@@ -2,6 +2,8 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
+import { describeMissing } from '../groupwise/describe-missing.ts';
+import type { MissingScores } from '../groupwise/group-scores.ts';
 import type { Group, Reception } from './group-collector.ts';
 
 /** What failed in a step, against the shares that the recipe allows. A failure ends the run rather than become a reward (P2). */
@@ -9,6 +11,10 @@ export interface FailureTally {
   /** What is absent from before a resume is forgiven: the resumed run asks anew. */
   begin(groups: readonly Group[]): void;
   result(result: RolloutResult, reception: Reception): void;
+  /** A group's samples did not get a groupwise component. */
+  unscored(missing: MissingScores): void;
+  /** What became of groupwise scores, for people; empty when none are missing. */
+  unscoredGroups(): string;
   /** Throws TerminalError('failed_precondition') with the classes that failed most. */
   check(groups: readonly Group[]): void;
 }
@@ -19,6 +25,8 @@ export function createFailureTally(stage: StageRecipe, stageStep: number): Failu
   let dataFailures = 0;
   let forgiven = 0;
   let lastDetail = '';
+  const missing: { count: number; last: MissingScores | undefined } = { count: 0, last: undefined };
+  const unscoredGroups = () => (missing.last === undefined ? '' : describeMissing(missing.last, missing.count));
 
   function fail(count: number, rollouts: number, kind: 'infrastructure' | 'data'): never {
     const [key, classes] =
@@ -30,7 +38,10 @@ export function createFailureTally(stage: StageRecipe, stageStep: number): Failu
       .sort(([, a], [, b]) => b - a)
       .slice(0, 3)
       .map(([failure, times]) => `${nameOf(failure)} ${times}`);
-    const seen = top.length === 0 ? 'no answer came before the deadline of their groups' : top.join(', ');
+    const unscored = kind === 'infrastructure' ? unscoredGroups() : '';
+    const answers =
+      top.length === 0 && unscored === '' ? 'no answer came before the deadline of their groups' : top.join(', ');
+    const seen = [unscored, answers].filter(Boolean).join('; ');
     throw new TerminalError(
       'failed_precondition',
       `stage ${stage.name}, step ${stageStep + 1}: ${count} of ${rollouts} rollouts failed by ${kind}, more than groups.${key} (${limit}) allows: ${seen}${
@@ -43,6 +54,11 @@ export function createFailureTally(stage: StageRecipe, stageStep: number): Failu
     begin(groups) {
       forgiven = absences(groups);
     },
+    unscored(scores) {
+      missing.count += 1;
+      missing.last = scores;
+    },
+    unscoredGroups,
     result(result, reception) {
       if (reception === 'failed') {
         infrastructure.set(result.failure, (infrastructure.get(result.failure) ?? 0) + 1);

@@ -1,5 +1,7 @@
 import { TerminalError } from '#shared/errors.ts';
+import { groupwiseMetrics } from '../groupwise/groupwise-metrics.ts';
 import { nextStageStep } from '../ledger/run-state.ts';
+import type { RunState } from '../ledger/run-state.ts';
 import type { Gathering } from './gathering.ts';
 import type { RunContext } from './run-context.ts';
 import { rolloutMetrics } from './step-metrics.ts';
@@ -27,7 +29,7 @@ export async function formBatch(context: RunContext, gathering: Gathering): Prom
     if (groups.every((group) => group.samples.every((sample) => sample.state === 'absent'))) {
       throw new TerminalError(
         'failed_precondition',
-        `${message}: no rollout came back in time; see the workers' logs, then resume`,
+        `${message}: ${plan.failures?.unscoredGroups() || "no rollout came back in time; see the workers' logs"}, then resume`,
       );
     }
     context.log.warn(
@@ -42,7 +44,7 @@ export async function formBatch(context: RunContext, gathering: Gathering): Prom
   );
   const step = state.step + state.formed.length + 1;
   const seconds = (context.now() - gathering.startedMs) / 1000;
-  const metrics = { ...metricsOf(gathering), 'time/rollout': seconds };
+  const metrics = { ...metricsOf(gathering, records), 'time/rollout': seconds };
   await context.ledger.append({
     case: 'stepFormed',
     value: { step: BigInt(step), stage: stage.name, stageStep, samples, metrics },
@@ -51,9 +53,11 @@ export async function formBatch(context: RunContext, gathering: Gathering): Prom
   return true;
 }
 
-function metricsOf({ groups, plan }: Gathering): Record<string, number> {
+function metricsOf({ groups, plan }: Gathering, records: RunState['groups']): Record<string, number> {
+  const facts = groups.flatMap((group) => records.get(group.plan.groupId)?.closed ?? []);
   const closed = groups.flatMap((group) => {
     if (group.fate === undefined) return [];
+    const outcomes = records.get(group.plan.groupId)?.closed?.samples ?? [];
     const results = group.samples.flatMap((sample) => (sample.result === undefined ? [] : [sample.result]));
     return [
       {
@@ -61,8 +65,15 @@ function metricsOf({ groups, plan }: Gathering): Record<string, number> {
         durationMs: (group.settledAtMs ?? group.openedAtMs) - group.openedAtMs,
         size: group.samples.length,
         results,
+        rewards: outcomes.flatMap(({ reward }) => (reward === undefined ? [] : [reward])),
       },
     ];
   });
-  return rolloutMetrics(closed, plan.policy.version, plan.stage.algorithm.variance_tolerance);
+  return {
+    ...rolloutMetrics(closed, plan.policy.version, plan.stage.algorithm.variance_tolerance),
+    ...groupwiseMetrics(
+      facts,
+      groups.flatMap(({ scoringSeconds }) => scoringSeconds ?? []),
+    ),
+  };
 }

@@ -1,9 +1,13 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { GroupClosedSchema, GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { GroupClosedSchema, GroupFate, SampleOutcomeSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
+import { CancelledError } from '#shared/errors.ts';
+import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
+import type { ScoreGroup, ScoringGroup } from '../groupwise/background-scoring.ts';
+import type { GroupScores } from '../groupwise/group-scores.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import { cancelSamples } from './cancel-samples.ts';
 import type { FailureTally } from './failure-budget.ts';
@@ -24,6 +28,15 @@ export interface Load {
   readonly version: number;
 }
 
+export type OutcomeInit = MessageInitShape<typeof SampleOutcomeSchema> & {
+  readonly taskId: string;
+  readonly cancelled: boolean;
+};
+export type ClosedInit = MessageInitShape<typeof GroupClosedSchema> & {
+  readonly fate: GroupFate;
+  readonly samples: OutcomeInit[];
+};
+
 /** The groups that a step or an evaluation needs. */
 export interface GatherPlan {
   readonly stage: StageRecipe;
@@ -40,7 +53,10 @@ export interface GatherPlan {
   /** How many groups to open now. */
   wanted(groups: readonly Group[], load: Load): number;
   task(group: Group, sample: Sample): TaskInit;
-  close(group: Group): MessageInitShape<typeof GroupClosedSchema> & { readonly fate: GroupFate };
+  /** Asks for the scores that a settled group's samples get together; undefined where each has its reward already. */
+  readonly score?: ScoreGroup | undefined;
+  /** `scores` is there when `score` is. */
+  close(group: Group, scores: GroupScores | undefined): ClosedInit;
   /** Rollouts that are in, and expected so far. */
   progress(groups: readonly Group[]): { readonly done: number; readonly expected: number };
   /** What failed; throws when a budget is used up. Undefined where none is kept. */
@@ -48,8 +64,9 @@ export interface GatherPlan {
 }
 
 /**
- * The groups of one step or evaluation on their way: opened, published, answered, closed. Whoever owns it feeds results and
- * calls `tend` after each; it has no loop of its own, so several can be tended side by side.
+ * The groups of one step or evaluation on their way: opened, published, answered, scored together where the stage wants that,
+ * closed. Whoever owns it feeds results and calls `tend` after each, and when `scored` resolves; it has no loop of its own, so several
+ * can be tended side by side. Only the scoring goes on by itself, and ends with `leave`.
  */
 export interface Gathering {
   readonly plan: GatherPlan;
@@ -68,6 +85,12 @@ export interface Gathering {
   wakeAtMs(): number;
   /** Samples that the queue may still hold. */
   openSamples(): Sample[];
+  /** Groups that are settled and wait for their scores. */
+  readonly scoring: readonly ScoringGroup[];
+  /** Resolves when `tend` has a scored group to close; undefined while none is being scored. */
+  readonly scored: Promise<void> | undefined;
+  /** Cancels what is being scored and waits for its end; the ledger knows nothing of it. */
+  leave(): Promise<void>;
 }
 
 const publishesAtOnce = 64;
@@ -79,6 +102,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   const startedMs = context.now();
   const endMs = startedMs + plan.deadlineMs;
   const records = context.ledger.state.groups;
+  const scoring = plan.score && createBackgroundScoring(plan.score, () => context.progress.update({}));
   let expired = false;
   let finished = false;
   let nextDraw = 0;
@@ -132,12 +156,29 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   }
 
   async function closeGroups(): Promise<void> {
-    for (const group of collector.takeSettled(context.now())) {
-      const closed = plan.close(group);
-      await context.ledger.append({ case: 'groupClosed', value: closed });
-      group.fate = closed.fate;
-      context.events.groupClosed(closed.fate, ((group.settledAtMs ?? 0) - group.openedAtMs) / 1000);
+    const settled = collector.takeSettled(context.now());
+    if (scoring === undefined) {
+      for (const group of settled) await closeGroup(group, plan.close(group, undefined));
+      return;
     }
+    for (const group of settled) scoring.begin(group);
+    const scored = scoring.takeScored();
+    const closing = scored.map(({ group, scores }) => {
+      group.scoringSeconds = scores.seconds;
+      const closed = plan.close(group, scores);
+      loseUnscored(group, closed);
+      for (const missing of scores.missing) plan.failures?.unscored(missing);
+      return { group, closed };
+    });
+    // Before they are closed: a run that ends here asks for the scores again when it is resumed, and the rollouts are not lost.
+    plan.failures?.check(collector.groups);
+    for (const { group, closed } of closing) await closeGroup(group, closed);
+  }
+
+  async function closeGroup(group: Group, closed: ClosedInit): Promise<void> {
+    await context.ledger.append({ case: 'groupClosed', value: closed });
+    group.fate = closed.fate;
+    context.events.groupClosed(closed.fate, ((group.settledAtMs ?? 0) - group.openedAtMs) / 1000);
   }
 
   function giveUpWhenLate(): void {
@@ -150,6 +191,9 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
       'the deadline has passed; what is missing is given up',
     );
     collector.giveUp();
+    scoring?.expire(
+      new CancelledError('deadline_exceeded', `the deadline of the step (deadlines.step_ms: ${deadlineMs}) has passed`),
+    );
   }
 
   return {
@@ -182,5 +226,23 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
       collector.groups.flatMap((group) =>
         group.samples.filter((sample) => sample.state === 'open' || sample.state === 'waiting'),
       ),
+    get scoring() {
+      return scoring?.running ?? [];
+    },
+    get scored() {
+      return scoring?.next;
+    },
+    leave: async () => await scoring?.leave(),
   };
+}
+
+/** What the ledger calls absent is absent here too, as it is after a resume. */
+function loseUnscored(group: Group, { samples }: ClosedInit): void {
+  for (const sample of group.samples) {
+    const outcome = samples.find(({ taskId }) => taskId === sample.taskId);
+    if (sample.state !== 'done' || outcome?.reward !== undefined) continue;
+    sample.state = 'absent';
+    sample.cancelled = outcome?.cancelled ?? false;
+    sample.result = undefined;
+  }
 }

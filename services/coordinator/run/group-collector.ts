@@ -45,6 +45,8 @@ export interface Group {
   deadlineAtMs: number;
   /** Nothing is expected any more. */
   settledAtMs: number | undefined;
+  /** How long its samples were scored against each other; undefined where they were not, or before a resume. */
+  scoringSeconds: number | undefined;
   /** What its close in the ledger says; undefined while it has none. */
   fate: GroupFate | undefined;
   /** A straggler is asked for a second time once. */
@@ -167,6 +169,7 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
         openedAtMs: nowMs,
         deadlineAtMs: nowMs + policy.groupMs,
         settledAtMs: undefined,
+        scoringSeconds: undefined,
         fate: undefined,
         hurried: false,
       };

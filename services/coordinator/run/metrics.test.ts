@@ -52,9 +52,15 @@ describe('an evaluation', () => {
 
 describe('the metrics of a step', () => {
   const groups = [
-    { fate: GroupFate.KEPT, durationMs: 2000, size: 2, results: [result(1, 10), result(0, 30)] },
-    { fate: GroupFate.NO_VARIANCE, durationMs: 1000, size: 2, results: [result(0, 20), result(0, 20)] },
-    { fate: GroupFate.DROPPED, durationMs: 9000, size: 2, results: [result(1, 100)] },
+    { fate: GroupFate.KEPT, durationMs: 2000, size: 2, results: [result(1, 10), result(0, 30)], rewards: [1, 0] },
+    {
+      fate: GroupFate.NO_VARIANCE,
+      durationMs: 1000,
+      size: 2,
+      results: [result(0, 20), result(0, 20)],
+      rewards: [0, 0],
+    },
+    { fate: GroupFate.DROPPED, durationMs: 9000, size: 2, results: [result(1, 100)], rewards: [1] },
   ];
 
   it('have the names and values that users of other trainers know', () => {

@@ -1,8 +1,16 @@
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import type { PendingWait } from '#shared/async/watchdog.ts';
+import type { ScoringGroup } from '../groupwise/background-scoring.ts';
 
 /** What a coordinator can wait for. A label of a metric, so the set is closed. */
-export const coordinatorWaits = ['worker', 'group', 'learner.open', 'learner.train', 'policy.load'] as const;
+export const coordinatorWaits = [
+  'worker',
+  'group',
+  'group.scoring',
+  'learner.open',
+  'learner.train',
+  'policy.load',
+] as const;
 export type CoordinatorWait = (typeof coordinatorWaits)[number];
 
 /** A group that is not whole. */
@@ -21,23 +29,29 @@ export function overdueMessage(
   overdue: readonly PendingWait<CoordinatorWait>[],
   groups: readonly OpenGroup[],
   workers: readonly WorkerStatus[] | undefined,
+  scoring: readonly ScoringGroup[] = [],
 ): string {
   const worst = overdue.find(({ what }) => what === 'worker') ?? overdue[0];
   if (worst === undefined) return '';
   const others = overdue.length === 1 ? '' : `; ${overdue.length - 1} more overdue`;
-  return `waiting ${seconds(worst.waitedMs)} for ${nameOf(worst, groups, workers)}${others}`;
+  return `waiting ${seconds(worst.waitedMs)} for ${nameOf(worst, groups, workers, scoring)}${others}`;
 }
 
 function nameOf(
   { what, subject }: PendingWait<CoordinatorWait>,
   groups: readonly OpenGroup[],
   workers: readonly WorkerStatus[] | undefined,
+  scoring: readonly ScoringGroup[],
 ): string {
   switch (what) {
     case 'worker':
       return `${groups.reduce((sum, group) => sum + group.missing.size, 0)} samples: no worker is alive`;
     case 'group':
       return samplesOf(subject, groups, workers);
+    case 'group.scoring': {
+      const asked = scoring.find(({ groupId }) => groupId === subject)?.what ?? '';
+      return `the scores of group ${subject.slice(0, 8)}${asked === '' ? '' : `: ${asked}`}`;
+    }
     case 'learner.open':
       return 'the learner to open the run';
     case 'learner.train':

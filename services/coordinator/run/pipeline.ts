@@ -32,7 +32,7 @@ type Read = { readonly result: RolloutResult | undefined } | { readonly error: E
  *
  *     gathering g, g+1 .. g+staleness --in order--> formed --> one is trained, loaded, committed
  *
- * One loop owns the state; training is the only thing beside it, and wakes it when it ends. With `max_staleness: 0` nothing
+ * One loop owns the state; training and the scoring of settled groups go on beside it, and wake it when they end. With `max_staleness: 0` nothing
  * is gathered while a batch is trained. The first error ends both, and nothing is left running.
  */
 export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
@@ -61,7 +61,7 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
       });
   }
 
-  /** Until a result, the end of the training step, or the time when a gathering has to be tended. */
+  /** Until a result, the end of the training step, a scored group, or the time when a gathering has to be tended. */
   async function rest(untilMs: number): Promise<void> {
     using timer = abortable();
     const waitMs = Math.max(1, Math.min(longestWaitMs, untilMs - context.now()));
@@ -71,8 +71,11 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
         (thrown: unknown) => ({ error: errorFrom(thrown) }),
       );
     }
+    const scored = [...gatherings.values()].map((gathering) => gathering.scored);
     const read = await Promise.race(
-      [reading, training, sleep(waitMs, timer.signal).catch(() => undefined)].filter((event) => event !== undefined),
+      [reading, training, ...scored, sleep(waitMs, timer.signal).catch(() => undefined)].filter(
+        (event) => event !== undefined,
+      ),
     );
     if (read === undefined) return;
     reading = undefined;
@@ -102,6 +105,7 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
     const { openSamples } = load();
     clock.inFlight(openSamples, context.now());
     context.events.rolloutsOpen(openSamples);
+    context.events.groupsScoring(scoringGroups());
     return 'busy';
   }
 
@@ -123,7 +127,11 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
         if (action.train !== undefined) train(action.train);
       }
       const before = Math.min(gather.before, exhaustedAt, lastStep + 1);
-      for (const stageStep of gatherings.keys()) if (stageStep >= before) gatherings.delete(stageStep);
+      for (const [stageStep, gathering] of gatherings) {
+        if (stageStep < before) continue;
+        await gathering.leave();
+        gatherings.delete(stageStep);
+      }
       if (gather.before === 0 || exhaustedAt < Infinity) await closeSurplusGroups(context);
       const begun: Gathering[] = [];
       for (let stageStep = gather.from; stageStep < before; stageStep++) {
@@ -145,8 +153,11 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
     }
   }
 
+  const scoringGroups = () => [...gatherings.values()].reduce((sum, { scoring }) => sum + scoring.length, 0);
+
   async function quiet(): Promise<void> {
     halt.abort();
+    for (const gathering of gatherings.values()) await gathering.leave();
     await training;
     await reading;
   }
@@ -167,6 +178,7 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
     context.progress.update({ gatherings: noGatherings });
     clock.inFlight(0, context.now());
     context.events.rolloutsOpen(0);
+    context.events.groupsScoring(0);
   }
 }
 

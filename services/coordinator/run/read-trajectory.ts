@@ -2,19 +2,22 @@ import type { SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { getMessage } from '#shared/nats/messages.ts';
+import type { GetOptions } from '#shared/nats/messages.ts';
 import { streams } from '#shared/nats/streams.ts';
 
 /**
- * The trajectory of a sample that is trained on. A stream that was deleted and made again counts from 1: what lies at the
+ * The trajectory of a sample that is trained on or compared. A stream that was deleted and made again counts from 1: what lies at the
  * sample's sequence now may be another rollout, and is not taken for this one.
  */
 export async function readTrajectory(
   nats: Nats,
   runId: string,
   { taskId, trajectorySequence }: Pick<SampleOutcome, 'taskId' | 'trajectorySequence'>,
+  options: Pick<GetOptions, 'signal' | 'timeoutMs'> = {},
 ): Promise<Uint8Array> {
   try {
     return await getMessage(nats, streams.trajectories, Number(trajectorySequence), {
+      ...options,
       messageIdPrefix: `${runId}:${taskId}:`,
     });
   } catch (cause) {
@@ -23,7 +26,7 @@ export async function readTrajectory(
     throw new TerminalError(
       'data_loss',
       `the trajectory of sample ${taskId} is gone: message ${trajectorySequence} of stream ${streams.trajectories} was ` +
-        'dropped for want of room, or the stream was deleted; the batch that it belongs to is decided and cannot be trained on. ' +
+        'dropped for want of room, or the stream was deleted; the group that it belongs to cannot be trained on. ' +
         `Restore the stream and resume, or start a new run, with more room (max_bytes) for ${streams.trajectories}`,
       { cause, details: { taskId, sequence: Number(trajectorySequence) } },
     );

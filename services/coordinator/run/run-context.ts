@@ -7,6 +7,7 @@ import type { Logger } from '#shared/telemetry/logging.ts';
 import type { CoordinatorEvents } from '../events.ts';
 import type { LedgerWriter } from '../ledger/ledger-stream.ts';
 import type { RunState } from '../ledger/run-state.ts';
+import type { GroupwiseSession } from '../groupwise/groupwise-session.ts';
 import type { LearnerSession } from './learner-session.ts';
 import type { PolicySession } from './policy-session.ts';
 import type { ProgressBoard } from './progress-board.ts';
@@ -27,6 +28,8 @@ export interface RunContext {
   readonly intake: ResultIntake;
   readonly learner: LearnerSession;
   readonly policy: PolicySession;
+  /** Absent where the coordinator has no reward service; recipes that need one are refused then. */
+  readonly groupwise: GroupwiseSession | undefined;
   readonly progress: ProgressBoard;
   readonly events: CoordinatorEvents;
   readonly log: Logger;

@@ -7,6 +7,8 @@ export interface ClosedGroup {
   readonly durationMs: number;
   readonly size: number;
   readonly results: readonly RolloutResult[];
+  /** What its samples were given in the end: composed, with what the group's comparison gave, shaped. */
+  readonly rewards: readonly number[];
 }
 
 /**
@@ -19,17 +21,11 @@ export function rolloutMetrics(
   varianceTolerance: number,
 ): Record<string, number> {
   const results = groups.flatMap((group) => group.results);
-  const rewards = results.map((result) => result.reward ?? 0);
+  const rewards = groups.flatMap((group) => group.rewards);
   const count = (fate: GroupFate) => groups.filter((group) => group.fate === fate).length;
   const share = (holds: (result: RolloutResult) => boolean) =>
     results.length === 0 ? 0 : results.filter(holds).length / results.length;
-  const flat = groups.filter(
-    (group) =>
-      !rewardsVary(
-        group.results.map((result) => result.reward ?? 0),
-        varianceTolerance,
-      ),
-  ).length;
+  const flat = groups.filter((group) => !rewardsVary(group.rewards, varianceTolerance)).length;
   const toolCalls = results.reduce((sum, result) => sum + result.toolCalls, 0);
   const toolFailures = results.reduce((sum, result) => sum + result.toolFailures, 0);
   const behind = results.map((result) => Math.max(0, version - Number(result.versions?.first ?? 0n)));

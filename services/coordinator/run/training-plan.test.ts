@@ -58,6 +58,7 @@ function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Gro
     openedAtMs: 0,
     deadlineAtMs: 1,
     settledAtMs: 1,
+    scoringSeconds: undefined,
     fate: undefined,
     hurried: false,
   };

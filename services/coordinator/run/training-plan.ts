@@ -1,7 +1,5 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { SampleOutcomeSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { TerminalError } from '#shared/errors.ts';
 import { computeAdvantages, rewardsVary } from '#shared/domain/advantages.ts';
 import { rolloutCapacity } from '#shared/domain/capacity.ts';
@@ -10,15 +8,18 @@ import { createPromptSampler } from '#shared/domain/prompt-sampler.ts';
 import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
 import type { GroupKey } from '#shared/domain/task-ids.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
+import type { ScoreGroup } from '../groupwise/background-scoring.ts';
+import { noRewardService } from '../groupwise/check-reward-service.ts';
+import { finalReward } from '../groupwise/final-reward.ts';
+import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { StageState } from '../ledger/run-state.ts';
 import { createFailureTally } from './failure-budget.ts';
-import type { GatherPlan } from './gathering.ts';
+import type { ClosedInit, GatherPlan, OutcomeInit } from './gathering.ts';
 import type { Group, Sample } from './group-collector.ts';
 import { stageLabel } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
 import { buildTask } from '#shared/recipe/build-task.ts';
-
-type Outcome = MessageInitShape<typeof SampleOutcomeSchema>;
+import { groupwiseScorers } from '#shared/recipe/stage-scorers.ts';
 
 /**
  * The groups of a training step. Draws 0..groups-1 are the step's own prompts; the ones after replace groups that carry no
@@ -104,7 +105,8 @@ export function trainingPlan(
         purpose: Purpose.TRAIN,
         mode: 'train',
       }),
-    close: (group) => closeTrainingGroup(stage, group),
+    score: scorerOf(context, stage),
+    close: (group, scores) => closeTrainingGroup(stage, group, scores),
     progress(groups) {
       const size = groupSize * Math.max(batchGroups, groups.length);
       return {
@@ -119,22 +121,27 @@ export function isKept(fate: GroupFate | undefined): boolean {
   return fate === GroupFate.KEPT || fate === GroupFate.SHRUNK;
 }
 
-/** Fate and advantages of a settled group. Absent samples stay out of the baseline (P2). */
-export function closeTrainingGroup(
-  stage: StageRecipe,
-  group: Group,
-): { groupId: string; fate: GroupFate; samples: Outcome[] } {
-  const present = group.samples.flatMap((sample) =>
-    sample.result?.reward === undefined
-      ? []
-      : [
-          {
-            sample,
-            result: sample.result,
-            reward: shapedReward(stage, sample.result.reward, sample.result.modelTokens),
-          },
-        ],
+function scorerOf({ recipe, groupwise }: RunContext, stage: StageRecipe): ScoreGroup | undefined {
+  if (groupwiseScorers(recipe, stage).length === 0) return undefined;
+  if (groupwise === undefined)
+    throw new TerminalError('failed_precondition', noRewardService(`stage ${stage.name} compares samples`));
+  return (group, signal, onWait) => groupwise.score(stage, group, signal, onWait);
+}
+
+/**
+ * Fate and advantages of a settled group. Absent samples stay out of the baseline (P2). With `scores` the reward is composed here,
+ * and a sample that it cannot be composed of is absent.
+ */
+export function closeTrainingGroup(stage: StageRecipe, group: Group, scores?: GroupScores): ClosedInit {
+  const answered = group.samples.flatMap((sample) =>
+    sample.result?.reward === undefined ? [] : [{ sample, result: sample.result, reward: sample.result.reward }],
   );
+  // A sample without another one to be compared with is given up; nobody failed.
+  const alone = scores !== undefined && answered.length === 1;
+  const present = answered.flatMap(({ sample, result, reward: own }) => {
+    const reward = scores === undefined ? own : finalReward(stage, result, scores.components.get(sample.taskId) ?? {});
+    return reward === undefined ? [] : [{ sample, reward: shapedReward(stage, reward, result.modelTokens) }];
+  });
   const rewards = present.map(({ reward }) => reward);
   const fate = fateOf(stage, group.samples.length, rewards);
   const advantages = new Map(
@@ -144,7 +151,7 @@ export function closeTrainingGroup(
     ]),
   );
   const shaped = new Map(present.map(({ sample, reward }) => [sample.taskId, reward]));
-  const samples = group.samples.map((sample): Outcome => {
+  const samples = group.samples.map((sample): OutcomeInit => {
     const reward = shaped.get(sample.taskId);
     return {
       taskId: sample.taskId,
@@ -152,10 +159,16 @@ export function closeTrainingGroup(
       advantage: isKept(fate) ? (advantages.get(sample.taskId) ?? 0) : 0,
       trajectorySequence: sample.result?.trajectorySequence ?? 0n,
       truncated: sample.result?.truncated ?? false,
-      cancelled: sample.cancelled,
+      cancelled: sample.cancelled || (alone && reward === undefined && sample.result !== undefined),
+      ...(scores !== undefined && { components: { ...scores.components.get(sample.taskId) } }),
     };
   });
-  return { groupId: group.plan.groupId, fate, samples };
+  return {
+    groupId: group.plan.groupId,
+    fate,
+    samples,
+    ...(scores !== undefined && { judged: { ...scores.judged } }),
+  };
 }
 
 function fateOf(stage: StageRecipe, size: number, rewards: readonly number[]): GroupFate {

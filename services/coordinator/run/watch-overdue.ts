@@ -61,6 +61,9 @@ export async function watchOverdue(options: OverdueWatchOptions, signal: AbortSi
         { what: 'group', subject: group.groupId, expectedMs },
       ]),
     );
+    const scoring = [...board.current.gatherings()].flatMap((gathering) => gathering.scoring);
+    for (const [groupId, expectedMs] of [...board.current.gatherings()].flatMap(scoringWaits))
+      present.set(`scoring ${groupId}`, { what: 'group.scoring', subject: groupId, expectedMs });
     const call = callOf(options);
     if (call !== undefined) present.set(`${call.what} ${call.subject}`, call);
     const isLate = watchdog.overdue(1).length > 0;
@@ -73,6 +76,7 @@ export async function watchOverdue(options: OverdueWatchOptions, signal: AbortSi
       watchdog.overdue(maxOverdueWaits),
       open.map(({ group }) => group),
       workers,
+      scoring,
     );
     if (overdue !== board.current.overdue) board.update({ overdue });
   }
@@ -95,6 +99,11 @@ function openGroups({ plan, collector }: Gathering): { readonly group: OpenGroup
       },
     ];
   });
+}
+
+/** Scoring has as long as the rollouts of a group have. */
+function scoringWaits({ plan, scoring }: Gathering): (readonly [groupId: string, expectedMs: number])[] {
+  return scoring.map(({ groupId }) => [groupId, plan.policy.groupMs / 2]);
 }
 
 /** The call to learner or engines that the run is in. */

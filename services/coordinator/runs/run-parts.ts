@@ -3,6 +3,8 @@ import { errorFrom } from '#shared/errors.ts';
 import { leaseTtlMs } from '#shared/nats/lease.ts';
 import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
 import type { LedgerWriter } from '../ledger/ledger-stream.ts';
+import { createGroupwiseSession } from '../groupwise/groupwise-session.ts';
+import { readTurns } from '../groupwise/read-turns.ts';
 import { createLearnerSession } from '../run/learner-session.ts';
 import { coordinatorWaits } from '../run/overdue-message.ts';
 import { createPolicySession } from '../run/policy-session.ts';
@@ -95,6 +97,19 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
       epoch: writer.epoch,
       confirm: () => leadership.confirm(signal),
     }),
+    groupwise:
+      deps.reward &&
+      createGroupwiseSession({
+        client: deps.reward,
+        runId,
+        recipe: resolved.recipe,
+        patienceMs: config.patienceMs,
+        turnsOf: (sample, until) =>
+          readTurns(nats, runId, sample, { signal: until, timeoutMs: Math.max(30_000, config.patienceMs) }),
+        events,
+        log,
+        now: () => performance.now(),
+      }),
     progress: board,
     events,
     log,

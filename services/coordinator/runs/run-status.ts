@@ -46,12 +46,20 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
     message: interrupted
       ? 'no coordinator leads the run at the moment'
       : state.life === 'running'
-        ? [progress?.message, progress?.overdue].filter(Boolean).join('; ')
+        ? [progress?.message, scoringMessage(progress), progress?.overdue].filter(Boolean).join('; ')
         : state.message,
     elapsedMs: BigInt(Math.round(elapsedMs)),
     ...(remainingMs !== undefined && { remainingMs: BigInt(Math.round(remainingMs)) }),
     directory: state.directory,
   };
+}
+
+/** Groups that are scored are neither rollouts on their way nor a step in training: else nobody would see them. */
+function scoringMessage(progress: Progress | undefined): string {
+  const scoring = [...(progress?.gatherings() ?? [])].flatMap((gathering) => gathering.scoring);
+  const [first] = scoring;
+  if (first === undefined) return '';
+  return `scoring ${scoring.length} ${scoring.length === 1 ? 'group' : 'groups'}${first.what === '' ? '' : `: ${first.what}`}`;
 }
 
 function lifeToProto(life: RunState['life']): Life {

@@ -19,6 +19,8 @@ import type { RunFiles } from '../files/run-files.ts';
 import { createLedgerWriter, foldLedger } from '../ledger/ledger-stream.ts';
 import type { FencedWriter, Ledger } from '../ledger/ledger-stream.ts';
 import type { RunState } from '../ledger/run-state.ts';
+import { checkRewardService } from '../groupwise/check-reward-service.ts';
+import type { RewardClient } from '../groupwise/groupwise-session.ts';
 import type { LearnerClient } from '../run/learner-session.ts';
 import type { PolicyClient } from '../run/policy-session.ts';
 import { createProgressBoard } from '../run/progress-board.ts';
@@ -41,6 +43,8 @@ export interface RunDependencies {
   readonly running: RunningRuns;
   readonly policy: PolicyClient;
   readonly learner: LearnerClient;
+  /** Absent where none is configured. */
+  readonly reward: RewardClient | undefined;
   readonly events: CoordinatorEvents;
   readonly metrics: Metrics;
   readonly workers: Pick<WorkerStatuses, 'list'>;
@@ -87,7 +91,10 @@ export async function startRun(
   const { nats, self, running } = deps;
   const { runId } = request;
   // A request that cannot be right does not wait for a lease.
-  if (!options.adopt) checkRequest(request, (await foldLedger(nats, runId, signal)).state);
+  if (!options.adopt) {
+    const { recipe } = checkRequest(request, (await foldLedger(nats, runId, signal)).state);
+    await checkRewardService(recipe, deps.reward, true, signal);
+  }
   const leadership = await claimLeadership(nats, {
     runId,
     ...self,
@@ -103,6 +110,8 @@ export async function startRun(
       return undefined;
     }
     const resolved = checkRequest(request, known.state);
+    // A run that is taken over does not depend on whether the service answers at that moment.
+    await checkRewardService(resolved.recipe, deps.reward, false, signal);
     const questions = {
       train: await readQuestions(resolved.paths.train, resolved.recipe),
       heldOut: await readQuestions(resolved.paths.held_out, resolved.recipe),

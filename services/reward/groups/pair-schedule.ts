@@ -59,23 +59,28 @@ function ringPairs(count: number, random: Random, limit: number): Pair[] {
   return pairs;
 }
 
-/** Members with like points meet, nobody twice; a member that finds nobody sits the round out. */
+/** Members with like points meet, nobody twice; a member that finds nobody sits the round out, and chooses first in the next. */
 function swiss(count: number, rounds: number, random: Random): PairSchedule {
   let round = 0;
   return (outcomes) => {
     if (round === rounds) return [];
     round += 1;
     const points = new Float64Array(count);
+    const games = new Uint32Array(count);
     const met = new Set<number>();
     for (const { pair, share } of outcomes) {
       const [a, b] = pair;
       met.add(a * count + b).add(b * count + a);
+      games[a] = (games[a] ?? 0) + 1;
+      games[b] = (games[b] ?? 0) + 1;
       if (share === undefined) continue;
       points[a] = (points[a] ?? 0) + share;
       points[b] = (points[b] ?? 0) + 1 - share;
     }
     // Shuffled first, so that equals meet by chance; sort is stable.
-    const standing = [...permutation(count, random)].sort((a, b) => (points[b] ?? 0) - (points[a] ?? 0));
+    const standing = [...permutation(count, random)].sort(
+      (a, b) => (games[a] ?? 0) - (games[b] ?? 0) || (points[b] ?? 0) - (points[a] ?? 0),
+    );
     const pairs: Pair[] = [];
     const paired = new Set<number>();
     standing.forEach((member, place) => {

@@ -1,0 +1,36 @@
+import type { ScoreGroupResponse } from '#proto/reward/v1/group_pb.ts';
+import { CancelledError, TransientError } from '#shared/errors.ts';
+import type { GradusError } from '#shared/errors.ts';
+
+/** Why a group has no scores yet. */
+export interface Trouble {
+  /** A reason of the reward service for an absence, or the code of an error. */
+  readonly reason: string;
+  /** For people. */
+  readonly detail: string;
+  /** The judge or the service is away or busy: it is waited for. Else asking again may help, and is counted. */
+  readonly passes: boolean;
+}
+
+/** Reasons that have nothing to do with the question. */
+const passing: ReadonlySet<string> = new Set(['unavailable', 'rate_limited', 'timeout', 'circuit_open']);
+
+/** Undefined when every judgement is there. */
+export function troubleOf({ missing, absences, planned }: ScoreGroupResponse): Trouble | undefined {
+  if (missing === 0) return undefined;
+  const reasons = Object.entries(absences).sort(([, a], [, b]) => b - a);
+  const [top] = reasons.filter(([reason]) => passing.has(reason)).concat(reasons);
+  const counts = reasons.map(([reason, count]) => `${reason} ${count}`).join(', ');
+  return {
+    reason: top?.[0] ?? 'unknown',
+    detail: `${missing} of ${planned} comparisons are missing: ${counts}`,
+    passes: top !== undefined && passing.has(top[0]),
+  };
+}
+
+/** Undefined for an error that asking again cannot mend. */
+export function troubleFrom(error: GradusError): Trouble | undefined {
+  const passes =
+    error instanceof TransientError || (error instanceof CancelledError && error.code === 'deadline_exceeded');
+  return passes ? { reason: error.code, detail: error.message, passes } : undefined;
+}
