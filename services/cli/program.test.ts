@@ -99,6 +99,32 @@ test('every recipe in the repository passes a dry run', async () => {
   }
 });
 
+test('a dry run reads the rows of a recipe, counts them, and names file and line of one that no scorer can read', async () => {
+  const folder = await temporary();
+  const recipe = join(folder, 'choice.yaml');
+  const rows = join(folder, 'rows.jsonl');
+  const demo = await readFile(join(repositoryRoot, 'recipes/demo.yaml'), 'utf8');
+  await writeFile(
+    recipe,
+    demo
+      .replace('../policies', join(repositoryRoot, 'policies'))
+      .replace(/world: \{[^}]*\}/, 'rows: { train: rows.jsonl, held_out: 1, corpus: rows.jsonl }')
+      .replaceAll(/exact_match: [\d.]+/g, 'exact_match: 0, choice: { weight: 1, options: 4 }'),
+  );
+  const row = (id: string, answer: unknown) => JSON.stringify({ id, question: 'Which? A) x B) y', answer, level: 3 });
+  await writeFile(rows, `${row('1', 'A')}\n${row('2', 'B')}\n${row('3', 'x')}\n`);
+  const { code, out, err } = await gradus('run', recipe, '--dry-run', '--json');
+  expect(code, err).toBe(0);
+  expect(JSON.parse(out).notes).toEqual([
+    `${rows}: keys that are not read: level`,
+    'data.rows: 2 training questions, 1 held out',
+  ]);
+  await writeFile(rows, `${row('1', 'A')}\n${row('2', ' ')}\n`);
+  const refused = await gradus('run', recipe, '--dry-run');
+  expect(refused.code).toBe(2);
+  expect(refused.err).toContain(`${rows}:2: answer: " " is blank; fill it in, or remove the row`);
+});
+
 test('a world is written where asked', async () => {
   const out = join(await temporary(), 'world');
   const { code } = await gradus('world', '--seed', '5', '--train', '50', '--held-out', '20', '--out', out);

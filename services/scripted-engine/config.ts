@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { questionFormats } from '#shared/questions/question-format.ts';
 import { baseConfig } from '#shared/runtime/config.ts';
 
 export const scriptedEngineConfig = baseConfig.extend({
@@ -7,7 +8,11 @@ export const scriptedEngineConfig = baseConfig.extend({
     .array(z.string().min(1))
     .max(16)
     .default([])
-    .describe('MuSiQue files with the questions that the script can answer; a comma list as a flag.'),
+    .describe('Files with the questions that the script can answer; a comma list as a flag.'),
+  questionsFormat: z
+    .enum(questionFormats)
+    .default('musique')
+    .describe("How they are written: MuSiQue's schema, or rows of Gradus (docs/rewards.md)."),
   corpus: z.string().min(1).optional().describe('Corpus whose pages the script scrapes; without it, it only searches.'),
   promptTemplate: z
     .string()

@@ -18,7 +18,8 @@ export async function startScriptedEngine(
   ctx: ServiceContext,
 ): Promise<Readonly<Record<string, string>>> {
   const tokenizer = await loadTokenizer(config.tokenizer);
-  const questions = createQuestionIndex(await readQuestions(config.questions, config.corpus), (question) =>
+  const known = await readQuestions(config.questions, config.questionsFormat, config.corpus);
+  const questions = createQuestionIndex(known, (question) =>
     tokenizer.encode(config.promptTemplate.replaceAll('{question}', () => question)),
   );
   const events = createScriptedEngineEvents(ctx.metrics);

@@ -3,7 +3,15 @@ import { TerminalError } from '#shared/errors.ts';
 import { locateInputs, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { isReadable, loadRecipe, missingModelFiles, prepareInputs } from '../run/prepare-inputs.ts';
+import { countRows } from '../data/write-rows.ts';
+import {
+  isReadable,
+  loadRecipe,
+  missingModelFiles,
+  prepareInputs,
+  rowChecks,
+  rowFiles,
+} from '../run/prepare-inputs.ts';
 import type { LoadedRecipe } from '../run/prepare-inputs.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -46,19 +54,37 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     terminal,
     key: keyOf(loaded, locateInputs(loaded.recipe, loaded.file).model),
     resolve: async (lent) =>
-      resolveRecipe(loaded.recipe, loaded.file, lent?.paths ?? (await prepareInputs(loaded, directory))),
+      resolveRecipe(
+        loaded.recipe,
+        loaded.file,
+        lent?.paths ?? (await prepareInputs(loaded, directory, (note) => terminal.err(note))),
+      ),
   });
 }
 
 async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Terminal): Promise<number> {
   const { model, data } = locateInputs(loaded.recipe, loaded.file);
   const lacking = await missingModelFiles(model);
-  const named = [data.musique?.questions, data.musique?.corpus, ...Object.values(data.files ?? {})];
+  const { musique, files, rows } = data;
+  const named = [
+    ...(musique === undefined ? [] : [musique.questions, ...(musique.corpus === undefined ? [] : [musique.corpus])]),
+    ...Object.values(files ?? {}),
+    ...(rows === undefined ? [] : rowFiles(rows)),
+  ];
   const absent: string[] = [];
-  for (const path of named) if (path !== undefined && !(await isReadable(path))) absent.push(path);
+  for (const path of named) if (!(await isReadable(path))) absent.push(path);
+  const rowNotes: string[] = [];
+  if (rows !== undefined && absent.length === 0) {
+    const { train, heldOut } = await countRows(
+      rows,
+      rowChecks(loaded.recipe, (note) => void rowNotes.push(note)),
+    );
+    rowNotes.push(`data.rows: ${train} training questions, ${heldOut} held out`);
+  }
   const plan = planRun(loaded.recipe, [
     ...(lacking.length > 0 ? [`model.path: ${lacking.join(', ')} not there yet`] : []),
     ...absent.map((path) => `data: ${path} not there yet`),
+    ...rowNotes,
   ]);
   terminal.out(options.json ? JSON.stringify(plan) : formatPlan(plan));
   return exitCodes.ok;

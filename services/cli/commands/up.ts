@@ -22,7 +22,7 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
   const loaded = await loadRecipe(recipePath);
   await claimableHome(home);
   const key = keyOf(loaded, locateInputs(loaded.recipe, loaded.file).model);
-  const paths = await prepareInputs(loaded, fleetInputsDirectory(home, key));
+  const paths = await prepareInputs(loaded, fleetInputsDirectory(home, key), (note) => terminal.err(note));
 
   const stop = new AbortController();
   const onSignal = (): void => stop.abort(new CancelledError('cancelled', 'stopped while starting'));

@@ -1,6 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { access, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
 import { buildCorpus } from '#shared/musique/build-corpus.ts';
@@ -8,6 +8,7 @@ import type { MuSiqueRow } from '#shared/musique/musique-row.ts';
 import { readMusique } from '#shared/musique/read-musique.ts';
 import { selectJanNano } from '#shared/musique/select-jan-nano.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
+import { readDataInfo, requireSame, writeWholeDirectory } from './prepared-directory.ts';
 
 export type MusiqueOptions = NonNullable<Recipe['data']['musique']>;
 
@@ -73,7 +74,7 @@ export async function writeMusiqueSplit(options: MusiqueOptions, directory: stri
     heldOut: join(target, 'held_out.jsonl'),
     corpus: options.corpus ?? join(target, 'corpus.jsonl'),
   };
-  const there = await readSplitInfo(target);
+  const there = await readDataInfo(target, splitInfoSchema);
   if (there !== undefined) {
     requireSameSource(there, options, target);
     await requireFile(paths.corpus, 'corpus');
@@ -95,74 +96,24 @@ export async function writeMusiqueSplit(options: MusiqueOptions, directory: stri
     trainByHops: countByHops(train),
     heldOutByHops: countByHops(heldOut),
   };
-  const staging = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
-  await mkdir(staging, { recursive: true });
-  try {
+  await writeWholeDirectory(target, async (staging) => {
     await writeJsonLines(join(staging, 'train.jsonl'), train);
     await writeJsonLines(join(staging, 'held_out.jsonl'), heldOut);
     // Passages of every question, also of those not selected: a corpus without distractors would be too easy.
     if (options.corpus === undefined) await writeJsonLines(join(staging, 'corpus.jsonl'), await buildCorpus(all));
     await writeFile(join(staging, 'data.json'), JSON.stringify(info, undefined, 2));
-    await rename(staging, target);
-  } catch (cause) {
-    if (!isOccupied(cause)) throw cause;
-    throw new TerminalError('already_exists', `${target} holds something else; remove it or choose another folder`, {
-      cause,
-    });
-  } finally {
-    await rm(staging, { recursive: true, force: true });
-  }
+  });
   return { ...paths, info };
 }
 
-async function readSplitInfo(directory: string): Promise<SplitInfo | undefined> {
-  let text: string;
-  try {
-    text = await readFile(join(directory, 'data.json'), 'utf8');
-  } catch {
-    // Not written yet.
-    return undefined;
-  }
-  const parsed = splitInfoSchema.safeParse(parseJson(text));
-  if (parsed.success) return parsed.data;
-  throw new TerminalError(
-    'data_loss',
-    `${join(directory, 'data.json')} is not what gradus wrote; remove ${directory} or choose another folder`,
-    { cause: parsed.error },
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return value;
-  } catch {
-    // No JSON fits the schema no more than undefined does.
-    return undefined;
-  }
-}
-
 function requireSameSource(there: SplitInfo, options: MusiqueOptions, directory: string): void {
-  for (const [field, found, value] of [
+  requireSame(directory, [
     ['questions', there.questions, options.questions],
     ['selection', there.selection, options.selection],
     ['heldOut', there.heldOut, options.held_out],
     // One made from the questions moves with the folder.
     ['corpus', there.corpus, options.corpus ?? there.corpus],
-  ] as const) {
-    if (found === value) continue;
-    throw new TerminalError(
-      'already_exists',
-      `${directory} holds a split with ${field} ${found}, not ${value}; remove it or choose another folder`,
-    );
-  }
-}
-
-/** What renaming a folder onto one with files in it, or onto a file, says. */
-function isOccupied(thrown: unknown): boolean {
-  return (
-    thrown instanceof Error && 'code' in thrown && ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(String(thrown.code))
-  );
+  ]);
 }
 
 async function requireFile(path: string, field: string): Promise<void> {

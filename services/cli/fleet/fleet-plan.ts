@@ -1,3 +1,4 @@
+import { questionFormatOf } from '#shared/questions/question-format.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
 import { join } from 'node:path';
@@ -70,6 +71,7 @@ function engineProgram({ recipe, paths }: FleetInputs): PlannedProgram {
           ...bounds,
           tokenizer: join(paths.model, 'tokenizer.json'),
           questions: JSON.stringify([paths.train, paths.held_out]),
+          'questions-format': questionFormatOf(recipe.data),
           corpus: paths.corpus,
           'prompt-template': recipe.environment.prompt_template,
           codec: recipe.environment.codec,

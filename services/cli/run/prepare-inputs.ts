@@ -1,12 +1,16 @@
 import { access, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
+import { rowToQuestion } from '#shared/questions/question-row.ts';
+import { dropsEmptyAliases } from '#shared/questions/read-questions.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { locateInputs } from '#shared/recipe/resolve-recipe.ts';
 import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
+import { checkQuestion, readsSets, type CheckedStage } from '#shared/rewards/check-question.ts';
 import { writeWorld } from '#shared/world/write-world.ts';
 import { writeMusiqueSplit } from '../data/write-musique-split.ts';
+import { writeRows, type RowChecks, type RowsOptions } from '../data/write-rows.ts';
 
 export interface LoadedRecipe {
   readonly file: string;
@@ -39,9 +43,13 @@ export async function missingModelFiles(directory: string): Promise<string[]> {
 
 /**
  * Makes everything that a run reads exist, and says where it is. What is generated goes to `directory`: `world/` or
- * `data/`. A second call finds it there and changes nothing.
+ * `data/`. A second call finds it there and changes nothing. `tell` hears what is worth a line and stops nobody.
  */
-export async function prepareInputs({ recipe, file }: LoadedRecipe, directory: string): Promise<RecipePaths> {
+export async function prepareInputs(
+  { recipe, file }: LoadedRecipe,
+  directory: string,
+  tell: (note: string) => void = () => {},
+): Promise<RecipePaths> {
   const { model, data } = locateInputs(recipe, file);
   const lacking = await missingModelFiles(model);
   if (lacking.length > 0) {
@@ -55,11 +63,48 @@ export async function prepareInputs({ recipe, file }: LoadedRecipe, directory: s
     const split = await writeMusiqueSplit(data.musique, join(directory, 'data'));
     return { model, train: split.train, held_out: split.heldOut, corpus: split.corpus };
   }
+  if (data.rows !== undefined) {
+    await requireRowFiles(data.rows, file);
+    const rows = await writeRows(data.rows, rowChecks(recipe, tell), join(directory, 'data'));
+    return { model, train: rows.train, held_out: rows.heldOut, corpus: rows.corpus };
+  }
   if (data.files === undefined) throw new TerminalError('invalid_argument', `${file}: data: names no source`);
   const absent = await missing(Object.values(data.files));
   if (absent.length > 0)
     throw new TerminalError('invalid_argument', `${file}: data.files: ${absent.join(', ')} cannot be read`);
   return { model, ...data.files };
+}
+
+/** Files that `data.rows` names. */
+export function rowFiles({ train, held_out: heldOut, corpus }: RowsOptions): string[] {
+  return [train, ...(typeof heldOut === 'string' ? [heldOut] : []), ...(corpus === undefined ? [] : [corpus])];
+}
+
+async function requireRowFiles(rows: RowsOptions, file: string): Promise<void> {
+  const absent = await missing(rowFiles(rows));
+  if (absent.length > 0)
+    throw new TerminalError('invalid_argument', `${file}: data.rows: ${absent.join(', ')} cannot be read`);
+}
+
+/** What every row has to pass: the scorers of all stages can read its gold. */
+export function rowChecks(
+  { stages }: { readonly stages: readonly CheckedStage[] },
+  tell: (note: string) => void,
+): RowChecks {
+  const dropEmpty = dropsEmptyAliases(stages);
+  const sets = readsSets(stages);
+  return {
+    tell,
+    check({ row, place }) {
+      if (sets && row.aliases > 0) {
+        throw new TerminalError(
+          'invalid_argument',
+          `${place}: aliases: ${row.aliases} beside the answer, and set_f1 takes each answer for an element of the set; keep the elements only`,
+        );
+      }
+      checkQuestion(rowToQuestion(row, dropEmpty), stages, place);
+    },
+  };
 }
 
 async function prepareWorld(

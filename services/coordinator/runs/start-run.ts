@@ -2,13 +2,12 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Question } from '#proto/rollout/v1/task_pb.ts';
 import { CancelledError, TerminalError, errorFrom } from '#shared/errors.ts';
-import { readMusique } from '#shared/musique/read-musique.ts';
-import { toQuestion } from '#shared/musique/to-question.ts';
 import type { Nats } from '#shared/nats/connect.ts';
+import { questionFormatOf } from '#shared/questions/question-format.ts';
+import { readQuestions } from '#shared/questions/read-questions.ts';
 import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
-import { checkQuestion, readsText } from '#shared/rewards/check-question.ts';
 import type { WorkerStatuses } from '#shared/nats/worker-statuses.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
@@ -113,8 +112,8 @@ export async function startRun(
     // A run that is taken over does not depend on whether the service answers at that moment.
     await checkRewardService(resolved.recipe, deps.reward, false, signal);
     const questions = {
-      train: await readQuestions(resolved.paths.train, resolved.recipe),
-      heldOut: await readQuestions(resolved.paths.held_out, resolved.recipe),
+      train: await allQuestions(resolved.paths.train, resolved.recipe),
+      heldOut: await allQuestions(resolved.paths.held_out, resolved.recipe),
     };
     const moved = isMoved(request, known.state);
     if (moved) await checkMoved(request.directory, known.state.directory);
@@ -178,14 +177,9 @@ async function checkMoved(directory: string, before: string): Promise<void> {
 }
 
 /** Gold that a stage's scorers cannot read is refused here, by file and question, not after an hour of generating. */
-async function readQuestions(path: string, { stages }: Recipe): Promise<Question[]> {
+async function allQuestions(path: string, { data, stages }: Recipe): Promise<Question[]> {
   const questions: Question[] = [];
-  const readAs = readsText(stages) ? 'text' : 'other';
-  for await (const row of readMusique(path)) {
-    const question = toQuestion(row, readAs);
-    checkQuestion(question, stages, path);
-    questions.push(question);
-  }
+  for await (const question of readQuestions(path, questionFormatOf(data), stages)) questions.push(question);
   return questions;
 }
 

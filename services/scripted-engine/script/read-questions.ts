@@ -3,7 +3,8 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
 import { readMusique } from '#shared/musique/read-musique.ts';
-import { toQuestion } from '#shared/musique/to-question.ts';
+import type { QuestionFormat } from '#shared/questions/question-format.ts';
+import { readRows } from '#shared/questions/read-rows.ts';
 
 /** What a script needs to know to play a rollout. */
 export interface ScriptedQuestion {
@@ -24,21 +25,36 @@ const pageSchema = z.object({
 /** Reads the questions of all files, with the ids of their pages if there is a corpus. Throws TerminalError that names file and line. */
 export async function readQuestions(
   files: readonly string[],
+  format: QuestionFormat,
   corpus: string | undefined,
 ): Promise<readonly ScriptedQuestion[]> {
   const pages = corpus === undefined ? new Map<string, string>() : await readPageIds(corpus);
   const questions: ScriptedQuestion[] = [];
   for (const file of files) {
-    for await (const row of readMusique(file)) {
-      const { question, answers } = toQuestion(row);
-      const titles = row.question_decomposition.flatMap(({ paragraph_support_idx: index }) =>
-        row.paragraphs.filter(({ idx }) => idx === index).map(({ title }) => title),
-      );
-      const pageIds = titles.flatMap((title) => pages.get(title) ?? []);
-      questions.push({ question, answer: answers[0] ?? '', titles, pageIds });
+    for await (const { question, answer, titles } of format === 'musique'
+      ? musiqueQuestions(file)
+      : rowQuestions(file)) {
+      questions.push({ question, answer, titles, pageIds: titles.flatMap((title) => pages.get(title) ?? []) });
     }
   }
   return questions;
+}
+
+type Unplaced = Omit<ScriptedQuestion, 'pageIds'>;
+
+async function* musiqueQuestions(file: string): AsyncGenerator<Unplaced> {
+  for await (const row of readMusique(file)) {
+    const titles = row.question_decomposition.flatMap(({ paragraph_support_idx: index }) =>
+      row.paragraphs.filter(({ idx }) => idx === index).map(({ title }) => title),
+    );
+    yield { question: row.question, answer: row.answer, titles };
+  }
+}
+
+async function* rowQuestions(file: string): AsyncGenerator<Unplaced> {
+  for await (const { row } of readRows(file, { format: 'gradus' })) {
+    yield { question: row.question, answer: row.answers[0] ?? '', titles: row.supportTitles };
+  }
 }
 
 async function readPageIds(path: string): Promise<Map<string, string>> {

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { TerminalError, errorFrom } from '../errors.ts';
+import { TerminalError } from '../errors.ts';
+import { fileError } from './file-error.ts';
 
 interface Line {
   readonly text: string;
@@ -83,21 +84,9 @@ export async function* readLines(path: string, options: ReadLinesOptions = {}): 
       }
     }
   } catch (thrown) {
-    throw named(path, thrown);
+    throw fileError(path, thrown);
   }
   if (pendingBytes === 0) return;
   const last = finishLine(Buffer.alloc(0));
   if (last !== undefined) yield last;
-}
-
-function named(path: string, thrown: unknown): Error {
-  const error = errorFrom(thrown);
-  if (!(error instanceof TerminalError) || error.message.startsWith(path)) return error;
-  if (error.code === 'not_found') {
-    return new TerminalError('not_found', `${path}: there is no such file; check the path`, {
-      cause: thrown,
-    });
-  }
-  const code = error.code === 'internal' ? 'invalid_argument' : error.code;
-  return new TerminalError(code, `${path}: cannot be read (${error.message})`, { cause: thrown });
 }

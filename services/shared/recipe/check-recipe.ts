@@ -1,3 +1,4 @@
+import { formats } from '../questions/row-formats.ts';
 import { checkDeclaredScorers } from './check-declared-scorers.ts';
 import { checkStageRewards } from './check-stage-rewards.ts';
 import type { Recipe, StageRecipe } from './schema.ts';
@@ -15,7 +16,12 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
   const sources = Object.entries(recipe.data).filter(([, value]) => value !== undefined);
   if (sources.length !== 1) {
     const found = sources.length === 0 ? 'none is there' : `${sources.map(([key]) => key).join(' and ')} are there`;
-    issues.push({ path: ['data'], message: `needs exactly one of world, musique, files; ${found}` });
+    issues.push({ path: ['data'], message: `needs exactly one of world, musique, files, rows; ${found}` });
+  }
+  const { rows } = recipe.data;
+  if (rows !== undefined && rows.corpus === undefined && !formats[rows.format].hasParagraphs) {
+    const message = `is missing; rows of format ${rows.format} bring no paragraphs, so name the corpus to search`;
+    issues.push({ path: ['data', 'rows', 'corpus'], message });
   }
   if (!recipe.eval.sampled && !recipe.eval.greedy) {
     issues.push({ path: ['eval'], message: 'needs sampled or greedy (or both) to be true' });

@@ -17,6 +17,7 @@ interface FieldSchema {
   /** Kinds of an entry, told apart by `kind`. */
   readonly oneOf?: readonly FieldSchema[];
   readonly const?: unknown;
+  readonly anyOf?: readonly FieldSchema[];
 }
 
 /** Reference of every recipe key as Markdown, generated from the schema. */
@@ -91,6 +92,7 @@ function typeOf(field: FieldSchema): string {
   if (field.type === 'array') return `list of ${field.items?.type ?? 'values'}`;
   const entry = entryOf(field);
   if (entry !== undefined) return `${entry.type ?? 'object'} by name`;
+  if (field.anyOf !== undefined) return field.anyOf.map(typeOf).join(' or ');
   return field.type ?? '';
 }
 

@@ -103,7 +103,7 @@ describe('a recipe', () => {
       'stages[0].rewards: needs at least one weight > 0',
     );
     expect(problemsOf(minimal.replace('data: { world: { seed: 7 } }', 'data: {}'))).toContain(
-      'data: needs exactly one of world, musique, files; none is there',
+      'data: needs exactly one of world, musique, files, rows; none is there',
     );
     expect(problemsOf(`${minimal}    gate: { metric: sampled.rouge, at_least: 1 }\n`)).toContain(
       'for example sampled.em (got "sampled.rouge")',
@@ -233,6 +233,34 @@ describe('a resolved recipe', () => {
     expect(locateInputs(parseRecipe(musique, 'r.yaml'), '/home/a/recipes/r.yaml').data.musique?.questions).toBe(
       '/home/a/q.jsonl',
     );
+    const rows = minimal.replace(
+      'world: { seed: 7 }',
+      'rows: { train: ../q.jsonl, held_out: h.jsonl, corpus: c.jsonl }',
+    );
+    expect(locateInputs(parseRecipe(rows, 'r.yaml'), '/home/a/recipes/r.yaml').data).toEqual({
+      rows: {
+        format: 'gradus',
+        train: '/home/a/q.jsonl',
+        held_out: '/home/a/recipes/h.jsonl',
+        corpus: '/home/a/recipes/c.jsonl',
+      },
+    });
+  });
+
+  it('may have rows of any format; those without paragraphs need a corpus', () => {
+    const rows = (section: string) => minimal.replace('world: { seed: 7 }', `rows: { train: q.jsonl, ${section} }`);
+    expect(parseRecipe(rows('format: hotpotqa, held_out: 7'), 'r.yaml').data.rows).toEqual({
+      format: 'hotpotqa',
+      train: 'q.jsonl',
+      held_out: 7,
+    });
+    expect(problemsOf(rows('format: search_r1'))).toContain(
+      'data.rows.corpus: is missing; rows of format search_r1 bring no paragraphs, so name the corpus to search',
+    );
+    expect(problemsOf(rows('held_out: true, corpus: c'))).toContain(
+      'data.rows.held_out: must be a number of questions',
+    );
+    expect(problemsOf(rows('formt: gradus, corpus: c'))).toContain('did you mean format?');
   });
 });
 

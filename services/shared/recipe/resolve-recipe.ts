@@ -27,7 +27,7 @@ export interface ResolvedRecipe {
 /** Paths that a recipe names, made absolute against the recipe's folder. Reads nothing. */
 export function locateInputs(recipe: Recipe, recipeFile: string): { model: string; data: Recipe['data'] } {
   const at = (path: string) => resolve(dirname(recipeFile), path);
-  const { musique, files, world } = recipe.data;
+  const { musique, files, rows, world } = recipe.data;
   return {
     model: at(recipe.model.path),
     data: {
@@ -41,6 +41,14 @@ export function locateInputs(recipe: Recipe, recipeFile: string): { model: strin
       }),
       ...(files !== undefined && {
         files: { train: at(files.train), held_out: at(files.held_out), corpus: at(files.corpus) },
+      }),
+      ...(rows !== undefined && {
+        rows: {
+          ...rows,
+          train: at(rows.train),
+          held_out: typeof rows.held_out === 'string' ? at(rows.held_out) : rows.held_out,
+          ...(rows.corpus !== undefined && { corpus: at(rows.corpus) }),
+        },
       }),
     },
   };

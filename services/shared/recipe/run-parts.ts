@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rowFormats } from '../questions/row-formats.ts';
 
 /** Parts of a recipe that hold for the whole run. */
 
@@ -45,9 +46,35 @@ const filesSchema = z
   })
   .describe('Files that are split already.');
 
+const rowsSchema = z
+  .strictObject({
+    format: z
+      .enum(rowFormats)
+      .default('gradus')
+      .describe(
+        '`gradus`: id, question, answer (or answers), aliases, hops, support_titles; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`: as published.',
+      ),
+    train: filePath.describe('Training questions, JSON lines or one JSON array, relative to the recipe.'),
+    held_out: z
+      .union([z.int().min(1).max(100_000), filePath], 'must be a number of questions or the path of a file')
+      .default(100)
+      .describe('Questions for evaluation: a file of their own, or how many of `train` are kept out of training.'),
+    corpus: filePath
+      .optional()
+      .describe(
+        'Corpus JSONL, relative to the recipe; by default the union of all paragraphs of `hotpotqa` or `2wiki`.',
+      ),
+  })
+  .describe('Questions of any kind, with the answers that the scorers read.');
+
 export const dataSchema = z
-  .strictObject({ world: worldSchema.optional(), musique: musiqueSchema.optional(), files: filesSchema.optional() })
-  .describe('Where questions and corpus come from: exactly one of `world`, `musique`, `files`.');
+  .strictObject({
+    world: worldSchema.optional(),
+    musique: musiqueSchema.optional(),
+    files: filesSchema.optional(),
+    rows: rowsSchema.optional(),
+  })
+  .describe('Where questions and corpus come from: exactly one of `world`, `musique`, `files`, `rows`.');
 
 export const environmentSchema = z
   .strictObject({

@@ -1,0 +1,76 @@
+import { create } from '@bufbuild/protobuf';
+import { z } from 'zod';
+import { QuestionSchema, type Question } from '#proto/rollout/v1/task_pb.ts';
+import { normalizeAnswer } from '../answer/normalize-answer.ts';
+
+/** What a row may hold at most; a task with it fits into a message of the queue several times. */
+export const rowLimits = {
+  idCharacters: 256,
+  questionCharacters: 65_536,
+  answerCharacters: 4096,
+  answers: 1000,
+  titleCharacters: 512,
+  titles: 100,
+  /** All texts of a row together. */
+  characters: 262_144,
+} as const;
+
+const bounded = (most: number) =>
+  z
+    .string()
+    .max(most, `longer than ${most} characters; shorten it`)
+    .refine((text) => text.trim() !== '', 'is blank; fill it in, or remove the row');
+
+const finite = z.number({ error: 'must be text, a number or an interval [start, end]' });
+
+/** Text, a number as JSON has it, or `[start, end]` of an interval; written as text. */
+export const answerSchema = z.union(
+  [
+    bounded(rowLimits.answerCharacters),
+    finite.transform(String),
+    z.tuple([finite, finite]).transform(([start, end]) => `${start} - ${end}`),
+  ],
+  { error: unionProblem },
+);
+
+/** zod says of a union only that nothing fits; a text that is too long or blank deserves its own words. */
+function unionProblem({ input }: { readonly input?: unknown }): string {
+  if (typeof input !== 'string') return 'must be text, a number or an interval [start, end]';
+  return bounded(rowLimits.answerCharacters).safeParse(input).error?.issues[0]?.message ?? 'is no answer';
+}
+
+export const idSchema = bounded(rowLimits.idCharacters);
+export const questionSchema = bounded(rowLimits.questionCharacters);
+export const answersSchema = z
+  .array(answerSchema)
+  .min(1, 'is empty; give the gold answer and its aliases, or remove the row')
+  .max(rowLimits.answers, `more than ${rowLimits.answers} answers; keep those that matter`);
+export const titleSchema = bounded(rowLimits.titleCharacters);
+export const titlesSchema = z.array(titleSchema).max(rowLimits.titles, `more than ${rowLimits.titles} titles`);
+
+/** A question of any source, as Gradus keeps it. */
+export interface QuestionRow {
+  readonly id: string;
+  readonly question: string;
+  /** The answer and its aliases, or the elements of a set; never empty, none is blank. */
+  readonly answers: readonly string[];
+  /** Facts to join; 0 when unknown. */
+  readonly hops: number;
+  /** Titles of the pages that hold the facts; empty when unknown. */
+  readonly supportTitles: readonly string[];
+}
+
+/**
+ * The row as tasks carry it. With `dropEmptyAliases`, aliases that normalise to nothing are left out, for they would match an
+ * empty answer; the first answer always stays, for the check of gold to refuse.
+ */
+export function rowToQuestion(row: QuestionRow, dropEmptyAliases: boolean): Question {
+  const answers = row.answers.filter((answer, at) => at === 0 || !dropEmptyAliases || normalizeAnswer(answer) !== '');
+  return create(QuestionSchema, {
+    id: row.id,
+    question: row.question,
+    answers: [...new Set(answers)],
+    hops: row.hops,
+    supportTitles: [...new Set(row.supportTitles)],
+  });
+}
