@@ -20,12 +20,18 @@ export function createRewardEvents(metrics: Metrics): RewardEvents {
   const components = metrics.histogram('gradus_reward_component_ratio', 'Components given, 0..1.', ratioBuckets, [
     'scorer',
   ]);
+  const detections = metrics.counter(
+    'gradus_reward_detections_total',
+    'Rollouts in which a detector of reward hacking fired.',
+    ['detector'],
+  );
   return {
     scored(scores, elapsedMs) {
       items.inc(scores.length);
       seconds.observe(elapsedMs / 1000);
       for (const score of scores) {
         for (const [scorer, value] of Object.entries(score.components)) components.observe({ scorer }, value);
+        for (const detector of Object.keys(score.detectors)) detections.inc({ detector });
       }
     },
   };

@@ -2,7 +2,9 @@ import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
 import { answerScores, type AnswerScores } from '#shared/answer/answer-scores.ts';
 import { answerTokens } from '#shared/answer/normalize-answer.ts';
 import { composeTotal } from '#shared/rewards/compose.ts';
+import { isDetector } from '#shared/rewards/detector-names.ts';
 import { coreScorers, isSettableScorer } from '#shared/rewards/scorer-catalogue.ts';
+import { detectHacking } from './detectors/detect-hacking.ts';
 import { compileScorer } from './scorers/compile-scorer.ts';
 import { coreScorerFunctions } from './scorers/registry.ts';
 import type { Episode } from './scorers/scorer.ts';
@@ -13,6 +15,8 @@ export interface ItemScore {
   readonly total: number;
   /** Every core scorer's value and that of every scorer of the item's rewards, 0..1. */
   readonly components: Record<string, number>;
+  /** Those that fired, 0..1. */
+  readonly detectors: Readonly<Record<string, number>>;
 }
 
 /** Scores a checked item. Pure. */
@@ -23,17 +27,25 @@ export function scoreItem(item: ScoreItem): ItemScore {
   for (const { name, settingsJson } of item.rewards) {
     if (isSettableScorer(name)) components[name] = compileScorer(name, settingsJson).score(episode);
   }
-  return { id: item.id, total: totalOf(item, components), components };
+  const detectors = detectHacking(episode);
+  return { id: item.id, total: totalOf(item, { components, detectors }), components, detectors };
 }
 
 /** The reward that the components give, judged ones included. */
-export function totalOf({ rewards, judged, composition }: ScoreItem, components: ItemScore['components']): number {
-  return composeTotal([...rewards, ...judged], composition, (name) => components[name]);
+export function totalOf({ rewards, judged, composition }: ScoreItem, score: Values): number {
+  return composeTotal([...rewards, ...judged], composition, valueReader(score));
 }
 
-export function episodeOf({ answers, turns, supportTitles, tokens }: ScoreItem): Episode {
+type Values = Pick<ItemScore, 'components' | 'detectors'>;
+
+/** Components and detectors by name, for a composition: a detector that did not fire is 0, a component that is not there is absent. */
+export function valueReader({ components, detectors }: Values): (name: string) => number | undefined {
+  return (name) => components[name] ?? detectors[name] ?? (isDetector(name) ? 0 : undefined);
+}
+
+export function episodeOf({ answers, turns, question, supportTitles, tokens }: ScoreItem): Episode {
   const prediction = predictionOf(turns);
-  return { answers, turns, prediction, answerScores: scoresOf(prediction, answers), supportTitles, tokens };
+  return { answers, turns, question, prediction, answerScores: scoresOf(prediction, answers), supportTitles, tokens };
 }
 
 /** The answer counts only when it is the one answer of the episode and its last turn. */

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { DescribeResponseSchema } from '#proto/reward/v1/reward_pb.ts';
+import { detectorNames } from '#shared/rewards/detector-names.ts';
 import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import type { Judges } from '../judge/judges.ts';
 
@@ -7,6 +8,7 @@ import type { Judges } from '../judge/judges.ts';
 export function describe(judges: Judges): MessageInitShape<typeof DescribeResponseSchema> {
   return {
     scorers: [...scorerNames],
+    detectors: [...detectorNames],
     judges: judges.all.map((judge) => {
       const { running, calls, retries, cacheHits, absences, promptTokens, completionTokens, ...state } =
         judge.snapshot();

@@ -86,7 +86,8 @@ async function judgeOne(
     components[name] = value;
     judgements[name] = judgement;
   }
-  return { id: item.id, total: totalOf(item, components), components, absent, judgements };
+  const { detectors } = base;
+  return { id: item.id, total: totalOf(item, { components, detectors }), components, absent, judgements, detectors };
 }
 
 interface Tickets extends Disposable {

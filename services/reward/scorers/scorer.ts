@@ -6,6 +6,8 @@ export interface Episode {
   /** The answer and its aliases; checked: at least one, and each is one that the weighted scorers can read. */
   readonly answers: readonly string[];
   readonly turns: readonly Turn[];
+  /** What was asked; empty when nobody said. */
+  readonly question: string;
   /** Text of the one answer that ended the episode; undefined when it did not end so. */
   readonly prediction: string | undefined;
   /** Of the prediction; 0 when there is none, or nothing is left of it. Kept here, since several scorers ask. */

@@ -13,3 +13,7 @@ export const detectors = {
 
 export type DetectorName = keyof typeof detectors;
 export const detectorNames = Object.keys(detectors).filter((name): name is DetectorName => name in detectors);
+
+export function isDetector(name: string): name is DetectorName {
+  return Object.hasOwn(detectors, name);
+}
