@@ -1,8 +1,8 @@
 /** A NATS server of our own, for a fleet on one machine and for tests: JetStream on, on a free port of loopback. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { accessSync, constants, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 
@@ -52,7 +52,7 @@ export interface NatsServer extends AsyncDisposable {
 }
 
 const loopback = '127.0.0.1';
-const startTimeoutMs = 15_000;
+const startTimeoutMs = 60_000;
 const stopTimeoutMs = 5_000;
 
 /** The program on the PATH, or where Debian's package puts it for root. */
@@ -87,8 +87,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   await writeFile(configFile, configText(options, directory));
   await removeOldPorts(directory);
 
-  const child = spawn(program, ['--config', configFile], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
-  child.stderr.pipe(createWriteStream(logFile, { flags: 'a' }));
+  // It writes its log itself: what it said is in the file once it has ended.
+  const log = openSync(logFile, 'a');
+  const child = spawn(program, ['--config', configFile], { stdio: ['ignore', 'ignore', log], detached: true });
+  closeSync(log);
   let asked = false;
   const exited = new Promise<string>((done) => {
     child.once('error', (error) => done(error.message));
@@ -145,7 +147,6 @@ function portsFile(directory: string, pid: number): string {
 }
 
 async function removeOldPorts(directory: string): Promise<void> {
-  const { readdir } = await import('node:fs/promises');
   for (const name of await readdir(directory)) {
     if (/^nats-server_\d+\.ports$/.test(name)) await rm(join(directory, name), { force: true });
   }
@@ -177,7 +178,8 @@ async function readPort(file: string): Promise<number | undefined> {
     // Not written yet.
     return undefined;
   }
-  const port = /nats:\/\/[^"]*:(\d+)/.exec(text)?.[1];
+  // Up to the quote: the file may be half written.
+  const port = /nats:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
   return port === undefined ? undefined : Number(port);
 }
 
