@@ -1,19 +1,19 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EngineState } from '#proto/policy/v1/policy_pb.ts';
 import { TransientError } from '#shared/errors.ts';
-import { engine, gateway, stopAll, turnOf } from './gateway-under-test.ts';
+import { lastingAddress } from '../../tests/fixtures/lasting-port.ts';
+import { engine, eventually, gateway, heldScript, stopAll, turnOf } from './gateway-under-test.ts';
 
 afterEach(stopAll);
 
 const trained = { version: 7n, weightsPath: '/w/7' };
-const patient = { timeout: 5_000 };
 
 describe('engines that come and go', () => {
   it('keeps a turn whose only engine died until that is back', async () => {
-    const dying = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
+    const dying = await engine({ address: await lastingAddress(), script: heldScript('x').script });
     const { client } = await gateway([dying]);
     const answer = client.generate(turnOf('s'));
-    await vi.waitFor(() => expect(dying.generated).toHaveLength(1));
+    await eventually(() => expect(dying.generated).toHaveLength(1));
     await dying.kill();
     const again = await engine({ address: dying.address });
     expect((await answer).text).toBe('<answer> 0 </answer>');
@@ -21,7 +21,7 @@ describe('engines that come and go', () => {
   });
 
   it('P5: an engine that was restarted between two turns serves nothing before it has the version', async () => {
-    const first = await engine();
+    const first = await engine({ address: await lastingAddress() });
     const { client } = await gateway([first], { probeIntervalMs: 60_000 });
     await client.loadVersion(trained);
     await client.generate(turnOf('s'));
@@ -38,7 +38,7 @@ describe('engines that come and go', () => {
     const answers = await Promise.all(Array.from({ length: 6 }, (_, i) => client.generate(turnOf(`s${i}`))));
     expect(answers.map(({ versions }) => versions?.first)).toEqual(Array(6).fill(7n));
     expect(await client.describe({})).toMatchObject(trained);
-    await vi.waitFor(() => expect(fresh.counts().version).toBe(7n), patient);
+    await eventually(() => expect(fresh.counts().version).toBe(7n));
   });
 
   it('P5: fails a request that needs newer weights than any engine has, when nobody brings them in time', async () => {
@@ -72,19 +72,21 @@ describe('engines that come and go', () => {
   });
 
   it('lets an engine that is removed finish, and sends it nothing new', async () => {
-    const leaving = await engine({ script: () => ({ text: 'slow', delayMs: 300 }) });
+    const { script, letGo } = heldScript('slow');
+    const leaving = await engine({ script });
     const staying = await engine();
     const { client } = await gateway([leaving, staying]);
     const running = client.generate(turnOf('s'));
-    await vi.waitFor(() => expect(leaving.counts().running).toBe(1));
+    await eventually(() => expect(leaving.counts().running).toBe(1));
     const removed = client.removeEngine({ address: leaving.address, drainMs: 10_000 });
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await client.describe({})).engineList).toMatchObject([
         { address: leaving.address, state: EngineState.DRAINING, inFlight: 1 },
         { address: staying.address, state: EngineState.UP },
       ]),
     );
     expect((await client.generate(turnOf('s', 1))).text).toBe('<answer> 1 </answer>');
+    letGo();
     expect((await running).text).toBe('slow');
     expect(await removed).toMatchObject({ moved: 0, engines: 1 });
     expect(leaving.generated).toHaveLength(1);
@@ -94,22 +96,24 @@ describe('engines that come and go', () => {
     const leaving = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
     const { client } = await gateway([leaving]);
     const running = client.generate(turnOf('s'));
-    await vi.waitFor(() => expect(leaving.counts().running).toBe(1));
+    await eventually(() => expect(leaving.counts().running).toBe(1));
     const removed = client.removeEngine({ address: leaving.address, drainMs: 100 });
     await client.addEngine({ address: (await engine()).address });
     expect(await removed).toMatchObject({ moved: 1 });
     expect((await running).text).toBe('<answer> 0 </answer>');
-    await vi.waitFor(() => expect(leaving.counts()).toMatchObject({ running: 0, cancelled: 1 }));
+    await eventually(() => expect(leaving.counts()).toMatchObject({ running: 0, cancelled: 1 }));
   });
 
   it('keeps an engine that is added again while it drains', async () => {
-    const staying = await engine({ script: () => ({ text: 'x', delayMs: 500 }) });
+    const { script, letGo } = heldScript('x');
+    const staying = await engine({ script });
     const { client } = await gateway([staying]);
     const running = client.generate(turnOf('s'));
-    await vi.waitFor(() => expect(staying.counts().running).toBe(1));
+    await eventually(() => expect(staying.counts().running).toBe(1));
     const removed = client.removeEngine({ address: staying.address, drainMs: 10_000 });
-    await vi.waitFor(async () => expect((await client.describe({})).engines).toBe(0));
+    await eventually(async () => expect((await client.describe({})).engines).toBe(0));
     await client.addEngine({ address: staying.address });
+    letGo();
     expect(await removed).toMatchObject({ moved: 0, engines: 1 });
     expect((await running).text).toBe('x');
     expect((await client.generate(turnOf('s', 1))).text).toBe('x');
@@ -119,28 +123,31 @@ describe('engines that come and go', () => {
     let frozen = false;
     const ice = await engine({
       frozen: () => frozen,
-      onLoad: async () => void (await vi.waitUntil(() => !frozen, { timeout: 30_000 })),
+      onLoad: async () => void (await vi.waitUntil(() => !frozen, { timeout: 60_000 })),
     });
     const living = await engine();
-    const { client } = await gateway([ice, living], { probeTimeoutMs: 100 });
+    const { client } = await gateway([ice, living], { probeTimeoutMs: 500 });
     frozen = true;
     expect(await client.loadVersion(trained)).toMatchObject({ version: 7n });
     expect(await client.describe({})).toMatchObject({ engines: 1, version: 7n });
     frozen = false;
-    await vi.waitFor(async () => expect((await client.describe({})).engines).toBe(2), patient);
+    await eventually(async () => expect((await client.describe({})).engines).toBe(2));
     expect(ice.counts().version).toBe(7n);
   });
 
   it('does not take an engine for dead that answers late, when it has been slow before', async () => {
     let late = 0;
-    const busy = await engine({ describeDelayMs: () => late, script: () => ({ text: 'x', delayMs: 1_500 }) });
-    const { client, metrics } = await gateway([busy], { probeTimeoutMs: 300 });
-    late = 150;
-    await vi.waitFor(() => expect(busy.counts().described).toBeGreaterThan(3));
-    late = 450;
+    const { script, letGo } = heldScript('x');
+    const busy = await engine({ describeDelayMs: () => late, script });
+    const { client, metrics } = await gateway([busy], { probeTimeoutMs: 500 });
+    late = 300;
+    await eventually(() => expect(busy.counts().described).toBeGreaterThan(3));
+    late = 800;
     const { described } = busy.counts();
-    expect((await client.generate(turnOf('s'))).text).toBe('x');
-    expect(busy.counts().described).toBeGreaterThan(described);
+    const answer = client.generate(turnOf('s'));
+    await eventually(() => expect(busy.counts().described).toBeGreaterThan(described + 1));
+    letGo();
+    expect((await answer).text).toBe('x');
     expect(busy.generated).toHaveLength(1);
     expect(await metrics.render()).toMatch(/gradus_policy_requests_moved_total 0/);
   });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { vi } from 'vitest';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
@@ -51,7 +52,7 @@ export async function gateway(engines: readonly { address: string }[], overrides
       throw error;
     },
   });
-  const client = createGrpcClient(PolicyService, bound['grpc'] ?? '', { timeoutMs: 10_000 });
+  const client = createGrpcClient(PolicyService, bound['grpc'] ?? '', { timeoutMs: 60_000 });
   let stopped = false;
   const end = async (): Promise<void> => {
     if (stopped) return;
@@ -63,6 +64,16 @@ export async function gateway(engines: readonly { address: string }[], overrides
   cleanups.push(end);
   return { client, metrics, stop: end };
 }
+
+/** An engine's script that answers `text` once it is let go. */
+export function heldScript(text: string): { script: ScriptedEngineOptions['script']; letGo(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { script: () => promise.then(() => text), letGo: resolve };
+}
+
+/** Waits until `check` does not throw. */
+export const eventually = (check: () => unknown): Promise<unknown> =>
+  vi.waitFor(check, { timeout: 60_000, interval: 10 });
 
 export function turnOf(session: string, index = 0, overrides: object = {}) {
   return {

@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TransientError } from '#shared/errors.ts';
 import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
-import { engine, gateway, stopAll, turnOf } from './gateway-under-test.ts';
+import { lastingAddress } from '../../tests/fixtures/lasting-port.ts';
+import { engine, eventually, gateway, heldScript, stopAll, turnOf } from './gateway-under-test.ts';
 
 afterEach(stopAll);
 
@@ -36,7 +37,7 @@ describe('policy gateway', () => {
     const living = await engine();
     const { client } = await gateway([dying, living]);
     const answers = Array.from({ length: 8 }, (_, i) => client.generate(turnOf(`s${i}`)));
-    await vi.waitFor(() => expect(dying.generated.length + living.generated.length).toBe(8));
+    await eventually(() => expect(dying.generated.length + living.generated.length).toBe(8));
     const lost = dying.generated.map(({ request }) => request.requestId);
     await dying.kill();
     expect((await Promise.all(answers)).map(({ text }) => text)).toEqual(Array(8).fill('<answer> 0 </answer>'));
@@ -52,7 +53,7 @@ describe('policy gateway', () => {
     let frozen = false;
     const ice = await engine({ frozen: () => frozen });
     const living = await engine();
-    const { client } = await gateway([ice, living], { probeTimeoutMs: 100, probeFailures: 2 });
+    const { client } = await gateway([ice, living], { probeTimeoutMs: 500, probeFailures: 2 });
     frozen = true;
     const answers = await Promise.all(Array.from({ length: 4 }, (_, i) => client.generate(turnOf(`f${i}`))));
     expect(answers.map(({ text }) => text)).toEqual(Array(4).fill('<answer> 0 </answer>'));
@@ -75,9 +76,12 @@ describe('policy gateway', () => {
   });
 
   it('P6: refuses what does not fit its queue', async () => {
-    const slow = await engine({ script: () => ({ text: 'x', delayMs: 300 }) });
-    const { client, metrics } = await gateway([slow], { maxInFlightPerEngine: 1, maxQueued: 1 });
-    const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((session) => client.generate(turnOf(session))));
+    const { script, letGo } = heldScript('x');
+    const { client, metrics } = await gateway([await engine({ script })], { maxInFlightPerEngine: 1, maxQueued: 1 });
+    const calls = ['a', 'b', 'c'].map((session) => client.generate(turnOf(session)));
+    // The one that is refused is the first to hear.
+    await Promise.race(calls).catch(letGo);
+    const outcomes = await Promise.allSettled(calls);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
       reason: { code: 'resource_exhausted' },
@@ -90,24 +94,23 @@ describe('policy gateway', () => {
     const { client } = await gateway([slow]);
     const controller = new AbortController();
     const call = client.generate(turnOf('s'), { signal: controller.signal });
-    await vi.waitFor(() => expect(slow.counts().running).toBe(1));
+    await eventually(() => expect(slow.counts().running).toBe(1));
     controller.abort();
     await expect(call).rejects.toMatchObject({ name: 'CancelledError' });
-    await vi.waitFor(() => expect(slow.counts()).toMatchObject({ running: 0, cancelled: 1 }));
+    await eventually(() => expect(slow.counts()).toMatchObject({ running: 0, cancelled: 1 }));
   });
 
   it('loads a version on every engine while requests go on', async () => {
-    const engines = [
-      await engine({ script: () => ({ text: 'x', delayMs: 200 }) }),
-      await engine({ script: () => ({ text: 'x', delayMs: 200 }) }),
-    ];
+    const { script, letGo } = heldScript('x');
+    const engines = [await engine({ script }), await engine({ script })];
     const { client } = await gateway(engines);
     const running = Promise.all(['a', 'b', 'c'].map((session) => client.generate(turnOf(session))));
-    await vi.waitFor(() => expect(engines.reduce((sum, one) => sum + one.counts().running, 0)).toBe(3));
+    await eventually(() => expect(engines.reduce((sum, one) => sum + one.counts().running, 0)).toBe(3));
     expect(await client.loadVersion({ version: 4n, weightsPath: '/w/4' })).toMatchObject({
       version: 4n,
       carriedOver: 3,
     });
+    letGo();
     expect((await running).map(({ versions }) => versions)).toMatchObject(
       [1, 2, 3].map(() => ({ first: 0n, last: 4n })),
     );
@@ -142,33 +145,30 @@ describe('policy gateway', () => {
     );
     expect(versions).toEqual(Array(6).fill(2n));
     broken = false;
-    await vi.waitFor(async () => expect((await client.describe({})).engines).toBe(2), { timeout: 5000 });
+    await eventually(async () => expect((await client.describe({})).engines).toBe(2));
     expect(bad.counts().version).toBe(2n);
   });
 
   it('P5: gives an engine that was restarted the current version before its first request', async () => {
-    const first = await engine();
+    const first = await engine({ address: await lastingAddress() });
     const { client } = await gateway([first]);
     await client.loadVersion({ version: 9n, weightsPath: '/w/9' });
     await first.kill();
     const second = await engine({ address: first.address });
-    await vi.waitFor(
-      async () => expect((await client.generate(turnOf('s'))).versions).toMatchObject({ first: 9n, last: 9n }),
-      { timeout: 5000 },
+    await eventually(async () =>
+      expect((await client.generate(turnOf('s'))).versions).toMatchObject({ first: 9n, last: 9n }),
     );
     expect(second.counts().version).toBe(9n);
   });
 
   it('P3: says unavailable, with a time to come back, when no engine came in time, and serves once one is there', async () => {
-    const gone = await engine();
+    const gone = await engine({ address: await lastingAddress() });
     await gone.kill();
     const { client } = await gateway([gone], { maxOutageMs: 200 });
     await expect(client.generate(turnOf('s'))).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: 500 });
     await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
     await engine({ address: gone.address });
-    await vi.waitFor(async () => expect((await client.generate(turnOf('s'))).text).toBe('<answer> 0 </answer>'), {
-      timeout: 5000,
-    });
+    await eventually(async () => expect((await client.generate(turnOf('s'))).text).toBe('<answer> 0 </answer>'));
   });
 
   it('P4: refuses to start with an engine that has another tokenizer, and names both', async () => {

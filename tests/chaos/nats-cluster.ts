@@ -1,10 +1,10 @@
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { connectNats } from '#shared/nats/connect.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer } from '#shared/nats/nats-server.ts';
 import { streams } from '#shared/nats/streams.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
+import { lastingPort } from '../fixtures/lasting-port.ts';
 
 /** Three NATS servers with JetStream on this machine, as on three machines. */
 export interface NatsCluster extends AsyncDisposable {
@@ -19,8 +19,9 @@ export interface NatsCluster extends AsyncDisposable {
 const size = 3;
 
 export async function startNatsCluster(directory: string): Promise<NatsCluster> {
-  const free = await freePorts(2 * size);
-  const [clients, routes] = [free.slice(0, size), free.slice(size)];
+  // Members of a cluster have to know each other's before they start.
+  const ports = async (): Promise<number[]> => await Promise.all(Array.from({ length: size }, lastingPort));
+  const [clients, routes] = [await ports(), await ports()];
   const start = (number: number): Promise<NatsServer> =>
     startNatsServer({
       storeDirectory: join(directory, `nats-${number}`),
@@ -54,24 +55,3 @@ export async function startNatsCluster(directory: string): Promise<NatsCluster> 
 
 /** Streams whose leaders are worth losing. */
 export const ledStreams = [streams.tasks, streams.ledger, streams.results] as const;
-
-/** Ports that nobody had a moment ago: members of a cluster have to know each other's before they start. */
-async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((listening, failed) => {
-          const server = createServer();
-          server.once('error', failed);
-          server.listen(0, '127.0.0.1', () => listening(server));
-        }),
-    ),
-  );
-  const ports = listeners.map((server) => {
-    const address = server.address();
-    return address !== null && typeof address === 'object' ? address.port : 0;
-  });
-  await Promise.all(listeners.map((server) => new Promise<void>((closed) => server.close(() => closed()))));
-  return ports;
-}

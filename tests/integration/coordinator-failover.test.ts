@@ -72,7 +72,6 @@ describe('a coordinator that is killed', () => {
       expect(new Set(fleet.seen.map((task) => `${task.taskId}:${task.attempt}`)).size).toBe(fleet.seen.length);
       expect(await fleet.coordinator.metrics.render()).toContain('gradus_runs_adopted_total{outcome="adopted"} 1');
     },
-    60_000,
   );
 
   it('P1: between the learner and the commit does not have the step applied twice', async () => {
@@ -89,7 +88,7 @@ describe('a coordinator that is killed', () => {
     leader.client.close();
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     await expectWhole();
-  }, 60_000);
+  });
 
   it('is followed by exactly one of several that wait', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -110,7 +109,7 @@ describe('a coordinator that is killed', () => {
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     await expectWhole();
     expect(await leaders()).toHaveLength(2);
-  }, 60_000);
+  });
 
   it('goes on with its run when it comes back under its name, and no other fleet touches the run', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -135,7 +134,7 @@ describe('a coordinator that is killed', () => {
     after.client.close();
     await expectWhole();
     expect(await leaders()).toEqual(['only', 'only']);
-  }, 60_000);
+  });
 
   it('leaves a run that another fleet goes on with when it is asked to', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -151,50 +150,46 @@ describe('a coordinator that is killed', () => {
     await fleet.submit('run-a', fleet.coordinator.client, true);
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     await expectWhole();
-  }, 60_000);
+  });
 });
 
 describe('a coordinator that is frozen', () => {
   it.each([
     { when: 'while the other one leads', steps: 2 },
     { when: 'after the run has ended', steps: 4 },
-  ])(
-    'P1: writes nothing, trains nothing and loads nothing when it wakes up $when',
-    async ({ steps }) => {
-      fleet = await startCoordinatorFleet({ recipe });
-      const leader = await processes.spawn(fleet, '--coordinator-id', 'first');
-      let frozen = false;
-      let hold: Promise<void> | undefined;
-      let goOn = () => {};
-      fleet.learner.beforeStep = async (step) => {
-        if (step === 2 && !frozen) {
-          // The answer to this step finds a leader of the past.
-          frozen = true;
-          leader.child.kill('SIGSTOP');
-        }
-        if (step === 3) await hold;
-      };
-      if (steps === 2) hold = new Promise((resolve) => (goOn = resolve));
-      await fleet.submit('run-a', leader.client);
-      await until(async () => {
-        const facts = (await fleet.ledger('run-a')).map(({ fact }) => fact.case);
-        return facts.includes('runResumed') && facts.filter((fact) => fact === 'stepCommitted').length >= steps;
-      });
-      leader.child.kill('SIGCONT');
-      await until(async () => (await leader.metrics()).includes('gradus_run_leaderships_lost_total 1'));
-      goOn();
-      expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-      // It serves on, as one that follows.
-      expect((await leader.client.getRun({ runId: 'run-a' })).state).toBe(RunState.FINISHED);
-      leader.client.close();
-      await expectWhole();
-      expect(await leaders()).toHaveLength(2);
-      const epochs = fleet.loaded.map(({ epoch }) => epoch);
-      expect(epochs).toEqual(epochs.toSorted((a, b) => a - b));
-      expect((await fleet.ledger('run-a')).filter(({ fact }) => fact.case === 'runEnded')).toHaveLength(1);
-    },
-    60_000,
-  );
+  ])('P1: writes nothing, trains nothing and loads nothing when it wakes up $when', async ({ steps }) => {
+    fleet = await startCoordinatorFleet({ recipe });
+    const leader = await processes.spawn(fleet, '--coordinator-id', 'first');
+    let frozen = false;
+    let hold: Promise<void> | undefined;
+    let goOn = () => {};
+    fleet.learner.beforeStep = async (step) => {
+      if (step === 2 && !frozen) {
+        // The answer to this step finds a leader of the past.
+        frozen = true;
+        leader.child.kill('SIGSTOP');
+      }
+      if (step === 3) await hold;
+    };
+    if (steps === 2) hold = new Promise((resolve) => (goOn = resolve));
+    await fleet.submit('run-a', leader.client);
+    await until(async () => {
+      const facts = (await fleet.ledger('run-a')).map(({ fact }) => fact.case);
+      return facts.includes('runResumed') && facts.filter((fact) => fact === 'stepCommitted').length >= steps;
+    });
+    leader.child.kill('SIGCONT');
+    await until(async () => (await leader.metrics()).includes('gradus_run_leaderships_lost_total 1'));
+    goOn();
+    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
+    // It serves on, as one that follows.
+    expect((await leader.client.getRun({ runId: 'run-a' })).state).toBe(RunState.FINISHED);
+    leader.client.close();
+    await expectWhole();
+    expect(await leaders()).toHaveLength(2);
+    const epochs = fleet.loaded.map(({ epoch }) => epoch);
+    expect(epochs).toEqual(epochs.toSorted((a, b) => a - b));
+    expect((await fleet.ledger('run-a')).filter(({ fact }) => fact.case === 'runEnded')).toHaveLength(1);
+  });
 });
 
 describe('leadership', () => {
@@ -213,7 +208,7 @@ describe('leadership', () => {
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     expect(await leaders()).toHaveLength(1);
     await expectWhole();
-  }, 60_000);
+  });
 
   it('P1: stays where it is when the buckets of leases and of running runs are deleted', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -228,7 +223,7 @@ describe('leadership', () => {
     expect((await fleet.ended('run-a', other.client)).state).toBe(RunState.FINISHED);
     await gone;
     await expectWhole();
-  }, 60_000);
+  });
 });
 
 describe('a coordinator that does not lead the run', () => {
@@ -265,5 +260,5 @@ describe('a coordinator that does not lead the run', () => {
     await fleet.submit('run-a', client, true);
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     await expectWhole();
-  }, 60_000);
+  });
 });

@@ -30,6 +30,7 @@ import type { CoordinatorConfig } from '../../services/coordinator/config.ts';
 import { coordinatorConfig } from '../../services/coordinator/config.ts';
 import { startCoordinator } from '../../services/coordinator/service.ts';
 import { startScriptedLearner } from '../fakes/scripted-learner.ts';
+import { lastingPort } from '../fixtures/lasting-port.ts';
 import { startInProcess } from './rollout-fleet.ts';
 
 const log = createLogger({ service: 'test', level: 'silent' });
@@ -72,7 +73,10 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-coordinator-'));
   const stop = new AbortController();
   const cleanups: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true, maxRetries: 5 })];
-  let server: NatsServer = await startNatsServer({ storeDirectory: join(directory, 'nats') });
+  let server: NatsServer = await startNatsServer({
+    storeDirectory: join(directory, 'nats'),
+    port: await lastingPort(),
+  });
   cleanups.unshift(() => server.stop());
   const nats: Nats = await connectNats({ url: server.url, name: 'test', log, signal: stop.signal });
   cleanups.unshift(() => nats.close());
@@ -168,11 +172,11 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       natsUrl: server.url,
       policy: policyAddress,
       learner: learner.address,
-      patienceMs: 20_000,
+      patienceMs: 60_000,
       ...options.config,
       ...overrides,
     });
-    const client = createGrpcClient(CoordinatorService, started.address, { timeoutMs: 30_000 });
+    const client = createGrpcClient(CoordinatorService, started.address, { timeoutMs: 120_000 });
     cleanups.unshift(async () => {
       client.close();
       await started.stop();
@@ -212,7 +216,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       client.submitRun({ runId, recipeJson: resume ? '' : recipeJson, directory: directoryOf(runId), resume }),
     async ended(runId: string, client = coordinator.client) {
       let last;
-      for await (const status of client.watchRun({ runId }, { timeoutMs: 60_000 })) last = status;
+      for await (const status of client.watchRun({ runId }, { timeoutMs: 240_000 })) last = status;
       if (last === undefined) throw new Error('no status');
       return last;
     },
@@ -280,7 +284,7 @@ async function readAll<T>(nats: Nats, stream: string, subject: string, decode: (
   const last = await nats.jsm.streams.getMessage(stream, { last_by_subj: subject });
   const items: T[] = [];
   if (last === null) return items;
-  for await (const message of tailStream(nats, stream, subject, { signal: AbortSignal.timeout(20_000) })) {
+  for await (const message of tailStream(nats, stream, subject, { signal: AbortSignal.timeout(100_000) })) {
     items.push(decode(message.data));
     if (message.sequence >= last.seq) break;
   }

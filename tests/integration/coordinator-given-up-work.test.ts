@@ -33,33 +33,29 @@ describe('work that nobody waits for', () => {
     const { rollouts } = await fleet.summary('run-a');
     expect(rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
     expect(rollouts.published).toBe(rollouts.completed);
-  }, 60_000);
+  });
 
   it.each([
     ['shrink', GroupFate.SHRUNK],
     ['drop', GroupFate.DROPPED],
-  ] as const)(
-    'leaves the queue when a group is given up under %s',
-    async (policy, fate) => {
-      const silent = (task: RolloutTask) => isTraining(task) && task.sampleIndex === 0 && task.question?.hops === 2;
-      fleet = await startCoordinatorFleet({
-        recipe: recipeWith(0, { until: '{ steps: 1 }', groups: `{ on_deadline: ${policy} }` }).replace(
-          'group_ms: 20000',
-          'group_ms: 1500',
-        ),
-        worker: (task) => (silent(task) ? { keep: true } : { result: { reward: task.sampleIndex % 2 } }),
-      });
-      await fleet.submit('run-a');
-      expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-      expect(
-        (await fleet.ledger('run-a')).some(({ fact }) => fact.case === 'groupClosed' && fact.value.fate === fate),
-      ).toBe(true);
-      const given = new Set(fleet.seen.filter(silent).map((task) => task.taskId)).size;
-      expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, failedInfra: 0, cancelled: given });
-      expect(await queuedIds(fleet.nats, 'run-a')).toEqual([]);
-    },
-    60_000,
-  );
+  ] as const)('leaves the queue when a group is given up under %s', async (policy, fate) => {
+    const silent = (task: RolloutTask) => isTraining(task) && task.sampleIndex === 0 && task.question?.hops === 2;
+    fleet = await startCoordinatorFleet({
+      recipe: recipeWith(0, { until: '{ steps: 1 }', groups: `{ on_deadline: ${policy} }` }).replace(
+        'group_ms: 20000',
+        'group_ms: 1500',
+      ),
+      worker: (task) => (silent(task) ? { keep: true } : { result: { reward: task.sampleIndex % 2 } }),
+    });
+    await fleet.submit('run-a');
+    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
+    expect(
+      (await fleet.ledger('run-a')).some(({ fact }) => fact.case === 'groupClosed' && fact.value.fate === fate),
+    ).toBe(true);
+    const given = new Set(fleet.seen.filter(silent).map((task) => task.taskId)).size;
+    expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, failedInfra: 0, cancelled: given });
+    expect(await queuedIds(fleet.nats, 'run-a')).toEqual([]);
+  });
 });
 
 describe('a straggler', () => {
@@ -82,7 +78,7 @@ describe('a straggler', () => {
       cancelled: 0,
     });
     expect(await queuedIds(fleet.nats, 'run-a')).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe('budgets of failures', () => {
@@ -104,7 +100,7 @@ describe('budgets of failures', () => {
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     for (const { fact } of await fleet.ledger('run-a'))
       if (fact.case === 'stepFormed') expect(fact.value.samples.every((s) => s.reward !== undefined)).toBe(true);
-  }, 60_000);
+  });
 
   it('count faults of the policy too', async () => {
     fleet = await startCoordinatorFleet({
@@ -119,5 +115,5 @@ describe('budgets of failures', () => {
     expect(end.message).toContain(
       '7 of 12 rollouts failed by data, more than groups.max_data_failures (0.5) allows: malformed_turn 7',
     );
-  }, 60_000);
+  });
 });

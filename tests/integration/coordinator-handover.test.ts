@@ -44,7 +44,7 @@ describe('a coordinator that is asked to end', () => {
     expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, cancelled: 0 });
     expect(await fleet.coordinator.metrics.render()).toContain('gradus_runs_adopted_total{outcome="adopted"} 1');
     expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
-  }, 60_000);
+  });
 
   it('stops its run when nobody of its fleet is there, and the run can be resumed', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -54,7 +54,7 @@ describe('a coordinator that is asked to end', () => {
     expect((await other.client.getRun({ runId: 'run-a' })).state).toBe(RunState.STOPPED);
     await fleet.submit('run-a', other.client, true);
     expect(await fleet.ended('run-a', other.client)).toMatchObject({ state: RunState.FINISHED, step: 4 });
-  }, 60_000);
+  });
 
   it('stops its run when only coordinators of other fleets are there', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -63,7 +63,7 @@ describe('a coordinator that is asked to end', () => {
     await startAndLeave();
     expect((await other.client.getRun({ runId: 'run-a' })).state).toBe(RunState.STOPPED);
     expect(await holders()).toEqual(['first']);
-  }, 60_000);
+  });
 
   it('does not hand over a run that is asked to stop', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -74,5 +74,5 @@ describe('a coordinator that is asked to end', () => {
     });
     expect((await fleet.ended('run-a')).state).toBe(RunState.STOPPED);
     expect(await holders()).toEqual(['first']);
-  }, 60_000);
+  });
 });

@@ -59,7 +59,7 @@ describe('a run that waits for too long', () => {
     const end = await fleet.ended('run-a');
     expect(end).toMatchObject({ state: RunState.FINISHED, message: '' });
     expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0, failedInfra: 0 });
-  }, 60_000);
+  });
 
   it('P3: names the group, its missing samples and the worker that holds them, until they are there', async () => {
     const held = new Set<string>();
@@ -93,7 +93,7 @@ describe('a run that waits for too long', () => {
     hold = false;
     const end = await fleet.ended('run-a');
     expect(end).toMatchObject({ state: RunState.FINISHED, message: '' });
-  }, 60_000);
+  });
 
   it('P3: names the learner and the step', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -104,5 +104,5 @@ describe('a run that waits for too long', () => {
     await messageLike(/waiting \d+ s for the learner to train step 1$/);
     slow.resolve();
     expect((await fleet.ended('run-a', client)).state).toBe(RunState.FINISHED);
-  }, 60_000);
+  });
 });

@@ -29,7 +29,7 @@ export function createCoordinatorProcesses() {
         const { grpc, metrics } = JSON.parse(line);
         return {
           child,
-          client: createGrpcClient(CoordinatorService, grpc, { timeoutMs: 30_000 }),
+          client: createGrpcClient(CoordinatorService, grpc, { timeoutMs: 120_000 }),
           metrics: async () => (await fetch(`http://${metrics}/metrics`)).text(),
         };
       }

@@ -40,7 +40,7 @@ describe('a run that is stopped', () => {
     await fleet.submit('run-a', client, true);
     expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED, step: 4 });
     expect(await accountOf(fleet, 'run-a')).toEqual(await undisturbed());
-  }, 60_000);
+  });
 
   it('stops now in the middle of a group when asked to, and goes on there', async () => {
     fleet = await startCoordinatorFleet({ recipe });
@@ -63,7 +63,7 @@ describe('a run that is stopped', () => {
     await fleet.submit('run-a', client, true);
     expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED, step: 4 });
     expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0 });
-  }, 60_000);
+  });
 });
 
 describe('a run whose files were moved', () => {
@@ -103,7 +103,7 @@ describe('a run whose files were moved', () => {
     expect(written).toMatchObject({ directory: to, paths: { ...paths, train: join(to, 'train.jsonl') } });
     await rename(to, from);
     expect(await accountOf(fleet, 'run-a')).toEqual(await undisturbed());
-  }, 60_000);
+  });
 });
 
 describe('requests', () => {

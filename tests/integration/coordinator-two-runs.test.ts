@@ -16,7 +16,7 @@ eval: { questions: 2 }
 stages:
   - name: one
     limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }
-    deadlines: { group_ms: 3000, step_ms: 20000 }
+    deadlines: { group_ms: 20000, step_ms: 40000 }
     rewards: { exact_match: 1 }
     batch: { groups: 2, group_size: 4 }
     until: { steps: 2 }

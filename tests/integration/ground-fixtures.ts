@@ -15,6 +15,7 @@ import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '#shared/nats/nats-server.ts';
 import { decodeMessage, publishMessage } from '#shared/nats/messages.ts';
 import { ensureStreams, streams, subjects, workerConsumers } from '#shared/nats/streams.ts';
+import { lastingPort } from '../fixtures/lasting-port.ts';
 
 export const silentLog = pino({ level: 'silent' });
 
@@ -39,7 +40,7 @@ export async function connectTo(url: string): Promise<Nats> {
 /** One server, one connection, all streams; `kill` and `restart` keep port and store. */
 export async function startNats() {
   const storeDirectory = await temporaryDirectory();
-  let server = await startServer({ storeDirectory });
+  let server = await startServer({ storeDirectory, port: await lastingPort() });
   const nats = await connectTo(server.url);
   await ensureStreams(nats);
   return {
@@ -62,7 +63,7 @@ export async function startNats() {
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 30_000,
+  timeoutMs = 100_000,
 ): Promise<void> {
   const untilMs = performance.now() + timeoutMs;
   while (!(await condition())) {

@@ -15,7 +15,7 @@ describe('client streaming', () => {
   async function startLearner(trainStep: Handlers<typeof LearnerService>['trainStep']) {
     const server = createGrpcServer({ log, metrics: createMetrics() });
     server.add(LearnerService, { trainStep, openRun: async () => unwanted(), describe: async () => ({ step: 1n }) });
-    const client = createGrpcClient(LearnerService, await server.listen('127.0.0.1:0'), { timeoutMs: 10_000 });
+    const client = createGrpcClient(LearnerService, await server.listen('127.0.0.1:0'), { timeoutMs: 60_000 });
     onTestFinished(async () => {
       client.close();
       await server.drain(0);
@@ -114,7 +114,7 @@ describe('server streaming', () => {
       watchRun,
     };
     server.add(CoordinatorService, handlers);
-    const client = createGrpcClient(CoordinatorService, await server.listen('127.0.0.1:0'), { timeoutMs: 10_000 });
+    const client = createGrpcClient(CoordinatorService, await server.listen('127.0.0.1:0'), { timeoutMs: 60_000 });
     onTestFinished(async () => {
       client.close();
       await server.drain(0);

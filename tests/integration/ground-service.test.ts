@@ -30,7 +30,7 @@ async function startSample(...flags: string[]) {
   await until(() => started.stdout().includes('\n') || started.child.exitCode !== null, 'the line with the addresses');
   const line: unknown = JSON.parse(started.stdout());
   const { grpc, metrics } = Object(line);
-  const client = createGrpcClient(RetrievalService, String(grpc), { timeoutMs: 20_000 });
+  const client = createGrpcClient(RetrievalService, String(grpc), { timeoutMs: 60_000 });
   onTestFinished(() => client.close());
   return { ...started, line, client, grpc: String(grpc), metrics: String(metrics) };
 }

@@ -62,7 +62,7 @@ describe('tasks', () => {
     await publishTasks(nats, 3);
     const other = subjects.task('another-run', 'eval');
     await nats.js.publish(other, 'a task');
-    await clearQueue(nats, run, AbortSignal.timeout(10_000));
+    await clearQueue(nats, run, AbortSignal.timeout(60_000));
     expect(await tasksLeft(nats)).toBe(1);
     expect((await nats.jsm.direct.getMessage(streams.tasks, { last_by_subj: other }))?.subject).toBe(other);
   });
@@ -142,6 +142,8 @@ describe('tasks', () => {
     startPulling(nats, 2, (task) => void taken.push(task));
     await until(() => taken.length === 2, 'both slots taken');
     for (let index = 0; index < 5; index += 1) await publishTask(nats, `eval-${index}`, 'eval');
+    // The first of them rings: the worker knows that evaluation waits.
+    await until(async () => (await tasksHeld(nats)) === 3, 'one evaluation is held beyond the slots');
     for (let index = 0; index < 7; index += 1) {
       await taken[index]?.ack();
       await until(() => taken.length === index + 3, 'a slot filled again');

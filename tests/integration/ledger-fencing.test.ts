@@ -10,6 +10,7 @@ import { ensureStreams } from '#shared/nats/streams.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { createLedgerWriter, foldLedger } from '../../services/coordinator/ledger/ledger-stream.ts';
 import type { FactInit } from '../../services/coordinator/ledger/ledger-stream.ts';
+import { lastingPort } from '../fixtures/lasting-port.ts';
 
 const { signal } = new AbortController();
 let server: NatsServer;
@@ -18,7 +19,7 @@ let directory: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'gradus-ledger-'));
-  server = await startNatsServer({ storeDirectory: directory });
+  server = await startNatsServer({ storeDirectory: directory, port: await lastingPort() });
   const log = createLogger({ service: 'test', level: 'silent' });
   nats = await connectNats({ url: server.url, name: 'test', log, signal });
   await ensureStreams(nats, { trajectoryMaxBytes: 1024 * 1024 });
@@ -82,5 +83,5 @@ describe('the ledger', () => {
     await appended;
     expect(writer.refused.aborted).toBe(false);
     expect((await foldLedger(nats, 'restart', signal)).state.entries).toBe(4);
-  }, 30_000);
+  });
 });

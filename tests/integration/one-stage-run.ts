@@ -49,6 +49,6 @@ export const isTraining = (task: RolloutTask): boolean => task.purpose === Purpo
 /** Ids of the run's tasks that are in the queue. */
 export async function queuedIds(nats: Nats, runId: string): Promise<string[]> {
   const ids: string[] = [];
-  for await (const { task } of queuedTasks(nats, runId, AbortSignal.timeout(10_000))) ids.push(task.taskId);
+  for await (const { task } of queuedTasks(nats, runId, AbortSignal.timeout(100_000))) ids.push(task.taskId);
   return ids;
 }

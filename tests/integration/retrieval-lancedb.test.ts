@@ -37,7 +37,7 @@ async function startReplica(uri: string, ...flags: readonly string[]): Promise<G
   });
   for await (const line of createInterface(child.stdout)) {
     const { grpc } = z.object({ grpc: z.string() }).parse(JSON.parse(line));
-    const client = createGrpcClient(RetrievalService, grpc, { timeoutMs: 30_000 });
+    const client = createGrpcClient(RetrievalService, grpc, { timeoutMs: 60_000 });
     onTestFinished(() => client.close());
     return client;
   }

@@ -31,7 +31,7 @@ test('a page of more than one part reaches a rollout whole, beside short ones as
     fail: (error) => lifecycle.fail(error),
   });
   lifecycle.serving();
-  const client = createGrpcClient(RetrievalService, grpc, { timeoutMs: 30_000 });
+  const client = createGrpcClient(RetrievalService, grpc, { timeoutMs: 60_000 });
   onTestFinished(() => client.close());
   const tools = createRetrievalTools(client);
   const { signal } = new AbortController();

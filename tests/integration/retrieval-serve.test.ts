@@ -49,7 +49,7 @@ test('serve retrieval prints one line with http and grpc once both answer, and e
       body: JSON.stringify({ queries: ['Halvard'], topk: 1 }),
     });
     expect(await response.json()).toMatchObject({ result: [[{ id: '0007' }]] });
-    const retrieval = createGrpcClient(RetrievalService, ready.grpc, { timeoutMs: 5_000 });
+    const retrieval = createGrpcClient(RetrievalService, ready.grpc, { timeoutMs: 60_000 });
     const { results } = await retrieval.search({ queries: ['Halvard'], topK: 1 });
     expect(results[0]?.hits[0]?.id).toBe('0007');
     retrieval.close();

@@ -58,11 +58,11 @@ async function publishAll(to: RolloutFleet, ids: readonly string[]): Promise<voi
 }
 
 /** Exactly one result for each task, whole, and an empty queue. */
-async function expectAllOnce(by: RolloutFleet, ids: readonly string[], timeoutMs = 45_000): Promise<RolloutResult[]> {
+async function expectAllOnce(by: RolloutFleet, ids: readonly string[], timeoutMs = 100_000): Promise<RolloutResult[]> {
   const found = await Promise.all(ids.map((id) => by.resultOf(id, timeoutMs)));
   for (const result of found)
     expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast' });
-  await expect.poll(() => by.tasksLeft(), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => by.tasksLeft()).toBe(0);
   expect(by.results.map(({ taskId }) => taskId).sort()).toEqual([...ids].sort());
   for (const result of found) {
     const trajectory = await by.trajectoryOf(result);
@@ -99,12 +99,12 @@ describe('rollouts when things break', () => {
     const running = await start({ script: slowChain(400), worker: { drainMs: 3_000, workerId: 'first' } });
     const quick = taskIds(4);
     await publishAll(running, quick);
-    await expect.poll(() => running.engine.generated.length).toBe(4);
+    await expect.poll(() => running.engine.generated.length).toBeGreaterThanOrEqual(4);
     const stopping = running.workers[0]?.stop(3_000);
     await stopping;
     // Three turns of 400 ms do not fit the 400 ms of grace. Well below the lease of 30 s: the tasks were handed back.
     const next = await running.addWorker({ workerId: 'second' });
-    const results = await expectAllOnce(running, quick, 15_000);
+    const results = await expectAllOnce(running, quick);
     expect(results.every(({ attempt }) => attempt === 0)).toBe(true);
     await next.stop();
   });
@@ -132,12 +132,12 @@ describe('rollouts when things break', () => {
     const ids = taskIds(8);
     await publishAll(running, ids);
     const child = spawnWorker(running);
-    await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(8);
+    await expect.poll(() => running.engine.generated.length).toBeGreaterThanOrEqual(8);
     child.kill('SIGKILL');
     await once(child, 'exit');
     await running.addWorker();
     await expectAllOnce(running, ids);
-  }, 90_000);
+  });
 
   it('P1: a worker that is frozen while its tasks run elsewhere does no harm when it wakes', async () => {
     let frozen = false;
@@ -158,7 +158,7 @@ describe('rollouts when things break', () => {
     };
     await Promise.all(ids.map((id) => running.publish(taskOf(id, { limits }))));
     const child = spawnWorker(running, '--worker-id', 'frozen');
-    await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBe(6);
+    await expect.poll(() => running.engine.generated.length).toBe(6);
     child.kill('SIGSTOP');
     frozen = true;
     await running.addWorker({ workerId: 'other' });
@@ -167,7 +167,7 @@ describe('rollouts when things break', () => {
     woken.resolve();
     child.kill('SIGCONT');
     // It plays its rollouts to their ends; their results are no news.
-    await expect.poll(() => running.engine.generated.length, { timeout: 20_000 }).toBe(6 * 3 * 2);
+    await expect.poll(() => running.engine.generated.length).toBe(6 * 3 * 2);
     child.kill('SIGTERM');
     await once(child, 'exit');
     await expectAllOnce(running, ids);

@@ -25,6 +25,7 @@ import { rewardConfig } from '../../services/reward/config.ts';
 import { startReward } from '../../services/reward/service.ts';
 import { rolloutConfig, type RolloutConfig } from '../../services/rollout/config.ts';
 import { startRollout } from '../../services/rollout/service.ts';
+import { lastingPort } from '../fixtures/lasting-port.ts';
 import { startScriptedEngine, type ScriptedEngineOptions } from '../fakes/scripted-engine.ts';
 
 export const tokenizerPath = join(import.meta.dirname, '../fixtures/tokenizer/tokenizer.json');
@@ -98,7 +99,13 @@ export function taskOf(taskId: string, overrides: TaskOverrides = {}): RolloutTa
       hops: 2,
     },
     sampling: { temperature: 1, maxNewTokens: 64, seed: 11n },
-    limits: { contextTokens: 512, maxTurns: 6, toolTimeoutMs: 1_000, turnTimeoutMs: 5_000, rolloutTimeoutMs: 20_000 },
+    limits: {
+      contextTokens: 512,
+      maxTurns: 6,
+      toolTimeoutMs: 30_000,
+      turnTimeoutMs: 60_000,
+      rolloutTimeoutMs: 120_000,
+    },
     rewards: [
       { name: 'exact_match', weight: 1 },
       { name: 'tool_success', weight: 0.5 },
@@ -118,6 +125,7 @@ export async function startRolloutFleet(options: FleetOptions) {
 
   let server: NatsServer = await startNatsServer({
     storeDirectory: join(directory, 'nats'),
+    port: await lastingPort(),
     maxPayloadBytes: options.maxPayloadBytes,
   });
   cleanups.push(() => server.stop());
@@ -192,7 +200,7 @@ export async function startRolloutFleet(options: FleetOptions) {
     publishRaw: (data: Uint8Array) =>
       publishBytes(nats, subjects.task(runId, 'train'), data, { messageId: `raw-${data.length}` }, 'a test'),
     /** The first result of a task. Fails after `timeoutMs` with what there is. */
-    async resultOf(taskId: string, timeoutMs = 20_000): Promise<RolloutResult> {
+    async resultOf(taskId: string, timeoutMs = 100_000): Promise<RolloutResult> {
       const deadline = performance.now() + timeoutMs;
       for (;;) {
         const found = results.find((result) => result.taskId === taskId);

@@ -173,7 +173,7 @@ describe('a rollout', () => {
   });
 
   it('ends with an overflow when the prompt alone does not fit', async () => {
-    const limits = { contextTokens: 8, maxTurns: 6, toolTimeoutMs: 100, turnTimeoutMs: 500, rolloutTimeoutMs: 1000 };
+    const limits = { ...taskOf('chain-4').limits, contextTokens: 8 };
     expect(await play('chain-4', { limits })).toMatchObject({
       failure: FailureClass.CONTEXT_OVERFLOW,
       turns: 0,

@@ -33,7 +33,7 @@ async function startLearner() {
   onTestFinished(kill);
   for await (const line of createInterface(child.stdout)) {
     const { grpc } = z.looseObject({ grpc: z.string() }).parse(JSON.parse(line));
-    const client = createGrpcClient(LearnerService, grpc, { timeoutMs: 20_000 });
+    const client = createGrpcClient(LearnerService, grpc, { timeoutMs: 60_000 });
     onTestFinished(() => client.close());
     return { client, kill };
   }

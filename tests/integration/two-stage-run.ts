@@ -10,13 +10,13 @@ fleet: { max_open_rollouts: 16 }
 stages:
   - name: one
     limits: &short { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }
-    deadlines: { group_ms: 3000, step_ms: 20000 }
+    deadlines: { group_ms: 20000, step_ms: 40000 }
     rewards: { exact_match: 1 }
     batch: { groups: 3, group_size: 4, max_generation_batches: 4 }
     until: { steps: 3 }
   - name: two
     limits: *short
-    deadlines: { group_ms: 3000, step_ms: 20000 }
+    deadlines: { group_ms: 20000, step_ms: 40000 }
     rewards: { exact_match: 1 }
     batch: { groups: 3, group_size: 4, max_generation_batches: 4 }
     until: { steps: 2 }

@@ -8,7 +8,7 @@ async function until(
   list: () => Promise<WorkerStatus[]>,
   wanted: (workers: readonly WorkerStatus[]) => boolean,
 ): Promise<WorkerStatus[]> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 100_000;
   for (;;) {
     const workers = await list();
     if (wanted(workers)) return workers;
@@ -40,7 +40,7 @@ describe('what workers say of themselves', () => {
           contextTokens: 512,
           maxTurns: 6,
           toolTimeoutMs: 1_000,
-          turnTimeoutMs: 4_000,
+          turnTimeoutMs: 12_000,
           rolloutTimeoutMs: 60_000,
         },
       }),
@@ -51,9 +51,9 @@ describe('what workers say of themselves', () => {
     );
     expect(worker).toMatchObject({ workerId: 'worker-test', held: 1, limit: 64 });
     expect(worker?.waits).toMatchObject([
-      { what: 'policy.generate', taskId: 'waiting', detail: 'turn 1', expectedMs: 2_000n },
+      { what: 'policy.generate', taskId: 'waiting', detail: 'turn 1', expectedMs: 6_000n },
     ]);
-    expect(Number(worker?.waits[0]?.waitedMs)).toBeGreaterThan(2_000);
+    expect(Number(worker?.waits[0]?.waitedMs)).toBeGreaterThan(6_000);
     const metrics = await fleet.workers[0]?.metrics.render();
     expect(metrics).toContain('gradus_waits_overdue_total{component="worker",what="policy.generate"} 1');
     slow.resolve();

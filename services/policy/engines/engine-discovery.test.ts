@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../gateway-under-test.ts';
 import { followNames, isName } from './engine-discovery.ts';
 
 /** Follows one name whose addresses the test sets; tells what it was told. */
@@ -27,20 +28,20 @@ describe('names of engines', () => {
     using names = await follow(answers);
     expect(names.told).toEqual(['+10.0.0.1:50051', '+[fd00::2]:50051']);
     answers.now = ['10.0.0.1', '10.0.0.3'];
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(names.told).toContain('+10.0.0.3:50051');
       expect(names.told).toContain('-[fd00::2]:50051');
     });
     expect(names.told).not.toContain('-10.0.0.1:50051');
     answers.now = [];
-    await vi.waitFor(() => expect(names.told).toContain('-10.0.0.1:50051'));
+    await eventually(() => expect(names.told).toContain('-10.0.0.1:50051'));
   });
 
   it('keeps what it knows while names cannot be resolved', async () => {
     const answers: { now: readonly string[] | Error } = { now: ['10.0.0.1'] };
     using names = await follow(answers);
     answers.now = new Error('EAI_AGAIN');
-    await vi.waitFor(() => expect(names.told).toContain('dns:///engines.fleet.svc:50051: EAI_AGAIN'));
+    await eventually(() => expect(names.told).toContain('dns:///engines.fleet.svc:50051: EAI_AGAIN'));
     expect(names.told.filter((each) => each.startsWith('-'))).toEqual([]);
   });
 
