@@ -94,7 +94,7 @@ export async function startRollout(
     ports: {
       generate: config.adaptConcurrency ? limit.watch(policy.generate) : policy.generate,
       tokens: createTokenSource(policy.tokenize, { maxBytes: config.tokenCacheMebibytes * BYTES_PER_MEBIBYTE }),
-      scores: createScoreBatcher((items) => reward.score({ items }), {
+      scores: createScoreBatcher((items, options) => reward.score({ items }, options), {
         maxItems: config.scoreBatchItems,
         maxWaitMs: config.scoreBatchWaitMs,
       }),

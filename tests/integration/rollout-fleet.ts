@@ -73,6 +73,8 @@ export interface FleetOptions {
   /** A real engine in place of the scripted one, and its tokenizer.json. */
   readonly engine?: { readonly address: string; readonly tokenizer: string };
   readonly worker?: Partial<RolloutConfig>;
+  /** Config of the reward service: judges and custom scorers. */
+  readonly reward?: object;
   readonly maxPayloadBytes?: number;
   /** Default: one. 0 leaves starting workers to the test. */
   readonly workers?: number;
@@ -81,7 +83,15 @@ export interface FleetOptions {
 /** Fields that a test changes; those it leaves out stay as they are. */
 export type TaskOverrides = Pick<
   Exclude<MessageInitShape<typeof RolloutTaskSchema>, RolloutTask>,
-  'environment' | 'sampling' | 'limits' | 'rewards' | 'attempt' | 'environmentOptionsJson' | 'question'
+  | 'environment'
+  | 'sampling'
+  | 'limits'
+  | 'rewards'
+  | 'judged'
+  | 'composition'
+  | 'attempt'
+  | 'environmentOptionsJson'
+  | 'question'
 >;
 
 export function taskOf(taskId: string, overrides: TaskOverrides = {}): RolloutTask {
@@ -141,7 +151,7 @@ export async function startRolloutFleet(options: FleetOptions) {
     probeIntervalMs: 200,
   });
   const retrieval = await startInProcess(startRetrieval, retrievalConfig, { corpus });
-  const reward = await startInProcess(startReward, rewardConfig, {});
+  const reward = await startInProcess(startReward, rewardConfig, options.reward ?? {});
   cleanups.push(
     () => policy.stop(),
     () => retrieval.stop(),

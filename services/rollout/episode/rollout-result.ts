@@ -3,9 +3,9 @@ import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { packScore } from '#shared/trajectory/recorded-score.ts';
 import { countTokens, versionSpan } from '#shared/trajectory/segments.ts';
 import type { InfrastructureFailure } from './infrastructure-failure.ts';
-import type { EpisodeRecord } from './run-episode.ts';
 import type { FinishedRollout } from './run-rollout.ts';
 
 const MAX_DETAIL_CHARACTERS = 500;
@@ -44,7 +44,7 @@ function identity(task: RolloutTask) {
   return { runId, taskId, groupId, sampleIndex, stage, purpose, attempt };
 }
 
-export function trajectoryOf(task: RolloutTask, record: EpisodeRecord): Trajectory {
+export function trajectoryOf(task: RolloutTask, { record, item, score }: FinishedRollout): Trajectory {
   return create(TrajectorySchema, {
     runId: task.runId,
     taskId: task.taskId,
@@ -52,6 +52,7 @@ export function trajectoryOf(task: RolloutTask, record: EpisodeRecord): Trajecto
     tokenizerHash: record.tokenizerHash,
     sequenceDigest: record.sequenceDigest,
     task: toBinary(RolloutTaskSchema, task),
+    ...packScore(record.segments, { item, score }),
   });
 }
 
@@ -70,6 +71,7 @@ export function finishedResult(
     failure: record.failure,
     reward: score.total,
     rewards: score.components,
+    detectors: score.detectors,
     ...(record.prediction === undefined ? {} : { prediction: record.prediction }),
     turns: record.modelTurns,
     generateMs: record.generateMs,

@@ -1,10 +1,10 @@
-import type { Score } from '#proto/reward/v1/reward_pb.ts';
+import type { Score, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { cancelledFrom, errorFrom } from '#shared/errors.ts';
-import { countTokens } from '#shared/trajectory/segments.ts';
 import type { Environment } from '../environments/environment.ts';
 import type { ScoreBatcher } from '../scoring/score-batcher.ts';
+import { scoredByRule, scoreItemOf } from '../scoring/score-item.ts';
 import { InfrastructureFailure, infrastructureFailureFrom } from './infrastructure-failure.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { retryInPlace } from './retry-in-place.ts';
@@ -17,6 +17,7 @@ export interface RolloutPorts extends EpisodePorts {
 
 export interface FinishedRollout {
   readonly record: EpisodeRecord;
+  readonly item: ScoreItem;
   readonly score: Score;
 }
 
@@ -31,10 +32,12 @@ export async function runRollout(
   signal: AbortSignal,
 ): Promise<FinishedRollout> {
   const { limits, task } = parsed;
+  const endsAtMs = performance.now() + limits.rolloutTimeoutMs;
   using deadline = deadlineSignal(signal, limits.rolloutTimeoutMs, `rollout of task ${task.taskId}`);
   try {
     const record = await runEpisode(parsed, environment, ports, deadline.signal);
-    return { record, score: await scoreEpisode(parsed, record, ports, deadline.signal) };
+    const item = scoreItemOf(parsed, record);
+    return { record, item, score: await scoreEpisode(parsed, item, ports, { signal: deadline.signal, endsAtMs }) };
   } catch (thrown) {
     if (signal.aborted) throw cancelledFrom(signal.reason);
     if (deadline.signal.aborted) {
@@ -48,29 +51,27 @@ export async function runRollout(
   }
 }
 
+/** What rules score is over within a turn's time; judges and custom scorers may take what is left of the rollout's. */
 async function scoreEpisode(
-  { task, question, limits }: ParsedTask,
-  record: EpisodeRecord,
+  { task, limits }: ParsedTask,
+  item: ScoreItem,
   ports: RolloutPorts,
-  signal: AbortSignal,
+  { signal, endsAtMs }: { readonly signal: AbortSignal; readonly endsAtMs: number },
 ): Promise<Score> {
-  const item = {
-    id: task.taskId,
-    answers: question.answers,
-    turns: [...record.turns],
-    rewards: task.rewards,
-    supportTitles: question.supportTitles,
-    tokens: countTokens(record.segments),
-  };
+  const leftMs = (): number => Math.max(1, Math.round(endsAtMs - performance.now()));
+  const byRule = scoredByRule(item);
+  const score = (): Promise<Score> =>
+    byRule ? ports.scores.score(item, signal) : ports.scores.scoreAlone(item, { signal, timeoutMs: leftMs() });
   try {
     return await ports.waits.during(
-      { what: 'reward.score', subject: task.taskId, expectedMs: overdueAfter(limits.turnTimeoutMs) },
+      {
+        what: 'reward.score',
+        subject: task.taskId,
+        expectedMs: overdueAfter(byRule ? limits.turnTimeoutMs : leftMs()),
+      },
       () =>
-        retryInPlace(
-          () => ports.scores.score(item, signal),
-          ports.retries,
-          signal,
-          (error) => ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error),
+        retryInPlace(score, ports.retries, signal, (error) =>
+          ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error),
         ),
     );
   } catch (thrown) {

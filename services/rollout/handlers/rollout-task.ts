@@ -69,7 +69,7 @@ export async function handleRolloutTask(
     const sequence = await context.outbox.trajectory(
       parsed.task,
       message.redeliveries,
-      trajectoryOf(parsed.task, finished.record),
+      trajectoryOf(parsed.task, finished),
       published,
     );
     await publish(context, message, finishedResult(parsed.task, finished, sequence, provenance()), published);

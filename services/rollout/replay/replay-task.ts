@@ -39,7 +39,7 @@ export async function replayTask(
     {
       generate: policy.generate,
       tokens: createTokenSource(policy.tokenize, { maxBytes: 0 }),
-      scores: createScoreBatcher((items) => reward.score({ items }), { maxItems: 1, maxWaitMs: 0 }),
+      scores: createScoreBatcher((items, options) => reward.score({ items }, options), { maxItems: 1, maxWaitMs: 0 }),
       retries: { retries: 4, baseDelayMs: 100 },
       waits: { during: (_wait, fn) => fn() },
       events: { turnEnded() {}, callRetried() {}, tokensDiffer() {} },
@@ -47,7 +47,7 @@ export async function replayTask(
     signal,
   );
   return {
-    trajectory: trajectoryOf(task, finished.record),
+    trajectory: trajectoryOf(task, finished),
     result: finishedResult(task, finished, 0, {
       workerId: 'replay',
       durationMs: Math.round(performance.now() - startedMs),

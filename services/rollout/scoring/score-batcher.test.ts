@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { ScoreResponseSchema } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError, TransientError } from '#shared/errors.ts';
+import type { CallOptions } from '#shared/grpc/client.ts';
 import { createScoreBatcher, type ScoreItem } from './score-batcher.ts';
 
 const { signal } = new AbortController();
@@ -81,6 +82,32 @@ describe('score batcher', () => {
         reason: { name: 'TransientError', code: 'unavailable', message: 'no reward without judged (unavailable)' },
       },
     ]);
+  });
+
+  it('sends an item that others should not wait for in a call of its own, with its own deadline and signal', async () => {
+    const calls: { ids: (string | undefined)[]; options: CallOptions | undefined }[] = [];
+    const batcher = createScoreBatcher(
+      async (items, options) => {
+        calls.push({ ids: items.map(({ id }) => id), options });
+        return create(ScoreResponseSchema, { scores: items.map(({ id }) => ({ id: id ?? '', total: 1 })) });
+      },
+      { maxItems: 3, maxWaitMs: 5 },
+    );
+    const waiting = batcher.score({ id: 'ruled' }, signal);
+    await batcher.scoreAlone({ id: 'judged' }, { signal, timeoutMs: 1234 });
+    await waiting;
+    expect(calls).toEqual([
+      { ids: ['judged'], options: { signal, timeoutMs: 1234 } },
+      { ids: ['ruled'], options: undefined },
+    ]);
+  });
+
+  it('P2: an absent total of such a call is a failure that is tried again, too', async () => {
+    const { batcher } = batcherOf(async () => [{ id: 'a', total: NaN, absent: { judged: 'timeout' } }]);
+    await expect(batcher.scoreAlone({ id: 'a' }, { signal, timeoutMs: 1 })).rejects.toMatchObject({
+      name: 'TransientError',
+      message: 'no reward without judged (timeout)',
+    });
   });
 
   it('P3: lets a caller go that no longer waits', async () => {

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Score, ScoreItemSchema, ScoreResponse } from '#proto/reward/v1/reward_pb.ts';
+import type { CallOptions } from '#shared/grpc/client.ts';
 import { TerminalError, TransientError, cancelledFrom, errorFrom } from '#shared/errors.ts';
 
 export type ScoreItem = MessageInitShape<typeof ScoreItemSchema>;
@@ -14,6 +15,11 @@ export interface ScoreBatcherOptions {
 export interface ScoreBatcher {
   /** The total is finite. A score without one is a `TransientError`: a judge failed, which is a failure of the platform (P2). */
   score(item: ScoreItem, signal: AbortSignal): Promise<Score>;
+  /**
+   * The same in a call of its own: for an item that others should not wait for. The call ends with `signal`, or after `timeoutMs`
+   * (milliseconds from now).
+   */
+  scoreAlone(item: ScoreItem, options: { readonly signal: AbortSignal; readonly timeoutMs: number }): Promise<Score>;
 }
 
 interface Pending {
@@ -22,9 +28,12 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Rollouts that end within a few milliseconds share one Score call. A batch that is refused is asked again one by one. */
+/**
+ * Rollouts that end within a few milliseconds share one Score call, which has the client's own deadline. A batch that is refused
+ * is asked again one by one.
+ */
 export function createScoreBatcher(
-  score: (items: ScoreItem[]) => Promise<ScoreResponse>,
+  score: (items: ScoreItem[], options?: CallOptions) => Promise<ScoreResponse>,
   options: ScoreBatcherOptions,
 ): ScoreBatcher {
   let pending: Pending[] = [];
@@ -42,11 +51,9 @@ export function createScoreBatcher(
     try {
       const { scores } = await score(batch.map(({ item }) => item));
       for (const [index, { item, resolve, reject }] of batch.entries()) {
-        const given = scores[index];
-        if (given === undefined || given.id !== item.id) reject(unusable(given, item));
-        else if (Number.isFinite(given.total)) resolve(given);
-        else if (Number.isNaN(given.total) && Object.keys(given.absent).length > 0) reject(absentTotal(given));
-        else reject(unusable(given, item));
+        const outcome = checkScore(scores[index], item);
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome);
       }
     } catch (thrown) {
       const error = errorFrom(thrown);
@@ -78,7 +85,19 @@ export function createScoreBatcher(
         else timer ??= setTimeout(flush, options.maxWaitMs);
       });
     },
+    async scoreAlone(item, call) {
+      const { scores } = await score([item], call);
+      const outcome = checkScore(scores[0], item);
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    },
   };
+}
+
+function checkScore(given: Score | undefined, item: ScoreItem): Score | Error {
+  if (given === undefined || given.id !== item.id) return unusable(given, item);
+  if (Number.isFinite(given.total)) return given;
+  return Number.isNaN(given.total) && Object.keys(given.absent).length > 0 ? absentTotal(given) : unusable(given, item);
 }
 
 function absentTotal({ absent }: Score): TransientError {
