@@ -1,18 +1,11 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { fromJson } from '@bufbuild/protobuf';
 import { z } from 'zod';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { TerminalError, TransientError, cancelledFrom } from '#shared/errors.ts';
-import { repositoryRoot } from '../repository.ts';
-
-const answerSchema = z.union([
-  z.object({ trajectory: z.json(), result: z.json() }),
-  z.object({ error: z.object({ code: z.string(), message: z.string() }) }),
-]);
+import { flags } from '../fleet/fleet-plan.ts';
+import { askProgram } from '../process/ask-program.ts';
 
 export interface PlayOptions {
   /** The recorded gradus.rollout.v1.RolloutTask. */
@@ -30,59 +23,20 @@ export interface PlayedRollout {
   readonly result: RolloutResult;
 }
 
-/** Largest answer: a trajectory of about a million tokens, as JSON. */
-const maxBytes = 64 * 1024 * 1024;
-
 /** Runs the workers' own code for one task, in a process of its own that cannot publish. */
 export async function playAgain(options: PlayOptions): Promise<PlayedRollout> {
-  const { policy, retrieval, reward, signal, timeoutMs } = options;
-  const program = join(repositoryRoot, 'services/rollout/replay/main.ts');
-  const { error, stdout, stderr } = await new Promise<{ error: Error | null; stdout: string; stderr: string }>(
-    (resolve) => {
-      const child = execFile(
-        process.execPath,
-        [
-          '--disable-warning=ExperimentalWarning',
-          program,
-          '--policy',
-          policy,
-          '--retrieval',
-          retrieval,
-          '--reward',
-          reward,
-        ],
-        { timeout: timeoutMs, maxBuffer: maxBytes, signal },
-        (failed, out, err) => resolve({ error: failed, stdout: out, stderr: err }),
-      );
-      // A child that ended before it has read everything says why on its stdout.
-      child.stdin?.on('error', () => {});
-      child.stdin?.end(options.task);
-    },
-  );
-  if (signal.aborted) throw cancelledFrom(signal.reason);
-  const answer = parseAnswer(stdout);
-  if (answer === undefined) {
-    const last = stderr.trim().split('\n').at(-1) ?? '';
-    throw new TransientError('unavailable', `the replay gave no answer within ${timeoutMs} ms: ${last}`, {
-      cause: error,
-    });
-  }
-  if ('error' in answer) {
-    const { code, message } = answer.error;
-    if (code === 'unavailable') throw new TransientError('unavailable', message);
-    throw new TerminalError('failed_precondition', `the rollout could not be played again: ${message}`);
-  }
+  const { policy, retrieval, reward, signal, task, timeoutMs } = options;
+  const answer = await askProgram({
+    entry: 'services/rollout/replay/main.ts',
+    args: flags({ policy, retrieval, reward }),
+    input: task,
+    answer: z.object({ trajectory: z.json(), result: z.json() }),
+    timeoutMs,
+    failure: 'the rollout could not be played again',
+    signal,
+  });
   return {
     trajectory: fromJson(TrajectorySchema, answer.trajectory),
     result: fromJson(RolloutResultSchema, answer.result),
   };
-}
-
-function parseAnswer(text: string): z.infer<typeof answerSchema> | undefined {
-  try {
-    return answerSchema.parse(JSON.parse(text));
-  } catch {
-    // Cut off, or nothing at all: the caller says so.
-    return undefined;
-  }
 }

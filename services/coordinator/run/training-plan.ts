@@ -10,7 +10,7 @@ import type { GroupKey } from '#shared/domain/task-ids.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
 import type { ScoreGroup } from '../groupwise/background-scoring.ts';
 import { noRewardService } from '../groupwise/check-reward-service.ts';
-import { finalReward } from '../groupwise/final-reward.ts';
+import { finalReward, overlongShaping } from '#shared/recipe/final-reward.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { StageState } from '../ledger/run-state.ts';
 import { createFailureTally } from './failure-budget.ts';
@@ -181,16 +181,8 @@ function fateOf(stage: StageRecipe, size: number, rewards: readonly number[]): G
 }
 
 function shapedReward(stage: StageRecipe, reward: number, modelTokens: number): number {
-  const { overlong } = stage.algorithm;
-  if (overlong === undefined) return reward;
-  return (
-    reward +
-    overlongPenalty(modelTokens, {
-      maxTokens: overlong.max_tokens ?? stage.limits.context_tokens,
-      bufferTokens: overlong.buffer_tokens,
-      factor: overlong.factor,
-    })
-  );
+  const shaping = overlongShaping(stage);
+  return shaping === undefined ? reward : reward + overlongPenalty(modelTokens, shaping);
 }
 
 function poolOf(context: RunContext, stage: StageRecipe) {
