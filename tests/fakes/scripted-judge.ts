@@ -18,8 +18,11 @@ export type ScriptedReply =
 
 export interface ScriptedJudgeOptions {
   readonly seed?: string;
-  /** What it says; by default it judges by the quality that each text carries as `quality=NUMBER`. */
-  readonly script?: (request: ChatRequest, call: number) => ScriptedReply | Promise<ScriptedReply>;
+  /** What it says; by default, and for undefined, it judges by the quality that each text carries as `quality=NUMBER`. */
+  readonly script?: (
+    request: ChatRequest,
+    call: number,
+  ) => ScriptedReply | undefined | Promise<ScriptedReply | undefined>;
   /** Share of calls that go wrong, spread evenly over `faults`. */
   readonly faultRatio?: number;
   readonly faults?: readonly JudgeFault[];

@@ -79,7 +79,7 @@ export async function startGroupwiseFleet(options: GroupwiseFleetOptions = {}) {
     judge,
     rewardAddress: reward.address,
     async stopReward() {
-      await reward.stop();
+      await reward.stop(100);
     },
     /** At its old address. */
     async restartReward() {

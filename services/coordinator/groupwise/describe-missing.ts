@@ -14,6 +14,8 @@ function fixOf(reason: string, judge: string): string {
     case 'rate_limited':
     case 'resource_exhausted':
       return `lower concurrency or raise the timeouts and queue of judges.${judge}, or ask for fewer pairs`;
+    case 'not_compared':
+      return 'raise pairs or rounds of the scorer';
     case 'refused':
       return `see the model and key of judges.${judge}: its endpoint refuses the questions`;
     case 'unparsable':

@@ -144,7 +144,8 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
       const missing: MissingScores[] = [];
       const end = (): GroupScores => ({ components, judged, missing, seconds: (now() - startedMs) / 1000 });
       // One sample cannot be compared with another: it has no score, and nobody failed.
-      if (presentSamples(group).length < 2) return end();
+      const present = presentSamples(group);
+      if (present.length < 2) return end();
       for (const named of groupwiseScorers(recipe, stage)) {
         const { name, scorer } = named;
         onWait(`${name} from judge ${scorer.judge}`);
@@ -159,12 +160,13 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
           if (answer.trouble !== undefined) span.setAttribute('gradus.absent', answer.trouble.reason);
           return answer;
         });
-        for (const { id, score } of response?.scores ?? []) {
-          if (score !== undefined) components.set(id, { ...components.get(id), [name]: score });
-        }
+        const scored = (response?.scores ?? []).filter(({ score }) => score !== undefined);
+        for (const { id, score = NaN } of scored) components.set(id, { ...components.get(id), [name]: score });
         if (response !== undefined) judged[name] = judgedOf(response);
-        if (trouble !== undefined)
-          missing.push({ scorer: name, judge: scorer.judge, reason: trouble.reason, detail: trouble.detail });
+        if (scored.length < present.length) {
+          const { reason, detail } = trouble ?? leftOut;
+          missing.push({ scorer: name, judge: scorer.judge, reason, detail });
+        }
       }
       const scores = end();
       events.groupScored(missing.length === 0 ? 'scored' : 'missing', scores.seconds);
@@ -186,6 +188,8 @@ function groupTimeoutMs({ judges }: Recipe, { deadline_ms: deadlineMs, judge }: 
   const byJudge = judges?.[judge]?.['group_timeout_ms'];
   return deadlineMs ?? (typeof byJudge === 'number' ? byJudge : defaultGroupTimeoutMs);
 }
+
+const leftOut = { reason: 'not_compared', detail: 'the schedule has no pair for some sample' };
 
 /** The step's time is over, as opposed to a run that is stopped. */
 function isLate(signal: AbortSignal): boolean {

@@ -56,6 +56,16 @@ describe('a schedule', () => {
     );
   });
 
+  test('of Swiss compares everybody within two rounds, also in an odd group', () => {
+    fc.assert(
+      fc.property(counts, fc.string(), fc.constantFrom(undefined, 0.5), (count, seed, share) => {
+        expect(Math.min(...degreesOf(play({ kind: 'swiss', rounds: 2 }, count, seed, share), count))).toBeGreaterThan(
+          0,
+        );
+      }),
+    );
+  });
+
   test('of a budget keeps it, spreads it evenly, and connects everybody as soon as that is possible', () => {
     fc.assert(
       fc.property(counts, fc.integer({ min: 1, max: 528 }), (count, wanted) => {

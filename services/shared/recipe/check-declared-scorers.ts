@@ -58,6 +58,16 @@ function checkScorer(scorer: DeclaredScorer, judges: Recipe['judges']): RecipeIs
     const help = meant === undefined ? `judges: ${Object.keys(judges).join(', ') || 'none'}` : `did you mean ${meant}?`;
     issues.push({ path: ['judge'], message: `is none of \`judges\`; ${help}`, value: scorer.judge });
   }
+  if (scorer.kind === 'pairwise' || scorer.kind === 'listwise') {
+    const longest = judges?.[scorer.judge]?.['group_timeout_ms'];
+    if (scorer.deadline_ms !== undefined && typeof longest === 'number' && scorer.deadline_ms > longest) {
+      issues.push({
+        path: ['deadline_ms'],
+        message: `must be at most judges.${scorer.judge}.group_timeout_ms (${longest})`,
+        value: scorer.deadline_ms,
+      });
+    }
+  }
   if (scorer.kind === 'pairwise') {
     const { schedule, pairs, rounds } = scorer;
     if (schedule === 'budget' && pairs === undefined) {

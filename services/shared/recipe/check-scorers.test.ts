@@ -141,6 +141,16 @@ describe('declared scorers', () => {
       'stages[0].rewards.preferred: scorers.preferred.pairs (29): 8 samples have 28',
     ],
     [
+      'pairs that leave samples out',
+      scorer('preferred', { schedule: 'budget', rounds: undefined, pairs: 6 }),
+      'stages[0].rewards.preferred: scorers.preferred.pairs (6): at least 7 connect all 8 samples of a group',
+    ],
+    [
+      "P3: a deadline beyond the judge's",
+      scorer('preferred', { deadline_ms: 600_001 }),
+      'scorers.preferred.deadline_ms: must be at most judges.main.group_timeout_ms (600000) (got 600001)',
+    ],
+    [
       'P3: a deadline as long as the step',
       scorer('preferred', { deadline_ms: 900_000 }),
       'stages[0].rewards.preferred: scorers.preferred.deadline_ms (900000) must be less than deadlines.step_ms (900000)',

@@ -87,6 +87,12 @@ function checkGroupwise(name: string, scorer: GroupwiseScorer, { batch, deadline
   if (scorer.kind === 'pairwise' && scorer.pairs !== undefined && scorer.pairs > allPairs) {
     issues.push(...fail(`scorers.${name}.pairs (${scorer.pairs}): ${size} samples have ${allPairs}`));
   }
+  // A sample that meets nobody has no reward, and one that is connected with nobody has one that says nothing.
+  if (scorer.kind === 'pairwise' && scorer.pairs !== undefined && scorer.pairs < size - 1) {
+    issues.push(
+      ...fail(`scorers.${name}.pairs (${scorer.pairs}): at least ${size - 1} connect all ${size} samples of a group`),
+    );
+  }
   if (scorer.deadline_ms !== undefined && scorer.deadline_ms >= deadlines.step_ms) {
     issues.push(
       ...fail(
