@@ -2,8 +2,8 @@ import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
 import { answerScores, type AnswerScores } from '#shared/answer/answer-scores.ts';
 import { answerTokens } from '#shared/answer/normalize-answer.ts';
 import { composeTotal } from '#shared/rewards/compose.ts';
-import { isDetector } from '#shared/rewards/detector-names.ts';
 import { coreScorers, isSettableScorer } from '#shared/rewards/scorer-catalogue.ts';
+import { valueReader, type RecordedValues } from '#shared/rewards/value-reader.ts';
 import { detectHacking } from './detectors/detect-hacking.ts';
 import { compileScorer } from './scorers/compile-scorer.ts';
 import { coreScorerFunctions } from './scorers/registry.ts';
@@ -32,15 +32,8 @@ export function scoreItem(item: ScoreItem): ItemScore {
 }
 
 /** The reward that the components give, judged ones included. */
-export function totalOf({ rewards, judged, composition }: ScoreItem, score: Values): number {
+export function totalOf({ rewards, judged, composition }: ScoreItem, score: RecordedValues): number {
   return composeTotal([...rewards, ...judged], composition, valueReader(score));
-}
-
-type Values = Pick<ItemScore, 'components' | 'detectors'>;
-
-/** Components and detectors by name, for a composition: a detector that did not fire is 0, a component that is not there is absent. */
-export function valueReader({ components, detectors }: Values): (name: string) => number | undefined {
-  return (name) => components[name] ?? detectors[name] ?? (isDetector(name) ? 0 : undefined);
 }
 
 export function episodeOf({ answers, turns, question, supportTitles, tokens }: ScoreItem): Episode {

@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ExplainResponseSchema, ExplanationSchema, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import type { RewardWeight } from '#proto/rollout/v1/task_pb.ts';
 import { composeTotal } from '#shared/rewards/compose.ts';
+import { detectorNames } from '#shared/rewards/detector-names.ts';
 import { describeStep } from '#shared/rewards/describe-step.ts';
 import { coreScorers, isSettableScorer, type SettableScorer } from '#shared/rewards/scorer-catalogue.ts';
 import { episodeOf } from '../score-item.ts';
@@ -9,7 +10,7 @@ import { compileScorer } from '../scorers/compile-scorer.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { explainCustom, explainJudged, isCustom } from './asked.ts';
 import type { Explained } from './explained.ts';
-import { coreExplainers, settableExplainers } from './explainers.ts';
+import { coreExplainers, detectorExplainers, settableExplainers } from './explainers.ts';
 
 type ExplanationInit = MessageInitShape<typeof ExplanationSchema> & { readonly name: string };
 
@@ -19,7 +20,8 @@ const mostReasons = 64;
 export function explainItem(item: ScoreItem): MessageInitShape<typeof ExplainResponseSchema> {
   const episode = episodeOf(item);
   const components = explainComponents(item, episode);
-  const values = new Map(components.map(({ name, value }) => [name, value]));
+  const detectors = detectorNames.map((name) => explained(name, 0, detectorExplainers[name](episode)));
+  const values = new Map([...components, ...detectors].map(({ name, value }) => [name, value]));
   const steps: ExplanationInit[] = [];
   const total = composeTotal(
     [...item.rewards, ...item.judged],
@@ -27,7 +29,7 @@ export function explainItem(item: ScoreItem): MessageInitShape<typeof ExplainRes
     (name) => values.get(name),
     (step) => steps.push({ ...describeStep(step), ...valueOf(step.after) }),
   );
-  return { components, steps, ...(!Number.isNaN(total) && { total }) };
+  return { components, detectors, steps, ...(!Number.isNaN(total) && { total }) };
 }
 
 function explainComponents(item: ScoreItem, episode: Episode): ExplanationInit[] {

@@ -21,8 +21,8 @@ export const violation = (code: string, text = ''): TurnInit => ({
 /** An item and its explanation. */
 export function explainInit(init: MessageInitShape<typeof ScoreItemSchema>) {
   const item = create(ScoreItemSchema, init);
-  const { components = [], steps = [], total } = explainItem(item);
-  return { item, components, steps, total };
+  const { components = [], detectors = [], steps = [], total } = explainItem(item);
+  return { item, components, detectors, steps, total };
 }
 
 /** Reasons of one scorer on an episode of these turns; the gold answer is Paris. */

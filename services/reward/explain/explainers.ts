@@ -1,6 +1,15 @@
+import type { DetectorName } from '#shared/rewards/detector-names.ts';
 import type { CoreScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import type { Explained } from './explained.ts';
+import {
+  explainCandidateList,
+  explainCopiedPrompt,
+  explainEmptyAnswer,
+  explainGiantAnswer,
+  explainJudgeInjection,
+  explainManyAnswers,
+} from './detectors.ts';
 import { explainBrevity, explainLengthBudget, explainOverlong } from './lengths.ts';
 import { explainAnswerStructure, explainF1Floor, explainRetry, explainRlFactory } from './rules.ts';
 import { explainExactMatch, explainF1, explainHotpotqaF1, explainSubstring } from './texts.ts';
@@ -35,4 +44,13 @@ export const settableExplainers: {
   brevity: explainBrevity,
   overlong: explainOverlong,
   length_budget: explainLengthBudget,
+};
+
+export const detectorExplainers: Readonly<Record<DetectorName, (episode: Episode) => Explained>> = {
+  many_answers: explainManyAnswers,
+  candidate_list: explainCandidateList,
+  copied_prompt: explainCopiedPrompt,
+  empty_answer: explainEmptyAnswer,
+  giant_answer: explainGiantAnswer,
+  judge_injection: explainJudgeInjection,
 };

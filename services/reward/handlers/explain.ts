@@ -3,12 +3,16 @@ import type { ExplainRequest, ExplainResponseSchema } from '#proto/reward/v1/rew
 import { TerminalError } from '#shared/errors.ts';
 import { checkComposition } from '../check-composition.ts';
 import { checkItem } from '../check-item.ts';
+import { isCustom } from '../explain/asked.ts';
 import { explainItem } from '../explain/explain-item.ts';
 
-/** How the numbers of one item come about. Asks nobody: what a judge or a custom scorer gave is absent here. */
+/**
+ * How the numbers of one item come about. Asks nobody: what a judge or a custom scorer gave is absent here. Names that are not
+ * built in are taken for custom scorers, whether the config of this service has them or not: the item was scored elsewhere.
+ */
 export function explain({ item }: ExplainRequest): MessageInitShape<typeof ExplainResponseSchema> {
   if (item === undefined) throw new TerminalError('invalid_argument', 'item: missing; give the item as it was scored');
-  checkItem(item, 0);
+  checkItem({ ...item, rewards: item.rewards.filter(({ name }) => !isCustom(name)) }, 0);
   checkComposition(item, 0);
   return explainItem(item);
 }

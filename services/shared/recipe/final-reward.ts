@@ -15,9 +15,8 @@ export function finalReward(
   groupwise: Readonly<Record<string, number>>,
   onStep?: (step: CompositionStep) => void,
 ): number | undefined {
-  const weighted = weightedScorers(stage);
-  const read = valueReader(weighted, { ...rewards, ...groupwise }, detectors);
-  const total = composeTotal(weighted, wireComposition(stage), read, onStep);
+  const read = valueReader({ components: { ...rewards, ...groupwise }, detectors });
+  const total = composeTotal(weightedScorers(stage), wireComposition(stage), read, onStep);
   return Number.isNaN(total) ? undefined : total;
 }
 

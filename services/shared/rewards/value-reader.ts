@@ -1,9 +1,13 @@
-/** Values for `composeTotal`: a detector that is not there gave 0, a component that is not there is absent. */
-export function valueReader(
-  weighted: readonly { readonly name: string }[],
-  components: Readonly<Record<string, number>>,
-  detectors: Readonly<Record<string, number>>,
-): (name: string) => number | undefined {
-  const isComponent = new Set(weighted.map(({ name }) => name));
-  return (name) => components[name] ?? (isComponent.has(name) ? undefined : (detectors[name] ?? 0));
+import { isDetector } from './detector-names.ts';
+
+/** By name, as scores and results carry them. */
+export interface RecordedValues {
+  readonly components: Readonly<Record<string, number>>;
+  /** Those that fired. */
+  readonly detectors: Readonly<Record<string, number>>;
+}
+
+/** Values for `composeTotal`: a detector that did not fire is 0, a component that is not there is absent. */
+export function valueReader({ components, detectors }: RecordedValues): (name: string) => number | undefined {
+  return (name) => components[name] ?? detectors[name] ?? (isDetector(name) ? 0 : undefined);
 }
