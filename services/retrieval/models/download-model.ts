@@ -1,9 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { downloadFile, modelInfo, pathsInfo, type PathInfo } from '@huggingface/hub';
 import { cancelledFrom, isGradusError, TerminalError, throwIfCancelled } from '#shared/errors.ts';
@@ -117,19 +114,19 @@ async function store(
   const hash = createHash('sha256');
   let bytes = 0;
   try {
-    await pipeline(
-      Readable.fromWeb(stream),
-      async function* (chunks: AsyncIterable<Buffer>) {
-        for await (const chunk of chunks) {
-          hash.update(chunk);
-          bytes += chunk.length;
-          onBytes(bytes);
-          yield chunk;
-        }
-      },
-      createWriteStream(partial),
-      { signal },
-    );
+    // Open before the first byte and closed after the last: a stream of node:fs would open later, after a failure perhaps.
+    const handle = await open(partial, 'wx');
+    try {
+      for await (const chunk of stream) {
+        throwIfCancelled(signal);
+        hash.update(chunk);
+        bytes += chunk.length;
+        await handle.appendFile(chunk);
+        onBytes(bytes);
+      }
+    } finally {
+      await handle.close();
+    }
     if (bytes !== file.size) throw new Error(`${file.path} has ${file.size} bytes, ${bytes} came`);
     const sha256 = hash.digest('hex');
     if (file.lfs !== undefined && sha256 !== file.lfs.oid) {

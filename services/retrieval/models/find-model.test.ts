@@ -210,11 +210,17 @@ describe('findModel on a hub', () => {
     );
   });
 
-  it('stops when the signal aborts', async () => {
+  it('stops when the signal aborts, before or in a file, and leaves no part of one', async () => {
     const { hub } = await hubWith();
     await expect(findModel('tiny/encoder', { hub, signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'cancelled',
     });
+    const stopping = new AbortController();
+    const onProgress = (): void => stopping.abort();
+    await expect(findModel('tiny/encoder', { hub, signal: stopping.signal, onProgress })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
+    expect((await cached()).filter((file) => file.endsWith('.incomplete'))).toEqual([]);
   });
 });
 
