@@ -48,7 +48,7 @@ describe('the retrieval service over gRPC', () => {
     await writeFile(corpus, pages.map((page) => JSON.stringify(page)).join('\n'));
     const ctx = contextOf(lifecycle, metrics);
     const { grpc } = await startRetrieval(loadConfig(retrievalConfig, { argv: ['--corpus', corpus] }), ctx);
-    retrieval = createGrpcClient(RetrievalService, grpc, { timeoutMs: 5_000 });
+    retrieval = createGrpcClient(RetrievalService, grpc, { timeoutMs: 60_000 });
     lifecycle.serving();
   });
 

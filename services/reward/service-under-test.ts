@@ -21,7 +21,7 @@ export async function startRewardUnderTest(judges: Readonly<Record<string, objec
     defer: (what, dispose) => lifecycle.defer(what, dispose),
     fail: (error) => lifecycle.fail(error),
   });
-  const reward = createGrpcClient(RewardService, grpc, { timeoutMs: 20_000 });
+  const reward = createGrpcClient(RewardService, grpc, { timeoutMs: 60_000 });
   lifecycle.serving();
   return {
     reward,

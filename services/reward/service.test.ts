@@ -34,7 +34,7 @@ describe('the reward service over gRPC', () => {
   beforeAll(async () => {
     const ctx = contextOf(lifecycle, metrics);
     const { grpc } = await startReward(loadConfig(rewardConfig, {}), ctx);
-    reward = createGrpcClient(RewardService, grpc, { timeoutMs: 5_000 });
+    reward = createGrpcClient(RewardService, grpc, { timeoutMs: 60_000 });
     lifecycle.serving();
   });
 

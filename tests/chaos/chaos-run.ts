@@ -47,7 +47,7 @@ export interface ChaosReport {
 }
 
 const runId = 'chaos';
-const startTimeoutMs = 120_000;
+const startTimeoutMs = 300_000;
 
 /** Steps of a stage, so that faults find work to disturb: each takes about as long as a step. */
 function stageSteps(faults: number): number {

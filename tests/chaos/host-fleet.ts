@@ -67,7 +67,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
       ],
       env: childEnvironment(process.env, env),
       logFile: join(directory, 'logs', `${label}.log`),
-      readyTimeoutMs: 60_000,
+      readyTimeoutMs: 180_000,
       guardian,
       signal,
     });
@@ -103,7 +103,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
     for (const planned of top) addresses.push(await start(planned));
     return {
       async submit() {
-        const client = createGrpcClient(CoordinatorService, addresses[0] ?? '', { timeoutMs: 30_000 });
+        const client = createGrpcClient(CoordinatorService, addresses[0] ?? '', { timeoutMs: 120_000 });
         const recipeJson = resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths));
         await client.submitRun({ runId, recipeJson, directory: join(directory, runId), resume: false }, { signal });
         client.close();

@@ -10,9 +10,9 @@ import { createWorkProbe, firstWork } from './work-probe.ts';
 
 type FleetService = FleetFile['services'][number];
 
-const startTimeoutMs = 60_000;
+const startTimeoutMs = 120_000;
 /** How long a recovery is watched. */
-const recoveryTimeoutMs = 90_000;
+const recoveryTimeoutMs = 300_000;
 
 /** Signals the process that the fault names and watches until its service works again. */
 export async function injectFault(

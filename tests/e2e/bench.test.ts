@@ -37,7 +37,7 @@ test('Ctrl-C ends a bench, its fleet and its files, with exit code 130', async (
   const [folder = ''] = await readdir(home);
   await until(
     async () => (await fleetServices(join(home, folder))).some(({ label }) => label === 'rollout-1'),
-    20_000,
+    120_000,
     () => 'fleet.json names no worker',
   );
   const services = await fleetServices(join(home, folder));

@@ -34,7 +34,7 @@ export function startGradus(directory: string, ...args: readonly string[]): Grad
   return {
     process: child,
     output: () => text,
-    says: (pattern, timeoutMs = 120_000) =>
+    says: (pattern, timeoutMs = 300_000) =>
       until(
         () => pattern.test(text),
         timeoutMs,
@@ -44,7 +44,7 @@ export function startGradus(directory: string, ...args: readonly string[]): Grad
           return `${pattern} was not said; ${shown()}`;
         },
       ),
-    async exit(timeoutMs = 180_000) {
+    async exit(timeoutMs = 400_000) {
       await until(
         () => ended !== undefined,
         timeoutMs,

@@ -15,7 +15,7 @@ fleet: { max_open_rollouts: 36 }
 stages:
   - name: one
     limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }
-    deadlines: { group_ms: 4000, step_ms: 60000 }
+    deadlines: { group_ms: 8000, step_ms: 60000 }
     rewards: { exact_match: 1 }
     batch: { groups: 2, group_size: 4, max_generation_batches: 4 }
     groups: { on_deadline: retry, attempts: 20 }

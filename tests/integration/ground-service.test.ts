@@ -5,6 +5,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { sleep } from '#shared/async/sleep.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 
 import { until } from './ground-fixtures.ts';
@@ -95,10 +96,9 @@ describe('a service', () => {
     await until(() => sample.stderr().includes('searching'), 'the call has begun');
     sample.child.kill('SIGINT');
     await until(() => sample.stderr().includes('the service stops'), 'the drain');
-    // One Ctrl-C may arrive twice, from the terminal and from a parent; that is one request.
-    sample.child.kill('SIGINT');
+    // Another signal is no second one; half a second later the same one is not the same request any more.
     sample.child.kill('SIGTERM');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await sleep(500);
     expect(sample.child.exitCode).toBeNull();
     sample.child.kill('SIGINT');
     await failed;

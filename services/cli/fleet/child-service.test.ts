@@ -14,7 +14,7 @@ async function shell(script: string, more: Partial<ChildOptions> = {}): Promise<
     args: ['-c', script],
     env: {},
     logFile: join(await mkdtemp(join(tmpdir(), 'gradus-child-')), 'retrieval.log'),
-    readyTimeoutMs: 5_000,
+    readyTimeoutMs: 60_000,
     guardian: noGuardian,
     signal: new AbortController().signal,
     ...more,

@@ -181,7 +181,7 @@ def test_sigterm_drains_and_the_process_exits_0_after_one_ready_line() -> None:
     assert ready["service"] == "probe"
     assert ready["grpc"].startswith("127.0.0.1:")
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out == ""
     for line in err.splitlines():

@@ -198,6 +198,6 @@ def test_the_process_prints_one_ready_line_and_drains_on_sigterm() -> None:
     ready = json.loads(process.stdout.readline())
     assert set(ready) == {"service", "grpc", "metrics"}
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out == ""

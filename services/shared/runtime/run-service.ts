@@ -18,6 +18,8 @@ import { describeConfig, maskConfig } from './config-text.ts';
 import { createLifecycle } from './lifecycle.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { startMetricsServer } from './metrics-server.ts';
+import { createStopRequests } from './stop-requests.ts';
+import type { StopSignal } from './stop-requests.ts';
 
 export interface ServiceContext {
   readonly name: string;
@@ -41,8 +43,6 @@ export interface ServiceDefinition<C> {
 /** For closing connections and files after the work has ended, or was cut off at `drainMs`. */
 const disposeMs = 2_000;
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
-/** A terminal and a parent may both pass on the same request to stop. */
-const sameRequestMs = 300;
 
 export async function runService<C extends BaseConfig>(definition: ServiceDefinition<C>): Promise<void> {
   const argv = process.argv.slice(2);
@@ -123,16 +123,16 @@ function checkLoopback(config: BaseConfig & { readonly http?: unknown }): void {
 
 /** Signals and stray errors of the process go to the lifecycle; gives the function that lets go of them. */
 function watchProcess(lifecycle: Lifecycle, log: Logger): () => void {
-  const seenMs = new Map<string, number>();
-  const onSignal = (name: 'SIGINT' | 'SIGTERM'): void => {
-    const firstMs = seenMs.get(name);
-    const nowMs = performance.now();
-    if (firstMs === undefined) {
-      seenMs.set(name, nowMs);
-      lifecycle.stop(name);
-    } else if (nowMs - firstMs > sameRequestMs) {
-      log.warn(`${name} a second time: the process ends now`);
-      process.exit(128 + signalNumbers[name]);
+  const askedFor = createStopRequests(() => performance.now());
+  const onSignal = (name: StopSignal): void => {
+    switch (askedFor(name)) {
+      case 'stop':
+        return lifecycle.stop(name);
+      case 'repeat':
+        return;
+      case 'end':
+        log.warn(`${name} a second time: the process ends now`);
+        process.exit(128 + signalNumbers[name]);
     }
   };
   const onError = (error: unknown): void => lifecycle.fail(error);

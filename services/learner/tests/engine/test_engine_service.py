@@ -28,7 +28,7 @@ from gradus_learner.model import Policy, save_weights
 from tests.engine.tiny_engine import build_policy, largest_difference, reference_logprobs
 
 LEARNER = Path(__file__).parents[2]
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Client:
             assert time.monotonic() < end, "the engine never got there"
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://{self.ready['metrics']}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{self.ready['metrics']}/metrics", timeout=60) as response:
             return response.read().decode()
 
 
@@ -90,7 +90,7 @@ def client(model_directory: Path) -> Generator[Client]:
     yield client
     client.channel.close()
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0
     assert all(json.loads(line)["service"] == "engine" for line in stderr.splitlines())
 
@@ -177,7 +177,7 @@ def patient(
     yield client
     client.channel.close()
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
 
 def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Policy:
@@ -289,7 +289,7 @@ def test_bad_configuration_ends_the_process_with_one_clear_line(
     model_directory: Path, flags: tuple[str, ...], words: str
 ) -> None:
     process = launch(model_directory, *flags)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 2
     assert stdout == ""
     assert words in stderr
