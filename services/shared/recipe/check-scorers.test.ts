@@ -141,6 +141,16 @@ describe('declared scorers', () => {
       'stages[0].rewards.preferred: scorers.preferred.pairs (29): 8 samples have 28',
     ],
     [
+      'a plateau of a reward that cannot move',
+      ({ stages: [stage] }) => {
+        Object.assign(stage ?? {}, {
+          rewards: { preferred: 1, exact_match: 0 },
+          until: { steps: 3, plateau: { window_steps: 2, min_delta: 0.1 } },
+        });
+      },
+      'stages[0].until.plateau: watches the mean reward, which comparisons within groups keep where it is; leave it out',
+    ],
+    [
       'pairs that leave samples out',
       scorer('preferred', { schedule: 'budget', rounds: undefined, pairs: 6 }),
       'stages[0].rewards.preferred: scorers.preferred.pairs (6): at least 7 connect all 8 samples of a group',

@@ -18,6 +18,7 @@ export function checkStageRewards(recipe: Recipe, stage: StageRecipe): RecipeIss
     ...checkNames(recipe, stage),
     ...checkSettings(recipe, stage),
     ...groupwiseScorers(recipe, stage).flatMap(({ name, scorer }) => checkGroupwise(name, scorer, stage)),
+    ...checkPlateau(recipe, stage),
     ...checkComposition(stage),
   ];
   if (!rewardList(stage.rewards).some(({ weight }) => weight > 0)) {
@@ -101,6 +102,16 @@ function checkGroupwise(name: string, scorer: GroupwiseScorer, { batch, deadline
     );
   }
   return issues;
+}
+
+/** The mean of a comparison within each group is 1/2, whatever the policy does. */
+function checkPlateau(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
+  if (stage.until.plateau === undefined) return [];
+  const groupwise = new Set(groupwiseScorers(recipe, stage).map(({ name }) => name));
+  const weighted = rewardList(stage.rewards).filter(({ weight }) => weight > 0);
+  if (weighted.length === 0 || weighted.some(({ name }) => !groupwise.has(name))) return [];
+  const message = 'watches the mean reward, which comparisons within groups keep where it is; leave it out';
+  return [{ path: ['until', 'plateau'], message }];
 }
 
 function checkComposition({ rewards, composition }: StageRecipe): RecipeIssue[] {
