@@ -3,8 +3,9 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, it } from 'vitest';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { ScoreItemSchema } from '#proto/reward/v1/reward_pb.ts';
-import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { ScoreItemSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
+import { SegmentKind, SegmentSchema, TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { packScore } from '#shared/trajectory/recorded-score.ts';
 import { qualityOf, startGroupwiseFleet } from './groupwise-run.ts';
 import type { GroupwiseFleet } from './groupwise-run.ts';
 
@@ -171,6 +172,8 @@ describe('a recipe that declares scorers', () => {
 
 /** What a worker leaves on the stream, without the tokens. */
 function transcriptOf(...texts: string[]): Uint8Array {
-  const scoreItem = toBinary(ScoreItemSchema, create(ScoreItemSchema, { turns: texts.map((text) => ({ text })) }));
-  return gzipSync(toBinary(TrajectorySchema, create(TrajectorySchema, { scoreItem })));
+  const segments = texts.map((text) => create(SegmentSchema, { kind: SegmentKind.MODEL, text }));
+  const item = create(ScoreItemSchema, { turns: texts.map((text) => ({ text })) });
+  const recorded = packScore(segments, { item, score: create(ScoreSchema) });
+  return gzipSync(toBinary(TrajectorySchema, create(TrajectorySchema, { segments, ...recorded })));
 }

@@ -1,9 +1,8 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { ScoreItemSchema } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import type { GetOptions } from '#shared/nats/messages.ts';
 import { decodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+import { unpackScore } from '#shared/trajectory/recorded-score.ts';
 import type { Sample } from '../run/group-collector.ts';
 import { readTrajectory } from '../run/read-trajectory.ts';
 
@@ -15,14 +14,14 @@ export async function readTurns(
   options: Pick<GetOptions, 'signal' | 'timeoutMs'>,
 ): Promise<readonly string[]> {
   const trajectorySequence = result?.trajectorySequence ?? 0n;
-  const { scoreItem } = await decodeTrajectory(
-    await readTrajectory(nats, runId, { taskId, trajectorySequence }, options),
+  const recorded = unpackScore(
+    await decodeTrajectory(await readTrajectory(nats, runId, { taskId, trajectorySequence }, options)),
   );
-  if (scoreItem.length === 0)
+  if (recorded === undefined)
     throw new TerminalError(
       'failed_precondition',
       `the trajectory of sample ${taskId} does not hold what was scored: its rollout worker is of an earlier version, or compared: ` +
         'transcript needs a newer one; update the workers',
     );
-  return fromBinary(ScoreItemSchema, scoreItem).turns.map(({ text }) => text);
+  return recorded.item.turns.map(({ text }) => text);
 }
