@@ -144,8 +144,8 @@ describe('a rollout with judged components and a composition', () => {
       contextTokens: 512,
       maxTurns: 6,
       toolTimeoutMs: 500,
-      turnTimeoutMs: 1_000,
-      rolloutTimeoutMs: 2_000,
+      turnTimeoutMs: 7_000,
+      rolloutTimeoutMs: 8_000,
     };
     await fleet.publish(taskOf('bad-1', { ...judged, limits }));
     const result = await fleet.resultOf('bad-1');

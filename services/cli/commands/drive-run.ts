@@ -5,7 +5,7 @@ import { retry } from '#shared/async/retry.ts';
 import { resolvedRecipeJson } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { fleetBusy, fleetKey, readFleetFile } from '../fleet/fleet-file.ts';
+import { fleetBusy, readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
 import { startFleet } from '../fleet/start-fleet.ts';
 import type { Fleet } from '../fleet/start-fleet.ts';
@@ -124,8 +124,4 @@ function exitCodeOfState(state: RunState): number {
     default:
       return exitCodes.runFailed;
   }
-}
-
-export function keyOf(resolved: Pick<ResolvedRecipe, 'recipe'>, model: string): string {
-  return fleetKey({ recipe: resolved.recipe, paths: { model } });
 }

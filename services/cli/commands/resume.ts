@@ -6,7 +6,8 @@ import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { driveRun, keyOf } from './drive-run.ts';
+import { fleetKey } from '../fleet/fleet-file.ts';
+import { driveRun } from './drive-run.ts';
 
 export interface ResumeOptions {
   readonly home: string;
@@ -25,7 +26,7 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     resume: true,
     json: options.json,
     terminal,
-    key: keyOf(resolved, resolved.paths.model),
+    key: fleetKey(resolved),
     // The recorded inputs, also on a lent fleet: the ledger's questions came from them.
     resolve: async () => resolved,
   });

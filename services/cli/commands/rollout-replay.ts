@@ -11,7 +11,7 @@ import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { rerootPaths } from '#shared/recipe/reroot.ts';
 import { compareTrajectories } from '#shared/trajectory/compare-trajectories.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { readFleetFile } from '../fleet/fleet-file.ts';
+import { fleetKey, readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
 import { playAgain } from '../replay/play-again.ts';
 import { findWeights, newestWeights, readLedgerEntries, weightsHistory } from '../replay/recorded-weights.ts';
@@ -23,7 +23,6 @@ import { missingModelFiles } from '../run/prepare-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findResult, lastRollout, readTrajectory } from '../transcript/find-rollout.ts';
 import { withStreams } from '../transcript/with-streams.ts';
-import { keyOf } from './drive-run.ts';
 import { watchInterrupts } from './interrupts.ts';
 
 export interface RolloutReplayOptions {
@@ -158,7 +157,7 @@ async function readRecipe(directory: string, recordedDirectory: string): Promise
 /** A fleet with another model or corpus is of no use here, and does no harm. */
 async function usableFleet(home: string, resolved: ResolvedRecipe): Promise<FleetFile | undefined> {
   const fleet = await readFleetFile(home);
-  if (fleet?.key !== keyOf(resolved, resolved.paths.model)) return undefined;
+  if (fleet?.key !== fleetKey(resolved)) return undefined;
   return fleet.services.some(({ service }) => service === 'policy') ? fleet : undefined;
 }
 

@@ -3,16 +3,19 @@ import { TerminalError } from '#shared/errors.ts';
 import { locateInputs, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { fleetKey } from '../fleet/fleet-file.ts';
 import { countRows } from '../data/write-rows.ts';
 import {
-  isReadable,
+  fleetFiles,
   loadRecipe,
   missingModelFiles,
   prepareInputs,
   rowChecks,
   rowFiles,
 } from '../run/prepare-inputs.ts';
+import { isReadable } from '../run/is-readable.ts';
 import type { LoadedRecipe } from '../run/prepare-inputs.ts';
+import { rewardProblems } from '../run/reward-inputs.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -44,7 +47,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     );
   }
   // A dry run should not wait for gRPC and NATS to load.
-  const { driveRun, keyOf } = await import('./drive-run.ts');
+  const { driveRun } = await import('./drive-run.ts');
   return await driveRun({
     runId,
     home,
@@ -52,7 +55,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     resume: false,
     json: options.json,
     terminal,
-    key: keyOf(loaded, locateInputs(loaded.recipe, loaded.file).model),
+    key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }),
     resolve: async (lent) =>
       resolveRecipe(
         loaded.recipe,
@@ -84,6 +87,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   const plan = planRun(loaded.recipe, [
     ...(lacking.length > 0 ? [`model.path: ${lacking.join(', ')} not there yet`] : []),
     ...absent.map((path) => `data: ${path} not there yet`),
+    ...(await rewardProblems(loaded)),
     ...rowNotes,
   ]);
   terminal.out(options.json ? JSON.stringify(plan) : formatPlan(plan));

@@ -1,12 +1,10 @@
 import { join, resolve } from 'node:path';
 import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
-import { locateInputs } from '#shared/recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { claimableHome } from '../fleet/fleet-file.ts';
+import { claimableHome, fleetKey } from '../fleet/fleet-file.ts';
 import { startFleet } from '../fleet/start-fleet.ts';
-import { fleetInputsDirectory, loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
+import { fleetFiles, fleetInputsDirectory, loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { keyOf } from './drive-run.ts';
 import { fleetEvents } from './fleet-events.ts';
 
 export interface UpOptions {
@@ -21,7 +19,7 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
   const home = resolve(options.home);
   const loaded = await loadRecipe(recipePath);
   await claimableHome(home);
-  const key = keyOf(loaded, locateInputs(loaded.recipe, loaded.file).model);
+  const key = fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) });
   const paths = await prepareInputs(loaded, fleetInputsDirectory(home, key), (note) => terminal.err(note));
 
   const stop = new AbortController();

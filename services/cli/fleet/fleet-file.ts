@@ -5,8 +5,10 @@ import { z } from 'zod';
 import { sleep } from '#shared/async/sleep.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { canonicalJson } from '#shared/recipe/resolve-recipe.ts';
+import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
 import { isAlive } from '#shared/runtime/is-alive.ts';
 import type { FleetInputs } from './fleet-plan.ts';
+import { rewardConfigOf } from './reward-plan.ts';
 
 /** <home>/fleet.json: what runs here, for other commands to find. Removed when the fleet ends. */
 const fleetFileSchema = z.object({
@@ -18,7 +20,14 @@ const fleetFileSchema = z.object({
   recipePath: z.string(),
   /** fleetKey of the inputs: a run with the same key can use this fleet. */
   key: z.string(),
-  paths: z.object({ model: z.string(), train: z.string(), held_out: z.string(), corpus: z.string() }),
+  paths: z.object({
+    model: z.string(),
+    train: z.string(),
+    held_out: z.string(),
+    corpus: z.string(),
+    scorers: z.record(z.string(), z.string()).exactOptional(),
+    judge_keys: z.record(z.string(), z.string()).exactOptional(),
+  }),
   logs: z.string(),
   natsUrl: z.string(),
   /** Bound addresses and process ids, in the order of starting; empty while it starts. */
@@ -39,11 +48,15 @@ export function fleetFilePath(home: string): string {
   return join(home, 'fleet.json');
 }
 
-/** What decides whether a recipe can run on a fleet: model, data, retrieval and the fleet itself. */
-export function fleetKey({ recipe, paths }: Pick<FleetInputs, 'recipe'> & { paths: { model: string } }): string {
+/** What decides whether a recipe can run on a fleet: model, data, retrieval, judges and custom scorers, and the fleet itself. */
+export function fleetKey({
+  recipe,
+  paths,
+}: Pick<FleetInputs, 'recipe'> & { paths: Pick<RecipePaths, 'model' | 'scorers' | 'judge_keys'> }): string {
   const { data, retrieval, fleet } = recipe;
+  const reward = rewardConfigOf(recipe, paths);
   return createHash('sha256')
-    .update(canonicalJson({ model: paths.model, data, retrieval, fleet }))
+    .update(canonicalJson({ model: paths.model, data, retrieval, fleet, reward }))
     .digest('hex');
 }
 

@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { repositoryRoot } from '../repository.ts';
-import { planPolicy, planTop } from './fleet-plan.ts';
+import { customScorersSettings } from '#shared/rewards/custom-scorer-settings.ts';
+import { judgesSettings } from '#shared/rewards/judge-settings.ts';
+import { fleetKey } from './fleet-file.ts';
+import { planBase, planPolicy, planTop } from './fleet-plan.ts';
+import { childEnvironment } from './service-programs.ts';
 import type { PlannedService } from './fleet-plan.ts';
 
 const paths = { model: '/m', train: '/t', held_out: '/h', corpus: '/c' };
@@ -39,4 +43,56 @@ test('P3: shorter deadlines of a recipe leave the services as they are: they tra
   const { policy, worker } = plan(tiny);
   expect(flag(policy, 'generate-timeout-ms')).toBe('120000');
   expect(flag(worker, 'call-timeout-ms')).toBe('30000');
+});
+
+const scored = `${tiny}
+judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, request_timeout_ms: 5000, api_key_file: ./key } }
+scorers:
+  correct: { kind: grade, judge: main }
+  house: { kind: typescript, path: ./house.ts, memory_mebibytes: 256 }
+  theirs: { kind: python, path: ./reward.py, data_source: nq }
+  remote: { kind: http, url: http://127.0.0.1:9/score, key_env: GRADUS_REMOTE_KEY }
+`;
+const scoredPaths = {
+  ...paths,
+  scorers: { house: '/r/house.ts', theirs: '/r/reward.py' },
+  judge_keys: { main: '/r/key' },
+};
+
+test("a fleet's reward service is given the recipe's judges and custom scorers, with paths that hold anywhere", () => {
+  const recipe = parseRecipe(scored, 'tiny.yaml');
+  const planned = planBase({ recipe, paths: scoredPaths }).find(({ service }) => service === 'reward');
+  const judges = judgesSettings.parse(JSON.parse(flag(planned, 'judges') ?? ''));
+  expect(judges['main']).toMatchObject({
+    baseUrl: 'http://127.0.0.1:1/v1',
+    requestTimeoutMs: 5000,
+    apiKeyFile: '/r/key',
+  });
+  const scorers = customScorersSettings.parse(JSON.parse(flag(planned, 'scorers') ?? ''));
+  expect(scorers).toMatchObject({
+    house: { kind: 'typescript', path: '/r/house.ts', memoryMebibytes: 256 },
+    theirs: { kind: 'python', path: '/r/reward.py', dataSource: 'nq', function: 'compute_score' },
+    remote: { kind: 'http', keyEnv: 'GRADUS_REMOTE_KEY' },
+  });
+  expect(Object.keys(scorers)).toEqual(['house', 'theirs', 'remote']);
+  expect(flag(planned, 'python')).toContain('.venv/bin/python');
+  const parent = { GRADUS_REMOTE_KEY: 'k', GRADUS_OTHER: 'o', PATH: '/bin' };
+  expect(childEnvironment(parent, {}, planned?.variables)).toEqual({ GRADUS_REMOTE_KEY: 'k', PATH: '/bin' });
+});
+
+test('a recipe without judges and scorers starts the reward service as it is', () => {
+  const planned = planBase({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths }).find(
+    ({ service }) => service === 'reward',
+  );
+  expect(planned).toMatchObject({ args: [], variables: [] });
+});
+
+test('a fleet fits only recipes with the judges and custom scorers that it was started with', () => {
+  const key = (text: string, located: typeof scoredPaths = scoredPaths) =>
+    fleetKey({ recipe: parseRecipe(text, 'tiny.yaml'), paths: located });
+  expect(key(scored.replace('correct:', 'right:'))).toBe(key(scored));
+  expect(key(scored.replace('model: m', 'model: n'))).not.toBe(key(scored));
+  expect(key(scored, { ...scoredPaths, scorers: { house: '/else/house.ts', theirs: '/r/reward.py' } })).not.toBe(
+    key(scored),
+  );
 });

@@ -2,6 +2,7 @@ import { questionFormatOf } from '#shared/questions/question-format.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
 import { join } from 'node:path';
+import { keyVariables, rewardFlags } from './reward-plan.ts';
 import { serviceDeadlines } from './service-deadlines.ts';
 import type { ServiceName } from './service-programs.ts';
 
@@ -14,6 +15,8 @@ export interface PlannedService {
   readonly args: readonly string[];
   /** CPU threads of a Python service. */
   readonly threads?: number;
+  /** Environment variables that it reads beside its own settings: keys of other servers. */
+  readonly variables?: readonly string[];
 }
 
 /** `{ 'max-context': 1024 }` as `--max-context 1024`. */
@@ -41,7 +44,12 @@ export function planBase(inputs: FleetInputs): PlannedService[] {
       service: 'retrieval',
       args: flags({ corpus: paths.corpus, analyzer, k1, b }),
     },
-    { label: 'reward', service: 'reward', args: [] },
+    {
+      label: 'reward',
+      service: 'reward',
+      args: flags(rewardFlags(recipe, paths)),
+      variables: keyVariables(recipe),
+    },
     ...engines,
     { label: 'learner', service: 'learner', ...learnerProgram(inputs) },
   ];

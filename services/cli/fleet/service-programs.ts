@@ -73,12 +73,15 @@ const passedOn = new Set(['GRADUS_LOG_LEVEL', 'GRADUS_OTLP_ENDPOINT', 'GRADUS_PY
 
 /**
  * The environment of a child. Other GRADUS_* variables stay behind: services reject keys that they do not know, and one
- * variable cannot be meant for eight processes.
+ * variable cannot be meant for eight processes. `variables` are meant for this child, whatever they are called.
  */
 export function childEnvironment(
   parent: NodeJS.ProcessEnv,
   extra: Readonly<Record<string, string>>,
+  variables: readonly string[] = [],
 ): NodeJS.ProcessEnv {
-  const kept = Object.entries(parent).filter(([key]) => !key.startsWith('GRADUS_') || passedOn.has(key));
+  const kept = Object.entries(parent).filter(
+    ([key]) => !key.startsWith('GRADUS_') || passedOn.has(key) || variables.includes(key),
+  );
   return { ...Object.fromEntries(kept), ...extra };
 }

@@ -107,7 +107,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
             ...planned.args,
             ...flags({ grpc: at?.grpc ?? '127.0.0.1:0', metrics: at?.metrics ?? '127.0.0.1:0' }),
           ],
-          env: childEnvironment(process.env, { ...program.env, ...threads }),
+          env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
           logFile: join(logs, `${planned.label}.log`),
           readyTimeoutMs: isPython ? pythonReadyTimeoutMs : readyTimeoutMs,
           guardian,

@@ -57,7 +57,7 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
       label: planned.label,
       command: program.command,
       args: [...program.args, ...planned.args, ...flags({ grpc: '127.0.0.1:0', metrics: '127.0.0.1:0' })],
-      env: childEnvironment(process.env, { ...program.env, ...threads }),
+      env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
       logFile: join(logs, `replay-${planned.label}.log`),
       readyTimeoutMs,
       guardian,

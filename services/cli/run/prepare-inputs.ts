@@ -1,16 +1,18 @@
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
 import { rowToQuestion } from '#shared/questions/question-row.ts';
 import { dropsEmptyAliases } from '#shared/questions/read-questions.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
-import { locateInputs } from '#shared/recipe/resolve-recipe.ts';
+import { locateInputs, locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
 import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import { checkQuestion, readsSets, type CheckedStage } from '#shared/rewards/check-question.ts';
 import { writeWorld } from '#shared/world/write-world.ts';
 import { writeMusiqueSplit } from '../data/write-musique-split.ts';
 import { writeRows, type RowChecks, type RowsOptions } from '../data/write-rows.ts';
+import { isReadable } from './is-readable.ts';
+import { rewardProblems } from './reward-inputs.ts';
 
 export interface LoadedRecipe {
   readonly file: string;
@@ -46,9 +48,19 @@ export async function missingModelFiles(directory: string): Promise<string[]> {
  * `data/`. A second call finds it there and changes nothing. `tell` hears what is worth a line and stops nobody.
  */
 export async function prepareInputs(
-  { recipe, file }: LoadedRecipe,
+  loaded: LoadedRecipe,
   directory: string,
   tell: (note: string) => void = () => {},
+): Promise<RecipePaths> {
+  const problems = await rewardProblems(loaded);
+  if (problems.length > 0) throw new TerminalError('invalid_argument', `${loaded.file}: ${problems.join('; ')}`);
+  return { ...(await prepareData(loaded, directory, tell)), ...locateRewardFiles(loaded.recipe, loaded.file) };
+}
+
+async function prepareData(
+  { recipe, file }: LoadedRecipe,
+  directory: string,
+  tell: (note: string) => void,
 ): Promise<RecipePaths> {
   const { model, data } = locateInputs(recipe, file);
   const lacking = await missingModelFiles(model);
@@ -128,14 +140,9 @@ async function missing(paths: readonly string[]): Promise<string[]> {
   return checks.flat();
 }
 
-export async function isReadable(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    // Absent or not ours to read: the caller names it.
-    return false;
-  }
+/** What of a recipe's files decides which fleet can run it. Reads nothing. */
+export function fleetFiles({ recipe, file }: LoadedRecipe): Pick<RecipePaths, 'model' | 'scorers' | 'judge_keys'> {
+  return { model: locateInputs(recipe, file).model, ...locateRewardFiles(recipe, file) };
 }
 
 /** Where generated inputs of a lent fleet lie: one folder per data section, under the runs' home. */

@@ -50,3 +50,37 @@ test('a part that this version cannot run is a note of the plan', () => {
   const plan = planRun(recipe('retrieval: { method: dense, encoder: some/encoder }'), []);
   expect(plan.notes.join()).toContain('retrieval.method: dense');
 });
+
+test('a plan says what the declared scorers are, whom they ask, and how the reward is composed', () => {
+  const judged = `
+name: judged
+model: { path: ./m }
+data: { world: {} }
+judges: { main: { base_url: http://127.0.0.1:8000/v1, model: qwen } }
+scorers:
+  correct: { kind: grade, judge: main }
+  preferred: { kind: pairwise, judge: main, schedule: swiss }
+  house: { kind: typescript, path: ./house.ts }
+  remote: { kind: http, url: http://127.0.0.1:9/score }
+stages:
+  - name: one
+    limits: { context_tokens: 256, max_new_tokens: 32 }
+    rewards: { correct: 1, preferred: 0.5 }
+    composition:
+      normalize: true
+      penalties: { candidate_list: 0.5 }
+      gates: [{ name: format, at_least: 1 }, { name: correct, at_least: 0.1, at_most: 0.9, otherwise: -1 }]
+      clip: { low: -1, high: 1 }
+    until: { steps: 10 }
+`;
+  const text = formatPlan(planRun(parseRecipe(judged, 'judged.yaml'), []));
+  expect(text).toContain('correct 1, preferred 0.5');
+  expect(text).toContain('scorer correct: grade, judge main (qwen at http://127.0.0.1:8000/v1)');
+  expect(text).toContain('scorer preferred: pairwise swiss, judge main (qwen');
+  expect(text).toContain('when a group has settled; not in evaluations');
+  expect(text).toContain('scorer house: typescript, ./house.ts');
+  expect(text).toContain('scorer remote: http, http://127.0.0.1:9/score');
+  expect(text).toContain(
+    'reward of one: sum / weights, less 0.5 x candidate_list, 0 unless format >= 1, -1 unless correct >= 0.1 and correct <= 0.9, at least -1, at most 1',
+  );
+});

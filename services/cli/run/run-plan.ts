@@ -2,12 +2,15 @@ import Table from 'cli-table3';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import { rewardWeights, scorersKey } from '#shared/rewards/reward-list.ts';
 import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
+import { describeComposition, describeScorers } from './scoring-plan.ts';
 
 /** What a recipe will do, counted before anything is started. */
 export interface RunPlan {
   readonly recipe: string;
   readonly seed: number;
   readonly stages: readonly StagePlan[];
+  /** Scorers that the recipe declares, in words. */
+  readonly scorers: readonly string[];
   readonly evaluations: { readonly count: number; readonly rollouts: number };
   /** Training and evaluation rollouts, without what dynamic sampling may add. */
   readonly rollouts: number;
@@ -29,6 +32,8 @@ export interface StagePlan {
   readonly contextTokens: number;
   readonly maxTurns: number;
   readonly rewards: Readonly<Record<string, number>>;
+  /** What becomes of the weighted sum, in words; undefined where it is the reward. */
+  readonly composition: string | undefined;
   readonly gate: string | undefined;
 }
 
@@ -43,6 +48,7 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
     contextTokens: stage.limits.context_tokens,
     maxTurns: stage.limits.max_turns,
     rewards: Object.fromEntries(Object.entries(rewardWeights(stage.rewards)).filter(([, weight]) => weight > 0)),
+    composition: describeComposition(stage),
     gate: stage.gate === undefined ? undefined : describeGate(stage.gate),
   }));
   const evaluationContexts = evaluationsOf(recipe);
@@ -58,6 +64,7 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
     recipe: recipe.name,
     seed: recipe.seed,
     stages,
+    scorers: describeScorers(recipe),
     evaluations: { count: evaluationContexts.length, rollouts: evaluationRollouts },
     rollouts: rollouts + evaluationRollouts,
     mostRollouts: most.reduce((sum, stage) => sum + stage.rollouts, evaluationRollouts),
@@ -116,10 +123,15 @@ export function formatPlan(plan: RunPlan): string {
         .join(', '),
     ]);
   }
+  const compositions = plan.stages.flatMap(({ name, composition }) =>
+    composition === undefined ? [] : [`reward of ${name}: ${composition}`],
+  );
   const gates = plan.stages.flatMap(({ name, gate }) => (gate === undefined ? [] : [`gate of ${name}: ${gate}`]));
   return [
     `${plan.recipe}, seed ${plan.seed}: ${plan.stages.length} stage${plan.stages.length === 1 ? '' : 's'}`,
     table.toString(),
+    ...plan.scorers.map((scorer) => `scorer ${scorer}`),
+    ...compositions,
     ...gates,
     `evaluations: ${plan.evaluations.count}, ${count(plan.evaluations.rollouts)} rollouts in all`,
     `rollouts: ${count(plan.rollouts)}, at most ${count(plan.mostRollouts)} with dynamic sampling; at most ${count(plan.mostTokens)} tokens`,

@@ -25,3 +25,14 @@ test('a run takes its world along, and leaves its model where it is', () => {
     corpus: '/new/c',
   });
 });
+
+test('a file of a scorer in a run directory moves with it, another one stays', () => {
+  const paths = { model: '/m', train: '/t', held_out: '/d/h', corpus: '/c' };
+  const scorers = { inside: '/old/run/house.ts', outside: '/home/me/reward.py' };
+  const judgeKeys = { main: '/old/run/key' };
+  expect(rerootPaths({ ...paths, scorers, judge_keys: judgeKeys }, '/old/run', '/new')).toEqual({
+    ...paths,
+    scorers: { inside: '/new/house.ts', outside: '/home/me/reward.py' },
+    judge_keys: { main: '/new/key' },
+  });
+});

@@ -15,5 +15,11 @@ export function rerootPaths(paths: RecipePaths, from: string, to: string): Recip
     train: reroot(paths.train, from, to),
     held_out: reroot(paths.held_out, from, to),
     corpus: reroot(paths.corpus, from, to),
+    ...(paths.scorers !== undefined && { scorers: rerootEach(paths.scorers, from, to) }),
+    ...(paths.judge_keys !== undefined && { judge_keys: rerootEach(paths.judge_keys, from, to) }),
   };
+}
+
+function rerootEach(paths: Readonly<Record<string, string>>, from: string, to: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, reroot(path, from, to)]));
 }

@@ -11,6 +11,10 @@ export interface RecipePaths {
   readonly train: string;
   readonly held_out: string;
   readonly corpus: string;
+  /** Files of custom scorers, by scorer; absent where none has one. */
+  readonly scorers?: Readonly<Record<string, string>>;
+  /** Files that hold the keys of judges, by judge; absent where none has one. */
+  readonly judge_keys?: Readonly<Record<string, string>>;
 }
 
 /** What a run is submitted with: the recipe with all defaults, and where its inputs lie on this machine. */
@@ -54,6 +58,24 @@ export function locateInputs(recipe: Recipe, recipeFile: string): { model: strin
   };
 }
 
+/** Files that the reward service reads for a recipe, made absolute against the recipe's folder. Reads nothing. */
+export function locateRewardFiles(
+  { judges, scorers }: Pick<Recipe, 'judges' | 'scorers'>,
+  recipeFile: string,
+): Pick<RecipePaths, 'scorers' | 'judge_keys'> {
+  const at = (path: string) => resolve(dirname(recipeFile), path);
+  const files = Object.entries(scorers ?? {}).flatMap(([name, scorer]) =>
+    'path' in scorer ? [[name, at(scorer.path)] as const] : [],
+  );
+  const keys = Object.entries(judges ?? {}).flatMap(([name, { api_key_file: path }]) =>
+    path === undefined ? [] : [[name, at(path)] as const],
+  );
+  return {
+    ...(files.length > 0 && { scorers: Object.fromEntries(files) }),
+    ...(keys.length > 0 && { judge_keys: Object.fromEntries(keys) }),
+  };
+}
+
 export function resolveRecipe(recipe: Recipe, recipePath: string, paths: RecipePaths): ResolvedRecipe {
   return { format: 1, recipe_path: recipePath, recipe, paths };
 }
@@ -78,15 +100,19 @@ export function recipeHash(recipe: Recipe): string {
   return createHash('sha256').update(canonicalJson(deciding)).digest('hex');
 }
 
+const absolute = z.string().min(1);
+
 const envelopeSchema = z.strictObject({
   format: z.literal(1),
   recipe_path: z.string().max(4096),
   recipe: z.unknown(),
   paths: z.strictObject({
-    model: z.string().min(1),
-    train: z.string().min(1),
-    held_out: z.string().min(1),
-    corpus: z.string().min(1),
+    model: absolute,
+    train: absolute,
+    held_out: absolute,
+    corpus: absolute,
+    scorers: z.record(z.string(), absolute).exactOptional(),
+    judge_keys: z.record(z.string(), absolute).exactOptional(),
   }),
   directory: z.string().min(1).max(4096).exactOptional(),
 });

@@ -1,0 +1,55 @@
+import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
+import { camelKeys } from '#shared/recipe/snake-shape.ts';
+import { isCustom } from '#shared/recipe/stage-scorers.ts';
+import { pythonProgram } from '../repository.ts';
+
+type RewardInputs = Pick<Recipe, 'judges' | 'scorers'>;
+type RewardPaths = Pick<RecipePaths, 'scorers' | 'judge_keys'>;
+
+/** The reward service's config for a recipe's judges and custom scorers; empty for a recipe that declares none. Holds no keys. */
+export function rewardConfigOf({ judges, scorers }: RewardInputs, paths: RewardPaths): Record<string, object> {
+  const custom = Object.entries(scorers ?? {}).filter(([, scorer]) => isCustom(scorer));
+  return {
+    ...(judges !== undefined && {
+      judges: mapEntries(Object.entries(judges), (name, judge) => {
+        const apiKeyFile = paths.judge_keys?.[name];
+        return { ...camelKeys(judge), ...(apiKeyFile !== undefined && { apiKeyFile }) };
+      }),
+    }),
+    ...(custom.length > 0 && {
+      scorers: mapEntries(custom, (name, scorer) => {
+        const path = paths.scorers?.[name];
+        return { ...camelKeys(scorer), ...(path !== undefined && { path }) };
+      }),
+    }),
+  };
+}
+
+/** The same as flags. */
+export function rewardFlags(recipe: RewardInputs, paths: RewardPaths): Record<string, string> {
+  const inPython = Object.values(recipe.scorers ?? {}).some(({ kind }) => kind === 'python');
+  return {
+    ...Object.fromEntries(
+      Object.entries(rewardConfigOf(recipe, paths)).map(([key, value]) => [key, JSON.stringify(value)]),
+    ),
+    ...(inPython && { python: pythonProgram }),
+  };
+}
+
+/** Environment variables that hold keys of judges and custom scorers. */
+export function keyVariables({ judges, scorers }: RewardInputs): string[] {
+  return [
+    ...Object.values(judges ?? {}).flatMap(({ api_key_env: name }) => (name === undefined ? [] : [name])),
+    ...Object.values(scorers ?? {}).flatMap((scorer) =>
+      scorer.kind === 'http' && scorer.key_env !== undefined ? [scorer.key_env] : [],
+    ),
+  ];
+}
+
+function mapEntries<Value>(
+  entries: readonly (readonly [string, Value])[],
+  change: (name: string, value: Value) => object,
+): object {
+  return Object.fromEntries(entries.map(([name, value]) => [name, change(name, value)]));
+}

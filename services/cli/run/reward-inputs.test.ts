@@ -1,0 +1,46 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { loadRecipe, prepareInputs } from './prepare-inputs.ts';
+import { rewardProblems } from './reward-inputs.ts';
+
+const recipe = (judges: string) => `
+name: scored
+model: { path: ./m }
+data: { world: {} }
+${judges}
+scorers:
+  correct: { kind: grade, judge: main }
+  house: { kind: typescript, path: ./scorers/house.ts }
+stages:
+  - name: one
+    limits: { context_tokens: 256, max_new_tokens: 32 }
+    rewards: { correct: 1, house: 1 }
+    until: { steps: 10 }
+`;
+
+async function load(judges: string) {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-reward-inputs-'));
+  await writeFile(join(directory, 'r.yaml'), recipe(judges));
+  return { directory, loaded: await loadRecipe(join(directory, 'r.yaml')) };
+}
+
+test('files that the reward service will read are looked for beside the recipe before anything starts', async () => {
+  const { directory, loaded } = await load(
+    'judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, api_key_file: key } }',
+  );
+  const problems = [
+    `scorers.house.path: ${join(directory, 'scorers/house.ts')} cannot be read`,
+    `judges.main.api_key_file: ${join(directory, 'key')} cannot be read`,
+  ];
+  expect(await rewardProblems(loaded)).toEqual(problems);
+  await expect(prepareInputs(loaded, directory)).rejects.toThrow(`${loaded.file}: ${problems.join('; ')}`);
+});
+
+test('a recipe that asks judges says what they are, for a fleet of its own', async () => {
+  const { loaded } = await load('');
+  expect(await rewardProblems(loaded)).toContain(
+    'scorers.correct.judge: the recipe has no `judges`; say there what main is',
+  );
+});

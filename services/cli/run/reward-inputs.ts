@@ -1,0 +1,22 @@
+import type { LoadedRecipe } from './prepare-inputs.ts';
+import { isReadable } from './is-readable.ts';
+import { locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
+import { isCustom } from '#shared/recipe/stage-scorers.ts';
+
+/** What the reward service of a recipe's own fleet would lack, for people: files that are not there, judges that are not declared. */
+export async function rewardProblems({ recipe, file }: LoadedRecipe): Promise<string[]> {
+  const { scorers, judge_keys: keys } = locateRewardFiles(recipe, file);
+  const problems: string[] = [];
+  for (const [name, path] of Object.entries(scorers ?? {})) {
+    if (!(await isReadable(path))) problems.push(`scorers.${name}.path: ${path} cannot be read`);
+  }
+  for (const [name, path] of Object.entries(keys ?? {})) {
+    if (!(await isReadable(path))) problems.push(`judges.${name}.api_key_file: ${path} cannot be read`);
+  }
+  if (recipe.judges !== undefined) return problems;
+  for (const [name, scorer] of Object.entries(recipe.scorers ?? {})) {
+    if (!isCustom(scorer))
+      problems.push(`scorers.${name}.judge: the recipe has no \`judges\`; say there what ${scorer.judge} is`);
+  }
+  return problems;
+}
