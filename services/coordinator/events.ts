@@ -15,6 +15,8 @@ export interface CoordinatorEvents {
   groupScored(outcome: 'scored' | 'missing', seconds: number): void;
   rolloutsCancelled(count: number): void;
   stepCommitted(reward: number, version: number): void;
+  /** Of a run that is driven here; it counts until it is told otherwise. */
+  rewardDiverges(runId: string, diverges: boolean): void;
   phaseEnded(phase: Phase, seconds: number): void;
   ledgerEntry(fact: string): void;
   retried(service: 'learner' | 'policy' | 'reward'): void;
@@ -70,6 +72,11 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   const steps = metrics.counter('gradus_steps_committed_total', 'Training steps committed.');
   const reward = metrics.gauge('gradus_reward_mean', 'Mean reward of the last step.');
   const version = metrics.gauge('gradus_policy_version', 'Policy version of the run.');
+  const diverging = metrics.gauge(
+    'gradus_runs_diverging',
+    'Runs whose training reward rises while exact match on held-out questions, or a declared component, falls.',
+  );
+  const divergingRuns = new Set<string>();
   const phases = metrics.histogram('gradus_phase_duration_seconds', 'Time in a phase of a run.', groupBuckets, [
     'phase',
   ]);
@@ -105,6 +112,11 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
       steps.inc();
       reward.set(mean);
       version.set(current);
+    },
+    rewardDiverges(runId, diverges) {
+      if (diverges) divergingRuns.add(runId);
+      else divergingRuns.delete(runId);
+      diverging.set(divergingRuns.size);
     },
     phaseEnded: (phase, seconds) => phases.observe({ phase }, seconds),
     ledgerEntry: (fact) => entries.inc({ fact }),

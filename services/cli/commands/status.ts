@@ -49,6 +49,8 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   if (workers.length > 0) terminal.out(formatWorkers(workers));
   if (running.length > 0) terminal.out(formatRuns(running));
   for (const { runId, message } of running) if (message !== '') terminal.out(`run ${runId}: ${message}`);
+  for (const { runId, warnings } of running)
+    for (const warning of Object.values(warnings)) terminal.out(`run ${runId}: warning: ${warning}`);
   for (const id of resting) terminal.out(await describeResting(home, id));
   return exitCodes.ok;
 }

@@ -46,6 +46,8 @@ export function exampleSummary() {
         rollouts: 256,
         groups: 32,
         reward: [0.5, 0.62],
+        detectors: { candidate_list: 0.125, giant_answer: 0.005 },
+        warnings: [],
         components: { exact_match: [0.25, 0.375], preferred: [null, 0.5] },
         eval: { before: scores(0.29, 200), after: scores(0.4, 200, 0.95, 0.99) },
         gate: null,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
-import { bar, createRateMeter, plainLine, progressLine } from './progress-line.ts';
+import { bar, createRateMeter, plainLine, progressLine, warningLines } from './progress-line.ts';
 import type { ProgressStatus } from './progress-line.ts';
 
 const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
@@ -15,6 +15,8 @@ const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
   rolloutsExpected: 128,
   elapsedMs: 65_000n,
   message: '',
+  warnings: {},
+  detectors: {},
   ...more,
 });
 
@@ -33,6 +35,28 @@ test('what a run waits for is in the live line, and once in plain output', () =>
   expect(plainLine(status(), waiting)).toBe('[1:05 min] 1/3 tool-use: waiting 42 s for 3 samples: no worker is alive');
   expect(plainLine(waiting, status({ message: 'waiting 44 s for 3 samples: no worker is alive' }))).toBeUndefined();
   expect(plainLine(waiting, status())).toBeUndefined();
+});
+
+test('detectors that fire often and warnings are in both outputs, each warning once', () => {
+  const before = status();
+  const warnings = { 'reward_diverges/sampled.em': 'the reward rises while sampled.em falls' };
+  const now = status({
+    step: 4,
+    rewardMean: 0.5,
+    detectors: { giant_answer: 0.02, candidate_list: 0.1234, empty_answer: 0.01 },
+    warnings,
+  });
+  expect(progressLine(now, undefined, 200)).toContain(
+    'reward 0.500  candidate_list 12.3 %  giant_answer 2.0 %  reward diverges  ',
+  );
+  expect(plainLine(before, now)).toBe(
+    '[1:05 min] 1/3 tool-use: step 4/15, reward 0.500, candidate_list 12.3 %, giant_answer 2.0 %',
+  );
+  expect(warningLines(before, now)).toEqual([
+    '[1:05 min] 1/3 tool-use: warning: the reward rises while sampled.em falls',
+  ]);
+  expect(warningLines(now, now)).toEqual([]);
+  expect(warningLines(undefined, now)).toHaveLength(1);
 });
 
 test('the live line never wraps', () => {

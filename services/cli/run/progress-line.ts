@@ -1,5 +1,6 @@
 import { Phase, RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 
 const phaseWords: Readonly<Record<number, string>> = {
@@ -34,6 +35,8 @@ export type ProgressStatus = Pick<
   | 'elapsedMs'
   | 'remainingMs'
   | 'message'
+  | 'warnings'
+  | 'detectors'
 >;
 
 export const stateWord = (state: RunState): string => stateWords[state] ?? 'unknown';
@@ -73,6 +76,8 @@ export function progressLine(status: ProgressStatus, rate: number | undefined, c
   parts.push(`${phaseWord(status.phase)}${expected}`);
   if (status.message !== '') parts.push(status.message);
   if (status.rewardMean !== undefined) parts.push(`reward ${status.rewardMean.toFixed(3)}`);
+  parts.push(...firedOften(status.detectors));
+  if (Object.keys(status.warnings).length > 0) parts.push('reward diverges');
   if (rate !== undefined && rate > 0) parts.push(`${rate.toFixed(rate < 10 ? 1 : 0)} rollouts/s`);
   parts.push(formatDuration(Number(status.elapsedMs)));
   if (status.remainingMs !== undefined) parts.push(`~${formatDuration(Number(status.remainingMs))} left`);
@@ -85,17 +90,29 @@ export function bar(done: number, of: number, width: number): string {
   return `[${'='.repeat(filled)}${' '.repeat(width - filled)}]`;
 }
 
+/** A line for each warning that the status before did not have. Its numbers may change from step to step: once is enough. */
+export function warningLines(before: ProgressStatus | undefined, status: ProgressStatus): string[] {
+  return Object.entries(status.warnings).flatMap(([about, text]) =>
+    before?.warnings[about] === undefined ? [`${placeOf(status)}: warning: ${text}`] : [],
+  );
+}
+
+function placeOf(status: ProgressStatus): string {
+  return `[${formatDuration(Number(status.elapsedMs))}] ${status.stageIndex + 1}/${status.stages} ${status.stage}`;
+}
+
 /**
  * For logs and pipes: a line when a step was committed, a stage or a phase of evaluation began, or when it begins to wait for
  * something unusual; undefined when there is nothing new to say.
  */
 export function plainLine(before: ProgressStatus | undefined, status: ProgressStatus): string | undefined {
-  const place = `[${formatDuration(Number(status.elapsedMs))}] ${status.stageIndex + 1}/${status.stages} ${status.stage}`;
+  const place = placeOf(status);
   if (before?.stage !== status.stage) return `${place}: ${phaseWord(status.phase)}`;
   if (before.step !== status.step) {
     const reward = status.rewardMean === undefined ? '' : `, reward ${status.rewardMean.toFixed(3)}`;
     const left = status.remainingMs === undefined ? '' : `, about ${formatDuration(Number(status.remainingMs))} left`;
-    return `${place}: step ${status.step}/${status.steps}${reward}${left}`;
+    const fired = firedOften(status.detectors).map((text) => `, ${text}`);
+    return `${place}: step ${status.step}/${status.steps}${reward}${fired.join('')}${left}`;
   }
   if (before.phase !== status.phase && status.phase === Phase.EVALUATE) return `${place}: evaluating`;
   // Its seconds count on: once is enough.

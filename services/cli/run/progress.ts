@@ -1,5 +1,5 @@
 import type { Terminal } from '../terminal/terminal.ts';
-import { createRateMeter, plainLine, progressLine } from './progress-line.ts';
+import { createRateMeter, plainLine, progressLine, warningLines } from './progress-line.ts';
 import type { ProgressStatus } from './progress-line.ts';
 
 /** Shows each status: one live line on a terminal, a line per event elsewhere. */
@@ -12,6 +12,7 @@ export function createProgress(
   return (status) => {
     const rate = meter.observe(status, now());
     const line = plainLine(before, status);
+    for (const warning of warningLines(before, status)) terminal.err(warning);
     before = status;
     if (!terminal.interactive) {
       if (line !== undefined) terminal.err(line);

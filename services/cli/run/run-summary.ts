@@ -35,6 +35,9 @@ const stageSchema = z.object({
   reward: z.array(z.number()),
   /** Mean of each component in each step; absent in summaries of earlier versions. */
   components: z.record(z.string(), z.array(z.number().nullable())).default({}),
+  /** Absent in summaries of earlier versions, as are warnings. */
+  detectors: z.record(z.string(), z.number()).default({}),
+  warnings: z.array(z.string()).default([]),
   eval: z.object({ before: scoresSchema.nullable(), after: scoresSchema.nullable() }),
   contextTokens: z.number().optional(),
   gate: z.object({ passed: z.boolean(), action: z.string(), reason: z.string() }).nullish(),

@@ -71,3 +71,21 @@ test('a damaged summary is named with its field', () => {
   expect(() => parseRunSummary('{"run":', 'runs/r/summary.json')).toThrow(/^runs\/r\/summary.json: is no JSON/);
   expect(() => parseRunSummary('{"run":"r"}', 'runs/r/summary.json')).toThrow(/^runs\/r\/summary.json: recipe:/);
 });
+
+test('detectors that fired in more than one in a hundred rollouts, and warnings, have a line each', () => {
+  const summary = exampleSummary();
+  const [stage] = summary.stages;
+  const warnings = ['the reward rises while sampled.em falls: reward 0.370 -> 0.610'];
+  const text = formatSummary(
+    parseRunSummary(JSON.stringify({ ...summary, stages: [{ ...stage, warnings }] }), 'summary.json'),
+  );
+  expect(text).toContain('\ndetectors in tool-use: candidate_list 12.5 % of rollouts\n');
+  expect(text).toContain('\nwarning in tool-use: the reward rises while sampled.em falls: reward 0.370 -> 0.610\n');
+});
+
+test('a summary of an earlier version says nothing of detectors', () => {
+  const older = JSON.stringify(exampleSummary(), (key, value: unknown) =>
+    key === 'detectors' || key === 'warnings' ? undefined : value,
+  );
+  expect(formatSummary(parseRunSummary(older, 'summary.json'))).not.toContain('detectors in');
+});

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import type { EvalDetail, RunSummary, Scores } from './run-summary.ts';
 
@@ -19,6 +20,7 @@ export function formatSummary(summary: RunSummary): string {
     table.toString(),
     ...baselineLines(summary),
     ...summary.stages.flatMap(gateLine),
+    ...summary.stages.flatMap(hackingLines),
     `rollouts: ${rollouts.published} published, ${rollouts.completed} completed, ${rollouts.lost} lost, ` +
       `${rollouts.duplicated} counted twice, ${rollouts.failedInfra} failed by infrastructure, ${rollouts.failedData} by the policy, ${rollouts.cancelled} cancelled`,
   ].join('\n');
@@ -103,5 +105,13 @@ function gateLine(stage: Stage): string[] {
   if (stage.gate === null || stage.gate === undefined) return [];
   return [
     `gate of ${stage.name}: ${stage.gate.passed ? 'passed' : `failed, ${stage.gate.action}`} (${stage.gate.reason})`,
+  ];
+}
+
+function hackingLines({ name, detectors, warnings }: Stage): string[] {
+  const fired = firedOften(detectors);
+  return [
+    ...(fired.length === 0 ? [] : [`detectors in ${name}: ${fired.join(', ')} of rollouts`]),
+    ...warnings.map((warning) => `warning in ${name}: ${warning}`),
   ];
 }

@@ -1,4 +1,5 @@
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
+import { divergenceMetric, findDivergences } from '../reward-hacking/reward-divergence.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 
@@ -10,6 +11,7 @@ export function metricsLine(entry: LedgerEntry, after: RunState): string | undef
   const { fact } = entry;
   if (fact.case !== 'stepCommitted' && fact.case !== 'evalFinished') return undefined;
   const stage = after.stages.at(-1);
+  const divergence = { [divergenceMetric]: stage !== undefined && findDivergences(stage).length > 0 ? 1 : 0 };
   const head = { at: new Date(Number(entry.atMs)).toISOString(), run: after.runId };
   if (fact.case === 'stepCommitted') {
     const place = {
@@ -20,7 +22,7 @@ export function metricsLine(entry: LedgerEntry, after: RunState): string | undef
     };
     return line(
       { kind: 'step', ...head, ...place, step: Number(fact.value.step), version: Number(fact.value.version) },
-      fact.value.metrics,
+      { ...fact.value.metrics, ...divergence },
     );
   }
   return line(
@@ -32,7 +34,7 @@ export function metricsLine(entry: LedgerEntry, after: RunState): string | undef
       step: after.step,
       version: versionOf(after),
     },
-    fact.value.metrics,
+    fact.value.name === 'baseline' ? fact.value.metrics : { ...fact.value.metrics, ...divergence },
   );
 }
 

@@ -5,6 +5,8 @@ import type { StageRecipe } from '#shared/recipe/schema.ts';
 import type { RolloutTotals } from '../ledger/accounting.ts';
 import type { Evaluation, RunState, StageState } from '../ledger/run-state.ts';
 import { versionOf } from '../ledger/run-state.ts';
+import { allDivergences, describeDivergence } from '../reward-hacking/reward-divergence.ts';
+import { detectorShares } from '../reward-hacking/stage-detectors.ts';
 
 /** Held-out results at temperature 1 (greedy if nothing else was asked for), as shares 0..1. */
 export interface EvalSummary {
@@ -71,6 +73,10 @@ export interface StageSummary {
   readonly reward: readonly number[];
   /** Mean of exact match and of each scorer that the stage names, in each step; null where a step has none. */
   readonly components: Readonly<Record<string, readonly (number | null)[]>>;
+  /** Share of its rollouts in which each detector of reward hacking fired; those that never did are left out. */
+  readonly detectors: Readonly<Record<string, number>>;
+  /** For people: where the training reward rose while a held-out or declared metric fell, at any time of the stage. */
+  readonly warnings: readonly string[];
   readonly eval: { readonly before: EvalSummary | null; readonly after: EvalSummary | null };
   readonly round: number;
   readonly rewardWeights: Readonly<Record<string, number>>;
@@ -133,6 +139,8 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState): StageSummary
         stage.steps.map((step) => step.metrics[`reward/${name}`] ?? null),
       ]),
     ),
+    detectors: { ...detectorShares(stage) },
+    warnings: allDivergences(stage).map(describeDivergence),
     eval: { before: shortEval(named('before')), after: shortEval(named('after')) },
     round: stage.round,
     rewardWeights: recipe === undefined ? {} : rewardWeights(recipe.rewards),

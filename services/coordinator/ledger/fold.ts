@@ -88,7 +88,8 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
       return commitStep(state, fact.value);
     case 'evalFinished': {
       const { stage, name, metrics } = fact.value;
-      const evaluation = { stage, name, version: versionOf(state), metrics };
+      const stageStep = currentStage(state)?.steps.length ?? 0;
+      const evaluation = { stage, name, version: versionOf(state), stageStep, metrics };
       if (name === 'baseline') {
         return state.baseline === undefined
           ? { ...running(state, fact.case), baseline: evaluation, groups: new Map() }
@@ -164,10 +165,14 @@ function commitStep(state: RunState, value: StepCommitted): RunState {
   };
 }
 
+const remembered = /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened)$/;
+
 /** What later decisions and summaries ask of a step; the others of its metrics are kept while it is the newest one. */
 function remember(step: StepSummary): StepSummary {
-  const names = ['reward/mean', 'time/step', 'rollouts/published', 'groups/opened'];
-  return { ...step, metrics: Object.fromEntries(names.map((name) => [name, step.metrics[name] ?? 0])) };
+  return {
+    ...step,
+    metrics: Object.fromEntries(Object.entries(step.metrics).filter(([name]) => remembered.test(name))),
+  };
 }
 
 function withoutStep(groups: RunState['groups'], stageStep: number): RunState['groups'] {

@@ -62,7 +62,7 @@ export interface StageState {
 export interface StepSummary {
   readonly step: number;
   readonly version: number;
-  /** All of them in the newest step; of earlier ones, those that decide when a stage ends. */
+  /** All of them in the newest step; of earlier ones, what later decisions and summaries ask of a step. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
@@ -71,6 +71,8 @@ export interface Evaluation {
   readonly name: string;
   /** Policy version that was evaluated. */
   readonly version: number;
+  /** Steps of its stage that were committed before. */
+  readonly stageStep: number;
   readonly metrics: Readonly<Record<string, number>>;
 }
 

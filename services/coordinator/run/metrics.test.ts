@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { detectorNames } from '#shared/rewards/detector-names.ts';
 import { evaluationMetrics, withRewards } from './evaluation-metrics.ts';
 import { learnerMetrics, rolloutMetrics } from './step-metrics.ts';
 
@@ -86,6 +87,26 @@ describe('the metrics of a step', () => {
     expect(metrics['reward/std']).toBeCloseTo(Math.sqrt(0.3));
     expect(metrics['frac_reward_zero_std']).toBeCloseTo(2 / 3);
     expect(rolloutMetrics(groups, 5, 1e-6)['off_policy/max']).toBe(2);
+  });
+
+  it('name every detector: the share of rollouts in which it fired, and its mean value', () => {
+    const fired = create(RolloutResultSchema, { ...result(0), detectors: { candidate_list: 0.5 } });
+    const group = { fate: GroupFate.KEPT, durationMs: 1, size: 4, rewards: [0, 0, 0, 1] };
+    const metrics = rolloutMetrics([{ ...group, results: [fired, fired, fired, result(1)] }], 3, 1e-6);
+    expect(metrics).toMatchObject({ 'detector/candidate_list': 0.75, 'detector/candidate_list/mean': 0.375 });
+    for (const name of detectorNames) {
+      expect(rolloutMetrics([], 0, 0), name).toMatchObject({ [`detector/${name}`]: 0, [`detector/${name}/mean`]: 0 });
+    }
+  });
+
+  it('P2: a component that a judge could not give counts for nothing, instead of as 0', () => {
+    const judged = (prose: number) => create(RolloutResultSchema, { ...result(0), rewards: { exact_match: 0, prose } });
+    const group = { fate: GroupFate.KEPT, durationMs: 1, size: 3, rewards: [0, 0, 0] };
+    const metrics = rolloutMetrics([{ ...group, results: [judged(0.5), judged(1), result(1)] }], 3, 1e-6);
+    expect(metrics['reward/prose']).toBe(0.75);
+    expect(metrics['reward/prose/std']).toBeCloseTo(Math.sqrt(0.125), 12);
+    expect(metrics['reward/exact_match']).toBeCloseTo(1 / 3, 12);
+    expect(metrics).not.toHaveProperty('reward/exact_match/std');
   });
 
   it('are numbers for a step without any rollout', () => {

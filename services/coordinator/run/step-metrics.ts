@@ -1,6 +1,8 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { meanOf, rewardsVary, standardDeviation } from '#shared/domain/advantages.ts';
+import { detectorNames } from '#shared/rewards/detector-names.ts';
+import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 
 export interface ClosedGroup {
   readonly fate: GroupFate;
@@ -29,13 +31,11 @@ export function rolloutMetrics(
   const toolCalls = results.reduce((sum, result) => sum + result.toolCalls, 0);
   const toolFailures = results.reduce((sum, result) => sum + result.toolFailures, 0);
   const behind = results.map((result) => Math.max(0, version - Number(result.versions?.first ?? 0n)));
-  const scorers = new Set(results.flatMap((result) => Object.keys(result.rewards)));
   return {
     'reward/mean': meanOf(rewards),
     'reward/std': standardDeviation(rewards),
-    ...Object.fromEntries(
-      [...scorers].sort().map((name) => [`reward/${name}`, meanOf(results.map((result) => result.rewards[name] ?? 0))]),
-    ),
+    ...componentMetrics(results),
+    ...detectorMetrics(results),
     em: meanOf(results.map((result) => result.rewards['exact_match'] ?? 0)),
     frac_reward_zero_std: groups.length === 0 ? 0 : flat / groups.length,
     ...spread(
@@ -65,6 +65,32 @@ export function rolloutMetrics(
     'rollouts/published': groups.reduce((sum, group) => sum + group.size, 0),
     'rollouts/completed': results.length,
   };
+}
+
+/** Means over the rollouts that have a component: what a judge could not give is absent, never 0 (P2). */
+function componentMetrics(results: readonly RolloutResult[]): Record<string, number> {
+  const scorers = new Set(results.flatMap((result) => Object.keys(result.rewards)));
+  return Object.fromEntries(
+    [...scorers].sort().flatMap((name) => {
+      const values = results.flatMap(({ rewards }) => rewards[name] ?? []);
+      const mean: [string, number] = [`reward/${name}`, meanOf(values)];
+      // What the recipe declares is watched for falling while the reward rises.
+      return scorerNames.includes(name) ? [mean] : [mean, [`reward/${name}/std`, standardDeviation(values)]];
+    }),
+  );
+}
+
+/** Of every detector, the share of rollouts in which it fired, and its mean value over all of them. */
+function detectorMetrics(results: readonly RolloutResult[]): Record<string, number> {
+  return Object.fromEntries(
+    detectorNames.flatMap((name) => {
+      const values = results.map(({ detectors }) => detectors[name] ?? 0);
+      return [
+        [`detector/${name}`, meanOf(values.map((value) => (value > 0 ? 1 : 0)))],
+        [`detector/${name}/mean`, meanOf(values)],
+      ];
+    }),
+  );
 }
 
 /** The learner's metrics under the names that users know; the others keep theirs under `train/`. */

@@ -35,6 +35,7 @@ export async function driveRun(
     }
   }
   await files.close();
+  events.rewardDiverges(runId, false);
   await leadership.release();
   context.progress.update({ message: end.message });
 }

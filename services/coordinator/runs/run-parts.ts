@@ -8,6 +8,7 @@ import { readTurns } from '../groupwise/read-turns.ts';
 import { createLearnerSession } from '../run/learner-session.ts';
 import { coordinatorWaits } from '../run/overdue-message.ts';
 import { createPolicySession } from '../run/policy-session.ts';
+import { createDivergenceWatch } from '../reward-hacking/divergence-watch.ts';
 import type { ProgressBoard } from '../run/progress-board.ts';
 import { readTrajectory } from '../run/read-trajectory.ts';
 import { startResultIntake } from '../run/result-intake.ts';
@@ -22,10 +23,14 @@ import type { RunDependencies, RunParts } from './start-run.ts';
 /** The ledger of a driven run: what is appended also goes to the files, the metrics and whoever watches. */
 export function recordingLedger(
   deps: RunDependencies,
-  { writer, files }: RunParts,
+  { runId, writer, files }: RunParts,
   board: ProgressBoard,
 ): LedgerWriter & { sinceLastEntryMs(): number } {
   let lastEntryMs = performance.now();
+  const watch = createDivergenceWatch(deps.log.child({ run: runId }), (diverges) =>
+    deps.events.rewardDiverges(runId, diverges),
+  );
+  watch.observe(writer.state);
   return {
     get state() {
       return writer.state;
@@ -37,6 +42,7 @@ export function recordingLedger(
       if (writer.state === before) return entry;
       lastEntryMs = performance.now();
       deps.events.ledgerEntry(fact.case ?? 'none');
+      watch.observe(writer.state);
       await files.entry(entry, writer.state);
       board.update({});
       return entry;

@@ -3,7 +3,9 @@ import { Phase, RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts
 import type { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import { versionOf } from '../ledger/run-state.ts';
-import type { RunState } from '../ledger/run-state.ts';
+import type { RunState, StageState } from '../ledger/run-state.ts';
+import { describeDivergence, findDivergences } from '../reward-hacking/reward-divergence.ts';
+import { detectorShares } from '../reward-hacking/stage-detectors.ts';
 import type { Progress } from '../run/progress-board.ts';
 
 export type RunStatusInit = MessageInitShape<typeof RunStatusSchema>;
@@ -43,6 +45,8 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
     policyVersion: BigInt(versionOf(state)),
     ...(lastStep?.metrics['reward/mean'] !== undefined && { rewardMean: lastStep.metrics['reward/mean'] }),
     metrics: { ...lastEvaluation(state), ...lastStep?.metrics },
+    warnings: stage === undefined ? {} : warningsOf(stage),
+    detectors: stage === undefined ? {} : { ...detectorShares(stage) },
     message: interrupted
       ? 'no coordinator leads the run at the moment'
       : state.life === 'running'
@@ -60,6 +64,12 @@ function scoringMessage(progress: Progress | undefined): string {
   const [first] = scoring;
   if (first === undefined) return '';
   return `scoring ${scoring.length} ${scoring.length === 1 ? 'group' : 'groups'}${first.what === '' ? '' : `: ${first.what}`}`;
+}
+
+function warningsOf(stage: StageState): Record<string, string> {
+  return Object.fromEntries(
+    findDivergences(stage).map((found) => [`reward_diverges/${found.metric}`, describeDivergence(found)]),
+  );
 }
 
 function lifeToProto(life: RunState['life']): Life {

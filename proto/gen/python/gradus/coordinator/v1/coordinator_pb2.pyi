@@ -62,8 +62,22 @@ class WatchRunRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class RunStatus(_message.Message):
-    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory")
+    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory", "warnings", "detectors")
     class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class WarningsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class DetectorsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +101,8 @@ class RunStatus(_message.Message):
     ELAPSED_MS_FIELD_NUMBER: _ClassVar[int]
     REMAINING_MS_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    DETECTORS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     state: RunState
     stage: str
@@ -104,7 +120,9 @@ class RunStatus(_message.Message):
     elapsed_ms: int
     remaining_ms: int
     directory: str
-    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ...) -> None: ...
+    warnings: _containers.ScalarMap[str, str]
+    detectors: _containers.ScalarMap[str, float]
+    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ..., warnings: _Optional[_Mapping[str, str]] = ..., detectors: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id",)
