@@ -119,7 +119,7 @@ describe('the metrics', () => {
 
   test('2Wiki takes titles in lower case, and triples by their plain words', async () => {
     const triples = {
-      evidences: [['A. B', 'born in', 'C']],
+      evidences: [['A. B', 'born in', ['D', 'C']]],
       predicted_evidences: [['a  b', 'Born In', 'c!']],
     };
     const { rows } = await scored([{ ...good, ...facts, ...triples }], { metric: '2wiki' });

@@ -11,7 +11,9 @@ export interface SupportScores {
  */
 export function supportScores(predicted: Iterable<string>, gold: Iterable<string>): SupportScores {
   const [left, right] = [new Set(predicted), new Set(gold)];
-  return overlapOf(left, right, left.size, right.size);
+  let common = 0;
+  for (const key of left) if (right.has(key)) common += 1;
+  return countedScores(common, left.size, right.size);
 }
 
 /** As MuSiQue's script: the same, but F1 is 1 when both sides are without any. */
@@ -32,17 +34,11 @@ export function jointScores(parts: readonly SupportScores[]): SupportScores {
   return { em: parts.every(({ em }) => em === 1) ? 1 : 0, f1: harmonic(prec, recall), prec, recall };
 }
 
-function overlapOf(
-  left: ReadonlySet<string>,
-  right: ReadonlySet<string>,
-  leftSize: number,
-  rightSize: number,
-): SupportScores {
-  let common = 0;
-  for (const key of left) if (right.has(key)) common += 1;
-  const prec = leftSize === 0 ? 0 : common / leftSize;
-  const recall = rightSize === 0 ? 0 : common / rightSize;
-  return { em: common === leftSize && common === rightSize ? 1 : 0, f1: harmonic(prec, recall), prec, recall };
+/** `right` of so many predictions, for so many that are gold; as many of each, all right, is EM 1. Recall ends at 1. */
+export function countedScores(right: number, predicted: number, gold: number): SupportScores {
+  const prec = predicted === 0 ? 0 : right / predicted;
+  const recall = gold === 0 ? 0 : Math.min(1, right / gold);
+  return { em: right === predicted && right === gold ? 1 : 0, f1: harmonic(prec, recall), prec, recall };
 }
 
 function harmonic(prec: number, recall: number): number {

@@ -23,8 +23,8 @@ export const metricHelp = {
     settings: [],
   },
   '2wiki': {
-    about: 'as hotpotqa, with titles in lower case, and reasoning triples',
-    reads: 'predicted_supports, supports, predicted_evidences, evidences: [["s", "r", "o"]] (optional)',
+    about: 'as hotpotqa, with titles in lower case, and reasoning triples; gold names may be lists of aliases',
+    reads: 'predicted_supports, supports, predicted_evidences, evidences: [["s", "r", ["o", "alias"]]] (optional)',
     writes: 'em, f1, prec, recall, sp_*, evi_*, joint_* (all three together)',
     settings: [],
   },

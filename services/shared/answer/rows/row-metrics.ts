@@ -37,6 +37,10 @@ const number = z.union([z.string(), z.number()]);
 const interval = z.union([z.string(), z.tuple([z.number(), z.number()])]);
 const facts = z.array(z.tuple([z.string(), z.int()]));
 const triples = z.array(z.tuple([z.string(), z.string(), z.string()]));
+const names = z.union([z.string(), z.array(z.string()).min(1).max(10_000)], {
+  error: 'must be a name, or a list of names that mean the same',
+});
+const goldTriples = z.array(z.tuple([names, z.string(), names]));
 const noSettings = z.strictObject({});
 
 /** Ties a metric's schemas to its function. */
@@ -114,7 +118,7 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
       predicted_supports: facts.nullish(),
       supports: facts.optional(),
       predicted_evidences: triples.nullish(),
-      evidences: triples.optional(),
+      evidences: goldTriples.optional(),
     }),
     settings: noSettings,
     gold: goldOf,
