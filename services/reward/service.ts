@@ -19,6 +19,7 @@ export async function startReward(
   const events = createRewardEvents(ctx.metrics);
   const groupEvents = createGroupEvents(ctx.metrics);
   const judges = createJudges(config.judges, ctx, environment);
+  ctx.defer('judges', async () => judges.close());
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   server.add(RewardService, {

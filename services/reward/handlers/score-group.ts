@@ -1,9 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ComparisonSchema, ScoreGroupRequest, ScoreGroupResponseSchema } from '#proto/reward/v1/group_pb.ts';
 import type { GroupEvents } from '../groups/group-events.ts';
-import type { Comparison } from '../groups/group-task.ts';
+import { withSpan } from '#shared/telemetry/tracing.ts';
+import type { Comparison, GroupTask } from '../groups/group-task.ts';
 import { groupLabel, parseGroup } from '../groups/parse-group.ts';
-import { scoreMembers } from '../groups/score-members.ts';
+import { scoreMembers, type GroupReport } from '../groups/score-members.ts';
+import type { Judge } from '../judge/judge.ts';
 import type { Judges } from '../judge/judges.ts';
 
 /** Scores, in the order of the samples, and what they are made of. */
@@ -17,7 +19,7 @@ export async function scoreGroup(
   // More than that never waits at once.
   const room = judge.admit(judge.settings.groupConcurrency);
   const started = performance.now();
-  const report = await scoreMembers(task, judge, signal).finally(() => room[Symbol.dispose]());
+  const report = await tracedScore(task, judge, signal).finally(() => room[Symbol.dispose]());
   events.scored(report, performance.now() - started);
   const { scores, absences, comparisons, ...counts } = report;
   return {
@@ -32,6 +34,27 @@ export async function scoreGroup(
     absences: Object.fromEntries(absences),
     comparisons: comparisons.map(comparisonToProto),
   };
+}
+
+/** The judge's own spans lie within; ids and texts of samples are not in it. */
+async function tracedScore(task: GroupTask, judge: Judge, signal: AbortSignal): Promise<GroupReport> {
+  const about = {
+    'gradus.judge': judge.name,
+    'gradus.method': task.method.kind,
+    'gradus.group_size': task.texts.length,
+  };
+  return await withSpan('reward.score_group', about, async (span) => {
+    const report = await scoreMembers(task, judge, signal);
+    span.setAttributes({
+      'gradus.comparisons.planned': report.planned,
+      'gradus.comparisons.judged': report.judged,
+      'gradus.comparisons.by_rule': report.byRule,
+      'gradus.comparisons.missing': report.missing,
+      'gradus.judgements': report.judgements,
+      'gradus.judgements.cached': report.cached,
+    });
+    return report;
+  });
 }
 
 function comparisonToProto({ first, second, outcome }: Comparison): MessageInitShape<typeof ComparisonSchema> {

@@ -4,6 +4,9 @@ import type { CircuitState } from './circuit-breaker.ts';
 
 /** Where an answer came from: a call for this question, an earlier reply, or somebody else's call under way. */
 export type AnswerSource = 'asked' | 'cache' | 'shared';
+const storedOutcomes = ['read', 'written', 'evicted', 'unreadable', 'failed'] as const;
+/** What became of a reply on disk; `failed`: it could not be written or read just then, and is asked for again. */
+export type StoredOutcome = (typeof storedOutcomes)[number];
 export type CallOutcome = 'answered' | AbsenceReason | 'cancelled';
 
 /** Since the start, for Describe. */
@@ -32,6 +35,8 @@ export interface JudgeEvents {
   circuit(state: CircuitState): void;
   load(running: number, waiting: number): void;
   cached(sizeBytes: number): void;
+  stored(outcome: StoredOutcome, count?: number): void;
+  storedBytes(sizeBytes: number): void;
 }
 
 export interface Prices {
@@ -71,6 +76,12 @@ export function createJudgeEvents(metrics: Metrics, judge: string, prices: Price
   const running = metrics.gauge('gradus_judge_running_calls', 'Calls to a judge under way.', ['judge']);
   const waiting = metrics.gauge('gradus_judge_waiting_questions', 'Questions that wait for a call.', ['judge']);
   const cacheBytes = metrics.gauge('gradus_judge_cache_bytes', 'Memory of the replies that are kept.', ['judge']);
+  const stored = metrics.counter(
+    'gradus_judge_stored_replies_total',
+    'Replies of a judge on disk: read, written, evicted, unreadable, failed.',
+    ['judge', 'outcome'],
+  );
+  const storedBytes = metrics.gauge('gradus_judge_stored_bytes', 'Size of the file of replies on disk.', ['judge']);
 
   const tally: JudgeTally = {
     calls: 0,
@@ -83,6 +94,7 @@ export function createJudgeEvents(metrics: Metrics, judge: string, prices: Price
   };
   for (const outcome of ['asked', 'cache', 'shared', ...absenceReasons]) questions.inc({ judge, outcome }, 0);
   for (const kind of ['retry', 'repair', 'denied']) retries.inc({ judge, kind }, 0);
+  for (const outcome of storedOutcomes) stored.inc({ judge, outcome }, 0);
   circuit.set({ judge }, 0);
 
   return {
@@ -124,5 +136,7 @@ export function createJudgeEvents(metrics: Metrics, judge: string, prices: Price
       waiting.set({ judge }, waitingQuestions);
     },
     cached: (sizeBytes) => cacheBytes.set({ judge }, sizeBytes),
+    stored: (outcome, count = 1) => stored.inc({ judge, outcome }, count),
+    storedBytes: (sizeBytes) => storedBytes.set({ judge }, sizeBytes),
   };
 }

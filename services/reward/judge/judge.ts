@@ -4,6 +4,7 @@ import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { cancelledFrom } from '#shared/errors.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
+import { withSpan } from '#shared/telemetry/tracing.ts';
 import { absent, type Absence } from './absence.ts';
 import { createAdmission, type AdmissionTicket } from './admission.ts';
 import { createChatClient, type ChatMessage, type ChatReply, type ChatRequest } from './chat-client.ts';
@@ -13,6 +14,7 @@ import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 import { createPatientCaller } from './patient-caller.ts';
 import { createPlainFallback } from './plain-fallback.ts';
 import type { Question } from './question.ts';
+import { openReplyStore } from './reply-store.ts';
 import { createRetryBudget } from './retry-budget.ts';
 import { createSingleFlight } from './single-flight.ts';
 
@@ -41,6 +43,8 @@ export interface Judge {
   /** A failure of the judge is an absence with its reason. Throws `CancelledError` when `signal` aborts, nothing else. */
   ask<T>(question: Question<T>, signal: AbortSignal): Promise<Judged<T>>;
   snapshot(): JudgeSnapshot;
+  /** Lets go of the replies on disk. */
+  close(): void;
 }
 
 export interface JudgeContext {
@@ -59,8 +63,20 @@ interface Answer {
   readonly replyId: string;
 }
 
+/** What a question has cost so far. */
+interface CallUsage {
+  calls: number;
+  promptTokens: number;
+  completionTokens: number;
+}
+
+interface Flown {
+  readonly answer: Answer | Absence;
+  readonly usage: CallUsage;
+}
+
 /**
- * A question's way: cache -> a call for the same question that is under way -> endpoint (slots, circuit, deadline, retries
+ * A question's way: cache -> disk -> a call for the same question that is under way -> endpoint (slots, circuit, deadline, retries
  * under a budget) -> one repair when the reply cannot be read -> a verdict, or an absence with its reason.
  * Whatever comes out as a number was read from a reply.
  */
@@ -84,10 +100,14 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     settings.structuredOutput,
     (message) => log.warn({ judge: name, message }, 'the judge refuses schemas; its replies are only parsed'),
   );
-  const caller = createPatientCaller<ChatRequest, ChatReply>({
+  const caller = createPatientCaller<ChatRequest & { readonly usage: CallUsage }, ChatReply>({
     async send(request, callSignal) {
+      const { usage } = request;
+      usage.calls += 1;
       const reply = await client.complete(request, callSignal);
       events.used(reply.promptTokens, reply.completionTokens);
+      usage.promptTokens += reply.promptTokens;
+      usage.completionTokens += reply.completionTokens;
       return reply;
     },
     resend: client.refused,
@@ -99,7 +119,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     random,
   });
   const admission = createAdmission(who, settings.concurrency + settings.queue);
-  const flights = createSingleFlight<Answer | Absence>();
+  const flights = createSingleFlight<Flown>();
   const cache =
     settings.cacheMebibytes === 0
       ? undefined
@@ -107,6 +127,16 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
           maxSize: settings.cacheMebibytes * 2 ** 20,
           // Two bytes a character, and what an entry costs besides.
           sizeCalculation: ({ text, replyId }, key) => 2 * (text.length + replyId.length + key.length) + 300,
+        });
+  const store =
+    settings.cacheDirectory === undefined
+      ? undefined
+      : openReplyStore({
+          directory: settings.cacheDirectory,
+          mebibytes: settings.cacheDiskMebibytes,
+          who,
+          events,
+          log,
         });
 
   function keyOf(question: Question<unknown>): string {
@@ -122,21 +152,18 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
   }
 
   /** One question to the endpoint: the reply, and at most one repair. */
-  async function fly(question: Question<unknown>, key: string, signal: AbortSignal): Promise<Answer | Absence> {
+  async function fly(question: Question<unknown>, usage: CallUsage, signal: AbortSignal): Promise<Answer | Absence> {
     budget.deposit();
     const endsMs = now() + settings.itemTimeoutMs;
     using deadline = deadlineSignal(signal, settings.itemTimeoutMs, 'the question');
     let { messages }: { messages: readonly ChatMessage[] } = question;
     try {
       for (let repairs = 0; ; repairs += 1) {
-        const result = await caller.call({ messages, schema: question.schema }, endsMs, deadline.signal);
+        const result = await caller.call({ messages, schema: question.schema, usage }, endsMs, deadline.signal);
         if (result.kind === 'absent') return result;
         const { text, id } = result.reply;
         if (question.parse(text) !== undefined) {
-          const answer: Answer = { kind: 'answer', text, replyId: id };
-          cache?.set(key, answer);
-          events.cached(cache?.calculatedSize ?? 0);
-          return answer;
+          return { kind: 'answer', text, replyId: id };
         }
         const unread = `the reply ${JSON.stringify(text.slice(0, 120))} cannot be read`;
         if (repairs === 1) return absent('unparsable', `${unread}, nor could the one before`);
@@ -160,16 +187,67 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     }
   }
 
+  function keep(key: string, answer: Answer): void {
+    cache?.set(key, answer);
+    events.cached(cache?.calculatedSize ?? 0);
+  }
+
+  /** What is kept in memory or on disk. A wording that reads differently by now is asked for again. */
+  function recall(question: Question<unknown>, key: string): Answer | undefined {
+    const kept = cache?.get(key);
+    if (kept !== undefined) return kept;
+    const stored = store?.get(key);
+    if (stored === undefined) return undefined;
+    if (question.parse(stored.text) === undefined) {
+      events.stored('unreadable');
+      return undefined;
+    }
+    const answer: Answer = { kind: 'answer', ...stored };
+    keep(key, answer);
+    return answer;
+  }
+
   async function answerTo(
     question: Question<unknown>,
     signal: AbortSignal,
-  ): Promise<{ answer: Answer | Absence; source: AnswerSource }> {
+  ): Promise<Flown & { readonly source: AnswerSource }> {
     if (signal.aborted) throw cancelledFrom(signal.reason);
     const key = keyOf(question);
-    const kept = cache?.get(key);
-    if (kept !== undefined) return { answer: kept, source: 'cache' };
-    const { result, shared } = await flights.run(key, signal, (flightSignal) => fly(question, key, flightSignal));
-    return { answer: result, source: shared ? 'shared' : 'asked' };
+    const nothing: CallUsage = { calls: 0, promptTokens: 0, completionTokens: 0 };
+    const kept = recall(question, key);
+    if (kept !== undefined) return { answer: kept, usage: nothing, source: 'cache' };
+    const { result, shared } = await flights.run(key, signal, async (flightSignal) => {
+      const usage = { ...nothing };
+      const answer = await fly(question, usage, flightSignal);
+      if (answer.kind === 'answer') {
+        keep(key, answer);
+        store?.set(key, answer);
+      }
+      return { answer, usage };
+    });
+    // What a shared call costs is told by whoever made it.
+    return shared ? { ...result, usage: nothing, source: 'shared' } : { ...result, source: 'asked' };
+  }
+
+  /** One span per question; never with a text. */
+  async function tracedAnswerTo(question: Question<unknown>, signal: AbortSignal): ReturnType<typeof answerTo> {
+    const about = {
+      'gradus.judge': name,
+      'gradus.template': question.template,
+      'gen_ai.request.model': settings.model,
+    };
+    return await withSpan('judge.ask', about, async (span) => {
+      const outcome = await answerTo(question, signal);
+      const { answer, usage, source } = outcome;
+      span.setAttributes({
+        'gradus.source': source,
+        'gradus.calls': usage.calls,
+        'gen_ai.usage.input_tokens': usage.promptTokens,
+        'gen_ai.usage.output_tokens': usage.completionTokens,
+        ...(answer.kind === 'absent' && { 'gradus.absent': answer.reason }),
+      });
+      return outcome;
+    });
   }
 
   return {
@@ -177,7 +255,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     settings,
     admit: (questions) => admission.admit(questions),
     async ask(question, signal) {
-      const { answer, source } = await answerTo(question, signal);
+      const { answer, source } = await tracedAnswerTo(question, signal);
       if (answer.kind === 'absent') {
         events.absent(answer.reason);
         return answer;
@@ -195,5 +273,6 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
       waiting: caller.waiting,
       retryBudget: budget.available,
     }),
+    close: () => store?.close(),
   };
 }

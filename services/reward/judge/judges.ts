@@ -10,6 +10,7 @@ export interface Judges {
   readonly all: readonly Judge[];
   /** `TerminalError` invalid_argument, with `where` in front, when there is no such judge. */
   get(name: string, where: string): Judge;
+  close(): void;
 }
 
 /** Every judge of the config. Their keys are read now, so that a missing one is known at the start. */
@@ -28,6 +29,9 @@ export function createJudges(
   );
   return {
     all: [...judges.values()],
+    close() {
+      for (const judge of judges.values()) judge.close();
+    },
     get(name, where) {
       const judge = judges.get(name);
       if (judge !== undefined) return judge;

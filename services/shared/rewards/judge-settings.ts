@@ -45,6 +45,18 @@ export const judgeSettings = z
     circuitMinCalls: z.int().min(1).max(50).default(20).describe('Calls, of the last 50, that it takes to tell.'),
     circuitOpenMs: milliseconds(1, 600_000).default(5_000).describe('Time without calls before one tries again.'),
     cacheMebibytes: z.int().min(0).max(65_536).default(64).describe('Memory for replies; 0 keeps none.'),
+    cacheDirectory: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe('Keeps replies in this folder as well, for later runs and for other reward services on this machine.'),
+    cacheDiskMebibytes: z
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .default(1024)
+      .describe('Size of that folder; the replies that were not used for longest go first.'),
     promptPrice: z.number().min(0).default(0).describe('Price of a million prompt tokens, in any currency.'),
     completionPrice: z.number().min(0).default(0).describe('Price of a million completion tokens.'),
   })
