@@ -1,5 +1,7 @@
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { meanOf } from '#shared/domain/advantages.ts';
 import { wilsonInterval } from '#shared/domain/binomial-interval.ts';
+import { detectorNames, type DetectorName } from '#shared/rewards/detector-names.ts';
 import { rewardList } from '#shared/rewards/reward-list.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
 
@@ -24,7 +26,8 @@ const metricNames = new Map<string, string>(Object.entries(components).map(([met
 
 /**
  * `sampled.em`, `greedy.f1`, `sampled.hop2.em`, `greedy.em_low` … : means over the samples that came back, their number
- * `n`, how many are `absent`, and the 95 % Wilson interval of exact match.
+ * `n`, how many are `absent`, the 95 % Wilson interval of exact match, and `sampled.detector.NAME`, the share in which a
+ * detector of reward hacking fired.
  */
 export function evaluationMetrics(
   samples: readonly EvaluatedSample[],
@@ -35,6 +38,7 @@ export function evaluationMetrics(
     const ofMode = samples.filter((sample) => sample.mode === mode);
     if (ofMode.length === 0) continue;
     summarize(metrics, mode, ofMode);
+    for (const name of detectorNames) metrics[`${mode}.detector.${name}`] = firedShare(ofMode, name);
     for (const hops of new Set(ofMode.map((sample) => sample.hops))) {
       summarize(
         metrics,
@@ -64,6 +68,11 @@ export function withRewards(
   return weighted;
 }
 
+function firedShare(samples: readonly EvaluatedSample[], detector: DetectorName): number {
+  const results = samples.flatMap(({ result }) => result ?? []);
+  return meanOf(results.map(({ detectors }) => ((detectors[detector] ?? 0) > 0 ? 1 : 0)));
+}
+
 function summarize(metrics: Record<string, number>, prefix: string, samples: readonly EvaluatedSample[]): void {
   const results = samples.flatMap((sample) => (sample.result === undefined ? [] : [sample.result]));
   const n = results.length;
@@ -74,7 +83,9 @@ function summarize(metrics: Record<string, number>, prefix: string, samples: rea
   }
   // Scorers that only some recipes name keep their own.
   for (const scorer of new Set(results.flatMap((result) => Object.keys(result.rewards)))) {
-    if (!metricNames.has(scorer)) metrics[`${prefix}.${scorer}`] = mean((result) => result.rewards[scorer] ?? 0);
+    // What a judge could not give is absent, never 0 (P2).
+    if (!metricNames.has(scorer))
+      metrics[`${prefix}.${scorer}`] = meanOf(results.flatMap(({ rewards }) => rewards[scorer] ?? []));
   }
   const interval = wilsonInterval(
     results.reduce((sum, result) => sum + ((result.rewards[components.em] ?? 0) >= 1 ? 1 : 0), 0),

@@ -45,6 +45,23 @@ describe('an evaluation', () => {
     expect(metrics['greedy.em_high']).toBe(1);
   });
 
+  it('says of every detector in which share of its samples it fired, and P2: an absent component counts for nothing', () => {
+    const fired = create(RolloutResultSchema, {
+      ...result(0),
+      rewards: { exact_match: 0, prose: 0.5 },
+      detectors: { giant_answer: 0.25 },
+    });
+    const metrics = evaluationMetrics(
+      [fired, result(1), result(1), result(1), undefined].map((one) => ({ mode: 'sampled', hops: 2, result: one })),
+      weights,
+    );
+    expect(metrics).toMatchObject({ 'sampled.detector.giant_answer': 0.25, 'sampled.detector.many_answers': 0 });
+    expect(metrics['sampled.prose']).toBe(0.5);
+    expect(Object.keys(metrics).filter((name) => name.startsWith('sampled.detector.'))).toHaveLength(
+      detectorNames.length,
+    );
+  });
+
   it('gets the reward that other weights give from its components', () => {
     const metrics = evaluationMetrics([{ mode: 'greedy', hops: 2, result: result(1) }], weights);
     expect(withRewards(metrics, { ...weights, exact_match: 2, tool_success: 0 })['greedy.reward']).toBeCloseTo(2.25);
