@@ -247,14 +247,14 @@ describe('groups that are being scored', () => {
   it('P3: are absent at the deadline of their step, and the run ends with what to change', async () => {
     const hold = gate();
     fleet = await startGroupwiseFleet({
-      recipe: { steps: 1, deadlines: '{ group_ms: 2000, step_ms: 6000 }' },
+      recipe: { steps: 1, deadlines: '{ group_ms: 5000, step_ms: 10000 }' },
       judge: { script: () => hold.opened.then(() => undefined) },
     });
     await fleet.submit('run-a');
     const { state, message } = await fleet.ended('run-a');
     expect(state).toBe(RunState.FAILED);
     expect(message).toMatch(
-      /got no scores of preferred from judge main: deadline \(last: the deadline of the step \(deadlines.step_ms: 6000\) has passed\); raise deadline_ms /,
+      /got no scores of preferred from judge main: deadline \(last: the deadline of the step \(deadlines.step_ms: 10000\) has passed\); raise deadline_ms /,
     );
     hold.open();
     await fleet.submit('run-a', fleet.coordinator.client, true);
@@ -267,7 +267,7 @@ describe('groups that are being scored', () => {
     fleet = await startGroupwiseFleet({
       recipe: {
         steps: 1,
-        deadlines: '{ group_ms: 1500, step_ms: 40000 }',
+        deadlines: '{ group_ms: 4000, step_ms: 40000 }',
         groups: '{ on_deadline: shrink, min_group: 1, max_infrastructure_failures: 0 }',
       },
       worker: (task, version) => {

@@ -67,7 +67,8 @@ export async function startGroupwiseFleet(options: GroupwiseFleetOptions = {}) {
   const judge = await startScriptedJudge(options.judge);
   const settings = { model: 'scripted', retryBaseMs: 1, retryMaxMs: 4, circuitOpenMs: 100, ...options.settings };
   const judges = { main: { ...settings, baseUrl: judge.baseUrl } };
-  const startService = (grpc = '127.0.0.1:0') => startInProcess(startReward, rewardConfig, { judges, grpc });
+  const startService = (grpc = '127.0.0.1:0') =>
+    startInProcess(startReward, rewardConfig, { judges, grpc, drainMs: 200 });
   let reward = await startService();
   const fleet = await startCoordinatorFleet({
     recipe: groupwiseRecipe(options.recipe),
@@ -79,7 +80,7 @@ export async function startGroupwiseFleet(options: GroupwiseFleetOptions = {}) {
     judge,
     rewardAddress: reward.address,
     async stopReward() {
-      await reward.stop(100);
+      await reward.stop();
     },
     /** At its old address. */
     async restartReward() {

@@ -1,7 +1,7 @@
 import { TerminalError } from '#shared/errors.ts';
 import { isCustom } from '#shared/recipe/stage-scorers.ts';
 import type { Scorers } from '#shared/recipe/stage-scorers.ts';
-import type { RewardClient } from './groupwise-session.ts';
+import type { RewardClient } from './ask-patiently.ts';
 
 const describeTimeoutMs = 10_000;
 

@@ -19,7 +19,7 @@ import { createLedgerWriter, foldLedger } from '../ledger/ledger-stream.ts';
 import type { FencedWriter, Ledger } from '../ledger/ledger-stream.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import { checkRewardService } from '../groupwise/check-reward-service.ts';
-import type { RewardClient } from '../groupwise/groupwise-session.ts';
+import type { RewardClient } from '../groupwise/ask-patiently.ts';
 import type { LearnerClient } from '../run/learner-session.ts';
 import type { PolicyClient } from '../run/policy-session.ts';
 import { createProgressBoard } from '../run/progress-board.ts';
