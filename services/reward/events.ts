@@ -1,13 +1,11 @@
 import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import { componentHistogram } from './component-histogram.ts';
 import type { ItemScore } from './score-item.ts';
 
 /** What happens in this service, counted in one place. */
 export interface RewardEvents {
   scored(scores: readonly ItemScore[], elapsedMs: number): void;
 }
-
-/** Tenths of a score. */
-const ratioBuckets: readonly number[] = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 
 export function createRewardEvents(metrics: Metrics): RewardEvents {
   const items = metrics.counter('gradus_reward_items_total', 'Rollouts scored.');
@@ -16,10 +14,7 @@ export function createRewardEvents(metrics: Metrics): RewardEvents {
     'Time of one Score call, all of its items.',
     durationBuckets,
   );
-  // The label's values are the registry's names: a closed set.
-  const components = metrics.histogram('gradus_reward_component_ratio', 'Components given, 0..1.', ratioBuckets, [
-    'scorer',
-  ]);
+  const components = componentHistogram(metrics);
   const detections = metrics.counter(
     'gradus_reward_detections_total',
     'Rollouts in which a detector of reward hacking fired.',

@@ -2,6 +2,7 @@ import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import type { RewardConfig } from './config.ts';
+import { startCustomScorers } from './custom/custom-scorers.ts';
 import { createRewardEvents } from './events.ts';
 import { createGroupEvents } from './groups/group-events.ts';
 import { describe } from './handlers/describe.ts';
@@ -10,7 +11,7 @@ import { scoreGroup } from './handlers/score-group.ts';
 import { score } from './handlers/score.ts';
 import { createJudges } from './judge/judges.ts';
 
-/** `environment` is where the judges' keys are. */
+/** `environment` is where the keys of judges and scorers are, and what custom scorers get a part of. */
 export async function startReward(
   config: RewardConfig,
   ctx: ServiceContext,
@@ -20,13 +21,14 @@ export async function startReward(
   const groupEvents = createGroupEvents(ctx.metrics);
   const judges = createJudges(config.judges, ctx, environment);
   ctx.defer('judges', async () => judges.close());
+  const custom = await startCustomScorers(config, ctx, environment);
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   server.add(RewardService, {
-    score: (request, { signal }) => score({ events, judges }, request, signal),
+    score: (request, { signal }) => score({ events, judges, custom }, request, signal),
     scoreGroup: (request, { signal }) => scoreGroup({ events: groupEvents, judges }, request, signal),
     explain: async (request) => explain(request),
-    describe: async () => describe(judges),
+    describe: async () => describe(judges, custom),
   });
   return { grpc: await server.listen(config.grpc) };
 }

@@ -13,8 +13,8 @@ export interface Admission {
   admit(questions: number): AdmissionTicket;
 }
 
-/** At most `limit` questions in the judge's hands; `who` names it in messages. */
-export function createAdmission(who: string, limit: number): Admission {
+/** At most `limit` questions in the hands of a judge or scorer; `who` names it in messages, and `what` that which it is given. */
+export function createAdmission(who: string, limit: number, what = 'questions'): Admission {
   let admitted = 0;
   return {
     get admitted() {
@@ -24,13 +24,13 @@ export function createAdmission(who: string, limit: number): Admission {
       if (questions > limit) {
         throw new TerminalError(
           'invalid_argument',
-          `${who}: ${questions} questions in one call, ${limit} fit (concurrency + queue); send fewer items a call`,
+          `${who}: ${questions} ${what} in one call, ${limit} fit (concurrency + queue); send fewer items a call`,
         );
       }
       if (admitted + questions > limit) {
         throw new TransientError(
           'resource_exhausted',
-          `${who}: ${admitted} questions wait already and ${questions} more do not fit into ${limit}; try again later`,
+          `${who}: ${admitted} ${what} wait already and ${questions} more do not fit into ${limit}; try again later`,
           { retryAfterMs: 1_000 },
         );
       }

@@ -9,9 +9,7 @@ export function readApiKey(
   environment: NodeJS.ProcessEnv,
 ): string | undefined {
   const { apiKeyEnv, apiKeyFile } = settings;
-  if (apiKeyEnv !== undefined) {
-    return checked(environment[apiKeyEnv], `judges.${judge}.apiKeyEnv: variable ${apiKeyEnv}`, 'set it');
-  }
+  if (apiKeyEnv !== undefined) return readKeyVariable(`judges.${judge}.apiKeyEnv`, apiKeyEnv, environment);
   if (apiKeyFile === undefined) return undefined;
   const where = `judges.${judge}.apiKeyFile: file '${apiKeyFile}'`;
   try {
@@ -20,6 +18,11 @@ export function readApiKey(
     if (cause instanceof TerminalError) throw cause;
     throw new TerminalError('failed_precondition', `${where} cannot be read; check its path and its rights`, { cause });
   }
+}
+
+/** The key in a variable that the setting `where` names. `TerminalError` failed_precondition when there is none. */
+export function readKeyVariable(where: string, variable: string, environment: NodeJS.ProcessEnv): string {
+  return checked(environment[variable], `${where}: variable ${variable}`, 'set it');
 }
 
 function checked(text: string | undefined, where: string, fix: string): string {

@@ -30,7 +30,7 @@ function totalOf(preset: PresetName, turns: readonly Turn[], beside: object = {}
     supportTitles: ['Page of Paris'],
     rewards: rewardList(rewards),
   });
-  checkItem(item, 0);
+  checkItem(item, 0, new Map());
   return scoreItem(item).total;
 }
 

@@ -32,7 +32,7 @@ export function compileScorer(name: SettableScorer, settingsJson: string): Compi
 }
 
 function compile(name: SettableScorer, settingsJson: string): CompiledScorer {
-  const parsed = settableScorers[name].settings.safeParse({ ...objectOf(name, settingsJson), weight: 0 });
+  const parsed = settableScorers[name].settings.safeParse({ ...objectOfSettings(name, settingsJson), weight: 0 });
   if (!parsed.success) throw invalid(settingProblem(name, parsed.error.issues));
   const { data } = parsed;
   // The registry pairs each name with the function that takes what its schema gives; the compiler cannot follow the pair.
@@ -45,7 +45,8 @@ function compile(name: SettableScorer, settingsJson: string): CompiledScorer {
   };
 }
 
-function objectOf(name: string, settingsJson: string): object {
+/** The object that a task carries as JSON; empty is none. Throws INVALID_ARGUMENT for anything else. */
+export function objectOfSettings(name: string, settingsJson: string): object {
   if (settingsJson === '') return {};
   let value: unknown;
   try {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isDetector } from './detector-names.ts';
 import { scorerNames } from './scorer-catalogue.ts';
 
 /** Scorers of people who use this service. A caller names them; what they are stands in the config alone. */
@@ -103,5 +104,6 @@ export const customScorersSettings = z
 
 function nameProblem(name: string): string | undefined {
   if (scorerNames.includes(name)) return 'is the name of a built-in scorer; take another';
+  if (isDetector(name)) return 'is the name of a detector; take another';
   return /^[a-z][a-z0-9_]{0,63}$/.test(name) ? undefined : 'a name is lower case, digits and _, at most 64';
 }

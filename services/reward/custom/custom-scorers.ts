@@ -1,0 +1,37 @@
+import type { CustomScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
+import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { startGuardian } from '#shared/runtime/guardian.ts';
+import { startCustomScorer, type CustomScorer } from './custom-scorer.ts';
+import { createHttpScorer } from './http-scorer.ts';
+import { startProcessScorer } from './process-scorer.ts';
+
+/** In the order of their names. */
+export type CustomScorers = ReadonlyMap<string, CustomScorer>;
+
+/**
+ * Every scorer of the config, loaded; disposed of with the service. `TerminalError` failed_precondition for a file that cannot be
+ * used or a key that is not there.
+ */
+export async function startCustomScorers(
+  {
+    scorers: settings,
+    python,
+  }: { readonly scorers: Readonly<Record<string, CustomScorerSettings>>; readonly python: string },
+  ctx: Pick<ServiceContext, 'log' | 'metrics' | 'signal' | 'defer'>,
+  environment: NodeJS.ProcessEnv,
+): Promise<CustomScorers> {
+  const scorers = new Map<string, CustomScorer>();
+  if (Object.keys(settings).length === 0) return scorers;
+  const guardian = startGuardian();
+  ctx.defer('guardian of the scorers', () => guardian.release());
+  for (const [name, one] of Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const scorer = await startCustomScorer(name, one, ctx, async (onRestart) =>
+      one.kind === 'http'
+        ? createHttpScorer(name, one, { log: ctx.log, environment })
+        : await startProcessScorer(name, one, { ...ctx, guardian, python, environment, onRestart }),
+    );
+    ctx.defer(`scorer ${name}`, async () => await scorer[Symbol.asyncDispose]());
+    scorers.set(name, scorer);
+  }
+  return scorers;
+}
