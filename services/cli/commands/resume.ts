@@ -26,7 +26,7 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     resume: true,
     json: options.json,
     terminal,
-    key: fleetKey(resolved),
+    key: fleetKey(resolved, resolved.recipe_path),
     // The recorded inputs, also on a lent fleet: the ledger's questions came from them.
     resolve: async () => resolved,
   });

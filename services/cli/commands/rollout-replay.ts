@@ -157,7 +157,7 @@ async function readRecipe(directory: string, recordedDirectory: string): Promise
 /** A fleet with another model or corpus is of no use here, and does no harm. */
 async function usableFleet(home: string, resolved: ResolvedRecipe): Promise<FleetFile | undefined> {
   const fleet = await readFleetFile(home);
-  if (fleet?.key !== fleetKey(resolved)) return undefined;
+  if (fleet?.key !== fleetKey(resolved, resolved.recipe_path)) return undefined;
   return fleet.services.some(({ service }) => service === 'policy') ? fleet : undefined;
 }
 

@@ -55,7 +55,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     resume: false,
     json: options.json,
     terminal,
-    key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }),
+    key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),
     resolve: async (lent) =>
       resolveRecipe(
         loaded.recipe,

@@ -19,7 +19,7 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
   const home = resolve(options.home);
   const loaded = await loadRecipe(recipePath);
   await claimableHome(home);
-  const key = fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) });
+  const key = fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file);
   const paths = await prepareInputs(loaded, fleetInputsDirectory(home, key), (note) => terminal.err(note));
 
   const stop = new AbortController();

@@ -219,7 +219,7 @@ async function openCorpus(path: string): Promise<CorpusWriter> {
   return {
     async add(paragraphs) {
       for (const contents of paragraphs) {
-        const key = createHash('sha256').update(contents).digest('binary').slice(0, 16);
+        const key = createHash('sha256').update(contents).digest().toString('latin1', 0, 16);
         if (known.has(key)) continue;
         await writer.write({ id: `p${known.size}`, contents });
         known.add(key);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { sleep } from '#shared/async/sleep.ts';
 import { TerminalError } from '#shared/errors.ts';
-import { canonicalJson } from '#shared/recipe/resolve-recipe.ts';
-import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
+import { canonicalJson, locateInputs } from '#shared/recipe/resolve-recipe.ts';
+import type { RecipePaths, RewardPaths } from '#shared/recipe/resolve-recipe.ts';
 import { isAlive } from '#shared/runtime/is-alive.ts';
 import type { FleetInputs } from './fleet-plan.ts';
 import { rewardConfigOf } from './reward-plan.ts';
@@ -27,6 +27,7 @@ const fleetFileSchema = z.object({
     corpus: z.string(),
     scorers: z.record(z.string(), z.string()).exactOptional(),
     judge_keys: z.record(z.string(), z.string()).exactOptional(),
+    judge_caches: z.record(z.string(), z.string()).exactOptional(),
   }),
   logs: z.string(),
   natsUrl: z.string(),
@@ -49,11 +50,13 @@ export function fleetFilePath(home: string): string {
 }
 
 /** What decides whether a recipe can run on a fleet: model, data, retrieval, judges and custom scorers, and the fleet itself. */
-export function fleetKey({
-  recipe,
-  paths,
-}: Pick<FleetInputs, 'recipe'> & { paths: Pick<RecipePaths, 'model' | 'scorers' | 'judge_keys'> }): string {
-  const { data, retrieval, fleet } = recipe;
+export function fleetKey(
+  { recipe, paths }: Pick<FleetInputs, 'recipe'> & { paths: Pick<RecipePaths, 'model'> & RewardPaths },
+  recipeFile: string,
+): string {
+  const { retrieval, fleet } = recipe;
+  // Two recipes of the same text in different folders name different files.
+  const { data } = locateInputs(recipe, recipeFile);
   const reward = rewardConfigOf(recipe, paths);
   return createHash('sha256')
     .update(canonicalJson({ model: paths.model, data, retrieval, fleet, reward }))

@@ -46,7 +46,7 @@ test('P3: shorter deadlines of a recipe leave the services as they are: they tra
 });
 
 const scored = `${tiny}
-judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, request_timeout_ms: 5000, api_key_file: ./key } }
+judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, request_timeout_ms: 5000, api_key_file: ./key, cache_directory: ./replies } }
 scorers:
   correct: { kind: grade, judge: main }
   house: { kind: typescript, path: ./house.ts, memory_mebibytes: 256 }
@@ -57,6 +57,7 @@ const scoredPaths = {
   ...paths,
   scorers: { house: '/r/house.ts', theirs: '/r/reward.py' },
   judge_keys: { main: '/r/key' },
+  judge_caches: { main: '/r/replies' },
 };
 
 test("a fleet's reward service is given the recipe's judges and custom scorers, with paths that hold anywhere", () => {
@@ -67,6 +68,7 @@ test("a fleet's reward service is given the recipe's judges and custom scorers, 
     baseUrl: 'http://127.0.0.1:1/v1',
     requestTimeoutMs: 5000,
     apiKeyFile: '/r/key',
+    cacheDirectory: '/r/replies',
   });
   const scorers = customScorersSettings.parse(JSON.parse(flag(planned, 'scorers') ?? ''));
   expect(scorers).toMatchObject({
@@ -89,10 +91,19 @@ test('a recipe without judges and scorers starts the reward service as it is', (
 
 test('a fleet fits only recipes with the judges and custom scorers that it was started with', () => {
   const key = (text: string, located: typeof scoredPaths = scoredPaths) =>
-    fleetKey({ recipe: parseRecipe(text, 'tiny.yaml'), paths: located });
+    fleetKey({ recipe: parseRecipe(text, 'tiny.yaml'), paths: located }, '/r/tiny.yaml');
   expect(key(scored.replace('correct:', 'right:'))).toBe(key(scored));
   expect(key(scored.replace('model: m', 'model: n'))).not.toBe(key(scored));
   expect(key(scored, { ...scoredPaths, scorers: { house: '/else/house.ts', theirs: '/r/reward.py' } })).not.toBe(
     key(scored),
   );
+});
+
+test('a fleet fits only recipes with the same files of data, wherever the recipe lies', () => {
+  const key = (text: string, file: string) => fleetKey({ recipe: parseRecipe(text, file), paths }, file);
+  expect(key(tiny, '/a/tiny.yaml')).toBe(key(tiny, '/b/tiny.yaml'));
+  const rows = tiny.replace(/world: \{[^}]*\}/, 'rows: { train: q.jsonl, held_out: 5, corpus: c.jsonl }');
+  expect(rows).not.toBe(tiny);
+  expect(key(rows, '/a/tiny.yaml')).not.toBe(key(rows, '/b/tiny.yaml'));
+  expect(key(rows, '/a/tiny.yaml')).toBe(key(rows, '/a/other.yaml'));
 });

@@ -1,11 +1,10 @@
 import type { Recipe } from '#shared/recipe/schema.ts';
-import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
+import type { RewardPaths } from '#shared/recipe/resolve-recipe.ts';
 import { camelKeys } from '#shared/recipe/snake-shape.ts';
 import { isCustom } from '#shared/recipe/stage-scorers.ts';
 import { pythonProgram } from '../repository.ts';
 
 type RewardInputs = Pick<Recipe, 'judges' | 'scorers'>;
-type RewardPaths = Pick<RecipePaths, 'scorers' | 'judge_keys'>;
 
 /** The reward service's config for a recipe's judges and custom scorers; empty for a recipe that declares none. Holds no keys. */
 export function rewardConfigOf({ judges, scorers }: RewardInputs, paths: RewardPaths): Record<string, object> {
@@ -14,7 +13,12 @@ export function rewardConfigOf({ judges, scorers }: RewardInputs, paths: RewardP
     ...(judges !== undefined && {
       judges: mapEntries(Object.entries(judges), (name, judge) => {
         const apiKeyFile = paths.judge_keys?.[name];
-        return { ...camelKeys(judge), ...(apiKeyFile !== undefined && { apiKeyFile }) };
+        const cacheDirectory = paths.judge_caches?.[name];
+        return {
+          ...camelKeys(judge),
+          ...(apiKeyFile !== undefined && { apiKeyFile }),
+          ...(cacheDirectory !== undefined && { cacheDirectory }),
+        };
       }),
     }),
     ...(custom.length > 0 && {

@@ -54,7 +54,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     pid: process.pid,
     owner: options.owner,
     recipePath: options.recipePath,
-    key: fleetKey(inputs),
+    key: fleetKey(inputs, options.recipePath),
     paths: { ...inputs.paths },
     logs,
     natsUrl: '',

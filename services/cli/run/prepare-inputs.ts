@@ -5,7 +5,7 @@ import { rowToQuestion } from '#shared/questions/question-row.ts';
 import { dropsEmptyAliases } from '#shared/questions/read-questions.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { locateInputs, locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
-import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
+import type { RecipePaths, RewardPaths } from '#shared/recipe/resolve-recipe.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import { checkQuestion, readsSets, type CheckedStage } from '#shared/rewards/check-question.ts';
 import { writeWorld } from '#shared/world/write-world.ts';
@@ -141,7 +141,7 @@ async function missing(paths: readonly string[]): Promise<string[]> {
 }
 
 /** What of a recipe's files decides which fleet can run it. Reads nothing. */
-export function fleetFiles({ recipe, file }: LoadedRecipe): Pick<RecipePaths, 'model' | 'scorers' | 'judge_keys'> {
+export function fleetFiles({ recipe, file }: LoadedRecipe): Pick<RecipePaths, 'model'> & RewardPaths {
   return { model: locateInputs(recipe, file).model, ...locateRewardFiles(recipe, file) };
 }
 

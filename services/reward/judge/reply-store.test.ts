@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { startScriptedJudge } from '../../../tests/fakes/scripted-judge.ts';
+import { startRewardUnderTest } from '../service-under-test.ts';
 import { judgeUnderTest } from './judge-under-test.ts';
 import { gradeAnswer } from './questions/grade-answer.ts';
 import { openReplyStore, type ReplyStoreOptions } from './reply-store.ts';
@@ -214,4 +215,22 @@ describe('a judge with a folder for replies', () => {
     onTestFinished(() => other.close());
     expect(await other.ask(question(), signal)).toMatchObject({ kind: 'verdict', source: 'asked' });
   });
+});
+
+test('two reward services on one folder pay once', async () => {
+  await using endpoint = await startScriptedJudge();
+  const main = { baseUrl: endpoint.baseUrl, model: 'scripted', cacheDirectory: await folder() };
+  await using one = await startRewardUnderTest({ main });
+  await using two = await startRewardUnderTest({ main });
+  const turns = [
+    { text: '<answer>quality=1</answer>', action: { case: 'answer', value: { text: 'quality=1' } } } as const,
+  ];
+  const judged = [{ name: 'right', judge: 'main', weight: 1, method: { case: 'grade', value: {} } } as const];
+  const items = [{ id: 'i', question: 'Where?', answers: ['Paris'], turns, judged }];
+  const first = await one.reward.score({ items });
+  const second = await two.reward.score({ items });
+  expect(second.scores.map(({ total }) => total)).toEqual(first.scores.map(({ total }) => total));
+  expect(first.scores[0]?.judgements['right']).toMatchObject({ source: 'asked', replyId: 'reply-1' });
+  expect(second.scores[0]?.judgements['right']).toMatchObject({ source: 'cache', replyId: 'reply-1' });
+  expect(endpoint.requests).toHaveLength(1);
 });

@@ -25,7 +25,7 @@ const maxUnreadKeys = 20;
 
 /** 16 bytes of the SHA-256 of an id: what is kept of a million of them. Smaller keys are held out first (decision 0024). */
 export function idKey(id: string): string {
-  return createHash('sha256').update(id).digest('binary').slice(0, 16);
+  return createHash('sha256').update(id).digest().toString('latin1', 0, 16);
 }
 
 /**

@@ -17,6 +17,7 @@ export function rerootPaths(paths: RecipePaths, from: string, to: string): Recip
     corpus: reroot(paths.corpus, from, to),
     ...(paths.scorers !== undefined && { scorers: rerootEach(paths.scorers, from, to) }),
     ...(paths.judge_keys !== undefined && { judge_keys: rerootEach(paths.judge_keys, from, to) }),
+    ...(paths.judge_caches !== undefined && { judge_caches: rerootEach(paths.judge_caches, from, to) }),
   };
 }
 

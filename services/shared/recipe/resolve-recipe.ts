@@ -15,7 +15,12 @@ export interface RecipePaths {
   readonly scorers?: Readonly<Record<string, string>>;
   /** Files that hold the keys of judges, by judge; absent where none has one. */
   readonly judge_keys?: Readonly<Record<string, string>>;
+  /** Folders of judges' replies, by judge. */
+  readonly judge_caches?: Readonly<Record<string, string>>;
 }
+
+/** Those that the reward service uses. */
+export type RewardPaths = Pick<RecipePaths, 'scorers' | 'judge_keys' | 'judge_caches'>;
 
 /** What a run is submitted with: the recipe with all defaults, and where its inputs lie on this machine. */
 export interface ResolvedRecipe {
@@ -62,17 +67,21 @@ export function locateInputs(recipe: Recipe, recipeFile: string): { model: strin
 export function locateRewardFiles(
   { judges, scorers }: Pick<Recipe, 'judges' | 'scorers'>,
   recipeFile: string,
-): Pick<RecipePaths, 'scorers' | 'judge_keys'> {
+): RewardPaths {
   const at = (path: string) => resolve(dirname(recipeFile), path);
   const files = Object.entries(scorers ?? {}).flatMap(([name, scorer]) =>
     'path' in scorer ? [[name, at(scorer.path)] as const] : [],
   );
-  const keys = Object.entries(judges ?? {}).flatMap(([name, { api_key_file: path }]) =>
-    path === undefined ? [] : [[name, at(path)] as const],
-  );
+  const ofJudges = (key: 'api_key_file' | 'cache_directory') =>
+    Object.entries(judges ?? {}).flatMap(([name, { [key]: path }]) =>
+      path === undefined ? [] : [[name, at(path)] as const],
+    );
+  const keys = ofJudges('api_key_file');
+  const caches = ofJudges('cache_directory');
   return {
     ...(files.length > 0 && { scorers: Object.fromEntries(files) }),
     ...(keys.length > 0 && { judge_keys: Object.fromEntries(keys) }),
+    ...(caches.length > 0 && { judge_caches: Object.fromEntries(caches) }),
   };
 }
 
@@ -113,6 +122,7 @@ const envelopeSchema = z.strictObject({
     corpus: absolute,
     scorers: z.record(z.string(), absolute).exactOptional(),
     judge_keys: z.record(z.string(), absolute).exactOptional(),
+    judge_caches: z.record(z.string(), absolute).exactOptional(),
   }),
   directory: z.string().min(1).max(4096).exactOptional(),
 });
