@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { LedgerEntrySchema, type LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { wilsonInterval } from '#shared/domain/binomial-interval.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
+import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { createCoordinatorEvents } from '../events.ts';
 import { metricsLine } from '../files/metrics-lines.ts';
 import { foldEntry } from '../ledger/fold.ts';
 import type { FactInit } from '../ledger/ledger-stream.ts';
@@ -97,5 +99,17 @@ describe('what a ledger says of reward hacking', () => {
     createDivergenceWatch(log, (now) => changes.push(now)).observe(stateAfter(diverges + 1));
     expect(changes).toEqual([true, false, true]);
     expect(logged).toHaveLength(2);
+  });
+
+  test('the gauge counts runs that diverge, each once', async () => {
+    const metrics = createMetrics();
+    const events = createCoordinatorEvents(metrics);
+    const runs = async () => /^gradus_runs_diverging (\d+)$/m.exec(await metrics.render())?.[1];
+    events.rewardDiverges('a', true);
+    events.rewardDiverges('a', true);
+    events.rewardDiverges('b', true);
+    expect(await runs()).toBe('2');
+    events.rewardDiverges('a', false);
+    expect(await runs()).toBe('1');
   });
 });
