@@ -140,6 +140,29 @@ describe('a reward service that goes away', () => {
   }, 60_000);
 });
 
+describe('a run whose coordinator dies while the reward service is away', () => {
+  it('P1: is taken over all the same, and waits there', async () => {
+    const hold = gate();
+    fleet = await startGroupwiseFleet({
+      recipe: { steps: 1 },
+      judge: { script: () => hold.opened.then(() => undefined) },
+    });
+    const leader = await processes.spawn(fleet, '--reward', fleet.rewardAddress);
+    await fleet.submit('run-a', leader.client);
+    await until(() => fleet.judge.running > 0);
+    await fleet.stopReward();
+    leader.child.kill('SIGKILL');
+    leader.client.close();
+    await until(async () =>
+      (await messageOf()).startsWith('scoring 3 groups: preferred from judge main: unavailable '),
+    );
+    hold.open();
+    await fleet.restartReward();
+    expect(await fleet.ended('run-a')).toMatchObject(finished);
+    await expectWhole(3);
+  }, 60_000);
+});
+
 describe('groups that are being scored', () => {
   it('P1: are scored by the next coordinator when theirs is killed; none is closed twice, none is lost', async () => {
     const hold = gate();

@@ -47,6 +47,19 @@ stages:
 }
 
 describe('the budget of failures', () => {
+  it('P2: names scorer, judge, reason and fix when groups got no scores', () => {
+    const { tally, collector, answer, check } = begin('{ max_infrastructure_failures: 0.25 }');
+    expect(tally.unscoredGroups()).toBe('');
+    answer('a', FailureClass.ROLLOUT_TIMEOUT);
+    for (const sample of collector.groups[0]?.samples ?? []) sample.state = 'absent';
+    const detail = '6 of 6 comparisons are missing: refused 6';
+    for (let group = 0; group < 2; group++)
+      tally.unscored({ scorer: 'preferred', judge: 'main', reason: 'refused', detail });
+    expect(check).toThrow(
+      'stage one, step 1: 4 of 8 rollouts failed by infrastructure, more than groups.max_infrastructure_failures (0.25) allows: 2 groups got no scores of preferred from judge main: refused (last: 6 of 6 comparisons are missing: refused 6); see the model and key of judges.main: its endpoint refuses the questions; rollout_timeout 1 (last: why); mend it, then resume the run',
+    );
+  });
+
   it('P2: allows its share of a step, and names the classes beyond', () => {
     const { answer, check } = begin('{ max_infrastructure_failures: 0.25 }');
     answer('a', FailureClass.ROLLOUT_TIMEOUT);

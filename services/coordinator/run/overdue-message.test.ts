@@ -34,6 +34,15 @@ describe('the message of an overdue run', () => {
     );
   });
 
+  it('P3: names the group that has no scores, and what its judge says', () => {
+    const wait = late('group.scoring', 'ab12cd34ef56');
+    const what = 'preferred from judge main: circuit_open (6 of 6 comparisons are missing: circuit_open 6)';
+    expect(overdueMessage([wait], [], [], [{ groupId: 'ab12cd34ef56', what }])).toBe(
+      `waiting 42 s for the scores of group ab12cd34: ${what}`,
+    );
+    expect(overdueMessage([wait], [], [])).toBe('waiting 42 s for the scores of group ab12cd34');
+  });
+
   it('says when no worker holds what is waited for, and nothing of workers when they cannot be asked', () => {
     expect(overdueMessage([group], groups, [worker('rollout-1', ['tool', 'task-1', 5])])).toBe(
       'waiting 42 s for 3 of 8 samples of group ab12cd34: none of 1 workers says that it holds one',

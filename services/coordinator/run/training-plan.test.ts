@@ -4,6 +4,7 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose, QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { Group } from './group-collector.ts';
 import { buildTask } from '#shared/recipe/build-task.ts';
 import { closeTrainingGroup } from './training-plan.ts';
@@ -97,6 +98,54 @@ describe('closing a group', () => {
     const stage = stageWith('    algorithm: { overlong: { max_tokens: 40, buffer_tokens: 20, factor: 1 } }');
     expect(closeTrainingGroup(stage, settled([1, 0, 0], 30)).samples.map((sample) => sample.reward)).toEqual([
       0.5, -0.5, -0.5,
+    ]);
+  });
+});
+
+describe('closing a group that was scored together', () => {
+  const stage = stageWith('    algorithm: { overlong: { max_tokens: 40, buffer_tokens: 20, factor: 1 } }');
+  const compared = { ...stage, rewards: Object.assign(stage.rewards, { exact_match: 0, xml: 0, preferred: 2 }) };
+  const judged = { preferred: { planned: 3, judged: 3 } };
+  const scores = (...values: (number | undefined)[]): GroupScores => ({
+    components: new Map(
+      values.flatMap((preferred, index) => (preferred === undefined ? [] : [[`t${index}`, { preferred }] as const])),
+    ),
+    judged,
+    missing: [],
+    seconds: 1,
+  });
+
+  it('composes the reward of what the group gave, then shapes it, then takes advantages', () => {
+    const closed = closeTrainingGroup(compared, settled([1, 1, 1], 30), scores(0, 0.5, 1));
+    expect(closed.fate).toBe(GroupFate.KEPT);
+    expect(closed.samples.map(({ reward }) => reward)).toEqual([-0.5, 0.5, 1.5]);
+    expect(closed.samples.map(({ components }) => components)).toEqual([0, 0.5, 1].map((preferred) => ({ preferred })));
+    expect(closed.samples.map(({ advantage }) => advantage?.toFixed(3))).toEqual(['-1.000', '0.000', '1.000']);
+    expect(closed.judged).toEqual(judged);
+  });
+
+  it('sets it aside when nobody is better than another', () => {
+    expect(closeTrainingGroup(compared, settled([1, 0, 0]), scores(0.5, 0.5, 0.5)).fate).toBe(GroupFate.NO_VARIANCE);
+  });
+
+  it('P2: a sample without its score is absent, whatever its own reward was', () => {
+    const closed = closeTrainingGroup(compared, settled([1, 1, 1]), scores(0.25, undefined, 0.75));
+    expect(closed.fate).toBe(GroupFate.SHRUNK);
+    expect(closed.samples.map(({ reward, cancelled }) => [reward, cancelled])).toEqual([
+      [0.5, false],
+      [undefined, false],
+      [1.5, false],
+    ]);
+    expect(closeTrainingGroup(compared, settled([1, 0, 1]), scores()).fate).toBe(GroupFate.DROPPED);
+  });
+
+  it('P2: one sample alone is given up and no failure', () => {
+    const closed = closeTrainingGroup(compared, settled([undefined, 1, undefined]), scores());
+    expect(closed.fate).toBe(GroupFate.DROPPED);
+    expect(closed.samples.map(({ reward, cancelled }) => [reward, cancelled])).toEqual([
+      [undefined, false],
+      [undefined, true],
+      [undefined, false],
     ]);
   });
 });
