@@ -7,11 +7,12 @@ import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import type { Guardian } from '#shared/runtime/guardian.ts';
 import { lastTroubles } from './log-tail.ts';
 
-/** What a service prints once it serves. Other keys (`http`) are addresses too. */
+/** What a service prints once it serves. Other keys are addresses too. */
 const readySchema = z
   .object({
     service: z.string(),
     grpc: z.string().optional(),
+    http: z.string().optional(),
     metrics: z.string().optional(),
     nats: z.string().optional(),
   })

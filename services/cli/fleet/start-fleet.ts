@@ -8,6 +8,7 @@ import { claimHome, fleetKey, releaseHome, updateFleetFile } from './fleet-file.
 import type { FleetFile } from './fleet-file.ts';
 import { flags, planBase, planPolicy, planTop } from './fleet-plan.ts';
 import type { FleetInputs, PlannedService } from './fleet-plan.ts';
+import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
 import { startGuardian } from '#shared/runtime/guardian.ts';
 import { startNats } from './start-nats.ts';
 import { childEnvironment, programOf } from './service-programs.ts';
@@ -106,6 +107,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
             ...program.args,
             ...planned.args,
             ...flags({ grpc: at?.grpc ?? '127.0.0.1:0', metrics: at?.metrics ?? '127.0.0.1:0' }),
+            ...(at?.http === undefined ? [] : flags({ http: at.http })),
           ],
           env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
           logFile: join(logs, `${planned.label}.log`),
@@ -139,6 +141,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     await phase(['rollout']);
     await phase(['coordinator']);
     await phase(['policy', 'engine', 'learner', 'retrieval', 'reward']);
+    await phase(['scripted-judge']);
     await nats?.stop(graceMs);
     guardian.release();
     await releaseHome(home);
@@ -159,7 +162,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     events.started('nats', nats.addresses);
     await publishFile();
 
-    await startAll(planBase(inputs).filter(({ service }) => training || service !== 'learner'));
+    const judges = await startAll(planScriptedJudges(inputs));
+    const judgeAddresses = new Map(judges.map(({ label, addresses }) => [label, addresses.http ?? '']));
+    const judged = withScriptedJudges(inputs, judgeAddresses);
+    await startAll(planBase(judged).filter(({ service }) => training || service !== 'learner'));
     const at = (service: string): string => {
       const found = services.find((each) => each.service === service)?.supervised.addresses.grpc;
       if (found === undefined)

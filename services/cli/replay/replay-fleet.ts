@@ -5,11 +5,12 @@ import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { TransientError, errorFrom } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { startChildService } from '../fleet/child-service.ts';
-import type { ChildService } from '../fleet/child-service.ts';
+import type { ChildService, Ready } from '../fleet/child-service.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
 import { flags, planBase, planPolicy } from '../fleet/fleet-plan.ts';
 import type { FleetInputs, PlannedService } from '../fleet/fleet-plan.ts';
 import { startGuardian } from '#shared/runtime/guardian.ts';
+import { planScriptedJudges, withScriptedJudges } from '../fleet/scripted-judges.ts';
 import { childEnvironment, programOf } from '../fleet/service-programs.ts';
 import type { Weights } from './recorded-weights.ts';
 
@@ -49,7 +50,7 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
     await Promise.all(children.map((child) => child.stop(stopGraceMs)));
     guardian.release();
   };
-  const start = async (planned: PlannedService): Promise<string> => {
+  const start = async (planned: PlannedService): Promise<Ready> => {
     const program = programOf(planned.program ?? planned.service);
     const threads: Record<string, string> =
       planned.threads === undefined ? {} : { OMP_NUM_THREADS: `${planned.threads}` };
@@ -64,7 +65,7 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
       signal,
     });
     children.push(child);
-    return child.ready.grpc ?? '';
+    return child.ready;
   };
   const lentAddress = (service: string): string | undefined =>
     lent?.services.find((each) => each.service === service)?.grpc;
@@ -73,14 +74,22 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
     await mkdir(logs, { recursive: true });
     const { recipe, paths } = inputs;
     const one = { paths, recipe: { ...recipe, fleet: { ...recipe.fleet, engines: 1 } } };
-    const base = planBase(one);
+    const judges =
+      lentAddress('reward') === undefined
+        ? await Promise.all(
+            planScriptedJudges(one).map(async (planned) => [planned.label, (await start(planned)).http ?? ''] as const),
+          )
+        : [];
+    const base = planBase(withScriptedJudges(one, new Map(judges)));
     const addressOf = async (service: string): Promise<string> => {
       const planned = base.find((each) => each.service === service);
       if (planned === undefined) throw new TransientError('unavailable', `a fleet has no ${service}`);
-      return await start(planned);
+      return (await start(planned)).grpc ?? '';
     };
     const policyAddress = async (): Promise<string> =>
-      weights === undefined ? (lentAddress('policy') ?? '') : await start(planPolicy(one, [await addressOf('engine')]));
+      weights === undefined
+        ? (lentAddress('policy') ?? '')
+        : ((await start(planPolicy(one, [await addressOf('engine')]))).grpc ?? '');
     const outcomes = await Promise.allSettled([
       policyAddress(),
       lentAddress('retrieval') ?? addressOf('retrieval'),

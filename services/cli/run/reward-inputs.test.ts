@@ -44,3 +44,11 @@ test('a recipe that asks judges says what they are, for a fleet of its own', asy
     'scorers.correct.judge: the recipe has no `judges`; say there what main is',
   );
 });
+
+test('a judge that the fleet plays needs neither an entry in `judges` nor its key', async () => {
+  const played = 'fleet: { scripted_judges: { main: {} } }';
+  const house = expect.stringMatching(/^scorers\.house\.path/);
+  expect(await rewardProblems((await load(played)).loaded)).toEqual([house]);
+  const judges = `judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, api_key_file: key } }\n${played}`;
+  expect(await rewardProblems((await load(judges)).loaded)).toEqual([house]);
+});

@@ -11,9 +11,12 @@ export async function rewardProblems({ recipe, file }: LoadedRecipe): Promise<st
     if (!(await isReadable(path))) problems.push(`scorers.${name}.path: ${path} cannot be read`);
   }
   for (const [name, path] of Object.entries(keys ?? {})) {
+    // One that is played asks for no key.
+    if (Object.hasOwn(recipe.fleet.scripted_judges, name)) continue;
     if (!(await isReadable(path))) problems.push(`judges.${name}.api_key_file: ${path} cannot be read`);
   }
-  if (recipe.judges !== undefined) return problems;
+  // Otherwise the recipe's own rules have found every judge.
+  if (recipe.judges !== undefined || Object.keys(recipe.fleet.scripted_judges).length > 0) return problems;
   for (const [name, scorer] of Object.entries(recipe.scorers ?? {})) {
     if (!isCustom(scorer))
       problems.push(`scorers.${name}.judge: the recipe has no \`judges\`; say there what ${scorer.judge} is`);

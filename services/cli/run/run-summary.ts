@@ -51,6 +51,8 @@ const runSummarySchema = z.object({
   recipe: z.string(),
   seed: z.number(),
   policy: z.enum(['builtin', 'scripted']).default('builtin'),
+  /** Absent in summaries of earlier versions. */
+  scriptedJudges: z.array(z.string()).default([]),
   wallSeconds: z.number(),
   state: z.string().optional(),
   stages: z.array(stageSchema),

@@ -17,6 +17,9 @@ export function formatSummary(summary: RunSummary): string {
   return [
     `${summary.recipe}, seed ${summary.seed}, ${formatDuration(summary.wallSeconds * 1000)}; shares in %, before -> after`,
     ...(summary.policy === 'scripted' ? ['policy: scripted; no model played, so none of this is a result'] : []),
+    ...(summary.scriptedJudges.length > 0
+      ? [`judges that know the answers: ${summary.scriptedJudges.join(', ')}; nothing here is about a model as judge`]
+      : []),
     table.toString(),
     ...baselineLines(summary),
     ...summary.stages.flatMap(gateLine),

@@ -45,6 +45,8 @@ export interface RunSummary {
   readonly seed: number;
   /** `scripted`: no model played, so nothing here is a result. */
   readonly policy: 'builtin' | 'scripted';
+  /** Judges that judged by rule, with what they knew of the answers. */
+  readonly scriptedJudges: readonly string[];
   readonly wallSeconds: number;
   readonly stages: readonly StageSummary[];
   readonly rollouts: RolloutTotals;
@@ -98,6 +100,7 @@ export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts
     recipe: resolved.recipe.name,
     seed: state.seed,
     policy: resolved.recipe.fleet.engine.kind,
+    scriptedJudges: Object.keys(resolved.recipe.fleet.scripted_judges),
     wallSeconds: Math.round(state.activeMs / 10) / 100,
     stages: state.stages.map((stage) => stageSummary(resolved, stage)),
     rollouts,

@@ -15,13 +15,23 @@ const metricNames: ReadonlySet<string> = new Set(
   ),
 );
 
+/** The settings of a scripted judge that stands in for nobody. */
+const playedAlone = { group_timeout_ms: judgeSettings.shape.groupTimeoutMs.parse(undefined) };
+
 /** Rules of the sections `judges` and `scorers`. */
-export function checkDeclaredScorers({ judges, scorers }: Pick<Recipe, 'judges' | 'scorers'>): RecipeIssue[] {
+export function checkDeclaredScorers({
+  judges,
+  scorers,
+  fleet,
+}: Pick<Recipe, 'judges' | 'scorers' | 'fleet'>): RecipeIssue[] {
+  const played = Object.keys(fleet.scripted_judges).map((name) => [name, playedAlone] as const);
+  // Without either, the judges are those of a reward service that runs already.
+  const known = judges === undefined && played.length === 0 ? undefined : { ...Object.fromEntries(played), ...judges };
   return [
     ...Object.entries(judges ?? {}).flatMap(([name, judge]) => checkJudge(name, judge)),
     ...Object.entries(scorers ?? {}).flatMap(([name, scorer]) => [
       ...checkName(name),
-      ...checkScorer(scorer, judges).map((issue) => ({ ...issue, path: ['scorers', name, ...issue.path] })),
+      ...checkScorer(scorer, known).map((issue) => ({ ...issue, path: ['scorers', name, ...issue.path] })),
     ]),
   ];
 }
@@ -50,17 +60,21 @@ function checkName(name: string): RecipeIssue[] {
     : [{ path: ['scorers', name], message: `is the name of ${taken}; give the scorer another one` }];
 }
 
-function checkScorer(scorer: DeclaredScorer, judges: Recipe['judges']): RecipeIssue[] {
+function checkScorer(
+  scorer: DeclaredScorer,
+  judges: Readonly<Record<string, { readonly group_timeout_ms: number }>> | undefined,
+): RecipeIssue[] {
   if (isCustom(scorer)) return [];
   const issues: RecipeIssue[] = [];
   if (judges !== undefined && !Object.hasOwn(judges, scorer.judge)) {
-    const meant = suggest(scorer.judge, Object.keys(judges));
-    const help = meant === undefined ? `judges: ${Object.keys(judges).join(', ') || 'none'}` : `did you mean ${meant}?`;
+    const names = Object.keys(judges);
+    const meant = suggest(scorer.judge, names);
+    const help = meant === undefined ? `judges: ${names.join(', ') || 'none'}` : `did you mean ${meant}?`;
     issues.push({ path: ['judge'], message: `is none of \`judges\`; ${help}`, value: scorer.judge });
   }
   if (scorer.kind === 'pairwise' || scorer.kind === 'listwise') {
-    const longest = judges?.[scorer.judge]?.['group_timeout_ms'];
-    if (scorer.deadline_ms !== undefined && typeof longest === 'number' && scorer.deadline_ms > longest) {
+    const longest = judges?.[scorer.judge]?.group_timeout_ms;
+    if (scorer.deadline_ms !== undefined && longest !== undefined && scorer.deadline_ms > longest) {
       issues.push({
         path: ['deadline_ms'],
         message: `must be at most judges.${scorer.judge}.group_timeout_ms (${longest})`,

@@ -198,6 +198,21 @@ describe('declared scorers', () => {
     }
   });
 
+  it('may name judges that the fleet plays, beside those of `judges` or alone', () => {
+    const scripted = { fleet: { scripted_judges: { played: { noise: 0.5 } } } };
+    const named = (judge: string) => (recipe: Base) => {
+      Object.assign(recipe, scripted);
+      Object.assign(recipe.scorers.correct, { judge });
+    };
+    expect(problemsOf(named('played'))).toBe('no problem');
+    expect(problemsOf(named('playd'))).toContain('scorers.correct.judge: is none of `judges`; did you mean played?');
+    const alone = (recipe: Base) => {
+      named('played')(recipe);
+      Reflect.deleteProperty(recipe, 'judges');
+    };
+    expect(problemsOf(alone)).toContain('scorers.prose.judge: is none of `judges`; judges: played (got "main")');
+  });
+
   it('may name judges that only the reward service knows', () => {
     expect(problemsOf((recipe) => Reflect.deleteProperty(recipe, 'judges'))).toBe('no problem');
   });

@@ -6,13 +6,13 @@ import {
   typescriptScorerShape,
 } from '../rewards/custom-scorer-settings.ts';
 import { judgeSettings } from '../rewards/judge-settings.ts';
-import { filePath } from './run-parts.ts';
+import { filePath, judgeName } from './run-parts.ts';
 import { snakeShape } from './snake-shape.ts';
 
 /** Parts of a recipe that say how rollouts are scored beyond the built-in scorers. */
 
 const name = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64');
-const judge = name.describe('Name of a judge.');
+const judge = judgeName.describe('Name of a judge.');
 const finite = z.number().min(-1e6).max(1e6);
 
 const grade = z
@@ -147,7 +147,7 @@ export const declaredScorersSchema = z
 
 /** The reward service's settings of a judge in a recipe's spelling: base_url, model, api_key_env … */
 export const judgesSchema = z
-  .record(name, z.strictObject(snakeShape(judgeSettings.shape)))
+  .record(judgeName, z.strictObject(snakeShape(judgeSettings.shape)))
   .refine((judges) => Object.keys(judges).length <= 32, 'takes at most 32 judges')
   .describe('Judges by name: endpoints of the chat completions API. Not part of the recipe hash, as the fleet.');
 

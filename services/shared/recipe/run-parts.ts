@@ -4,6 +4,8 @@ import { rowFormats } from '../questions/row-formats.ts';
 /** Parts of a recipe that hold for the whole run. */
 
 const day = 24 * 3600_000;
+/** Of a judge, in `judges` as in `fleet.scripted_judges`. */
+export const judgeName = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64');
 export const filePath = z.string().min(1).max(4096);
 
 const worldSchema = z
@@ -124,6 +126,29 @@ export const retrievalSchema = z
   })
   .describe('The search service.');
 
+const scriptedJudgeSchema = z
+  .strictObject({
+    noise: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe('Scale of its logistic error; answers are worth 0..1, by the hops that they get right.'),
+    position_bias: z
+      .number()
+      .min(-100)
+      .max(100)
+      .default(0)
+      .describe('Log-odds in favour of what is shown first; needs noise.'),
+    tie_band: z.number().min(0).max(100).default(0).describe('Differences, as it sees them, up to this are ties.'),
+    seed: z.string().max(256).default('judge').describe('Of its errors.'),
+    latency_median_ms: z.number().min(0).max(600_000).default(0).describe('Median time of a reply; 0 is none.'),
+    latency_sigma: z.number().min(0).max(4).default(0).describe('Sigma of its log-normal distribution.'),
+  })
+  .describe(
+    'An endpoint that knows the answers (services/scripted-judge): what comes of it says nothing about models.',
+  );
+
 export const fleetSchema = z
   .strictObject({
     workers: z.int().min(1).max(1024).default(1).describe('Rollout workers that `gradus up` starts.'),
@@ -187,6 +212,13 @@ export const fleetSchema = z
       })
       .prefault({})
       .describe('What scripted engines and a scripted learner play.'),
+    scripted_judges: z
+      .record(judgeName, scriptedJudgeSchema)
+      .refine((judges) => Object.keys(judges).length <= 8, 'takes at most 8 judges')
+      .default({})
+      .describe(
+        'Judges that judge by rule, by name: each stands in for the one of `judges`, whose other settings hold, or alone.',
+      ),
   })
   .describe('Processes on one machine. Not part of the recipe hash: another fleet gives the same tasks.');
 
