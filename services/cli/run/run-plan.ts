@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import { rewardWeights, scorersKey } from '#shared/rewards/reward-list.ts';
+import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
+import { rewardWeights } from '#shared/rewards/reward-list.ts';
+import { evaluationKey } from '#shared/recipe/stage-scorers.ts';
 import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 import { describeComposition, describeScorers } from './scoring-plan.ts';
 
@@ -78,24 +79,20 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
  * differ from those of the one before it, the untrained policy at the last stage's limits, and every `every_steps`.
  */
 function evaluationsOf(recipe: Recipe): number[] {
+  const same = (a: StageRecipe, b: StageRecipe) => evaluationKey(recipe, a) === evaluationKey(recipe, b);
   const contexts: number[] = [];
   const first = recipe.stages[0];
   const last = recipe.stages.at(-1);
-  let previous: Recipe['stages'][number] | undefined;
+  let previous: StageRecipe | undefined;
   for (const stage of recipe.stages) {
     const { context_tokens: context } = stage.limits;
-    if (previous === undefined || !sameEvaluation(previous, stage)) contexts.push(context);
+    if (previous === undefined || !same(previous, stage)) contexts.push(context);
     const within = recipe.eval.every_steps === 0 ? 0 : Math.floor((stage.until.steps - 1) / recipe.eval.every_steps);
     for (let index = 0; index < Math.max(0, within) + 1; index += 1) contexts.push(context);
     previous = stage;
   }
-  if (first !== undefined && last !== undefined && !sameEvaluation(first, last))
-    contexts.push(last.limits.context_tokens);
+  if (first !== undefined && last !== undefined && !same(first, last)) contexts.push(last.limits.context_tokens);
   return contexts;
-}
-
-function sameEvaluation(a: Recipe['stages'][number], b: Recipe['stages'][number]): boolean {
-  return JSON.stringify(a.limits) === JSON.stringify(b.limits) && scorersKey(a.rewards) === scorersKey(b.rewards);
 }
 
 function describeGate(gate: NonNullable<Recipe['stages'][number]['gate']>): string {

@@ -32,7 +32,7 @@ export async function evaluate(context: RunContext, request: EvaluationRequest):
   if (equal !== undefined) {
     await context.ledger.append({
       case: 'evalFinished',
-      value: { stage: stage.name, name, metrics: withRewards(equal, stage.rewards) },
+      value: { stage: stage.name, name, metrics: withRewards(equal, stage) },
     });
     return;
   }
@@ -55,7 +55,7 @@ export async function evaluate(context: RunContext, request: EvaluationRequest):
   );
   await context.ledger.append({
     case: 'evalFinished',
-    value: { stage: stage.name, name, metrics: { ...evaluationMetrics(samples, stage.rewards), 'time/eval': seconds } },
+    value: { stage: stage.name, name, metrics: { ...evaluationMetrics(samples, stage), 'time/eval': seconds } },
   });
 }
 

@@ -3,7 +3,7 @@ import { meanOf } from '#shared/domain/advantages.ts';
 import { wilsonInterval } from '#shared/domain/binomial-interval.ts';
 import { detectorNames, type DetectorName } from '#shared/rewards/detector-names.ts';
 import { rewardList } from '#shared/rewards/reward-list.ts';
-import type { StageRecipe } from '#shared/recipe/schema.ts';
+import type { ScoredStage } from '#shared/recipe/stage-scorers.ts';
 
 export type EvaluationMode = 'sampled' | 'greedy';
 
@@ -29,10 +29,7 @@ const metricNames = new Map<string, string>(Object.entries(components).map(([met
  * `n`, how many are `absent`, the 95 % Wilson interval of exact match, and `sampled.detector.NAME`, the share in which a
  * detector of reward hacking fired.
  */
-export function evaluationMetrics(
-  samples: readonly EvaluatedSample[],
-  rewards: StageRecipe['rewards'],
-): Record<string, number> {
+export function evaluationMetrics(samples: readonly EvaluatedSample[], stage: ScoredStage): Record<string, number> {
   const metrics: Record<string, number> = {};
   for (const mode of ['sampled', 'greedy'] as const) {
     const ofMode = samples.filter((sample) => sample.mode === mode);
@@ -47,14 +44,18 @@ export function evaluationMetrics(
       );
     }
   }
-  return withRewards(metrics, rewards);
+  return withRewards(metrics, stage);
 }
 
-/** The same evaluation with the mean reward that other weights give; means are linear in the components. */
+/**
+ * The same evaluation with the mean reward that a stage's weights give: means are linear in the components. A composition is not, so
+ * with one the reward is what the rollouts were given. Groupwise components have no part in evaluations and add nothing.
+ */
 export function withRewards(
   metrics: Readonly<Record<string, number>>,
-  rewards: StageRecipe['rewards'],
+  { rewards, composition }: ScoredStage,
 ): Record<string, number> {
+  if (composition !== undefined) return { ...metrics };
   const weighted: Record<string, number> = { ...metrics };
   for (const key of Object.keys(metrics)) {
     if (!key.endsWith('.n')) continue;
@@ -87,6 +88,7 @@ function summarize(metrics: Record<string, number>, prefix: string, samples: rea
     if (!metricNames.has(scorer))
       metrics[`${prefix}.${scorer}`] = meanOf(results.flatMap(({ rewards }) => rewards[scorer] ?? []));
   }
+  metrics[`${prefix}.reward`] = mean((result) => result.reward ?? 0);
   const interval = wilsonInterval(
     results.reduce((sum, result) => sum + ((result.rewards[components.em] ?? 0) >= 1 ? 1 : 0), 0),
     n,

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { compositionSchema } from '#shared/recipe/reward-parts.ts';
 import { detectorNames } from '#shared/rewards/detector-names.ts';
 import { evaluationMetrics, withRewards } from './evaluation-metrics.ts';
 import { learnerMetrics, rolloutMetrics } from './step-metrics.ts';
@@ -28,7 +29,7 @@ describe('an evaluation', () => {
         { mode: 'sampled', hops: 3, result: undefined },
         { mode: 'greedy', hops: 2, result: result(1) },
       ],
-      weights,
+      { rewards: weights },
     );
     expect(metrics).toMatchObject({
       'sampled.em': 0.5,
@@ -53,7 +54,7 @@ describe('an evaluation', () => {
     });
     const metrics = evaluationMetrics(
       [fired, result(1), result(1), result(1), undefined].map((one) => ({ mode: 'sampled', hops: 2, result: one })),
-      weights,
+      { rewards: weights },
     );
     expect(metrics).toMatchObject({ 'sampled.detector.giant_answer': 0.25, 'sampled.detector.many_answers': 0 });
     expect(metrics['sampled.prose']).toBe(0.5);
@@ -63,8 +64,40 @@ describe('an evaluation', () => {
   });
 
   it('gets the reward that other weights give from its components', () => {
-    const metrics = evaluationMetrics([{ mode: 'greedy', hops: 2, result: result(1) }], weights);
-    expect(withRewards(metrics, { ...weights, exact_match: 2, tool_success: 0 })['greedy.reward']).toBeCloseTo(2.25);
+    const metrics = evaluationMetrics([{ mode: 'greedy', hops: 2, result: result(1) }], { rewards: weights });
+    expect(
+      withRewards(metrics, { rewards: { ...weights, exact_match: 2, tool_success: 0 } })['greedy.reward'],
+    ).toBeCloseTo(2.25);
+  });
+});
+
+describe('an evaluation of a stage with a composition', () => {
+  it('has the mean of what the rollouts were given, by mode and hops, and keeps it', () => {
+    const stage = { rewards: weights, composition: compositionSchema.parse({ clip: { high: 0.5 } }) };
+    const rewarded = (reward: number) => ({ ...result(1), reward });
+    const metrics = evaluationMetrics(
+      [
+        { mode: 'sampled', hops: 2, result: rewarded(-1) },
+        { mode: 'sampled', hops: 3, result: rewarded(0.5) },
+        { mode: 'sampled', hops: 3, result: undefined },
+      ],
+      stage,
+    );
+    expect(metrics).toMatchObject({
+      'sampled.em': 1,
+      'sampled.reward': -0.25,
+      'sampled.hop2.reward': -1,
+      'sampled.hop3.reward': 0.5,
+    });
+    expect(withRewards(metrics, stage)).toEqual(metrics);
+  });
+
+  it('adds nothing for a groupwise component, which it does not have', () => {
+    const metrics = evaluationMetrics([{ mode: 'greedy', hops: 2, result: result(1) }], {
+      rewards: { ...weights, preferred: { weight: 5 } },
+    });
+    expect(metrics['greedy.reward']).toBeCloseTo(1.5);
+    expect(metrics).not.toHaveProperty('greedy.preferred');
   });
 });
 

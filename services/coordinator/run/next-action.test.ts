@@ -158,6 +158,39 @@ stages:
     expect(evaluations('{ exact_match: 1 }')).toEqual([...once, 'evaluate baseline at 100']);
   });
 
+  it('evaluates anew for other weights only where a composition makes the reward more than a weighted sum', () => {
+    const evaluations = (one: string, two: string) =>
+      walk(
+        parseRecipe(
+          `
+name: test
+model: { path: m }
+data: { world: {} }
+scorers: { preferred: { kind: pairwise, judge: main } }
+stages:
+  - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, ${one}, until: { steps: 0 } }
+  - { name: two, limits: { context_tokens: 100, max_new_tokens: 10 }, ${two}, until: { steps: 0 } }
+`,
+          'test.yaml',
+        ),
+      ).filter((action) => action.startsWith('evaluate'));
+    const once = ['evaluate before at 100'];
+    const twice = [...once, 'evaluate baseline at 100'];
+    expect(evaluations('rewards: { f1: 1 }', 'rewards: { f1: 2, preferred: 1 }')).toEqual(once);
+    const composed = 'composition: { normalize: true, gates: [{ name: format, at_least: 1 }] }';
+    expect(evaluations(`rewards: { f1: 1 }, ${composed}`, `rewards: { f1: 1 }, ${composed}`)).toEqual(once);
+    expect(evaluations(`rewards: { f1: 1 }, ${composed}`, `rewards: { f1: 2 }, ${composed}`)).toEqual(twice);
+    expect(evaluations('rewards: { f1: 1 }', `rewards: { f1: 1 }, ${composed}`)).toEqual(twice);
+    // What reads the comparison is no part of an evaluation.
+    const preferring = composed.replace('format', 'preferred');
+    expect(
+      evaluations(
+        'rewards: { f1: 1 }, composition: { normalize: true }',
+        `rewards: { f1: 1, preferred: 1 }, ${preferring}`,
+      ),
+    ).toEqual(once);
+  });
+
   it('evaluates inside a stage when asked to, but not at its end', () => {
     const during = walk(recipeOf('{ steps: 4 }', '', 2)).filter((action) => action.includes('step-'));
     expect(during).toEqual(['evaluate step-2 at 100']);

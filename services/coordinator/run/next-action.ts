@@ -1,7 +1,7 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
-import { scorersKey } from '#shared/rewards/reward-list.ts';
 import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
+import { evaluationKey } from '#shared/recipe/stage-scorers.ts';
 import { currentStage, nextStageStep } from '../ledger/run-state.ts';
 import type { RunState, StageState } from '../ledger/run-state.ts';
 import { rlStage } from '../stages/rl-stage.ts';
@@ -85,8 +85,8 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
 }
 
 /**
- * An earlier evaluation that answers this one: the same policy version and scorers at the same limits. Between two stages of equal
- * limits, `after` of the first is `before` of the second.
+ * An earlier evaluation that answers this one: of the same policy version, and everything that decides it the same. Between two
+ * stages of equal limits, `after` of the first is `before` of the second.
  */
 export function equalEvaluation(
   recipe: Recipe,
@@ -100,12 +100,7 @@ export function equalEvaluation(
   ];
   return all.findLast((known) => {
     const of = recipe.stages.find((candidate) => candidate.name === known.stage);
-    return (
-      of !== undefined &&
-      known.version === version &&
-      JSON.stringify(of.limits) === JSON.stringify(stage.limits) &&
-      scorersKey(of.rewards) === scorersKey(stage.rewards)
-    );
+    return of !== undefined && known.version === version && evaluationKey(recipe, of) === evaluationKey(recipe, stage);
   })?.metrics;
 }
 

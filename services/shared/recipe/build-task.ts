@@ -1,9 +1,9 @@
-import type { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import { Purpose, type RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { Question } from '#proto/rollout/v1/task_pb.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { samplingSeedOf } from '../domain/task-ids.ts';
 import type { Recipe, StageRecipe } from './schema.ts';
-import { taskComposition, taskJudged, taskRewards } from './stage-scorers.ts';
+import { evaluationComposition, taskComposition, taskJudged, taskRewards } from './stage-scorers.ts';
 
 export type TaskInit = MessageInitShape<typeof RolloutTaskSchema>;
 
@@ -24,7 +24,7 @@ export interface TaskParts {
 export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
   const { stage, mode } = parts;
   const { max_new_tokens: maxNewTokens, ...limits } = stage.limits;
-  const composition = taskComposition(recipe, stage);
+  const composition = (parts.purpose === Purpose.EVAL ? evaluationComposition : taskComposition)(recipe, stage);
   const drawn =
     mode === 'train'
       ? { temperature: stage.sampling.temperature, topP: stage.sampling.top_p, topK: stage.sampling.top_k }

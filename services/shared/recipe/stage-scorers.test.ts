@@ -44,7 +44,7 @@ const recipe = parseRecipe(text, 'r.yaml');
 const [alone, together] = recipe.stages;
 if (alone === undefined || together === undefined) throw new Error('two stages');
 
-const taskOf = (stage: typeof alone) =>
+const taskOf = (stage: typeof alone, purpose: Purpose = Purpose.TRAIN) =>
   buildTask(recipe, {
     runId: 'run',
     taskId: '00000000000000aa',
@@ -53,7 +53,7 @@ const taskOf = (stage: typeof alone) =>
     attempt: 0,
     question: create(QuestionSchema, { id: 'q', question: 'Who?', answers: ['she'] }),
     stage,
-    purpose: Purpose.TRAIN,
+    purpose,
     mode: 'train',
   });
 
@@ -103,6 +103,32 @@ it('keeps groupwise scorers and the composition that needs them out of tasks', (
     { name: 'exact_match', weight: 1 },
     { name: 'preferred', weight: 2 },
   ]);
+});
+
+it('composes evaluations without what only a group has', () => {
+  const evaluated = (composition: string, rewards = '{ exact_match: 1, preferred: 2 }') => {
+    const [, stage] = parseRecipe(
+      text
+        .replace('composition: { normalize: true }', `composition: ${composition}`)
+        .replace('{ exact_match: 1, preferred: 2 }', rewards),
+      'r.yaml',
+    ).stages;
+    if (stage === undefined) throw new Error('two stages');
+    return taskOf(stage, Purpose.EVAL).composition;
+  };
+  expect(
+    evaluated(
+      '{ normalize: true, penalties: { preferred: 1, giant_answer: 2 }, gates: [{ name: preferred, at_most: 1 }] }',
+    ),
+  ).toEqual({
+    normalize: true,
+    penalties: [{ name: 'giant_answer', size: 2 }],
+    gates: [],
+  });
+  // Nothing is left to divide by.
+  expect(evaluated('{ normalize: true }', '{ exact_match: 0, preferred: 2 }')).toMatchObject({ normalize: false });
+  expect(taskOf(alone, Purpose.EVAL)).toMatchObject({ judged: [{ name: 'correct' }, { name: 'prose' }] });
+  expect(taskOf(alone, Purpose.EVAL).composition).toEqual(taskOf(alone).composition);
 });
 
 it('tells the declared scorers of a stage by kind', () => {

@@ -108,6 +108,40 @@ export function taskComposition(recipe: Scorers, stage: ScoredStage): Compositio
   return groupwiseScorers(recipe, stage).length > 0 ? undefined : wireComposition(stage);
 }
 
+/**
+ * The `composition` of an evaluation's task. Evaluations have no groups: what reads groupwise components is left out, and there is
+ * nothing to divide by where they have all the weight.
+ */
+export function evaluationComposition(recipe: Scorers, stage: ScoredStage): CompositionInit | undefined {
+  const { rewards, composition } = stage;
+  if (composition === undefined) return undefined;
+  const absent = new Set(groupwiseScorers(recipe, stage).map(({ name }) => name));
+  const weighed = weightedScorers(stage).some(({ name, weight }) => weight > 0 && !absent.has(name));
+  return wireComposition({
+    rewards,
+    composition: {
+      ...composition,
+      normalize: composition.normalize && weighed,
+      penalties: Object.fromEntries(Object.entries(composition.penalties).filter(([name]) => !absent.has(name))),
+      gates: composition.gates.filter(({ name }) => !absent.has(name)),
+    },
+  });
+}
+
+/**
+ * Equal for two stages of a recipe for which one evaluation gives everything: the same limits, scorers and settings. Weights matter
+ * only with a composition; without one the reward follows from the means of the components.
+ */
+export function evaluationKey(recipe: Scorers, stage: ScoredStage & Pick<StageRecipe, 'limits'>): string {
+  const composition = evaluationComposition(recipe, stage);
+  const weighted = weightedScorers(stage).filter(({ name }) => !isGroupwise(recipe.scorers?.[name]));
+  return JSON.stringify([
+    stage.limits,
+    weighted.map(({ name, settingsJson }) => [name, settingsJson]),
+    composition === undefined ? null : [composition, weighted.map(({ weight }) => weight)],
+  ]);
+}
+
 function namedScorers(recipe: Scorers, stage: ScoredStage): Named<DeclaredScorer>[] {
   return rewardList(stage.rewards).flatMap(({ name, weight }) => {
     const scorer = recipe.scorers?.[name];

@@ -27,11 +27,6 @@ export function rewardWeights(rewards: Readonly<Record<string, unknown>>): Recor
   return Object.fromEntries(rewardList(rewards).map(({ name, weight }) => [name, weight]));
 }
 
-/** Equal for two stages whose evaluations have the same components: scorers and settings, without the weights. */
-export function scorersKey(rewards: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(rewardList(rewards).map(({ name, settingsJson }) => [name, settingsJson]));
-}
-
 function isSettings(value: unknown): value is { readonly weight: number } & Record<string, unknown> {
   return typeof value === 'object' && value !== null && 'weight' in value && typeof value.weight === 'number';
 }
