@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -120,6 +120,13 @@ describe('approximate search', () => {
     for (const { scores } of found) expect([...scores]).toEqual([...scores].sort((a, b) => b - a));
     const [first] = bruteForce(vectors, queries.slice(0, dimensions), 1);
     expect(found[0]?.scores[0]).toBeCloseTo(first?.score ?? NaN, scalar === 'f32' ? 5 : 2);
+  });
+
+  it('has the same links each time, as long as it is small', async () => {
+    const { path } = await built('f32');
+    const first = await readFile(path);
+    await built('f32');
+    expect((await readFile(path)).equals(first)).toBe(true);
   });
 
   it('looks at more when told to, gives no more than there are, and says when the file is not what it should be', async () => {
