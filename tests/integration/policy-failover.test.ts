@@ -118,7 +118,7 @@ describe.runIf(existsSync(python))('policy processes that die or freeze', { time
     const client = clientOf(await gateway(engines));
     const calm = writtenBy(await turns(client.generate));
     const answers = turns(client.generate);
-    await expect.poll(() => inFlightOn(client, dying), { interval: 5, timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => inFlightOn(client, dying), { interval: 5 }).toBeGreaterThan(0);
     await kill(dying);
     expect(writtenBy(await answers)).toEqual(calm);
     expect(await stateOf(client, dying)).toBe(EngineState.DOWN);
@@ -131,14 +131,14 @@ describe.runIf(existsSync(python))('policy processes that die or freeze', { time
     const client = clientOf(await gateway(engines));
     const calm = writtenBy(await turns(client.generate));
     const answers = turns(client.generate);
-    await expect.poll(() => inFlightOn(client, freezing), { interval: 5, timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => inFlightOn(client, freezing), { interval: 5 }).toBeGreaterThan(0);
     freezing.child.kill('SIGSTOP');
     expect(writtenBy(await answers)).toEqual(calm);
     // The frozen one is not waited for, and not used until it has what it missed.
     expect(await client.loadVersion({ version: 3n, weightsPath: model() })).toMatchObject({ version: 3n });
     expect(await stateOf(client, freezing)).toBe(EngineState.DOWN);
     freezing.child.kill('SIGCONT');
-    await expect.poll(() => stateOf(client, freezing), { timeout: 60_000 }).toBe(EngineState.UP);
+    await expect.poll(() => stateOf(client, freezing)).toBe(EngineState.UP);
     const later = await turns(client.generate);
     expect(writtenBy(later)).toEqual(calm);
     expect(later.map(({ versions }) => versions?.first)).toEqual(Array(later.length).fill(3n));
@@ -160,7 +160,7 @@ describe.runIf(existsSync(python))('policy processes that die or freeze', { time
       minVersion: 4n,
       sampling: { temperature: 1, maxNewTokens: 4, seed: 1n },
     });
-    await expect.poll(async () => (await client.describe({})).waiting, { timeout: 60_000 }).toBe(1);
+    await expect.poll(async () => (await client.describe({})).waiting).toBe(1);
     await client.loadVersion({ version: 4n, weightsPath: model() });
     expect((await waiting).versions).toMatchObject({ first: 4n, last: 4n });
     client.close();
@@ -190,7 +190,7 @@ describe.runIf(existsSync(python))('policy processes that die or freeze', { time
       const calm = writtenBy(await turns(patient));
       const direct = clientOf(hit);
       const answers = turns(patient);
-      await expect.poll(() => inFlightOn(direct, only), { interval: 5, timeout: 60_000 }).toBeGreaterThan(0);
+      await expect.poll(() => inFlightOn(direct, only), { interval: 5 }).toBeGreaterThan(0);
       hit.child.kill(fault);
       expect(writtenBy(await answers)).toEqual(calm);
       expect(down).toContain(hit.address);

@@ -34,7 +34,7 @@ beforeAll(async () => {
   const tiny = await tinyEncoders();
   encoder = tiny.encoder;
   crossEncoder = tiny.crossEncoder;
-}, buildTimeoutMs);
+}, 2 * buildTimeoutMs);
 afterEach(async () => {
   await Promise.all(stops.splice(0).map((stop) => stop()));
 });

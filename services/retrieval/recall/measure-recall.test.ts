@@ -59,7 +59,7 @@ describe('the ranking of questions by models', () => {
     const tiny = await tinyEncoders();
     encoder = await openEncoder(tiny.encoder, { hub, threads: 1 });
     reranker = await openCrossEncoder(tiny.crossEncoder, { hub, threads: 1 });
-  }, buildTimeoutMs);
+  }, 2 * buildTimeoutMs);
   afterAll(async () => {
     await encoder.dispose();
     await reranker.dispose();

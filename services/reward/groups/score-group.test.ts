@@ -150,7 +150,7 @@ describe('when judgements are missing', () => {
     });
     expect(response).toMatchObject({ judged: 1, missing: 2, absences: { deadline: 4 } });
     expect(response.scores[2]?.absent).toBe('deadline');
-    await expect.poll(() => endpoint.running, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => endpoint.running).toBe(0);
   });
 
   test('a sample that the schedule leaves out is absent and says so', async () => {

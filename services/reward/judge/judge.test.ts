@@ -210,8 +210,8 @@ describe('a judge', () => {
     controller.abort();
     await expect(asked).rejects.toMatchObject({ name: 'CancelledError' });
     await gone.promise;
-    await expect.poll(() => endpoint.running, { timeout: 10_000 }).toBe(0);
-    await expect.poll(() => judge.snapshot().running, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => endpoint.running).toBe(0);
+    await expect.poll(() => judge.snapshot().running).toBe(0);
   });
 
   test('tokens are counted and priced', async () => {

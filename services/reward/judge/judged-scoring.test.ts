@@ -86,13 +86,13 @@ describe('Score with judged components', () => {
       { items: [1, 2].map((index) => itemOf(`${index}`, `${index}`, [grade])) },
       { signal: controller.signal },
     );
-    await expect.poll(() => endpoint.requests.length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => endpoint.requests.length).toBe(1);
     const second = service.reward.score({ items: [3, 4].map((index) => itemOf(`${index}`, `${index}`, [grade])) });
     await expect(second).rejects.toMatchObject({ name: 'TransientError', code: 'resource_exhausted' });
     controller.abort();
     await expect(first).rejects.toMatchObject({ name: 'CancelledError' });
     // The caller has left: its room is free again, and its call to the judge has ended.
-    await expect.poll(() => endpoint.running, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => endpoint.running).toBe(0);
   });
 
   test('describe lists the judges, how they fare and what they cost', async () => {
