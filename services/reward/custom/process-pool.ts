@@ -21,6 +21,8 @@ export interface PoolOptions {
   onRestart(): void;
   /** Processes fail to start, as said; undefined: one has started again. */
   onBroken(detail: string | undefined): void;
+  /** Waits so many milliseconds; as `sleep`, which it is by default. */
+  pause?(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
 
 interface Job {
@@ -46,6 +48,7 @@ const brokenPauseMs = 5000;
  * Beside that, a circuit opens when most rollouts cost their process.
  */
 export function createProcessPool(first: ScorerProcess, options: PoolOptions): ProcessPool {
+  const { pause = sleep } = options;
   const queue = new Set<Job>();
   /** Workers with an idle process, that wait for a job. */
   const idle = new Set<(job: Job | undefined) => void>();
@@ -101,7 +104,7 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
   }
 
   async function startOnce(): Promise<ScorerProcess | undefined> {
-    if (broken !== undefined) await sleep(brokenPauseMs, stop.signal);
+    if (broken !== undefined) await pause(brokenPauseMs, stop.signal);
     const started = await options.start(stop.signal);
     if (!('kind' in started)) {
       live.add(started);
@@ -114,7 +117,7 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
     if (failedStarts >= startsToBreak) {
       setBroken(`its process failed to start ${failedStarts} times in a row: ${started.detail}`);
     } else {
-      await sleep(firstPauseMs * 2 ** failedStarts, stop.signal);
+      await pause(firstPauseMs * 2 ** failedStarts, stop.signal);
     }
     return undefined;
   }
@@ -159,7 +162,7 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
       if (stop.signal.aborted) return;
       await scorer.kill();
       ends += 1;
-      await sleep(Math.min(longestPauseMs, firstPauseMs * 2 ** (ends - 1)), stop.signal);
+      await pause(Math.min(longestPauseMs, firstPauseMs * 2 ** (ends - 1)), stop.signal);
       scorer = await startUntilAlive();
       options.onRestart();
     }

@@ -1,8 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ScoreItemSchema } from '#proto/reward/v1/reward_pb.ts';
 
 /** A folder for scorers, outside of this repository. */
 export function scorerFolder() {
@@ -23,7 +21,7 @@ export function itemFor(
   name: string,
   answer: string,
   { id = `of-${answer}`, settingsJson = '' }: { readonly id?: string; readonly settingsJson?: string } = {},
-): MessageInitShape<typeof ScoreItemSchema> {
+) {
   return {
     id,
     question: 'Where?',
@@ -31,9 +29,9 @@ export function itemFor(
     turns: [
       {
         text: '<tool>{"name": "websearch"}</tool>',
-        action: { case: 'toolCall', value: { name: 'websearch', succeeded: true, pageTitles: ['France'] } },
+        action: { case: 'toolCall' as const, value: { name: 'websearch', succeeded: true, pageTitles: ['France'] } },
       },
-      { text: `<answer>${answer}</answer>`, action: { case: 'answer', value: { text: answer } } },
+      { text: `<answer>${answer}</answer>`, action: { case: 'answer' as const, value: { text: answer } } },
     ],
     rewards: [{ name, weight: 1, settingsJson }],
     supportTitles: ['Paris (city)'],

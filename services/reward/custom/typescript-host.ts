@@ -83,7 +83,8 @@ function problemsOf(error: unknown): string {
 }
 
 function objectOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
+  // Not a copy: what a schema can do stands on its prototype.
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 async function replyTo({ parse, score }: Loaded, { episode, settings }: Request): Promise<object> {
