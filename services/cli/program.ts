@@ -5,7 +5,6 @@ import type { BenchRolloutsOptions } from './commands/bench-rollouts.ts';
 import type { DlqAction, DlqOptions } from './commands/dlq.ts';
 import type { DataMusiqueOptions } from './commands/data-musique.ts';
 import type { ResumeOptions } from './commands/resume.ts';
-import type { RewardScoreOptions } from './commands/reward-score.ts';
 import type { RolloutReplayOptions } from './commands/rollout-replay.ts';
 import type { RolloutShowOptions } from './commands/rollout-show.ts';
 import type { RunOptions } from './commands/run.ts';
@@ -13,11 +12,11 @@ import type { StatusOptions } from './commands/status.ts';
 import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
+import { addRewardCommands } from './commands/add-reward-commands.ts';
 import { exitCodes } from './exit-codes.ts';
-import { rowMetricNames } from '#shared/answer/rows/metric-help.ts';
-import { describeMetrics } from './answer-rows/describe-metrics.ts';
 import { serviceNames } from './fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
+import { home, json, parseRunId } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -45,9 +44,6 @@ Exit codes:
   ${exitCodes.unavailable}    a service or NATS is not reachable or did not start
   ${exitCodes.stopped}  stopped by Ctrl-C, SIGTERM or 'gradus stop'; the run can be resumed`,
     );
-
-  const home = (): Option => new Option('--home <dir>', 'folder of all runs').default('runs');
-  const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
 
   program
     .command('up')
@@ -134,23 +130,7 @@ Exit codes:
       finish(await (await import('./commands/rollout-replay.ts')).rolloutReplayCommand(id, options, terminal)),
     );
 
-  const reward = program.command('reward').description('score answers without a run');
-  reward
-    .command('score')
-    .description('score the rows of a JSONL file by an answer metric: a line per row on stdout, a summary on stderr')
-    .argument('<file>', 'rows; - is stdin')
-    .requiredOption('--metric <name>', `one of ${rowMetricNames.join(', ')}`)
-    .option('--settings <json>', 'settings of the metric as one JSON object', '')
-    .option('--out <file>', 'file to write to, complete or not at all')
-    .addOption(
-      new Option('--on-bad-row <what>', 'end at a malformed row, or leave it out and count it')
-        .choices(['stop', 'skip'] as const)
-        .default('stop' as const),
-    )
-    .addHelpText('after', describeMetrics())
-    .action(async (file: string, options: RewardScoreOptions) =>
-      finish(await (await import('./commands/reward-score.ts')).rewardScoreCommand(file, options, terminal)),
-    );
+  addRewardCommands(program, terminal, finish);
 
   const bench = program.command('bench').description('measure the platform itself');
   bench
@@ -282,9 +262,4 @@ function decimal(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value) || value < 0)
     throw new InvalidArgumentError('It must be a number of at least 0.');
   return value;
-}
-
-function parseRunId(text: string): string {
-  if (!/^[a-z0-9-]{1,64}$/.test(text)) throw new InvalidArgumentError('It must be 1 to 64 of a-z, 0-9 and -.');
-  return text;
 }

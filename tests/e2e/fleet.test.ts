@@ -100,6 +100,14 @@ test('P1: a run on a lent fleet is stopped by Ctrl-C, resumed, and accounts for 
   expect(await transcript.exit()).toBe(0);
   expect(transcript.output()).toMatch(/^\+ /m);
 
+  const explained = startGradus(directory, 'reward', 'explain', '--run', 'lent', '--json');
+  expect(await explained.exit()).toBe(0);
+  const line = explained
+    .output()
+    .split('\n')
+    .find((each) => each.startsWith('{'));
+  expect(JSON.parse(line ?? '')).toMatchObject({ differs: [], group: { closed: { fate: expect.any(String) } } });
+
   const stop = startGradus(directory, 'stop');
   expect(await stop.exit()).toBe(0);
   expect(await up.exit()).toBe(0);

@@ -4,7 +4,7 @@ import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { CancelledError, TerminalError, errorFrom } from '#shared/errors.ts';
+import { CancelledError, TerminalError } from '#shared/errors.ts';
 import { decodeMessage } from '#shared/nats/messages.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
@@ -119,15 +119,7 @@ async function readRecord(
   return await withStreams(home, 'gradus rollout replay', reading, async (nats) => {
     const result =
       id === undefined ? await lastRollout(nats, run ?? '', reading) : await findResult(nats, id, run, reading);
-    const trajectory = await readTrajectory(nats, result).catch((thrown: unknown) => {
-      const error = errorFrom(thrown);
-      if (error.code !== 'not_found' || result.trajectorySequence === 0n) throw error;
-      throw new TerminalError(
-        'not_found',
-        `the trajectory of rollout ${result.taskId} is no longer on the stream: its size limit dropped the oldest; a younger rollout can be replayed`,
-        { cause: error },
-      );
-    });
+    const trajectory = await readTrajectory(nats, result);
     return { result, trajectory, history: weightsHistory(await readLedgerEntries(nats, result.runId, reading)) };
   });
 }

@@ -4,11 +4,11 @@ import type { IndexInfoOptions } from '../commands/index-info.ts';
 import type { IndexReloadOptions } from '../commands/index-reload.ts';
 import type { IndexSearchOptions } from '../commands/index-search.ts';
 import type { IndexVectorsOptions } from '../commands/index-vectors.ts';
+import { json } from '../commands/standard-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** `gradus index build|vectors|info|search|reload`. */
 export function addIndexCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
-  const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
   const index = program.command('index').description('build, check and try the index of a corpus');
   addVectorFlags(index.command('build').option('--encoder <model>', `encode the passages as well: ${modelHelp}`))
     .description('build an index from a corpus in JSONL, one {"id", "contents"} or {"id", "title", "text"} a line')

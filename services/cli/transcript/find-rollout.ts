@@ -1,7 +1,7 @@
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { errorFromNats, isMissingResource } from '#shared/nats/nats-errors.ts';
 import { decodeMessage, getMessage, tailStream } from '#shared/nats/messages.ts';
@@ -82,6 +82,7 @@ export async function lastRollout(nats: Nats, runId: string, signal: AbortSignal
   return last;
 }
 
+/** Throws TerminalError('not_found') when the rollout left none, or it is gone. */
 export async function readTrajectory(nats: Nats, result: RolloutResult): Promise<Trajectory> {
   if (result.trajectorySequence === 0n) {
     throw new TerminalError(
@@ -89,5 +90,17 @@ export async function readTrajectory(nats: Nats, result: RolloutResult): Promise
       `rollout ${result.taskId} left no trajectory: ${result.failureDetail || 'infrastructure failed'}`,
     );
   }
-  return await decodeTrajectory(await getMessage(nats, streams.trajectories, Number(result.trajectorySequence)));
+  let data: Uint8Array;
+  try {
+    data = await getMessage(nats, streams.trajectories, Number(result.trajectorySequence));
+  } catch (thrown) {
+    const error = errorFrom(thrown);
+    if (error.code !== 'not_found') throw error;
+    throw new TerminalError(
+      'not_found',
+      `the trajectory of rollout ${result.taskId} is no longer on the stream: its size limit dropped the oldest; take a younger rollout`,
+      { cause: error },
+    );
+  }
+  return await decodeTrajectory(data);
 }

@@ -194,7 +194,7 @@ test('each step says in words what it read and did', () => {
     'penalty d: 0.222222 - 0.5 x 1',
     'gate a: a is 0.333333, at least 0.25 and at most 1: it holds',
     'gate b: b is 0, not at least 1: -2 in place of -0.277778',
-    'clip: -2 becomes -1, within -1 ..',
+    'clip: -2 becomes -1, bounds -1 ..',
   ]);
   const absent = describeStep({ kind: 'sum', terms: [{ name: 'a', weight: 1, value: NaN }], after: NaN });
   expect(absent.reasons).toEqual(['1 x a absent']);

@@ -48,6 +48,6 @@ function gateReason(step: Extract<CompositionStep, { kind: 'gate' }>): string {
 function clipReason({ low, high, before, after }: Extract<CompositionStep, { kind: 'clip' }>): string {
   const bounds = `${low > -Infinity ? shortNumber(low) : ''} .. ${high < Infinity ? shortNumber(high) : ''}`.trim();
   return before === after || Number.isNaN(before)
-    ? `${shortNumber(before)} is left as it is by ${bounds}`
-    : `${shortNumber(before)} becomes ${shortNumber(after)}, within ${bounds}`;
+    ? `${shortNumber(before)} stays, bounds ${bounds}`
+    : `${shortNumber(before)} becomes ${shortNumber(after)}, bounds ${bounds}`;
 }

@@ -1,0 +1,41 @@
+import { Option, type Command } from 'commander';
+import { rowMetricNames } from '#shared/answer/rows/metric-help.ts';
+import { describeMetrics } from '../answer-rows/describe-metrics.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { home, json, parseRunId } from './standard-options.ts';
+import type { RewardExplainOptions } from './reward-explain.ts';
+import type { RewardScoreOptions } from './reward-score.ts';
+
+/** The commands of `gradus reward`. */
+export function addRewardCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
+  const reward = program.command('reward').description('score answers, and explain what rollouts got');
+  reward
+    .command('score')
+    .description('score the rows of a JSONL file by an answer metric: a line per row on stdout, a summary on stderr')
+    .argument('<file>', 'rows; - is stdin')
+    .requiredOption('--metric <name>', `one of ${rowMetricNames.join(', ')}`)
+    .option('--settings <json>', 'settings of the metric as one JSON object', '')
+    .option('--out <file>', 'file to write to, complete or not at all')
+    .addOption(
+      new Option('--on-bad-row <what>', 'end at a malformed row, or leave it out and count it')
+        .choices(['stop', 'skip'] as const)
+        .default('stop' as const),
+    )
+    .addHelpText('after', describeMetrics())
+    .action(async (file: string, options: RewardScoreOptions) =>
+      finish(await (await import('./reward-score.ts')).rewardScoreCommand(file, options, terminal)),
+    );
+
+  reward
+    .command('explain')
+    .description(
+      'say why a rollout got its reward: every component, the composition, and its group up to the advantage',
+    )
+    .argument('[task-id]', 'id of the rollout, or its beginning')
+    .option('--run <id>', 'only rollouts of this run; without a task id its last one', parseRunId)
+    .addOption(home())
+    .addOption(json())
+    .action(async (id: string | undefined, options: RewardExplainOptions) =>
+      finish(await (await import('./reward-explain.ts')).rewardExplainCommand(id, options, terminal)),
+    );
+}

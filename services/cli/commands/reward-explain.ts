@@ -1,0 +1,82 @@
+import { resolve } from 'node:path';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { TerminalError, errorFrom } from '#shared/errors.ts';
+import type { Nats } from '#shared/nats/connect.ts';
+import { unpackScore, type RecordedScore } from '#shared/trajectory/recorded-score.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { explainScore } from '../explain/explain-score.ts';
+import { explanationJson } from '../explain/explanation-json.ts';
+import { groupStory, type GroupStory } from '../explain/group-story.ts';
+import { renderExplanation } from '../explain/render-explanation.ts';
+import { readLedgerEntries } from '../replay/recorded-weights.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { findResult, lastRollout, readTrajectory } from '../transcript/find-rollout.ts';
+import { withStreams } from '../transcript/with-streams.ts';
+
+export interface RewardExplainOptions {
+  readonly home: string;
+  readonly run?: string;
+  readonly json: boolean;
+}
+
+/** Reading the streams of a large home. */
+const timeoutMs = 120_000;
+
+/** How a rollout's reward came about, end to end. Works with and without a running fleet, and asks no judge. */
+export async function rewardExplainCommand(
+  id: string | undefined,
+  options: RewardExplainOptions,
+  terminal: Terminal,
+): Promise<number> {
+  if (id === undefined && options.run === undefined)
+    throw new TerminalError('invalid_argument', 'give the id of a rollout, or --run RUN (its last rollout)');
+  const signal = AbortSignal.timeout(timeoutMs);
+  const { result, recorded, group } = await withStreams(
+    resolve(options.home),
+    'gradus reward explain',
+    signal,
+    (nats) => readRecord(nats, id, options.run, signal),
+  );
+  const explained = recorded === undefined ? undefined : await explainScore(recorded.item, signal);
+  const rollout = {
+    result,
+    scored: recorded === undefined || explained === undefined ? undefined : { recorded, explained },
+    group,
+  };
+  terminal.out(options.json ? explanationJson(rollout) : renderExplanation(rollout, terminal.colours));
+  return exitCodes.ok;
+}
+
+interface Record {
+  readonly result: RolloutResult;
+  /** Undefined for a rollout that got no reward. */
+  readonly recorded: RecordedScore | undefined;
+  readonly group: GroupStory | undefined;
+}
+
+async function readRecord(
+  nats: Nats,
+  id: string | undefined,
+  run: string | undefined,
+  signal: AbortSignal,
+): Promise<Record> {
+  const result =
+    id === undefined ? await lastRollout(nats, run ?? '', signal) : await findResult(nats, id, run, signal);
+  const recorded = result.trajectorySequence === 0n ? undefined : await readScore(nats, result);
+  const entries = await readLedgerEntries(nats, result.runId, signal).catch((thrown: unknown) => {
+    const error = errorFrom(thrown);
+    // A rollout that no coordinator asked for, as those of `gradus bench`: its own numbers are there all the same.
+    if (error.code === 'not_found') return [];
+    throw error;
+  });
+  return { result, recorded, group: groupStory(entries, result) };
+}
+
+async function readScore(nats: Nats, result: RolloutResult): Promise<RecordedScore> {
+  const recorded = unpackScore(await readTrajectory(nats, result));
+  if (recorded !== undefined) return recorded;
+  throw new TerminalError(
+    'failed_precondition',
+    `rollout ${result.taskId} was recorded by a version that did not keep what it scored; 'gradus rollout show' has its components`,
+  );
+}

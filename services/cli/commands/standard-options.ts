@@ -1,0 +1,11 @@
+import { InvalidArgumentError, Option } from 'commander';
+
+/** Options that several commands have. */
+
+export const home = (): Option => new Option('--home <dir>', 'folder of all runs').default('runs');
+export const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
+
+export function parseRunId(text: string): string {
+  if (!/^[a-z0-9-]{1,64}$/.test(text)) throw new InvalidArgumentError('It must be 1 to 64 of a-z, 0-9 and -.');
+  return text;
+}

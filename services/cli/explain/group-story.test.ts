@@ -1,0 +1,112 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import pc from 'picocolors';
+import { describe, expect, test } from 'vitest';
+import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { resolveRecipe, resolvedRecipeJson } from '#shared/recipe/resolve-recipe.ts';
+import { groupStory } from './group-story.ts';
+import { renderExplanation } from './render-explanation.ts';
+
+const recipe = parseRecipe(
+  `
+name: test
+seed: 3
+model: { path: model }
+data: { files: { train: train.jsonl, held_out: held-out.jsonl, corpus: corpus.jsonl } }
+stages:
+  - name: one
+    limits: { context_tokens: 288, max_new_tokens: 48 }
+    rewards: { exact_match: 1 }
+    algorithm: { overlong: { max_tokens: 100, buffer_tokens: 50 } }
+    batch: { groups: 1, group_size: 4 }
+    until: { steps: 2 }
+`,
+  'test.yaml',
+);
+const paths = { model: '/m', train: '/t', held_out: '/h', corpus: '/c' };
+const recipeJson = resolvedRecipeJson(resolveRecipe(recipe, 'test.yaml', paths));
+
+type Fact = NonNullable<MessageInitShape<typeof LedgerEntrySchema>['fact']>;
+const entriesOf = (...facts: Fact[]) => facts.map((fact) => create(LedgerEntrySchema, { fact }));
+const started: Fact = { case: 'runStarted', value: { recipeJson } };
+const opened: Fact = {
+  case: 'groupOpened',
+  value: { groupId: 'g', stage: 'one', step: 1, purpose: Purpose.TRAIN, taskIds: ['a', 'b', 'c', 'd'] },
+};
+const closed = (fate: GroupFate): Fact => ({
+  case: 'groupClosed',
+  value: {
+    groupId: 'g',
+    fate,
+    samples: [
+      { taskId: 'a', reward: 0.5, advantage: -0.5, trajectorySequence: 7n },
+      { taskId: 'b', reward: 1, advantage: 0.5 },
+      { taskId: 'c', cancelled: true },
+      { taskId: 'd', reward: 1, advantage: 0.5 },
+    ],
+  },
+});
+const result = create(RolloutResultSchema, {
+  runId: 'run-a',
+  taskId: 'a',
+  groupId: 'g',
+  stage: 'one',
+  purpose: Purpose.TRAIN,
+  reward: 1,
+  modelTokens: 75,
+  trajectorySequence: 7n,
+});
+const colours = pc.createColors(false);
+/** What is said of the group: the lines behind those of the rollout. */
+const told = (...facts: Fact[]): string[] =>
+  renderExplanation({ result, scored: undefined, group: groupStory(entriesOf(...facts), result) }, colours)
+    .split('\n')
+    .slice(5)
+    .filter((line) => line !== '');
+
+describe('the story of a group', () => {
+  test('ends with the advantage and the step that trained on it', () => {
+    const formed: Fact = { case: 'stepFormed', value: { step: 5n, samples: [{ taskId: 'a' }] } };
+    const committed: Fact = { case: 'stepCommitted', value: { step: 5n, version: 6n } };
+    const lines = told(started, opened, closed(GroupFate.KEPT), formed, committed);
+    expect(lines.filter((line) => !/[│┌└├]/.test(line))).toEqual([
+      'group g, step 2 of one: kept',
+      "overlong shaping: 75 tokens of the policy's own; free up to 50, full at 100: 1 + -0.5",
+      'final reward: 0.5',
+      'mean 0.833333, standard deviation 0.288675',
+      'advantage -0.5 (grpo: (reward - mean) / (deviation + 1e-6))',
+      'trained on in step 5, which made version 6',
+    ]);
+    const ranks = lines.filter((line) => line.startsWith('│')).map((line) => line.replaceAll(/[│\s]+/g, ' ').trim());
+    expect(ranks).toEqual([
+      'rank rollout sample reward advantage',
+      '1 b 1 1 0.5',
+      '1 d 3 1 0.5',
+      '3 a <- 0 0.5 -0.5',
+      'c 2 given up',
+    ]);
+  });
+
+  test('says what was not trained on, and what is not known yet', () => {
+    expect(told(started, opened)).toEqual(['group g of 4 is still open']);
+    expect(told(started)).toEqual([]);
+    const aside = told(started, opened, closed(GroupFate.NO_VARIANCE));
+    expect(aside[0]).toBe('group g, step 2 of one: set aside, its rewards do not vary');
+    expect(aside.slice(-2)).toEqual(['advantage 0: the group trains nothing', 'no batch holds it']);
+    const formed: Fact = { case: 'stepFormed', value: { step: 5n, samples: [{ taskId: 'a' }] } };
+    expect(told(started, opened, closed(GroupFate.KEPT), formed).at(-1)).toBe(
+      'trained on in step 5, not committed yet',
+    );
+  });
+
+  test('flags another result of the task, and a number that is not what it is made of', () => {
+    const entries = entriesOf(started, opened, closed(GroupFate.KEPT));
+    const own = (other: object) =>
+      groupStory(entries, create(RolloutResultSchema, { ...result, ...other }))?.closed?.own;
+    expect(own({})).toMatchObject({ differs: false, counted: true });
+    expect(own({ reward: 0.9 })).toMatchObject({ differs: true, counted: true });
+    expect(own({ trajectorySequence: 9n })).toMatchObject({ counted: false });
+  });
+});

@@ -1,0 +1,116 @@
+import Table from 'cli-table3';
+import { GroupFate, type GroupJudged } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import type { AdvantageMethod } from '#shared/domain/advantages.ts';
+import { shortNumber } from '#shared/rewards/short-number.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import type { ClosedGroup, GroupStory, Member, OwnReward } from './group-story.ts';
+import { renderSteps } from './render-steps.ts';
+
+type Colours = Terminal['colours'];
+
+/** What became of the rollout in its group: its final reward, its rank, its advantage, and the step that trained on it. */
+export function renderGroup({ opened, closed }: GroupStory, result: RolloutResult, colours: Colours): string[] {
+  const heading = colours.bold(`group ${opened.groupId}`);
+  if (closed === undefined) return [`${heading} of ${opened.taskIds.length} is still open`];
+  const fate = fateWord(closed.fate);
+  if (opened.purpose === Purpose.EVAL)
+    return [`${heading}: ${fate}${opened.evaluation === '' ? '' : ` (${opened.evaluation})`}`];
+  return [
+    `${heading}, step ${opened.step + 1} of ${opened.stage}: ${fate}`,
+    ...Object.entries(closed.judged).map(([name, judged]) => judgedLine(name, judged)),
+    ...(closed.own === undefined ? [] : renderOwn(closed.own, colours)),
+    memberTable(closed.members, result.taskId, colours),
+    `mean ${shortNumber(closed.mean)}, standard deviation ${shortNumber(closed.deviation)}`,
+    ...advantageLine(closed, result),
+    ...stepLine(closed),
+  ];
+}
+
+function judgedLine(name: string, judged: GroupJudged): string {
+  const { planned, judged: done, byRule, missing, judgements, cached, positionBias, inconsistency } = judged;
+  const absences = Object.entries(judged.absences).map(([reason, count]) => `${reason} ${count}`);
+  return [
+    `${name}: ${done} of ${planned} comparisons judged, ${byRule} by rule, ${missing} missing`,
+    ...(absences.length === 0 ? [] : [`(${absences.join(', ')})`]),
+    `in ${judgements} judgements, ${cached} of them from the cache;`,
+    `position bias ${shortNumber(positionBias)}, inconsistency ${shortNumber(inconsistency)}`,
+  ].join(' ');
+}
+
+function renderOwn(own: OwnReward, colours: Colours): string[] {
+  const { shaping, composed } = own;
+  return [
+    ...Object.entries(own.components).map(
+      ([name, value]) => `${colours.bold(name)} ${shortNumber(value)}, within the group`,
+    ),
+    ...renderSteps(own.steps, colours),
+    ...(shaping === undefined
+      ? []
+      : [
+          `overlong shaping: ${shaping.modelTokens} tokens of the policy's own; free up to ${shaping.maxTokens - shaping.bufferTokens}, full at ${shaping.maxTokens}: ${shortNumber(composed ?? NaN)} + ${shortNumber(shaping.penalty)}`,
+        ]),
+    colours.bold(`final reward: ${own.reward === undefined ? 'none' : shortNumber(own.reward)}`),
+    ...(own.counted ? [] : [colours.red('the group counted another result of this rollout')]),
+    ...(own.differs && own.counted ? [colours.red('computed again it is another number')] : []),
+  ];
+}
+
+function memberTable(members: readonly Member[], taskId: string, colours: Colours): string {
+  const table = new Table({
+    head: ['rank', 'rollout', 'sample', 'reward', 'advantage'],
+    style: { head: [], border: [], compact: true },
+    colAligns: ['right', 'left', 'right', 'right', 'right'],
+  });
+  for (const member of members) {
+    const cells = [
+      member.rank === undefined ? '' : `${member.rank}`,
+      `${member.taskId.slice(0, 16)}${member.taskId === taskId ? ' <-' : ''}`,
+      `${member.sampleIndex}`,
+      member.reward === undefined ? (member.cancelled ? 'given up' : 'absent') : shortNumber(member.reward),
+      member.reward === undefined ? '' : shortNumber(member.advantage),
+    ];
+    table.push(member.taskId === taskId ? cells.map(colours.bold) : cells);
+  }
+  return table.toString();
+}
+
+function advantageLine({ fate, members, method }: ClosedGroup, { taskId }: RolloutResult): string[] {
+  const own = members.find((member) => member.taskId === taskId);
+  if (own?.reward === undefined) return ['no reward, so no advantage: it is left out of mean and deviation'];
+  if (fate !== GroupFate.KEPT && fate !== GroupFate.SHRUNK) return ['advantage 0: the group trains nothing'];
+  return [`advantage ${shortNumber(own.advantage)} (${method}: ${formulas[method]})`];
+}
+
+const formulas: Readonly<Record<AdvantageMethod, string>> = {
+  grpo: '(reward - mean) / (deviation + 1e-6)',
+  grpo_no_std: 'reward - mean',
+  rloo: 'reward - mean of the others',
+};
+
+function stepLine({ step, version }: ClosedGroup): string[] {
+  if (step === undefined) return ['no batch holds it'];
+  return [
+    `trained on in step ${step}${version === undefined ? ', not committed yet' : `, which made version ${version}`}`,
+  ];
+}
+
+function fateWord(fate: GroupFate): string {
+  switch (fate) {
+    case GroupFate.KEPT:
+      return 'kept';
+    case GroupFate.NO_VARIANCE:
+      return 'set aside, its rewards do not vary';
+    case GroupFate.SHRUNK:
+      return 'kept without the samples that are absent';
+    case GroupFate.DROPPED:
+      return 'dropped, too few samples';
+    case GroupFate.EVALUATED:
+      return 'counted for an evaluation';
+    case GroupFate.SURPLUS:
+      return 'not needed any more';
+    default:
+      return `fate ${fate}`;
+  }
+}

@@ -1,0 +1,14 @@
+import type { CompositionStep } from '#shared/rewards/compose.ts';
+import { describeStep } from '#shared/rewards/describe-step.ts';
+import { shortNumber } from '#shared/rewards/short-number.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+/** A line for each step of a composition, with the total after it. */
+export function renderSteps(steps: readonly CompositionStep[], colours: Terminal['colours']): string[] {
+  return steps.map((step) => {
+    const { name, reasons } = describeStep(step);
+    // Gates and clips say themselves what the total is then.
+    const result = step.kind === 'gate' || step.kind === 'clip' ? '' : ` = ${shortNumber(step.after)}`;
+    return `${colours.bold(name)}: ${reasons.join('; ')}${result}`;
+  });
+}
