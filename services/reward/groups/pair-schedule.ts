@@ -78,18 +78,20 @@ function swiss(count: number, rounds: number, random: Random): PairSchedule {
       points[b] = (points[b] ?? 0) + 1 - share;
     }
     // Shuffled first, so that equals meet by chance; sort is stable.
-    const standing = [...permutation(count, random)].sort(
-      (a, b) => (games[a] ?? 0) - (games[b] ?? 0) || (points[b] ?? 0) - (points[a] ?? 0),
-    );
+    const standing = [...permutation(count, random)].sort((a, b) => (points[b] ?? 0) - (points[a] ?? 0));
+    const choosing = standing.toSorted((a, b) => (games[a] ?? 0) - (games[b] ?? 0));
     const pairs: Pair[] = [];
     const paired = new Set<number>();
-    standing.forEach((member, place) => {
-      if (paired.has(member)) return;
-      const rival = standing.slice(place + 1).find((other) => !paired.has(other) && !met.has(member * count + other));
-      if (rival === undefined) return;
+    for (const member of choosing) {
+      if (paired.has(member)) continue;
+      const apart = (other: number): number => Math.abs((points[other] ?? 0) - (points[member] ?? 0));
+      const [rival] = standing
+        .filter((other) => other !== member && !paired.has(other) && !met.has(member * count + other))
+        .sort((a, b) => apart(a) - apart(b));
+      if (rival === undefined) continue;
       paired.add(member).add(rival);
       pairs.push([member, rival]);
-    });
+    }
     return pairs;
   };
 }
