@@ -117,6 +117,7 @@ function itemOf({ prediction, answers }: Pair, index: number): MessageInitShape<
   return {
     id: `task-${index}`,
     answers: [...answers],
+    question: `Who was the king of Norway when the author of book ${index} was born?`,
     turns: [
       call('websearch', 10),
       call('scrape', 1),

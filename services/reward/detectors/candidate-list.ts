@@ -3,11 +3,11 @@ import { normalizeAnswer } from '#shared/answer/normalize-answer.ts';
 import type { Episode } from '../scorers/scorer.ts';
 
 /** Answers that hold none of these are no list: most cost one test. */
-const mayList = /[,;|\n]|\bor\s|\s\/\s|\d\D+\d/i;
+const mayList = /[,，、;；|\n]|\bor\s|\s\/\s|\d\D+\d/i;
 /** Alternatives, whatever stands between them. */
-const alternative = /[;|\n]|\s(?:and\/)?or\s|\s\/\s/gi;
+const alternative = /[;；|\n]|[\s(](?:and\/)?or\s|\s\/\s/gi;
 /** Commas of places and dates, too: Columbus, Franklin County, Ohio. Not that of 1,000. */
-const comma = /,(?=\s)/g;
+const comma = /,(?=\s)|[，、]/g;
 const leastByCommas = 4;
 const wordsOfName = 6;
 const wordsOfAlternative = 12;

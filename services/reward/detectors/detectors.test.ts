@@ -72,6 +72,8 @@ describe('candidate_list', () => {
     ['Paris and/or London', ['Oslo'], 1 / 2],
     ['Paris, London, Rome, and Berlin', ['Rome'], 3 / 4],
     ['The capital is Paris or London', ['London'], 1 / 2],
+    ['Paris (or London)', ['London'], 1 / 2],
+    ['巴黎、伦敦、罗马、柏林', ['罗马'], 3 / 4],
     ['Christopher Nolan or Emma Thomas', ['Emma Thomas'], 1 / 2],
   ])('of %j for %j is %d', (text, answers, value) => {
     expect(detectAnswer(text, answers)['candidate_list']).toBeCloseTo(value, 12);
