@@ -201,13 +201,18 @@ describe('rollouts when things break', () => {
       metrics: createMetrics(),
     });
     server.add(RewardService, {
-      // What Score answers while a judge that has weight is absent.
+      // What Score answers while a judge that has weight is away, and when what it says cannot be read.
       score: async ({ items }) => {
         asked += items.length;
         return {
           scores: items.map(({ id }) =>
             id === 'unjudged' || asked === 1
-              ? { id, total: NaN, components: { format: 1 }, absent: { judged: 'circuit_open' } }
+              ? {
+                  id,
+                  total: NaN,
+                  components: { format: 1 },
+                  absent: { judged: asked === 1 ? 'circuit_open' : 'unparsable' },
+                }
               : { id, total: 1.5, components: { format: 1, judged: 1 } },
           ),
         };
@@ -224,7 +229,7 @@ describe('rollouts when things break', () => {
     const result = await running.resultOf('unjudged');
     expect(result).toMatchObject({ failure: FailureClass.REWARD_UNAVAILABLE, trajectorySequence: 0n, rewards: {} });
     expect(result.reward).toBeUndefined();
-    expect(result.failureDetail).toContain('no reward without judged (circuit_open)');
+    expect(result.failureDetail).toContain('no reward without judged (unparsable)');
     // Two calls for the first one; two deliveries of the other with one retry each.
     expect(asked).toBe(2 + 4);
   });

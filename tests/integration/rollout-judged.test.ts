@@ -36,6 +36,14 @@ const judged = {
   },
 } satisfies Parameters<typeof taskOf>[1];
 
+const shortLimits = {
+  contextTokens: 512,
+  maxTurns: 6,
+  toolTimeoutMs: 500,
+  turnTimeoutMs: 7_000,
+  rolloutTimeoutMs: 8_000,
+};
+
 describe('a rollout with judged components and a composition', () => {
   const cleanups: AsyncDisposable[] = [];
   afterEach(async () => {
@@ -100,8 +108,8 @@ describe('a rollout with judged components and a composition', () => {
     expect([...judge.replies.keys()]).toContain(kept?.score.judgements['correct']?.replyId);
   });
 
-  it('P2: is scored again when the judge fails, and keeps the tokens that it was scored for', async () => {
-    let failures = 2;
+  it('P2: waits for a judge that is away longer than retries last, and keeps the tokens that it is scored for', async () => {
+    let failures = 4;
     const { fleet } = await start({
       script: ({ messages }) => {
         if ((messages[0]?.content ?? '').startsWith('You grade') && failures-- > 0) return 'server_error';
@@ -114,14 +122,14 @@ describe('a rollout with judged components and a composition', () => {
     expect(fleet.engine.generated.filter(({ sessionId }) => sessionId === 'good-1')).toHaveLength(2);
   });
 
-  it('P2: is absent, not 0, when the judge keeps failing', async () => {
-    const { fleet } = await start({ script: () => 'server_error' }, { worker: { maxDeliveries: 2 } });
+  it('P2: is absent, not 0, when the judge cannot be read again and again', async () => {
+    const { fleet } = await start({ script: () => 'garbage' }, { worker: { maxDeliveries: 2 } });
     await fleet.publish(taskOf('good-1', judged));
     const result = await fleet.resultOf('good-1');
     expect(result).toMatchObject({
       failure: FailureClass.REWARD_UNAVAILABLE,
       trajectorySequence: 0n,
-      failureDetail: expect.stringMatching(/no reward without .*correct \(unavailable\)/),
+      failureDetail: expect.stringMatching(/no reward without .*correct \(unparsable\)/),
     });
     expect(result.reward).toBeUndefined();
   });
@@ -138,16 +146,18 @@ describe('a rollout with judged components and a composition', () => {
     expect(fleet.results.map(({ taskId }) => taskId)).toEqual(['rules-1', 'good-1']);
   });
 
+  it('P2: says what it was waiting for when the judge stays away', async () => {
+    const { fleet } = await start({ script: () => 'server_error' }, { worker: { maxDeliveries: 1 } });
+    await fleet.publish(taskOf('bad-1', { ...judged, limits: shortLimits }));
+    const result = await fleet.resultOf('bad-1', 60_000);
+    expect(result.failure).toBe(FailureClass.ROLLOUT_TIMEOUT);
+    expect(result.reward).toBeUndefined();
+    expect(result.failureDetail).toMatch(/longer than 8000 ms; scoring: no reward without .*correct \(unavailable\)/);
+  });
+
   it('P3: waits for its judge no longer than its own deadline', async () => {
     const { fleet } = await start({ script: () => 'hang' }, { worker: { maxDeliveries: 1 } });
-    const limits = {
-      contextTokens: 512,
-      maxTurns: 6,
-      toolTimeoutMs: 500,
-      turnTimeoutMs: 7_000,
-      rolloutTimeoutMs: 8_000,
-    };
-    await fleet.publish(taskOf('bad-1', { ...judged, limits }));
+    await fleet.publish(taskOf('bad-1', { ...judged, limits: shortLimits }));
     const result = await fleet.resultOf('bad-1');
     expect(result.failure).toBe(FailureClass.ROLLOUT_TIMEOUT);
     expect(result.reward).toBeUndefined();

@@ -33,17 +33,23 @@ export async function runRollout(
 ): Promise<FinishedRollout> {
   const { limits, task } = parsed;
   const endsAtMs = performance.now() + limits.rolloutTimeoutMs;
+  let unscored = '';
+  const onRetry = ({ message }: Error): void => void (unscored = `; scoring: ${message}`);
   using deadline = deadlineSignal(signal, limits.rolloutTimeoutMs, `rollout of task ${task.taskId}`);
   try {
     const record = await runEpisode(parsed, environment, ports, deadline.signal);
     const item = scoreItemOf(parsed, record);
-    return { record, item, score: await scoreEpisode(parsed, item, ports, { signal: deadline.signal, endsAtMs }) };
+    return {
+      record,
+      item,
+      score: await scoreEpisode(parsed, item, ports, { signal: deadline.signal, endsAtMs, onRetry }),
+    };
   } catch (thrown) {
     if (signal.aborted) throw cancelledFrom(signal.reason);
     if (deadline.signal.aborted) {
       throw new InfrastructureFailure(
         FailureClass.ROLLOUT_TIMEOUT,
-        `the rollout took longer than ${limits.rolloutTimeoutMs} ms`,
+        `the rollout took longer than ${limits.rolloutTimeoutMs} ms${unscored}`,
         { cause: thrown },
       );
     }
@@ -51,12 +57,19 @@ export async function runRollout(
   }
 }
 
+interface Patience {
+  readonly signal: AbortSignal;
+  /** On the clock of performance.now(). */
+  readonly endsAtMs: number;
+  onRetry(error: Error): void;
+}
+
 /** What rules score is over within a turn's time; judges and custom scorers may take what is left of the rollout's. */
 async function scoreEpisode(
   { task, limits }: ParsedTask,
   item: ScoreItem,
   ports: RolloutPorts,
-  { signal, endsAtMs }: { readonly signal: AbortSignal; readonly endsAtMs: number },
+  { signal, endsAtMs, onRetry }: Patience,
 ): Promise<Score> {
   const leftMs = (): number => Math.max(1, Math.round(endsAtMs - performance.now()));
   const byRule = scoredByRule(item);
@@ -70,9 +83,10 @@ async function scoreEpisode(
         expectedMs: overdueAfter(byRule ? limits.turnTimeoutMs : leftMs()),
       },
       () =>
-        retryInPlace(score, ports.retries, signal, (error) =>
-          ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error),
-        ),
+        retryInPlace(score, ports.retries, signal, (error) => {
+          onRetry(error);
+          ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error);
+        }),
     );
   } catch (thrown) {
     throw infrastructureFailureFrom(FailureClass.REWARD_UNAVAILABLE, 'scoring', errorFrom(thrown));

@@ -73,16 +73,30 @@ describe('score batcher', () => {
   it('P2: an absent total is a failure of the platform that is tried again, never a reward of 0', async () => {
     const { batcher } = batcherOf(async () => [
       { id: 'a', total: 0 },
-      { id: 'b', total: NaN, absent: { judged: 'unavailable' } },
+      { id: 'b', total: NaN, absent: { judged: 'unparsable', other: 'unavailable' } },
     ]);
     expect(await all(batcher, ['a', 'b'])).toMatchObject([
       { status: 'fulfilled', value: { total: 0 } },
       {
         status: 'rejected',
-        reason: { name: 'TransientError', code: 'unavailable', message: 'no reward without judged (unavailable)' },
+        reason: {
+          name: 'TransientError',
+          code: 'unavailable',
+          message: 'no reward without judged (unparsable), other (unavailable)',
+        },
       },
     ]);
   });
+
+  it.each(['unavailable', 'rate_limited', 'circuit_open'])(
+    'P2: a judge that is %s is waited for as a busy peer, so that the tokens are not played again',
+    async (reason) => {
+      const { batcher } = batcherOf(async () => [{ id: 'a', total: NaN, absent: { judged: reason } }]);
+      expect(await all(batcher, ['a'])).toMatchObject([
+        { status: 'rejected', reason: { code: 'resource_exhausted', retryAfterMs: 1_000 } },
+      ]);
+    },
+  );
 
   it('sends an item that others should not wait for in a call of its own, with its own deadline and signal', async () => {
     const calls: { ids: (string | undefined)[]; options: CallOptions | undefined }[] = [];

@@ -100,9 +100,17 @@ function checkScore(given: Score | undefined, item: ScoreItem): Score | Error {
   return Number.isNaN(given.total) && Object.keys(given.absent).length > 0 ? absentTotal(given) : unusable(given, item);
 }
 
+/** Reasons that pass by themselves. What a judge or scorer says to one rollout, slowness included, may be the same next time. */
+const outages: ReadonlySet<string> = new Set(['unavailable', 'rate_limited', 'circuit_open']);
+const outageRetryMs = 1_000;
+
+/** An outage is waited for as a busy peer is (`retryInPlace`): the tokens are there, and playing them again costs more. */
 function absentTotal({ absent }: Score): TransientError {
   const reasons = Object.entries(absent).map(([name, reason]) => `${name} (${reason})`);
-  return new TransientError('unavailable', `no reward without ${reasons.join(', ')}`);
+  const message = `no reward without ${reasons.join(', ')}`;
+  return Object.values(absent).every((reason) => outages.has(reason))
+    ? new TransientError('resource_exhausted', message, { retryAfterMs: outageRetryMs })
+    : new TransientError('unavailable', message);
 }
 
 function unusable(score: Score | undefined, item: ScoreItem): TerminalError {
