@@ -71,7 +71,11 @@ async function homeOf(natsUrl: string): Promise<string> {
   return home;
 }
 
-async function explain(home: string, id: string | undefined, options: { json?: boolean; run?: string } = {}) {
+async function explain(
+  home: string,
+  id: string | undefined,
+  options: { json?: boolean; run?: string; compare?: string } = {},
+) {
   const out: string[] = [];
   const terminal: Terminal = {
     out: (line) => void out.push(line),
@@ -124,6 +128,16 @@ describe('gradus reward explain', () => {
 
     const json: unknown = JSON.parse(await explain(home, 'good-1', { json: true, run: runId }));
     expect(json).toMatchObject({ result: { reward: good.reward }, total: good.reward, differs: [], group: null });
+    const other = { ...taskOf('grand-2', scoring), groupId: 'group-of-good-1', sampleIndex: 1 };
+    await fleet.publish(other);
+    await fleet.resultOf('grand-2');
+    const compared = (await explain(home, 'good-1', { compare: 'grand-2' })).split('\n');
+    expect(compared).toContain('grand-2: "Ostwick Marrow or Verland Coast or Talmere"');
+    const rows = compared.map((line) => line.replaceAll(/[│\s]+/g, ' ').trim());
+    expect(rows).toContain('exact_match x 1 1 0 1');
+    expect(rows).toContain('detector candidate_list 0 0.666667 -0.666667');
+    expect(rows).toContain('composed 1 0.166667 0.833333');
+    await expect(explain(home, 'good-1', { compare: 'grand-1' })).rejects.toThrow('is of another group than good-1');
     // Without an id it is the run's last rollout.
     expect(await explain(home, undefined, { run: runId })).toMatch(/^rollout (good|grand)-1/);
   });

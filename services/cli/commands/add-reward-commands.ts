@@ -33,6 +33,7 @@ export function addRewardCommands(program: Command, terminal: Terminal, finish: 
     )
     .argument('[task-id]', 'id of the rollout, or its beginning')
     .option('--run <id>', 'only rollouts of this run; without a task id its last one', parseRunId)
+    .option('--compare <task-id>', 'side by side with another rollout of its group')
     .addOption(home())
     .addOption(json())
     .action(async (id: string | undefined, options: RewardExplainOptions) =>

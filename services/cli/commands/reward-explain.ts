@@ -7,7 +7,8 @@ import { exitCodes } from '../exit-codes.ts';
 import { explainScore } from '../explain/explain-score.ts';
 import { explanationJson } from '../explain/explanation-json.ts';
 import { groupStory, type GroupStory } from '../explain/group-story.ts';
-import { renderExplanation } from '../explain/render-explanation.ts';
+import { renderComparison } from '../explain/render-comparison.ts';
+import { renderExplanation, type ExplainedRollout } from '../explain/render-explanation.ts';
 import { readLedgerEntries } from '../replay/recorded-weights.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findResult, lastRollout, readTrajectory } from '../transcript/find-rollout.ts';
@@ -16,6 +17,8 @@ import { withStreams } from '../transcript/with-streams.ts';
 export interface RewardExplainOptions {
   readonly home: string;
   readonly run?: string;
+  /** Another rollout of the group, by its id or the beginning. */
+  readonly compare?: string;
   readonly json: boolean;
 }
 
@@ -31,23 +34,46 @@ export async function rewardExplainCommand(
   if (id === undefined && options.run === undefined)
     throw new TerminalError('invalid_argument', 'give the id of a rollout, or --run RUN (its last rollout)');
   const signal = AbortSignal.timeout(timeoutMs);
-  const { result, recorded, group } = await withStreams(
-    resolve(options.home),
-    'gradus reward explain',
-    signal,
-    (nats) => readRecord(nats, id, options.run, signal),
+  const records = await withStreams(resolve(options.home), 'gradus reward explain', signal, (nats) =>
+    readRecords(nats, id, options, signal),
   );
-  const explained = recorded === undefined ? undefined : await explainScore(recorded.item, signal);
-  const rollout = {
-    result,
-    scored: recorded === undefined || explained === undefined ? undefined : { recorded, explained },
-    group,
-  };
-  terminal.out(options.json ? explanationJson(rollout) : renderExplanation(rollout, terminal.colours));
+  const one = await explainRecord(records.one, signal);
+  const other = records.other === undefined ? undefined : await explainRecord(records.other, signal);
+  if (options.json) {
+    terminal.out(explanationJson(one));
+    if (other !== undefined) terminal.out(explanationJson(other));
+  } else {
+    const { colours } = terminal;
+    terminal.out(other === undefined ? renderExplanation(one, colours) : renderComparison(one, other, colours));
+  }
   return exitCodes.ok;
 }
 
-interface Record {
+async function readRecords(
+  nats: Nats,
+  id: string | undefined,
+  { run, compare }: RewardExplainOptions,
+  signal: AbortSignal,
+): Promise<{ readonly one: RolloutRecord; readonly other: RolloutRecord | undefined }> {
+  const one = await readRecord(nats, id, run, signal);
+  if (compare === undefined) return { one, other: undefined };
+  const other = await readRecord(nats, compare, one.result.runId, signal);
+  if (other.result.groupId === one.result.groupId) return { one, other };
+  throw new TerminalError(
+    'invalid_argument',
+    `--compare ${compare}: ${other.result.taskId} is of another group than ${one.result.taskId}; advantages compare the samples of one`,
+  );
+}
+
+async function explainRecord(
+  { result, recorded, group }: RolloutRecord,
+  signal: AbortSignal,
+): Promise<ExplainedRollout> {
+  if (recorded === undefined) return { result, scored: undefined, group };
+  return { result, scored: { recorded, explained: await explainScore(recorded.item, signal) }, group };
+}
+
+interface RolloutRecord {
   readonly result: RolloutResult;
   /** Undefined for a rollout that got no reward. */
   readonly recorded: RecordedScore | undefined;
@@ -59,7 +85,7 @@ async function readRecord(
   id: string | undefined,
   run: string | undefined,
   signal: AbortSignal,
-): Promise<Record> {
+): Promise<RolloutRecord> {
   const result =
     id === undefined ? await lastRollout(nats, run ?? '', signal) : await findResult(nats, id, run, signal);
   const recorded = result.trajectorySequence === 0n ? undefined : await readScore(nats, result);
