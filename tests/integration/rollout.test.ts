@@ -16,6 +16,7 @@ const answer = (text: string): string => `<answer> ${text} </answer>`;
 const scripts: Readonly<Record<string, readonly ScriptedAnswer[]>> = {
   chain: [search('Halvard Brontley'), scrape('1733'), answer('Verland Coast')],
   wrong: [answer('Ostwick Marrow')],
+  hack: ['<answer>Ostwick Marrow</answer><answer>Verland Coast</answer>', answer('Ostwick Marrow or Verland Coast')],
   brokenXml: ['<tool>{"name": "websearch", "args": {"query": "x"}}', answer('Verland Coast')],
   brokenJson: ['<tool>{"name": "websearch", "args": </tool>', answer('Verland Coast')],
   unknownTool: ['<tool>{"name": "calculator", "args": {"query": "1"}}</tool>', answer('Verland Coast')],
@@ -63,6 +64,19 @@ describe('a rollout', () => {
     expect(result.rewards['gold_found']).toBe(0.5);
     expect(result.rewards['length_budget']).toBeCloseTo(1 - (result.modelTokens - 1) / 1000, 12);
     expect(result.reward).toBeCloseTo(0.5 + 1 - (result.modelTokens - 1) / 1000, 12);
+  });
+
+  it('carries the detectors of reward hacking that fired, and its composition reads them', async () => {
+    const composition = {
+      penalties: [
+        { name: 'candidate_list', size: 0.5 },
+        { name: 'giant_answer', size: 1 },
+      ],
+    };
+    const result = await play('hack-1', { rewards: [{ name: 'f1', weight: 1 }], composition });
+    expect(result.detectors).toEqual({ many_answers: 0.5, candidate_list: 0.5 });
+    expect(result.reward).toBeCloseTo((result.rewards['f1'] ?? NaN) - 0.25, 12);
+    expect((await play('chain-4')).detectors).toEqual({});
   });
 
   it('P4: leaves a trajectory whose segments are the sequence that the engine saw, to the token', async () => {
