@@ -141,6 +141,23 @@ describe('replies on disk', () => {
     expect(counts).toMatchObject({ unreadable: 1, written: 1, read: 1 });
   });
 
+  test('are waited for at the start while another process makes the file', async () => {
+    const directory = await folder();
+    const holder = fork(
+      join(import.meta.dirname, '../../../tests/fixtures/lock-holder.ts'),
+      [join(directory, 'replies-1.sqlite')],
+      {
+        execArgv: ['--disable-warning=ExperimentalWarning'],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      },
+    );
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    await once(holder, 'message');
+    const { store } = opened(directory);
+    store.set('k', reply('k'));
+    expect(store.get('k')).toEqual(reply('k'));
+  });
+
   test('cannot lie where there is no folder: said at the start, with the fix', async () => {
     const directory = await folder();
     await writeFile(join(directory, 'file'), '');

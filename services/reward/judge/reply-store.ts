@@ -35,6 +35,9 @@ const pageBytes = 4096;
 const journalBytes = 4 * 2 ** 20;
 /** Others write for microseconds; longer than this, the reply is not kept. */
 const busyMs = 100;
+/** At the start others may be making the file: so many tries, with a pause that blocks, for nothing runs yet. */
+const openTries = 50;
+const openPauseMs = 50;
 /** A use is written down once within this time. */
 const touchMs = 60 * 60_000;
 /** A reply may take this share of the bound. */
@@ -44,7 +47,7 @@ const evictedShare = 10;
 const evictionRounds = 8;
 
 /** https://www.sqlite.org/rescode.html */
-const codes = { corrupt: 11, full: 13, notADatabase: 26 } as const;
+const codes = { busy: 5, locked: 6, corrupt: 11, full: 13, notADatabase: 26 } as const;
 
 const filePattern = /^replies-(\d{1,9})\.sqlite$/;
 
@@ -80,7 +83,7 @@ export function openReplyStore(options: ReplyStoreOptions): ReplyStore {
   function startAt(generation: number): OpenFile {
     const path = join(directory, `replies-${generation}.sqlite`);
     try {
-      return openFile(path, generation, maxPages);
+      return openPatiently(path, generation, maxPages);
     } catch (thrown) {
       if (!isDamaged(thrown)) throw unusable(thrown);
       return leaveBehind(path, generation);
@@ -168,6 +171,18 @@ interface OpenFile {
   readonly evict: StatementSync;
   /** Size of the file. */
   pages(): number;
+}
+
+function openPatiently(path: string, generation: number, maxPages: number): OpenFile {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return openFile(path, generation, maxPages);
+    } catch (thrown) {
+      const code = errcodeOf(thrown);
+      if ((code !== codes.busy && code !== codes.locked) || tries === openTries) throw thrown;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, openPauseMs);
+    }
+  }
 }
 
 function openFile(path: string, generation: number, maxPages: number): OpenFile {
