@@ -1,6 +1,6 @@
 /**
  * What scoring costs: EM + F1 of pairs in one process, rows of a file in one process, and rollouts a second through gRPC in
- * batches to a service of its own. JSON on stdout.
+ * batches to a service of its own: by rule, and with a custom scorer of each kind that does next to nothing. JSON on stdout.
  *
  *     npx node bench/reward.ts [--questions FILE] [--seconds N] [--clients N]
  *
@@ -9,7 +9,9 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -102,7 +104,11 @@ function cpuSecondsSince(before: NodeJS.CpuUsage): number {
 }
 
 /** A rollout of three searches, two pages and an answer, as workers send them. */
-function itemOf({ prediction, answers }: Pair, index: number): MessageInitShape<typeof ScoreItemSchema> {
+function itemOf(
+  { prediction, answers }: Pair,
+  index: number,
+  custom: readonly string[],
+): MessageInitShape<typeof ScoreItemSchema> {
   const call = (name: string, pages: number) => ({
     text: `<tool>{"name": "${name}", "args": {"query": "who was the king of Norway in ${index}"}}</tool>`,
     action: {
@@ -131,24 +137,26 @@ function itemOf({ prediction, answers }: Pair, index: number): MessageInitShape<
       { name: 'tool_success', weight: 0.5 },
       { name: 'format', weight: 0.25 },
       { name: 'gold_found', weight: 0.25, settingsJson: '{"mode":"any"}' },
+      ...custom.map((name) => ({ name, weight: 1 })),
     ],
     supportTitles: ['A page 3', 'Another page'],
     tokens: { prompt: 200, model: 300, environment: 3000 },
   };
 }
 
-async function measureGrpc(pairs: readonly Pair[]) {
+/** `scorers`: as in the service's config; each scores every rollout. Processor time is that of the service alone. */
+async function measureGrpc(pairs: readonly Pair[], scorers: Readonly<Record<string, object>> = {}) {
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', join(root, 'services/reward/main.ts'), '--log-level', 'warn'],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, GRADUS_SCORERS: JSON.stringify(scorers) } },
   );
   try {
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
     const { grpc, metrics } = z.object({ grpc: z.string(), metrics: z.string() }).parse(JSON.parse(line));
     const reward = createGrpcClient(RewardService, grpc, { timeoutMs: 60_000 });
     const items = Array.from({ length: batchItems }, (_, at) =>
-      itemOf(pairs[at % pairs.length] ?? { prediction: '', answers: [] }, at),
+      itemOf(pairs[at % pairs.length] ?? { prediction: '', answers: [] }, at, Object.keys(scorers)),
     );
     for (let warm = 0; warm < 20; warm += 1) await reward.score({ items });
     const latencies: number[] = [];
@@ -161,7 +169,8 @@ async function measureGrpc(pairs: readonly Pair[]) {
         while (performance.now() - started < seconds * 1000) {
           const before = performance.now();
           const { scores } = await reward.score({ items });
-          if (scores.length !== batchItems) throw new Error(`asked for ${batchItems} scores, got ${scores.length}`);
+          const scored = scores.filter(({ total }) => !Number.isNaN(total)).length;
+          if (scored !== batchItems) throw new Error(`asked for ${batchItems} scores, got ${scored}`);
           latencies.push(performance.now() - before);
         }
       }),
@@ -180,6 +189,37 @@ async function measureGrpc(pairs: readonly Pair[]) {
   }
 }
 
+/** A custom scorer of each kind: two processes, or 32 calls at once to a server in this process. */
+async function measureCustom(pairs: readonly Pair[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'gradus-bench-'));
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.end('{"score": 1}'));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = z.object({ port: z.int() }).parse(server.address());
+  try {
+    const typescript = join(folder, 'one.ts');
+    const python = join(folder, 'one.py');
+    writeFileSync(typescript, 'export default { score: ({ turns }) => turns.length > 0 };\n');
+    writeFileSync(
+      python,
+      'def compute_score(data_source, solution_str, ground_truth, extra_info):\n    return len(solution_str) > 0\n',
+    );
+    // Generous: it is not to be measured how often a busy machine is late.
+    const limits = { timeoutMs: 60_000, queue: 65_536 };
+    return {
+      typescript: await measureGrpc(pairs, { one: { kind: 'typescript', path: typescript, ...limits } }),
+      python: await measureGrpc(pairs, { one: { kind: 'python', path: python, ...limits } }),
+      http: await measureGrpc(pairs, { one: { kind: 'http', url: `http://127.0.0.1:${address.port}/`, ...limits } }),
+    };
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
 const machine = machineFacts();
 const { pairs, from } = readPairs();
 const answersPerPrediction = pairs.reduce((sum, { answers }) => sum + answers.length, 0) / pairs.length;
@@ -194,5 +234,7 @@ const report = {
   predictions: measurePairs(pairs),
   rowsOfFile: await measureRows(pairs),
   rolloutsOverGrpc: await measureGrpc(pairs),
+  /** The same with one custom scorer more. */
+  rolloutsWithCustomScorer: await measureCustom(pairs),
 };
 process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);

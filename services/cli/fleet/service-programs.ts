@@ -69,7 +69,7 @@ function requirePython(): void {
 }
 
 /** Settings of the person who starts the fleet that are meant for every service. */
-const passedOn = new Set(['GRADUS_LOG_LEVEL', 'GRADUS_OTLP_ENDPOINT', 'GRADUS_PYTHON']);
+const passedOn = new Set(['GRADUS_LOG_LEVEL', 'GRADUS_OTLP_ENDPOINT']);
 
 /**
  * The environment of a child. Other GRADUS_* variables stay behind: services reject keys that they do not know, and one
