@@ -1,3 +1,4 @@
+import { mapConcurrent } from '#shared/async/map-concurrent.ts';
 import type { CustomScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import { startGuardian } from '#shared/runtime/guardian.ts';
@@ -9,7 +10,7 @@ import { startProcessScorer } from './process-scorer.ts';
 export type CustomScorers = ReadonlyMap<string, CustomScorer>;
 
 /**
- * Every scorer of the config, loaded; disposed of with the service. `TerminalError` failed_precondition for a file that cannot be
+ * Every scorer of the config, loaded side by side; disposed of with the service. `TerminalError` failed_precondition for a file that cannot be
  * used or a key that is not there.
  */
 export async function startCustomScorers(
@@ -20,18 +21,18 @@ export async function startCustomScorers(
   ctx: Pick<ServiceContext, 'log' | 'metrics' | 'signal' | 'defer'>,
   environment: NodeJS.ProcessEnv,
 ): Promise<CustomScorers> {
-  const scorers = new Map<string, CustomScorer>();
-  if (Object.keys(settings).length === 0) return scorers;
+  if (Object.keys(settings).length === 0) return new Map();
   const guardian = startGuardian();
   ctx.defer('guardian of the scorers', () => guardian.release());
-  for (const [name, one] of Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  const named = Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const started = await mapConcurrent(named, named.length, async ([name, one]) => {
     const scorer = await startCustomScorer(name, one, ctx, async (onRestart) =>
       one.kind === 'http'
         ? createHttpScorer(name, one, { log: ctx.log, environment })
         : await startProcessScorer(name, one, { ...ctx, guardian, python, environment, onRestart }),
     );
     ctx.defer(`scorer ${name}`, async () => await scorer[Symbol.asyncDispose]());
-    scorers.set(name, scorer);
-  }
-  return scorers;
+    return [name, scorer] as const;
+  });
+  return new Map(started);
 }

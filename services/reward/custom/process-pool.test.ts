@@ -56,6 +56,7 @@ function poolOf(first: ScorerProcess, options: Partial<PoolOptions> = {}) {
     start: async () => scriptedProcess().scorer,
     onRestart: () => {},
     onBroken: () => {},
+    onCircuit: () => {},
     ...options,
   });
 }

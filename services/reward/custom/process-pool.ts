@@ -1,7 +1,7 @@
 import { sleep } from '#shared/async/sleep.ts';
 import { createSemaphore } from '#shared/async/semaphore.ts';
 import { cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
-import { createCircuitBreaker } from '../judge/circuit-breaker.ts';
+import { createCircuitBreaker, type CircuitState } from '../judge/circuit-breaker.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { ScorerProcess, StartedProcess } from './scorer-process.ts';
 import type { ScorerReply } from './scorer-reply.ts';
@@ -21,6 +21,7 @@ export interface PoolOptions {
   onRestart(): void;
   /** Processes fail to start, as said; undefined: one has started again. */
   onBroken(detail: string | undefined): void;
+  onCircuit(state: CircuitState): void;
   /** Waits so many milliseconds; as `sleep`, which it is by default. */
   pause?(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
@@ -66,7 +67,7 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
     minCalls: 20,
     openMs: brokenPauseMs,
     now: () => performance.now(),
-    onChange: () => {},
+    onChange: options.onCircuit,
   });
 
   function turnAway(job: Job): void {

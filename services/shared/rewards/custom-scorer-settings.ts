@@ -22,7 +22,7 @@ const inProcesses = {
     .max(1_048_576)
     .default(512)
     .describe('Most memory of one process, that of its language included.'),
-  startTimeoutMs: z.int().min(1).max(600_000).default(60_000).describe('Longest time until a process has loaded it.'),
+  startTimeoutMs: z.int().min(1).max(600_000).default(30_000).describe('Longest time until a process has loaded it.'),
 };
 
 export const typescriptScorerShape = {
