@@ -1,7 +1,10 @@
 import { formats } from '../questions/row-formats.ts';
+import { rewardList } from '../rewards/reward-list.ts';
+import { isSettableScorer } from '../rewards/scorer-catalogue.ts';
 import { checkDeclaredScorers } from './check-declared-scorers.ts';
 import { checkStageRewards } from './check-stage-rewards.ts';
 import type { Recipe, StageRecipe } from './schema.ts';
+import { groupwiseScorers } from './stage-scorers.ts';
 
 /** A rule that the recipe breaks: where, the value there, and what to do. */
 export interface RecipeIssue {
@@ -136,9 +139,27 @@ function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
       issues.push({ path: ['gate'], message: 'needs exactly one of at_least and gain_at_least' });
     }
     const mode = gate.metric.split('.')[0];
+    const known = gateMetrics(recipe, stage);
+    if (!known.includes(gate.metric.split('.').at(-1) ?? '')) {
+      issues.push({
+        path: ['gate', 'metric'],
+        message: `is no metric of this stage's evaluations; they have ${known.join(', ')}: for example sampled.em`,
+        value: gate.metric,
+      });
+    }
     if ((mode === 'sampled' && !recipe.eval.sampled) || (mode === 'greedy' && !recipe.eval.greedy)) {
       issues.push({ path: ['gate', 'metric'], message: `needs eval.${mode} to be true`, value: gate.metric });
     }
   }
   return issues;
+}
+
+/** What an evaluation of the stage has a mean of; groupwise scorers need groups, which evaluations do not have. */
+function gateMetrics(recipe: Recipe, stage: StageRecipe): string[] {
+  const groupwise = new Set(groupwiseScorers(recipe, stage).map(({ name }) => name));
+  const named = rewardList(stage.rewards).flatMap(({ name }) => {
+    const declared = Object.hasOwn(recipe.scorers ?? {}, name);
+    return (declared && !groupwise.has(name)) || isSettableScorer(name) ? [name] : [];
+  });
+  return ['em', 'f1', 'tool_success', 'format_ok', 'reward', ...named];
 }

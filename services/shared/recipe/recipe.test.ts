@@ -108,6 +108,15 @@ describe('a recipe', () => {
     expect(problemsOf(`${minimal}    gate: { metric: sampled.rouge, at_least: 1 }\n`)).toContain(
       'for example sampled.em (got "sampled.rouge")',
     );
+    expect(problemsOf(`${minimal}    gate: { metric: sampled.numeric, at_least: 1 }\n`)).toContain(
+      'is no metric of this stage',
+    );
+    const numeric = minimal.replace('exact_match: 1', 'exact_match: 1, numeric: 1');
+    expect(
+      parseRecipe(`${numeric}    gate: { metric: greedy.hop2.numeric, at_least: 1 }\n`, 'r.yaml').stages[0]?.gate,
+    ).toMatchObject({
+      metric: 'greedy.hop2.numeric',
+    });
     expect(problemsOf(`${minimal}    gate: { metric: sampled.em }\n`)).toContain(
       'needs exactly one of at_least and gain_at_least',
     );
