@@ -246,6 +246,22 @@ describe('tasks', () => {
     expect(others.length).toBeGreaterThan(0);
   });
 
+  test('a connection that is being closed is sent no sign of life, and the process lives', async () => {
+    const { nats, freeze, thaw } = await startNats();
+    await publishTasks(nats, 1);
+    const held: TaskMessage[] = [];
+    startPulling(nats, 1, (task) => void held.push(task));
+    await until(() => held.length === 1, 'a task held');
+    freeze();
+    const closing = nats.nc.drain();
+    // The last step of a drain, which takes no time unless the server is slow: publishing throws.
+    Reflect.set(Object(Reflect.get(nats.nc, 'protocol')), 'noMorePublishing', true);
+    expect(() => nats.nc.publish('any')).toThrow('draining');
+    await sleep(3 * taskHeartbeatMs);
+    thaw();
+    await closing;
+  });
+
   test('a task is settled once', async () => {
     const { nats } = await startNats();
     await publishTasks(nats, 1);

@@ -91,7 +91,9 @@ export function holdTask(nats: Nats, message: Msg, events: HeldTaskEvents): Held
       return settled;
     },
     beat() {
-      if (!settled && !nats.nc.isClosed() && !nats.link.signal.aborted) nats.nc.publish(reply, '+WPI');
+      // A connection that drains takes nothing any more: the task is handed on when its lease ends.
+      const isOver = nats.nc.isClosed() || nats.nc.isDraining() || nats.link.signal.aborted;
+      if (!settled && !isOver) nats.nc.publish(reply, '+WPI');
     },
     adopt(again) {
       reply = again;
