@@ -22,9 +22,9 @@ export const file_gradus_reward_v1_reward_service: GenFile = /*@__PURE__*/
  */
 export const RewardService: GenService<{
   /**
-   * INVALID_ARGUMENT names the item and field for an unknown scorer, a bad weight, or an empty gold answer.
-   * RESOURCE_EXHAUSTED when a judge's queue has no room for the whole call. A judge that fails is no error: its component
-   * is absent.
+   * INVALID_ARGUMENT names the item and field for an unknown scorer, a bad weight, settings that a scorer refuses, or an
+   * empty gold answer. RESOURCE_EXHAUSTED when the queue of a judge or custom scorer has no room for the whole call. One
+   * that fails is no error: its component is absent.
    *
    * @generated from rpc gradus.reward.v1.RewardService.Score
    */
