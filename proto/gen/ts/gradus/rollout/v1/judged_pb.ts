@@ -33,7 +33,8 @@ export type JudgedComponent = Message<"gradus.rollout.v1.JudgedComponent"> & {
   judge: string;
 
   /**
-   * Finite, >= 0. The total is NaN when a component with a weight above 0 is absent, or one that a gate or penalty reads.
+   * Finite, >= 0. The total is NaN when a component with a weight above 0 is absent, or one that a gate or penalty reads, unless a
+   * gate has decided before.
    *
    * @generated from field: double weight = 3;
    */
