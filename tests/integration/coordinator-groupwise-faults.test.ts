@@ -52,7 +52,7 @@ describe('a judge that is away', () => {
     expect(await fleet.coordinator.metrics.render()).toMatch(
       /gradus_coordinator_retries_total\{service="reward"\} [1-9]/,
     );
-  }, 60_000);
+  });
 
   it('P2: for good ends the run, which names judge, reason and fix; resumed, it asks again and generates nothing again', async () => {
     let away = true;
@@ -77,7 +77,7 @@ describe('a judge that is away', () => {
     await expectWhole(3);
     // The evaluation after the stage, and nothing else.
     expect(fleet.seen.slice(generated).filter(isTraining)).toEqual([]);
-  }, 60_000);
+  });
 
   it('P2: that does not answer in its form about one group costs that group, which is replaced', async () => {
     let odd: string | undefined;
@@ -98,7 +98,7 @@ describe('a judge that is away', () => {
     expect(dropped[0]?.samples.every(({ reward, cancelled }) => reward === undefined && !cancelled)).toBe(true);
     expect(dropped[0]?.judged['preferred']).toMatchObject({ missing: 6, absences: { unparsable: 12 } });
     await expectWhole(4);
-  }, 60_000);
+  });
 
   it('aggregates what is there, where the recipe says so', async () => {
     let odd: string | undefined;
@@ -117,7 +117,7 @@ describe('a judge that is away', () => {
     const judged = (await fleet.closed()).map((group) => group.judged['preferred']?.missing);
     expect(judged.toSorted((a = NaN, b = NaN) => a - b)).toEqual([0, 0, 1]);
     await expectWhole(3);
-  }, 60_000);
+  });
 });
 
 describe('a reward service that goes away', () => {
@@ -137,7 +137,7 @@ describe('a reward service that goes away', () => {
     await fleet.restartReward();
     expect(await fleet.ended('run-a')).toMatchObject(finished);
     await expectWhole(3);
-  }, 60_000);
+  });
 });
 
 describe('a run whose coordinator dies while the reward service is away', () => {
@@ -160,7 +160,7 @@ describe('a run whose coordinator dies while the reward service is away', () => 
     await fleet.restartReward();
     expect(await fleet.ended('run-a')).toMatchObject(finished);
     await expectWhole(3);
-  }, 60_000);
+  });
 });
 
 describe('groups that are being scored', () => {
@@ -193,7 +193,7 @@ describe('groups that are being scored', () => {
     }
     await expectWhole(6);
     expect(new Set(fleet.seen.map(({ taskId }) => taskId)).size).toBe(fleet.seen.length);
-  }, 60_000);
+  });
 
   it('P5: hold up neither the rollouts of the next batch nor its scores, and make nothing staler than it may be', async () => {
     const hold = gate();
@@ -217,7 +217,7 @@ describe('groups that are being scored', () => {
     const lines = (await fleet.metricsLines('run-a')).filter((line: { kind: string }) => line.kind === 'step');
     expect(Math.max(...lines.map((line: Record<string, number>) => line['off_policy/max'] ?? 0))).toBe(1);
     expect(await fleet.coordinator.metrics.render()).not.toContain('reception="stale"');
-  }, 60_000);
+  });
 
   it('are left when the run is stopped now, with no question on its way; resumed, it asks again', async () => {
     const hold = gate();
@@ -237,7 +237,7 @@ describe('groups that are being scored', () => {
     expect(await fleet.ended('run-a')).toMatchObject(finished);
     await expectWhole(3);
     expect(answered()).toBe(12);
-  }, 60_000);
+  });
 
   it('belong to the step that a stop waits for', async () => {
     const hold = gate();
@@ -249,7 +249,7 @@ describe('groups that are being scored', () => {
     hold.open();
     expect(await stopped).toMatchObject({ state: RunState.STOPPED });
     expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1]);
-  }, 60_000);
+  });
 
   it('P3: are named when they take too long', async () => {
     const hold = gate();
@@ -265,7 +265,7 @@ describe('groups that are being scored', () => {
     );
     hold.open();
     expect(await fleet.ended('run-a')).toMatchObject(finished);
-  }, 60_000);
+  });
 
   it('P3: are absent at the deadline of their step, and the run ends with what to change', async () => {
     const hold = gate();
@@ -283,7 +283,7 @@ describe('groups that are being scored', () => {
     await fleet.submit('run-a', fleet.coordinator.client, true);
     expect(await fleet.ended('run-a')).toMatchObject(finished);
     await expectWhole(3);
-  }, 60_000);
+  });
 
   it('P2: with one sample that came back have no reward: it is given up, which is no failure', async () => {
     let odd: string | undefined;
@@ -305,5 +305,5 @@ describe('groups that are being scored', () => {
     expect(lone).toMatchObject({ fate: GroupFate.DROPPED, judged: {} });
     expect(lone?.samples.every(({ reward, cancelled }) => reward === undefined && cancelled)).toBe(true);
     await expectWhole(4);
-  }, 60_000);
+  });
 });

@@ -43,7 +43,7 @@ describe('a run with a pairwise reward', () => {
     const metrics = await fleet.coordinator.metrics.render();
     expect(metrics).toContain('gradus_group_scoring_seconds_count{outcome="scored"} 6');
     expect(metrics).toContain('gradus_groups_scoring 0');
-  }, 60_000);
+  });
 
   it('P8: with the same recipe and seed closes them with the same rewards', async () => {
     const rewards = [];
@@ -60,7 +60,7 @@ describe('a run with a pairwise reward', () => {
       if (time === 0) await fleet.stop();
     }
     expect(rewards[1]).toEqual(rewards[0]);
-  }, 60_000);
+  });
 
   it('composes the reward of the whole stage: weights, gates and what detectors say', async () => {
     fleet = await startGroupwiseFleet({
@@ -87,7 +87,7 @@ describe('a run with a pairwise reward', () => {
       const wanted = [-1, 0.25 + 2 * second, 0.25 + 2 * third, 0.25 + 2 * best - 0.5];
       for (const [index, { reward }] of samples.entries()) expect(reward).toBeCloseTo(wanted[index] ?? NaN, 12);
     }
-  }, 60_000);
+  });
 
   it('asks the judge about the tie at the top only, where the point-wise reward comes first', async () => {
     fleet = await startGroupwiseFleet({
@@ -111,7 +111,7 @@ describe('a run with a pairwise reward', () => {
       expect(second).toBeGreaterThan(low);
       expect(low).toBe(lower);
     }
-  }, 60_000);
+  });
 
   it('ranks transcripts as a list, read from the trajectories', async () => {
     fleet = await startGroupwiseFleet({
@@ -129,7 +129,7 @@ describe('a run with a pairwise reward', () => {
       expect(judged['preferred']).toMatchObject({ planned: 2, judgements: 2 });
       expect(samples.map(({ reward }) => reward)).toEqual([0, 1 / 3, 2 / 3, 1]);
     }
-  }, 60_000);
+  });
 
   it('says what is wrong with trajectories that do not hold what was scored', async () => {
     fleet = await startGroupwiseFleet({
@@ -145,7 +145,7 @@ describe('a run with a pairwise reward', () => {
     expect(message).toMatch(
       /^the trajectory of sample [0-9a-f]{64} does not hold what was scored: .* update the workers/,
     );
-  }, 60_000);
+  });
 });
 
 describe('a recipe that declares scorers', () => {

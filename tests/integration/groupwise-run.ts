@@ -9,6 +9,7 @@ import type { ScriptedJudgeOptions } from '../fakes/scripted-judge.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import type { CoordinatorFleetOptions, Worker } from './coordinator-fleet.ts';
 import { startInProcess } from './rollout-fleet.ts';
+import { lastingAddress } from '../fixtures/lasting-port.ts';
 
 export interface GroupwiseRecipe {
   readonly scorer?: string;
@@ -67,9 +68,8 @@ export async function startGroupwiseFleet(options: GroupwiseFleetOptions = {}) {
   const judge = await startScriptedJudge(options.judge);
   const settings = { model: 'scripted', retryBaseMs: 1, retryMaxMs: 4, circuitOpenMs: 100, ...options.settings };
   const judges = { main: { ...settings, baseUrl: judge.baseUrl } };
-  const startService = (grpc = '127.0.0.1:0') =>
-    startInProcess(startReward, rewardConfig, { judges, grpc, drainMs: 200 });
-  let reward = await startService();
+  const startService = (grpc: string) => startInProcess(startReward, rewardConfig, { judges, grpc, drainMs: 200 });
+  let reward = await startService(await lastingAddress());
   const fleet = await startCoordinatorFleet({
     recipe: groupwiseRecipe(options.recipe),
     worker: options.worker ?? answering,
