@@ -9,7 +9,10 @@ import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** A scripted policy, a judge that knows the gold answer, and a reward that is .9 for a right answer and 0 for a wrong one. */
+/**
+ * A scripted policy, a judge that knows the gold answer, and a reward that is .9 for a right answer and 0 for a wrong one. Two custom
+ * scorers are recorded.
+ */
 const recipe = (baseUrl: string): string => `
 name: composed
 seed: 5
@@ -20,12 +23,15 @@ fleet:
   learner: { kind: scripted }
   scripted: { turns: 3, right_probability: 0.5, latency_median_ms: 20, step_ms: 50 }
 judges: { main: { base_url: ${baseUrl}, model: judge, api_key_env: GRADUS_TEST_JUDGE_KEY } }
-scorers: { correct: { kind: grade, judge: main } }
+scorers:
+  correct: { kind: grade, judge: main }
+  few_calls: { kind: typescript, path: ${join(root, 'recipes/scorers/few_calls.ts')} }
+  exact_answer: { kind: python, path: ${join(root, 'recipes/scorers/exact_answer.py')}, ground_truth: target }
 eval: { questions: 6, sampled: true, greedy: false }
 stages:
   - name: judged
     limits: { context_tokens: 640, max_new_tokens: 96 }
-    rewards: { exact_match: 1, correct: 3 }
+    rewards: { exact_match: 1, correct: 3, few_calls: { weight: 0, free_calls: 1 }, exact_answer: 0 }
     composition:
       normalize: true
       gates: [{ name: format, at_least: 1, otherwise: 0 }]
@@ -43,7 +49,7 @@ function gradeByReference(request: ChatRequest): string {
   return right ? 'A' : 'B';
 }
 
-test('P1, P2: a run is trained and evaluated by what its composition makes of rules and a judge', async () => {
+test('P1, P2: a run is trained and evaluated by what its composition makes of rules, a judge and custom scorers', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-composed-e2e-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const judge = await startScriptedJudge({ script: gradeByReference });
@@ -68,11 +74,19 @@ test('P1, P2: a run is trained and evaluated by what its composition makes of ru
     expect(step['em']).toBeGreaterThan(0);
     expect(step['reward/correct']).toBeCloseTo(Number(step['em']), 9);
     expect(step['reward/mean']).toBeCloseTo(0.9 * Number(step['em']), 9);
+    expect(step['reward/exact_answer']).toBeCloseTo(Number(step['em']), 9);
+    // Two calls, one of them free.
+    expect(step['reward/few_calls']).toBe(0.5);
   }
   expect(await readJson(join(runDirectory, 'summary.json'))).toMatchObject({
     state: 'finished',
     rollouts: { lost: 0, duplicated: 0, failedInfra: 0 },
-    stages: [{ rewardWeights: { exact_match: 1, correct: 3 }, eval: { before: { n: 6 }, after: { n: 6 } } }],
+    stages: [
+      {
+        rewardWeights: { exact_match: 1, correct: 3, few_calls: 0, exact_answer: 0 },
+        eval: { before: { n: 6 }, after: { n: 6 } },
+      },
+    ],
   });
   const evaluations = (await readJsonLines(join(runDirectory, 'metrics.jsonl'))).filter(({ kind }) => kind === 'eval');
   expect(evaluations.length).toBeGreaterThan(0);

@@ -38,7 +38,7 @@ test.each([
     { main: { ...sound, concurrency: 1, queue: 1, groupConcurrency: 3 } },
     /groupConcurrency: must not be more than concurrency \+ queue \(2\)/,
   ],
-  [{ Main: sound }, /judges/],
+  [{ Main: sound }, /judges\.Main: a name is lower case, digits, - and _/],
 ])('P3: settings %j are refused', (judges, message) => {
   expect(() => load(judges)).toThrow(message);
 });

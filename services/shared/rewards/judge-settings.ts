@@ -100,5 +100,12 @@ export type JudgeSettings = z.infer<typeof judgeSettings>;
 
 /** The labels of metrics come from here: a closed set, at most 32. */
 export const judgesSettings = z
-  .record(z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a name is lower case, digits, - and _'), judgeSettings)
+  .record(z.string(), judgeSettings)
+  .check(({ value, issues }) => {
+    // A pattern on the key would say no more than 'invalid key'.
+    for (const name of Object.keys(value)) {
+      if (/^[a-z][a-z0-9_-]{0,63}$/.test(name)) continue;
+      issues.push({ code: 'custom', path: [name], input: name, message: 'a name is lower case, digits, - and _' });
+    }
+  })
   .refine((judges) => Object.keys(judges).length <= 32, 'at most 32 judges');
