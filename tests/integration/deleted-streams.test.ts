@@ -1,28 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { publishBytes } from '#shared/nats/publish.ts';
 import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
 import { createLedgerWriter, foldLedger } from '../../services/coordinator/ledger/ledger-stream.ts';
 import { readTrajectory } from '../../services/coordinator/run/read-trajectory.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { startNats, testRun } from './ground-fixtures.ts';
+import { fourSteps, isTraining } from './one-stage-run.ts';
 
-const recipe = `
-name: test
-seed: 3
-model: { path: model }
-data: { files: { train: train.jsonl, held_out: held-out.jsonl, corpus: corpus.jsonl } }
-eval: { questions: 6 }
-fleet: { max_open_rollouts: 16 }
-stages:
-  - name: one
-    limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }
-    deadlines: { group_ms: 20000, step_ms: 40000 }
-    rewards: { exact_match: 1 }
-    batch: { groups: 3, group_size: 4, max_generation_batches: 4 }
-    until: { steps: 4 }
-`;
 const { signal } = new AbortController();
 
 afterEach(async () => {
@@ -33,13 +18,13 @@ let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>> | undefined;
 
 /** A run whose `victim` is deleted while the step's tenth rollout is played; it and those after it are held until then. */
 async function startRunAndDelete(victim: string) {
-  const started = await startCoordinatorFleet({ recipe });
+  const started = await startCoordinatorFleet({ recipe: fourSteps });
   fleet = started;
   let rollouts = 0;
   const deleted = new Promise<void>((resolve, reject) => {
     let gone = false;
     started.setWorker((task) => {
-      if (task.purpose === Purpose.TRAIN) rollouts += 1;
+      if (isTraining(task)) rollouts += 1;
       if (rollouts === 10)
         started.nats.jsm.streams.delete(victim).then(() => {
           gone = true;
