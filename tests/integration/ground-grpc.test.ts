@@ -6,54 +6,16 @@ import { sleep } from '#shared/async/sleep.ts';
 import { TerminalError, TransientError } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
-import type { CallContext, Handlers } from '#shared/grpc/server.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
 import { startTracing, withSpan } from '#shared/telemetry/tracing.ts';
 
-import { silentLog as log, unwanted } from './ground-fixtures.ts';
+import { silentLog as log } from './ground-fixtures.ts';
+import { startGroundRetrieval } from './ground-retrieval.ts';
 import { lastingAddress } from '../fixtures/lasting-port.ts';
-
-/** A retrieval service of which a test replaces what it looks at. */
-async function startRetrieval(handlers: Partial<Handlers<typeof RetrievalService>>) {
-  const metrics = createMetrics();
-  const server = createGrpcServer({ log, metrics });
-  server.add(RetrievalService, {
-    search: async () => unwanted(),
-    fetch: async () => unwanted(),
-    describe: async () => ({ documents: 3n }),
-    reload: async () => unwanted(),
-    ...handlers,
-  });
-  const address = await server.listen('127.0.0.1:0');
-  const client = createGrpcClient(RetrievalService, address, { timeoutMs: 60_000 });
-  onTestFinished(async () => {
-    client.close();
-    await server.drain(0);
-  });
-  return { server, client, metrics, address };
-}
-
-/** A promise that a handler waits for, and word that it does. */
-function gate() {
-  const reached = Promise.withResolvers<CallContext>();
-  const opened = Promise.withResolvers<void>();
-  const ended = Promise.withResolvers<unknown>();
-  return {
-    reached: reached.promise,
-    open: () => opened.resolve(),
-    /** The reason with which the handler's signal aborted. */
-    ended: ended.promise,
-    async pass(call: CallContext): Promise<void> {
-      call.signal.addEventListener('abort', () => ended.resolve(call.signal.reason), { once: true });
-      reached.resolve(call);
-      await opened.promise;
-    },
-  };
-}
 
 describe('unary calls', () => {
   test('request and response arrive as typed messages, plain objects included', async () => {
-    const { client } = await startRetrieval({
+    const { client } = await startGroundRetrieval({
       search: async ({ queries, topK }) => ({
         results: queries.map((query) => ({ hits: [{ id: query.toUpperCase(), score: topK }] })),
       }),
@@ -64,7 +26,7 @@ describe('unary calls', () => {
   });
 
   test('an error keeps its class, code, details and wait across the call', async () => {
-    const { client } = await startRetrieval({
+    const { client } = await startGroundRetrieval({
       search: async () => {
         throw new TransientError('resource_exhausted', 'queue is full', {
           retryAfterMs: 250,
@@ -89,7 +51,7 @@ describe('unary calls', () => {
   });
 
   test('an error message with characters beyond ASCII survives the trailers', async () => {
-    const { client } = await startRetrieval({
+    const { client } = await startGroundRetrieval({
       search: async () => {
         throw new TerminalError('invalid_argument', 'Größe „80 %“\nzu viel ✗');
       },
@@ -97,72 +59,9 @@ describe('unary calls', () => {
     await expect(client.search({})).rejects.toThrow('Größe „80 %“\nzu viel ✗');
   });
 
-  test('P3: the deadline of the caller reaches the handler and ends the call', async () => {
-    const hold = gate();
-    const { client } = await startRetrieval({
-      search: async (_, call) => {
-        await hold.pass(call);
-        return {};
-      },
-    });
-    // Once connected, the call is at the handler long before its deadline.
-    await client.describe({});
-    const before = Date.now();
-    const calling = client.search({}, { timeoutMs: 1_000 });
-    const { deadlineMs } = await hold.reached;
-    expect(deadlineMs).toBeGreaterThan(before);
-    expect(deadlineMs).toBeLessThanOrEqual(Date.now() + 1_000);
-    await expect(calling).rejects.toMatchObject({ name: 'CancelledError', code: 'deadline_exceeded' });
-    expect(await hold.ended).toMatchObject({ name: 'CancelledError' });
-    hold.open();
-  });
-
-  test('cancelling a call aborts the handler', async () => {
-    const hold = gate();
-    const { client } = await startRetrieval({
-      search: async (_, call) => {
-        await hold.pass(call);
-        return {};
-      },
-    });
-    const controller = new AbortController();
-    const calling = client.search({}, { signal: controller.signal });
-    await hold.reached;
-    controller.abort(new Error('the rollout was given up'));
-    await expect(calling).rejects.toMatchObject({ code: 'cancelled', message: 'the rollout was given up' });
-    expect(await hold.ended).toMatchObject({ name: 'CancelledError', code: 'cancelled' });
-    hold.open();
-  });
-
-  test('a signal that has aborted before starts no call', async () => {
-    let calls = 0;
-    const { client } = await startRetrieval({
-      search: async () => {
-        calls += 1;
-        return {};
-      },
-    });
-    await expect(client.search({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
-    await client.describe({});
-    expect(calls).toBe(0);
-  });
-
-  test('a normal end does not abort the handler’s signal while it runs', async () => {
-    let aborted: boolean | undefined;
-    const { client } = await startRetrieval({
-      search: async (_, { signal }) => {
-        await sleep(20);
-        aborted = signal.aborted;
-        return {};
-      },
-    });
-    await client.search({});
-    expect(aborted).toBe(false);
-  });
-
   test('metadata of the caller reaches the handler', async () => {
     let run: unknown;
-    const { client } = await startRetrieval({
+    const { client } = await startGroundRetrieval({
       search: async (_, { metadata }) => {
         [run] = metadata.get('gradus-run');
         return {};
@@ -197,7 +96,7 @@ describe('unary calls', () => {
   });
 
   test('messages of megabytes pass, those over 64 MiB are refused as the caller’s fault', async () => {
-    const { client } = await startRetrieval({
+    const { client } = await startGroundRetrieval({
       fetch: async ({ ids }) => ({ missingIds: ids }),
     });
     const large = 'x'.repeat(20 * 1024 * 1024);
@@ -208,7 +107,7 @@ describe('unary calls', () => {
   });
 
   test('hundreds of calls at once share one connection', async () => {
-    const { client } = await startRetrieval({
+    const { client } = await startGroundRetrieval({
       search: async ({ topK }) => {
         await sleep(5);
         return { indexVersion: String(topK) };
@@ -219,45 +118,8 @@ describe('unary calls', () => {
   });
 });
 
-describe('drain', () => {
-  test('running calls finish, new ones are refused', async () => {
-    const hold = gate();
-    const { client, server } = await startRetrieval({
-      search: async (_, call) => {
-        await hold.pass(call);
-        return { indexVersion: 'finished' };
-      },
-    });
-    const calling = client.search({});
-    await hold.reached;
-    const draining = server.drain(60_000);
-    await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
-    hold.open();
-    await expect(calling).resolves.toMatchObject({ indexVersion: 'finished' });
-    await draining;
-  });
-
-  test('P3: calls that do not end in time are cancelled', async () => {
-    const hold = gate();
-    const { client, server } = await startRetrieval({
-      search: async (_, call) => {
-        await hold.pass(call);
-        return {};
-      },
-    });
-    const calling = client.search({});
-    // The outcome is looked at after the drain.
-    calling.catch(() => {});
-    await hold.reached;
-    await server.drain(20);
-    await expect(calling).rejects.toMatchObject({ name: expect.stringMatching(/Transient|Cancelled/) });
-    expect(await hold.ended).toMatchObject({ name: 'CancelledError' });
-    hold.open();
-  });
-});
-
 test('a port in use is a clear error', async () => {
-  const { address } = await startRetrieval({});
+  const { address } = await startGroundRetrieval({});
   const second = createGrpcServer({ log, metrics: createMetrics() });
   await expect(second.listen(address)).rejects.toMatchObject({
     code: 'failed_precondition',
@@ -266,7 +128,7 @@ test('a port in use is a clear error', async () => {
 });
 
 test('calls are counted and timed by method and status', async () => {
-  const { client, metrics } = await startRetrieval({
+  const { client, metrics } = await startGroundRetrieval({
     search: async () => {
       throw new TerminalError('not_found', 'no');
     },
@@ -285,8 +147,8 @@ test('P7: the trace of the caller goes on in the handler and in what the handler
   const exporter = new InMemorySpanExporter();
   const tracing = await startTracing({ service: 'test', processor: new SimpleSpanProcessor(exporter) });
   onTestFinished(() => tracing.shutdown());
-  const inner = await startRetrieval({});
-  const outer = await startRetrieval({
+  const inner = await startGroundRetrieval({});
+  const outer = await startGroundRetrieval({
     search: async (_, { signal }) => {
       await inner.client.describe({}, { signal });
       return {};
