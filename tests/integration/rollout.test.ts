@@ -76,7 +76,7 @@ describe('a rollout', () => {
     const result = await play('hack-1', { rewards: [{ name: 'f1', weight: 1 }], composition });
     expect(result.detectors).toEqual({ many_answers: 0.5, candidate_list: 0.5 });
     expect(result.reward).toBeCloseTo((result.rewards['f1'] ?? NaN) - 0.25, 12);
-    expect((await play('chain-4')).detectors).toEqual({});
+    expect((await play('chain-14')).detectors).toEqual({});
   });
 
   it('P4: leaves a trajectory whose segments are the sequence that the engine saw, to the token', async () => {
