@@ -12,7 +12,8 @@ import { groupStory } from '../../services/cli/explain/group-story.ts';
 import { readResults } from '../../services/cli/transcript/find-rollout.ts';
 import type { Terminal } from '../../services/cli/terminal/terminal.ts';
 import { startScriptedJudge } from '../fakes/scripted-judge.ts';
-import { isTraining, qualityOf, startGroupwiseFleet } from './groupwise-run.ts';
+import { qualityOf, startGroupwiseFleet } from './groupwise-run.ts';
+import { isTraining } from './played-worker.ts';
 import { runId, startRolloutFleet, taskOf, type RolloutFleet } from './rollout-fleet.ts';
 
 const search = '<tool>{"name": "websearch", "args": {"query": "Halvard Brontley"}}</tool>';

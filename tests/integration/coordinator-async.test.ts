@@ -4,9 +4,10 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
-import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { createCoordinatorProcesses } from './coordinator-process.ts';
-import { isTraining, queuedIds, recipeWith, rewarded } from './one-stage-run.ts';
+import { queuedIds, recipeWith, rewarded } from './one-stage-run.ts';
+import { isTraining, rewardOf } from './played-worker.ts';
 import { until } from './until.ts';
 
 type Fleet = Awaited<ReturnType<typeof startCoordinatorFleet>>;

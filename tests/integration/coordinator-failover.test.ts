@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { accountOf, createCoordinatorProcesses } from './coordinator-process.ts';
 import { fourSteps as recipe } from './one-stage-run.ts';
+import { rewardOf } from './played-worker.ts';
 import { until } from './until.ts';
 
 const processes = createCoordinatorProcesses();

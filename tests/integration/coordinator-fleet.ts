@@ -1,25 +1,19 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { create } from '@bufbuild/protobuf';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import { connectNats } from '#shared/nats/connect.ts';
 import type { Nats } from '#shared/nats/connect.ts';
-import { decodeMessage, pullTasks } from '#shared/nats/messages.ts';
-import type { TaskMessage } from '#shared/nats/messages.ts';
+import { decodeMessage } from '#shared/nats/messages.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer } from '#shared/nats/nats-server.ts';
-import { publishBytes, publishMessage } from '#shared/nats/publish.ts';
 import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { resolvedRecipeJson, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
@@ -31,35 +25,11 @@ import { coordinatorConfig } from '../../services/coordinator/config.ts';
 import { startCoordinator } from '../../services/coordinator/service.ts';
 import { startScriptedLearner } from '../fakes/scripted-learner.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
+import { playWorker, rewardOf } from './played-worker.ts';
+import type { Worker } from './played-worker.ts';
 import { startInProcess } from './rollout-fleet.ts';
 
 const log = createLogger({ service: 'test', level: 'silent' });
-
-/** What the played worker does with a task. */
-export interface Play {
-  /** Copies of the result to publish; 0 swallows the task. Default 1. */
-  readonly copies?: number;
-  /** Fields of the result that differ from a plain success. */
-  readonly result?: Partial<
-    Pick<
-      RolloutResult,
-      'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions' | 'prediction' | 'detectors'
-    >
-  >;
-  /** Of its trajectory; by default no real one. */
-  readonly payload?: Uint8Array;
-  /** Take the task and go on holding it; `handBack` gives it to the next worker. */
-  readonly keep?: boolean;
-  /** Hold the result back until this many others were published, or none comes any more: late and reordered. */
-  readonly delay?: number;
-}
-
-export type Worker = (task: RolloutTask, version: number) => Play;
-
-/** A reward in 0..1 that depends on the task id alone, so that a rerun gives the same. */
-export function rewardOf(task: RolloutTask): number {
-  return Number.parseInt(task.taskId.slice(0, 8), 16) % 2;
-}
 
 export interface CoordinatorFleetOptions {
   readonly recipe: string;
@@ -122,50 +92,10 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
 
   const seen: RolloutTask[] = [];
   let worker: Worker = options.worker ?? ((task) => ({ result: { reward: rewardOf(task) } }));
-  let player = playWorker();
+  const play = () =>
+    playWorker(nats, { seen, currentVersion: current, worker: (task, version) => worker(task, version) });
+  let player = play();
   cleanups.unshift(() => player.stop());
-
-  function playWorker() {
-    const playing = new AbortController();
-    const kept: TaskMessage[] = [];
-    const held: { countdown: number; publish: () => Promise<void> }[] = [];
-    let idle: NodeJS.Timeout | undefined;
-    const release = async (due: (entry: (typeof held)[number]) => boolean) => {
-      const late = held.filter(due);
-      for (const entry of late) held.splice(held.indexOf(entry), 1);
-      for (const entry of late) await entry.publish();
-    };
-    const ended = (async () => {
-      for await (const message of pullTasks(nats, { signal: playing.signal, maxInFlight: 64 })) {
-        const task = decodeMessage(RolloutTaskSchema, message.data);
-        seen.push(task);
-        const play = worker(task, current());
-        if (play.keep === true) {
-          kept.push(message);
-          continue;
-        }
-        const publish = () => publishResult(nats, task, play, current());
-        if ((play.delay ?? 0) > 0) held.push({ countdown: play.delay ?? 0, publish });
-        else await publish();
-        await message.ack();
-        for (const late of held) late.countdown -= 1;
-        await release((entry) => entry.countdown <= 0);
-        clearTimeout(idle);
-        idle = setTimeout(() => void release(() => true), 30);
-      }
-    })().catch((error: unknown) => {
-      if (!playing.signal.aborted) throw error;
-    });
-    return {
-      async handBack() {
-        for (const message of kept.splice(0)) await message.nak(0);
-      },
-      async stop() {
-        playing.abort();
-        await ended;
-      },
-    };
-  }
 
   async function addCoordinator(overrides: Partial<CoordinatorConfig> = {}) {
     const started = await startInProcess(startCoordinator, coordinatorConfig, {
@@ -204,7 +134,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
     handBack: () => player.handBack(),
     pauseWorker: () => player.stop(),
     resumeWorker() {
-      player = playWorker();
+      player = play();
     },
     addCoordinator,
     async restartNats() {
@@ -239,45 +169,6 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       stop.abort();
     },
   };
-}
-
-async function publishResult(nats: Nats, task: RolloutTask, play: Play, version: number): Promise<void> {
-  const id = `${task.runId}:${task.taskId}:${task.attempt}`;
-  const payload = play.payload ?? Buffer.from(`tokens of ${task.taskId}`);
-  const { sequence } = await publishBytes(
-    nats,
-    subjects.trajectory(task.runId),
-    payload,
-    { messageId: `${id}:t` },
-    'a trajectory',
-  );
-  const reward = play.result !== undefined && 'reward' in play.result ? play.result.reward : 1;
-  for (let copy = 0; copy < (play.copies ?? 1); copy++) {
-    const result = create(RolloutResultSchema, {
-      runId: task.runId,
-      taskId: task.taskId,
-      groupId: task.groupId,
-      sampleIndex: task.sampleIndex,
-      stage: task.stage,
-      purpose: task.purpose,
-      attempt: task.attempt,
-      rewards: { exact_match: reward ?? 0, f1: reward ?? 0, tool_success: 1, format: 1, xml: 1 },
-      prediction: 'an answer',
-      turns: 2,
-      toolCalls: 1,
-      promptTokens: 10,
-      modelTokens: 20,
-      environmentTokens: 30,
-      trajectorySequence: BigInt(sequence),
-      versions: { first: BigInt(version), last: BigInt(version) },
-      durationMs: 5,
-      ...play.result,
-    });
-    // Another message id for every copy: the server's own window must not be what keeps the count right.
-    await publishMessage(nats, subjects.result(task.runId), RolloutResultSchema, result, {
-      messageId: `${id}:r:${copy}`,
-    });
-  }
 }
 
 async function readAll<T>(nats: Nats, stream: string, subject: string, decode: (data: Uint8Array) => T): Promise<T[]> {

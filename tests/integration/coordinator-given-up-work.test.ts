@@ -3,8 +3,9 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
-import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
-import { isTraining, queuedIds, recipeWith, rewarded } from './one-stage-run.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
+import { queuedIds, recipeWith, rewarded } from './one-stage-run.ts';
+import { isTraining, rewardOf } from './played-worker.ts';
 import { until } from './until.ts';
 
 let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>>;

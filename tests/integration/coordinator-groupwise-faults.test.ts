@@ -4,8 +4,9 @@ import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { shownTexts } from '../fakes/scripted-judge.ts';
 import type { ScriptedJudgeOptions } from '../fakes/scripted-judge.ts';
 import { createCoordinatorProcesses } from './coordinator-process.ts';
-import { answering, gate, isTraining, qualityOf, startGroupwiseFleet } from './groupwise-run.ts';
+import { answering, gate, qualityOf, startGroupwiseFleet } from './groupwise-run.ts';
 import type { GroupwiseFleet } from './groupwise-run.ts';
+import { isTraining } from './played-worker.ts';
 import { until } from './until.ts';
 
 const processes = createCoordinatorProcesses();

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { fourSteps as recipe } from './one-stage-run.ts';
+import { rewardOf } from './played-worker.ts';
 
 let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>>;
 afterEach(() => fleet.stop());

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { createWorkerStatuses } from '#shared/nats/worker-statuses.ts';
-import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
+import { rewardOf } from './played-worker.ts';
 import { until } from './until.ts';
 
 const recipe = `

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { accountOf } from './coordinator-process.ts';
 import { fourSteps as recipe } from './one-stage-run.ts';
+import { rewardOf } from './played-worker.ts';
 
 type Fleet = Awaited<ReturnType<typeof startCoordinatorFleet>>;
 let fleet: Fleet;

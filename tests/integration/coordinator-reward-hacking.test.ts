@@ -2,8 +2,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
-import type { Worker } from './coordinator-fleet.ts';
-import { fourSteps, isTraining } from './one-stage-run.ts';
+import { fourSteps } from './one-stage-run.ts';
+import { isTraining } from './played-worker.ts';
+import type { Worker } from './played-worker.ts';
 
 let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>>;
 afterEach(async () => {

@@ -4,8 +4,9 @@ import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
-import { rewardOf, startCoordinatorFleet } from './coordinator-fleet.ts';
-import type { Worker } from './coordinator-fleet.ts';
+import { startCoordinatorFleet } from './coordinator-fleet.ts';
+import { rewardOf } from './played-worker.ts';
+import type { Worker } from './played-worker.ts';
 import { oneStage, twoStages } from './two-stage-run.ts';
 
 type Fleet = Awaited<ReturnType<typeof startCoordinatorFleet>>;

@@ -6,7 +6,8 @@ import { createLedgerWriter, foldLedger } from '../../services/coordinator/ledge
 import { readTrajectory } from '../../services/coordinator/run/read-trajectory.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { startNats, testRun } from './ground-fixtures.ts';
-import { fourSteps, isTraining } from './one-stage-run.ts';
+import { fourSteps } from './one-stage-run.ts';
+import { isTraining } from './played-worker.ts';
 
 const { signal } = new AbortController();
 

@@ -1,13 +1,13 @@
 /** A run whose groups are compared: a coordinator, a real reward service, and a judge whose order of quality is known. */
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { GroupClosed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { rewardConfig } from '../../services/reward/config.ts';
 import { startReward } from '../../services/reward/service.ts';
 import { startScriptedJudge } from '../fakes/scripted-judge.ts';
 import type { ScriptedJudgeOptions } from '../fakes/scripted-judge.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
-import type { CoordinatorFleetOptions, Worker } from './coordinator-fleet.ts';
+import type { CoordinatorFleetOptions } from './coordinator-fleet.ts';
+import type { Worker } from './played-worker.ts';
 import { startInProcess } from './rollout-fleet.ts';
 import { lastingAddress } from '../fixtures/lasting-port.ts';
 
@@ -47,8 +47,6 @@ ${options.more ?? ''}`;
 export function qualityOf(taskId: string): number {
   return Number.parseInt(taskId.slice(0, 8), 16) / 0xffff_ffff;
 }
-
-export const isTraining = (task: RolloutTask): boolean => task.purpose === Purpose.TRAIN;
 
 /** Answers that carry their quality. */
 export const answering: Worker = (task) => ({

@@ -1,10 +1,8 @@
 /** What the tests of the pipeline run: one stage, and a worker whose rewards depend on the task alone. */
-import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { queuedTasks } from '#shared/nats/queued-tasks.ts';
-import { rewardOf } from './coordinator-fleet.ts';
-import type { Worker } from './coordinator-fleet.ts';
+import { rewardOf } from './played-worker.ts';
+import type { Worker } from './played-worker.ts';
 
 /** Four synchronous steps of three groups of four. */
 export const fourSteps = `
@@ -44,7 +42,6 @@ stages:
 `;
 
 export const rewarded: Worker = (task) => ({ result: { reward: rewardOf(task) } });
-export const isTraining = (task: RolloutTask): boolean => task.purpose === Purpose.TRAIN;
 
 /** Ids of the run's tasks that are in the queue. */
 export async function queuedIds(nats: Nats, runId: string): Promise<string[]> {
