@@ -158,6 +158,31 @@ describe('rows of a recipe', () => {
     expect(await readdir(directory)).toEqual(['rows.jsonl']);
   });
 
+  test('keep aliases apart: a stage that takes answers for elements refuses what was prepared for one that does not', async () => {
+    const directory = await place();
+    const most = Array.from({ length: 999 }, (_, index) => `Annie ${index}`);
+    const row = (number: number) => ({ ...question(number), answer: 'Ann', aliases: most });
+    const train = await source(directory, 'rows.jsonl', [row(0), row(1)]);
+    const options: RowsOptions = { format: 'gradus', train, held_out: 1, corpus: train };
+    const text = stagesOf({ exact_match: 1 });
+    const prepared = await writeRows(
+      options,
+      rowChecks(text, () => {}),
+      join(directory, 'data'),
+    );
+    const questions = async ({ stages }: typeof text): Promise<unknown[]> => {
+      const found: unknown[] = [];
+      for await (const one of readQuestions(prepared.train, 'gradus', stages)) found.push(one);
+      return found;
+    };
+    expect(await questions(text)).toMatchObject([{ answers: ['Ann', ...most] }]);
+    await expect(questions(stagesOf({ exact_match: 0, set_f1: settings }))).rejects.toThrow(
+      `${prepared.train}:1: aliases: 999 beside the answer`,
+    );
+    const tooMany = await source(directory, 'more.jsonl', [{ ...row(0), aliases: [...most, 'Anne'] }]);
+    await expect(countRows({ ...options, train: tooMany }, anything)).rejects.toThrow('more than 999 aliases');
+  });
+
   test('of others are told which keys are not read, once a file', async () => {
     const directory = await place();
     const rows = [0, 1, 2].map((number) => ({ ...question(number), aliasess: ['x'], level: 1 }));

@@ -196,11 +196,13 @@ function requireSomeLeft(path: string, heldOut: number, rows: number): void {
   );
 }
 
-function gradusRow({ id, question, answers, hops, supportTitles }: SourceRow): object {
+/** Aliases stay apart from the answer: a stage that takes answers for the elements of a set must not take them for some. */
+function gradusRow({ id, question, answers, aliases, hops, supportTitles }: SourceRow): object {
+  const [answer, ...others] = answers;
   return {
     id,
     question,
-    answers,
+    ...(aliases > 0 ? { answer, aliases: others } : { answers }),
     ...(hops > 0 && { hops }),
     ...(supportTitles.length > 0 && { support_titles: supportTitles }),
   };

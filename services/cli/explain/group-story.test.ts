@@ -109,4 +109,17 @@ describe('the story of a group', () => {
     expect(own({ reward: 0.9 })).toMatchObject({ differs: true, counted: true });
     expect(own({ trajectorySequence: 9n })).toMatchObject({ counted: false });
   });
+
+  test('does not shape or compose the reward of an evaluation', () => {
+    const asked: Fact = {
+      case: 'groupOpened',
+      value: { groupId: 'g', stage: 'one', purpose: Purpose.EVAL, evaluation: 'after', taskIds: ['a'] },
+    };
+    const counted: Fact = {
+      case: 'groupClosed',
+      value: { groupId: 'g', fate: GroupFate.EVALUATED, samples: [{ taskId: 'a', reward: 1, trajectorySequence: 7n }] },
+    };
+    expect(told(started, asked, counted)).toEqual(['group g: counted for an evaluation (after)']);
+    expect(groupStory(entriesOf(started, asked, counted), result)?.closed?.own).toBeUndefined();
+  });
 });

@@ -1,6 +1,7 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { GroupJudged, GroupOpened, LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { meanOf, standardDeviation, type AdvantageMethod } from '#shared/domain/advantages.ts';
 import { overlongPenalty, type OverlongShaping } from '#shared/domain/overlong.ts';
 import { finalReward, overlongShaping } from '#shared/recipe/final-reward.ts';
@@ -26,6 +27,7 @@ export interface ClosedGroup {
   readonly method: AdvantageMethod;
   /** By groupwise component. */
   readonly judged: Readonly<Record<string, GroupJudged>>;
+  /** Undefined for evaluations: they count what the rollout was given. */
   readonly own: OwnReward | undefined;
   /** The batch that trained on the rollout. */
   readonly step: bigint | undefined;
@@ -105,7 +107,10 @@ export function groupStory(entries: readonly LedgerEntry[], result: RolloutResul
       deviation: standardDeviation(rewards),
       method: stage.algorithm.advantage,
       judged,
-      own: outcome === undefined ? undefined : ownReward(stage, result, outcome, compared),
+      own:
+        outcome === undefined || opened.purpose === Purpose.EVAL
+          ? undefined
+          : ownReward(stage, result, outcome, compared),
       step,
       version,
     },

@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
-import { rowToQuestion } from '#shared/questions/question-row.ts';
-import { dropsEmptyAliases } from '#shared/questions/read-questions.ts';
+import { checkedQuestion } from '#shared/questions/read-questions.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { locateInputs, locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
 import type { RecipePaths, RewardPaths } from '#shared/recipe/resolve-recipe.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
-import { checkQuestion, readsSets, type CheckedStage } from '#shared/rewards/check-question.ts';
+import type { CheckedStage } from '#shared/rewards/check-question.ts';
 import { writeWorld } from '#shared/world/write-world.ts';
 import { writeMusiqueSplit } from '../data/write-musique-split.ts';
 import { writeRows, type RowChecks, type RowsOptions } from '../data/write-rows.ts';
@@ -103,20 +102,7 @@ export function rowChecks(
   { stages }: { readonly stages: readonly CheckedStage[] },
   tell: (note: string) => void,
 ): RowChecks {
-  const dropEmpty = dropsEmptyAliases(stages);
-  const sets = readsSets(stages);
-  return {
-    tell,
-    check({ row, place }) {
-      if (sets && row.aliases > 0) {
-        throw new TerminalError(
-          'invalid_argument',
-          `${place}: aliases: ${row.aliases} beside the answer, and set_f1 takes each answer for an element of the set; keep the elements only`,
-        );
-      }
-      checkQuestion(rowToQuestion(row, dropEmpty), stages, place);
-    },
-  };
+  return { tell, check: (placed) => void checkedQuestion(placed, stages) };
 }
 
 async function prepareWorld(

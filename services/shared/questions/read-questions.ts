@@ -1,10 +1,11 @@
 import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import { TerminalError } from '../errors.ts';
 import { readMusique } from '../musique/read-musique.ts';
 import { toQuestion } from '../musique/to-question.ts';
 import { checkQuestion, readsSets, readsText, type CheckedStage } from '../rewards/check-question.ts';
 import type { QuestionFormat } from './question-format.ts';
 import { rowToQuestion } from './question-row.ts';
-import { readRows } from './read-rows.ts';
+import { readRows, type PlacedRow } from './read-rows.ts';
 
 /**
  * The questions of a prepared file, as tasks carry them. Throws TerminalError that begins with file and line where a row is
@@ -26,15 +27,24 @@ export async function* readQuestions(
       return;
     }
     case 'gradus':
-      for await (const { row, place } of readRows(path, { format })) {
-        const question = rowToQuestion(row, dropsEmptyAliases(stages));
-        checkQuestion(question, stages, place);
-        yield question;
-      }
+      for await (const placed of readRows(path, { format })) yield checkedQuestion(placed, stages);
   }
 }
 
+/** The question of a row. Throws TerminalError that begins with its place where a scorer of a stage cannot read its gold. */
+export function checkedQuestion({ row, place }: PlacedRow, stages: readonly CheckedStage[]): Question {
+  if (row.aliases > 0 && readsSets(stages)) {
+    throw new TerminalError(
+      'invalid_argument',
+      `${place}: aliases: ${row.aliases} beside the answer, and set_f1 takes each answer for an element of the set; keep the elements only`,
+    );
+  }
+  const question = rowToQuestion(row, dropsEmptyAliases(stages));
+  checkQuestion(question, stages, place);
+  return question;
+}
+
 /** An alias that only text scorers would trip over can go; an element of a set cannot. */
-export function dropsEmptyAliases(stages: readonly CheckedStage[]): boolean {
+function dropsEmptyAliases(stages: readonly CheckedStage[]): boolean {
   return readsText(stages) && !readsSets(stages);
 }

@@ -36,7 +36,10 @@ const gradusRow = z
     question: questionSchema,
     answer: answerSchema.optional(),
     answers: answersSchema.optional(),
-    aliases: z.array(answerSchema).max(1000).optional(),
+    aliases: z
+      .array(answerSchema)
+      .max(rowLimits.answers - 1, `more than ${rowLimits.answers - 1} aliases; keep those that matter`)
+      .optional(),
     hops: z.int().min(0).max(100).optional(),
     support_titles: titlesSchema.optional(),
   })

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { Purpose, QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
+import { composeTotal } from '../rewards/compose.ts';
 import { buildTask } from './build-task.ts';
 import { parseRecipe } from './parse-recipe.ts';
 import { recipeHash } from './resolve-recipe.ts';
@@ -103,6 +104,27 @@ it('keeps groupwise scorers and the composition that needs them out of tasks', (
     { name: 'exact_match', weight: 1 },
     { name: 'preferred', weight: 2 },
   ]);
+});
+
+it('P2: a worker knows what the coordinator will read beside the weights: without it there is no result to compose', () => {
+  const [, stage] = parseRecipe(
+    text
+      .replace(
+        'composition: { normalize: true }',
+        'composition: { penalties: { house: 1, giant_answer: 1 }, gates: [{ name: correct, at_least: 0.5 }, { name: preferred, at_least: 0.1 }] }',
+      )
+      .replace('{ exact_match: 1, preferred: 2 }', '{ exact_match: 1, preferred: 2, correct: 0, prose: 0, house: 0 }'),
+    'r.yaml',
+  ).stages;
+  if (stage === undefined) throw new Error('two stages');
+  const { rewards = [], judged = [], composition } = taskOf(stage);
+  const weighted = [...rewards, ...judged].map(({ name = '', weight = 0 }) => ({ name, weight }));
+  const total = (values: Readonly<Record<string, number>>) =>
+    composeTotal(weighted, composition, (name) => values[name] ?? (name === 'giant_answer' ? 1 : undefined));
+  expect(total({ exact_match: 1, house: 1 })).toBeNaN();
+  expect(total({ exact_match: 1, correct: 1 })).toBeNaN();
+  // Nothing reads prose, and what is read changes nothing here.
+  expect(total({ exact_match: 1, correct: 0, house: 1 })).toBe(1);
 });
 
 it('composes evaluations without what only a group has', () => {

@@ -103,9 +103,19 @@ export function wireComposition({ composition }: ScoredStage): CompositionInit |
   };
 }
 
-/** The `composition` of a task: only where all that it reads is known once the rollout is scored. */
+/**
+ * The `composition` of a task. With groupwise scorers the coordinator composes; a task then only says what must not be absent for
+ * that, as gates that any value passes, so that the worker asks again as it does for what has a weight.
+ */
 export function taskComposition(recipe: Scorers, stage: ScoredStage): CompositionInit | undefined {
-  return groupwiseScorers(recipe, stage).length > 0 ? undefined : wireComposition(stage);
+  if (groupwiseScorers(recipe, stage).length === 0) return wireComposition(stage);
+  const { penalties = {}, gates = [] } = stage.composition ?? {};
+  const read = new Set([...Object.keys(penalties), ...gates.map(({ name }) => name)]);
+  const needed = [...judgedScorers(recipe, stage), ...customScorers(recipe, stage)].filter(
+    ({ name, weight }) => weight === 0 && read.has(name),
+  );
+  if (needed.length === 0) return undefined;
+  return { gates: needed.map(({ name }) => ({ name, atLeast: 0 })) };
 }
 
 /**

@@ -241,7 +241,8 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
   judged: JudgedComponent[];
 
   /**
-   * Absent: the weighted sum alone, or the coordinator composes once it has the groupwise components.
+   * Absent: the weighted sum alone. Where the coordinator composes once it has the groupwise components, only gates that any value
+   * passes, for what it will read beside the weights: the total is NaN without it, and the worker asks again.
    *
    * @generated from field: gradus.rollout.v1.Composition composition = 16;
    */
