@@ -44,7 +44,7 @@ describe('work that nobody waits for', () => {
     fleet = await startCoordinatorFleet({
       recipe: recipeWith(0, { until: '{ steps: 1 }', groups: `{ on_deadline: ${policy} }` }).replace(
         'group_ms: 20000',
-        'group_ms: 1500',
+        'group_ms: 3000',
       ),
       worker: (task) => (silent(task) ? { keep: true } : { result: { reward: task.sampleIndex % 2 } }),
     });

@@ -203,7 +203,7 @@ describe('results', () => {
       task.purpose === Purpose.TRAIN && task.sampleIndex === 0 && task.question?.hops === 2;
     fleet = await startCoordinatorFleet({
       recipe: oneStage
-        .replace('group_ms: 20000', 'group_ms: 1200')
+        .replace('group_ms: 20000', 'group_ms: 3000')
         .replace('until: { steps: 3 }', `until: { steps: 1 }\n    groups: { on_deadline: ${policy} }`),
       worker: (task) => (silent(task) ? { copies: 0 } : { result: { reward: task.sampleIndex % 2 } }),
     });
