@@ -219,4 +219,15 @@ def compute_score(data_source, solution_str, ground_truth, extra_info):
       expect(scores[0]?.components['own']).toBe(1);
     },
   );
+
+  test.each(['typescript', 'python'])('in %s gets texts with line ends of any kind', async (kind) => {
+    const folder = temporaryScorers();
+    const path =
+      kind === 'python'
+        ? folder.write('own.py', 'def compute_score(extra_info, **_): return len(extra_info["prediction"]) / 10')
+        : folder.write('own.ts', 'export default { score: ({ prediction }) => prediction.length / 10 };');
+    await using service = await startRewardUnderTest({}, { scorers: { own: { kind, path } } });
+    const { scores } = await service.reward.score({ items: [itemFor('own', 'a\u2028\u2029\u0085\r\n\0z')] });
+    expect(scores[0]).toMatchObject({ total: 0.8, absent: {} });
+  });
 });

@@ -68,8 +68,10 @@ export function createHttpScorer(
     // The server judges its settings itself: a 4xx is the absence `refused`.
     settingsProblem: async () => ({ problem: undefined }),
     async score(item, given, signal) {
-      const body = JSON.stringify({ ...episodeJson(item, snakeCase), scorer: name, settings: given });
-      return await slots.run(() => ask(body, signal), signal);
+      // The body is made in the slot: thousands may wait.
+      const send = async () =>
+        await ask(JSON.stringify({ ...episodeJson(item, snakeCase), scorer: name, settings: given }), signal);
+      return await slots.run(send, signal);
     },
     [Symbol.asyncDispose]: async () => {},
   };

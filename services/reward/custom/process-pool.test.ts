@@ -146,6 +146,31 @@ describe('a pool of scorer processes', () => {
     expect(await scored).toEqual({ id: 4, score: 1 });
   });
 
+  test('goes on with the processes that it has while others do not start', async () => {
+    const { scorer, asked } = scriptedProcess();
+    const told: (string | undefined)[] = [];
+    const pauses = scriptedPauses();
+    await using pool = poolOf(scorer, {
+      processes: 2,
+      start: async () => customAbsent('unavailable', 'no memory'),
+      onBroken: (detail) => told.push(detail),
+      pause: pauses.pause,
+    });
+    const running = pool.ask({ id: 1 }, signal);
+    const waiting = pool.ask({ id: 2 }, signal);
+    await pauses.end(100);
+    await pauses.end(200);
+    await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('3 times')]));
+    asked[0]?.answer({ id: 1, score: 1 });
+    expect(await running).toEqual({ id: 1, score: 1 });
+    await vi.waitFor(() => expect(asked).toHaveLength(2));
+    const late = pool.ask({ id: 3 }, signal);
+    asked[1]?.answer(crash);
+    expect(await waiting).toEqual(crash);
+    expect(await late).toMatchObject({ reason: 'circuit_open' });
+    expect(await pool.ask({ id: 4 }, signal)).toMatchObject({ reason: 'circuit_open' });
+  });
+
   test('stops asking when most rollouts cost it its process', async () => {
     const started: ReturnType<typeof scriptedProcess>[] = [scriptedProcess()];
     await using pool = poolOf(started[0]?.scorer ?? scriptedProcess().scorer, {

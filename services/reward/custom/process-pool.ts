@@ -33,19 +33,20 @@ interface Job {
   settle(outcome: ScorerReply | CustomAbsence): void;
 }
 
-/** Starts that have to fail in a row until rollouts are turned away. */
+/** Starts that have to fail in a row until a pool is broken. */
 const startsToBreak = 3;
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
-/** Between two tries, while rollouts are turned away. */
+/** Between two tries of a broken pool. */
 const brokenPauseMs = 5000;
 
 /**
  * So many processes, each with one rollout at a time, and a queue before them. A process that ended is replaced, after a
  * pause that grows while nothing is scored. `first` is a process that has started already.
  *
- *     working --3 starts fail in a row--> broken (rollouts are turned away) --a start succeeds--> working
+ *     working --3 starts fail in a row--> broken --a start succeeds--> working
  *
+ * Broken, rollouts are turned away when no process is left.
  * Beside that, a circuit opens when most rollouts cost their process.
  */
 export function createProcessPool(first: ScorerProcess, options: PoolOptions): ProcessPool {
@@ -70,17 +71,21 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
     onChange: options.onCircuit,
   });
 
-  function turnAway(job: Job): void {
-    job.settle(customAbsent('circuit_open', broken ?? 'most of the last rollouts cost it its process'));
+  function turnAway(job: Job, detail: string): void {
+    job.settle(customAbsent('circuit_open', detail));
   }
 
   function setBroken(detail: string | undefined): void {
     if ((broken === undefined) !== (detail === undefined)) options.onBroken(detail);
     broken = detail;
-    if (detail === undefined) return;
-    const waiting = [...queue];
+    emptyQueue();
+  }
+
+  /** Where nobody will come for it. */
+  function emptyQueue(): void {
+    if (broken === undefined || live.size > 0) return;
+    for (const job of queue) turnAway(job, broken);
     queue.clear();
-    for (const job of waiting) turnAway(job);
   }
 
   /** Undefined: the pool is disposed of. */
@@ -142,7 +147,7 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
       }
       const permit = circuit.admit();
       if (permit === undefined) {
-        turnAway(job);
+        turnAway(job, 'most of the last rollouts cost it its process');
         continue;
       }
       running += 1;
@@ -160,6 +165,7 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
     for (;;) {
       await serve(scorer);
       live.delete(scorer);
+      emptyQueue();
       if (stop.signal.aborted) return;
       await scorer.kill();
       ends += 1;
@@ -202,8 +208,10 @@ export function createProcessPool(first: ScorerProcess, options: PoolOptions): P
       };
       signal.addEventListener('abort', onAbort, { once: true });
       if (stop.signal.aborted) job.settle(customAbsent('unavailable', 'the service stops'));
-      else if (broken !== undefined) turnAway(job);
-      else hand(job);
+      else {
+        hand(job);
+        emptyQueue();
+      }
       return await promise.finally(() => signal.removeEventListener('abort', onAbort));
     },
     async [Symbol.asyncDispose]() {

@@ -54,8 +54,12 @@ export async function startProcessScorer(
     onRestart: context.onRestart,
     onCircuit: (circuit) => log.warn({ scorer: name, circuit }, 'the circuit of a scorer changed'),
     onBroken(detail) {
-      if (detail === undefined) log.info({ scorer: name }, 'the processes of a scorer start again');
-      else log.error({ scorer: name, detail }, 'the processes of a scorer do not start; rollouts are turned away');
+      if (detail === undefined) log.info({ scorer: name }, 'processes of a scorer start again');
+      else
+        log.error(
+          { scorer: name, detail },
+          'processes of a scorer do not start; without any, rollouts are turned away',
+        );
     },
   });
   return {

@@ -52,11 +52,14 @@ export async function startScorerProcess(options: ProcessOptions, signal: AbortS
   }
   options.guardian.watch(pid);
   const channel = child.stdio[3];
-  if (!(channel instanceof Duplex) || !(child.stdout instanceof Readable) || !(child.stderr instanceof Readable)) {
+  const { stdout, stderr } = child;
+  if (!(channel instanceof Duplex) || !(stdout instanceof Readable) || !(stderr instanceof Readable)) {
     throw new TypeError('descriptors 1 to 3 of a scorer are pipes');
   }
-  options.output.read('stdout', child.stdout);
-  const lastWords = options.output.read('stderr', child.stderr);
+  options.output.read('stdout', stdout);
+  const lastWords = options.output.read('stderr', stderr);
+
+  const pipes = [channel, stdout, stderr];
 
   let alive = true;
   /** Why it was killed, when it was we who did it. */
@@ -83,7 +86,7 @@ export async function startScorerProcess(options: ProcessOptions, signal: AbortS
         clearTimeout(timer);
         expecting?.(verdict ?? endOf(code, endedBy, lastWords()));
         expecting = undefined;
-        channel?.destroy();
+        for (const pipe of pipes) pipe.destroy();
         resolve();
       }
     });

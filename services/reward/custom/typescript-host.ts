@@ -5,10 +5,10 @@
 import { registerHooks } from 'node:module';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import type { Episode } from './define-scorer.ts';
+import { createLineSplitter } from './line-splitter.ts';
 
 interface Loaded {
   readonly parse: (settings: unknown) => unknown;
@@ -109,11 +109,16 @@ function textOf(error: unknown): string {
 
 try {
   const scorer = await load();
-  createInterface({ input: channel }).on('line', (line) => {
+  const answer = (line: string): void => {
     // Our own service wrote it.
     const request = JSON.parse(line) as Request;
     void replyTo(scorer, request).then((reply) => say({ id: request.id, ...reply }));
-  });
+  };
+  // Not readline: it also ends a line at U+2028 and U+2029, which JSON leaves as they are within a text.
+  channel.on(
+    'data',
+    createLineSplitter(Infinity, answer, () => {}),
+  );
   channel.on('close', () => process.exit());
   say({ ready: true });
 } catch (error) {

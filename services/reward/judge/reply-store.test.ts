@@ -125,6 +125,21 @@ describe('replies on disk', () => {
     expect(opened(directory).store.get('k')).toEqual(reply('k'));
   });
 
+  test('that can no longer be kept are closed all the same', async () => {
+    const directory = await folder();
+    const first = opened(directory);
+    for (let number = 0; number < 200; number += 1) first.store.set(`k${number}`, reply('w'.repeat(5000) + number));
+    first.close();
+    const path = join(directory, 'replies-1.sqlite');
+    const bytes = await readFile(path);
+    await writeFile(path, Buffer.concat([bytes.subarray(0, 4096), Buffer.alloc(bytes.length - 4096, 0xa5)]));
+    const { store, counts } = opened(directory);
+    await rm(directory, { recursive: true });
+    for (let number = 0; number < 200; number += 1) expect(store.get(`k${number}`)).toBeUndefined();
+    expect(counts['failed']).toBe(200);
+    expect(() => store.close()).not.toThrow();
+  });
+
   test('in a file that breaks while it is open give way to a new file, and the store goes on', async () => {
     const directory = await folder();
     const first = opened(directory);

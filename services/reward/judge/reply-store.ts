@@ -144,7 +144,10 @@ export function openReplyStore(options: ReplyStoreOptions): ReplyStore {
         events.storedBytes(file.pages() * pageBytes);
       });
     },
-    close: () => open.database.close(),
+    close() {
+      // It is closed already where no file could take the place of a damaged one.
+      if (open.database.isOpen) open.database.close();
+    },
   };
 
   function insert(file: OpenFile, key: string, entry: string): void {

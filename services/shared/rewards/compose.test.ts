@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { composeTotal, type CompositionInit, type CompositionStep } from './compose.ts';
 import { describeStep } from './describe-step.ts';
+import { valueReader } from './value-reader.ts';
 
 const compose = (
   weights: Readonly<Record<string, number>>,
@@ -198,4 +199,9 @@ test('each step says in words what it read and did', () => {
   ]);
   const absent = describeStep({ kind: 'sum', terms: [{ name: 'a', weight: 1, value: NaN }], after: NaN });
   expect(absent.reasons).toEqual(['1 x a absent']);
+});
+
+test('P2: a component that is absent is absent under any name', () => {
+  const read = valueReader({ components: {}, detectors: {} });
+  expect(['house', 'constructor', 'candidate_list'].map(read)).toEqual([undefined, undefined, 0]);
 });

@@ -9,5 +9,10 @@ export interface RecordedValues {
 
 /** Values for `composeTotal`: a detector that did not fire is 0, a component that is not there is absent. */
 export function valueReader({ components, detectors }: RecordedValues): (name: string) => number | undefined {
-  return (name) => components[name] ?? detectors[name] ?? (isDetector(name) ? 0 : undefined);
+  return (name) => own(components, name) ?? own(detectors, name) ?? (isDetector(name) ? 0 : undefined);
+}
+
+/** A scorer may be named as what every object has, `constructor`. */
+function own(values: Readonly<Record<string, number>>, name: string): number | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }
