@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { createCoordinatorProcesses } from './coordinator-process.ts';
 import { queuedIds, recipeWith, rewarded } from './one-stage-run.ts';
 import { isTraining, rewardOf } from './played-worker.ts';
+import { batchesOf, courseOf, formedSteps, stepsOfTasks } from './run-course.ts';
 import { until } from './until.ts';
 
 type Fleet = Awaited<ReturnType<typeof startCoordinatorFleet>>;
@@ -18,49 +17,12 @@ afterEach(async () => {
   await fleet.stop();
 });
 
-/** Stage step by task id, of everything that was opened. */
-async function stepsOfTasks(runId: string): Promise<Map<string, number>> {
-  const steps = new Map<string, number>();
-  for (const { fact } of await fleet.ledger(runId)) {
-    if (fact.case !== 'groupOpened' || fact.value.purpose !== Purpose.TRAIN) continue;
-    for (const taskId of fact.value.taskIds) steps.set(taskId, fact.value.step);
-  }
-  return steps;
-}
-
-/** The order of what a run decided, without times and places. */
-async function courseOf(runId: string): Promise<unknown[]> {
-  return (await fleet.ledger(runId)).map(({ fact }) => {
-    switch (fact.case) {
-      case 'groupOpened':
-        return [fact.case, fact.value.step, fact.value.groupId, fact.value.taskIds];
-      case 'groupClosed':
-        return [fact.case, fact.value.groupId, fact.value.fate, fact.value.samples.map((s) => [s.taskId, s.reward])];
-      case 'stepFormed':
-        return [
-          fact.case,
-          Number(fact.value.step),
-          fact.value.samples.map((s) => [s.taskId, s.reward, s.advantage.toFixed(6)]),
-        ];
-      default:
-        return [fact.case];
-    }
-  });
-}
-
-/** What was trained on, by step. */
-async function batchesOf(runId: string): Promise<unknown[]> {
-  return (await courseOf(runId)).filter((entry) => Array.isArray(entry) && entry[0] === 'stepFormed');
-}
-
-const formedSteps = async (runId: string) => (await batchesOf(runId)).length;
-
 describe('a synchronous run', () => {
   it('P8: has the course that it had before rollouts and training could overlap, fact by fact', async () => {
     fleet = await startCoordinatorFleet({ recipe: recipeWith(0), worker: rewarded });
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-    const course = await courseOf('run-a');
+    const course = await courseOf(fleet, 'run-a');
     // Golden: the sequential coordinator of commit eb44438 with the same recipe and worker.
     expect(createHash('sha256').update(JSON.stringify(course)).digest('hex')).toBe(
       'ea4eb8326f57ed39fc1ef689845da0afb86191d479686e2c8e45f0bd52a912d8',
@@ -85,8 +47,8 @@ describe('an asynchronous run', () => {
     const opened: number[] = [];
     fleet.learner.beforeStep = async (step) => {
       // The gate opens when the next batch is decided: a coordinator that waits for training would never get there.
-      if (step < 4) await until(async () => (await formedSteps('run-a')) > step);
-      opened.push(Math.max(...(await stepsOfTasks('run-a')).values()));
+      if (step < 4) await until(async () => (await formedSteps(fleet, 'run-a')) > step);
+      opened.push(Math.max(...(await stepsOfTasks(fleet, 'run-a')).values()));
     };
     await fleet.submit('run-a');
     const end = await fleet.ended('run-a');
@@ -119,7 +81,7 @@ describe('an asynchronous run', () => {
         },
       });
       fleet.learner.beforeStep = async (step) => {
-        await until(async () => (await formedSteps('run-a')) >= Math.min(5, step + staleness));
+        await until(async () => (await formedSteps(fleet, 'run-a')) >= Math.min(5, step + staleness));
       };
       await fleet.submit('run-a');
       expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
@@ -145,7 +107,7 @@ describe('an asynchronous run', () => {
     });
     await fleet.submit('run-a');
     await until(() => fleet.seen.filter(isTraining).length === 16);
-    expect([...(await stepsOfTasks('run-a')).values()].filter((step) => step === 0)).toHaveLength(12);
+    expect([...(await stepsOfTasks(fleet, 'run-a')).values()].filter((step) => step === 0)).toHaveLength(12);
     answer = true;
     await fleet.handBack();
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
@@ -167,14 +129,14 @@ describe('an asynchronous run', () => {
     });
     await fleet.submit('run-a');
     const closed = async () => {
-      const steps = await stepsOfTasks('run-a');
+      const steps = await stepsOfTasks(fleet, 'run-a');
       return (await fleet.ledger('run-a')).flatMap(({ fact }) =>
         fact.case === 'groupClosed' ? [steps.get(fact.value.samples[0]?.taskId ?? '')] : [],
       );
     };
     // The whole second batch is in while the first one waits for one sample.
     await until(async () => (await closed()).filter((step) => step === 1).length >= 3);
-    expect(await formedSteps('run-a')).toBe(0);
+    expect(await formedSteps(fleet, 'run-a')).toBe(0);
     release = true;
     await fleet.handBack();
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
@@ -186,7 +148,7 @@ describe('an asynchronous run', () => {
     fleet = await startCoordinatorFleet({ recipe, worker: rewarded });
     await fleet.submit('run-a');
     await fleet.ended('run-a');
-    const wanted = await batchesOf('run-a');
+    const wanted = await batchesOf(fleet, 'run-a');
     await fleet.stop();
 
     fleet = await startCoordinatorFleet({ recipe, worker: rewarded });
@@ -199,7 +161,9 @@ describe('an asynchronous run', () => {
     });
     fleet.learner.beforeStep = async (step) => {
       if (step !== 2 || killed) return;
-      await until(async () => (await queuedIds(fleet.nats, 'run-a')).length > 0 && (await formedSteps('run-a')) >= 2);
+      await until(
+        async () => (await queuedIds(fleet.nats, 'run-a')).length > 0 && (await formedSteps(fleet, 'run-a')) >= 2,
+      );
       first.child.kill('SIGKILL');
       killed = true;
     };
@@ -211,7 +175,7 @@ describe('an asynchronous run', () => {
     const end = await fleet.ended('run-a');
     expect(end.message).toBe('');
     expect(end.state).toBe(RunState.FINISHED);
-    expect(await batchesOf('run-a')).toEqual(wanted);
+    expect(await batchesOf(fleet, 'run-a')).toEqual(wanted);
     expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
     const { rollouts } = await fleet.summary('run-a');
     expect(rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0, cancelled: 0 });
@@ -222,97 +186,5 @@ describe('an asynchronous run', () => {
     const steps = lines.filter((line: { kind: string }) => line.kind === 'step');
     expect(steps.map((line: { step: number }) => line.step)).toEqual([1, 2, 3, 4, 5, 6]);
     for (const line of steps) expect(line['groups/kept']).toBe(3);
-  });
-
-  it('ends on a budget: what is decided is trained on, what is gathered is cancelled and accounted', async () => {
-    fleet = await startCoordinatorFleet({
-      recipe: recipeWith(2, { until: '{ steps: 9, budget: { rollouts: 12 } }' }),
-      worker: rewarded,
-    });
-    const kept = new Set<string>();
-    let steps = new Map<string, number>();
-    fleet.setWorker((task) => {
-      if (!isTraining(task)) return { result: { reward: rewardOf(task) } };
-      // The third batch never comes in: its tasks stay with the worker.
-      const known = fleet.seen.filter(isTraining).length;
-      if (known <= 24 || steps.get(task.taskId) === 0 || steps.get(task.taskId) === 1)
-        return { result: { reward: task.sampleIndex % 2 } };
-      kept.add(task.taskId);
-      return { keep: true };
-    });
-    fleet.learner.beforeStep = async (step) => {
-      if (step !== 1) return;
-      await until(async () => (await formedSteps('run-a')) === 2 && kept.size > 0);
-      steps = await stepsOfTasks('run-a');
-    };
-    await fleet.submit('run-a');
-    const end = await fleet.ended('run-a');
-    expect(end.message).toBe('');
-    expect(end.state).toBe(RunState.FINISHED);
-    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2]);
-    const summary = await fleet.summary('run-a');
-    expect(summary.stages[0]).toMatchObject({ steps: 2, finished: 'budget' });
-    expect(summary.rollouts).toMatchObject({ lost: 0, open: 0, failedInfra: 0, cancelled: 12 });
-    const surplus = (await fleet.ledger('run-a')).filter(
-      ({ fact }) => fact.case === 'groupClosed' && fact.value.fate === GroupFate.SURPLUS,
-    );
-    expect(surplus).toHaveLength(3);
-    expect(await queuedIds(fleet.nats, 'run-a')).toEqual([]);
-  });
-
-  it('ends when a batch has nothing to learn from: those before it are trained, those after it are cancelled', async () => {
-    const flat = new Set<number>();
-    fleet = await startCoordinatorFleet({ recipe: recipeWith(2), worker: rewarded });
-    fleet.setWorker((task) => {
-      if (!isTraining(task)) return { result: { reward: 1 } };
-      // 12 tasks for each of the first two steps' own prompts; from the third step on, every answer is right.
-      const first = fleet.seen.filter(isTraining).findIndex((seen) => seen.groupId === task.groupId);
-      if (first >= 24) flat.add(first);
-      return { result: { reward: first >= 24 ? 1 : task.sampleIndex % 2 } };
-    });
-    await fleet.submit('run-a');
-    const end = await fleet.ended('run-a');
-    expect(end.message).toBe('');
-    expect(end.state).toBe(RunState.FINISHED);
-    expect(flat.size).toBeGreaterThan(0);
-    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2]);
-    const summary = await fleet.summary('run-a');
-    expect(summary.stages[0]).toMatchObject({ steps: 2, finished: 'plateau' });
-    expect(summary.rollouts).toMatchObject({ lost: 0, open: 0, failedInfra: 0 });
-    expect(await queuedIds(fleet.nats, 'run-a')).toEqual([]);
-  });
-
-  it('stops after the step in progress, and goes on with what was gathered ahead', async () => {
-    const recipe = recipeWith(2);
-    fleet = await startCoordinatorFleet({ recipe, worker: rewarded });
-    const { client } = fleet.coordinator;
-    let stopping: Promise<unknown> | undefined;
-    fleet.learner.beforeStep = async (step) => {
-      if (step !== 1 || stopping !== undefined) return;
-      await until(async () => (await formedSteps('run-a')) === 3);
-      stopping = client.stopRun({ runId: 'run-a', now: false });
-      await until(async () => (await client.getRun({ runId: 'run-a' })).message.startsWith('stopping'));
-    };
-    await fleet.submit('run-a');
-    expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.STOPPED, step: 1 });
-    await stopping;
-    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1]);
-    await fleet.submit('run-a', client, true);
-    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-    expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
-    expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, cancelled: 0 });
-    expect(fleet.seen.every((task) => task.attempt === 0)).toBe(true);
-  });
-
-  it('fails with the error of the learner although rollouts are under way, and can be resumed', async () => {
-    fleet = await startCoordinatorFleet({ recipe: recipeWith(1), worker: rewarded });
-    fleet.learner.failNext(new TerminalError('invalid_argument', 'the learner says no'), 'before');
-    await fleet.submit('run-a');
-    const end = await fleet.ended('run-a');
-    expect(end.state).toBe(RunState.FAILED);
-    expect(end.message).toContain('the learner says no');
-    await fleet.submit('run-a', fleet.coordinator.client, true);
-    expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-    expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0 });
   });
 });
