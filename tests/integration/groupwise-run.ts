@@ -1,9 +1,11 @@
 /** A run whose groups are compared: a coordinator, a real reward service, and a judge whose order of quality is known. */
+import { expect } from 'vitest';
+import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { GroupClosed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { rewardConfig } from '../../services/reward/config.ts';
 import { startReward } from '../../services/reward/service.ts';
-import { startScriptedJudge } from '../fakes/scripted-judge.ts';
+import { shownTexts, startScriptedJudge } from '../fakes/scripted-judge.ts';
 import type { ScriptedJudgeOptions } from '../fakes/scripted-judge.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import type { CoordinatorFleetOptions } from './coordinator-fleet.ts';
@@ -103,6 +105,27 @@ export async function startGroupwiseFleet(options: GroupwiseFleetOptions = {}) {
 }
 
 export type GroupwiseFleet = Awaited<ReturnType<typeof startGroupwiseFleet>>;
+
+export const messageOf = async (fleet: GroupwiseFleet) =>
+  (await fleet.coordinator.client.getRun({ runId: 'run-a' })).message;
+
+/** The last status of a run that ended well. */
+export const finished = { state: RunState.FINISHED, message: '' };
+
+/** No group is closed twice, and every rollout is accounted for. */
+export async function expectWhole(fleet: GroupwiseFleet, groups: number): Promise<void> {
+  const closed = await fleet.closed();
+  expect(new Set(closed.map(({ groupId }) => groupId)).size).toBe(closed.length);
+  expect(closed).toHaveLength(groups);
+  const { rollouts } = await fleet.summary('run-a');
+  expect(rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
+}
+
+type JudgeRequest = Parameters<NonNullable<ScriptedJudgeOptions['script']>>[0];
+
+/** The question that a judge is asked about. */
+export const questionOf = (request: JudgeRequest) =>
+  shownTexts(request).find(({ name }) => name === 'QUESTION')?.text ?? '';
 
 /** A promise with its resolver, to hold something back. */
 export function gate(): { readonly opened: Promise<void>; open(): void } {
