@@ -139,6 +139,22 @@ describe('closing a group that was scored together', () => {
     expect(closeTrainingGroup(compared, settled([1, 0, 1]), scores()).fate).toBe(GroupFate.DROPPED);
   });
 
+  it('P2: a group that nobody compared is absent as a whole, so that the rollouts which gates decide are not all that it has', () => {
+    const composition = { normalize: false, penalties: {}, gates: [{ name: 'format', at_least: 1, otherwise: 0 }] };
+    const gated = { ...compared, composition };
+    const group = settled([1, 1, 1]);
+    const [good, ...bad] = group.samples.map(({ result }) => result);
+    if (good !== undefined) good.rewards = { format: 1 };
+    for (const result of bad) if (result !== undefined) result.rewards = { format: 0 };
+    const rewardsOf = (given: GroupScores) =>
+      closeTrainingGroup(gated, group, given).samples.map(({ reward }) => reward);
+    expect(rewardsOf(scores())).toEqual([undefined, undefined, undefined]);
+    expect(rewardsOf(scores(0.5, undefined, undefined))).toEqual([1, 0, 0]);
+    // Without a rollout that had to be compared nothing is missing.
+    if (good !== undefined) good.rewards = { format: 0 };
+    expect(rewardsOf(scores())).toEqual([0, 0, 0]);
+  });
+
   it('P2: one sample alone is given up and no failure', () => {
     const closed = closeTrainingGroup(compared, settled([undefined, 1, undefined]), scores());
     expect(closed.fate).toBe(GroupFate.DROPPED);

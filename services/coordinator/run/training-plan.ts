@@ -130,7 +130,7 @@ function scorerOf({ recipe, groupwise }: RunContext, stage: StageRecipe): ScoreG
 
 /**
  * Fate and advantages of a settled group. Absent samples stay out of the baseline (P2). With `scores` the reward is composed here,
- * and a sample that it cannot be composed of is absent.
+ * and a sample that it cannot be composed of is absent; with it all others, where no sample of the group was compared.
  */
 export function closeTrainingGroup(stage: StageRecipe, group: Group, scores?: GroupScores): ClosedInit {
   const answered = group.samples.flatMap((sample) =>
@@ -138,10 +138,13 @@ export function closeTrainingGroup(stage: StageRecipe, group: Group, scores?: Gr
   );
   // A sample without another one to be compared with is given up; nobody failed.
   const alone = scores !== undefined && answered.length === 1;
-  const present = answered.flatMap(({ sample, result, reward: own }) => {
+  const composed = answered.flatMap(({ sample, result, reward: own }) => {
     const reward = scores === undefined ? own : finalReward(stage, result, scores.components.get(sample.taskId) ?? {});
     return reward === undefined ? [] : [{ sample, reward: shapedReward(stage, reward, result.modelTokens) }];
   });
+  // Without the judge only those are left that a gate has decided: no sample of what the policy does.
+  const uncompared = scores?.components.size === 0 && composed.length < answered.length;
+  const present = uncompared ? [] : composed;
   const rewards = present.map(({ reward }) => reward);
   const fate = fateOf(stage, group.samples.length, rewards);
   const advantages = new Map(
