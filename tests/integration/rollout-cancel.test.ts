@@ -1,21 +1,11 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { cancelTasks } from '#shared/nats/cancel.ts';
 import { streams, subjects } from '#shared/nats/streams.ts';
-import { runId, startRolloutFleet, taskOf, type FleetOptions, type RolloutFleet } from './rollout-fleet.ts';
+import { runId, taskOf, useRolloutFleet, type FleetOptions, type RolloutFleet } from './rollout-fleet.ts';
 
-let fleet: RolloutFleet | undefined;
-
-afterEach(async () => {
-  await fleet?.[Symbol.asyncDispose]();
-  fleet = undefined;
-});
-
-async function start(options: FleetOptions): Promise<RolloutFleet> {
-  fleet = await startRolloutFleet(options);
-  return fleet;
-}
+const start = useRolloutFleet();
 
 const answer = '<answer> Verland Coast </answer>';
 const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => `task-${i}`);

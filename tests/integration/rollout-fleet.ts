@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { afterEach } from 'vitest';
 import type { z } from 'zod';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose, RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
@@ -26,7 +27,12 @@ import { startReward } from '../../services/reward/service.ts';
 import { rolloutConfig, type RolloutConfig } from '../../services/rollout/config.ts';
 import { startRollout } from '../../services/rollout/service.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
-import { startScriptedEngine, type ScriptedEngineOptions } from '../fakes/scripted-engine.ts';
+import {
+  startScriptedEngine,
+  type ScriptedAnswer,
+  type ScriptedEngineOptions,
+  type ScriptedRequest,
+} from '../fakes/scripted-engine.ts';
 
 export const tokenizerPath = join(import.meta.dirname, '../fixtures/tokenizer/tokenizer.json');
 export const runId = 'run-1';
@@ -67,6 +73,16 @@ export const pages = [
     text: `Talmere Foundry was founded by Edric Vandermoor. ${'It employs 250 people. '.repeat(80)}`,
   },
 ];
+
+/** What the policy writes in each turn to answer the question of `taskOf` from `pages`. */
+export const chain = [
+  '<tool>{"name": "websearch", "args": {"query": "Halvard Brontley"}}</tool>',
+  '<tool>{"name": "scrape", "args": {"id": "1733"}}</tool>',
+  '<answer> Verland Coast </answer>',
+];
+export const slowChain =
+  (delayMs: number) =>
+  ({ turn }: ScriptedRequest): ScriptedAnswer => ({ text: chain[turn] ?? '', delayMs });
 
 export interface FleetOptions {
   readonly script: ScriptedEngineOptions['script'];
@@ -258,3 +274,16 @@ export async function startRolloutFleet(options: FleetOptions) {
 }
 
 export type RolloutFleet = Awaited<ReturnType<typeof startRolloutFleet>>;
+
+/** Starts a fleet that ends with its test; one per test. */
+export function useRolloutFleet(): (options: FleetOptions) => Promise<RolloutFleet> {
+  let fleet: RolloutFleet | undefined;
+  afterEach(async () => {
+    await fleet?.[Symbol.asyncDispose]();
+    fleet = undefined;
+  });
+  return async (options) => {
+    fleet = await startRolloutFleet(options);
+    return fleet;
+  };
+}
