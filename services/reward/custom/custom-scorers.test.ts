@@ -220,6 +220,16 @@ def compute_score(data_source, solution_str, ground_truth, extra_info):
     },
   );
 
+  test('P2: a scorer that speaks for its host is absent, and fails nobody else', async () => {
+    const path = temporaryScorers().write(
+      'own.py',
+      `import os\ndef compute_score(**_): os.write(3, b'{"id": 1, "checked": true}\\n')`,
+    );
+    await using service = await startRewardUnderTest({}, { scorers: { own: { kind: 'python', path, processes: 1 } } });
+    const { scores } = await service.reward.score({ items: [itemFor('own', 'Paris')] });
+    expect(scores[0]).toMatchObject({ total: NaN, absent: { own: 'crashed' } });
+  });
+
   test.each(['typescript', 'python'])('in %s gets texts with line ends of any kind', async (kind) => {
     const folder = temporaryScorers();
     const path =

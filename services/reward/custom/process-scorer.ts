@@ -134,5 +134,5 @@ function rawScore(reply: ScorerReply | CustomAbsence): RawScore | CustomAbsence 
   if ('noNumber' in reply) return customAbsent('unparsable', `it gave ${reply.noNumber}, which is no number`);
   // They were sound when they were checked.
   if ('badSettings' in reply) return customAbsent('threw', reply.badSettings);
-  throw new TypeError('a process answered a rollout with something else');
+  return customAbsent('crashed', 'it answered a rollout as if only its settings had been checked');
 }

@@ -1,6 +1,7 @@
 import type { Criterion, JudgedComponent } from '#proto/rollout/v1/judged_pb.ts';
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { itemPlace } from '../invalid-item.ts';
 import type { Judges } from './judges.ts';
 
 const namePattern = /^[a-z][a-z0-9_]{0,63}$/;
@@ -16,8 +17,8 @@ export function checkJudged(
   judges: Judges,
   taken: { has(name: string): boolean },
 ): void {
-  const where = `items[${index}]${item.id === '' ? '' : ` (id ${JSON.stringify(item.id)})`}`;
   if (item.judged.length === 0) return;
+  const where = itemPlace(item, index);
   if (item.judged.length > maxComponents) {
     throw invalid(`${where}: judged: found ${item.judged.length}; give at most ${maxComponents}`);
   }

@@ -125,6 +125,19 @@ describe('replies on disk', () => {
     expect(opened(directory).store.get('k')).toEqual(reply('k'));
   });
 
+  test('are read while somebody else writes for long', async () => {
+    const directory = await folder();
+    let now = 0;
+    const { store, counts } = opened(directory, { clock: () => now });
+    store.set('k', reply('k'));
+    now += 2 * 60 * 60_000;
+    const other = new DatabaseSync(join(directory, 'replies-1.sqlite'));
+    other.exec('BEGIN IMMEDIATE');
+    expect(store.get('k')).toEqual(reply('k'));
+    other.close();
+    expect(counts).toEqual({ written: 1, read: 1, failed: 1 });
+  });
+
   test('that can no longer be kept are closed all the same', async () => {
     const directory = await folder();
     const first = opened(directory);

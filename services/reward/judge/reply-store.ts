@@ -121,19 +121,18 @@ export function openReplyStore(options: ReplyStoreOptions): ReplyStore {
 
   return {
     get(key) {
-      return attempt((file) => {
-        const row = file.find.get(key);
-        if (row === undefined) return undefined;
-        const reply = replyOf(key, row);
-        if (reply === undefined) {
-          events.stored('unreadable');
-          file.remove.run(key);
-          return undefined;
-        }
-        events.stored('read');
-        if (Number(row['used']) < clock() - touchMs) file.touch.run(clock(), key);
-        return reply;
-      });
+      const row = attempt((file) => file.find.get(key));
+      if (row === undefined) return undefined;
+      const reply = replyOf(key, row);
+      if (reply === undefined) {
+        events.stored('unreadable');
+        attempt((file) => file.remove.run(key));
+        return undefined;
+      }
+      events.stored('read');
+      // What was read is good, whether its use can be written down or not.
+      if (Number(row['used']) < clock() - touchMs) attempt((file) => file.touch.run(clock(), key));
+      return reply;
     },
     set(key, { text, replyId }) {
       const entry = JSON.stringify([text, replyId]);
