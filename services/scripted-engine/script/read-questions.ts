@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
+import { readJsonValues } from '#shared/files/read-json-values.ts';
 import { readMusique } from '#shared/musique/read-musique.ts';
 import type { QuestionFormat } from '#shared/questions/question-format.ts';
 import { readRows } from '#shared/questions/read-rows.ts';
@@ -59,16 +58,12 @@ async function* rowQuestions(file: string): AsyncGenerator<Unplaced> {
 
 async function readPageIds(path: string): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
-  let number = 0;
-  try {
-    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-      number += 1;
-      if (line.trim() === '') continue;
-      const { id, title, contents } = pageSchema.parse(JSON.parse(line));
-      ids.set(title ?? contents?.split('\n', 1)[0]?.trim() ?? '', id);
+  for await (const { value, place } of readJsonValues(path)) {
+    const { data, error } = pageSchema.safeParse(value);
+    if (data === undefined) {
+      throw new TerminalError('invalid_argument', `corpus: ${place} is not a page of a corpus`, { cause: error });
     }
-  } catch (cause) {
-    throw new TerminalError('invalid_argument', `corpus: ${path}:${number} is not a page of a corpus`, { cause });
+    ids.set(data.title ?? data.contents?.split('\n', 1)[0]?.trim() ?? '', data.id);
   }
   return ids;
 }
