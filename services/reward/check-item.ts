@@ -56,7 +56,7 @@ export function checkItem(item: ScoreItem, index: number, custom: CustomNames): 
 }
 
 /** Throws what is wrong with them. */
-function checkSettings(name: string, settingsJson: string, custom: CustomNames): CompiledScorer | undefined {
+export function checkSettings(name: string, settingsJson: string, custom: CustomNames): CompiledScorer | undefined {
   if (settingsJson.length > longestSettings) {
     throw new RangeError(`${settingsJson.length} characters; at most ${longestSettings}`);
   }

@@ -28,7 +28,7 @@ export async function startReward(
     score: (request, { signal }) => score({ events, judges, custom }, request, signal),
     scoreGroup: (request, { signal }) => scoreGroup({ events: groupEvents, judges }, request, signal),
     explain: async (request) => explain(request),
-    describe: async () => describe(judges, custom),
+    describe: (request, { signal }) => describe(judges, custom, request, signal),
   });
   return { grpc: await server.listen(config.grpc) };
 }

@@ -1,9 +1,9 @@
 import { TerminalError } from '#shared/errors.ts';
-import { isCustom } from '#shared/recipe/stage-scorers.ts';
-import type { Scorers } from '#shared/recipe/stage-scorers.ts';
+import { isCustom, taskRewards } from '#shared/recipe/stage-scorers.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
 import type { RewardClient } from './ask-patiently.ts';
 
-const describeTimeoutMs = 10_000;
+const describeTimeoutMs = 30_000;
 
 /** What a coordinator without a reward service says to what needs one. */
 export function noRewardService(what: string): string {
@@ -11,15 +11,16 @@ export function noRewardService(what: string): string {
 }
 
 /**
- * Whether the scorers that a recipe declares can be had; nothing for a recipe without. Throws TerminalError('failed_precondition')
- * naming what is missing; `ask: false` looks no further than whether there is a service.
+ * Whether the scorers that a recipe declares can be had, with the settings that its stages give them; nothing for a recipe without. Throws
+ * TerminalError('failed_precondition') naming what is missing or refused; `ask: false` looks no further than whether there is a service.
  */
 export async function checkRewardService(
-  { scorers = {} }: Scorers,
-  client: RewardClient | undefined,
+  recipe: Pick<Recipe, 'scorers' | 'stages'>,
+  client: Pick<RewardClient, 'describe'> | undefined,
   ask: boolean,
   signal: AbortSignal,
 ): Promise<void> {
+  const { scorers = {}, stages } = recipe;
   const declared = Object.entries(scorers);
   if (declared.length === 0) return;
   if (client === undefined)
@@ -28,17 +29,30 @@ export async function checkRewardService(
       noRewardService(`the recipe declares scorers (${declared.map(([name]) => name).join(', ')})`),
     );
   if (!ask) return;
-  const { judges, custom } = await client.describe({}, { signal, timeoutMs: describeTimeoutMs });
+  const settings = stages.flatMap((stage) =>
+    taskRewards(recipe, stage).flatMap((reward) => (isCustom(scorers[reward.name]) ? [{ stage, reward }] : [])),
+  );
+  const { judges, custom, settingsProblems } = await client.describe(
+    { customSettings: settings.map(({ reward }) => reward) },
+    { signal, timeoutMs: describeTimeoutMs },
+  );
   const known = { judges: judges.map(({ name }) => name), custom: custom.map(({ name }) => name) };
   const missing = declared.flatMap(([name, scorer]) => {
     if (isCustom(scorer)) return known.custom.includes(name) ? [] : [`scorers.${name} (${scorer.kind})`];
     return known.judges.includes(scorer.judge) ? [] : [`judge ${scorer.judge} of scorers.${name}`];
   });
-  if (missing.length === 0) return;
-  const has =
-    [...known.judges.map((name) => `judge ${name}`), ...known.custom].join(', ') || 'no judges and no custom scorers';
-  throw new TerminalError(
-    'failed_precondition',
-    `the reward service does not have ${missing.join(', ')}; it has ${has}: start it with the recipe's judges and scorers in its config`,
-  );
+  if (missing.length > 0) {
+    const has =
+      [...known.judges.map((name) => `judge ${name}`), ...known.custom].join(', ') || 'no judges and no custom scorers';
+    throw new TerminalError(
+      'failed_precondition',
+      `the reward service does not have ${missing.join(', ')}; it has ${has}: start it with the recipe's judges and scorers in its config`,
+    );
+  }
+  const refused = settings.flatMap(({ stage, reward }, index) => {
+    const problem = settingsProblems[index];
+    return problem === undefined ? [] : [`rewards.${reward.name} of stage ${stage.name}: ${problem}`];
+  });
+  if (refused.length > 0)
+    throw new TerminalError('failed_precondition', `scorers refuse their settings: ${refused.join('; ')}`);
 }

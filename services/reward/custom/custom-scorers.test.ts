@@ -73,6 +73,23 @@ describe('a call with custom scorers', () => {
     expect((await service.reward.describe({})).custom[0]?.calls).toBe(0n);
   });
 
+  test('describe says what is wrong with settings, and scores nothing', async () => {
+    await using service = await startRewardUnderTest({}, { scorers: { few_calls } });
+    const settings = ['', '{"free_calls":2}', '{"free_cals":1}', '[]', 'x'.repeat(4097)];
+    const { settingsProblems, custom } = await service.reward.describe({
+      customSettings: [
+        ...settings.map((settingsJson) => ({ name: 'few_calls', settingsJson })),
+        { name: 'another', settingsJson: '{' },
+      ],
+    });
+    expect(settingsProblems).toEqual({
+      2: expect.stringContaining('Unrecognized key: "free_cals"'),
+      3: expect.stringContaining('give one object'),
+      4: '4097 characters; at most 4096',
+    });
+    expect(custom[0]?.calls).toBe(0n);
+  });
+
   test('P2: settings for a scorer without a schema are refused', async () => {
     const path = temporaryScorers().write('own.ts', 'export default { score: () => 1 };');
     await using service = await startRewardUnderTest({}, { scorers: { own: { kind: 'typescript', path } } });

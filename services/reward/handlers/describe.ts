@@ -1,13 +1,20 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { DescribeResponseSchema } from '#proto/reward/v1/reward_pb.ts';
+import type { DescribeRequest, DescribeResponseSchema } from '#proto/reward/v1/reward_pb.ts';
 import { detectorNames } from '#shared/rewards/detector-names.ts';
 import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import type { CustomScorers } from '../custom/custom-scorers.ts';
+import { settingsProblems } from '../custom/settings-problems.ts';
 import type { Judges } from '../judge/judges.ts';
 
-/** The names that a recipe may give weights to, and how judges and custom scorers fare. */
-export function describe(judges: Judges, custom: CustomScorers): MessageInitShape<typeof DescribeResponseSchema> {
+/** The names that a recipe may give weights to, how judges and custom scorers fare, and what these refuse of given settings. */
+export async function describe(
+  judges: Judges,
+  custom: CustomScorers,
+  { customSettings }: DescribeRequest,
+  signal: AbortSignal,
+): Promise<MessageInitShape<typeof DescribeResponseSchema>> {
   return {
+    settingsProblems: await settingsProblems(customSettings, custom, signal),
     scorers: [...scorerNames, ...custom.keys()],
     detectors: [...detectorNames],
     custom: [...custom.values()].map(({ name, kind, source, tally }) => {

@@ -155,20 +155,31 @@ class ScoreResponse(_message.Message):
     def __init__(self, scores: _Optional[_Iterable[_Union[Score, _Mapping]]] = ...) -> None: ...
 
 class DescribeRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("custom_settings",)
+    CUSTOM_SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    custom_settings: _containers.RepeatedCompositeFieldContainer[_task_pb2.RewardWeight]
+    def __init__(self, custom_settings: _Optional[_Iterable[_Union[_task_pb2.RewardWeight, _Mapping]]] = ...) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("scorers", "judges", "custom", "detectors")
+    __slots__ = ("scorers", "judges", "custom", "detectors", "settings_problems")
+    class SettingsProblemsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: str
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
     SCORERS_FIELD_NUMBER: _ClassVar[int]
     JUDGES_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     scorers: _containers.RepeatedScalarFieldContainer[str]
     judges: _containers.RepeatedCompositeFieldContainer[JudgeState]
     custom: _containers.RepeatedCompositeFieldContainer[CustomScorerState]
     detectors: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, scorers: _Optional[_Iterable[str]] = ..., judges: _Optional[_Iterable[_Union[JudgeState, _Mapping]]] = ..., custom: _Optional[_Iterable[_Union[CustomScorerState, _Mapping]]] = ..., detectors: _Optional[_Iterable[str]] = ...) -> None: ...
+    settings_problems: _containers.ScalarMap[int, str]
+    def __init__(self, scorers: _Optional[_Iterable[str]] = ..., judges: _Optional[_Iterable[_Union[JudgeState, _Mapping]]] = ..., custom: _Optional[_Iterable[_Union[CustomScorerState, _Mapping]]] = ..., detectors: _Optional[_Iterable[str]] = ..., settings_problems: _Optional[_Mapping[int, str]] = ...) -> None: ...
 
 class CustomScorerState(_message.Message):
     __slots__ = ("name", "kind", "source", "calls", "absences", "restarts")
