@@ -160,6 +160,7 @@ describe('a rollout with judged components and a composition', () => {
     await fleet.publish(taskOf('bad-1', { ...judged, limits: shortLimits }));
     const result = await fleet.resultOf('bad-1');
     expect(result.failure).toBe(FailureClass.ROLLOUT_TIMEOUT);
+    expect(result.failureDetail).toBe('the rollout took longer than 8000 ms; it was played, and waited for its score');
     expect(result.reward).toBeUndefined();
   });
 });

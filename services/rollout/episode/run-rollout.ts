@@ -33,12 +33,14 @@ export async function runRollout(
 ): Promise<FinishedRollout> {
   const { limits, task } = parsed;
   const endsAtMs = performance.now() + limits.rolloutTimeoutMs;
+  /** What a rollout that has been played waits for, in the words of its failure. */
   let unscored = '';
   const onRetry = ({ message }: Error): void => void (unscored = `; scoring: ${message}`);
   using deadline = deadlineSignal(signal, limits.rolloutTimeoutMs, `rollout of task ${task.taskId}`);
   try {
     const record = await runEpisode(parsed, environment, ports, deadline.signal);
     const item = scoreItemOf(parsed, record);
+    unscored = '; it was played, and waited for its score';
     return {
       record,
       item,
