@@ -44,6 +44,7 @@ function scripted(...answers: (typeof scored | Error)[]) {
     ask: (change?: Parameters<typeof asking>[0]) => ask({ id: 'g' }, asking(change)),
     retries,
     calls: () => calls,
+    pass: (milliseconds: number) => void (nowMs += milliseconds),
   };
 }
 
@@ -88,6 +89,17 @@ describe('asking about a group', () => {
     });
     const stopped = AbortSignal.abort(new CancelledError('cancelled', 'stop'));
     await expect(ask({ signal: stopped })).rejects.toThrow('stop');
+  });
+
+  it('P2: has all its patience again when the step before ended in an outage', async () => {
+    const { ask, calls, pass } = scripted(missing('unavailable'), missing('rate_limited'), scored);
+    const late = new AbortController();
+    const onWait = () => late.abort(new CancelledError('deadline_exceeded', 'the step is over'));
+    await ask({ signal: late.signal, onWait });
+    expect(calls()).toBe(1);
+    // A step that trains for longer than patience lasts.
+    pass(3_600_000);
+    expect(await ask()).toEqual({ response: scored, trouble: undefined });
   });
 
   it('does not ask again what cannot be asked', async () => {

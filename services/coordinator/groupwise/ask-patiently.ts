@@ -51,7 +51,7 @@ export function createPatientAsk(options: PatienceOptions): (request: GroupReque
     try {
       const response = await client.scoreGroup(request, { signal, timeoutMs });
       const trouble = troubleOf(response);
-      if (trouble?.passes !== true) outages.answered(scorer.judge);
+      if (trouble?.passes !== true) outages.forget(scorer.judge);
       return { response, trouble };
     } catch (thrown) {
       throwIfCancelled(signal);
@@ -85,6 +85,8 @@ export function createPatientAsk(options: PatienceOptions): (request: GroupReque
         await sleep(Math.min(5000, 200 * 2 ** Math.min(attempt, 10)), signal);
       }
     } catch (thrown) {
+      // Until the next group is asked about nobody waits: that time is no part of an outage.
+      outages.forget(scorer.judge);
       if (!isLate(signal)) throw thrown;
       return { response: known.response, trouble: known.trouble ?? late(signal) };
     }

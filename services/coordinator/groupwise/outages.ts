@@ -3,9 +3,10 @@
  * that was given up on is tried once by each group that comes after.
  */
 export interface Outages {
-  /** Milliseconds since the first failure after the last answer. */
+  /** Milliseconds since the first failure that is not forgotten. */
   failed(judge: string): number;
-  answered(judge: string): void;
+  /** The judge answered, or is not waited for any more. */
+  forget(judge: string): void;
 }
 
 export function createOutages(now: () => number): Outages {
@@ -16,6 +17,6 @@ export function createOutages(now: () => number): Outages {
       sinceMs.set(judge, since);
       return now() - since;
     },
-    answered: (judge) => void sinceMs.delete(judge),
+    forget: (judge) => void sinceMs.delete(judge),
   };
 }

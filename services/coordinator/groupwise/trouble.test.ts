@@ -46,7 +46,7 @@ describe('an outage', () => {
     nowMs = 4_000;
     expect(outages.failed('main')).toBe(3_000);
     expect(outages.failed('other')).toBe(0);
-    outages.answered('main');
+    outages.forget('main');
     nowMs = 9_000;
     expect(outages.failed('main')).toBe(0);
     expect(outages.failed('other')).toBe(5_000);
