@@ -99,7 +99,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       signal,
       events,
       onGivenUp,
-      start: async (at) => {
+      start: async (at, startSignal) => {
         const child = await startChildService({
           label: planned.label,
           command: program.command,
@@ -113,7 +113,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
           logFile: join(logs, `${planned.label}.log`),
           readyTimeoutMs: isPython ? pythonReadyTimeoutMs : readyTimeoutMs,
           guardian,
-          signal,
+          signal: startSignal,
         });
         return { pid: child.pid, addresses: child.ready, exited: child.exited, stop: child.stop };
       },
@@ -154,7 +154,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       signal,
       events,
       onGivenUp,
-      start: (at) => startNats({ home, at, guardian, signal }),
+      start: (at, startSignal) => startNats({ home, at, guardian, signal: startSignal }),
     });
     services.push({ supervised: nats, service: 'nats' });
     const natsUrl = `nats://${nats.addresses.nats ?? ''}`;

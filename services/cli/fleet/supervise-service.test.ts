@@ -29,7 +29,9 @@ function createFakeStarter(refuse: (attempt: number) => boolean = () => false) {
   return { started, asked, start };
 }
 
-function supervise(starter: ReturnType<typeof createFakeStarter>, now: () => number = () => 0) {
+type Starter = Pick<Parameters<typeof superviseService<{ port: number }>>[0], 'start'>;
+
+function supervise(starter: Starter, now: () => number = () => 0) {
   const log: string[] = [];
   const waits: number[] = [];
   const givenUp = Promise.withResolvers<Error>();
@@ -100,6 +102,31 @@ test('a service that is stopped on purpose is not started again', async () => {
   await (await service).stop(1_000);
   expect(starter.started).toHaveLength(1);
   expect(log).toEqual([]);
+});
+
+test('P3: a service that is stopped while it starts again is ended, and the stop does not wait for ever', async () => {
+  const starter = createFakeStarter();
+  const begun = Promise.withResolvers<AbortSignal>();
+  const ready = Promise.withResolvers<undefined>();
+  const { service } = supervise({
+    ...starter,
+    start: async (at, signal) => {
+      if (at !== undefined) {
+        begun.resolve(signal);
+        await ready.promise;
+      }
+      return await starter.start(at);
+    },
+  });
+  const supervised = await service;
+  starter.started[0]?.die({ code: null, signal: 'SIGKILL' });
+  const starting = await begun.promise;
+  const stopped = supervised.stop(1_000);
+  expect(starting.aborted).toBe(true);
+  ready.resolve(undefined);
+  await stopped;
+  expect(starter.started).toHaveLength(2);
+  expect(await starter.started[1]?.exited).toEqual({ code: 0, signal: null });
 });
 
 test('a first start that fails is the error of the caller, not a restart', async () => {

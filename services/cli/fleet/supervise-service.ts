@@ -19,8 +19,8 @@ export interface SupervisionEvents {
 
 export interface SuperviseOptions<A> {
   readonly label: string;
-  /** Starts the process; `at` are the addresses of the one before it. */
-  readonly start: (at: A | undefined) => Promise<Running<A>>;
+  /** Starts the process; `at` are the addresses of the one before it. `signal` aborts when the service is stopped meanwhile. */
+  readonly start: (at: A | undefined, signal: AbortSignal) => Promise<Running<A>>;
   readonly signal: AbortSignal;
   readonly events: SupervisionEvents;
   /** Called once when the service cannot be kept running. */
@@ -63,7 +63,7 @@ export async function superviseService<A>(options: SuperviseOptions<A>): Promise
   const wait = options.wait ?? sleep;
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
-  let running = await options.start(undefined);
+  let running = await options.start(undefined, signal);
   let restarts = 0;
 
   async function keepRunning(): Promise<void> {
@@ -77,7 +77,9 @@ export async function superviseService<A>(options: SuperviseOptions<A>): Promise
       for (;;) {
         await wait(backoffMs(deaths), signal);
         try {
-          running = await options.start(running.addresses);
+          running = await options.start(running.addresses, signal);
+          // Ready in the moment of the stop, which waits for this loop and then ends it.
+          if (signal.aborted) return;
           break;
         } catch (thrown) {
           if (signal.aborted) return;
