@@ -6,7 +6,7 @@ import type { StoredRun } from './stored-run.ts';
  * the ledger names: the last 32 bytes of its file are a chain of SHA-256 over all of them. A step that was applied twice, left out, or
  * applied to other tokens or advantages, gives other bytes. Written here once more on purpose: the audit does not ask the learner.
  */
-export function expectedWeights({ entries, digests }: Pick<StoredRun, 'entries' | 'digests'>): string {
+function expectedWeights({ entries, digests }: Pick<StoredRun, 'entries' | 'digests'>): string {
   let chain = '0'.repeat(64);
   for (const { value } of entries) {
     if (value.fact.case !== 'stepFormed') continue;

@@ -24,7 +24,7 @@ export interface GroupwiseRecipe {
 }
 
 /** Steps of three groups of four whose reward is `preferred` alone, unless it says otherwise. */
-export const groupwiseRecipe = (options: GroupwiseRecipe = {}) => `
+const groupwiseRecipe = (options: GroupwiseRecipe = {}) => `
 name: test
 seed: 3
 model: { path: model }

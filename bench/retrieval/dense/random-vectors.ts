@@ -9,7 +9,7 @@ const spread = 0.5;
  * Unit vectors without meaning around a thousand centres, as texts of many topics give. Two sources of the same dimensions
  * share the centres; another label draws other vectors.
  */
-export function randomVectors(dimensions: number, label: string): (count: number) => Float32Array {
+function randomVectors(dimensions: number, label: string): (count: number) => Float32Array {
   // The sum of four uniform numbers is near enough to normal.
   const normalOf = (random: ReturnType<typeof createRandom>) => (): number =>
     random.next() + random.next() + random.next() + random.next() - 2;

@@ -12,7 +12,7 @@ export const frameTypes = {
 } as const;
 
 export const flags = { endStream: 1, ack: 1, endHeaders: 4, padded: 8 } as const;
-export const largestWindow = 2 ** 31 - 1;
+const largestWindow = 2 ** 31 - 1;
 const headerBytes = 9;
 
 export interface Frame {

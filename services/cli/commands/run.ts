@@ -95,7 +95,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
 }
 
 /** NAME-YYYYMMDD-HHMMSS in UTC, within the 64 characters that a run id may have. */
-export function newRunId(recipeName: string, now: Date): string {
+function newRunId(recipeName: string, now: Date): string {
   const [date = '', time = ''] = now.toISOString().split('T');
   return `${recipeName.slice(0, 48)}-${date.replaceAll('-', '')}-${time.slice(0, 8).replaceAll(':', '')}`;
 }

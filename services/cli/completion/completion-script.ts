@@ -18,7 +18,7 @@ export interface CompletionWord {
 }
 
 /** Every command path with its subcommands, options and fixed arguments. Derived from the program, so it cannot lag behind. */
-export function completionNodes(program: Command): CompletionNode[] {
+function completionNodes(program: Command): CompletionNode[] {
   const nodes: CompletionNode[] = [];
   const visit = (command: Command, path: string): void => {
     const subcommands = command.commands.map((each) => ({ word: each.name(), description: each.description() }));

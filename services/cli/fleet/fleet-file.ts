@@ -45,7 +45,7 @@ const fleetFileSchema = z.object({
 });
 export type FleetFile = z.infer<typeof fleetFileSchema>;
 
-export function fleetFilePath(home: string): string {
+function fleetFilePath(home: string): string {
   return join(home, 'fleet.json');
 }
 

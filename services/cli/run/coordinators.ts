@@ -16,7 +16,7 @@ export interface Coordinators {
   close(): void;
 }
 
-export function createCoordinators(clients: readonly CoordinatorClient[]): Coordinators {
+function createCoordinators(clients: readonly CoordinatorClient[]): Coordinators {
   let index = 0;
   const current = (): CoordinatorClient => {
     const client = clients[index % clients.length];

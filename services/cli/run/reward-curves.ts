@@ -28,7 +28,7 @@ const modeColor = {
 } as const;
 
 /** Mean reward of each committed step, with a moving mean over five steps. */
-export function rewardCurveSpec(stage: { name: string; reward: readonly number[] }): TopLevelSpec {
+function rewardCurveSpec(stage: { name: string; reward: readonly number[] }): TopLevelSpec {
   const values = stage.reward.map((reward, index) => ({ step: index + 1, reward }));
   return {
     $schema: schema,
@@ -56,7 +56,7 @@ export function rewardCurveSpec(stage: { name: string; reward: readonly number[]
  * Means of exact match and of what the stage names, per step. Where samples are compared with each other the mean reward is
  * 1/2 whatever the policy does; these move.
  */
-export function componentsSpec(stage: Pick<RunSummary['stages'][number], 'name' | 'components'>): TopLevelSpec {
+function componentsSpec(stage: Pick<RunSummary['stages'][number], 'name' | 'components'>): TopLevelSpec {
   const values = Object.entries(stage.components).flatMap(([component, means]) =>
     means.flatMap((mean, index) => (mean === null ? [] : [{ step: index + 1, component, mean }])),
   );
@@ -87,7 +87,7 @@ export interface StagePoint {
 }
 
 /** Held-out exact match over the steps of a stage, with its 95 % intervals. */
-export function stageHeldOutSpec(name: string, points: readonly StagePoint[]): TopLevelSpec {
+function stageHeldOutSpec(name: string, points: readonly StagePoint[]): TopLevelSpec {
   const x = { field: 'step', type: 'quantitative', title: 'step', axis: { tickMinStep: 1 } } as const;
   const axis = { format: '.0%' };
   return {
@@ -138,7 +138,7 @@ export interface HeldOutPoint {
 }
 
 /** Exact match on held-out questions at the borders of the stages. */
-export function heldOutSpec(points: readonly HeldOutPoint[]): TopLevelSpec {
+function heldOutSpec(points: readonly HeldOutPoint[]): TopLevelSpec {
   const labels = [...new Set(points.map(({ label }) => label))];
   return {
     $schema: schema,
@@ -193,7 +193,7 @@ export async function writeCurves(summary: RunSummary, runDirectory: string): Pr
   return written;
 }
 
-export async function renderSvg(spec: TopLevelSpec): Promise<string> {
+async function renderSvg(spec: TopLevelSpec): Promise<string> {
   const view = new View(parse(compile(spec).spec), { renderer: 'none' });
   try {
     return await view.toSVG();

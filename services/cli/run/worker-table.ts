@@ -25,7 +25,7 @@ export function formatWorkers(workers: readonly WorkerStatus[]): string {
   return [table.toString(), ...named, ...(others > 0 ? [`and ${others} more overdue`] : [])].join('\n');
 }
 
-export function isOverdue({ waitedMs, expectedMs }: PendingWait): boolean {
+function isOverdue({ waitedMs, expectedMs }: PendingWait): boolean {
   return waitedMs > expectedMs;
 }
 

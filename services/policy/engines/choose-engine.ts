@@ -18,7 +18,7 @@ const FULL_KV_RATIO = 0.9;
 /** A line longer than this share of what the engine does at once costs more than computing a prefix again elsewhere. */
 const LONG_LINE_RATIO = 0.5;
 
-export function isOverloaded({ waiting, capacity, kvUsedRatio }: Candidate): boolean {
+function isOverloaded({ waiting, capacity, kvUsedRatio }: Candidate): boolean {
   return kvUsedRatio > FULL_KV_RATIO || waiting > capacity * LONG_LINE_RATIO;
 }
 

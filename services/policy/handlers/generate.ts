@@ -28,7 +28,7 @@ export async function generate(
 }
 
 /** The bounds of policy.proto and trajectory.proto; engines trust them. Throws TerminalError that names the field. */
-export function checkGenerateRequest({
+function checkGenerateRequest({
   requestId,
   sessionId,
   tokenIds,

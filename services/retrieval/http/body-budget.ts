@@ -4,7 +4,7 @@ import { longestBodyBytes } from './error-response.ts';
 import type { HttpCalls } from './http-calls.ts';
 
 /** Of all bodies that are being received or worked on. Bodies are a few hundred bytes, a trainer's batch a few hundred thousand. */
-export const mostBodyBytes = 512 * 1024 * 1024;
+const mostBodyBytes = 512 * 1024 * 1024;
 
 /** Refuses requests while the bodies of those under way fill the budget: thousands may connect, each with 16 MiB. */
 export function limitBodies(app: FastifyInstance, calls: HttpCalls): void {

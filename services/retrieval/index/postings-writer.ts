@@ -4,7 +4,7 @@ import { fillSlots, hashBytes } from './hash-slots.ts';
 import type { IndexFileWriters } from './index-files.ts';
 
 /** Most postings of a block. */
-export const blockPostings = 128;
+const blockPostings = 128;
 /** A posting's passage is 16 bits above the first passage of its block. */
 const blockSpan = 65_536;
 /** Numbers of postings have 32 bits. */

@@ -15,7 +15,7 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in lower-cas
 const tableRef = z.strictObject({ name: z.string().min(1), version: z.int().min(1), rows: z.int().min(0) });
 
 /** What one build put into a database: which tables to read, and what they were made from. */
-export const buildManifestSchema = z.strictObject({
+const buildManifestSchema = z.strictObject({
   formatVersion: z.literal(lancedbFormatVersion),
   /** Of the local index that was published. */
   sourceIndexVersion: hash,

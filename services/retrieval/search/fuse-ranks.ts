@@ -5,7 +5,7 @@ export interface FusedRanks {
 }
 
 /** Cormack, Clarke and Büttcher 2009: how slowly the weight falls with the rank. */
-export const reciprocalRankConstant = 60;
+const reciprocalRankConstant = 60;
 
 /**
  * Reciprocal rank fusion: a passage's score is the sum over the lists of 1 / (k + rank), ranks from 1. Only ranks count, so

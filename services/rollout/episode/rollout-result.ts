@@ -24,7 +24,7 @@ const FAILED_CALL_CODES: ReadonlySet<string> = new Set([
   'two_actions',
 ]);
 
-export function countToolCalls(turns: readonly Turn[]): { readonly calls: number; readonly failures: number } {
+function countToolCalls(turns: readonly Turn[]): { readonly calls: number; readonly failures: number } {
   let calls = 0;
   let failures = 0;
   for (const { action } of turns) {

@@ -53,7 +53,7 @@ function sameAsWritten(a: string, b: string): boolean {
 }
 
 /** Letter and text of an option; a single letter beyond the options is a text. */
-export function parseChoice(answer: string, options: number): Choice {
+function parseChoice(answer: string, options: number): Choice {
   const trimmed = answer.trim();
   if (trimmed.length > longestLabel) return { text: trimmed };
   const stripped = trimmed.replace(lead, '');

@@ -14,7 +14,7 @@ import { onLink } from './link.ts';
 import { decodeMessage } from './messages.ts';
 import { errorFromNats } from './nats-errors.ts';
 
-export const workersBucket = 'WORKERS';
+const workersBucket = 'WORKERS';
 
 /** Time between two statuses of a worker. */
 export const statusIntervalMs = 3_000;

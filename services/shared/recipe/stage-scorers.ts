@@ -21,7 +21,7 @@ export function isGroupwise(scorer: DeclaredScorer | undefined): scorer is Group
   return scorer?.kind === 'pairwise' || scorer?.kind === 'listwise';
 }
 
-export function isJudged(scorer: DeclaredScorer | undefined): scorer is JudgedScorer {
+function isJudged(scorer: DeclaredScorer | undefined): scorer is JudgedScorer {
   return scorer?.kind === 'grade' || scorer?.kind === 'rubric';
 }
 

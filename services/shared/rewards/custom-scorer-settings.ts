@@ -81,7 +81,7 @@ export function checkRange({
   });
 }
 
-export const customScorerSettings = z.discriminatedUnion('kind', [
+const customScorerSettings = z.discriminatedUnion('kind', [
   z.strictObject(typescriptScorerShape).check(checkRange),
   z.strictObject(pythonScorerShape).check(checkRange),
   z.strictObject(httpScorerShape).check(checkRange),
