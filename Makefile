@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench chaos base-policy clean
+.PHONY: help setup demo test check format generate bench chaos base-policy openenv verifiers clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,11 +44,19 @@ generate: setup ## Regenerate proto/gen and docs/reference from contracts and sc
 bench: setup ## Run the repeatable measurements
 	scripts/bench
 
-chaos: setup ## Kill and freeze every process of a run, 66 faults, and audit what is left
+chaos: setup ## 150 faults of every process of a run, its audit, and its longest time without progress
 	node tests/chaos/main.ts $(CHAOS)
 
 base-policy: setup ## Rebuild policies/nano from its recipe
 	policies/nano/build.sh
+
+openenv: ## The package openenv in .build/openenv, for the tests of its servers
+	$(PYTHON) -m venv .build/openenv
+	.build/openenv/bin/pip install -q -r tests/fixtures/openenv/requirements.txt
+
+verifiers: ## The package verifiers 0.1 in .build/verifiers, for the tests of its environments
+	$(PYTHON) -m venv .build/verifiers
+	.build/verifiers/bin/pip install -q -r tests/fixtures/verifiers/requirements.txt
 
 clean: ## Remove what setup and builds made; runs/ stays
 	rm -rf node_modules .venv .build coverage

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Kinds of tests, told apart by folder: unit tests lie beside the code, `tests/integration` uses real NATS and
@@ -7,6 +8,8 @@ const patient = { poll: { timeout: 60_000 } };
 
 export default defineConfig({
   test: {
+    // Unit tests compute and integration tests mostly wait: one more than there are cores keeps these busy.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {

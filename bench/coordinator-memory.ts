@@ -29,6 +29,7 @@ const recipe = {
   name: 'coordinator-memory',
   model: { path: join(root, 'policies/nano') },
   data: { world: { seed: 7, train: 2000, held_out: 40 } },
+  environment: { name: 'search' },
   fleet: {
     workers: 1,
     engines: 1,

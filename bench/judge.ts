@@ -17,6 +17,7 @@ import { parseGrade } from '../services/reward/judge/questions/grade-answer.ts';
 import { startRewardUnderTest } from '../services/reward/service-under-test.ts';
 import { startEndpoint } from './judge/start-endpoint.ts';
 import { kendall, spearman } from './rank-correlation.ts';
+import { goldRow } from '../tests/fixtures/gold-item.ts';
 
 const { values } = parseArgs({
   options: {
@@ -37,7 +38,6 @@ const gradeValues = { correct: 1, incorrect: 0, not_attempted: 0 } as const;
 
 interface Asked {
   readonly latencyMs: number;
-  readonly total: number;
   readonly value: number | undefined;
   readonly replyId: string;
   readonly source: string;
@@ -77,10 +77,9 @@ async function measureFaults(faultRatio: number, retryRatio: number) {
         items: [
           {
             id: String(index),
-            question: `What is ${which}?`,
-            answers: ['gold'],
+            row: goldRow({ question: `What is ${which}?`, answers: ['gold'] }),
             turns: [{ text, action: { case: 'answer', value: { text } } }],
-            judged: [{ name: 'judged', judge: 'main', weight: 1, method: { case: 'grade', value: {} } }],
+            judged: [{ name: 'judged', judge: 'main', method: { case: 'grade', value: {} } }],
           },
         ],
       });
@@ -88,7 +87,6 @@ async function measureFaults(faultRatio: number, retryRatio: number) {
       const judgement = score?.judgements['judged'];
       return {
         latencyMs: performance.now() - before,
-        total: score?.total ?? NaN,
         value: score?.components['judged'],
         replyId: judgement?.replyId ?? '',
         source: judgement?.source ?? '',
@@ -119,7 +117,7 @@ async function measureFaults(faultRatio: number, retryRatio: number) {
     absent: tally(asked.flatMap(({ absent }) => absent ?? [])),
     // A number is invented unless the reply that it names says just that.
     rewardsInvented: asked.filter((one) => isInvented(one, replies)).length,
-    absencesWithTotal: asked.filter(({ absent, total }) => absent !== undefined && !Number.isNaN(total)).length,
+    absencesWithValue: asked.filter(({ absent, value }) => absent !== undefined && value !== undefined).length,
     cacheHits: asked.filter(({ source }) => source === 'cache').length,
     sharedCalls: asked.filter(({ source }) => source === 'shared').length,
     retries,
@@ -128,11 +126,11 @@ async function measureFaults(faultRatio: number, retryRatio: number) {
   };
 }
 
-function isInvented({ value, replyId, total }: Asked, replies: ReadonlyMap<string, string>): boolean {
-  if (value === undefined) return !Number.isNaN(total);
+function isInvented({ value, replyId }: Asked, replies: ReadonlyMap<string, string>): boolean {
+  if (value === undefined) return false;
   const said = replies.get(replyId);
   const grade = said === undefined ? undefined : parseGrade(said);
-  return grade === undefined || gradeValues[grade] !== value || total !== value;
+  return grade === undefined || gradeValues[grade] !== value;
 }
 
 function tally(words: readonly string[]): Record<string, number> {

@@ -23,11 +23,12 @@ import { answerScores } from '#shared/answer/answer-scores.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { machineFacts } from '#shared/runtime/machine-facts.ts';
 import { createRowScorer } from '../services/cli/answer-rows/score-rows.ts';
+import { goldRow } from '../tests/fixtures/gold-item.ts';
 
 const root = join(import.meta.dirname, '..');
 const { values } = parseArgs({
   options: {
-    questions: { type: 'string', default: join(root, '../shared/data/musique/musique_ans_train_sample.jsonl') },
+    questions: { type: 'string', default: join(root, 'data/musique/questions.jsonl') },
     seconds: { type: 'string', default: '3' },
     clients: { type: 'string', default: '4' },
   },
@@ -116,14 +117,19 @@ function itemOf(
       value: {
         name,
         succeeded: true,
-        pageTitles: Array.from({ length: pages }, (_, page) => `A page ${page}`),
+        argumentsJson: '{"query":"who was the king of Norway"}',
+        result: 'A page of some length. '.repeat(pages * 6),
+        factsJson: JSON.stringify({ page_titles: Array.from({ length: pages }, (_, page) => `A page ${page}`) }),
       },
     },
   });
   return {
     id: `task-${index}`,
-    answers: [...answers],
-    question: `Who was the king of Norway when the author of book ${index} was born?`,
+    row: goldRow({
+      answers,
+      question: `Who was the king of Norway when the author of book ${index} was born?`,
+      supportTitles: ['A page 3', 'Another page'],
+    }),
     turns: [
       call('websearch', 10),
       call('scrape', 1),
@@ -132,14 +138,13 @@ function itemOf(
       call('websearch', 10),
       { text: `<answer>${prediction}</answer>`, action: { case: 'answer', value: { text: prediction } } },
     ],
-    rewards: [
-      { name: 'exact_match', weight: 1 },
-      { name: 'tool_success', weight: 0.5 },
-      { name: 'format', weight: 0.25 },
-      { name: 'gold_found', weight: 0.25, settingsJson: '{"mode":"any"}' },
-      ...custom.map((name) => ({ name, weight: 1 })),
+    scorers: [
+      { name: 'exact_match' },
+      { name: 'tool_success' },
+      { name: 'format' },
+      { name: 'gold_found', settingsJson: '{"mode":"any"}' },
+      ...custom.map((name) => ({ name })),
     ],
-    supportTitles: ['A page 3', 'Another page'],
     tokens: { prompt: 200, model: 300, environment: 3000 },
   };
 }
@@ -169,7 +174,7 @@ async function measureGrpc(pairs: readonly Pair[], scorers: Readonly<Record<stri
         while (performance.now() - started < seconds * 1000) {
           const before = performance.now();
           const { scores } = await reward.score({ items });
-          const scored = scores.filter(({ total }) => !Number.isNaN(total)).length;
+          const scored = scores.filter(({ absent }) => Object.keys(absent).length === 0).length;
           if (scored !== batchItems) throw new Error(`asked for ${batchItems} scores, got ${scored}`);
           latencies.push(performance.now() - before);
         }

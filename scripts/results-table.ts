@@ -6,22 +6,25 @@
 import { readRunSummary, type ModeScores, type RunSummary } from '../services/cli/run/run-summary.ts';
 
 const percent = (share: number | undefined): string => (share === undefined ? '-' : (100 * share).toFixed(1));
-const withInterval = (scores: ModeScores | undefined): string =>
-  scores === undefined ? '-' : `${percent(scores.em)} (${percent(scores.emLow)}..${percent(scores.emHigh)})`;
+const withInterval = (name: string, scores: ModeScores | undefined): string =>
+  scores === undefined
+    ? '-'
+    : `${percent(scores.metrics[name])} (${percent(scores.interval?.low)}..${percent(scores.interval?.high)})`;
 
 /** Before the first stage, at the limits of the last one, and after the last stage. */
 function climbRow(summary: RunSummary): string {
   const start = summary.baseline?.detail;
-  const end = summary.stages.at(-1)?.evalDetail?.['after'];
-  const gain = (end?.sampled?.em ?? NaN) - (start?.sampled?.em ?? NaN);
+  const end = summary.stages.at(-1)?.evalDetail['after'];
+  const name = summary.primaryMetric;
+  const gain = (end?.sampled?.metrics[name] ?? NaN) - (start?.sampled?.metrics[name] ?? NaN);
   const { published, lost, duplicated } = summary.rollouts;
   return [
     summary.seed,
-    withInterval(start?.sampled),
-    withInterval(end?.sampled),
+    withInterval(name, start?.sampled),
+    withInterval(name, end?.sampled),
     `${gain >= 0 ? '+' : ''}${percent(gain)}`,
-    withInterval(start?.greedy),
-    withInterval(end?.greedy),
+    withInterval(name, start?.greedy),
+    withInterval(name, end?.greedy),
     end?.sampled?.n ?? '-',
     published,
     lost,
@@ -30,21 +33,34 @@ function climbRow(summary: RunSummary): string {
   ].join(' | ');
 }
 
+/** `hops=2`, …: the parts that the evaluations of any stage have. */
+const tagsOf = ({ stages }: RunSummary): string[] => [
+  ...new Set(
+    stages.flatMap(({ evalDetail }) =>
+      Object.values(evalDetail).flatMap(({ sampled }) => Object.keys(sampled?.byTag ?? {})),
+    ),
+  ),
+];
+
 function stageRows(summary: RunSummary): string[] {
+  const { primaryMetric: name } = summary;
+  const tags = tagsOf(summary);
   return summary.stages.map((stage) => {
     const { before, after } = stage.eval;
-    const hops = (name: string): string =>
-      ['2', '3', '4'].map((hop) => percent(stage.evalDetail?.[name]?.sampled?.byHop[hop]?.em)).join(' / ');
+    const arrow = (metric: string): string =>
+      `${percent(before?.metrics[metric])} -> ${percent(after?.metrics[metric])}`;
+    const byTag = (at: string): string =>
+      tags.map((tag) => `${tag} ${percent(stage.evalDetail[at]?.sampled?.byTag[tag]?.metrics[name])}`).join(', ');
+    const others = Object.keys(after?.metrics ?? before?.metrics ?? {}).filter((metric) => metric !== name);
     return [
       summary.seed,
       stage.name,
-      stage.contextTokens ?? '-',
+      stage.contextTokens,
       stage.steps,
-      `${percent(before?.toolSuccess)} -> ${percent(after?.toolSuccess)}`,
-      `${percent(before?.formatOk)} -> ${percent(after?.formatOk)}`,
-      `${percent(before?.em)} -> ${percent(after?.em)}`,
-      hops('before'),
-      hops('after'),
+      `${name} ${arrow(name)}`,
+      others.map((metric) => `${metric} ${arrow(metric)}`).join(', '),
+      byTag('before'),
+      byTag('after'),
     ].join(' | ');
   });
 }
@@ -60,8 +76,8 @@ const lines = [
   `|${'---|'.repeat(11)}`,
   ...summaries.map((summary) => `| ${climbRow(summary)} |`),
   '',
-  '| seed | stage | context | steps | tool success | format | exact match | by hops before (2 / 3 / 4) | by hops after |',
-  `|${'---|'.repeat(9)}`,
+  '| seed | stage | context | steps | primary metric | beside it | by tag before | by tag after |',
+  `|${'---|'.repeat(8)}`,
   ...summaries.flatMap((summary) => stageRows(summary).map((row) => `| ${row} |`)),
 ];
 process.stdout.write(`${lines.join('\n')}\n`);

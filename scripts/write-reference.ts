@@ -9,6 +9,7 @@ import { policyConfig } from '../services/policy/config.ts';
 import { retrievalConfig } from '../services/retrieval/config.ts';
 import { rewardConfig } from '../services/reward/config.ts';
 import { rolloutConfig } from '../services/rollout/config.ts';
+import { endpointPolicyConfig } from '../services/endpoint-policy/config.ts';
 import { scriptedEngineConfig } from '../services/scripted-engine/config.ts';
 import { scriptedJudgeConfig } from '../services/scripted-judge/config.ts';
 import { scriptedLearnerConfig } from '../services/scripted-learner/config.ts';
@@ -19,6 +20,7 @@ const services: Readonly<Record<string, z.ZodType>> = {
   policy: policyConfig,
   retrieval: retrievalConfig,
   reward: rewardConfig,
+  'endpoint-policy': endpointPolicyConfig,
   'scripted-engine': scriptedEngineConfig,
   'scripted-learner': scriptedLearnerConfig,
   'scripted-judge': scriptedJudgeConfig,

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, four supervised phases.
+# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, and the run of recipe.yaml.
 # None of these worlds is the demo's. README.md beside this says what comes out and how long it takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -49,11 +49,12 @@ for line in list(open(sys.argv[1]))[:3000]:
 } > "$build/words.txt"
 "$python" -m gradus_learner.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
   --out "$build/tokenizer.json"
-# Each phase would go on from a checkpoint of an earlier build.
-rm -rf "$build/lookup-policy" "$build/questions-policy" "$build/chains-policy" "$build/policy"
-"$python" -m gradus_learner.warm_start --config "$here/lookup.yaml"
-"$python" -m gradus_learner.warm_start --config "$here/questions.yaml"
-"$python" -m gradus_learner.warm_start --config "$here/chains.yaml"
-"$python" -m gradus_learner.warm_start --config "$here/demonstrations.yaml"
-for file in config.json model.safetensors tokenizer.json; do cp "$build/policy/$file" "$here/$file"; done
+for kind in lookup questions chains; do cat "$build/$kind"-*.jsonl > "$build/$kind.jsonl"; done
+cat "$build"/demonstrations-*.jsonl > "$build/demonstrations.jsonl"
+mkdir -p "$build/initial"
+cp "$here/config.json" "$build/tokenizer.json" "$build/initial"
+# A run of an earlier build is in the way of this one; one that was interrupted goes on with `gradus resume policy --home DIR`.
+rm -rf "$build/runs"
+gradus run "$here/recipe.yaml" --home "$build/runs" --run-id policy
+for file in config.json model.safetensors tokenizer.json; do cp "$build/runs/policy/final/$file" "$here/$file"; done
 ls -l "$here"

@@ -9,11 +9,14 @@ const program = createProgram(terminal, (exitCode) => (process.exitCode = exitCo
 for (const command of [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)])
   command.exitOverride();
 
-// A reader that went away (`gradus ... | head`) is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that went away (`gradus ... | head`) is no error of ours.
   if (error.code === 'EPIPE') process.exit(exitCodes.ok);
-  throw error;
+  terminal.err(`gradus: standard output cannot be written: ${error.message}`);
+  process.exit(exitCodeOf(error));
 });
+// Nobody is left to be told.
+process.stderr.on('error', () => {});
 
 try {
   await program.parseAsync();

@@ -1,9 +1,14 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, open, mkdtemp, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { createProgram } from './program.ts';
 import { repositoryRoot } from './repository.ts';
+import { createTerminal } from './terminal/terminal.ts';
 
 interface Outcome {
   readonly code: number;
@@ -27,8 +32,12 @@ function gradus(...args: readonly string[]): Promise<Outcome> {
 
 /** One folder each, but for the engine, which shares the learner's. */
 async function servicesInTheRepository(): Promise<readonly string[]> {
-  const folders = await readdir(join(repositoryRoot, 'services'));
-  return [...folders.filter((name) => name !== 'cli' && name !== 'shared'), 'engine'].toSorted();
+  const root = join(repositoryRoot, 'services');
+  const folders = await readdir(root);
+  const services = folders.filter(
+    (name) => name === 'learner' || (name !== 'cli' && existsSync(join(root, name, 'main.ts'))),
+  );
+  return [...services, 'engine'].toSorted();
 }
 
 const temporary = () => mkdtemp(join(tmpdir(), 'gradus-cli-'));
@@ -41,7 +50,7 @@ test('an unknown command is answered with the one that was meant, and exit code 
 });
 
 test('an unknown option and an unknown service are answered with what was meant', async () => {
-  expect((await gradus('run', 'x.yaml', '--sed', '1')).err).toContain('Did you mean --seed?');
+  expect((await gradus('run', 'x.yaml', '--run-i', '1')).err).toContain('Did you mean --run-id?');
   const service = await gradus('serve', 'retreival');
   expect(service).toMatchObject({ code: 2 });
   expect(service.err).toContain('did you mean retrieval?');
@@ -89,6 +98,22 @@ test('errors are JSON on stdout when JSON is asked for', async () => {
   const { code, out } = await gradus('run', 'nowhere.yaml', '--dry-run', '--json');
   expect(code).toBe(2);
   expect(JSON.parse(out)).toMatchObject({ error: { code: 'invalid_argument' } });
+});
+
+test('values of a recipe are replaced from the command line, and a path that is none is refused with what was meant', async () => {
+  const set = (...settings: readonly string[]) => settings.flatMap((setting) => ['--set', setting]);
+  const { code, out } = await gradus(
+    'run',
+    'recipes/demo.yaml',
+    '--dry-run',
+    '--json',
+    ...set('stages.0.until.steps=3', 'stages.1.batch={ groups: 2, group_size: 4 }'),
+  );
+  expect(code).toBe(0);
+  expect(JSON.parse(out).stages).toMatchObject([{ steps: 3 }, { groups: 2, groupSize: 4 }, {}]);
+  const refused = await gradus('run', 'recipes/demo.yaml', '--dry-run', '--json', ...set('stages.0.until.step=3'));
+  expect(JSON.parse(refused.out).error.message).toContain('unknown key; did you mean steps?');
+  expect(refused.code).toBe(2);
 });
 
 test('every recipe in the repository passes a dry run', async () => {
@@ -192,4 +217,76 @@ test('reward score writes a line per row, all or nothing to a file, and ends by 
   expect(stopped.code).toBe(2);
   expect(stopped.err).toContain('in.jsonl:2: answers: is missing');
   expect((await readdir(folder)).toSorted()).toEqual(['in.jsonl', 'out.jsonl']);
+});
+
+test('an output on a full disk is one sentence, without a stack', async () => {
+  const full = await open('/dev/full', 'w');
+  const child = spawn(join(repositoryRoot, 'services/cli/bin/gradus'), ['completion', 'bash'], {
+    cwd: repositoryRoot,
+    stdio: ['ignore', full.fd, 'pipe'],
+  });
+  const exited = once(child, 'exit');
+  const said = child.stderr === null ? '' : await text(child.stderr);
+  expect(await exited).toEqual([4, null]);
+  await full.close();
+  expect(said).toMatch(/^gradus: standard output cannot be written: ENOSPC: [^\n]*\n$/);
+});
+
+test('commands about a home keep what they write to its owner, others leave it to the umask', async () => {
+  const out = await temporary();
+  const lines: (string | readonly string[])[] = [];
+  const terminal = { ...createTerminal(), out: (given: string | readonly string[]) => void lines.push(given) };
+  const run = async (...args: readonly string[]) =>
+    await createProgram(terminal, () => {}).parseAsync(['node', 'gradus', ...args]);
+  const before = process.umask(0o022);
+  try {
+    await run('world', '--train', '5', '--held-out', '5', '--out', join(out, 'world'));
+    for (const name of await readdir(join(out, 'world')))
+      expect((await stat(join(out, 'world', name))).mode & 0o777).toBe(0o644);
+    await run('status', '--home', out);
+    expect(process.umask()).toBe(0o077);
+  } finally {
+    process.umask(before);
+  }
+  expect(lines.length).toBeGreaterThan(0);
+});
+
+test('a dry run says which weights were cut and which file of lines ends within one', async () => {
+  const folder = await temporary();
+  await cp(join(repositoryRoot, 'policies/nano'), join(folder, 'model'), { recursive: true });
+  const weights = join(folder, 'model/model.safetensors');
+  await truncate(weights, (await stat(weights)).size - 1);
+  for (const name of ['train', 'held_out']) await writeFile(join(folder, `${name}.jsonl`), '{"id": 1}\n');
+  await writeFile(join(folder, 'corpus.jsonl'), '{"id": 1}\n{"id": 2, "te');
+  const demo = await readFile(join(repositoryRoot, 'recipes/demo.yaml'), 'utf8');
+  await writeFile(
+    join(folder, 'r.yaml'),
+    demo
+      .replace('../policies/nano', 'model')
+      .replace(/world: \{[^}]*\}/, 'files: { train: train.jsonl, held_out: held_out.jsonl, corpus: corpus.jsonl }'),
+  );
+  const { code, out, err } = await gradus('run', join(folder, 'r.yaml'), '--dry-run', '--json');
+  expect(code, err).toBe(0);
+  expect(JSON.parse(out).notes).toEqual([
+    expect.stringMatching(/^model\.path: .*model\.safetensors: has \d+ bytes, .*; it was cut: copy it anew$/),
+    expect.stringMatching(/^data: .*corpus\.jsonl: its last line: not valid JSON/),
+  ]);
+});
+
+test('what was typed reaches the terminal as escapes, in the words of the command line too', async () => {
+  const typed = 'ru\u001b]0;title\u0007\u009b2J\r+ forged';
+  for (const args of [[typed], ['run', typed], ['rollout', 'show', typed, '--home', typed], ['serve', typed]]) {
+    const { code, out, err } = await gradus(...args);
+    expect(code).not.toBe(0);
+    expect(out + err).toContain(String.raw`\u001b]0;title\u0007`);
+    expect(out + err).not.toMatch(/[\r\u001b\u0007\u009b]/);
+  }
+});
+
+test('a recipe that is not UTF-8 is refused by its name', async () => {
+  const recipe = join(await temporary(), 'r.yaml');
+  await writeFile(recipe, Buffer.from('name: são', 'latin1'));
+  const { code, err } = await gradus('run', recipe, '--dry-run');
+  expect(code).toBe(2);
+  expect(err).toBe(`gradus: ${recipe}: not valid UTF-8; save the file as UTF-8\n`);
 });

@@ -13,10 +13,13 @@ import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
+import { evalFormats } from './eval/eval-formats.ts';
+import type { EvalOptions } from './eval/eval-recipe.ts';
 import { exitCodes } from './exit-codes.ts';
 import { serviceNames } from './fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
-import { home, json, parseRunId } from './commands/standard-options.ts';
+import { changeGroups } from '#shared/inputs/changed-inputs.ts';
+import { home, json, parseRunId, settings } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -29,6 +32,11 @@ export function createProgram(terminal: Terminal, finish: (exitCode: number) => 
   const program = new Command('gradus')
     .description('Multi-stage reinforcement learning for tool-using language models, as microservices.')
     .version('0.1.0')
+    // Before its commands, which inherit it. What was typed may have come from anywhere.
+    .configureOutput({
+      writeOut: (text) => terminal.out(linesOf(text)),
+      writeErr: (text) => terminal.err(linesOf(text)),
+    })
     .showSuggestionAfterError(true)
     // `serve` passes everything after the service's name on.
     .enablePositionalOptions()
@@ -45,10 +53,16 @@ Exit codes:
   ${exitCodes.stopped}  stopped by Ctrl-C, SIGTERM or 'gradus stop'; the run can be resumed`,
     );
 
+  // What lies in a home was written by a policy and about it, and is read by anyone who started it; children inherit this.
+  program.hook('preAction', (_program, command) => {
+    if (command.options.some(({ long }) => long === '--home')) process.umask(process.umask() | 0o077);
+  });
+
   program
     .command('up')
     .description('start every service of a recipe on this machine and keep it until Ctrl-C')
     .argument('[recipe]', 'recipe file', defaultRecipe)
+    .addOption(settings())
     .addOption(home())
     .addOption(json())
     .action(async (recipe: string, options: UpOptions) =>
@@ -60,6 +74,7 @@ Exit codes:
     .description('train what a recipe describes, and wait for it')
     .argument('<recipe>', 'recipe file')
     .option('--seed <n>', 'seed in place of the one in the recipe', wholeNumber)
+    .addOption(settings())
     .option('--run-id <id>', 'name of the run; 1 to 64 of a-z, 0-9 and -', parseRunId)
     .option('--dry-run', 'check the recipe and print the plan; starts nothing', false)
     .addOption(home())
@@ -69,9 +84,46 @@ Exit codes:
     );
 
   program
+    .command('eval')
+    .description(
+      'evaluate a model directory, an endpoint, or the policy of a recipe: predictions, metrics with intervals, pass@k',
+    )
+    .argument('[recipe]', 'recipe whose eval stages are run; one without has its last stage with rollouts evaluated')
+    .option(
+      '--model <dir>',
+      'model directory, or with --endpoint the name of the model; with a recipe in place of its model',
+    )
+    .option('--endpoint <url>', 'server that speaks the chat completions API, for example http://127.0.0.1:8000/v1')
+    .option('--api-key-env <name>', 'environment variable that holds the key of the endpoint')
+    .option('--concurrency <n>', 'requests at once; by default 16 at an endpoint', wholeNumber)
+    .option('--data <file>', 'rows to ask, without a recipe')
+    .addOption(new Option('--format <name>', 'how they are written').choices(evalFormats).default('gradus'))
+    .option('--corpus <file>', 'what is searched; by default the paragraphs of musique, hotpotqa and 2wiki rows')
+    .option('--environment <name>', 'built-in environment that plays the rows, without a recipe')
+    .option('--limit <n>', 'most rows, the first of a seeded order', wholeNumber)
+    .option('--samples <n>', 'rollouts per row', wholeNumber, 1)
+    .option('--greedy', 'draw the likeliest tokens', false)
+    .option('--seed <n>', 'of the order and the drawing', wholeNumber, 1)
+    .option('--context-tokens <n>', 'most tokens of a rollout; by default 640, 16384 at an endpoint', wholeNumber)
+    .option('--max-new-tokens <n>', 'most tokens of a turn; by default 48, 1024 at an endpoint', wholeNumber)
+    .option('--max-turns <n>', 'most turns', wholeNumber, 10)
+    .requiredOption('--out <dir>', 'gets predictions.jsonl and summary.json; the same command goes on there')
+    .addOption(settings())
+    .addOption(json())
+    .action(async (recipe: string | undefined, options: EvalOptions) =>
+      finish(await (await import('./commands/eval.ts')).evalCommand(recipe, options, terminal)),
+    );
+
+  program
     .command('resume')
     .description('continue a stopped or failed run')
     .argument('<run>', 'id of the run')
+    .option(
+      '--accept-changed <names>',
+      `go on although this has changed since it was recorded: ${changeGroups.join(', ')}; several with commas`,
+      (text: string) => text.split(',').map((name) => name.trim()),
+    )
+    .option('--restore-recipe', 'write recipe.json again as the ledger has it, before anything else', false)
     .addOption(home())
     .addOption(json())
     .action(async (run: string, options: ResumeOptions) =>
@@ -136,6 +188,7 @@ Exit codes:
   bench
     .command('rollouts')
     .description('rollouts per second through the whole path, with a scripted policy and without a trainer')
+    .option('--recipe <file>', 'whose environment, data and rewards are played; by default rollouts-scripted.yaml')
     .option('--rollouts <n>', 'rollouts that are measured', wholeNumber, 2000)
     .option('--warm-up <n>', 'rollouts before those', wholeNumber, 300)
     .option('--workers <n>', 'rollout workers', wholeNumber, 1)
@@ -248,6 +301,10 @@ Exit codes:
     });
 
   return program;
+}
+
+function linesOf(text: string): string[] {
+  return text.replace(/\n$/, '').split('\n');
 }
 
 function wholeNumber(text: string): number {

@@ -14,7 +14,12 @@ export const coordinatorConfig = baseConfig.extend({
       'Servers of a NATS cluster that keep a copy of each stream; absent leaves streams as they are, new ones get one.',
     ),
   policy: address.describe('The policy gateway, host:port.'),
-  learner: address.describe('The learner, host:port.'),
+  learner: address.optional().describe('The learner, host:port; recipes of which no stage trains do without.'),
+  environmentFiles: z
+    .array(z.string().min(1))
+    .max(16)
+    .default([])
+    .describe('TypeScript files with environments of the user; a comma list as a flag.'),
   reward: address
     .optional()
     .describe('The reward service, host:port; recipes that declare scorers need it, others do without.'),

@@ -6,6 +6,10 @@ import type { Reception } from './run/group-collector.ts';
 export interface CoordinatorEvents {
   runs(active: number): void;
   taskPublished(purpose: 'train' | 'eval', again: boolean): void;
+  /** Published and unanswered, and in nobody's hands: handed out again. */
+  tasksLost(count: number): void;
+  /** A consumer of the task queue did not agree with it, and was made again. */
+  consumerRepaired(lane: 'train' | 'eval'): void;
   resultReceived(reception: Reception): void;
   groupOpened(purpose: 'train' | 'eval'): void;
   groupClosed(fate: GroupFate, seconds: number): void;
@@ -42,9 +46,18 @@ const fates: Readonly<Record<GroupFate, string>> = {
 export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   const runs = metrics.gauge('gradus_runs_active', 'Runs that this coordinator drives.');
   const tasks = metrics.counter('gradus_tasks_published_total', 'Rollout tasks published.', ['purpose', 'again']);
+  const lost = metrics.counter(
+    'gradus_tasks_lost_total',
+    'Tasks that were neither queued nor held by a worker before they were answered; they were published again.',
+  );
+  const repaired = metrics.counter(
+    'gradus_consumers_repaired_total',
+    'Consumers of the task queue that did not agree with it, as after a kill of the NATS server, and were made again.',
+    ['lane'],
+  );
   const results = metrics.counter(
     'gradus_results_received_total',
-    'Rollout results by what became of them: counted, redundant, unknown, stale or failed.',
+    'Rollout results by what became of them: counted, redundant, unknown, stale, failed or refused; one that is counted is refused later where its trajectory is missing.',
     ['reception'],
   );
   const opened = metrics.counter('gradus_groups_opened_total', 'Groups opened.', ['purpose']);
@@ -98,6 +111,8 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   return {
     runs: (active) => runs.set(active),
     taskPublished: (purpose, again) => tasks.inc({ purpose, again: String(again) }),
+    tasksLost: (count) => lost.inc(count),
+    consumerRepaired: (lane) => repaired.inc({ lane }),
     resultReceived: (reception) => results.inc({ reception }),
     groupOpened: (purpose) => opened.inc({ purpose }),
     groupClosed(fate, seconds) {

@@ -18,8 +18,10 @@ import { adoptRuns } from './runs/adopt-runs.ts';
 import { createRunRegistry } from './runs/run-registry.ts';
 import { createRunningRuns } from './runs/running-runs.ts';
 import { offerSuccession } from './runs/successors.ts';
+import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
 export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceContext): Promise<{ grpc: string }> {
+  for (const file of config.environmentFiles) await loadOwnEnvironment(file);
   const { log, metrics } = ctx;
   const nats = await connectNats({
     url: config.natsUrl,
@@ -34,8 +36,11 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   await ensureLeases(nats, ctx.signal);
   const policy = createGrpcClient(PolicyService, config.policy, { timeoutMs: config.loadTimeoutMs });
   ctx.defer('policy client', () => policy.close());
-  const learner = createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs });
-  ctx.defer('learner client', () => learner.close());
+  const learner =
+    config.learner === undefined
+      ? undefined
+      : createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs });
+  ctx.defer('learner client', () => learner?.close());
   const reward =
     config.reward === undefined ? undefined : createGrpcClient(RewardService, config.reward, { timeoutMs: 30_000 });
   ctx.defer('reward client', () => reward?.close());
@@ -72,8 +77,9 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   });
   const grpc = await server.listen(config.grpc);
   if (self.address === '') self.address = grpc;
+  const hasRoom = (): boolean => registry.own().length < config.maxRuns;
+  const offer = await offerSuccession(nats, config.fleetId, hasRoom, ctx.signal);
   const adopted = adoptRuns({ nats, registry, running, holder, events, log, signal: adopting.signal });
-  const offer = offerSuccession(nats, config.fleetId, () => registry.own().length < config.maxRuns);
   ctx.defer('taking over', async () => {
     offer[Symbol.dispose]();
     adopting.abort();

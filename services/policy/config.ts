@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baseConfig } from '#shared/runtime/config.ts';
+import { fleetBounds, longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
 
 const address = z
   .string()
@@ -12,15 +13,21 @@ export const policyConfig = baseConfig
   .extend({
     engines: z
       .array(address)
-      .max(256)
+      .max(fleetBounds.engines)
       .default([])
       .describe(
         'gRPC addresses of the engines; a comma list as a flag. dns:///name:port stands for every address of the name, asked again and again. More may join later (AddEngine).',
       ),
-    maxEngines: z.int().min(1).max(256).default(256).describe('Engines that this gateway takes at most.'),
+    maxEngines: z
+      .int()
+      .min(1)
+      .max(fleetBounds.engines)
+      .default(fleetBounds.engines)
+      .describe('Engines that this gateway takes at most.'),
     resolveIntervalMs: z
       .int()
       .min(100)
+      .max(longestWaitMs)
       .default(5_000)
       .describe('Time between two looks at the addresses of a dns:/// name, in milliseconds.'),
     tokenizer: z.string().min(1).describe('Path of the tokenizer.json that all engines share.'),
@@ -39,6 +46,7 @@ export const policyConfig = baseConfig
     maxOutageMs: z
       .int()
       .min(0)
+      .max(longestWaitMs)
       .default(60_000)
       .describe(
         'How long a request waits here while no engine could take it, for one to come back or join; then UNAVAILABLE. Milliseconds.',
@@ -52,17 +60,25 @@ export const policyConfig = baseConfig
     generateTimeoutMs: z
       .int()
       .min(1)
+      .max(longestWaitMs)
       .default(120_000)
       .describe('Longest time of one generation when the caller allows more, in milliseconds.'),
     loadTimeoutMs: z
       .int()
       .min(1)
+      .max(longestWaitMs)
       .default(120_000)
       .describe('Longest time that an engine may take to load a version, in milliseconds.'),
-    probeIntervalMs: z.int().min(10).default(500).describe('Time between two looks at an engine, in milliseconds.'),
+    probeIntervalMs: z
+      .int()
+      .min(10)
+      .max(longestWaitMs)
+      .default(500)
+      .describe('Time between two looks at an engine, in milliseconds.'),
     probeTimeoutMs: z
       .int()
       .min(10)
+      .max(longestWaitMs)
       .default(2_000)
       .describe(
         'How long an engine may take to answer a probe, in milliseconds. One that has been slow lately gets four times its slowest answer.',
@@ -70,6 +86,7 @@ export const policyConfig = baseConfig
     maxProbeTimeoutMs: z
       .int()
       .min(10)
+      .max(longestWaitMs)
       .default(15_000)
       .describe('The most that patience with a slow engine grows to, in milliseconds.'),
     probeFailures: z

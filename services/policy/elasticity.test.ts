@@ -165,9 +165,29 @@ describe('engines that come and go', () => {
     expect((await client.generate(turnOf('s'))).versions?.last).toBe(7n);
   });
 
-  it.each(['', 'nowhere', 'dns:///engines:1', 'a b:1'])('refuses to add an engine at %j', async (address) => {
-    const { client } = await gateway([]);
-    await expect(client.addEngine({ address })).rejects.toThrow(/AddEngine: address is .* it must be host:port/);
+  it.each(['', 'nowhere', 'dns:///engines:1', 'a b:1', `${'a'.repeat(1e6)}:1`])(
+    'refuses to add an engine at %.40j',
+    async (address) => {
+      const { client } = await gateway([]);
+      await expect(client.addEngine({ address })).rejects.toThrow(/AddEngine: address is .* it must be host:port/);
+    },
+  );
+
+  it.each(['169.254.169.254:80', '10.0.0.7:4000', 'localhost.example:80', '127.0.0.1.example:80', '[::]:80'])(
+    'refuses an engine of another machine: %s',
+    async (address) => {
+      const { client } = await gateway([]);
+      await expect(client.addEngine({ address })).rejects.toMatchObject({
+        code: 'permission_denied',
+        message: expect.stringContaining(`address is '${address}', another machine`),
+      });
+    },
+  );
+
+  it('takes engines of other machines where it may', async () => {
+    const { client } = await gateway([], { allowRemote: true });
+    // A name that no resolver knows, by RFC 2606.
+    expect(await client.addEngine({ address: 'engine.invalid:80' })).toMatchObject({ engines: 1 });
   });
 
   it('P6: takes a bounded number of engines', async () => {

@@ -1,8 +1,8 @@
 import { TerminalError } from '#shared/errors.ts';
 
-/** Hears no leader of the past: each leader of a run sends its epoch, which is higher than that of every one before it. */
+/** Refuses leaders of the past: each leader of a run sends its epoch, which is higher than that of every one before it. */
 export interface EpochFence {
-  /** Throws for an epoch below the highest so far; 0 is not checked. */
+  /** Throws for an epoch below the highest so far, 0 included; before the first leader came, 0 is anybody's. */
   admit(epoch: bigint): void;
 }
 
@@ -10,7 +10,7 @@ export function createEpochFence(): EpochFence {
   let highest = 0n;
   return {
     admit(epoch) {
-      if (epoch > 0n && epoch < highest) {
+      if (epoch < highest) {
         throw new TerminalError(
           'failed_precondition',
           `epoch is ${epoch}, but a coordinator of epoch ${highest} leads; restart this service if the ledger was begun anew`,

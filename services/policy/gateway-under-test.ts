@@ -52,7 +52,8 @@ export async function gateway(engines: readonly { address: string }[], overrides
       throw error;
     },
   });
-  const client = createGrpcClient(PolicyService, bound['grpc'] ?? '', { timeoutMs: 60_000 });
+  const address = bound['grpc'] ?? '';
+  const client = createGrpcClient(PolicyService, address, { timeoutMs: 60_000 });
   let stopped = false;
   const end = async (): Promise<void> => {
     if (stopped) return;
@@ -62,7 +63,7 @@ export async function gateway(engines: readonly { address: string }[], overrides
     for (const dispose of deferred.reverse()) await dispose();
   };
   cleanups.push(end);
-  return { client, metrics, stop: end };
+  return { client, address, metrics, stop: end };
 }
 
 /** An engine's script that answers `text` once it is let go. */

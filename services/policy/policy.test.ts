@@ -125,9 +125,33 @@ describe('policy gateway', () => {
     await expect(client.loadVersion({ version: 3n, weightsPath: '/w/3', epoch: 7n })).rejects.toThrow(
       'epoch is 7, but a coordinator of epoch 9 leads',
     );
-    await client.loadVersion({ version: 3n, weightsPath: '/w/3' });
-    expect(epochs).toEqual([7n, 9n, 0n]);
-    expect(await client.describe({})).toMatchObject({ version: 3n });
+    await expect(client.loadVersion({ version: 3n, weightsPath: '/w/3' })).rejects.toThrow('epoch is 0');
+    expect(epochs).toEqual([7n, 9n]);
+    expect(await client.describe({})).toMatchObject({ version: 2n });
+  });
+
+  it('is refused when its number would leave no room for later ones', async () => {
+    const { client } = await gateway([await engine()]);
+    await client.loadVersion({ version: 5n, weightsPath: '/w/5', epoch: 1n });
+    for (const version of [2n ** 53n + 1n, 2n ** 64n - 1n, 5n + 2n ** 32n + 1n])
+      await expect(client.loadVersion({ version, weightsPath: '/w', epoch: 2n })).rejects.toThrow(
+        `version is ${version}, and the engines serve 5; give one of at most ${5n + 2n ** 32n}`,
+      );
+    // Nor has the refused call become the leader.
+    await client.loadVersion({ version: 6n, weightsPath: '/w/6', epoch: 1n });
+  });
+
+  it('hands on the digest of the weights, and has an engine with other ones load them anew', async () => {
+    const asked: string[] = [];
+    const one = await engine({ onLoad: ({ weightsDigest }) => void asked.push(weightsDigest) });
+    const { client } = await gateway([one]);
+    const load = { version: 3n, weightsPath: '/w/3', weightsDigest: 'aa' };
+    await client.loadVersion(load);
+    expect(await client.describe({})).toMatchObject({ version: 3n, weightsDigest: 'aa' });
+    // As when the engine had missed that the version was made again elsewhere.
+    one.loadOtherWeights('bb');
+    await eventually(() => expect(asked).toEqual(['aa', 'aa']));
+    await eventually(async () => expect((await client.describe({})).engines).toBe(1));
   });
 
   it('P5: does not route to an engine that missed a version until it has loaded it', async () => {

@@ -1,4 +1,8 @@
+import { dirname } from 'node:path';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
+import { createChatRenderer, type ChatRenderer } from '#shared/chat/chat-renderer.ts';
+import { controlTokensOf } from '#shared/chat/control-tokens.ts';
+import { readChatTemplate } from '#shared/chat/read-chat-template.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import type { PolicyConfig } from './config.ts';
@@ -17,9 +21,13 @@ import { loadTokenizer, type Tokenizer } from '#shared/tokenizer/tokenizer.ts';
 
 export interface PolicyContext {
   readonly tokenizer: Tokenizer;
+  /** Undefined where the model has no chat template. */
+  readonly chat: ChatRenderer | undefined;
   readonly fleet: EngineFleet;
   readonly events: PolicyEvents;
   readonly fence: EpochFence;
+  /** Whether engines of other machines may be added. */
+  readonly allowRemote: boolean;
 }
 
 export async function startPolicy(
@@ -28,6 +36,8 @@ export async function startPolicy(
 ): Promise<Readonly<Record<string, string>>> {
   const events = createPolicyEvents(ctx.log, ctx.metrics);
   const tokenizer = await loadTokenizer(config.tokenizer);
+  const chat = await openChat(tokenizer);
+  ctx.defer('chat template', async () => await chat?.[Symbol.asyncDispose]());
   const fleet = createEngineFleet({
     ...config,
     connect: (address) => connectEngine(address, config.generateTimeoutMs),
@@ -46,11 +56,18 @@ export async function startPolicy(
     onFailed: events.namesUnresolved,
   });
 
-  const context: PolicyContext = { tokenizer, fleet, events, fence: createEpochFence() };
+  const context: PolicyContext = {
+    tokenizer,
+    chat,
+    fleet,
+    events,
+    fence: createEpochFence(),
+    allowRemote: config.allowRemote,
+  };
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   server.add(PolicyService, {
     describe: async () => describe(context),
-    tokenize: async (request) => tokenize(context, request),
+    tokenize: (request) => tokenize(context, request),
     generate: (request, call) => generate(context, request, call.signal),
     loadVersion: (request, call) => loadVersion(context, request, call.signal),
     addEngine: async (request) => addEngine(context, request),
@@ -60,4 +77,18 @@ export async function startPolicy(
   ctx.defer('grpc server', () => server.drain(config.drainMs));
   server.setServing(true);
   return { grpc };
+}
+
+/** The template of the model whose tokenizer this is. One that is none ends the service at once, with what is wrong with it. */
+async function openChat(tokenizer: Tokenizer): Promise<ChatRenderer | undefined> {
+  const template = await readChatTemplate(dirname(tokenizer.path));
+  if (template === undefined) return undefined;
+  const chat = createChatRenderer(template, controlTokensOf(tokenizer.addedTokens));
+  try {
+    await chat.check();
+    return chat;
+  } catch (thrown) {
+    await chat[Symbol.asyncDispose]();
+    throw thrown;
+  }
 }

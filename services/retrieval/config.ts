@@ -23,11 +23,6 @@ export const retrievalConfig = baseConfig
       .literal([429, 503])
       .default(429)
       .describe("HTTP status when too much is waiting: 429, or 503 for clients that retry only 5xx (verl's)."),
-    httpHosts: z
-      .array(z.string().min(1))
-      .max(64)
-      .default([])
-      .describe('Host names besides localhost under which browsers and MCP clients may reach /mcp, without ports.'),
     backend: z
       .enum(['local', 'lancedb'])
       .default('local')
@@ -118,6 +113,13 @@ export const retrievalConfig = baseConfig
       .boolean()
       .optional()
       .describe('Whether is reranked where a request leaves it open; true where there is a reranker.'),
+    requireModels: z
+      .boolean()
+      .default(false)
+      .describe(
+        'End at start, with the reason, where an encoder, its vectors or a cross-encoder that is asked for cannot be had, rather ' +
+          'than search without it.',
+      ),
     modelThreads: z
       .int()
       .min(0)

@@ -1,3 +1,4 @@
+import { TerminalError } from '#shared/errors.ts';
 import type { RetrievalConfig } from './config.ts';
 import type { IndexManifest } from './index/manifest.ts';
 import type { Models } from './open-models.ts';
@@ -8,12 +9,14 @@ export interface Abilities extends SearchAbilities {
   readonly missing: readonly string[];
 }
 
+type Wishes = 'defaultMode' | 'defaultRerank' | 'encoder' | 'reranker' | 'rerankFrom' | 'rerankTo' | 'requireModels';
+
 /**
  * What can be done with this index and these models. Searching by meaning is the default where it can be done, and words
- * where it cannot, whatever the config wishes.
+ * where it cannot, whatever the config wishes; with `requireModels` what is missing throws `failed_precondition`.
  */
 export function decideAbilities(
-  config: Pick<RetrievalConfig, 'defaultMode' | 'defaultRerank' | 'encoder' | 'reranker' | 'rerankFrom' | 'rerankTo'>,
+  config: Pick<RetrievalConfig, Wishes>,
   models: Pick<Models, 'encoder' | 'encoderMissing' | 'crossEncoder' | 'crossEncoderMissing'>,
   vectors: IndexManifest['vectors'],
 ): Abilities {
@@ -22,10 +25,11 @@ export function decideAbilities(
     models.crossEncoder === undefined
       ? (models.crossEncoderMissing ?? 'no cross-encoder is set up (--reranker MODEL)')
       : undefined;
-  const wishes = [
+  const missing = [
     config.encoder === undefined ? undefined : denseMissing,
     config.reranker === undefined ? undefined : rerankMissing,
-  ];
+  ].filter((reason) => reason !== undefined);
+  if (config.requireModels && missing.length > 0) throw new TerminalError('failed_precondition', missing.join('; '));
   return {
     defaultMode: denseMissing === undefined ? (config.defaultMode ?? 'hybrid') : 'lexical',
     defaultRerank: rerankMissing === undefined && (config.defaultRerank ?? true),
@@ -33,7 +37,7 @@ export function decideAbilities(
     rerankMissing,
     rerankFrom: config.rerankFrom,
     rerankTo: config.rerankTo,
-    missing: wishes.filter((reason) => reason !== undefined),
+    missing,
   };
 }
 

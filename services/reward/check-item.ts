@@ -1,5 +1,6 @@
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { errorFrom, type TerminalError } from '#shared/errors.ts';
+import { rowFacts, type RowFacts } from '#shared/questions/row-facts.ts';
 import { goldProblem, scorersOfGold } from '#shared/rewards/gold-problem.ts';
 import { isSettableScorer, scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
@@ -23,25 +24,22 @@ export function checkItem(item: ScoreItem, index: number, custom: CustomNames): 
   const invalid = (problem: string): TerminalError => invalidItem(item, index, problem);
   const settings = new Map<string, CompiledScorer>();
   const seen = new Set<string>();
-  item.rewards.forEach(({ name, weight, settingsJson }, at) => {
+  item.scorers.forEach(({ name, settingsJson }, at) => {
     if (!builtIn.has(name) && !custom.has(name)) {
       const known = [...scorerNames, ...custom.keys()];
       const meant = suggest(name, known);
       const help = meant === undefined ? `known: ${known.join(', ')}` : `did you mean ${meant}?`;
-      throw invalid(`rewards[${at}].name: unknown scorer ${JSON.stringify(name)}; ${help}`);
-    }
-    if (!Number.isFinite(weight) || weight < 0) {
-      throw invalid(`rewards[${at}].weight: ${weight} for ${name}; expected a finite number >= 0`);
+      throw invalid(`scorers[${at}].name: unknown scorer ${JSON.stringify(name)}; ${help}`);
     }
     if (seen.has(name)) {
-      throw invalid(`rewards[${at}].name: ${name} is listed twice; add the weights up`);
+      throw invalid(`scorers[${at}].name: ${name} is listed twice; name it once`);
     }
     seen.add(name);
     let scorer: CompiledScorer | undefined;
     try {
       scorer = checkSettings(name, settingsJson, custom);
     } catch (thrown) {
-      throw invalid(`rewards[${at}].settings_json: ${errorFrom(thrown).message}`);
+      throw invalid(`scorers[${at}].settings_json: ${errorFrom(thrown).message}`);
     }
     if (scorer === undefined) return;
     settings.set(name, scorer);
@@ -49,9 +47,18 @@ export function checkItem(item: ScoreItem, index: number, custom: CustomNames): 
       throw invalid(`tokens: missing, and ${name} counts them; send the token counts, or leave ${name} out`);
     }
   });
-  for (const name of scorersOfGold(item.rewards)) {
-    const problem = goldProblem(name, item, settings.get(name)?.dayFirst);
-    if (problem !== undefined) throw invalid(`${problem.field}: ${problem.message}`);
+  const gold = checkRow(item, invalid);
+  for (const name of scorersOfGold(item.scorers, Object.keys(item.given).length > 0)) {
+    const problem = goldProblem(name, gold, settings.get(name)?.dayFirst);
+    if (problem !== undefined) throw invalid(`row.gold.${problem.field}: ${problem.message}`);
+  }
+}
+
+function checkRow({ row }: ScoreItem, invalid: (problem: string) => TerminalError): RowFacts {
+  try {
+    return rowFacts(row);
+  } catch (thrown) {
+    throw invalid(errorFrom(thrown).message);
   }
 }
 

@@ -1,19 +1,16 @@
 import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
 import { answerScores, type AnswerScores } from '#shared/answer/answer-scores.ts';
 import { answerTokens } from '#shared/answer/normalize-answer.ts';
-import { composeTotal } from '#shared/rewards/compose.ts';
-import { coreScorers, isSettableScorer } from '#shared/rewards/scorer-catalogue.ts';
-import { valueReader, type RecordedValues } from '#shared/rewards/value-reader.ts';
+import { rowFacts } from '#shared/questions/row-facts.ts';
+import { isPlainScorer, isSettableScorer } from '#shared/rewards/scorer-catalogue.ts';
 import { detectHacking } from './detectors/detect-hacking.ts';
 import { compileScorer } from './scorers/compile-scorer.ts';
-import { coreScorerFunctions } from './scorers/registry.ts';
+import { plainScorerFunctions } from './scorers/registry.ts';
 import type { Episode } from './scorers/scorer.ts';
 
 export interface ItemScore {
   readonly id: string;
-  /** What the item's composition makes of its rewards; NaN when it reads a component that a judge has to give. */
-  readonly total: number;
-  /** Every core scorer's value and that of every scorer of the item's rewards, 0..1. */
+  /** What the environment gave, and the value of every built-in scorer of the item, 0..1. */
   readonly components: Record<string, number>;
   /** Those that fired, 0..1. */
   readonly detectors: Readonly<Record<string, number>>;
@@ -22,21 +19,16 @@ export interface ItemScore {
 /** Scores a checked item. Pure. */
 export function scoreItem(item: ScoreItem): ItemScore {
   const episode = episodeOf(item);
-  const components: Record<string, number> = {};
-  for (const name of coreScorers) components[name] = coreScorerFunctions[name](episode);
-  for (const { name, settingsJson } of item.rewards) {
-    if (isSettableScorer(name)) components[name] = compileScorer(name, settingsJson).score(episode);
+  const components: Record<string, number> = { ...item.given };
+  for (const { name, settingsJson } of item.scorers) {
+    if (isPlainScorer(name)) components[name] = plainScorerFunctions[name](episode);
+    else if (isSettableScorer(name)) components[name] = compileScorer(name, settingsJson).score(episode);
   }
-  const detectors = detectHacking(episode);
-  return { id: item.id, total: totalOf(item, { components, detectors }), components, detectors };
+  return { id: item.id, components, detectors: detectHacking(episode) };
 }
 
-/** The reward that the components give, judged ones included. */
-export function totalOf({ rewards, judged, composition }: ScoreItem, score: RecordedValues): number {
-  return composeTotal([...rewards, ...judged], composition, valueReader(score));
-}
-
-export function episodeOf({ answers, turns, question, supportTitles, tokens }: ScoreItem): Episode {
+export function episodeOf({ row, turns, tokens }: ScoreItem): Episode {
+  const { answers, question, supportTitles } = rowFacts(row);
   const prediction = predictionOf(turns);
   return { answers, turns, question, prediction, answerScores: scoresOf(prediction, answers), supportTitles, tokens };
 }

@@ -9,6 +9,7 @@ import { createLogger } from '#shared/telemetry/logging.ts';
 import { createMetrics, type Metrics } from '#shared/telemetry/metrics.ts';
 import { rewardConfig } from './config.ts';
 import { startReward } from './service.ts';
+import { goldRow } from '../../tests/fixtures/gold-item.ts';
 
 const log = createLogger({ service: 'reward', level: 'silent' });
 
@@ -24,7 +25,10 @@ function contextOf(lifecycle: Lifecycle, metrics: Metrics): ServiceContext {
 }
 
 const right = { text: '<answer>Paris</answer>', action: { case: 'answer', value: { text: 'Paris' } } } as const;
-const item = { id: 'task-1', answers: ['Paris'], turns: [right], rewards: [{ name: 'exact_match', weight: 1 }] };
+const item = { id: 'task-1', row: goldRow({ answers: ['Paris'] }), turns: [right], scorers: [{ name: 'exact_match' }] };
+
+/** Recorded, whatever it weighs: a wrong gold answer would be a free point in the metrics. */
+const recorded = { name: 'exact_match', recordedOnly: true };
 
 describe('the reward service over gRPC', () => {
   const lifecycle = createLifecycle(log);
@@ -44,22 +48,22 @@ describe('the reward service over gRPC', () => {
     await lifecycle.drain(5_000);
   });
 
-  test('the total is the weighted sum, every component is beside it, and items stay in order', async () => {
-    const rewards = [
-      { name: 'exact_match', weight: 1.5 },
-      { name: 'tool_success', weight: 0.5 },
-      { name: 'xml', weight: 0.25 },
-    ];
+  test('every component that was asked for is there and no other, and items stay in order', async () => {
+    const scorers = [{ name: 'exact_match' }, { name: 'substring' }];
     const { scores } = await reward.score({
       items: [
-        { ...item, rewards },
-        { ...item, id: 'task-2', turns: [], rewards: [] },
+        { ...item, scorers },
+        { ...item, id: 'task-2', turns: [], scorers: [{ name: 'f1' }] },
       ],
     });
     expect(scores).toMatchObject([
-      { id: 'task-1', total: 1.75, components: { exact_match: 1, f1: 1, tool_success: 0, format: 1, xml: 1 } },
-      { id: 'task-2', total: 0, components: { exact_match: 0, f1: 0, tool_success: 0, format: 0, xml: 0 } },
+      {
+        id: 'task-1',
+        components: { exact_match: 1, substring: 1 },
+      },
+      { id: 'task-2', components: { f1: 0 } },
     ]);
+    expect(scores.map(({ components }) => Object.keys(components))).toEqual([['exact_match', 'substring'], ['f1']]);
   });
 
   test('describe names the scorers', async () => {
@@ -69,65 +73,54 @@ describe('the reward service over gRPC', () => {
   test.each([
     [
       'an unknown scorer',
-      { rewards: [{ name: 'em', weight: 1 }] },
-      /rewards\[0\]\.name: unknown scorer "em"; known: exact_match, f1/,
+      { scorers: [{ name: 'em' }] },
+      /scorers\[0\]\.name: unknown scorer "em"; known: exact_match, f1/,
     ],
-    [
-      'a negative weight',
-      { rewards: [{ name: 'f1', weight: -0.5 }] },
-      /rewards\[0\]\.weight: -0\.5 for f1; expected a finite/,
-    ],
-    ['a weight that is no number', { rewards: [{ name: 'f1', weight: NaN }] }, /rewards\[0\]\.weight: NaN for f1/],
-    ['an endless weight', { rewards: [{ name: 'f1', weight: Infinity }] }, /rewards\[0\]\.weight: Infinity for f1/],
     [
       'a scorer named twice',
-      { rewards: [item.rewards[0], item.rewards[0]] },
-      /rewards\[1\]\.name: exact_match is listed twice/,
+      { scorers: [item.scorers[0], item.scorers[0]] },
+      /scorers\[1\]\.name: exact_match is listed twice/,
     ],
     [
       'an unknown setting',
-      { rewards: [{ name: 'numeric', weight: 1, settingsJson: '{"relative_tolerence": 0.1}' }] },
-      /rewards\[0\]\.settings_json: .*"relative_tolerence"; did you mean relative_tolerance\?/,
+      { scorers: [{ name: 'numeric', settingsJson: '{"relative_tolerence": 0.1}' }] },
+      /scorers\[0\]\.settings_json: .*"relative_tolerence"; did you mean relative_tolerance\?/,
     ],
     [
       'a setting out of bounds',
-      { rewards: [{ name: 'numeric', weight: 1, settingsJson: '{"relative_tolerance": 2}' }] },
+      { scorers: [{ name: 'numeric', settingsJson: '{"relative_tolerance": 2}' }] },
       /settings of numeric: relative_tolerance: .*<=1/,
     ],
     [
       'settings that are no object',
-      { rewards: [{ name: 'numeric', weight: 1, settingsJson: '[1' }] },
+      { scorers: [{ name: 'numeric', settingsJson: '[1' }] },
       /settings_json of numeric: not JSON/,
     ],
-    [
-      'settings for a scorer that has none',
-      { rewards: [{ name: 'f1', weight: 1, settingsJson: '{}' }] },
-      /f1 has no settings/,
-    ],
+    ['settings for a scorer that has none', { scorers: [{ name: 'f1', settingsJson: '{}' }] }, /f1 has no settings/],
     [
       'gold that is no number',
-      { answers: ['3 or 4'], rewards: [{ name: 'numeric', weight: 1 }] },
+      { answers: ['3 or 4'], scorers: [{ name: 'numeric' }] },
       /answers\[0\]: "3 or 4" is no single number: .*more than one number/,
     ],
     [
       'gold that is no date',
-      { answers: ['05/03/1990'], rewards: [{ name: 'date', weight: 1 }] },
+      { answers: ['05/03/1990'], scorers: [{ name: 'date' }] },
       /answers\[0\]: "05\/03\/1990" is no single date: day and month can be read either way/,
     ],
     [
       'gold that is no interval',
-      { answers: ['20 - 10'], rewards: [{ name: 'iou', weight: 1 }] },
+      { answers: ['20 - 10'], scorers: [{ name: 'iou' }] },
       /answers\[0\]: "20 - 10" is no interval; write START - END/,
     ],
     [
       'no pages to compare with',
-      { rewards: [{ name: 'gold_found', weight: 1 }] },
+      { scorers: [{ name: 'gold_found' }] },
       /support_titles: empty, and gold_found compares pages with them/,
     ],
     [
       'tokens that nobody counted',
-      { rewards: [{ name: 'overlong', weight: 1 }] },
-      /tokens: missing, and overlong counts them/,
+      { scorers: [{ name: 'length_budget' }] },
+      /tokens: missing, and length_budget counts them/,
     ],
     ['no gold answers', { answers: [] }, /answers: empty; give the gold answer/],
     [
@@ -136,7 +129,7 @@ describe('the reward service over gRPC', () => {
       /answers\[1\]: "The\.\.\." normalises to nothing/,
     ],
   ])('P2: %s is an error that names item and field, never a score', async (_, wrong, message) => {
-    const failure = reward.score({ items: [item, { ...item, id: 'bad', rewards: [], ...cleaned(wrong) }] });
+    const failure = reward.score({ items: [item, { ...item, id: 'bad', scorers: [recorded], ...cleaned(wrong) }] });
     await expect(failure).rejects.toMatchObject({ name: 'TerminalError', code: 'invalid_argument' });
     await expect(failure).rejects.toThrow(/items\[1\] \(id "bad"\)/);
     await expect(failure).rejects.toThrow(message);
@@ -148,8 +141,8 @@ describe('the reward service over gRPC', () => {
         items: [
           {
             ...item,
-            answers: ['A'],
-            rewards: [{ name: 'choice', weight: 1 }],
+            row: goldRow({ answers: ['A'] }),
+            scorers: [{ name: 'choice' }, recorded],
             turns: [{ text, action: { case: 'answer', value: { text } } }],
           },
         ],
@@ -170,7 +163,13 @@ describe('the reward service over gRPC', () => {
   test('a megabyte of answer scores like any other', async () => {
     const text = 'Paris '.repeat(170_000);
     const { scores } = await reward.score({
-      items: [{ ...item, turns: [{ text, action: { case: 'answer', value: { text } } }] }],
+      items: [
+        {
+          ...item,
+          scorers: [recorded, { name: 'f1' }],
+          turns: [{ text, action: { case: 'answer', value: { text } } }],
+        },
+      ],
     });
     expect(scores[0]?.components['exact_match']).toBe(0);
     expect(scores[0]?.components['f1']).toBeLessThan(0.001);
@@ -179,17 +178,14 @@ describe('the reward service over gRPC', () => {
   test('what happens is counted', async () => {
     const text = await metrics.render();
     expect(text).toMatch(/^gradus_reward_items_total 5$/m);
-    expect(text).toMatch(/^gradus_reward_component_ratio_count\{scorer="xml"\} 5$/m);
+    expect(text).toMatch(/^gradus_reward_component_ratio_count\{scorer="choice"\} 2$/m);
   });
 });
 
 /** Drops keys that a row of the table does not set. */
-function cleaned(wrong: {
-  answers?: string[];
-  rewards?: ({ name: string; weight: number; settingsJson?: string } | undefined)[];
-}) {
+function cleaned(wrong: { answers?: string[]; scorers?: ({ name: string; settingsJson?: string } | undefined)[] }) {
   return {
-    ...(wrong.answers === undefined ? {} : { answers: wrong.answers }),
-    ...(wrong.rewards === undefined ? {} : { rewards: wrong.rewards.filter((one) => one !== undefined) }),
+    ...(wrong.answers === undefined ? {} : { row: goldRow({ answers: wrong.answers }) }),
+    ...(wrong.scorers === undefined ? {} : { scorers: wrong.scorers.filter((one) => one !== undefined) }),
   };
 }

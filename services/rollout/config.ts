@@ -2,6 +2,8 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { duplicateWindowMs } from '#shared/nats/streams.ts';
 import { baseConfig } from '#shared/runtime/config.ts';
+import { defaultFileLimits } from '#environments/own-file/contained.ts';
+import { fleetBounds, longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
 
 const address = z.string().regex(/^[^\s,]+:\d{1,5}$/, 'must be host:port, for example 127.0.0.1:41234');
 
@@ -22,9 +24,46 @@ export const rolloutConfig = baseConfig.extend({
       'must be host:port, for example 127.0.0.1:41234, or a comma list of them',
     )
     .describe('gRPC address of the policy gateway; a comma list when there are several.'),
-  retrieval: address.describe('gRPC address of the retrieval service.'),
+  retrieval: address
+    .optional()
+    .describe('gRPC address of the retrieval service; only environments that search need it.'),
+  environmentFiles: z
+    .array(z.string().min(1))
+    .max(16)
+    .default([])
+    .describe('TypeScript files with environments of the user; a comma list as a flag.'),
+  environmentProcesses: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(defaultFileLimits.processes)
+    .describe('Processes that play an environment of such a file; each holds many episodes.'),
+  environmentMemoryMebibytes: z
+    .int()
+    .min(128)
+    .max(1_048_576)
+    .default(defaultFileLimits.memoryMebibytes)
+    .describe('Memory of such a process with all that it starts; one that needs more is ended.'),
+  environmentStartTimeoutMs: z
+    .int()
+    .min(1)
+    .max(longestWaitMs)
+    .default(defaultFileLimits.startTimeoutMs)
+    .describe(
+      'Longest time until such a process has loaded its file, and then opened the environment, in milliseconds.',
+    ),
+  environmentVariables: z
+    .array(z.string().min(1).max(128))
+    .max(64)
+    .default([...defaultFileLimits.variables])
+    .describe('Environment variables of this service that such a process may see, by name; a comma list as a flag.'),
   reward: address.describe('gRPC address of the reward service.'),
-  concurrency: z.int().min(1).max(4096).default(256).describe('Rollouts that this process runs at once, at most.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(fleetBounds.workerConcurrency)
+    .default(256)
+    .describe('Rollouts that this process runs at once, at most.'),
   adaptConcurrency: z
     .boolean()
     .default(true)
@@ -46,6 +85,7 @@ export const rolloutConfig = baseConfig.extend({
   callTimeoutMs: z
     .int()
     .min(1)
+    .max(longestWaitMs)
     .default(30_000)
     .describe('Longest time of a call that no limit of the task bounds more tightly, in milliseconds.'),
   publishTimeoutMs: z
@@ -54,7 +94,7 @@ export const rolloutConfig = baseConfig.extend({
     // Repeats of a result vanish for that long, so it must be over by then.
     .lt(duplicateWindowMs)
     .default(60_000)
-    .describe('Longest time to publish a result while NATS is away, in milliseconds.'),
+    .describe('Longest time to publish a result while NATS is unavailable, in milliseconds.'),
   outboxMebibytes: z
     .int()
     .min(1)
@@ -70,11 +110,13 @@ export const rolloutConfig = baseConfig.extend({
   retryDelayMs: z
     .int()
     .min(1)
+    .max(longestWaitMs)
     .default(100)
     .describe('First pause before such a retry; doubles up to 2 s. Milliseconds.'),
   redeliveryDelayMs: z
     .int()
     .min(0)
+    .max(longestWaitMs)
     .default(500)
     .describe('First pause before a task that failed here is delivered again; doubles up to 30 s. Milliseconds.'),
   scoreBatchItems: z.int().min(1).max(1024).default(64).describe('Rollouts that are scored in one call at most.'),

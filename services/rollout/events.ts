@@ -115,7 +115,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       toolCalls.inc({ outcome: 'ok' }, result.toolCalls - result.toolFailures);
       toolCalls.inc({ outcome: 'failed' }, result.toolFailures);
       log.debug(
-        { taskId: result.taskId, failure: failureName(result.failure), reward: result.reward, duplicate },
+        { taskId: result.taskId, failure: failureName(result.failure), components: result.components, duplicate },
         'a rollout has its result',
       );
     },

@@ -2,4 +2,8 @@ import { runService } from '#shared/runtime/run-service.ts';
 import { rolloutConfig } from './config.ts';
 import { startRollout } from './service.ts';
 
-await runService({ name: 'rollout', config: rolloutConfig, start: startRollout });
+await runService({
+  name: 'rollout',
+  config: rolloutConfig,
+  start: (config, ctx) => startRollout(config, ctx, process.env),
+});

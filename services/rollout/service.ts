@@ -1,4 +1,4 @@
-import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { createEnvironmentRegistry } from '#environments/registry.ts';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { startWatchdog } from '#shared/async/watchdog.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
@@ -8,9 +8,8 @@ import { connectNats } from '#shared/nats/connect.ts';
 import { ensureStreams } from '#shared/nats/streams.ts';
 import { createWorkerStatuses } from '#shared/nats/worker-statuses.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { createUserCodeHost } from '#shared/user-code/user-code-host.ts';
 import type { RolloutConfig } from './config.ts';
-import { createSearchEnvironment } from './environments/search/search-environment.ts';
-import { createRetrievalTools } from './environments/search/retrieval-tools.ts';
 import { rolloutWaits } from './episode/rollout-waits.ts';
 import { createTokenSource } from './episode/token-source.ts';
 import { createRolloutEvents } from './events.ts';
@@ -18,21 +17,32 @@ import { handleRolloutTask, reportExhaustedTask, type RolloutTaskContext } from 
 import { createScoreBatcher } from './scoring/score-batcher.ts';
 import { createCancellations } from './worker/cancellations.ts';
 import { createConcurrencyLimit } from './worker/concurrency-limit.ts';
-import { createEnvironmentRegistry } from './worker/environment-registry.ts';
+import { createEnvironmentClients } from './worker/environment-clients.ts';
 import { createOutbox } from './worker/outbox.ts';
 import { createPolicyGateways } from './worker/policy-gateways.ts';
 import { startWorker } from './worker/run-worker.ts';
 import { tellStatus } from './worker/tell-status.ts';
 import { watchedOutbox } from './worker/watched-outbox.ts';
+import { loadOwnEpisodes } from '#environments/own-file/load.ts';
 
 const BYTES_PER_MEBIBYTE = 1024 * 1024;
 
 export async function startRollout(
   config: RolloutConfig,
   ctx: ServiceContext,
+  /** What users' code may be granted, by name. */
+  variables: NodeJS.ProcessEnv = {},
 ): Promise<Readonly<Record<string, string>>> {
-  const { callTimeoutMs: timeoutMs } = config;
-  const retrieval = createGrpcClient(RetrievalService, config.retrieval, { timeoutMs });
+  const userCode = createUserCodeHost(ctx, variables);
+  const limits = {
+    processes: config.environmentProcesses,
+    memoryMebibytes: config.environmentMemoryMebibytes,
+    startTimeoutMs: config.environmentStartTimeoutMs,
+    variables: config.environmentVariables,
+  };
+  const { callTimeoutMs: timeoutMs, retrieval } = config;
+  for (const file of config.environmentFiles) await loadOwnEpisodes({ file, limits, retrieval }, await userCode());
+  const clients = createEnvironmentClients({ retrieval, timeoutMs, userCode });
   const reward = createGrpcClient(RewardService, config.reward, { timeoutMs });
   const events = createRolloutEvents(ctx.log, ctx.metrics);
   const policy = createPolicyGateways({
@@ -42,7 +52,7 @@ export async function startRollout(
     probeTimeoutMs: 2_000,
     onDown: events.gatewayDown,
   });
-  ctx.defer('clients', () => [policy, retrieval, reward].forEach((client) => client.close()));
+  ctx.defer('clients', () => [policy, clients, reward].forEach((client) => client.close()));
 
   const nats = await connectNats({
     url: config.natsUrl,
@@ -67,7 +77,8 @@ export async function startRollout(
     maxWaits: config.concurrency * 2,
   });
   ctx.defer('watchdog', () => watchdog[Symbol.dispose]());
-  const tools = createRetrievalTools(retrieval);
+  const environments = createEnvironmentRegistry(clients);
+  ctx.defer('environments', async () => await environments[Symbol.asyncDispose]());
   const limit = createConcurrencyLimit({
     max: config.concurrency,
     everyMs: 500,
@@ -80,7 +91,7 @@ export async function startRollout(
     workerId: config.workerId,
     maxDeliveries: config.maxDeliveries,
     redeliveryDelayMs: config.redeliveryDelayMs,
-    environments: createEnvironmentRegistry({ search: (options) => createSearchEnvironment(options, tools) }),
+    environments,
     outbox: watchedOutbox(
       createOutbox(nats, {
         timeoutMs: config.publishTimeoutMs,

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { questionFormats } from '#shared/questions/question-format.ts';
+import { rootsField } from '#shared/files/check-roots.ts';
 import { baseConfig } from '#shared/runtime/config.ts';
+import { fleetBounds } from '#shared/runtime/fleet-bounds.ts';
 
 export const scriptedEngineConfig = baseConfig.extend({
+  roots: rootsField,
   tokenizer: z.string().min(1).describe('Path of the tokenizer.json whose ids are generated.'),
   questions: z
     .array(z.string().min(1))
@@ -38,7 +41,12 @@ export const scriptedEngineConfig = baseConfig.extend({
     .describe('Sigma of the log-normal time of a turn; 0 is always the median, 1 has a p99 of ten medians.'),
   latencyMaxMs: z.int().min(1).max(3_600_000).default(600_000).describe('Longest time of a turn, in milliseconds.'),
   maxContext: z.int().min(16).max(1_048_576).default(4096).describe('Longest sequence, in tokens.'),
-  maxRunning: z.int().min(1).max(65_536).default(4096).describe('Turns that are generated at once; more wait.'),
+  maxRunning: z
+    .int()
+    .min(1)
+    .max(fleetBounds.scriptedRunning)
+    .default(4096)
+    .describe('Turns that are generated at once; more wait.'),
   maxWaiting: z
     .int()
     .min(0)

@@ -34,7 +34,7 @@ export async function startScriptedEngine(
     describe: async () => describe(engine),
     generate: (request, call) => generate(engine, request, call.signal),
     abort: async (request) => abort(engine, request),
-    loadVersion: (request) => loadVersion(engine, request),
+    loadVersion: (request) => loadVersion(engine, config.roots, request),
   });
   const grpc = await server.listen(config.grpc);
   ctx.defer('gRPC server', () => server.drain(config.drainMs));

@@ -19,7 +19,7 @@ export async function startScriptedJudge(
     return gradeByReference(asked, text);
   };
   const script = createJudgeScript({ ...config, grade: gradeByHops(worths, otherwise) });
-  const http = await startHttpFace(config.http, createCompletions({ ...config, script, events }), events);
+  const http = await startHttpFace(config.http, createCompletions({ ...config, script, events }), events, config);
   ctx.defer('HTTP server', () => http.drain(config.drainMs));
   // Health and reflection, as every service has them.
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });

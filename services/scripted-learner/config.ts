@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { rootsField } from '#shared/files/check-roots.ts';
 import { baseConfig } from '#shared/runtime/config.ts';
 
 export const scriptedLearnerConfig = baseConfig.extend({
+  roots: rootsField,
   stepMs: z
     .int()
     .min(0)

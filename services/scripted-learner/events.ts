@@ -2,7 +2,7 @@ import type { Logger } from '#shared/telemetry/logging.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
 
 export interface ScriptedLearnerEvents {
-  runOpened(runId: string, step: number): void;
+  runOpened(runId: string, step: number, damaged: readonly string[]): void;
   stepAnswered(step: number, applied: boolean, seconds: number): void;
 }
 
@@ -13,7 +13,11 @@ export function createScriptedLearnerEvents(log: Logger, metrics: Metrics): Scri
     ['outcome'],
   );
   return {
-    runOpened: (runId, step) => log.info({ runId, step }, 'a run is open; nothing here is trained'),
+    runOpened(runId, step, damaged) {
+      for (const damage of damaged)
+        log.error({ runId, step, damage }, 'a file is damaged; what is whole and older is used');
+      log.info({ runId, step }, 'a run is open; nothing here is trained');
+    },
     stepAnswered(step, applied, seconds) {
       steps.inc({ outcome: applied ? 'applied' : 'repeated' });
       log.info({ step, applied, seconds }, 'a step was answered');

@@ -16,7 +16,7 @@ export async function startScriptedLearner(
   const holder = createRunHolder();
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   server.add(LearnerService, {
-    openRun: (request) => openRun(holder, events, request),
+    openRun: (request) => openRun(holder, events, config.roots, request),
     trainStep: (requests, call) => trainStep({ holder, events, stepMs: config.stepMs }, requests, call.signal),
     describe: async () => describe(holder),
   });

@@ -73,3 +73,13 @@ test.each(errorCodes)('an error of code %s is made again on the other side', (co
   expect(error).toMatchObject({ code, message: 'what happened' });
   expect(errorFrom(error)).toBe(error);
 });
+
+test.each([
+  ['EROFS', 'permission_denied'],
+  ['EISDIR', 'invalid_argument'],
+  ['ENOTDIR', 'invalid_argument'],
+  ['ENAMETOOLONG', 'invalid_argument'],
+  ['ENOSPC', 'resource_exhausted'],
+])('%s of the system is %s: said in one sentence', (code, expected) => {
+  expect(errorFrom(Object.assign(new Error(`${code}: no`), { code }))).toMatchObject({ code: expected });
+});

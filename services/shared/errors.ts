@@ -136,6 +136,8 @@ const transientSystemCodes = new Set([
 ]);
 const exhaustedSystemCodes = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
+const wrongPathCodes = new Set(['EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
+
 function systemCodeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
@@ -159,8 +161,11 @@ export function errorFrom(thrown: unknown): GradusError {
     return new TransientError('resource_exhausted', thrown.message, { cause: thrown });
   }
   if (systemCode === 'ENOENT') return new TerminalError('not_found', thrown.message, { cause: thrown });
-  if (systemCode === 'EACCES' || systemCode === 'EPERM') {
+  if (systemCode === 'EACCES' || systemCode === 'EPERM' || systemCode === 'EROFS') {
     return new TerminalError('permission_denied', thrown.message, { cause: thrown });
+  }
+  if (systemCode !== undefined && wrongPathCodes.has(systemCode)) {
+    return new TerminalError('invalid_argument', thrown.message, { cause: thrown });
   }
   return new TerminalError('internal', thrown.message, { cause: thrown });
 }

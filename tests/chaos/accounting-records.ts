@@ -1,19 +1,46 @@
 import type { GroupClosed, LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 
+/** What is compared less strictly. */
+export interface Leeway {
+  /** Stages in which rollouts and training overlap: how is a matter of time. */
+  readonly asynchronous: ReadonlySet<string>;
+}
+
+const strict: Leeway = { asynchronous: new Set() };
+
 /**
  * What a ledger says about who was asked what, what came back, what it counted for and what was trained on: one line of
  * stable JSON per fact. Left out is what may differ between two runs of one recipe and seed: times, workers, positions in
  * streams, directories, resumes, and the order in which groups happened to close. A group's close stands beside its opening.
+ * Of an asynchronous stage the order of facts and the metrics of steps are left out, too: groups, rewards, advantages and batches stay.
  */
-export function accountingRecords(entries: readonly LedgerEntry[]): readonly string[] {
+export function accountingRecords(
+  entries: readonly LedgerEntry[],
+  { asynchronous }: Leeway = strict,
+): readonly string[] {
+  let stage = '';
   const closes = new Map<string, GroupClosed>();
   for (const { fact } of entries) {
     if (fact.case === 'groupClosed' && !closes.has(fact.value.groupId)) closes.set(fact.value.groupId, fact.value);
   }
-  return entries.flatMap((entry) => {
-    const record = recordOf(entry, closes);
-    return record === undefined ? [] : [JSON.stringify(record)];
+  const records = entries.flatMap((entry) => {
+    if (entry.fact.case === 'stageEntered') stage = entry.fact.value.stage;
+    const isAsynchronous = asynchronous.has(stage);
+    const record = recordOf(entry, closes, isAsynchronous);
+    return record === undefined ? [] : [{ line: JSON.stringify(record), of: isAsynchronous ? stage : '' }];
   });
+  return chunked(records).flatMap(({ of, lines }) => (of === '' ? lines : lines.toSorted()));
+}
+
+/** Neighbours of one stage together. */
+function chunked(records: readonly { line: string; of: string }[]): readonly { of: string; lines: string[] }[] {
+  const chunks: { of: string; lines: string[] }[] = [];
+  for (const { line, of } of records) {
+    const last = chunks.at(-1);
+    if (last?.of === of) last.lines.push(line);
+    else chunks.push({ of, lines: [line] });
+  }
+  return chunks;
 }
 
 /** The first difference of two accountings, in words; undefined when they are equal. */
@@ -27,7 +54,7 @@ export function firstDifference(calm: readonly string[], stormy: readonly string
   return undefined;
 }
 
-function recordOf({ fact }: LedgerEntry, closes: ReadonlyMap<string, GroupClosed>): unknown {
+function recordOf({ fact }: LedgerEntry, closes: ReadonlyMap<string, GroupClosed>, isAsynchronous: boolean): unknown {
   switch (fact.case) {
     case 'runStarted':
       return { fact: fact.case, recipe: fact.value.recipeHash, seed: String(fact.value.seed) };
@@ -63,7 +90,7 @@ function recordOf({ fact }: LedgerEntry, closes: ReadonlyMap<string, GroupClosed
         step: Number(fact.value.step),
         version: Number(fact.value.version),
         checkpoint: fact.value.checkpointPath !== '',
-        metrics: timeless(fact.value.metrics),
+        metrics: isAsynchronous ? {} : timeless(fact.value.metrics),
       };
     case 'evalFinished':
       return {
@@ -77,6 +104,8 @@ function recordOf({ fact }: LedgerEntry, closes: ReadonlyMap<string, GroupClosed
     case 'stageFinished':
       return { fact: fact.case, stage: fact.value.stage, steps: fact.value.steps, reason: fact.value.reason };
     case 'runEnded':
+      // A stop is followed by a resume; how it ended for good is its last end.
+      if (fact.value.state === 'stopped') return undefined;
       return { fact: fact.case, state: fact.value.state };
     default:
       // Closes stand with their groups; resumes and whatever else tells of processes are no accounting.

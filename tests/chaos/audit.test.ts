@@ -18,7 +18,7 @@ const sample = (taskId: string, reward: number, trajectory: number) => ({
 const result = (taskId: string, reward: number | undefined, trajectory: number, version = 0) =>
   create(RolloutResultSchema, {
     taskId,
-    ...(reward !== undefined && { reward }),
+    components: reward === undefined ? {} : { exact_match: reward },
     failure: reward === undefined ? FailureClass.POLICY_UNAVAILABLE : FailureClass.UNSPECIFIED,
     trajectorySequence: BigInt(trajectory),
     versions: { first: BigInt(version), last: BigInt(version) },
@@ -51,7 +51,13 @@ const results = [result('a', 1, 1), result('b', 0, 2), result('c', 1, 3), result
 const without = (entries: readonly LedgerEntry[], ...left: LedgerEntry[]) =>
   entries.filter((each) => !left.includes(each));
 const findingsOf = (entries: readonly LedgerEntry[], given = results, tasksLeft = 0) =>
-  auditRun({ entries, results: given, tasksLeft, maxStaleness: 0 }).findings.join('\n');
+  auditRun({
+    entries,
+    results: given,
+    tasksLeft,
+    maxStaleness: 0,
+    weights: new Map([['s', { exact_match: 1 }]]),
+  }).findings.join('\n');
 
 test('P1: a whole run has no findings, also with results that came twice or failed first', () => {
   expect(findingsOf(whole)).toBe('');
@@ -103,4 +109,37 @@ test('accountings are equal whatever the times and the order of closing were, an
   const other = whole.map((each, index) => (index === 3 ? closed('h', [c, sample('d', 1, 4)]) : each));
   expect(firstDifference(accountingRecords(whole), accountingRecords(other))).toMatch(/^record 2 of 5 differs/);
   expect(firstDifference(accountingRecords(whole), accountingRecords(whole.slice(0, -1)))).toMatch(/nothing$/);
+});
+
+test('of an asynchronous stage the order of facts is not compared, but every group, reward and batch is', () => {
+  const entered = entry({ case: 'stageEntered', value: { stage: 's' } });
+  const [og, oh, cg, ch, f, c1, end] = whole;
+  const one = [entered, og, oh, cg, ch, f, c1, end].filter((each) => each !== undefined);
+  const other = [entered, oh, og, cg, ch, f, c1, end].filter((each) => each !== undefined);
+  const leeway = { asynchronous: new Set(['s']) };
+  expect(firstDifference(accountingRecords(one), accountingRecords(other))).toMatch(/^record 2/);
+  expect(firstDifference(accountingRecords(one, leeway), accountingRecords(other, leeway))).toBeUndefined();
+  const changed = other.map((each) => (each === f ? formed(1, [a, b]) : each));
+  expect(firstDifference(accountingRecords(one, leeway), accountingRecords(changed, leeway))).toMatch(/differs/);
+});
+
+test('P2: where samples are compared, a reward is what the weights make of its components', () => {
+  const weights = new Map([['s', { preferred: 1, house: 0.5 }]]);
+  const reward = (value: number) => ({ ...sample('a', value, 1), components: { preferred: 0.75 } });
+  const given = [create(RolloutResultSchema, { ...result('a', 0.5, 1), components: { house: 0.5 } })];
+  const findings = (value: number) =>
+    auditRun({
+      entries: [
+        opened('g', ['a']),
+        entry({ case: 'groupClosed', value: { groupId: 'g', samples: [reward(value)] } }),
+        ended,
+      ],
+      results: given,
+      tasksLeft: 0,
+      maxStaleness: new Map([['s', 2]]),
+      weights,
+      groupwise: new Set(['preferred']),
+    }).findings.join();
+  expect(findings(1)).toBe('');
+  expect(findings(0.75)).toContain('a has 0.75 in the ledger, 1 in its results');
 });

@@ -9,7 +9,12 @@ export interface AuditInput {
   readonly results: readonly RolloutResult[];
   /** Tasks that are still in the queue. */
   readonly tasksLeft: number;
-  readonly maxStaleness: number;
+  /** Policy versions that a sample may be behind: of every stage, or by stage. */
+  readonly maxStaleness: number | ReadonlyMap<string, number>;
+  /** Weights by stage: every reward is the weighted sum of the components. */
+  readonly weights: ReadonlyMap<string, Readonly<Record<string, number>>>;
+  /** Components that the comparison of a group gives; evaluations have none. */
+  readonly groupwise?: ReadonlySet<string>;
 }
 
 export interface Audit {
@@ -47,7 +52,7 @@ export function auditRun(input: AuditInput): Audit {
   const opened = facts.flatMap((fact) => (fact.case === 'groupOpened' ? [fact.value] : []));
   const closed = facts.flatMap((fact) => (fact.case === 'groupClosed' ? [fact.value] : []));
   note('group', groupFindings(opened, closed));
-  note('reward', rewardFindings(closed, input.results));
+  note('reward', rewardFindings(opened, closed, input));
   note('step', stepFindings(input.entries, closed));
   note('staleness', stalenessFindings(input));
   return { totals, groups: opened.length, steps: facts.filter((fact) => fact.case === 'stepFormed').length, findings };
@@ -71,22 +76,38 @@ function groupFindings(opened: readonly GroupOpened[], closed: readonly GroupClo
   return found;
 }
 
-/** A reward in the ledger is that of a result of the task (the recipe shapes none); none was made up for a failure (P2). */
-function rewardFindings(closed: readonly GroupClosed[], results: readonly RolloutResult[]): string[] {
-  const rewards = new Map<string, Set<number>>();
-  for (const { taskId, reward } of results) {
-    if (reward === undefined) continue;
-    rewards.set(taskId, (rewards.get(taskId) ?? new Set()).add(reward));
-  }
+/** A reward in the ledger is what the weights make of a result of the task and the group's comparison; none is made up (P2). */
+function rewardFindings(
+  opened: readonly GroupOpened[],
+  closed: readonly GroupClosed[],
+  { results, weights, groupwise = new Set() }: AuditInput,
+): string[] {
+  const known = Map.groupBy(
+    results.filter(({ components }) => Object.keys(components).length > 0),
+    ({ taskId }) => taskId,
+  );
+  const groupOf = new Map(opened.map((group) => [group.groupId, group]));
   const found: string[] = [];
-  for (const sample of closed.flatMap(({ samples }) => samples)) {
-    const known = rewards.get(sample.taskId);
-    if (sample.reward === undefined) continue;
-    if (known === undefined) found.push(`${sample.taskId} has ${sample.reward} in the ledger and no result`);
-    else if (!known.has(sample.reward))
-      found.push(`${sample.taskId} has ${sample.reward} in the ledger, ${[...known].join(' or ')} in its results`);
+  for (const { groupId, samples } of closed) {
+    const { stage = '', evaluation = '' } = groupOf.get(groupId) ?? {};
+    const read = Object.entries(weights.get(stage) ?? {}).filter(([name]) => evaluation === '' || !groupwise.has(name));
+    for (const sample of samples) {
+      if (sample.reward === undefined) continue;
+      const own = known.get(sample.taskId) ?? [];
+      const rewards = own.map(({ components }) => weightedSum(read, { ...components, ...sample.components }));
+      if (own.length === 0) found.push(`${sample.taskId} has ${sample.reward} in the ledger and no result`);
+      else if (!rewards.some((reward) => Math.abs(reward - (sample.reward ?? NaN)) < 1e-9))
+        found.push(`${sample.taskId} has ${sample.reward} in the ledger, ${rewards.join(' or ')} in its results`);
+    }
   }
   return found;
+}
+
+function weightedSum(
+  weights: readonly (readonly [string, number])[],
+  components: Readonly<Record<string, number>>,
+): number {
+  return weights.reduce((sum, [name, weight]) => sum + weight * (components[name] ?? NaN), 0);
 }
 
 /** Steps are formed and committed once, one after the other, from samples of kept groups only, each in one batch. */
@@ -133,6 +154,7 @@ function stalenessFindings({ entries, results, maxStaleness }: AuditInput): stri
   for (const { fact } of entries) {
     if (fact.case !== 'stepFormed') continue;
     const version = Number(fact.value.step) - 1;
+    const most = typeof maxStaleness === 'number' ? maxStaleness : (maxStaleness.get(fact.value.stage) ?? 0);
     for (const { taskId, trajectorySequence } of fact.value.samples) {
       const result = byTrajectory.get(`${taskId} ${trajectorySequence}`);
       if (result === undefined) {
@@ -140,7 +162,7 @@ function stalenessFindings({ entries, results, maxStaleness }: AuditInput): stri
         continue;
       }
       const first = Number(result.versions?.first ?? 0n);
-      if (version - first > maxStaleness || first > version)
+      if (version - first > most || first > version)
         found.push(`${taskId} of version ${first} is in the batch for version ${version}`);
     }
   }

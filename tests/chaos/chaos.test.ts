@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { runChaos } from './chaos-run.ts';
 
-test('P1, P2, P5, P8: a run under kills and freezes of every process has the accounting of a run left alone', async ({
+test('P1, P2, P5, P8, P10: a run under faults of every process has the accounting of a run left alone, and never stands still', async ({
   signal,
 }) => {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-chaos-'));
@@ -13,15 +13,18 @@ test('P1, P2, P5, P8: a run under kills and freezes of every process has the acc
     seed: 3,
     faults: 14,
     only: undefined,
+    // What needs minutes, or a disk of its own, is left to `make chaos`.
+    without: new Set(['full-disk', 'stale-state', 'kill-in-stop', 'kill-in-start', 'stop']),
     directory,
     longestFreezeMs: 6_000,
+    longestStallMs: 30_000,
     signal,
     say: (line) => said.push(line),
   });
+  const [run] = report.runs;
   // Kept when something is wrong: the logs say what.
   expect(report.findings, `${directory}\n${said.join('\n')}`).toEqual([]);
-  expect(report.faults).toHaveLength(14);
-  expect(new Set(report.faults.map(({ action }) => action))).toEqual(new Set(['kill', 'freeze']));
-  expect(report.audit.totals).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
+  expect(run?.faults).toHaveLength(14);
+  expect(run?.audit.totals).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
 });

@@ -9,6 +9,7 @@ import type { ChildService } from '../../services/cli/fleet/child-service.ts';
 import { planBase, planPolicy, planTop } from '../../services/cli/fleet/fleet-plan.ts';
 import type { PlannedService } from '../../services/cli/fleet/fleet-plan.ts';
 import { startGuardian } from '#shared/runtime/guardian.ts';
+import { planScriptedJudges, withScriptedJudges } from '../../services/cli/fleet/scripted-judges.ts';
 import { childEnvironment, programOf } from '../../services/cli/fleet/service-programs.ts';
 import { loadRecipe, prepareInputs } from '../../services/cli/run/prepare-inputs.ts';
 
@@ -47,7 +48,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
   const guardian = startGuardian();
   const children: ChildService[] = [];
 
-  async function start({ label, service, program, args }: PlannedService): Promise<string> {
+  async function start({ label, service, program, args }: PlannedService): Promise<ChildService['ready']> {
     const host = hostOf(label);
     const { command, args: own, env } = programOf(program ?? service);
     const [first, ...rest] = [...host.command, command];
@@ -72,8 +73,13 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
       signal,
     });
     children.push(child);
-    if (child.ready.grpc === undefined) throw new TransientError('unavailable', `${label} serves no gRPC`);
-    return child.ready.grpc;
+    return child.ready;
+  }
+
+  async function startGrpc(planned: PlannedService): Promise<string> {
+    const { grpc } = await start(planned);
+    if (grpc === undefined) throw new TransientError('unavailable', `${planned.label} serves no gRPC`);
+    return grpc;
   }
 
   async function stop(): Promise<void> {
@@ -82,15 +88,17 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
   }
 
   try {
+    const judges = new Map<string, string>();
+    for (const planned of planScriptedJudges(inputs)) judges.set(planned.label, (await start(planned)).http ?? '');
     const base = new Map<string, string>();
     const engines: string[] = [];
-    for (const planned of planBase(inputs)) {
-      const address = await start(planned);
+    for (const planned of planBase(withScriptedJudges(inputs, judges))) {
+      const address = await startGrpc(planned);
       base.set(planned.service, address);
       if (planned.service === 'engine') engines.push(address);
     }
     const at = (service: string): string => base.get(service) ?? '';
-    const policy = await start(planPolicy(inputs, engines));
+    const policy = await startGrpc(planPolicy(inputs, engines));
     const top = planTop(inputs, {
       fleetId: 'chaos',
       natsUrl: options.natsUrl,
@@ -100,7 +108,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
       reward: at('reward'),
     });
     const addresses: string[] = [];
-    for (const planned of top) addresses.push(await start(planned));
+    for (const planned of top) addresses.push(await startGrpc(planned));
     return {
       async submit() {
         const client = createGrpcClient(CoordinatorService, addresses[0] ?? '', { timeoutMs: 120_000 });

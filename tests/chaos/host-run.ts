@@ -1,5 +1,5 @@
 import type { Audit } from './audit.ts';
-import { auditRun } from './audit.ts';
+import { auditOf } from './audited-storm.ts';
 import { startHostFleet } from './host-fleet.ts';
 import type { HostFleetOptions } from './host-fleet.ts';
 import { learnerFinding } from './learner-chain.ts';
@@ -16,19 +16,14 @@ export async function runOnHosts(
   const { natsUrl, runId, signal } = options;
   {
     await using fleet = await startHostFleet(options);
-    await using live = await watchLiveRun(natsUrl, runId, signal);
+    await using live = await watchLiveRun(() => Promise.resolve(natsUrl), runId, signal);
     await fleet.submit();
     await during(live);
     // No share is past the end, so this waits for it.
     await live.until({ kind: 'answered', share: Infinity }, 1, signal);
   }
   const stored = await readRunAt(natsUrl, runId, signal);
-  const audit = auditRun({
-    entries: stored.entries.map(({ value }) => value),
-    results: stored.results.map(({ value }) => value),
-    tasksLeft: stored.tasksLeft,
-    maxStaleness: 0,
-  });
+  const audit = auditOf(stored);
   const learner = learnerFinding(stored, await finalWeights(stored.entries));
   const letters = stored.deadLetters.map((reason) => `dead letter: ${reason}`);
   return { audit, stored, findings: [...audit.findings, ...(learner === undefined ? [] : [learner]), ...letters] };

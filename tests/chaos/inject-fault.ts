@@ -1,107 +1,66 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { TransientError } from '#shared/errors.ts';
-import { isAlive } from '#shared/runtime/is-alive.ts';
-import { readFleetFile } from '../../services/cli/fleet/fleet-file.ts';
-import type { FleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { needsResume } from './fault-cards.ts';
 import type { Fault } from './fault-plan.ts';
-import type { LiveRun } from './live-run.ts';
+import { hitServices } from './hit-services.ts';
 import type { FaultRecord } from './recovery-table.ts';
-import { createWorkProbe, firstWork } from './work-probe.ts';
+import { resumeFault } from './resume-fault.ts';
+import type { StoreDisk } from './store-disk.ts';
+import { fullDisk, staleState } from './store-faults.ts';
+import type { StormFleet } from './storm-fleet.ts';
 
-type FleetService = FleetFile['services'][number];
+/** What a fault did, as far as it is seen from outside while it goes on. */
+export interface Hit {
+  /** Unix milliseconds of the first signal. */
+  readonly atMs: number;
+  /** From when on it could heal: the kill, the end of the freeze, the resume, the room on the disk. */
+  readonly fromMs: number;
+  readonly recoveredAtMs: number | undefined;
+  /** No restart could heal from its begin until then. */
+  readonly excusedUntilMs?: number;
+  /** What was hit, where that is known only then. */
+  readonly label?: string;
+  /** What was not as it should be. */
+  readonly notes?: readonly string[];
+}
 
-const startTimeoutMs = 120_000;
-/** How long a recovery is watched. */
-const recoveryTimeoutMs = 300_000;
-
-/** Signals the process that the fault names and watches until its service works again. */
+/** Makes a fault and watches until what it hit works again. */
 export async function injectFault(
   fault: Fault,
-  home: string,
-  live: LiveRun,
+  fleet: StormFleet,
+  disk: StoreDisk | undefined,
   signal: AbortSignal,
 ): Promise<FaultRecord> {
-  const service = await runningService(home, fault.target.label, signal);
-  const phase = live.phase;
-  const factsBefore = live.facts;
-  const atMs = Date.now();
-  send(service.pid, fault.action === 'kill' ? 'SIGKILL' : 'SIGSTOP');
-  if (fault.action === 'freeze') {
-    try {
-      await sleep(fault.freezeMs, signal);
-    } finally {
-      send(service.pid, 'SIGCONT');
-    }
-  }
-  const fromMs = Date.now();
-  const recoveredAtMs = await recovery(service, { fault, home, live, factsBefore, signal });
+  const { phase } = fleet.live;
+  const hit = await make(fault, fleet, disk, signal);
+  const { atMs, fromMs, recoveredAtMs, excusedUntilMs, notes } = hit;
   return {
     number: fault.number,
-    label: fault.target.label,
-    service: fault.target.service,
+    label: hit.label ?? fault.targets.map(({ label }) => label).join(' + '),
+    service: serviceOf(fault),
     action: fault.action,
-    freezeMs: fault.freezeMs,
     atMs,
+    fromMs,
+    ...(excusedUntilMs !== undefined && { excusedUntilMs }),
     phase,
-    recoveredMs: recoveredAtMs === undefined ? undefined : recoveredAtMs - fromMs,
+    recoveredMs: recoveredAtMs === undefined ? undefined : Math.max(0, recoveredAtMs - fromMs),
+    notes: notes ?? [],
   };
 }
 
-interface Watched {
-  readonly fault: Fault;
-  readonly home: string;
-  readonly live: LiveRun;
-  readonly factsBefore: number;
-  readonly signal: AbortSignal;
-}
-
-/** When the service did its work again, in Unix milliseconds. What that means depends on the work. */
-async function recovery(service: FleetService, watched: Watched): Promise<number | undefined> {
-  const { fault, home, live, factsBefore, signal } = watched;
-  using probe = createWorkProbe(service);
-  const ask = async (): Promise<unknown> => {
-    if (probe !== undefined) return probe.ask();
-    switch (service.service) {
-      case 'nats':
-        return live.confirmPublish();
-      case 'rollout':
-        return await serves(home, fault, service.pid);
-      default:
-        // A coordinator: its next fact is on the ledger.
-        return mustHold(live.facts > factsBefore || live.phase === 'end');
-    }
-  };
-  return await firstWork(ask, recoveryTimeoutMs, signal);
-}
-
-/** The worker (after a kill its replacement) serves, so it pulls; when its rollouts run again is seen on the streams. */
-async function serves(home: string, fault: Fault, signalledPid: number): Promise<void> {
-  const now = (await readFleetFile(home))?.services.find(({ label }) => label === fault.target.label);
-  mustHold(now !== undefined && (fault.action === 'freeze' || now.pid !== signalledPid));
-  const response = await fetch(`http://${now?.metrics ?? ''}/healthz`, { signal: AbortSignal.timeout(1_000) });
-  mustHold(response.ok);
-}
-
-function mustHold(condition: boolean): void {
-  if (!condition) throw new TransientError('unavailable', 'not yet');
-}
-
-/** The service as it runs now: after an earlier fault its replacement. */
-async function runningService(home: string, label: string, signal: AbortSignal): Promise<FleetService> {
-  const untilMs = Date.now() + startTimeoutMs;
-  for (;;) {
-    const found = (await readFleetFile(home))?.services.find((each) => each.label === label);
-    if (found !== undefined && isAlive(found.pid)) return found;
-    if (Date.now() > untilMs) throw new TransientError('unavailable', `${label} does not run in ${home}`);
-    await sleep(20, signal);
+async function make(fault: Fault, fleet: StormFleet, disk: StoreDisk | undefined, signal: AbortSignal): Promise<Hit> {
+  if (needsResume(fault)) return await resumeFault(fault, fleet);
+  switch (fault.action) {
+    case 'stale-state':
+      return await staleState(fault, fleet, signal);
+    case 'full-disk':
+      if (disk === undefined) throw new TypeError('a full disk is planned only where the store has one of its own');
+      return await fullDisk(fault, fleet, disk, signal);
+    default:
+      return await hitServices(fault, fleet, signal);
   }
 }
 
-function send(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    // Gone already: a fault that came together with this one ended it.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-  }
+function serviceOf({ targets, action }: Fault): string {
+  if (targets.length > 1)
+    return needsResume({ targets, action }) ? targets.map(({ label }) => label).join(' + ') : 'two at once';
+  return targets[0]?.service ?? '';
 }

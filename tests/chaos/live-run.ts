@@ -21,6 +21,8 @@ export interface LiveRun extends AsyncDisposable {
   readonly steps: number;
   /** Facts of the ledger that were seen. */
   readonly facts: number;
+  /** Facts and answered rollouts that were seen. */
+  readonly progress: number;
   /** Rollouts that were opened and have no result yet. */
   open(): readonly string[];
   isAnswered(taskId: string): boolean;
@@ -35,9 +37,18 @@ const pollMs = 10;
 const probeStream = 'CHAOS';
 const probeSubject = 'chaos.probe';
 
-export async function watchLiveRun(url: string, runId: string, signal: AbortSignal): Promise<LiveRun> {
+const followMs = 500;
+
+/** `urlNow`: where NATS is. It may come back elsewhere after another process has taken its port. */
+export async function watchLiveRun(
+  urlNow: () => Promise<string>,
+  runId: string,
+  signal: AbortSignal,
+): Promise<LiveRun> {
   const log = createLogger({ service: 'chaos', level: 'silent' });
-  const nats = await connectNats({ url, name: 'chaos', log, signal });
+  const connect = (to: string): Promise<Nats> => connectNats({ url: to, name: 'chaos', log, signal });
+  let url = await urlNow();
+  let nats = await connect(url);
   await nats.jsm.streams.add({ name: probeStream, subjects: [probeSubject], max_msgs: 1 });
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);
@@ -64,25 +75,52 @@ export async function watchLiveRun(url: string, runId: string, signal: AbortSign
         steps = Number(fact.value.step);
         return;
       case 'runEnded':
-        phase = 'end';
+        // A stop is followed by a resume.
+        if (fact.value.state !== 'stopped') phase = 'end';
         return;
       default:
         return;
     }
   }
 
-  const followLedger = async (): Promise<void> => {
-    for await (const { data } of tailStream(nats, streams.ledger, subjects.ledger(runId), { signal: ended }))
-      take(decodeMessage(LedgerEntrySchema, data));
+  /** Goes on after the last message whatever ends a tail: a server without room for its consumer, too. */
+  const follow = async (stream: string, subject: string, receive: (data: Uint8Array) => void): Promise<void> => {
+    let startSequence = 1;
+    while (!ended.aborted) {
+      try {
+        for await (const { data, sequence } of tailStream(nats, stream, subject, { signal: ended, startSequence })) {
+          receive(data);
+          startSequence = sequence + 1;
+        }
+      } catch {
+        await sleep(200, ended).catch(() => undefined);
+      }
+    }
   };
-  const followResults = async (): Promise<void> => {
-    for await (const { data } of tailStream(nats, streams.results, subjects.result(runId), { signal: ended }))
+  const followServer = async (): Promise<void> => {
+    while (!ended.aborted) {
+      await sleep(followMs, ended).catch(() => undefined);
+      const now = await urlNow().catch(() => url);
+      if (ended.aborted || now === url) continue;
+      const moved = await connect(now).catch(() => undefined);
+      if (moved === undefined) continue;
+      const left = nats;
+      [url, nats] = [now, moved];
+      await left.close();
+    }
+  };
+  const following = Promise.all([
+    followServer(),
+    follow(streams.ledger, subjects.ledger(runId), (data) => take(decodeMessage(LedgerEntrySchema, data))),
+    follow(streams.results, subjects.result(runId), (data) => {
       answered.add(decodeMessage(RolloutResultSchema, data).taskId);
-  };
-  const following = Promise.allSettled([followLedger(), followResults()]);
+    }),
+  ]);
 
   return {
-    nats,
+    get nats() {
+      return nats;
+    },
     get answered() {
       return answered.size;
     },
@@ -95,17 +133,28 @@ export async function watchLiveRun(url: string, runId: string, signal: AbortSign
     get facts() {
       return facts;
     },
+    get progress() {
+      return facts + answered.size;
+    },
     open: () => [...opened].filter((taskId) => !answered.has(taskId)),
     isAnswered: (taskId) => answered.has(taskId),
     confirmPublish: () => nats.js.publish(probeSubject, '', { timeout: 1_000 }),
     async until(moment, expected, waiting) {
-      const reached = (): boolean =>
-        moment.kind === 'batch' ? formed >= moment.step : answered.size >= moment.share * expected;
-      while (!reached()) {
+      const reached = (): boolean => {
+        switch (moment.kind) {
+          case 'answered':
+            return answered.size >= moment.share * expected;
+          case 'batch':
+            return formed >= moment.step;
+          case 'clock':
+            return true;
+        }
+      };
+      for (;;) {
         if (phase === 'end') return false;
+        if (reached()) return true;
         await sleep(pollMs, waiting);
       }
-      return true;
     },
     async [Symbol.asyncDispose]() {
       stop.abort();

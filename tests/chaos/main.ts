@@ -1,12 +1,15 @@
-/** `make chaos`: a run under faults, its audit, and how long each service was away. */
+/** `make chaos`: runs under faults, their audit, how long each service was unavailable, and how long a run stood still. */
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { CancelledError } from '#shared/errors.ts';
 import { machineFacts } from '#shared/runtime/machine-facts.ts';
 import { runChaos } from './chaos-run.ts';
-import { formatRecovery, recoveryRows } from './recovery-table.ts';
+import { actions } from './fault-cards.ts';
+import type { Action } from './fault-cards.ts';
+import { formatReport, markdownReport, reportRows } from './report.ts';
+import { runSoak } from './soak-run.ts';
 
 const whole =
   (least: number) =>
@@ -17,57 +20,69 @@ const whole =
     return value;
   };
 
+function actionSet(text: string): ReadonlySet<Action> {
+  const names = text.split(',');
+  const unknown = names.filter((name) => !actions.some((action) => action === name));
+  if (unknown.length > 0) throw new InvalidArgumentError(`knows ${actions.join(', ')}, not ${unknown.join(', ')}`);
+  return new Set(actions.filter((action) => names.includes(action)));
+}
+
 interface Options {
   readonly seed: number;
   readonly faults: number;
+  readonly minutes?: number;
+  readonly everyMs: number;
   readonly only?: string;
+  readonly actions?: ReadonlySet<Action>;
   readonly out?: string;
   readonly longestFreezeMs: number;
+  readonly longestStallS: number;
   readonly timeoutMinutes: number;
   readonly json: boolean;
 }
 
 const options = new Command('chaos')
   .description(
-    'Train with a scripted policy while processes are killed and frozen, then audit: nothing lost, nothing counted twice, the accounting of a run without faults.',
+    'Train with a scripted policy while processes are killed, frozen and hung, a disk is full and state is stale, then audit: nothing lost, nothing counted twice, the accounting of a run without faults, and no longer time without progress than allowed.',
   )
   .option('--seed <n>', 'seed of the recipe and of the faults', whole(0), 1)
-  .option('--faults <n>', 'kills and freezes', whole(1), 66)
-  .option('--only <service>', 'aim at one service (nats, rollout …) or one process (rollout-1)')
-  .option('--out <dir>', 'folder for both runs and report.json; a new temporary one when absent')
-  .option('--longest-freeze-ms <n>', 'longest SIGSTOP', whole(200), 40_000)
-  .option('--timeout-minutes <n>', 'give up after', whole(1), 60)
+  .option('--faults <n>', 'faults of the run, which is then compared with one without', whole(1), 150)
+  .addOption(
+    new Option('--minutes <n>', 'a soak: faults by the clock for so long, in one run after the other')
+      .argParser(whole(1))
+      .conflicts('faults'),
+  )
+  .option('--every-ms <n>', 'mean time between two faults of a soak', whole(100), 4_000)
+  .option('--only <service>', 'aim at one service (nats, rollout …) or one process (rollout-1, supervisor, scorer)')
+  .addOption(new Option('--actions <names>', `only these, of ${actions.join(', ')}`).argParser(actionSet))
+  .option('--out <dir>', 'folder for all runs, report.json and report.md; a new temporary one when absent')
+  .option('--longest-freeze-ms <n>', 'longest SIGSTOP that is followed by a SIGCONT', whole(200), 15_000)
+  .option('--longest-stall-s <n>', 'longest time without a new fact or result; more is a finding', whole(1), 30)
+  .option('--timeout-minutes <n>', 'give up after, for a soak beyond its minutes', whole(1), 60)
   .option('--json', 'print the report as JSON', false)
   .parse()
   .opts<Options>();
 
 const directory = resolve(options.out ?? (await mkdtemp(join(tmpdir(), 'gradus-chaos-'))));
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.once(name, () => stop.abort(new CancelledError('cancelled', `stopped by ${name}`)));
-const report = await runChaos({
-  seed: options.seed,
-  faults: options.faults,
+const { minutes } = options;
+const limitMs = (options.timeoutMinutes + (minutes ?? 0)) * 60_000;
+const base = {
+  ...options,
   only: options.only,
   directory,
-  longestFreezeMs: options.longestFreezeMs,
-  signal: AbortSignal.any([stop.signal, AbortSignal.timeout(options.timeoutMinutes * 60_000)]),
-  say,
-});
-const rows = recoveryRows(report.faults);
-const fullReport = { ...report, recovery: rows, machine: machineFacts() };
-await writeFile(join(directory, 'report.json'), `${JSON.stringify(fullReport, undefined, 2)}\n`);
-if (options.json) process.stdout.write(`${JSON.stringify(fullReport)}\n`);
-else {
-  const { totals } = report.audit;
-  const count = (action: string): number => report.faults.filter((fault) => fault.action === action).length;
-  process.stdout.write(`${formatRecovery(rows)}
-seed ${report.seed}: ${count('kill')} kills and ${count('freeze')} freezes in ${report.secondsWith.toFixed(0)} s
-rollouts: ${totals.published} published, ${totals.completed} completed, ${totals.failedInfra} failed, ${totals.lost} lost, ${totals.duplicated} counted twice, ${totals.redundant} results came again
-accounting: ${report.records} records in ${report.audit.groups} groups and ${report.audit.steps} steps
-${report.findings.length === 0 ? 'nothing is wrong' : report.findings.map((finding) => `WRONG ${finding}`).join('\n')}
-everything is in ${directory}
-`);
-}
+  without: new Set(actions.filter((action) => options.actions?.has(action) === false)),
+  longestStallMs: options.longestStallS * 1_000,
+  signal: AbortSignal.any([stop.signal, AbortSignal.timeout(limitMs)]),
+  say: (line: string): void => void process.stderr.write(`${line}\n`),
+};
+const report = minutes === undefined ? await runChaos(base) : await runSoak({ ...base, minutes });
+const full = { ...report, recovery: reportRows(report), machine: machineFacts() };
+await writeFile(join(directory, 'report.json'), `${JSON.stringify(full, undefined, 2)}\n`);
+await writeFile(join(directory, 'report.md'), markdownReport(report));
+process.stdout.write(
+  options.json ? `${JSON.stringify(full)}\n` : `${formatReport(report)}everything is in ${directory}\n`,
+);
 process.exitCode = report.findings.length === 0 ? 0 : 1;

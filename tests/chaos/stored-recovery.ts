@@ -34,15 +34,27 @@ export function recoveryFromStreams(
 
   return faults.map((fault) => {
     if (fault.recoveredMs === undefined) return fault;
+    if (fault.excusedUntilMs !== undefined && fault.action !== 'full-disk') {
+      // What an orphan of the old fleet stored meanwhile is not the resumed run.
+      const next = entries.find(({ atMs, value }) => atMs > fault.fromMs && value.fact.case === 'runResumed');
+      return next === undefined ? fault : { ...fault, recoveredMs: next.atMs - fault.fromMs };
+    }
     if (fault.service === 'coordinator') {
       const next = entries.find(({ atMs }) => atMs > fault.atMs + dyingMs);
-      const recoveredMs = next === undefined ? 0 : Math.max(0, next.atMs - fault.atMs - fault.freezeMs);
+      const recoveredMs = next === undefined ? 0 : Math.max(0, next.atMs - fault.fromMs);
       // Whoever takes a run over says so first; without that the killed one was not the leader.
       const isStandby = fault.action === 'kill' && next?.value.fact.case !== 'runResumed';
       if (isStandby) return { ...fault, recoveredMs, service: 'coordinator, standby' };
       return { ...fault, recoveredMs };
     }
-    const heldAgainMs = fault.service === 'rollout' ? heldAgain(fault) : undefined;
+    const heldAgainMs = fault.service === 'rollout' && fault.action === 'kill' ? heldAgain(fault) : undefined;
     return heldAgainMs === undefined ? fault : { ...fault, heldAgainMs };
   });
+}
+
+/** When a run stored a fact or the first result of a rollout, in order. */
+export function progressTimes({ entries, results }: Pick<StoredRun, 'entries' | 'results'>): readonly number[] {
+  const first = new Map<string, number>();
+  for (const { value, atMs } of results) if (!first.has(value.taskId)) first.set(value.taskId, atMs);
+  return [...entries.map(({ atMs }) => atMs), ...first.values()].toSorted((a, b) => a - b);
 }

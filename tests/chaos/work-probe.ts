@@ -4,8 +4,10 @@ import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
+import { errorFrom } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import type { FleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { goldItem } from '../fixtures/gold-item.ts';
 
 type FleetService = FleetFile['services'][number];
 
@@ -41,7 +43,7 @@ export function createWorkProbe({ service, grpc }: FleetService): WorkProbe | un
     }
     case 'reward': {
       const client = createGrpcClient(RewardService, grpc, options);
-      const item = { id: 'probe', answers: ['work'], turns: [turn], rewards: [{ name: 'exact_match', weight: 1 }] };
+      const item = goldItem({ id: 'probe', answers: ['work'], turns: [turn], scorers: [{ name: 'exact_match' }] });
       return probe(client, () => client.score({ items: [item] }));
     }
     case 'learner': {
@@ -69,7 +71,9 @@ export async function firstWork(
     try {
       await ask();
       return Date.now();
-    } catch {
+    } catch (thrown) {
+      // A service that works would refuse it as well.
+      if (errorFrom(thrown).code === 'invalid_argument') throw thrown;
       // Not yet: that is what is measured.
       await sleep(20, signal).catch(() => undefined);
     }

@@ -28,6 +28,7 @@ scorers:
   few_calls: { kind: typescript, path: ${join(root, 'recipes/scorers/few_calls.ts')} }
   exact_answer: { kind: python, path: ${join(root, 'recipes/scorers/exact_answer.py')}, ground_truth: target }
 eval: { questions: 6, sampled: true, greedy: false }
+environment: { name: search }
 stages:
   - name: judged
     limits: { context_tokens: 640, max_new_tokens: 96 }
@@ -71,10 +72,10 @@ test('P1, P2: a run is trained and evaluated by what its composition makes of ru
   const steps = (await readJsonLines(join(runDirectory, 'metrics.jsonl'))).filter(({ kind }) => kind === 'step');
   expect(steps).toHaveLength(2);
   for (const step of steps) {
-    expect(step['em']).toBeGreaterThan(0);
-    expect(step['reward/correct']).toBeCloseTo(Number(step['em']), 9);
-    expect(step['reward/mean']).toBeCloseTo(0.9 * Number(step['em']), 9);
-    expect(step['reward/exact_answer']).toBeCloseTo(Number(step['em']), 9);
+    expect(step['reward/exact_match']).toBeGreaterThan(0);
+    expect(step['reward/correct']).toBeCloseTo(Number(step['reward/exact_match']), 9);
+    expect(step['reward/mean']).toBeCloseTo(0.9 * Number(step['reward/exact_match']), 9);
+    expect(step['reward/exact_answer']).toBeCloseTo(Number(step['reward/exact_match']), 9);
     // Two calls, one of them free.
     expect(step['reward/few_calls']).toBe(0.5);
   }
@@ -91,8 +92,8 @@ test('P1, P2: a run is trained and evaluated by what its composition makes of ru
   const evaluations = (await readJsonLines(join(runDirectory, 'metrics.jsonl'))).filter(({ kind }) => kind === 'eval');
   expect(evaluations.length).toBeGreaterThan(0);
   for (const evaluation of evaluations) {
-    expect(evaluation['sampled.correct']).toBeCloseTo(Number(evaluation['sampled.em']), 9);
-    expect(evaluation['sampled.reward']).toBeCloseTo(0.9 * Number(evaluation['sampled.em']), 9);
+    expect(evaluation['sampled.correct']).toBeCloseTo(Number(evaluation['sampled.exact_match']), 9);
+    expect(evaluation['sampled.reward']).toBeCloseTo(0.9 * Number(evaluation['sampled.exact_match']), 9);
   }
   expect(judge.requests[0]?.headers.authorization).toBe('Bearer secret-of-this-test');
 });

@@ -50,7 +50,7 @@ async function expectWholeRun(directory: string, run: string): Promise<void> {
     '1-first-reward.svg',
     '2-second-components.svg',
     '2-second-reward.svg',
-    'held-out-exact-match.svg',
+    'held-out.svg',
   ]);
 }
 
@@ -73,7 +73,9 @@ test('P1: a run on a lent fleet is stopped by Ctrl-C, resumed, and accounts for 
 
   const second = startGradus(directory, 'up', 'tiny.yaml');
   expect(await second.exit()).toBe(2);
-  expect(second.output()).toMatch(/a fleet for .*tiny\.yaml runs in .*runs \(process \d+\); stop it with/);
+  expect(second.output()).toMatch(
+    /a fleet for .*tiny\.yaml runs in .*runs \(process \d+, since .* UTC\); stop it with/,
+  );
 
   const first = startGradus(directory, 'run', 'tiny.yaml', '--run-id', 'lent');
   await first.says(/first: step 1\/3/);

@@ -20,7 +20,17 @@ export interface GradusProcess {
 
 /** `gradus …` as a person starts it, in `directory`; ended with the test whatever happens. */
 export function startGradus(directory: string, ...args: readonly string[]): GradusProcess {
-  const child = spawn(join(root, 'services/cli/bin/gradus'), args, {
+  return startGradusBy([], directory, ...args);
+}
+
+/** The same, started by another program, for example `unshare`; that one is ended with the test. */
+export function startGradusBy(
+  starter: readonly string[],
+  directory: string,
+  ...args: readonly string[]
+): GradusProcess {
+  const [program = '', ...rest] = [...starter, join(root, 'services/cli/bin/gradus'), ...args];
+  const child = spawn(program, rest, {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

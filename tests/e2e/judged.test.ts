@@ -32,7 +32,7 @@ test('P1, P2: groups are closed with what the judge said, in the right order, th
   expect(await run.exit()).toBe(0);
 
   const { entries, results } = await readStoredRun(home, 'compared', new AbortController().signal);
-  const emOf = new Map(results.map(({ value }) => [value.taskId, value.rewards['exact_match'] ?? NaN]));
+  const emOf = new Map(results.map(({ value }) => [value.taskId, value.components['exact_match'] ?? NaN]));
   const closed = entries.flatMap(({ value: { fact } }) => (fact.case === 'groupClosed' ? [fact.value] : []));
   const compared = closed.filter(({ judged }) => judged['preferred'] !== undefined);
   const kept = compared.filter(({ fate }) => fate === GroupFate.KEPT);

@@ -12,7 +12,7 @@ name: choice
 seed: 5
 model: { path: ${JSON.stringify(model)} }
 data: { rows: { train: questions.jsonl, held_out: 6, corpus: corpus.jsonl } }
-environment: { name: search, top_k: 2, preview_characters: 150, max_document_characters: 400 }
+environment: { name: search, options: { top_k: 2, preview_characters: 150, max_document_characters: 400 } }
 fleet:
   workers: 1
   concurrency: 16

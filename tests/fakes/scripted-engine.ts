@@ -20,13 +20,15 @@ export interface ScriptedRequest {
   readonly signal: AbortSignal;
 }
 
+type Corruption = 'digest' | 'logprobs' | 'logprob_values' | 'versions';
+
 export type ScriptedAnswer =
   | string
   | {
       readonly text: string;
       readonly delayMs?: number;
       /** Changes the answer on its way out: an engine that breaks the contract. */
-      readonly corrupt?: 'digest' | 'logprobs' | 'versions';
+      readonly corrupt?: Corruption;
     };
 
 export interface ScriptedEngineOptions {
@@ -51,7 +53,7 @@ export interface ScriptedEngineOptions {
 export async function startScriptedEngine(options: ScriptedEngineOptions) {
   const tokenizer = await loadTokenizer(options.tokenizer);
   const generated: ScriptedRequest[] = [];
-  const corrupted = new WeakMap<GenerateRequest, 'digest' | 'logprobs' | 'versions'>();
+  const corrupted = new WeakMap<GenerateRequest, Corruption>();
   let cancelled = 0;
   let described = 0;
 
@@ -83,6 +85,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     const fault = corrupted.get(request);
     if (fault === 'versions') delete response.versions;
     if (fault === 'logprobs') response.logprobs = response.logprobs?.slice(1) ?? [];
+    if (fault === 'logprob_values') response.logprobs = (response.logprobs ?? []).map(() => NaN);
     if (fault === 'digest') response.sequenceDigest = sequenceDigest(response.tokenIds ?? []);
     return response;
   }
@@ -112,7 +115,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     abort: async ({ requestId }) => ({ aborted: engine.abort(requestId) }),
     loadVersion: async (request) => {
       await options.onLoad?.(request);
-      return engine.loadVersion(request.version, request.weightsPath);
+      return engine.loadVersion(request.version, request.weightsPath, request.weightsDigest);
     },
   });
   const address = await server.listen(options.address ?? '127.0.0.1:0');
@@ -122,6 +125,8 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     /** Every turn asked for, in the order of arrival. */
     generated: generated as readonly ScriptedRequest[],
     counts: () => ({ running: engine.running, cancelled, version: engine.version, described }),
+    /** Of the version that it serves: as when a load of the same version passed it by. */
+    loadOtherWeights: (digest: string) => void engine.loadVersion(engine.version, '/other', digest),
     /** Like a process that dies: what runs is cut off. */
     kill: () => server.drain(0),
     [Symbol.asyncDispose]: () => server.drain(0),

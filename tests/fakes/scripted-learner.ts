@@ -6,6 +6,7 @@ import { TerminalError, TransientError } from '#shared/errors.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { safetensorsOf } from '../fixtures/safetensors.ts';
 
 export interface AppliedStep {
   readonly directory: string;
@@ -27,7 +28,18 @@ export interface ScriptedLearner {
   failNext(error: Error, when: 'before' | 'after'): void;
   /** Resolves inside every TrainStep before it is applied. */
   beforeStep: (step: number) => Promise<void>;
+  /** What it says of damaged files when a run is opened. */
+  damaged: readonly string[];
+  /** What a step reports beside the usual metrics. */
+  moreMetrics: (step: number) => Record<string, number>;
+  /** Metrics that a step leaves out because they were not finite, with what they were. */
+  absentMetrics: (step: number) => Record<string, string>;
   close(): Promise<void>;
+}
+
+/** One number, which is the learner's step. */
+export function weightsOf(step: number): Buffer {
+  return safetensorsOf({ step: { dtype: 'F32', shape: [1], values: [step] } });
 }
 
 /** A learner that computes nothing and keeps the contract: steps in order, each applied once, checkpoints survive a crash, no leader of the past is heard. */
@@ -44,12 +56,15 @@ export async function startScriptedLearner(): Promise<ScriptedLearner> {
   };
   const learner = {
     beforeStep: async (_step: number) => {},
+    damaged: [] as readonly string[],
+    moreMetrics: (_step: number): Record<string, number> => ({}),
+    absentMetrics: (_step: number): Record<string, string> => ({}),
   };
 
   const weights = async (directory: string, step: number) => {
     const path = join(directory, 'versions', String(step).padStart(6, '0'));
     await mkdir(path, { recursive: true });
-    await writeFile(join(path, 'model.safetensors'), `weights ${step}`);
+    await writeFile(join(path, 'model.safetensors'), weightsOf(step));
     await writeFile(join(path, 'config.json'), '{}');
     return path;
   };
@@ -68,6 +83,7 @@ export async function startScriptedLearner(): Promise<ScriptedLearner> {
         step: BigInt(open.step),
         version: BigInt(open.step),
         weightsPath: open.step === 0 ? request.modelPath : await weights(open.directory, open.step),
+        damaged: [...learner.damaged],
       };
     },
     async trainStep(requests) {
@@ -104,7 +120,15 @@ export async function startScriptedLearner(): Promise<ScriptedLearner> {
         version: header.step,
         weightsPath,
         applied: isNew,
-        metrics: { loss: 0.5, grad_norm: 0.1, clip_fraction: 0.02, entropy: 1.5, mismatch_k3: 1e-6 },
+        metrics: {
+          loss: 0.5,
+          grad_norm: 0.1,
+          clip_fraction: 0.02,
+          entropy: 1.5,
+          mismatch_k3: 1e-6,
+          ...learner.moreMetrics(step),
+        },
+        absentMetrics: learner.absentMetrics(step),
         checkpointPath: header.checkpoint ? join(open.directory, 'checkpoints', `step-${step}`) : '',
       };
     },

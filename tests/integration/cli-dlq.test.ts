@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createColors } from 'picocolors';
-import type { Terminal } from '../../services/cli/terminal/terminal.ts';
+import { createColours } from '../../services/cli/terminal/colours.ts';
+import { textOf, type Terminal } from '../../services/cli/terminal/terminal.ts';
 import { dlqCommand, type DlqAction, type DlqOptions } from '../../services/cli/commands/dlq.ts';
 import { startRolloutFleet, taskOf, type RolloutFleet } from './rollout-fleet.ts';
 
@@ -25,12 +25,12 @@ async function startWithLetters() {
     const out: string[] = [];
     const err: string[] = [];
     const terminal: Terminal = {
-      out: (line) => void out.push(line),
-      err: (line) => void err.push(line),
+      out: (lines) => void out.push(textOf(lines).replace(/\n$/, '')),
+      err: (lines) => void err.push(textOf(lines).replace(/\n$/, '')),
       status: () => {},
       interactive: false,
       columns: 100,
-      colours: createColors(false),
+      colours: createColours(false),
     };
     await dlqCommand(action, ids, { home: '', nats: running.natsUrl, json: false, ...options }, terminal);
     return { out, err };
@@ -61,7 +61,7 @@ describe('gradus dlq', () => {
   it('shows the decoded task, and the bytes of what is none', async () => {
     const { dlq } = await startWithLetters();
     expect(JSON.parse((await dlq('show', ['chess'])).out.join('\n'))).toMatchObject({
-      task: { environment: 'chess', question: { answers: ['Verland Coast', 'the Coast'] } },
+      task: { environment: 'chess', row: { id: 'q1' } },
     });
     expect(JSON.parse((await dlq('show', ['2'])).out.join('\n'))).toMatchObject({ task: null, bytes: '////' });
   });

@@ -1,16 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createColors } from 'picocolors';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { publishMessage } from '#shared/nats/publish.ts';
 import { subjects } from '#shared/nats/streams.ts';
+import { claimHome } from '../../services/cli/fleet/claim-home.ts';
 import { rewardExplainCommand } from '../../services/cli/commands/reward-explain.ts';
+import { composeRecorded } from '../../services/cli/explain/recorded-reward.ts';
 import { groupStory } from '../../services/cli/explain/group-story.ts';
 import { readResults } from '../../services/cli/transcript/find-rollout.ts';
-import type { Terminal } from '../../services/cli/terminal/terminal.ts';
+import { createColours } from '../../services/cli/terminal/colours.ts';
+import { textOf, type Terminal } from '../../services/cli/terminal/terminal.ts';
 import { startScriptedJudge } from '../fakes/scripted-judge.ts';
 import { qualityOf, startGroupwiseFleet } from './groupwise-run.ts';
 import { isTraining } from './played-worker.ts';
@@ -22,12 +24,14 @@ const scripts: Readonly<Record<string, readonly string[]>> = {
   grand: [search, search, '<answer> Ostwick Marrow or Verland Coast or Talmere </answer>'],
 };
 const scoring = {
-  rewards: [
-    { name: 'exact_match', weight: 1 },
-    { name: 'tool_success', weight: 0.5 },
-  ],
-  judged: [{ name: 'correct', judge: 'main', weight: 0.5, method: { case: 'grade', value: { notAttempted: 0 } } }],
+  scorers: [{ name: 'exact_match' }, { name: 'tool_success' }, { name: 'format' }],
+  judged: [{ name: 'correct', judge: 'main', method: { case: 'grade', value: { notAttempted: 0 } } }],
   composition: {
+    weights: [
+      { name: 'exact_match', weight: 1 },
+      { name: 'tool_success', weight: 0.5 },
+      { name: 'correct', weight: 0.5 },
+    ],
     normalize: true,
     penalties: [{ name: 'candidate_list', size: 0.5 }],
     gates: [{ name: 'format', atLeast: 1, otherwise: 0 }],
@@ -57,18 +61,9 @@ async function homeOf(natsUrl: string): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'gradus-explain-'));
   cleanups.push(() => rm(home, { recursive: true, force: true }));
   const paths = { model: '', train: '', held_out: '', corpus: '' };
-  const file = {
-    format: 1,
-    pid: process.pid,
-    owner: 'up',
-    recipePath: '',
-    key: '',
-    paths,
-    logs: '',
-    natsUrl,
-    services: [],
-  };
-  await writeFile(join(home, 'fleet.json'), JSON.stringify(file));
+  const nothing = { recipePath: '', key: '', paths, inputs: [], logs: '', services: [] };
+  const claim = await claimHome(home, { ...nothing, owner: 'up', natsUrl });
+  cleanups.push(() => claim.release());
   return home;
 }
 
@@ -79,12 +74,12 @@ async function explain(
 ) {
   const out: string[] = [];
   const terminal: Terminal = {
-    out: (line) => void out.push(line),
+    out: (lines) => void out.push(textOf(lines).replace(/\n$/, '')),
     err: () => {},
     status: () => {},
     interactive: false,
     columns: 100,
-    colours: createColors(false),
+    colours: createColours(false),
   };
   expect(await rewardExplainCommand(id, { home, json: false, ...options }, terminal)).toBe(0);
   return out.join('\n');
@@ -128,7 +123,12 @@ describe('gradus reward explain', () => {
     expect(hacked).toContain('  candidates: "ostwick marrow", "verland coast", "talmere"');
 
     const json: unknown = JSON.parse(await explain(home, 'good-1', { json: true, run: runId }));
-    expect(json).toMatchObject({ result: { reward: good.reward }, total: good.reward, differs: [], group: null });
+    expect(json).toMatchObject({
+      result: { components: good.components },
+      total: good.reward,
+      differs: [],
+      group: null,
+    });
     const other = { ...taskOf('grand-2', scoring), groupId: 'group-of-good-1', sampleIndex: 1 };
     await fleet.publish(other);
     await fleet.resultOf('grand-2');
@@ -137,7 +137,7 @@ describe('gradus reward explain', () => {
     const rows = compared.map((line) => line.replaceAll(/[│\s]+/g, ' ').trim());
     expect(rows).toContain('exact_match x 1 1 0 1');
     expect(rows).toContain('detector candidate_list 0 0.666667 -0.666667');
-    expect(rows).toContain('composed 1 0.166667 0.833333');
+    expect(rows).toContain('reward 1 0.166667 0.833333');
     await expect(explain(home, 'good-1', { compare: 'grand-1' })).rejects.toThrow('is of another group than good-1');
     // Without an id it is the run's last rollout.
     expect(await explain(home, undefined, { run: runId })).toMatch(/^rollout grand-2$/m);
@@ -155,11 +155,11 @@ describe('gradus reward explain', () => {
         fleet.nats,
         subjects.result(runId),
         RolloutResultSchema,
-        { ...failed, failure: FailureClass.RETRIEVAL_UNAVAILABLE, taskId, trajectorySequence },
+        { ...failed, failure: FailureClass.TOOL_UNAVAILABLE, taskId, trajectorySequence },
         { messageId: taskId },
       );
     const text = await explain(home, 'ga');
-    expect(text).toContain('reward: none (retrieval_unavailable: search: gone)');
+    expect(text).toContain('reward: none (tool_unavailable: search: gone)');
     expect(text).toContain('The platform failed, not the policy: the rollout is absent, which is no 0.');
     await expect(explain(home, 'g')).rejects.toThrow("2 rollouts begin with 'g' (ga-1, gb-1 ...); give more of the id");
     await expect(explain(home, 'x')).rejects.toThrow("no rollout's id begins with 'x'");
@@ -173,13 +173,12 @@ it('the group of every rollout of a compared group is told as the ledger closed 
     recipe: {
       rewards: '{ preferred: 1, exact_match: 0.5 }',
       steps: 1,
-      more: '    composition: { normalize: true, gates: [{ name: f1, at_least: 0.5, otherwise: 0.125 }] }\n    algorithm: { overlong: { max_tokens: 40, buffer_tokens: 30 } }',
+      more: '    composition: { normalize: true, gates: [{ name: f1, at_least: 0.5, otherwise: 0.125 }], overlong: { max_tokens: 40, buffer_tokens: 30 } }',
     },
     worker: (task) => ({
       result: {
-        reward: 0,
         prediction: `quality=${qualityOf(task.taskId)}`,
-        rewards: { exact_match: task.sampleIndex % 2, f1: isTraining(task) && task.sampleIndex === 3 ? 0 : 1 },
+        components: { exact_match: task.sampleIndex % 2, f1: isTraining(task) && task.sampleIndex === 3 ? 0 : 1 },
         modelTokens: 25,
       },
     }),
@@ -188,15 +187,19 @@ it('the group of every rollout of a compared group is told as the ledger closed 
   await fleet.submit('run-a');
   await fleet.ended('run-a');
   const entries = await fleet.ledger('run-a');
+  const { composition } = fleet.seen.find(isTraining) ?? {};
+  if (composition === undefined) throw new Error('no task with a composition');
   let told = 0;
   for await (const result of readResults(fleet.nats, 'run-a', AbortSignal.timeout(60_000))) {
     const story = groupStory(entries, result);
     if (story?.closed?.own === undefined || Object.keys(story.closed.judged).length === 0) continue;
     told += 1;
     const { own, members, step, version } = story.closed;
-    expect(own).toMatchObject({ differs: false, counted: true, shaping: { modelTokens: 25, penalty: -0.5 } });
-    expect(own.steps.map(({ kind }) => kind)).toEqual(['sum', 'normalize', 'gate']);
-    if (result.sampleIndex === 3) expect(own.composed).toBe(0.125);
+    const { steps, total } = composeRecorded(composition, result, own.components);
+    expect(own).toMatchObject({ reward: total, counted: true });
+    expect(steps.map(({ kind }) => kind)).toEqual(['sum', 'normalize', 'gate', 'overlong']);
+    expect(steps.at(-1)).toMatchObject({ modelTokens: 25, penalty: -0.5 });
+    if (result.sampleIndex === 3) expect(total).toBe(0.125 - 0.5);
     const ranks = members.map(({ rank = 0 }) => rank);
     expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
     expect([step, version]).toEqual([1n, 1n]);

@@ -2,16 +2,23 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { createCoordinatorProcesses } from './coordinator-process.ts';
 import { queuedIds, recipeWith, rewarded } from './one-stage-run.ts';
 import { isTraining, rewardOf } from './played-worker.ts';
+import type { Worker } from './played-worker.ts';
 import { batchesOf, courseOf, formedSteps, stepsOfTasks } from './run-course.ts';
 import { until } from './until.ts';
 
 type Fleet = Awaited<ReturnType<typeof startCoordinatorFleet>>;
 const processes = createCoordinatorProcesses();
 let fleet: Fleet;
+/** By the row and the sample alone; groups of every third row do not vary. */
+const rewardedByRow: Worker = ({ row, sampleIndex }) => {
+  const number = Number(/\d+$/.exec(row?.id ?? '')?.[0] ?? NaN);
+  return { result: { reward: number % 3 === 0 ? 1 : (number + sampleIndex) % 2 } };
+};
 afterEach(async () => {
   processes.killAll();
   await fleet.stop();
@@ -19,13 +26,18 @@ afterEach(async () => {
 
 describe('a synchronous run', () => {
   it('P8: has the course that it had before rollouts and training could overlap, fact by fact', async () => {
-    fleet = await startCoordinatorFleet({ recipe: recipeWith(0), worker: rewarded });
+    fleet = await startCoordinatorFleet({ recipe: recipeWith(0), worker: rewardedByRow });
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-    const course = await courseOf(fleet, 'run-a');
-    // Golden: the sequential coordinator of commit eb44438 with the same recipe and worker.
-    expect(createHash('sha256').update(JSON.stringify(course)).digest('hex')).toBe(
-      'ea4eb8326f57ed39fc1ef689845da0afb86191d479686e2c8e45f0bd52a912d8',
+    const ids = new Map<string, string>();
+    // Ids are hashes of the recipe: they change with its form, which says nothing about the course.
+    const course = JSON.stringify(await courseOf(fleet, 'run-a')).replaceAll(/[0-9a-f]{64}/g, (id) => {
+      if (!ids.has(id)) ids.set(id, `#${ids.size}`);
+      return ids.get(id) ?? id;
+    });
+    // Golden: the coordinator of commit 2ea1440, whose course was that of the sequential one.
+    expect(createHash('sha256').update(course).digest('hex')).toBe(
+      'b37dc7a50d3608529a2306342bcc35a2aeacb815efbd3dd2f49939a6eaf37d26',
     );
   });
 
@@ -111,11 +123,15 @@ describe('an asynchronous run', () => {
     answer = true;
     await fleet.handBack();
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-    let open = 0;
-    for (const { fact } of await fleet.ledger('run-a')) {
-      if (fact.case === 'groupOpened') open += fact.value.taskIds.length;
-      if (fact.case === 'groupClosed') open -= fact.value.samples.length;
-      expect(open).toBeLessThanOrEqual(16);
+    // What was opened before each opening, less what was answered by then: the ledger closes a group later than its last answer.
+    const answeredAt = await fleet.storedAt(streams.results, subjects.result('run-a'));
+    const factsAt = await fleet.storedAt(streams.ledger, subjects.ledger('run-a'));
+    let opened = 0;
+    for (const [index, { fact }] of (await fleet.ledger('run-a')).entries()) {
+      if (fact.case !== 'groupOpened') continue;
+      opened += fact.value.taskIds.length;
+      const answered = answeredAt.filter((atMs) => atMs <= (factsAt[index] ?? 0)).length;
+      expect(opened - answered).toBeLessThanOrEqual(16);
     }
   });
 

@@ -2,7 +2,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { TransientError } from '#shared/errors.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
+import { startGate } from '../fixtures/tcp-gate.ts';
 import { oneStage, twoStages } from './two-stage-run.ts';
+import { until } from './until.ts';
 
 let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>>;
 afterEach(async () => {
@@ -24,6 +26,29 @@ describe('faults', () => {
     expect(committed).toHaveLength(3);
   });
 
+  it('P1, P10: a learner that is killed in the middle of a step is asked again as soon as it is back', async () => {
+    fleet = await startCoordinatorFleet({ recipe: oneStage });
+    const { learner } = fleet;
+    await using gate = await startGate(learner.address);
+    const { client } = await fleet.addCoordinator({ learner: gate.address });
+    const { promise: training, resolve } = Promise.withResolvers<void>();
+    learner.beforeStep = async (step) => {
+      if (step !== 2) return;
+      resolve();
+      await new Promise(() => undefined);
+    };
+    await fleet.submit('run-a', client);
+    await training;
+    // As the kernel does for a process that is killed: its connections break, and its port refuses.
+    await gate.shut();
+    learner.crash();
+    learner.beforeStep = async () => {};
+    await until(async () => (await client.getRun({ runId: 'run-a' })).message.startsWith('waiting for the learner'));
+    await gate.open();
+    expect(await fleet.ended('run-a', client)).toMatchObject({ state: RunState.FINISHED, step: 3 });
+    expect(learner.applied.map(({ step }) => step)).toEqual([1, 1, 2, 3]);
+  });
+
   it('P1: a step whose answer was lost is not applied twice', async () => {
     fleet = await startCoordinatorFleet({ recipe: oneStage });
     fleet.learner.failNext(new TransientError('unavailable', 'the connection broke'), 'after');
@@ -32,14 +57,10 @@ describe('faults', () => {
     expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3]);
   });
 
-  it('a full disk fails the run at once with the reason, and it can be resumed', async () => {
+  it('P10: a full disk of the learner is waited for, and the run goes on when there is room', async () => {
     fleet = await startCoordinatorFleet({ recipe: oneStage });
     fleet.learner.failNext(new TransientError('resource_exhausted', 'checkpoint: no space left on device'), 'before');
     await fleet.submit('run-a');
-    const end = await fleet.ended('run-a');
-    expect(end.state).toBe(RunState.FAILED);
-    expect(end.message).toContain('no space left on device');
-    await fleet.submit('run-a', fleet.coordinator.client, true);
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3]);
     expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0 });

@@ -23,7 +23,7 @@ import { tailStream } from '#shared/nats/tail.ts';
 import type { CoordinatorConfig } from '../../services/coordinator/config.ts';
 import { coordinatorConfig } from '../../services/coordinator/config.ts';
 import { startCoordinator } from '../../services/coordinator/service.ts';
-import { startScriptedLearner } from '../fakes/scripted-learner.ts';
+import { startScriptedLearner, weightsOf } from '../fakes/scripted-learner.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
 import { playWorker, rewardOf } from './played-worker.ts';
 import type { Worker } from './played-worker.ts';
@@ -32,6 +32,8 @@ import { startInProcess } from './rollout-fleet.ts';
 const log = createLogger({ service: 'test', level: 'silent' });
 
 export interface CoordinatorFleetOptions {
+  /** Files that stages name, by `STAGE/FILE`. */
+  readonly stageFiles?: Readonly<Record<string, string>>;
   readonly recipe: string;
   readonly worker?: Worker;
   /** Config of every coordinator. */
@@ -79,13 +81,14 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
 
   const model = join(directory, 'model');
   await mkdir(model);
-  for (const file of ['config.json', 'model.safetensors', 'tokenizer.json'])
-    await writeFile(join(model, file), `{"${file}": 0}`);
+  for (const file of ['config.json', 'tokenizer.json']) await writeFile(join(model, file), `{"${file}": 0}`);
+  await writeFile(join(model, 'model.safetensors'), weightsOf(0));
   const paths = {
     model,
     train: join(directory, 'train.jsonl'),
     held_out: join(directory, 'held-out.jsonl'),
     corpus: join(directory, 'corpus.jsonl'),
+    ...(options.stageFiles !== undefined && { stages: options.stageFiles }),
   };
   await writeFile(paths.train, questionLines('train', 40));
   await writeFile(paths.held_out, questionLines('held', 6));
@@ -154,6 +157,16 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       readAll(nats, streams.ledger, subjects.ledger(runId), (data): LedgerEntry =>
         decodeMessage(LedgerEntrySchema, data),
       ),
+    /** When each message of a stream was stored, by the server's clock, in Unix milliseconds. */
+    async storedAt(stream: string, subject: string): Promise<number[]> {
+      const times: number[] = [];
+      for (let seq = 1; ;) {
+        const message = await nats.jsm.direct.getMessage(stream, { seq, next_by_subj: subject });
+        if (message === null) return times;
+        times.push(message.time.getTime());
+        seq = message.seq + 1;
+      }
+    },
     async summary(runId: string) {
       return JSON.parse(await readFile(join(directoryOf(runId), 'summary.json'), 'utf8'));
     },

@@ -40,7 +40,7 @@ describe('work that nobody waits for', () => {
     ['shrink', GroupFate.SHRUNK],
     ['drop', GroupFate.DROPPED],
   ] as const)('leaves the queue when a group is given up under %s', async (policy, fate) => {
-    const silent = (task: RolloutTask) => isTraining(task) && task.sampleIndex === 0 && task.question?.hops === 2;
+    const silent = (task: RolloutTask) => isTraining(task) && task.sampleIndex === 0 && task.row?.tags['hops'] === '2';
     fleet = await startCoordinatorFleet({
       recipe: recipeWith(0, { until: '{ steps: 1 }', groups: `{ on_deadline: ${policy} }` }).replace(
         'group_ms: 20000',
@@ -84,7 +84,7 @@ describe('a straggler', () => {
 
 describe('budgets of failures', () => {
   it('P2: end the run with the classes that failed most, and it can be resumed when that is mended', async () => {
-    const failure = { failure: FailureClass.RETRIEVAL_UNAVAILABLE, reward: undefined } as const;
+    const failure = { failure: FailureClass.TOOL_UNAVAILABLE, reward: undefined } as const;
     fleet = await startCoordinatorFleet({
       recipe: recipeWith(1, { groups: '{ attempts: 1, max_infrastructure_failures: 0.25 }' }),
       worker: (task) => (isTraining(task) ? { result: failure } : rewarded(task, 0)),
@@ -93,7 +93,7 @@ describe('budgets of failures', () => {
     const end = await fleet.ended('run-a');
     expect(end.state).toBe(RunState.FAILED);
     expect(end.message).toMatch(
-      /^stage one, step \d: 4 of 12 rollouts failed by infrastructure, more than groups.max_infrastructure_failures \(0.25\) allows: retrieval_unavailable \d+; mend it, then resume the run$/,
+      /^stage one, step \d: 4 of 12 rollouts failed by infrastructure, more than groups.max_infrastructure_failures \(0.25\) allows: tool_unavailable \d+; mend it, then resume the run$/,
     );
     expect(fleet.learner.applied).toEqual([]);
     fleet.setWorker(rewarded);

@@ -71,9 +71,8 @@ describe('a run with a pairwise reward', () => {
       },
       worker: (task) => ({
         result: {
-          reward: 0.25,
           prediction: `quality=${task.sampleIndex}`,
-          rewards: { exact_match: 0.25, format: task.sampleIndex === 0 ? 0 : 1 },
+          components: { exact_match: 0.25, format: task.sampleIndex === 0 ? 0 : 1 },
           detectors: task.sampleIndex === 3 ? { candidate_list: 1 } : {},
         },
       }),

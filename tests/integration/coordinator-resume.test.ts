@@ -155,15 +155,19 @@ describe('gates', () => {
 `;
 
   it('stop the run with what they saw', async () => {
-    fleet = await startCoordinatorFleet({ recipe: gated('{ metric: sampled.em, at_least: 2, on_fail: stop }') });
+    fleet = await startCoordinatorFleet({
+      recipe: gated('{ metric: sampled.exact_match, at_least: 2, on_fail: stop }'),
+    });
     await fleet.submit('run-a');
     const end = await fleet.ended('run-a');
     expect(end.state).toBe(RunState.FAILED);
-    expect(end.message).toMatch(/^the gate of stage one did not open: sampled.em [\d.]+, at least 2$/);
+    expect(end.message).toMatch(/^the gate of stage one did not open: sampled.exact_match [\d.]+, at least 2$/);
   });
 
   it('repeat the stage with new tasks, then stop', async () => {
-    fleet = await startCoordinatorFleet({ recipe: gated('{ metric: sampled.em, at_least: 2, on_fail: repeat }') });
+    fleet = await startCoordinatorFleet({
+      recipe: gated('{ metric: sampled.exact_match, at_least: 2, on_fail: repeat }'),
+    });
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).message).toContain('repeated 1 times');
     const { stages, rollouts } = await fleet.summary('run-a');
@@ -176,7 +180,7 @@ describe('gates', () => {
 
   it('roll back to the policy that entered the stage, with steps and versions that go on', async () => {
     fleet = await startCoordinatorFleet({
-      recipe: gated('{ metric: sampled.em, at_least: 2, on_fail: roll_back }', second),
+      recipe: gated('{ metric: sampled.exact_match, at_least: 2, on_fail: roll_back }', second),
     });
     await fleet.submit('run-a');
     const end = await fleet.ended('run-a');

@@ -16,7 +16,7 @@ const recipe = fourSteps.replace('groups: 3', 'groups: 6').replace('questions: 6
 /** The reward of a quarter of the samples, then of three; held-out answers right at first, then none. */
 const hacking: Worker = (task, version) => {
   const late = version >= 2;
-  if (!isTraining(task)) return { result: { reward: late ? 0 : 1, rewards: { exact_match: late ? 0 : 1 } } };
+  if (!isTraining(task)) return { result: { reward: late ? 0 : 1 } };
   const paid = (task.sampleIndex === 0) !== late;
   return { result: { reward: paid ? 1 : 0, detectors: late && paid ? { candidate_list: 0.5 } : {} } };
 };
@@ -28,8 +28,8 @@ describe('a run whose policy hacks its reward', () => {
     const end = await fleet.ended('run-a');
     expect(end).toMatchObject({ state: RunState.FINISHED, message: '' });
     const warning =
-      'the reward rises while sampled.em falls: reward 0.250 -> 0.750, sampled.em 1.000 -> 0.000 (before to after)';
-    expect(end.warnings).toEqual({ 'reward_diverges/sampled.em': warning });
+      'the reward rises while sampled.exact_match falls: reward 0.250 -> 0.750, sampled.exact_match 1.000 -> 0.000 (before to after)';
+    expect(end.warnings).toEqual({ 'reward_diverges/sampled.exact_match': warning });
     expect(end.detectors).toEqual({ candidate_list: 0.375 });
 
     const lines = await fleet.metricsLines('run-a');

@@ -47,7 +47,7 @@ describe('a run', () => {
       ['two', 'rl', 2],
     ]);
     expect(summary.stages[0].reward).toHaveLength(3);
-    expect(summary.stages[0].eval.before).toMatchObject({ n: 6, toolSuccess: 1, formatOk: 1 });
+    expect(summary.stages[0].eval.before).toMatchObject({ n: 6, metrics: { tool_success: 1, format: 1 } });
     expect(summary.stages[1].eval.before).toEqual(summary.stages[0].eval.after);
     expect(summary.baseline).toMatchObject({ n: 6 });
     expect(summary.rollouts).toMatchObject({ lost: 0, duplicated: 0, failedInfra: 0, failedData: 0, open: 0 });
@@ -200,7 +200,7 @@ describe('results', () => {
     ['drop', GroupFate.DROPPED],
   ] as const)('P3: the policy %s ends the wait for a missing member', async (policy, fate) => {
     const silent = (task: RolloutTask) =>
-      task.purpose === Purpose.TRAIN && task.sampleIndex === 0 && task.question?.hops === 2;
+      task.purpose === Purpose.TRAIN && task.sampleIndex === 0 && task.row?.tags['hops'] === '2';
     fleet = await startCoordinatorFleet({
       recipe: oneStage
         .replace('group_ms: 20000', 'group_ms: 3000')
@@ -243,7 +243,7 @@ describe('results', () => {
 
 describe('dynamic sampling', () => {
   it('replaces groups without variance, and ends with a smaller batch when the budget is used up', async () => {
-    const flat = (task: { question?: { hops: number } | undefined }) => task.question?.hops !== 2;
+    const flat = (task: RolloutTask) => task.row?.tags['hops'] !== '2';
     fleet = await startCoordinatorFleet({
       recipe: oneStage
         .replace('max_generation_batches: 4', 'max_generation_batches: 2')

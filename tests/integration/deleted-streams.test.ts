@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { publishBytes } from '#shared/nats/publish.ts';
 import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
 import { createLedgerWriter, foldLedger } from '../../services/coordinator/ledger/ledger-stream.ts';
@@ -8,6 +9,7 @@ import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { startNats, testRun } from './ground-fixtures.ts';
 import { fourSteps } from './one-stage-run.ts';
 import { isTraining } from './played-worker.ts';
+import { until } from './until.ts';
 
 const { signal } = new AbortController();
 
@@ -17,25 +19,23 @@ afterEach(async () => {
 });
 let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>> | undefined;
 
-/** A run whose `victim` is deleted while the step's tenth rollout is played; it and those after it are held until then. */
+/** A run whose `victim` is deleted when the first group of its step is closed; the step's tenth rollout and those after it are held until then. */
 async function startRunAndDelete(victim: string) {
   const started = await startCoordinatorFleet({ recipe: fourSteps });
   fleet = started;
   let rollouts = 0;
-  const deleted = new Promise<void>((resolve, reject) => {
-    let gone = false;
-    started.setWorker((task) => {
-      if (isTraining(task)) rollouts += 1;
-      if (rollouts === 10)
-        started.nats.jsm.streams.delete(victim).then(() => {
-          gone = true;
-          resolve();
-        }, reject);
-      return rollouts >= 10 && !gone ? { keep: true } : { result: { reward: task.sampleIndex % 2 } };
-    });
+  let gone = false;
+  started.setWorker((task) => {
+    if (isTraining(task)) rollouts += 1;
+    return rollouts >= 10 && !gone ? { keep: true } : { result: { reward: task.sampleIndex % 2 } };
   });
   await started.submit('run-a');
-  await deleted;
+  await until(async () => {
+    const facts = (await started.ledger('run-a')).map(({ fact }) => fact);
+    return facts.some((fact) => fact.case === 'groupClosed' && fact.value.fate === GroupFate.KEPT);
+  });
+  await started.nats.jsm.streams.delete(victim);
+  gone = true;
   await started.handBack();
   return started;
 }
@@ -43,7 +43,7 @@ async function startRunAndDelete(victim: string) {
 describe('the ledger', () => {
   async function startWriter() {
     const { nats } = await startNats();
-    const writer = createLedgerWriter(nats, await foldLedger(nats, testRun, signal), Date.now);
+    const writer = createLedgerWriter(nats, await foldLedger(nats, testRun, signal));
     await writer.append({ case: 'runStarted', value: { recipeJson: '{}', recipeHash: 'h', directory: '/d' } });
     await nats.jsm.streams.delete(streams.ledger);
     const gone = {
@@ -78,6 +78,30 @@ describe('the ledger', () => {
 });
 
 describe('trajectories', () => {
+  test('P1, P10: deleted before their groups are closed are asked for again, and the run goes on', async () => {
+    const started = await startCoordinatorFleet({ recipe: fourSteps.replace('steps: 4', 'steps: 1') });
+    fleet = started;
+    let hold = true;
+    started.setWorker((task) =>
+      isTraining(task) && task.sampleIndex === 3 && hold
+        ? { keep: true }
+        : { result: { reward: task.sampleIndex % 2 } },
+    );
+    await started.submit('run-a');
+    const training = () => started.seen.filter(isTraining).length;
+    const counted = /gradus_results_received_total\{reception="counted"\} (\d+)/;
+    await until(async () => {
+      const evaluated = started.seen.length - training();
+      const [, count] = counted.exec(await started.coordinator.metrics.render()) ?? [];
+      return training() === 12 && Number(count) === evaluated + 9;
+    });
+    await started.nats.jsm.streams.delete(streams.trajectories);
+    hold = false;
+    await started.handBack();
+    expect(await started.ended('run-a')).toMatchObject({ state: RunState.FINISHED, step: 1 });
+    expect((await started.summary('run-a')).rollouts).toMatchObject({ refused: 9, lost: 0, duplicated: 0, open: 0 });
+  });
+
   const publish = (nats: Awaited<ReturnType<typeof startNats>>['nats'], taskId: string) =>
     publishBytes(
       nats,
@@ -112,7 +136,7 @@ describe('trajectories', () => {
     expect(new TextDecoder().decode(await read('ab'))).toBe('ab');
   });
 
-  test('P1: deleted under a run fail it with the sample and the sequence that are gone; nothing else is trained on', async () => {
+  test('P1: deleted after a group was closed fail the run with the sample and the sequence that are gone; nothing else is trained on', async () => {
     const started = await startRunAndDelete(streams.trajectories);
     const end = await started.ended('run-a');
     expect(end.state).toBe(RunState.FAILED);

@@ -17,7 +17,10 @@ type Nats = Awaited<ReturnType<typeof startNats>>['nats'];
 const put = (nats: Nats, subject: string, data: Uint8Array) =>
   publishBytes(nats, subject, data, { messageId: `${subject}.${Math.random()}` }, 'a test');
 const resultOf = (taskId: string) =>
-  toBinary(RolloutResultSchema, create(RolloutResultSchema, { runId: testRun, taskId, reward: 1 }));
+  toBinary(
+    RolloutResultSchema,
+    create(RolloutResultSchema, { runId: testRun, taskId, components: { exact_match: 1 } }),
+  );
 
 function startIntake(nats: Nats) {
   const intake = startResultIntake(nats, testRun, silentLog);

@@ -76,7 +76,7 @@ export const testRun = 'r1';
 
 export async function publishTask(nats: Nats, taskId: string, purpose: 'train' | 'eval' = 'train') {
   const subject = subjects.task(testRun, purpose);
-  return await publishMessage(nats, subject, RolloutTaskSchema, { taskId }, { messageId: taskId });
+  return await publishMessage(nats, subject, RolloutTaskSchema, { taskId, runId: testRun }, { messageId: taskId });
 }
 
 export async function publishTasks(nats: Nats, count: number): Promise<string[]> {

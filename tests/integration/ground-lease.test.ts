@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats } from '#shared/nats/connect.ts';
 import type { Nats } from '#shared/nats/connect.ts';
-import { acquireLease, leaseBucket, leaseTtlMs, readLease } from '#shared/nats/lease.ts';
+import { leaseBucket, leaseTtlMs } from '#shared/nats/bucket-settings.ts';
+import { acquireLease, readLease } from '#shared/nats/lease.ts';
 import type { Lease, LeaseOptions } from '#shared/nats/lease.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer } from '#shared/nats/nats-server.ts';
@@ -127,7 +128,7 @@ describe('a lease', () => {
     expect(await readLease(nats, 'seven', signal)).toBeUndefined();
   });
 
-  it('P3: does not confirm for ever while NATS is away', async () => {
+  it('P3: does not confirm for ever while NATS is unavailable', async () => {
     const lease = await held('eight', 'a');
     await server.stop();
     clockMs += leaseTtlMs;

@@ -4,6 +4,7 @@ import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import { decodeMessage, publishMessage, pullTasks, tailStream } from '#shared/nats/messages.ts';
 import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
+import { watchQueue } from '#shared/nats/watch-queue.ts';
 
 import { startNats, until } from './ground-fixtures.ts';
 
@@ -63,11 +64,27 @@ function startTail({ nats }: Fixture) {
   return { ids, sequences };
 }
 
+/** Keeps the queue in order as the leader of the run does: a server that was killed may have forgotten what a consumer has pending. */
+function startQueueWatch({ nats }: Fixture) {
+  const controller = new AbortController();
+  const watching = watchQueue(nats, {
+    runId: run,
+    isOver: () => false,
+    confirmLead: () => Promise.resolve(),
+    signal: controller.signal,
+  });
+  onTestFinished(async () => {
+    controller.abort();
+    await watching;
+  });
+}
+
 describe('NATS goes away', () => {
   test('P1: killed and started again three times under load: every task has one result, in order', async () => {
     const fixture = await startNats();
     const tail = startTail(fixture);
     startWorker(fixture);
+    startQueueWatch(fixture);
     const wanted = Array.from({ length: 600 }, (_, index) => `task-${index}`);
     const publishing = (async () => {
       for (const id of wanted) {
@@ -145,5 +162,24 @@ describe('NATS goes away', () => {
     await fixture.nats.jsm.streams.delete(streams.results);
     await expect(reading).rejects.toMatchObject({ code: 'not_found', message: expect.stringContaining('RESULTS') });
     await ensureStreams(fixture.nats);
+  });
+
+  test('P10: a stream that somebody deletes and makes again at once ends its tail: at the old position nothing would come', async () => {
+    const fixture = await startNats();
+    let seen = 0;
+    const { signal } = new AbortController();
+    const reading = (async () => {
+      for await (const _ of tailStream(fixture.nats, streams.results, subjects.result(run), { signal })) seen += 1;
+    })();
+    for (const id of ['one', 'two']) await publish(fixture, subjects.result(run), id);
+    await until(() => seen === 2, 'both results');
+    const { config } = await fixture.nats.jsm.streams.info(streams.results);
+    const remove = fixture.nats.jsm.streams.delete(streams.results);
+    await Promise.all([remove, fixture.nats.jsm.streams.add(config)]);
+    await publish(fixture, subjects.result(run), 'three');
+    await expect(reading).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringMatching(/stream RESULTS of .* was deleted and made again/),
+    });
   });
 });

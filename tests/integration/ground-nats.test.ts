@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { CancelledError } from '#shared/errors.ts';
 import { connectNats } from '#shared/nats/connect.ts';
+import { sleep } from '#shared/async/sleep.ts';
 import { decodeMessage, getMessage, publishMessage, pullTasks, tailStream } from '#shared/nats/messages.ts';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
 import { ensureStreams, streams, subjects, workerConsumers } from '#shared/nats/streams.ts';
@@ -224,6 +225,20 @@ describe('tailing', () => {
       if (sequences.length === 2_000) break;
     }
     expect(sequences).toEqual(Array.from({ length: 2_000 }, (_, index) => index + 1));
+  });
+
+  test('P10: a reader that breaks off with messages unread is done at once', async () => {
+    const { nats } = await startNats();
+    const publish = (_: unknown, index: number) =>
+      publishMessage(nats, subjects.ledger(run), RolloutTaskSchema, {}, { messageId: String(index) });
+    await Promise.all(Array.from({ length: 300 }, publish));
+    const stop = new AbortController();
+    const reading = tailStream(nats, streams.ledger, subjects.ledger(run), { signal: stop.signal });
+    expect((await reading.next()).value?.sequence).toBe(1);
+    // A whole batch has come by now: what feeds the reader waits until it has taken all of that.
+    await sleep(500);
+    stop.abort();
+    expect(await reading.return()).toMatchObject({ done: true });
   });
 
   test('a stream that does not exist is not found', async () => {

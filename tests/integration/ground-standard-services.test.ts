@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
@@ -8,6 +10,7 @@ import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { createHealthClient } from '#shared/grpc/health-client.ts';
 import { createGrpcServer } from '#shared/grpc/server.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
 
@@ -55,8 +58,27 @@ describe('health', () => {
     expect(await check(address, name)).toMatchObject({ status: 'SERVING' });
     server.setServing(false);
     expect(await check(address, name)).toMatchObject({ status: 'NOT_SERVING' });
+    // For probes that restart: it lives.
+    expect(await check(address, 'liveness')).toMatchObject({ status: 'SERVING' });
     server.setServing(true);
     expect(await check(address, '')).toMatchObject({ status: 'SERVING' });
+  });
+
+  test('our own client tells answers from silence: a port that nothing answers at, and a server that does not serve', async () => {
+    const { server, address } = await startServer();
+    using client = createHealthClient(address);
+    expect(await client.ask(60_000)).toBe('serving');
+    server.setServing(false);
+    expect(await client.ask(60_000)).toBe('not_serving');
+    // A name that the server does not know is an answer.
+    using unknown = createHealthClient(address, 'gradus.none');
+    expect(await unknown.ask(60_000)).toBe('serving');
+    const mute = createServer().listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    onTestFinished(() => void mute.close());
+    const bound = mute.address();
+    using silent = createHealthClient(`127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`);
+    await expect(silent.ask(300)).rejects.toThrow(/127\.0\.0\.1:\d+ does not answer/);
   });
 
   test('a service that is not here is unknown', async () => {

@@ -34,6 +34,7 @@ checkpoints: { every_steps: 2 }
 fleet: { max_open_rollouts: 36 }
 scorers:
   preferred: ${options.scorer ?? '{ kind: pairwise, judge: main }'}
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }

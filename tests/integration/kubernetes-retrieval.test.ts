@@ -31,7 +31,7 @@ const deploymentSchema = z.object({
             envFrom: z.array(z.object({ configMapRef: reference.optional(), secretRef: reference.optional() })),
             ports: z.array(z.object({ name: z.string(), containerPort: z.int() })),
             readinessProbe: z.looseObject({ grpc: z.object({ port: z.int() }) }),
-            livenessProbe: z.looseObject({ grpc: z.object({ port: z.int() }) }),
+            livenessProbe: z.looseObject({ grpc: z.object({ port: z.int(), service: z.literal('liveness') }) }),
             resources: z.object({
               requests: z.object({ cpu: z.string(), memory: z.string() }),
               limits: z.looseObject({}),

@@ -34,7 +34,7 @@ const started: FactInit = { case: 'runStarted', value: { recipeJson: '{}', recip
 const resumed = (holder: string): FactInit => ({ case: 'runResumed', value: { holder } });
 const entered: FactInit = { case: 'stageEntered', value: { stage: 'one' } };
 const opened = (groupId: string): FactInit => ({ case: 'groupOpened', value: { groupId } });
-const writerOf = async (runId: string) => createLedgerWriter(nats, await foldLedger(nats, runId, signal), Date.now);
+const writerOf = async (runId: string) => createLedgerWriter(nats, await foldLedger(nats, runId, signal));
 
 describe('the ledger', () => {
   it('P1: lets one of two begin a run, and one of two take it over', async () => {

@@ -13,6 +13,7 @@ data: { files: { train: train.jsonl, held_out: held-out.jsonl, corpus: corpus.js
 eval: { questions: 6 }
 checkpoints: { every_steps: 2 }
 fleet: { max_open_rollouts: 16 }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }
@@ -30,6 +31,7 @@ data: { files: { train: train.jsonl, held_out: held-out.jsonl, corpus: corpus.js
 eval: { questions: 3, sampled: false }
 checkpoints: { every_steps: 2 }
 fleet: { max_open_rollouts: 36 }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 288, max_new_tokens: 48, tool_timeout_ms: 100, turn_timeout_ms: 200, rollout_timeout_ms: 1000 }

@@ -18,9 +18,19 @@ export interface Play {
   readonly result?: Partial<
     Pick<
       RolloutResult,
-      'failure' | 'reward' | 'rewards' | 'modelTokens' | 'truncated' | 'versions' | 'prediction' | 'detectors'
+      | 'failure'
+      | 'components'
+      | 'modelTokens'
+      | 'truncated'
+      | 'versions'
+      | 'prediction'
+      | 'detectors'
+      | 'trajectorySequence'
     >
-  >;
+  > & {
+    /** Its exact match and F1, which are its reward in most recipes; undefined: it has no components. Default 1. */
+    readonly reward?: number | undefined;
+  };
   /** Of its trajectory; by default no real one. */
   readonly payload?: Uint8Array;
   /** Take the task and go on holding it; `handBack` gives it to the next worker. */
@@ -99,7 +109,8 @@ async function publishResult(nats: Nats, task: RolloutTask, play: Play, version:
     { messageId: `${id}:t` },
     'a trajectory',
   );
-  const reward = play.result !== undefined && 'reward' in play.result ? play.result.reward : 1;
+  const { reward = 1, ...fields } = play.result ?? {};
+  const isScored = play.result === undefined || !('reward' in play.result) || play.result.reward !== undefined;
   for (let copy = 0; copy < (play.copies ?? 1); copy++) {
     const result = create(RolloutResultSchema, {
       runId: task.runId,
@@ -109,7 +120,7 @@ async function publishResult(nats: Nats, task: RolloutTask, play: Play, version:
       stage: task.stage,
       purpose: task.purpose,
       attempt: task.attempt,
-      rewards: { exact_match: reward ?? 0, f1: reward ?? 0, tool_success: 1, format: 1, xml: 1 },
+      components: isScored ? { exact_match: reward, f1: reward, tool_success: 1, format: 1, xml: 1 } : {},
       prediction: 'an answer',
       turns: 2,
       toolCalls: 1,
@@ -119,7 +130,7 @@ async function publishResult(nats: Nats, task: RolloutTask, play: Play, version:
       trajectorySequence: BigInt(sequence),
       versions: { first: BigInt(version), last: BigInt(version) },
       durationMs: 5,
-      ...play.result,
+      ...fields,
     });
     // Another message id for every copy: the server's own window must not be what keeps the count right.
     await publishMessage(nats, subjects.result(task.runId), RolloutResultSchema, result, {

@@ -84,7 +84,7 @@ test('broken JSON is 400, another content type 415, a body past the bound 413', 
 test('JSON that nests without end is refused like any other', async () => {
   const nested = '['.repeat(2_000_000);
   const open = await face.post('/retrieve', '', { body: nested });
-  expect(open).toMatchObject({ status: 400, body: { detail: expect.stringMatching(/^body: not JSON/) } });
+  expect(open).toMatchObject({ status: 400, body: { detail: expect.stringMatching(/^body: .* more than 64 deep/) } });
   const closed = await face.post('/retrieve', '', { body: `{"queries":${nested}${']'.repeat(2_000_000)}}` });
   expect(closed.status).toBe(400);
 });
@@ -97,4 +97,44 @@ test('a path that is no route lists the routes; another method says which one', 
   const get = await fetch(`${face.url}/retrieve?x=1`);
   expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
   expect((await face.post('/retrieve/', { queries: [] })).status).toBe(200);
+});
+
+test('JSON of a million keys is refused before it is parsed, and many unknown keys are no error', async () => {
+  const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 0]));
+  expect(await face.post('/retrieve', keys(1_000_000))).toMatchObject({
+    status: 400,
+    body: { detail: 'body: holds 2000001 values; give at most 100000' },
+  });
+  const far = Object.fromEntries(Array.from({ length: 40_000 }, (_, at) => [`another key ${at}`, at]));
+  expect((await face.post('/retrieve', { ...far, queries: [] })).status).toBe(200);
+});
+
+test('keys of any length are no slip of the pen', async () => {
+  const long = Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`${at}${'queries'.repeat(14_000)}`, at]));
+  expect((await face.post('/retrieve', { ...long, queries: [] })).status).toBe(200);
+});
+
+test('a body that is not UTF-8 is refused: Latin-1 would be a search for other words', async () => {
+  const body = Buffer.from('{"queries": ["São Paulo"]}', 'latin1');
+  expect(await face.post('/retrieve', '', { body })).toMatchObject({
+    status: 400,
+    body: { detail: 'body: not UTF-8; encode it as UTF-8' },
+  });
+});
+
+test('what is quoted of a bad value, path or link is short', async () => {
+  const value = await face.post('/retrieve', { queries: 'x'.repeat(1_000_000) });
+  expect(JSON.stringify(value.body).length).toBeLessThan(200);
+  const path = await face.post(`/${'a'.repeat(10_000)}`, {});
+  expect(path.status).toBe(404);
+  expect(JSON.stringify(path.body).length).toBeLessThan(600);
+  const link = await face.post('/visit', { url: 'y'.repeat(4_000) });
+  expect(JSON.stringify(link.body).length).toBeLessThan(400);
+});
+
+test('an unknown path of nothing but slashes is 404', async () => {
+  expect((await face.post(`/${'/'.repeat(15_000)}x`, {})).status).toBe(404);
+  expect(await face.post(`/nothing${'/'.repeat(5_000)}`, {})).toMatchObject({
+    body: { detail: expect.stringContaining('there is no /nothing; routes') },
+  });
 });

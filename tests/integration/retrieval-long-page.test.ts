@@ -6,7 +6,7 @@ import { createLifecycle } from '#shared/runtime/lifecycle.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
 import { retrievalConfig } from '../../services/retrieval/config.ts';
 import { startRetrieval } from '../../services/retrieval/service.ts';
-import { createRetrievalTools } from '../../services/rollout/environments/search/retrieval-tools.ts';
+import { createRetrievalSource } from '../../services/environments/search/retrieval-source.ts';
 import { silentLog } from './ground-fixtures.ts';
 import { writeCorpus } from './retrieval-face.ts';
 
@@ -33,7 +33,7 @@ test('a page of more than one part reaches a rollout whole, beside short ones as
   lifecycle.serving();
   const client = createGrpcClient(RetrievalService, grpc, { timeoutMs: 60_000 });
   onTestFinished(() => client.close());
-  const tools = createRetrievalTools(client);
+  const tools = createRetrievalSource(client);
   const { signal } = new AbortController();
   const [short, long, none] = await Promise.all(['short', 'long', 'none'].map((id) => tools.fetch(id, { signal })));
   expect(short).toMatchObject({ id: 'short', text: 'Short.' });

@@ -203,8 +203,8 @@ test.each<[string, Record<string, string>, number]>([
 
 test('a refused host is told how to be allowed, and is answered when it is', async () => {
   const host = 'retrieval.example:8000';
-  expect((await askPing({ host })).body).toContain('--http-hosts');
-  const flags = ['--http-hosts', 'retrieval.example,pages.example'];
+  expect((await askPing({ host })).body).toContain('--allowed-hosts');
+  const flags = ['--allowed-hosts', 'retrieval.example,pages.example'];
   expect(await askPing({ host, origin: 'https://pages.example' }, flags)).toMatchObject({ status: 200 });
 });
 

@@ -159,6 +159,19 @@ test('models without weights are told, words are searched, and who asks for more
   await expect(client.search({ queries: [query], rerank: true })).rejects.toThrow(/rerank: .*nobody\/no-such-model/);
 });
 
+test('P9: with require-models a service whose models or vectors are missing does not start, and says all that is', async () => {
+  const corpus = await writeCorpus();
+  const required = ['--require-models', 'true', '--encoder'];
+  await expect(
+    startRetrievalService('--corpus', corpus, ...required, '/no/such/encoder', '--reranker', 'nobody/no-such-model'),
+  ).rejects.toThrow(/\/no\/such\/encoder.*; .*nobody\/no-such-model/);
+  const directory = join(await temporaryDirectory(), 'index');
+  await buildIndex({ corpusPath: corpus, directory, settings: {} });
+  await expect(startRetrievalService('--index', directory, ...required, tiny.encoder)).rejects.toThrow(/no vectors/);
+  const { client } = await startRetrievalService('--corpus', corpus, ...required, tiny.encoder);
+  expect((await client.describe({})).missing).toEqual([]);
+});
+
 test('queries are encoded as the vectors of the index were, whatever the files of the model say', async () => {
   const corpus = await writeCorpus();
   const directory = join(await temporaryDirectory(), 'index');

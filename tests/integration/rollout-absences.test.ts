@@ -9,6 +9,7 @@ import { startReward } from '../../services/reward/service.ts';
 import { slowChain, startInProcess, taskOf, useRolloutFleet } from './rollout-fleet.ts';
 
 const start = useRolloutFleet();
+const judged = { composition: { weights: [{ name: 'judged', weight: 1.5 }] } };
 
 describe('a reward that the platform keeps from a rollout', () => {
   it('P2: an outage of the reward service is an absence, never a 0; the task comes back with the same id', async () => {
@@ -19,7 +20,7 @@ describe('a reward that the platform keeps from a rollout', () => {
     expect(result).toMatchObject({
       failure: FailureClass.REWARD_UNAVAILABLE,
       trajectorySequence: 0n,
-      rewards: {},
+      components: {},
       attempt: 0,
     });
     expect(result.reward).toBeUndefined();
@@ -46,11 +47,10 @@ describe('a reward that the platform keeps from a rollout', () => {
             id === 'unjudged' || asked === 1
               ? {
                   id,
-                  total: NaN,
                   components: { format: 1 },
                   absent: { judged: asked === 1 ? 'circuit_open' : 'unparsable' },
                 }
-              : { id, total: 1.5, components: { format: 1, judged: 1 } },
+              : { id, components: { format: 1, judged: 1 } },
           ),
         };
       },
@@ -60,11 +60,11 @@ describe('a reward that the platform keeps from a rollout', () => {
     });
     await server.listen(address);
     onTestFinished(() => server.drain(0));
-    await running.publish(taskOf('judged later'));
+    await running.publish(taskOf('judged later', judged));
     expect(await running.resultOf('judged later')).toMatchObject({ failure: FailureClass.UNSPECIFIED, reward: 1.5 });
-    await running.publish(taskOf('unjudged'));
+    await running.publish(taskOf('unjudged', judged));
     const result = await running.resultOf('unjudged');
-    expect(result).toMatchObject({ failure: FailureClass.REWARD_UNAVAILABLE, trajectorySequence: 0n, rewards: {} });
+    expect(result).toMatchObject({ failure: FailureClass.REWARD_UNAVAILABLE, trajectorySequence: 0n, components: {} });
     expect(result.reward).toBeUndefined();
     expect(result.failureDetail).toContain('no reward without judged (unparsable)');
     // Two calls for the first one; two deliveries of the other with one retry each.
@@ -88,7 +88,7 @@ describe('a reward that the platform keeps from a rollout', () => {
     await running.retrieval.stop();
     await running.publish(taskOf('blind'));
     const result = await running.resultOf('blind');
-    expect(result).toMatchObject({ failure: FailureClass.RETRIEVAL_UNAVAILABLE, trajectorySequence: 0n });
+    expect(result).toMatchObject({ failure: FailureClass.TOOL_UNAVAILABLE, trajectorySequence: 0n });
     expect(result.reward).toBeUndefined();
   });
 

@@ -5,6 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { afterEach } from 'vitest';
 import type { z } from 'zod';
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose, RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
@@ -13,6 +14,7 @@ import { decodeMessage, getMessage, tailStream } from '#shared/nats/messages.ts'
 import { startNatsServer, type NatsServer } from '#shared/nats/nats-server.ts';
 import { publishBytes, publishMessage } from '#shared/nats/publish.ts';
 import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
+import { compose } from '#shared/rewards/compose.ts';
 import { createLifecycle } from '#shared/runtime/lifecycle.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
@@ -33,6 +35,7 @@ import {
   type ScriptedEngineOptions,
   type ScriptedRequest,
 } from '../fakes/scripted-engine.ts';
+import { goldRow } from '../fixtures/gold-item.ts';
 
 export const tokenizerPath = join(import.meta.dirname, '../fixtures/tokenizer/tokenizer.json');
 export const runId = 'run-1';
@@ -88,6 +91,8 @@ export interface FleetOptions {
   readonly script: ScriptedEngineOptions['script'];
   /** A real engine in place of the scripted one, and its tokenizer.json. */
   readonly engine?: { readonly address: string; readonly tokenizer: string };
+  /** The gateway's, with a chat template next to it; the scripted engine keeps the tests' own, which must be the same. */
+  readonly tokenizer?: string;
   readonly worker?: Partial<RolloutConfig>;
   /** Config of the reward service: judges and custom scorers. */
   readonly reward?: object;
@@ -102,13 +107,21 @@ export type TaskOverrides = Pick<
   | 'environment'
   | 'sampling'
   | 'limits'
-  | 'rewards'
+  | 'scorers'
   | 'judged'
   | 'composition'
   | 'attempt'
   | 'environmentOptionsJson'
-  | 'question'
+  | 'row'
 >;
+
+/** What the tasks of these tests ask. */
+export const brontley = {
+  id: 'q1',
+  question: 'What is the country of the birthplace of Halvard Brontley?',
+  answers: ['Verland Coast', 'the Coast'],
+  hops: 2,
+};
 
 export function taskOf(taskId: string, overrides: TaskOverrides = {}): RolloutTask {
   return create(RolloutTaskSchema, {
@@ -118,12 +131,7 @@ export function taskOf(taskId: string, overrides: TaskOverrides = {}): RolloutTa
     stage: 'tool-use',
     purpose: Purpose.TRAIN,
     environment: 'search',
-    question: {
-      id: 'q1',
-      question: 'What is the country of the birthplace of Halvard Brontley?',
-      answers: ['Verland Coast', 'the Coast'],
-      hops: 2,
-    },
+    row: goldRow(brontley),
     sampling: { temperature: 1, maxNewTokens: 64, seed: 11n },
     limits: {
       contextTokens: 512,
@@ -132,11 +140,14 @@ export function taskOf(taskId: string, overrides: TaskOverrides = {}): RolloutTa
       turnTimeoutMs: 60_000,
       rolloutTimeoutMs: 120_000,
     },
-    rewards: [
-      { name: 'exact_match', weight: 1 },
-      { name: 'tool_success', weight: 0.5 },
-    ],
-    environmentOptionsJson: JSON.stringify({ topK: 2 }),
+    scorers: [{ name: 'exact_match' }, { name: 'tool_success' }],
+    composition: {
+      weights: [
+        { name: 'exact_match', weight: 1 },
+        { name: 'tool_success', weight: 0.5 },
+      ],
+    },
+    environmentOptionsJson: JSON.stringify({ top_k: 2 }),
     ...overrides,
   });
 }
@@ -147,6 +158,7 @@ export async function startRolloutFleet(options: FleetOptions) {
   const corpus = join(directory, 'corpus.jsonl');
   await writeFile(corpus, pages.map((page) => JSON.stringify(page)).join('\n'));
   const stop = new AbortController();
+  const compositions = new Map<string, Composition>();
   const cleanups: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
 
   let server: NatsServer = await startNatsServer({
@@ -163,7 +175,7 @@ export async function startRolloutFleet(options: FleetOptions) {
   cleanups.push(() => engine.kill());
   const policy = await startInProcess(startPolicy, policyConfig, {
     engines: [options.engine?.address ?? engine.address],
-    tokenizer: options.engine?.tokenizer ?? tokenizerPath,
+    tokenizer: options.tokenizer ?? options.engine?.tokenizer ?? tokenizerPath,
     probeIntervalMs: 200,
   });
   const retrieval = await startInProcess(startRetrieval, retrievalConfig, { corpus });
@@ -219,18 +231,22 @@ export async function startRolloutFleet(options: FleetOptions) {
     /** Every result on the stream so far, duplicates included. */
     results: results as readonly RolloutResult[],
     async publish(task: RolloutTask): Promise<void> {
+      if (task.composition !== undefined) compositions.set(task.taskId, task.composition);
       await publishMessage(nats, subjects.task(runId, 'train'), RolloutTaskSchema, task, {
         messageId: `${runId}:${task.taskId}:${task.attempt}`,
       });
     },
     publishRaw: (data: Uint8Array) =>
       publishBytes(nats, subjects.task(runId, 'train'), data, { messageId: `raw-${data.length}` }, 'a test'),
-    /** The first result of a task. Fails after `timeoutMs` with what there is. */
-    async resultOf(taskId: string, timeoutMs = 100_000): Promise<RolloutResult> {
+    /** The first result of a task, and the reward that a coordinator makes of it. Fails after `timeoutMs` with what there is. */
+    async resultOf(taskId: string, timeoutMs = 100_000): Promise<RewardedResult> {
       const deadline = performance.now() + timeoutMs;
       for (;;) {
         const found = results.find((result) => result.taskId === taskId);
-        if (found !== undefined) return found;
+        if (found !== undefined) {
+          const composition = compositions.get(taskId);
+          return { ...found, reward: composition && compose(composition, found) };
+        }
         if (performance.now() > deadline)
           throw new Error(
             `no result for ${taskId}; there are ${results.map((result) => result.taskId).join(', ') || 'none'}`,
@@ -273,6 +289,7 @@ export async function startRolloutFleet(options: FleetOptions) {
   };
 }
 
+export type RewardedResult = RolloutResult & { readonly reward: number | undefined };
 export type RolloutFleet = Awaited<ReturnType<typeof startRolloutFleet>>;
 
 /** Starts a fleet that ends with its test; one per test. */

@@ -15,20 +15,20 @@ const scripts: Readonly<Record<string, readonly string[]>> = {
 
 /** Correctness from a judge, half a point off for a call that failed, nothing for a turn that is not well-formed, at most 1. */
 const judged = {
-  rewards: [
-    { name: 'exact_match', weight: 0 },
-    { name: 'tool_success', weight: 1 },
-  ],
+  scorers: [{ name: 'exact_match', recordedOnly: true }, { name: 'tool_success' }, { name: 'format' }],
   judged: [
-    { name: 'correct', judge: 'main', weight: 3, method: { case: 'grade', value: { notAttempted: 0 } } },
+    { name: 'correct', judge: 'main', method: { case: 'grade', value: { notAttempted: 0 } } },
     {
       name: 'prose',
       judge: 'main',
-      weight: 0,
       method: { case: 'rubric', value: { criteria: [{ name: 'brief', description: 'Short.', weight: 1 }] } },
     },
   ],
   composition: {
+    weights: [
+      { name: 'tool_success', weight: 1 },
+      { name: 'correct', weight: 3 },
+    ],
     normalize: true,
     penalties: [{ name: 'prose', size: 0.5 }],
     gates: [{ name: 'format', atLeast: 1, otherwise: -1 }],
@@ -76,21 +76,21 @@ describe('a rollout with judged components and a composition', () => {
     return { judge, fleet };
   }
 
-  it('has the total that the composition makes of rules and judges, and every component beside it', async () => {
+  it('has the reward that the composition makes of rules and judges, and every component beside it', async () => {
     const { fleet } = await start({});
     for (const name of ['good', 'broken', 'bad']) await fleet.publish(taskOf(`${name}-1`, judged));
 
     const good = await fleet.resultOf('good-1');
-    expect(good.rewards).toMatchObject({ correct: 1, prose: 0.9, tool_success: 1, format: 1, exact_match: 0 });
+    expect(good.components).toMatchObject({ correct: 1, prose: 0.9, tool_success: 1, format: 1, exact_match: 0 });
     // (3 x 1 + 1 x 1) / 4 - 0.5 x 0.9 = 0.55, clipped.
     expect(good.reward).toBe(0.25);
 
     const broken = await fleet.resultOf('broken-1');
-    expect(broken.rewards).toMatchObject({ correct: 1, format: 0.5 });
+    expect(broken.components).toMatchObject({ correct: 1, format: 0.5 });
     expect(broken.reward).toBe(-1);
 
     const bad = await fleet.resultOf('bad-1');
-    expect(bad.rewards).toMatchObject({ correct: 0, prose: 0.1, tool_success: 0, format: 1 });
+    expect(bad.components).toMatchObject({ correct: 0, prose: 0.1, tool_success: 0, format: 1 });
     expect(bad.reward).toBeCloseTo(-0.05, 12);
   });
 
@@ -100,11 +100,10 @@ describe('a rollout with judged components and a composition', () => {
     const result = await fleet.resultOf('good-1');
     const kept = unpackScore(await fleet.trajectoryOf(result));
     expect(kept?.item).toMatchObject({
-      question: taskOf('x').question?.question,
-      answers: ['Verland Coast', 'the Coast'],
+      row: taskOf('x').row,
     });
     expect(kept?.item.turns.map(({ text }) => text)).toEqual(scripts['good']);
-    expect(kept?.score.total).toBe(result.reward);
+    expect(kept?.score.components).toEqual(result.components);
     expect([...judge.replies.keys()]).toContain(kept?.score.judgements['correct']?.replyId);
   });
 
@@ -137,7 +136,13 @@ describe('a rollout with judged components and a composition', () => {
   it('keeps nobody waiting that rules score while its judge thinks', async () => {
     const thought = Promise.withResolvers<string>();
     const { judge, fleet } = await start({ script: () => thought.promise });
-    await fleet.publish(taskOf('good-1', { ...judged, judged: judged.judged.slice(0, 1), composition: {} }));
+    await fleet.publish(
+      taskOf('good-1', {
+        ...judged,
+        judged: judged.judged.slice(0, 1),
+        composition: { weights: judged.composition.weights },
+      }),
+    );
     await expect.poll(() => judge.requests.length, { timeout: 20_000 }).toBeGreaterThan(0);
     await fleet.publish(taskOf('rules-1'));
     expect(await fleet.resultOf('rules-1')).toMatchObject({ reward: 1 });

@@ -6,7 +6,8 @@ import { concatenateTokens, countTokens } from '#shared/trajectory/segments.ts';
 import { loadTokenizer } from '#shared/tokenizer/tokenizer.ts';
 import { turnSeed } from '../../services/rollout/episode/turn-seed.ts';
 import type { ScriptedAnswer, ScriptedRequest } from '../fakes/scripted-engine.ts';
-import { startRolloutFleet, taskOf, tokenizerPath, type RolloutFleet } from './rollout-fleet.ts';
+import { brontley, startRolloutFleet, taskOf, tokenizerPath, type RolloutFleet } from './rollout-fleet.ts';
+import { goldRow } from '../fixtures/gold-item.ts';
 
 const search = (query: string): string => `<tool>{"name": "websearch", "args": {"query": "${query}"}}</tool>`;
 const scrape = (id: string): string => `<tool>{"name": "scrape", "args": {"id": "${id}"}}</tool>`;
@@ -52,30 +53,35 @@ describe('a rollout', () => {
   };
 
   it('is scored by the pages that its tools brought and by the tokens that it wrote, where its task asks for that', async () => {
-    const base = taskOf('chain-3');
     const result = await play('chain-3', {
-      question: { ...base.question, supportTitles: ['Halvard Brontley', 'No such page'] },
-      rewards: [
-        { name: 'exact_match', weight: 0 },
-        { name: 'gold_found', weight: 1, settingsJson: '{"mode":"share"}' },
-        { name: 'length_budget', weight: 1, settingsJson: '{"max_tokens":1,"slack_tokens":1000}' },
+      row: goldRow({ ...brontley, supportTitles: ['Halvard Brontley', 'No such page'] }),
+      scorers: [
+        { name: 'gold_found', settingsJson: '{"mode":"share"}' },
+        { name: 'length_budget', settingsJson: '{"max_tokens":1,"slack_tokens":1000}' },
       ],
+      composition: {
+        weights: [
+          { name: 'gold_found', weight: 1 },
+          { name: 'length_budget', weight: 1 },
+        ],
+      },
     });
-    expect(result.rewards['gold_found']).toBe(0.5);
-    expect(result.rewards['length_budget']).toBeCloseTo(1 - (result.modelTokens - 1) / 1000, 12);
+    expect(result.components['gold_found']).toBe(0.5);
+    expect(result.components['length_budget']).toBeCloseTo(1 - (result.modelTokens - 1) / 1000, 12);
     expect(result.reward).toBeCloseTo(0.5 + 1 - (result.modelTokens - 1) / 1000, 12);
   });
 
   it('carries the detectors of reward hacking that fired, and its composition reads them', async () => {
     const composition = {
+      weights: [{ name: 'f1', weight: 1 }],
       penalties: [
         { name: 'candidate_list', size: 0.5 },
         { name: 'giant_answer', size: 1 },
       ],
     };
-    const result = await play('hack-1', { rewards: [{ name: 'f1', weight: 1 }], composition });
+    const result = await play('hack-1', { scorers: [{ name: 'f1' }], composition });
     expect(result.detectors).toEqual({ many_answers: 0.5, candidate_list: 0.5 });
-    expect(result.reward).toBeCloseTo((result.rewards['f1'] ?? NaN) - 0.25, 12);
+    expect(result.reward).toBeCloseTo((result.components['f1'] ?? NaN) - 0.25, 12);
     expect((await play('chain-14')).detectors).toEqual({});
   });
 
@@ -90,7 +96,7 @@ describe('a rollout', () => {
       toolFailures: 0,
       workerId: 'worker-test',
     });
-    expect(result.rewards).toMatchObject({ exact_match: 1, tool_success: 1 });
+    expect(result.components).toMatchObject({ exact_match: 1, tool_success: 1 });
 
     const trajectory = await fleet.trajectoryOf(result);
     checkTrajectory(trajectory);
@@ -144,7 +150,7 @@ describe('a rollout', () => {
       const result = await play(`${name}-1`);
       expect(result).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast', turns: 2 });
       expect(result.reward).toBeGreaterThanOrEqual(1);
-      expect(result.rewards['tool_success']).toBeLessThan(1);
+      expect(result.components['tool_success']).toBeLessThan(1);
       const trajectory = await fleet.trajectoryOf(result);
       checkTrajectory(trajectory);
       expect(trajectory.segments[2]?.text).toMatch(/<result> error: /);
@@ -200,15 +206,21 @@ describe('a rollout', () => {
     expect(await play('loop-1')).toMatchObject({ failure: FailureClass.TURN_LIMIT, turns: 6, toolCalls: 6 });
   });
 
+  it('P2: an engine whose log-probabilities cannot be is named by the gateway: tried again, then absent, never a reward', async () => {
+    const result = await play('badLogprobs-1');
+    expect(result).toMatchObject({ failure: FailureClass.POLICY_UNAVAILABLE, trajectorySequence: 0n, components: {} });
+    expect(result.reward).toBeUndefined();
+    expect(result.failureDetail).toMatch(/engine 127\.0\.0\.1:\d+ gave \d+ logprobs for \d+ tokens/);
+  });
+
   it.each([
     ['mismatch', /the engine's sequence is not the concatenation of the segments/],
-    ['badLogprobs', /gave \d+ logprobs for \d+ tokens/],
     ['noVersion', /did not say which policy version wrote/],
   ])(
     'P2, P4: an engine with a %s is a failure of the platform: tried again, then absent, never a reward',
     async (name, detail) => {
       const result = await play(`${name}-1`);
-      expect(result).toMatchObject({ failure: FailureClass.INTERNAL, trajectorySequence: 0n, rewards: {} });
+      expect(result).toMatchObject({ failure: FailureClass.INTERNAL, trajectorySequence: 0n, components: {} });
       expect(result.reward).toBeUndefined();
       expect(result.failureDetail).toMatch(detail);
       expect(fleet.engine.generated.filter(({ sessionId }) => sessionId === `${name}-1`)).toHaveLength(5);
@@ -246,16 +258,23 @@ describe('a rollout', () => {
   });
 
   it.each([
-    ['an unknown environment', { environment: 'chess' }, /environment 'chess' is unknown; this worker has: search/],
-    ['options that the environment refuses', { environmentOptionsJson: '{"topK": 0}' }, /environment search: topK/],
+    ['an unknown environment', { environment: 'chess' }, /environment 'chess' is unknown; there are: .*search/],
+    ['options that the environment refuses', { environmentOptionsJson: '{"top_k": 0}' }, /environment search: top_k/],
     ['options that are not JSON', { environmentOptionsJson: '{' }, /environment_options_json is not JSON/],
     [
       'deadlines in the wrong order',
       { limits: { contextTokens: 9, maxTurns: 1, toolTimeoutMs: 9, turnTimeoutMs: 5, rolloutTimeoutMs: 6 } },
       /tool_timeout_ms is 9; it must be less than turn_timeout_ms \(5\)/,
     ],
-    ['no answers', { question: { id: 'q', question: 'Who?', answers: [] } }, /question\.answers is empty/],
-    ['an unknown scorer', { rewards: [{ name: 'charm', weight: 1 }] }, /charm/],
+    ['no row', { row: { id: '' } }, /row is missing, or has no id/],
+    ['a row that is not JSON', { row: { ...goldRow(brontley), dataJson: '{' } }, /row\.data_json is not JSON/],
+    ['an unknown scorer', { scorers: [{ name: 'charm' }] }, /charm/],
+    ['no composition', { composition: undefined }, /composition is missing/],
+    [
+      'a composition of what nobody scores',
+      { composition: { weights: [{ name: 'charm', weight: 1 }] } },
+      /the composition reads charm, which the reward service neither gave nor called absent/,
+    ],
   ])('P2: tells whoever asked about %s at once, without a reward', async (name, overrides, reason) => {
     const result = await play(`chain-${name.replaceAll(' ', '')}`, overrides);
     expect(result).toMatchObject({ failure: FailureClass.INTERNAL, failureDetail: expect.stringMatching(reason) });

@@ -19,7 +19,7 @@ export async function courseOf(fleet: Ledgers, runId: string): Promise<unknown[]
   return (await fleet.ledger(runId)).map(({ fact }) => {
     switch (fact.case) {
       case 'groupOpened':
-        return [fact.case, fact.value.step, fact.value.groupId, fact.value.taskIds];
+        return [fact.case, fact.value.step, fact.value.questionId, fact.value.groupId, fact.value.taskIds];
       case 'groupClosed':
         return [fact.case, fact.value.groupId, fact.value.fate, fact.value.samples.map((s) => [s.taskId, s.reward])];
       case 'stepFormed':

@@ -11,6 +11,7 @@ import { createWorld } from '#shared/world/create-world.ts';
 import { startRewardUnderTest } from '../../services/reward/service-under-test.ts';
 import { scriptedJudgeConfig } from '../../services/scripted-judge/config.ts';
 import { startScriptedJudge } from '../../services/scripted-judge/service.ts';
+import { goldRow } from '../fixtures/gold-item.ts';
 import { silentLog, temporaryDirectory } from './ground-fixtures.ts';
 
 const world = createWorld({ seed: 7, trainEntities: 60, heldOutEntities: 60 });
@@ -23,11 +24,10 @@ const methods: readonly NonNullable<MessageInitShape<typeof ScoreGroupRequestSch
 ];
 
 const judged: readonly MessageInitShape<typeof JudgedComponentSchema>[] = [
-  { name: 'graded', judge: 'main', weight: 0, method: { case: 'grade', value: {} } },
+  { name: 'graded', judge: 'main', method: { case: 'grade', value: {} } },
   {
     name: 'rated',
     judge: 'main',
-    weight: 1,
     method: { case: 'rubric', value: { criteria: [{ name: 'far', description: 'gets far', weight: 1 }] } },
   },
 ];
@@ -68,7 +68,7 @@ test('every kind of question of the reward service is read, and hop i of k is wo
     const { scores } = await reward.score({
       items: ladder(row).map((text, index) => ({
         id: String(index),
-        ...about,
+        row: goldRow(about),
         turns: answered(text),
         judged: [...judged],
       })),

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { cp, mkdir, readFile, readdir } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { create } from '@bufbuild/protobuf';
@@ -152,5 +152,47 @@ describe('the scripted learner', () => {
     await expect(next.client.openRun({ ...place, runId: 'run-2', resume: true })).rejects.toThrow(
       /is of run 'run-1', not of 'run-2'/,
     );
+  });
+
+  it('P9: reports a damaged checkpoint, and goes on from an older whole one', async () => {
+    const place = await workplace();
+    const { client, kill } = await startLearner();
+    await client.openRun({ ...place, resume: false });
+    const first = await client.trainStep(step(1, [await payload('a')], { checkpoint: true }));
+    const second = await client.trainStep(step(2, [await payload('bb')], { checkpoint: true }));
+    expect(second.weightsDigest).toMatch(/^[0-9a-f]{64}$/);
+    expect(second.weightsDigest).not.toBe(first.weightsDigest);
+    await kill();
+    const damaged = join(second.checkpointPath, 'model.safetensors');
+    const bytes = await readFile(damaged);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    await writeFile(damaged, bytes);
+    const next = await startLearner();
+    const opened = await next.client.openRun({ ...place, resume: true });
+    expect(opened).toMatchObject({ step: 1n, weightsDigest: first.weightsDigest });
+    expect(opened.damaged).toEqual([expect.stringMatching(`${damaged}: expected SHA-256 .*, found `)]);
+    const again = await next.client.trainStep(step(2, [await payload('bb')], { checkpoint: true }));
+    expect(again.weightsDigest).toBe(second.weightsDigest);
+  });
+
+  it('touches no directory that it did not make, and no model but the one that the run began with', async () => {
+    const place = await workplace();
+    const precious = join(place.directory, 'versions', '000123');
+    await mkdir(precious, { recursive: true });
+    const { client } = await startLearner();
+    await expect(client.openRun({ ...place, resume: true })).rejects.toThrow(
+      "versions is there, but no learner.json says that run 'run-1' made it",
+    );
+    const directory = `${place.directory}-2`;
+    await client.openRun({ ...place, directory, resume: false });
+    await mkdir(join(directory, 'versions', '000009'), { recursive: true });
+    await writeFile(join(place.modelPath, 'config.json'), '{}');
+    await expect(client.openRun({ ...place, directory, resume: false })).rejects.toThrow(
+      /not the model that run run-1 began with: config.json: expected no such file, found SHA-256/,
+    );
+    await rm(join(place.modelPath, 'config.json'));
+    await client.openRun({ ...place, directory, resume: false });
+    expect(await readdir(join(directory, 'versions'))).toEqual(['000009']);
+    expect(await readdir(join(place.directory, 'versions'))).toEqual(['000123']);
   });
 });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { visibleText } from '#shared/text/visible-text.ts';
 
 /** Where scored rows go. */
 export interface LineSink {
@@ -13,7 +14,7 @@ export interface LineSink {
 export function stdoutSink(): LineSink {
   return {
     async write(text) {
-      if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+      if (!process.stdout.write(visibleText(text))) await once(process.stdout, 'drain');
     },
     complete: async () => {},
     [Symbol.asyncDispose]: async () => {},

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isRowMetric, rowMetricNames } from '#shared/answer/rows/metric-help.ts';
 import { rowMetrics, type Columns, type ScoredRow } from '#shared/answer/rows/row-metrics.ts';
+import { parseJsonAt } from '#shared/files/parse-json.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
 
@@ -134,12 +135,7 @@ function scoreRow(
   place: string,
   score: (row: unknown) => ScoredRow,
 ): { readonly id: string | number; readonly columns: Columns; readonly predicted: boolean } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new TerminalError('invalid_argument', `${place}: not valid JSON: ${errorFrom(cause).message}`, { cause });
-  }
+  const value = parseJsonAt(text, place);
   try {
     const row = envelope.parse(value, { reportInput: true });
     const scored = score(row);

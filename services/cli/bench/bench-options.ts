@@ -3,6 +3,7 @@ import { TerminalError } from '#shared/errors.ts';
 import { kebab } from '#shared/runtime/config-fields.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
+import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 
 const count = (most: number) => z.int().min(1).max(most);
 
@@ -44,15 +45,23 @@ export function parseBenchOptions(given: unknown): BenchOptions {
   return parsed.data;
 }
 
-/** The recipe whose fleet is measured. Nothing of it trains. */
-export function benchRecipe(options: BenchOptions, modelPath: string): Recipe {
+/**
+ * The recipe whose fleet is measured: the environment, data and rewards of `base`, at the sizes that are asked for. Nothing of it
+ * trains. A world is made anew by the seed.
+ */
+export function benchRecipe(options: BenchOptions, base: Recipe): Recipe {
   const contextTokens = 512 + 192 * options.turns;
+  const [stage] = rolloutStages(base);
+  if (stage === undefined)
+    throw new TerminalError('invalid_argument', `recipe ${base.name} has no stage with rollouts to measure`);
   const recipe = {
+    ...base,
     name: 'bench-rollouts',
     seed: options.seed,
-    model: { path: modelPath },
-    data: { world: { seed: options.seed, train: 1000, held_out: 50 } },
-    environment: { top_k: 2, max_document_characters: 1000 },
+    data:
+      base.data.world === undefined
+        ? base.data
+        : { world: { ...base.data.world, seed: options.seed, train: 1000, held_out: 50 } },
     fleet: {
       workers: options.workers,
       engines: options.engines,
@@ -79,7 +88,8 @@ export function benchRecipe(options: BenchOptions, modelPath: string): Recipe {
           rollout_timeout_ms: 3_600_000,
         },
         deadlines: { group_ms: 7_200_000, step_ms: 14_400_000 },
-        rewards: { exact_match: 1, tool_success: 0.25, format: 0.25 },
+        rewards: stage.rewards,
+        ...(stage.composition !== undefined && { composition: stage.composition }),
         until: { steps: 1 },
       },
     ],

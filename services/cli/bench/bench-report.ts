@@ -1,5 +1,5 @@
-import Table from 'cli-table3';
 import { machineFacts } from '#shared/runtime/machine-facts.ts';
+import { tableLines } from '../terminal/table.ts';
 import type { BenchOptions } from './bench-options.ts';
 import type { SampledProcess } from './process-usage.ts';
 import type { Quantiles, TallyCounts } from './tally.ts';
@@ -61,29 +61,26 @@ export function buildBenchReport(settings: BenchOptions, measured: Measured): Be
   };
 }
 
-export function formatBenchReport(report: BenchReport): string {
-  const table = new Table({
-    head: ['process', 'CPU s', 'cores', 'MiB', 'peak MiB'],
-    style: { head: [], border: [], compact: true },
-    colAligns: ['left', 'right', 'right', 'right', 'right'],
-  });
-  for (const { label, cpuSeconds, residentMebibytes, peakResidentMebibytes } of report.processes) {
-    table.push([
-      label,
-      cpuSeconds.toFixed(1),
-      (cpuSeconds / report.seconds).toFixed(2),
-      residentMebibytes,
-      peakResidentMebibytes,
-    ]);
-  }
+export function formatBenchReport(report: BenchReport): string[] {
+  const rows = report.processes.map(({ label, cpuSeconds, residentMebibytes, peakResidentMebibytes }) => [
+    label,
+    cpuSeconds.toFixed(1),
+    (cpuSeconds / report.seconds).toFixed(2),
+    `${residentMebibytes}`,
+    `${peakResidentMebibytes}`,
+  ]);
   const { overheadMsPerTurn: overhead, settings, machine, coresUsed } = report;
   const failures = Object.entries(report.failures).map(([name, times]) => `${times} ${name}`);
   return [
     `${settings.rollouts} rollouts of ${settings.turns} turns in ${report.seconds} s: ${report.rolloutsPerSecond} rollouts/s, ${report.turnsPerSecond} turns/s`,
     `beyond the engine's time, per turn: median ${overhead.median} ms, p90 ${overhead.p90} ms, p99 ${overhead.p99} ms`,
     `lost ${report.lost}, counted twice ${report.duplicated}, redelivered ${report.redelivered}, failed ${failures.length === 0 ? 'none' : failures.join(', ')}`,
-    table.toString(),
+    ...tableLines(rows, {
+      head: ['process', 'CPU s', 'cores', 'MiB', 'peak MiB'],
+      compact: true,
+      align: ['left', 'right', 'right', 'right', 'right'],
+    }),
     `${machine.cores} cores (${machine.cpu}): ${coresUsed.bench} in use by the bench, ${coresUsed.others} by others; ${report.cpuMsPerRollout} ms of CPU per rollout`,
     'policy: scripted; no model played',
-  ].join('\n');
+  ];
 }

@@ -1,29 +1,42 @@
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { buildTask, type TaskInit } from '#shared/recipe/build-task.ts';
+import { stageComposition } from '#shared/recipe/stage-scorers.ts';
 import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
+import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 
 /** Samples per question, as a group of training has them: they share their prompt. */
 const groupSize = 8;
 
-/** Task `index` of a bench, from 0: the same for the same recipe, whatever the fleet (P8). */
-export function createBenchTasks(recipe: Recipe, runId: string, questions: readonly Question[]) {
-  const [stage] = recipe.stages;
+export interface BenchTasks {
+  /** What makes the reward of each. */
+  readonly composition: Composition;
+  /** Task `index` of the bench, from 0. */
+  taskAt(index: number): TaskInit & { readonly taskId: string };
+}
+
+/** The same tasks for the same recipe, whatever the fleet (P8). */
+export function createBenchTasks(recipe: Recipe, runId: string, rows: readonly Row[]): BenchTasks {
+  const [stage] = rolloutStages(recipe);
+  if (stage === undefined) throw new TerminalError('invalid_argument', 'a bench needs a stage with rollouts');
   const hash = recipeHash(recipe);
-  return (index: number): TaskInit & { readonly taskId: string } => {
-    const group = Math.floor(index / groupSize);
-    const question = questions[group % questions.length];
-    if (stage === undefined || question === undefined)
-      throw new TerminalError('invalid_argument', 'a bench needs a stage and questions');
-    const draw = String(group);
-    const key = { recipeHash: hash, seed: recipe.seed, stage: stage.name, step: 0, draw, questionId: question.id };
-    const sampleIndex = index % groupSize;
-    const taskId = taskIdOf(key, sampleIndex);
-    const groupId = groupIdOf(key);
-    const parts = { runId, taskId, groupId, sampleIndex, attempt: 0, question, stage };
-    return { ...buildTask(recipe, { ...parts, purpose: Purpose.TRAIN, mode: 'train' }), taskId };
+  return {
+    composition: stageComposition(recipe, stage),
+    taskAt(index) {
+      const group = Math.floor(index / groupSize);
+      const row = rows[group % rows.length];
+      if (row === undefined) throw new TerminalError('invalid_argument', 'a bench needs rows');
+      const draw = String(group);
+      const key = { recipeHash: hash, seed: recipe.seed, stage: stage.name, step: 0, draw, questionId: row.id };
+      const sampleIndex = index % groupSize;
+      const taskId = taskIdOf(key, sampleIndex);
+      const groupId = groupIdOf(key);
+      const parts = { runId, taskId, groupId, sampleIndex, attempt: 0, row, stage };
+      return { ...buildTask(recipe, { ...parts, purpose: Purpose.TRAIN, mode: 'train' }), taskId };
+    },
   };
 }

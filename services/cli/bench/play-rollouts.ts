@@ -7,13 +7,14 @@ import type { Nats } from '#shared/nats/connect.ts';
 import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
 import { publishMessage } from '#shared/nats/publish.ts';
 import { streams, subjects } from '#shared/nats/streams.ts';
-import type { createBenchTasks } from './bench-tasks.ts';
+import type { BenchTasks } from './bench-tasks.ts';
 import { createTally } from './tally.ts';
 
 export interface PlayOptions {
   readonly nats: Nats;
   readonly runId: string;
-  readonly taskAt: ReturnType<typeof createBenchTasks>;
+  readonly composition: BenchTasks['composition'];
+  readonly taskAt: BenchTasks['taskAt'];
   readonly from: number;
   readonly count: number;
   /** Rollouts that are published and unanswered at once: enough that no worker waits for tasks. */
@@ -35,7 +36,7 @@ const publishing = 64;
 /** Publishes tasks as results come, and waits for all of them. Throws TransientError when they stop coming. */
 export async function playRollouts(options: PlayOptions): Promise<Played> {
   const { nats, runId, count } = options;
-  const tally = createTally();
+  const tally = createTally(options.composition);
   const open = createSemaphore(options.maxOpen);
   const places: (() => void)[] = [];
   const over = new AbortController();

@@ -1,4 +1,6 @@
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { compose } from '#shared/rewards/compose.ts';
 
 /** What became of the rollouts of a bench. */
 export interface TallyCounts {
@@ -20,8 +22,8 @@ export interface Quantiles {
   readonly p99: number;
 }
 
-/** Counts results by task id, whatever the broker delivers how often. */
-export function createTally() {
+/** Counts results by task id, whatever the broker delivers how often; `composition` makes their rewards. */
+export function createTally(composition: Composition) {
   /** Asked for, and whether there is a result. */
   const tasks = new Map<string, boolean>();
   const failures: Record<string, number> = {};
@@ -48,8 +50,9 @@ export function createTally() {
         const name = nameOf(result.failure);
         failures[name] = (failures[name] ?? 0) + 1;
       }
-      if (result.reward !== undefined) {
-        rewards += result.reward;
+      const reward = compose(composition, result);
+      if (reward !== undefined) {
+        rewards += reward;
         rewarded += 1;
       }
       if (result.turns > 0) overheadsMs.push((result.durationMs - result.generateMs) / result.turns);

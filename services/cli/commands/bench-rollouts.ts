@@ -1,27 +1,30 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { CancelledError } from '#shared/errors.ts';
-import { readMusique } from '#shared/musique/read-musique.ts';
-import { toQuestion } from '#shared/musique/to-question.ts';
 import { connectNats, type Nats } from '#shared/nats/connect.ts';
 import { ensureStreams, streams, workerConsumers } from '#shared/nats/streams.ts';
+import { questionFormatOf } from '#shared/questions/question-format.ts';
+import { readQuestions } from '#shared/questions/read-questions.ts';
+import { rowNeeds } from '#shared/recipe/row-needs.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { benchRecipe, parseBenchOptions, type BenchOptions } from '../bench/bench-options.ts';
 import { buildBenchReport, formatBenchReport, type BenchReport } from '../bench/bench-report.ts';
-import { createBenchTasks } from '../bench/bench-tasks.ts';
+import { createBenchTasks, type BenchTasks } from '../bench/bench-tasks.ts';
 import { playRollouts } from '../bench/play-rollouts.ts';
 import { createUsageSampler, readBusySeconds } from '../bench/process-usage.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { startFleet, type Fleet } from '../fleet/start-fleet.ts';
 import { repositoryRoot } from '../repository.ts';
-import { prepareInputs } from '../run/prepare-inputs.ts';
+import { loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetEvents } from './fleet-events.ts';
 import { watchInterrupts } from './interrupts.ts';
 
 export interface BenchRolloutsOptions extends BenchOptions {
   readonly home: string;
+  /** Whose environment, data and rewards are played. */
+  readonly recipe?: string;
   /** Keep streams and logs. */
   readonly keep: boolean;
   readonly json: boolean;
@@ -43,8 +46,9 @@ export async function benchRolloutsCommand(given: BenchRolloutsOptions, terminal
   interrupts.onFirst(() => stop.abort(new CancelledError('cancelled', 'the bench was stopped')));
   let fleet: Fleet | undefined;
   try {
-    const recipe = benchRecipe(options, join(repositoryRoot, 'policies/nano'));
-    const paths = await prepareInputs({ recipe, file: join(directory, 'bench.yaml') }, directory);
+    const base = await loadRecipe(given.recipe ?? join(repositoryRoot, 'recipes/rollouts-scripted.yaml'));
+    const recipe = benchRecipe(options, base.recipe);
+    const paths = await prepareInputs({ ...base, recipe }, directory);
     fleet = await startFleet({
       inputs: { recipe, paths },
       recipePath: 'gradus bench rollouts',
@@ -56,9 +60,10 @@ export async function benchRolloutsCommand(given: BenchRolloutsOptions, terminal
       events: fleetEvents(terminal),
     });
     const signal = AbortSignal.any([stop.signal, fleet.failed]);
-    const questions: Question[] = [];
-    for await (const row of readMusique(paths.train)) questions.push(toQuestion(row));
-    const report = await measure(fleet, options, createBenchTasks(recipe, runId, questions), signal, terminal);
+    const rows: Row[] = [];
+    for await (const row of readQuestions(paths.train, questionFormatOf(recipe.data), rowNeeds(recipe))) rows.push(row);
+    const tasks = createBenchTasks(recipe, runId, rows);
+    const report = await measure(fleet, options, tasks, signal, terminal);
     terminal.status('');
     terminal.out(given.json ? JSON.stringify(report) : formatBenchReport(report));
     return report.lost === 0 && report.duplicated === 0 ? exitCodes.ok : exitCodes.runFailed;
@@ -74,7 +79,7 @@ export async function benchRolloutsCommand(given: BenchRolloutsOptions, terminal
 async function measure(
   fleet: Fleet,
   options: BenchOptions,
-  taskAt: ReturnType<typeof createBenchTasks>,
+  { composition, taskAt }: BenchTasks,
   signal: AbortSignal,
   terminal: Terminal,
 ): Promise<BenchReport> {
@@ -83,7 +88,7 @@ async function measure(
   try {
     await ensureStreams(nats);
     const maxOpen = 2 * options.workers * options.concurrency;
-    const play = { nats, runId, taskAt, maxOpen, silenceMs, signal };
+    const play = { nats, runId, composition, taskAt, maxOpen, silenceMs, signal };
     if (options.warmUp > 0) await playRollouts({ ...play, from: 0, count: options.warmUp, onResult: () => {} });
 
     const handedOutBefore = await tasksHandedOut(nats);

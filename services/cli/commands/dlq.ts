@@ -39,7 +39,13 @@ export async function dlqCommand(
   }
   const signal = AbortSignal.timeout(timeoutMs);
   const act = (nats: Nats): Promise<void> => perform(action, ids, options, nats, terminal, signal);
-  if (options.nats === undefined) await withStreams(resolve(options.home), `gradus dlq ${action}`, signal, act);
+  if (options.nats === undefined)
+    await withStreams(
+      resolve(options.home),
+      { command: `gradus dlq ${action}`, note: (line) => terminal.err(line) },
+      signal,
+      act,
+    );
   else await withNats(options.nats, signal, act);
   return exitCodes.ok;
 }
@@ -69,7 +75,8 @@ async function perform(
   let count = 0;
   for await (const letter of letters) {
     count += 1;
-    if (action === 'show') terminal.out(JSON.stringify(letterJson(letter, true), undefined, options.json ? 0 : 2));
+    if (action === 'show')
+      terminal.out(JSON.stringify(letterJson(letter, true), undefined, options.json ? 0 : 2).split('\n'));
     else {
       await (action === 'retry' ? retryDeadLetter(nats, letter, signal) : dropDeadLetter(nats, letter));
       const done = action === 'retry' ? 'asked again' : 'dropped';

@@ -2,20 +2,28 @@ import { join, resolve } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
 import { retry } from '#shared/async/retry.ts';
+import type { FoundInput } from '#shared/inputs/survey-inputs.ts';
 import { resolvedRecipeJson } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { fleetBusy, readFleetFile } from '../fleet/fleet-file.ts';
+import { fleetBusy } from '../fleet/claim-home.ts';
+import { readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
+import { refuseStaleFleet } from '../fleet/stale-fleet.ts';
+import { checkSpace } from '../fleet/disk/check-space.ts';
+import { watchDisks } from '../fleet/disk/watch-disks.ts';
+import { countRestarts } from '../fleet/count-restarts.ts';
 import { startFleet } from '../fleet/start-fleet.ts';
 import type { Fleet } from '../fleet/start-fleet.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
 import type { Coordinators } from '../run/coordinators.ts';
+import { readInputs } from '../run/read-inputs.ts';
 import { watchInterrupts } from './interrupts.ts';
 import { watchRun } from './watch-run.ts';
 import { reportRun } from '../run/report-run.ts';
+import { requestStop } from '../run/request-stop.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { fleetEvents } from './fleet-events.ts';
+import { diskEvents, fleetEvents } from './fleet-events.ts';
 
 export interface DriveOptions {
   readonly runId: string;
@@ -29,6 +37,10 @@ export interface DriveOptions {
   readonly resolve: (lent: FleetFile | undefined) => Promise<ResolvedRecipe>;
   /** What a lent fleet must have been started with. */
   readonly key: string;
+  /** Throws when the run may not go on with what it stands on now. */
+  readonly check?: (found: readonly FoundInput[]) => void;
+  /** What of a resumed run may have changed. */
+  readonly acceptChanged?: readonly string[];
 }
 
 const stopGraceMs = 15_000;
@@ -38,27 +50,51 @@ const callTimeoutMs = 30_000;
 export async function driveRun(options: DriveOptions): Promise<number> {
   const { terminal, home, runId } = options;
   const starting = new AbortController();
+  const watching = new AbortController();
   const interrupts = watchInterrupts();
   interrupts.onFirst(() => starting.abort(new CancelledError('cancelled', 'stopped while starting; nothing ran yet')));
+  const events = fleetEvents(terminal);
+  const restarts = countRestarts(events);
   let own: Fleet | undefined;
   let coordinators: Coordinators | undefined;
   try {
     const lent = await readFleetFile(home);
     if (lent !== undefined && (lent.owner !== 'up' || lent.key !== options.key)) throw fleetBusy(home, lent);
     const resolved = await options.resolve(lent);
+    const found = await readInputs(resolved.paths, home, terminal, starting.signal);
+    options.check?.(found);
+    if (lent !== undefined) refuseStaleFleet(lent, found, resolved.recipe, home);
     if (lent === undefined) {
+      const logs = join(options.directory, 'logs');
+      const tight = await checkSpace({ home, logs });
+      if (tight !== undefined) terminal.err(`warning: ${tight}`);
       own = await startFleet({
         inputs: { recipe: resolved.recipe, paths: resolved.paths },
         recipePath: resolved.recipe_path,
         owner: 'run',
         home,
-        logs: join(options.directory, 'logs'),
+        logs,
         signal: starting.signal,
-        events: fleetEvents(terminal),
+        events: { ...events, ...restarts.events },
       });
     }
-    coordinators = fleetCoordinators(own?.file ?? lent, callTimeoutMs);
-    await submit(coordinators, options, resolvedRecipeJson(resolved), starting.signal);
+    coordinators = fleetCoordinators(own?.file ?? lent, callTimeoutMs, () => readFleetFile(home));
+    // The supervisor of a lent fleet has its own terminal; this one says it, too.
+    const disk =
+      own?.disk ??
+      watchDisks({
+        paths: [join(home, 'nats'), options.directory],
+        signal: watching.signal,
+        events: diskEvents(terminal),
+        onGivenUp: (error) => watching.abort(error),
+      });
+    await submit(coordinators, options, resolvedRecipeJson(resolved), starting.signal).catch(
+      async (thrown: unknown) => {
+        // A coordinator that we do not end may have begun the run all the same.
+        if (own === undefined && starting.signal.aborted) await stopBegun(coordinators, runId);
+        throw thrown;
+      },
+    );
     terminal.err(`${options.resume ? 'resumed' : 'started'} run ${runId} in ${options.directory}`);
     const last = await watchRun({
       coordinators,
@@ -66,13 +102,16 @@ export async function driveRun(options: DriveOptions): Promise<number> {
       json: options.json,
       terminal,
       interrupts,
-      failed: own?.failed,
+      failed: own?.failed ?? watching.signal,
+      disk,
     });
     terminal.status('');
     if (last.state !== RunState.FINISHED) terminal.err(resumeHint(options));
     await own?.stop(stopGraceMs);
     own = undefined;
     await reportRun(options.directory, last, { terminal, json: options.json });
+    const restarted = restarts.describe();
+    if (restarted !== undefined) terminal.err(restarted);
     return exitCodeOfState(last.state);
   } catch (thrown) {
     const error = errorFrom(thrown);
@@ -80,9 +119,23 @@ export async function driveRun(options: DriveOptions): Promise<number> {
     if (coordinators !== undefined && error instanceof TransientError) terminal.err(resumeHint(options));
     throw error;
   } finally {
+    watching.abort(new CancelledError('cancelled', 'the run is over'));
     coordinators?.close();
     await own?.stop(stopGraceMs);
     interrupts.release();
+  }
+}
+
+async function stopBegun(coordinators: Coordinators | undefined, runId: string): Promise<void> {
+  try {
+    if (coordinators !== undefined)
+      await requestStop(
+        coordinators,
+        { runId, now: true, reason: 'Ctrl-C or signal while it started' },
+        { withinMs: stopGraceMs },
+      );
+  } catch (thrown) {
+    if (errorFrom(thrown).code !== 'not_found') throw thrown;
   }
 }
 
@@ -93,7 +146,7 @@ function resumeHint({ runId, home }: DriveOptions): string {
 /** Submits until a coordinator has the run; one that dies over it may have it already, and then the next one says so. */
 async function submit(
   coordinators: Coordinators,
-  { runId, directory, resume }: DriveOptions,
+  { runId, directory, resume, acceptChanged = [] }: DriveOptions,
   recipeJson: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -103,9 +156,11 @@ async function submit(
       await coordinators.ask(async (client) => {
         const repeated = sent;
         sent = true;
-        await client.submitRun({ runId, recipeJson, directory, resume }, { signal }).catch((thrown: unknown) => {
-          if (!repeated || errorFrom(thrown).code !== 'already_exists') throw thrown;
-        });
+        await client
+          .submitRun({ runId, recipeJson, directory, resume, acceptChanged: [...acceptChanged] }, { signal })
+          .catch((thrown: unknown) => {
+            if (!repeated || errorFrom(thrown).code !== 'already_exists') throw thrown;
+          });
       });
     } catch (thrown) {
       coordinators.next();

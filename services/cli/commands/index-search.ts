@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import Table from 'cli-table3';
 import { z } from 'zod';
 import { exitCodes } from '../exit-codes.ts';
 import { runIndexTask } from '../index/run-index-task.ts';
 import { modelPath } from '../index/vectors-request.ts';
+import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface IndexSearchOptions {
@@ -42,15 +42,19 @@ export async function indexSearchCommand(
     return exitCodes.ok;
   }
   const previewWidth = Math.max(30, terminal.columns - 60);
-  const table = new Table({
-    head: ['', 'score', 'id', 'title', 'preview'],
-    style: { head: [], border: [] },
-    colAligns: ['right', 'right', 'left', 'left', 'left'],
-    colWidths: [null, null, null, 28, previewWidth],
-    wordWrap: true,
-  });
-  for (const { rank, score, id, title, preview } of answer.hits)
-    table.push([`${rank}`, score.toFixed(4), id, title, preview]);
-  terminal.out(table.toString());
+  const rows = answer.hits.map(({ rank, score, id, title, preview }) => [
+    `${rank}`,
+    score.toFixed(4),
+    id,
+    title,
+    preview,
+  ]);
+  terminal.out(
+    tableLines(rows, {
+      head: ['', 'score', 'id', 'title', 'preview'],
+      align: ['right', 'right', 'left', 'left', 'left'],
+      widths: [null, null, null, 28, previewWidth],
+    }),
+  );
   return exitCodes.ok;
 }

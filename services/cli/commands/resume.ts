@@ -1,24 +1,41 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
+import { changedInputs, parseChangeGroups, refusalOf } from '#shared/inputs/changed-inputs.ts';
 import { rerootPaths } from '#shared/recipe/reroot.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetKey } from '../fleet/fleet-file.ts';
+import { restoreRecipe } from '../run/restore-recipe.ts';
 import { driveRun } from './drive-run.ts';
+import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
 export interface ResumeOptions {
   readonly home: string;
   readonly json: boolean;
+  /** What may have changed since it was recorded. */
+  readonly acceptChanged?: readonly string[];
+  /** Writes recipe.json again as the ledger has it. */
+  readonly restoreRecipe?: boolean;
 }
 
-/** Continues a stopped or failed run from its ledger and last checkpoint. Takes nothing but its id: the rest is recorded. */
+/**
+ * Continues a stopped or failed run from its ledger and last checkpoint. Takes nothing but its id: the rest is recorded, and what
+ * differs from what was recorded is refused unless it is accepted. The coordinator has the last word; here it is seen before a fleet starts.
+ */
 export async function resumeCommand(runId: string, options: ResumeOptions, terminal: Terminal): Promise<number> {
   const home = resolve(options.home);
   const directory = join(home, runId);
-  const resolved = movedRecipe(parseResolvedRecipe(await readRecordedRecipe(home, runId)), home);
+  const accepted = parseChangeGroups(options.acceptChanged ?? []);
+  if (options.restoreRecipe === true) {
+    await readRecordedRecipe(home, runId);
+    await restoreRecipe(home, runId, (line) => terminal.err(line));
+  }
+  const { inputs = [], ...resolved } = movedRecipe(parseResolvedRecipe(await readRecordedRecipe(home, runId)), home);
+  const { environment_file: file } = resolved.paths;
+  if (file !== undefined) await loadOwnEnvironment(file);
   return await driveRun({
     runId,
     home,
@@ -27,6 +44,11 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     json: options.json,
     terminal,
     key: fleetKey(resolved, resolved.recipe_path),
+    acceptChanged: accepted,
+    check(found) {
+      const refusal = inputs.length === 0 ? undefined : refusalOf(runId, changedInputs(inputs, found), accepted, 0);
+      if (refusal !== undefined) throw refusal;
+    },
     // The recorded inputs, also on a lent fleet: the ledger's questions came from them.
     resolve: async () => resolved,
   });

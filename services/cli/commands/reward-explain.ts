@@ -2,13 +2,14 @@ import { resolve } from 'node:path';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
-import { unpackScore, type RecordedScore } from '#shared/trajectory/recorded-score.ts';
+import { unpackScore } from '#shared/trajectory/recorded-score.ts';
+import { recordedComposition } from '#shared/trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { explainScore } from '../explain/explain-score.ts';
 import { explanationJson } from '../explain/explanation-json.ts';
 import { groupStory, type GroupStory } from '../explain/group-story.ts';
 import { renderComparison } from '../explain/render-comparison.ts';
-import { renderExplanation, type ExplainedRollout } from '../explain/render-explanation.ts';
+import { renderExplanation, type ExplainedRollout, type ScoredRollout } from '../explain/render-explanation.ts';
 import { readLedgerEntries } from '../replay/recorded-weights.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findResult, lastRollout, readTrajectory } from '../transcript/find-rollout.ts';
@@ -34,8 +35,11 @@ export async function rewardExplainCommand(
   if (id === undefined && options.run === undefined)
     throw new TerminalError('invalid_argument', 'give the id of a rollout, or --run RUN (its last rollout)');
   const signal = AbortSignal.timeout(timeoutMs);
-  const records = await withStreams(resolve(options.home), 'gradus reward explain', signal, (nats) =>
-    readRecords(nats, id, options, signal),
+  const records = await withStreams(
+    resolve(options.home),
+    { command: 'gradus reward explain', note: (line) => terminal.err(line) },
+    signal,
+    (nats) => readRecords(nats, id, options, signal),
   );
   const one = await explainRecord(records.one, signal);
   const other = records.other === undefined ? undefined : await explainRecord(records.other, signal);
@@ -65,18 +69,15 @@ async function readRecords(
   );
 }
 
-async function explainRecord(
-  { result, recorded, group }: RolloutRecord,
-  signal: AbortSignal,
-): Promise<ExplainedRollout> {
-  if (recorded === undefined) return { result, scored: undefined, group };
-  return { result, scored: { recorded, explained: await explainScore(recorded.item, signal) }, group };
+async function explainRecord({ result, scored, group }: RolloutRecord, signal: AbortSignal): Promise<ExplainedRollout> {
+  if (scored === undefined) return { result, scored, group };
+  return { result, scored: { ...scored, explained: await explainScore(scored.recorded.item, signal) }, group };
 }
 
 interface RolloutRecord {
   readonly result: RolloutResult;
-  /** Undefined for a rollout that got no reward. */
-  readonly recorded: RecordedScore | undefined;
+  /** Undefined for a rollout that the platform failed. */
+  readonly scored: Omit<ScoredRollout, 'explained'> | undefined;
   readonly group: GroupStory | undefined;
 }
 
@@ -88,19 +89,20 @@ async function readRecord(
 ): Promise<RolloutRecord> {
   const result =
     id === undefined ? await lastRollout(nats, run ?? '', signal) : await findResult(nats, id, run, signal);
-  const recorded = result.trajectorySequence === 0n ? undefined : await readScore(nats, result);
+  const scored = result.trajectorySequence === 0n ? undefined : await readScore(nats, result);
   const entries = await readLedgerEntries(nats, result.runId, signal).catch((thrown: unknown) => {
     const error = errorFrom(thrown);
     // A rollout that no coordinator asked for, as those of `gradus bench`: its own numbers are there all the same.
     if (error.code === 'not_found') return [];
     throw error;
   });
-  return { result, recorded, group: groupStory(entries, result) };
+  return { result, scored, group: groupStory(entries, result) };
 }
 
-async function readScore(nats: Nats, result: RolloutResult): Promise<RecordedScore> {
-  const recorded = unpackScore(await readTrajectory(nats, result));
-  if (recorded !== undefined) return recorded;
+async function readScore(nats: Nats, result: RolloutResult): Promise<Omit<ScoredRollout, 'explained'>> {
+  const trajectory = await readTrajectory(nats, result);
+  const recorded = unpackScore(trajectory);
+  if (recorded !== undefined) return { recorded, composition: recordedComposition(trajectory) };
   throw new TerminalError(
     'failed_precondition',
     `rollout ${result.taskId} was recorded by a version that did not keep what it scored; 'gradus rollout show' has its components`,

@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
-import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { CancelledError, TerminalError } from '#shared/errors.ts';
-import { decodeMessage } from '#shared/nats/messages.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { rerootPaths } from '#shared/recipe/reroot.ts';
 import { compareTrajectories } from '#shared/trajectory/compare-trajectories.ts';
+import { recordedComposition, recordedTask } from '#shared/trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetKey, readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
@@ -19,11 +18,13 @@ import type { Weights, WeightsHistory } from '../replay/recorded-weights.ts';
 import { startReplayFleet } from '../replay/replay-fleet.ts';
 import { renderReplay, replayJson, verdictOf } from '../replay/replay-report.ts';
 import type { ReplayOutcome } from '../replay/replay-report.ts';
-import { missingModelFiles } from '../run/prepare-inputs.ts';
+import { modelProblems } from '../run/prepare-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findResult, lastRollout, readTrajectory } from '../transcript/find-rollout.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { watchInterrupts } from './interrupts.ts';
+import { environmentLimitFlags } from '../fleet/fleet-plan.ts';
+import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
 export interface RolloutReplayOptions {
   readonly home: string;
@@ -66,16 +67,16 @@ async function replay(
   signal: AbortSignal,
 ): Promise<ReplayOutcome> {
   const home = resolve(options.home);
-  const { result, trajectory, history } = await readRecord(home, id, options.run, signal);
+  const { result, trajectory, history } = await readRecord(home, id, options.run, terminal, signal);
   const rolloutTimeoutMs = recordedTimeoutMs(result, trajectory);
   const directory = join(home, result.runId);
   const resolved = await readRecipe(directory, history.directory);
   const paths = options.model === undefined ? resolved.paths : { ...resolved.paths, model: resolve(options.model) };
-  const lacking = await missingModelFiles(paths.model);
-  if (lacking.length > 0)
+  const problems = await modelProblems(paths.model);
+  if (problems.length > 0)
     throw new TerminalError(
       'not_found',
-      `${paths.model} is no model directory: ${lacking.join(', ')} cannot be read; name the model with --model DIR`,
+      `${paths.model} is no model directory: ${problems.join('; ')}; name the model with --model DIR`,
     );
 
   const lent = await usableFleet(home, resolved);
@@ -94,6 +95,9 @@ async function replay(
     const played = await playAgain({
       ...fleet,
       task: trajectory.task,
+      ...(paths.environment_file !== undefined && {
+        environmentFlags: { 'environment-file': paths.environment_file, ...environmentLimitFlags(resolved.recipe) },
+      }),
       timeoutMs: rolloutTimeoutMs + playMarginMs,
       signal,
     });
@@ -102,6 +106,7 @@ async function replay(
       recorded: result,
       replayed: played.result,
       policy: { same, version, from: weights === undefined ? 'the running fleet' : (weights.path ?? paths.model) },
+      composition: recordedComposition(trajectory),
       comparison: compareTrajectories(trajectory, played.trajectory, same ? version : undefined),
     };
   } finally {
@@ -113,15 +118,21 @@ async function readRecord(
   home: string,
   id: string | undefined,
   run: string | undefined,
+  terminal: Terminal,
   signal: AbortSignal,
 ): Promise<{ result: RolloutResult; trajectory: Trajectory; history: WeightsHistory }> {
   const reading = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs)]);
-  return await withStreams(home, 'gradus rollout replay', reading, async (nats) => {
-    const result =
-      id === undefined ? await lastRollout(nats, run ?? '', reading) : await findResult(nats, id, run, reading);
-    const trajectory = await readTrajectory(nats, result);
-    return { result, trajectory, history: weightsHistory(await readLedgerEntries(nats, result.runId, reading)) };
-  });
+  return await withStreams(
+    home,
+    { command: 'gradus rollout replay', note: (line) => terminal.err(line) },
+    reading,
+    async (nats) => {
+      const result =
+        id === undefined ? await lastRollout(nats, run ?? '', reading) : await findResult(nats, id, run, reading);
+      const trajectory = await readTrajectory(nats, result);
+      return { result, trajectory, history: weightsHistory(await readLedgerEntries(nats, result.runId, reading)) };
+    },
+  );
 }
 
 function recordedTimeoutMs(result: RolloutResult, trajectory: Trajectory): number {
@@ -130,7 +141,7 @@ function recordedTimeoutMs(result: RolloutResult, trajectory: Trajectory): numbe
       'failed_precondition',
       `rollout ${result.taskId} was recorded by a version that did not keep its task, so it cannot be played again`,
     );
-  return decodeMessage(RolloutTaskSchema, trajectory.task).limits?.rolloutTimeoutMs ?? 0;
+  return recordedTask(trajectory).limits?.rolloutTimeoutMs ?? 0;
 }
 
 async function readRecipe(directory: string, recordedDirectory: string): Promise<ResolvedRecipe> {
@@ -143,6 +154,8 @@ async function readRecipe(directory: string, recordedDirectory: string): Promise
     });
   }
   const resolved = parseResolvedRecipe(text);
+  const { environment_file: file } = resolved.paths;
+  if (file !== undefined) await loadOwnEnvironment(file);
   return { ...resolved, paths: rerootPaths(resolved.paths, recordedDirectory, directory) };
 }
 

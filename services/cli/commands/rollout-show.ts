@@ -5,8 +5,11 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { toJson } from '@bufbuild/protobuf';
 import { TerminalError } from '#shared/errors.ts';
+import { recordedComposition } from '#shared/trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { composeRecorded } from '../explain/recorded-reward.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { createCountedRewards, type CountedReward } from '../transcript/counted-rewards.ts';
 import { findResult, lastRollout, readResults, readTrajectory } from '../transcript/find-rollout.ts';
 import { failureWord, renderTranscript } from '../transcript/render-transcript.ts';
 import { withStreams } from '../transcript/with-streams.ts';
@@ -31,32 +34,50 @@ export async function rolloutShowCommand(
     );
   }
   const signal = AbortSignal.timeout(120_000);
-  await withStreams(resolve(options.home), 'gradus rollout show', signal, async (nats) => {
-    if (options.list) {
-      for await (const result of readResults(nats, options.run, signal)) {
-        terminal.out(options.json ? JSON.stringify(toJson(RolloutResultSchema, result)) : listLine(result));
+  await withStreams(
+    resolve(options.home),
+    { command: 'gradus rollout show', note: (line) => terminal.err(line) },
+    signal,
+    async (nats) => {
+      const countedReward = createCountedRewards(nats, signal);
+      if (options.list) {
+        for await (const result of readResults(nats, options.run, signal)) {
+          terminal.out(
+            options.json
+              ? JSON.stringify(toJson(RolloutResultSchema, result))
+              : listLine(result, await countedReward(result)),
+          );
+        }
+        return;
       }
-      return;
-    }
-    const result =
-      id === undefined
-        ? await lastRollout(nats, options.run ?? '', signal)
-        : await findResult(nats, id, options.run, signal);
-    const trajectory = await readTrajectory(nats, result);
-    terminal.out(
-      options.json
-        ? JSON.stringify({
-            result: toJson(RolloutResultSchema, result),
-            trajectory: toJson(TrajectorySchema, trajectory),
-          })
-        : renderTranscript(trajectory, result, terminal.colours),
-    );
-  });
+      const result =
+        id === undefined
+          ? await lastRollout(nats, options.run ?? '', signal)
+          : await findResult(nats, id, options.run, signal);
+      const trajectory = await readTrajectory(nats, result);
+      const counted = await countedReward(result);
+      const reward =
+        counted.kind === 'open' ? composeRecorded(recordedComposition(trajectory), result).total : rewardOf(counted);
+      terminal.out(
+        options.json
+          ? JSON.stringify({
+              result: toJson(RolloutResultSchema, result),
+              trajectory: toJson(TrajectorySchema, trajectory),
+              reward: reward ?? null,
+            })
+          : renderTranscript(trajectory, result, reward, terminal.colours),
+      );
+    },
+  );
   return exitCodes.ok;
 }
 
-function listLine(result: RolloutResult): string {
-  const reward = result.reward === undefined ? 'none' : result.reward.toFixed(3);
+function rewardOf(counted: CountedReward): number | undefined {
+  return counted.kind === 'reward' ? counted.reward : undefined;
+}
+
+function listLine(result: RolloutResult, counted: CountedReward): string {
+  const reward = counted.kind === 'reward' ? counted.reward.toFixed(3) : counted.kind;
   const purpose = result.purpose === Purpose.EVAL ? 'eval' : 'train';
   const outcome = result.failure === 0 ? JSON.stringify(result.prediction ?? '') : failureWord(result.failure);
   return `${result.taskId.slice(0, 16)}  ${result.stage}  ${purpose.padEnd(5)}  reward ${reward}  ${result.turns} turns  ${outcome}`;

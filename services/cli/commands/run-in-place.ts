@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { childEnvironment, type Program } from '../fleet/service-programs.ts';
+import type { Program } from '../fleet/service-programs.ts';
 
 /**
  * Runs a program in our place: its flags pass through, its standard streams are ours, its exit code too.
@@ -12,7 +12,7 @@ export async function runInPlace(program: Program, flags: readonly string[]): Pr
   if (process.execve !== undefined && process.platform !== 'win32') {
     process.execve(program.command, [program.command, ...args], definedOnly(env));
   }
-  const child = spawn(program.command, args, { stdio: 'inherit', env: childEnvironment(env, {}) });
+  const child = spawn(program.command, args, { stdio: 'inherit', env });
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.on('SIGINT', pass);
   process.on('SIGTERM', pass);

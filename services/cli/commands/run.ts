@@ -1,26 +1,32 @@
 import { join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
+import { lastLineProblem } from '#shared/files/last-line.ts';
 import { locateInputs, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
-import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetKey } from '../fleet/fleet-file.ts';
 import { countRows } from '../data/write-rows.ts';
 import {
   fleetFiles,
   loadRecipe,
-  missingModelFiles,
+  modelProblems,
   prepareInputs,
   rowChecks,
   rowFiles,
+  stageFileProblems,
 } from '../run/prepare-inputs.ts';
 import { isReadable } from '../run/is-readable.ts';
 import type { LoadedRecipe } from '../run/prepare-inputs.ts';
+import { chatProblems } from '../run/chat-problems.ts';
+import { endpointProblems } from '../run/endpoint.ts';
+import { environmentProblems } from '../run/environment-problems.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { rowNeeds } from '#shared/recipe/row-needs.ts';
 
 export interface RunOptions {
   readonly seed?: number;
+  readonly set: readonly string[];
   readonly dryRun: boolean;
   readonly runId?: string;
   readonly home: string;
@@ -28,15 +34,9 @@ export interface RunOptions {
 }
 
 export async function runCommand(recipePath: string, options: RunOptions, terminal: Terminal): Promise<number> {
-  const loaded = await loadRecipe(recipePath, options.seed);
+  const { seed, set } = options;
+  const loaded = await loadRecipe(recipePath, seed === undefined ? set : [...set, `seed=${seed}`]);
   if (options.dryRun) return await dryRun(loaded, options, terminal);
-  const unsupported = unsupportedParts(loaded.recipe);
-  if (unsupported.length > 0) {
-    throw new TerminalError(
-      'invalid_argument',
-      `${recipePath} cannot be run by this version:\n${unsupported.join('\n')}`,
-    );
-  }
   const home = resolve(options.home);
   const runId = options.runId ?? newRunId(loaded.recipe.name, new Date());
   const directory = join(home, runId);
@@ -61,33 +61,46 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
         loaded.recipe,
         loaded.file,
         lent?.paths ?? (await prepareInputs(loaded, directory, (note) => terminal.err(note))),
+        loaded.set,
       ),
   });
 }
 
 async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Terminal): Promise<number> {
   const { model, data } = locateInputs(loaded.recipe, loaded.file);
-  const lacking = await missingModelFiles(model);
   const { musique, files, rows } = data;
-  const named = [
-    ...(musique === undefined ? [] : [musique.questions, ...(musique.corpus === undefined ? [] : [musique.corpus])]),
-    ...Object.values(files ?? {}),
-    ...(rows === undefined ? [] : rowFiles(rows)),
-  ];
+  const ofLines = [musique?.questions, musique?.corpus, ...Object.values(files ?? {}), rows?.corpus];
+  const named = new Set([...ofLines, ...(rows === undefined ? [] : rowFiles(rows))]);
   const absent: string[] = [];
-  for (const path of named) if (!(await isReadable(path))) absent.push(path);
+  const torn: string[] = [];
+  for (const path of named) {
+    if (path === undefined) continue;
+    if (!(await isReadable(path))) {
+      absent.push(path);
+      continue;
+    }
+    const problem = ofLines.includes(path) ? await lastLineProblem(path) : undefined;
+    if (problem !== undefined) torn.push(problem);
+  }
   const rowNotes: string[] = [];
   if (rows !== undefined && absent.length === 0) {
     const { train, heldOut } = await countRows(
       rows,
-      rowChecks(loaded.recipe, (note) => void rowNotes.push(note)),
+      rowChecks(rowNeeds(loaded.recipe), (note) => void rowNotes.push(note)),
     );
     rowNotes.push(`data.rows: ${train} training questions, ${heldOut} held out`);
   }
   const plan = planRun(loaded.recipe, [
-    ...(lacking.length > 0 ? [`model.path: ${lacking.join(', ')} not there yet`] : []),
+    ...(model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined)).map(
+      (problem) => `model.path: ${problem}`,
+    ),
     ...absent.map((path) => `data: ${path} not there yet`),
+    ...torn.map((problem) => `data: ${problem}`),
     ...(await rewardProblems(loaded)),
+    ...(await stageFileProblems(loaded)),
+    ...(await environmentProblems(loaded, process.env)),
+    ...(await chatProblems(loaded)),
+    ...(await endpointProblems(loaded, process.env)),
     ...rowNotes,
   ]);
   terminal.out(options.json ? JSON.stringify(plan) : formatPlan(plan));

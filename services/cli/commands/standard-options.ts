@@ -4,6 +4,13 @@ import { InvalidArgumentError, Option } from 'commander';
 
 export const home = (): Option => new Option('--home <dir>', 'folder of all runs').default('runs');
 export const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
+export const settings = (): Option =>
+  new Option(
+    '--set <path=value>',
+    'value in place of one in the recipe, for example stages.0.until.steps=2; may be repeated',
+  )
+    .argParser((text: string, before: readonly string[]) => [...before, text])
+    .default([]);
 
 export function parseRunId(text: string): string {
   if (!/^[a-z0-9-]{1,64}$/.test(text)) throw new InvalidArgumentError('It must be 1 to 64 of a-z, 0-9 and -.');

@@ -1,20 +1,24 @@
 import { join, resolve } from 'node:path';
-import Table from 'cli-table3';
 import { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
 import { toJson } from '@bufbuild/protobuf';
 import { exitCodes } from '../exit-codes.ts';
-import { isAlive } from '#shared/runtime/is-alive.ts';
-import { readFleetFile } from '../fleet/fleet-file.ts';
+import { stateOf } from '#shared/runtime/process-identity.ts';
+import { whoAndSince } from '../fleet/claim-home.ts';
+import { readFleetFile, readRecordedFleet } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
+import { describeFullDisk, findFullDisk } from '../fleet/disk/watch-disks.ts';
+import { askServices, unanswered } from '../fleet/health/ask-services.ts';
+import type { ServiceState } from '../fleet/health/ask-services.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
 import { hasEnded } from '../run/follow-run.ts';
-import { phaseWord, stateWord } from '../run/progress-line.ts';
+import { phaseWord, scoreTexts, stateWord } from '../run/progress-line.ts';
 import { listWorkers } from '../run/list-workers.ts';
 import { formatWorkers } from '../run/worker-table.ts';
 import { readRunSummary } from '../run/run-summary.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
+import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { runIdsIn } from './resume.ts';
 
@@ -27,12 +31,19 @@ export interface StatusOptions {
 export async function statusCommand(options: StatusOptions, terminal: Terminal): Promise<number> {
   const home = resolve(options.home);
   const fleet = await readFleetFile(home);
-  const running = fleet === undefined ? [] : await listRuns(fleet);
-  const workers = fleet === undefined ? [] : await listWorkers(fleet);
+  const states = await askServices(fleet ?? { services: [], processes: [] });
+  const silence = fleet === undefined ? undefined : unanswered(fleet, states);
+  const isAsked = fleet !== undefined && silence === undefined;
+  const running = isAsked ? await listRuns(fleet) : [];
+  const workers = isAsked ? await listWorkers(fleet) : [];
   const live = new Set(running.map(({ runId }) => runId));
   const resting = (await runIdsIn(home)).filter((id) => !live.has(id));
   if (options.json) {
-    const services = fleet?.services.map((service) => ({ ...service, alive: isAlive(service.pid) })) ?? [];
+    const services =
+      fleet?.services.map((service) => {
+        const state = states.get(service.label) ?? 'down';
+        return { ...service, alive: state !== 'down', state };
+      }) ?? [];
     terminal.out(
       JSON.stringify({
         home,
@@ -43,9 +54,14 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
         resting,
       }),
     );
+    if (silence !== undefined) throw silence;
     return exitCodes.ok;
   }
-  terminal.out(fleet === undefined ? `no fleet runs in ${home}` : formatFleet(fleet));
+  terminal.out(fleet === undefined ? await describeNoFleet(home) : formatFleet(fleet, states));
+  const full = fleet === undefined ? undefined : await findFullDisk([join(home, 'nats'), fleet.logs]);
+  if (full !== undefined) terminal.out(describeFullDisk(full));
+  // Without an answer it is not known which runs rest.
+  if (silence !== undefined) throw silence;
   if (workers.length > 0) terminal.out(formatWorkers(workers));
   if (running.length > 0) terminal.out(formatRuns(running));
   for (const { runId, message } of running) if (message !== '') terminal.out(`run ${runId}: ${message}`);
@@ -66,33 +82,44 @@ async function listRuns(fleet: FleetFile): Promise<RunStatus[]> {
   }
 }
 
-function newTable(head: readonly string[]): Table.Table {
-  return new Table({ head: [...head], style: { head: [], border: [] } });
+function formatFleet(fleet: FleetFile, states: ReadonlyMap<string, ServiceState>): string[] {
+  const rows = fleet.services.map(({ label, grpc, nats, metrics, pid }) => [
+    label,
+    grpc ?? nats ?? '',
+    metrics ?? '',
+    `${pid}`,
+    states.get(label) ?? 'down',
+  ]);
+  const what = fleet.owner === 'reader' ? `${fleet.recipePath} reads the streams` : `fleet for ${fleet.recipePath}`;
+  return [
+    `${what} ${whoAndSince(fleet)}, logs in ${fleet.logs}`,
+    ...tableLines(rows, { head: ['service', 'grpc', 'metrics', 'process', ''] }),
+  ];
 }
 
-function formatFleet(fleet: FleetFile): string {
-  const table = newTable(['service', 'grpc', 'metrics', 'process', '']);
-  for (const { label, grpc, nats, metrics, pid } of fleet.services) {
-    table.push([label, grpc ?? nats ?? '', metrics ?? '', `${pid}`, isAlive(pid) ? 'up' : 'down']);
-  }
-  return `fleet for ${fleet.recipePath} (process ${fleet.pid}), logs in ${fleet.logs}\n${table.toString()}`;
+/** Whether a fleet that was killed has left something here, and what to do. */
+async function describeNoFleet(home: string): Promise<string> {
+  const dead = await readRecordedFleet(home);
+  if (dead === undefined) return `no fleet runs in ${home}`;
+  const left = dead.processes.filter((each) => stateOf(each) === 'alive').length;
+  return (
+    `no fleet runs in ${home}; the last one, for ${dead.recipePath}, was killed (process ${dead.supervisor.pid})` +
+    (left === 0 ? '' : ` and left ${left} processes; 'gradus stop --home ${home}' or the next start ends them`)
+  );
 }
 
-function formatRuns(runs: readonly RunStatus[]): string {
-  const table = newTable(['run', 'state', 'stage', 'step', 'phase', 'reward', 'time', 'left']);
-  for (const run of runs) {
-    table.push([
-      run.runId,
-      stateWord(run.state),
-      `${run.stageIndex + 1}/${run.stages} ${run.stage}`,
-      `${run.step}/${run.steps}`,
-      hasEnded(run) ? '' : phaseWord(run.phase),
-      run.rewardMean === undefined ? '' : run.rewardMean.toFixed(3),
-      formatDuration(Number(run.elapsedMs)),
-      run.remainingMs === undefined ? '' : formatDuration(Number(run.remainingMs)),
-    ]);
-  }
-  return table.toString();
+function formatRuns(runs: readonly RunStatus[]): string[] {
+  const rows = runs.map((run) => [
+    run.runId,
+    stateWord(run.state),
+    `${run.stageIndex + 1}/${run.stages} ${run.stage}`,
+    `${run.step}/${run.steps}`,
+    hasEnded(run) ? '' : phaseWord(run.phase),
+    scoreTexts(run).join(', '),
+    formatDuration(Number(run.elapsedMs)),
+    run.remainingMs === undefined ? '' : formatDuration(Number(run.remainingMs)),
+  ]);
+  return tableLines(rows, { head: ['run', 'state', 'stage', 'step', 'phase', 'last step', 'time', 'left'] });
 }
 
 async function describeResting(home: string, id: string): Promise<string> {
@@ -100,5 +127,5 @@ async function describeResting(home: string, id: string): Promise<string> {
   const resume = `gradus resume ${id} continues it`;
   if (summary === undefined) return `run ${id}: not finished; ${resume}`;
   const steps = summary.stages.reduce((sum, stage) => sum + stage.steps, 0);
-  return `run ${id}: stage ${summary.stages.length}, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}, ${summary.state === 'finished' ? 'finished' : `${summary.state ?? 'stopped'}; ${resume}`}`;
+  return `run ${id}: stage ${summary.stages.length}, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}, ${summary.state === 'finished' ? 'finished' : `${summary.state}; ${resume}`}`;
 }

@@ -2,11 +2,15 @@ import { resolve } from 'node:path';
 import { sleep } from '#shared/async/sleep.ts';
 import { TerminalError, TransientError } from '#shared/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { isAlive } from '#shared/runtime/is-alive.ts';
+import { isStopped, stateOf } from '#shared/runtime/process-identity.ts';
+import type { ProcessIdentity } from '#shared/runtime/process-identity.ts';
+import { clearHome, fleetBusy } from '../fleet/claim-home.ts';
 import { readFleetFile } from '../fleet/fleet-file.ts';
 import type { FleetFile } from '../fleet/fleet-file.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
+import { followRun } from '../run/follow-run.ts';
 import { stateWord } from '../run/progress-line.ts';
+import { requestStop } from '../run/request-stop.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface StopOptions {
@@ -25,38 +29,89 @@ export async function stopCommand(
 ): Promise<number> {
   const home = resolve(options.home);
   const fleet = await readFleetFile(home);
-  if (fleet === undefined) throw new TerminalError('not_found', `no fleet runs in ${home}; nothing to stop`);
-  if (runId === undefined) await stopFleet(fleet, options.now);
-  else terminal.out(`run ${runId} ${await stopRun(fleet, runId, options.now)}`);
-  if (runId === undefined) terminal.out(`the fleet in ${home} has stopped`);
+  if (runId !== undefined) {
+    if (fleet === undefined) throw noFleet(home);
+    terminal.out(`run ${runId} ${await stopRun(fleet, runId, options.now)}`);
+    return exitCodes.ok;
+  }
+  if (fleet === undefined) {
+    const ended = await clearHome(home);
+    if (ended === undefined) throw noFleet(home);
+    terminal.out(
+      `the fleet in ${home} was killed; nothing of it runs now${ended.length === 0 ? '' : `, after these were ended: ${ended.join(', ')}`}`,
+    );
+    return exitCodes.ok;
+  }
+  await stopFleet(home, fleet, options.now, terminal);
+  terminal.out(`the fleet in ${home} has stopped`);
   return exitCodes.ok;
+}
+
+function noFleet(home: string): TerminalError {
+  return new TerminalError('not_found', `no fleet runs in ${home}; nothing to stop`);
 }
 
 async function stopRun(fleet: FleetFile, runId: string, now: boolean): Promise<string> {
   const coordinators = fleetCoordinators(fleet, 30_000);
   try {
-    const { state } = await coordinators.ask((client) => client.stopRun({ runId, now }));
+    await requestStop(coordinators, { runId, now, reason: now ? 'gradus stop --now' : 'gradus stop' });
+    const stepIsOver = AbortSignal.timeout(fleetTimeoutMs);
+    const { state } = await followRun(coordinators, runId, stepIsOver, () => undefined);
     return `is ${stateWord(state)}${now ? '' : ', after the step in progress if one was'}`;
   } finally {
     coordinators.close();
   }
 }
 
-/** The supervisor treats signals as Ctrl-C: the first drains, the second stops now. */
-async function stopFleet(fleet: FleetFile, now: boolean): Promise<void> {
-  process.kill(fleet.pid, 'SIGTERM');
+/**
+ * The supervisor treats signals as Ctrl-C: the first drains, the second stops now. Only the process that holds the home's
+ * lock is signalled, and only if it is the one that started the fleet.
+ */
+async function stopFleet(home: string, fleet: FleetFile, now: boolean, terminal: Terminal): Promise<void> {
+  const { supervisor } = fleet;
+  let isContinued = false;
+  const continueStopped = (): void => {
+    if (!isStopped(supervisor)) return;
+    if (!isContinued)
+      terminal.err(
+        `process ${supervisor.pid}, which runs the fleet, does not react: it was stopped (SIGSTOP or Ctrl-Z); it is continued so that it can end`,
+      );
+    isContinued = true;
+    signalSupervisor(supervisor, 'SIGCONT');
+  };
+  if (!signalSupervisor(supervisor, 'SIGTERM')) {
+    const state = stateOf(supervisor);
+    // Gone since we looked: what it has left is cleared below.
+    if (state !== 'gone') throw fleetBusy(home, fleet);
+  }
   if (now && fleet.owner === 'run') {
+    continueStopped();
     await sleep(500, undefined);
-    if (isAlive(fleet.pid)) process.kill(fleet.pid, 'SIGTERM');
+    signalSupervisor(supervisor, 'SIGTERM');
   }
   const untilMs = performance.now() + fleetTimeoutMs;
-  while (isAlive(fleet.pid)) {
+  while (stateOf(supervisor) === 'alive') {
+    continueStopped();
     if (performance.now() > untilMs) {
       throw new TransientError(
         'unavailable',
-        `process ${fleet.pid} still runs; 'gradus stop --now' does not wait for the step`,
+        `process ${supervisor.pid} still runs; 'gradus stop --now' does not wait for the step`,
       );
     }
     await sleep(200, undefined);
+  }
+  // Killed while it stopped: another command may have taken the home since, and then there is nothing to clear.
+  if ((await readFleetFile(home)) === undefined) await clearHome(home);
+}
+
+/** False when the process is not there, or not the one that is meant. */
+function signalSupervisor(supervisor: ProcessIdentity, signal: 'SIGTERM' | 'SIGCONT'): boolean {
+  if (stateOf(supervisor) !== 'alive') return false;
+  try {
+    process.kill(supervisor.pid, signal);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ESRCH') return false;
+    throw thrown;
   }
 }

@@ -1,13 +1,18 @@
 import { join, resolve } from 'node:path';
 import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { claimableHome, fleetKey } from '../fleet/fleet-file.ts';
+import { claimableHome } from '../fleet/claim-home.ts';
+import { fleetKey } from '../fleet/fleet-file.ts';
+import { loadedInputs } from '../fleet/stale-fleet.ts';
+import { checkSpace } from '../fleet/disk/check-space.ts';
 import { startFleet } from '../fleet/start-fleet.ts';
 import { fleetFiles, fleetInputsDirectory, loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
+import { readInputs } from '../run/read-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetEvents } from './fleet-events.ts';
 
 export interface UpOptions {
+  readonly set: readonly string[];
   readonly home: string;
   readonly json: boolean;
 }
@@ -17,22 +22,28 @@ const stopGraceMs = 15_000;
 /** Starts the fleet of a recipe and keeps it until Ctrl-C. */
 export async function upCommand(recipePath: string, options: UpOptions, terminal: Terminal): Promise<number> {
   const home = resolve(options.home);
-  const loaded = await loadRecipe(recipePath);
+  const loaded = await loadRecipe(recipePath, options.set);
   await claimableHome(home);
   const key = fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file);
-  const paths = await prepareInputs(loaded, fleetInputsDirectory(home, key), (note) => terminal.err(note));
-
+  const paths = await prepareInputs(loaded, await fleetInputsDirectory(loaded, home, key), (note) =>
+    terminal.err(note),
+  );
   const stop = new AbortController();
   const onSignal = (): void => stop.abort(new CancelledError('cancelled', 'stopped while starting'));
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of names) process.on(name, onSignal);
   try {
+    const found = await readInputs(paths, home, terminal, stop.signal);
+    const logs = join(home, 'logs');
+    const tight = await checkSpace({ home, logs });
+    if (tight !== undefined) terminal.err(`warning: ${tight}`);
     const fleet = await startFleet({
       inputs: { recipe: loaded.recipe, paths },
+      loaded: loadedInputs(found, loaded.recipe),
       recipePath: loaded.file,
       owner: 'up',
       home,
-      logs: join(home, 'logs'),
+      logs,
       signal: stop.signal,
       events: fleetEvents(terminal),
     });

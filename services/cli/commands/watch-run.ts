@@ -2,7 +2,9 @@ import { toJson } from '@bufbuild/protobuf';
 import { RunState, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
+import type { DiskWatch } from '../fleet/disk/watch-disks.ts';
 import { followRun } from '../run/follow-run.ts';
+import { requestStop } from '../run/request-stop.ts';
 import type { Coordinators } from '../run/coordinators.ts';
 import { createProgress } from '../run/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -16,10 +18,12 @@ export interface WatchOptions {
   readonly interrupts: Interrupts;
   /** Aborts when the fleet cannot be kept running. */
   readonly failed: AbortSignal | undefined;
+  /** Of what the run writes to. */
+  readonly disk: DiskWatch;
 }
 
-const stopTimeoutMs = 30_000;
-const stopNowTimeoutMs = 5_000;
+/** The second Ctrl-C waits for no longer; ending the fleet is the stop that always works, and the ledger is safe. */
+const stopNowMs = 8_000;
 
 /** Shows a run until it ends. Ctrl-C once drains it, twice stops it now. */
 export async function watchRun(options: WatchOptions): Promise<RunStatus> {
@@ -29,24 +33,37 @@ export async function watchRun(options: WatchOptions): Promise<RunStatus> {
   const progress = createProgress(terminal);
   let latest: RunStatus | undefined;
 
-  const askToStop = (now: boolean): void => {
-    const timeoutMs = now ? stopNowTimeoutMs : stopTimeoutMs;
-    coordinators
-      .ask((client) => client.stopRun({ runId, now }, { timeoutMs }))
-      .catch((thrown: unknown) => {
-        // Ending the fleet is the stop that always works; the ledger is safe.
-        if (now) giveUp.abort(errorFrom(thrown));
-        else terminal.err(`the coordinator did not take the request to stop: ${errorFrom(thrown).message}`);
-      });
+  let recorded = false;
+  const askToStop = async (now: boolean): Promise<void> => {
+    try {
+      const reason = now ? 'second Ctrl-C or signal' : 'Ctrl-C or signal';
+      await requestStop(
+        coordinators,
+        { runId, now, reason },
+        {
+          signal,
+          ...(now && { withinMs: stopNowMs }),
+          onRetry: (error, withinMs) =>
+            terminal.err(
+              `no coordinator has taken the request to stop yet (${error.message}); asking for up to ${withinMs / 1000} s`,
+            ),
+        },
+      );
+      recorded = true;
+    } catch (thrown) {
+      if (signal.aborted) return;
+      if (now) giveUp.abort(errorFrom(thrown));
+      else terminal.err(errorFrom(thrown).message);
+    }
   };
   interrupts.onFirst(() => {
     terminal.err('stopping after the step in progress; Ctrl-C again stops now, and both can be resumed');
-    askToStop(false);
+    void askToStop(false);
   });
   interrupts.onSecond(() => {
     terminal.err('stopping now');
-    askToStop(true);
-    setTimeout(() => giveUp.abort(new CancelledError('cancelled', 'stopped')), stopNowTimeoutMs + 3_000).unref();
+    void askToStop(true);
+    setTimeout(() => giveUp.abort(new CancelledError('cancelled', 'stopped')), stopNowMs).unref();
   });
   const onStatus = (status: RunStatus): void => {
     const wasLed = latest?.state !== RunState.INTERRUPTED;
@@ -61,13 +78,15 @@ export async function watchRun(options: WatchOptions): Promise<RunStatus> {
   };
 
   try {
-    return await followRun(coordinators, runId, signal, onStatus);
+    return await followRun(coordinators, runId, signal, onStatus, () => options.disk.full !== undefined);
   } catch (thrown) {
     if (failed?.aborted === true) {
       const why = errorFrom(failed.reason).message;
       throw new TransientError('unavailable', `the fleet broke down: ${why}`, { cause: thrown });
     }
     if (!giveUp.signal.aborted || latest === undefined) throw thrown;
+    // A fleet of our own is ended with the run. In another one only a coordinator can stop it.
+    if (failed === undefined && !recorded) throw errorFrom(giveUp.signal.reason);
     return { ...latest, state: RunState.STOPPED };
   }
 }

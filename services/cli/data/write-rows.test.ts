@@ -7,6 +7,11 @@ import { readQuestions } from '#shared/questions/read-questions.ts';
 import { rowChecks } from '../run/prepare-inputs.ts';
 import { splitRows } from './write-musique-split.ts';
 import { countRows, writeRows, type RowChecks, type RowsOptions } from './write-rows.ts';
+import { search } from '#environments/search/index.ts';
+import type { Row } from '#proto/rollout/v1/task_pb.ts';
+import { rewardList } from '#shared/rewards/reward-list.ts';
+import type { RowNeeds } from '#shared/questions/read-questions.ts';
+import { readRowFacts, type RowFacts } from '#shared/questions/row-facts.ts';
 
 const anything: RowChecks = { check: () => {}, tell: () => {} };
 
@@ -109,12 +114,15 @@ describe('rows of a recipe', () => {
     const options: RowsOptions = { format: 'hotpotqa', train, held_out: 1 };
     await writeFile(train, JSON.stringify([row('1', 'A'), row('2', 'B')]));
     const prepared = await writeRows(options, anything, join(directory, 'data'));
-    expect(await readFile(prepared.corpus, 'utf8')).toBe(
+    expect(await readFile(prepared.corpus ?? '', 'utf8')).toBe(
       '{"id":"p0","contents":"A\\nOne."}\n{"id":"p1","contents":"B\\nTwo. Three."}\n',
     );
-    const questions = [];
-    for await (const one of readQuestions(prepared.train, 'gradus', [])) questions.push(one);
-    expect(questions).toMatchObject([{ answers: ['yes'], hops: 1, supportTitles: [expect.stringMatching(/^[AB]$/)] }]);
+    const questions: Row[] = [];
+    for await (const one of readQuestions(prepared.train, 'plain', needsOf({ exact_match: 1 }))) questions.push(one);
+    expect(questions).toMatchObject([{ tags: { hops: '1' } }]);
+    expect(questions.map(readRowFacts)).toMatchObject([
+      { answers: ['yes'], supportTitles: [expect.stringMatching(/^[AB]$/)] },
+    ]);
 
     await writeFile(train, JSON.stringify([row('1', 'A'), row('2', 'C')]));
     await expect(writeRows(options, anything, join(directory, 'other'))).rejects.toThrow(
@@ -151,7 +159,7 @@ describe('rows of a recipe', () => {
   ])('that %j cannot read are refused by file and line before anything is written', async (rewards, gold, message) => {
     const directory = await place();
     const train = await source(directory, 'rows.jsonl', [{ ...question(0), ...gold }, question(1)]);
-    const checks = rowChecks(stagesOf(rewards), () => {});
+    const checks = rowChecks(needsOf(rewards), () => {});
     const options: RowsOptions = { format: 'gradus', train, held_out: 1, corpus: train };
     await expect(writeRows(options, checks, join(directory, 'data'))).rejects.toThrow(message);
     await expect(countRows(options, checks)).rejects.toThrow(message);
@@ -164,19 +172,19 @@ describe('rows of a recipe', () => {
     const row = (number: number) => ({ ...question(number), answer: 'Ann', aliases: most });
     const train = await source(directory, 'rows.jsonl', [row(0), row(1)]);
     const options: RowsOptions = { format: 'gradus', train, held_out: 1, corpus: train };
-    const text = stagesOf({ exact_match: 1 });
+    const text = needsOf({ exact_match: 1 });
     const prepared = await writeRows(
       options,
       rowChecks(text, () => {}),
       join(directory, 'data'),
     );
-    const questions = async ({ stages }: typeof text): Promise<unknown[]> => {
-      const found: unknown[] = [];
-      for await (const one of readQuestions(prepared.train, 'gradus', stages)) found.push(one);
+    const questions = async (needs: RowNeeds): Promise<RowFacts[]> => {
+      const found: RowFacts[] = [];
+      for await (const one of readQuestions(prepared.train, 'plain', needs)) found.push(readRowFacts(one));
       return found;
     };
     expect(await questions(text)).toMatchObject([{ answers: ['Ann', ...most] }]);
-    await expect(questions(stagesOf({ exact_match: 0, set_f1: settings }))).rejects.toThrow(
+    await expect(questions(needsOf({ exact_match: 0, set_f1: settings }))).rejects.toThrow(
       `${prepared.train}:1: aliases: 999 beside the answer`,
     );
     const tooMany = await source(directory, 'more.jsonl', [{ ...row(0), aliases: [...most, 'Anne'] }]);
@@ -201,18 +209,20 @@ describe('rows of a recipe', () => {
     `100 real ones of HotpotQA become questions and a corpus${present ? '' : ' (skipped: ../shared/data/hotpotqa is absent)'}`,
     async () => {
       const directory = await place();
-      const checks = rowChecks(stagesOf({ exact_match: 1, gold_found: settings }), () => {});
+      const checks = rowChecks(needsOf({ exact_match: 1, gold_found: settings }), () => {});
       const prepared = await writeRows(
         { format: 'hotpotqa', train: sample, held_out: 10 },
         checks,
         join(directory, 'data'),
       );
       expect(prepared.info).toMatchObject({ train: 90, heldOut: 10 });
-      expect((await readFile(prepared.corpus, 'utf8')).trimEnd().split('\n').length).toBeGreaterThan(900);
+      expect((await readFile(prepared.corpus ?? '', 'utf8')).trimEnd().split('\n').length).toBeGreaterThan(900);
     },
   );
 });
 
-function stagesOf(rewards: Readonly<Record<string, unknown>>): Parameters<typeof rowChecks>[0] {
-  return { stages: [{ name: 'one', rewards }] };
+function needsOf(rewards: Readonly<Record<string, unknown>>): RowNeeds {
+  const named = rewardList(rewards).map(({ name, weight }) => ({ name, recordedOnly: weight === 0 }));
+  const recorded = search.scorers.filter((name) => !(name in rewards)).map((name) => ({ name, recordedOnly: true }));
+  return { stages: [{ name: 'one', scorers: [...named, ...recorded] }], row: search.row, selfScored: false };
 }

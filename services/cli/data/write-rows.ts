@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
+import type { PlainRow } from '#shared/questions/question-row.ts';
 import { idKey, readRows, type PlacedRow } from '#shared/questions/read-rows.ts';
 import { formats, rowFormats, type SourceRow } from '#shared/questions/row-formats.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
@@ -27,7 +28,8 @@ export type RowsInfo = z.infer<typeof rowsInfoSchema>;
 export interface PreparedRows {
   readonly train: string;
   readonly heldOut: string;
-  readonly corpus: string;
+  /** Absent where rows have no paragraphs and none is named. */
+  readonly corpus?: string;
   readonly info: RowsInfo;
 }
 
@@ -39,8 +41,7 @@ export interface RowChecks {
 }
 
 /**
- * Writes DIR/{train.jsonl, held_out.jsonl, corpus.jsonl unless one is given, data.json}, all or nothing, in rows of Gradus's
- * own format. Memory is bounded by 16 bytes and a place per question, and 16 bytes per paragraph. When DIR has been written
+ * Writes DIR/{train.jsonl, held_out.jsonl, corpus.jsonl unless one is given, data.json}, all or nothing, in plain rows. Memory is bounded by 16 bytes and a place per question, and 16 bytes per paragraph. When DIR has been written
  * from the same source already it is left as it is.
  */
 export async function writeRows(options: RowsOptions, checks: RowChecks, directory: string): Promise<PreparedRows> {
@@ -48,7 +49,7 @@ export async function writeRows(options: RowsOptions, checks: RowChecks, directo
   const paths = {
     train: join(target, 'train.jsonl'),
     heldOut: join(target, 'held_out.jsonl'),
-    corpus: options.corpus ?? join(target, 'corpus.jsonl'),
+    ...corpusOf(options, target),
   };
   const there = await readDataInfo(target, rowsInfoSchema);
   if (there !== undefined) {
@@ -70,7 +71,7 @@ export async function writeRows(options: RowsOptions, checks: RowChecks, directo
     ...counts,
   });
   await writeWholeDirectory(target, async (staging) => {
-    await using corpus = options.corpus === undefined ? await openCorpus(join(staging, 'corpus.jsonl')) : undefined;
+    await using corpus = makesCorpus(options) ? await openCorpus(join(staging, 'corpus.jsonl')) : undefined;
     const take = async (row: SourceRow): Promise<void> => await corpus?.add(row.paragraphs);
     counts =
       typeof options.held_out === 'string'
@@ -80,6 +81,16 @@ export async function writeRows(options: RowsOptions, checks: RowChecks, directo
     await writeFile(join(staging, 'data.json'), JSON.stringify(info(), undefined, 2));
   });
   return { ...paths, info: info() };
+}
+
+/** Paragraphs of the rows become the corpus where none is named. */
+function makesCorpus({ format, corpus }: RowsOptions): boolean {
+  return corpus === undefined && formats[format].hasParagraphs;
+}
+
+function corpusOf(options: RowsOptions, target: string): { readonly corpus?: string } {
+  if (options.corpus !== undefined) return { corpus: options.corpus };
+  return makesCorpus(options) ? { corpus: join(target, 'corpus.jsonl') } : {};
 }
 
 export interface RowCounts {
@@ -104,14 +115,15 @@ export async function countRows(options: RowsOptions, checks: RowChecks): Promis
 /** `seen` is shared by both files: what is held out must not be trained on. */
 async function* sourceRows(
   path: string,
-  { format, corpus }: RowsOptions,
+  options: RowsOptions,
   { check, tell }: RowChecks,
   seen: Map<string, string>,
 ): AsyncGenerator<SourceRow> {
+  const { format } = options;
   const unread: string[] = [];
   for await (const placed of readRows(path, { format, seen, onUnreadKey: (key) => void unread.push(key) })) {
     check(placed);
-    if (corpus === undefined) requireSupports(placed);
+    if (makesCorpus(options)) requireSupports(placed);
     yield placed.row;
   }
   if (unread.length > 0)
@@ -126,7 +138,8 @@ function describe(key: string, format: RowsOptions['format']): string {
 /** A page that holds a fact has to be in a corpus that is made of the rows themselves. */
 function requireSupports({ row, place }: PlacedRow): void {
   const titles = new Set(row.paragraphs.map((text) => text.slice(0, text.indexOf('\n'))));
-  const lost = row.supportTitles.find((title) => !titles.has(title));
+  const supports = row.gold['support_titles'];
+  const lost = (Array.isArray(supports) ? supports.map(String) : []).find((title) => !titles.has(title));
   if (lost === undefined) return;
   throw new TerminalError(
     'invalid_argument',
@@ -146,7 +159,7 @@ async function writeTwoFiles(
     await using writer = await createLineWriter(join(staging, name));
     let count = 0;
     for await (const row of sourceRows(from, options, checks, seen)) {
-      await writer.write(gradusRow(row));
+      await writer.write(plainRow(row));
       await take(row);
       count += 1;
     }
@@ -169,7 +182,7 @@ async function writeOneSplit(
   {
     await using writer = await createLineWriter(all);
     for await (const row of sourceRows(options.train, options, checks, seen)) {
-      await writer.write(gradusRow(row));
+      await writer.write(plainRow(row));
       await take(row);
     }
     await writer.finish();
@@ -178,9 +191,9 @@ async function writeOneSplit(
   const last = [...seen.keys()].sort()[heldOut - 1] ?? '';
   await using train = await createLineWriter(join(staging, 'train.jsonl'));
   await using kept = await createLineWriter(join(staging, 'held_out.jsonl'));
-  for await (const { row } of readRows(all, { format: 'gradus' })) {
+  for await (const { row } of readRows(all, { format: 'plain' })) {
     const writer: LineWriter = idKey(row.id) <= last ? kept : train;
-    await writer.write(gradusRow(row));
+    await writer.write(plainRow(row));
   }
   await train.finish();
   await kept.finish();
@@ -196,16 +209,8 @@ function requireSomeLeft(path: string, heldOut: number, rows: number): void {
   );
 }
 
-/** Aliases stay apart from the answer: a stage that takes answers for the elements of a set must not take them for some. */
-function gradusRow({ id, question, answers, aliases, hops, supportTitles }: SourceRow): object {
-  const [answer, ...others] = answers;
-  return {
-    id,
-    question,
-    ...(aliases > 0 ? { answer, aliases: others } : { answers }),
-    ...(hops > 0 && { hops }),
-    ...(supportTitles.length > 0 && { support_titles: supportTitles }),
-  };
+function plainRow({ id, data, gold, tags }: SourceRow): PlainRow {
+  return { id, data, gold, tags };
 }
 
 interface CorpusWriter extends AsyncDisposable {

@@ -1,16 +1,22 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { ExplainResponseSchema, ScoreItemSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
+import { GroupFate, GroupOpenedSchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import pc from 'picocolors';
-import { componentRows, detectorRows, recordedSteps } from './component-rows.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { componentRows, detectorRows } from './component-rows.ts';
+import type { GroupStory } from './group-story.ts';
+import { composeRecorded } from './recorded-reward.ts';
+import { createColours } from '../terminal/colours.ts';
 import { renderExplanation } from './render-explanation.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const explained = create(ExplainResponseSchema, {
   components: [
-    { name: 'exact_match', value: 1, weight: 1, reasons: ['equal'] },
-    { name: 'house', weight: 0.5, reasons: ['a scorer of the config'] },
-    { name: 'correct', weight: 1, reasons: ['judge main'] },
+    { name: 'exact_match', value: 1, reasons: ['equal'] },
+    { name: 'house', reasons: ['a scorer of the config'] },
+    { name: 'correct', reasons: ['judge main'] },
   ],
   detectors: [
     { name: 'giant_answer', value: 0 },
@@ -23,7 +29,10 @@ test('a number that scoring again does not give is flagged; what would have to b
   const rows = componentRows(
     score({ components: { exact_match: 0.5, house: 0.25, gone: 1 }, absent: { correct: 'timeout' } }),
     explained,
+    composition,
+    { preferred: 0.75 },
   );
+  expect(rows.map(({ name, weight }) => [name, weight])).toContainEqual(['house', 0.5]);
   expect(
     rows.map(({ name, recorded, recomputed, differs, absent }) => [name, recorded, recomputed, differs, absent]),
   ).toEqual([
@@ -31,6 +40,7 @@ test('a number that scoring again does not give is flagged; what would have to b
     ['house', 0.25, undefined, false, ''],
     ['correct', undefined, undefined, false, 'timeout'],
     ['gone', 1, undefined, false, ''],
+    ['preferred', 0.75, undefined, false, ''],
   ]);
 });
 
@@ -43,32 +53,58 @@ test('detectors that fired are told, then or now', () => {
   ]);
 });
 
-const item = create(ScoreItemSchema, {
-  answers: ['Paris'],
-  rewards: [
+const composition = create(CompositionSchema, {
+  weights: [
     { name: 'exact_match', weight: 1 },
     { name: 'house', weight: 0.5 },
+    { name: 'preferred', weight: 2 },
   ],
-  composition: {
-    penalties: [{ name: 'giant_answer', size: 2 }],
-    gates: [{ name: 'candidate_list', atMost: 0, otherwise: -1 }],
-  },
+  penalties: [{ name: 'giant_answer', size: 2 }],
+  gates: [{ name: 'candidate_list', atMost: 0, otherwise: -1 }],
+  groupwise: ['preferred'],
 });
+const resultOf = (fields: MessageInitShape<typeof RolloutResultSchema>) =>
+  create(RolloutResultSchema, { taskId: 'a', prediction: 'Paris', purpose: Purpose.TRAIN, ...fields });
 
-test('P2: the composition is computed from what was recorded, and is NaN where that is absent', () => {
+test('P2: the composition is computed from what was recorded, and gives nothing where that is absent', () => {
   const components = { exact_match: 1, house: 0.5 };
-  expect(recordedSteps(item, score({ components })).total).toBe(1.25);
-  expect(recordedSteps(item, score({ components, detectors: { giant_answer: 0.25 } })).total).toBe(0.75);
-  expect(recordedSteps(item, score({ components: { exact_match: 1 } })).total).toBeNaN();
+  const total = (fields: MessageInitShape<typeof RolloutResultSchema>, groupwise = {}) =>
+    composeRecorded(composition, resultOf(fields), groupwise).total;
+  expect(total({ components }, { preferred: 1 })).toBe(3.25);
+  expect(total({ components, detectors: { giant_answer: 0.25 } }, { preferred: 1 })).toBe(2.75);
+  expect(total({ components: { exact_match: 1 } }, { preferred: 1 })).toBeUndefined();
+  // Its group is not compared yet; an evaluation compares nothing.
+  expect(total({ components })).toBeUndefined();
+  expect(total({ components, purpose: Purpose.EVAL })).toBe(1.25);
 });
 
 test('differences are said in words, and so is a reward that its parts do not give', () => {
-  const recorded = { item, score: score({ components: { exact_match: 0.5, house: 0.5 } }) };
-  const result = create(RolloutResultSchema, { taskId: 'a', reward: 1, prediction: 'Paris' });
-  const text = renderExplanation({ result, scored: { recorded, explained }, group: undefined }, pc.createColors(false));
-  expect(text).toContain(
+  const components = { exact_match: 0.5, house: 0.5 };
+  const item = create(ScoreItemSchema, { row: goldRow({ answers: ['Paris'] }) });
+  const told = (reward: number): string => {
+    const group: GroupStory = {
+      opened: create(GroupOpenedSchema, { groupId: 'g', stage: 'one', purpose: Purpose.TRAIN }),
+      closed: {
+        fate: GroupFate.KEPT,
+        members: [],
+        mean: reward,
+        deviation: 0,
+        method: 'grpo',
+        judged: {},
+        own: { components: { preferred: 0.25 }, reward, counted: true },
+        step: undefined,
+        version: undefined,
+      },
+    };
+    const scored = { recorded: { item, score: score({ components }) }, explained, composition };
+    return renderExplanation({ result: resultOf({ components }), scored, group }, createColours(false)).join('\n');
+  };
+  expect(told(1.25)).toContain('reward: 1.25');
+  expect(told(1.25)).not.toContain('not the recorded reward');
+  expect(told(1)).toContain('the composition of what was recorded is 1.25, not the recorded reward');
+  expect(told(1)).toContain(
     'exact_match, candidate_list: scored again it is another number, so another version of the scorer gave the reward',
   );
-  expect(text).toContain('the composition of what was recorded is 0.75, not the recorded reward');
-  expect(text).toContain('house 0.5\n  a scorer of the config');
+  expect(told(1)).toContain('house 0.5\n  a scorer of the config');
+  expect(told(1)).toContain('preferred 0.25\n  from the comparison of its group');
 });

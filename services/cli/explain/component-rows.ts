@@ -1,6 +1,5 @@
-import type { ExplainResponse, Explanation, Score, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import { composeTotal, type CompositionStep } from '#shared/rewards/compose.ts';
-import { valueReader } from '#shared/rewards/value-reader.ts';
+import type { ExplainResponse, Explanation, Score } from '#proto/reward/v1/reward_pb.ts';
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 
 /** A component or detector as it was scored, and as scoring it again would have it. */
 export interface ComponentRow {
@@ -17,13 +16,29 @@ export interface ComponentRow {
   readonly reasons: readonly string[];
 }
 
-/** In the order of the explanation; what was recorded and is not explained stands behind it. */
-export function componentRows(score: Score, { components }: Pick<ExplainResponse, 'components'>): ComponentRow[] {
+/**
+ * In the order of the explanation; behind it what was recorded and is not explained, and what the composition reads of the group's
+ * comparison.
+ */
+export function componentRows(
+  score: Score,
+  { components }: Pick<ExplainResponse, 'components'>,
+  composition: Composition,
+  groupwise: Readonly<Record<string, number>>,
+): ComponentRow[] {
+  const weights = new Map(composition.weights.map(({ name, weight }) => [name, weight]));
+  const row = (explanation: Explained, recorded: number | undefined): ComponentRow => ({
+    ...rowOf(explanation, recorded, score),
+    weight: weights.get(explanation.name) ?? 0,
+  });
   const known = new Set(components.map(({ name }) => name));
   const others = Object.keys(score.components).filter((name) => !known.has(name));
   return [
-    ...components.map((explanation) => rowOf(explanation, score.components[explanation.name], score)),
-    ...others.map((name) => rowOf({ name, weight: 0, reasons: [] }, score.components[name], score)),
+    ...components.map((explanation) => row(explanation, score.components[explanation.name])),
+    ...others.map((name) => row({ name, reasons: [] }, score.components[name])),
+    ...composition.groupwise.map((name) =>
+      row({ name, reasons: ['from the comparison of its group'] }, groupwise[name]),
+    ),
   ];
 }
 
@@ -33,32 +48,24 @@ export function detectorRows(score: Score, { detectors }: Pick<ExplainResponse, 
   const others = Object.keys(score.detectors).filter((name) => !known.has(name));
   return [
     ...detectors.map((explanation) => rowOf(explanation, score.detectors[explanation.name] ?? 0, score)),
-    ...others.map((name) => rowOf({ name, weight: 0, reasons: [] }, score.detectors[name], score)),
+    ...others.map((name) => rowOf({ name, reasons: [] }, score.detectors[name], score)),
   ].filter(({ recorded, recomputed }) => (recorded ?? 0) > 0 || (recomputed ?? 0) > 0);
 }
 
+type Explained = Pick<Explanation, 'name' | 'value' | 'reasons'>;
+
 function rowOf(
-  { name, weight, value: recomputed, reasons }: Pick<Explanation, 'name' | 'weight' | 'value' | 'reasons'>,
+  { name, value: recomputed, reasons }: Explained,
   recorded: number | undefined,
   { absent }: Score,
 ): ComponentRow {
   return {
     name,
-    weight,
+    weight: 0,
     recorded,
     recomputed,
     absent: absent[name] ?? '',
     differs: recorded !== undefined && recomputed !== undefined && recorded !== recomputed,
     reasons,
   };
-}
-
-/** The composition over what was recorded, judged and custom components included. NaN where one that it reads is absent. */
-export function recordedSteps(
-  { rewards, judged, composition }: ScoreItem,
-  score: Score,
-): { readonly total: number; readonly steps: readonly CompositionStep[] } {
-  const steps: CompositionStep[] = [];
-  const total = composeTotal([...rewards, ...judged], composition, valueReader(score), (step) => steps.push(step));
-  return { total, steps };
 }

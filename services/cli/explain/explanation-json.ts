@@ -1,16 +1,18 @@
 import { toJson, type JsonValue } from '@bufbuild/protobuf';
 import { GroupJudgedSchema, GroupOpenedSchema, GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { ExplainResponseSchema, ScoreItemSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
-import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { componentRows, detectorRows, recordedSteps } from './component-rows.ts';
-import type { ClosedGroup } from './group-story.ts';
-import type { ExplainedRollout } from './render-explanation.ts';
+import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
+import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { componentRows, detectorRows } from './component-rows.ts';
+import type { ClosedGroup, OwnOutcome } from './group-story.ts';
+import { composeRecorded } from './recorded-reward.ts';
+import type { ExplainedRollout, ScoredRollout } from './render-explanation.ts';
 
 /** One line for machines: the messages as they were recorded, and what `gradus reward explain` makes of them. */
 export function explanationJson({ result, scored, group }: ExplainedRollout): string {
   return JSON.stringify({
     result: toJson(RolloutResultSchema, result),
-    ...(scored !== undefined && scoredJson(scored)),
+    ...(scored !== undefined && scoredJson(result, scored, group?.closed?.own)),
     group:
       group === undefined
         ? null
@@ -21,15 +23,20 @@ export function explanationJson({ result, scored, group }: ExplainedRollout): st
   });
 }
 
-function scoredJson({ recorded: { item, score }, explained }: NonNullable<ExplainedRollout['scored']>): object {
-  const { steps, total } = recordedSteps(item, score);
+function scoredJson(
+  result: RolloutResult,
+  { recorded: { item, score }, explained, composition }: ScoredRollout,
+  own: OwnOutcome | undefined,
+): object {
+  const { steps, total } = composeRecorded(composition, result, own?.components);
   return {
     item: toJson(ScoreItemSchema, item),
     score: toJson(ScoreSchema, score),
+    composition: toJson(CompositionSchema, composition),
     explanation: toJson(ExplainResponseSchema, explained),
     steps,
-    total: Number.isNaN(total) ? null : total,
-    differs: [...componentRows(score, explained), ...detectorRows(score, explained)]
+    total: total ?? null,
+    differs: [...componentRows(score, explained, composition, own?.components ?? {}), ...detectorRows(score, explained)]
       .filter(({ differs }) => differs)
       .map(({ name }) => name),
   };

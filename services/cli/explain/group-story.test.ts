@@ -15,11 +15,11 @@ name: test
 seed: 3
 model: { path: model }
 data: { files: { train: train.jsonl, held_out: held-out.jsonl, corpus: corpus.jsonl } }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 288, max_new_tokens: 48 }
     rewards: { exact_match: 1 }
-    algorithm: { overlong: { max_tokens: 100, buffer_tokens: 50 } }
     batch: { groups: 1, group_size: 4 }
     until: { steps: 2 }
 `,
@@ -54,7 +54,7 @@ const result = create(RolloutResultSchema, {
   groupId: 'g',
   stage: 'one',
   purpose: Purpose.TRAIN,
-  reward: 1,
+  components: { exact_match: 1 },
   modelTokens: 75,
   trajectorySequence: 7n,
 });
@@ -62,7 +62,6 @@ const colours = pc.createColors(false);
 /** What is said of the group: the lines behind those of the rollout. */
 const told = (...facts: Fact[]): string[] =>
   renderExplanation({ result, scored: undefined, group: groupStory(entriesOf(...facts), result) }, colours)
-    .split('\n')
     .slice(5)
     .filter((line) => line !== '');
 
@@ -73,8 +72,6 @@ describe('the story of a group', () => {
     const lines = told(started, opened, closed(GroupFate.KEPT), formed, committed);
     expect(lines.filter((line) => !/[│┌└├]/.test(line))).toEqual([
       'group g, step 2 of one: kept',
-      "overlong shaping: 75 tokens of the policy's own; free up to 50, full at 100: 1 + -0.5",
-      'final reward: 0.5',
       'mean 0.833333, standard deviation 0.288675',
       'advantage -0.5 (grpo: (reward - mean) / (deviation + 1e-6))',
       'trained on in step 5, which made version 6',
@@ -101,16 +98,15 @@ describe('the story of a group', () => {
     );
   });
 
-  test('flags another result of the task, and a number that is not what it is made of', () => {
+  test('has the reward that the group counted, and flags another result of the task', () => {
     const entries = entriesOf(started, opened, closed(GroupFate.KEPT));
     const own = (other: object) =>
       groupStory(entries, create(RolloutResultSchema, { ...result, ...other }))?.closed?.own;
-    expect(own({})).toMatchObject({ differs: false, counted: true });
-    expect(own({ reward: 0.9 })).toMatchObject({ differs: true, counted: true });
-    expect(own({ trajectorySequence: 9n })).toMatchObject({ counted: false });
+    expect(own({})).toEqual({ components: {}, reward: 0.5, counted: true });
+    expect(own({ trajectorySequence: 9n })).toMatchObject({ reward: 0.5, counted: false });
   });
 
-  test('does not shape or compose the reward of an evaluation', () => {
+  test('says of an evaluation that it was counted', () => {
     const asked: Fact = {
       case: 'groupOpened',
       value: { groupId: 'g', stage: 'one', purpose: Purpose.EVAL, evaluation: 'after', taskIds: ['a'] },
@@ -120,6 +116,9 @@ describe('the story of a group', () => {
       value: { groupId: 'g', fate: GroupFate.EVALUATED, samples: [{ taskId: 'a', reward: 1, trajectorySequence: 7n }] },
     };
     expect(told(started, asked, counted)).toEqual(['group g: counted for an evaluation (after)']);
-    expect(groupStory(entriesOf(started, asked, counted), result)?.closed?.own).toBeUndefined();
+    expect(groupStory(entriesOf(started, asked, counted), result)?.closed?.own).toMatchObject({
+      reward: 1,
+      counted: true,
+    });
   });
 });

@@ -1,14 +1,12 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { GroupJudged, GroupOpened, LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { meanOf, standardDeviation, type AdvantageMethod } from '#shared/domain/advantages.ts';
-import { overlongPenalty, type OverlongShaping } from '#shared/domain/overlong.ts';
-import { finalReward, overlongShaping } from '#shared/recipe/final-reward.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
-import { groupwiseScorers } from '#shared/recipe/stage-scorers.ts';
-import type { CompositionStep } from '#shared/rewards/compose.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import { playedAs } from '#stages/kit/kinds.ts';
+import type { RlStage } from '#stages/rl/schema.ts';
 
 /** What a run's ledger says of a rollout's group. */
 export interface GroupStory {
@@ -24,11 +22,12 @@ export interface ClosedGroup {
   /** Over the samples that have a reward; the deviation is unbiased (n - 1), as advantages have it. */
   readonly mean: number;
   readonly deviation: number;
-  readonly method: AdvantageMethod;
+  /** Undefined where the stage has no advantages. */
+  readonly method: AdvantageMethod | undefined;
   /** By groupwise component. */
   readonly judged: Readonly<Record<string, GroupJudged>>;
-  /** Undefined for evaluations: they count what the rollout was given. */
-  readonly own: OwnReward | undefined;
+  /** Undefined when the group does not name the rollout. */
+  readonly own: OwnOutcome | undefined;
   /** The batch that trained on the rollout. */
   readonly step: bigint | undefined;
   /** The version that came of it; undefined while it is not committed. */
@@ -45,18 +44,11 @@ export interface Member {
   readonly cancelled: boolean;
 }
 
-/** From the components of the rollout to the reward in its group. */
-export interface OwnReward {
+/** What the close of its group says of the rollout. */
+export interface OwnOutcome {
   /** Groupwise components; empty where the stage compares nothing. */
   readonly components: Readonly<Record<string, number>>;
-  /** Of the composition, where it is the coordinator's: in stages with groupwise components. */
-  readonly steps: readonly CompositionStep[];
-  readonly composed: number | undefined;
-  readonly shaping: (OverlongShaping & { readonly modelTokens: number; readonly penalty: number }) | undefined;
-  /** As the ledger has it. */
   readonly reward: number | undefined;
-  /** What `composed` and the shaping add up to is another number than the ledger's. */
-  readonly differs: boolean;
   /** The group counted this result, and not another one of the same task. */
   readonly counted: boolean;
 }
@@ -95,7 +87,6 @@ export function groupStory(entries: readonly LedgerEntry[], result: RolloutResul
   if (samples === undefined) return { opened, closed: undefined };
   const { recipe } = parseResolvedRecipe(recipeJson);
   const stage = stageOf(recipe, result.stage);
-  const compared = groupwiseScorers(recipe, stage).length > 0;
   const rewards = samples.flatMap(({ reward }) => (reward === undefined ? [] : [reward]));
   const outcome = samples.find(({ taskId }) => taskId === result.taskId);
   return {
@@ -105,21 +96,22 @@ export function groupStory(entries: readonly LedgerEntry[], result: RolloutResul
       members: membersOf(opened, samples),
       mean: meanOf(rewards),
       deviation: standardDeviation(rewards),
-      method: stage.algorithm.advantage,
+      method: 'algorithm' in stage ? stage.algorithm.advantage : undefined,
       judged,
-      own:
-        outcome === undefined || opened.purpose === Purpose.EVAL
-          ? undefined
-          : ownReward(stage, result, outcome, compared),
+      own: outcome && {
+        components: outcome.components,
+        reward: outcome.reward,
+        counted: outcome.trajectorySequence === result.trajectorySequence,
+      },
       step,
       version,
     },
   };
 }
 
-function stageOf(recipe: Recipe, name: string): StageRecipe {
-  const stage = recipe.stages.find((each) => each.name === name);
-  if (stage === undefined) throw new TypeError(`the recipe of the ledger has no stage ${name}`);
+function stageOf(recipe: Recipe, name: string): RlStage | RolloutStage {
+  const stage = playedAs(recipe, name);
+  if (stage === undefined) throw new TypeError(`the recipe of the ledger has no stage ${name} with rollouts`);
   return stage;
 }
 
@@ -136,29 +128,4 @@ function membersOf({ taskIds }: GroupOpened, samples: readonly SampleOutcome[]):
       cancelled: sample.cancelled,
     }))
     .toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || a.sampleIndex - b.sampleIndex);
-}
-
-/** What the coordinator did with a rollout's numbers, done again. */
-function ownReward(
-  stage: StageRecipe,
-  result: RolloutResult,
-  { components, reward, trajectorySequence }: SampleOutcome,
-  compared: boolean,
-): OwnReward {
-  const steps: CompositionStep[] = [];
-  const composed = compared ? finalReward(stage, result, components, (step) => steps.push(step)) : result.reward;
-  const settings = overlongShaping(stage);
-  const { modelTokens } = result;
-  const shaping =
-    settings === undefined ? undefined : { ...settings, modelTokens, penalty: overlongPenalty(modelTokens, settings) };
-  const total = composed === undefined ? undefined : composed + (shaping?.penalty ?? 0);
-  return {
-    components,
-    steps,
-    composed,
-    shaping,
-    reward,
-    differs: reward !== undefined && reward !== total,
-    counted: trajectorySequence === result.trajectorySequence,
-  };
 }

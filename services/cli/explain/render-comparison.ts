@@ -1,30 +1,22 @@
-import Table from 'cli-table3';
 import { shortNumber } from '#shared/rewards/short-number.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import type { Colours } from '../terminal/colours.ts';
+import { tableLines } from '../terminal/table.ts';
 import { componentRows } from './component-rows.ts';
+import { composeRecorded } from './recorded-reward.ts';
 import type { ExplainedRollout } from './render-explanation.ts';
 
 const detector = 'detector ';
 
 /** Two rollouts of a group side by side: where the difference of their rewards comes from. */
-export function renderComparison(a: ExplainedRollout, b: ExplainedRollout, colours: Terminal['colours']): string {
+export function renderComparison(a: ExplainedRollout, b: ExplainedRollout, colours: Colours): string[] {
   const [left, right] = [linesOf(a), linesOf(b)];
-  const table = new Table({
-    head: ['', a.result.taskId.slice(0, 16), b.result.taskId.slice(0, 16), 'difference'],
-    style: { head: [], border: [], compact: true },
-    colAligns: ['left', 'right', 'right', 'right'],
-  });
+  const rows: string[][] = [];
   for (const name of new Set([...left.keys(), ...right.keys()])) {
     const [one, other] = [left.get(name), right.get(name)];
     if (name.startsWith(detector) && one === 0 && other === 0) continue;
-    const difference = (one ?? NaN) - (other ?? NaN);
-    const cells = [
-      name,
-      shortNumber(one ?? NaN),
-      shortNumber(other ?? NaN),
-      Number.isNaN(difference) ? '' : shortNumber(difference),
-    ];
-    table.push(difference === 0 ? cells.map(colours.dim) : cells);
+    const difference = one === undefined || other === undefined ? undefined : one - other;
+    const cells = [name, shortNumber(one), shortNumber(other), difference === undefined ? '' : shortNumber(difference)];
+    rows.push(difference === 0 ? cells.map(colours.dim) : cells);
   }
   return [
     `group ${a.result.groupId} of run ${a.result.runId}; components as they were recorded, unweighted`,
@@ -32,8 +24,12 @@ export function renderComparison(a: ExplainedRollout, b: ExplainedRollout, colou
       ({ result }) =>
         `${result.taskId.slice(0, 16)}: ${result.prediction === undefined ? 'no prediction' : JSON.stringify(result.prediction)}`,
     ),
-    table.toString(),
-  ].join('\n');
+    ...tableLines(rows, {
+      head: ['', a.result.taskId.slice(0, 16), b.result.taskId.slice(0, 16), 'difference'],
+      compact: true,
+      align: ['left', 'right', 'right', 'right'],
+    }),
+  ];
 }
 
 /** What a rollout got, by name, from its components to its advantage. */
@@ -42,17 +38,21 @@ function linesOf({ result, scored, group }: ExplainedRollout): Map<string, numbe
   const add = (name: string, value: number | undefined): void => {
     if (value !== undefined) lines.set(name, value);
   };
+  const own = group?.closed?.own;
   if (scored !== undefined) {
-    const { recorded, explained } = scored;
-    for (const { name, weight, recorded: value } of componentRows(recorded.score, explained))
+    const { recorded, explained, composition } = scored;
+    for (const { name, weight, recorded: value } of componentRows(
+      recorded.score,
+      explained,
+      composition,
+      own?.components ?? {},
+    ))
       add(weight > 0 ? `${name} x ${weight}` : name, value);
     for (const { name } of explained.detectors) add(`${detector}${name}`, recorded.score.detectors[name] ?? 0);
+    const { steps, total } = composeRecorded(composition, result, own?.components);
+    for (const step of steps) if (step.kind === 'overlong') add('overlong', step.penalty);
+    add('reward', own?.counted === true ? own.reward : total);
   }
-  const own = group?.closed?.own;
-  for (const [name, value] of Object.entries(own?.components ?? {})) add(`${name}, in the group`, value);
-  add('composed', own === undefined ? result.reward : own.composed);
-  add('overlong shaping', own?.shaping?.penalty);
-  add('final reward', own?.reward);
   const member = group?.closed?.members.find(({ taskId }) => taskId === result.taskId);
   add('rank', member?.rank);
   if (member?.reward !== undefined) add('advantage', member.advantage);

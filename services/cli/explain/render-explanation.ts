@@ -1,34 +1,42 @@
-import Table from 'cli-table3';
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { ExplainResponse, Judgement } from '#proto/reward/v1/reward_pb.ts';
+import { rowFacts } from '#shared/questions/row-facts.ts';
 import { shortNumber } from '#shared/rewards/short-number.ts';
 import type { RecordedScore } from '#shared/trajectory/recorded-score.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import type { Colours } from '../terminal/colours.ts';
+import { tableLines } from '../terminal/table.ts';
 import { failureWord } from '../transcript/render-transcript.ts';
-import { componentRows, detectorRows, recordedSteps, type ComponentRow } from './component-rows.ts';
-import type { GroupStory } from './group-story.ts';
+import { componentRows, detectorRows, type ComponentRow } from './component-rows.ts';
+import type { GroupStory, OwnOutcome } from './group-story.ts';
+import { composeRecorded } from './recorded-reward.ts';
 import { renderGroup } from './render-group.ts';
 import { renderSteps } from './render-steps.ts';
 
-type Colours = Terminal['colours'];
+export interface ScoredRollout {
+  readonly recorded: RecordedScore;
+  readonly explained: ExplainResponse;
+  /** Of its task. */
+  readonly composition: Composition;
+}
 
 export interface ExplainedRollout {
   readonly result: RolloutResult;
-  /** Undefined for a rollout that got no reward. */
-  readonly scored: { readonly recorded: RecordedScore; readonly explained: ExplainResponse } | undefined;
+  /** Undefined for a rollout that the platform failed. */
+  readonly scored: ScoredRollout | undefined;
   /** Undefined when the run's ledger is gone, or knows no such group. */
   readonly group: GroupStory | undefined;
 }
 
 /** How a rollout's reward came about, from what it wrote to what was trained with. */
-export function renderExplanation({ result, scored, group }: ExplainedRollout, colours: Colours): string {
+export function renderExplanation({ result, scored, group }: ExplainedRollout, colours: Colours): string[] {
   return [
     colours.bold(`rollout ${result.taskId}`),
     `run ${result.runId}, stage ${result.stage}, ${purposeWord(result)}, group ${result.groupId}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
-    ...(scored === undefined ? noReward(result, colours) : renderScore(result, scored, colours)),
+    ...(scored === undefined ? noReward(result, colours) : renderScore(result, scored, group?.closed?.own, colours)),
     ...(group === undefined ? [] : ['', ...renderGroup(group, result, colours)]),
-  ].join('\n');
+  ];
 }
 
 function purposeWord({ purpose }: RolloutResult): string {
@@ -45,31 +53,32 @@ function noReward(result: RolloutResult, colours: Colours): string[] {
 
 function renderScore(
   result: RolloutResult,
-  { recorded, explained }: NonNullable<ExplainedRollout['scored']>,
+  { recorded, explained, composition }: ScoredRollout,
+  own: OwnOutcome | undefined,
   colours: Colours,
 ): string[] {
   const { item, score } = recorded;
-  const rows = componentRows(score, explained);
+  const rows = componentRows(score, explained, composition, own?.components ?? {});
+  const { question, answers } = rowFacts(item.row);
   const fired = detectorRows(score, explained);
-  const { steps, total } = recordedSteps(item, score);
-  const reads = new Set(
-    [...(item.composition?.penalties ?? []), ...(item.composition?.gates ?? [])].map(({ name }) => name),
-  );
+  const { steps, total } = composeRecorded(composition, result, own?.components);
+  const reads = new Set([...composition.penalties, ...composition.gates].map(({ name }) => name));
   const counts = (row: ComponentRow): boolean => row.weight > 0 || row.differs || reads.has(row.name);
   const changed = [...rows, ...fired].filter(({ differs }) => differs);
+  const reward = own?.counted === true ? own.reward : total;
   return [
-    ...(item.question === '' ? [] : [`question: ${item.question}`]),
-    `gold: ${item.answers.map((text) => JSON.stringify(text)).join(', ')}`,
+    ...(question === '' ? [] : [`question: ${question}`]),
+    `gold: ${answers.length === 0 ? (item.row?.goldJson ?? '') : answers.map((text) => JSON.stringify(text)).join(', ')}`,
     `prediction: ${result.prediction === undefined ? 'none' : JSON.stringify(result.prediction)}`,
     '',
-    componentTable(rows, colours),
+    ...componentTable(rows, colours),
     ...rows.filter(counts).flatMap((row) => renderReasons(row, score.judgements[row.name], colours)),
     ...(fired.length === 0
       ? [colours.dim(`no detector of ${explained.detectors.length} fired`)]
       : fired.flatMap((row) => renderReasons(row, undefined, colours, 'detector '))),
     '',
     ...renderSteps(steps, colours),
-    colours.bold(`reward: ${result.reward === undefined ? 'none' : shortNumber(result.reward)}`),
+    colours.bold(`reward: ${reward === undefined ? 'none' : shortNumber(reward)}`),
     ...(changed.length > 0
       ? [
           colours.red(
@@ -77,19 +86,14 @@ function renderScore(
           ),
         ]
       : []),
-    ...(result.reward !== undefined && total !== result.reward
+    ...(reward !== undefined && total !== reward
       ? [colours.red(`the composition of what was recorded is ${shortNumber(total)}, not the recorded reward`)]
       : []),
   ];
 }
 
-function componentTable(rows: readonly ComponentRow[], colours: Colours): string {
-  const table = new Table({
-    head: ['component', 'weight', 'recorded', 'contribution', 'scored again'],
-    style: { head: [], border: [], compact: true },
-    colAligns: ['left', 'right', 'right', 'right', 'left'],
-  });
-  for (const { name, weight, recorded, recomputed, absent, differs } of rows) {
+function componentTable(rows: readonly ComponentRow[], colours: Colours): string[] {
+  const painted = rows.map(({ name, weight, recorded, recomputed, absent, differs }) => {
     const again = recomputed === undefined ? 'not asked again' : differs ? shortNumber(recomputed) : 'the same';
     const cells = [
       name,
@@ -98,9 +102,13 @@ function componentTable(rows: readonly ComponentRow[], colours: Colours): string
       recorded === undefined || weight === 0 ? '' : shortNumber(weight * recorded),
       absent === '' ? again : absent,
     ];
-    table.push(differs ? cells.map(colours.red) : weight === 0 ? cells.map(colours.dim) : cells);
-  }
-  return table.toString();
+    return differs ? cells.map(colours.red) : weight === 0 ? cells.map(colours.dim) : cells;
+  });
+  return tableLines(painted, {
+    head: ['component', 'weight', 'recorded', 'contribution', 'scored again'],
+    compact: true,
+    align: ['left', 'right', 'right', 'right', 'left'],
+  });
 }
 
 function renderReasons(row: ComponentRow, judgement: Judgement | undefined, colours: Colours, kind = ''): string[] {

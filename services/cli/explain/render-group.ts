@@ -1,16 +1,13 @@
-import Table from 'cli-table3';
 import { GroupFate, type GroupJudged } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { AdvantageMethod } from '#shared/domain/advantages.ts';
 import { shortNumber } from '#shared/rewards/short-number.ts';
-import type { Terminal } from '../terminal/terminal.ts';
-import type { ClosedGroup, GroupStory, Member, OwnReward } from './group-story.ts';
-import { renderSteps } from './render-steps.ts';
+import type { Colours } from '../terminal/colours.ts';
+import { tableLines } from '../terminal/table.ts';
+import type { ClosedGroup, GroupStory, Member } from './group-story.ts';
 
-type Colours = Terminal['colours'];
-
-/** What became of the rollout in its group: its final reward, its rank, its advantage, and the step that trained on it. */
+/** What became of the rollout in its group: its rank, its advantage, and the step that trained on it. */
 export function renderGroup({ opened, closed }: GroupStory, result: RolloutResult, colours: Colours): string[] {
   const heading = colours.bold(`group ${opened.groupId}`);
   if (closed === undefined) return [`${heading} of ${opened.taskIds.length} is still open`];
@@ -20,8 +17,8 @@ export function renderGroup({ opened, closed }: GroupStory, result: RolloutResul
   return [
     `${heading}, step ${opened.step + 1} of ${opened.stage}: ${fate}`,
     ...Object.entries(closed.judged).map(([name, judged]) => judgedLine(name, judged)),
-    ...(closed.own === undefined ? [] : renderOwn(closed.own, colours)),
-    memberTable(closed.members, result.taskId, colours),
+    ...(closed.own?.counted === false ? [colours.red('the group counted another result of this rollout')] : []),
+    ...memberTable(closed.members, result.taskId, colours),
     `mean ${shortNumber(closed.mean)}, standard deviation ${shortNumber(closed.deviation)}`,
     ...advantageLine(closed, result),
     ...stepLine(closed),
@@ -39,31 +36,8 @@ function judgedLine(name: string, judged: GroupJudged): string {
   ].join(' ');
 }
 
-function renderOwn(own: OwnReward, colours: Colours): string[] {
-  const { shaping, composed } = own;
-  return [
-    ...Object.entries(own.components).map(
-      ([name, value]) => `${colours.bold(name)} ${shortNumber(value)}, within the group`,
-    ),
-    ...renderSteps(own.steps, colours),
-    ...(shaping === undefined
-      ? []
-      : [
-          `overlong shaping: ${shaping.modelTokens} tokens of the policy's own; free up to ${shaping.maxTokens - shaping.bufferTokens}, full at ${shaping.maxTokens}: ${shortNumber(composed ?? NaN)} + ${shortNumber(shaping.penalty)}`,
-        ]),
-    colours.bold(`final reward: ${own.reward === undefined ? 'none' : shortNumber(own.reward)}`),
-    ...(own.counted ? [] : [colours.red('the group counted another result of this rollout')]),
-    ...(own.differs && own.counted ? [colours.red('computed again it is another number')] : []),
-  ];
-}
-
-function memberTable(members: readonly Member[], taskId: string, colours: Colours): string {
-  const table = new Table({
-    head: ['rank', 'rollout', 'sample', 'reward', 'advantage'],
-    style: { head: [], border: [], compact: true },
-    colAligns: ['right', 'left', 'right', 'right', 'right'],
-  });
-  for (const member of members) {
+function memberTable(members: readonly Member[], taskId: string, colours: Colours): string[] {
+  const rows = members.map((member) => {
     const cells = [
       member.rank === undefined ? '' : `${member.rank}`,
       `${member.taskId.slice(0, 16)}${member.taskId === taskId ? ' <-' : ''}`,
@@ -71,16 +45,20 @@ function memberTable(members: readonly Member[], taskId: string, colours: Colour
       member.reward === undefined ? (member.cancelled ? 'given up' : 'absent') : shortNumber(member.reward),
       member.reward === undefined ? '' : shortNumber(member.advantage),
     ];
-    table.push(member.taskId === taskId ? cells.map(colours.bold) : cells);
-  }
-  return table.toString();
+    return member.taskId === taskId ? cells.map(colours.bold) : cells;
+  });
+  return tableLines(rows, {
+    head: ['rank', 'rollout', 'sample', 'reward', 'advantage'],
+    compact: true,
+    align: ['right', 'left', 'right', 'right', 'right'],
+  });
 }
 
 function advantageLine({ fate, members, method }: ClosedGroup, { taskId }: RolloutResult): string[] {
   const own = members.find((member) => member.taskId === taskId);
   if (own?.reward === undefined) return ['no reward, so no advantage: it is left out of mean and deviation'];
   if (fate !== GroupFate.KEPT && fate !== GroupFate.SHRUNK) return ['advantage 0: the group trains nothing'];
-  return [`advantage ${shortNumber(own.advantage)} (${method}: ${formulas[method]})`];
+  return method === undefined ? [] : [`advantage ${shortNumber(own.advantage)} (${method}: ${formulas[method]})`];
 }
 
 const formulas: Readonly<Record<AdvantageMethod, string>> = {

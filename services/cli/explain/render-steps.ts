@@ -1,10 +1,10 @@
 import type { CompositionStep } from '#shared/rewards/compose.ts';
 import { describeStep } from '#shared/rewards/describe-step.ts';
 import { shortNumber } from '#shared/rewards/short-number.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import type { Colours } from '../terminal/colours.ts';
 
 /** A line for each step of a composition, with the total after it. */
-export function renderSteps(steps: readonly CompositionStep[], colours: Terminal['colours']): string[] {
+export function renderSteps(steps: readonly CompositionStep[], colours: Colours): string[] {
   return steps.map((step) => {
     const { name, reasons } = describeStep(step);
     // Gates and clips say themselves what the total is then.

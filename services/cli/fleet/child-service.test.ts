@@ -1,8 +1,9 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { parseReadyLine, startChildService } from './child-service.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { errorFrom } from '#shared/errors.ts';
+import { mayStartLater, parseReadyLine, startChildService } from './child-service.ts';
 import type { ChildOptions } from './child-service.ts';
 
 const noGuardian = { watch() {}, forget() {}, release() {} };
@@ -56,9 +57,29 @@ test('a child that ignores SIGTERM is killed after its grace', async () => {
   expect((await child.exited).signal).toBe('SIGKILL');
 });
 
+test('P10: a child that ended by itself is not signalled any more: its process id may be of another group', async () => {
+  const child = await startChildService(await shell(`${ready}; exit 3`));
+  expect((await child.exited).code).toBe(3);
+  const kill = vi.spyOn(process, 'kill').mockImplementation(() => true);
+  onTestFinished(() => kill.mockRestore());
+  await child.stop(60_000);
+  child.kill();
+  expect(kill).not.toHaveBeenCalled();
+});
+
 test('only a JSON object with a service name is a ready line', () => {
   expect(parseReadyLine('listening')).toBeUndefined();
   expect(parseReadyLine('{"grpc":"127.0.0.1:1"}')).toBeUndefined();
   expect(parseReadyLine('{broken')).toBeUndefined();
   expect(parseReadyLine('{"service":"retrieval","http":"127.0.0.1:2"}')?.service).toBe('retrieval');
+});
+
+test.each([
+  ['is killed', 'kill -KILL $$', true],
+  ['says that what it needs is not available', 'exit 75', true],
+  ['fails', 'exit 1', false],
+  ['refuses its settings', 'exit 2', false],
+])('a child that %s while it starts may be tried again: %s: %s', async (_, script, expected) => {
+  const thrown: unknown = await startChildService(await shell(script)).catch((error: unknown) => error);
+  expect(mayStartLater(errorFrom(thrown))).toBe(expected);
 });

@@ -3,8 +3,11 @@ import { closeSync, openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { TransientError, cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
+import type { GradusError } from '#shared/errors.ts';
 import { deadlineSignal } from '#shared/async/deadline-signal.ts';
+import { sleep } from '#shared/async/sleep.ts';
 import type { Guardian } from '#shared/runtime/guardian.ts';
+import { startLaterExitCode } from '#shared/runtime/lifecycle.ts';
 import { lastTroubles } from './log-tail.ts';
 
 /** What a service prints once it serves. Other keys are addresses too. */
@@ -31,6 +34,9 @@ export interface ChildOptions {
   readonly signal: AbortSignal;
 }
 
+/** What was killed is gone at once, unless the kernel waits with it for a disk or a device. */
+export const killedWithinMs = 10_000;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -40,8 +46,10 @@ export interface ChildService {
   readonly pid: number;
   readonly ready: Ready;
   readonly exited: Promise<Exit>;
-  /** SIGTERM, then SIGKILL after `graceMs`. Resolves when the process is gone. */
+  /** SIGTERM, then SIGKILL after `graceMs`. Resolves when the process is gone, or 10 s after a SIGKILL that it does not obey. */
   stop(graceMs: number): Promise<void>;
+  /** SIGKILL at once: a process that is stopped or stuck takes no SIGTERM. Nothing is signalled once it has ended. */
+  kill(): void;
 }
 
 /**
@@ -60,22 +68,31 @@ export async function startChildService(options: ChildOptions): Promise<ChildSer
   });
   closeSync(log);
   const { pid, stdout } = child;
+  let hasExited = false;
   const exited = new Promise<Exit>((resolve) => {
     child.once('error', () => resolve({ code: null, signal: null }));
     child.once('exit', (code, signal) => {
+      hasExited = true;
       if (pid !== undefined) guardian.forget(pid);
       resolve({ code, signal });
     });
   });
   if (pid === undefined || stdout === null)
-    throw new TransientError('unavailable', `${label}: ${options.command} could not be started`);
+    throw new TransientError('unavailable', `${label}: ${options.command} could not be started`, {
+      details: { lasting: true },
+    });
   guardian.watch(pid);
 
+  /** The id of a process that ended long ago may be that of somebody else's group. */
+  const signal = (name: NodeJS.Signals): void => {
+    if (!hasExited) signalGroup(pid, name);
+  };
+  const kill = (): void => signal('SIGKILL');
   const stop = async (graceMs: number): Promise<void> => {
-    signalGroup(pid, 'SIGTERM');
-    const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
-    await exited;
-    clearTimeout(timer);
+    signal('SIGTERM');
+    if (await endsWithin(exited, graceMs)) return;
+    kill();
+    await endsWithin(exited, killedWithinMs);
   };
 
   type First = { kind: 'ready'; ready: Ready } | { kind: 'exit'; exit: Exit } | { kind: 'expired' };
@@ -94,15 +111,20 @@ export async function startChildService(options: ChildOptions): Promise<ChildSer
   const first = await Promise.race([readyLine, exited.then((exit): First => ({ kind: 'exit', exit })), expired]);
   switch (first.kind) {
     case 'ready':
-      return { pid, ready: first.ready, exited, stop };
+      return { pid, ready: first.ready, exited, stop, kill };
     case 'exit':
-      throw await startFailure(`${label} did not start (${describeExit(first.exit)})`, logFile);
+      throw await startFailure(
+        `${label} did not start (${describeExit(first.exit)})`,
+        logFile,
+        first.exit.signal === null && first.exit.code !== startLaterExitCode,
+      );
     case 'expired':
       await stop(2_000);
       if (options.signal.aborted) throw cancelledFrom(options.signal.reason);
       throw await startFailure(
         `${label} did not say that it serves within ${options.readyTimeoutMs / 1000} s`,
         logFile,
+        true,
       );
   }
 }
@@ -117,12 +139,25 @@ export function parseReadyLine(line: string): Ready | undefined {
   }
 }
 
+/** Whether a process has ended by then. */
+export async function endsWithin(exited: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const over = new AbortController();
+  const late = sleep(milliseconds, over.signal).then(
+    () => false,
+    () => false,
+  );
+  const hasEnded = await Promise.race([exited.then(() => true), late]);
+  over.abort();
+  return hasEnded;
+}
+
 export function describeExit(exit: Exit): string {
   if (exit.signal !== null) return `ended by ${exit.signal}`;
   return exit.code === null ? 'could not be started' : `exit code ${exit.code}`;
 }
 
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
+/** To a process and what it started: each service leads a group of its own. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch (error) {
@@ -131,10 +166,17 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-async function startFailure(what: string, logFile: string): Promise<TransientError> {
+/** `lasting`: the service ended by itself and did not say that it could start later, or never came to serve. */
+async function startFailure(what: string, logFile: string, lasting: boolean): Promise<TransientError> {
   const troubles = await lastTroubles(logFile, 3);
   return new TransientError(
     'unavailable',
     [`${what}; its log is ${logFile}`, ...troubles.map((line) => `  ${line}`)].join('\n'),
+    { details: { lasting } },
   );
+}
+
+/** False when a first start failed for a reason that another try would meet again: a bad setting, a missing file. */
+export function mayStartLater(error: GradusError): boolean {
+  return error instanceof TransientError && error.details['lasting'] !== true;
 }

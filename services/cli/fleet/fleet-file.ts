@@ -1,20 +1,28 @@
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sleep } from '#shared/async/sleep.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { canonicalJson, locateInputs } from '#shared/recipe/resolve-recipe.ts';
+import { TransientError, errorFrom } from '#shared/errors.ts';
+import { needsRetrieval } from '#shared/recipe/environment-part.ts';
+import { canonicalJson, locateEnvironment, locateInputs } from '#shared/recipe/resolve-recipe.ts';
 import type { RecipePaths, RewardPaths } from '#shared/recipe/resolve-recipe.ts';
-import { isAlive } from '#shared/runtime/is-alive.ts';
+import { isLocked } from '#shared/runtime/file-lock.ts';
+import { needsLearner } from '#stages/kit/kinds.ts';
+import { processIdentitySchema, stateOf } from '#shared/runtime/process-identity.ts';
 import type { FleetInputs } from './fleet-plan.ts';
 import { rewardConfigOf } from './reward-plan.ts';
 
-/** <home>/fleet.json: what runs here, for other commands to find. Removed when the fleet ends. */
+/**
+ * <home>/fleet.json: what runs here, for other commands to find. Removed when the fleet ends. It describes a fleet and is no
+ * proof of one: that is the lock of `claim-home.ts`.
+ */
 const fleetFileSchema = z.object({
-  format: z.literal(1),
-  /** The supervisor. The file is stale when this process is gone. */
-  pid: z.int(),
+  format: z.literal(2),
+  /** Starts the services and keeps them running; holds the lock. */
+  supervisor: processIdentitySchema,
+  /** ISO 8601. */
+  startedAt: z.string(),
   /** `up` lends the fleet to any run that fits; `run` uses it for one run; a `reader` has only opened the streams. */
   owner: z.enum(['up', 'run', 'reader']),
   recipePath: z.string(),
@@ -24,11 +32,16 @@ const fleetFileSchema = z.object({
     model: z.string(),
     train: z.string(),
     held_out: z.string(),
-    corpus: z.string(),
+    corpus: z.string().exactOptional(),
+    environment: z.string().exactOptional(),
+    environment_file: z.string().exactOptional(),
+    stages: z.record(z.string(), z.string()).exactOptional(),
     scorers: z.record(z.string(), z.string()).exactOptional(),
     judge_keys: z.record(z.string(), z.string()).exactOptional(),
     judge_caches: z.record(z.string(), z.string()).exactOptional(),
   }),
+  /** What its services loaded, by content: a file that changed since is not what they hold. */
+  inputs: z.array(z.object({ name: z.string(), path: z.string(), digest: z.string(), bytes: z.number() })).default([]),
   logs: z.string(),
   natsUrl: z.string(),
   /** Bound addresses and process ids, in the order of starting; empty while it starts. */
@@ -42,6 +55,8 @@ const fleetFileSchema = z.object({
       nats: z.string().optional(),
     }),
   ),
+  /** Every process that the supervisor has started and that has not ended: what is left when it is killed. Each leads a process group. */
+  processes: z.array(processIdentitySchema),
 });
 export type FleetFile = z.infer<typeof fleetFileSchema>;
 
@@ -51,92 +66,110 @@ function fleetFilePath(home: string): string {
 
 /** What decides whether a recipe can run on a fleet: model, data, retrieval, judges and custom scorers, and the fleet itself. */
 export function fleetKey(
-  { recipe, paths }: Pick<FleetInputs, 'recipe'> & { paths: Pick<RecipePaths, 'model'> & RewardPaths },
+  { recipe, paths }: Pick<FleetInputs, 'recipe'> & { paths: Partial<Pick<RecipePaths, 'model'>> & RewardPaths },
   recipeFile: string,
 ): string {
-  const { retrieval, fleet } = recipe;
+  const { fleet } = recipe;
+  const retrieval = needsRetrieval(recipe) ? recipe.retrieval : null;
+  const { environment_file: environmentFile = null } = locateEnvironment(recipe, recipeFile);
   // Two recipes of the same text in different folders name different files.
-  const { data } = locateInputs(recipe, recipeFile);
+  // Fresh weights are made for each fleet or run, from the same files.
+  const { data, model: given } = locateInputs(recipe, recipeFile);
+  const { weights, endpoint } = recipe.model;
+  const model = endpoint ?? (weights === undefined ? paths.model : { given, weights });
   const reward = rewardConfigOf(recipe, paths);
   return createHash('sha256')
-    .update(canonicalJson({ model: paths.model, data, retrieval, fleet, reward }))
+    .update(
+      canonicalJson({
+        model,
+
+        data,
+        environmentFile,
+        environmentLimits: recipe.environment.limits ?? null,
+        retrieval,
+        fleet,
+        reward,
+        learner: needsLearner(recipe),
+      }),
+    )
     .digest('hex');
 }
 
-/** The live fleet of `home`, or undefined when there is none (a file of a dead supervisor does not count). */
-export async function readFleetFile(home: string): Promise<FleetFile | undefined> {
-  const fleet = await parseFleetFile(home);
-  return fleet !== undefined && isAlive(fleet.pid) ? fleet : undefined;
+/** Held by the supervisor of a home's fleet for as long as it lives. */
+export function lockPath(home: string): string {
+  return join(home, 'fleet.lock');
 }
 
-async function parseFleetFile(home: string): Promise<FleetFile | undefined> {
+/** A fleet that starts or ends has no file for a moment, and one whose file was damaged writes it again. */
+const fileMs = 5_000;
+
+/** The live fleet of `home`, or undefined when there is none, whatever its file says. */
+export async function readFleetFile(home: string): Promise<FleetFile | undefined> {
+  const untilMs = performance.now() + fileMs;
+  while (await isLocked(lockPath(home))) {
+    const fleet = await readRecordedFleet(home);
+    if (fleet !== undefined && stateOf(fleet.supervisor) !== 'gone') return fleet;
+    if (performance.now() >= untilMs) throw fleetUnknown(home, fleet);
+    await sleep(100, undefined);
+  }
+  return undefined;
+}
+
+/** `fleet` is what the file says of another one. */
+function fleetUnknown(home: string, fleet: FleetFile | undefined): TransientError {
   const path = fleetFilePath(home);
+  return new TransientError(
+    'unavailable',
+    fleet === undefined
+      ? `a fleet runs in ${home}, and ${path} is missing or damaged; the fleet writes it again within seconds unless the disk is full: look at that`
+      : `a fleet runs in ${home}, and ${path} still describes one that has ended (process ${fleet.supervisor.pid}); it may run on another machine or as another user, or the disk is full: stop it there, or make room`,
+  );
+}
+
+/** What the file says, whether true or not. Undefined when it is missing, empty, cut or of another version. */
+export async function readRecordedFleet(home: string): Promise<FleetFile | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    text = await readFile(fleetFilePath(home), 'utf8');
+  } catch (thrown) {
+    const error = errorFrom(thrown);
+    if (error.code === 'not_found') return undefined;
     throw error;
   }
   try {
     return fleetFileSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new TerminalError('data_loss', `${path} is not a fleet file of this version; remove it`, { cause });
+  } catch {
+    // The lock says whether a fleet lives, not this file.
+    return undefined;
   }
 }
 
-/** Takes `home` for a fleet. Throws when another live fleet has it. */
-export async function claimHome(home: string, fleet: FleetFile): Promise<void> {
-  await mkdir(home, { recursive: true });
-  const other = await parseFleetFile(home);
-  if (other !== undefined) {
-    if (isAlive(other.pid)) throw fleetBusy(home, other);
-    await leftBehindIsGone(other);
-    await rm(fleetFilePath(home), { force: true });
-  }
-  let file;
-  try {
-    // 'wx': of two that start at the same moment one wins.
-    file = await open(fleetFilePath(home), 'wx');
-  } catch (cause) {
-    throw new TerminalError('failed_precondition', `another fleet is starting in ${home}; use another --home`, {
-      cause,
-    });
-  }
-  await file.writeFile(JSON.stringify(fleet, undefined, 2));
-  await file.close();
-}
-
-/** Longer than the guardian takes to end the children of a supervisor that was killed. */
-const leftBehindMs = 8_000;
-
-/** Two NATS servers on one store would damage it, so the old one has to be gone first. */
-async function leftBehindIsGone(dead: FleetFile): Promise<void> {
-  const untilMs = performance.now() + leftBehindMs;
-  while (performance.now() < untilMs && dead.services.some(({ pid }) => isAlive(pid))) {
-    await sleep(100, undefined);
-  }
-}
-
-export async function updateFleetFile(home: string, fleet: FleetFile): Promise<void> {
-  const temporary = `${fleetFilePath(home)}.${process.pid}`;
-  await writeFile(temporary, JSON.stringify(fleet, undefined, 2));
-  await rename(temporary, fleetFilePath(home));
-}
-
-export async function releaseHome(home: string): Promise<void> {
-  await rm(fleetFilePath(home), { force: true });
-}
-
-export function fleetBusy(home: string, other: FleetFile): TerminalError {
-  return new TerminalError(
-    'failed_precondition',
-    `${other.owner === 'reader' ? other.recipePath : `a fleet for ${other.recipePath}`} runs in ${home} (process ${other.pid}); stop it with 'gradus stop --home ${home}' or use another --home`,
+/** Also when it says nothing. */
+export async function hasFleetFile(home: string): Promise<boolean> {
+  return await access(fleetFilePath(home)).then(
+    () => true,
+    () => false,
   );
 }
 
-/** Fails early, before inputs are made, when another fleet has `home`. */
-export async function claimableHome(home: string): Promise<void> {
-  const other = await readFleetFile(home);
-  if (other !== undefined) throw fleetBusy(home, other);
+/** True when the file on disk is this one, to the letter. */
+export async function saysOnDisk(home: string, fleet: FleetFile): Promise<boolean> {
+  return (await readFile(fleetFilePath(home), 'utf8').catch(() => '')) === textOf(fleet);
+}
+
+function textOf(fleet: FleetFile): string {
+  return JSON.stringify(fleet, undefined, 2);
+}
+
+/** Whole or not at all, also when the disk is full or we are killed meanwhile. */
+export async function writeFleetFile(home: string, fleet: FleetFile): Promise<void> {
+  const path = fleetFilePath(home);
+  const draft = `${path}.draft`;
+  await writeFile(draft, textOf(fleet));
+  await rename(draft, path);
+}
+
+export async function removeFleetFile(home: string): Promise<void> {
+  await rm(`${fleetFilePath(home)}.draft`, { force: true });
+  await rm(fleetFilePath(home), { force: true });
 }

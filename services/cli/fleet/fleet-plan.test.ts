@@ -45,6 +45,30 @@ test('P3: shorter deadlines of a recipe leave the services as they are: they tra
   expect(flag(worker, 'call-timeout-ms')).toBe('30000');
 });
 
+test('P10: workers may hand back what they hold when they are replaced; a coordinator that is asked to end would stop its runs', () => {
+  const top = planTop({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths }, at);
+  const asked = top.filter(({ replaceGraceMs }) => replaceGraceMs !== undefined);
+  expect(new Set(asked.map(({ service }) => service))).toEqual(new Set(['rollout']));
+  expect(asked).toHaveLength(top.filter(({ service }) => service === 'rollout').length);
+});
+
+test('P9: retrieval searches by what the recipe names, or does not start', () => {
+  const named = (retrieval: string): string[] => {
+    const recipe = parseRecipe(`${tiny}\nretrieval: ${retrieval}\n`, 'tiny.yaml');
+    const planned = planBase({ recipe, paths }).find(({ service }) => service === 'retrieval');
+    return [...(planned?.args ?? [])];
+  };
+  const dense = named('{ method: dense, encoder: intfloat/e5-base-v2, reranker: { model: a/b, candidates: 8 } }');
+  const models = ['--encoder', 'intfloat/e5-base-v2', '--reranker', 'a/b', '--rerank-from', '8', '--rerank-to', '8'];
+  expect(dense.slice(-models.length)).toEqual(models);
+  expect(dense.join(' ')).toContain('--default-mode dense --require-models true');
+  const lexical = named('{ analyzer: english, k1: 0.9 }');
+  expect(lexical.join(' ')).toContain('--corpus /c --analyzer english --k1 0.9 --b 0.75 --default-mode lexical');
+  expect(lexical).not.toContain('--encoder');
+  expect(() => named('{ encoder: intfloat/e5-base-v2 }')).toThrow('is used when method is dense');
+  expect(() => named('{ method: dense, encoder: ./e5 }')).toThrow('an absolute path');
+});
+
 const scored = `${tiny}
 judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, request_timeout_ms: 5000, api_key_file: ./key, cache_directory: ./replies } }
 scorers:
@@ -82,6 +106,33 @@ test("a fleet's reward service is given the recipe's judges and custom scorers, 
   expect(childEnvironment(parent, {}, planned?.variables)).toEqual({ GRADUS_REMOTE_KEY: 'k', PATH: '/bin' });
 });
 
+test('a service gets no secret of the environment but those that it needs by name', () => {
+  const secrets = {
+    JUDGE_KEY: 'j',
+    OPENAI_API_KEY: 'o',
+    HF_TOKEN: 'h',
+    AWS_SECRET_ACCESS_KEY: 'a',
+    GOOGLE_APPLICATION_CREDENTIALS: 'g',
+    DB_PASSWORD: 'd',
+  };
+  const harmless = { PATH: '/bin', CUDA_VISIBLE_DEVICES: '0', TOKENIZERS_PARALLELISM: 'false', KEYBOARD: 'us' };
+  const planned = planBase({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths });
+  const environmentOf = (name: string) =>
+    childEnvironment({ ...secrets, ...harmless }, {}, planned.find(({ service }) => service === name)?.variables);
+  expect(environmentOf('engine')).toEqual(harmless);
+  expect(environmentOf('reward')).toEqual(harmless);
+  expect(environmentOf('retrieval')).toEqual({ ...harmless, HF_TOKEN: 'h' });
+});
+
+test('a custom scorer is granted variables by name, and the reward service with it', () => {
+  const granted = scored.replace('kind: typescript,', 'kind: typescript, environment: [HOUSE_KEY],');
+  const planned = planBase({ recipe: parseRecipe(granted, 'tiny.yaml'), paths: scoredPaths }).find(
+    ({ service }) => service === 'reward',
+  );
+  expect(planned?.variables).toContain('HOUSE_KEY');
+  expect(JSON.parse(flag(planned, 'scorers') ?? '')).toMatchObject({ house: { environment: ['HOUSE_KEY'] } });
+});
+
 test('a recipe without judges and scorers starts the reward service as it is', () => {
   const planned = planBase({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths }).find(
     ({ service }) => service === 'reward',
@@ -106,4 +157,26 @@ test('a fleet fits only recipes with the same files of data, wherever the recipe
   expect(rows).not.toBe(tiny);
   expect(key(rows, '/a/tiny.yaml')).not.toBe(key(rows, '/b/tiny.yaml'));
   expect(key(rows, '/a/tiny.yaml')).toBe(key(rows, '/a/other.yaml'));
+});
+
+test('learner and engines are told which folders they may touch, also where a name holds a comma', () => {
+  const roots = ['/home, sweet', '/models/nano'];
+  const planned = planBase({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths }, roots);
+  for (const service of ['learner', 'engine'] as const) {
+    const args = planned.find((each) => each.service === service)?.args ?? [];
+    expect(args[args.indexOf('--roots') + 1]).toBe(JSON.stringify(roots));
+  }
+});
+
+test('a fleet whose environment needs no retrieval has none, and its workers know of none', () => {
+  const sums = tiny
+    .replace(/^environment: .*$/m, 'environment: { name: arithmetic }')
+    .replaceAll('kind: scripted', 'kind: builtin');
+  const { corpus: _corpus, ...without } = paths;
+  const inputs = { recipe: parseRecipe(sums, 'tiny.yaml'), paths: without };
+  expect(planBase(inputs).map(({ service }) => service)).not.toContain('retrieval');
+  const { retrieval: _retrieval, ...reached } = at;
+  expect(planTop(inputs, reached).flatMap(({ args }) => args)).not.toContain('--retrieval');
+  // One that searches says what it lacks.
+  expect(() => planBase({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths: without })).toThrow(/there is no corpus/);
 });

@@ -1,9 +1,14 @@
+import { environmentNamed } from '#environments/registry.ts';
 import { questionFormatOf } from '#shared/questions/question-format.ts';
+import { TerminalError } from '#shared/errors.ts';
+import { needsRetrieval } from '#shared/recipe/environment-part.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
 import { join } from 'node:path';
+import { endpointSettings } from '../run/endpoint.ts';
 import { keyVariables, rewardFlags } from './reward-plan.ts';
 import { serviceDeadlines } from './service-deadlines.ts';
+import { hubVariables } from './service-programs.ts';
 import type { ServiceName } from './service-programs.ts';
 
 /** One process of the fleet. `args` get `--grpc` and `--metrics` added when it starts. */
@@ -17,7 +22,15 @@ export interface PlannedService {
   readonly threads?: number;
   /** Environment variables that it reads beside its own settings: keys of other servers. */
   readonly variables?: readonly string[];
+  /**
+   * Time to end in when it is started again on purpose (a full disk, an address that moved). Absent: it is killed; a lone coordinator
+   * that is asked to end would stop its runs.
+   */
+  readonly replaceGraceMs?: number;
 }
+
+/** Longer than a worker's drain takes: what it hands back is not counted as a death of its worker. */
+const workerReplaceGraceMs = 15_000;
 
 /** `{ 'max-context': 1024 }` as `--max-context 1024`. */
 export function flags(values: Readonly<Record<string, string | number>>): string[] {
@@ -29,21 +42,18 @@ export interface FleetInputs {
   readonly paths: RecipePaths;
 }
 
-/** Services that need nobody: they start first, side by side. */
-export function planBase(inputs: FleetInputs): PlannedService[] {
+/** Services that need nobody: they start first, side by side. `roots`: where runs and models may lie; none is anywhere. */
+export function planBase(inputs: FleetInputs, roots: readonly string[] = []): PlannedService[] {
   const { recipe, paths } = inputs;
-  const engines = Array.from({ length: recipe.fleet.engines }, (_, index): PlannedService => ({
+  // An endpoint is asked by what stands in the gateway's place.
+  const count = recipe.model.endpoint === undefined ? recipe.fleet.engines : 0;
+  const engines = Array.from({ length: count }, (_, index): PlannedService => ({
     label: recipe.fleet.engines === 1 ? 'engine' : `engine-${index + 1}`,
     service: 'engine',
-    ...engineProgram(inputs),
+    ...engineProgram(inputs, roots),
   }));
-  const { analyzer, k1, b } = recipe.retrieval;
   return [
-    {
-      label: 'retrieval',
-      service: 'retrieval',
-      args: flags({ corpus: paths.corpus, analyzer, k1, b }),
-    },
+    ...retrievalService(inputs),
     {
       label: 'reward',
       service: 'reward',
@@ -51,13 +61,48 @@ export function planBase(inputs: FleetInputs): PlannedService[] {
       variables: keyVariables(recipe),
     },
     ...engines,
-    { label: 'learner', service: 'learner', ...learnerProgram(inputs) },
+    { label: 'learner', service: 'learner', ...learnerProgram(inputs, roots) },
   ];
+}
+
+/** Where the environment needs none, there is none, and no corpus. */
+function retrievalService({ recipe, paths }: FleetInputs): PlannedService[] {
+  if (!needsRetrieval(recipe)) return [];
+  if (paths.corpus === undefined)
+    throw new TerminalError(
+      'invalid_argument',
+      `environment ${recipe.environment.name} searches, and there is no corpus`,
+    );
+  const args = flags(retrievalFlags(recipe, paths.corpus));
+  return [{ label: 'retrieval', service: 'retrieval', args, variables: hubVariables }];
+}
+
+/** What the recipe names is there or the fleet does not start: rollouts never search another way than it says (P9). */
+function retrievalFlags({ retrieval }: Recipe, corpus: string): Record<string, string | number> {
+  const { method, analyzer, k1, b, encoder, reranker } = retrieval;
+  return {
+    corpus,
+    analyzer,
+    k1,
+    b,
+    'default-mode': method,
+    'require-models': 'true',
+    ...(encoder !== undefined && { encoder }),
+    ...(reranker !== undefined && {
+      reranker: reranker.model,
+      'rerank-from': reranker.candidates,
+      'rerank-to': reranker.candidates,
+    }),
+  };
+}
+
+function rootFlag(roots: readonly string[]): Record<string, string> {
+  return roots.length === 0 ? {} : { roots: JSON.stringify(roots) };
 }
 
 type PlannedProgram = Pick<PlannedService, 'program' | 'args' | 'threads'>;
 
-function engineProgram({ recipe, paths }: FleetInputs): PlannedProgram {
+function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[]): PlannedProgram {
   const { engine, scripted } = recipe.fleet;
   const bounds = { 'max-context': engine.max_context, 'max-running': engine.max_running };
   switch (engine.kind) {
@@ -67,6 +112,7 @@ function engineProgram({ recipe, paths }: FleetInputs): PlannedProgram {
         args: flags({
           ...bounds,
           model: paths.model,
+          ...rootFlag(roots),
           'cache-mebibytes': engine.cache_mebibytes,
           threads: engine.threads,
           device: engine.device,
@@ -77,12 +123,12 @@ function engineProgram({ recipe, paths }: FleetInputs): PlannedProgram {
         program: 'scripted-engine',
         args: flags({
           ...bounds,
+          ...rootFlag(roots),
           tokenizer: join(paths.model, 'tokenizer.json'),
           questions: JSON.stringify([paths.train, paths.held_out]),
           'questions-format': questionFormatOf(recipe.data),
-          corpus: paths.corpus,
-          'prompt-template': recipe.environment.prompt_template,
-          codec: recipe.environment.codec,
+          ...(paths.corpus !== undefined && { corpus: paths.corpus }),
+          ...environmentNamed(recipe.environment.name).scripted?.(recipe.environment.options),
           turns: scripted.turns,
           'right-probability': scripted.right_probability,
           'latency-median-ms': scripted.latency_median_ms,
@@ -92,7 +138,7 @@ function engineProgram({ recipe, paths }: FleetInputs): PlannedProgram {
   }
 }
 
-function learnerProgram({ recipe }: FleetInputs): PlannedProgram {
+function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): PlannedProgram {
   const { learner, scripted } = recipe.fleet;
   switch (learner.kind) {
     case 'builtin':
@@ -102,14 +148,17 @@ function learnerProgram({ recipe }: FleetInputs): PlannedProgram {
           threads: learner.threads,
           device: learner.device,
           'micro-batch-tokens': learner.micro_batch_tokens,
+          ...rootFlag(roots),
         }),
       };
     case 'scripted':
-      return { program: 'scripted-learner', args: flags({ 'step-ms': scripted.step_ms }) };
+      return { program: 'scripted-learner', args: flags({ 'step-ms': scripted.step_ms, ...rootFlag(roots) }) };
   }
 }
 
 export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly string[]): PlannedService {
+  const { endpoint } = recipe.model;
+  if (endpoint !== undefined) return planEndpoint(endpoint, recipe.fleet.engine);
   return {
     label: 'policy',
     service: 'policy',
@@ -121,29 +170,54 @@ export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly str
   };
 }
 
+function planEndpoint(
+  endpoint: NonNullable<Recipe['model']['endpoint']>,
+  { max_context: maxContext, max_running: maxRunning }: Recipe['fleet']['engine'],
+): PlannedService {
+  const { baseUrl, model, apiKeyEnv, extraBody } = endpointSettings(endpoint);
+  return {
+    label: 'policy',
+    service: 'policy',
+    program: 'endpoint-policy',
+    args: flags({
+      'base-url': baseUrl,
+      model,
+      ...(apiKeyEnv !== undefined && { 'api-key-env': apiKeyEnv }),
+      ...(extraBody !== undefined && { 'extra-body': JSON.stringify(extraBody) }),
+      'max-context': maxContext,
+      'max-running': maxRunning,
+    }),
+    variables: apiKeyEnv === undefined ? [] : [apiKeyEnv],
+  };
+}
+
 export interface TopAddresses {
   readonly natsUrl: string;
   /** Another one each time: a new fleet leaves runs of earlier ones alone until they are resumed. */
   readonly fleetId: string;
   readonly policy: string;
-  /** Absent where nothing is trained; then there is no coordinator either. */
+  /** False where nothing but rollouts is wanted. Default true. */
+  readonly coordinators?: boolean;
+  /** Absent where no stage trains. */
   readonly learner?: string;
-  readonly retrieval: string;
+  /** Absent where the environment needs none. */
+  readonly retrieval?: string;
   readonly reward: string;
 }
 
-export function planTop({ recipe }: FleetInputs, at: TopAddresses): PlannedService[] {
+export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): PlannedService[] {
   const { learner } = at;
   const coordinators = Array.from(
-    { length: learner === undefined ? 0 : recipe.fleet.coordinators },
+    { length: (at.coordinators ?? true) ? recipe.fleet.coordinators : 0 },
     (_, index): PlannedService => ({
       label: recipe.fleet.coordinators === 1 ? 'coordinator' : `coordinator-${index + 1}`,
       service: 'coordinator',
       args: flags({
         'nats-url': at.natsUrl,
         policy: at.policy,
-        learner: learner ?? '',
+        ...(learner !== undefined && { learner }),
         reward: at.reward,
+        ...environmentFlag(paths),
         'fleet-id': at.fleetId,
         'coordinator-id': `coordinator-${index + 1}`,
       }),
@@ -152,15 +226,35 @@ export function planTop({ recipe }: FleetInputs, at: TopAddresses): PlannedServi
   const workers = Array.from({ length: recipe.fleet.workers }, (_, index): PlannedService => ({
     label: `rollout-${index + 1}`,
     service: 'rollout',
+    replaceGraceMs: workerReplaceGraceMs,
     args: flags({
       'nats-url': at.natsUrl,
       policy: at.policy,
-      retrieval: at.retrieval,
+      ...(at.retrieval !== undefined && { retrieval: at.retrieval }),
       reward: at.reward,
+      ...environmentFlag(paths),
+      ...environmentLimitFlags(recipe),
       concurrency: recipe.fleet.concurrency,
       'call-timeout-ms': serviceDeadlines(recipe).callMs,
       'worker-id': `rollout-${index + 1}`,
     }),
   }));
   return [...coordinators, ...workers];
+}
+
+/** Of a file with an environment of the user's own. */
+export function environmentLimitFlags({
+  environment: { limits },
+}: Pick<Recipe, 'environment'>): Record<string, string> {
+  if (limits === undefined) return {};
+  return {
+    'environment-processes': String(limits.processes),
+    'environment-memory-mebibytes': String(limits.memory_mebibytes),
+    'environment-start-timeout-ms': String(limits.start_timeout_ms),
+    'environment-variables': JSON.stringify(limits.environment),
+  };
+}
+
+function environmentFlag({ environment_file: file }: RecipePaths): Record<string, string> {
+  return file === undefined ? {} : { 'environment-files': JSON.stringify([file]) };
 }

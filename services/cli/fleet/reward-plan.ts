@@ -41,13 +41,14 @@ export function rewardFlags(recipe: RewardInputs, paths: RewardPaths): Record<st
   };
 }
 
-/** Environment variables that hold keys of judges and custom scorers. */
+/** Environment variables that hold keys of judges and custom scorers, or that scorers are granted. */
 export function keyVariables({ judges, scorers }: RewardInputs): string[] {
   return [
     ...Object.values(judges ?? {}).flatMap(({ api_key_env: name }) => (name === undefined ? [] : [name])),
-    ...Object.values(scorers ?? {}).flatMap((scorer) =>
-      scorer.kind === 'http' && scorer.key_env !== undefined ? [scorer.key_env] : [],
-    ),
+    ...Object.values(scorers ?? {}).flatMap((scorer) => {
+      if (scorer.kind === 'typescript' || scorer.kind === 'python') return scorer.environment;
+      return scorer.kind === 'http' && scorer.key_env !== undefined ? [scorer.key_env] : [];
+    }),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 
 /** Timeouts of services that lie within deadlines of the recipe, in milliseconds. */
@@ -16,7 +17,7 @@ const leastCallMs = 30_000;
  * it says. Never below the defaults, because a short deadline of the recipe reaches every call by itself.
  */
 export function serviceDeadlines(recipe: Pick<Recipe, 'stages'>): ServiceDeadlines {
-  const limits = recipe.stages.map((stage) => stage.limits);
+  const limits = rolloutStages(recipe).map((stage) => stage.limits);
   return {
     generateMs: Math.max(leastGenerateMs, ...limits.map((limit) => limit.turn_timeout_ms)),
     callMs: Math.max(leastCallMs, ...limits.map((limit) => limit.tool_timeout_ms)),

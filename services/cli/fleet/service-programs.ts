@@ -15,6 +15,7 @@ const programs = {
   coordinator: { kind: 'node', entry: 'services/coordinator/main.ts', flags: smallHeap },
   rollout: { kind: 'node', entry: 'services/rollout/main.ts', flags: smallHeap },
   policy: { kind: 'node', entry: 'services/policy/main.ts', flags: smallHeap },
+  'endpoint-policy': { kind: 'node', entry: 'services/endpoint-policy/main.ts', flags: smallHeap },
   retrieval: { kind: 'node', entry: 'services/retrieval/main.ts', flags: [] },
   reward: { kind: 'node', entry: 'services/reward/main.ts', flags: [] },
   'scripted-engine': { kind: 'node', entry: 'services/scripted-engine/main.ts', flags: [] },
@@ -71,9 +72,15 @@ function requirePython(): void {
 /** Settings of the person who starts the fleet that are meant for every service. */
 const passedOn = new Set(['GRADUS_LOG_LEVEL', 'GRADUS_OTLP_ENDPOINT']);
 
+/** Secrets of what downloads models. */
+export const hubVariables = ['HF_TOKEN'];
+
+/** What a name says of a value that only those may see who need it. */
+const secret = /(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(_|$)/i;
+
 /**
  * The environment of a child. Other GRADUS_* variables stay behind: services reject keys that they do not know, and one
- * variable cannot be meant for eight processes. `variables` are meant for this child, whatever they are called.
+ * variable cannot be meant for eight processes. So do secrets. `variables` are meant for this child, whatever they are called.
  */
 export function childEnvironment(
   parent: NodeJS.ProcessEnv,
@@ -81,7 +88,7 @@ export function childEnvironment(
   variables: readonly string[] = [],
 ): NodeJS.ProcessEnv {
   const kept = Object.entries(parent).filter(
-    ([key]) => !key.startsWith('GRADUS_') || passedOn.has(key) || variables.includes(key),
+    ([key]) => (!key.startsWith('GRADUS_') && !secret.test(key)) || passedOn.has(key) || variables.includes(key),
   );
   return { ...Object.fromEntries(kept), ...extra };
 }

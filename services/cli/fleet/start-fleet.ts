@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { needsRetrieval } from '#shared/recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#shared/errors.ts';
 import { startChildService } from './child-service.ts';
 import type { Ready } from './child-service.ts';
-import { claimHome, fleetKey, releaseHome, updateFleetFile } from './fleet-file.ts';
+import { claimHome } from './claim-home.ts';
+import { fleetKey } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
 import { flags, planBase, planPolicy, planTop } from './fleet-plan.ts';
 import type { FleetInputs, PlannedService } from './fleet-plan.ts';
 import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
-import { startGuardian } from '#shared/runtime/guardian.ts';
+import { needsLearner } from '#stages/kit/kinds.ts';
+import type { RecordedInput } from '#shared/recipe/resolve-recipe.ts';
+import { watchDisks } from './disk/watch-disks.ts';
+import type { DiskEvents, DiskWatch } from './disk/watch-disks.ts';
+import { probeService } from './health/probe-service.ts';
+import { dependantsOf } from './ports/dependants.ts';
+import { createPortClaim, movesBetween } from './ports/reclaim-ports.ts';
 import { startNats } from './start-nats.ts';
 import { childEnvironment, programOf } from './service-programs.ts';
 import { superviseService } from './supervise-service.ts';
@@ -17,6 +25,8 @@ import type { SupervisedService, SupervisionEvents } from './supervise-service.t
 
 export interface FleetOptions {
   readonly inputs: FleetInputs;
+  /** What of them the services load, by content. */
+  readonly loaded?: readonly RecordedInput[];
   readonly recipePath: string;
   readonly owner: FleetFile['owner'];
   /** False leaves out coordinator and learner: only what rollouts need. Default true. */
@@ -27,13 +37,22 @@ export interface FleetOptions {
   readonly logs: string;
   /** Aborts while starting: what was started until then is stopped again. */
   readonly signal: AbortSignal;
-  readonly events: SupervisionEvents & { started(label: string, ready: Ready): void };
+  readonly events: SupervisionEvents & {
+    started(label: string, ready: Ready): void;
+    /** Processes of a fleet that was killed; they were ended before this one starts. */
+    leftBehind(processes: readonly string[]): void;
+    /** Another process took its port while it was dead; `restarted` holds its old address and are started again. */
+    moved(label: string, from: string, to: string, restarted: readonly string[]): void;
+    disk: DiskEvents;
+  };
 }
 
 export interface Fleet {
   readonly file: FleetFile;
   /** Aborts with the reason when a service could not be kept running. */
   readonly failed: AbortSignal;
+  /** Of what the fleet writes to. */
+  readonly disk: DiskWatch;
   /** Workers first, NATS last; what does not end in `graceMs` is killed. */
   stop(graceMs: number): Promise<void>;
 }
@@ -48,26 +67,28 @@ type Supervised = SupervisedService<Ready>;
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { inputs, home, logs, signal } = options;
   const training = options.training ?? true;
+  const learning = training && needsLearner(inputs.recipe);
   const failure = new AbortController();
-  const services: { supervised: Supervised; service: string }[] = [];
-  let file: FleetFile = {
-    format: 1,
-    pid: process.pid,
+  const services: { supervised: Supervised; service: string; known: Ready }[] = [];
+  const claim = await claimHome(home, {
     owner: options.owner,
     recipePath: options.recipePath,
     key: fleetKey(inputs, options.recipePath),
     paths: { ...inputs.paths },
+    inputs: (options.loaded ?? []).map(({ name, path, digest, bytes }) => ({ name, path, digest, bytes })),
     logs,
     natsUrl: '',
     services: [],
-  };
-  await claimHome(home, file);
-  const guardian = startGuardian();
+  });
+  const { guardian } = claim;
+  if (claim.leftBehind.length > 0) options.events.leftBehind(claim.leftBehind);
+  let nats: Supervised | undefined;
   const onGivenUp = (error: Error): void => failure.abort(error);
 
+  const natsUrl = (): string => `nats://${nats?.addresses.nats ?? ''}`;
   const publishFile = async (): Promise<void> => {
-    file = {
-      ...file,
+    await claim.describe({
+      natsUrl: natsUrl(),
       services: services.map(({ supervised, service }) => ({
         label: supervised.label,
         service,
@@ -76,20 +97,57 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         metrics: supervised.addresses.metrics,
         nats: supervised.addresses.nats,
       })),
-    };
-    await updateFleetFile(home, file);
+    });
+  };
+
+  const over = new AbortController();
+  const disk = watchDisks({
+    paths: [join(home, 'nats'), logs],
+    signal: over.signal,
+    onGivenUp,
+    events: {
+      full(found) {
+        options.events.disk.full(found);
+        // They wait for room where nothing of theirs runs out: what they do is in the ledger, and their waits have deadlines.
+        for (const { service, supervised } of services)
+          if (service === 'coordinator' || service === 'rollout') supervised.restart();
+      },
+      hasRoom: options.events.disk.hasRoom,
+    },
+  });
+  const untilStartable = (waiting: AbortSignal): Promise<boolean> => disk.untilRoom(waiting);
+
+  /** A service that was started with an address that is no longer right is started again. */
+  const followMoves = (label: string): void => {
+    const found = services.find(({ supervised }) => supervised.label === label);
+    if (found === undefined) return;
+    const moves = movesBetween(found.known, found.supervised.addresses);
+    found.known = found.supervised.addresses;
+    const names = dependantsOf(
+      found.service,
+      moves.map(({ face }) => face),
+    );
+    const dependants = services.filter(({ service }) => names.includes(service));
+    const labels = dependants.map(({ supervised }) => supervised.label);
+    for (const { from, to } of moves) options.events.moved(label, from, to, labels);
+    for (const { supervised } of dependants) supervised.restart();
   };
 
   const events: FleetOptions['events'] = {
     ...options.events,
     restarted(label, pid) {
       options.events.restarted(label, pid);
-      // The file tells process ids; an old one there must not be signalled by anybody.
-      publishFile().catch(onGivenUp);
+      followMoves(label);
+      // The file tells process ids and addresses; an old one there must not be signalled or asked by anybody.
+      void publishFile();
     },
   };
 
-  const start = async (planned: PlannedService): Promise<Supervised> => {
+  const health = { probe: probeService, hungAfterMs: inputs.recipe.fleet.hung_after_ms };
+  /** `plan` is asked before each start: addresses of others may have moved. */
+  const start = async (plan: () => PlannedService): Promise<Supervised> => {
+    const planned = plan();
+    const ports = createPortClaim(planned.label);
     const program = programOf(planned.program ?? planned.service);
     const isPython = program.env['PYTHONPATH'] !== undefined;
     const threads: Record<string, string> =
@@ -98,16 +156,20 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       label: planned.label,
       signal,
       events,
+      health,
       onGivenUp,
+      untilStartable,
+      replaceGraceMs: planned.replaceGraceMs,
       start: async (at, startSignal) => {
+        const claimed = await ports.claim(at);
         const child = await startChildService({
           label: planned.label,
           command: program.command,
           args: [
             ...program.args,
-            ...planned.args,
-            ...flags({ grpc: at?.grpc ?? '127.0.0.1:0', metrics: at?.metrics ?? '127.0.0.1:0' }),
-            ...(at?.http === undefined ? [] : flags({ http: at.http })),
+            ...plan().args,
+            ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? '127.0.0.1:0' }),
+            ...(claimed.http === undefined ? [] : flags({ http: claimed.http })),
           ],
           env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
           logFile: join(logs, `${planned.label}.log`),
@@ -115,25 +177,26 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
           guardian,
           signal: startSignal,
         });
-        return { pid: child.pid, addresses: child.ready, exited: child.exited, stop: child.stop };
+        return { ...child, addresses: child.ready };
       },
     });
-    services.push({ supervised, service: planned.service });
+    services.push({ supervised, service: planned.service, known: supervised.addresses });
     events.started(planned.label, supervised.addresses);
     return supervised;
   };
 
   /** Side by side; when one fails the others are awaited, so that nothing is left behind unknown. */
-  const startAll = async (planned: readonly PlannedService[]): Promise<Supervised[]> => {
-    const outcomes = await Promise.allSettled(planned.map((each) => start(each)));
+  const startAll = async (plan: () => readonly PlannedService[]): Promise<Supervised[]> => {
+    const starts = plan().map((first) => start(() => plan().find(({ label }) => label === first.label) ?? first));
+    const outcomes = await Promise.allSettled(starts);
     return outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw errorFrom(outcome.reason);
       return outcome.value;
     });
   };
 
-  let nats: Supervised | undefined;
   const stop = async (graceMs: number): Promise<void> => {
+    over.abort();
     const phase = async (names: readonly string[]): Promise<void> => {
       const chosen = services.filter(({ service }) => names.includes(service));
       await Promise.all(chosen.map(({ supervised }) => supervised.stop(graceMs)));
@@ -143,48 +206,54 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     await phase(['policy', 'engine', 'learner', 'retrieval', 'reward']);
     await phase(['scripted-judge']);
     await nats?.stop(graceMs);
-    guardian.release();
-    await releaseHome(home);
+    await claim.release();
   };
 
   try {
     await mkdir(logs, { recursive: true });
+    const natsPort = createPortClaim('nats');
     nats = await superviseService<Ready>({
       label: 'nats',
       signal,
       events,
+      health,
       onGivenUp,
-      start: (at, startSignal) => startNats({ home, at, guardian, signal: startSignal }),
+      untilStartable,
+      start: async (at, startSignal) => {
+        const { nats: claimed } = await natsPort.claim(at);
+        return await startNats({ home, at: claimed, guardian, signal: startSignal });
+      },
     });
-    services.push({ supervised: nats, service: 'nats' });
-    const natsUrl = `nats://${nats.addresses.nats ?? ''}`;
-    file = { ...file, natsUrl };
+    services.push({ supervised: nats, service: 'nats', known: nats.addresses });
     events.started('nats', nats.addresses);
     await publishFile();
 
-    const judges = await startAll(planScriptedJudges(inputs));
-    const judgeAddresses = new Map(judges.map(({ label, addresses }) => [label, addresses.http ?? '']));
-    const judged = withScriptedJudges(inputs, judgeAddresses);
-    await startAll(planBase(judged).filter(({ service }) => training || service !== 'learner'));
+    const judges = await startAll(() => planScriptedJudges(inputs));
+    const judged = (): FleetInputs =>
+      withScriptedJudges(inputs, new Map(judges.map(({ label, addresses }) => [label, addresses.http ?? ''])));
+    await startAll(() =>
+      planBase(judged(), [home, inputs.paths.model]).filter(({ service }) => learning || service !== 'learner'),
+    );
     const at = (service: string): string => {
       const found = services.find((each) => each.service === service)?.supervised.addresses.grpc;
       if (found === undefined)
         throw new TransientError('unavailable', `${service} names no gRPC address in its ready line`);
       return found;
     };
-    const engines = services.flatMap(({ service, supervised }) =>
-      service === 'engine' ? [supervised.addresses.grpc ?? ''] : [],
-    );
-    await startAll([planPolicy(inputs, engines)]);
+    const engines = (): string[] =>
+      services.flatMap(({ service, supervised }) => (service === 'engine' ? [supervised.addresses.grpc ?? ''] : []));
+    await startAll(() => [planPolicy(inputs, engines())]);
     await publishFile();
-    await startAll(
+    const fleetId = randomUUID();
+    await startAll(() =>
       planTop(inputs, {
-        natsUrl,
-        fleetId: randomUUID(),
+        natsUrl: natsUrl(),
+        fleetId,
         policy: at('policy'),
-        retrieval: at('retrieval'),
+        ...(needsRetrieval(inputs.recipe) && { retrieval: at('retrieval') }),
         reward: at('reward'),
-        ...(training && { learner: at('learner') }),
+        coordinators: training,
+        ...(learning && { learner: at('learner') }),
       }),
     );
     await publishFile();
@@ -194,9 +263,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
   return {
     get file() {
-      return file;
+      return claim.file;
     },
     failed: failure.signal,
+    disk,
     stop,
   };
 }

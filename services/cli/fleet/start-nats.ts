@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
+import { signalGroup } from './child-service.ts';
 import type { Exit, Ready } from './child-service.ts';
 import type { Guardian } from '#shared/runtime/guardian.ts';
 import type { Running } from './supervise-service.ts';
@@ -7,8 +8,8 @@ import type { Running } from './supervise-service.ts';
 export interface StartNatsOptions {
   /** Of the runs' home: streams live in <home>/nats, so that a stopped run finds its ledger again. */
   readonly home: string;
-  /** Where the one before it listened; clients reconnect there. */
-  readonly at: Ready | undefined;
+  /** Where the one before it listened, and clients reconnect; any free port when absent. */
+  readonly at: string | undefined;
   readonly guardian: Guardian;
   readonly signal: AbortSignal;
 }
@@ -16,21 +17,32 @@ export interface StartNatsOptions {
 /** NATS as a supervised process of the fleet. */
 export async function startNats({ home, at, guardian, signal }: StartNatsOptions): Promise<Running<Ready>> {
   const { promise: exited, resolve } = Promise.withResolvers<Exit>();
+  let hasExited = false;
   const server = await startNatsServer({
     storeDirectory: join(home, 'nats'),
     signal,
+    // Before it serves: we may be killed meanwhile.
+    onSpawned: (pid, ended) => {
+      guardian.watch(pid);
+      void ended.then(() => {
+        hasExited = true;
+        guardian.forget(pid);
+      });
+    },
     onExit: (reason) => resolve(exitFrom(reason)),
-    ...(at?.nats !== undefined && { port: Number(at.nats.split(':').at(-1)) }),
+    ...(at !== undefined && { port: Number(at.split(':').at(-1)) }),
   });
-  guardian.watch(server.pid);
   return {
     pid: server.pid,
     addresses: { service: 'nats', nats: `127.0.0.1:${server.port}` },
     exited,
+    kill() {
+      // Its id may be another's later.
+      if (!hasExited) signalGroup(server.pid, 'SIGKILL');
+    },
     async stop() {
       // It has a bound of its own.
       await server.stop();
-      guardian.forget(server.pid);
       resolve({ code: 0, signal: null });
     },
   };

@@ -1,5 +1,5 @@
-import Table from 'cli-table3';
 import { z } from 'zod';
+import { tableLines } from '../terminal/table.ts';
 
 /** What `build` and `info` tell of an index. */
 export const indexDescriptionSchema = z.looseObject({
@@ -26,32 +26,31 @@ export const indexDescriptionSchema = z.looseObject({
 });
 export type IndexDescription = z.infer<typeof indexDescriptionSchema>;
 
-export function formatIndex(index: IndexDescription): string {
+export function formatIndex(index: IndexDescription): string[] {
   const { corpus, settings, badLines, vectors } = index;
-  const table = new Table({ style: { head: [], border: [] } });
   const count = (value: number): string => value.toLocaleString('en-US');
-  table.push(
-    { directory: index.directory },
-    { version: index.indexVersion },
-    { corpus: corpus.path },
-    { 'corpus SHA-256': corpus.sha256 },
-    { pages: count(corpus.pages) },
-    { passages: count(corpus.passages) },
-    { terms: count(index.terms) },
-    { postings: count(index.postings) },
-    { 'words a passage': (index.words / corpus.passages).toFixed(1) },
-    { analyzer: settings.analyzer },
-    { 'k1, b': `${settings.k1}, ${settings.b}` },
-    { 'title boost': `${settings.titleBoost}` },
-    {
-      chunks:
-        settings.chunk === undefined ? 'none' : `${settings.chunk.words} words, overlap ${settings.chunk.overlap}`,
-    },
-    { vectors: vectors === undefined ? 'none' : `${vectors.model}, ${vectors.dimensions} dimensions, ${vectors.kind}` },
-    { size: `${(index.bytes / 1e6).toFixed(1)} MB` },
-    { 'bad lines': count(badLines.count) },
-  );
+  const rows: string[][] = [
+    ['directory', index.directory],
+    ['version', index.indexVersion],
+    ['corpus', corpus.path],
+    ['corpus SHA-256', corpus.sha256],
+    ['pages', count(corpus.pages)],
+    ['passages', count(corpus.passages)],
+    ['terms', count(index.terms)],
+    ['postings', count(index.postings)],
+    ['words a passage', (index.words / corpus.passages).toFixed(1)],
+    ['analyzer', settings.analyzer],
+    ['k1, b', `${settings.k1}, ${settings.b}`],
+    ['title boost', `${settings.titleBoost}`],
+    [
+      'chunks',
+      settings.chunk === undefined ? 'none' : `${settings.chunk.words} words, overlap ${settings.chunk.overlap}`,
+    ],
+    ['vectors', vectors === undefined ? 'none' : `${vectors.model}, ${vectors.dimensions} dimensions, ${vectors.kind}`],
+    ['size', `${(index.bytes / 1e6).toFixed(1)} MB`],
+    ['bad lines', count(badLines.count)],
+  ];
   const lines = badLines.first.map(({ line, problem }) => `line ${line} was skipped: ${problem}`);
   const more = badLines.count - lines.length;
-  return [table.toString(), ...lines, ...(more > 0 ? [`and ${more} more lines were skipped`] : [])].join('\n');
+  return [...tableLines(rows), ...lines, ...(more > 0 ? [`and ${more} more lines were skipped`] : [])];
 }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { TerminalError, errorCodes, errorOfCode } from '#shared/errors.ts';
 import { watchInterrupts } from '../commands/interrupts.ts';
-import { childEnvironment } from '../fleet/service-programs.ts';
+import { childEnvironment, hubVariables } from '../fleet/service-programs.ts';
 import { repositoryRoot } from '../repository.ts';
 
 const progressSchema = z.discriminatedUnion('phase', [
@@ -48,7 +48,7 @@ export async function runIndexTask<T>(
   const entry = join(repositoryRoot, 'services/retrieval/index/main.ts');
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: childEnvironment(process.env, {}),
+    env: childEnvironment(process.env, {}, hubVariables),
   });
   const interrupts = watchInterrupts();
   interrupts.onFirst(() => child.kill('SIGTERM'));

@@ -11,8 +11,10 @@ export interface PlayOptions {
   /** The recorded gradus.rollout.v1.RolloutTask. */
   readonly task: Uint8Array;
   readonly policy: string;
-  readonly retrieval: string;
+  readonly retrieval?: string;
   readonly reward: string;
+  /** The file of an environment of the user's own, and what it may take. */
+  readonly environmentFlags?: Readonly<Record<string, string>>;
   /** Longer than the rollout's own deadline. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -25,10 +27,15 @@ export interface PlayedRollout {
 
 /** Runs the workers' own code for one task, in a process of its own that cannot publish. */
 export async function playAgain(options: PlayOptions): Promise<PlayedRollout> {
-  const { policy, retrieval, reward, signal, task, timeoutMs } = options;
+  const { policy, retrieval, reward, environmentFlags, signal, task, timeoutMs } = options;
   const answer = await askProgram({
     entry: 'services/rollout/replay/main.ts',
-    args: flags({ policy, retrieval, reward }),
+    args: flags({
+      policy,
+      ...(retrieval !== undefined && { retrieval }),
+      reward,
+      ...environmentFlags,
+    }),
     input: task,
     answer: z.object({ trajectory: z.json(), result: z.json() }),
     timeoutMs,

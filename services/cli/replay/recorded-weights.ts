@@ -25,6 +25,11 @@ export function weightsHistory(entries: Iterable<LedgerEntry>): WeightsHistory {
   let branch = 0;
   const model = new Set([0n]);
   const versions = new Map<bigint, readonly string[]>();
+  const beginBranch = (): void => {
+    branch += 1;
+    version += 1n;
+    versions.set(version, [join(directory, 'branches', String(branch), 'model')]);
+  };
   for (const { fact } of entries) {
     switch (fact.case) {
       case 'runStarted':
@@ -50,11 +55,10 @@ export function weightsHistory(entries: Iterable<LedgerEntry>): WeightsHistory {
         break;
       case 'gateDecided':
         // A roll-back is a version of its own: the policy that entered the failed stage, kept as the branch's model.
-        if (fact.value.action === 'roll_back') {
-          branch += 1;
-          version += 1n;
-          versions.set(version, [join(directory, 'branches', String(branch), 'model')]);
-        }
+        if (fact.value.action === 'roll_back') beginBranch();
+        break;
+      case 'stageFact':
+        if (fact.value.newBranch) beginBranch();
         break;
       case 'versionsMoved': {
         const moved = version + fact.value.by;
@@ -70,6 +74,10 @@ export function weightsHistory(entries: Iterable<LedgerEntry>): WeightsHistory {
       case 'evalFinished':
       case 'stageFinished':
       case 'runEnded':
+      case 'stopRequested':
+      case 'resultRefused':
+      case 'filesDamaged':
+      case 'artefactLeft':
       case undefined:
         break;
     }

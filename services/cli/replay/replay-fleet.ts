@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
+import { needsRetrieval } from '#shared/recipe/environment-part.ts';
 import { TransientError, errorFrom } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { startChildService } from '../fleet/child-service.ts';
@@ -27,7 +28,8 @@ export interface ReplayFleetOptions {
 
 export interface ReplayFleet {
   readonly policy: string;
-  readonly retrieval: string;
+  /** Absent where the environment needs none. */
+  readonly retrieval?: string;
   readonly reward: string;
   readonly description: DescribeResponse;
   stop(): Promise<void>;
@@ -92,14 +94,15 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
         : ((await start(planPolicy(one, [await addressOf('engine')]))).grpc ?? '');
     const outcomes = await Promise.allSettled([
       policyAddress(),
-      lentAddress('retrieval') ?? addressOf('retrieval'),
+      needsRetrieval(recipe) ? (lentAddress('retrieval') ?? addressOf('retrieval')) : '',
       lentAddress('reward') ?? addressOf('reward'),
     ]);
     const [policy = '', retrieval = '', reward = ''] = outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw errorFrom(outcome.reason);
       return outcome.value;
     });
-    return { policy, retrieval, reward, description: await prepare(policy, weights, signal), stop };
+    const needed = retrieval === '' ? {} : { retrieval };
+    return { policy, ...needed, reward, description: await prepare(policy, weights, signal), stop };
   } catch (thrown) {
     await stop();
     throw thrown;

@@ -1,12 +1,21 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
+import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { TrajectoryComparison } from '#shared/trajectory/compare-trajectories.ts';
 import { renderReplay, replayJson, verdictOf } from './replay-report.ts';
 import type { ReplayOutcome } from './replay-report.ts';
 
-const result = (reward: number) => create(RolloutResultSchema, { runId: 'demo', taskId: 'abc', reward });
+const composition = create(CompositionSchema, {
+  weights: [
+    { name: 'exact_match', weight: 1 },
+    { name: 'preferred', weight: 3 },
+  ],
+  groupwise: ['preferred'],
+});
+const result = (reward: number) =>
+  create(RolloutResultSchema, { runId: 'demo', taskId: 'abc', components: { exact_match: reward } });
 const equal: TrajectoryComparison = {
   equalSegments: 3,
   equalTokens: 40,
@@ -31,19 +40,22 @@ const outcome = (comparison: Partial<TrajectoryComparison>, same = true, replaye
   replayed: result(replayedReward),
   policy: { same, version: 7n, from: 'runs/demo/versions/000007' },
   comparison: { ...equal, ...comparison },
+  composition,
 });
 
 describe('the report of a replay', () => {
   it('says that it is identical, and whether the log-probabilities are too', () => {
     expect(verdictOf(outcome({}))).toBe('identical');
-    expect(renderReplay(outcome({}))).toContain(
+    expect(renderReplay(outcome({})).join('\n')).toContain(
       'identical: 3 segments and 40 tokens, reward 1.0000; log-probabilities agree to the last bit',
     );
-    expect(renderReplay(outcome({ largestLogprobDifference: 4.8e-7 }))).toContain('differ by at most 4.8e-7');
+    expect(renderReplay(outcome({ largestLogprobDifference: 4.8e-7 })).join('\n')).toContain(
+      'differ by at most 4.8e-7',
+    );
   });
 
   it('shows the place, both tokens and the text of a difference', () => {
-    const text = renderReplay(outcome({ difference }));
+    const text = renderReplay(outcome({ difference })).join('\n');
     expect(text).toContain('different at segment 3 (policy), token 2 of the segment');
     expect(text).toContain('recorded: token 17, logprob -0.500000, text "Ada"');
     expect(text).toContain('replayed: token 21, logprob -0.750000, text "Bob"');
@@ -52,9 +64,7 @@ describe('the report of a replay', () => {
 
   it('tells rounding from other weights, and both from another policy and another environment', () => {
     const cause = (comparison: Partial<TrajectoryComparison>, same?: boolean) =>
-      renderReplay(outcome({ difference, ...comparison }, same))
-        .split('\n')
-        .at(-1);
+      renderReplay(outcome({ difference, ...comparison }, same)).at(-1);
     expect(cause({ largestLogprobDifference: 1e-6 })).toContain('equal up to rounding');
     expect(cause({ largestLogprobDifference: 0.2 })).toContain('other weights or another engine');
     expect(cause({ largestLogprobDifference: 0.2 }, false)).toContain('as another policy may');
@@ -65,12 +75,12 @@ describe('the report of a replay', () => {
   it('P5: says that a rollout whose weights changed cannot come again exactly', () => {
     const changed = outcome({ changedWeights: { segment: 3, first: 7n, last: 8n } });
     expect(verdictOf(changed)).toBe('identical_until_weights_changed');
-    expect(renderReplay(changed)).toContain('segment 3 was written by versions 7 to 8');
+    expect(renderReplay(changed).join('\n')).toContain('segment 3 was written by versions 7 to 8');
   });
 
   it('P2: another reward for the same tokens is a difference', () => {
     expect(verdictOf(outcome({}, true, 0.5))).toBe('different');
-    expect(renderReplay(outcome({}, true, 0.5))).toContain('recorded 1.0000, replayed 0.5000');
+    expect(renderReplay(outcome({}, true, 0.5)).join('\n')).toContain('recorded 1.0000, replayed 0.5000');
   });
 
   it('is JSON for machines, with versions as text', () => {

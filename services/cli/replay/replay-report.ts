@@ -1,5 +1,7 @@
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { compose, withoutGroupwise } from '#shared/rewards/compose.ts';
 import type { TrajectoryComparison } from '#shared/trajectory/compare-trajectories.ts';
 
 /** What a replay is told about at its end. */
@@ -9,23 +11,34 @@ export interface ReplayOutcome {
   /** The policy that played again: the recorded version, or another policy, of which no equality is expected. */
   readonly policy: { readonly same: boolean; readonly version: bigint; readonly from: string };
   readonly comparison: TrajectoryComparison;
+  /** Of the recorded task. */
+  readonly composition: Composition;
 }
 
 export type Verdict = 'identical' | 'identical_until_weights_changed' | 'different';
 
 /** Tokens and reward decide; log-probabilities are only told. */
-export function verdictOf({ comparison, recorded, replayed }: ReplayOutcome): Verdict {
+export function verdictOf(outcome: ReplayOutcome): Verdict {
+  const { comparison } = outcome;
   if (comparison.difference !== undefined) return 'different';
   if (comparison.changedWeights !== undefined) return 'identical_until_weights_changed';
-  return recorded.reward === replayed.reward ? 'identical' : 'different';
+  const { recorded, replayed } = rewardsOf(outcome);
+  return recorded === replayed ? 'identical' : 'different';
+}
+
+/** Without what the comparison of a group adds: nothing is compared in a replay. */
+function rewardsOf({ composition, recorded, replayed }: ReplayOutcome) {
+  const own = withoutGroupwise(composition);
+  return { recorded: compose(own, recorded), replayed: compose(own, replayed) };
 }
 
 /** Beyond what another order of adding up gives in 32-bit floats. */
 const roundingLogprob = 1e-3;
 
-export function renderReplay(outcome: ReplayOutcome): string {
-  const { comparison, recorded, replayed, policy } = outcome;
+export function renderReplay(outcome: ReplayOutcome): string[] {
+  const { comparison, recorded, policy } = outcome;
   const { difference, changedWeights } = comparison;
+  const rewards = rewardsOf(outcome);
   const head = `replayed rollout ${recorded.taskId} of run ${recorded.runId} with policy version ${policy.version} (${policy.from})`;
   const equal = `${count(comparison.equalSegments, 'segment')} and ${count(comparison.equalTokens, 'token')}`;
   const logprobs =
@@ -39,22 +52,22 @@ export function renderReplay(outcome: ReplayOutcome): string {
       side('recorded', difference.expectedToken, difference.expectedLogprob, difference.expectedText),
       side('replayed', difference.gotToken, difference.gotLogprob, difference.gotText),
       cause(outcome),
-    ].join('\n');
+    ];
   }
   if (changedWeights !== undefined) {
     return [
       head,
       `identical up to segment ${changedWeights.segment}: ${equal}, ${logprobs}`,
       `segment ${changedWeights.segment} was written by versions ${changedWeights.first} to ${changedWeights.last}: weights were loaded during the rollout, so no exact replay of the rest is possible`,
-    ].join('\n');
+    ];
   }
-  if (recorded.reward !== replayed.reward) {
+  if (rewards.recorded !== rewards.replayed) {
     return [
       head,
-      `different reward for the same ${count(comparison.equalTokens, 'token')}: recorded ${reward(recorded)}, replayed ${reward(replayed)}; the scorers are not those of the record`,
-    ].join('\n');
+      `different reward for the same ${count(comparison.equalTokens, 'token')}: recorded ${rewardText(rewards.recorded)}, replayed ${rewardText(rewards.replayed)}; the scorers are not those of the record`,
+    ];
   }
-  return [head, `identical: ${equal}, reward ${reward(recorded)}; ${logprobs}`].join('\n');
+  return [head, `identical: ${equal}, reward ${rewardText(rewards.recorded)}; ${logprobs}`];
 }
 
 function cause({ comparison, policy }: ReplayOutcome): string {
@@ -94,7 +107,7 @@ function kindWord(kind: SegmentKind): string {
   }
 }
 
-function reward({ reward: value }: RolloutResult): string {
+function rewardText(value: number | undefined): string {
   return value === undefined ? 'none' : value.toFixed(4);
 }
 
@@ -104,8 +117,9 @@ function count(value: number, what: string): string {
 
 /** For machines; 64-bit numbers as text, as protobuf's JSON has them. */
 export function replayJson(outcome: ReplayOutcome): string {
-  const { comparison, recorded, replayed, policy } = outcome;
+  const { comparison, recorded, policy } = outcome;
   const { difference, changedWeights, ...equal } = comparison;
+  const rewards = rewardsOf(outcome);
   return JSON.stringify({
     verdict: verdictOf(outcome),
     taskId: recorded.taskId,
@@ -121,6 +135,6 @@ export function replayJson(outcome: ReplayOutcome): string {
             first: String(changedWeights.first),
             last: String(changedWeights.last),
           },
-    reward: { recorded: recorded.reward ?? null, replayed: replayed.reward ?? null },
+    reward: { recorded: rewards.recorded ?? null, replayed: rewards.replayed ?? null },
   });
 }

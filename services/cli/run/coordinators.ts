@@ -16,41 +16,74 @@ export interface Coordinators {
   close(): void;
 }
 
-function createCoordinators(clients: readonly CoordinatorClient[]): Coordinators {
+/** Asks the first of `clients`, and the next one when it does not answer; `refresh` gives those that there are by then. */
+export function createCoordinators(
+  clients: readonly CoordinatorClient[],
+  refresh?: () => Promise<readonly CoordinatorClient[]>,
+): Coordinators {
+  const all = new Set(clients);
+  let known = clients;
   let index = 0;
-  const current = (): CoordinatorClient => {
-    const client = clients[index % clients.length];
+  function current(): CoordinatorClient {
+    const client = known[index % known.length];
     if (client === undefined)
       throw new TransientError('unavailable', 'the fleet has no coordinator yet; try again in a moment');
     return client;
-  };
+  }
+  function next(): void {
+    index += 1;
+    refresh?.().then(
+      (fresh) => {
+        for (const client of fresh) all.add(client);
+        if (fresh.length > 0) known = fresh;
+      },
+      // The file is being replaced or is gone: what was known stays.
+      () => undefined,
+    );
+  }
   return {
     get current() {
       return current();
     },
-    next() {
-      index += 1;
-    },
+    next,
     async ask(call) {
       for (let tries = 1; ; tries++) {
         try {
           return await call(current());
         } catch (thrown) {
           const { code } = errorFrom(thrown);
-          if (tries >= clients.length || (code !== 'unavailable' && code !== 'deadline_exceeded')) throw thrown;
-          index += 1;
+          if (code !== 'unavailable' && code !== 'deadline_exceeded') throw thrown;
+          next();
+          if (tries >= known.length) throw thrown;
         }
       }
     },
     close() {
-      for (const client of clients) client.close();
+      for (const client of all) client.close();
     },
   };
 }
 
-/** Clients of the coordinators that a fleet file names. `timeoutMs` bounds a call to one of them. */
-export function fleetCoordinators(file: FleetFile | undefined, timeoutMs: number): Coordinators {
+/**
+ * Clients of the coordinators that a fleet file names. `timeoutMs` bounds a call to one of them. `reread` is asked when one does
+ * not answer: a coordinator that was started again may have another address.
+ */
+export function fleetCoordinators(
+  file: FleetFile | undefined,
+  timeoutMs: number,
+  reread?: () => Promise<FleetFile | undefined>,
+): Coordinators {
+  const byAddress = new Map<string, CoordinatorClient>();
+  const clientsOf = (named: FleetFile | undefined): readonly CoordinatorClient[] =>
+    addressesOf(named).map((address) => {
+      const client = byAddress.get(address) ?? createGrpcClient(CoordinatorService, address, { timeoutMs });
+      byAddress.set(address, client);
+      return client;
+    });
+  return createCoordinators(clientsOf(file), reread && (async () => clientsOf(await reread())));
+}
+
+function addressesOf(file: FleetFile | undefined): readonly string[] {
   const services = file?.services.filter(({ service }) => service === 'coordinator') ?? [];
-  const addresses = services.flatMap(({ grpc }) => (grpc === undefined ? [] : [grpc]));
-  return createCoordinators(addresses.map((address) => createGrpcClient(CoordinatorService, address, { timeoutMs })));
+  return services.flatMap(({ grpc }) => (grpc === undefined ? [] : [grpc]));
 }

@@ -22,6 +22,8 @@ export async function followRun(
   runId: string,
   signal: AbortSignal,
   onStatus: (status: RunStatus) => void,
+  /** Nobody leads the run meanwhile, and that is in order: coordinators wait for room on a disk. */
+  isPaused: () => boolean = () => false,
 ): Promise<RunStatus> {
   let lastLedMs = performance.now();
   for (;;) {
@@ -44,6 +46,7 @@ export async function followRun(
       if (!isReopened && !isAway) throw error;
       coordinators.next();
     }
+    if (isPaused()) lastLedMs = performance.now();
     if (performance.now() - lastLedMs > patienceMs) {
       throw new TransientError('unavailable', `no coordinator leads run ${runId} for ${patienceMs / 1000} s`, {
         cause: answer,

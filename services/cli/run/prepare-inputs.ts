@@ -1,29 +1,52 @@
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { checkedQuestion } from '#shared/questions/read-questions.ts';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { utf8Text } from '#shared/files/utf8-text.ts';
+import { checkedQuestion, type RowNeeds } from '#shared/questions/read-questions.ts';
+import { rowNeeds } from '#shared/recipe/row-needs.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
-import { locateInputs, locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
+import { parseSetting } from '#shared/recipe/recipe-settings.ts';
+import { environmentDirectory } from '#shared/recipe/environment-paths.ts';
+import {
+  filesOfStage,
+  locateEnvironment,
+  locateInputs,
+  locateRewardFiles,
+  locateSearchModels,
+  locateStageFiles,
+} from '#shared/recipe/resolve-recipe.ts';
 import type { RecipePaths, RewardPaths } from '#shared/recipe/resolve-recipe.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
-import type { CheckedStage } from '#shared/rewards/check-question.ts';
+import { weightFileProblems } from '#shared/weights/weight-files.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
 import { writeWorld } from '#shared/world/write-world.ts';
 import { writeMusiqueSplit } from '../data/write-musique-split.ts';
 import { writeRows, type RowChecks, type RowsOptions } from '../data/write-rows.ts';
+import { makeInitialModel } from './initial-model.ts';
 import { isReadable } from './is-readable.ts';
+import { chatProblems } from './chat-problems.ts';
+import { endpointProblems, writeEndpoint } from './endpoint.ts';
+import { environmentProblems } from './environment-problems.ts';
 import { rewardProblems } from './reward-inputs.ts';
+import { loadOwnEnvironment } from '#environments/own-file/load.ts';
+import { parseYamlDocument } from '#shared/files/yaml-document.ts';
+import { needsRetrieval } from '#shared/recipe/environment-part.ts';
 
 export interface LoadedRecipe {
   readonly file: string;
   readonly recipe: Recipe;
+  /** What was given in place of values of the file. */
+  readonly set: readonly string[];
 }
 
-/** Reads and checks a recipe; `seed` replaces the one in it. */
-export async function loadRecipe(path: string, seed?: number): Promise<LoadedRecipe> {
+/** Reads and checks a recipe; `set` replaces values of it, each as `stages.0.until.steps=2`. */
+export async function loadRecipe(path: string, set: readonly string[] = []): Promise<LoadedRecipe> {
+  const settings = set.map((text) => parseSetting(text));
   const file = resolve(path);
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(file, 'utf8');
+    bytes = await readFile(file);
   } catch (cause) {
     const why =
       cause instanceof Error && 'code' in cause && cause.code === 'EISDIR' ? 'is a directory' : 'cannot be read';
@@ -33,13 +56,25 @@ export async function loadRecipe(path: string, seed?: number): Promise<LoadedRec
       { cause },
     );
   }
-  const recipe = parseRecipe(text, path);
-  return { file, recipe: seed === undefined ? recipe : { ...recipe, seed } };
+  const text = utf8Text(bytes, path);
+  const own = environmentPathOf(text, path);
+  if (own !== undefined) await loadOwnEnvironment(resolve(dirname(file), own), own);
+  return { file, set, recipe: parseRecipe(text, path, settings) };
 }
 
-/** Files that a model directory needs and lacks. */
-export async function missingModelFiles(directory: string): Promise<string[]> {
-  return await missing(['config.json', 'model.safetensors', 'tokenizer.json'].map((name) => join(directory, name)));
+/** Its schema is needed before the recipe can be checked. */
+function environmentPathOf(text: string, file: string): string | undefined {
+  const { environment } = Object(parseYamlDocument(text, file, { merge: true }).value) as {
+    readonly environment?: unknown;
+  };
+  const { path } = Object(environment) as { readonly path?: unknown };
+  return typeof path === 'string' ? path : undefined;
+}
+
+/** What a model directory lacks, a sentence each; `fresh` weights are made. */
+export async function modelProblems(directory: string, fresh = false): Promise<string[]> {
+  const absent = await missing(['config.json', 'tokenizer.json'].map((name) => join(directory, name)));
+  return [...absent.map((path) => `${path} is missing`), ...(fresh ? [] : await weightFileProblems(directory))];
 }
 
 /**
@@ -51,9 +86,43 @@ export async function prepareInputs(
   directory: string,
   tell: (note: string) => void = () => {},
 ): Promise<RecipePaths> {
-  const problems = await rewardProblems(loaded);
+  const problems = [
+    ...(await rewardProblems(loaded)),
+    ...(await environmentProblems(loaded, process.env)),
+    ...(await chatProblems(loaded)),
+    ...(await endpointProblems(loaded, process.env)),
+  ];
   if (problems.length > 0) throw new TerminalError('invalid_argument', `${loaded.file}: ${problems.join('; ')}`);
-  return { ...(await prepareData(loaded, directory, tell)), ...locateRewardFiles(loaded.recipe, loaded.file) };
+  const stageProblems = await stageFileProblems(loaded);
+  if (stageProblems.length > 0)
+    throw new TerminalError('invalid_argument', `${loaded.file}: ${stageProblems.join('; ')}`);
+  const environment = environmentDirectory(loaded.recipe, loaded.file);
+  return {
+    ...(await prepareData(loaded, directory, tell)),
+    ...(environment !== undefined && { environment }),
+    ...locateEnvironment(loaded.recipe, loaded.file),
+    ...(needsRetrieval(loaded.recipe) && locateSearchModels(loaded.recipe)),
+    ...locateRewardFiles(loaded.recipe, loaded.file),
+    ...locateStageFiles(loaded.recipe, loaded.file),
+  };
+}
+
+/** What is wrong with the files that stages name. */
+export async function stageFileProblems({ recipe, file }: LoadedRecipe): Promise<string[]> {
+  const paths = locateStageFiles(recipe, file);
+  const { model: directory } = locateInputs(recipe, file);
+  // Above an endpoint there are only stages that do with text, and those name no files.
+  if (directory === undefined) return [];
+  const model = { directory, isFresh: recipe.model.weights !== undefined };
+  const problems = recipe.stages.map(async (stage, index) => {
+    try {
+      await kindOf(stage).checkFiles?.(stage, filesOfStage(paths, stage.name), model);
+      return [];
+    } catch (thrown) {
+      return [`stages[${index}]: ${errorFrom(thrown).message}`];
+    }
+  });
+  return (await Promise.all(problems)).flat();
 }
 
 async function prepareData(
@@ -61,14 +130,8 @@ async function prepareData(
   directory: string,
   tell: (note: string) => void,
 ): Promise<RecipePaths> {
-  const { model, data } = locateInputs(recipe, file);
-  const lacking = await missingModelFiles(model);
-  if (lacking.length > 0) {
-    throw new TerminalError(
-      'invalid_argument',
-      `${file}: model.path: ${model} is no model directory: ${lacking.join(', ')} ${lacking.length === 1 ? 'is' : 'are'} missing`,
-    );
-  }
+  const { data } = locateInputs(recipe, file);
+  const model = await prepareModel({ recipe, file }, join(directory, 'model'));
   if (data.world !== undefined) return { model, ...(await prepareWorld(data.world, join(directory, 'world'))) };
   if (data.musique !== undefined) {
     const split = await writeMusiqueSplit(data.musique, join(directory, 'data'));
@@ -76,14 +139,37 @@ async function prepareData(
   }
   if (data.rows !== undefined) {
     await requireRowFiles(data.rows, file);
-    const rows = await writeRows(data.rows, rowChecks(recipe, tell), join(directory, 'data'));
-    return { model, train: rows.train, held_out: rows.heldOut, corpus: rows.corpus };
+    const rows = await writeRows(data.rows, rowChecks(rowNeeds(recipe), tell), join(directory, 'data'));
+    return {
+      model,
+      train: rows.train,
+      held_out: rows.heldOut,
+      ...(rows.corpus !== undefined && { corpus: rows.corpus }),
+    };
   }
   if (data.files === undefined) throw new TerminalError('invalid_argument', `${file}: data: names no source`);
   const absent = await missing(Object.values(data.files));
   if (absent.length > 0)
     throw new TerminalError('invalid_argument', `${file}: data.files: ${absent.join(', ')} cannot be read`);
   return { model, ...data.files };
+}
+
+/** Where the policy lies: the directory that the recipe names, or `made`, with fresh weights or what says where the endpoint is. */
+async function prepareModel({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>, made: string): Promise<string> {
+  const { model: given } = locateInputs(recipe, file);
+  const { weights, endpoint } = recipe.model;
+  if (endpoint !== undefined) return await writeEndpoint(endpoint, made);
+  if (given === undefined)
+    throw new TerminalError('invalid_argument', `${file}: model: names neither path nor endpoint`);
+  const problems = await modelProblems(given, weights !== undefined);
+  if (problems.length > 0) {
+    throw new TerminalError(
+      'invalid_argument',
+      `${file}: model.path: ${given} is no model directory: ${problems.join('; ')}`,
+    );
+  }
+  if (weights === undefined) return given;
+  return await makeInitialModel({ from: given, seed: recipe.seed, copying: weights === 'copying' }, made);
 }
 
 /** Files that `data.rows` names. */
@@ -97,12 +183,9 @@ async function requireRowFiles(rows: RowsOptions, file: string): Promise<void> {
     throw new TerminalError('invalid_argument', `${file}: data.rows: ${absent.join(', ')} cannot be read`);
 }
 
-/** What every row has to pass: the scorers of all stages can read its gold. */
-export function rowChecks(
-  { stages }: { readonly stages: readonly CheckedStage[] },
-  tell: (note: string) => void,
-): RowChecks {
-  return { tell, check: (placed) => void checkedQuestion(placed, stages) };
+/** What every row has to pass: the environment takes it, and the scorers of all stages can read its gold. */
+export function rowChecks(needs: RowNeeds, tell: (note: string) => void): RowChecks {
+  return { tell, check: (placed) => void checkedQuestion(placed, needs) };
 }
 
 async function prepareWorld(
@@ -127,11 +210,24 @@ async function missing(paths: readonly string[]): Promise<string[]> {
 }
 
 /** What of a recipe's files decides which fleet can run it. Reads nothing. */
-export function fleetFiles({ recipe, file }: LoadedRecipe): Pick<RecipePaths, 'model'> & RewardPaths {
-  return { model: locateInputs(recipe, file).model, ...locateRewardFiles(recipe, file) };
+export function fleetFiles({ recipe, file }: LoadedRecipe): Partial<Pick<RecipePaths, 'model'>> & RewardPaths {
+  const { model } = locateInputs(recipe, file);
+  return { ...(model !== undefined && { model }), ...locateRewardFiles(recipe, file) };
 }
 
-/** Where generated inputs of a lent fleet lie: one folder per data section, under the runs' home. */
-export function fleetInputsDirectory(home: string, key: string): string {
-  return join(resolve(home), 'inputs', key.slice(0, 12));
+/**
+ * Where generated inputs of a lent fleet lie, under the runs' home: one folder per data section and state of the files that it names,
+ * so that a file which was edited is prepared anew.
+ */
+export async function fleetInputsDirectory({ recipe, file }: LoadedRecipe, home: string, key: string): Promise<string> {
+  const { musique, rows } = locateInputs(recipe, file).data;
+  const sources = [...Object.values(musique ?? {}), ...(rows === undefined ? [] : rowFiles(rows))];
+  const hash = createHash('sha256').update(key);
+  for (const source of sources) {
+    if (typeof source !== 'string') continue;
+    // One that is missing is named where it is read.
+    const stats = await stat(source).catch(() => undefined);
+    hash.update(`\n${source} ${stats?.size} ${stats?.mtimeMs} ${stats?.ino}`);
+  }
+  return join(resolve(home), 'inputs', hash.digest('hex').slice(0, 12));
 }

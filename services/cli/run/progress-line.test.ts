@@ -17,6 +17,8 @@ const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
   message: '',
   warnings: {},
   detectors: {},
+  primaryMetric: 'exact_match',
+  metrics: {},
   ...more,
 });
 
@@ -39,7 +41,7 @@ test('what a run waits for is in the live line, and once in plain output', () =>
 
 test('detectors that fire often and warnings are in both outputs, each warning once', () => {
   const before = status();
-  const warnings = { 'reward_diverges/sampled.em': 'the reward rises while sampled.em falls' };
+  const warnings = { 'reward_diverges/sampled.exact_match': 'the reward rises while sampled.exact_match falls' };
   const now = status({
     step: 4,
     rewardMean: 0.5,
@@ -53,10 +55,18 @@ test('detectors that fire often and warnings are in both outputs, each warning o
     '[1:05 min] 1/3 tool-use: step 4/15, reward 0.500, candidate_list 12.3 %, giant_answer 2.0 %',
   );
   expect(warningLines(before, now)).toEqual([
-    '[1:05 min] 1/3 tool-use: warning: the reward rises while sampled.em falls',
+    '[1:05 min] 1/3 tool-use: warning: the reward rises while sampled.exact_match falls',
   ]);
   expect(warningLines(now, now)).toEqual([]);
   expect(warningLines(undefined, now)).toHaveLength(1);
+});
+
+test('the primary metric of the environment is next to the reward, and not said twice where it is the reward', () => {
+  const scored = { step: 4, rewardMean: 0.5, metrics: { 'reward/exact_match': 0.3125 } };
+  expect(progressLine(status(scored), undefined, 200)).toContain('reward 0.500  exact_match 0.313  1:05 min');
+  expect(plainLine(status(), status(scored))).toContain('step 4/15, reward 0.500, exact_match 0.313');
+  const led = status({ ...scored, primaryMetric: 'reward', metrics: { 'reward/reward': 1 } });
+  expect(progressLine(led, undefined, 200)).toContain('reward 0.500  1:05 min');
 });
 
 test('the live line never wraps', () => {

@@ -1,5 +1,6 @@
 import { Phase, RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { rewardMetric } from '#shared/rewards/metric-names.ts';
 import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 
@@ -32,6 +33,8 @@ export type ProgressStatus = Pick<
   | 'rolloutsDone'
   | 'rolloutsExpected'
   | 'rewardMean'
+  | 'primaryMetric'
+  | 'metrics'
   | 'elapsedMs'
   | 'remainingMs'
   | 'message'
@@ -68,14 +71,14 @@ export function createRateMeter(): RateMeter {
   };
 }
 
-/** One line, cut to `columns`: stage, step with a bar, phase, what it waits for, reward, rate, time left. */
+/** One line, cut to `columns`: stage, step with a bar, phase, what it waits for, reward and primary metric, rate, time left. */
 export function progressLine(status: ProgressStatus, rate: number | undefined, columns: number): string {
   const parts = [`${status.stageIndex + 1}/${status.stages} ${status.stage}`];
   if (status.steps > 0) parts.push(`${bar(status.step, status.steps, 12)} ${status.step}/${status.steps}`);
   const expected = status.rolloutsExpected > 0 ? ` ${status.rolloutsDone}/${status.rolloutsExpected}` : '';
   parts.push(`${phaseWord(status.phase)}${expected}`);
   if (status.message !== '') parts.push(status.message);
-  if (status.rewardMean !== undefined) parts.push(`reward ${status.rewardMean.toFixed(3)}`);
+  parts.push(...scoreTexts(status));
   parts.push(...firedOften(status.detectors));
   if (Object.keys(status.warnings).length > 0) parts.push('reward diverges');
   if (rate !== undefined && rate > 0) parts.push(`${rate.toFixed(rate < 10 ? 1 : 0)} rollouts/s`);
@@ -83,6 +86,15 @@ export function progressLine(status: ProgressStatus, rate: number | undefined, c
   if (status.remainingMs !== undefined) parts.push(`~${formatDuration(Number(status.remainingMs))} left`);
   const line = parts.join('  ');
   return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
+}
+
+/** `reward 0.457`, and of an environment that is led by a component `exact_match 0.310` next to it; of the last step. */
+export function scoreTexts({ rewardMean, primaryMetric, metrics }: ProgressStatus): string[] {
+  const primary = metrics[`reward/${primaryMetric}`];
+  return [
+    ...(rewardMean === undefined ? [] : [`reward ${rewardMean.toFixed(3)}`]),
+    ...(primaryMetric === rewardMetric || primary === undefined ? [] : [`${primaryMetric} ${primary.toFixed(3)}`]),
+  ];
 }
 
 export function bar(done: number, of: number, width: number): string {
@@ -109,10 +121,10 @@ export function plainLine(before: ProgressStatus | undefined, status: ProgressSt
   const place = placeOf(status);
   if (before?.stage !== status.stage) return `${place}: ${phaseWord(status.phase)}`;
   if (before.step !== status.step) {
-    const reward = status.rewardMean === undefined ? '' : `, reward ${status.rewardMean.toFixed(3)}`;
+    const scores = scoreTexts(status).map((text) => `, ${text}`);
     const left = status.remainingMs === undefined ? '' : `, about ${formatDuration(Number(status.remainingMs))} left`;
     const fired = firedOften(status.detectors).map((text) => `, ${text}`);
-    return `${place}: step ${status.step}/${status.steps}${reward}${fired.join('')}${left}`;
+    return `${place}: step ${status.step}/${status.steps}${scores.join('')}${fired.join('')}${left}`;
   }
   if (before.phase !== status.phase && status.phase === Phase.EVALUATE) return `${place}: evaluating`;
   // Its seconds count on: once is enough.

@@ -22,6 +22,7 @@ export async function reportRun(
   terminal.out(`run ${last.runId} ${stateWord(last.state)}${last.state === RunState.FINISHED ? '' : why}`);
   if (summary === undefined) return;
   terminal.out(formatSummary(summary));
+  if (summary.model !== null) terminal.out(`the trained model, as transformers loads it: ${summary.model}`);
   terminal.out(`files in ${directory}:`);
   terminal.out('  summary.json, metrics.jsonl, recipe.json, checkpoints/, logs/');
   for (const curve of curves) terminal.out(`  ${join('curves', curve.slice(join(directory, 'curves').length + 1))}`);

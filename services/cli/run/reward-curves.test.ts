@@ -14,7 +14,7 @@ test('a run gives a curve per stage and one over the stages, as SVG that stands 
   expect(files.map((file) => file.slice(directory.length + 1))).toEqual([
     'curves/1-tool-use-reward.svg',
     'curves/1-tool-use-components.svg',
-    'curves/held-out-exact-match.svg',
+    'curves/held-out.svg',
   ]);
   for (const file of files) {
     const svg = await readFile(file, 'utf8');
@@ -26,10 +26,10 @@ test('a run gives a curve per stage and one over the stages, as SVG that stands 
 
 test('the points over the stages are the start and the end of each stage, in both modes', () => {
   expect(heldOutPoints(summary())).toEqual([
-    { label: 'start', mode: 'sampled', em: 0.29 },
-    { label: 'start', mode: 'greedy', em: 0.5 },
-    { label: 'tool-use', mode: 'sampled', em: 0.4 },
-    { label: 'tool-use', mode: 'greedy', em: 0.51 },
+    { label: 'start', mode: 'sampled', value: 0.29 },
+    { label: 'start', mode: 'greedy', value: 0.5 },
+    { label: 'tool-use', mode: 'sampled', value: 0.4 },
+    { label: 'tool-use', mode: 'greedy', value: 0.51 },
   ]);
 });
 
@@ -42,21 +42,21 @@ test('a stage that was evaluated on its way has a curve of its own, in the order
     before: detail['before'] ?? {},
   };
   const evaluated = { ...summary().stages[0], steps: 12, evalDetail };
-  expect(stagePoints(evaluated)).toEqual(
+  expect(stagePoints(evaluated, 'exact_match')).toEqual(
     [0, 10, 12].flatMap((step) => [
       {
         step,
         mode: 'sampled',
-        em: step < 12 ? 0.29 : 0.4,
-        emLow: step < 12 ? 0.23 : 0.334,
-        emHigh: step < 12 ? 0.357 : 0.469,
+        value: step < 12 ? 0.29 : 0.4,
+        low: step < 12 ? 0.23 : 0.334,
+        high: step < 12 ? 0.357 : 0.469,
       },
       {
         step,
         mode: 'greedy',
-        em: step < 12 ? 0.5 : 0.51,
-        emLow: step < 12 ? 0.43 : 0.44,
-        emHigh: step < 12 ? 0.57 : 0.578,
+        value: step < 12 ? 0.5 : 0.51,
+        low: step < 12 ? 0.43 : 0.44,
+        high: step < 12 ? 0.57 : 0.578,
       },
     ]),
   );
@@ -70,5 +70,5 @@ test('a stage that was evaluated on its way has a curve of its own, in the order
 test('a stage without a step gives no curve', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-curves-'));
   const empty = { ...summary(), stages: summary().stages.map((stage) => ({ ...stage, reward: [], components: {} })) };
-  expect(await writeCurves(empty, directory)).toEqual([join(directory, 'curves/held-out-exact-match.svg')]);
+  expect(await writeCurves(empty, directory)).toEqual([join(directory, 'curves/held-out.svg')]);
 });

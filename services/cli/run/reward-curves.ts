@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { View, parse } from 'vega';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
+import { rewardMetric } from '#shared/rewards/metric-names.ts';
 import type { EvalDetail, RunSummary } from './run-summary.ts';
 
 const ink = '#1f2933';
@@ -53,7 +54,7 @@ function rewardCurveSpec(stage: { name: string; reward: readonly number[] }): To
 }
 
 /**
- * Means of exact match and of what the stage names, per step. Where samples are compared with each other the mean reward is
+ * Means of the primary metric and of what the stage names, per step. Where samples are compared with each other the mean reward is
  * 1/2 whatever the policy does; these move.
  */
 function componentsSpec(stage: Pick<RunSummary['stages'][number], 'name' | 'components'>): TopLevelSpec {
@@ -81,19 +82,20 @@ export interface StagePoint {
   /** Of the stage; 0 is before the first. */
   readonly step: number;
   readonly mode: 'sampled' | 'greedy';
-  readonly em: number;
-  readonly emLow: number;
-  readonly emHigh: number;
+  readonly value: number;
+  /** 95 % interval; the value itself where there is none. */
+  readonly low: number;
+  readonly high: number;
 }
 
-/** Held-out exact match over the steps of a stage, with its 95 % intervals. */
-function stageHeldOutSpec(name: string, points: readonly StagePoint[]): TopLevelSpec {
+/** The primary metric on held-out rows over the steps of a stage, with its 95 % intervals. */
+function stageHeldOutSpec(name: string, metric: string, points: readonly StagePoint[]): TopLevelSpec {
   const x = { field: 'step', type: 'quantitative', title: 'step', axis: { tickMinStep: 1 } } as const;
-  const axis = { format: '.0%' };
+  const { axis, scale } = scaleOf(metric);
   return {
     $schema: schema,
     ...look,
-    title: `${name}: exact match on held-out questions`,
+    title: `${name}: ${metric} on held-out rows`,
     width: 520,
     height: 240,
     data: { values: points.map((point) => ({ ...point })) },
@@ -102,31 +104,42 @@ function stageHeldOutSpec(name: string, points: readonly StagePoint[]): TopLevel
       {
         mark: { type: 'area', opacity: 0.15 },
         encoding: {
-          y: { field: 'emLow', type: 'quantitative', title: 'exact match', axis, scale: { domainMin: 0 } },
-          y2: { field: 'emHigh' },
+          y: { field: 'low', type: 'quantitative', title: metric, axis, scale },
+          y2: { field: 'high' },
         },
       },
       {
         mark: { type: 'line', point: true, strokeWidth: 2.5 },
-        encoding: { y: { field: 'em', type: 'quantitative' } },
+        encoding: { y: { field: 'value', type: 'quantitative' } },
       },
     ],
   };
 }
 
+/** A component is a share; a reward has the range that its weights give it. */
+function scaleOf(metric: string) {
+  return metric === rewardMetric
+    ? { axis: { format: '.2f' }, scale: { zero: false } }
+    : { axis: { format: '.0%' }, scale: { domainMin: 0 } };
+}
+
 /** Every evaluation of a stage by its step, in order; fewer than three say no more than the picture over the stages. */
-export function stagePoints(stage: Pick<RunSummary['stages'][number], 'steps' | 'evalDetail'>): StagePoint[] {
+export function stagePoints(
+  stage: Pick<RunSummary['stages'][number], 'steps' | 'evalDetail'>,
+  metric: string,
+): StagePoint[] {
   const stepOf = (name: string): number =>
     name === 'before' ? 0 : name === 'after' ? stage.steps : Number(/^step-(\d+)$/.exec(name)?.[1] ?? NaN);
-  const evaluations = Object.entries(stage.evalDetail ?? {})
+  const evaluations = Object.entries(stage.evalDetail)
     .map(([name, detail]) => ({ step: stepOf(name), detail }))
     .toSorted((a, b) => a.step - b.step);
   if (evaluations.length < 3) return [];
   return evaluations.flatMap(({ step, detail }) =>
     (['sampled', 'greedy'] as const).flatMap((mode) => {
       const scores = detail[mode];
-      if (scores === undefined || Number.isNaN(step)) return [];
-      return [{ step, mode, em: scores.em, emLow: scores.emLow, emHigh: scores.emHigh }];
+      const value = scores?.metrics[metric];
+      if (value === undefined || Number.isNaN(step)) return [];
+      return [{ step, mode, value, low: scores?.interval?.low ?? value, high: scores?.interval?.high ?? value }];
     }),
   );
 }
@@ -134,23 +147,24 @@ export function stagePoints(stage: Pick<RunSummary['stages'][number], 'steps' | 
 export interface HeldOutPoint {
   readonly label: string;
   readonly mode: 'sampled' | 'greedy';
-  readonly em: number;
+  readonly value: number;
 }
 
-/** Exact match on held-out questions at the borders of the stages. */
-function heldOutSpec(points: readonly HeldOutPoint[]): TopLevelSpec {
+/** The primary metric on held-out rows at the borders of the stages. */
+function heldOutSpec(metric: string, points: readonly HeldOutPoint[]): TopLevelSpec {
+  const { axis, scale } = scaleOf(metric);
   const labels = [...new Set(points.map(({ label }) => label))];
   return {
     $schema: schema,
     ...look,
-    title: 'Exact match on held-out questions',
+    title: `${metric} on held-out rows`,
     width: 520,
     height: 240,
-    data: { values: points.map(({ label, mode, em }) => ({ label, mode, em })) },
+    data: { values: points.map((point) => ({ ...point })) },
     mark: { type: 'line', point: true, strokeWidth: 2.5 },
     encoding: {
       x: { field: 'label', type: 'ordinal', sort: labels, title: null, axis: { labelAngle: 0 } },
-      y: { field: 'em', type: 'quantitative', title: 'exact match', axis: { format: '.0%' }, scale: { domainMin: 0 } },
+      y: { field: 'value', type: 'quantitative', title: metric, axis, scale },
       color: modeColor,
     },
   };
@@ -160,12 +174,12 @@ function heldOutSpec(points: readonly HeldOutPoint[]): TopLevelSpec {
 export function heldOutPoints(summary: RunSummary): HeldOutPoint[] {
   const pointsOf = (label: string, detail: EvalDetail | undefined): HeldOutPoint[] =>
     (['sampled', 'greedy'] as const).flatMap((mode) => {
-      const scores = detail?.[mode];
-      return scores === undefined ? [] : [{ label, mode, em: scores.em }];
+      const value = detail?.[mode]?.metrics[summary.primaryMetric];
+      return value === undefined ? [] : [{ label, mode, value }];
     });
   return [
-    ...pointsOf('start', summary.stages[0]?.evalDetail?.['before']),
-    ...summary.stages.flatMap((stage) => pointsOf(stage.name, stage.evalDetail?.['after'])),
+    ...pointsOf('start', summary.stages[0]?.evalDetail['before']),
+    ...summary.stages.flatMap((stage) => pointsOf(stage.name, stage.evalDetail['after'])),
   ];
 }
 
@@ -185,11 +199,11 @@ export async function writeCurves(summary: RunSummary, runDirectory: string): Pr
     if (Object.values(stage.components).some((means) => means.length > 0)) {
       await draw(`${label}-components`, componentsSpec(stage));
     }
-    const within = stagePoints(stage);
-    if (within.length > 0) await draw(`${label}-held-out`, stageHeldOutSpec(stage.name, within));
+    const within = stagePoints(stage, summary.primaryMetric);
+    if (within.length > 0) await draw(`${label}-held-out`, stageHeldOutSpec(stage.name, summary.primaryMetric, within));
   }
   const points = heldOutPoints(summary);
-  if (points.length > 0) await draw('held-out-exact-match', heldOutSpec(points));
+  if (points.length > 0) await draw('held-out', heldOutSpec(summary.primaryMetric, points));
   return written;
 }
 

@@ -13,6 +13,7 @@ ${judges}
 scorers:
   correct: { kind: grade, judge: main }
   house: { kind: typescript, path: ./scorers/house.ts }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 256, max_new_tokens: 32 }

@@ -11,6 +11,7 @@ model: { path: ./model }
 data: { world: { seed: 1, train: 100, held_out: 50 } }
 fleet: { engine: { max_context: 1024 } }
 eval: { questions: 50, sampled: true, greedy: true }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 256, max_turns: 6, max_new_tokens: 32 }
@@ -23,7 +24,7 @@ stages:
     batch: { groups: 4, group_size: 8 }
     algorithm: { dynamic_sampling: false }
     until: { steps: 5 }
-    gate: { metric: sampled.em, at_least: 0.2, on_fail: stop }
+    gate: { metric: sampled.exact_match, at_least: 0.2, on_fail: stop }
 ${more}`,
     'plan.yaml',
   );
@@ -39,16 +40,11 @@ test('a plan counts rollouts and bounds tokens before anything starts', () => {
 });
 
 test('the printed plan names stages, weights, gates and notes', () => {
-  const text = formatPlan(planRun(recipe(), ['model.path: nothing there yet']));
+  const text = formatPlan(planRun(recipe(), ['model.path: nothing there yet'])).join('\n');
   expect(text).toContain('plan, seed 3: 2 stages');
   expect(text).toContain('exact_match 1, format 0.25');
-  expect(text).toContain('gate of two: sampled.em >= 0.2, else stop');
+  expect(text).toContain('gate of two: sampled.exact_match >= 0.2, else stop');
   expect(text).toContain('note: model.path: nothing there yet');
-});
-
-test('a part that this version cannot run is a note of the plan', () => {
-  const plan = planRun(recipe('retrieval: { method: dense, encoder: some/encoder }'), []);
-  expect(plan.notes.join()).toContain('retrieval.method: dense');
 });
 
 test('a plan says what the declared scorers are, whom they ask, and how the reward is composed', () => {
@@ -62,6 +58,7 @@ scorers:
   preferred: { kind: pairwise, judge: main, schedule: swiss }
   house: { kind: typescript, path: ./house.ts }
   remote: { kind: http, url: http://127.0.0.1:9/score }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 256, max_new_tokens: 32 }
@@ -73,7 +70,7 @@ stages:
       clip: { low: -1, high: 1 }
     until: { steps: 10 }
 `;
-  const text = formatPlan(planRun(parseRecipe(judged, 'judged.yaml'), []));
+  const text = formatPlan(planRun(parseRecipe(judged, 'judged.yaml'), [])).join('\n');
   expect(text).toContain('correct 1, preferred 0.5');
   expect(text).toContain('scorer correct: grade, judge main (qwen at http://127.0.0.1:8000/v1)');
   expect(text).toContain('scorer preferred: pairwise swiss, judge main (qwen');

@@ -1,9 +1,11 @@
-import Table from 'cli-table3';
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Gate, RolloutStage } from '#stages/kit/fields.ts';
+import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
+import { gateOf, hasRollouts } from '#stages/kit/rollout-stages.ts';
 import { rewardWeights } from '#shared/rewards/reward-list.ts';
 import { evaluationKey } from '#shared/recipe/stage-scorers.ts';
-import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
 import { describeComposition, describeScorers } from './scoring-plan.ts';
+import { tableLines } from '../terminal/table.ts';
 
 /** What a recipe will do, counted before anything is started. */
 export interface RunPlan {
@@ -19,7 +21,7 @@ export interface RunPlan {
   readonly mostRollouts: number;
   /** `mostRollouts` at their full context: an upper bound. */
   readonly mostTokens: number;
-  /** Parts of the recipe that this version cannot run, and inputs that are missing. */
+  /** Inputs that are missing, and what else is worth a line. */
   readonly notes: readonly string[];
 }
 
@@ -30,6 +32,7 @@ export interface StagePlan {
   readonly groups: number;
   readonly groupSize: number;
   readonly rollouts: number;
+  readonly mostRollouts: number;
   readonly contextTokens: number;
   readonly maxTurns: number;
   readonly rewards: Readonly<Record<string, number>>;
@@ -39,28 +42,27 @@ export interface StagePlan {
 }
 
 export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
-  const stages = recipe.stages.map((stage): StagePlan => ({
-    name: stage.name,
-    kind: stage.kind,
-    steps: stage.until.steps,
-    groups: stage.batch.groups,
-    groupSize: stage.batch.group_size,
-    rollouts: stage.until.steps * stage.batch.groups * stage.batch.group_size,
-    contextTokens: stage.limits.context_tokens,
-    maxTurns: stage.limits.max_turns,
-    rewards: Object.fromEntries(Object.entries(rewardWeights(stage.rewards)).filter(([, weight]) => weight > 0)),
-    composition: describeComposition(stage),
-    gate: stage.gate === undefined ? undefined : describeGate(stage.gate),
-  }));
+  const stages = recipe.stages.map((stage): StagePlan => {
+    const own = hasRollouts(stage) ? stage : undefined;
+    const gate = gateOf(stage);
+    return {
+      name: stage.name,
+      kind: stage.kind,
+      ...kindOf(stage).estimate(stage, recipe),
+      contextTokens: own?.limits.context_tokens ?? 0,
+      maxTurns: own?.limits.max_turns ?? 0,
+      rewards: Object.fromEntries(
+        Object.entries(own === undefined ? {} : rewardWeights(own.rewards)).filter(([, weight]) => weight > 0),
+      ),
+      composition: own && describeComposition(own),
+      gate: gate && describeGate(gate),
+    };
+  });
   const evaluationContexts = evaluationsOf(recipe);
   const perEvaluation = recipe.eval.questions * (Number(recipe.eval.sampled) + Number(recipe.eval.greedy));
   const evaluationRollouts = evaluationContexts.length * perEvaluation;
   const evaluationTokens = evaluationContexts.reduce((sum, context) => sum + context * perEvaluation, 0);
   const rollouts = stages.reduce((sum, stage) => sum + stage.rollouts, 0);
-  const most = recipe.stages.map((stage, index) => {
-    const times = stage.algorithm.dynamic_sampling ? stage.batch.max_generation_batches : 1;
-    return { rollouts: (stages[index]?.rollouts ?? 0) * times, context: stage.limits.context_tokens };
-  });
   return {
     recipe: recipe.name,
     seed: recipe.seed,
@@ -68,9 +70,9 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
     scorers: describeScorers(recipe),
     evaluations: { count: evaluationContexts.length, rollouts: evaluationRollouts },
     rollouts: rollouts + evaluationRollouts,
-    mostRollouts: most.reduce((sum, stage) => sum + stage.rollouts, evaluationRollouts),
-    mostTokens: most.reduce((sum, stage) => sum + stage.rollouts * stage.context, evaluationTokens),
-    notes: [...unsupportedParts(recipe), ...notes],
+    mostRollouts: stages.reduce((sum, stage) => sum + stage.mostRollouts, evaluationRollouts),
+    mostTokens: stages.reduce((sum, stage) => sum + stage.mostRollouts * stage.contextTokens, evaluationTokens),
+    notes,
   };
 }
 
@@ -79,61 +81,61 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
  * differ from those of the one before it, the untrained policy at the last stage's limits, and every `every_steps`.
  */
 function evaluationsOf(recipe: Recipe): number[] {
-  const same = (a: StageRecipe, b: StageRecipe) => evaluationKey(recipe, a) === evaluationKey(recipe, b);
+  const same = (a: RolloutStage, b: RolloutStage) => evaluationKey(recipe, a) === evaluationKey(recipe, b);
   const contexts: number[] = [];
-  const first = recipe.stages[0];
-  const last = recipe.stages.at(-1);
-  let previous: StageRecipe | undefined;
-  for (const stage of recipe.stages) {
-    const { context_tokens: context } = stage.limits;
-    if (previous === undefined || !same(previous, stage)) contexts.push(context);
-    const within = recipe.eval.every_steps === 0 ? 0 : Math.floor((stage.until.steps - 1) / recipe.eval.every_steps);
+  const evaluated = recipe.stages.flatMap((stage, index) => {
+    const settings = evaluatedAs(recipe, index);
+    return settings === undefined ? [] : [{ settings, steps: kindOf(stage).estimate(stage, recipe).steps }];
+  });
+  const first = evaluated[0]?.settings;
+  const last = evaluated.at(-1)?.settings;
+  let previous: RolloutStage | undefined;
+  for (const { settings, steps } of evaluated) {
+    const { context_tokens: context } = settings.limits;
+    if (previous === undefined || !same(previous, settings)) contexts.push(context);
+    const within = recipe.eval.every_steps === 0 ? 0 : Math.floor((steps - 1) / recipe.eval.every_steps);
     for (let index = 0; index < Math.max(0, within) + 1; index += 1) contexts.push(context);
-    previous = stage;
+    previous = settings;
   }
   if (first !== undefined && last !== undefined && !same(first, last)) contexts.push(last.limits.context_tokens);
   return contexts;
 }
 
-function describeGate(gate: NonNullable<Recipe['stages'][number]['gate']>): string {
+function describeGate(gate: Gate): string {
   const condition = gate.at_least === undefined ? `gains ${gate.gain_at_least ?? 0}` : `>= ${gate.at_least}`;
   return `${gate.metric} ${condition}, else ${gate.on_fail}`;
 }
 
-export function formatPlan(plan: RunPlan): string {
-  const table = new Table({
-    head: ['stage', 'kind', 'steps', 'groups x samples', 'rollouts', 'context', 'turns', 'rewards'],
-    style: { head: [], border: [] },
-    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'left'],
-  });
-  for (const stage of plan.stages) {
-    table.push([
-      stage.name,
-      stage.kind,
-      count(stage.steps),
-      `${stage.groups} x ${stage.groupSize}`,
-      count(stage.rollouts),
-      count(stage.contextTokens),
-      count(stage.maxTurns),
-      Object.entries(stage.rewards)
-        .map(([name, weight]) => `${name} ${weight}`)
-        .join(', '),
-    ]);
-  }
+export function formatPlan(plan: RunPlan): string[] {
+  const rows = plan.stages.map((stage) => [
+    stage.name,
+    stage.kind,
+    count(stage.steps),
+    `${stage.groups} x ${stage.groupSize}`,
+    count(stage.rollouts),
+    count(stage.contextTokens),
+    count(stage.maxTurns),
+    Object.entries(stage.rewards)
+      .map(([name, weight]) => `${name} ${weight}`)
+      .join(', '),
+  ]);
   const compositions = plan.stages.flatMap(({ name, composition }) =>
     composition === undefined ? [] : [`reward of ${name}: ${composition}`],
   );
   const gates = plan.stages.flatMap(({ name, gate }) => (gate === undefined ? [] : [`gate of ${name}: ${gate}`]));
   return [
     `${plan.recipe}, seed ${plan.seed}: ${plan.stages.length} stage${plan.stages.length === 1 ? '' : 's'}`,
-    table.toString(),
+    ...tableLines(rows, {
+      head: ['stage', 'kind', 'steps', 'groups x samples', 'rollouts', 'context', 'turns', 'rewards'],
+      align: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'left'],
+    }),
     ...plan.scorers.map((scorer) => `scorer ${scorer}`),
     ...compositions,
     ...gates,
     `evaluations: ${plan.evaluations.count}, ${count(plan.evaluations.rollouts)} rollouts in all`,
     `rollouts: ${count(plan.rollouts)}, at most ${count(plan.mostRollouts)} with dynamic sampling; at most ${count(plan.mostTokens)} tokens`,
     ...plan.notes.map((note) => `note: ${note}`),
-  ].join('\n');
+  ];
 }
 
 function count(value: number): string {

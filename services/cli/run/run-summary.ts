@@ -4,22 +4,19 @@ import { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
 
 const scoresSchema = z.object({
-  em: z.number(),
-  f1: z.number(),
-  toolSuccess: z.number(),
-  formatOk: z.number(),
+  /** Means by name: of components, and `reward`. */
+  metrics: z.record(z.string(), z.number()),
   n: z.number(),
 });
 export type Scores = z.infer<typeof scoresSchema>;
 
 const modeSchema = scoresSchema.extend({
-  /** 95 % interval of em. */
-  emLow: z.number(),
-  emHigh: z.number(),
-  reward: z.number().optional(),
-  /** Absent in summaries of earlier versions. */
-  components: z.record(z.string(), z.number()).default({}),
-  byHop: z.record(z.string(), scoresSchema),
+  /** 95 % interval of the primary metric. */
+  interval: z.object({ low: z.number(), high: z.number() }).nullable(),
+  /** Means of what the environment reports. */
+  environment: z.record(z.string(), z.number()),
+  /** By the value of a tag, as `hops=3`. */
+  byTag: z.record(z.string(), scoresSchema),
 });
 export type ModeScores = z.infer<typeof modeSchema>;
 
@@ -33,16 +30,15 @@ const stageSchema = z.object({
   rollouts: z.number(),
   groups: z.number(),
   reward: z.array(z.number()),
-  /** Mean of each component in each step; absent in summaries of earlier versions. */
-  components: z.record(z.string(), z.array(z.number().nullable())).default({}),
-  /** Absent in summaries of earlier versions, as are warnings. */
-  detectors: z.record(z.string(), z.number()).default({}),
-  warnings: z.array(z.string()).default([]),
+  /** Mean of each component in each step. */
+  components: z.record(z.string(), z.array(z.number().nullable())),
+  detectors: z.record(z.string(), z.number()),
+  warnings: z.array(z.string()),
   eval: z.object({ before: scoresSchema.nullable(), after: scoresSchema.nullable() }),
-  contextTokens: z.number().optional(),
-  gate: z.object({ passed: z.boolean(), action: z.string(), reason: z.string() }).nullish(),
+  contextTokens: z.number(),
+  gate: z.object({ passed: z.boolean(), action: z.string(), reason: z.string() }).nullable(),
   /** By name: before, after and those in between. */
-  evalDetail: z.record(z.string(), detailSchema).optional(),
+  evalDetail: z.record(z.string(), detailSchema),
 });
 
 /** The part of summary.json that people are shown; what else the coordinator writes is passed over. */
@@ -50,13 +46,16 @@ const runSummarySchema = z.object({
   run: z.string(),
   recipe: z.string(),
   seed: z.number(),
-  policy: z.enum(['builtin', 'scripted']).default('builtin'),
-  /** Absent in summaries of earlier versions. */
-  scriptedJudges: z.array(z.string()).default([]),
+  policy: z.enum(['builtin', 'scripted', 'endpoint']),
+  scriptedJudges: z.array(z.string()),
+  /** What is looked at first, by its name in `metrics`. */
+  primaryMetric: z.string(),
+  model: z.string().nullable(),
+  damagedFiles: z.array(z.string()),
   wallSeconds: z.number(),
-  state: z.string().optional(),
+  state: z.string(),
   stages: z.array(stageSchema),
-  baseline: scoresSchema.extend({ detail: detailSchema }).nullish(),
+  baseline: scoresSchema.extend({ detail: detailSchema }).nullable(),
   rollouts: z.object({
     published: z.number(),
     completed: z.number(),
@@ -64,8 +63,7 @@ const runSummarySchema = z.object({
     duplicated: z.number(),
     failedInfra: z.number(),
     failedData: z.number(),
-    /** Absent in summaries of earlier versions. */
-    cancelled: z.number().default(0),
+    cancelled: z.number(),
   }),
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;

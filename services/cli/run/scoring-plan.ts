@@ -1,4 +1,5 @@
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
 import { isCustom, isGroupwise } from '#shared/recipe/stage-scorers.ts';
 
 /** What the declared scorers of a recipe are and whom they ask, a line each, for people. */
@@ -14,9 +15,9 @@ export function describeScorers({ judges, scorers }: Pick<Recipe, 'judges' | 'sc
 }
 
 /** The composition of a stage in the order in which it is computed; undefined for the weighted sum alone. */
-export function describeComposition({ composition }: Pick<StageRecipe, 'composition'>): string | undefined {
+export function describeComposition({ composition }: Pick<RolloutStage, 'composition'>): string | undefined {
   if (composition === undefined) return undefined;
-  const { normalize, penalties, gates, clip } = composition;
+  const { normalize, penalties, gates, clip, overlong } = composition;
   const parts = [
     normalize ? 'sum / weights' : 'sum',
     ...Object.entries(penalties).map(([name, size]) => `less ${size} x ${name}`),
@@ -29,6 +30,7 @@ export function describeComposition({ composition }: Pick<StageRecipe, 'composit
     }),
     ...(clip?.low === undefined ? [] : [`at least ${clip.low}`]),
     ...(clip?.high === undefined ? [] : [`at most ${clip.high}`]),
+    ...(overlong === undefined ? [] : [`less up to ${overlong.factor} for the last ${overlong.buffer_tokens} tokens`]),
   ];
   return parts.join(', ');
 }

@@ -3,8 +3,8 @@ import { parseRunSummary } from './run-summary.ts';
 import { formatSummary } from './summary-table.ts';
 import { exampleSummary } from './example-summary.ts';
 
-test('the table shows before and after of every stage, in all and per hop count', () => {
-  const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json'));
+test('the table shows before and after of every stage, in all and per value of a tag', () => {
+  const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json')).join('\n');
   const rows = text.split('\n').filter((line) => line.startsWith('│'));
   const cells = rows.map((row) =>
     row
@@ -26,7 +26,7 @@ test('the table shows before and after of every stage, in all and per hop count'
   expect(cells[2]).toEqual([
     '',
     '',
-    '2 hops',
+    'hops=2',
     '136',
     '35.0 -> 48.0',
     '',
@@ -34,23 +34,30 @@ test('the table shows before and after of every stage, in all and per hop count'
     '80.0 -> 95.0',
     '90.0 -> 99.0',
   ]);
-  expect(cells[3]?.slice(2, 5)).toEqual(['3 hops', '64', '16.0 -> 23.0']);
+  expect(cells[3]?.slice(2, 5)).toEqual(['hops=3', '64', '16.0 -> 23.0']);
 });
 
-test('the gain of the whole climb is given with its interval and number of questions', () => {
-  const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json'));
+test('the gain of the whole climb is given with its interval and number of rows', () => {
+  const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json')).join('\n');
   expect(text).toContain(
-    'sampled exact match at the limits of tool-use: 29.0 (23..36) -> 40.0 (33..47), +11.0 points over 200 questions',
+    'sampled exact_match at the limits of tool-use: 29.0 (23.0..35.7) -> 40.0 (33.4..46.9), +11.0 points over 200 rows',
   );
   expect(text).toContain(
-    'greedy exact match at the limits of tool-use: 50.0 (43..57) -> 51.0 (44..58), +1.0 points over 200 questions',
+    'greedy exact_match at the limits of tool-use: 50.0 (43.0..57.0) -> 51.0 (44.0..57.8), +1.0 points over 200 rows',
   );
 });
 
 test('what became of every rollout is said in one line', () => {
-  const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json'));
+  const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json')).join('\n');
   expect(text).toContain(
     'rollouts: 656 published, 650 completed, 0 lost, 0 counted twice, 4 failed by infrastructure, 2 by the policy, 2 cancelled',
+  );
+});
+
+test('P9: files of the learner that were damaged are named, with what to do', () => {
+  const summary = { ...exampleSummary(), damagedFiles: ['/r/step-1/model.safetensors: expected 5 bytes, found 4'] };
+  expect(formatSummary(parseRunSummary(JSON.stringify(summary), 'summary.json')).join('\n')).toContain(
+    'damaged: /r/step-1/model.safetensors: expected 5 bytes, found 4; the learner went on from what is whole',
   );
 });
 
@@ -62,7 +69,7 @@ test('a stage that was stopped before its last evaluation shows what there is', 
     ...summary,
     stages: [{ ...stage, eval: { ...stage.eval, after: null }, evalDetail: { before: stage.evalDetail.before } }],
   };
-  const text = formatSummary(parseRunSummary(JSON.stringify(stopped), 'summary.json'));
+  const text = formatSummary(parseRunSummary(JSON.stringify(stopped), 'summary.json')).join('\n');
   expect(text).toContain('29.0 ->');
   expect(text).not.toContain('points over');
 });
@@ -75,17 +82,41 @@ test('a damaged summary is named with its field', () => {
 test('detectors that fired in more than one in a hundred rollouts, and warnings, have a line each', () => {
   const summary = exampleSummary();
   const [stage] = summary.stages;
-  const warnings = ['the reward rises while sampled.em falls: reward 0.370 -> 0.610'];
+  const warnings = ['the reward rises while sampled.exact_match falls: reward 0.370 -> 0.610'];
   const text = formatSummary(
     parseRunSummary(JSON.stringify({ ...summary, stages: [{ ...stage, warnings }] }), 'summary.json'),
-  );
+  ).join('\n');
   expect(text).toContain('\ndetectors in tool-use: candidate_list 12.5 % of rollouts\n');
-  expect(text).toContain('\nwarning in tool-use: the reward rises while sampled.em falls: reward 0.370 -> 0.610\n');
+  expect(text).toContain(
+    '\nwarning in tool-use: the reward rises while sampled.exact_match falls: reward 0.370 -> 0.610\n',
+  );
 });
 
-test('a summary of an earlier version says nothing of detectors', () => {
-  const older = JSON.stringify(exampleSummary(), (key, value: unknown) =>
-    key === 'detectors' || key === 'warnings' ? undefined : value,
+test('what the environment reported has a line per stage', () => {
+  const summary = exampleSummary();
+  const [stage] = summary.stages;
+  if (stage === undefined) throw new Error('the example has a stage');
+  const { before, after } = stage.evalDetail;
+  const told = (detail: typeof before, moves: number) => ({
+    ...detail,
+    sampled: { ...detail.sampled, environment: { moves } },
+  });
+  const stages = [{ ...stage, evalDetail: { before: told(before, 3.5), after: told(after, 2) } }];
+  const lines = formatSummary(parseRunSummary(JSON.stringify({ ...summary, stages }), 'summary.json'));
+  expect(lines).toContain('environment in tool-use: moves 3.5 -> 2');
+  expect(formatSummary(parseRunSummary(JSON.stringify(summary), 'summary.json')).join('\n')).not.toContain(
+    'environment in',
   );
-  expect(formatSummary(parseRunSummary(older, 'summary.json'))).not.toContain('detectors in');
+});
+
+test('an environment that is rewarded by itself is led by its reward, which is no share', () => {
+  const summary = { ...exampleSummary(), primaryMetric: 'reward' };
+  const lines = formatSummary(parseRunSummary(JSON.stringify(summary), 'summary.json'));
+  expect(lines.find((line) => line.includes('stage'))).toMatch(/n │ +reward │ +greedy │ +exact_match/);
+  const text = lines.join('\n');
+  expect(text).toContain('0.290 -> 0.400');
+  expect(text).toContain(
+    'sampled reward at the limits of tool-use: 0.290 (0.230..0.357) -> 0.400 (0.334..0.469), +0.110',
+  );
+  expect(text).toContain('summary.json also has: format');
 });

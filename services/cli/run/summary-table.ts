@@ -1,18 +1,25 @@
-import Table from 'cli-table3';
+import { inOrder, rewardMetric } from '#shared/rewards/metric-names.ts';
 import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
-import type { EvalDetail, RunSummary, Scores } from './run-summary.ts';
+import { tableLines } from '../terminal/table.ts';
+import type { EvalDetail, ModeScores, RunSummary, Scores } from './run-summary.ts';
 
 type Stage = RunSummary['stages'][number];
 
-/** Before and after each stage, over all held-out questions and per hop count, then what the rollouts add up to. */
-export function formatSummary(summary: RunSummary): string {
-  const table = new Table({
-    head: ['stage', 'steps', 'questions', 'n', 'exact match', 'greedy', 'F1', 'tool success', 'format'],
-    style: { head: [], border: [], compact: true },
-    colAligns: ['left', 'right', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+/** Scorers with a column of their own, next to the primary metric. */
+const mostColumns = 3;
+
+/** Before and after each stage, over all held-out rows and per value of a tag, then what the rollouts add up to. */
+export function formatSummary(summary: RunSummary): string[] {
+  const { primaryMetric } = summary;
+  const others = otherMetrics(summary);
+  const columns = others.slice(0, mostColumns);
+  const rows = summary.stages.flatMap((stage) => stageRows(stage, primaryMetric, columns));
+  const table = tableLines(rows, {
+    head: ['stage', 'steps', 'rows', 'n', primaryMetric, 'greedy', ...columns],
+    compact: true,
+    align: ['left', 'right', 'left', ...Array<'right'>(3 + columns.length).fill('right')],
   });
-  for (const stage of summary.stages) for (const row of stageRows(stage)) table.push(row);
   const { rollouts } = summary;
   return [
     `${summary.recipe}, seed ${summary.seed}, ${formatDuration(summary.wallSeconds * 1000)}; shares in %, before -> after`,
@@ -20,92 +27,119 @@ export function formatSummary(summary: RunSummary): string {
     ...(summary.scriptedJudges.length > 0
       ? [`judges that know the answers: ${summary.scriptedJudges.join(', ')}; nothing here is about a model as judge`]
       : []),
-    table.toString(),
+    ...table,
+    ...(others.length > mostColumns ? [`summary.json also has: ${others.slice(mostColumns).join(', ')}`] : []),
     ...baselineLines(summary),
+    ...summary.stages.flatMap(environmentLine),
     ...summary.stages.flatMap(gateLine),
     ...summary.stages.flatMap(hackingLines),
+    ...summary.damagedFiles.map((file) => `damaged: ${file}; the learner went on from what is whole: look at the disk`),
     `rollouts: ${rollouts.published} published, ${rollouts.completed} completed, ${rollouts.lost} lost, ` +
       `${rollouts.duplicated} counted twice, ${rollouts.failedInfra} failed by infrastructure, ${rollouts.failedData} by the policy, ${rollouts.cancelled} cancelled`,
-  ].join('\n');
+  ];
 }
 
-function stageRows(stage: Stage): string[][] {
-  const before = stage.evalDetail?.['before'];
-  const after = stage.evalDetail?.['after'];
+/** What the evaluations have next to the primary metric; the reward last, since its weights differ between stages. */
+function otherMetrics({ stages, primaryMetric }: RunSummary): string[] {
+  const all = stages.flatMap(({ eval: { before, after } }) => [
+    ...Object.keys(before?.metrics ?? {}),
+    ...Object.keys(after?.metrics ?? {}),
+  ]);
+  const names = [...new Set(all)].filter((name) => name !== primaryMetric && name !== rewardMetric);
+  return all.includes(rewardMetric) && primaryMetric !== rewardMetric ? [...names, rewardMetric] : names;
+}
+
+function stageRows(stage: Stage, primary: string, columns: readonly string[]): string[][] {
+  const { before, after } = stage.evalDetail;
   const rows = [
     [
       stage.name,
       `${stage.steps}`,
       'all',
       `${stage.eval.after?.n ?? stage.eval.before?.n ?? ''}`,
-      arrow(stage.eval.before, stage.eval.after, 'em'),
-      arrow(before?.greedy, after?.greedy, 'em'),
-      arrow(stage.eval.before, stage.eval.after, 'f1'),
-      arrow(stage.eval.before, stage.eval.after, 'toolSuccess'),
-      arrow(stage.eval.before, stage.eval.after, 'formatOk'),
+      arrow(stage.eval.before, stage.eval.after, primary),
+      arrow(before?.greedy, after?.greedy, primary),
+      ...columns.map((name) => arrow(stage.eval.before, stage.eval.after, name)),
     ],
   ];
-  for (const hops of hopCounts(before, after)) {
-    const from = hopScores(before, hops);
-    const to = hopScores(after, hops);
+  for (const tag of tagsOf(before, after)) {
+    const from = scoresOf(before, tag);
+    const to = scoresOf(after, tag);
     rows.push([
       '',
       '',
-      `${hops} hops`,
+      tag,
       `${to.sampled?.n ?? from.sampled?.n ?? to.greedy?.n ?? from.greedy?.n ?? ''}`,
-      arrow(from.sampled, to.sampled, 'em'),
-      arrow(from.greedy, to.greedy, 'em'),
-      arrow(from.sampled, to.sampled, 'f1'),
-      arrow(from.sampled, to.sampled, 'toolSuccess'),
-      arrow(from.sampled, to.sampled, 'formatOk'),
+      arrow(from.sampled, to.sampled, primary),
+      arrow(from.greedy, to.greedy, primary),
+      ...columns.map((name) => arrow(from.sampled, to.sampled, name)),
     ]);
   }
   return rows;
 }
 
-function hopCounts(...details: readonly (EvalDetail | undefined)[]): string[] {
+function tagsOf(...details: readonly (EvalDetail | undefined)[]): string[] {
   const found = details
     .flatMap((detail) => [detail?.sampled, detail?.greedy])
-    .flatMap((mode) => Object.keys(mode?.byHop ?? {}));
-  return [...new Set(found)].toSorted((a, b) => Number(a) - Number(b));
+    .flatMap((mode) => Object.keys(mode?.byTag ?? {}));
+  return [...new Set(found)].toSorted(inOrder);
 }
 
-function hopScores(
+function scoresOf(
   detail: EvalDetail | undefined,
-  hops: string,
+  tag: string,
 ): { sampled: Scores | undefined; greedy: Scores | undefined } {
-  return { sampled: detail?.sampled?.byHop[hops], greedy: detail?.greedy?.byHop[hops] };
+  return { sampled: detail?.sampled?.byTag[tag], greedy: detail?.greedy?.byTag[tag] };
 }
 
-/** `29.0 -> 51.5`; one number where only one evaluation exists. */
-function arrow(before: Scores | null | undefined, after: Scores | null | undefined, key: keyof Scores): string {
-  const share = (scores: Scores): string => (scores[key] * 100).toFixed(1);
-  if (before === null || before === undefined) return after === null || after === undefined ? '' : share(after);
-  return after === null || after === undefined ? `${share(before)} ->` : `${share(before)} -> ${share(after)}`;
+/** Components are shares, shown in %; a reward is what its weights make it. */
+function shown(name: string, value: number): string {
+  return name === rewardMetric ? value.toFixed(3) : (value * 100).toFixed(1);
+}
+
+/** `29.0 -> 51.5`; one number where only one evaluation has it. */
+function arrow(before: Scores | null | undefined, after: Scores | null | undefined, name: string): string {
+  const from = before?.metrics[name];
+  const to = after?.metrics[name];
+  if (from === undefined) return to === undefined ? '' : shown(name, to);
+  return to === undefined ? `${shown(name, from)} ->` : `${shown(name, from)} -> ${shown(name, to)}`;
 }
 
 /** The first policy against the last one, both at the last stage's limits: the gain of the whole climb. */
-function baselineLines({ baseline, stages }: RunSummary): string[] {
+function baselineLines({ baseline, stages, primaryMetric: name }: RunSummary): string[] {
   const last = stages.at(-1);
-  const final = last?.evalDetail?.['after'];
-  if (baseline === null || baseline === undefined || final === undefined) return [];
+  const final = last?.evalDetail['after'];
+  if (baseline === null || final === undefined) return [];
+  const withInterval = ({ interval }: ModeScores, value: number): string =>
+    interval === null
+      ? shown(name, value)
+      : `${shown(name, value)} (${shown(name, interval.low)}..${shown(name, interval.high)})`;
   const line = (mode: 'sampled' | 'greedy'): string[] => {
-    const from = baseline.detail[mode];
-    const to = final[mode];
-    if (from === undefined || to === undefined) return [];
-    const points = (to.em - from.em) * 100;
-    const interval = (scores: { emLow: number; emHigh: number }): string =>
-      `${(scores.emLow * 100).toFixed(0)}..${(scores.emHigh * 100).toFixed(0)}`;
+    const [before, after] = [baseline.detail[mode], final[mode]];
+    const [from, to] = [before?.metrics[name], after?.metrics[name]];
+    if (before === undefined || after === undefined || from === undefined || to === undefined) return [];
+    const gain = `${to < from ? '' : '+'}${shown(name, to - from)}${name === rewardMetric ? '' : ' points'}`;
     return [
-      `${mode} exact match at the limits of ${last?.name ?? ''}: ${(from.em * 100).toFixed(1)} (${interval(from)}) -> ` +
-        `${(to.em * 100).toFixed(1)} (${interval(to)}), ${points < 0 ? '' : '+'}${points.toFixed(1)} points over ${to.n} questions`,
+      `${mode} ${name} at the limits of ${last?.name ?? ''}: ${withInterval(before, from)} -> ` +
+        `${withInterval(after, to)}, ${gain} over ${after.n} rows`,
     ];
   };
   return [...line('sampled'), ...line('greedy')];
 }
 
+/** What the environment reports, before and after; nothing is scored by it. */
+function environmentLine({ name, evalDetail: { before, after } }: Stage): string[] {
+  const [from, to] = [before, after].map((detail) => (detail?.sampled ?? detail?.greedy)?.environment ?? {});
+  const names = new Set([...Object.keys(from ?? {}), ...Object.keys(to ?? {})]);
+  const shownAs = (value: number | undefined): string => (value === undefined ? '' : `${Number(value.toFixed(4))}`);
+  const parts = [...names].map((metric) =>
+    `${metric} ${shownAs(from?.[metric])} -> ${shownAs(to?.[metric])}`.trimEnd(),
+  );
+  return parts.length === 0 ? [] : [`environment in ${name}: ${parts.join(', ')}`];
+}
+
 function gateLine(stage: Stage): string[] {
-  if (stage.gate === null || stage.gate === undefined) return [];
+  if (stage.gate === null) return [];
   return [
     `gate of ${stage.name}: ${stage.gate.passed ? 'passed' : `failed, ${stage.gate.action}`} (${stage.gate.reason})`,
   ];

@@ -1,19 +1,23 @@
-import Table from 'cli-table3';
 import type { PendingWait, WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
+import { tableLines } from '../terminal/table.ts';
 
 /** Waits that are named one by one under the table; more are counted. */
 const namedWaits = 5;
 
 /** What each worker holds and waits for, and by name what is overdue. */
-export function formatWorkers(workers: readonly WorkerStatus[]): string {
-  const table = new Table({
+export function formatWorkers(workers: readonly WorkerStatus[]): string[] {
+  const rows = workers.map(({ workerId, held, limit, waits, overdue }) => [
+    workerId,
+    `${held}/${limit}`,
+    countByKind(waits),
+    longest(waits),
+    `${overdue}`,
+  ]);
+  const table = tableLines(rows, {
     head: ['worker', 'rollouts', 'waits for', 'longest wait', 'overdue'],
-    style: { head: [], border: [] },
-    colAligns: ['left', 'right', 'left', 'left', 'right'],
+    align: ['left', 'right', 'left', 'left', 'right'],
   });
-  for (const { workerId, held, limit, waits, overdue } of workers)
-    table.push([workerId, `${held}/${limit}`, countByKind(waits), longest(waits), `${overdue}`]);
   const late = workers.flatMap(({ workerId, waits }) =>
     waits.filter(isOverdue).map((wait) => ({ workerId, wait, ms: Number(wait.waitedMs) })),
   );
@@ -22,7 +26,7 @@ export function formatWorkers(workers: readonly WorkerStatus[]): string {
     .slice(0, namedWaits)
     .map(({ workerId, wait }) => `overdue: ${describeWait(workerId, wait)}`);
   const others = workers.reduce((sum, { overdue }) => sum + overdue, 0) - named.length;
-  return [table.toString(), ...named, ...(others > 0 ? [`and ${others} more overdue`] : [])].join('\n');
+  return [...table, ...named, ...(others > 0 ? [`and ${others} more overdue`] : [])];
 }
 
 function isOverdue({ waitedMs, expectedMs }: PendingWait): boolean {

@@ -1,45 +1,69 @@
-import pc from 'picocolors';
+import { visibleLine } from '#shared/text/visible-text.ts';
+import { createColours, shownText, wantsColours, type Colours } from './colours.ts';
 
-/** Where a command writes. Results go to `out`, everything about their making to `err`, so that pipes stay clean. */
+/**
+ * Where a command writes. Results go to `out`, everything about their making to `err`, so that pipes stay clean.
+ *
+ * Whatever is written may hold text from outside: answers, pages, messages of other services. It reaches no terminal as
+ * control characters, only our own `colours` do; and a line end inside a line begins one that is indented, so no text can
+ * pass for a line of ours. Several lines are given as a list.
+ */
 export interface Terminal {
-  out(line: string): void;
-  err(line: string): void;
+  out(lines: string | readonly string[]): void;
+  err(lines: string | readonly string[]): void;
   /** Rewrites the last line on a terminal; does nothing elsewhere. */
   status(line: string): void;
   readonly interactive: boolean;
   readonly columns: number;
-  readonly colours: ReturnType<typeof pc.createColors>;
+  readonly colours: Colours;
 }
 
-export function createTerminal(): Terminal {
-  const interactive = process.stderr.isTTY;
+interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export interface TerminalStreams {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export function createTerminal({ stdout, stderr, env }: TerminalStreams = process): Terminal {
+  const interactive = stderr.isTTY === true;
   let statusShown = false;
   const clear = (): void => {
     if (!statusShown) return;
-    process.stderr.write('\r\u001B[K');
+    stderr.write('\r\u001B[K');
     statusShown = false;
   };
   return {
-    out(line) {
+    out(lines) {
       clear();
-      process.stdout.write(`${line}\n`);
+      stdout.write(textOf(lines));
     },
-    err(line) {
+    err(lines) {
       clear();
-      process.stderr.write(`${line}\n`);
+      stderr.write(textOf(lines));
     },
     status(line) {
       if (!interactive) return;
       clear();
-      process.stderr.write(line);
+      stderr.write(visibleLine(line));
       statusShown = true;
     },
     interactive,
     get columns() {
       // A terminal that does not know its size says 0.
-      return process.stderr.columns > 0 ? process.stderr.columns : 100;
+      return stderr.columns !== undefined && stderr.columns > 0 ? stderr.columns : 100;
     },
-    // By where results go: a file or a pipe gets plain text, also where CI would like colours.
-    colours: pc.createColors(pc.isColorSupported && (process.stdout.isTTY || process.env['FORCE_COLOR'] !== undefined)),
+    colours: createColours(wantsColours(env, stdout.isTTY === true)),
   };
+}
+
+/** The first line of each stands as it is, what follows a line end inside it is indented. */
+export function textOf(lines: string | readonly string[]): string {
+  const all = typeof lines === 'string' ? [lines] : lines;
+  return all.map((line) => `${shownText(line).replaceAll('\n', '\n  ')}\n`).join('');
 }

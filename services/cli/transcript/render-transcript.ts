@@ -2,16 +2,19 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { FinishReason, SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Segment, Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import type { Terminal } from '../terminal/terminal.ts';
-
-type Colours = Terminal['colours'];
+import type { Colours } from '../terminal/colours.ts';
 
 /** Lines that the policy is trained on begin with this, so that they stand out without colour too. */
 export const trainedMark = '+ ';
 const untrainedMark = '  ';
 
 /** A rollout for reading: what each side wrote, what is trained on, how it was rewarded. */
-export function renderTranscript(trajectory: Trajectory, result: RolloutResult, colours: Colours): string {
+export function renderTranscript(
+  trajectory: Trajectory,
+  result: RolloutResult,
+  reward: number | undefined,
+  colours: Colours,
+): string[] {
   const trained = trajectory.segments.filter(({ kind }) => kind === SegmentKind.MODEL);
   const trainedTokens = trained.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
   const allTokens = trajectory.segments.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
@@ -23,8 +26,8 @@ export function renderTranscript(trajectory: Trajectory, result: RolloutResult, 
     '',
     ...trajectory.segments.flatMap((segment) => renderSegment(segment, colours)),
     '',
-    ...renderOutcome(result, colours),
-  ].join('\n');
+    ...renderOutcome(result, reward, colours),
+  ];
 }
 
 function renderSegment(segment: Segment, colours: Colours): string[] {
@@ -68,18 +71,27 @@ function finishWord(reason: FinishReason): string {
   }
 }
 
-function renderOutcome(result: RolloutResult, colours: Colours): string[] {
-  const parts = Object.entries(result.rewards)
+function renderOutcome(result: RolloutResult, reward: number | undefined, colours: Colours): string[] {
+  const parts = Object.entries(result.components)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name} ${value.toFixed(3)}`);
   return [
     `answer: ${result.prediction === undefined ? 'none' : JSON.stringify(result.prediction)}`,
-    colours.bold(`reward: ${result.reward === undefined ? 'none' : result.reward.toFixed(4)}`) +
+    colours.bold(`reward: ${reward === undefined ? 'none' : reward.toFixed(4)}`) +
       (parts.length === 0 ? '' : ` (unweighted: ${parts.join(', ')})`),
+    ...environmentLine(result),
     ...(result.failure === FailureClass.UNSPECIFIED
       ? []
       : [`failure: ${failureWord(result.failure)} ${result.failureDetail}`.trimEnd()]),
   ];
+}
+
+/** What the environment reported of itself; nothing is scored by it. */
+function environmentLine({ environmentMetrics }: RolloutResult): string[] {
+  const parts = Object.entries(environmentMetrics)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
+  return parts.length === 0 ? [] : [`environment: ${parts.join(', ')}`];
 }
 
 const failureWords: ReadonlyMap<number, string> = new Map(

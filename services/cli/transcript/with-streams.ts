@@ -4,18 +4,22 @@ import { connectNats } from '#shared/nats/connect.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { isDirectory } from '../data/is-directory.ts';
-import { claimHome, readFleetFile, releaseHome } from '../fleet/fleet-file.ts';
-import type { FleetFile } from '../fleet/fleet-file.ts';
-import { startGuardian } from '#shared/runtime/guardian.ts';
+import { claimHome, describeLeftBehind } from '../fleet/claim-home.ts';
+import type { FleetDescription } from '../fleet/claim-home.ts';
+import { readFleetFile } from '../fleet/fleet-file.ts';
 import { startNats } from '../fleet/start-nats.ts';
 
-/**
- * The streams of a live fleet, or those stored in the home, served by a NATS of our own while we read. `reader` names the
- * command to whoever finds the home taken meanwhile.
- */
+export interface StreamsReader {
+  /** Named to anyone who finds the home taken meanwhile: `gradus dlq list`. */
+  readonly command: string;
+  /** For the person at the terminal. */
+  note(line: string): void;
+}
+
+/** The streams of a live fleet, or those stored in the home, served by a NATS of our own while we read. */
 export async function withStreams<T>(
   home: string,
-  reader: string,
+  reader: StreamsReader,
   signal: AbortSignal,
   use: (nats: Nats) => Promise<T>,
 ): Promise<T> {
@@ -27,29 +31,27 @@ export async function withStreams<T>(
     throw new TerminalError('not_found', `${home} holds no streams of past runs; is --home right?`);
   }
   // A fleet that started now would open the same store a second time.
-  await claimHome(home, readerFile(home, reader));
-  const guardian = startGuardian();
+  const claim = await claimHome(home, readerOf(home, reader.command));
   try {
-    const server = await startNats({ home, at: undefined, guardian, signal });
+    if (claim.leftBehind.length > 0) reader.note(describeLeftBehind(claim.leftBehind));
+    const server = await startNats({ home, at: undefined, guardian: claim.guardian, signal });
     try {
       return await withNats(`nats://${server.addresses.nats ?? ''}`, signal, use);
     } finally {
       await server.stop(5_000);
     }
   } finally {
-    guardian.release();
-    await releaseHome(home);
+    await claim.release();
   }
 }
 
-function readerFile(home: string, reader: string): FleetFile {
+function readerOf(home: string, command: string): FleetDescription {
   return {
-    format: 1,
-    pid: process.pid,
     owner: 'reader',
-    recipePath: `'${reader}'`,
+    recipePath: `'${command}'`,
     key: '',
-    paths: { model: '', train: '', held_out: '', corpus: '' },
+    paths: { model: '', train: '', held_out: '' },
+    inputs: [],
     logs: home,
     natsUrl: '',
     services: [],

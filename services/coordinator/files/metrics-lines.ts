@@ -1,5 +1,6 @@
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { divergenceMetric, findDivergences } from '../reward-hacking/reward-divergence.ts';
+import { splitFinite } from '../ledger/finite-metrics.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 
@@ -23,6 +24,7 @@ export function metricsLine(entry: LedgerEntry, after: RunState): string | undef
     return line(
       { kind: 'step', ...head, ...place, step: Number(fact.value.step), version: Number(fact.value.version) },
       { ...fact.value.metrics, ...divergence },
+      fact.value.notFinite,
     );
   }
   return line(
@@ -38,7 +40,14 @@ export function metricsLine(entry: LedgerEntry, after: RunState): string | undef
   );
 }
 
-function line(head: Readonly<Record<string, unknown>>, metrics: Readonly<Record<string, number>>): string {
-  const sorted = Object.entries(metrics).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `${JSON.stringify({ ...head, ...Object.fromEntries(sorted) })}\n`;
+/** Numbers that are not finite would be written as null: their names are in `not_finite`. */
+function line(
+  head: Readonly<Record<string, unknown>>,
+  metrics: Readonly<Record<string, number>>,
+  leftOut: readonly string[] = [],
+): string {
+  const { finite, notFinite } = splitFinite(metrics);
+  const sorted = Object.entries(finite).sort(([a], [b]) => (a < b ? -1 : 1));
+  const names = [...new Set([...leftOut, ...notFinite])].sort();
+  return `${JSON.stringify({ ...head, ...(names.length > 0 && { not_finite: names }), ...Object.fromEntries(sorted) })}\n`;
 }

@@ -16,6 +16,7 @@ import { readLedger } from '../ledger/ledger-stream.ts';
 import { newRunState } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import { findMessage } from '#shared/nats/find-message.ts';
+import { appendPatiently } from './append-patiently.ts';
 import { metricsLine } from './metrics-lines.ts';
 import { buildSummary } from './summary.ts';
 import { writeAtomically } from './write-atomically.ts';
@@ -24,7 +25,8 @@ import { writeAtomically } from './write-atomically.ts';
 export interface RunFiles {
   /** Makes recipe.json and metrics.jsonl agree with the ledger. */
   restore(signal: AbortSignal): Promise<void>;
-  entry(entry: LedgerEntry, after: RunState): Promise<void>;
+  /** Waits where its disk is full, until the signal; `onWait` hears it once. */
+  entry(entry: LedgerEntry, after: RunState, onWait: (error: Error) => void, signal: AbortSignal): Promise<void>;
   writeSummary(state: RunState, signal: AbortSignal): Promise<RolloutTotals>;
   close(): Promise<void>;
 }
@@ -57,9 +59,11 @@ export function createRunFiles(
       await metrics?.close();
       metrics = await open(metricsPath, 'a');
     },
-    async entry(entry, after) {
+    async entry(entry, after, onWait, signal) {
       const line = metricsLine(entry, after);
-      if (line !== undefined) await metrics?.appendFile(line);
+      const file = metrics;
+      if (line === undefined || file === undefined) return;
+      await appendPatiently(file, line, onWait, signal);
     },
     async writeSummary(state, signal) {
       const totals = await auditRun(nats, runId, signal);

@@ -7,7 +7,7 @@ import type { GroupScores } from './group-scores.ts';
 import { settledGroup } from './group-under-test.ts';
 
 const scores: GroupScores = { components: new Map(), judged: {}, missing: [], seconds: 0 };
-const group = (id: string) => settledGroup([{ reward: 0 }], id);
+const group = (id: string) => settledGroup([{}], id);
 
 /** A scorer whose groups the test answers one by one. */
 function scripted() {

@@ -14,6 +14,7 @@ data: { world: {} }
 scorers:
   correct: { kind: grade, judge: main }
   house: { kind: typescript, path: house.ts }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 100, max_new_tokens: 10 }

@@ -1,5 +1,6 @@
 import { TerminalError } from '#shared/errors.ts';
-import { isCustom, taskRewards } from '#shared/recipe/stage-scorers.ts';
+import { isCustom, taskScorers } from '#shared/recipe/stage-scorers.ts';
+import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import type { RewardClient } from './ask-patiently.ts';
 
@@ -15,12 +16,12 @@ export function noRewardService(what: string): string {
  * TerminalError('failed_precondition') naming what is missing or refused; `ask: false` looks no further than whether there is a service.
  */
 export async function checkRewardService(
-  recipe: Pick<Recipe, 'scorers' | 'stages'>,
+  recipe: Pick<Recipe, 'environment' | 'scorers' | 'stages'>,
   client: Pick<RewardClient, 'describe'> | undefined,
   ask: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const { scorers = {}, stages } = recipe;
+  const { scorers = {} } = recipe;
   const declared = Object.entries(scorers);
   if (declared.length === 0) return;
   if (client === undefined)
@@ -29,8 +30,8 @@ export async function checkRewardService(
       noRewardService(`the recipe declares scorers (${declared.map(([name]) => name).join(', ')})`),
     );
   if (!ask) return;
-  const settings = stages.flatMap((stage) =>
-    taskRewards(recipe, stage).flatMap((reward) => (isCustom(scorers[reward.name]) ? [{ stage, reward }] : [])),
+  const settings = rolloutStages(recipe).flatMap((stage) =>
+    taskScorers(recipe, stage).flatMap((reward) => (isCustom(scorers[reward.name]) ? [{ stage, reward }] : [])),
   );
   const { judges, custom, settingsProblems } = await client.describe(
     { customSettings: settings.map(({ reward }) => reward) },

@@ -1,21 +1,29 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { Aggregation, Compared, PartialPolicy, Schedule, ScoreGroupRequestSchema } from '#proto/reward/v1/group_pb.ts';
+import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { groupRequest, presentSamples } from './group-request.ts';
 import { groupwiseScorer, settledGroup } from './group-under-test.ts';
 
 const pairwise = (settings: object = {}) => groupwiseScorer({ kind: 'pairwise', ...settings });
-const four = settledGroup([
-  { reward: 0.5, prediction: 'one' },
-  { reward: 0 },
-  undefined,
-  { reward: 1, prediction: 'two' },
-]);
-const five = settledGroup(Array.from({ length: 5 }, () => ({ reward: 0 })));
+const right = (share: number, prediction?: string) => ({
+  components: { exact_match: share },
+  ...(prediction !== undefined && { prediction }),
+});
+const four = settledGroup([right(0.5, 'one'), right(0), undefined, right(1, 'two')]);
+const five = settledGroup(Array.from({ length: 5 }, () => right(0)));
+const composition = create(CompositionSchema, {
+  weights: [
+    { name: 'exact_match', weight: 2 },
+    { name: 'preferred', weight: 1 },
+  ],
+  normalize: true,
+  groupwise: ['preferred'],
+});
 
 function requestOf(scorer = pairwise(), group = four, texts: readonly string[] = []) {
   const compared = presentSamples(group).map((sample) => ({ sample, texts }));
-  return create(ScoreGroupRequestSchema, groupRequest(group, compared, scorer));
+  return create(ScoreGroupRequestSchema, groupRequest(group, compared, { scorer, composition }));
 }
 
 describe('what is asked about a group', () => {
@@ -47,10 +55,10 @@ describe('what is asked about a group', () => {
   it('P8: has the same seed for the same group, and another one for another', () => {
     const seed = requestOf().seed;
     expect(requestOf(pairwise({ schedule: 'swiss' })).seed).toBe(seed);
-    expect(requestOf(pairwise(), settledGroup([{ reward: 0 }, { reward: 1 }], 'b'.repeat(64))).seed).not.toBe(seed);
+    expect(requestOf(pairwise(), settledGroup([right(0), right(1)], 'b'.repeat(64))).seed).not.toBe(seed);
   });
 
-  it('carries the point-wise totals where they come first', () => {
+  it('carries what the composition makes of a sample alone where the point-wise reward comes first', () => {
     const request = requestOf(pairwise({ pointwise_first: { tolerance: 0.1, top_only: true } }));
     expect(request.samples.map(({ pointwise }) => pointwise)).toEqual([0.5, 0, 1]);
     expect(request.pointwiseFirst).toMatchObject({ tolerance: 0.1, topOnly: true });

@@ -1,6 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Aggregation, Compared, PartialPolicy, Schedule } from '#proto/reward/v1/group_pb.ts';
 import type { PairwiseSchema, ScoreGroupRequestSchema } from '#proto/reward/v1/group_pb.ts';
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
+import { readRowFacts } from '#shared/questions/row-facts.ts';
+import { compose, withoutGroupwise } from '#shared/rewards/compose.ts';
 import { samplingSeedOf } from '#shared/domain/task-ids.ts';
 import type { GroupwiseScorer } from '#shared/recipe/reward-parts.ts';
 import type { Group, Sample } from '../run/group-collector.ts';
@@ -23,26 +26,37 @@ export interface ComparedSample {
   readonly texts: readonly string[];
 }
 
+/** How the samples of a stage are compared. */
+export interface Comparison {
+  readonly scorer: GroupwiseScorer;
+  readonly composition: Composition;
+}
+
 /** Samples of a group that came back; the others have no reward whatever is asked. */
 export function presentSamples(group: Group): Sample[] {
-  return group.samples.filter(({ result }) => result?.reward !== undefined);
+  return group.samples.filter(({ result }) => result !== undefined);
 }
 
 /**
  * What the reward service is asked about a group. Pure: the seed comes from the group's id, so a group that is asked about again
  * is asked the same (P8), and the judge's cache answers. Rounds and pairs are cut to what the samples that came back allow.
  */
-export function groupRequest(group: Group, compared: readonly ComparedSample[], scorer: GroupwiseScorer): GroupRequest {
-  const { question, answers } = group.plan.question;
+export function groupRequest(
+  group: Group,
+  compared: readonly ComparedSample[],
+  { scorer, composition }: Comparison,
+): GroupRequest {
+  const { question, answers } = readRowFacts(group.plan.row);
   const { pointwise_first: pointwiseFirst } = scorer;
+  const pointwise = withoutGroupwise(composition);
   return {
     id: group.plan.groupId,
     question,
-    answers,
+    answers: [...answers],
     samples: compared.map(({ sample, texts }) => ({
       id: sample.taskId,
       turns: turnsOf(scorer, sample, texts),
-      ...(pointwiseFirst !== undefined && { pointwise: sample.result?.reward ?? NaN }),
+      ...(pointwiseFirst !== undefined && pointwiseOf(sample, pointwise)),
     })),
     judge: scorer.judge,
     criterion: scorer.criterion ?? '',
@@ -58,6 +72,12 @@ export function groupRequest(group: Group, compared: readonly ComparedSample[], 
     partial: scorer.partial === 'aggregate' ? PartialPolicy.AGGREGATE : PartialPolicy.ABSENT,
     seed: samplingSeedOf(group.plan.groupId),
   };
+}
+
+/** What the sample's own components make of it. */
+function pointwiseOf({ result }: Sample, composition: Composition): { readonly pointwise?: number } {
+  const pointwise = result === undefined ? undefined : compose(composition, result);
+  return pointwise === undefined ? {} : { pointwise };
 }
 
 function turnsOf({ compared }: GroupwiseScorer, { result }: Sample, texts: readonly string[]) {

@@ -1,12 +1,12 @@
 import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { GroupwiseScorer } from '#shared/recipe/reward-parts.ts';
 import { declaredScorerSchema } from '#shared/recipe/reward-parts.ts';
 import type { Group } from '../run/group-collector.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
-const question = create(QuestionSchema, { id: 'q', question: 'What?', answers: ['that', 'it'], hops: 2 });
+const row = goldRow({ question: 'What?', answers: ['that', 'it'], hops: 2 });
 
 /** A settled group; undefined for a sample that is absent. Task ids are t0, t1 … */
 export function settledGroup(
@@ -14,7 +14,7 @@ export function settledGroup(
   groupId = 'a'.repeat(64),
 ): Group {
   return {
-    plan: { groupId, draw: 0, question, taskIds: results.map((_, index) => `t${index}`) },
+    plan: { groupId, draw: 0, row, taskIds: results.map((_, index) => `t${index}`) },
     samples: results.map((result, index) => ({
       taskId: `t${index}`,
       index,
@@ -22,6 +22,7 @@ export function settledGroup(
       attempt: 0,
       firstAttempt: 0,
       askAtMs: 0,
+      publishedMs: 0,
       answeredMs: 0,
       sequence: undefined,
       cancelled: false,

@@ -1,8 +1,10 @@
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
 import { createSemaphore } from '#shared/async/semaphore.ts';
 import type { GroupwiseScorer } from '#shared/recipe/reward-parts.ts';
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
-import { groupwiseScorers } from '#shared/recipe/stage-scorers.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import { groupwiseScorers, stageComposition } from '#shared/recipe/stage-scorers.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
 import { withSpan } from '#shared/telemetry/tracing.ts';
 import type { CoordinatorEvents } from '../events.ts';
@@ -21,7 +23,7 @@ export interface GroupwiseSession {
    * waiting cannot mend (a judge that the service does not have, a lost trajectory) throws `TerminalError`.
    * `onWait` hears what it waits for.
    */
-  score(stage: StageRecipe, group: Group, signal: AbortSignal, onWait: (what: string) => void): Promise<GroupScores>;
+  score(stage: RolloutStage, group: Group, signal: AbortSignal, onWait: (what: string) => void): Promise<GroupScores>;
 }
 
 export interface GroupwiseOptions {
@@ -57,7 +59,7 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
     },
   });
 
-  async function askAbout(group: Group, asking: Asking): Promise<Answer> {
+  async function askAbout(group: Group, composition: Composition, asking: Asking): Promise<Answer> {
     const { scorer, signal } = asking;
     const compared = await mapConcurrent(
       presentSamples(group),
@@ -68,10 +70,10 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
       }),
       signal,
     );
-    return await ask(groupRequest(group, compared, scorer), asking);
+    return await ask(groupRequest(group, compared, { scorer, composition }), asking);
   }
 
-  async function askInSlot(group: Group, asking: Asking): Promise<Answer> {
+  async function askInSlot(group: Group, composition: Composition, asking: Asking): Promise<Answer> {
     const { name, scorer, signal } = asking;
     const attributes = {
       'gradus.run': runId,
@@ -81,7 +83,7 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
     };
     try {
       return await withSpan('run.score_group', attributes, async (span) => {
-        const answer = await slots.run(() => askAbout(group, asking), signal);
+        const answer = await slots.run(() => askAbout(group, composition, asking), signal);
         if (answer.trouble !== undefined) span.setAttribute('gradus.absent', answer.trouble.reason);
         return answer;
       });
@@ -94,6 +96,7 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
   return {
     async score(stage, group, signal, onWait) {
       const startedMs = now();
+      const composition = stageComposition(recipe, stage);
       const components = new Map<string, Record<string, number>>();
       const judged: Record<string, GroupJudgedInit> = {};
       const missing: MissingScores[] = [];
@@ -106,9 +109,17 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
         onWait(`${name} from judge ${scorer.judge}`);
         const timeoutMs = groupTimeoutMs(recipe, scorer) + callMarginMs;
         const { attempts } = stage.groups;
-        const { response, trouble } = await askInSlot(group, { ...named, timeoutMs, attempts, signal, onWait });
-        const scored = (response?.scores ?? []).filter(({ score }) => score !== undefined);
-        for (const { id, score = NaN } of scored) components.set(id, { ...components.get(id), [name]: score });
+        const { response, trouble } = await askInSlot(group, composition, {
+          ...named,
+          timeoutMs,
+          attempts,
+          signal,
+          onWait,
+        });
+        const scored = (response?.scores ?? []).flatMap(({ id, score }) =>
+          score === undefined ? [] : [{ id, score }],
+        );
+        for (const { id, score } of scored) components.set(id, { ...components.get(id), [name]: score });
         if (response !== undefined) judged[name] = judgedOf(response);
         if (scored.length < present.length) {
           const { reason, detail } = trouble ?? leftOut;

@@ -1,42 +1,70 @@
 import type { StopRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
-import { cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
+import { CancelledError, cancelledFrom, errorFrom, throwIfCancelled } from '#shared/errors.ts';
 import { leasePatienceMs } from '../runs/leadership.ts';
 import { askLeader } from '../runs/ask-leader.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
+import type { DrivenRun } from '../runs/start-run.ts';
 
 const pollMs = 200;
-/** The leader's own answer comes when the run has stopped; the caller's deadline bounds it. */
-const longestStopMs = 24 * 3_600_000;
+const maxReasonCharacters = 200;
 
 /**
- * Answers when the run has stopped; its state can be asked for meanwhile. The request reaches the leader wherever that is, and
- * the next one when it dies over it. A run that nobody leads and nobody takes over is left as it is.
+ * Answers once the request is in the ledger, or when the run has stopped; then it holds whatever dies. The request reaches the
+ * leader wherever that is, and the next one when it dies over it. A run that nobody leads and nobody takes over is ended here.
  */
 export async function stopRun(
   registry: RunRegistry,
-  request: StopRunRequest,
+  asked: StopRunRequest,
   signal: AbortSignal,
 ): Promise<{ state: RunState }> {
-  let leaderlessMs: number | undefined;
+  const request = { ...asked, reason: asked.reason.slice(0, maxReasonCharacters) };
+  const { runId, noWait } = request;
+  let recorded = false;
+  let unledMs: number | undefined;
   for (;;) {
-    const { runId } = request;
     const run = registry.driven(runId);
-    if (run !== undefined) {
-      run.stop(request.now);
+    if (run !== undefined && !recorded) recorded = await record(run, request, signal);
+    if (run !== undefined && recorded && !noWait) {
       await Promise.race([run.ended, aborted(signal)]);
       throwIfCancelled(signal);
     }
-    const { state = RunState.UNSPECIFIED } = await registry.status(runId, signal);
-    if (state !== RunState.RUNNING && state !== RunState.INTERRUPTED) return { state };
-    const leader = await registry.leader(runId, signal);
-    const answer =
-      leader && (await askLeader(leader, signal, (client, call) => client.stopRun(request, call), longestStopMs));
-    if (answer !== undefined && answer.state !== RunState.INTERRUPTED) return answer;
-    leaderlessMs ??= performance.now();
-    if (performance.now() - leaderlessMs > leasePatienceMs) return { state };
+    if (!registry.isStarting(runId)) {
+      const { state = RunState.UNSPECIFIED } = await registry.status(runId, signal);
+      if (state !== RunState.RUNNING && state !== RunState.INTERRUPTED) return { state };
+      const leader = recorded ? undefined : await registry.leader(runId, signal);
+      const answer =
+        leader &&
+        (await askLeader(leader, signal, (client, call) => client.stopRun({ ...request, noWait: true }, call)));
+      if (answer?.state === RunState.RUNNING) recorded = true;
+      if (recorded && noWait) return { state: RunState.RUNNING };
+      if (recorded && state === RunState.RUNNING) unledMs = undefined;
+      else unledMs ??= performance.now();
+    }
+    if (unledMs !== undefined && performance.now() - unledMs > leasePatienceMs) await stopUnled();
     await sleep(pollMs, signal);
+  }
+
+  async function stopUnled(): Promise<void> {
+    try {
+      await registry.stopUnled(runId, request, signal);
+    } catch (thrown) {
+      // Somebody has just taken it over, and is asked next.
+      if (errorFrom(thrown).code !== 'already_exists') throw thrown;
+    }
+  }
+}
+
+/** False when another coordinator leads the run by now. */
+async function record(run: DrivenRun, request: StopRunRequest, signal: AbortSignal): Promise<boolean> {
+  try {
+    await Promise.race([run.requestStop(request), aborted(signal)]);
+    return true;
+  } catch (thrown) {
+    throwIfCancelled(signal);
+    if (thrown instanceof CancelledError) return false;
+    throw thrown;
   }
 }
 

@@ -10,17 +10,22 @@ const mostGapMs = 1000;
 /** Between two looks at a run that another coordinator leads, or nobody. */
 const elsewhereMs = 500;
 
-/** Snapshots of a run until it has ended, whoever leads it. */
+/**
+ * Snapshots of a run until it has ended, regardless of which coordinator leads it. The end is reported when the leader has let go of the run: its files are
+ * written by then, and it can be resumed.
+ */
 export async function* watchRun(
-  registry: RunRegistry,
+  registry: Pick<RunRegistry, 'driven' | 'status' | 'own' | 'leader'>,
   runId: string,
   signal: AbortSignal,
 ): AsyncGenerator<RunStatusInit, void, undefined> {
   for (;;) {
     const run = registry.driven(runId);
     const status = await registry.status(runId, signal);
-    yield status;
-    if (status.state !== RunState.RUNNING && status.state !== RunState.INTERRUPTED) return;
+    const hasEnded = status.state !== RunState.RUNNING && status.state !== RunState.INTERRUPTED;
+    const isHeld = registry.own().includes(runId) || (hasEnded && (await registry.leader(runId, signal)) !== undefined);
+    if (!hasEnded || !isHeld) yield status;
+    if (hasEnded && !isHeld) return;
     if (run === undefined) {
       await sleep(elsewhereMs, signal);
       continue;

@@ -16,7 +16,7 @@ const step = (number: number, taskIds: string[]) =>
     value: { step: BigInt(number), samples: taskIds.map((taskId) => ({ taskId, reward: 1 })) },
   });
 const done = (taskId: string, failure: FailureClass = FailureClass.UNSPECIFIED) =>
-  create(RolloutResultSchema, { taskId, reward: 1, failure });
+  create(RolloutResultSchema, { taskId, components: { exact_match: 1 }, failure });
 const failed = (taskId: string) => create(RolloutResultSchema, { taskId, failure: FailureClass.POLICY_UNAVAILABLE });
 
 describe('the account of a run', () => {
@@ -37,6 +37,7 @@ describe('the account of a run', () => {
       lost: 1,
       duplicated: 0,
       redundant: 0,
+      refused: 0,
     });
   });
 

@@ -2,13 +2,14 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { isInfrastructure } from '../run/group-collector.ts';
+import { isInfrastructure, isUserCode } from '../run/group-collector.ts';
+import { refusalId } from './fold.ts';
 import { createIdTable } from './id-table.ts';
 
 /** Every published rollout, once: published = completed + failedInfra + cancelled + open + lost. */
 export interface RolloutTotals {
   readonly published: number;
-  /** Came back with a reward; those that ended by a fault of the policy (`failedData`) are among them. */
+  /** Came back with their scores; those that ended by a fault of the policy (`failedData`) are among them. */
   readonly completed: number;
   readonly failedData: number;
   /** Only failures of infrastructure came back, as often as the recipe's attempts allow. */
@@ -23,6 +24,8 @@ export interface RolloutTotals {
   readonly duplicated: number;
   /** Further results of a rollout that had one already; not counted. */
   readonly redundant: number;
+  /** Results that cannot be, by a number or a trajectory that does not exist; each is a failure of infrastructure. */
+  readonly refused: number;
 }
 
 /** What is known of a task, in one number: these bits, and above them how many further results came. */
@@ -54,6 +57,8 @@ export function createAccount(): Account {
   /** 1 when closed. */
   const groups = createIdTable();
   let formedStep = 0n;
+  /** Attempts; few, for the failure budget ends a run with many. */
+  const refused = new Set<string>();
 
   const mark = (index: number, bits: number) => tasks.set(index, tasks.get(index) | bits);
 
@@ -99,6 +104,9 @@ export function createAccount(): Account {
           formedStep = fact.value.step;
           count(fact.value.samples);
           return;
+        case 'resultRefused':
+          refused.add(refusalId(fact.value.taskId, fact.value.attempt));
+          return;
         default:
           return;
       }
@@ -106,12 +114,13 @@ export function createAccount(): Account {
     result(result) {
       // Also of a task that is not known yet: it is passed over in the end if it stays so.
       const task = tasks.add(result.taskId);
-      if (isInfrastructure(result.failure) || result.reward === undefined) mark(task, bit.infra);
+      const isRefused = refused.has(refusalId(result.taskId, result.attempt));
+      if (isInfrastructure(result.failure) || isUserCode(result.failure) || isRefused) mark(task, bit.infra);
       else if ((tasks.get(task) & bit.completed) !== 0) tasks.set(task, tasks.get(task) + oneRedundant);
       else mark(task, bit.completed | (result.failure === FailureClass.UNSPECIFIED ? 0 : bit.data));
     },
     totals() {
-      const totals = { ...nothing };
+      const totals = { ...nothing, refused: refused.size };
       for (let task = 0; task < tasks.size; task++) {
         const known = tasks.get(task);
         const has = (bits: number) => (known & bits) !== 0;
@@ -141,4 +150,5 @@ const nothing = {
   lost: 0,
   duplicated: 0,
   redundant: 0,
+  refused: 0,
 };

@@ -43,7 +43,7 @@ const committed = (step: number, checkpointPath = ''): FactInit => ({
 });
 const evaluated = (name: string): FactInit => ({
   case: 'evalFinished',
-  value: { stage: 'one', name, metrics: { 'sampled.em': 0.25 } },
+  value: { stage: 'one', name, metrics: { 'sampled.exact_match': 0.25 } },
 });
 const gate = (action: string): FactInit => ({
   case: 'gateDecided',
@@ -51,9 +51,23 @@ const gate = (action: string): FactInit => ({
 });
 const ended = (state: string): FactInit => ({ case: 'runEnded', value: { state, message: 'm' } });
 
+const left = (artefact: string, digest: string): FactInit => ({
+  case: 'artefactLeft',
+  value: { stage: 'one', artefact, digest },
+});
+
 const fresh = () => fold(newRunState('r'), started, entered());
 
 describe('the state of a run', () => {
+  it('has the newest digest of what each stage left; the same fact again changes nothing', () => {
+    const state = fold(fresh(), left('rows', 'd1'), left('weights', 'd2'), left('rows', 'd3'));
+    expect([...state.artefacts]).toEqual([
+      ['one/rows', 'd3'],
+      ['one/weights', 'd2'],
+    ]);
+    expect(fold(state, left('rows', 'd3'))).toBe(state);
+  });
+
   it('begins with what the run was started with', () => {
     expect(fold(newRunState('r'), started)).toMatchObject({
       life: 'running',
@@ -199,7 +213,7 @@ describe('the state of a run', () => {
 
   it('keeps the evaluation of the untrained policy apart from those of the stages', () => {
     const state = fold(fresh(), evaluated('before'), evaluated('baseline'));
-    expect(state.baseline?.metrics).toEqual({ 'sampled.em': 0.25 });
+    expect(state.baseline?.metrics).toEqual({ 'sampled.exact_match': 0.25 });
     expect(currentStage(state)?.evaluations.map((evaluation) => evaluation.name)).toEqual(['before']);
   });
 });
@@ -222,5 +236,66 @@ describe('a ledger that is not whole', () => {
 
   it('is refused when a run ends in an unknown way', () => {
     expect(() => fold(fresh(), ended('paused'))).toThrow("ended as 'paused'");
+  });
+});
+
+describe('a request to stop', () => {
+  const asked = (now = false): FactInit => ({ case: 'stopRequested', value: { now } });
+  const resumed = (takenOver: boolean): FactInit => ({ case: 'runResumed', value: { takenOver } });
+
+  it('is kept with the step that was in progress, and only becomes more urgent', () => {
+    const state = fold(fresh(), opened('a'), closed('a'), formed(1), asked(), committed(1));
+    expect(state.stop).toEqual({ now: false, step: 0 });
+    expect(fold(state, asked()).entries).toBe(state.entries);
+    expect(fold(state, asked(true), asked(false)).stop).toEqual({ now: true, step: 0 });
+  });
+
+  it('holds for the coordinator that takes the run over, and is taken back by a resume that was asked for', () => {
+    expect(fold(fresh(), asked(), resumed(true)).stop).toEqual({ now: false, step: 0 });
+    expect(fold(fresh(), asked(), resumed(false)).stop).toBeUndefined();
+    expect(fold(fresh(), asked(), ended('stopped'), resumed(false))).toMatchObject({
+      life: 'running',
+      stop: undefined,
+    });
+  });
+
+  it('changes nothing after the end', () => {
+    const over = fold(fresh(), ended('finished'));
+    expect(fold(over, asked())).toBe(over);
+  });
+});
+
+describe('the time that a run was active', () => {
+  const at = (atMs: number, fact: FactInit, elapsedMs?: number) =>
+    create(LedgerEntrySchema, {
+      runId: 'r',
+      atMs: BigInt(atMs),
+      fact,
+      ...(elapsedMs !== undefined && { elapsedMs: BigInt(elapsedMs) }),
+    });
+  const hour = 3_600_000;
+  const day = 24 * hour;
+
+  it('is measured by the monotonic clocks of its leaders, whatever their wall clocks do', () => {
+    const state = [
+      at(day, started),
+      at(day + 1_000, entered(), 1_000),
+      at(2 * day, opened('a'), 2_000),
+      at(2 * day - 2 * hour, opened('b'), 3_000),
+      // Taken over by another machine; nobody led it meanwhile.
+      at(9 * day, { case: 'runResumed', value: { takenOver: true } }),
+      at(day, opened('c'), 4_000),
+    ].reduce(foldEntry, newRunState('r'));
+    expect(state.activeMs).toBe(10_000);
+  });
+
+  it('is bounded where an earlier version wrote wall clocks only', () => {
+    const state = [
+      at(day, started),
+      at(day + 1_000, entered()),
+      at(30 * day, opened('a')),
+      at(day, opened('b')),
+    ].reduce(foldEntry, newRunState('r'));
+    expect(state.activeMs).toBe(1_000 + hour);
   });
 });

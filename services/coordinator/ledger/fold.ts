@@ -1,9 +1,14 @@
-import type { LedgerEntry, RunResumed, StepCommitted } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { LedgerEntry, RunResumed, RunStarted, StepCommitted } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { reroot } from '#shared/recipe/reroot.ts';
-import { currentStage, versionOf } from './run-state.ts';
+import { kindNamed } from '#stages/kit/kinds.ts';
+import { splitFinite } from './finite-metrics.ts';
+import { artefactKey, currentStage, versionOf } from './run-state.ts';
 import type { GroupRecord, RunState, StageState, StepSummary } from './run-state.ts';
+
+/** Longest time between two entries that wall clocks are believed, where nothing better is known. */
+const believedGapMs = 3_600_000;
 
 /** Checkpoints behind which decided batches are kept: a learner may find its newest one broken. */
 const rememberedCheckpoints = 3;
@@ -21,30 +26,44 @@ export function foldEntry(state: RunState, entry: LedgerEntry): RunState {
   return {
     ...next,
     entries: state.entries + 1,
-    activeMs: state.activeMs + (pause ? 0 : Math.max(0, atMs - state.lastAtMs)),
+    activeMs: state.activeMs + (pause ? 0 : sinceLastMs(state, entry)),
     lastAtMs: atMs,
   };
 }
 
-function transition(state: RunState, { fact }: LedgerEntry): RunState {
+/** Wall clocks jump, so they are asked only where an earlier version wrote nothing else. */
+function sinceLastMs(state: RunState, { atMs, elapsedMs }: LedgerEntry): number {
+  if (elapsedMs !== undefined) return Number(elapsedMs);
+  return Math.min(believedGapMs, Math.max(0, Number(atMs) - state.lastAtMs));
+}
+
+function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
   switch (fact.case) {
     case 'runStarted': {
       if (state.life !== 'new') return state;
       const { recipeJson, recipeHash, seed, directory } = fact.value;
-      return { ...state, life: 'running', recipeJson, recipeHash, seed: Number(seed), directory };
+      const begun = { ...state, life: 'running', recipeJson, recipeHash, seed: Number(seed), directory } as const;
+      return standingOn(begun, fact.value, Number(atMs));
     }
     case 'runResumed':
       return {
-        ...started(state, fact.case),
+        ...standingOn(started(state, fact.case), fact.value, Number(atMs)),
         ...(fact.value.directory !== '' && movedTo(state, fact.value)),
         life: 'running',
         message: '',
+        // A takeover is no wish to go on.
+        stop: fact.value.takenOver ? state.stop : undefined,
       };
     case 'versionsMoved':
       return moveVersions(running(state, fact.case), Number(fact.value.by));
     case 'runEnded':
       if (state.life !== 'running') return state;
       return { ...state, life: endOf(fact.value.state), message: fact.value.message };
+    case 'stopRequested': {
+      const { life, stop, step } = started(state, fact.case);
+      if (life !== 'running' || stop?.now === true || (stop !== undefined && !fact.value.now)) return state;
+      return { ...state, stop: { now: fact.value.now, step: stop?.step ?? step } };
+    }
     case 'stageEntered': {
       const { stage: name, stageIndex: index } = fact.value;
       const last = currentStage(running(state, fact.case));
@@ -56,6 +75,7 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
         round,
         entryStep: state.step,
         entryVersion: versionOf(state),
+        progress: undefined,
         steps: [],
         evaluations: [],
         finished: undefined,
@@ -87,7 +107,8 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
     case 'stepCommitted':
       return commitStep(state, fact.value);
     case 'evalFinished': {
-      const { stage, name, metrics } = fact.value;
+      const { stage, name } = fact.value;
+      const metrics = splitFinite(fact.value.metrics).finite;
       const stageStep = currentStage(state)?.steps.length ?? 0;
       const evaluation = { stage, name, version: versionOf(state), stageStep, metrics };
       if (name === 'baseline') {
@@ -111,18 +132,67 @@ function transition(state: RunState, { fact }: LedgerEntry): RunState {
       if (entered.gate !== undefined) return state;
       const { passed, action, reason } = fact.value;
       const decided = withStage(state, { gate: { passed, action, reason } });
-      if (action !== 'roll_back') return decided;
-      return {
-        ...decided,
-        branch: { index: state.branch.index + 1, baseStep: state.step, baseVersion: versionOf(state) + 1 },
-        weightsPath: '',
-        replayable: [],
-        checkpoints: [],
-      };
+      return action === 'roll_back' ? withNewBranch(decided) : decided;
+    }
+    case 'stageFact': {
+      const { kind, json, newBranch } = fact.value;
+      const { progress } = stageIn(state, fact.case);
+      const folded = kindNamed(kind).fold?.(progress, JSON.parse(json)) ?? progress;
+      const known = withStage(state, { progress: folded });
+      return newBranch ? withNewBranch(known) : known;
+    }
+    case 'artefactLeft': {
+      const { stage, artefact, digest } = fact.value;
+      const { artefacts } = running(state, fact.case);
+      const key = artefactKey(stage, artefact);
+      return artefacts.get(key) === digest ? state : { ...state, artefacts: new Map(artefacts).set(key, digest) };
+    }
+    case 'resultRefused': {
+      const { taskId, attempt, reason } = fact.value;
+      const id = refusalId(taskId, attempt);
+      if (running(state, fact.case).refusals.has(id)) return state;
+      return { ...state, refusals: new Map(state.refusals).set(id, reason) };
+    }
+    case 'filesDamaged': {
+      const { damagedFiles } = running(state, fact.case);
+      const found = fact.value.files.filter((file) => !damagedFiles.includes(file));
+      return found.length === 0 ? state : { ...state, damagedFiles: [...damagedFiles, ...found] };
     }
     case undefined:
       throw misplaced(state, 'nothing', 'it has no fact; it was written by a newer version');
   }
+}
+
+/** What the run stands on from here, if it is told, and what of it was accepted. */
+function standingOn(state: RunState, fact: RunStarted | RunResumed, atMs: number): RunState {
+  const accepted = 'accepted' in fact ? fact.accepted : [];
+  return {
+    ...state,
+    ...(fact.inputs.length > 0 && {
+      inputs: fact.inputs.map(({ name, path, digest, sizeBytes }) => ({
+        name,
+        path,
+        digest,
+        bytes: Number(sizeBytes),
+      })),
+      inputsAtMs: atMs,
+    }),
+    acceptedChanges: [
+      ...state.acceptedChanges,
+      ...accepted.map(({ name, path, recordedDigest, foundDigest }) => ({
+        atMs,
+        name,
+        path,
+        recorded: recordedDigest === '' ? null : recordedDigest,
+        found: foundDigest === '' ? null : foundDigest,
+      })),
+    ],
+  };
+}
+
+/** An attempt has one result that counts, so it is refused at most once. */
+export function refusalId(taskId: string, attempt: number): string {
+  return `${taskId}:${attempt}`;
 }
 
 /** What lay in the run's directory has moved with it; what the recipe names is told anew. */
@@ -146,13 +216,16 @@ function commitStep(state: RunState, value: StepCommitted): RunState {
     throw misplaced(state, 'stepCommitted', `step ${step} is not the one that waits for training`);
   }
   const entered = stageIn(state, 'stepCommitted');
+  const { finite, notFinite } = splitFinite(value.metrics);
   const checkpoints =
     value.checkpointPath === '' ? state.checkpoints : [...state.checkpoints, step].slice(-rememberedCheckpoints);
   const oldest = checkpoints.length < rememberedCheckpoints ? state.branch.baseStep : (checkpoints[0] ?? 0);
   const summary = {
     step,
     version: Number(value.version),
-    metrics: value.metrics,
+    // Ledgers of earlier versions have such numbers among the metrics.
+    notFinite: [...new Set([...value.notFinite, ...notFinite])],
+    metrics: finite,
   };
   return {
     ...withStage(state, { steps: [...entered.steps.slice(0, -1), ...entered.steps.slice(-1).map(remember), summary] }),
@@ -165,7 +238,8 @@ function commitStep(state: RunState, value: StepCommitted): RunState {
   };
 }
 
-const remembered = /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened)$/;
+const remembered =
+  /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened|prompts\/band_empty|train\/updates_skipped|token_mismatches)$/;
 
 /** What later decisions and summaries ask of a step; the others of its metrics are kept while it is the newest one. */
 function remember(step: StepSummary): StepSummary {
@@ -184,6 +258,16 @@ function withGroup(state: RunState, group: GroupRecord): RunState {
   const groups = state.groups instanceof Map ? state.groups : new Map(state.groups);
   groups.set(group.opened.groupId, group);
   return { ...state, groups };
+}
+
+function withNewBranch(state: RunState): RunState {
+  return {
+    ...state,
+    branch: { index: state.branch.index + 1, baseStep: state.step, baseVersion: versionOf(state) + 1 },
+    weightsPath: '',
+    replayable: [],
+    checkpoints: [],
+  };
 }
 
 function withStage(state: RunState, change: Partial<StageState>): RunState {

@@ -11,6 +11,7 @@ import { isWrongSequence } from '#shared/nats/nats-errors.ts';
 import { streams, subjects } from '#shared/nats/streams.ts';
 import { findMessage } from '#shared/nats/find-message.ts';
 import type { FoundMessage } from '#shared/nats/find-message.ts';
+import { checkFinite } from './check-finite.ts';
 import { foldEntry } from './fold.ts';
 import { newRunState } from './run-state.ts';
 import type { RunState } from './run-state.ts';
@@ -127,9 +128,19 @@ export interface FencedWriter extends LedgerWriter {
   verify(): Promise<void>;
 }
 
-export function createLedgerWriter(nats: Nats, initial: Ledger, now: () => number): FencedWriter {
+export interface WriterClocks {
+  /** Milliseconds since the epoch; it may jump. */
+  readonly wall: () => number;
+  readonly monotonic: () => number;
+}
+
+const processClocks: WriterClocks = { wall: Date.now, monotonic: () => performance.now() };
+
+export function createLedgerWriter(nats: Nats, initial: Ledger, clocks: WriterClocks = processClocks): FencedWriter {
   let { state, sequence } = initial;
   let epoch = 0;
+  /** When our last fact was made. */
+  let lastMs = 0;
   let tail: Promise<unknown> = Promise.resolve();
   const refused = new AbortController();
   // Part of message ids: what two writers append at the same place are two facts, and no repetition of one.
@@ -146,7 +157,14 @@ export function createLedgerWriter(nats: Nats, initial: Ledger, now: () => numbe
 
   async function append(fact: FactInit): Promise<LedgerEntry> {
     throwIfCancelled(refused.signal);
-    const entry = create(LedgerEntrySchema, { runId: state.runId, atMs: BigInt(now()), fact });
+    const madeMs = clocks.monotonic();
+    const entry = create(LedgerEntrySchema, {
+      runId: state.runId,
+      atMs: BigInt(clocks.wall()),
+      ...(epoch > 0 && { elapsedMs: BigInt(Math.round(madeMs - lastMs)) }),
+      fact,
+    });
+    checkFinite(entry);
     // Refuse what could not be read back before it is written.
     const next = foldEntry(state, entry);
     if (next === state) return entry;
@@ -164,6 +182,7 @@ export function createLedgerWriter(nats: Nats, initial: Ledger, now: () => numbe
       throw error.code === 'not_found' ? ledgerGone(state.runId, error) : error;
     }
     if (epoch === 0) epoch = sequence;
+    lastMs = madeMs;
     state = next;
     return entry;
   }

@@ -1,3 +1,6 @@
+import { join } from 'node:path';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RecordedInput } from '#shared/recipe/resolve-recipe.ts';
 import type { GroupClosed, GroupOpened, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 
 /**
@@ -11,10 +14,17 @@ export interface RunState {
   readonly life: 'new' | 'running' | 'stopped' | 'failed' | 'finished';
   /** Why it ended. */
   readonly message: string;
+  /** What it was asked for since it was started or resumed; anyone who leads it keeps to that. */
+  readonly stop: StopState | undefined;
   readonly recipeJson: string;
   readonly recipeHash: string;
   readonly seed: number;
   readonly directory: string;
+  /** The files that the run stands on, as they were recorded or accepted last; empty in ledgers of earlier versions. */
+  readonly inputs: readonly RecordedInput[];
+  /** When they were; 0 where they were not. */
+  readonly inputsAtMs: number;
+  readonly acceptedChanges: readonly AcceptedInput[];
   /** One for each time a stage was entered, so a repeated stage is here twice. */
   readonly stages: readonly StageState[];
   readonly baseline: Evaluation | undefined;
@@ -34,10 +44,34 @@ export interface RunState {
    * leave when it is committed.
    */
   readonly groups: ReadonlyMap<string, GroupRecord>;
+  /** Why results were refused, by attempt (`refusalId`). A run with many of them is ended by its failure budget. */
+  readonly refusals: ReadonlyMap<string, string>;
+  /** Digests of what stages left for later ones, by `artefactKey`. */
+  readonly artefacts: ReadonlyMap<string, string>;
+  /** What the learner found wrong with files that it had written, each once. */
+  readonly damagedFiles: readonly string[];
   readonly entries: number;
-  /** Time in state `running`, by the clocks that wrote the entries; for people. */
+  /** Time in state `running` with a leader, by the leaders' monotonic clocks; for people. */
   readonly activeMs: number;
+  /** By the wall clock of the writer of the last entry; for people. */
   readonly lastAtMs: number;
+}
+
+/** A file, or the recipe, that changed, and that somebody accepted at a resume, or a takeover passed over as it decides nothing. */
+export interface AcceptedInput {
+  readonly atMs: number;
+  readonly name: string;
+  readonly path: string;
+  /** Digests; null where it was not there, or is gone. */
+  readonly recorded: string | null;
+  readonly found: string | null;
+}
+
+export interface StopState {
+  /** At once, or after the step that was in progress. */
+  readonly now: boolean;
+  /** `RunState.step` when it was asked for. */
+  readonly step: number;
 }
 
 export interface GroupRecord {
@@ -50,6 +84,8 @@ export interface StageState {
   readonly index: number;
   /** 0, or how often the stage was entered before. */
   readonly round: number;
+  /** What the facts of its kind add up to; undefined before the first. */
+  readonly progress: unknown;
   /** `RunState.step` when it was entered. */
   readonly entryStep: number;
   readonly entryVersion: number;
@@ -62,6 +98,8 @@ export interface StageState {
 export interface StepSummary {
   readonly step: number;
   readonly version: number;
+  /** Metrics that were NaN or infinite; they are not among `metrics`. */
+  readonly notFinite: readonly string[];
   /** All of them in the newest step; of earlier ones, what later decisions and summaries ask of a step. */
   readonly metrics: Readonly<Record<string, number>>;
 }
@@ -96,6 +134,20 @@ export function nextStageStep(state: RunState): number {
   return (currentStage(state)?.steps.length ?? 0) + state.formed.length;
 }
 
+/** The policy is another one than the model that the run began with, and a model wrote it. */
+export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { step, branch }: RunState): boolean {
+  return fleet.learner.kind === 'builtin' && (step > 0 || branch.index > 0);
+}
+
+/** Where a run that has finished leaves its policy, as transformers loads it. */
+export function finalModel(directory: string): string {
+  return join(directory, 'final');
+}
+
+export function artefactKey(stage: string, artefact: string): string {
+  return `${stage}/${artefact}`;
+}
+
 export function currentStage(state: RunState): StageState | undefined {
   return state.stages.at(-1);
 }
@@ -105,10 +157,14 @@ export function newRunState(runId: string): RunState {
     runId,
     life: 'new',
     message: '',
+    stop: undefined,
     recipeJson: '',
     recipeHash: '',
     seed: 0,
     directory: '',
+    inputs: [],
+    inputsAtMs: 0,
+    acceptedChanges: [],
     stages: [],
     baseline: undefined,
     step: 0,
@@ -118,6 +174,9 @@ export function newRunState(runId: string): RunState {
     replayable: [],
     checkpoints: [],
     groups: new Map(),
+    refusals: new Map(),
+    artefacts: new Map(),
+    damagedFiles: [],
     entries: 0,
     activeMs: 0,
     lastAtMs: 0,

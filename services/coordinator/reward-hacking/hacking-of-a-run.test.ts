@@ -16,7 +16,12 @@ import { detectorShares } from './stage-detectors.ts';
 
 const evaluated = (name: string, em: number): FactInit => {
   const { low, high } = wilsonInterval(em * 200, 200);
-  const metrics = { 'sampled.em': em, 'sampled.em_low': low, 'sampled.em_high': high, 'sampled.n': 200 };
+  const metrics = {
+    'sampled.exact_match': em,
+    'sampled.exact_match.low': low,
+    'sampled.exact_match.high': high,
+    'sampled.n': 200,
+  };
   return { case: 'evalFinished', value: { stage: 'one', name, metrics } };
 };
 
@@ -80,7 +85,9 @@ describe('what a ledger says of reward hacking', () => {
 
   test('the summary remembers what is over', () => {
     const stage = currentStage(stateAfter(entries.length));
-    expect(stage && allDivergences(stage)).toMatchObject([{ metric: 'sampled.em', between: ['before', 'step-4'] }]);
+    expect(stage && allDivergences(stage)).toMatchObject([
+      { metric: 'sampled.exact_match', between: ['before', 'step-4'] },
+    ]);
   });
 
   test('the log warns once with both numbers, and the gauge follows; who takes the run over is told again', () => {
@@ -95,7 +102,7 @@ describe('what a ledger says of reward hacking', () => {
     for (const [, state] of states()) watch.observe(state);
     expect(changes).toEqual([true, false]);
     expect(logged).toHaveLength(1);
-    expect(logged[0]).toContain('reward 0.350 -> 0.550, sampled.em 0.500 -> 0.200 (before to step-4)');
+    expect(logged[0]).toContain('reward 0.350 -> 0.550, sampled.exact_match 0.500 -> 0.200 (before to step-4)');
     createDivergenceWatch(log, (now) => changes.push(now)).observe(stateAfter(diverges + 1));
     expect(changes).toEqual([true, false, true]);
     expect(logged).toHaveLength(2);

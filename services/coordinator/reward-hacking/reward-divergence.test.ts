@@ -8,7 +8,7 @@ const groups = 16;
 
 function step(at: number, reward: number, more: Record<string, number> = {}): StepSummary {
   const metrics = { 'reward/mean': reward, 'reward/std': 0.4, 'groups/opened': groups, ...more };
-  return { step: at, version: at, metrics };
+  return { step: at, version: at, notFinite: [], metrics };
 }
 
 function evaluation(stageStep: number, correct: number, n = 200, mode = 'sampled'): Evaluation {
@@ -18,7 +18,12 @@ function evaluation(stageStep: number, correct: number, n = 200, mode = 'sampled
     name: stageStep === 0 ? 'before' : `step-${stageStep}`,
     version: stageStep,
     stageStep,
-    metrics: { [`${mode}.em`]: correct / n, [`${mode}.em_low`]: low, [`${mode}.em_high`]: high, [`${mode}.n`]: n },
+    metrics: {
+      [`${mode}.exact_match`]: correct / n,
+      [`${mode}.exact_match.low`]: low,
+      [`${mode}.exact_match.high`]: high,
+      [`${mode}.n`]: n,
+    },
   };
 }
 
@@ -32,12 +37,12 @@ describe('the reward rises while held-out exact match falls', () => {
     const [found, ...others] = findDivergences(stage);
     expect(others).toEqual([]);
     expect(found).toMatchObject({
-      metric: 'sampled.em',
+      metric: 'sampled.exact_match',
       value: { from: 0.5, to: 0.3 },
       between: ['before', 'step-20'],
     });
     expect(found && describeDivergence(found)).toBe(
-      'the reward rises while sampled.em falls: reward 0.370 -> 0.610, sampled.em 0.500 -> 0.300 (before to step-20)',
+      'the reward rises while sampled.exact_match falls: reward 0.370 -> 0.610, sampled.exact_match 0.500 -> 0.300 (before to step-20)',
     );
   });
 
@@ -74,12 +79,14 @@ describe('the reward rises while held-out exact match falls', () => {
     const steps = [...rising, ...rising.map((of) => ({ ...of, step: of.step + 20 }))];
     const evaluations = [evaluation(0, 100), evaluation(20, 60), evaluation(40, 98)];
     expect(findDivergences({ steps, evaluations })).toEqual([]);
-    expect(allDivergences({ steps, evaluations })).toMatchObject([{ metric: 'sampled.em', value: { to: 0.3 } }]);
+    expect(allDivergences({ steps, evaluations })).toMatchObject([
+      { metric: 'sampled.exact_match', value: { to: 0.3 } },
+    ]);
   });
 
   test('takes greedy decoding where nothing was sampled', () => {
     const evaluations = [evaluation(0, 100, 200, 'greedy'), evaluation(20, 60, 200, 'greedy')];
-    expect(findDivergences({ steps: rising, evaluations })).toMatchObject([{ metric: 'greedy.em' }]);
+    expect(findDivergences({ steps: rising, evaluations })).toMatchObject([{ metric: 'greedy.exact_match' }]);
   });
 });
 

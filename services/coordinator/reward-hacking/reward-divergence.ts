@@ -6,7 +6,7 @@ export const divergenceMetric = 'detector/reward_diverges';
 
 /** The training reward rose, and what should have risen with it fell: the policy may have found a way around the task. */
 export interface Divergence {
-  /** A name of metrics.jsonl: `sampled.em` of evaluations, or `reward/NAME` of a component that the recipe declares. */
+  /** A name of metrics.jsonl: `sampled.exact_match` of evaluations, or `reward/NAME` of a component that the recipe declares. */
   readonly metric: string;
   readonly value: Change;
   readonly reward: Change;
@@ -57,18 +57,34 @@ export function describeDivergence({ metric, value, reward, between }: Divergenc
 }
 
 /**
- * Exact match of the newest evaluation against every earlier one of the stage, which asked the same questions: a fall counts when the
- * difference's interval (Newcombe's, from the Wilson intervals of both) excludes 0, and the rewards of the first and the last
- * steps between the two differ the other way.
+ * What evaluations have an interval of, the environment's primary metric, of the newest evaluation against every earlier one of the
+ * stage, which asked the same questions: a fall counts when the difference's interval (Newcombe's, from the intervals of both)
+ * excludes 0, and the rewards of the first and the last steps between the two differ the other way.
  */
 function heldOutDivergences({ steps, evaluations }: Pick<StageState, 'steps' | 'evaluations'>): Divergence[] {
   const newest = evaluations.at(-1);
   if (newest === undefined) return [];
   const mode = newest.metrics['sampled.n'] === undefined ? 'greedy' : 'sampled';
-  const to = exactMatch(newest, mode);
-  if (to === undefined) return [];
+  return Object.keys(newest.metrics).flatMap((key) => {
+    const [, name] = lowEnd.exec(key) ?? [];
+    return name !== undefined && key.startsWith(`${mode}.`)
+      ? heldOutDivergence(`${mode}.${name}`, { steps, evaluations })
+      : [];
+  });
+}
+
+/** Of all samples of a mode, not of those with a tag. */
+const lowEnd = /^(?:sampled|greedy)\.([^.]+)\.low$/;
+
+function heldOutDivergence(
+  metric: string,
+  { steps, evaluations }: Pick<StageState, 'steps' | 'evaluations'>,
+): Divergence[] {
+  const newest = evaluations.at(-1);
+  const to = newest && measured(newest, metric);
+  if (newest === undefined || to === undefined) return [];
   const found = evaluations.slice(0, -1).flatMap((earlier): Divergence[] => {
-    const from = exactMatch(earlier, mode);
+    const from = measured(earlier, metric);
     const between = steps.slice(earlier.stageStep, newest.stageStep);
     const window = Math.min(windowSteps, Math.floor(between.length / 2));
     if (from === undefined || window === 0) return [];
@@ -76,14 +92,8 @@ function heldOutDivergences({ steps, evaluations }: Pick<StageState, 'steps' | '
     if (from.value - to.value <= heldOutErrors * error) return [];
     const reward = riseBetween(between.slice(0, window), between.slice(-window));
     if (reward === undefined) return [];
-    return [
-      {
-        metric: `${mode}.em`,
-        value: { from: from.value, to: to.value },
-        reward,
-        between: [earlier.name, newest.name],
-      },
-    ];
+    const value = { from: from.value, to: to.value };
+    return [{ metric, value, reward, between: [earlier.name, newest.name] }];
   });
   return deepest(found);
 }
@@ -120,11 +130,11 @@ function deepest(found: readonly Divergence[]): Divergence[] {
   return found.length === 0 ? [] : [found.reduce((most, other) => (fall(other) > fall(most) ? other : most))];
 }
 
-function exactMatch({ metrics }: Evaluation, mode: string) {
-  const value = metrics[`${mode}.em`];
-  const low = metrics[`${mode}.em_low`];
-  const high = metrics[`${mode}.em_high`];
-  const isMeasured = (metrics[`${mode}.n`] ?? 0) > 0;
+function measured({ metrics }: Evaluation, metric: string) {
+  const value = metrics[metric];
+  const low = metrics[`${metric}.low`];
+  const high = metrics[`${metric}.high`];
+  const isMeasured = (metrics[`${metric.slice(0, metric.indexOf('.'))}.n`] ?? 0) > 0;
   return isMeasured && value !== undefined && low !== undefined && high !== undefined
     ? { value, low, high }
     : undefined;

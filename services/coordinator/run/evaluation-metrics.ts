@@ -1,72 +1,75 @@
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { meanOf } from '#shared/domain/advantages.ts';
-import { wilsonInterval } from '#shared/domain/binomial-interval.ts';
+import { estimateOf } from '#shared/domain/estimate.ts';
+import { environmentMeans } from '#shared/rewards/environment-metrics.ts';
 import { detectorNames, type DetectorName } from '#shared/rewards/detector-names.ts';
-import { rewardList } from '#shared/rewards/reward-list.ts';
-import type { ScoredStage } from '#shared/recipe/stage-scorers.ts';
+import { compose, isWeightedSum } from '#shared/rewards/compose.ts';
+import { partsOf, rewardMetric, splitByTags, type Headline } from '#shared/rewards/metric-names.ts';
+import type { Group } from './group-collector.ts';
 
 export type EvaluationMode = 'sampled' | 'greedy';
 
 export interface EvaluatedSample {
   readonly mode: EvaluationMode;
-  readonly hops: number;
+  readonly row: { readonly id: string; readonly tags: Readonly<Record<string, string>> };
   /** Undefined when infrastructure failed: absent, never 0 (P2). */
   readonly result: RolloutResult | undefined;
 }
 
-/** Names in the ledger, by names of scorers. */
-const components = {
-  em: 'exact_match',
-  f1: 'f1',
-  tool_success: 'tool_success',
-  format_ok: 'format',
-  xml: 'xml',
-} as const;
-const metricNames = new Map<string, string>(Object.entries(components).map(([metric, scorer]) => [scorer, metric]));
+/** The samples of evaluated groups; `modeAt` says how the sample at an index was drawn. */
+export function evaluatedSamples(
+  groups: readonly Group[],
+  modeAt: (index: number) => EvaluationMode,
+): EvaluatedSample[] {
+  return groups.flatMap(({ plan: { row }, samples }) =>
+    samples.map(({ index, result }) => ({ mode: modeAt(index), row, result })),
+  );
+}
 
 /**
- * `sampled.em`, `greedy.f1`, `sampled.hop2.em`, `greedy.em_low` … : means over the samples that came back, their number
- * `n`, how many are `absent`, the 95 % Wilson interval of exact match, and `sampled.detector.NAME`, the share in which a
- * detector of reward hacking fired.
+ * `sampled.exact_match`, `greedy.f1`, `sampled.hops=2.exact_match` … : means over the samples that came back, of every component and
+ * of the reward, of what the environment reports (`sampled.environment.moves`), their number `n`, how many are `absent`, the 95 % interval of the primary metric (`sampled.exact_match.low`), and
+ * `sampled.detector.NAME`, the share in which a detector of reward hacking fired. What no sample has is not there (P2).
  */
-export function evaluationMetrics(samples: readonly EvaluatedSample[], stage: ScoredStage): Record<string, number> {
+export function evaluationMetrics(
+  samples: readonly EvaluatedSample[],
+  composition: Composition,
+  headline: Headline,
+): Record<string, number> {
   const metrics: Record<string, number> = {};
   for (const mode of ['sampled', 'greedy'] as const) {
     const ofMode = samples.filter((sample) => sample.mode === mode);
     if (ofMode.length === 0) continue;
-    summarize(metrics, mode, ofMode);
+    summarize(metrics, mode, ofMode, composition, headline);
     for (const name of detectorNames) metrics[`${mode}.detector.${name}`] = firedShare(ofMode, name);
-    for (const hops of new Set(ofMode.map((sample) => sample.hops))) {
-      summarize(
-        metrics,
-        `${mode}.hop${hops}`,
-        ofMode.filter((sample) => sample.hops === hops),
-      );
-    }
+    const { parts, leftOut } = splitByTags(ofMode, ({ row }) => row.tags, headline.tags);
+    for (const [part, of] of parts) summarize(metrics, `${mode}.${part}`, of, composition, headline);
+    // P9: what is not there is counted.
+    if (leftOut > 0) metrics[`${mode}.tag_values_left_out`] = leftOut;
   }
-  return withRewards(metrics, stage);
+  return withRewards(metrics, composition);
 }
 
 /**
- * The same evaluation with the mean reward that a stage's weights give: means are linear in the components. A composition is not, so
- * with one the reward is what the rollouts were given. Groupwise components have no part in evaluations and add nothing.
+ * The same evaluation with the mean reward that another weighted sum gives: means are linear in the components, so it is composed of
+ * their means. Any other composition is not linear, and its reward stays the mean over the rollouts.
  */
 export function withRewards(
   metrics: Readonly<Record<string, number>>,
-  { rewards, composition }: ScoredStage,
+  composition: Composition,
 ): Record<string, number> {
-  if (composition !== undefined) return { ...metrics };
-  const weighted: Record<string, number> = { ...metrics };
-  for (const key of Object.keys(metrics)) {
-    if (!key.endsWith('.n')) continue;
-    const prefix = key.slice(0, -2);
-    let reward = 0;
-    for (const { name, weight } of rewardList(rewards)) {
-      reward += weight * (metrics[`${prefix}.${metricNames.get(name) ?? name}`] ?? 0);
-    }
-    weighted[`${prefix}.reward`] = reward;
+  const rewarded: Record<string, number> = { ...metrics };
+  if (!isWeightedSum(composition)) return rewarded;
+  for (const part of partsOf(metrics)) {
+    const means = composition.weights.flatMap(({ name }) => {
+      const mean = metrics[`${part}.${name}`];
+      return mean === undefined ? [] : [[name, mean] as const];
+    });
+    const mean = compose(composition, { components: Object.fromEntries(means), detectors: {}, modelTokens: 0 });
+    if (mean !== undefined) rewarded[`${part}.${rewardMetric}`] = mean;
   }
-  return weighted;
+  return rewarded;
 }
 
 function firedShare(samples: readonly EvaluatedSample[], detector: DetectorName): number {
@@ -74,35 +77,63 @@ function firedShare(samples: readonly EvaluatedSample[], detector: DetectorName)
   return meanOf(results.map(({ detectors }) => ((detectors[detector] ?? 0) > 0 ? 1 : 0)));
 }
 
-function summarize(metrics: Record<string, number>, prefix: string, samples: readonly EvaluatedSample[]): void {
-  const results = samples.flatMap((sample) => (sample.result === undefined ? [] : [sample.result]));
-  const n = results.length;
-  const mean = (value: (result: RolloutResult) => number) =>
-    n === 0 ? 0 : results.reduce((sum, result) => sum + value(result), 0) / n;
-  for (const [name, scorer] of Object.entries(components)) {
-    metrics[`${prefix}.${name}`] = mean((result) => result.rewards[scorer] ?? 0);
-  }
-  // Scorers that only some recipes name keep their own.
-  for (const scorer of new Set(results.flatMap((result) => Object.keys(result.rewards)))) {
-    // What a judge could not give is absent, never 0 (P2).
-    if (!metricNames.has(scorer))
-      metrics[`${prefix}.${scorer}`] = meanOf(results.flatMap(({ rewards }) => rewards[scorer] ?? []));
-  }
-  metrics[`${prefix}.reward`] = mean((result) => result.reward ?? 0);
-  const interval = wilsonInterval(
-    results.reduce((sum, result) => sum + ((result.rewards[components.em] ?? 0) >= 1 ? 1 : 0), 0),
-    n,
+function summarize(
+  metrics: Record<string, number>,
+  part: string,
+  samples: readonly EvaluatedSample[],
+  composition: Composition,
+  { primaryMetric }: Headline,
+): void {
+  const results = samples.flatMap(({ result }) => result ?? []);
+  metrics[`${part}.n`] = results.length;
+  metrics[`${part}.absent`] = samples.length - results.length;
+  if (results.length === 0) return;
+  // What a judge could not give is absent, never 0 (P2).
+  const add = (name: string, values: readonly number[]): void => {
+    if (values.length > 0) metrics[`${part}.${name}`] = meanOf(values);
+  };
+  for (const name of new Set(results.flatMap(({ components }) => Object.keys(components))))
+    add(
+      name,
+      results.flatMap(({ components }) => components[name] ?? []),
+    );
+  add(
+    rewardMetric,
+    results.flatMap((result) => compose(composition, result) ?? []),
   );
-  metrics[`${prefix}.em_low`] = interval.low;
-  metrics[`${prefix}.em_high`] = interval.high;
-  metrics[`${prefix}.answered`] = mean((result) => (result.prediction === undefined ? 0 : 1));
-  metrics[`${prefix}.truncated`] = mean((result) => (result.truncated ? 1 : 0));
-  metrics[`${prefix}.turns`] = mean((result) => result.turns);
-  metrics[`${prefix}.tool_calls`] = mean((result) => result.toolCalls);
-  metrics[`${prefix}.model_tokens`] = mean((result) => result.modelTokens);
-  metrics[`${prefix}.total_tokens`] = mean(
-    (result) => result.promptTokens + result.modelTokens + result.environmentTokens,
+  const { means, leftOut } = environmentMeans(results.map(({ environmentMetrics }) => environmentMetrics));
+  for (const [name, value] of Object.entries(means)) metrics[`${part}.environment.${name}`] = value;
+  if (leftOut > 0) metrics[`${part}.environment_metrics_left_out`] = leftOut;
+  const valueOf = (result: RolloutResult): number | undefined =>
+    primaryMetric === rewardMetric ? compose(composition, result) : result.components[primaryMetric];
+  const interval = estimateOf(perRow(samples, valueOf), [part, primaryMetric]);
+  if (interval !== undefined) {
+    metrics[`${part}.${primaryMetric}.low`] = interval.low;
+    metrics[`${part}.${primaryMetric}.high`] = interval.high;
+  }
+  const mean = (value: (result: RolloutResult) => number): number => meanOf(results.map(value));
+  metrics[`${part}.answered`] = mean(({ prediction }) => (prediction === undefined ? 0 : 1));
+  metrics[`${part}.truncated`] = mean(({ truncated }) => (truncated ? 1 : 0));
+  metrics[`${part}.turns`] = mean(({ turns }) => turns);
+  metrics[`${part}.tool_calls`] = mean(({ toolCalls }) => toolCalls);
+  metrics[`${part}.model_tokens`] = mean(({ modelTokens }) => modelTokens);
+  metrics[`${part}.total_tokens`] = mean(
+    ({ promptTokens, modelTokens, environmentTokens }) => promptTokens + modelTokens + environmentTokens,
   );
-  metrics[`${prefix}.n`] = n;
-  metrics[`${prefix}.absent`] = samples.length - n;
+}
+
+/** Samples of one row are no independent observations: each row counts with the mean of those that have a value. */
+function perRow(
+  samples: readonly EvaluatedSample[],
+  valueOf: (result: RolloutResult) => number | undefined,
+): readonly number[] {
+  const byRow = new Map<string, number[]>();
+  for (const { row, result } of samples) {
+    const value = result === undefined ? undefined : valueOf(result);
+    if (value === undefined) continue;
+    const known = byRow.get(row.id);
+    if (known === undefined) byRow.set(row.id, [value]);
+    else known.push(value);
+  }
+  return [...byRow.values()].map(meanOf);
 }

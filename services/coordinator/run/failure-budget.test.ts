@@ -1,10 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { createFailureTally } from './failure-budget.ts';
 import { createGroupCollector } from './group-collector.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 function begin(groups: string) {
   const [stage] = parseRecipe(
@@ -12,6 +12,7 @@ function begin(groups: string) {
 name: test
 model: { path: m }
 data: { world: {} }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 100, max_new_tokens: 10 }
@@ -22,7 +23,7 @@ stages:
 `,
     'test.yaml',
   ).stages;
-  if (stage === undefined) throw new Error('no stage');
+  if (stage?.kind !== 'rl') throw new Error('no stage');
   const tally = createFailureTally(stage, 0);
   const collector = createGroupCollector({
     onDeadline: 'retry',
@@ -33,7 +34,7 @@ stages:
     retryAfterMs: 1,
   });
   const taskIds = ['a', 'b', 'c', 'd'];
-  collector.add({ groupId: 'g', draw: 0, question: create(QuestionSchema, { id: 'q' }), taskIds }, 0);
+  collector.add({ groupId: 'g', draw: 0, row: goldRow({}), taskIds }, 0);
   const answer = (taskId: string, failure: FailureClass, reward?: number) => {
     const result = create(RolloutResultSchema, {
       taskId,

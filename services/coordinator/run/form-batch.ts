@@ -1,6 +1,8 @@
 import { TerminalError } from '#shared/errors.ts';
+import { headlineOf } from '#shared/recipe/environment-part.ts';
+import type { RlStage } from '#stages/rl/schema.ts';
 import { groupwiseMetrics } from '../groupwise/groupwise-metrics.ts';
-import { nextStageStep } from '../ledger/run-state.ts';
+import { currentStage, nextStageStep } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import type { Gathering } from './gathering.ts';
 import type { RunContext } from './run-context.ts';
@@ -11,9 +13,9 @@ import { isKept } from './training-plan.ts';
  * Decides the batch of a step from its closed groups. It is in the ledger, with what its rollouts were like, before anything
  * is trained: sending it again gives the same step. False when no group has anything to learn from.
  */
-export async function formBatch(context: RunContext, gathering: Gathering): Promise<boolean> {
+export async function formBatch(context: RunContext, stage: RlStage, gathering: Gathering): Promise<boolean> {
   const { groups, plan } = gathering;
-  const { stage, stageStep } = plan;
+  const { stageStep } = plan;
   const { state } = context.ledger;
   if (stageStep !== nextStageStep(state))
     throw new TerminalError('internal', `batch ${stageStep} is formed when it is the turn of ${nextStageStep(state)}`);
@@ -44,7 +46,19 @@ export async function formBatch(context: RunContext, gathering: Gathering): Prom
   );
   const step = state.step + state.formed.length + 1;
   const seconds = (context.now() - gathering.startedMs) / 1000;
-  const metrics = { ...metricsOf(gathering, records), 'time/rollout': seconds };
+  const sampled = plan.sampled?.of(groups);
+  const { tags } = headlineOf(context.recipe);
+  const metrics = {
+    ...metricsOf(stage, gathering, records, tags),
+    ...sampled?.metrics,
+    'time/rollout': seconds,
+  };
+  // First: with the batch in the ledger the next step may be planned. Recorded twice, after a kill between the two, they count once.
+  for (const fact of sampled?.facts(currentStage(state)?.progress) ?? [])
+    await context.ledger.append({
+      case: 'stageFact',
+      value: { stage: stage.name, kind: stage.kind, json: JSON.stringify(fact) },
+    });
   await context.ledger.append({
     case: 'stepFormed',
     value: { step: BigInt(step), stage: stage.name, stageStep, samples, metrics },
@@ -53,7 +67,12 @@ export async function formBatch(context: RunContext, gathering: Gathering): Prom
   return true;
 }
 
-function metricsOf({ groups, plan }: Gathering, records: RunState['groups']): Record<string, number> {
+function metricsOf(
+  stage: RlStage,
+  { groups, plan }: Gathering,
+  records: RunState['groups'],
+  tags: readonly string[],
+): Record<string, number> {
   const facts = groups.flatMap((group) => records.get(group.plan.groupId)?.closed ?? []);
   const closed = groups.flatMap((group) => {
     if (group.fate === undefined) return [];
@@ -62,6 +81,7 @@ function metricsOf({ groups, plan }: Gathering, records: RunState['groups']): Re
     return [
       {
         fate: group.fate,
+        tags: group.plan.row.tags,
         durationMs: (group.settledAtMs ?? group.openedAtMs) - group.openedAtMs,
         size: group.samples.length,
         results,
@@ -70,7 +90,7 @@ function metricsOf({ groups, plan }: Gathering, records: RunState['groups']): Re
     ];
   });
   return {
-    ...rolloutMetrics(closed, plan.policy.version, plan.stage.algorithm.variance_tolerance),
+    ...rolloutMetrics(closed, plan.policy.version, stage.algorithm.variance_tolerance, tags),
     ...groupwiseMetrics(
       facts,
       groups.flatMap(({ scoringSeconds }) => scoringSeconds ?? []),

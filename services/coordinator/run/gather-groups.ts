@@ -8,7 +8,7 @@ import { restoreGatherings } from './restore-gatherings.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Longest sleep while results are expected: bounds how late a change of plan is seen. */
-export const longestWaitMs = 10_000;
+export const longestWaitMs = 2_000;
 
 /** Gathers the groups of one plan, with nothing beside it, in the order of their draws. */
 export async function gatherGroups(

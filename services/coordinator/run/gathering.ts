@@ -1,18 +1,27 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { GroupClosedSchema, GroupFate, SampleOutcomeSchema } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type {
+  GroupClosedSchema,
+  GroupFate,
+  ResultRefusedSchema,
+  SampleOutcomeSchema,
+} from '#proto/coordinator/v1/ledger_pb.ts';
+import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
-import type { StageRecipe } from '#shared/recipe/schema.ts';
-import { CancelledError } from '#shared/errors.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import { CancelledError, TerminalError } from '#shared/errors.ts';
 import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
 import type { ScoreGroup, ScoringGroup } from '../groupwise/background-scoring.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
+import { refusalId } from '../ledger/fold.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import { cancelSamples } from './cancel-samples.ts';
 import type { FailureTally } from './failure-budget.ts';
-import { createGroupCollector } from './group-collector.ts';
+import { createGroupCollector, isUserCode } from './group-collector.ts';
 import type { CollectorPolicy, Group, GroupCollector, GroupPlan, Reception, Sample } from './group-collector.ts';
+import type { SampledRates } from './sampled-rates.ts';
+import { stageComposition } from '#shared/recipe/stage-scorers.ts';
+import { refusedResult, resultProblem } from './result-problem.ts';
 import type { RunContext } from './run-context.ts';
 import type { TaskInit } from '#shared/recipe/build-task.ts';
 
@@ -39,7 +48,7 @@ export type ClosedInit = MessageInitShape<typeof GroupClosedSchema> & {
 
 /** The groups that a step or an evaluation needs. */
 export interface GatherPlan {
-  readonly stage: StageRecipe;
+  readonly stage: RolloutStage;
   /** Step of the stage. */
   readonly stageStep: number;
   readonly purpose: Purpose;
@@ -59,6 +68,8 @@ export interface GatherPlan {
   close(group: Group, scores: GroupScores | undefined): ClosedInit;
   /** Rollouts that are in, and expected so far. */
   progress(groups: readonly Group[]): { readonly done: number; readonly expected: number };
+  /** What a step teaches of the rows that it asked; undefined where prompts are drawn without looking. */
+  readonly sampled?: SampledRates | undefined;
   /** What failed; throws when a budget is used up. Undefined where none is kept. */
   readonly failures?: FailureTally | undefined;
 }
@@ -77,6 +88,8 @@ export interface Gathering {
   readonly restoring: boolean;
   readonly startedMs: number;
   accept(result: RolloutResult): Reception;
+  /** As `accept`, of a result that an earlier leader may have counted: nothing of it is held against the run. */
+  readAgain(result: RolloutResult): Reception;
   /** Publishes what is due, closes what is settled, opens what is wanted. */
   tend(load: () => Load, signal: AbortSignal): Promise<void>;
   /** Everything that was wanted is closed. True only after `tend`. */
@@ -94,6 +107,8 @@ export interface Gathering {
 }
 
 const publishesAtOnce = 64;
+/** Trajectories that are looked at together: they may be large. */
+const readsAtOnce = 8;
 
 /** Takes up the groups that the ledger has already; with such, `restoreGatherings` comes before the first `tend`. */
 export function createGathering(context: RunContext, plan: GatherPlan): Gathering {
@@ -103,6 +118,8 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   const endMs = startedMs + plan.deadlineMs;
   const records = context.ledger.state.groups;
   const scoring = plan.score && createBackgroundScoring(plan.score, () => context.progress.update({}));
+  const composition = stageComposition(context.recipe, plan.stage);
+  let refusals: MessageInitShape<typeof ResultRefusedSchema>[] = [];
   let expired = false;
   let finished = false;
   let nextDraw = 0;
@@ -122,6 +139,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
         const task = { ...plan.task(group, sample), policyVersion: BigInt(versionOf(context.ledger.state)) };
         const { duplicate, sequence } = await context.publisher.publish(task, plan.purpose, signal);
         context.events.taskPublished(kind, sample.attempt > 0);
+        sample.publishedMs = context.now();
         // This attempt was asked before and is neither queued nor answered: only a new one can bring a result.
         if (duplicate) collector.skipAttempt(sample, context.now());
         // With an earlier attempt, both may be in the queue.
@@ -143,7 +161,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
           stage: plan.stage.name,
           step: plan.stageStep,
           purpose: plan.purpose,
-          questionId: next.question.id,
+          questionId: next.row.id,
           taskIds: [...next.taskIds],
           evaluation: plan.evaluation,
         },
@@ -155,8 +173,68 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     }
   }
 
-  async function closeGroups(): Promise<void> {
+  /** A result that cannot be what it says is a failure of infrastructure, and is said. */
+  function refuse(result: RolloutResult, problem: string): RolloutResult {
+    const { taskId, attempt, workerId } = result;
+    refusals.push({ taskId, attempt, workerId, reason: problem });
+    context.log.warn(
+      { task: taskId, attempt, worker: workerId, problem },
+      'a result is refused; its rollout is asked for again',
+    );
+    return refusedResult(result, problem);
+  }
+
+  /** What a leader refused stays refused: nobody can tell any more what lay at its trajectory's place then. */
+  function checked(result: RolloutResult): RolloutResult {
+    const missing = collector.missing(result.taskId);
+    if (missing === undefined) return result;
+    const refused = context.ledger.state.refusals.get(refusalId(result.taskId, result.attempt));
+    if (refused !== undefined) return refusedResult(result, refused);
+    const problem = resultProblem(result, missing.group.plan.groupId, composition);
+    return problem === undefined ? result : refuse(result, problem);
+  }
+
+  function receive(result: RolloutResult): { readonly taken: RolloutResult; readonly reception: Reception } {
+    const taken = checked(result);
+    const reception = collector.accept(taken, context.now());
+    return { taken, reception: taken !== result && reception === 'failed' ? 'refused' : reception };
+  }
+
+  /** What is decided must be there to be trained on: groups of which a trajectory is missing are waited for again. */
+  async function takeSettled(signal: AbortSignal): Promise<Group[]> {
     const settled = collector.takeSettled(context.now());
+    if (plan.purpose !== Purpose.TRAIN) return settled;
+    const answered = settled.flatMap((group) =>
+      group.samples.flatMap((sample) =>
+        sample.result === undefined ? [] : [{ group, sample, result: sample.result }],
+      ),
+    );
+    await mapConcurrent(
+      answered,
+      readsAtOnce,
+      async ({ group, sample, result }) => {
+        if (await context.hasTrajectory(result, signal)) return;
+        const problem = `trajectory_sequence: ${result.trajectorySequence}; no trajectory of this task lies there`;
+        plan.failures?.result(refuse(result, problem), 'refused');
+        context.events.resultReceived('refused');
+        collector.takeBack(group, sample, context.now());
+      },
+      signal,
+    );
+    // After the deadline nobody is waited for, and so nobody again.
+    if (expired) collector.giveUp();
+    return settled.filter((group) => group.settledAtMs !== undefined);
+  }
+
+  async function recordRefusals(): Promise<void> {
+    const taken = refusals;
+    refusals = [];
+    for (const value of taken) await context.ledger.append({ case: 'resultRefused', value });
+  }
+
+  async function closeGroups(signal: AbortSignal): Promise<void> {
+    const settled = await takeSettled(signal);
+    await recordRefusals();
     if (scoring === undefined) {
       for (const group of settled) await closeGroup(group, plan.close(group, undefined));
       return;
@@ -208,14 +286,16 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
       return finished;
     },
     accept(result) {
-      const reception = collector.accept(result, context.now());
-      if (reception !== 'unknown') plan.failures?.result(result, reception);
+      const { taken, reception } = receive(result);
+      if (reception === 'failed' && isUserCode(taken.failure)) throw endedByUserCode(taken);
+      if (reception !== 'unknown') plan.failures?.result(taken, reception);
       return reception;
     },
+    readAgain: (result) => receive(result).reception,
     async tend(load, signal) {
       giveUpWhenLate();
       for (const { group, sample } of collector.takeDue(context.now())) await publish(group, [sample], signal);
-      await closeGroups();
+      await closeGroups(signal);
       await cancelSamples(context, collector.takeAbandoned(), 'nobody waits for them any more');
       plan.failures?.check(collector.groups);
       if (!expired) await openGroups(load, signal);
@@ -245,4 +325,15 @@ function loseUnscored(group: Group, { samples }: ClosedInit): void {
     sample.cancelled = outcome?.cancelled ?? false;
     sample.result = undefined;
   }
+}
+
+function endedByUserCode({ runId, taskId, failure, failureDetail }: RolloutResult): TerminalError {
+  const changed = failure === FailureClass.USER_SCORER ? 'scorers' : 'environment';
+  // Nothing that the run stands on changes when a key is set or a server is set up right.
+  const accepting = failure === FailureClass.POLICY_REFUSED ? '' : ` --accept-changed ${changed}`;
+  return new TerminalError(
+    'failed_precondition',
+    `rollout ${taskId}: ${failureDetail}; fix it, then 'gradus resume ${runId}${accepting}'`,
+    { details: { task: taskId } },
+  );
 }

@@ -2,9 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
 import { createGroupCollector } from './group-collector.ts';
 import type { CollectorPolicy } from './group-collector.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const policy: CollectorPolicy = {
   onDeadline: 'retry',
@@ -17,11 +17,11 @@ const policy: CollectorPolicy = {
 const plan = (name: string, size: number, draw = 0) => ({
   groupId: name,
   draw,
-  question: create(QuestionSchema, { id: 'q' }),
+  row: goldRow({}),
   taskIds: Array.from({ length: size }, (_, index) => `${name}${index}`),
 });
 const good = (taskId: string, attempt = 0, version = 2n) =>
-  create(RolloutResultSchema, { taskId, attempt, reward: 1, versions: { first: version, last: version } });
+  create(RolloutResultSchema, { taskId, attempt, versions: { first: version, last: version } });
 const infra = (taskId: string, attempt = 0) =>
   create(RolloutResultSchema, { taskId, attempt, failure: FailureClass.ROLLOUT_TIMEOUT });
 const states = (collector: ReturnType<typeof createGroupCollector>) =>

@@ -1,5 +1,5 @@
 import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { isFreshEnough } from '#shared/domain/capacity.ts';
@@ -9,7 +9,7 @@ export interface GroupPlan {
   readonly groupId: string;
   /** Position among the draws of its step or evaluation. */
   readonly draw: number;
-  readonly question: Question;
+  readonly row: Row;
   readonly taskIds: readonly string[];
 }
 
@@ -29,6 +29,8 @@ export interface Sample {
   /** The first attempt that counts against the budget: a resumed run asks anew. */
   firstAttempt: number;
   askAtMs: number;
+  /** When its newest attempt was stored in the queue, or found there; undefined before. */
+  publishedMs: number | undefined;
   /** When its counted result came. */
   answeredMs: number;
   /** Where its newest attempt lies in TASKS, if this process published it. */
@@ -36,6 +38,8 @@ export interface Sample {
   /** Given up on purpose, not for failures. */
   cancelled: boolean;
   result: RolloutResult | undefined;
+  /** Its last failure of infrastructure, for people. */
+  lastFailure?: Pick<RolloutResult, 'failure' | 'failureDetail'>;
 }
 
 export interface Group {
@@ -67,13 +71,17 @@ export interface CollectorPolicy {
 }
 
 /** What became of a result. */
-export type Reception = 'counted' | 'redundant' | 'unknown' | 'stale' | 'failed';
+export type Reception = 'counted' | 'redundant' | 'unknown' | 'stale' | 'failed' | 'refused';
 
 export interface GroupCollector {
   readonly groups: readonly Group[];
   add(plan: GroupPlan, nowMs: number): Group;
   /** Takes a result; each task counts once, whatever is delivered twice or late (P1). */
   accept(result: RolloutResult, nowMs: number): Reception;
+  /** The sample of a task whose result would count now, and its group. */
+  missing(taskId: string): { readonly group: Group; readonly sample: Sample } | undefined;
+  /** The counted result of a sample turned out to be none: it is asked for again, and its group waits for it. */
+  takeBack(group: Group, sample: Sample, nowMs: number): void;
   /** Samples whose time to be asked (again) has come; they are `open` from now on. */
   takeDue(nowMs: number): { readonly group: Group; readonly sample: Sample }[];
   /** The current attempt was asked before and can bring no result: asks for the next one, at no cost to the budget. */
@@ -161,6 +169,7 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
           attempt: 0,
           firstAttempt: 0,
           askAtMs: nowMs,
+          publishedMs: undefined,
           answeredMs: nowMs,
           sequence: undefined,
           cancelled: false,
@@ -183,9 +192,20 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
       if (known === undefined) return 'unknown';
       const { group, sample } = known;
       if (sample.state === 'done' || (sample.state === 'absent' && group.settledAtMs !== undefined)) return 'redundant';
-      if (isInfrastructure(result.failure) || result.reward === undefined) {
+      if (isUserCode(result.failure)) {
+        if (result.attempt < sample.attempt || sample.state === 'absent') return 'redundant';
+        // A run that goes on after the fix asks again; what threw was no try of the sample's.
+        sample.attempt = result.attempt + 1;
+        sample.firstAttempt = sample.attempt;
+        sample.lastFailure = result;
+        sample.askAtMs = nowMs;
+        sample.state = 'waiting';
+        return 'failed';
+      }
+      if (isInfrastructure(result.failure)) {
         if (result.attempt < sample.attempt || sample.state === 'absent') return 'redundant';
         sample.attempt = result.attempt;
+        sample.lastFailure = result;
         askAgain(sample, nowMs);
         return 'failed';
       }
@@ -203,6 +223,20 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
       sample.result = result;
       return 'counted';
     },
+    missing(taskId) {
+      const known = byTask.get(taskId);
+      if (known === undefined || known.group.settledAtMs !== undefined) return undefined;
+      return known.sample.state === 'done' ? undefined : known;
+    },
+    takeBack(group, sample, nowMs) {
+      sample.result = undefined;
+      sample.state = 'open';
+      askAgain(sample, nowMs);
+      if (!group.samples.some(isMissing)) return;
+      group.settledAtMs = undefined;
+      group.deadlineAtMs = nowMs + policy.groupMs;
+      live.add(group);
+    },
     takeDue(nowMs) {
       const due: { group: Group; sample: Sample }[] = [];
       for (const group of live) {
@@ -210,6 +244,7 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
         for (const sample of group.samples) {
           if (sample.state !== 'waiting' || sample.askAtMs > nowMs) continue;
           sample.state = 'open';
+          sample.publishedMs = undefined;
           due.push({ group, sample });
         }
       }
@@ -264,6 +299,11 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
 
 function isMissing(sample: Sample): boolean {
   return sample.state === 'open' || sample.state === 'waiting';
+}
+
+/** Classes of what the user has to fix are 32 and more (result.proto): the run ends with what was said. */
+export function isUserCode(failure: FailureClass): boolean {
+  return failure >= FailureClass.USER_ENVIRONMENT;
 }
 
 /** Infrastructure classes are 1..15, data classes from 16 on (result.proto). */

@@ -1,4 +1,4 @@
-import type { SampleOutcome, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { StepHeaderSchema, TrainStepRequestSchema, TrainStepResponse } from '#proto/learner/v1/learner_pb.ts';
 import type { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -6,7 +6,10 @@ import { TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
 import type { GrpcClient } from '#shared/grpc/client.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import type { BatchSource, LearnerBatch } from '#stages/kit/learner-batch.ts';
 import type { RunState } from '../ledger/run-state.ts';
+import type { Weights } from './policy-session.ts';
 import { branchDirectory, branchModel } from './run-context.ts';
 import { waitPatiently } from './wait-patiently.ts';
 import type { Patience } from './wait-patiently.ts';
@@ -21,10 +24,17 @@ type TrainStepInit = MessageInitShape<typeof TrainStepRequestSchema>;
  *        ^------------------- it went away, or lost its place -------------+
  */
 export interface LearnerSession {
-  /** Opens the run at the state's step. Gives the directory of the weights of that step, and the learner's own step. */
-  open(state: RunState, signal: AbortSignal): Promise<{ weightsPath: string; learnerStep: number }>;
+  /** Opens the run at the state's step. */
+  open(state: RunState, signal: AbortSignal): Promise<OpenedLearner>;
   /** Trains on a decided batch. Safe to repeat: a step that was applied is answered, not applied again (P1). */
   train(state: RunState, formed: StepFormed, signal: AbortSignal): Promise<TrainStepResponse>;
+}
+
+export interface OpenedLearner {
+  /** Of the state's step. */
+  readonly weights: Weights;
+  /** The learner's own step. */
+  readonly learnerStep: number;
 }
 
 export interface LearnerSessionOptions {
@@ -38,15 +48,16 @@ export interface LearnerSessionOptions {
   readonly epoch: number;
   /** Both throw `CancelledError` when another coordinator leads the run; `verify` also asks the ledger. */
   readonly leads: { confirm(): Promise<void>; verify(): Promise<void> };
-  /** The payload of a trajectory, as it lies on its stream. */
-  trajectory(sample: SampleOutcome): Promise<Uint8Array>;
+  /** Files are not what the learner wrote: of checkpoints newer than the one that it went on from. */
+  onDamaged(files: readonly string[], learnerStep: number): Promise<void>;
+  readonly source: BatchSource;
 }
 
 export function createLearnerSession(options: LearnerSessionOptions): LearnerSession {
   const { client, resolved, patience } = options;
   let openBranch: number | undefined;
 
-  async function openOnce(state: RunState, signal: AbortSignal): Promise<{ weightsPath: string; learnerStep: number }> {
+  async function openOnce(state: RunState, signal: AbortSignal): Promise<OpenedLearner> {
     const { index, baseStep } = state.branch;
     await options.leads.confirm();
     const opened = await client.openRun(
@@ -58,6 +69,7 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
         resume: state.step > baseStep || state.formed.length > 0,
         keepCheckpoints: resolved.recipe.checkpoints.keep,
         epoch: BigInt(options.epoch),
+        modelDigests: index === 0 ? modelDigests(state) : {},
       },
       { signal, timeoutMs: options.trainTimeoutMs },
     );
@@ -70,44 +82,46 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
         `the learner has step ${learnerStep} of run ${options.runId}, the ledger ends at ${newest}; they belong to different runs`,
       );
     }
-    let { weightsPath } = opened;
+    let { weightsPath, weightsDigest } = opened;
+    const { damaged } = opened;
+    if (damaged.length > 0) await options.onDamaged(damaged, learnerStep);
     for (let step = learnerStep + 1; step <= state.step; step++) {
       const formed = state.replayable.find((candidate) => Number(candidate.step) === step);
       if (formed === undefined) {
         throw new TerminalError(
           'data_loss',
-          `the learner's newest checkpoint is step ${learnerStep}, and step ${step} is no longer kept for replay`,
+          [
+            `the learner's newest whole checkpoint is step ${learnerStep}, and step ${step} is no longer kept for replay`,
+            ...damaged,
+          ].join('; '),
         );
       }
-      ({ weightsPath } = await send(state, formed, signal));
+      ({ weightsPath, weightsDigest } = await send(state, formed, signal));
     }
     openBranch = index;
-    return { weightsPath, learnerStep };
+    return { weights: { path: weightsPath, digest: weightsDigest }, learnerStep };
   }
 
   async function send(state: RunState, formed: StepFormed, signal: AbortSignal): Promise<TrainStepResponse> {
     const stage = stageOf(resolved, formed.stage);
     const step = Number(formed.step) - state.branch.baseStep;
     await options.leads.confirm();
-    const header = { ...stepHeader(resolved, options.runId, stage, formed, step), epoch: BigInt(options.epoch) };
-    return client.trainStep(requests(header, formed), {
-      signal,
-      timeoutMs: options.trainTimeoutMs,
-    });
-  }
-
-  // One trajectory at a time: payloads pass through, they never pile up here (P6).
-  async function* requests(
-    header: MessageInitShape<typeof StepHeaderSchema>,
-    formed: StepFormed,
-  ): AsyncGenerator<TrainStepInit, void, undefined> {
-    yield { message: { case: 'header', value: header } };
-    for (const sample of formed.samples) {
-      const trajectory = await options.trajectory(sample);
-      yield {
-        message: { case: 'sample', value: { trajectory, advantage: sample.advantage, truncated: sample.truncated } },
-      };
-    }
+    const batch = await kindOf(stage).batch?.(stage, formed, options.source);
+    if (batch === undefined)
+      throw new TerminalError(
+        'data_loss',
+        `the ledger has a batch of stage ${stage.name}, whose kind ${stage.kind} forms none`,
+      );
+    const { last, count, samples, ...how } = batch;
+    const header = {
+      ...how,
+      runId: options.runId,
+      step: BigInt(step),
+      samples: count,
+      checkpoint: last || step % resolved.recipe.checkpoints.every_steps === 0,
+      epoch: BigInt(options.epoch),
+    };
+    return client.trainStep(requests(header, samples()), { signal, timeoutMs: options.trainTimeoutMs });
   }
 
   return {
@@ -130,43 +144,20 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
   };
 }
 
-function stepHeader(
-  resolved: ResolvedRecipe,
-  runId: string,
-  stage: StageRecipe,
-  formed: StepFormed,
-  step: number,
-): MessageInitShape<typeof StepHeaderSchema> {
-  const { algorithm } = stage;
-  const last = formed.stageStep + 1 >= stage.until.steps;
-  return {
-    runId,
-    step: BigInt(step),
-    algorithm: {
-      clipLow: algorithm.clip_low,
-      clipHigh: algorithm.clip_high,
-      dualClip: algorithm.dual_clip,
-      aggregation: algorithm.aggregation,
-      horizonTokens: algorithm.horizon_tokens === 0 ? stage.limits.context_tokens : algorithm.horizon_tokens,
-      klCoefficient: algorithm.kl_coefficient,
-      klEstimator: algorithm.kl_estimator,
-      mismatchCorrection: algorithm.mismatch_correction,
-      mismatchLow: algorithm.mismatch_low,
-      mismatchCap: algorithm.mismatch_cap,
-      epochs: algorithm.epochs,
-      updatesPerEpoch: Math.min(algorithm.updates_per_epoch, formed.samples.length),
-      learningRate: algorithm.learning_rate,
-      warmupSteps: algorithm.warmup_steps,
-      weightDecay: algorithm.weight_decay,
-      maxGradNorm: algorithm.max_grad_norm,
-      maskTruncated: algorithm.mask_truncated,
-      entropyCoefficient: algorithm.entropy_coefficient,
-    },
-    samples: formed.samples.length,
-    temperature: stage.sampling.temperature,
-    checkpoint: last || step % resolved.recipe.checkpoints.every_steps === 0,
-    setReference: formed.stageStep === 0 && algorithm.kl_coefficient > 0,
-  };
+/** Of the model's files, as the run's ledger has them; the models of later branches are versions of the run itself. */
+function modelDigests({ inputs }: RunState): Record<string, string> {
+  const folder = 'model/';
+  return Object.fromEntries(
+    inputs.flatMap(({ name, digest }) => (name.startsWith(folder) ? [[name.slice(folder.length), digest]] : [])),
+  );
+}
+
+async function* requests(
+  header: MessageInitShape<typeof StepHeaderSchema>,
+  samples: ReturnType<LearnerBatch['samples']>,
+): AsyncGenerator<TrainStepInit, void, undefined> {
+  yield { message: { case: 'header', value: header } };
+  for await (const value of samples) yield { message: { case: 'sample', value } };
 }
 
 function stageOf(resolved: ResolvedRecipe, name: string): StageRecipe {

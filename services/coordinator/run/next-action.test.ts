@@ -4,7 +4,8 @@ import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { foldEntry } from '../ledger/fold.ts';
 import type { FactInit } from '../ledger/ledger-stream.ts';
-import { newRunState, versionOf } from '../ledger/run-state.ts';
+import type { Gather } from '#stages/rl/next.ts';
+import { newRunState, nextStageStep, versionOf } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import { equalEvaluation, nextAction } from './next-action.ts';
 
@@ -15,6 +16,7 @@ name: test
 model: { path: m }
 data: { world: {} }
 eval: { every_steps: ${evalEvery} }
+environment: { name: search }
 stages:
   - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { xml: 1 }, until: ${until}${extra} }
   - { name: two, limits: { context_tokens: 200, max_new_tokens: 10 }, rewards: { xml: 1 }, until: { steps: 1 } }
@@ -47,26 +49,32 @@ function walk(
         );
         add({
           case: 'evalFinished',
-          value: { stage: action.stage.name, name: action.name, metrics: { 'sampled.em': 0.5 } },
+          value: { stage: action.stage.name, name: action.name, metrics: { 'sampled.exact_match': 0.5 } },
         });
         break;
-      case 'work': {
-        const { stage, train, gather } = action;
+      case 'act': {
+        const { before } = action.action as Gather;
+        const from = nextStageStep(state);
         // Everything that may be gathered comes in before the next step is trained.
-        if (gather.from < gather.before) {
-          seen.push(`gather ${gather.from}`);
+        if (from < before) {
+          seen.push(`gather ${from}`);
           const step = BigInt(state.step + state.formed.length + 1);
-          add({ case: 'stepFormed', value: { step, stage: stage.name, stageStep: gather.from } });
+          add({ case: 'stepFormed', value: { step, stage: action.stage.name, stageStep: from } });
           break;
         }
-        seen.push(`train ${train?.stageStep}`);
+        seen.push(`train ${state.formed[0]?.stageStep}`);
         add({
           case: 'stepCommitted',
           value: {
             step: BigInt(state.step + 1),
             version: 0n,
             weightsPath: '/w',
-            metrics: { 'reward/mean': rewards[state.step] ?? 0, 'time/step': 30, 'rollouts/published': 10 },
+            metrics: {
+              'reward/mean': rewards[state.step] ?? 0,
+              'reward/exact_match': 0.5,
+              'time/step': 30,
+              'rollouts/published': 10,
+            },
           },
         });
         break;
@@ -119,6 +127,7 @@ describe('the course of a run', () => {
 name: test
 model: { path: m }
 data: { world: {} }
+environment: { name: search }
 stages:
   - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { xml: 1 }, until: { steps: 1 } }
   - { name: two, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { f1: 1 }, until: { steps: 0 } }
@@ -142,6 +151,7 @@ stages:
 name: test
 model: { path: m }
 data: { world: {} }
+environment: { name: search }
 stages:
   - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { numeric: { weight: 1, relative_tolerance: 0.1 } }, until: { steps: 0 } }
   - { name: two, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: ${second}, until: { steps: 0 } }
@@ -167,6 +177,7 @@ name: test
 model: { path: m }
 data: { world: {} }
 scorers: { preferred: { kind: pairwise, judge: main } }
+environment: { name: search }
 stages:
   - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, ${one}, until: { steps: 0 } }
   - { name: two, limits: { context_tokens: 100, max_new_tokens: 10 }, ${two}, until: { steps: 0 } }
@@ -202,6 +213,12 @@ stages:
     expect(ends('{ steps: 9, plateau: { window_steps: 2, min_delta: 0.1 } }', [0, 0.5, 0.5, 0.5])).toBe(
       'finish: plateau',
     );
+    // The reward rises, the component that is watched does not.
+    const watched = '{ steps: 9, plateau: { window_steps: 1, min_delta: 0.1, metric: exact_match } }';
+    expect(ends(watched, [0, 0.5, 1, 1.5])).toBe('finish: plateau');
+    // P2: steps in which nobody gave it say nothing of it.
+    expect(ends(watched.replace('exact_match', 'f1'), [0, 0.5, 1, 1.5])).toBe('finish: steps');
+    expect(() => recipeOf(watched.replace('exact_match', 'exact_mach'))).toThrow('did you mean exact_match?');
     expect(ends('{ steps: 9, budget: { minutes: 1 } }')).toBe('finish: budget');
     expect(ends('{ steps: 9, budget: { rollouts: 25 } }')).toBe('finish: budget');
   });
@@ -252,7 +269,7 @@ stages:
   });
 
   it('follows what a gate decided', () => {
-    const gated = recipeOf('{ steps: 1 }', ', gate: { metric: sampled.em, at_least: 0.5 }');
+    const gated = recipeOf('{ steps: 1 }', ', gate: { metric: sampled.exact_match, at_least: 0.5 }');
     expect(walk(gated).slice(0, 9)).toContain('gate: continue');
     expect(walk(gated, () => 'stop').at(-1)).toBe('failed the gate of stage one did not open: why');
     const repeated = walk(gated, (_stage, round) => (round === 0 ? 'repeat' : 'continue'));

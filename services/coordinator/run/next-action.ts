@@ -1,13 +1,11 @@
-import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
 import { evaluationKey } from '#shared/recipe/stage-scorers.ts';
-import { currentStage, nextStageStep } from '../ledger/run-state.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
+import { gateOf } from '#stages/kit/rollout-stages.ts';
+import { currentStage } from '../ledger/run-state.ts';
 import type { RunState, StageState } from '../ledger/run-state.ts';
-import { rlStage } from '../stages/rl-stage.ts';
-import type { StageKind } from '../stages/stage-kind.ts';
-
-const stageKinds: Readonly<Record<StageRecipe['kind'], StageKind>> = { rl: rlStage };
 
 /** The next thing that a run does. */
 export type Action =
@@ -15,18 +13,12 @@ export type Action =
   | {
       readonly kind: 'evaluate';
       readonly name: string;
-      readonly stage: StageRecipe;
-      readonly index: number;
+      /** With whose limits and scorers. */
+      readonly stage: RolloutStage;
       readonly round: number;
     }
-  /** Both at the same time: train on the oldest decided batch, and gather those of the stage steps from..before. */
-  | {
-      readonly kind: 'work';
-      readonly stage: StageRecipe;
-      readonly entered: StageState;
-      readonly train: StepFormed | undefined;
-      readonly gather: { readonly from: number; readonly before: number };
-    }
+  /** What the kind of the stage decided. */
+  | { readonly kind: 'act'; readonly stage: StageRecipe; readonly entered: StageState; readonly action: unknown }
   | {
       readonly kind: 'finish-stage';
       readonly stage: StageRecipe;
@@ -44,34 +36,33 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   const entered = currentStage(state);
   if (entered === undefined) return enter(recipe, 0);
   const stage = stageAt(recipe, entered.index);
-  const evaluate = (name: string): Action => ({
-    kind: 'evaluate',
-    name,
-    stage,
-    index: entered.index,
-    round: entered.round,
-  });
   const has = (name: string) => entered.evaluations.some((evaluation) => evaluation.name === name);
+  const settings = evaluatedAs(recipe, entered.index);
 
   if (entered.finished === undefined) {
-    const [train] = state.formed;
-    if (!has('before')) return evaluate('before');
-    if (state.baseline === undefined && state.step === 0 && state.formed.length === 0 && state.branch.index === 0) {
-      const index = recipe.stages.length - 1;
-      return { kind: 'evaluate', name: 'baseline', stage: stageAt(recipe, index), index, round: 0 };
-    }
-    const next = stageKinds[stage.kind].decide(stage, entered, state.formed.length, recipe.eval.every_steps);
+    if (settings !== undefined && !has('before'))
+      return { kind: 'evaluate', name: 'before', stage: settings, round: entered.round };
+    const baseline = recipe.stages.map((_, index) => evaluatedAs(recipe, index)).findLast((as) => as !== undefined);
+    if (baseline !== undefined && isUntrained(state))
+      return { kind: 'evaluate', name: 'baseline', stage: baseline, round: 0 };
+    const next = kindOf(stage).next(stage, { ...entered, waiting: state.formed.length }, recipe);
     switch (next.kind) {
-      case 'work':
-        return { kind: 'work', stage, entered, train, gather: { from: nextStageStep(state), before: next.before } };
+      case 'act':
+        return { kind: 'act', stage, entered, action: next.action };
       case 'evaluate':
-        return evaluate(next.name);
+        if (settings === undefined)
+          throw new TerminalError(
+            'internal',
+            `stage ${stage.name} wants evaluation ${next.name}, but has no limits for it`,
+          );
+        return { kind: 'evaluate', name: next.name, stage: settings, round: entered.round };
       case 'finish':
         return { kind: 'finish-stage', stage, entered, reason: next.reason };
     }
   }
-  if (!has('after')) return evaluate('after');
-  if (stage.gate !== undefined && entered.gate === undefined) return { kind: 'gate', stage, entered };
+  if (settings !== undefined && !has('after'))
+    return { kind: 'evaluate', name: 'after', stage: settings, round: entered.round };
+  if (gateOf(stage) !== undefined && entered.gate === undefined) return { kind: 'gate', stage, entered };
   if (entered.gate?.action === 'stop') {
     return {
       kind: 'end',
@@ -84,6 +75,11 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   return { kind: 'end', life: 'finished', message: '' };
 }
 
+/** The policy is still the model that the run began with, and nobody has evaluated it at the last limits yet. */
+function isUntrained({ baseline, step, formed, branch }: RunState): boolean {
+  return baseline === undefined && step === 0 && formed.length === 0 && branch.index === 0;
+}
+
 /**
  * An earlier evaluation that answers this one: of the same policy version, and everything that decides it the same. Between two
  * stages of equal limits, `after` of the first is `before` of the second.
@@ -91,7 +87,7 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
 export function equalEvaluation(
   recipe: Recipe,
   state: RunState,
-  stage: StageRecipe,
+  stage: RolloutStage,
   version: number,
 ): Readonly<Record<string, number>> | undefined {
   const all = [
@@ -99,7 +95,10 @@ export function equalEvaluation(
     ...(state.baseline === undefined ? [] : [state.baseline]),
   ];
   return all.findLast((known) => {
-    const of = recipe.stages.find((candidate) => candidate.name === known.stage);
+    const of = evaluatedAs(
+      recipe,
+      recipe.stages.findIndex((candidate) => candidate.name === known.stage),
+    );
     return of !== undefined && known.version === version && evaluationKey(recipe, of) === evaluationKey(recipe, stage);
   })?.metrics;
 }

@@ -3,7 +3,8 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import { errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import type { StageRecipe } from '#shared/recipe/schema.ts';
+import type { Gather } from '#stages/rl/next.ts';
+import type { RlStage } from '#stages/rl/schema.ts';
 import { currentStage, nextStageStep } from '../ledger/run-state.ts';
 import { cancelSamples } from './cancel-samples.ts';
 import { closeSurplusGroups } from './close-surplus.ts';
@@ -12,6 +13,7 @@ import { longestWaitMs } from './gather-groups.ts';
 import { createGathering } from './gathering.ts';
 import type { Gathering, Load } from './gathering.ts';
 import { nextAction } from './next-action.ts';
+import { promptRows } from './prompt-rows.ts';
 import { createPipelineClock } from './pipeline-clock.ts';
 import { noGatherings } from './progress-board.ts';
 import { restoreGatherings } from './restore-gatherings.ts';
@@ -35,7 +37,8 @@ type Read = { readonly result: RolloutResult | undefined } | { readonly error: E
  * One loop owns the state; training and the scoring of settled groups go on beside it, and wake it when they end. With `max_staleness: 0` nothing
  * is gathered while a batch is trained. The first error ends both, and nothing is left running.
  */
-export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
+export async function runPipeline(context: RunContext, stage: RlStage): Promise<PipelineEnd> {
+  const rows = await promptRows(context, stage);
   const halt = new AbortController();
   const signal = AbortSignal.any([context.signal, halt.signal]);
   const clock = createPipelineClock(context.now());
@@ -46,7 +49,10 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
   let exhaustedAt = Infinity;
   let lastStep = Infinity;
   const noteStop = () => {
-    lastStep = Math.min(lastStep, currentStage(context.ledger.state)?.steps.length ?? 0);
+    const { state } = context.ledger;
+    // A former leader may have finished the step that was in progress, and died before it wrote the end.
+    const doneSince = state.step - (state.stop?.step ?? state.step);
+    lastStep = Math.min(lastStep, (currentStage(state)?.steps.length ?? 0) - doneSince);
   };
   context.stopSignal.addEventListener('abort', noteStop, { once: true });
   if (context.stopSignal.aborted) noteStop();
@@ -94,13 +100,13 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
   }
 
   /** False when its batch has nothing to learn from. */
-  async function tendAll(stage: StageRecipe, from: number): Promise<'formed' | 'empty' | 'busy'> {
+  async function tendAll(from: number): Promise<'formed' | 'empty' | 'busy'> {
     const load = () => loadOf(context, stage, gatherings.values());
     for (const [stageStep, gathering] of gatherings) {
       await gathering.tend(load, signal);
       if (stageStep !== from || !gathering.finished) continue;
       gatherings.delete(stageStep);
-      return (await formBatch(context, gathering)) ? 'formed' : 'empty';
+      return (await formBatch(context, stage, gathering)) ? 'formed' : 'empty';
     }
     const { openSamples } = load();
     clock.inFlight(openSamples, context.now());
@@ -114,17 +120,22 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
       throwIfCancelled(context.signal);
       if (failure !== undefined) throw failure;
       const action = nextAction(context.recipe, context.ledger.state);
-      if (action.kind !== 'work') {
+      if (action.kind !== 'act') {
         // The step is in the ledger a moment before its promise ends.
         if (training === undefined) return 'drained';
         await training;
         continue;
       }
-      const { stage, entered, gather } = action;
+      const { entered } = action;
+      const { state } = context.ledger;
+      // What `next` of this stage's kind has just said.
+      const { before: gatherBefore } = action.action as Gather;
+      const gather = { from: nextStageStep(state), before: gatherBefore };
+      const [decided] = state.formed;
       const committed = entered.steps.length;
       if (training === undefined) {
         if (committed > lastStep) return 'stopped';
-        if (action.train !== undefined) train(action.train);
+        if (decided !== undefined) train(decided);
       }
       const before = Math.min(gather.before, exhaustedAt, lastStep + 1);
       for (const [stageStep, gathering] of gatherings) {
@@ -136,14 +147,14 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
       const begun: Gathering[] = [];
       for (let stageStep = gather.from; stageStep < before; stageStep++) {
         if (gatherings.has(stageStep)) continue;
-        const gathering = createGathering(context, trainingPlan(context, stage, entered, stageStep));
+        const gathering = createGathering(context, trainingPlan(context, { stage, entered, rows }, stageStep));
         gatherings.set(stageStep, gathering);
         begun.push(gathering);
       }
       await restoreGatherings(context, begun, signal);
       if (gatherings.size === 0 && training === undefined) return exhaustedAt < Infinity ? 'exhausted' : 'stopped';
 
-      const outcome = await tendAll(stage, gather.from);
+      const outcome = await tendAll(gather.from);
       if (outcome === 'empty') exhaustedAt = gather.from;
       if (outcome !== 'busy') continue;
       const head = gatherings.get(gather.from);
@@ -182,7 +193,7 @@ export async function runPipeline(context: RunContext): Promise<PipelineEnd> {
   }
 }
 
-function loadOf(context: RunContext, stage: StageRecipe, gatherings: Iterable<Gathering>): Load {
+function loadOf(context: RunContext, stage: RlStage, gatherings: Iterable<Gathering>): Load {
   const { state } = context.ledger;
   let openSamples = 0;
   let running = 0;

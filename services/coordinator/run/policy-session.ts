@@ -5,14 +5,20 @@ import type { Patience } from './wait-patiently.ts';
 
 export type PolicyClient = GrpcClient<typeof PolicyService>;
 
+/** A directory of weights, and the digest that engines check them against; without one they are not checked. */
+export interface Weights {
+  readonly path: string;
+  readonly digest?: string;
+}
+
 /** The policy gateway, as a run uses it. */
 export interface PolicySession {
   /** Returns when every engine serves `version`. */
-  load(version: number, weightsPath: string, signal: AbortSignal): Promise<void>;
+  load(version: number, weights: Weights, signal: AbortSignal): Promise<void>;
   /** What the engines serve now. `weightsPath` is empty while those are the weights that they were started with. */
   served(signal: AbortSignal): Promise<{ readonly version: number; readonly weightsPath: string }>;
   /** Returns when every engine serves `version` or a newer one. */
-  reach(version: number, weightsPath: string, signal: AbortSignal): Promise<void>;
+  reach(version: number, weights: Weights, signal: AbortSignal): Promise<void>;
 }
 
 export interface PolicySessionOptions {
@@ -28,9 +34,10 @@ export interface PolicySessionOptions {
 export function createPolicySession(options: PolicySessionOptions): PolicySession {
   const { client, timeoutMs, patience } = options;
   const epoch = BigInt(options.epoch);
-  async function load(version: number, weightsPath: string, signal: AbortSignal): Promise<void> {
+  async function load(version: number, { path, digest = '' }: Weights, signal: AbortSignal): Promise<void> {
     await options.confirm();
-    await client.loadVersion({ version: BigInt(version), weightsPath, epoch }, { signal, timeoutMs });
+    const request = { version: BigInt(version), weightsPath: path, weightsDigest: digest, epoch };
+    await client.loadVersion(request, { signal, timeoutMs });
   }
   return {
     served: (signal) =>
@@ -38,13 +45,13 @@ export function createPolicySession(options: PolicySessionOptions): PolicySessio
         const { version, weightsPath } = await client.describe({}, { signal, timeoutMs });
         return { version: Number(version), weightsPath };
       }),
-    async load(version, weightsPath, signal) {
-      await waitPatiently(patience, signal, () => load(version, weightsPath, signal));
+    async load(version, weights, signal) {
+      await waitPatiently(patience, signal, () => load(version, weights, signal));
     },
-    async reach(version, weightsPath, signal) {
+    async reach(version, weights, signal) {
       await waitPatiently(patience, signal, async () => {
         const { version: served } = await client.describe({}, { signal, timeoutMs });
-        if (Number(served) <= version) await load(version, weightsPath, signal);
+        if (Number(served) <= version) await load(version, weights, signal);
       });
     },
   };

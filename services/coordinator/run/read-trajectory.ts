@@ -5,6 +5,29 @@ import { getMessage } from '#shared/nats/messages.ts';
 import type { GetOptions } from '#shared/nats/messages.ts';
 import { streams } from '#shared/nats/streams.ts';
 
+/** Whether the trajectory of a sample is there. Waits for NATS as long as the run does. */
+export async function hasTrajectory(
+  nats: Nats,
+  runId: string,
+  { taskId, trajectorySequence }: Pick<SampleOutcome, 'taskId' | 'trajectorySequence'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // No stream counts further, and no request carries more digits.
+  if (trajectorySequence <= 0n || trajectorySequence > BigInt(Number.MAX_SAFE_INTEGER)) return false;
+  try {
+    const messageIdPrefix = `${runId}:${taskId}:`;
+    await getMessage(nats, streams.trajectories, Number(trajectorySequence), {
+      signal,
+      timeoutMs: Infinity,
+      messageIdPrefix,
+    });
+    return true;
+  } catch (thrown) {
+    if (errorFrom(thrown).code === 'not_found') return false;
+    throw thrown;
+  }
+}
+
 /**
  * The trajectory of a sample that is trained on or compared. A stream that was deleted and made again counts from 1: what lies at the
  * sample's sequence now may be another rollout, and is not taken for this one.

@@ -1,5 +1,18 @@
+import { throwIfCancelled } from '#shared/errors.ts';
 import type { Gathering } from './gathering.ts';
 import type { RunContext } from './run-context.ts';
+
+/** What it takes of a run. */
+export interface RestoredRun extends Pick<RunContext, 'now'> {
+  readonly publisher: Pick<RunContext['publisher'], 'outstanding'>;
+  readonly intake: Pick<RunContext['intake'], 'position' | 'newest' | 'next'>;
+  readonly events: Pick<RunContext['events'], 'resultReceived'>;
+  readonly ledger: { readonly state: Pick<RunContext['ledger']['state'], 'groups'> };
+}
+
+export interface Restorable extends Pick<Gathering, 'restoring' | 'readAgain' | 'collector' | 'groups'> {
+  readonly plan: Pick<Gathering['plan'], 'failures'>;
+}
 
 /** Longest sleep while results are read again. */
 const longestWaitMs = 10_000;
@@ -9,20 +22,25 @@ const longestWaitMs = 10_000;
  * what has neither is asked again. All gatherings at once, since the results of the run are read once.
  */
 export async function restoreGatherings(
-  context: RunContext,
-  gatherings: readonly Gathering[],
+  context: RestoredRun,
+  gatherings: readonly Restorable[],
   signal: AbortSignal,
 ): Promise<void> {
   const restoring = gatherings.filter((gathering) => gathering.restoring);
   if (restoring.length === 0) return;
   // The queue first, then the results: a task that left the queue has left its result before.
   const outstanding = await context.publisher.outstanding(signal);
-  const newest = await context.intake.newest(signal);
+  let newest = await context.intake.newest(signal);
   while (context.intake.position < newest) {
     const result = await context.intake.next(longestWaitMs, signal);
-    if (result === undefined) continue;
-    for (const { collector } of restoring) {
-      const reception = collector.accept(result, context.now());
+    if (result === undefined) {
+      // None comes any more when their stream was deleted meanwhile, and made again.
+      throwIfCancelled(signal);
+      newest = Math.min(newest, await context.intake.newest(signal));
+      continue;
+    }
+    for (const gathering of restoring) {
+      const reception = gathering.readAgain(result);
       if (reception === 'unknown') continue;
       context.events.resultReceived(reception);
       break;
@@ -34,7 +52,7 @@ export async function restoreGatherings(
   }
 }
 
-function takeOver(context: RunContext, { collector }: Gathering, outstanding: ReadonlyMap<string, number>): void {
+function takeOver(context: RestoredRun, { collector }: Restorable, outstanding: ReadonlyMap<string, number>): void {
   const nowMs = context.now();
   for (const group of collector.groups) {
     const closed = context.ledger.state.groups.get(group.plan.groupId)?.closed;
@@ -54,6 +72,7 @@ function takeOver(context: RunContext, { collector }: Gathering, outstanding: Re
         sample.state = inQueue ? 'open' : 'waiting';
         sample.attempt = inQueue ? queued : next;
         sample.firstAttempt = sample.attempt;
+        sample.publishedMs = inQueue ? nowMs : undefined;
         sample.askAtMs = nowMs;
       }
     }

@@ -14,6 +14,8 @@ export interface ResultIntake extends AsyncDisposable {
   next(timeoutMs: number, signal: AbortSignal): Promise<RolloutResult | undefined>;
   /** Stream sequence of the last result that `next` gave, or skipped. */
   readonly position: number;
+  /** Anyone who takes results has every one that is stored by now, and asks for the next. */
+  isRead(signal: AbortSignal): Promise<boolean>;
   /** Stream sequence of the newest result of the run; 0 when there is none. */
   newest(signal: AbortSignal): Promise<number>;
 }
@@ -24,6 +26,10 @@ export function startResultIntake(nats: Nats, runId: string, log: Logger): Resul
   const messages = followForEver(nats, subject, stop.signal, log);
   let pending: ReturnType<typeof messages.next> | undefined;
   let position = 0;
+
+  async function newest(signal: AbortSignal): Promise<number> {
+    return (await findMessage(nats, streams.results, { last_by_subj: subject }, signal))?.sequence ?? 0;
+  }
 
   return {
     get position() {
@@ -42,9 +48,9 @@ export function startResultIntake(nats: Nats, runId: string, log: Logger): Resul
         if (result !== undefined) return result;
       }
     },
-    async newest(signal) {
-      return (await findMessage(nats, streams.results, { last_by_subj: subject }, signal))?.sequence ?? 0;
-    },
+    // The one at `position` may be on its way to anyone who asked for it, until they ask for the next.
+    isRead: async (signal) => (await newest(signal)) <= position && pending !== undefined,
+    newest,
     async [Symbol.asyncDispose]() {
       stop.abort();
       // A read that was under way ends with the abort; its outcome is of no interest any more.

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
-import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
@@ -14,6 +16,13 @@ import type { ProgressBoard } from './progress-board.ts';
 import type { ResultIntake } from './result-intake.ts';
 import type { TaskPublisher } from './task-publisher.ts';
 
+export interface RunRows {
+  readonly train: readonly Row[];
+  readonly heldOut: readonly Row[];
+  /** Of files that stages have of their own, by stage. */
+  readonly own: ReadonlyMap<string, readonly Row[]>;
+}
+
 /** Everything that the phases of one run work with. */
 export interface RunContext {
   readonly runId: string;
@@ -21,13 +30,18 @@ export interface RunContext {
   readonly recipe: Recipe;
   readonly recipeHash: string;
   readonly directory: string;
-  readonly questions: { readonly train: readonly Question[]; readonly heldOut: readonly Question[] };
+  readonly rows: RunRows;
   readonly nats: Nats;
   readonly ledger: LedgerWriter;
   readonly publisher: TaskPublisher;
   readonly intake: ResultIntake;
-  readonly learner: LearnerSession;
+  /** Absent where no stage of the recipe trains. */
+  readonly learner: LearnerSession | undefined;
   readonly policy: PolicySession;
+  /** Whether the trajectory that a result names is there, and of its task. While NATS does not answer it waits until the signal. */
+  hasTrajectory(result: Pick<RolloutResult, 'taskId' | 'trajectorySequence'>, signal: AbortSignal): Promise<boolean>;
+  /** Writes to the run's folder, again and again while its disk is full, until the signal. */
+  writeFolder(signal: AbortSignal, write: () => Promise<void>): Promise<void>;
   /** Absent where the coordinator has no reward service; recipes that need one are refused then. */
   readonly groupwise: GroupwiseSession | undefined;
   readonly progress: ProgressBoard;
@@ -43,8 +57,14 @@ export interface RunContext {
   readonly stopSignal: AbortSignal;
 }
 
+export function learnerOf({ learner, runId }: Pick<RunContext, 'learner' | 'runId'>): LearnerSession {
+  if (learner === undefined)
+    throw new TerminalError('internal', `run ${runId} has no learner, and a stage that trains`);
+  return learner;
+}
+
 /** `name`, or `name#2` when the stage is repeated: part of task ids, so that a repeat asks new tasks. */
-export function stageLabel(stage: StageRecipe, round: number): string {
+export function stageLabel(stage: Pick<StageRecipe, 'name'>, round: number): string {
   return round === 0 ? stage.name : `${stage.name}#${round + 1}`;
 }
 

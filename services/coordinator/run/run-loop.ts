@@ -1,17 +1,26 @@
-import { cp, mkdir } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { decideGate } from '#shared/domain/gate.ts';
 import { throwIfCancelled } from '#shared/errors.ts';
 import type { StageRecipe } from '#shared/recipe/schema.ts';
-import { currentStage, versionOf } from '../ledger/run-state.ts';
-import type { StageState } from '../ledger/run-state.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import { isUsed } from '#stages/kit/artefacts.ts';
+import { gateOf } from '#stages/kit/rollout-stages.ts';
+import { currentStage, finalModel, isTrained, nextStageStep, versionOf } from '../ledger/run-state.ts';
+import type { RunState, StageState } from '../ledger/run-state.ts';
+import { leaveWeights } from './artefacts.ts';
+import { copyWeights } from '../files/export-model.ts';
 import { closeSurplusGroups } from './close-surplus.ts';
 import { evaluate } from './evaluate.ts';
+import { exportPolicy } from './export-policy.ts';
 import { nextAction } from './next-action.ts';
-import { runPipeline } from './pipeline.ts';
-import { branchDirectory, branchModel, currentWeights } from './run-context.ts';
+import type { Action } from './next-action.ts';
+import { currentWeights } from './run-context.ts';
+import { replacePolicy } from './replace-policy.ts';
+import type { Weights } from './policy-session.ts';
 import type { RunContext } from './run-context.ts';
+import { createStageContext } from './stage-context.ts';
 
 export type RunEnd = { readonly life: 'finished' | 'failed' | 'stopped'; readonly message: string };
 
@@ -26,8 +35,7 @@ export async function runLoop(context: RunContext, summarize: () => Promise<void
   for (;;) {
     throwIfCancelled(context.signal);
     const action = nextAction(context.recipe, context.ledger.state);
-    // A batch that is decided is trained on first: that is the end of the step.
-    if (context.stopSignal.aborted && !(action.kind === 'work' && action.train !== undefined)) return stopped;
+    if (context.stopSignal.aborted && !finishesStep(action, context.ledger.state)) return stopped;
     switch (action.kind) {
       case 'enter':
         await enterStage(context, action.stage, action.index);
@@ -37,10 +45,11 @@ export async function runLoop(context: RunContext, summarize: () => Promise<void
         await evaluate(context, { stage: action.stage, round: action.round, name: action.name, stageStep });
         break;
       }
-      case 'work': {
-        const end = await runPipeline(context);
-        if (end === 'stopped') return stopped;
-        if (end === 'exhausted') await finishStage(context, action.stage, 'plateau');
+      case 'act': {
+        const { stage } = action;
+        const end = await kindOf(stage).run(createStageContext(context, stage), stage, action.action);
+        if (end.kind === 'stopped') return stopped;
+        if (end.kind === 'finish') await finishStage(context, stage, end.reason);
         break;
       }
       case 'finish-stage':
@@ -52,27 +61,51 @@ export async function runLoop(context: RunContext, summarize: () => Promise<void
         break;
       case 'end':
         await context.publisher.clear(context.signal);
+        if (action.life === 'finished' && isTrained(context.recipe, context.ledger.state))
+          await exportPolicy(context, finalModel(context.directory));
         return { life: action.life, message: action.message };
     }
     if (action.kind === 'evaluate') await summarize();
   }
 }
 
+/**
+ * Whether a run that is asked to stop goes on with this: a batch that is decided is trained on, and the step that was in progress
+ * when it was asked is gathered to its end, also by a coordinator that took the run over since.
+ */
+function finishesStep(action: Action, state: RunState): boolean {
+  if (action.kind !== 'act') return false;
+  if (state.formed.length > 0) return true;
+  if (state.stop?.step !== state.step) return false;
+  const step = nextStageStep(state);
+  return [...state.groups.values()].some(({ opened }) => opened.purpose === Purpose.TRAIN && opened.step === step);
+}
+
 /** Brings learner and policy to the version of the ledger. */
 async function synchronize(context: RunContext): Promise<void> {
   const { state } = context.ledger;
-  context.progress.update({ phase: Phase.OPEN, message: 'waiting for the learner' });
-  const { weightsPath, learnerStep } = await context.learner.open(state, context.signal);
-  context.log.info({ learnerStep, step: state.step }, 'the learner is open');
+  const opened = await openLearner(context);
   context.progress.update({ phase: Phase.LOAD, message: 'waiting for the policy' });
-  const weights = state.step > state.branch.baseStep ? weightsPath : currentWeights(context, state);
-  await passOtherRuns(context, weights);
+  // Before its first step, a run's weights are its model's, wherever the learner found that.
+  const path = state.step > state.branch.baseStep ? opened.path : currentWeights(context, state);
+  const weights = { ...opened, path };
+  await passOtherRuns(context, path);
   const version = versionOf(context.ledger.state);
   if (state.formed.length === 0) await context.policy.load(version, weights, context.signal);
   // A decided step is trained on next and brings its own version, which the policy may have already. Rollouts that begin
   // before need one that is not older than the ledger's.
   else await context.policy.reach(version, weights, context.signal);
   context.progress.update({ message: '' });
+}
+
+/** The weights of the ledger's version; without a learner those that are recorded, unchecked. */
+async function openLearner(context: RunContext): Promise<Weights> {
+  const { state } = context.ledger;
+  if (context.learner === undefined) return { path: currentWeights(context, state) };
+  context.progress.update({ phase: Phase.OPEN, message: 'waiting for the learner' });
+  const { weights, learnerStep } = await context.learner.open(state, context.signal);
+  context.log.info({ learnerStep, step: state.step }, 'the learner is open');
+  return weights;
 }
 
 /** Engines refuse older versions, and those of another run that a fleet drove before may be newer than ours. */
@@ -88,13 +121,16 @@ async function passOtherRuns(context: RunContext, weights: string): Promise<void
 }
 
 async function enterStage(context: RunContext, stage: StageRecipe, index: number): Promise<void> {
-  if (stage.gate?.on_fail === 'roll_back')
-    await copyModel(
-      context,
-      currentWeights(context, context.ledger.state),
-      entryModel(context, context.ledger.state.stages.length),
-    );
-  await context.ledger.append({ case: 'stageEntered', value: { stage: stage.name, stageIndex: index } });
+  // Gate and all, the stage before is over.
+  const before = currentStage(context.ledger.state);
+  if (before !== undefined && before.index < index && isUsed(context.recipe, before.name, 'weights'))
+    await leaveWeights(context, before.name);
+  if (gateOf(stage)?.on_fail === 'roll_back')
+    await exportPolicy(context, entryModel(context, context.ledger.state.stages.length));
+  await context.ledger.append({
+    case: 'stageEntered',
+    value: { stage: stage.name, stageIndex: index },
+  });
 }
 
 async function finishStage(context: RunContext, stage: StageRecipe, reason: string): Promise<void> {
@@ -105,15 +141,10 @@ async function finishStage(context: RunContext, stage: StageRecipe, reason: stri
 }
 
 async function decide(context: RunContext, stage: StageRecipe, entered: StageState): Promise<void> {
-  if (stage.gate === undefined) return;
+  const gate = gateOf(stage);
+  if (gate === undefined) return;
   const metricsOf = (name: string) => entered.evaluations.find((evaluation) => evaluation.name === name)?.metrics ?? {};
-  const {
-    metric,
-    at_least: atLeast,
-    gain_at_least: gainAtLeast,
-    on_fail: onFail,
-    max_repeats: maxRepeats,
-  } = stage.gate;
+  const { metric, at_least: atLeast, gain_at_least: gainAtLeast, on_fail: onFail, max_repeats: maxRepeats } = gate;
   const decision = decideGate(
     { metric, atLeast, gainAtLeast, onFail, maxRepeats },
     metricsOf('before'),
@@ -128,22 +159,15 @@ async function decide(context: RunContext, stage: StageRecipe, entered: StageSta
     await context.ledger.append({ case: 'gateDecided', value: { stage: stage.name, ...decision } });
     return;
   }
-  const { branch, stages } = context.ledger.state;
-  await mkdir(branchDirectory(context.directory, branch.index + 1), { recursive: true });
-  await copyModel(context, entryModel(context, stages.length - 1), branchModel(context, branch.index + 1));
-  await context.ledger.append({ case: 'gateDecided', value: { stage: stage.name, ...decision } });
-  const { state } = context.ledger;
-  await context.learner.open(state, context.signal);
-  await context.policy.load(versionOf(state), currentWeights(context, state), context.signal);
+  const entry = entryModel(context, context.ledger.state.stages.length - 1);
+  await replacePolicy(
+    context,
+    (directory) => copyWeights(entry, directory),
+    () => ({ case: 'gateDecided', value: { stage: stage.name, ...decision } }),
+  );
 }
 
 /** Where the policy that entered the n-th stage of the run is kept while its gate may still send the run back to it. */
 function entryModel(context: RunContext, stageNumber: number): string {
   return join(context.directory, 'entries', String(stageNumber));
-}
-
-async function copyModel(context: RunContext, from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true, force: true });
-  // A version holds weights only; a model directory needs its tokenizer too.
-  await cp(join(context.resolved.paths.model, 'tokenizer.json'), join(to, 'tokenizer.json'), { force: true });
 }

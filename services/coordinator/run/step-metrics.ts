@@ -1,11 +1,15 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { meanOf, rewardsVary, standardDeviation } from '#shared/domain/advantages.ts';
+import { environmentMeans } from '#shared/rewards/environment-metrics.ts';
+import { splitByTags } from '#shared/rewards/metric-names.ts';
 import { detectorNames } from '#shared/rewards/detector-names.ts';
 import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 
 export interface ClosedGroup {
   readonly fate: GroupFate;
+  /** Of its row. */
+  readonly tags: Readonly<Record<string, string>>;
   readonly durationMs: number;
   readonly size: number;
   readonly results: readonly RolloutResult[];
@@ -21,6 +25,7 @@ export function rolloutMetrics(
   groups: readonly ClosedGroup[],
   version: number,
   varianceTolerance: number,
+  tags: readonly string[],
 ): Record<string, number> {
   const results = groups.flatMap((group) => group.results);
   const rewards = groups.flatMap((group) => group.rewards);
@@ -35,8 +40,9 @@ export function rolloutMetrics(
     'reward/mean': meanOf(rewards),
     'reward/std': standardDeviation(rewards),
     ...componentMetrics(results),
+    ...tagMetrics(groups, tags),
+    ...environmentMetrics(results),
     ...detectorMetrics(results),
-    em: meanOf(results.map((result) => result.rewards['exact_match'] ?? 0)),
     frac_reward_zero_std: groups.length === 0 ? 0 : flat / groups.length,
     ...spread(
       'completion_length',
@@ -69,15 +75,35 @@ export function rolloutMetrics(
 
 /** Means over the rollouts that have a component: what a judge could not give is absent, never 0 (P2). */
 function componentMetrics(results: readonly RolloutResult[]): Record<string, number> {
-  const scorers = new Set(results.flatMap((result) => Object.keys(result.rewards)));
+  const scorers = new Set(results.flatMap((result) => Object.keys(result.components)));
   return Object.fromEntries(
     [...scorers].sort().flatMap((name) => {
-      const values = results.flatMap(({ rewards }) => rewards[name] ?? []);
+      const values = results.flatMap(({ components }) => components[name] ?? []);
       const mean: [string, number] = [`reward/${name}`, meanOf(values)];
       // What the recipe declares is watched for falling while the reward rises.
       return scorerNames.includes(name) ? [mean] : [mean, [`reward/${name}/std`, standardDeviation(values)]];
     }),
   );
+}
+
+/** `reward/hops=3/mean` and `reward/hops=3/NAME`: the same by the values of declared tags. */
+function tagMetrics(groups: readonly ClosedGroup[], tags: readonly string[]): Record<string, number> {
+  const { parts, leftOut } = splitByTags(groups, (group) => group.tags, tags);
+  const metrics: Record<string, number> = {};
+  for (const [part, of] of parts) {
+    const rewards = of.flatMap((group) => group.rewards);
+    if (rewards.length > 0) metrics[`reward/${part}/mean`] = meanOf(rewards);
+    const results = of.flatMap((group) => group.results);
+    for (const name of new Set(results.flatMap(({ components }) => Object.keys(components))))
+      metrics[`reward/${part}/${name}`] = meanOf(results.flatMap(({ components }) => components[name] ?? []));
+  }
+  return leftOut === 0 ? metrics : { ...metrics, 'reward/tag_values_left_out': leftOut };
+}
+
+function environmentMetrics(results: readonly RolloutResult[]): Record<string, number> {
+  const { means, leftOut } = environmentMeans(results.map((result) => result.environmentMetrics));
+  const named = Object.entries(means).map(([name, value]) => [`environment/${name}`, value] as const);
+  return { ...Object.fromEntries(named), ...(leftOut > 0 && { environment_metrics_left_out: leftOut }) };
 }
 
 /** Of every detector, the share of rollouts in which it fired, and its mean value over all of them. */
@@ -93,19 +119,24 @@ function detectorMetrics(results: readonly RolloutResult[]): Record<string, numb
   );
 }
 
-/** The learner's metrics under the names that users know; the others keep theirs under `train/`. */
+const learnerNames: Readonly<Record<string, string>> = {
+  clip_fraction: 'clip_ratio',
+  clip_fraction_low: 'clip_ratio/low',
+  entropy: 'entropy',
+  grad_norm: 'grad_norm',
+  mismatch_k3: 'mismatch_kl',
+  loss: 'loss',
+  learning_rate: 'learning_rate',
+  token_mismatches: 'token_mismatches',
+};
+
+/** A metric of the learner under the name that users know; the others keep theirs under `train/`. */
+export function learnerMetricName(name: string): string {
+  return learnerNames[name] ?? `train/${name}`;
+}
+
 export function learnerMetrics(metrics: Readonly<Record<string, number>>): Record<string, number> {
-  const known: Readonly<Record<string, string>> = {
-    clip_fraction: 'clip_ratio',
-    clip_fraction_low: 'clip_ratio/low',
-    entropy: 'entropy',
-    grad_norm: 'grad_norm',
-    mismatch_k3: 'mismatch_kl',
-    loss: 'loss',
-    learning_rate: 'learning_rate',
-    token_mismatches: 'token_mismatches',
-  };
-  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [known[name] ?? `train/${name}`, value]));
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [learnerMetricName(name), value]));
 }
 
 function spread(name: string, values: readonly number[]): Record<string, number> {

@@ -3,7 +3,8 @@ import type { Nats } from '#shared/nats/connect.ts';
 import { publishMessage } from '#shared/nats/messages.ts';
 import type { Published } from '#shared/nats/messages.ts';
 import { clearQueue, queuedTasks } from '#shared/nats/queued-tasks.ts';
-import { subjects } from '#shared/nats/streams.ts';
+import { onLink } from '#shared/nats/link.ts';
+import { streams, subjects } from '#shared/nats/streams.ts';
 import { withSpan } from '#shared/telemetry/tracing.ts';
 import type { TaskInit } from '#shared/recipe/build-task.ts';
 
@@ -18,6 +19,8 @@ export interface TaskPublisher {
   publish(task: TaskInit, purpose: Purpose, signal: AbortSignal): Promise<Published>;
   /** Tasks of the run that wait or run now: id -> newest attempt. At most as many as are open. */
   outstanding(signal: AbortSignal): Promise<Map<string, number>>;
+  /** How many tasks of the run wait or run now; one request. */
+  queued(signal: AbortSignal): Promise<number>;
   /** Removes whatever the run has left in the queue. For the end of a run: nobody waits for it. */
   clear(signal: AbortSignal): Promise<void>;
 }
@@ -38,6 +41,13 @@ export function createTaskPublisher(nats: Nats, runId: string): TaskPublisher {
         found.set(task.taskId, Math.max(found.get(task.taskId) ?? 0, task.attempt));
       }
       return found;
+    },
+    async queued(signal) {
+      await nats.link.whenUp(signal);
+      const info = await onLink(nats.link, signal, () =>
+        nats.jsm.streams.info(streams.tasks, { subjects_filter: subjects.tasksOf(runId) }),
+      );
+      return Object.values(info.state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
     },
     clear: (signal) => clearQueue(nats, runId, signal),
   };

@@ -1,10 +1,12 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { withSpan } from '#shared/telemetry/tracing.ts';
+import { splitFinite } from '../ledger/finite-metrics.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { PipelineClock } from './pipeline-clock.ts';
+import { learnerOf } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
-import { learnerMetrics } from './step-metrics.ts';
+import { learnerMetricName, learnerMetrics } from './step-metrics.ts';
 
 /** Trains on the decided batch, loads the new version everywhere, and commits the step. Rollouts may go on meanwhile. */
 export async function trainStep(
@@ -18,13 +20,13 @@ export async function trainStep(
   const trained = await withSpan(
     'run.train_step',
     { 'gradus.run': context.runId, 'gradus.step': Number(formed.step) },
-    () => context.learner.train(context.ledger.state, formed, signal),
+    () => learnerOf(context).train(context.ledger.state, formed, signal),
   );
   const trainedMs = context.now();
 
   context.progress.update({ phase: Phase.LOAD, done: 0, expected: 0 });
   const version = versionOf(context.ledger.state) + 1;
-  await context.policy.load(version, trained.weightsPath, signal);
+  await context.policy.load(version, { path: trained.weightsPath, digest: trained.weightsDigest }, signal);
   const loadedMs = context.now();
 
   const shares = clock.takeStep(startedMs, loadedMs);
@@ -40,14 +42,25 @@ export async function trainStep(
   context.events.phaseEnded('sync', time['time/sync']);
   context.events.phaseEnded('learner_wait', time['time/learner_wait']);
   context.events.phaseEnded('engine_wait', time['time/engine_wait']);
+  const { finite, notFinite: given } = splitFinite(learnerMetrics(trained.metrics));
+  // A learner leaves them out itself, and names them.
+  const absent = Object.keys(trained.absentMetrics).map(learnerMetricName);
+  const notFinite = [...new Set([...given, ...absent])].toSorted();
+  if (notFinite.length > 0)
+    context.log.error(
+      { step: Number(formed.step), metrics: notFinite },
+      'the learner reports metrics that are no finite numbers; the step is kept as it applied it: look at its log, and lower the learning rate or resume from an earlier checkpoint',
+    );
   await context.ledger.append({
     case: 'stepCommitted',
     value: {
       step: formed.step,
       version: BigInt(version),
       weightsPath: trained.weightsPath,
+      weightsDigest: trained.weightsDigest,
       checkpointPath: trained.checkpointPath,
-      metrics: { ...formed.metrics, ...learnerMetrics(trained.metrics), ...time },
+      metrics: { ...formed.metrics, ...finite, ...time },
+      notFinite,
     },
   });
   context.events.stepCommitted(formed.metrics['reward/mean'] ?? 0, version);

@@ -2,12 +2,15 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { Purpose, QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { Group } from './group-collector.ts';
 import { buildTask } from '#shared/recipe/build-task.ts';
+import type { RlStage } from '#stages/rl/schema.ts';
+import { stageComposition } from '#shared/recipe/stage-scorers.ts';
 import { closeTrainingGroup } from './training-plan.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const recipeWith = (extra: string) =>
   parseRecipe(
@@ -15,7 +18,7 @@ const recipeWith = (extra: string) =>
 name: test
 model: { path: m }
 data: { world: {} }
-environment: { top_k: 3 }
+environment: { name: search, options: { top_k: 3 } }
 stages:
   - name: one
     limits: { context_tokens: 100, max_new_tokens: 10 }
@@ -27,14 +30,16 @@ ${extra}`,
   );
 const stageWith = (extra = '') => {
   const stage = recipeWith(extra).stages[0];
-  if (stage === undefined) throw new Error('no stage');
+  if (stage?.kind !== 'rl') throw new Error('no stage');
   return stage;
 };
-const question = create(QuestionSchema, { id: 'q', question: 'What?', answers: ['that'], hops: 2 });
+const close = (stage: RlStage, group: Group, scores?: GroupScores) =>
+  closeTrainingGroup({ stage, composition: stageComposition({}, stage) }, group, scores);
+const row = goldRow({ question: 'What?', answers: ['that'], hops: 2 });
 
 function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Group {
   return {
-    plan: { groupId: 'g', draw: 0, question, taskIds: [] },
+    plan: { groupId: 'g', draw: 0, row, taskIds: [] },
     samples: rewards.map((reward, index) => ({
       taskId: `t${index}`,
       index,
@@ -42,6 +47,7 @@ function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Gro
       attempt: 0,
       firstAttempt: 0,
       askAtMs: 0,
+      publishedMs: 0,
       answeredMs: 0,
       sequence: undefined,
       cancelled: false,
@@ -50,7 +56,7 @@ function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Gro
           ? undefined
           : create(RolloutResultSchema, {
               taskId: `t${index}`,
-              reward,
+              components: { exact_match: reward, xml: 0 },
               modelTokens,
               trajectorySequence: BigInt(index + 1),
               truncated: index === 0,
@@ -67,43 +73,41 @@ function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Gro
 
 describe('closing a group', () => {
   it('keeps a whole group with variance, with the advantages of its rewards', () => {
-    const closed = closeTrainingGroup(stageWith(), settled([1, 0, 0]));
+    const closed = close(stageWith(), settled([1, 0, 0]));
     expect(closed.fate).toBe(GroupFate.KEPT);
     expect(closed.samples.map((sample) => sample.advantage?.toFixed(5))).toEqual(['1.15470', '-0.57735', '-0.57735']);
     expect(closed.samples[0]).toMatchObject({ taskId: 't0', reward: 1, trajectorySequence: 1n, truncated: true });
   });
 
   it('sets a group without variance aside, unless dynamic sampling is off', () => {
-    expect(closeTrainingGroup(stageWith(), settled([0.1, 0.1, 0.1])).fate).toBe(GroupFate.NO_VARIANCE);
-    expect(closeTrainingGroup(stageWith('    algorithm: { dynamic_sampling: false }'), settled([1, 1, 1])).fate).toBe(
+    expect(close(stageWith(), settled([0.1, 0.1, 0.1])).fate).toBe(GroupFate.NO_VARIANCE);
+    expect(close(stageWith('    algorithm: { dynamic_sampling: false }'), settled([1, 1, 1])).fate).toBe(
       GroupFate.KEPT,
     );
   });
 
   it('P2: leaves an absent sample out of the baseline, and gives it no reward', () => {
-    const closed = closeTrainingGroup(stageWith(), settled([1, undefined, 0]));
+    const closed = close(stageWith(), settled([1, undefined, 0]));
     expect(closed.fate).toBe(GroupFate.SHRUNK);
     expect(closed.samples.map((sample) => sample.reward)).toEqual([1, undefined, 0]);
     expect(closed.samples.map((sample) => sample.advantage?.toFixed(4))).toEqual(['0.7071', '0.0000', '-0.7071']);
   });
 
   it('drops a group that is too small, or not whole under drop', () => {
-    expect(closeTrainingGroup(stageWith(), settled([1, undefined, undefined])).fate).toBe(GroupFate.DROPPED);
-    expect(closeTrainingGroup(stageWith('    groups: { on_deadline: drop }'), settled([1, 0, undefined])).fate).toBe(
+    expect(close(stageWith(), settled([1, undefined, undefined])).fate).toBe(GroupFate.DROPPED);
+    expect(close(stageWith('    groups: { on_deadline: drop }'), settled([1, 0, undefined])).fate).toBe(
       GroupFate.DROPPED,
     );
   });
 
   it("takes the overlong penalty off the reward, by the policy's own tokens", () => {
-    const stage = stageWith('    algorithm: { overlong: { max_tokens: 40, buffer_tokens: 20, factor: 1 } }');
-    expect(closeTrainingGroup(stage, settled([1, 0, 0], 30)).samples.map((sample) => sample.reward)).toEqual([
-      0.5, -0.5, -0.5,
-    ]);
+    const stage = stageWith('    composition: { overlong: { max_tokens: 40, buffer_tokens: 20, factor: 1 } }');
+    expect(close(stage, settled([1, 0, 0], 30)).samples.map((sample) => sample.reward)).toEqual([0.5, -0.5, -0.5]);
   });
 });
 
 describe('closing a group that was scored together', () => {
-  const stage = stageWith('    algorithm: { overlong: { max_tokens: 40, buffer_tokens: 20, factor: 1 } }');
+  const stage = stageWith('    composition: { overlong: { max_tokens: 40, buffer_tokens: 20, factor: 1 } }');
   const compared = { ...stage, rewards: Object.assign(stage.rewards, { exact_match: 0, xml: 0, preferred: 2 }) };
   const judged = { preferred: { planned: 3, judged: 3 } };
   const scores = (...values: (number | undefined)[]): GroupScores => ({
@@ -116,7 +120,7 @@ describe('closing a group that was scored together', () => {
   });
 
   it('composes the reward of what the group gave, then shapes it, then takes advantages', () => {
-    const closed = closeTrainingGroup(compared, settled([1, 1, 1], 30), scores(0, 0.5, 1));
+    const closed = close(compared, settled([1, 1, 1], 30), scores(0, 0.5, 1));
     expect(closed.fate).toBe(GroupFate.KEPT);
     expect(closed.samples.map(({ reward }) => reward)).toEqual([-0.5, 0.5, 1.5]);
     expect(closed.samples.map(({ components }) => components)).toEqual([0, 0.5, 1].map((preferred) => ({ preferred })));
@@ -125,18 +129,18 @@ describe('closing a group that was scored together', () => {
   });
 
   it('sets it aside when nobody is better than another', () => {
-    expect(closeTrainingGroup(compared, settled([1, 0, 0]), scores(0.5, 0.5, 0.5)).fate).toBe(GroupFate.NO_VARIANCE);
+    expect(close(compared, settled([1, 0, 0]), scores(0.5, 0.5, 0.5)).fate).toBe(GroupFate.NO_VARIANCE);
   });
 
   it('P2: a sample without its score is absent, whatever its own reward was', () => {
-    const closed = closeTrainingGroup(compared, settled([1, 1, 1]), scores(0.25, undefined, 0.75));
+    const closed = close(compared, settled([1, 1, 1]), scores(0.25, undefined, 0.75));
     expect(closed.fate).toBe(GroupFate.SHRUNK);
     expect(closed.samples.map(({ reward, cancelled }) => [reward, cancelled])).toEqual([
       [0.5, false],
       [undefined, false],
       [1.5, false],
     ]);
-    expect(closeTrainingGroup(compared, settled([1, 0, 1]), scores()).fate).toBe(GroupFate.DROPPED);
+    expect(close(compared, settled([1, 0, 1]), scores()).fate).toBe(GroupFate.DROPPED);
   });
 
   it('P2: a group that nobody compared is absent as a whole, so that the rollouts which gates decide are not all that it has', () => {
@@ -144,19 +148,18 @@ describe('closing a group that was scored together', () => {
     const gated = { ...compared, composition };
     const group = settled([1, 1, 1]);
     const [good, ...bad] = group.samples.map(({ result }) => result);
-    if (good !== undefined) good.rewards = { format: 1 };
-    for (const result of bad) if (result !== undefined) result.rewards = { format: 0 };
-    const rewardsOf = (given: GroupScores) =>
-      closeTrainingGroup(gated, group, given).samples.map(({ reward }) => reward);
+    if (good !== undefined) good.components = { format: 1 };
+    for (const result of bad) if (result !== undefined) result.components = { format: 0 };
+    const rewardsOf = (given: GroupScores) => close(gated, group, given).samples.map(({ reward }) => reward);
     expect(rewardsOf(scores())).toEqual([undefined, undefined, undefined]);
     expect(rewardsOf(scores(0.5, undefined, undefined))).toEqual([1, 0, 0]);
     // Without a rollout that had to be compared nothing is missing.
-    if (good !== undefined) good.rewards = { format: 0 };
+    if (good !== undefined) good.components = { format: 0 };
     expect(rewardsOf(scores())).toEqual([0, 0, 0]);
   });
 
   it('P2: one sample alone is given up and no failure', () => {
-    const closed = closeTrainingGroup(compared, settled([undefined, 1, undefined]), scores());
+    const closed = close(compared, settled([undefined, 1, undefined]), scores());
     expect(closed.fate).toBe(GroupFate.DROPPED);
     expect(closed.samples.map(({ reward, cancelled }) => [reward, cancelled])).toEqual([
       [undefined, false],
@@ -175,12 +178,12 @@ describe('a task', () => {
     groupId: 'g',
     sampleIndex: 2,
     attempt: 1,
-    question,
+    row,
     purpose: Purpose.TRAIN,
   };
 
   it('carries limits, weights, options and a seed of its own', () => {
-    if (stage === undefined) throw new Error('no stage');
+    if (stage?.kind !== 'rl') throw new Error('no stage');
     const task = buildTask(recipe, { ...parts, stage, mode: 'train' });
     expect(task).toMatchObject({ stage: 'one', environment: 'search', sampleIndex: 2, attempt: 1 });
     expect(task.limits).toMatchObject({
@@ -191,19 +194,27 @@ describe('a task', () => {
       rolloutTimeoutMs: 120_000,
     });
     expect(task.sampling).toEqual({ temperature: 1, topP: 1, topK: 0, maxNewTokens: 10, seed: 0x1000_0000_0000_0000n });
-    expect(task.rewards).toContainEqual({ name: 'xml', weight: 0.5, settingsJson: '' });
-    expect(JSON.parse(task.environmentOptionsJson ?? '')).toEqual({
-      promptTemplate: '{question}',
-      topK: 3,
-      previewCharacters: 150,
-      maxDocumentCharacters: 20_000,
+    expect(task.scorers).toContainEqual({ name: 'xml', settingsJson: '', recordedOnly: false });
+    expect(task.scorers).toContainEqual({ name: 'format', settingsJson: '', recordedOnly: true });
+    expect(task.composition).toMatchObject({
+      weights: [
+        { name: 'exact_match', weight: 1 },
+        { name: 'xml', weight: 0.5 },
+      ],
+    });
+    expect(JSON.parse(task.environmentOptionsJson ?? '')).toMatchObject({
+      prompt_template: '{question}',
+      chat: false,
+      top_k: 3,
+      preview_characters: 150,
+      max_document_characters: 20_000,
       codec: 'xml',
-      maxViolations: 2,
+      max_violations: 2,
     });
   });
 
   it('is drawn at temperature 1 or greedily in an evaluation, whatever training does', () => {
-    if (stage === undefined) throw new Error('no stage');
+    if (stage?.kind !== 'rl') throw new Error('no stage');
     const hot = { ...stage, sampling: { temperature: 1.5, top_p: 0.9, top_k: 5 } };
     expect(buildTask(recipe, { ...parts, stage: hot, mode: 'sampled' }).sampling).toMatchObject({
       temperature: 1,

@@ -1,5 +1,6 @@
 import { sleep } from '#shared/async/sleep.ts';
 import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { mostFullMs } from '#shared/runtime/fleet-bounds.ts';
 
 /** How long a service that does not answer is waited for, and who is told. */
 export interface Patience {
@@ -9,7 +10,8 @@ export interface Patience {
 
 /**
  * Repeats a call while it fails in a way that passes: the service is away, overloaded, or too slow. Gives up with the last
- * error when `totalMs` have gone by without success. A full disk is not waited for: nobody empties it in time.
+ * error when `totalMs` have gone by without success; where there is no room (a full disk) that is half an hour at least, in
+ * which somebody may make some.
  */
 export async function waitPatiently<T>(patience: Patience, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   const startedMs = performance.now();
@@ -21,10 +23,11 @@ export async function waitPatiently<T>(patience: Patience, signal: AbortSignal, 
       throwIfCancelled(signal);
       const error = errorFrom(thrown);
       const passes =
-        (error instanceof TransientError && error.code !== 'resource_exhausted') ||
-        (error instanceof CancelledError && error.code === 'deadline_exceeded');
+        error instanceof TransientError || (error instanceof CancelledError && error.code === 'deadline_exceeded');
       const waitedMs = performance.now() - startedMs;
-      if (!passes || waitedMs >= patience.totalMs) throw error;
+      const isFull = error.code === 'resource_exhausted';
+      const mostMs = isFull ? Math.max(mostFullMs, patience.totalMs) : patience.totalMs;
+      if (!passes || waitedMs >= mostMs) throw error;
       patience.onRetry(error, waitedMs);
       await sleep(Math.min(5000, 200 * 2 ** Math.min(attempt, 10)), signal);
     }

@@ -10,13 +10,8 @@ const answerMs = 2_000;
 type Ask<T> = (client: GrpcClient<typeof CoordinatorService>, options: CallOptions) => Promise<T>;
 
 /** Asks the coordinator that leads a run; undefined when it does not answer, which is how a leader looks that has died. */
-export async function askLeader<T>(
-  lease: LeaseView,
-  signal: AbortSignal,
-  ask: Ask<T>,
-  timeoutMs = answerMs,
-): Promise<T | undefined> {
-  const client = createGrpcClient(CoordinatorService, lease.address, { timeoutMs });
+export async function askLeader<T>(lease: LeaseView, signal: AbortSignal, ask: Ask<T>): Promise<T | undefined> {
+  const client = createGrpcClient(CoordinatorService, lease.address, { timeoutMs: answerMs });
   try {
     return await ask(client, { signal });
   } catch (thrown) {

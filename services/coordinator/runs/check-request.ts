@@ -1,29 +1,41 @@
-import { isAbsolute } from 'node:path';
+import { createHash } from 'node:crypto';
+import { isAbsolute, join } from 'node:path';
 import type { SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
-import { parseResolvedRecipe, recipeHash } from '#shared/recipe/resolve-recipe.ts';
+import { parseChangeGroups } from '#shared/inputs/changed-inputs.ts';
+import type { InputChange } from '#shared/inputs/changed-inputs.ts';
+import { describeDifference } from '#shared/recipe/compare-recipes.ts';
+import { canonicalJson, parseResolvedRecipe, recipeHash } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import { unsupportedParts } from '#shared/recipe/unsupported-parts.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
 import type { RunState } from '../ledger/run-state.ts';
 
 /** What is asked for; a run that is taken over is resumed by its id. */
-export type RunRequest = Pick<SubmitRunRequest, 'runId' | 'recipeJson' | 'directory' | 'resume'>;
+export type RunRequest = Pick<SubmitRunRequest, 'runId' | 'recipeJson' | 'directory' | 'resume' | 'acceptChanged'>;
+
+export interface CheckedRequest {
+  readonly resolved: ResolvedRecipe;
+  /** Where the run's files lie. */
+  readonly directory: string;
+  /** The recipe, its paths or the directory are not those of the ledger. */
+  readonly replaced: boolean;
+  /** The recipe was edited since it was recorded; its tasks are the same. */
+  readonly edit?: InputChange;
+}
 
 /** The recipe of a run that may be started or resumed as asked; throws what is wrong with the request. */
-export function checkRequest(request: RunRequest, known: RunState): ResolvedRecipe {
-  const { runId } = request;
+export function checkRequest(request: RunRequest, known: RunState): CheckedRequest {
+  const { runId, directory } = request;
+  parseChangeGroups(request.acceptChanged);
   if (known.life === 'new') {
     if (request.resume)
       throw new TerminalError(
         'not_found',
         `run_id: there is no run '${runId}' to resume; gradus status lists the runs that are known`,
       );
-    if (!isAbsolute(request.directory))
-      throw new TerminalError('invalid_argument', `directory: '${request.directory}' must be an absolute path`);
+    requireAbsolute(directory);
     const resolved = parseResolvedRecipe(request.recipeJson);
-    const missing = unsupportedParts(resolved.recipe);
-    if (missing.length > 0) throw new TerminalError('failed_precondition', `recipe: ${missing.join('; ')}`);
-    return resolved;
+    return { resolved, directory, replaced: false };
   }
   if (!request.resume)
     throw new TerminalError(
@@ -32,30 +44,65 @@ export function checkRequest(request: RunRequest, known: RunState): ResolvedReci
     );
   if (known.life === 'finished')
     throw new TerminalError('failed_precondition', `run '${runId}' is finished; there is nothing to resume`);
-  const resolved = parseResolvedRecipe(known.recipeJson);
-  const hash = recipeHash(resolved.recipe);
+  const recorded = parseResolvedRecipe(known.recipeJson);
+  const hash = recipeHash(recorded.recipe);
   if (known.recipeHash !== hash) {
     throw new TerminalError(
       'failed_precondition',
       `run ${runId} was made by a version whose recipe hash differs (${known.recipeHash.slice(0, 12)}, now ${hash.slice(0, 12)}); resume it with that version`,
     );
   }
-  return isMoved(request, known) ? checkMove(request, hash) : resolved;
+  const moved = isMoved(request, known);
+  if (moved) requireAbsolute(directory);
+  if (request.recipeJson === '' && !moved) return { resolved: recorded, directory: known.directory, replaced: false };
+  return checkSubmitted(request, recorded, hash, moved ? directory : known.directory, moved);
 }
 
 /** The files of the run lie elsewhere than its ledger says. */
-export function isMoved({ directory }: RunRequest, known: RunState): boolean {
-  return known.life !== 'new' && directory !== '' && directory !== known.directory;
+function isMoved({ directory }: RunRequest, known: RunState): boolean {
+  return directory !== '' && directory !== known.directory;
 }
 
-function checkMove({ runId, recipeJson, directory }: RunRequest, hash: string): ResolvedRecipe {
+function requireAbsolute(directory: string): void {
   if (!isAbsolute(directory))
     throw new TerminalError('invalid_argument', `directory: '${directory}' must be an absolute path`);
-  const moved = parseResolvedRecipe(recipeJson);
-  if (recipeHash(moved.recipe) !== hash)
+}
+
+/** The recipe as a run's recipe.json has it now, against the one in the ledger. */
+function checkSubmitted(
+  { runId, recipeJson }: RunRequest,
+  recorded: ResolvedRecipe,
+  hash: string,
+  directory: string,
+  moved: boolean,
+): CheckedRequest {
+  const submitted = parseResolvedRecipe(recipeJson);
+  const differs = describeDifference(recorded.recipe, submitted.recipe);
+  if (recipeHash(submitted.recipe) !== hash)
     throw new TerminalError(
-      'invalid_argument',
-      `recipe_json: differs from the recipe that run ${runId} was started with; only its paths may be new`,
+      'failed_precondition',
+      `recipe_json: differs from the recipe that run ${runId} was started with: ${differs}; its tasks follow from that, so it cannot go on ` +
+        `with another one: start a new run, or restore the recorded one: gradus resume ${runId} --restore-recipe`,
     );
-  return moved;
+  const newPaths = canonicalJson(submitted.paths) !== canonicalJson(recorded.paths);
+  return {
+    resolved: submitted,
+    directory,
+    replaced: moved || newPaths || differs !== '',
+    ...(differs !== '' && {
+      edit: {
+        group: 'recipe',
+        name: 'recipe',
+        path: join(directory, 'recipe.json'),
+        recorded: contentOf(recorded.recipe),
+        found: contentOf(submitted.recipe),
+        detail: differs,
+      },
+    }),
+  };
+}
+
+function contentOf(recipe: Recipe): { digest: string; bytes: number } {
+  const text = canonicalJson(recipe);
+  return { digest: createHash('sha256').update(text).digest('hex'), bytes: Buffer.byteLength(text) };
 }

@@ -1,9 +1,13 @@
 import { CancelledError, errorFrom } from '#shared/errors.ts';
 import type { GradusError } from '#shared/errors.ts';
+import type { RolloutTotals } from '../ledger/accounting.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { runLoop } from '../run/run-loop.ts';
 import type { RunEnd } from '../run/run-loop.ts';
 import type { RunDependencies, RunParts } from './start-run.ts';
+
+/** Longest time for the last summary. */
+const endMs = 60_000;
 
 /**
  * Drives a run to its end and writes that down. Three ways lead out without an end in the ledger, and the run goes on elsewhere:
@@ -15,13 +19,20 @@ export async function driveRun(
   { events, running }: RunDependencies,
 ): Promise<void> {
   const { log, ledger } = context;
-  const end = await endOf(context, async () => void (await files.writeSummary(ledger.state, context.signal)));
+  let totals: RolloutTotals | undefined;
+  const summarize = async (signal: AbortSignal): Promise<void> => {
+    totals = await files.writeSummary(ledger.state, signal);
+  };
+  const end = await endOf(context, () => context.writeFolder(context.signal, () => summarize(context.signal)));
   await context.intake[Symbol.asyncDispose]();
   try {
     // Whatever ended it: who does not lead any more has nothing to say about the run.
     await leadership.verify();
     await ledger.append({ case: 'runEnded', value: { state: end.life, message: end.message } });
-    const totals = await files.writeSummary(ledger.state, AbortSignal.timeout(60_000));
+    const inTime = AbortSignal.timeout(endMs);
+    // Nobody waits for room who wants the run to stop.
+    if (end.life === 'stopped') await summarize(inTime);
+    else await context.writeFolder(inTime, () => summarize(inTime));
     log.info({ ...end, ...totals }, 'the run has ended');
     await running.remove(runId, AbortSignal.timeout(10_000));
   } catch (thrown) {

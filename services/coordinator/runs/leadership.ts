@@ -1,7 +1,8 @@
 import { CancelledError, TerminalError, throwIfCancelled } from '#shared/errors.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { sleep } from '#shared/async/sleep.ts';
-import { acquireLease, leaseTtlMs } from '#shared/nats/lease.ts';
+import { leaseTtlMs } from '#shared/nats/bucket-settings.ts';
+import { acquireLease } from '#shared/nats/lease.ts';
 import type { Lease } from '#shared/nats/lease.ts';
 import type { FencedWriter } from '../ledger/ledger-stream.ts';
 

@@ -1,6 +1,8 @@
 import { createWatchdog } from '#shared/async/watchdog.ts';
 import { errorFrom } from '#shared/errors.ts';
-import { leaseTtlMs } from '#shared/nats/lease.ts';
+import { needsLearner } from '#stages/kit/kinds.ts';
+import { leaseTtlMs } from '#shared/nats/bucket-settings.ts';
+import { withLocatedEnvironment } from '#shared/recipe/environment-paths.ts';
 import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
 import type { LedgerWriter } from '../ledger/ledger-stream.ts';
 import { createGroupwiseSession } from '../groupwise/groupwise-session.ts';
@@ -10,26 +12,28 @@ import { coordinatorWaits } from '../run/overdue-message.ts';
 import { createPolicySession } from '../run/policy-session.ts';
 import { createDivergenceWatch } from '../reward-hacking/divergence-watch.ts';
 import type { ProgressBoard } from '../run/progress-board.ts';
-import { readTrajectory } from '../run/read-trajectory.ts';
+import { createBatchSource } from '../run/batch-source.ts';
+import { hasTrajectory } from '../run/read-trajectory.ts';
 import { startResultIntake } from '../run/result-intake.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { createTaskPublisher } from '../run/task-publisher.ts';
 import type { TaskPublisher } from '../run/task-publisher.ts';
 import { maxOverdueWaits } from '../run/watch-overdue.ts';
 import type { OverdueWatchOptions } from '../run/watch-overdue.ts';
+import { sayNoRoom, waitForRoom } from '../run/wait-for-room.ts';
 import type { Leadership } from './leadership.ts';
 import type { RunDependencies, RunParts } from './start-run.ts';
 
 /** The ledger of a driven run: what is appended also goes to the files, the metrics and whoever watches. */
 export function recordingLedger(
   deps: RunDependencies,
-  { runId, writer, files }: RunParts,
+  { runId, writer, files, directory }: RunParts,
   board: ProgressBoard,
+  signal: AbortSignal,
 ): LedgerWriter & { sinceLastEntryMs(): number } {
   let lastEntryMs = performance.now();
-  const watch = createDivergenceWatch(deps.log.child({ run: runId }), (diverges) =>
-    deps.events.rewardDiverges(runId, diverges),
-  );
+  const log = deps.log.child({ run: runId });
+  const watch = createDivergenceWatch(log, (diverges) => deps.events.rewardDiverges(runId, diverges));
   watch.observe(writer.state);
   return {
     get state() {
@@ -43,8 +47,14 @@ export function recordingLedger(
       lastEntryMs = performance.now();
       deps.events.ledgerEntry(fact.case ?? 'none');
       watch.observe(writer.state);
-      await files.entry(entry, writer.state);
-      board.update({});
+      let waited = false;
+      const onWait = (error: Error): void => {
+        waited = true;
+        sayNoRoom({ directory, board, log }, error);
+      };
+      await files.entry(entry, writer.state, onWait, signal);
+      // Other facts may be recorded meanwhile: what is said stays until this line is written.
+      board.update(waited ? { message: '' } : {});
       return entry;
     },
   };
@@ -74,28 +84,36 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
   return {
     runId,
     resolved,
-    recipe: resolved.recipe,
+    recipe: withLocatedEnvironment(resolved.recipe, resolved.paths.environment),
     recipeHash: recipeHash(resolved.recipe),
     directory,
-    questions: parts.questions,
+    rows: parts.rows,
     nats,
     ledger: options.ledger,
     publisher: ledPublisher(createTaskPublisher(nats, runId), leadership),
     intake: startResultIntake(nats, runId, log),
-    learner: createLearnerSession({
-      client: deps.learner,
-      runId,
-      directory,
-      resolved,
-      trainTimeoutMs: config.trainTimeoutMs,
-      patience: patience('learner'),
-      epoch: writer.epoch,
-      leads: {
-        confirm: () => leadership.confirm(signal),
-        verify: () => leadership.verify(),
-      },
-      trajectory: (sample) => readTrajectory(nats, runId, sample),
-    }),
+    learner:
+      deps.learner && needsLearner(resolved.recipe)
+        ? createLearnerSession({
+            client: deps.learner,
+            runId,
+            directory,
+            resolved,
+            trainTimeoutMs: config.trainTimeoutMs,
+            patience: patience('learner'),
+            epoch: writer.epoch,
+            leads: {
+              confirm: () => leadership.confirm(signal),
+              verify: () => leadership.verify(),
+            },
+            async onDamaged(files, learnerStep) {
+              log.error({ damaged: files, learnerStep }, 'files of the learner are damaged; look at the disk');
+              const value = { files: [...files], learnerStep: BigInt(learnerStep) };
+              await options.ledger.append({ case: 'filesDamaged', value });
+            },
+            source: createBatchSource(nats, runId, resolved, signal),
+          })
+        : undefined,
     policy: createPolicySession({
       client: deps.policy,
       timeoutMs: config.loadTimeoutMs,
@@ -103,6 +121,8 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
       epoch: writer.epoch,
       confirm: () => leadership.confirm(signal),
     }),
+    hasTrajectory: (result, until) => hasTrajectory(nats, runId, result, until),
+    writeFolder: (until, write) => waitForRoom({ directory, board, log }, until, write),
     groupwise:
       deps.reward &&
       createGroupwiseSession({

@@ -1,6 +1,7 @@
 import type { SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { sleep } from '#shared/async/sleep.ts';
+import { CancelledError, TerminalError, TransientError } from '#shared/errors.ts';
 import { readLease } from '#shared/nats/lease.ts';
 import type { LeaseView } from '#shared/nats/lease.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
@@ -9,19 +10,24 @@ import { askLeader } from './ask-leader.ts';
 import { runStatus } from './run-status.ts';
 import type { RunStatusInit } from './run-status.ts';
 import { startRun } from './start-run.ts';
-import type { DrivenRun, RunDependencies } from './start-run.ts';
+import type { DrivenRun, RunDependencies, StartOptions, StopWish } from './start-run.ts';
+import { stopUnledRun } from './stop-unled-run.ts';
 import { hasSuccessor } from './successors.ts';
 
 /** Runs that this process drives, those that another coordinator drives, and those that only their ledgers know. */
 export interface RunRegistry {
   submit(request: SubmitRunRequest, signal: AbortSignal): Promise<string>;
   /** Takes over a run that nobody leads. False when there is nothing to take over, or no room for it. */
-  adopt(runId: string, fromEarlierSelf: boolean, signal: AbortSignal): Promise<boolean>;
+  adopt(runId: string, how: Omit<StartOptions, 'adopt'>, signal: AbortSignal): Promise<boolean>;
   status(runId: string, signal: AbortSignal): Promise<RunStatusInit>;
   list(signal: AbortSignal): Promise<RunStatusInit[]>;
   driven(runId: string): DrivenRun | undefined;
   /** Ids of the runs that are driven or being started here. */
   own(): readonly string[];
+  /** It is checked, or its ledger is read: it may be driven here in a moment. */
+  isStarting(runId: string): boolean;
+  /** Ends a run that nobody leads, see `stopUnledRun`. */
+  stopUnled(runId: string, wish: StopWish, signal: AbortSignal): Promise<void>;
   /** The other coordinator that leads a run. */
   leader(runId: string, signal: AbortSignal): Promise<LeaseView | undefined>;
   /** Leaves every run to another coordinator of the fleet; without one stops them now. Waits until that is done. */
@@ -30,11 +36,15 @@ export interface RunRegistry {
 
 const runIdPattern = /^[a-z0-9-]{1,64}$/;
 const listedRuns = 256;
+const leavePollMs = 50;
 
 export function createRunRegistry(deps: RunDependencies): RunRegistry {
   const { nats, config, running } = deps;
   const runs = new Map<string, DrivenRun>();
   const starting = new Set<string>();
+  /** Aborts when this process ends: nothing is begun any more. */
+  const leaving = new AbortController();
+  const untilLeaving = (signal: AbortSignal) => AbortSignal.any([signal, leaving.signal]);
   const own = () => [...runs.keys(), ...starting];
 
   async function leader(runId: string, signal: AbortSignal): Promise<LeaseView | undefined> {
@@ -72,6 +82,8 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
   return {
     async submit(request, signal) {
       const runId = checkRunId(request.runId);
+      if (leaving.signal.aborted)
+        throw new TransientError('unavailable', 'this coordinator ends; ask another one, or it when it is back');
       if (own().includes(runId)) {
         throw new TerminalError('already_exists', `run_id: '${runId}' is running; stop it first, or choose another id`);
       }
@@ -84,19 +96,24 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
             `fleet ${config.fleetId} has ${others.size} of at most ${config.maxRuns} runs (${[...others].join(', ')}); wait for it or stop it`,
           );
         }
-        const run = await startRun(deps, request, { adopt: false, fromEarlierSelf: false }, signal);
+        const run = await startRun(
+          deps,
+          request,
+          { adopt: false, fromEarlierSelf: false, waitsForFiles: false },
+          untilLeaving(signal),
+        );
         if (run !== undefined) void keep(run);
         return runId;
       } finally {
         starting.delete(runId);
       }
     },
-    async adopt(runId, fromEarlierSelf, signal) {
-      if (own().includes(runId) || own().length >= config.maxRuns) return false;
+    async adopt(runId, how, signal) {
+      if (leaving.signal.aborted || own().includes(runId) || own().length >= config.maxRuns) return false;
       starting.add(runId);
       try {
-        const request = { runId, recipeJson: '', directory: '', resume: true };
-        const run = await startRun(deps, request, { adopt: true, fromEarlierSelf }, signal);
+        const request = { runId, recipeJson: '', directory: '', resume: true, acceptChanged: [] };
+        const run = await startRun(deps, request, { ...how, adopt: true }, untilLeaving(signal));
         if (run === undefined) return false;
         void keep(run);
         return true;
@@ -113,15 +130,22 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
     },
     driven: (runId) => runs.get(runId),
     own,
+    isStarting: (runId) => starting.has(runId) && !runs.has(runId),
+    stopUnled: (runId, wish, signal) => stopUnledRun(deps, runId, wish, signal),
     leader,
     async leaveAll() {
-      const all = [...runs.values()];
-      const followed = all.length > 0 && (await hasSuccessor(nats, config.fleetId));
-      for (const run of all) {
-        if (followed) run.handOver();
-        else run.stop(true);
+      leaving.abort(new CancelledError('cancelled', 'this coordinator ends'));
+      // What is being started is left too, as soon as it is there.
+      while (own().length > 0) {
+        const all = [...runs.values()];
+        const followed = all.length > 0 && (await hasSuccessor(nats, config.fleetId));
+        for (const run of all) {
+          if (followed) run.handOver();
+          else run.leave();
+        }
+        await Promise.all(all.map((run) => run.ended));
+        if (own().length > 0) await sleep(leavePollMs, undefined);
       }
-      await Promise.all(all.map((run) => run.ended));
     },
   };
 }

@@ -1,7 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Phase, RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { headlineOf } from '#shared/recipe/environment-part.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
+import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { RunState, StageState } from '../ledger/run-state.ts';
 import { describeDivergence, findDivergences } from '../reward-hacking/reward-divergence.ts';
@@ -39,23 +41,31 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
     stages: recipe.stages.length,
     phase: driven ? progress.phase : Phase.UNSPECIFIED,
     step: stage?.steps.length ?? 0,
-    steps: recipe.stages[index]?.until.steps ?? 0,
+    steps: stepsOf(recipe, index),
     rolloutsDone: driven ? progress.done : 0,
     rolloutsExpected: driven ? progress.expected : 0,
     policyVersion: BigInt(versionOf(state)),
     ...(lastStep?.metrics['reward/mean'] !== undefined && { rewardMean: lastStep.metrics['reward/mean'] }),
     metrics: { ...lastEvaluation(state), ...lastStep?.metrics },
+    primaryMetric: headlineOf(recipe).primaryMetric,
     warnings: stage === undefined ? {} : warningsOf(stage),
     detectors: stage === undefined ? {} : { ...detectorShares(stage) },
     message: interrupted
-      ? 'no coordinator leads the run at the moment'
+      ? `no coordinator leads the run at the moment${state.stop === undefined ? '' : '; it is asked to stop'}`
       : state.life === 'running'
-        ? [progress?.message, scoringMessage(progress), progress?.overdue].filter(Boolean).join('; ')
+        ? [stopMessage(state), progress?.message, scoringMessage(progress), progress?.overdue]
+            .filter(Boolean)
+            .join('; ')
         : state.message,
     elapsedMs: BigInt(Math.round(elapsedMs)),
     ...(remainingMs !== undefined && { remainingMs: BigInt(Math.round(remainingMs)) }),
     directory: state.directory,
   };
+}
+
+function stopMessage({ stop }: RunState): string {
+  if (stop === undefined) return '';
+  return stop.now ? 'stopping now' : 'stopping after this step';
 }
 
 /** Groups that are scored are neither rollouts on their way nor a step in training: else nobody would see them. */
@@ -92,6 +102,11 @@ function lastEvaluation(state: RunState): Record<string, number> {
   return Object.fromEntries(Object.entries(last?.metrics ?? {}).map(([name, value]) => [`eval/${name}`, value]));
 }
 
+function stepsOf(recipe: Recipe, index: number): number {
+  const stage = recipe.stages[index];
+  return stage === undefined ? 0 : kindOf(stage).estimate(stage, recipe).steps;
+}
+
 /** From the mean time of the steps and evaluations so far; undefined until a step is committed. */
 function remaining(state: RunState, recipe: Recipe): number | undefined {
   const steps = state.stages.flatMap((stage) => stage.steps);
@@ -102,10 +117,9 @@ function remaining(state: RunState, recipe: Recipe): number | undefined {
   const index = current?.index ?? 0;
   let stepsLeft = Math.max(
     0,
-    (recipe.stages[index]?.until.steps ?? 0) -
-      (current?.finished === undefined ? (current?.steps.length ?? 0) : Infinity),
+    stepsOf(recipe, index) - (current?.finished === undefined ? (current?.steps.length ?? 0) : Infinity),
   );
-  for (const stage of recipe.stages.slice(index + 1)) stepsLeft += stage.until.steps;
+  for (let later = index + 1; later < recipe.stages.length; later++) stepsLeft += stepsOf(recipe, later);
 
   const timed = state.stages
     .flatMap((stage) => stage.evaluations)
@@ -117,9 +131,10 @@ function remaining(state: RunState, recipe: Recipe): number | undefined {
   const afterDone = current?.evaluations.some((evaluation) => evaluation.name === 'after') ?? false;
   // One after each stage, and one more before a stage whose limits are new.
   let evalsLeft = afterDone ? 0 : 1;
-  for (const [offset, stage] of recipe.stages.slice(index + 1).entries()) {
-    const before = recipe.stages[index + offset];
-    evalsLeft += JSON.stringify(before?.limits) === JSON.stringify(stage.limits) ? 1 : 2;
+  for (let later = index + 1; later < recipe.stages.length; later++) {
+    const settings = evaluatedAs(recipe, later);
+    const before = evaluatedAs(recipe, later - 1);
+    if (settings !== undefined) evalsLeft += JSON.stringify(before?.limits) === JSON.stringify(settings.limits) ? 1 : 2;
   }
   return (stepsLeft * stepSeconds + evalsLeft * evalSeconds) * 1000;
 }

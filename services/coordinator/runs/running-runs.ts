@@ -1,9 +1,8 @@
-import { StorageType } from '@nats-io/jetstream';
+import { openBucket, runningBucket as bucket } from '#shared/nats/bucket-settings.ts';
 import type { Nats } from '#shared/nats/connect.ts';
 import { onLink } from '#shared/nats/link.ts';
 import { errorFromNats, isMissingResource } from '#shared/nats/nats-errors.ts';
 
-const bucket = 'gradus-running';
 const subject = (fleetId: string, runId: string) => `$KV.${bucket}.${fleetId}.${runId}`;
 
 /**
@@ -28,14 +27,7 @@ export function createRunningRuns(nats: Nats, fleetId: string): RunningRuns {
       throw errorFromNats(thrown, `bucket ${bucket}`);
     }
   }
-  const open = (signal: AbortSignal) =>
-    ask(signal, () =>
-      nats.kvm.create(bucket, {
-        history: 1,
-        storage: StorageType.File,
-        ...(nats.replicas !== undefined && { replicas: nats.replicas }),
-      }),
-    );
+  const open = (signal: AbortSignal) => ask(signal, () => openBucket(nats, bucket));
   // Purged rather than deleted: a deletion would leave a mark that counts as an entry.
   const purge = (filter: string) => jsm.streams.purge(`KV_${bucket}`, { filter });
 

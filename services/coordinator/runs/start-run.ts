@@ -1,13 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import type { StopRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TerminalError, errorFrom } from '#shared/errors.ts';
+import { describeChange } from '#shared/inputs/changed-inputs.ts';
 import type { Nats } from '#shared/nats/connect.ts';
-import { questionFormatOf } from '#shared/questions/question-format.ts';
-import { readQuestions } from '#shared/questions/read-questions.ts';
 import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import { needsLearner } from '#stages/kit/kinds.ts';
 import type { WorkerStatuses } from '#shared/nats/worker-statuses.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
@@ -22,12 +21,19 @@ import { checkRewardService } from '../groupwise/check-reward-service.ts';
 import type { RewardClient } from '../groupwise/ask-patiently.ts';
 import type { LearnerClient } from '../run/learner-session.ts';
 import type { PolicyClient } from '../run/policy-session.ts';
+import { readRunRows } from '../run/prompt-rows.ts';
 import { createProgressBoard } from '../run/progress-board.ts';
 import type { Progress, ProgressBoard } from '../run/progress-board.ts';
+import type { RunRows } from '../run/run-context.ts';
+import { watchLostTasks } from '../run/watch-lost-tasks.ts';
 import { watchOverdue } from '../run/watch-overdue.ts';
-import { checkRequest, isMoved } from './check-request.ts';
-import type { RunRequest } from './check-request.ts';
+import { watchRunQueue } from '../run/watch-run-queue.ts';
+import { checkInputs } from './check-inputs.ts';
+import type { StandsOn } from './check-inputs.ts';
+import { checkRequest } from './check-request.ts';
+import type { CheckedRequest, RunRequest } from './check-request.ts';
 import { driveRun } from './drive-run.ts';
+import { endUnledRun } from './end-unled-run.ts';
 import { claimLeadership, leasePatienceMs } from './leadership.ts';
 import type { Leadership } from './leadership.ts';
 import { createRunContext, overdueOptions, recordingLedger } from './run-parts.ts';
@@ -41,7 +47,8 @@ export interface RunDependencies {
   readonly nats: Nats;
   readonly running: RunningRuns;
   readonly policy: PolicyClient;
-  readonly learner: LearnerClient;
+  /** Absent where none is configured; recipes of which a stage trains are refused then. */
+  readonly learner: LearnerClient | undefined;
   /** Absent where none is configured. */
   readonly reward: RewardClient | undefined;
   readonly events: CoordinatorEvents;
@@ -49,6 +56,8 @@ export interface RunDependencies {
   readonly workers: Pick<WorkerStatuses, 'list'>;
   readonly log: Logger;
 }
+
+export type StopWish = Pick<StopRunRequest, 'now' | 'reason'>;
 
 /** A run that this process drives. */
 export interface DrivenRun {
@@ -59,7 +68,13 @@ export interface DrivenRun {
   readonly board: ProgressBoard;
   /** Milliseconds since the last fact. */
   sinceLastEntryMs(): number;
-  stop(now: boolean): void;
+  /**
+   * Resolves once the request is in the ledger, and acts on it. Throws `CancelledError` when another coordinator leads the run:
+   * that one is to be asked.
+   */
+  requestStop(request: StopWish): Promise<void>;
+  /** Stops it now because this process ends; nobody asked the run to stop, so the ledger records the end only. */
+  leave(): void;
   /** Leaves it as it is, for another coordinator to take over at once. One that is asked to stop is stopped. */
   handOver(): void;
   /** Resolves when the run has ended and its files are written, or another coordinator has it; never rejects. */
@@ -71,6 +86,8 @@ export interface StartOptions {
   readonly adopt: boolean;
   /** The lease may be taken from an earlier process of the same name. */
   readonly fromEarlierSelf: boolean;
+  /** A run that is taken over is not ended yet for files that are not here: another coordinator may have them, or they come back. */
+  readonly waitsForFiles: boolean;
 }
 
 /** Facts of a former leader may still come in while a new one reads; more often than this is no accident. */
@@ -91,8 +108,13 @@ export async function startRun(
   const { runId } = request;
   // A request that cannot be right does not wait for a lease.
   if (!options.adopt) {
-    const { recipe } = checkRequest(request, (await foldLedger(nats, runId, signal)).state);
-    await checkRewardService(recipe, deps.reward, true, signal);
+    const { resolved } = checkRequest(request, (await foldLedger(nats, runId, signal)).state);
+    if (deps.learner === undefined && needsLearner(resolved.recipe))
+      throw new TerminalError(
+        'failed_precondition',
+        'a stage of the recipe trains, and this coordinator has no learner: start it with --learner HOST:PORT (GRADUS_LEARNER)',
+      );
+    await checkRewardService(resolved.recipe, deps.reward, true, signal);
   }
   const leadership = await claimLeadership(nats, {
     runId,
@@ -108,25 +130,42 @@ export async function startRun(
       await leadership.release();
       return undefined;
     }
-    const resolved = checkRequest(request, known.state);
+    const checked = checkRequest(request, known.state);
+    const { resolved, directory } = checked;
+    if (directory !== known.state.directory && known.state.life !== 'new')
+      await checkMoved(directory, known.state.directory);
+    // Before they are read: what was cut or edited may not even parse.
+    const standsOn = await checkInputs({ ...request, takenOver: options.adopt }, checked, known.state, signal);
+    const files = createRunFiles(nats, runId, directory, { ...resolved, inputs: standsOn.inputs }, (caller) =>
+      leadership.confirm(caller),
+    );
+    const { refusal } = standsOn;
+    if (refusal !== undefined) {
+      const changed = refusal.details['changed'];
+      if (options.adopt && !(standsOn.isGone && options.waitsForFiles)) {
+        deps.log.warn({ run: runId, changed }, 'a run without a leader is ended: what it stands on has changed');
+        // Nobody is there to accept it: the ledger says which file it was, and the run can be resumed.
+        const writer = createLedgerWriter(nats, known);
+        await endUnledRun(deps, writer, files, { state: 'failed', message: refusal.message }, signal);
+      }
+      throw refusal;
+    }
+    if (standsOn.passed.length > 0)
+      deps.log.warn(
+        { run: runId, changed: standsOn.passed.map(describeChange) },
+        'the run goes on although files next to those that it loads have changed',
+      );
     // A run that is taken over does not depend on whether the service answers at that moment.
     await checkRewardService(resolved.recipe, deps.reward, false, signal);
-    const questions = {
-      train: await allQuestions(resolved.paths.train, resolved.recipe),
-      heldOut: await allQuestions(resolved.paths.held_out, resolved.recipe),
-    };
-    const moved = isMoved(request, known.state);
-    if (moved) await checkMoved(request.directory, known.state.directory);
-    const directory = known.state.life === 'new' || moved ? request.directory : known.state.directory;
-    const files = createRunFiles(nats, runId, directory, resolved, (caller) => leadership.confirm(caller));
+    const rows = await readRunRows(resolved);
     await running.add(runId, signal);
     for (let claim = 1; ; claim++) {
-      const writer = createLedgerWriter(nats, known, Date.now);
+      const writer = createLedgerWriter(nats, known);
       try {
         await files.restore(signal);
-        await writer.append(firstFact(deps, request, known, resolved, directory));
+        await writer.append(firstFact(deps, { ...request, takenOver: options.adopt }, known, checked, standsOn));
         leadership.writeWith(writer);
-        return setGoing(deps, { runId, resolved, directory, questions, files, writer, leadership });
+        return setGoing(deps, { runId, resolved, directory, rows, files, writer, leadership });
       } catch (thrown) {
         if (!writer.refused.aborted || claim === claims) {
           await files.close();
@@ -144,22 +183,22 @@ export async function startRun(
 
 function firstFact(
   { self, config: { fleetId } }: RunDependencies,
-  request: RunRequest,
+  request: RunRequest & { readonly takenOver: boolean },
   known: Ledger,
-  resolved: ResolvedRecipe,
-  directory: string,
+  { resolved: { recipe }, directory, replaced }: CheckedRequest,
+  { recorded: inputs, accepted }: StandsOn,
 ): Parameters<FencedWriter['append']>[0] {
   const { holder } = self;
-  const { recipe } = resolved;
-  const { recipeJson } = request;
+  const { recipeJson, takenOver } = request;
   if (known.state.life !== 'new') {
-    const place = isMoved(request, known.state) ? { directory, recipeJson } : {};
-    return { case: 'runResumed', value: { learnerStep: BigInt(known.state.step), holder, fleetId, ...place } };
+    const place = replaced ? { directory, recipeJson } : {};
+    const learnerStep = BigInt(known.state.step);
+    return { case: 'runResumed', value: { learnerStep, holder, fleetId, takenOver, ...place, inputs, accepted } };
   }
   const seed = BigInt(recipe.seed);
   return {
     case: 'runStarted',
-    value: { recipeJson, recipeHash: recipeHash(recipe), seed, directory, holder, fleetId },
+    value: { recipeJson, recipeHash: recipeHash(recipe), seed, directory, holder, fleetId, inputs },
   };
 }
 
@@ -176,18 +215,11 @@ async function checkMoved(directory: string, before: string): Promise<void> {
   }
 }
 
-/** Gold that a stage's scorers cannot read is refused here, by file and question, not after an hour of generating. */
-async function allQuestions(path: string, { data, stages }: Recipe): Promise<Question[]> {
-  const questions: Question[] = [];
-  for await (const question of readQuestions(path, questionFormatOf(data), stages)) questions.push(question);
-  return questions;
-}
-
 export interface RunParts {
   readonly runId: string;
   readonly resolved: ResolvedRecipe;
   readonly directory: string;
-  readonly questions: { readonly train: readonly Question[]; readonly heldOut: readonly Question[] };
+  readonly rows: RunRows;
   readonly files: RunFiles;
   readonly writer: FencedWriter;
   readonly leadership: Leadership;
@@ -196,23 +228,29 @@ export interface RunParts {
 function setGoing(deps: RunDependencies, parts: RunParts): DrivenRun {
   const { runId, resolved, writer, leadership } = parts;
   const board = createProgressBoard();
-  const ledger = recordingLedger(deps, parts, board);
   const now = new AbortController();
   const afterStep = new AbortController();
+  const signal = AbortSignal.any([now.signal, leadership.lost]);
+  const ledger = recordingLedger(deps, parts, board, signal);
   const context = createRunContext(deps, parts, {
     ledger,
     board,
-    signal: AbortSignal.any([now.signal, leadership.lost]),
+    signal,
     stopSignal: afterStep.signal,
   });
+  // A request that was taken by the leader before this one.
+  if (writer.state.stop !== undefined) halt(writer.state.stop.now);
+
   async function driveWatched(): Promise<void> {
     const watching = new AbortController();
     const watch = watchOverdue(overdueOptions(deps, context), watching.signal).catch((thrown: unknown) => {
       context.log.error({ err: errorFrom(thrown) }, 'what is overdue is no longer watched');
     });
+    const queue = watchRunQueue(context, watching.signal);
+    const lost = watchLostTasks(context, overdueOptions(deps, context), watching.signal);
     await driveRun(context, parts, deps);
     watching.abort();
-    await watch;
+    await Promise.all([watch, queue, lost]);
   }
   return {
     runId,
@@ -225,17 +263,21 @@ function setGoing(deps: RunDependencies, parts: RunParts): DrivenRun {
     },
     board,
     sinceLastEntryMs: () => ledger.sinceLastEntryMs(),
-    stop,
+    async requestStop({ now: atOnce, reason }) {
+      await ledger.append({ case: 'stopRequested', value: { now: atOnce, reason, holder: deps.self.holder } });
+      halt(atOnce);
+    },
+    leave: () => halt(true),
     handOver() {
-      if (afterStep.signal.aborted) stop(true);
+      if (afterStep.signal.aborted) halt(true);
       else leadership.handOver();
     },
     ended: driveWatched(),
   };
 
-  function stop(atOnce: boolean): void {
+  function halt(atOnce: boolean): void {
     afterStep.abort(new CancelledError('cancelled', 'the run is asked to stop'));
     if (atOnce) now.abort(new CancelledError('cancelled', 'the run is asked to stop now'));
-    board.update({ message: atOnce ? 'stopping now' : 'stopping after this step' });
+    board.update({});
   }
 }

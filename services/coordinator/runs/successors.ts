@@ -1,16 +1,26 @@
 import type { Nats } from '#shared/nats/connect.ts';
+import { onLink } from '#shared/nats/link.ts';
 import { subjects } from '#shared/nats/streams.ts';
 
-/** One round trip on a connection that is up; nobody at all is told at once by the server. */
-const answerMs = 1_000;
+/** One round trip on a connection that is up, to a process that may be busy; nobody at all is told at once by the server. */
+const answerMs = 3_000;
 
-/** Answers coordinators of the fleet that leave, while `hasRoom`. Nothing is promised: who answered may die too. */
-export function offerSuccession(nats: Nats, fleetId: string, hasRoom: () => boolean): Disposable {
+/**
+ * Answers coordinators of the fleet that leave, while `hasRoom`. Nothing is promised: who answered may die too. Resolves once the
+ * server knows of it: a coordinator that is asked to leave as soon as this one serves finds it.
+ */
+export async function offerSuccession(
+  nats: Nats,
+  fleetId: string,
+  hasRoom: () => boolean,
+  signal: AbortSignal,
+): Promise<Disposable> {
   const subscription = nats.nc.subscribe(subjects.succession(fleetId), {
     callback: (error, message) => {
       if (error === null && hasRoom()) message.respond();
     },
   });
+  await onLink(nats.link, signal, () => nats.nc.flush());
   return { [Symbol.dispose]: () => subscription.unsubscribe() };
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
@@ -11,6 +10,29 @@ from gradus_learner.losses import Aggregation, KlEstimator, MismatchCorrection
 
 class AlgorithmError(ValueError):
     """An option out of its bounds; the message names field, value and bound."""
+
+
+class TrainingError(RuntimeError):
+    """A step that could not be applied; the weights are as before."""
+
+
+# Least and greatest of each number: those of a recipe (services/shared/recipe/stage-parts.ts).
+BOUNDS: dict[str, tuple[float, float]] = {
+    "clip_low": (0, 1),
+    "clip_high": (0, 10),
+    "dual_clip": (0, 1000),
+    "horizon_tokens": (0, 1_048_576),
+    "kl_coefficient": (0, 100),
+    "mismatch_low": (0, 1),
+    "mismatch_cap": (0, 1000),
+    "epochs": (1, 100),
+    "updates_per_epoch": (1, 1024),
+    "learning_rate": (0, 1),
+    "warmup_steps": (0, 1_000_000),
+    "weight_decay": (0, 1),
+    "max_grad_norm": (0, 1e6),
+    "entropy_coefficient": (0, 100),
+}
 
 
 @dataclass(frozen=True)
@@ -35,27 +57,31 @@ class Algorithm:
     entropy_coefficient: float = 0.0
 
     def __post_init__(self) -> None:
+        problems: list[str] = []
+
         def check(name: str, holds: bool, bound: str) -> None:
             if not holds:
-                raise AlgorithmError(f"algorithm.{name} is {getattr(self, name)}; it must be {bound}")
+                problems.append(f"algorithm.{name} is {getattr(self, name)}; it must be {bound}")
 
-        for name in ("clip_low", "clip_high", "kl_coefficient", "weight_decay", "entropy_coefficient", "mismatch_low"):
+        for name, (least, greatest) in BOUNDS.items():
             value = getattr(self, name)
-            check(name, math.isfinite(value) and value >= 0, "finite and >= 0")
-        check("clip_low", self.clip_low <= 1, "at most 1")
-        check("dual_clip", self.dual_clip == 0 or 1 < self.dual_clip < math.inf, "0 (off) or > 1")
-        check("learning_rate", 0 < self.learning_rate < math.inf, "> 0")
-        check("max_grad_norm", 0 < self.max_grad_norm < math.inf, "> 0")
+            # False for what is not a number, too.
+            check(name, least <= value <= greatest, f"from {least:g} to {greatest:g}")
+        check("dual_clip", self.dual_clip == 0 or self.dual_clip > 1, "0 (off) or > 1")
+        check("learning_rate", self.learning_rate != 0, "> 0")
+        check("max_grad_norm", self.max_grad_norm != 0, "> 0")
         check("aggregation", self.aggregation in get_args(Aggregation), f"one of {', '.join(get_args(Aggregation))}")
         check("kl_estimator", self.kl_estimator in get_args(KlEstimator), "k1, k2 or k3")
         corrections = get_args(MismatchCorrection)
         check("mismatch_correction", self.mismatch_correction in corrections, f"one of {', '.join(corrections)}")
         if self.mismatch_correction != "none":
-            check("mismatch_cap", 0 < self.mismatch_cap < math.inf, "> 0")
+            check("mismatch_cap", self.mismatch_cap != 0, "> 0")
         if self.mismatch_correction == "icepop":
             check("mismatch_low", self.mismatch_low < self.mismatch_cap, "less than mismatch_cap")
         if self.aggregation == "seq_mean_token_sum_norm":
             check("horizon_tokens", self.horizon_tokens > 0, "> 0 with seq_mean_token_sum_norm")
+        if problems:
+            raise AlgorithmError("; ".join(problems))
 
     @property
     def updates(self) -> int:

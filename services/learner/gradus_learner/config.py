@@ -13,12 +13,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 
 class ConfigError(ValueError):
     """Bad configuration; the message names the key, the value and what to write instead."""
+
+
+def comma_list(value: object) -> object:
+    """A comma list, or a JSON array where a part may hold a comma, as for the TypeScript services."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value.startswith("[") else [part for part in value.split(",") if part]
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a JSON array: {error}") from None
 
 
 class StrictModel(BaseModel):
@@ -40,6 +50,14 @@ class ServiceConfig(StrictModel):
     allow_remote: Annotated[bool, Field(description="Allow addresses beyond loopback without credentials.")] = False
     threads: Annotated[int, Field(ge=1, le=1024, description="CPU threads of the tensor library.")] = 2
     device: Annotated[str, Field(description="Torch device: cpu, cuda, cuda:0.")] = "cpu"
+    roots: Annotated[
+        tuple[Path, ...],
+        BeforeValidator(comma_list),
+        Field(
+            description="Directories that runs and models may lie in, absolute, a comma list as a flag; paths that "
+            "callers name elsewhere are refused. Empty: anywhere, on loopback only."
+        ),
+    ] = ()
 
 
 class LearnerConfig(ServiceConfig):

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from gradus_learner.grpc_server import ServiceError
 
+# What JavaScript counts exactly; an epoch beyond would lock every later leader out.
+MAX_EXACT = 2**53 - 1
+
 
 class EpochFence:
-    def __init__(self) -> None:
+    def __init__(self, admits_nobody: bool = False) -> None:
+        """`admits_nobody`: 0, which is no leader's, stays unchecked after a leader was seen."""
         self._highest = 0
+        self._admits_nobody = admits_nobody
 
     def admit(self, epoch: int) -> None:
-        """FAILED_PRECONDITION for an epoch below the highest so far; 0 is not checked."""
-        if 0 < epoch < self._highest:
+        """FAILED_PRECONDITION for an epoch below the highest so far, INVALID_ARGUMENT for one that cannot be."""
+        if epoch > MAX_EXACT:
+            raise ServiceError("invalid_argument", f"epoch is {epoch}; it must be at most 2^53 - 1")
+        if epoch < self._highest and not (epoch == 0 and self._admits_nobody):
             raise ServiceError(
                 "failed_precondition",
                 f"epoch is {epoch}, but a coordinator of epoch {self._highest} leads; "

@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -39,6 +40,8 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # As in services/shared/grpc/status.ts: trailers stay small, and say when to try again.
 MAX_MESSAGE_CHARACTERS = 2048
 RETRY_AFTER_KEY = "retry-after-ms"
+# As in services/shared/grpc/health-reflection.ts: the health of this name says that the process answers at all.
+LIVENESS_NAME = "liveness"
 
 Code = Literal[
     "invalid_argument",
@@ -81,6 +84,17 @@ def check_loopback(what: str, address: str, allow_remote: bool) -> tuple[str, in
     return host, int(port)
 
 
+def check_roots(config: ServiceConfig) -> None:
+    for root in config.roots:
+        if not root.is_absolute():
+            raise ConfigError(f"roots has {str(root)!r}; its directories must be absolute paths")
+    if config.allow_remote and not config.roots:
+        raise ConfigError(
+            "roots is empty with allow_remote: callers beyond this machine could name any directory; "
+            "give the directories of runs and models as --roots DIR,DIR"
+        )
+
+
 class GrpcService:
     def __init__(self, name: str, config: ServiceConfig, log: logging.Logger | None = None) -> None:
         self.name = name
@@ -96,6 +110,9 @@ class GrpcService:
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),
+                # Callers ping a quiet call every 8 s to notice a machine that vanished; by default that is abuse.
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+                ("grpc.keepalive_permit_without_calls", 1),
             ]
         )
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
@@ -133,6 +150,7 @@ class GrpcService:
         self.stop.set()
 
     async def start(self) -> dict[str, str]:
+        check_roots(self.config)
         host, _ = check_loopback("grpc", self.config.grpc, self.config.allow_remote)
         metrics_host, metrics_port = check_loopback("metrics", self.config.metrics, self.config.allow_remote)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -146,6 +164,7 @@ class GrpcService:
         except OSError as error:
             raise ConfigError(f"metrics is {self.config.metrics!r}: {error.strerror}") from None
         await self._server.start()
+        await self._health.set(LIVENESS_NAME, health_pb2.HealthCheckResponse.SERVING)
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self.addresses = {"grpc": f"{host}:{port}", "metrics": f"{metrics_host}:{http.server_port}"}
 
@@ -243,6 +262,8 @@ async def serve(service: GrpcService) -> int:
 def run_service(name: str, config: ServiceConfig, build: Callable[[GrpcService], Awaitable[None]]) -> int:
     """The whole of a main: `build` adds services, metrics and disposers to the service it gets."""
     log = setup_logging(name, config.log_level)
+    # What a run leaves behind is for its owner; a stricter mask stays.
+    os.umask(os.umask(0o077) | 0o077)
 
     async def main() -> int:
         service = GrpcService(name, config, log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -36,12 +37,28 @@ class LearnerEvents:
             "Sequences whose tokens are not those that the engine saw; never trained on.",
             registry=registry,
         )
+        self._skipped = Counter(
+            "gradus_learner_skipped_updates_total",
+            "Updates left out because their gradient was not finite.",
+            registry=registry,
+        )
+        self._damaged = Counter(
+            "gradus_learner_damaged_files_total",
+            "Files of versions and checkpoints that are not what was written.",
+            registry=registry,
+        )
         self._checkpoints = Counter("gradus_learner_checkpoints_total", "Checkpoints written.", registry=registry)
         self._version = Gauge("gradus_learner_policy_version", "Policy version of the weights.", registry=registry)
         self._gauges = {name: Gauge(name, text, registry=registry) for name, text in GAUGES.items()}
 
     def run_opened(self, run: LearnerRun) -> None:
         self._version.set(run.step)
+        for what in run.damaged:
+            self._damaged.inc()
+            self.log.error(
+                "a file is damaged; what is whole and older is used",
+                extra={"fields": {"runId": run.run_id, "damage": what, "step": run.step}},
+            )
         self.log.info(
             "run opened",
             extra={"fields": {"runId": run.run_id, "step": run.step, "parameters": run.parameters}},
@@ -61,7 +78,21 @@ class LearnerEvents:
         self._seconds.observe(metrics["seconds"])
         self._version.set(run.step)
         for name, gauge in self._gauges.items():
-            gauge.set(metrics[name.removeprefix("gradus_learner_")])
+            gauge.set(metrics.get(name.removeprefix("gradus_learner_"), math.nan))
+        skipped = metrics["updates_skipped"]
+        self._skipped.inc(skipped)
+        if skipped > 0 or record.absent_metrics:
+            self.log.error(
+                "a step has numbers that are not finite" + ("; nothing was learned" if metrics["updates"] == 0 else ""),
+                extra={
+                    "fields": {
+                        "runId": run.run_id,
+                        "step": record.step,
+                        "updatesSkipped": skipped,
+                        "absentMetrics": record.absent_metrics,
+                    }
+                },
+            )
         if record.checkpoint_path:
             self._checkpoints.inc()
         self.log.info("step applied", extra={"fields": {"runId": run.run_id, "step": record.step, **metrics}})

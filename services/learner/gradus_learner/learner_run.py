@@ -4,38 +4,52 @@ A step moves through: decoded -> applied (weights in memory, `step` counted) -> 
 asked) -> answered. A step that is refused changes nothing. One that breaks off between its updates, say for want of
 memory, leaves weights that belong to no step: the run is torn and must be opened again, from its checkpoint. A failure
 while writing, say of a full disk, keeps the step applied: the same step sent again only finishes the writing and is
-answered from its record.
+answered from its record. Weights that are not finite after a step are never written: the run is torn by it, too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from gradus_learner.algorithm import Algorithm
+from gradus_learner.algorithm import Algorithm, TrainingError
 from gradus_learner.checkpoint import (
     Checkpoint,
-    newest_checkpoint,
+    find_checkpoint,
     optimizer_tensors,
     restore_optimizer,
     write_checkpoint,
 )
+from gradus_learner.finite import first_not_finite, split_metrics
 from gradus_learner.grpc_server import ServiceError
-from gradus_learner.model import ModelError, Policy, load_policy, load_weights, parameter_count, weights_of
-from gradus_learner.model_files import DiskFullError, write_directory
+from gradus_learner.manifest import (
+    MANIFEST_NAME,
+    FileDigest,
+    Manifest,
+    ManifestError,
+    read_manifest,
+    said,
+    verify,
+    weights_digest,
+)
+from gradus_learner.model import ModelConfig, ModelError, Policy, load_policy, load_weights, parameter_count, weights_of
+from gradus_learner.model_files import DiskFullError, is_disk_full, write_directory
+from gradus_learner.objectives.supervised import Example, Supervised
+from gradus_learner.run_directory import RunDirectory, check_path, model_digests
 from gradus_learner.sample import Sample
-from gradus_learner.trainer import Trainer, TrainingError
+from gradus_learner.tokenizer_size import tokenizer_size
+from gradus_learner.trainer import Trainer
 
 KEEP_VERSIONS = 3
 KEEP_RECORDS = 8
 DISK_FULL_RETRY_MS = 5_000
+# Memory that each parameter takes while it is trained.
+TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}
 
 
 @dataclass
@@ -44,14 +58,17 @@ class StepRecord:
 
     step: int
     metrics: dict[str, float]
+    # Metrics that were not finite, by name, with the value.
+    absent_metrics: dict[str, str] = field(default_factory=dict[str, str])
     weights_path: str = ""
+    weights_digest: str = ""
     checkpoint_path: str = ""
 
 
 @dataclass(frozen=True)
 class StepOptions:
     step: int
-    algorithm: Algorithm
+    objective: Algorithm | Supervised
     temperature: float
     checkpoint: bool
     set_reference: bool
@@ -60,14 +77,18 @@ class StepOptions:
 @dataclass
 class LearnerRun:
     run_id: str
-    directory: Path
+    directory: RunDirectory
     model_path: Path
+    model: Mapping[str, FileDigest]
     keep_checkpoints: int
     trainer: Trainer
-    tokenizer_hash: str
+    # Files that were found damaged when the run was opened last.
+    damaged: list[str] = field(default_factory=list[str])
     step: int = 0
     torn: bool = False
     records: dict[int, StepRecord] = field(default_factory=dict[int, StepRecord])
+    # Made when the first text is to be trained on.
+    tokenizer: Any = None
 
     @property
     def policy(self) -> Policy:
@@ -78,31 +99,68 @@ class LearnerRun:
         return parameter_count(self.policy)
 
     @property
-    def weights_path(self) -> str:
-        """Directory of the current weights; written again if it went missing."""
-        if self.step == 0:
-            return str(self.model_path)
-        record = self.records[self.step]
-        if not (self._version_directory(self.step) / "model.safetensors").is_file():
-            record.weights_path = ""
-        self._write(record, checkpoint=False)
-        return record.weights_path
+    def tokenizer_hash(self) -> str:
+        tokenizer = self.model.get("tokenizer.json")
+        return "" if tokenizer is None else tokenizer.sha256
 
-    def apply(self, options: StepOptions, samples: Sequence[Sample]) -> tuple[StepRecord, bool]:
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a text that is trained on as it stands; no special token is added."""
+        if self.tokenizer is None:
+            from tokenizers import Tokenizer
+
+            self.tokenizer = Tokenizer.from_file(str(self.model_path / "tokenizer.json"))
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def current_weights(self) -> tuple[str, str]:
+        """Directory and digest of the current weights; written again if they went missing or were damaged."""
+        if self.step == 0:
+            return str(self.model_path), weights_digest(self.model)
+        record = self.records[self.step]
+        if record.weights_path:
+            self.damaged = self._damage(self.step)
+            record.weights_path = "" if self.damaged else record.weights_path
+        self._write(record, checkpoint=False)
+        return record.weights_path, record.weights_digest
+
+    def _damage(self, version: int) -> list[str]:
+        directory = self.directory.version(version)
+        try:
+            return verify(directory, read_manifest(directory))
+        except (ManifestError, OSError) as error:
+            return [str(error)]
+
+    def apply(self, options: StepOptions, samples: Sequence[Sample | Example]) -> tuple[StepRecord, bool]:
         """The step's record, and whether it was applied now."""
         done = self.answered(options)
         if done is not None:
             return done, False
-        if options.set_reference and options.algorithm.kl_coefficient > 0:
+        objective = options.objective
+        if options.set_reference and isinstance(objective, Algorithm) and objective.kl_coefficient > 0:
             self.trainer.set_reference()
         try:
-            metrics = self.trainer.train(samples, options.algorithm, options.temperature, options.step)
+            if isinstance(objective, Supervised):
+                examples = [sample for sample in samples if isinstance(sample, Example)]
+                metrics = self.trainer.train_supervised(examples, objective)
+            else:
+                rollouts = [sample for sample in samples if isinstance(sample, Sample)]
+                metrics = self.trainer.train(rollouts, objective, options.temperature, options.step)
         except TrainingError as error:
             raise ServiceError("invalid_argument", str(error)) from None
         except BaseException:
             self.torn = True
             raise
-        record = StepRecord(options.step, metrics)
+        bad = first_not_finite(self.policy.named_parameters())
+        if bad is not None:
+            self.torn = True
+            raise ServiceError(
+                "invalid_argument",
+                f"step {options.step} gave weights that are not finite: {bad}; nothing of it is written, and the run "
+                "ends. Resume it to train the step once more; where it ends so again, start a new run with a lower "
+                f"learning_rate ({objective.learning_rate:g}) or max_grad_norm "
+                f"({objective.max_grad_norm:g})",
+            )
+        finite, others = split_metrics(metrics)
+        record = StepRecord(options.step, finite, {name: f"{value}" for name, value in others.items()})
         self.step = options.step
         self.records[options.step] = record
         self.records.pop(options.step - KEEP_RECORDS, None)
@@ -130,7 +188,7 @@ class LearnerRun:
     def _write(self, record: StepRecord, checkpoint: bool) -> None:
         try:
             if not record.weights_path:
-                record.weights_path = str(self._write_version())
+                record.weights_path, record.weights_digest = self._write_version()
             if checkpoint and not record.checkpoint_path:
                 record.checkpoint_path = str(self._write_checkpoint(record))
         except DiskFullError as error:
@@ -140,26 +198,18 @@ class LearnerRun:
                 DISK_FULL_RETRY_MS,
             ) from error
 
-    def _version_directory(self, version: int) -> Path:
-        return self.directory / "versions" / f"{version:06d}"
-
-    def _write_version(self) -> Path:
+    def _write_version(self) -> tuple[str, str]:
         weights, config = weights_of(self.policy), self.policy.config.to_json()
-        target = self._version_directory(self.step)
+        self.directory.check_free(self.step)
+        target = self.directory.version(self.step)
         files: dict[str, Callable[[Path], object]] = {
             "config.json": lambda path: path.write_text(config, encoding="utf-8"),
             "model.safetensors": lambda path: save_file(weights, str(path), {"format": "pt"}),
         }
         # Not waited for: after a power cut the version is made again from the checkpoint.
-        write_directory(target, files, durable=False)
-        for version in self._versions()[:-KEEP_VERSIONS]:
-            shutil.rmtree(self._version_directory(version), ignore_errors=True)
-        return target
-
-    def _versions(self) -> list[int]:
-        root = self.directory / "versions"
-        found = (path.name for path in root.iterdir()) if root.is_dir() else ()
-        return sorted(int(name) for name in found if re.fullmatch(r"\d{6,}", name))
+        manifest = write_directory(target, files, Manifest("version", self.run_id, self.step, {}), durable=False)
+        self.directory.forget_versions(lambda version: version <= self.step - KEEP_VERSIONS)
+        return str(target), weights_digest(manifest.files)
 
     def _write_checkpoint(self, record: StepRecord) -> Path:
         tensors = {
@@ -169,8 +219,10 @@ class LearnerRun:
         if self.trainer.reference is not None:
             tensors["reference"] = weights_of(self.trainer.reference)
         # The path is the directory that is being written; it moves with the run.
-        state = {"runId": self.run_id, "record": {**asdict(record), "weights_path": "", "checkpoint_path": ""}}
-        return write_checkpoint(self.directory / "checkpoints", self.step, tensors, state, self.keep_checkpoints)
+        kept = {**asdict(record), "weights_path": "", "weights_digest": "", "checkpoint_path": ""}
+        return write_checkpoint(
+            self.directory.checkpoints, self.run_id, self.step, tensors, {"record": kept}, self.keep_checkpoints
+        )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.state.get("runId") != self.run_id:
@@ -201,37 +253,90 @@ def open_run(
     keep_checkpoints: int,
     device: str,
     micro_batch_tokens: int,
+    roots: Sequence[Path] = (),
+    expected: Mapping[str, str] | None = None,
+    make_room: Callable[[], None] = lambda: None,
 ) -> LearnerRun:
-    for name, path in (("directory", directory), ("model_path", model_path)):
-        if not path.is_absolute():
-            raise ServiceError("invalid_argument", f"{name} is {str(path)!r}; it must be an absolute path")
+    """`make_room` is called once nothing is left to refuse but the model itself: two runs may not fit into memory."""
     if not run_id:
         raise ServiceError("invalid_argument", "run_id is empty")
-    checkpoint = newest_checkpoint(directory / "checkpoints")
-    if checkpoint is not None and not resume:
+    check_path("directory", directory, roots)
+    check_path("model_path", model_path, roots)
+    files = RunDirectory(directory, run_id)
+    try:
+        model = model_digests(model_path)
+    except OSError as error:
+        raise ServiceError("invalid_argument", f"model_path: {error.filename}: {error.strerror}") from None
+    marked = files.check_mark(model_path, model, expected or {})
+    found = find_checkpoint(files.checkpoints)
+    if found.checkpoint is not None and not resume:
         raise ServiceError(
             "failed_precondition",
-            f"{directory} already has checkpoint {checkpoint.directory.name}; set resume or choose another directory",
+            f"{directory} already has checkpoint {found.checkpoint.directory.name}; set resume or choose another "
+            "directory",
         )
     try:
-        policy = load_policy(model_path, device)
-    except ModelError as error:
+        config = ModelConfig.from_directory(model_path)
+        check_tokenizer(model_path, config)
+        check_manifest(model_path, model)
+        make_room()
+        policy = load_policy(model_path, device, config=config, bytes_each=TRAINING)
+    except (ModelError, ManifestError) as error:
         raise ServiceError("invalid_argument", f"model_path: {error}") from None
     torch.manual_seed(seed)
-    tokenizer = model_path / "tokenizer.json"
     run = LearnerRun(
         run_id=run_id,
-        directory=directory,
+        directory=files,
         model_path=model_path,
+        model=model,
         keep_checkpoints=keep_checkpoints or 2,
         trainer=Trainer(policy, micro_batch_tokens),
-        tokenizer_hash=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer.is_file() else "",
+        damaged=found.damaged,
     )
-    if checkpoint is not None:
-        run.restore(checkpoint)
+    if not marked:
+        mark(files, model)
+    if found.checkpoint is not None:
+        try:
+            run.restore(found.checkpoint)
+        except ModelError as error:
+            raise ServiceError("data_loss", f"{found.checkpoint.directory}: {error}") from None
     # Versions past the checkpoint belong to steps that will be made again.
-    versions = directory / "versions"
-    for name in [path.name for path in versions.iterdir()] if versions.is_dir() else []:
-        if name.startswith(".") or (name.isdigit() and int(name) > run.step):
-            shutil.rmtree(versions / name, ignore_errors=True)
+    files.forget_half_written()
+    files.forget_versions(lambda version: version > run.step)
     return run
+
+
+def mark(files: RunDirectory, model: Mapping[str, FileDigest]) -> None:
+    try:
+        files.mark(model)
+    except OSError as error:
+        if is_disk_full(error):
+            raise ServiceError(
+                "resource_exhausted", f"no room to write in {files.path}; free disk space", DISK_FULL_RETRY_MS
+            ) from None
+        raise ServiceError("invalid_argument", f"directory: {error.filename}: {error.strerror}") from None
+
+
+def check_manifest(model_path: Path, model: Mapping[str, FileDigest]) -> None:
+    """A model that was a version of a run is what that run wrote."""
+    if not (model_path / MANIFEST_NAME).is_file():
+        return
+    manifest = read_manifest(model_path)
+    for name, expected in manifest.files.items():
+        found = model.get(name)
+        if found != expected:
+            found_sha256 = said(None if found is None else found.sha256)
+            raise ModelError(
+                f"{model_path / name}: expected {said(expected.sha256)} by {MANIFEST_NAME}, found {found_sha256}; "
+                f"put the file back, or remove {MANIFEST_NAME} if this is another model"
+            )
+
+
+def check_tokenizer(model_path: Path, config: ModelConfig) -> None:
+    path = model_path / "tokenizer.json"
+    size = tokenizer_size(path) if path.is_file() else 0
+    if size > config.vocab_size:
+        raise ModelError(
+            f"{path} has {size} tokens, but config.json says vocab_size {config.vocab_size}; they belong to different "
+            "models"
+        )

@@ -7,6 +7,7 @@ time and a call that was cancelled cannot meet its own repetition halfway.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,6 +24,7 @@ from gradus_learner.epoch_fence import EpochFence
 from gradus_learner.grpc_server import GrpcService, ServiceError, run_service
 from gradus_learner.learner_events import LearnerEvents
 from gradus_learner.learner_run import LearnerRun, StepOptions, StepRecord, open_run
+from gradus_learner.objectives.supervised import Example, Supervised, decode_example, supervised_from_proto
 from gradus_learner.sample import Sample, SampleError, decode_sample
 
 T = TypeVar("T")
@@ -50,8 +52,10 @@ class LearnerService:
     def _open(self, request: learner_pb2.OpenRunRequest) -> learner_pb2.OpenRunResponse:
         run = self.run
         # A coordinator that comes back finds the run as it left it; only a new process reads the checkpoint.
-        same = run is not None and (run.run_id, str(run.directory)) == (request.run_id, request.directory)
+        same = run is not None and (run.run_id, str(run.directory.path)) == (request.run_id, request.directory)
         if run is None or run.torn or not same or not request.resume:
+            # Nothing but `self` may hold the one before, see `_forget_run`.
+            run = None
             run = open_run(
                 run_id=request.run_id,
                 directory=Path(request.directory),
@@ -61,24 +65,37 @@ class LearnerService:
                 keep_checkpoints=request.keep_checkpoints,
                 device=self.config.device,
                 micro_batch_tokens=self.config.micro_batch_tokens,
+                roots=self.config.roots,
+                expected=dict(request.model_digests),
+                make_room=self._forget_run,
             )
+        weights_path, digest = run.current_weights()
         response = learner_pb2.OpenRunResponse(
             step=run.step,
             version=run.step,
-            weights_path=run.weights_path,
+            weights_path=weights_path,
+            weights_digest=digest,
             parameters=run.parameters,
             tokenizer_hash=run.tokenizer_hash,
+            damaged=run.damaged,
         )
         self.run = run
         self.events.run_opened(run)
         return response
+
+    def _forget_run(self) -> None:
+        """Gives the memory of the run before back. A coordinator that still trains it has to open it again."""
+        self.run = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     async def train_step(
         self, requests: AsyncIterator[learner_pb2.TrainStepRequest], _context: Any
     ) -> learner_pb2.TrainStepResponse:
         header: learner_pb2.StepHeader | None = None
         options: StepOptions | None = None
-        samples: list[Sample] = []
+        samples: list[Sample | Example] = []
         received_bytes = 0
         run = self._open_run()
         async for request in requests:
@@ -99,12 +116,13 @@ class LearnerService:
             received_bytes += len(request.sample.trajectory)
             if received_bytes > self.config.max_step_mebibytes * 1024 * 1024:
                 raise ServiceError(
-                    "resource_exhausted",
+                    # No time heals it, unlike a full disk.
+                    "invalid_argument",
                     f"the samples exceed {self.config.max_step_mebibytes} MiB; raise --max-step-mebibytes",
                 )
             if len(samples) >= header.samples:
                 raise ServiceError("invalid_argument", f"more samples came than the header's {header.samples}")
-            samples.append(await self._decode(run, request.sample, len(samples), options.temperature))
+            samples.append(await self._decode(run, request.sample, len(samples), options))
         if header is None or options is None:
             raise ServiceError("invalid_argument", "the stream is empty; send a header and its samples")
         if len(samples) != header.samples and options.step > run.step:
@@ -118,15 +136,24 @@ class LearnerService:
             raise ServiceError("failed_precondition", "no run is open; call OpenRun first")
         return self.run
 
-    async def _decode(self, run: LearnerRun, message: Any, index: int, temperature: float) -> Sample:
-        def decode() -> Sample:
+    async def _decode(self, run: LearnerRun, message: Any, index: int, options: StepOptions) -> Sample | Example:
+        def decode() -> Sample | Example:
+            if isinstance(options.objective, Supervised):
+                return decode_example(
+                    message.trajectory,
+                    options.objective,
+                    vocabulary_size=run.policy.config.vocab_size,
+                    tokenizer_hash=run.tokenizer_hash,
+                    end_token=run.policy.config.eos_token_id,
+                    encode=run.encode,
+                )
             return decode_sample(
                 message.trajectory,
                 message.advantage,
                 message.truncated,
                 vocabulary_size=run.policy.config.vocab_size,
                 tokenizer_hash=run.tokenizer_hash,
-                temperature=temperature,
+                temperature=options.temperature,
             )
 
         try:
@@ -135,7 +162,7 @@ class LearnerService:
             raise ServiceError("invalid_argument", f"sample {index}: {error}") from None
 
     async def _answer(
-        self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample]
+        self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample | Example]
     ) -> learner_pb2.TrainStepResponse:
         # Shielded: a caller that goes away does not stop a step halfway; its repetition finds the record.
         record, applied = await asyncio.shield(self._in_order(lambda: self._apply(run, options, samples)))
@@ -143,12 +170,16 @@ class LearnerService:
             step=record.step,
             version=record.step,
             weights_path=record.weights_path,
+            weights_digest=record.weights_digest,
             applied=applied,
             metrics=record.metrics,
+            absent_metrics=record.absent_metrics,
             checkpoint_path=record.checkpoint_path,
         )
 
-    def _apply(self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample]) -> tuple[StepRecord, bool]:
+    def _apply(
+        self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample | Example]
+    ) -> tuple[StepRecord, bool]:
         if run is not self.run:
             raise ServiceError("aborted", f"run {run.run_id} was opened again meanwhile; send the step again")
         before = run.step
@@ -160,7 +191,7 @@ class LearnerService:
         finally:
             if run.step > before:
                 for sample in samples:
-                    if not sample.digest_matches:
+                    if isinstance(sample, Sample) and not sample.digest_matches:
                         self.events.sample_mismatched(run, sample.task_id)
                 self.events.step_applied(run, run.records[run.step])
         if not applied:
@@ -183,10 +214,11 @@ def step_options(header: learner_pb2.StepHeader) -> StepOptions:
     if not 0 < temperature <= 10:
         raise ServiceError("invalid_argument", f"temperature is {temperature}; it must be above 0 and at most 10")
     try:
-        algorithm = algorithm_from_proto(header.algorithm)
+        supervised = header.WhichOneof("objective") == "supervised"
+        objective = supervised_from_proto(header.supervised) if supervised else algorithm_from_proto(header.algorithm)
     except AlgorithmError as error:
         raise ServiceError("invalid_argument", str(error)) from None
-    return StepOptions(header.step, algorithm, temperature, header.checkpoint, header.set_reference)
+    return StepOptions(header.step, objective, temperature, header.checkpoint, header.set_reference)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -9,16 +9,19 @@ no mask of its own, only that its padded outputs are ignored.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradus_learner.kernels import rms_norm, rotate
+from gradus_learner.memory import check_memory
 from gradus_learner.model_config import ModelConfig, ModelError
 from gradus_learner.model_files import write_durably
+from gradus_learner.weight_files import WEIGHTS, check_declared, check_layers, declared_tensors, read_tensors
 
 __all__ = (
     "ModelConfig",
@@ -30,6 +33,10 @@ __all__ = (
     "save_weights",
     "weights_of",
 )
+
+
+# Memory that each parameter takes while weights are read.
+READING: Mapping[str, int] = {"weights": 4}
 
 
 class RMSNorm(nn.Module):
@@ -163,39 +170,65 @@ def parameter_count(policy: nn.Module) -> int:
     return sum(parameter.numel() for parameter in policy.parameters())
 
 
-def load_weights(policy: Policy, directory: str | Path, pattern: str = "model*.safetensors") -> None:
-    """Replace the parameters by those in `directory`; nothing changes if a tensor is missing or has another shape."""
+def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Of every parameter, by arithmetic alone: torch's meta device takes seconds of imports when it is first used."""
+    width, inner, head = config.hidden_size, config.intermediate_size, config.head_dim
+    queries, keys = config.num_attention_heads * head, config.num_key_value_heads * head
+    layer: dict[str, tuple[int, ...]] = {
+        "self_attn.q_proj": (queries, width),
+        "self_attn.k_proj": (keys, width),
+        "self_attn.v_proj": (keys, width),
+        "self_attn.o_proj": (width, queries),
+        "self_attn.q_norm": (head,),
+        "self_attn.k_norm": (head,),
+        "mlp.gate_proj": (inner, width),
+        "mlp.up_proj": (inner, width),
+        "mlp.down_proj": (width, inner),
+        "input_layernorm": (width,),
+        "post_attention_layernorm": (width,),
+    }
+    table = (config.vocab_size, width)
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": table, "model.norm.weight": (width,)}
+    for index in range(config.num_hidden_layers):
+        shapes |= {f"model.layers.{index}.{name}.weight": shape for name, shape in layer.items()}
+    return shapes if config.tie_word_embeddings else {**shapes, "lm_head.weight": table}
+
+
+def check_weights(config: ModelConfig, directory: str | Path, pattern: str = WEIGHTS) -> dict[str, tuple[int, ...]]:
+    """What the headers of `directory` declare is the model of `config`. The shapes of its parameters."""
     root = Path(directory)
-    files = sorted(root.glob(pattern))
-    if not files:
-        raise ModelError(f"{root}: no model.safetensors; a model directory holds config.json and model.safetensors")
-    found: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            found.update(load_file(str(file)))
-        except Exception as error:
-            raise ModelError(f"{file}: not a whole safetensors file: {error}") from error
-    if policy.config.tie_word_embeddings:
-        found.pop("lm_head.weight", None)
+    declared = declared_tensors(root, pattern)
+    if config.tie_word_embeddings:
+        declared.pop("lm_head.weight", None)
+    check_layers(root, config, declared)
+    expected = expected_shapes(config)
+    check_declared(root, declared, expected)
+    return expected
+
+
+def load_weights(policy: Policy, directory: str | Path, pattern: str = WEIGHTS) -> None:
+    """Replace the parameters by those in `directory`; nothing changes if a tensor is missing, damaged or misshapen."""
+    check_weights(policy.config, directory, pattern)
     own = dict(policy.named_parameters())
-    missing = sorted(own.keys() - found.keys())
-    unknown = sorted(found.keys() - own.keys())
-    if missing or unknown:
-        raise ModelError(f"{root}: tensors missing: {missing[:5]}, not expected: {unknown[:5]}")
-    for name, parameter in own.items():
-        if found[name].shape != parameter.shape:
-            raise ModelError(
-                f"{root}: {name} has shape {tuple(found[name].shape)}, config.json says {tuple(parameter.shape)}"
-            )
+    found = read_tensors(Path(directory), pattern, next(iter(own.values())).dtype)
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(found[name])
 
 
 def load_policy(
-    directory: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    directory: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    config: ModelConfig | None = None,
+    bytes_each: Mapping[str, int] = READING,
 ) -> Policy:
-    policy = Policy(ModelConfig.from_directory(directory)).to(device=device, dtype=dtype)
+    """`config` is that of config.json unless given; `bytes_each`: memory that a parameter takes, by purpose."""
+    config = config or ModelConfig.from_directory(directory)
+    parameters = sum(math.prod(shape) for shape in check_weights(config, directory).values())
+    check_memory(str(directory), parameters, READING, torch.device("cpu"))
+    check_memory(str(directory), parameters, bytes_each, torch.device(device))
+    policy = Policy(config).to(device=device, dtype=dtype)
     load_weights(policy, directory)
     return policy
 

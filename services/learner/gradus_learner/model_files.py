@@ -6,7 +6,10 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+
+from gradus_learner.manifest import MANIFEST_NAME, Manifest, digest_files
 
 
 def write_durably(path: Path, write: Callable[[Path], object]) -> None:
@@ -41,10 +44,13 @@ def is_disk_full(error: BaseException) -> bool:
     return any(f"os error {number})" in str(error) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
-def write_directory(target: Path, files: Mapping[str, Callable[[Path], object]], durable: bool = True) -> None:
+def write_directory(
+    target: Path, files: Mapping[str, Callable[[Path], object]], about: Manifest, durable: bool = True
+) -> Manifest:
     """Fill a hidden neighbour directory and rename it to `target`, replacing what stands there.
 
-    `durable` waits until the disk has it; without it the directory is whole for readers but a power cut may lose it.
+    `manifest.json` is the last of its files: `about`, with what was written. `durable` waits until the disk has it;
+    without it the directory is whole for readers but a power cut may lose it.
     Raises DiskFullError, and leaves no trace, when there is no room.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,10 +61,12 @@ def write_directory(target: Path, files: Mapping[str, Callable[[Path], object]],
         partial.mkdir()
         for name, write in files.items():
             write(partial / name)
-            if durable:
+        manifest = replace(about, files=digest_files(partial, files))
+        (partial / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
+        if durable:
+            for name in (*files, MANIFEST_NAME):
                 with (partial / name).open("rb") as file:
                     os.fsync(file.fileno())
-        if durable:
             sync_directory(partial)
         if target.exists():
             shutil.rmtree(replaced, ignore_errors=True)
@@ -72,3 +80,4 @@ def write_directory(target: Path, files: Mapping[str, Callable[[Path], object]],
     shutil.rmtree(replaced, ignore_errors=True)
     if durable:
         sync_directory(target.parent)
+    return manifest

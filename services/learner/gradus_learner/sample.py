@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from gradus.trajectory.v1 import trajectory_pb2
 
+# What training holds: 1e39 is finite as a double only.
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 MAX_TRAJECTORY_BYTES = 64 * 1024 * 1024
 
 
@@ -72,8 +74,8 @@ def decode_sample(
         trajectory.ParseFromString(unzip(data))
     except DecodeError as error:
         raise SampleError(f"trajectory is not a gradus.trajectory.v1.Trajectory: {error}") from None
-    if not math.isfinite(advantage):
-        raise SampleError(f"advantage is {advantage}; it must be finite")
+    if not abs(advantage) <= MAX_FLOAT32:
+        raise SampleError(f"advantage of {trajectory.task_id!r} is {advantage}; it must be finite as a 32-bit number")
     if tokenizer_hash and trajectory.tokenizer_hash != tokenizer_hash:
         raise SampleError(f"tokenizer_hash is {trajectory.tokenizer_hash!r}, the learner's is {tokenizer_hash!r}")
     ids: list[int] = []
@@ -114,7 +116,7 @@ def check_segment(segment: Any, where: str, temperature: float, first: bool) -> 
     if len(segment.logprobs) != len(segment.token_ids):
         raise SampleError(f"{where} has {len(segment.logprobs)} logprobs for {len(segment.token_ids)} tokens")
     if not all(math.isfinite(value) and value <= 1e-3 for value in segment.logprobs):
-        raise SampleError(f"{where}.logprobs hold a value that is not a log-probability")
+        raise SampleError(f"{where}.logprobs hold a value that is not a log-probability (finite, at most 0)")
     if not segment.token_ids:
         return
     if segment.logprob_kind == kinds.LOGPROB_KIND_RAW and temperature != 1:

@@ -50,7 +50,7 @@ PIECES = (
 # How the byte-level alphabet writes a space.
 SPACED = "\u0120"
 # Keys of a JSONL row that hold text; `segments` of a demonstration hold more.
-TEXT_KEYS = ("title", "text", "contents", "question", "answer")
+TEXT_KEYS = ("title", "text", "contents", "question", "answer", "prompt", "response")
 
 
 class TokenizerError(ValueError):
@@ -77,51 +77,53 @@ def empty_tokenizer(model: models.BPE) -> Tokenizer:
     return tokenizer
 
 
-def add_format_tokens(tokenizer: Tokenizer) -> None:
+def add_tokens(tokenizer: Tokenizer, whole: Sequence[str]) -> None:
     tokenizer.add_special_tokens([AddedToken(END_TOKEN, special=True, normalized=False)])
-    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in FORMAT_TOKENS])
+    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in whole])
 
 
-def sections(texts: Iterable[str]) -> Iterator[str]:
+def sections(texts: Iterable[str], whole: Sequence[str]) -> Iterator[str]:
     """Cut texts at the added tokens, longest first, as the tokenizer will."""
     import re
 
-    added = sorted((END_TOKEN, *FORMAT_TOKENS), key=len, reverse=True)
+    added = sorted((END_TOKEN, *whole), key=len, reverse=True)
     cut = re.compile("|".join(re.escape(token) for token in added))
     for text in texts:
         yield from (section for section in cut.split(text) if section)
 
 
-def count_pieces(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str]:
+def count_pieces(tokenizer: Tokenizer, texts: Iterable[str], whole: Sequence[str]) -> Counter[str]:
     """Occurrences of pre-token pieces, in the byte-level alphabet."""
     counts: Counter[str] = Counter()
     normalise, split = tokenizer.normalizer.normalize_str, tokenizer.pre_tokenizer.pre_tokenize_str
-    for section in sections(texts):
+    for section in sections(texts, whole):
         counts.update(piece for piece, _ in split(normalise(section)))
     return counts
 
 
-def train_tokenizer(texts: Sequence[str], words: Sequence[str], vocabulary: int) -> Tokenizer:
-    """A tokenizer of at most `vocabulary` tokens in which every word of `words` is one token.
+def train_tokenizer(
+    texts: Sequence[str], words: Sequence[str], vocabulary: int, added: Sequence[str] = FORMAT_TOKENS
+) -> Tokenizer:
+    """A tokenizer of at most `vocabulary` tokens in which every word of `words` and each of `added` is one token.
 
     Deterministic: the same texts in the same order give the same file.
     """
     empty = empty_tokenizer(models.BPE())
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     whole = [f"{number:02d}" for number in range(100)] if words else []
-    pieces = count_pieces(empty, words)
+    pieces = count_pieces(empty, words, added)
     named = {piece for piece in pieces if any(letter.isalpha() for letter in piece_text(piece))}
     # A word seen only after a quote or bracket needs its usual form, with the space, too.
     whole += sorted(named | {SPACED + piece for piece in named if piece_text(piece)[0].isalpha()})
     wanted: dict[str, None] = dict.fromkeys([*alphabet, *whole])
-    limit = vocabulary - len(FORMAT_TOKENS) - 1
+    limit = vocabulary - len(added) - 1
     if len(wanted) > limit:
         raise TokenizerError(
             f"--vocabulary {vocabulary} is too small for {len(whole)} whole words; give at least "
-            f"{len(wanted) + len(FORMAT_TOKENS) + 1}"
+            f"{len(wanted) + len(added) + 1}"
         )
     merges: list[tuple[str, str]] = []
-    for left, right in learn_merges(texts, alphabet, limit):
+    for left, right in learn_merges(texts, alphabet, limit, added):
         if len(wanted) == limit and left + right not in wanted:
             break
         wanted.setdefault(left + right)
@@ -129,11 +131,11 @@ def train_tokenizer(texts: Sequence[str], words: Sequence[str], vocabulary: int)
     tokenizer = empty_tokenizer(
         models.BPE({piece: index for index, piece in enumerate(wanted)}, merges, ignore_merges=True)
     )
-    add_format_tokens(tokenizer)
+    add_tokens(tokenizer, added)
     return tokenizer
 
 
-def learn_merges(texts: Sequence[str], alphabet: list[str], size: int) -> list[tuple[str, str]]:
+def learn_merges(texts: Sequence[str], alphabet: list[str], size: int, added: Sequence[str]) -> list[tuple[str, str]]:
     tokenizer = empty_tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=max(size, len(alphabet)),
@@ -141,7 +143,7 @@ def learn_merges(texts: Sequence[str], alphabet: list[str], size: int) -> list[t
         initial_alphabet=alphabet,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sections(texts), trainer)
+    tokenizer.train_from_iterator(sections(texts, added), trainer)
     raw: list[Any] = json.loads(tokenizer.to_str())["model"]["merges"]
     return [(left, right) for left, right in (item.split(" ") if isinstance(item, str) else item for item in raw)]
 
@@ -179,13 +181,16 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--text", nargs="+", type=Path, required=True, help="plain text or JSONL to learn pieces from")
     parser.add_argument("--words-from", nargs="*", type=Path, default=[], help="files whose every word gets a token")
-    parser.add_argument("--vocabulary", type=int, required=True, help="most tokens, the format's own included")
+    parser.add_argument("--vocabulary", type=int, required=True, help="most tokens, added ones included")
+    parser.add_argument(
+        "--no-format", action="store_true", help="without the tokens of the search environment's format"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the tokenizer.json to write")
     options = parser.parse_args(argv)
     try:
         texts = [text for path in options.text for text in read_texts(path)]
         words = [text for path in options.words_from for text in read_texts(path)]
-        tokenizer = train_tokenizer(texts, words, options.vocabulary)
+        tokenizer = train_tokenizer(texts, words, options.vocabulary, () if options.no_format else FORMAT_TOKENS)
     except TokenizerError as error:
         print(f"tokenizer: {error}", file=sys.stderr)
         return 2

@@ -18,15 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradus_learner.algorithm import Algorithm
+from gradus_learner.algorithm import Algorithm, TrainingError
 from gradus_learner.batch import micro_batches
 from gradus_learner.losses import kl_estimate, mismatch_weights, policy_loss, token_weights
 from gradus_learner.model import Policy
+from gradus_learner.objectives.supervised import Example, Supervised, train_supervised
+from gradus_learner.optimizer import make_optimizer, set_adamw
 from gradus_learner.sample import Sample
-
-
-class TrainingError(RuntimeError):
-    """A step that could not be applied; the weights are as before."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +103,7 @@ class Trainer:
         self.policy = policy
         self.micro_batch_tokens = micro_batch_tokens
         self.device = next(policy.parameters()).device
-        matrices = [parameter for parameter in policy.parameters() if parameter.dim() > 1]
-        vectors = [parameter for parameter in policy.parameters() if parameter.dim() == 1]
-        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=1e-6, betas=(0.9, 0.999), fused=True)
+        self.optimizer = make_optimizer(policy)
         self.reference: Policy | None = None
 
     def set_reference(self) -> None:
@@ -130,8 +125,7 @@ class Trainer:
             and not (algorithm.mask_truncated and sample.truncated)
         ]
         rate = algorithm.learning_rate * min(1.0, step / max(1, algorithm.warmup_steps))
-        for group, decay in zip(self.optimizer.param_groups, (algorithm.weight_decay, 0.0), strict=True):
-            group["lr"], group["weight_decay"] = rate, decay
+        set_adamw(self.optimizer, rate, algorithm.weight_decay)
         mismatch = Mismatch()
         old = self._old_logprobs(used, temperature, mismatch) if algorithm.updates > 1 else None
         sums, norms, skipped = Sums(), list[float](), 0
@@ -168,6 +162,11 @@ class Trainer:
             "updates_skipped": float(skipped),
             "seconds": time.monotonic() - started,
         }
+
+    def train_supervised(self, examples: Sequence[Example], objective: Supervised) -> dict[str, float]:
+        started = time.monotonic()
+        metrics = train_supervised(self.policy, self.optimizer, examples, objective, self.micro_batch_tokens)
+        return {**metrics, "seconds": time.monotonic() - started}
 
     def _micro_batches(self, samples: Sequence[Sample]) -> list[MicroBatch]:
         parts = micro_batches([sample.length for sample in samples], self.micro_batch_tokens)

@@ -70,7 +70,7 @@ def test_a_service_answers_reports_health_and_reflects_its_methods() -> None:
                 assert text in (raised.value.details() or "")
 
             health: Any = health_pb2_grpc.HealthStub(cast("Any", channel))
-            for name in ("", "gradus.learner.v1.LearnerService"):
+            for name in ("", "gradus.learner.v1.LearnerService", "liveness"):
                 answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
                 assert answer.status == health_pb2.HealthCheckResponse.SERVING
             reflect: Any = reflection_pb2_grpc.ServerReflectionStub(cast("Any", channel))

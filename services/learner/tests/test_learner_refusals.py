@@ -133,7 +133,7 @@ def test_samples_beyond_the_memory_bound_are_refused(tmp_path: Path) -> None:
 
     async def body(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
-        await refused(client.step(1, [packed(big)] * 3), grpc.StatusCode.RESOURCE_EXHAUSTED, "max-step-mebibytes")
+        await refused(client.step(1, [packed(big)] * 3), grpc.StatusCode.INVALID_ARGUMENT, "max-step-mebibytes")
 
     scenario(body, max_step_mebibytes=1)
 
@@ -155,8 +155,7 @@ def test_p1_a_leader_of_the_past_opens_nothing_and_trains_nothing(tmp_path: Path
         assert (described.run_id, described.step) == ("r", 1)
         assert not (await client.step(1, TRAJECTORIES, epoch=9)).applied
         assert (await client.step(2, TRAJECTORIES, epoch=9)).applied
-        # Unchecked: a caller that knows no epochs.
-        assert (await client.step(3, TRAJECTORIES)).applied
+        await refused(client.step(3, TRAJECTORIES), failed, "epoch is 0, but a coordinator of epoch 9 leads")
 
     scenario(body)
 

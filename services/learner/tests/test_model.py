@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradus_learner.model import ModelConfig, ModelError, Policy, load_policy, parameter_count, save_weights
+from gradus_learner.model import (
+    ModelConfig,
+    ModelError,
+    Policy,
+    expected_shapes,
+    load_policy,
+    parameter_count,
+    save_weights,
+)
 
 
 def tiny(tie: bool = True, kv_heads: int = 2) -> ModelConfig:
@@ -47,6 +55,13 @@ def test_logits_equal_those_of_transformers_on_the_same_directory(tmp_path: Path
         expected = reference(input_ids=ids).logits
         actual = policy(ids)
     assert torch.allclose(actual, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tie", [True, False])
+def test_the_shapes_that_are_expected_are_those_of_the_model(tie: bool) -> None:
+    config = tiny(tie)
+    own = {name: tuple(parameter.shape) for name, parameter in Policy(config).named_parameters()}
+    assert expected_shapes(config) == own
 
 
 def test_saved_weights_load_to_the_same_parameters(tmp_path: Path) -> None:

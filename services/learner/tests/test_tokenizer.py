@@ -62,6 +62,18 @@ def test_the_end_token_is_special_and_the_format_tokens_are_not() -> None:
     assert tokenizer.decode(ids) == "".join(FORMAT_TOKENS)
 
 
+def test_without_the_format_a_vocabulary_of_bytes_and_the_end_reads_any_text(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "12+7=", "response": "19"}')
+    arguments = ["--text", str(tmp_path / "rows.jsonl"), "--no-format", "--vocabulary", "257"]
+    assert main([*arguments, "--out", str(tmp_path / "tokenizer.json")]) == 0
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert tokenizer.get_vocab_size() == 257
+    assert tokenizer.token_to_id(END_TOKEN) == 256
+    assert tokenizer.encode("12+7=").tokens == list("12+7=")
+    assert "<answer>" not in tokenizer.encode("<answer>").tokens
+    assert tokenizer.decode(tokenizer.encode("12 é").ids) == "12 é"
+
+
 def test_the_same_input_gives_the_same_file() -> None:
     assert trained().to_str() == trained().to_str()
 

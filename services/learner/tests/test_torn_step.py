@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from test_learner_service import TRAJECTORIES, refused, same_weights, scenario
 from tiny_learner import LearnerClient, model_directory
 
+from gradus_learner import memory
 from gradus_learner.losses import policy_loss
 
 
@@ -46,3 +48,25 @@ def test_p1_a_step_that_breaks_off_between_its_updates_is_never_built_upon(
     scenario(broken)
     scenario(whole)
     assert same_weights(run / "versions" / "000002", other / "versions" / "000002")
+
+
+def test_p10_a_run_that_is_opened_anew_has_the_memory_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P10: two policies with their training state need not fit side by side."""
+    model = model_directory(tmp_path / "model")
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(tmp_path / "run", model)
+        await client.step(1, TRAJECTORIES, checkpoint=True)
+        assert client.service.run is not None
+        before = weakref.ref(client.service.run.trainer.policy)
+        monkeypatch.setattr(memory, "available_bytes", lambda _device: 2**40 if before() is None else 2**10)
+        # Refused for another reason, it still has its run.
+        await refused(
+            client.open(tmp_path / "run", model), grpc.StatusCode.FAILED_PRECONDITION, "already has checkpoint"
+        )
+        assert (await client.step(2, TRAJECTORIES)).applied
+        assert (await client.open(tmp_path / "next", model)).step == 0
+
+    scenario(body)

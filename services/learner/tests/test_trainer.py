@@ -7,8 +7,9 @@ import pytest
 import torch
 from tiny_learner import PLAIN, random_policy, samples
 
+from gradus_learner.algorithm import TrainingError
 from gradus_learner.losses import Aggregation
-from gradus_learner.trainer import Trainer, TrainingError, make_micro_batch, token_logprobs
+from gradus_learner.trainer import Trainer, make_micro_batch, token_logprobs
 
 
 def weights(trainer: Trainer) -> torch.Tensor:
@@ -31,7 +32,7 @@ def test_the_size_of_micro_batches_does_not_change_the_gradient(aggregation: Agg
         kl_coefficient=0.1,
         entropy_coefficient=0.01,
         mismatch_correction="sequence_tis",
-        max_grad_norm=1e9,
+        max_grad_norm=1e6,
     )
     found: list[tuple[torch.Tensor, dict[str, float]]] = []
     for budget in (1, 30, 10_000):
@@ -40,7 +41,9 @@ def test_the_size_of_micro_batches_does_not_change_the_gradient(aggregation: Agg
         metrics = trainer.train(samples(), algorithm, 1.0, 1)
         found.append((gradient(trainer), metrics))
     for other, metrics in found[1:]:
-        assert torch.allclose(found[0][0], other, atol=1e-6)
+        # Sums in another order round otherwise, by how much depends on the processor's kernels. Rounding grows with the
+        # gradient, whose norm is 22 with token_sum.
+        assert float((other - found[0][0]).norm() / found[0][0].norm()) < 5e-6
         assert metrics["loss"] == pytest.approx(found[0][1]["loss"], abs=1e-6)
         assert metrics["entropy"] == pytest.approx(found[0][1]["entropy"], abs=1e-6)
 
@@ -48,7 +51,7 @@ def test_the_size_of_micro_batches_does_not_change_the_gradient(aggregation: Agg
 def test_the_gradient_is_that_of_the_plain_policy_gradient_when_old_equals_new() -> None:
     batch = samples()
     trainer = Trainer(random_policy(), 10_000)
-    trainer.train(batch, replace(PLAIN, max_grad_norm=1e9), 0.7, 1)
+    trainer.train(batch, replace(PLAIN, max_grad_norm=1e6), 0.7, 1)
     policy = random_policy()
     total = sum(len(sample.model_positions) for sample in batch)
     loss = torch.zeros(())

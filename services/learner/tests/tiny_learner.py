@@ -47,6 +47,13 @@ def random_policy(seed: int = 0) -> Policy:
     return policy
 
 
+def flip_a_bit(file: Path) -> None:
+    """In the last tensor's data: the header still reads well."""
+    data = bytearray(file.read_bytes())
+    data[-3] ^= 1
+    file.write_bytes(data)
+
+
 Piece = tuple[int, int]
 PROMPT, MODEL, ENVIRONMENT = (
     trajectory_pb2.SEGMENT_KIND_PROMPT,

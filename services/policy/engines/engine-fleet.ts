@@ -6,6 +6,7 @@ import type {
   GenerateResponse,
 } from '#proto/policy/v1/policy_pb.ts';
 import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
+import { checkGenerated } from './check-generated.ts';
 import type { EngineConnection } from './engine-connection.ts';
 import { totalLoad, loadFromProto } from './engine-load.ts';
 import { createEngineMember, type EngineMember, type EngineMemberOptions } from './engine-member.ts';
@@ -29,6 +30,7 @@ export interface FleetDescription {
   readonly seats: readonly Seat[];
   readonly version: bigint;
   readonly weightsPath: string;
+  readonly weightsDigest: string;
   readonly load: MessageInitShape<typeof EngineLoadSchema>;
 }
 
@@ -111,6 +113,7 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
         );
         member.answered();
         if (response.load !== undefined) pool.report(lease.address, loadFromProto(response.load));
+        checkGenerated(response, lease.address, member.description?.vocabularySize ?? 0);
         return response;
       } catch (thrown) {
         const error = moveableError(thrown, lease.address);
@@ -178,6 +181,7 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
         seats,
         version: wanted.current()?.version ?? oldest,
         weightsPath: wanted.current()?.weightsPath ?? '',
+        weightsDigest: wanted.current()?.weightsDigest ?? '',
         load: totalLoad(seats, pool.queued()),
       };
     },

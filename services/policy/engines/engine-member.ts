@@ -6,7 +6,7 @@ import type { PolicyEvents } from '../events.ts';
 import type { EngineConnection } from './engine-connection.ts';
 import type { EnginePool } from './engine-pool.ts';
 import { loadFromProto } from './engine-load.ts';
-import type { WantedVersion } from './wanted-version.ts';
+import type { LoadedVersion, WantedVersion } from './wanted-version.ts';
 
 export interface EngineMemberOptions {
   readonly pool: EnginePool;
@@ -96,10 +96,12 @@ export function createEngineMember(connection: EngineConnection, options: Engine
   async function probe(): Promise<void> {
     try {
       let answer = await ask();
-      wanted.learn(answer.version, answer.weightsPath);
+      const { version, weightsPath, weightsDigest } = answer;
+      wanted.learn({ version, weightsPath, weightsDigest });
       const target = wanted.current();
-      if (target !== undefined && answer.version < target.version) {
-        suspend(new TransientError('unavailable', `it serves version ${answer.version}, not ${target.version}`));
+      if (target !== undefined && (answer.version < target.version || hasOtherWeights(answer, target))) {
+        const served = `it serves version ${version} (weights ${weightsDigest || 'unknown'})`;
+        suspend(new TransientError('unavailable', `${served}, not ${target.version} (${target.weightsDigest})`));
         await connection.loadVersion(target, { timeoutMs: options.loadTimeoutMs, signal: over.signal });
         answer = await ask();
       }
@@ -153,4 +155,10 @@ export function createEngineMember(connection: EngineConnection, options: Engine
       connection.close();
     },
   };
+}
+
+/** The wanted version, of other bytes: from a step that was made again elsewhere. */
+function hasOtherWeights(answer: DescribeResponse, target: LoadedVersion): boolean {
+  const isSaid = answer.weightsDigest !== '' && target.weightsDigest !== '';
+  return isSaid && answer.version === target.version && answer.weightsDigest !== target.weightsDigest;
 }

@@ -56,7 +56,8 @@ export async function loadOnAll(
     if (pool.seat(member.address)?.state === 'up') pool.setUp(member.address, target.version);
   }
   // From here on, those that failed or came up meanwhile with what they had are not used.
-  wanted.set({ version: target.version, weightsPath: target.weightsPath });
+  const { version, weightsPath, weightsDigest } = target;
+  wanted.set({ version, weightsPath, weightsDigest });
   events.versionLoaded(target.version, outcomes.length - failures.length, failures.length);
   return { version: target.version, carriedOver };
 }

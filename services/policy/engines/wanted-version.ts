@@ -1,13 +1,15 @@
 export interface LoadedVersion {
   readonly version: bigint;
   readonly weightsPath: string;
+  /** What engines check the weights against; empty is not checked. */
+  readonly weightsDigest: string;
 }
 
 export interface WantedVersion {
   /** What every engine has to serve; undefined until somebody has loaded or an engine tells. */
   current(): LoadedVersion | undefined;
   /** An engine serves this. The newest of all is the wanted one: a gateway that was restarted has nobody else to ask. */
-  learn(version: bigint, weightsPath: string): void;
+  learn(loaded: LoadedVersion): void;
   set(loaded: LoadedVersion): void;
 }
 
@@ -19,9 +21,9 @@ export function createWantedVersion(onChange: (loaded: LoadedVersion) => void): 
   };
   return {
     current: () => current,
-    learn(version, weightsPath) {
+    learn(loaded) {
       // Without a path the weights are those that the engine was started with, which nobody else can load.
-      if (weightsPath !== '' && version > (current?.version ?? 0n)) set({ version, weightsPath });
+      if (loaded.weightsPath !== '' && loaded.version > (current?.version ?? 0n)) set(loaded);
     },
     set,
   };

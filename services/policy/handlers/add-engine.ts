@@ -1,22 +1,34 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { AddEngineRequest, AddEngineResponseSchema } from '#proto/policy/v1/policy_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { isLoopbackAddress } from '#shared/runtime/loopback.ts';
 import type { PolicyContext } from '../service.ts';
 
+/** Of a DNS name, a colon and a port. */
+const maxAddressLength = 260;
+
 export function addEngine(
-  { fleet }: PolicyContext,
+  { fleet, allowRemote }: PolicyContext,
   { address }: AddEngineRequest,
 ): MessageInitShape<typeof AddEngineResponseSchema> {
   checkAddress('AddEngine', address);
+  // What an engine writes is trained on: nobody who reaches this port may name one elsewhere.
+  if (!allowRemote && !isLoopbackAddress(address)) {
+    throw new TerminalError(
+      'permission_denied',
+      `AddEngine: address is '${address}', another machine; this gateway takes engines of this one only, unless it is started with --allow-remote`,
+      { details: { field: 'address' } },
+    );
+  }
   fleet.add(address);
   return { engines: fleet.describe().seats.length };
 }
 
 export function checkAddress(method: string, address: string): void {
-  if (!/^[^\s,/]+:\d{1,5}$/.test(address)) {
+  if (address.length > maxAddressLength || !/^[^\s,/]+:\d{1,5}$/.test(address)) {
     throw new TerminalError(
       'invalid_argument',
-      `${method}: address is '${address}'; it must be host:port, for example 127.0.0.1:41234`,
+      `${method}: address is '${address.slice(0, maxAddressLength)}'; it must be host:port, for example 127.0.0.1:41234`,
       { details: { field: 'address' } },
     );
   }

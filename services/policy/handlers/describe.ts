@@ -12,7 +12,7 @@ const stateOf: Readonly<Record<SeatState, EngineState>> = {
 
 /** What the engines that are up have in common; the bounds are those of the weakest. */
 export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<typeof DescribeResponseSchema> {
-  const { known, seats, version, weightsPath, load } = fleet.describe();
+  const { known, seats, version, weightsPath, weightsDigest, load } = fleet.describe();
   const [first] = known;
   if (first === undefined)
     throw new TransientError('unavailable', `no engine has answered yet (${seats.length} known)`, {
@@ -27,6 +27,7 @@ export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<
     tokenizerPath: tokenizer.path,
     version,
     weightsPath,
+    weightsDigest,
     running: load.running ?? 0,
     waiting: load.waiting ?? 0,
     engines: seats.filter(({ state }) => state === 'up').length,

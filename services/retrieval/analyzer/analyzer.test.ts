@@ -28,6 +28,32 @@ describe('the standard analyzer', () => {
     expect(terms('x'.repeat(600)).map((term) => term.length)).toEqual([255, 255, 90]);
   });
 
+  test.each([
+    ['letters', 'a', 30_000_000],
+    ['digits', '7', 30_000_000],
+    ['letters with a joiner', "ab'", 6_000_000],
+    ['letters and digits', 'a1', 6_000_000],
+    ['katakana', 'カ', 6_000_000],
+    ['marks', 'e\u0301', 6_000_000],
+    ['underscores', '_', 6_000_000],
+  ])('cuts a run of %s without a break in a page of many megabytes', (_what, unit, length) => {
+    const found = terms(unit.repeat(length / unit.length));
+    expect(found.every((term) => term.length <= 255)).toBe(true);
+    if (unit === 'a') {
+      expect(found.length).toBe(Math.ceil(length / 255));
+      expect(found.at(-1)).toHaveLength(length % 255);
+    }
+  });
+
+  test('finds the same words wherever the text is divided for the matcher', () => {
+    // Longer than what is matched at once, with a word, a joiner and a pair at every place of its borders.
+    const sentence = "Halvard's U.S. 1,000.5 foo_bar ___x 東京 カタカナ naïve 𝒜𝒷𝒸 a'b 🎉 ";
+    for (let shift = 0; shift < sentence.length; shift += 1) {
+      const text = `${'. '.repeat(65_000 - shift)}${' '.repeat(shift)}${sentence.repeat(80)}`;
+      expect(terms(text).join(' ')).toBe(Array.from({ length: 80 }, () => terms(sentence).join(' ')).join(' '));
+    }
+  });
+
   test('stays linear on a hundred thousand underscores or joiners', () => {
     expect(terms('_'.repeat(100_000))).toEqual([]);
     expect(terms("a'".repeat(50_000)).length).toBeGreaterThan(0);

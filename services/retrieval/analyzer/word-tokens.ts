@@ -23,21 +23,70 @@ const word = new RegExp(
 /** Lucene's limit; a longer run is cut into several words. */
 const maxWordLength = 255;
 
+/**
+ * Text that is matched at once. The matcher keeps a place to go back to for every character of a run, and gives up with
+ * "Maximum call stack size exceeded" after some millions.
+ */
+const windowUnits = 1 << 17;
+/** At the end of a window a word may go on: a joiner and the letter after it, which may be a pair. */
+const openUnits = 4;
+
 export function wordTokens(text: string): readonly string[] {
-  const words = text.match(word);
-  if (words === null) return [];
+  if (text.length <= windowUnits) return cutAll(text.match(word) ?? []);
+  const words: string[] = [];
+  for (const [start, end] of boundsOf(text)) for (const one of cutLong(text.slice(start, end))) words.push(one);
+  return words;
+}
+
+function cutAll(words: readonly string[]): readonly string[] {
   return words.some((one) => one.length > maxWordLength) ? words.flatMap(cutLong) : words;
 }
 
 function cutLong(one: string): readonly string[] {
+  if (one.length <= maxWordLength) return [one];
   const pieces: string[] = [];
   for (let start = 0; start < one.length; start += maxWordLength) pieces.push(one.slice(start, start + maxWordLength));
   return pieces;
 }
 
-/** Where each word begins and ends, in UTF-16 units: start, end, start, end ... Words are not cut at the limit. */
+/**
+ * Where each word begins and ends, in UTF-16 units: start, end, start, end ... Words are not cut at the limit, only where
+ * they are longer than what is matched at once.
+ */
 export function wordBounds(text: string): readonly number[] {
   const bounds: number[] = [];
-  for (const match of text.matchAll(word)) bounds.push(match.index, match.index + match[0].length);
+  for (const [start, end] of boundsOf(text)) bounds.push(start, end);
   return bounds;
+}
+
+/** The words of a text in windows; a word that may go on in the next one begins it. */
+function* boundsOf(text: string): Generator<readonly [number, number]> {
+  for (let from = 0; from < text.length;) {
+    const isLast = text.length - from <= windowUnits;
+    const part = isLast ? text.slice(from) : text.slice(from, from + windowUnits);
+    let next = isLast ? part.length : startOfOpenRun(part);
+    for (const { index, 0: found } of part.matchAll(word)) {
+      const end = index + found.length;
+      if (isLast || end <= part.length - openUnits) {
+        yield [from + index, from + end];
+        continue;
+      }
+      next = index;
+      if (index > 0) break;
+      // Longer than the window: cut where the analyzers cut it.
+      next = end - (end % maxWordLength);
+      yield [from, from + next];
+      break;
+    }
+    from += next;
+  }
+}
+
+/** Underscores at the end of a window belong to the word after them; what cannot be a word's beginning is left behind. */
+function startOfOpenRun(part: string): number {
+  let start = part.length;
+  while (start > 0 && part[start - 1] === '_') start -= 1;
+  if (start === 0) return part.length;
+  // Not between the halves of a pair.
+  return start === part.length && /[\ud800-\udbff]$/.test(part.slice(-1)) ? start - 1 : start;
 }

@@ -1,4 +1,5 @@
 import { TerminalError } from '#shared/errors.ts';
+import { showValue } from '#shared/text/show-value.ts';
 
 export interface Document {
   readonly id: string;
@@ -60,7 +61,7 @@ function stringOf(field: string, value: unknown, where: string): string {
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
-  return typeof value === 'object' ? 'an object' : `the ${typeof value} ${JSON.stringify(value)}`;
+  return typeof value === 'object' ? 'an object' : `the ${typeof value} ${showValue(value)}`;
 }
 
 function invalid(where: string, problem: string, cause?: unknown): TerminalError {

@@ -1,3 +1,5 @@
+import { trimEnd } from '#shared/text/trim-end.ts';
+
 /**
  * Links to documents for clients that think in URLs. A corpus has no addresses of its own, so a link is `doc:` and the
  * id; an id that is a URL already is its own link.
@@ -21,7 +23,7 @@ export function idsOfLink(link: string): readonly string[] {
   }
   if (/^https?:\/\//i.test(text) && URL.canParse(text)) {
     const { pathname, searchParams } = new URL(text);
-    const last = decoded(pathname.replace(/\/+$/, '').split('/').at(-1) ?? '');
+    const last = decoded(trimEnd(pathname, '/').split('/').at(-1) ?? '');
     ids.push(searchParams.get('id') ?? '', last, last.replace(/^doc[_:]/, ''));
   }
   return [...new Set(ids)].filter((id) => id !== '');

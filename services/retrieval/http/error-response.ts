@@ -29,6 +29,8 @@ const statusOfCode: Readonly<Record<ErrorCode, number>> = {
 };
 
 export const longestBodyBytes = 16 * 1024 * 1024;
+/** A request is a list of at most 8,192 queries and a few fields; clients may send fields of their own. */
+export const jsonBounds = { mostValues: 100_000, mostDepth: 64 };
 
 /** What Fastify refuses before a route is asked: with its own status, and our words where its own name no remedy. */
 function refusedByServer(thrown: unknown): { readonly status: number; readonly reason: string } | undefined {

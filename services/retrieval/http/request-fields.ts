@@ -1,6 +1,10 @@
 /** Reads the fields of a JSON body; what cannot be read throws `invalid_argument` with field, value and remedy. */
 import { TerminalError } from '#shared/errors.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
+import { showValue } from '#shared/text/show-value.ts';
+
+/** Comparing a word with the known ones takes long enough to matter when there are many. */
+const mostUnknownRead = 64;
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -13,8 +17,8 @@ export function fieldsOf(body: unknown, known: readonly string[]): Fields {
     throw invalid(`body: found ${kindOf(body)}; give a JSON object with ${known.join(', ')}`);
   }
   const fields: Fields = { ...body };
-  for (const key of Object.keys(fields)) {
-    if (known.includes(key)) continue;
+  const unknown = Object.keys(fields).filter((key) => !known.includes(key));
+  for (const key of unknown.slice(0, mostUnknownRead)) {
     const meant = suggest(key, known);
     if (meant !== undefined && !Object.hasOwn(fields, meant))
       throw invalid(`${key}: unknown; did you mean '${meant}'?`);
@@ -57,13 +61,10 @@ export function invalid(message: string): TerminalError {
   return new TerminalError('invalid_argument', message);
 }
 
-/** Longest piece of a bad value that is shown. */
-const shownCharacters = 60;
-
 function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'an object';
-  return `the ${typeof value} ${JSON.stringify(value).slice(0, shownCharacters)}`;
+  return `the ${typeof value} ${showValue(value, 60)}`;
 }

@@ -1,16 +1,19 @@
 /** The HTTP face: one server for the clients of Search-R1, Menlo and ReCall, and for MCP. See docs/retrieval-api.md. */
 import fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import { TerminalError, TransientError } from '#shared/errors.ts';
+import { TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
+import { createHostCheck } from '#shared/http/allowed-hosts.ts';
+import { parseJsonBody } from '#shared/http/json-body.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
+import { shortText } from '#shared/text/show-value.ts';
+import { trimEnd } from '#shared/text/trim-end.ts';
 import { mountMcp } from '../mcp/mount-mcp.ts';
 import { limitBodies } from './body-budget.ts';
-import { longestBodyBytes } from './error-response.ts';
+import { jsonBounds, longestBodyBytes } from './error-response.ts';
 import type { Finder } from './find.ts';
 import { createHttpCalls } from './http-calls.ts';
 import { measureHttp } from './http-metrics.ts';
-import { invalid } from './request-fields.ts';
 import { routeList } from './route-list.ts';
 import { batchSearch } from './routes/batch-search.ts';
 import { health } from './routes/health.ts';
@@ -22,7 +25,7 @@ import { visit } from './routes/visit.ts';
 export interface HttpSettings {
   readonly httpTimeoutMs: number;
   readonly httpOverloadStatus: 429 | 503;
-  readonly httpHosts: readonly string[];
+  readonly allowedHosts: readonly string[];
 }
 
 export interface HttpDependencies extends Finder {
@@ -39,6 +42,8 @@ export interface HttpFace {
   drain(withinMs: number): Promise<void>;
 }
 
+/** Longest piece of a path that is no route, in its error. */
+const longestPathShown = 200;
 /** As many may connect at one moment; the system may allow fewer. */
 const backlog = 4_096;
 const mostConnections = 16_384;
@@ -75,6 +80,12 @@ export async function startHttpFace(
       reply,
       new TransientError('unavailable', 'the service stops; ask another one', { retryAfterMs: 1_000 }),
     );
+  });
+  const refusalOf = createHostCheck(address, settings);
+  app.addHook('onRequest', ({ headers }, reply, done) => {
+    const refusal = refusalOf(headers);
+    if (refusal === undefined) return done();
+    calls.refuse(reply, new TerminalError('permission_denied', refusal));
   });
   limitBodies(app, calls);
   app.setErrorHandler((error, _request, reply) => calls.refuse(reply, error));
@@ -124,11 +135,11 @@ export async function startHttpFace(
 /** Faster than Fastify's own, which rewrites `__proto__` keys: only named fields are read here. */
 function parseJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
     try {
-      done(null, JSON.parse(String(text)));
+      done(null, parseJsonBody(bytes, jsonBounds));
     } catch (error) {
-      done(invalid(`body: not JSON (${error instanceof Error ? error.message : String(error)})`));
+      done(errorFrom(error));
     }
   });
 }
@@ -136,10 +147,10 @@ function parseJson(app: FastifyInstance): void {
 /** Paths that are no route, and routes asked with another method. */
 function refuseOthers(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0]?.replace(/(?<=.)\/+$/, '');
+    const path = trimEnd(request.url.split('?', 1)[0] ?? '', '/') || '/';
     const allowed = routeList.filter((route) => route.path === path).map(({ method }) => method);
     if (allowed.length === 0) {
-      const detail = `there is no ${path}; routes: ${routeList.map((route) => route.path).join(', ')}`;
+      const detail = `there is no ${shortText(path, longestPathShown)}; routes: ${routeList.map((route) => route.path).join(', ')}`;
       return reply.code(404).send({ detail, code: 'not_found' });
     }
     const detail = `${path} is asked with ${allowed.join(', ')}, not ${request.method}`;

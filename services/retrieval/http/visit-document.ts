@@ -1,4 +1,5 @@
 import { TerminalError } from '#shared/errors.ts';
+import { shortText } from '#shared/text/show-value.ts';
 import type { DocumentPart } from '../retriever.ts';
 import { idsOfLink } from './document-link.ts';
 import type { Finder } from './find.ts';
@@ -28,11 +29,13 @@ export async function visitDocument(
   if (found === undefined) {
     throw new TerminalError(
       'not_found',
-      `${name}: the corpus has no document '${link}'; give an id that a search found`,
+      `${name}: the corpus has no document '${shortText(link, 200)}'; give an id that a search found`,
     );
   }
   if (options.part >= found.parts) {
-    throw invalid(`part: ${options.part}; document '${found.id}' has the parts 0 to ${found.parts - 1}`);
+    throw invalid(
+      `part: ${options.part}; document '${shortText(found.id, 200)}' has the parts 0 to ${found.parts - 1}`,
+    );
   }
   return found;
 }

@@ -12,9 +12,9 @@ import { createIndexReader } from './index-reader.ts';
 import { closeIndex } from './open-index.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const musique = join(root, '../shared/data/musique');
+const musique = join(root, 'data/musique');
 const python = join(root, '.venv/bin/python');
-const missing = [join(musique, 'corpus.jsonl'), python].filter((path) => !existsSync(path));
+const missing = [python].filter((path) => !existsSync(path));
 
 const answersSchema = z.array(z.object({ passages: z.array(z.number()), scores: z.array(z.number()) }));
 
@@ -34,7 +34,7 @@ describe.skipIf(missing.length > 0)(
         const data = await indexCorpus(join(musique, 'corpus.jsonl'), { analyzer: name, k1, b });
         const reader = createIndexReader(data);
         const questions: string[] = [];
-        for await (const { text } of readLines(join(musique, 'musique_ans_train_sample.jsonl')))
+        for await (const { text } of readLines(join(musique, 'questions.jsonl')))
           questions.push(z.object({ question: z.string() }).parse(JSON.parse(text)).question);
         const passages = Array.from({ length: data.manifest.corpus.passages }, (_, passage) => {
           const { title, text } = reader.text(passage);

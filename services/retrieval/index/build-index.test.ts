@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -36,6 +36,31 @@ const manyPages = (count: number): string =>
   }).join('\n');
 
 describe('building an index', () => {
+  test.each([
+    [0o022, 0o755, 0o644],
+    [0o077, 0o700, 0o600],
+  ])('under umask %o gives what others may read as the umask says', async (umask, ofDirectory, ofFiles) => {
+    const before = process.umask(umask);
+    try {
+      await buildIndex({ corpusPath: await corpusOf(manyPages(3)), directory: target(), settings: {} });
+    } finally {
+      process.umask(before);
+    }
+    const rights = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
+    expect(await rights(target())).toBe(ofDirectory);
+    for (const name of await readdir(target())) expect(await rights(join(target(), name))).toBe(ofFiles);
+    expect((await readdir(directory)).toSorted()).toEqual(['corpus.jsonl', 'index']);
+  });
+
+  test('takes a page of five million letters without a break, in its text and in its title', async () => {
+    const genome = 'acgt'.repeat(1_250_000);
+    const corpusPath = await corpusOf(
+      [row('1', `before ${genome} after`), JSON.stringify({ id: '2', title: genome, text: 'x' })].join('\n'),
+    );
+    const { words } = await buildIndex({ corpusPath, directory: target(), settings: {} });
+    expect(words).toBe(2 + 2 * Math.ceil(5_000_000 / 255) + 1);
+  });
+
   test('gives the same files whatever the memory: runs on disk merge into what one run gives', async () => {
     const corpusPath = await corpusOf(manyPages(6_000));
     const small = await buildIndex({

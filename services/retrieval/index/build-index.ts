@@ -30,8 +30,11 @@ export async function buildIndex(options: BuildIndexOptions): Promise<IndexManif
   await mkdir(dirname(directory), { recursive: true });
   const temporary = await mkdtemp(join(dirname(directory), `${basename(directory)}.tmp-`));
   try {
-    const manifest = await writeIndex(temporary, settings, options);
-    await replaceDirectory(temporary, directory);
+    // A directory of that name is its owner's alone; one inside it has the rights that the umask says, to be served by others.
+    const built = join(temporary, 'index');
+    await mkdir(built);
+    const manifest = await writeIndex(built, settings, options);
+    await replaceDirectory(built, directory);
     return manifest;
   } catch (thrown) {
     throw errorFrom(thrown);

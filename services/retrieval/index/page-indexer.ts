@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
+import { showValue } from '#shared/text/show-value.ts';
 import { createAnalyzer } from '../analyzer/analyzer.ts';
 import { chunkText, type Chunk } from '../content/chunk-text.ts';
 import { createRecordWriter } from '../content/record-file.ts';
@@ -75,14 +76,14 @@ export function createPageIndexer(files: IndexFileWriters, settings: IndexSettin
         // "page#3" names a part of "page", and a page of that name could not be told from it.
         return new TerminalError(
           'invalid_argument',
-          `${where}: id: ${JSON.stringify(id)} ends like the id of a chunk; rename it, or build without chunks`,
+          `${where}: id: ${showValue(id)} ends like the id of a chunk; rename it, or build without chunks`,
         );
       }
       const earlier = ids.add(id, line);
       if (earlier === undefined) return undefined;
       return new TerminalError(
         'invalid_argument',
-        `${where}: id: ${JSON.stringify(id)} stands on line ${earlier} already; ids must be unique`,
+        `${where}: id: ${showValue(id)} stands on line ${earlier} already; ids must be unique`,
       );
     },
     add({ id, title, text }) {

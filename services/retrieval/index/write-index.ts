@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
-import { readPages } from '../corpus/read-pages.ts';
+import { TerminalError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { readPages, type Page } from '../corpus/read-pages.ts';
 import { createIndexFiles } from './index-files.ts';
 import { formatVersion, writeManifest, type IndexManifest, type IndexSettings } from './manifest.ts';
 import { mergeRuns } from './merge-runs.ts';
@@ -53,6 +53,16 @@ export async function writeIndex(
       if (badLines.first.length < badLinesShown) badLines.first.push({ line, problem });
     };
 
+    const addPage = (page: Page): void => {
+      try {
+        indexer.add(page);
+      } catch (thrown) {
+        const error = errorFrom(thrown);
+        // A fault of ours is found by the page that shows it.
+        if (error.code !== 'internal') throw error;
+        throw new TerminalError('internal', `${path}:${page.line}: ${error.message}`, { cause: thrown });
+      }
+    };
     const pages = readPages(path, {
       check: indexer.refuse,
       onBadLine: settings.onBadLine === 'skip' ? takeBadLine : undefined,
@@ -63,7 +73,7 @@ export async function writeIndex(
       signal,
     });
     for await (const page of pages) {
-      indexer.add(page);
+      addPage(page);
       if (indexer.pages() % pagesPerProgress === 0) report('reading');
     }
     report('reading');

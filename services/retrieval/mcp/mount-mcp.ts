@@ -1,19 +1,14 @@
 /**
  * MCP over streamable HTTP, stateless: each request is answered by a server of its own, so any replica answers any
- * request. Requests from other hosts' pages are refused, as the protocol asks, against DNS rebinding.
+ * request. The face has refused requests from other hosts' pages already, as the protocol asks, against DNS rebinding.
  */
-import { isIP } from 'node:net';
-import {
-  createMcpHandler,
-  localhostAllowedHostnames,
-  localhostAllowedOrigins,
-  validateHostHeader,
-  validateOriginHeader,
-} from '@modelcontextprotocol/server';
+import { createMcpHandler } from '@modelcontextprotocol/server';
 import type { McpHttpHandler } from '@modelcontextprotocol/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { cancelledFrom } from '#shared/errors.ts';
+import { cancelledFrom, errorFrom } from '#shared/errors.ts';
+import { textOfBody } from '#shared/http/json-body.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
+import { jsonBounds } from '../http/error-response.ts';
 import type { Finder } from '../http/find.ts';
 import type { HttpCalls } from '../http/http-calls.ts';
 import { createMcpServer } from './create-mcp-server.ts';
@@ -22,7 +17,7 @@ export interface McpMount {
   readonly finder: Finder;
   readonly calls: HttpCalls;
   readonly log: Logger;
-  readonly settings: { readonly httpTimeoutMs: number; readonly httpHosts: readonly string[] };
+  readonly settings: { readonly httpTimeoutMs: number };
 }
 
 /** The tools have deadlines of their own and say so in their answers; this one is for what never ends. */
@@ -40,13 +35,17 @@ export function mountMcp(scope: FastifyInstance, { finder, calls, log, settings 
   });
   scope.addHook('onClose', async () => await handler.close());
   scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => done(null, text));
+  scope.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    try {
+      done(null, textOfBody(bytes, jsonBounds));
+    } catch (error) {
+      done(errorFrom(error));
+    }
+  });
   scope.route({
     method: ['POST', 'GET', 'DELETE'],
     url: '/mcp',
     handler: async (request, reply) => {
-      const refusal = refusalOf(request, settings.httpHosts);
-      if (refusal !== undefined) return reply.code(403).send({ detail: refusal, code: 'permission_denied' });
       try {
         const exchange = async (signal: AbortSignal): Promise<FastifyReply> => {
           const answer = await orAborted(wholeAnswer(handler, webRequest(request, signal)), signal);
@@ -59,17 +58,6 @@ export function mountMcp(scope: FastifyInstance, { finder, calls, log, settings 
       }
     },
   });
-}
-
-/** An address cannot be rebound, only a name can. */
-function refusalOf({ headers }: FastifyRequest, names: readonly string[]): string | undefined {
-  const host = validateHostHeader(headers.host, [...localhostAllowedHostnames(), ...names]);
-  const hostname = host.ok ? '' : (host.hostname ?? '');
-  if (!host.ok && isIP(hostname.replace(/^\[|\]$/g, '')) === 0) {
-    return `${host.message}; list the names of this server with --http-hosts`;
-  }
-  const origin = validateOriginHeader(headers.origin, [...localhostAllowedOrigins(), ...names]);
-  return origin.ok ? undefined : `${origin.message}; list the hosts of pages that may ask with --http-hosts`;
 }
 
 function webRequest({ method, url, headers, body }: FastifyRequest, signal: AbortSignal): Request {

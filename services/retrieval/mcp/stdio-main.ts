@@ -11,6 +11,7 @@ import { describeConfig, maskConfig } from '#shared/runtime/config-text.ts';
 import { createLifecycle, type Lifecycle } from '#shared/runtime/lifecycle.ts';
 import { createLogger, type Logger } from '#shared/telemetry/logging.ts';
 import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { visibleText } from '#shared/text/visible-text.ts';
 import { startTracing } from '#shared/telemetry/tracing.ts';
 import { retrievalConfig, type RetrievalConfig } from '../config.ts';
 import { createRetrievalEvents } from '../events.ts';
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
     }
     config = loadConfig(retrievalConfig, { env: process.env, argv });
   } catch (error) {
-    process.stderr.write(`mcp: ${errorFrom(error).message}\n`);
+    process.stderr.write(`mcp: ${visibleText(errorFrom(error).message)}\n`);
     process.exitCode = 2;
     return;
   }

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { trimEnd } from '#shared/text/trim-end.ts';
 
 /** How models are found that are named by a hub id. */
 export interface HubSettings {
@@ -19,7 +20,7 @@ export function hubSettingsFrom(environment: Readonly<Record<string, string | un
   const home = HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'huggingface');
   return {
     cacheDirectory: HF_HUB_CACHE ?? join(home, 'hub'),
-    url: (HF_ENDPOINT ?? 'https://huggingface.co').replace(/\/+$/, ''),
+    url: trimEnd(HF_ENDPOINT ?? 'https://huggingface.co', '/'),
     token: HF_TOKEN === undefined || HF_TOKEN === '' ? undefined : HF_TOKEN,
     offline: isOn(HF_HUB_OFFLINE),
   };

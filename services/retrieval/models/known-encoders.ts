@@ -1,3 +1,4 @@
+import { trimEnd } from '#shared/text/trim-end.ts';
 import type { SentenceSettings } from './sentence-settings.ts';
 
 /** What some models' cards ask for and their files do not say. */
@@ -22,10 +23,7 @@ const families: readonly { readonly name: RegExp; readonly settings: Partial<Sen
 /** By the last part of the model's name, so that a copy in a directory is known, too. */
 export function knownEncoderSettings(id: string): Partial<SentenceSettings> {
   const name =
-    id
-      .replace(/:[^:]*\.onnx$/, '')
-      .replace(/@.*$/, '')
-      .replace(/\/+$/, '')
+    trimEnd(id.replace(/:[^:]*\.onnx$/, '').replace(/@.*$/, ''), '/')
       .split('/')
       .at(-1) ?? '';
   return families.find((family) => family.name.test(name))?.settings ?? {};

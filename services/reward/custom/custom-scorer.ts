@@ -5,7 +5,7 @@ import type { Metrics } from '#shared/telemetry/metrics.ts';
 import { createAdmission, type AdmissionTicket } from '../judge/admission.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import { createCustomEvents, type CustomTally } from './custom-events.ts';
-import { createLogLimit } from './log-limit.ts';
+import { createLogLimit } from '#shared/user-code/log-limit.ts';
 
 /** Rewards of one kind of scorer as it gives them, before they are brought to 0..1. */
 export interface ScorerBackend extends AsyncDisposable {

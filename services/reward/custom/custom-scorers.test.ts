@@ -68,7 +68,7 @@ describe('a call with custom scorers', () => {
     const wrong = itemFor('few_calls', 'Paris', { id: 'bad', settingsJson: JSON.stringify(settings) });
     const failure = service.reward.score({ items: [itemFor('few_calls', 'Paris'), wrong] });
     await expect(failure).rejects.toMatchObject({ name: 'TerminalError', code: 'invalid_argument' });
-    await expect(failure).rejects.toThrow(/items\[1\] \(id "bad"\): rewards\[0\]\.settings_json/);
+    await expect(failure).rejects.toThrow(/items\[1\] \(id "bad"\): scorers\[1\]\.settings_json/);
     await expect(failure).rejects.toThrow(message);
     expect((await service.reward.describe({})).custom[0]?.calls).toBe(0n);
   });
@@ -144,23 +144,13 @@ describe('a call with custom scorers', () => {
       .toMatch(/gradus_custom_scorer_waiting_calls\{scorer="own"\} 0/);
   });
 
-  test('P2: the total is absent where a weight or a gate reads what is absent, and only there', async () => {
+  test('P2: one that throws leaves its component absent, whatever the item has beside it', async () => {
     const path = temporaryScorers().write('own.ts', "export default { score() { throw new Error('no'); } };");
     await using service = await startRewardUnderTest({}, { scorers: { own: { kind: 'typescript', path } } });
-    const rewards = (weight: number) => [
-      { name: 'exact_match', weight: 1 },
-      { name: 'own', weight },
-    ];
-    const gates = [{ name: 'own', atLeast: 0.5, otherwise: 0 }];
-    const { scores } = await service.reward.score({
-      items: [
-        { ...itemFor('own', 'Paris'), rewards: rewards(0.1) },
-        { ...itemFor('own', 'Paris'), rewards: rewards(0) },
-        { ...itemFor('own', 'Paris'), rewards: rewards(0), composition: { gates } },
-      ],
-    });
-    expect(scores.map(({ total }) => total)).toEqual([NaN, 1, NaN]);
-    expect(scores.map(({ absent }) => absent)).toEqual(scores.map(() => ({ own: 'threw' })));
+    const scorers = [{ name: 'exact_match' }, { name: 'own' }];
+    const { scores } = await service.reward.score({ items: [{ ...itemFor('own', 'Paris'), scorers }] });
+    expect(scores).toMatchObject([{ components: { exact_match: 1 }, absent: { own: 'threw' } }]);
+    expect(scores[0]?.components).not.toHaveProperty('own');
   });
 
   test('what it throws and prints is in the log under its name, and no more than a little of it', async () => {
@@ -209,7 +199,8 @@ def compute_score(data_source, solution_str, ground_truth, extra_info):
     return all([
         "JUDGE_KEY" not in os.environ and "PATH" in os.environ, data_source == "mine", ground_truth == ["Paris", "City of Light"],
         solution_str == '<tool>{"name": "websearch"}</tool>\\n<answer>Rome</answer>', extra_info["question"] == "Where?",
-        first["tool"] == "websearch" and first["page_titles"] == ["France"], extra_info["support_titles"] == ["Paris (city)"],
+        first["tool"] == "websearch" and first["facts"]["page_titles"] == ["France"], extra_info["row"]["gold"]["support_titles"] == ["Paris (city)"],
+        first["arguments"] == {"query": "Where?"} and first["result"] == "France: a country", extra_info["row"]["tags"] == {"hops": "2"},
         extra_info["tokens"]["model"] == 20, extra_info["prediction"] == "Rome", extra_info["settings"] == {"most": 3},
     ])`,
             )
@@ -218,10 +209,11 @@ def compute_score(data_source, solution_str, ground_truth, extra_info):
               `import { defineScorer, z } from 'gradus/scorer';
             export default defineScorer({
               settings: z.strictObject({ most: z.int() }),
-              score({ question, answers, prediction, turns: [first], supportTitles, tokens }, { most }) {
+              score({ question, answers, prediction, turns: [first], row, tokens }, { most }) {
                 return process.env.JUDGE_KEY === undefined && process.env.PATH !== undefined && question === 'Where?' &&
                   answers[1] === 'City of Light' && prediction === 'Rome' && first.tool === 'websearch' &&
-                  first.pageTitles[0] === 'France' && supportTitles[0] === 'Paris (city)' && tokens.model === 20 && most === 3;
+                  first.facts.page_titles[0] === 'France' && row.gold.support_titles[0] === 'Paris (city)' &&
+                  first.arguments.query === 'Where?' && first.result === 'France: a country' && row.data.question === 'Where?' && tokens.model === 20 && most === 3;
               },
             });`,
             );
@@ -244,7 +236,7 @@ def compute_score(data_source, solution_str, ground_truth, extra_info):
     );
     await using service = await startRewardUnderTest({}, { scorers: { own: { kind: 'python', path, processes: 1 } } });
     const { scores } = await service.reward.score({ items: [itemFor('own', 'Paris')] });
-    expect(scores[0]).toMatchObject({ total: NaN, absent: { own: 'crashed' } });
+    expect(scores[0]).toMatchObject({ absent: { own: 'crashed' } });
   });
 
   test.each(['typescript', 'python'])('in %s gets texts with line ends of any kind', async (kind) => {
@@ -255,6 +247,6 @@ def compute_score(data_source, solution_str, ground_truth, extra_info):
         : folder.write('own.ts', 'export default { score: ({ prediction }) => prediction.length / 10 };');
     await using service = await startRewardUnderTest({}, { scorers: { own: { kind, path } } });
     const { scores } = await service.reward.score({ items: [itemFor('own', 'a\u2028\u2029\u0085\r\n\0z')] });
-    expect(scores[0]).toMatchObject({ total: 0.8, absent: {} });
+    expect(scores[0]).toMatchObject({ components: { own: 0.8 }, absent: {} });
   });
 });

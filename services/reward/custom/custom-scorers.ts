@@ -1,7 +1,7 @@
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
 import type { CustomScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
-import { startGuardian } from '#shared/runtime/guardian.ts';
+import { createUserCodeHost } from '#shared/user-code/user-code-host.ts';
 import { startCustomScorer, type CustomScorer } from './custom-scorer.ts';
 import { createHttpScorer } from './http-scorer.ts';
 import { startProcessScorer } from './process-scorer.ts';
@@ -22,14 +22,13 @@ export async function startCustomScorers(
   environment: NodeJS.ProcessEnv,
 ): Promise<CustomScorers> {
   if (Object.keys(settings).length === 0) return new Map();
-  const guardian = startGuardian();
-  ctx.defer('guardian of the scorers', () => guardian.release());
+  const userCode = createUserCodeHost(ctx, environment);
   const named = Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const started = await mapConcurrent(named, named.length, async ([name, one]) => {
     const scorer = await startCustomScorer(name, one, ctx, async (onRestart) =>
       one.kind === 'http'
         ? createHttpScorer(name, one, { log: ctx.log, environment })
-        : await startProcessScorer(name, one, { ...ctx, guardian, python, environment, onRestart }),
+        : await startProcessScorer(name, one, { ...ctx, ...(await userCode()), python, onRestart }),
     );
     ctx.defer(`scorer ${name}`, async () => await scorer[Symbol.asyncDispose]());
     return [name, scorer] as const;

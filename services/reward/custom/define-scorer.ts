@@ -22,8 +22,12 @@ export type Turn = TurnText &
         readonly succeeded: boolean;
         /** Names what failed; empty on success. */
         readonly error: string;
-        /** Titles of the hits, or of the page that was fetched. */
-        readonly pageTitles: readonly string[];
+        /** As the policy wrote them. */
+        readonly arguments: Readonly<Record<string, unknown>>;
+        /** What the policy got to read of it; empty on failure. */
+        readonly result: string;
+        /** What the environment knows of the call besides; of `search`: `page_titles`. */
+        readonly facts: Readonly<Record<string, unknown>>;
       }
     | { readonly action: 'answer'; readonly answer: string }
     | { readonly action: 'violation'; readonly violation: string }
@@ -33,14 +37,20 @@ export type Turn = TurnText &
 /** A finished rollout. */
 export interface Episode {
   readonly id: string;
+  /** The row of the data set, whole. */
+  readonly row: {
+    readonly id: string;
+    readonly data: Readonly<Record<string, unknown>>;
+    readonly gold: Readonly<Record<string, unknown>>;
+    readonly tags: Readonly<Record<string, string>>;
+  };
+  /** `question` of the row's data; all of the data as JSON where it has none. */
   readonly question: string;
-  /** Gold: the answer and its aliases; at least one. */
+  /** `answers` of the row's gold: the answer and its aliases; empty where it has none. */
   readonly answers: readonly string[];
   /** Text of the one answer that ended the episode; null when it did not end so. */
   readonly prediction: string | null;
   readonly turns: readonly Turn[];
-  /** Titles of the pages that hold the facts; may be empty. */
-  readonly supportTitles: readonly string[];
   /** By who wrote them; null when nobody counted. */
   readonly tokens: { readonly prompt: number; readonly model: number; readonly environment: number } | null;
 }

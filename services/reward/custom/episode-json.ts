@@ -1,36 +1,31 @@
 import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
+import { parseJsonAt } from '#shared/files/parse-json.ts';
+import { rowFacts } from '#shared/questions/row-facts.ts';
 import { predictionOf } from '../score-item.ts';
 
-/** How the two keys of more than one word are spelled. */
-export interface Spelling {
-  readonly pageTitles: string;
-  readonly supportTitles: string;
-}
-
-export const camelCase: Spelling = { pageTitles: 'pageTitles', supportTitles: 'supportTitles' };
-export const snakeCase: Spelling = { pageTitles: 'page_titles', supportTitles: 'support_titles' };
-
 /** A rollout as custom scorers see it: `Episode` of `define-scorer.ts`. */
-export function episodeJson(item: ScoreItem, spelling: Spelling): Record<string, unknown> {
-  const { tokens } = item;
+export function episodeJson(item: ScoreItem): Record<string, unknown> {
+  const { tokens, row } = item;
+  const { data, gold, question, answers } = rowFacts(row);
   return {
     id: item.id,
-    question: item.question,
-    answers: item.answers,
+    row: { id: row?.id ?? '', data, gold, tags: row?.tags ?? {} },
+    question,
+    answers,
     prediction: predictionOf(item.turns) ?? null,
-    turns: item.turns.map((turn) => turnJson(turn, spelling)),
-    [spelling.supportTitles]: item.supportTitles,
+    turns: item.turns.map(turnJson),
     tokens:
       tokens === undefined ? null : { prompt: tokens.prompt, model: tokens.model, environment: tokens.environment },
   };
 }
 
-function turnJson({ text, truncated, action }: Turn, spelling: Spelling): Record<string, unknown> {
+function turnJson({ text, truncated, action }: Turn): Record<string, unknown> {
   const written = { text, truncated };
   switch (action.case) {
     case 'toolCall': {
-      const { name, succeeded, error, pageTitles } = action.value;
-      return { ...written, action: 'tool_call', tool: name, succeeded, error, [spelling.pageTitles]: pageTitles };
+      const { name, succeeded, error, argumentsJson, result, factsJson } = action.value;
+      const call = { arguments: objectOf(argumentsJson), result, facts: objectOf(factsJson) };
+      return { ...written, action: 'tool_call', tool: name, succeeded, error, ...call };
     }
     case 'answer':
       return { ...written, action: 'answer', answer: action.value.text };
@@ -39,6 +34,10 @@ function turnJson({ text, truncated, action }: Turn, spelling: Spelling): Record
     case undefined:
       return { ...written, action: 'none' };
   }
+}
+
+function objectOf(json: string): unknown {
+  return json === '' ? {} : parseJsonAt(json, 'tool_call');
 }
 
 /** Everything that the policy wrote, a turn after the other. */

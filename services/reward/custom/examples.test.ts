@@ -29,20 +29,20 @@ describe('the examples of the documentation', () => {
         },
       },
     );
-    const rewards = (freeCalls: number, most: number) => [
-      { name: 'few_calls', weight: 1, settingsJson: JSON.stringify({ free_calls: freeCalls }) },
-      { name: 'exact_answer', weight: 1 },
-      { name: 'answer_length', weight: 0.5, settingsJson: JSON.stringify({ most }) },
+    const scorers = (freeCalls: number, most: number) => [
+      { name: 'few_calls', settingsJson: JSON.stringify({ free_calls: freeCalls }) },
+      { name: 'exact_answer' },
+      { name: 'answer_length', settingsJson: JSON.stringify({ most }) },
     ];
     const { scores } = await service.reward.score({
       items: [
-        { ...itemFor('', 'the city of light'), rewards: rewards(0, 100) },
-        { ...itemFor('', 'Rome'), rewards: rewards(1, 3) },
+        { ...itemFor('', 'the city of light'), scorers: scorers(0, 100) },
+        { ...itemFor('', 'Rome'), scorers: scorers(1, 3) },
       ],
     });
     expect(scores).toMatchObject([
-      { total: 2, components: { few_calls: 0.5, exact_answer: 1, answer_length: 1 } },
-      { total: 1, components: { few_calls: 1, exact_answer: 0, answer_length: 0 } },
+      { components: { few_calls: 0.5, exact_answer: 1, answer_length: 1 } },
+      { components: { few_calls: 1, exact_answer: 0, answer_length: 0 } },
     ]);
   });
 
@@ -76,10 +76,10 @@ describe('the examples of the documentation', () => {
     const items = Array.from({ length: 1000 }, (_, index) => {
       const gold = `${text()} London`;
       const answer = draw(2) === 0 ? text() : [gold.toUpperCase(), `The ${gold}`, `${gold}!`, `${gold}s`][draw(4)];
-      return {
-        ...itemFor('exact_answer', answer ?? '', { id: String(index) }),
+      return itemFor('exact_answer', answer ?? '', {
+        id: String(index),
         answers: [text(), gold].filter(normalizes),
-      };
+      });
     });
     const { scores } = await service.reward.score({ items });
     const different = scores.filter(({ components }) => components['exact_answer'] !== components['exact_match']);

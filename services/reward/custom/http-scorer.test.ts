@@ -49,12 +49,18 @@ describe('a scorer behind HTTP', () => {
     const { scores } = await service.reward.score({
       items: [itemFor('remote', 'Rome', { settingsJson: '{"most": 2}' })],
     });
-    expect(scores[0]).toMatchObject({ total: 0.5, components: { remote: 0.5 } });
+    expect(scores[0]).toMatchObject({ components: { remote: 0.5 } });
     expect(requests[0]?.headers.authorization).toBe('Bearer sesame');
     expect(requests[0]?.body).toEqual({
       scorer: 'remote',
       settings: { most: 2 },
       id: 'of-Rome',
+      row: {
+        id: 'q',
+        data: { question: 'Where?' },
+        gold: { answers: ['Paris', 'City of Light'], support_titles: ['Paris (city)'] },
+        tags: { hops: '2' },
+      },
       question: 'Where?',
       answers: ['Paris', 'City of Light'],
       prediction: 'Rome',
@@ -66,11 +72,12 @@ describe('a scorer behind HTTP', () => {
           tool: 'websearch',
           succeeded: true,
           error: '',
-          page_titles: ['France'],
+          arguments: { query: 'Where?' },
+          result: 'France: a country',
+          facts: { page_titles: ['France'] },
         },
         { text: '<answer>Rome</answer>', truncated: false, action: 'answer', answer: 'Rome' },
       ],
-      support_titles: ['Paris (city)'],
       tokens: { prompt: 10, model: 20, environment: 30 },
     });
   });
@@ -89,7 +96,7 @@ describe('a scorer behind HTTP', () => {
     const timeoutMs = reason === 'timeout' ? 300 : 30_000;
     const { service } = await startRemote(answer, { timeoutMs, attempts: 2 });
     const { scores } = await service.reward.score({ items: [itemFor('remote', 'Rome')] });
-    expect(scores[0]).toMatchObject({ total: NaN, absent: { remote: reason } });
+    expect(scores[0]).toMatchObject({ absent: { remote: reason } });
     expect(scores[0]?.components).not.toHaveProperty('remote');
   });
 
@@ -129,6 +136,6 @@ describe('a scorer behind HTTP', () => {
       const response = open[answered];
       if (response !== undefined) say(response, 200, '{"score": 1}');
     }
-    expect((await scored).scores.every(({ total }) => total === 1)).toBe(true);
+    expect((await scored).scores.every(({ components }) => components['remote'] === 1)).toBe(true);
   });
 });

@@ -3,14 +3,14 @@ import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { createSemaphore } from '#shared/async/semaphore.ts';
 import type { HttpScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
-import { readKeyVariable } from '../judge/api-key.ts';
+import { readKeyVariable } from '#shared/http/api-key.ts';
 import { createCircuitBreaker } from '../judge/circuit-breaker.ts';
 import { createPatientCaller } from '../judge/patient-caller.ts';
-import { postJson } from '../judge/post-json.ts';
+import { postJson } from '#shared/http/post-json.ts';
 import { createRetryBudget } from '../judge/retry-budget.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { RawScore, ScorerBackend } from './custom-scorer.ts';
-import { episodeJson, snakeCase } from './episode-json.ts';
+import { episodeJson } from './episode-json.ts';
 
 const retryBaseMs = 100;
 const retryMaxMs = 2000;
@@ -70,7 +70,7 @@ export function createHttpScorer(
     async score(item, given, signal) {
       // The body is made in the slot: thousands may wait.
       const send = async () =>
-        await ask(JSON.stringify({ ...episodeJson(item, snakeCase), scorer: name, settings: given }), signal);
+        await ask(JSON.stringify({ ...episodeJson(item), scorer: name, settings: given }), signal);
       return await slots.run(send, signal);
     },
     [Symbol.asyncDispose]: async () => {},

@@ -6,19 +6,15 @@ import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
-import { isAlive } from '#shared/runtime/is-alive.ts';
 import { itemFor, scorerFolder } from './scorers-under-test.ts';
 
-/** Each says where it runs as it loads, and never ends with a rollout. */
+/** Neither ever ends with a rollout. */
 const typescript = `
-import { writeFileSync } from 'node:fs';
-writeFileSync(import.meta.dirname + '/' + process.pid + '.pid', '');
 export default { score() { for (;;); } };
 `;
 // A regular expression that holds the interpreter's lock, so that no thread of its own could end it.
 const python = `
-import os, pathlib, re
-(pathlib.Path(__file__).parent / f"{os.getpid()}.pid").touch()
+import re
 def compute_score(data_source, solution_str, ground_truth, extra_info):
     return bool(re.fullmatch(r"(a|a)*b", "a" * 60))
 `;
@@ -45,23 +41,32 @@ test.each<NodeJS.Signals>(['SIGKILL', 'SIGTERM'])(
     const lost = ['ts', 'py'].map(
       async (name) => await client.score({ items: [itemFor(name, 'a'), itemFor(name, 'b')] }),
     );
-    const pids = (): number[] =>
-      readdirSync(dirname(ts))
-        .filter((name) => name.endsWith('.pid'))
-        .map((name) => Number.parseInt(name, 10));
+    const pids = (): number[] => processesOf(dirname(ts));
     await expect.poll(() => pids().filter(isBusy).length, { timeout: 50_000 }).toBe(4);
     service.kill(signal);
     await Promise.allSettled(lost);
-    await expect.poll(() => pids().filter(isAlive), { timeout: 50_000 }).toEqual([]);
+    await expect.poll(pids, { timeout: 50_000 }).toEqual([]);
   },
   120_000,
 );
 
+/** All that a command line names the folder in, however deep in namespaces. */
+function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => read(`/proc/${pid}/cmdline`).includes(folder));
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** It computes, which a process that waits for a rollout does not. */
 function isBusy(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('R') === true;
-  } catch {
-    return false;
-  }
+  return read(`/proc/${pid}/stat`).split(') ')[1]?.startsWith('R') === true;
 }

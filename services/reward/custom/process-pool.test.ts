@@ -1,12 +1,12 @@
 import { describe, expect, test, vi } from 'vitest';
 import { cancelledFrom } from '#shared/errors.ts';
-import { customAbsent } from './custom-absence.ts';
+import { ended } from '#shared/user-code/user-process.ts';
 import { createProcessPool, type PoolOptions } from './process-pool.ts';
 import type { ScorerProcess, StartedProcess } from './scorer-process.ts';
 import type { ScorerReply } from './scorer-reply.ts';
 
 const { signal } = new AbortController();
-const crash = customAbsent('crashed', 'its process ended');
+const crash = ended('crashed', 'its process ended');
 
 /** A process that answers when it is told to; a crash ends it. */
 function scriptedProcess() {
@@ -26,7 +26,7 @@ function scriptedProcess() {
     },
     async kill() {
       alive = false;
-      for (const { answer } of asked) answer(customAbsent('unavailable', 'the service stops'));
+      for (const { answer } of asked) answer(ended('unavailable', 'the service stops'));
     },
   };
   return { scorer, asked, die: () => (alive = false) };
@@ -111,14 +111,14 @@ describe('a pool of scorer processes', () => {
 
   test('turns rollouts away once three starts in a row have failed, and takes them again once one succeeds', async () => {
     const first = scriptedProcess();
-    const mended = scriptedProcess();
+    const replacement = scriptedProcess();
     const told: (string | undefined)[] = [];
     const pauses = scriptedPauses();
     let starts = 0;
     await using pool = poolOf(first.scorer, {
       async start(): Promise<StartedProcess> {
         starts += 1;
-        return starts < 5 ? customAbsent('unavailable', 'no module named numpy') : mended.scorer;
+        return starts < 5 ? ended('unavailable', 'no module named numpy') : replacement.scorer;
       },
       onBroken: (detail) => told.push(detail),
       pause: pauses.pause,
@@ -141,8 +141,8 @@ describe('a pool of scorer processes', () => {
     await pauses.end(5000);
     await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('3 times'), undefined]));
     const scored = pool.ask({ id: 4 }, signal);
-    await vi.waitFor(() => expect(mended.asked).toHaveLength(1));
-    mended.asked[0]?.answer({ id: 4, score: 1 });
+    await vi.waitFor(() => expect(replacement.asked).toHaveLength(1));
+    replacement.asked[0]?.answer({ id: 4, score: 1 });
     expect(await scored).toEqual({ id: 4, score: 1 });
   });
 
@@ -152,7 +152,7 @@ describe('a pool of scorer processes', () => {
     const pauses = scriptedPauses();
     await using pool = poolOf(scorer, {
       processes: 2,
-      start: async () => customAbsent('unavailable', 'no memory'),
+      start: async () => ended('unavailable', 'no memory'),
       onBroken: (detail) => told.push(detail),
       pause: pauses.pause,
     });

@@ -1,25 +1,23 @@
 import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
+import { rowFacts } from '#shared/questions/row-facts.ts';
 import { TerminalError } from '#shared/errors.ts';
 import type { ProcessScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
-import type { Guardian } from '#shared/runtime/guardian.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
 import { predictionOf } from '../score-item.ts';
+import { programVariables } from '#shared/user-code/program-variables.ts';
+import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { RawScore, ScorerBackend } from './custom-scorer.ts';
-import { camelCase, episodeJson, snakeCase, transcriptOf } from './episode-json.ts';
+import { episodeJson, transcriptOf } from './episode-json.ts';
 import { createProcessPool } from './process-pool.ts';
-import { createScorerOutput } from './scorer-output.ts';
+import { createProcessOutput } from '#shared/user-code/process-output.ts';
 import { startScorerProcess } from './scorer-process.ts';
 import type { ScorerReply } from './scorer-reply.ts';
 
-export interface ProcessScorerContext {
-  readonly log: Logger;
-  readonly guardian: Guardian;
+export interface ProcessScorerContext extends UserCodeHost {
   /** Interpreter of Python. */
   readonly python: string;
-  readonly environment: NodeJS.ProcessEnv;
   readonly onRestart: () => void;
   /** Aborts when the service stops while it starts. */
   readonly signal: AbortSignal;
@@ -34,14 +32,14 @@ export async function startProcessScorer(
   settings: ProcessScorerSettings,
   context: ProcessScorerContext,
 ): Promise<ScorerBackend> {
-  const { log, guardian } = context;
+  const { log, guardian, containment } = context;
   const { processes, timeoutMs } = settings;
   const file = resolve(settings.path);
   checkReadable(name, settings.path);
   const program = programOf(settings, file, context);
-  const output = createScorerOutput(log, name);
+  const output = createProcessOutput(log, { scorer: name }, 'a scorer prints');
   const start = async (signal: AbortSignal) =>
-    await startScorerProcess({ ...settings, ...program, guardian, output }, signal);
+    await startScorerProcess({ ...settings, ...program, containment, guardian, output }, signal);
 
   const first = await start(context.signal);
   if ('kind' in first) {
@@ -94,11 +92,8 @@ function checkReadable(name: string, path: string): void {
   }
 }
 
-/** What a program needs to run at all. Keys of judges and of the cloud are none of it. */
-const passedOn = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|VIRTUAL_ENV|LD_LIBRARY_PATH|PYTHON[A-Z]*)$/;
-
-function programOf(settings: ProcessScorerSettings, file: string, { python, environment }: ProcessScorerContext) {
-  const env = Object.fromEntries(Object.entries(environment).filter(([key]) => passedOn.test(key)));
+function programOf(settings: ProcessScorerSettings, file: string, { python, variables }: ProcessScorerContext) {
+  const env = programVariables(variables, settings.environment);
   const memory = String(settings.memoryMebibytes);
   if (settings.kind === 'python') {
     const host = join(import.meta.dirname, 'python_host.py');
@@ -113,15 +108,16 @@ function programOf(settings: ProcessScorerSettings, file: string, { python, envi
 }
 
 function requestOf(settings: ProcessScorerSettings, item: ScoreItem, given: object): object {
-  if (settings.kind === 'typescript') return { episode: episodeJson(item, camelCase), settings: given };
+  if (settings.kind === 'typescript') return { episode: episodeJson(item), settings: given };
   const { solution, groundTruth, dataSource } = settings;
-  const truths = { first: item.answers[0], list: item.answers, target: { target: item.answers } };
+  const { answers } = rowFacts(item.row);
+  const truths = { first: answers[0], list: answers, target: { target: answers } };
   return {
     call: {
       data_source: dataSource,
       solution_str: solution === 'answer' ? (predictionOf(item.turns) ?? '') : transcriptOf(item),
       ground_truth: truths[groundTruth],
-      extra_info: { ...episodeJson(item, snakeCase), settings: given },
+      extra_info: { ...episodeJson(item), settings: given },
     },
   };
 }

@@ -7,45 +7,20 @@ Ends when that descriptor closes. Nothing but the standard library, so that any 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import inspect
-import json
 import math
-import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CHANNEL = 3
-LONGEST_MESSAGE = 8192
+sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "shared" / "user-code"))
+from user_process import LONGEST_MESSAGE, begin, load, requests, say
 
 
-def bound_memory(mebibytes: int) -> None:
-    """Allocations beyond it fail; the service watches the process besides."""
-    try:
-        import resource
-    except ImportError:
-        return
-    # Private writable memory. RLIMIT_AS would also count what libraries only reserve.
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = mebibytes * 2**20
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-
-
-def load(path: Path, name: str) -> Callable[..., Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    # The scorer imports what lies beside it, as if it were started itself.
-    sys.path[0] = str(path.parent)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    function = getattr(module, name, None)
+def load_function(path: Path, name: str) -> Callable[..., Any]:
+    function = getattr(load(path), name, None)
     if not callable(function):
         raise AttributeError(f"it has no function {name}")
     # TypeError with the name of what is missing or too many.
@@ -79,28 +54,19 @@ def score_reply(value: Any) -> dict[str, Any]:
     return {"score": number} if math.isfinite(number) else {"notFinite": str(number)}
 
 
-def say(message: dict[str, Any]) -> None:
-    left = memoryview(f"{json.dumps(message)}\n".encode())
-    while left:
-        left = left[os.write(CHANNEL, left) :]
-
-
 def main() -> None:
     path, name, mebibytes = Path(sys.argv[1]).resolve(), sys.argv[2], int(sys.argv[3])
-    os.set_inheritable(CHANNEL, False)
-    bound_memory(mebibytes)
+    begin(mebibytes)
     try:
-        function = load(path, name)
+        function = load_function(path, name)
     except Exception:
         say({"failed": traceback.format_exc()[-LONGEST_MESSAGE:]})
         sys.exit(1)
     say({"ready": True})
-    with os.fdopen(CHANNEL, "rb", closefd=False) as requests:
-        for line in requests:
-            request = json.loads(line)
-            reply = reply_to(function, request["call"])
-            sys.stdout.flush()
-            say({"id": request["id"], **reply})
+    for request in requests():
+        reply = reply_to(function, request["call"])
+        sys.stdout.flush()
+        say({"id": request["id"], **reply})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ export function customBatches(items: readonly ScoreItem[], scorers: CustomScorer
   const batches = new Map<CustomScorer, Asked[]>();
   if (scorers.size === 0) return batches;
   items.forEach((item, index) => {
-    item.rewards.forEach(({ name, settingsJson }, at) => {
+    item.scorers.forEach(({ name, settingsJson }, at) => {
       const scorer = scorers.get(name);
       if (scorer === undefined) return;
       const batch = batches.get(scorer) ?? [];
@@ -42,7 +42,7 @@ export async function checkCustomSettings(
     for (const { index, at, item, settingsJson } of different.values()) {
       const problem = await scorer.settingsProblem(settingsJson, signal);
       if (problem === undefined) continue;
-      throw invalidItem(item, index, `rewards[${at}].settings_json: settings of ${scorer.name}: ${problem}`);
+      throw invalidItem(item, index, `scorers[${at}].settings_json: settings of ${scorer.name}: ${problem}`);
     }
   }
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { isAlive } from '#shared/runtime/is-alive.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
-import { createScorerOutput } from './scorer-output.ts';
+import { createProcessOutput } from '#shared/user-code/process-output.ts';
 import { startScorerProcess } from './scorer-process.ts';
 import { scorerFolder } from './scorers-under-test.ts';
 
@@ -27,9 +27,14 @@ test('when a process is gone nobody holds its outputs open, not even for what it
       args: [path],
       env: process.env,
       memoryMebibytes: 512,
+      containment: { namespace: undefined, cgroup: undefined },
       startTimeoutMs: 60_000,
       guardian: { watch() {}, forget() {}, release() {} },
-      output: createScorerOutput(createLogger({ service: 'reward', level: 'silent' }), 'own'),
+      output: createProcessOutput(
+        createLogger({ service: 'reward', level: 'silent' }),
+        { scorer: 'own' },
+        'a scorer prints',
+      ),
     },
     new AbortController().signal,
   );

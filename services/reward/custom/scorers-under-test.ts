@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 /** A folder for scorers, outside of this repository. */
 export function scorerFolder() {
@@ -20,21 +21,35 @@ export function scorerFolder() {
 export function itemFor(
   name: string,
   answer: string,
-  { id = `of-${answer}`, settingsJson = '' }: { readonly id?: string; readonly settingsJson?: string } = {},
+  {
+    id = `of-${answer}`,
+    settingsJson = '',
+    answers = ['Paris', 'City of Light'],
+  }: { readonly id?: string; readonly settingsJson?: string; readonly answers?: readonly string[] } = {},
 ) {
   return {
     id,
-    question: 'Where?',
-    answers: ['Paris', 'City of Light'],
+    row: goldRow({ question: 'Where?', answers, supportTitles: ['Paris (city)'], hops: 2 }),
     turns: [
       {
         text: '<tool>{"name": "websearch"}</tool>',
-        action: { case: 'toolCall' as const, value: { name: 'websearch', succeeded: true, pageTitles: ['France'] } },
+        action: {
+          case: 'toolCall' as const,
+          value: {
+            name: 'websearch',
+            succeeded: true,
+            argumentsJson: '{"query":"Where?"}',
+            result: 'France: a country',
+            factsJson: '{"page_titles":["France"]}',
+          },
+        },
       },
       { text: `<answer>${answer}</answer>`, action: { case: 'answer' as const, value: { text: answer } } },
     ],
-    rewards: [{ name, weight: 1, settingsJson }],
-    supportTitles: ['Paris (city)'],
+    scorers: [
+      { name: 'exact_match', recordedOnly: true },
+      { name, settingsJson },
+    ],
     tokens: { prompt: 10, model: 20, environment: 30 },
   };
 }

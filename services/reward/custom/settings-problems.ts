@@ -1,4 +1,4 @@
-import type { RewardWeight } from '#proto/rollout/v1/task_pb.ts';
+import type { ScorerSettings } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import { checkSettings } from '../check-item.ts';
 import type { CustomScorers } from './custom-scorers.ts';
@@ -7,7 +7,7 @@ const mostSettings = 4096;
 
 /** What custom scorers refuse of settings that are meant for them, by index; other names are passed over. */
 export async function settingsProblems(
-  settings: readonly RewardWeight[],
+  settings: readonly ScorerSettings[],
   custom: CustomScorers,
   signal: AbortSignal,
 ): Promise<Record<number, string>> {

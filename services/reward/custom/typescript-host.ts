@@ -2,13 +2,13 @@
  * Runs one scorer written in TypeScript, in a process of its own: `typescript-host.ts FILE`. Requests and replies are lines
  * of JSON on descriptor 3 (`scorer-reply.ts`); what the scorer prints does not meet them. Ends when that descriptor closes.
  */
-import { registerHooks } from 'node:module';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import type { Episode } from './define-scorer.ts';
-import { createLineSplitter } from './line-splitter.ts';
+import { createLineSplitter } from '#shared/user-code/line-splitter.ts';
+import { resolveForUsers } from '#shared/user-code/user-imports.ts';
 
 interface Loaded {
   readonly parse: (settings: unknown) => unknown;
@@ -29,18 +29,7 @@ const say = (message: object): void => void channel.write(`${JSON.stringify(mess
 
 class SettingsError extends Error {}
 
-/** `gradus/scorer` and zod are found from wherever the file lies. */
-registerHooks({
-  resolve(specifier, context, next) {
-    if (specifier === 'gradus/scorer') return { url: import.meta.resolve('./define-scorer.ts'), shortCircuit: true };
-    try {
-      return next(specifier, context);
-    } catch (error) {
-      if (specifier === 'zod') return { url: import.meta.resolve('zod'), shortCircuit: true };
-      throw error;
-    }
-  },
-});
+resolveForUsers('gradus/scorer', import.meta.resolve('./define-scorer.ts'));
 
 async function load(): Promise<Loaded> {
   const exported = objectOf(await import(pathToFileURL(file).href))['default'];

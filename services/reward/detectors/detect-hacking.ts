@@ -10,7 +10,7 @@ import { detectManyAnswers } from './many-answers.ts';
 /** Pure, total, within 0..1, and in time linear in what the policy wrote. */
 type Detector = (episode: Episode) => number;
 
-/** A new one is a file beside these, a line here, and one in the list of names. */
+/** A new one is a file next to these, a line here, and one in the list of names. */
 export const detectorFunctions: Readonly<Record<DetectorName, Detector>> = {
   many_answers: detectManyAnswers,
   candidate_list: detectCandidateList,

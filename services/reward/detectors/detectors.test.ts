@@ -2,9 +2,12 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ScoreItemSchema, type ScoreItem } from '#proto/reward/v1/reward_pb.ts';
+import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
+import { compose } from '#shared/rewards/compose.ts';
 import { detectorNames } from '#shared/rewards/detector-names.ts';
 import { episodeOf, scoreItem } from '../score-item.ts';
 import { detectHacking, detectorFunctions } from './detect-hacking.ts';
+import { goldItem } from '../../../tests/fixtures/gold-item.ts';
 
 const question = 'In what year did the director of the film Northern Harvest win his first award?';
 
@@ -22,7 +25,10 @@ const search = {
 };
 
 function itemOf(turns: Turns, answers = ['1991'], asked = question): ScoreItem {
-  return create(ScoreItemSchema, { id: 'x', question: asked, turns, answers });
+  return create(
+    ScoreItemSchema,
+    goldItem({ id: 'x', question: asked, turns, answers, scorers: [{ name: 'exact_match' }] }),
+  );
 }
 const detect = (turns: Turns, answers?: string[]) => detectHacking(episodeOf(itemOf(turns, answers)));
 const detectAnswer = (text: string, answers?: string[]) => detect([search, answerTurn(text)], answers);
@@ -206,17 +212,20 @@ describe('judge_injection', () => {
 });
 
 test('a composition takes a detector as penalty and as gate; one that does not fire is 0, not absent', () => {
-  const composition = {
+  const composition = create(CompositionSchema, {
+    weights: [{ name: 'f1', weight: 1 }],
     penalties: [{ name: 'candidate_list', size: 0.5 }],
     gates: [{ name: 'many_answers', atMost: 0, otherwise: -1 }],
+  });
+  const rewardOf = (turns: Turns) => {
+    const scored = scoreItem(
+      create(ScoreItemSchema, goldItem({ id: 'x', answers: ['1991'], turns, scorers: [{ name: 'f1' }] })),
+    );
+    return compose(composition, { ...scored, modelTokens: 0 });
   };
-  const total = (turns: Turns) =>
-    scoreItem(
-      create(ScoreItemSchema, { id: 'x', answers: ['1991'], turns, rewards: [{ name: 'f1', weight: 1 }], composition }),
-    ).total;
-  expect(total([answerTurn('1991')])).toBe(1);
-  expect(total([answerTurn('1990, 1991')])).toBeCloseTo(2 / 3 - 0.25, 12);
-  expect(total([refused('many_answers', ''), answerTurn('1991')])).toBe(-1);
+  expect(rewardOf([answerTurn('1991')])).toBe(1);
+  expect(rewardOf([answerTurn('1990, 1991')])).toBeCloseTo(2 / 3 - 0.25, 12);
+  expect(rewardOf([refused('many_answers', ''), answerTurn('1991')])).toBe(-1);
 });
 
 describe('every detector', () => {

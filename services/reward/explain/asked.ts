@@ -1,12 +1,12 @@
 import type { JudgedComponent } from '#proto/rollout/v1/judged_pb.ts';
-import { isSettableScorer, coreScorers } from '#shared/rewards/scorer-catalogue.ts';
+import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { quote } from './explained.ts';
 
-const ruled: ReadonlySet<string> = new Set(coreScorers);
+const builtIn: ReadonlySet<string> = new Set(scorerNames);
 
 /** Whether a component comes from a scorer of the config, which is not asked again. */
 export function isCustom(name: string): boolean {
-  return !ruled.has(name) && !isSettableScorer(name);
+  return !builtIn.has(name);
 }
 
 /** What a judge was asked for; the number itself is in the score. */

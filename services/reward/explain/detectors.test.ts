@@ -31,5 +31,5 @@ test.each<[string, TurnInit[], number, string[]]>([
   ['judge_injection', [answer('Rome')], 0, ['the prediction does not speak to a judge']],
 ])('%s of %# says what it saw', (name, turns, value, reasons) => {
   const { detectors } = explainInit({ answers: ['Paris'], question, turns });
-  expect(detectors.find((detector) => detector.name === name)).toEqual({ name, weight: 0, value, reasons });
+  expect(detectors.find((detector) => detector.name === name)).toEqual({ name, value, reasons });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { detectorNames } from '#shared/rewards/detector-names.ts';
-import { scorerNames, settableScorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { plainScorers, scorerNames, settableScorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { scoreItem } from '../score-item.ts';
 import { answer, call, explainInit, reasonsOf, violation, type TurnInit } from './explain-under-test.ts';
 
@@ -10,7 +10,7 @@ describe('explanations', () => {
     const { components } = explainInit({
       answers: ['Paris'],
       supportTitles: ['Paris'],
-      rewards: settableScorerNames.map((name) => ({ name, weight: 1 })),
+      scorers: scorerNames.map((name) => ({ name })),
     });
     expect(components.map(({ name }) => name)).toEqual(scorerNames);
     for (const { reasons: lines = [] } of components) expect(lines.length).toBeGreaterThan(0);
@@ -30,31 +30,26 @@ describe('explanations', () => {
 });
 
 describe('what has to be asked', () => {
-  const { components, steps, total } = explainInit({
+  const { components } = explainInit({
     answers: ['Paris'],
     question: 'Where?',
     turns: [answer('Paris')],
-    rewards: [
-      { name: 'exact_match', weight: 1 },
-      { name: 'house', weight: 0, settingsJson: '{"a":1}' },
-    ],
+    scorers: [{ name: 'exact_match' }, { name: 'house', settingsJson: '{"a":1}' }],
     judged: [
-      { name: 'correct', judge: 'main', weight: 0.5, method: { case: 'grade', value: { notAttempted: 0.25 } } },
+      { name: 'correct', judge: 'main', method: { case: 'grade', value: { notAttempted: 0.25 } } },
       {
         name: 'prose',
         judge: 'main',
-        weight: 0,
         method: { case: 'rubric', value: { criteria: [{ name: 'brief', description: 'Short.', weight: 2 }] } },
       },
     ],
   });
 
-  test('P2: has no value, and neither has the total that reads it', () => {
-    expect(components.slice(5)).toEqual([
-      { name: 'house', weight: 0, reasons: ['a scorer of the service\'s config, with "{\\"a\\":1}"'] },
+  test('P2: has no value', () => {
+    expect(components.slice(1)).toEqual([
+      { name: 'house', reasons: ['a scorer of the service\'s config, with "{\\"a\\":1}"'] },
       {
         name: 'correct',
-        weight: 0.5,
         reasons: [
           'judge main grades the answer: correct 1, incorrect 0, not attempted 0.25',
           'without a prediction it is not attempted, and the judge is not asked',
@@ -62,7 +57,6 @@ describe('what has to be asked', () => {
       },
       {
         name: 'prose',
-        weight: 0,
         reasons: [
           'judge main rates each criterion within 0..1; their weighted mean counts',
           'brief, weight 2: "Short."',
@@ -70,8 +64,6 @@ describe('what has to be asked', () => {
         ],
       },
     ]);
-    expect(steps).toEqual([{ name: 'sum', reasons: ['1 x exact_match 1 + 0.5 x correct absent'] }]);
-    expect(total).toBeUndefined();
   });
 });
 
@@ -147,7 +139,6 @@ const anySettings = fc.constantFrom<Readonly<Record<string, object>>>(
     gold_fetched: { mode: 'all' },
     retry: { most: 1 },
     brevity: { free_words: 1, max_words: 3 },
-    overlong: { max_tokens: 100, buffer_tokens: 50 },
     length_budget: { min_tokens: 50, max_tokens: 80, slack_tokens: 60 },
     rl_factory: { free_calls: 0, format_score: 0.3 },
     f1_floor: { floor: 0.3 },
@@ -168,28 +159,20 @@ test('every explained value is the value that scoring gives, on whatever was wri
       }),
       anySettings,
       ({ end, model, turns, ...fields }, settings) => {
-        const { item, components, detectors, total } = explainInit({
+        const { item, components, detectors } = explainInit({
           ...fields,
           question,
           turns: end === undefined ? turns : [...turns, answer(end)],
           tokens: { model },
-          rewards: settableScorerNames.map((name, at) => ({
-            name,
-            weight: at / 4,
-            settingsJson: JSON.stringify(settings[name] ?? {}),
-          })),
-          composition: {
-            normalize: true,
-            penalties: [{ name: 'candidate_list', size: 0.5 }],
-            gates: [{ name: 'format', atLeast: 0.5, otherwise: 0.01 }],
-            clipHigh: 0.8,
-          },
+          scorers: [
+            ...plainScorers.map((name) => ({ name })),
+            ...settableScorerNames.map((name) => ({ name, settingsJson: JSON.stringify(settings[name] ?? {}) })),
+          ],
         });
         const scored = scoreItem(item);
         expect(Object.fromEntries(components.map(({ name, value }) => [name, value]))).toEqual(scored.components);
         const fired = detectors.filter(({ value = 0 }) => value > 0);
         expect(Object.fromEntries(fired.map(({ name, value }) => [name, value]))).toEqual(scored.detectors);
-        expect(total).toBe(scored.total);
         for (const { name, value = 0 } of [...components, ...detectors]) distinct.get(name ?? '')?.add(value);
       },
     ),

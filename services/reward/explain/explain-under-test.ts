@@ -1,9 +1,11 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ScoreItemSchema, type TurnSchema } from '#proto/reward/v1/reward_pb.ts';
 import { explainItem } from './explain-item.ts';
+import { goldItem } from '../../../tests/fixtures/gold-item.ts';
 
 export type TurnInit = MessageInitShape<typeof TurnSchema>;
-export type ItemInit = Omit<Exclude<MessageInitShape<typeof ScoreItemSchema>, { $typeName: string }>, 'rewards'>;
+type ExplainedInit = Parameters<typeof goldItem>[0];
+export type ItemInit = Omit<ExplainedInit, 'scorers'>;
 
 export const answer = (text: string): TurnInit => ({
   text: `<answer>${text}</answer>`,
@@ -11,18 +13,23 @@ export const answer = (text: string): TurnInit => ({
 });
 export const call = (name: string, pageTitles: string[], error = ''): TurnInit => ({
   text: `<tool>{"name":"${name}"}</tool>`,
-  action: { case: 'toolCall', value: { name, succeeded: error === '', error, pageTitles } },
+  action: {
+    case: 'toolCall',
+    value: { name, succeeded: error === '', error, factsJson: JSON.stringify({ page_titles: pageTitles }) },
+  },
 });
 export const violation = (code: string, text = ''): TurnInit => ({
   text,
-  action: { case: 'violation', value: { code } },
+  action: { case: 'violation', value: { code, wasCall: callCodes.has(code) } },
 });
 
+const callCodes = new Set(['broken_json', 'unknown_tool', 'bad_arguments']);
+
 /** An item and its explanation. */
-export function explainInit(init: MessageInitShape<typeof ScoreItemSchema>) {
-  const item = create(ScoreItemSchema, init);
-  const { components = [], detectors = [], steps = [], total } = explainItem(item);
-  return { item, components, detectors, steps, total };
+export function explainInit(init: ExplainedInit) {
+  const item = create(ScoreItemSchema, goldItem(init));
+  const { components = [], detectors = [] } = explainItem(item);
+  return { item, components, detectors };
 }
 
 /** Reasons of one scorer on an episode of these turns; the gold answer is Paris. */
@@ -33,7 +40,7 @@ export function reasonsOf(
   settings: object = {},
 ): readonly string[] {
   const settingsJson = Object.keys(settings).length === 0 ? '' : JSON.stringify(settings);
-  const rewards = [{ name, weight: 1, settingsJson }];
-  const { components } = explainInit({ answers: ['Paris'], turns, ...item, rewards });
+  const scorers = [{ name, settingsJson }];
+  const { components } = explainInit({ answers: ['Paris'], turns, ...item, scorers });
   return components.find((component) => component.name === name)?.reasons ?? [];
 }

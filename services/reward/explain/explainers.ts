@@ -1,5 +1,5 @@
 import type { DetectorName } from '#shared/rewards/detector-names.ts';
-import type { CoreScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { PlainScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import type { Explained } from './explained.ts';
 import {
@@ -10,14 +10,14 @@ import {
   explainJudgeInjection,
   explainManyAnswers,
 } from './detectors.ts';
-import { explainBrevity, explainLengthBudget, explainOverlong } from './lengths.ts';
+import { explainBrevity, explainLengthBudget } from './lengths.ts';
 import { explainAnswerStructure, explainF1Floor, explainRetry, explainRlFactory } from './rules.ts';
 import { explainExactMatch, explainF1, explainHotpotqaF1, explainSubstring } from './texts.ts';
 import { explainFormat, explainGoldFetched, explainGoldFound, explainToolSuccess, explainXml } from './turns.ts';
 import { explainChoice, explainDate, explainIou, explainNumeric, explainSetF1 } from './values.ts';
 
 /** Beside `scorers/registry.ts`: a scorer without an explanation does not compile. */
-export const coreExplainers: Readonly<Record<CoreScorer, (episode: Episode) => Explained>> = {
+export const plainExplainers: Readonly<Record<PlainScorer, (episode: Episode) => Explained>> = {
   exact_match: explainExactMatch,
   f1: explainF1,
   tool_success: explainToolSuccess,
@@ -42,7 +42,6 @@ export const settableExplainers: {
   gold_found: explainGoldFound,
   retry: explainRetry,
   brevity: explainBrevity,
-  overlong: explainOverlong,
   length_budget: explainLengthBudget,
 };
 

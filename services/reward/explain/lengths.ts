@@ -1,5 +1,5 @@
 import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
-import { countWords, scoreBrevity, scoreLengthBudget, scoreOverlong } from '../scorers/length-shaping.ts';
+import { countWords, scoreBrevity, scoreLengthBudget } from '../scorers/length-shaping.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { count, quote, withoutPrediction, type Explained } from './explained.ts';
 
@@ -18,14 +18,6 @@ export function explainBrevity(episode: Episode, settings: SettingsOf<'brevity'>
       `${quote(prediction)}: ${said}`,
       words === 0 ? 'an empty answer is 0' : `1 up to ${free} words, 0 from ${most}`,
     ],
-  };
-}
-
-export function explainOverlong(episode: Episode, settings: SettingsOf<'overlong'>): Explained {
-  const { max_tokens: most, buffer_tokens: buffer } = settings;
-  return {
-    value: scoreOverlong(episode, settings),
-    reasons: [ownTokens(episode), `1 up to ${most - buffer} of them, 0 from ${most}`],
   };
 }
 

@@ -231,13 +231,6 @@ describe('explanations say what was compared', () => {
       ['"one two three": 3 words or more', '1 up to 1 words, 0 from 3'],
     ],
     [
-      'overlong',
-      [],
-      { tokens: { model: 900 } },
-      { max_tokens: 1000, buffer_tokens: 200 },
-      ["900 tokens of the policy's own", '1 up to 800 of them, 0 from 1000'],
-    ],
-    [
       'length_budget',
       [],
       { tokens: { model: 1 } },

@@ -1,7 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ExplainRequest, ExplainResponseSchema } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
-import { checkComposition } from '../check-composition.ts';
 import { checkItem } from '../check-item.ts';
 import { isCustom } from '../explain/asked.ts';
 import { explainItem } from '../explain/explain-item.ts';
@@ -13,6 +12,5 @@ import { explainItem } from '../explain/explain-item.ts';
 export function explain({ item }: ExplainRequest): MessageInitShape<typeof ExplainResponseSchema> {
   if (item === undefined) throw new TerminalError('invalid_argument', 'item: missing; give the item as it was scored');
   checkItem(item, 0, { has: isCustom, keys: () => [] });
-  checkComposition(item, 0);
   return explainItem(item);
 }

@@ -1,10 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ScoreItem, ScoreRequest, ScoreResponseSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
+import type { ScoreRequest, ScoreResponseSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { admitAll } from '../admit-all.ts';
-import { checkComposition } from '../check-composition.ts';
 import { checkItem } from '../check-item.ts';
 import type { CustomScorers } from '../custom/custom-scorers.ts';
 import { checkCustomSettings, customBatches, scoreCustom, type CustomScores } from '../custom/score-custom.ts';
@@ -12,9 +11,10 @@ import type { RewardEvents } from '../events.ts';
 import { checkJudged } from '../judge/check-judged.ts';
 import { judgeItems, judgementToProto, questionsOf, type JudgedScores } from '../judge/judge-items.ts';
 import type { Judges } from '../judge/judges.ts';
-import { scoreItem, totalOf, type ItemScore } from '../score-item.ts';
+import { scoreItem, type ItemScore } from '../score-item.ts';
 
 export const maxItems = 1024;
+const longestTrace = 2048;
 
 type ScoreInit = MessageInitShape<typeof ScoreSchema>;
 
@@ -40,7 +40,6 @@ export async function score(
   items.forEach((item, index) => {
     checkItem(item, index, custom);
     checkJudged(item, index, judges, takenNames);
-    checkComposition(item, index);
   });
   const batches = customBatches(items, custom);
   using tickets = admitAll([
@@ -63,31 +62,25 @@ export async function score(
   );
   events.scored(ruled, performance.now() - started);
   return {
-    scores: ruled.map((base, index) => {
-      const item = items[index];
-      if (item === undefined) throw new TypeError('every score has its item');
-      return withAsked(item, base, judged[index], given[index]);
-    }),
+    scores: ruled.map((base, index) => withAsked(base, judged[index], given[index])),
   };
 }
 
-/** Adds what judges and custom scorers gave; what they did not give is absent, and with it the total that reads it. */
-function withAsked(
-  item: ScoreItem,
-  base: ItemScore,
-  judged: JudgedScores = new Map(),
-  custom: CustomScores = new Map(),
-): ScoreInit {
+/** Adds what judges and custom scorers gave; what they did not give is absent. */
+function withAsked(base: ItemScore, judged: JudgedScores = new Map(), custom: CustomScores = new Map()): ScoreInit {
   if (judged.size + custom.size === 0) return base;
   const components: Record<string, number> = { ...base.components };
   const absent: Record<string, string> = {};
+  const threw: Record<string, string> = {};
   const judgements: NonNullable<ScoreInit['judgements']> = {};
   for (const [name, outcome] of [...judged, ...custom]) {
-    if (outcome.kind === 'absent') absent[name] = outcome.reason;
-    else components[name] = outcome.value;
+    if (outcome.kind === 'absent') {
+      absent[name] = outcome.reason;
+      if (outcome.reason === 'threw') threw[name] = outcome.detail.slice(0, longestTrace);
+    } else components[name] = outcome.value;
   }
   for (const [name, outcome] of judged) {
     if (outcome.kind === 'value') judgements[name] = judgementToProto(outcome);
   }
-  return { ...base, total: totalOf(item, { components, detectors: base.detectors }), components, absent, judgements };
+  return { ...base, components, absent, judgements, threw };
 }

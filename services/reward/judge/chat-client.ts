@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { postJson } from './post-json.ts';
+import { trimEnd } from '#shared/text/trim-end.ts';
+import { postJson } from '#shared/http/post-json.ts';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -46,7 +47,7 @@ const completion = z.looseObject({
 /** The chat completions API: https://platform.openai.com/docs/api-reference/chat. */
 export function createChatClient(options: ChatClientOptions): ChatClient {
   const { who, apiKey } = options;
-  const post = { who, url: `${options.baseUrl.replace(/\/+$/, '')}/chat/completions`, apiKey };
+  const post = { who, url: `${trimEnd(options.baseUrl, '/')}/chat/completions`, apiKey };
 
   function bodyOf({ messages, schema }: ChatRequest): string {
     return JSON.stringify({

@@ -1,6 +1,7 @@
 import type { Criterion, JudgedComponent } from '#proto/rollout/v1/judged_pb.ts';
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { rowFacts } from '#shared/questions/row-facts.ts';
 import { itemPlace } from '../invalid-item.ts';
 import type { Judges } from './judges.ts';
 
@@ -22,18 +23,15 @@ export function checkJudged(
   if (item.judged.length > maxComponents) {
     throw invalid(`${where}: judged: found ${item.judged.length}; give at most ${maxComponents}`);
   }
-  if (item.question.trim() === '') {
-    throw invalid(`${where}: question: empty; a judged component needs to know what was asked`);
+  if (rowFacts(item.row).question.trim() === '') {
+    throw invalid(`${where}: row.data.question: empty; a judged component needs to know what was asked`);
   }
   const seen = new Set<string>();
   item.judged.forEach((component, at) => {
     const field = `${where}: judged[${at}]`;
-    const { name, weight } = component;
+    const { name } = component;
     checkName(`${field}.name`, name, seen);
     if (taken.has(name)) throw invalid(`${field}.name: ${name} is a scorer's; take another name`);
-    if (!Number.isFinite(weight) || weight < 0) {
-      throw invalid(`${field}.weight: ${weight} for ${name}; expected a finite number >= 0`);
-    }
     judges.get(component.judge, `${field}.judge`);
     checkMethod(field, component);
   });

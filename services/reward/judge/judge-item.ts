@@ -1,5 +1,6 @@
 import type { Criterion, JudgedComponent } from '#proto/rollout/v1/judged_pb.ts';
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
+import { rowFacts } from '#shared/questions/row-facts.ts';
 import { predictionOf } from '../score-item.ts';
 import type { Absence } from './absence.ts';
 import type { Judge } from './judge.ts';
@@ -25,9 +26,10 @@ export async function judgeComponent(
   signal: AbortSignal,
 ): Promise<JudgedValue | Absence> {
   const answer = predictionOf(item.turns);
+  const { question, answers } = rowFacts(item.row);
   const input = {
-    question: item.question,
-    references: item.answers,
+    question,
+    references: answers,
     answer: answer ?? '',
     maxCharacters: judge.settings.maxInputCharacters,
   };

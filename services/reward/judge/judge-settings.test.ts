@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '#shared/runtime/config.ts';
 import { rewardConfig } from '../config.ts';
-import { readApiKey } from './api-key.ts';
-import { parseRetryAfter } from './post-json.ts';
+import { readApiKey } from '#shared/http/api-key.ts';
+import { parseRetryAfter } from '#shared/http/post-json.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'gradus-judge-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -3,15 +3,15 @@ import { describe, expect, test } from 'vitest';
 import type { JudgedComponentSchema } from '#proto/rollout/v1/judged_pb.ts';
 import { startScriptedJudge } from '../../../tests/fakes/scripted-judge.ts';
 import { startRewardUnderTest } from '../service-under-test.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 type Component = MessageInitShape<typeof JudgedComponentSchema>;
 
 const fast = { model: 'scripted', retryBaseMs: 1, retryMaxMs: 4 };
-const grade: Component = { name: 'judged', judge: 'main', weight: 2, method: { case: 'grade', value: {} } };
+const grade: Component = { name: 'judged', judge: 'main', method: { case: 'grade', value: {} } };
 const rubric: Component = {
   name: 'style',
   judge: 'main',
-  weight: 1,
   method: {
     case: 'rubric',
     value: {
@@ -29,52 +29,45 @@ function answering(text: string) {
 
 const itemOf = (id: string, text: string, judged: Component[]) => ({
   id,
-  question: 'Where?',
-  answers: ['Paris'],
+  row: goldRow({ question: 'Where?', answers: ['Paris'] }),
   turns: text === '' ? [] : [answering(text)],
-  rewards: [{ name: 'format', weight: 1 }],
+  scorers: [{ name: 'format' }],
   judged,
 });
 
 describe('Score with judged components', () => {
-  test('adds what the judge says to the total, and tells which reply it was read from', async () => {
+  test('adds what the judge says to the components, and tells which reply it was read from', async () => {
     await using endpoint = await startScriptedJudge();
     await using service = await startRewardUnderTest({ main: { ...fast, baseUrl: endpoint.baseUrl } });
     const { scores } = await service.reward.score({
       items: [itemOf('right', 'quality=0.75', [grade, rubric]), itemOf('wrong', 'quality=0', [grade])],
     });
-    // format 1 + 2 x 1 + 1 x 0.75.
-    expect(scores[0]).toMatchObject({ total: 3.75, components: { judged: 1, style: 0.75 }, absent: {} });
+    expect(scores[0]).toMatchObject({ components: { judged: 1, style: 0.75 }, absent: {} });
     expect(scores[0]?.judgements['judged']).toMatchObject({ grade: 'correct', source: 'asked' });
     expect(scores[0]?.judgements['style']).toMatchObject({ criteria: { clear: 0.75, brief: 0.75 } });
     expect(endpoint.replies.has(scores[0]?.judgements['judged']?.replyId ?? '')).toBe(true);
-    expect(scores[1]).toMatchObject({ total: 1, components: { judged: 0 } });
+    expect(scores[1]).toMatchObject({ components: { judged: 0 } });
   });
 
   test('an episode without an answer is not attempted, by rule', async () => {
     await using service = await startRewardUnderTest({ main: { ...fast, baseUrl: 'http://127.0.0.1:1' } });
     const method = { case: 'grade', value: { notAttempted: 0.25 } } as const;
     const { scores } = await service.reward.score({ items: [itemOf('none', '', [{ ...grade, method }, rubric])] });
-    expect(scores[0]).toMatchObject({ total: 0.5, components: { judged: 0.25, style: 0 } });
+    expect(scores[0]).toMatchObject({ components: { judged: 0.25, style: 0 } });
     expect(scores[0]?.judgements['judged']).toMatchObject({ source: 'rule', grade: 'not_attempted', replyId: '' });
   });
 
-  test('P2: a judge that is away makes its component and the total absent with the reason, and nothing else', async () => {
+  test('P2: a judge that is away makes its component absent with the reason, and nothing else', async () => {
     await using endpoint = await startScriptedJudge({
       script: ({ messages }) => (messages[1]?.content.includes('unlucky') === true ? 'server_error' : 'A'),
     });
     await using service = await startRewardUnderTest({ main: { ...fast, attempts: 2, baseUrl: endpoint.baseUrl } });
     const { scores } = await service.reward.score({
-      items: [
-        itemOf('lucky', 'here', [grade]),
-        itemOf('unlucky', 'unlucky', [grade]),
-        itemOf('weightless', 'unlucky', [{ ...grade, weight: 0 }]),
-      ],
+      items: [itemOf('lucky', 'here', [grade]), itemOf('unlucky', 'unlucky', [grade])],
     });
-    expect(scores.map(({ total }) => total)).toEqual([3, NaN, 1]);
+    expect(scores[0]).toMatchObject({ components: { judged: 1 }, absent: {} });
     expect(scores[1]).toMatchObject({ components: { format: 1 }, absent: { judged: 'unavailable' }, judgements: {} });
     expect(scores[1]?.components).not.toHaveProperty('judged');
-    expect(scores[2]).toMatchObject({ absent: { judged: 'unavailable' } });
   });
 
   test('a call that has no room in the queue is refused as a whole, to be tried later', async () => {
@@ -119,7 +112,6 @@ describe('Score with judged components', () => {
     ['a scorer’s name', [{ ...grade, name: 'f1' }], /judged\[0\]\.name: f1 is a scorer's/],
     ['a name with spaces', [{ ...grade, name: 'my judge' }], /judged\[0\]\.name: "my judge"; use lower case/],
     ['a name twice', [grade, grade], /judged\[1\]\.name: judged is listed twice/],
-    ['a negative weight', [{ ...grade, weight: -1 }], /judged\[0\]\.weight: -1 for judged/],
     ['no method', [{ name: 'x', judge: 'main' }], /judged\[0\]: method: missing; give grade or rubric/],
     [
       'a grade above 1',
@@ -142,8 +134,10 @@ describe('Score with judged components', () => {
 
   test('a judged component without a question is refused', async () => {
     await using service = await startRewardUnderTest({ main: { ...fast, baseUrl: 'http://127.0.0.1:1' } });
-    await expect(service.reward.score({ items: [{ ...itemOf('a', 'x', [grade]), question: ' ' }] })).rejects.toThrow(
-      /question: empty; a judged component needs to know/,
-    );
+    await expect(
+      service.reward.score({
+        items: [{ ...itemOf('a', 'x', [grade]), row: goldRow({ question: ' ', answers: ['Paris'] }) }],
+      }),
+    ).rejects.toThrow(/question: empty; a judged component needs to know/);
   });
 });

@@ -1,7 +1,7 @@
 import { TerminalError } from '#shared/errors.ts';
 import type { ServiceContext } from '#shared/runtime/run-service.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
-import { readApiKey } from './api-key.ts';
+import { readApiKey } from '#shared/http/api-key.ts';
 import { createJudge, type Judge } from './judge.ts';
 import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
 

@@ -11,6 +11,7 @@ import { startRewardUnderTest } from '../service-under-test.ts';
 import { judgeUnderTest } from './judge-under-test.ts';
 import { gradeAnswer } from './questions/grade-answer.ts';
 import { openReplyStore, type ReplyStoreOptions } from './reply-store.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const { signal } = new AbortController();
 const log = createLogger({ service: 'reward', level: 'silent' });
@@ -270,11 +271,11 @@ test('two reward services on one folder pay once', async () => {
   const turns = [
     { text: '<answer>quality=1</answer>', action: { case: 'answer', value: { text: 'quality=1' } } } as const,
   ];
-  const judged = [{ name: 'right', judge: 'main', weight: 1, method: { case: 'grade', value: {} } } as const];
-  const items = [{ id: 'i', question: 'Where?', answers: ['Paris'], turns, judged }];
+  const judged = [{ name: 'right', judge: 'main', method: { case: 'grade', value: {} } } as const];
+  const items = [{ id: 'i', row: goldRow({ question: 'Where?', answers: ['Paris'] }), turns, judged }];
   const first = await one.reward.score({ items });
   const second = await two.reward.score({ items });
-  expect(second.scores.map(({ total }) => total)).toEqual(first.scores.map(({ total }) => total));
+  expect(second.scores.map(({ components }) => components)).toEqual(first.scores.map(({ components }) => components));
   expect(first.scores[0]?.judgements['right']).toMatchObject({ source: 'asked', replyId: 'reply-1' });
   expect(second.scores[0]?.judgements['right']).toMatchObject({ source: 'cache', replyId: 'reply-1' });
   expect(endpoint.requests).toHaveLength(1);

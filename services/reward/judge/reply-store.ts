@@ -66,7 +66,10 @@ export function openReplyStore(options: ReplyStoreOptions): ReplyStore {
   function newestGeneration(): number {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      return Math.max(1, ...readdirSync(directory).map((name) => Number(filePattern.exec(name)?.[1] ?? 1)));
+      return readdirSync(directory).reduce(
+        (newest, name) => Math.max(newest, Number(filePattern.exec(name)?.[1] ?? 1)),
+        1,
+      );
     } catch (cause) {
       throw unusable(cause);
     }

@@ -1,18 +1,21 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { ScoreItemSchema, TurnSchema, type Turn } from '#proto/reward/v1/reward_pb.ts';
+import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
+import { compose } from '#shared/rewards/compose.ts';
 import { expandRewards } from '#shared/rewards/expand-rewards.ts';
 import type { PresetName } from '#shared/rewards/presets.ts';
 import { rewardList } from '#shared/rewards/reward-list.ts';
 import { checkItem } from '../check-item.ts';
 import { scoreItem } from '../score-item.ts';
+import { goldItem } from '../../../tests/fixtures/gold-item.ts';
 
 const search = (...titles: string[]): Turn =>
   create(TurnSchema, {
     text: '<tool>{"name": "websearch", "args": {"query": "x"}}</tool>',
     action: {
       case: 'toolCall',
-      value: { name: 'websearch', succeeded: true, pageTitles: titles },
+      value: { name: 'websearch', succeeded: true, factsJson: JSON.stringify({ page_titles: titles }) },
     },
   });
 const answer = (text: string): Turn =>
@@ -20,18 +23,31 @@ const answer = (text: string): Turn =>
 const broken = (code = 'no_action'): Turn =>
   create(TurnSchema, { text: 'hm', action: { case: 'violation', value: { code } } });
 
-/** The total of an episode whose stage says `preset: NAME` and what stands beside it. */
-function totalOf(preset: PresetName, turns: readonly Turn[], beside: object = {}, answers = ['Paris']): number {
+/** The reward of an episode whose stage says `preset: NAME` and what stands beside it. */
+function totalOf(
+  preset: PresetName,
+  turns: readonly Turn[],
+  beside: object = {},
+  answers = ['Paris'],
+): number | undefined {
   const expanded = expandRewards({ stages: [{ rewards: { preset, ...beside } }] });
   const { rewards } = (expanded as { stages: { rewards: Record<string, unknown> }[] }).stages[0] ?? { rewards: {} };
-  const item = create(ScoreItemSchema, {
-    answers,
-    turns: [...turns],
-    supportTitles: ['Page of Paris'],
-    rewards: rewardList(rewards),
-  });
+  const item = create(
+    ScoreItemSchema,
+    goldItem({
+      answers,
+      turns: [...turns],
+      supportTitles: ['Page of Paris'],
+      scorers: rewardList(rewards).map(({ name, settingsJson, weight }) => ({
+        name,
+        settingsJson,
+        recordedOnly: weight === 0,
+      })),
+    }),
+  );
   checkItem(item, 0, new Map());
-  return scoreItem(item).total;
+  const weights = rewardList(rewards).flatMap(({ name, weight }) => (weight > 0 ? [{ name, weight }] : []));
+  return compose(create(CompositionSchema, { weights }), { ...scoreItem(item), modelTokens: 0 });
 }
 
 describe('search_r1', () => {

@@ -41,7 +41,7 @@ function compile(name: SettableScorer, settingsJson: string): CompiledScorer {
     score: (episode) => score(episode, data),
     settings: data,
     dayFirst: 'day_first' in data && typeof data.day_first === 'boolean' ? data.day_first : undefined,
-    needsTokens: name === 'overlong' || name === 'length_budget',
+    needsTokens: name === 'length_budget',
   };
 }
 

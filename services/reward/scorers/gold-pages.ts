@@ -1,3 +1,5 @@
+import type { ToolCall } from '#proto/reward/v1/reward_pb.ts';
+import { parseJsonAt } from '#shared/files/parse-json.ts';
 import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
 import type { Episode } from './scorer.ts';
 
@@ -35,7 +37,7 @@ function reachedPages({ turns, supportTitles }: Episode, counts: (tool: string) 
   const reached = new Map<string, number>();
   for (const [turn, { action }] of turns.entries()) {
     if (action.case !== 'toolCall' || !counts(action.value.name)) continue;
-    for (const title of action.value.pageTitles) {
+    for (const title of pageTitles(action.value)) {
       const key = titleKey(title);
       if (gold.has(key) && !reached.has(key)) reached.set(key, turn);
     }
@@ -53,6 +55,13 @@ function shareOf({ gold, reached }: ReachedPages, mode: SettingsOf<'gold_found'>
     case 'all':
       return reached.size === gold.size ? 1 : 0;
   }
+}
+
+/** Titles of the pages that a call brought, as `search` records them. */
+function pageTitles({ factsJson }: Pick<ToolCall, 'factsJson'>): readonly string[] {
+  if (factsJson === '') return [];
+  const { page_titles: titles } = Object(parseJsonAt(factsJson, 'facts_json')) as { readonly page_titles?: unknown };
+  return Array.isArray(titles) ? titles.map(String) : [];
 }
 
 function titleKey(title: string): string {

@@ -1,4 +1,3 @@
-import { overlongPenalty } from '#shared/domain/overlong.ts';
 import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
 import type { Episode } from './scorer.ts';
 
@@ -9,12 +8,6 @@ export function scoreBrevity({ prediction }: Episode, settings: SettingsOf<'brev
   const words = countWords(prediction ?? '', settings.max_words);
   if (words === 0) return 0;
   return falling(words - settings.free_words, settings.max_words - settings.free_words);
-}
-
-/** 1 + DAPO's penalty (equation 13), so 1 .. 0. Use this or `algorithm.overlong`, not both. */
-export function scoreOverlong({ tokens }: Episode, settings: SettingsOf<'overlong'>): number {
-  const { max_tokens: maxTokens, buffer_tokens: bufferTokens } = settings;
-  return 1 + overlongPenalty(tokens?.model ?? 0, { maxTokens, bufferTokens, factor: 1 });
 }
 
 /** 1 within the budget, falling in a line to 0 over `slack_tokens` outside it. */

@@ -1,4 +1,4 @@
-import type { CoreScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { PlainScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
 import {
   scoreChoice,
   scoreDate,
@@ -12,14 +12,14 @@ import { scoreExactMatch } from './exact-match.ts';
 import { scoreF1 } from './f1.ts';
 import { scoreFormat } from './format.ts';
 import { scoreGoldFetched, scoreGoldFound } from './gold-pages.ts';
-import { scoreBrevity, scoreLengthBudget, scoreOverlong } from './length-shaping.ts';
+import { scoreBrevity, scoreLengthBudget } from './length-shaping.ts';
 import { scoreAnswerStructure, scoreF1Floor, scoreRetry, scoreRlFactory } from './published-rules.ts';
 import type { Episode, Scorer } from './scorer.ts';
 import { scoreToolSuccess } from './tool-success.ts';
 import { scoreXml } from './xml.ts';
 
-/** Scorers that run on every item. */
-export const coreScorerFunctions: Readonly<Record<CoreScorer, Scorer>> = {
+/** Scorers without settings. */
+export const plainScorerFunctions: Readonly<Record<PlainScorer, Scorer>> = {
   exact_match: scoreExactMatch,
   f1: scoreF1,
   tool_success: scoreToolSuccess,
@@ -27,7 +27,7 @@ export const coreScorerFunctions: Readonly<Record<CoreScorer, Scorer>> = {
   xml: scoreXml,
 };
 
-/** Scorers that run where an item names them. A new one is a file beside these, a line here and one in the catalogue. */
+/** Scorers with settings. A new one is a file next to these, a line here and one in the catalogue. */
 export const settableScorerFunctions: {
   readonly [Name in SettableScorer]: (episode: Episode, settings: SettingsOf<Name>) => number;
 } = {
@@ -45,6 +45,5 @@ export const settableScorerFunctions: {
   gold_found: scoreGoldFound,
   retry: scoreRetry,
   brevity: scoreBrevity,
-  overlong: scoreOverlong,
   length_budget: scoreLengthBudget,
 };

@@ -2,10 +2,11 @@ import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ScoreItemSchema, type Turn } from '#proto/reward/v1/reward_pb.ts';
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { plainScorers, scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { scoreItem } from '../score-item.ts';
-import { coreScorerFunctions, settableScorerFunctions } from './registry.ts';
+import { plainScorerFunctions, settableScorerFunctions } from './registry.ts';
 import { scoreXmlOfTurn } from './xml.ts';
+import { goldItem } from '../../../tests/fixtures/gold-item.ts';
 
 type TurnInit = { text: string; action: Turn['action']; truncated?: boolean };
 
@@ -21,21 +22,24 @@ const answer = (text: string): TurnInit => ({
 });
 const violation = (code: string, text = 'hm'): TurnInit => ({
   text,
-  action: { case: 'violation', value: { $typeName: 'gradus.reward.v1.Violation', code } },
+  action: { case: 'violation', value: { $typeName: 'gradus.reward.v1.Violation', code, wasCall: callCodes.has(code) } },
 });
-const noPages: string[] = [];
+const callCodes = new Set(['broken_json', 'unknown_tool', 'bad_arguments']);
 function message(name: string, succeeded: boolean) {
   return {
     $typeName: 'gradus.reward.v1.ToolCall',
     name,
     succeeded,
     error: succeeded ? '' : 'unknown_id',
-    pageTitles: noPages,
+    argumentsJson: '{}',
+    result: '',
+    factsJson: '',
   } as const;
 }
 
 function componentsOf(turns: readonly TurnInit[], answers: readonly string[] = ['Paris']): Record<string, number> {
-  return scoreItem(create(ScoreItemSchema, { id: 'x', answers: [...answers], turns: [...turns] })).components;
+  const scorers = plainScorers.map((name) => ({ name }));
+  return scoreItem(create(ScoreItemSchema, goldItem({ id: 'x', answers, scorers, turns: [...turns] }))).components;
 }
 
 test('a clean episode with the right answer has every component at 1', () => {
@@ -165,7 +169,7 @@ describe('xml', () => {
 });
 
 test('a recipe may weigh each of the scorers and nothing else', () => {
-  expect([...Object.keys(coreScorerFunctions), ...Object.keys(settableScorerFunctions)]).toEqual(scorerNames);
+  expect([...Object.keys(plainScorerFunctions), ...Object.keys(settableScorerFunctions)]).toEqual(scorerNames);
 });
 
 test('every scorer stays within 0..1 whatever the policy writes', () => {
@@ -195,13 +199,16 @@ test('every scorer stays within 0..1 whatever the policy writes', () => {
   fc.assert(
     fc.property(fc.array(turn, { maxLength: 6 }), (turns) => {
       const components = scoreItem(
-        create(ScoreItemSchema, {
-          answers: ['Paris', '12 km', '1990-03-05', '3 - 9', 'B'],
-          turns,
-          supportTitles: ['Paris'],
-          tokens: { model: 5000 },
-          rewards: scorerNames.map((name) => ({ name, weight: 1 })),
-        }),
+        create(
+          ScoreItemSchema,
+          goldItem({
+            answers: ['Paris', '12 km', '1990-03-05', '3 - 9', 'B'],
+            turns,
+            supportTitles: ['Paris'],
+            tokens: { model: 5000 },
+            scorers: scorerNames.map((name) => ({ name })),
+          }),
+        ),
       ).components;
       expect(Object.keys(components)).toEqual(scorerNames);
       for (const value of Object.values(components)) {

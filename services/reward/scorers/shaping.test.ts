@@ -4,12 +4,13 @@ import { ScoreItemSchema, TurnSchema, type ToolCall, type Turn } from '#proto/re
 import type { SettableScorer } from '#shared/rewards/scorer-catalogue.ts';
 import { episodeOf } from '../score-item.ts';
 import { compileScorer } from './compile-scorer.ts';
+import { goldItem } from '../../../tests/fixtures/gold-item.ts';
 
 const call = (name: string, ...titles: string[]): Turn =>
   create(TurnSchema, {
     action: {
       case: 'toolCall',
-      value: { name, succeeded: titles.length > 0, pageTitles: titles },
+      value: { name, succeeded: titles.length > 0, factsJson: JSON.stringify({ page_titles: titles }) },
     } as { case: 'toolCall'; value: ToolCall },
   });
 const answer = (text: string): Turn => create(TurnSchema, { action: { case: 'answer', value: { text } } });
@@ -20,7 +21,7 @@ function valueOf(
   item: { turns?: Turn[]; supportTitles?: string[]; model?: number; answers?: string[] },
 ): number {
   const { turns = [], supportTitles = [], model = 0, answers = ['Paris'] } = item;
-  const episode = episodeOf(create(ScoreItemSchema, { answers, turns, supportTitles, tokens: { model } }));
+  const episode = episodeOf(create(ScoreItemSchema, goldItem({ answers, turns, supportTitles, tokens: { model } })));
   return compileScorer(name, JSON.stringify(settings)).score(episode);
 }
 
@@ -46,15 +47,6 @@ describe('gold pages', () => {
 });
 
 describe('lengths', () => {
-  test.each([
-    [16_384, 1],
-    [18_432, 0.5],
-    [20_480, 0],
-    [24_576, 0],
-  ])("overlong at %d tokens is %d: one more than DAPO's penalty", (model, expected) => {
-    expect(valueOf('overlong', {}, { model })).toBe(expected);
-  });
-
   test.each([
     [0, 0],
     [50, 0.5],

@@ -1,9 +1,6 @@
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import type { Episode } from './scorer.ts';
 
-/** Violations that can only come from an attempt to call a tool. */
-const failedCallCodes: ReadonlySet<string> = new Set(['broken_json', 'unknown_tool', 'bad_arguments']);
-
 /** Calls that succeeded / calls attempted. 0 without any call: an episode that uses no tool must not score. */
 export function scoreToolSuccess({ turns }: Episode): number {
   let attempted = 0;
@@ -20,5 +17,5 @@ export function scoreToolSuccess({ turns }: Episode): number {
 /** What came of the call that a turn attempted; undefined when it attempted none. */
 export function callOutcome({ action }: Pick<Turn, 'action'>): 'succeeded' | 'failed' | undefined {
   if (action.case === 'toolCall') return action.value.succeeded ? 'succeeded' : 'failed';
-  return action.case === 'violation' && failedCallCodes.has(action.value.code) ? 'failed' : undefined;
+  return action.case === 'violation' && action.value.wasCall ? 'failed' : undefined;
 }

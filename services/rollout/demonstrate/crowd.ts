@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { searchOptions } from '#environments/search/options.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import { queryNames } from './plan.ts';
 
@@ -23,10 +24,7 @@ export const kindNames = ['full', 'early', 'guess', 'sloppy'] as const;
 export type Kind = (typeof kindNames)[number];
 
 export const crowdSchema = z.strictObject({
-  environment: z
-    .record(z.string(), z.unknown())
-    .default({})
-    .describe('Options of the search environment, as in a recipe.'),
+  environment: searchOptions.prefault({}).describe('Options of the search environment, as in a recipe.'),
   kinds: z
     .strictObject({ full: weight, early: weight, guess: weight, sloppy: weight })
     .describe('Weights of the kinds of demonstrators.'),

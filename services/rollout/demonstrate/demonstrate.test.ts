@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TransientError } from '#shared/errors.ts';
 import { createWorld } from '#shared/world/create-world.ts';
-import type { SearchTools } from '../environments/search/search-tools.ts';
+import type { SearchSource } from '#environments/search/search-tools.ts';
 import { readCrowd, type Crowd } from './crowd.ts';
 import { planOf } from './plan.ts';
 import type { DemonstratedEpisode } from './run-episode.ts';
@@ -24,7 +24,7 @@ const plans = rows.flatMap((row) => planOf(row) ?? []);
 const answerOf = new Map(rows.map((row) => [row.question, row.answer]));
 
 /** The page itself, then the next one: enough of a search engine for exact names. */
-const tools: SearchTools = {
+const tools: SearchSource = {
   search: async (query, topK) => {
     const at = world.pages.findIndex(({ title }) => title === query);
     return world.pages.slice(at, at + topK).map(({ id, title, text }) => ({ id, title, preview: text.slice(0, 150) }));
@@ -37,7 +37,7 @@ async function demonstrations(name: string, change: Partial<DemonstrationJob> = 
   await writeDemonstrations({
     plans,
     crowd,
-    tools,
+    source: tools,
     count: 600,
     seed: 1,
     out,
@@ -133,11 +133,11 @@ describe('a demonstrator', () => {
 
 describe('bad input', () => {
   test('P2: a search service that fails ends the job with its error and leaves no file', async () => {
-    const away: SearchTools = {
+    const away: SearchSource = {
       ...tools,
       fetch: () => Promise.reject(new TransientError('unavailable', 'retrieval is away')),
     };
-    await expect(demonstrations('away', { tools: away })).rejects.toThrow('retrieval is away');
+    await expect(demonstrations('away', { source: away })).rejects.toThrow('retrieval is away');
     expect((await readdir(root)).filter((name) => name.startsWith('away'))).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-import type { Codec } from '../environments/search/codec.ts';
+import type { Codec } from '#environments/kit/codec.ts';
 import type { Random } from '#shared/world/random.ts';
 import { faultNames, type Crowd, type Fault, type Kind } from './crowd.ts';
 import type { Plan } from './plan.ts';

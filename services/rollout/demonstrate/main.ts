@@ -4,16 +4,16 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { createRetrievalSource } from '#environments/search/retrieval-source.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
 import { readAllMusique } from '#shared/musique/read-musique.ts';
-import { createRetrievalTools } from '../environments/search/retrieval-tools.ts';
 import { readCrowd } from './crowd.ts';
 import { planOf, type Plan, type QueryStyle } from './plan.ts';
 import { writeDemonstrations } from './write-demonstrations.ts';
 
-const help = `demonstrate: episodes of a mixed crowd in the search environment, as JSONL for the warm start
+const help = `demonstrate: episodes of a mixed crowd in the search environment, as rows of a stage of kind sft
 
   node services/rollout/demonstrate/main.ts --world DIR --retrieval HOST:PORT --count N --out FILE
 
@@ -80,7 +80,7 @@ async function main(): Promise<void> {
     await writeDemonstrations({
       plans,
       crowd,
-      tools: createRetrievalTools(client),
+      source: createRetrievalSource(client),
       count,
       seed: integer('seed', values.seed, 0, Number.MAX_SAFE_INTEGER),
       out,

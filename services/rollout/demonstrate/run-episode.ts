@@ -1,5 +1,5 @@
-import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { Environment } from '../environments/environment.ts';
+import { TerminalError } from '#shared/errors.ts';
+import type { Environment } from '#environments/kit/environment.ts';
 import type { Kind } from './crowd.ts';
 import { demonstrate, type Demonstrator } from './demonstrator.ts';
 
@@ -19,21 +19,28 @@ const toolTimeoutMs = 30_000;
 
 /** One demonstrator's way through the real environment. */
 export async function runEpisode(
-  environment: Environment,
+  environment: Environment<{ readonly question: string }>,
   who: Demonstrator,
   signal: AbortSignal,
 ): Promise<DemonstratedEpisode> {
-  const episode = environment.start({ question: who.plan.question });
-  const segments: DemonstratedSegment[] = [{ kind: 'prompt', text: episode.prompt() }];
+  const row = { id: who.plan.question, data: { question: who.plan.question }, tags: {} };
+  const episode = await environment.start(row, { signal, seed: 0n, toolTimeoutMs });
+  const segments: DemonstratedSegment[] = [{ kind: 'prompt', text: textOf(episode.prompt()) }];
   const turns = demonstrate(who);
   let next = turns.next();
-  while (next.done !== true) {
+  for (let index = 0; next.done !== true; index += 1) {
     const text = next.value;
     segments.push({ kind: 'model', text });
-    const outcome = await episode.step({ text, finishReason: FinishReason.STOP }, { signal, toolTimeoutMs });
+    const outcome = await episode.step({ index, text }, { signal, toolTimeoutMs });
     if (outcome.kind === 'done') break;
-    segments.push({ kind: 'environment', text: outcome.environmentText });
-    next = turns.next(outcome.environmentText);
+    const said = textOf('text' in outcome ? outcome.text : undefined);
+    segments.push({ kind: 'environment', text: said });
+    next = turns.next(said);
   }
   return { hops: who.plan.hops.length, kind: who.kind, segments };
+}
+
+function textOf(said: unknown): string {
+  if (typeof said === 'string') return said;
+  throw new TerminalError('invalid_argument', 'chat: demonstrations are text; leave it out, or set chat: false');
 }

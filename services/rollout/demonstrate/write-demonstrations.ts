@@ -1,10 +1,9 @@
 import { open, rename, rm } from 'node:fs/promises';
+import { createCodec } from '#environments/kit/codec.ts';
+import { openSearch } from '#environments/search/index.ts';
+import type { SearchSource } from '#environments/search/search-tools.ts';
 import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
 import { createRandom } from '#shared/world/random.ts';
-import { createCodec } from '../environments/search/codec.ts';
-import { parseSearchOptions } from '../environments/search/options.ts';
-import { createSearchEnvironment } from '../environments/search/search-environment.ts';
-import type { SearchTools } from '../environments/search/search-tools.ts';
 import { kindNames, type Crowd } from './crowd.ts';
 import { guessesOf, type Plan } from './plan.ts';
 import { runEpisode, type DemonstratedEpisode } from './run-episode.ts';
@@ -12,7 +11,7 @@ import { runEpisode, type DemonstratedEpisode } from './run-episode.ts';
 export interface DemonstrationJob {
   readonly plans: readonly Plan[];
   readonly crowd: Crowd;
-  readonly tools: SearchTools;
+  readonly source: SearchSource;
   readonly count: number;
   readonly seed: number;
   readonly out: string;
@@ -30,8 +29,8 @@ export interface DemonstrationJob {
 export async function writeDemonstrations(job: DemonstrationJob): Promise<void> {
   if (job.plans.length === 0)
     throw new TerminalError('invalid_argument', 'no question has all of its supporting paragraphs');
-  const options = parseSearchOptions(job.crowd.environment);
-  const environment = createSearchEnvironment(job.crowd.environment, job.tools);
+  const options = job.crowd.environment;
+  const environment = openSearch(options, job.source);
   const codec = createCodec(options.codec);
   const random = createRandom(`demonstrate/${job.seed}`);
   const order = random.fork('order').shuffle(job.plans);
@@ -48,7 +47,7 @@ export async function writeDemonstrations(job: DemonstrationJob): Promise<void> 
       guess: own.pick(guesses(plan.answer)),
       crowd: job.crowd,
       codec,
-      forgiven: options.maxViolations,
+      forgiven: options.max_violations,
       random: own,
     };
     return runEpisode(environment, who, job.signal);

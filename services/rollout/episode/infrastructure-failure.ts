@@ -3,7 +3,7 @@ import { TerminalError, type GradusError } from '#shared/errors.ts';
 
 export type InfrastructureClass =
   | typeof FailureClass.POLICY_UNAVAILABLE
-  | typeof FailureClass.RETRIEVAL_UNAVAILABLE
+  | typeof FailureClass.TOOL_UNAVAILABLE
   | typeof FailureClass.REWARD_UNAVAILABLE
   | typeof FailureClass.ROLLOUT_TIMEOUT
   | typeof FailureClass.INTERNAL;

@@ -1,20 +1,17 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import {
-  Purpose,
-  RolloutTaskSchema,
-  type Question,
-  type RolloutLimits,
-  type RolloutTask,
-} from '#proto/rollout/v1/task_pb.ts';
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
+import { Purpose, RolloutTaskSchema, type RolloutLimits, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Sampling } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { EpisodeRow } from '#environments/kit/environment.ts';
 import { TerminalError } from '#shared/errors.ts';
 
 /** A task that can be worked on: what the schema leaves optional is there, and bounds hold. */
 export interface ParsedTask {
   readonly task: RolloutTask;
-  readonly question: Question;
+  readonly row: EpisodeRow;
   readonly sampling: Sampling;
   readonly limits: RolloutLimits;
+  readonly composition: Composition;
   readonly environmentOptions: unknown;
 }
 
@@ -43,14 +40,21 @@ export function parseTask(task: RolloutTask): ParsedTask {
   if (task.taskId === '') fail('task_id', 'is empty');
   if (task.groupId === '') fail('group_id', 'is empty');
   if (task.purpose === Purpose.UNSPECIFIED) fail('purpose', 'is unspecified; it must be TRAIN or EVAL');
-  const { question, sampling, limits } = task;
-  if (question === undefined || question.question === '') return fail('question', 'is missing');
-  if (question.answers.length === 0) fail('question.answers', 'is empty; a question needs its answer');
+  const { row, sampling, limits, composition } = task;
+  if (row === undefined || row.id === '') return fail('row', 'is missing, or has no id');
   if (sampling === undefined) return fail('sampling', 'is missing');
   if (sampling.maxNewTokens === 0) fail('sampling.max_new_tokens', 'is 0; it must be at least 1');
   if (limits === undefined) return fail('limits', 'is missing');
   checkLimits(limits, fail);
-  return { task, question, sampling, limits, environmentOptions: parseOptions(task.environmentOptionsJson, fail) };
+  if (composition === undefined) return fail('composition', 'is missing; it says which components a score needs');
+  return {
+    task,
+    row: { id: row.id, data: parseJson('row.data_json', row.dataJson, fail), tags: row.tags },
+    sampling,
+    limits,
+    composition,
+    environmentOptions: parseJson('environment_options_json', task.environmentOptionsJson, fail),
+  };
 }
 
 type Fail = (field: string, problem: string) => never;
@@ -71,11 +75,11 @@ function checkLimits(limits: RolloutLimits, fail: Fail): void {
   }
 }
 
-function parseOptions(json: string, fail: Fail): unknown {
+function parseJson(field: string, json: string, fail: Fail): unknown {
   if (json === '') return {};
   try {
     return JSON.parse(json);
   } catch (error) {
-    return fail('environment_options_json', `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    return fail(field, `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -4,9 +4,10 @@ import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/resul
 import { RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { packScore } from '#shared/trajectory/recorded-score.ts';
-import { countTokens, versionSpan } from '#shared/trajectory/segments.ts';
+import { countTokens, isTextOnly, versionSpan } from '#shared/trajectory/segments.ts';
 import type { InfrastructureFailure } from './infrastructure-failure.ts';
 import type { FinishedRollout } from './run-rollout.ts';
+import type { UserCodeFailure } from './user-code-failure.ts';
 
 const MAX_DETAIL_CHARACTERS = 500;
 
@@ -15,15 +16,6 @@ export interface Provenance {
   readonly durationMs: number;
 }
 
-/** Violations that were attempts to call a tool; the others (no_action, think, …) are not. */
-const FAILED_CALL_CODES: ReadonlySet<string> = new Set([
-  'broken_json',
-  'broken_xml',
-  'unknown_tool',
-  'bad_arguments',
-  'two_actions',
-]);
-
 function countToolCalls(turns: readonly Turn[]): { readonly calls: number; readonly failures: number } {
   let calls = 0;
   let failures = 0;
@@ -31,7 +23,7 @@ function countToolCalls(turns: readonly Turn[]): { readonly calls: number; reado
     if (action.case === 'toolCall') {
       calls += 1;
       if (!action.value.succeeded) failures += 1;
-    } else if (action.case === 'violation' && FAILED_CALL_CODES.has(action.value.code)) {
+    } else if (action.case === 'violation' && action.value.wasCall) {
       calls += 1;
       failures += 1;
     }
@@ -69,9 +61,9 @@ export function finishedResult(
     ...identity(task),
     ...provenance,
     failure: record.failure,
-    reward: score.total,
-    rewards: score.components,
+    components: score.components,
     detectors: score.detectors,
+    environmentMetrics: record.metrics,
     ...(record.prediction === undefined ? {} : { prediction: record.prediction }),
     turns: record.modelTurns,
     generateMs: record.generateMs,
@@ -81,13 +73,18 @@ export function finishedResult(
     modelTokens: tokens.model,
     environmentTokens: tokens.environment,
     truncated: record.truncated,
+    textOnly: isTextOnly(record.segments),
     ...(span === undefined ? {} : { versions: create(VersionSpanSchema, span) }),
     trajectorySequence: BigInt(trajectorySequence),
   });
 }
 
-/** An infrastructure failure: no reward and no trajectory, so that nobody can mistake it for a bad sample. */
-export function failedResult(task: RolloutTask, failure: InfrastructureFailure, provenance: Provenance): RolloutResult {
+/** A failure that is not the policy's: no reward and no trajectory, so that nobody can mistake it for a bad sample. */
+export function failedResult(
+  task: RolloutTask,
+  failure: InfrastructureFailure | UserCodeFailure,
+  provenance: Provenance,
+): RolloutResult {
   return create(RolloutResultSchema, {
     ...identity(task),
     ...provenance,

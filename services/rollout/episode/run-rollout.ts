@@ -2,14 +2,17 @@ import type { Score, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { cancelledFrom, errorFrom } from '#shared/errors.ts';
-import type { Environment } from '../environments/environment.ts';
 import type { ScoreBatcher } from '../scoring/score-batcher.ts';
+import { requireComponents } from '../scoring/require-components.ts';
 import { scoredByRule, scoreItemOf } from '../scoring/score-item.ts';
 import { InfrastructureFailure, infrastructureFailureFrom } from './infrastructure-failure.ts';
+import type { EnvironmentInPlay } from './check-outcome.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { retryInPlace } from './retry-in-place.ts';
 import { overdueAfter } from './rollout-waits.ts';
-import { runEpisode, type EpisodePorts, type EpisodeRecord } from './run-episode.ts';
+import { UserCodeFailure, userCodeFailureOf } from './user-code-failure.ts';
+import type { EpisodePorts } from './episode-ports.ts';
+import { runEpisode, type EpisodeRecord } from './run-episode.ts';
 
 export interface RolloutPorts extends EpisodePorts {
   readonly scores: ScoreBatcher;
@@ -22,12 +25,12 @@ export interface FinishedRollout {
 }
 
 /**
- * One rollout within its deadline: the episode, then its reward. Throws InfrastructureFailure when the platform failed
+ * One rollout within its deadline: the episode, then its scores. Throws InfrastructureFailure when the platform failed
  * (never a reward), CancelledError when `signal` aborted, which is the worker going away.
  */
 export async function runRollout(
   parsed: ParsedTask,
-  environment: Environment,
+  played: EnvironmentInPlay,
   ports: RolloutPorts,
   signal: AbortSignal,
 ): Promise<FinishedRollout> {
@@ -38,7 +41,7 @@ export async function runRollout(
   const onRetry = ({ message }: Error): void => void (unscored = `; scoring: ${message}`);
   using deadline = deadlineSignal(signal, limits.rolloutTimeoutMs, `rollout of task ${task.taskId}`);
   try {
-    const record = await runEpisode(parsed, environment, ports, deadline.signal);
+    const record = await runEpisode(parsed, played, ports, deadline.signal);
     const item = scoreItemOf(parsed, record);
     unscored = '; it was played, and waited for its score';
     return {
@@ -59,6 +62,9 @@ export async function runRollout(
   }
 }
 
+/** What a cancellation may take to reach the reward service. */
+const cancellationMs = 1_000;
+
 interface Patience {
   readonly signal: AbortSignal;
   /** On the clock of performance.now(). */
@@ -68,15 +74,24 @@ interface Patience {
 
 /** What rules score is over within a turn's time; judges and custom scorers may take what is left of the rollout's. */
 async function scoreEpisode(
-  { task, limits }: ParsedTask,
+  { task, limits, composition }: ParsedTask,
   item: ScoreItem,
   ports: RolloutPorts,
   { signal, endsAtMs, onRetry }: Patience,
 ): Promise<Score> {
   const leftMs = (): number => Math.max(1, Math.round(endsAtMs - performance.now()));
   const byRule = scoredByRule(item);
-  const score = (): Promise<Score> =>
-    byRule ? ports.scores.score(item, signal) : ports.scores.scoreAlone(item, { signal, timeoutMs: leftMs() });
+  // `signal` ends the call in time, so that the rollout's deadline has one message; the call's own deadline is the server's.
+  const ask = (): Promise<Score> =>
+    byRule
+      ? ports.scores.score(item, signal)
+      : ports.scores.scoreAlone(item, { signal, timeoutMs: leftMs() + cancellationMs });
+  const score = async (): Promise<Score> => {
+    const given = await ask();
+    stopOnThrown(given);
+    requireComponents(composition, given);
+    return given;
+  };
   try {
     return await ports.waits.during(
       {
@@ -91,6 +106,15 @@ async function scoreEpisode(
         }),
     );
   } catch (thrown) {
+    const ofUser = userCodeFailureOf(thrown);
+    if (ofUser !== undefined) throw ofUser;
     throw infrastructureFailureFrom(FailureClass.REWARD_UNAVAILABLE, 'scoring', errorFrom(thrown));
   }
+}
+
+/** Also one of weight 0: what it would have recorded is missing from every rollout. */
+function stopOnThrown({ threw }: Score): void {
+  const [first] = Object.entries(threw);
+  if (first === undefined) return;
+  throw new UserCodeFailure(FailureClass.USER_SCORER, `scorer ${first[0]} threw: ${first[1]}`);
 }

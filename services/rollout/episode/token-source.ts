@@ -1,15 +1,27 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { TokenizeRequestSchema, TokenizeResponse } from '#proto/policy/v1/policy_pb.ts';
+import type { ChatSchema, TokenizeRequestSchema, TokenizeResponse } from '#proto/policy/v1/policy_pb.ts';
+import { formatTags } from '#environments/kit/codec.ts';
 import { createCallBatcher } from '#shared/async/call-batcher.ts';
+import { chatToProto } from '#shared/chat/chat-to-proto.ts';
+import type { Continuation, Conversation } from '#shared/chat/conversation.ts';
 
 export interface TokenizedText {
+  /** What was tokenised: of messages, as the model's template renders them. */
+  readonly text: string;
   readonly tokenIds: readonly number[];
+  /** Ends the model's turn where the turn does not end with it; of what continues a conversation. */
+  readonly turnEnd?: { readonly text: string; readonly tokenIds: readonly number[] };
   /** SHA-256 of the tokenizer.json that made them. */
   readonly tokenizerHash: string;
 }
 
+/** Text of code that nobody has vouched for: control tokens in it lose their meaning, tags of the formats keep it. */
+export interface OutsideText {
+  readonly outside: string;
+}
+
 export interface TokenSource {
-  tokenize(text: string, signal: AbortSignal): Promise<TokenizedText>;
+  tokenize(input: string | OutsideText | Conversation | Continuation, signal: AbortSignal): Promise<TokenizedText>;
 }
 
 interface Entry {
@@ -35,17 +47,34 @@ export function createTokenSource(
   const askTogether = createCallBatcher(askFor, largestBatch);
   const askAlone = createCallBatcher(askFor, 1);
 
-  async function askFor(texts: readonly string[]): Promise<readonly TokenizedText[]> {
-    const { results, tokenizerHash } = await tokenize({ texts: [...texts] });
-    return results.map(({ tokenIds }) => ({ tokenIds, tokenizerHash }));
+  async function askFor(keys: readonly string[]): Promise<readonly TokenizedText[]> {
+    const texts = keys.filter((key) => kindOf(key) === 'text').map((key) => key.slice(1));
+    const outsideTexts = keys.filter((key) => kindOf(key) === 'outside').map((key) => key.slice(1));
+    const chats = keys.filter((key) => kindOf(key) === 'chat').map(chatOf);
+    const given = { texts, chats, ...(outsideTexts.length > 0 && { outsideTexts, formatTags: [...formatTags] }) };
+    const { results, outside, chats: rendered, tokenizerHash } = await tokenize(given);
+    const ofTexts = texts.map((text, at): TokenizedText => ({
+      text,
+      tokenIds: results[at]?.tokenIds ?? [],
+      tokenizerHash,
+    }));
+    const ofChats = rendered.map(({ text, tokenIds, turnEndText, turnEndTokenIds }): TokenizedText => ({
+      text,
+      tokenIds,
+      tokenizerHash,
+      turnEnd: { text: turnEndText, tokenIds: turnEndTokenIds },
+    }));
+    const ofOutside = outside.map(({ text, tokenIds }): TokenizedText => ({ text, tokenIds, tokenizerHash }));
+    const next = { text: ofTexts.values(), outside: ofOutside.values(), chat: ofChats.values() };
+    return keys.flatMap((key) => next[kindOf(key)].next().value ?? []);
   }
 
-  function keep(text: string, value: TokenizedText): void {
+  function keep(key: string, value: TokenizedText): void {
     // Strings take up to two bytes a character, numbers in a packed array four or eight.
-    const entry = { value, bytes: 64 + text.length * 2 + value.tokenIds.length * 8 };
-    const before = entries.get(text);
+    const entry = { value, bytes: 64 + (key.length + value.text.length) * 2 + value.tokenIds.length * 8 };
+    const before = entries.get(key);
     if (before !== undefined) bytes -= before.bytes;
-    entries.set(text, entry);
+    entries.set(key, entry);
     bytes += entry.bytes;
     for (const [oldest, { bytes: size }] of entries) {
       if (bytes <= options.maxBytes) break;
@@ -55,16 +84,33 @@ export function createTokenSource(
   }
 
   return {
-    async tokenize(text, signal) {
-      const known = entries.get(text);
+    async tokenize(input, signal) {
+      const key = keyOf(input);
+      const known = entries.get(key);
       if (known !== undefined) {
-        entries.delete(text);
-        entries.set(text, known);
+        entries.delete(key);
+        entries.set(key, known);
         return known.value;
       }
-      const value = await (text.length < longText ? askTogether : askAlone)(text, signal);
-      keep(text, value);
+      const value = await (key.length < longText ? askTogether : askAlone)(key, signal);
+      keep(key, value);
       return value;
     },
   };
+}
+
+/** `T` or `O` and a text, or `C` and a chat in JSON. */
+function keyOf(input: string | OutsideText | Conversation | Continuation): string {
+  if (typeof input === 'string') return `T${input}`;
+  return 'outside' in input ? `O${input.outside}` : `C${JSON.stringify(chatToProto(input))}`;
+}
+
+function kindOf(key: string): 'text' | 'outside' | 'chat' {
+  if (key.startsWith('O')) return 'outside';
+  return key.startsWith('C') ? 'chat' : 'text';
+}
+
+function chatOf(key: string): MessageInitShape<typeof ChatSchema> {
+  // Written by `keyOf`.
+  return JSON.parse(key.slice(1)) as MessageInitShape<typeof ChatSchema>;
 }

@@ -3,15 +3,15 @@ import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { CancelledError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
 import { retryHeader } from '#shared/nats/dead-letters.ts';
 import type { TaskMessage } from '#shared/nats/messages.ts';
-import type { Environment } from '../environments/environment.ts';
+import type { EnvironmentLease, EnvironmentRegistry } from '#environments/registry.ts';
 import { InfrastructureFailure, infrastructureFailureFrom } from '../episode/infrastructure-failure.ts';
 import { decodeTask, parseTask, type ParsedTask } from '../episode/parse-task.ts';
 import { failedResult, finishedResult, trajectoryOf, type Provenance } from '../episode/rollout-result.ts';
 import { runRollout, type RolloutPorts } from '../episode/run-rollout.ts';
 import type { RolloutEvents } from '../events.ts';
 import type { Cancellations } from '../worker/cancellations.ts';
-import type { EnvironmentRegistry } from '../worker/environment-registry.ts';
 import type { Outbox } from '../worker/outbox.ts';
+import { ofEnvironment, UserCodeFailure } from '../episode/user-code-failure.ts';
 
 export interface RolloutTaskContext {
   readonly workerId: string;
@@ -31,6 +31,7 @@ const MAX_REDELIVERY_DELAY_MS = 30_000;
  *
  *   result published -> ack            the rollout ended, well or badly
  *   failure published -> ack           the platform failed, and this was the last delivery or it would fail everywhere
+ *   result of user code -> ack         code of the recipe's own threw: the run ends with it
  *   nak with delay                     the platform failed here; another delivery follows
  *   handed back                        this worker stops (`signal` aborted)
  *   discard                            the coordinator cancelled the task: no result, no trajectory
@@ -50,19 +51,27 @@ export async function handleRolloutTask(
   });
   let task: RolloutTask | undefined;
   let parsed: ParsedTask;
-  let environment: Environment;
+  let lease: EnvironmentLease;
   try {
     task = decodeTask(message.data);
     parsed = parseTask(task);
-    environment = context.environments.find(task.environment, task.environmentOptionsJson, parsed.environmentOptions);
+    const { environment } = task;
+    const options = parsed.environmentOptions;
+    lease = await ofEnvironment(environment, 'open', () => context.environments.acquire(environment, options));
   } catch (thrown) {
+    if (task !== undefined && thrown instanceof UserCodeFailure) {
+      await publish(context, message, failedResult(task, thrown, provenance()), new AbortController().signal);
+      await confirm(context, task.taskId, message);
+      return;
+    }
     await bury(context, message, task, errorFrom(thrown).message, provenance());
     return;
   }
 
+  using used = lease;
   using cancelled = context.cancellations.watch(task.runId, task.taskId, message.sequence);
   try {
-    const finished = await runRollout(parsed, environment, context.ports, AbortSignal.any([signal, cancelled.signal]));
+    const finished = await runRollout(parsed, used, context.ports, AbortSignal.any([signal, cancelled.signal]));
     throwIfCancelled(cancelled.signal);
     // From here on nothing is cancelled by a drain: the work is done, only its record is missing.
     const published = new AbortController().signal;
@@ -82,6 +91,12 @@ export async function handleRolloutTask(
     if (thrown instanceof CancelledError && signal.aborted) {
       context.events.taskDrained(parsed.task.taskId);
       await message.handBack();
+      return;
+    }
+    if (thrown instanceof UserCodeFailure) {
+      const result = failedResult(parsed.task, thrown, provenance());
+      await publish(context, message, result, new AbortController().signal);
+      await confirm(context, parsed.task.taskId, message);
       return;
     }
     const failure =

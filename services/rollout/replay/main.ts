@@ -7,14 +7,19 @@
 import { buffer } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { toJson } from '@bufbuild/protobuf';
+import { z } from 'zod';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { CancelledError, TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
 import { createGrpcClient } from '#shared/grpc/client.ts';
+import { createLogger } from '#shared/telemetry/logging.ts';
+import { createUserCodeHost } from '#shared/user-code/user-code-host.ts';
 import { InfrastructureFailure } from '../episode/infrastructure-failure.ts';
+import { defaultFileLimits, type FileLimits } from '#environments/own-file/contained.ts';
+import { loadOwnEpisodes } from '#environments/own-file/load.ts';
+import { createEnvironmentClients } from '../worker/environment-clients.ts';
 import { decodeTask } from '../episode/parse-task.ts';
 import { replayTask } from './replay-task.ts';
 
@@ -25,17 +30,45 @@ function required(name: string, text: string | undefined): string {
   return text;
 }
 
+const variableNames = z.array(z.string());
+
+/** The command line wrote them from the recipe. */
+function limitsFrom(values: Readonly<Record<string, string | undefined>>): FileLimits {
+  const { processes, memoryMebibytes, startTimeoutMs } = defaultFileLimits;
+  return {
+    processes: Number(values['environment-processes'] ?? processes),
+    memoryMebibytes: Number(values['environment-memory-mebibytes'] ?? memoryMebibytes),
+    startTimeoutMs: Number(values['environment-start-timeout-ms'] ?? startTimeoutMs),
+    variables: variableNames.parse(JSON.parse(values['environment-variables'] ?? '[]')),
+  };
+}
+
 async function main(signal: AbortSignal): Promise<unknown> {
   const { values } = parseArgs({
-    options: { policy: { type: 'string' }, retrieval: { type: 'string' }, reward: { type: 'string' } },
+    options: {
+      'environment-file': { type: 'string' },
+      'environment-processes': { type: 'string' },
+      'environment-memory-mebibytes': { type: 'string' },
+      'environment-start-timeout-ms': { type: 'string' },
+      'environment-variables': { type: 'string' },
+      policy: { type: 'string' },
+      retrieval: { type: 'string' },
+      reward: { type: 'string' },
+    },
   });
+  const file = values['environment-file'];
   const timeoutMs = callTimeoutMs;
   const policy = createGrpcClient(PolicyService, required('policy', values.policy), { timeoutMs });
-  const retrieval = createGrpcClient(RetrievalService, required('retrieval', values.retrieval), { timeoutMs });
   const reward = createGrpcClient(RewardService, required('reward', values.reward), { timeoutMs });
+  await using ending = new AsyncDisposableStack();
+  const log = createLogger({ service: 'replay', level: 'warn' });
+  const userCode = createUserCodeHost({ log, defer: (_what, dispose) => ending.defer(dispose) }, process.env);
+  const { retrieval } = values;
+  if (file !== undefined) await loadOwnEpisodes({ file, limits: limitsFrom(values), retrieval }, await userCode());
+  const clients = createEnvironmentClients({ retrieval: values.retrieval, timeoutMs, userCode });
   try {
     const task = decodeTask(await buffer(process.stdin));
-    const { trajectory, result } = await replayTask(task, { policy, retrieval, reward }, signal);
+    const { trajectory, result } = await replayTask(task, { policy, reward, environment: clients }, signal);
     return { trajectory: toJson(TrajectorySchema, trajectory), result: toJson(RolloutResultSchema, result) };
   } catch (thrown) {
     // The parent says to its user what could not be reached.
@@ -43,7 +76,7 @@ async function main(signal: AbortSignal): Promise<unknown> {
       ? new TransientError('unavailable', thrown.message, { cause: thrown })
       : thrown;
   } finally {
-    for (const client of [policy, retrieval, reward]) client.close();
+    for (const client of [policy, clients, reward]) client.close();
   }
 }
 

@@ -1,41 +1,37 @@
+import { createEnvironmentRegistry } from '#environments/registry.ts';
+import type { EnvironmentClients } from '#environments/kit/clients.ts';
 import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import type { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import type { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { GrpcClient } from '#shared/grpc/client.ts';
-import { createRetrievalTools } from '../environments/search/retrieval-tools.ts';
-import { createSearchEnvironment } from '../environments/search/search-environment.ts';
 import { parseTask } from '../episode/parse-task.ts';
 import { finishedResult, trajectoryOf } from '../episode/rollout-result.ts';
 import { runRollout } from '../episode/run-rollout.ts';
 import { createTokenSource } from '../episode/token-source.ts';
 import { createScoreBatcher } from '../scoring/score-batcher.ts';
-import { createEnvironmentRegistry } from '../worker/environment-registry.ts';
 
 export interface ReplayServices {
   readonly policy: Pick<GrpcClient<typeof PolicyService>, 'generate' | 'tokenize'>;
-  readonly retrieval: GrpcClient<typeof RetrievalService>;
+  readonly environment: EnvironmentClients;
   readonly reward: Pick<GrpcClient<typeof RewardService>, 'score'>;
 }
 
 /** The same episode as a worker plays it, by the same code. Publishes nothing. Throws what `runRollout` throws. */
 export async function replayTask(
   task: RolloutTask,
-  { policy, retrieval, reward }: ReplayServices,
+  { policy, environment: clients, reward }: ReplayServices,
   signal: AbortSignal,
 ): Promise<{ readonly trajectory: Trajectory; readonly result: RolloutResult }> {
   const startedMs = performance.now();
   // Whoever asks for a replay has chosen the weights; they may be older than those the task wanted.
   const parsed = parseTask({ ...task, policyVersion: 0n });
-  const tools = createRetrievalTools(retrieval);
-  const environment = createEnvironmentRegistry({
-    search: (options) => createSearchEnvironment(options, tools),
-  }).find(task.environment, task.environmentOptionsJson, parsed.environmentOptions);
+  await using environments = createEnvironmentRegistry(clients);
+  using lease = await environments.acquire(task.environment, parsed.environmentOptions);
   const finished = await runRollout(
     parsed,
-    environment,
+    lease,
     {
       generate: policy.generate,
       tokens: createTokenSource(policy.tokenize, { maxBytes: 0 }),

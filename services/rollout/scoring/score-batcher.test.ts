@@ -7,7 +7,7 @@ import { createScoreBatcher, type ScoreItem } from './score-batcher.ts';
 
 const { signal } = new AbortController();
 
-type Given = { id: string; total: number; absent?: Record<string, string> };
+type Given = { id: string; components?: Record<string, number>; absent?: Record<string, string> };
 
 function batcherOf(score: (items: ScoreItem[]) => Promise<Given[]>, maxItems = 3) {
   const batches: (string | undefined)[][] = [];
@@ -21,7 +21,7 @@ function batcherOf(score: (items: ScoreItem[]) => Promise<Given[]>, maxItems = 3
   return { batcher, batches };
 }
 
-const zero = async (items: ScoreItem[]) => items.map(({ id }, total) => ({ id: id ?? '', total }));
+const zero = async (items: ScoreItem[]) => items.map(({ id }, at) => ({ id: id ?? '', components: { at: at / 10 } }));
 const all = (batcher: ReturnType<typeof createScoreBatcher>, ids: readonly string[]) =>
   Promise.allSettled(ids.map((id) => batcher.score({ id }, signal)));
 
@@ -30,10 +30,12 @@ describe('score batcher', () => {
     const { batcher, batches } = batcherOf(zero);
     const scores = await all(batcher, ['a', 'b', 'c', 'd']);
     expect(batches).toEqual([['a', 'b', 'c'], ['d']]);
-    expect(scores.map((score) => (score.status === 'fulfilled' ? [score.value.id, score.value.total] : []))).toEqual([
+    expect(
+      scores.map((score) => (score.status === 'fulfilled' ? [score.value.id, score.value.components['at']] : [])),
+    ).toEqual([
       ['a', 0],
-      ['b', 1],
-      ['c', 2],
+      ['b', 0.1],
+      ['c', 0.2],
       ['d', 0],
     ]);
   });
@@ -63,47 +65,27 @@ describe('score batcher', () => {
 
   it.each([
     ['too few', []],
-    ['another id', [{ id: 'x', total: 1 }]],
-    ['a total that is no number', [{ id: 'a', total: Number.NaN }]],
+    ['another id', [{ id: 'x' }]],
+    ['a component that is no number', [{ id: 'a', components: { f1: Number.NaN } }]],
+    ['a component above 1', [{ id: 'a', components: { f1: 1.5 } }]],
   ])('P2: takes an answer with %s for a failure, not for a reward', async (_name, scores) => {
     const { batcher } = batcherOf(async () => scores);
     expect(await all(batcher, ['a'])).toMatchObject([{ status: 'rejected', reason: { code: 'internal' } }]);
   });
 
-  it('P2: an absent total is a failure of the platform that is tried again, never a reward of 0', async () => {
-    const { batcher } = batcherOf(async () => [
-      { id: 'a', total: 0 },
-      { id: 'b', total: NaN, absent: { judged: 'unparsable', other: 'unavailable' } },
-    ]);
-    expect(await all(batcher, ['a', 'b'])).toMatchObject([
-      { status: 'fulfilled', value: { total: 0 } },
-      {
-        status: 'rejected',
-        reason: {
-          name: 'TransientError',
-          code: 'unavailable',
-          message: 'no reward without judged (unparsable), other (unavailable)',
-        },
-      },
+  it('P2: passes on what is absent, with the reasons', async () => {
+    const { batcher } = batcherOf(async () => [{ id: 'a', absent: { judged: 'unparsable' } }]);
+    expect(await all(batcher, ['a'])).toMatchObject([
+      { status: 'fulfilled', value: { components: {}, absent: { judged: 'unparsable' } } },
     ]);
   });
-
-  it.each(['unavailable', 'rate_limited', 'circuit_open'])(
-    'P2: a judge that is %s is waited for as a busy peer, so that the tokens are not played again',
-    async (reason) => {
-      const { batcher } = batcherOf(async () => [{ id: 'a', total: NaN, absent: { judged: reason } }]);
-      expect(await all(batcher, ['a'])).toMatchObject([
-        { status: 'rejected', reason: { code: 'resource_exhausted', retryAfterMs: 1_000 } },
-      ]);
-    },
-  );
 
   it('sends an item that others should not wait for in a call of its own, with its own deadline and signal', async () => {
     const calls: { ids: (string | undefined)[]; options: CallOptions | undefined }[] = [];
     const batcher = createScoreBatcher(
       async (items, options) => {
         calls.push({ ids: items.map(({ id }) => id), options });
-        return create(ScoreResponseSchema, { scores: items.map(({ id }) => ({ id: id ?? '', total: 1 })) });
+        return create(ScoreResponseSchema, { scores: items.map(({ id }) => ({ id: id ?? '' })) });
       },
       { maxItems: 3, maxWaitMs: 5 },
     );
@@ -114,14 +96,6 @@ describe('score batcher', () => {
       { ids: ['judged'], options: { signal, timeoutMs: 1234 } },
       { ids: ['ruled'], options: undefined },
     ]);
-  });
-
-  it('P2: an absent total of such a call is a failure that is tried again, too', async () => {
-    const { batcher } = batcherOf(async () => [{ id: 'a', total: NaN, absent: { judged: 'timeout' } }]);
-    await expect(batcher.scoreAlone({ id: 'a' }, { signal, timeoutMs: 1 })).rejects.toMatchObject({
-      name: 'TransientError',
-      message: 'no reward without judged (timeout)',
-    });
   });
 
   it('P3: lets a caller go that no longer waits', async () => {

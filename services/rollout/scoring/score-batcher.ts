@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Score, ScoreItemSchema, ScoreResponse } from '#proto/reward/v1/reward_pb.ts';
 import type { CallOptions } from '#shared/grpc/client.ts';
-import { TerminalError, TransientError, cancelledFrom, errorFrom } from '#shared/errors.ts';
+import { TerminalError, cancelledFrom, errorFrom } from '#shared/errors.ts';
 
 export type ScoreItem = MessageInitShape<typeof ScoreItemSchema>;
 
@@ -13,7 +13,7 @@ export interface ScoreBatcherOptions {
 }
 
 export interface ScoreBatcher {
-  /** The total is finite. A score without one is a `TransientError`: a judge failed, which is a failure of the platform (P2). */
+  /** The score of the item; each of its components is within 0..1. */
   score(item: ScoreItem, signal: AbortSignal): Promise<Score>;
   /**
    * The same in a call of its own: for an item that others should not wait for. The call ends with `signal`, or after `timeoutMs`
@@ -96,30 +96,11 @@ export function createScoreBatcher(
 
 function checkScore(given: Score | undefined, item: ScoreItem): Score | Error {
   if (given === undefined || given.id !== item.id) return unusable(given, item);
-  if (Number.isFinite(given.total)) return given;
-  return Number.isNaN(given.total) && Object.keys(given.absent).length > 0 ? absentTotal(given) : unusable(given, item);
+  const bad = Object.entries(given.components).find(([, value]) => !(value >= 0 && value <= 1));
+  return bad === undefined ? given : unusable(given, item, `with ${bad[0]} ${bad[1]}`);
 }
 
-/** Reasons that pass by themselves. What a judge or scorer says to one rollout, slowness included, may be the same next time. */
-const outages: ReadonlySet<string> = new Set(['unavailable', 'rate_limited', 'circuit_open']);
-const outageRetryMs = 1_000;
-
-/** An outage is waited for as a busy peer is (`retryInPlace`): the tokens are there, and playing them again costs more. */
-function absentTotal({ absent }: Score): TransientError {
-  const reasons = Object.entries(absent).map(([name, reason]) => `${name} (${reason})`);
-  const message = `no reward without ${reasons.join(', ')}`;
-  return Object.values(absent).every((reason) => outages.has(reason))
-    ? new TransientError('resource_exhausted', message, { retryAfterMs: outageRetryMs })
-    : new TransientError('unavailable', message);
-}
-
-function unusable(score: Score | undefined, item: ScoreItem): TerminalError {
-  return new TerminalError(
-    'internal',
-    `the reward service answered ${describeScore(score)} for item ${String(item.id)}`,
-  );
-}
-
-function describeScore(score: Score | undefined): string {
-  return score === undefined ? 'nothing' : `id '${score.id}' with total ${score.total}`;
+function unusable(score: Score | undefined, item: ScoreItem, what = ''): TerminalError {
+  const given = score === undefined ? 'nothing' : `id '${score.id}' ${what}`.trimEnd();
+  return new TerminalError('internal', `the reward service answered ${given} for item ${String(item.id)}`);
 }

@@ -107,13 +107,15 @@ export function createPolicyGateways(options: PolicyGatewayOptions): PolicyGatew
   }
 
   if (gateways.length > 1) for (const gateway of gateways) void watch(gateway);
+  let tokenised = 0;
   return {
     generate: (request, callOptions) =>
       call(request.sessionId ?? '', callOptions?.signal, (client, signal) =>
         client.generate(request, { ...callOptions, signal }),
       ),
+    // No session ties tokenising to a gateway: each call goes to the next one that its number hashes to.
     tokenize: (request, callOptions) =>
-      call(request.text ?? '', callOptions?.signal, (client, signal) =>
+      call(String((tokenised += 1)), callOptions?.signal, (client, signal) =>
         client.tokenize(request, { ...callOptions, signal }),
       ),
     close() {

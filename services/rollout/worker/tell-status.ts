@@ -1,6 +1,7 @@
 import { sleep } from '#shared/async/sleep.ts';
 import type { Watchdog } from '#shared/async/watchdog.ts';
-import { statusIntervalMs, type WorkerStatuses } from '#shared/nats/worker-statuses.ts';
+import { statusIntervalMs } from '#shared/nats/bucket-settings.ts';
+import type { WorkerStatuses } from '#shared/nats/worker-statuses.ts';
 import type { RolloutWait } from '../episode/rollout-waits.ts';
 
 export interface StatusSources {

@@ -53,6 +53,7 @@ export function createEngine(options: EngineOptions) {
   const live = new Map<string, Set<AbortController>>();
   let version = 0n;
   let weightsPath = '';
+  let weightsDigest = '';
 
   const running = (): number => options.maxRunning - places.available;
   const load = () => ({
@@ -135,6 +136,10 @@ export function createEngine(options: EngineOptions) {
     get weightsPath() {
       return weightsPath;
     },
+    /** Of those weights; empty for those that it started with. */
+    get weightsDigest() {
+      return weightsDigest;
+    },
     get running() {
       return running();
     },
@@ -184,7 +189,7 @@ export function createEngine(options: EngineOptions) {
       for (const controller of found ?? []) controller.abort();
       return found !== undefined;
     },
-    loadVersion(next: bigint, path: string): { readonly version: bigint; readonly carriedOver: number } {
+    loadVersion(next: bigint, path: string, digest = ''): { readonly version: bigint; readonly carriedOver: number } {
       if (next < version) {
         throw new TerminalError(
           'failed_precondition',
@@ -192,7 +197,10 @@ export function createEngine(options: EngineOptions) {
         );
       }
       const carriedOver = next === version ? 0 : running();
-      if (next > version) weightsPath = path;
+      if (next > version || digest !== weightsDigest) {
+        weightsPath = path;
+        weightsDigest = digest;
+      }
       version = next;
       return { version, carriedOver };
     },

@@ -10,6 +10,7 @@ export function describe(engine: Engine): MessageInitShape<typeof DescribeRespon
     tokenizerPath: engine.tokenizer.path,
     version: engine.version,
     weightsPath: engine.weightsPath,
+    weightsDigest: engine.weightsDigest,
     load: engine.load(),
     running: engine.running,
     waiting: engine.waiting,

@@ -1,20 +1,22 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { LoadVersionRequest, LoadVersionResponseSchema } from '#proto/policy/v1/policy_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { checkRoots } from '#shared/files/check-roots.ts';
+import { checkWeights } from '#shared/weights/manifest.ts';
 import type { Engine } from '../engine/engine.ts';
 
-/** Weights are not read, but they have to be there: a version that the learner never wrote must not be served. */
+/** Weights mean nothing here, but they have to be there as the learner wrote them. */
 export async function loadVersion(
   engine: Engine,
-  { version, weightsPath }: LoadVersionRequest,
+  roots: readonly string[],
+  { version, weightsPath, weightsDigest }: LoadVersionRequest,
 ): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
-  if (version > engine.version) {
-    const path = join(weightsPath, 'model.safetensors');
-    await access(path).catch((cause: unknown) => {
-      throw new TerminalError('failed_precondition', `weights_path: ${path} cannot be read`, { cause });
-    });
-  }
-  return engine.loadVersion(version, weightsPath);
+  if (version > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new TerminalError('invalid_argument', `version is ${version}; it must be at most 2^53 - 1`);
+  const serves = version === engine.version && ['', engine.weightsDigest].includes(weightsDigest);
+  // What it started with is nobody's weights: any digest of version 0 is right.
+  if (version < engine.version || serves || version === 0n)
+    return engine.loadVersion(version, engine.weightsPath, engine.weightsDigest);
+  await checkRoots('weights_path', weightsPath, roots);
+  return engine.loadVersion(version, weightsPath, await checkWeights(weightsPath, weightsDigest));
 }

@@ -3,6 +3,8 @@ import { TerminalError } from '#shared/errors.ts';
 import { readJsonValues } from '#shared/files/read-json-values.ts';
 import { readMusique } from '#shared/musique/read-musique.ts';
 import type { QuestionFormat } from '#shared/questions/question-format.ts';
+import { wireRow } from '#shared/questions/question-row.ts';
+import { readRowFacts } from '#shared/questions/row-facts.ts';
 import { readRows } from '#shared/questions/read-rows.ts';
 
 /** What a script needs to know to play a rollout. */
@@ -51,8 +53,9 @@ async function* musiqueQuestions(file: string): AsyncGenerator<Unplaced> {
 }
 
 async function* rowQuestions(file: string): AsyncGenerator<Unplaced> {
-  for await (const { row } of readRows(file, { format: 'gradus' })) {
-    yield { question: row.question, answer: row.answers[0] ?? '', titles: row.supportTitles };
+  for await (const { row } of readRows(file, { format: 'plain' })) {
+    const { question, answers, supportTitles: titles } = readRowFacts(wireRow(row));
+    yield { question, answer: answers[0] ?? '', titles };
   }
 }
 

@@ -1,7 +1,11 @@
 /** The chat completions API: https://platform.openai.com/docs/api-reference/chat. */
 import fastify from 'fastify';
 import type { FastifyReply } from 'fastify';
-import { TerminalError, TransientError } from '#shared/errors.ts';
+import { TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
+import { createHostCheck } from '#shared/http/allowed-hosts.ts';
+import type { HostSettings } from '#shared/http/allowed-hosts.ts';
+import { parseJsonBody } from '#shared/http/json-body.ts';
+import { shortText } from '#shared/text/show-value.ts';
 import type { ScriptedJudgeEvents } from '../events.ts';
 import type { Completions } from './completions.ts';
 import { errorResponse } from './error-response.ts';
@@ -15,6 +19,8 @@ export interface HttpFace {
 
 /** A list of 64 answers of 32,768 characters, escaped. */
 const longestBodyBytes = 32 * 1024 * 1024;
+/** A question is a few messages; a JSON schema of its answer may come with it. */
+const jsonBounds = { mostValues: 100_000, mostDepth: 64 };
 /** What is listed; every name is answered to. */
 const models = { object: 'list', data: [{ id: 'scripted', object: 'model', created: 0, owned_by: 'gradus' }] };
 
@@ -23,6 +29,7 @@ export async function startHttpFace(
   address: string,
   completions: Completions,
   events: ScriptedJudgeEvents,
+  hosts: HostSettings,
 ): Promise<HttpFace> {
   const app = fastify({
     logger: false,
@@ -38,9 +45,12 @@ export async function startHttpFace(
     events.refused(status);
     return reply.code(status).headers(headers).send(body);
   };
-  app.addHook('onRequest', (_request, reply, done) => {
+  const refusalOf = createHostCheck(address, hosts);
+  app.addHook('onRequest', ({ headers }, reply, done) => {
+    const refusal = refusalOf(headers);
+    if (refusal !== undefined) return refuse(reply, new TerminalError('permission_denied', refusal));
     if (!draining) return done();
-    refuse(reply, new TransientError('unavailable', 'the judge stops; ask another one'));
+    return refuse(reply, new TransientError('unavailable', 'the judge stops; ask another one'));
   });
   // A connection that stays open would keep the drain waiting.
   app.addHook('onSend', async (_request, reply) => {
@@ -48,8 +58,22 @@ export async function startHttpFace(
   });
   app.setErrorHandler((error, _request, reply) => refuse(reply, error));
   app.setNotFoundHandler(({ method, url }, reply) =>
-    refuse(reply, new TerminalError('not_found', `there is no ${method} ${url}; POST /v1/chat/completions is served`)),
+    refuse(
+      reply,
+      new TerminalError(
+        'not_found',
+        `there is no ${method} ${shortText(url, 200)}; POST /v1/chat/completions is served`,
+      ),
+    ),
   );
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    try {
+      done(null, parseJsonBody(bytes, jsonBounds));
+    } catch (error) {
+      done(errorFrom(error));
+    }
+  });
   app.get('/v1/models', () => models);
   app.post('/v1/chat/completions', async (request, reply) => {
     const gone = new AbortController();

@@ -20,11 +20,36 @@ export interface ShownText {
   readonly text: string;
 }
 
-const fenced = /<<<(\S+) ([0-9a-f]{12})\n([\s\S]*?)\n\2>>>/g;
-
 /** The marked texts of a prompt, in order. */
 export function shownTexts(messages: readonly JudgeMessage[]): readonly ShownText[] {
-  return [...promptOf(messages).matchAll(fenced)].map(([, name = '', , text = '']) => ({ name, text }));
+  return partsOf(promptOf(messages)).shown;
+}
+
+/** Texts that are begun and not ended before the rest is left alone: each is looked for to the end of the prompt. */
+const mostOpen = 64;
+
+/** `<<<NAME MARK`, a line end, the text, a line end, `MARK>>>`; and what stands around such texts. */
+function partsOf(prompt: string): { readonly shown: readonly ShownText[]; readonly around: string } {
+  const opening = /<<<(\S{1,64}) ([0-9a-f]{12})\n/g;
+  const shown: ShownText[] = [];
+  let around = '';
+  let from = 0;
+  let open = 0;
+  for (let begun = opening.exec(prompt); begun !== null && open < mostOpen; begun = opening.exec(prompt)) {
+    const [, name = '', mark = ''] = begun;
+    const ending = `\n${mark}>>>`;
+    const start = opening.lastIndex;
+    const end = prompt.indexOf(ending, start);
+    if (end < 0) {
+      open += 1;
+      continue;
+    }
+    shown.push({ name, text: prompt.slice(start, end) });
+    around += prompt.slice(from, begun.index);
+    from = end + ending.length;
+    opening.lastIndex = from;
+  }
+  return { shown, around: around + prompt.slice(from) };
 }
 
 /**
@@ -32,9 +57,8 @@ export function shownTexts(messages: readonly JudgeMessage[]): readonly ShownTex
  * the marks was written by a policy and decides nothing. Undefined when it is none.
  */
 export function readQuestion(messages: readonly JudgeMessage[]): JudgeQuestion | undefined {
-  const shown = shownTexts(messages);
+  const { shown, around } = partsOf(promptOf(messages));
   const named = (wanted: string): string[] => shown.flatMap(({ name, text }) => (name === wanted ? [text] : []));
-  const around = promptOf(messages).replaceAll(fenced, '');
   const [question, ...more] = named('QUESTION');
   if (question === undefined || more.length > 0) return undefined;
   const common = { question, references: named('REFERENCE') };

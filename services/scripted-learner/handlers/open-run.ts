@@ -8,16 +8,19 @@ import type { RunHolder } from '../run/run-holder.ts';
 export async function openRun(
   holder: RunHolder,
   events: ScriptedLearnerEvents,
+  roots: readonly string[],
   request: OpenRunRequest,
 ): Promise<MessageInitShape<typeof OpenRunResponseSchema>> {
   return await holder.inOrder(async () => {
     const { run } = holder;
     const isSame = run?.runId === request.runId && run.directory === request.directory && request.resume;
-    const open = isSame ? run : await openLearnerRun(request);
-    const weightsPath = await open.weightsPath();
+    const open = isSame ? run : await openLearnerRun(request, roots);
+    const { weightsPath, weightsDigest } = await open.weights();
     holder.hold(open);
-    events.runOpened(open.runId, open.step);
+    const damaged = [...open.damaged];
+    events.runOpened(open.runId, open.step, damaged);
     const step = BigInt(open.step);
-    return { step, version: step, weightsPath, parameters: 0n, tokenizerHash: open.tokenizerHash };
+    const { tokenizerHash } = open;
+    return { step, version: step, weightsPath, weightsDigest, parameters: 0n, tokenizerHash, damaged };
   });
 }

@@ -33,8 +33,8 @@ export async function trainStep(
     return await run.apply(step, samples, metricsOf(samples, seconds), header.checkpoint);
   });
   events.stepAnswered(step, applied, seconds);
-  const { metrics, weightsPath, checkpointPath } = record;
-  return { step: header.step, version: header.step, weightsPath, applied, metrics, checkpointPath };
+  const { metrics, weightsPath, weightsDigest, checkpointPath } = record;
+  return { step: header.step, version: header.step, weightsPath, weightsDigest, applied, metrics, checkpointPath };
 }
 
 async function readStep(

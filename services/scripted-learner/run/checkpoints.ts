@@ -1,7 +1,9 @@
-import { readFile, readdir, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorFrom } from '#shared/errors.ts';
+import { differences, readManifest } from '#shared/weights/manifest.ts';
+import { namesIn } from './run-directory.ts';
 import { safetensorsOf } from './weights.ts';
 import { writeDirectory } from './write-directory.ts';
 
@@ -18,43 +20,49 @@ export interface Checkpoint {
   readonly state: CheckpointState;
 }
 
-/** Writes `<root>/step-000123`, then forgets all but the newest `keep`. */
+/** Writes `<root>/step-000123`, then forgets all of this run but the newest `keep`. */
 export async function writeCheckpoint(root: string, state: CheckpointState, keep: number): Promise<string> {
   const directory = join(root, `step-${String(state.step).padStart(6, '0')}`);
-  await writeDirectory(directory, {
-    'model.safetensors': safetensorsOf(state.chain),
-    'state.json': `${JSON.stringify(state, null, 2)}\n`,
-  });
-  const names = await stepNames(root);
-  for (const name of names.slice(0, -keep)) await rm(join(root, name), { recursive: true, force: true });
+  await writeDirectory(
+    directory,
+    { 'model.safetensors': safetensorsOf(state.chain), 'state.json': `${JSON.stringify(state, null, 2)}\n` },
+    { kind: 'checkpoint', runId: state.runId, step: state.step },
+  );
+  const own: string[] = [];
+  for (const name of await stepNames(root)) {
+    const manifest = await readManifest(join(root, name)).catch(() => undefined);
+    if (manifest?.kind === 'checkpoint' && manifest.runId === state.runId) own.push(name);
+  }
+  for (const name of own.slice(0, -keep)) await rm(join(root, name), { recursive: true, force: true });
   return directory;
 }
 
-/** The newest whole checkpoint. */
-export async function newestCheckpoint(root: string): Promise<Checkpoint | undefined> {
-  const names = await stepNames(root);
-  for (const name of names.toReversed()) {
+/** The newest whole checkpoint, and what is wrong with those that are newer. */
+export async function findCheckpoint(
+  root: string,
+): Promise<{ readonly checkpoint: Checkpoint | undefined; readonly damaged: readonly string[] }> {
+  const damaged: string[] = [];
+  for (const name of (await stepNames(root)).toReversed()) {
     const directory = join(root, name);
-    const state = stateSchema.safeParse(await readJson(join(directory, 'state.json')));
-    if (state.success) return { directory, state: state.data };
+    try {
+      const wrong = await damageOf(directory);
+      if (wrong.length === 0) {
+        const state = stateSchema.parse(JSON.parse(await readFile(join(directory, 'state.json'), 'utf8')));
+        return { checkpoint: { directory, state }, damaged };
+      }
+      damaged.push(...wrong);
+    } catch (error) {
+      damaged.push(`${directory}: ${errorFrom(error).message}`);
+    }
   }
-  return undefined;
+  return { checkpoint: undefined, damaged };
+}
+
+async function damageOf(directory: string): Promise<readonly string[]> {
+  const manifest = await readManifest(directory);
+  return manifest === undefined ? [`${directory} has no manifest.json`] : await differences(directory, manifest.files);
 }
 
 async function stepNames(root: string): Promise<string[]> {
-  try {
-    return (await readdir(root)).filter((name) => /^step-\d{6,}$/.test(name)).toSorted();
-  } catch (error) {
-    if (errorFrom(error).code === 'not_found') return [];
-    throw error;
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    // Not whole: an older one is taken.
-    return undefined;
-  }
+  return (await namesIn(root)).filter((name) => /^step-\d{6,}$/.test(name)).toSorted();
 }

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
-import { access, readFile, readdir, rm } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import type { OpenRunRequest } from '#proto/learner/v1/learner_pb.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import { newestCheckpoint, writeCheckpoint } from './checkpoints.ts';
+import { TerminalError } from '#shared/errors.ts';
+import { checkRoots } from '#shared/files/check-roots.ts';
+import { differences, readManifest, weightsDigest } from '#shared/weights/manifest.ts';
+import { findCheckpoint, writeCheckpoint } from './checkpoints.ts';
 import type { TrainedSample } from './read-sample.ts';
+import { claimDirectory, forgetVersions, modelDigests } from './run-directory.ts';
 import { chainStep, initialChain, safetensorsOf } from './weights.ts';
 import { writeDirectory } from './write-directory.ts';
 
@@ -14,6 +15,7 @@ export interface StepRecord {
   readonly chain: string;
   readonly metrics: Readonly<Record<string, number>>;
   weightsPath: string;
+  weightsDigest: string;
   checkpointPath: string;
 }
 
@@ -28,18 +30,18 @@ const keptRecords = 8;
  * A process that dies resumes from its newest checkpoint; the coordinator sends the steps since then again, and they give
  * the same weights.
  */
-export async function openLearnerRun(request: OpenRunRequest) {
+export async function openLearnerRun(request: OpenRunRequest, roots: readonly string[]) {
   const { runId, directory, modelPath, resume } = request;
   if (runId === '') throw new TerminalError('invalid_argument', 'run_id is empty');
-  for (const [field, path] of [
-    ['directory', directory],
-    ['model_path', modelPath],
-  ] as const) {
-    if (!isAbsolute(path))
-      throw new TerminalError('invalid_argument', `${field} is '${path}'; it must be an absolute path`);
-  }
+  await checkRoots('directory', directory, roots);
+  await checkRoots('model_path', modelPath, roots);
+  const model = await modelDigests(modelPath);
+  const tokenizer = model['tokenizer.json'];
+  if (tokenizer === undefined)
+    throw new TerminalError('invalid_argument', `model_path: ${modelPath} has no tokenizer.json`);
+  await claimDirectory(directory, runId, model, request.modelDigests);
   const root = join(directory, 'checkpoints');
-  const checkpoint = await newestCheckpoint(root);
+  const { checkpoint, damaged } = await findCheckpoint(root);
   if (checkpoint !== undefined && !resume) {
     throw new TerminalError(
       'failed_precondition',
@@ -52,26 +54,34 @@ export async function openLearnerRun(request: OpenRunRequest) {
       `${checkpoint.directory} is of run '${checkpoint.state.runId}', not of '${runId}'`,
     );
   }
-  const tokenizerHash = await hashOf(join(modelPath, 'tokenizer.json'));
   const records = new Map<number, StepRecord>();
   let step = checkpoint?.state.step ?? 0;
   let chain = checkpoint?.state.chain ?? initialChain;
   if (checkpoint !== undefined) {
     const { metrics } = checkpoint.state;
-    records.set(step, { step, chain, metrics, weightsPath: '', checkpointPath: checkpoint.directory });
+    records.set(step, {
+      step,
+      chain,
+      metrics,
+      weightsPath: '',
+      weightsDigest: '',
+      checkpointPath: checkpoint.directory,
+    });
   }
   // Versions past the checkpoint belong to steps that will be made again.
-  await forgetVersions(directory, (version) => version > step);
+  await forgetVersions(directory, runId, (version) => version > step);
 
   async function write(record: StepRecord, wantsCheckpoint: boolean): Promise<void> {
-    if (record.weightsPath === '' || !(await exists(join(record.weightsPath, 'model.safetensors')))) {
+    if (record.weightsPath === '' || !(await isWhole(record.weightsPath))) {
       const path = versionDirectory(directory, record.step);
-      await writeDirectory(path, {
-        'config.json': '{"model_type": "scripted"}\n',
-        'model.safetensors': safetensorsOf(record.chain),
-      });
-      await forgetVersions(directory, (version) => version <= record.step - keptVersions);
+      const files = await writeDirectory(
+        path,
+        { 'config.json': '{"model_type": "scripted"}\n', 'model.safetensors': safetensorsOf(record.chain) },
+        { kind: 'version', runId, step: record.step },
+      );
+      await forgetVersions(directory, runId, (version) => version <= record.step - keptVersions);
       record.weightsPath = path;
+      record.weightsDigest = weightsDigest(files);
     }
     if (wantsCheckpoint && record.checkpointPath === '') {
       const state = { runId, step: record.step, chain: record.chain, metrics: record.metrics };
@@ -91,15 +101,16 @@ export async function openLearnerRun(request: OpenRunRequest) {
   return {
     runId,
     directory,
-    tokenizerHash,
+    tokenizerHash: tokenizer.sha256,
+    damaged,
     get step() {
       return step;
     },
-    async weightsPath(): Promise<string> {
+    async weights(): Promise<{ readonly weightsPath: string; readonly weightsDigest: string }> {
       const record = records.get(step);
-      if (record === undefined) return modelPath;
+      if (record === undefined) return { weightsPath: modelPath, weightsDigest: weightsDigest(model) };
       await write(record, false);
-      return record.weightsPath;
+      return record;
     },
     /** False for the next step. Throws TerminalError for one that is out of order. */
     wasApplied,
@@ -117,7 +128,7 @@ export async function openLearnerRun(request: OpenRunRequest) {
       }
       chain = chainStep(chain, asked, samples);
       step = asked;
-      const record = { step, chain, metrics, weightsPath: '', checkpointPath: '' };
+      const record = { step, chain, metrics, weightsPath: '', weightsDigest: '', checkpointPath: '' };
       records.set(step, record);
       records.delete(step - keptRecords);
       await write(record, wantsCheckpoint);
@@ -132,29 +143,7 @@ function versionDirectory(directory: string, version: number): string {
   return join(directory, 'versions', String(version).padStart(6, '0'));
 }
 
-async function forgetVersions(directory: string, isOld: (version: number) => boolean): Promise<void> {
-  const root = join(directory, 'versions');
-  if (!(await exists(root))) return;
-  const old = (await readdir(root)).filter((name) => /^\d{6,}$/.test(name) && isOld(Number(name)));
-  for (const name of old) await rm(join(root, name), { recursive: true, force: true });
-}
-
-async function hashOf(path: string): Promise<string> {
-  try {
-    return createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex');
-  } catch (cause) {
-    throw new TerminalError('invalid_argument', `model_path: ${path} cannot be read`, { cause });
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if (errorFrom(error).code === 'not_found') return false;
-    throw error;
-  }
+async function isWhole(directory: string): Promise<boolean> {
+  const manifest = await readManifest(directory).catch(() => undefined);
+  return manifest !== undefined && (await differences(directory, manifest.files)).length === 0;
 }

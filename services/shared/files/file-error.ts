@@ -12,3 +12,8 @@ export function fileError(path: string, thrown: unknown): Error {
   const code = error.code === 'internal' ? 'invalid_argument' : error.code;
   return new TerminalError(code, `${path}: cannot be read (${error.message})`, { cause: thrown });
 }
+
+/** Whether what was thrown says that a file or a folder on its way is not there. */
+export function isMissing(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOENT' || thrown.code === 'ENOTDIR');
+}

@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { TerminalError, errorFrom } from '../errors.ts';
+import { TerminalError } from '../errors.ts';
 import { fileError } from './file-error.ts';
+import { parseJsonAt } from './parse-json.ts';
 import { readLines } from './read-lines.ts';
 
 export interface JsonValue {
@@ -30,7 +31,7 @@ export async function* readJsonValues(path: string): AsyncGenerator<JsonValue, v
     if (text.trim() === '') continue;
     const place = `${path}:${number}`;
     if (text.length > maxValueBytes) throw tooLong(place);
-    yield { value: parseJson(text, place), place };
+    yield { value: parseJsonAt(text, place), place };
   }
 }
 
@@ -74,7 +75,7 @@ async function* readElements(path: string): AsyncGenerator<JsonValue, void, unde
     parts = [];
     bytes = 0;
     if (text.trim() === '') return undefined;
-    const value = { value: parseJson(text, place()), place: place() };
+    const value = { value: parseJsonAt(text, place()), place: place() };
     row += 1;
     return value;
   };
@@ -121,15 +122,6 @@ async function* readElements(path: string): AsyncGenerator<JsonValue, void, unde
     throw fileError(path, thrown);
   }
   if (!ended) throw invalid(place(), 'the file ends before the array does; it is cut off');
-}
-
-function parseJson(text: string, place: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return value;
-  } catch (cause) {
-    throw new TerminalError('invalid_argument', `${place}: not valid JSON: ${errorFrom(cause).message}`, { cause });
-  }
 }
 
 function tooLong(place: string): TerminalError {

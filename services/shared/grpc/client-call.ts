@@ -1,7 +1,10 @@
-/** One outgoing call: cancellation by signal, flow control, and errors in our own classes. */
+/**
+ * One outgoing call: cancellation by signal, flow control, and errors in our own classes. A caller that aborts is answered at once;
+ * the peer learns it as its connection's reset budget allows.
+ */
+import { status as Status } from '@grpc/grpc-js';
 import type {
   CallOptions as WireCallOptions,
-  Client,
   ClientReadableStream,
   ClientWritableStream,
   Metadata,
@@ -9,30 +12,58 @@ import type {
 } from '@grpc/grpc-js';
 
 import { cancelledFrom, throwIfCancelled } from '../errors.ts';
-import type { GradusError } from '../errors.ts';
+import type { CancelledError, GradusError } from '../errors.ts';
+import type { Channel } from './channels.ts';
 import type { WireMethod } from './service-definition.ts';
 import { errorFromStatus } from './status.ts';
 
 export interface CallTarget {
-  readonly client: Client;
+  readonly channel: Channel;
   readonly wire: WireMethod;
   /** Method and address, for messages. */
   readonly origin: string;
 }
 
-function errorOf(target: CallTarget, error: ServiceError, signal: AbortSignal | undefined): GradusError {
-  // The signal is the reason when it fired, whatever status the cancelled call ended with.
-  return signal?.aborted === true
-    ? cancelledFrom(signal.reason)
-    : errorFromStatus({ code: error.code, details: error.details, metadata: error.metadata }, target.origin, error);
+function errorOf(target: CallTarget, error: ServiceError): GradusError {
+  return errorFromStatus({ code: error.code, details: error.details, metadata: error.metadata }, target.origin, error);
 }
 
-/** Calls `cancel` when the signal aborts; gives the function that stops watching. */
-function cancelOnAbort(call: { cancel(): void }, signal: AbortSignal | undefined): () => void {
-  if (signal === undefined) return () => {};
-  const onAbort = (): void => call.cancel();
-  signal.addEventListener('abort', onAbort, { once: true });
-  return () => signal.removeEventListener('abort', onAbort);
+/** The end of one call: counted once, and no reset is sent after it. */
+interface CallEnd {
+  /** The call has its status. One that reached its deadline was reset by the library, which counts too. */
+  ended(status: { readonly code: Status } | null): void;
+  /** Cancels the call, unless it has ended. */
+  cancel(): void;
+}
+
+function watchCall(
+  { channel }: CallTarget,
+  call: { cancel(): void },
+  signal: AbortSignal | undefined,
+  onAbort: (error: CancelledError) => void,
+): CallEnd {
+  let over = false;
+  let withdraw: (() => void) | undefined;
+
+  function cancel(): void {
+    if (!over) withdraw ??= channel.resets.spend(() => call.cancel());
+  }
+  function abort(): void {
+    cancel();
+    onAbort(cancelledFrom(signal?.reason));
+  }
+  signal?.addEventListener('abort', abort, { once: true });
+  return {
+    ended(status) {
+      if (over) return;
+      over = true;
+      channel.inFlight -= 1;
+      withdraw?.();
+      if (status?.code === Status.DEADLINE_EXCEEDED) channel.resets.spend(() => undefined);
+      signal?.removeEventListener('abort', abort);
+    },
+    cancel,
+  };
 }
 
 export function callUnary(
@@ -43,11 +74,11 @@ export function callUnary(
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const { client, wire } = target;
+    const { channel, wire } = target;
     // The library formats a stack trace for every call, in case it fails; our errors name method and address.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
-    const call = client.makeUnaryRequest(
+    const call = channel.client.makeUnaryRequest(
       wire.path,
       wire.requestSerialize,
       wire.responseDeserialize,
@@ -55,13 +86,13 @@ export function callUnary(
       metadata,
       options,
       (error, response) => {
-        release();
+        end.ended(error);
         if (error === null) resolve(response);
-        else reject(errorOf(target, error, signal));
+        else reject(errorOf(target, error));
       },
     );
     Error.stackTraceLimit = stackTraceLimit;
-    const release = cancelOnAbort(call, signal);
+    const end = watchCall(target, call, signal, reject);
   });
 }
 
@@ -72,26 +103,25 @@ export async function callClientStream(
   options: WireCallOptions,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  const { client, wire } = target;
+  const { channel, wire } = target;
+  const { promise: answered, resolve, reject } = Promise.withResolvers<unknown>();
   let over = false;
-  let call: ClientWritableStream<unknown> | undefined;
-  const answered = new Promise<unknown>((resolve, reject) => {
-    call = client.makeClientStreamRequest(
-      wire.path,
-      wire.requestSerialize,
-      wire.responseDeserialize,
-      metadata,
-      options,
-      (error, response) => {
-        over = true;
-        if (error === null) resolve(response);
-        else reject(errorOf(target, error, signal));
-      },
-    );
-  });
-  const stream = call;
-  if (stream === undefined) throw new TypeError('the call was not started');
-  const release = cancelOnAbort(stream, signal);
+  const finish = (settle: () => void): void => {
+    over = true;
+    settle();
+  };
+  const stream = channel.client.makeClientStreamRequest(
+    wire.path,
+    wire.requestSerialize,
+    wire.responseDeserialize,
+    metadata,
+    options,
+    (error, response) => {
+      end.ended(error);
+      finish(() => (error === null ? resolve(response) : reject(errorOf(target, error))));
+    },
+  );
+  const end = watchCall(target, stream, signal, (error) => finish(() => reject(error)));
   // A write to a call that has ended fails; the call's own status says why.
   stream.on('error', () => {});
 
@@ -101,18 +131,17 @@ export async function callClientStream(
       if (over) return;
       if (!sink.write(request)) await drained(sink, answered);
     }
-    sink.end();
+    if (!over) sink.end();
   }
 
   const sent = send(stream).catch((error: unknown) => {
-    stream.cancel();
+    end.cancel();
     throw error;
   });
   try {
     // A failure of `requests` counts before the CANCELLED status that it causes.
     return await Promise.race([answered, sent.then(() => answered)]);
   } finally {
-    release();
     // Whichever lost the race is over soon; its outcome is the same failure, seen from the other side.
     answered.catch(() => {});
     sent.catch(() => {});
@@ -140,15 +169,16 @@ async function drained(stream: ClientWritableStream<unknown>, answered: Promise<
 
 /** The call starts with the first read, and is cancelled when the reader stops early. */
 export async function* callServerStream(
-  target: CallTarget,
+  open: () => CallTarget,
   request: unknown,
   metadata: () => Metadata,
   options: () => WireCallOptions,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<unknown, void, void> {
   throwIfCancelled(signal);
-  const { client, wire } = target;
-  const call: ClientReadableStream<unknown> = client.makeServerStreamRequest(
+  const target = open();
+  const { channel, wire } = target;
+  const call: ClientReadableStream<unknown> = channel.client.makeServerStreamRequest(
     wire.path,
     wire.requestSerialize,
     wire.responseDeserialize,
@@ -156,16 +186,16 @@ export async function* callServerStream(
     metadata(),
     options(),
   );
-  const release = cancelOnAbort(call, signal);
+  const end = watchCall(target, call, signal, (error) => call.destroy(error));
+  call.once('status', (status) => end.ended(status));
   // Cancelling makes the call report its status once more, after the reader has gone.
   call.on('error', () => {});
   try {
     for await (const response of call) yield response;
   } catch (thrown) {
-    throw isServiceError(thrown) ? errorOf(target, thrown, signal) : thrown;
+    throw isServiceError(thrown) ? errorOf(target, thrown) : thrown;
   } finally {
-    release();
-    call.cancel();
+    end.cancel();
   }
 }
 

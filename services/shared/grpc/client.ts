@@ -1,15 +1,17 @@
 /**
- * Typed clients of generated services. One client is one channel (one HTTP/2 connection for any number of concurrent
- * calls); clients of the same address share it.
+ * Typed clients of generated services. One client is one HTTP/2 connection, and more of them where very many calls are under way
+ * (`channels.ts`).
  */
-import { Client, Metadata, credentials } from '@grpc/grpc-js';
-import type { CallOptions as WireCallOptions } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
+import type { CallOptions as WireCallOptions, Client } from '@grpc/grpc-js';
 import type { DescMethod } from '@bufbuild/protobuf';
 
 import { TransientError, cancelledFrom, throwIfCancelled } from '../errors.ts';
 import { injectTrace } from '../telemetry/tracing.ts';
+import { createChannels } from './channels.ts';
 import { callClientStream, callServerStream, callUnary } from './client-call.ts';
-import { maxMessageBytes, wireMethod } from './service-definition.ts';
+import type { CallTarget } from './client-call.ts';
+import { wireMethod } from './service-definition.ts';
 import type { AnyService, Init, MethodOf, MethodsOf, Shape } from './service-definition.ts';
 
 export interface CallOptions {
@@ -41,25 +43,12 @@ export interface ClientOptions {
   readonly timeoutMs: number;
 }
 
-/** Shorter than the library's defaults (20 s, 1 s .. 120 s): a service that comes back is used within a second. */
-const channelOptions = {
-  'grpc.max_receive_message_length': maxMessageBytes,
-  'grpc.max_send_message_length': maxMessageBytes,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1_000,
-  // No keepalive pings: a Python server answers more than one in 5 minutes with GOAWAY, which would end a long training
-  // step. A peer that is frozen is noticed by the deadline that every call has.
-  // Services talk to each other directly, whatever proxy the environment names for the world outside.
-  'grpc.enable_http_proxy': 0,
-};
-
 export function createGrpcClient<S extends AnyService>(
   service: S,
   address: string,
   options: ClientOptions,
 ): GrpcClient<S> {
-  const client = new Client(address, credentials.createInsecure(), channelOptions);
+  const channels = createChannels(address);
 
   function wireOptions(call: CallOptions | undefined): WireCallOptions {
     return { deadline: Date.now() + (call?.timeoutMs ?? options.timeoutMs) };
@@ -76,12 +65,13 @@ export function createGrpcClient<S extends AnyService>(
 
   function methodFor(method: DescMethod): unknown {
     const wire = wireMethod(service, method);
-    const target = { client, wire, origin: `${service.name}.${method.name} at ${address}` };
+    const origin = `${service.name}.${method.name} at ${address}`;
+    const target = (): CallTarget => ({ channel: channels.take(), wire, origin });
     switch (method.methodKind) {
       case 'unary':
         return async (request: unknown, call?: CallOptions) => {
           throwIfCancelled(call?.signal);
-          return await callUnary(target, request, metadataFor(call), wireOptions(call), call?.signal);
+          return await callUnary(target(), request, metadataFor(call), wireOptions(call), call?.signal);
         };
       case 'server_streaming':
         return (request: unknown, call?: CallOptions) =>
@@ -95,7 +85,7 @@ export function createGrpcClient<S extends AnyService>(
       case 'client_streaming':
         return async (requests: AsyncIterable<unknown>, call?: CallOptions) => {
           throwIfCancelled(call?.signal);
-          return await callClientStream(target, requests, metadataFor(call), wireOptions(call), call?.signal);
+          return await callClientStream(target(), requests, metadataFor(call), wireOptions(call), call?.signal);
         };
       case 'bidi_streaming':
         throw new TypeError(`${service.typeName}.${method.name}: calls that stream both ways are not supported`);
@@ -106,8 +96,8 @@ export function createGrpcClient<S extends AnyService>(
   // Built from the service's own list of methods, so its keys and kinds are those of the type.
   return {
     ...methods,
-    ready: (wait: Parameters<GrpcClient<S>['ready']>[0]) => waitForReady(client, address, wait),
-    close: () => client.close(),
+    ready: (wait: Parameters<GrpcClient<S>['ready']>[0]) => waitForReady(channels.first, address, wait),
+    close: () => channels.close(),
   } as unknown as GrpcClient<S>;
 }
 

@@ -39,10 +39,16 @@ export interface Health {
   setServing(serving: boolean): void;
 }
 
+/** SERVING as long as the process answers at all: for probes that restart, where the other names are for those that route. */
+export const livenessName = 'liveness';
+
 /** Health of the whole server (`''`) and of each service by name; NOT_SERVING until told otherwise. */
 export function addHealth(server: Server, services: readonly DescService[]): Health {
   const names = ['', ...services.map((service) => service.typeName)];
-  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, 'NOT_SERVING'])));
+  const health = new HealthImplementation({
+    ...Object.fromEntries(names.map((name) => [name, 'NOT_SERVING' as const])),
+    [livenessName]: 'SERVING',
+  });
   health.addToServer(server);
   return {
     setServing(serving) {

@@ -55,6 +55,15 @@ test('a message over the size limit is terminal although the library calls it ex
   });
 });
 
+test('P2: a connection that its server closes under a call is a failure that passes', () => {
+  const details =
+    'Received RST_STREAM with code 2 triggered by internal client error: Session closed with error code 2';
+  expect(errorFromStatus({ code: Status.INTERNAL, details }, 'O')).toMatchObject({
+    name: 'TransientError',
+    code: 'unavailable',
+  });
+});
+
 test('an unauthenticated caller is denied, an unknown failure internal', () => {
   expect(errorFromStatus({ code: Status.UNAUTHENTICATED, details: 'who?' }, 'O').code).toBe('permission_denied');
   expect(errorFromStatus({ code: Status.UNKNOWN, details: 'hm' }, 'O').code).toBe('internal');

@@ -127,6 +127,9 @@ export function errorFromStatus(received: ReceivedStatus, origin: string, cause?
     case Status.OK:
     case Status.UNKNOWN:
     case Status.INTERNAL:
-      return new TerminalError('internal', message, options);
+      // The library's word for a connection that the peer closed under its calls; none of them is at fault.
+      return /session closed|session destroyed/i.test(received.details)
+        ? new TransientError('unavailable', message, transientOptions)
+        : new TerminalError('internal', message, options);
   }
 }

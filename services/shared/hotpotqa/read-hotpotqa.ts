@@ -1,5 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { TerminalError, errorFrom } from '../errors.ts';
+import { utf8Text } from '../files/utf8-text.ts';
+import { showValue } from '../text/show-value.ts';
 import { hotpotqaRowSchema, type HotpotqaRow } from './hotpotqa-row.ts';
 
 /** The official files are one JSON array, so a file is read whole; the largest (train) is 540 MB. */
@@ -22,7 +24,7 @@ export async function readHotpotqa(path: string): Promise<HotpotqaRow[]> {
     const titles = new Set(parsed.data.context.map(([title]) => title));
     for (const [title] of parsed.data.supporting_facts) {
       if (titles.has(title)) continue;
-      throw invalid(`${where}: supporting_facts: ${JSON.stringify(title)} is no title in the row's context`);
+      throw invalid(`${where}: supporting_facts: ${showValue(title)} is no title in the row's context`);
     }
     return parsed.data;
   });
@@ -33,7 +35,7 @@ async function readArray(path: string): Promise<readonly unknown[]> {
   try {
     const { size } = await stat(path);
     if (size > maxFileBytes) throw invalid(`${path}: ${size} bytes; at most ${maxFileBytes} are read at once`);
-    value = JSON.parse(await readFile(path, 'utf8'));
+    value = JSON.parse(utf8Text(await readFile(path), path));
   } catch (thrown) {
     const error = errorFrom(thrown);
     if (error.code === 'not_found')

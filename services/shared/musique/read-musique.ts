@@ -1,4 +1,5 @@
-import { TerminalError, errorFrom } from '../errors.ts';
+import { TerminalError } from '../errors.ts';
+import { parseJsonAt } from '../files/parse-json.ts';
 import { readLines } from '../files/read-lines.ts';
 import { musiqueRowSchema, type MuSiqueRow } from './musique-row.ts';
 
@@ -30,13 +31,7 @@ export async function readAllMusique(path: string): Promise<MuSiqueRow[]> {
 
 /** One row; `place` goes in front of the message of an error. */
 export function parseMusiqueRow(line: string, place: string): MuSiqueRow {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw new TerminalError('invalid_argument', `${place}: not valid JSON: ${errorFrom(cause).message}`, { cause });
-  }
-  const parsed = musiqueRowSchema.safeParse(value);
+  const parsed = musiqueRowSchema.safeParse(parseJsonAt(line, place));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const field = issue?.path.map(String).join('.') ?? '';

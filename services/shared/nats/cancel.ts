@@ -24,13 +24,13 @@ import { streams, subjects } from './streams.ts';
 
 export interface CancelledTask {
   readonly taskId: string;
-  /** Where it was published. Without it (or with a wrong one) the run's queue is searched, one read per queued task. */
+  /** Where it was published; a task that is not there is taken to have left the queue. Without it the queue is searched, one read per queued task. */
   readonly sequence?: number | undefined;
 }
 
 export interface CancelOptions {
   readonly signal?: AbortSignal | undefined;
-  /** How long to try while NATS is away. Default 30 s. */
+  /** How long to try while NATS is unavailable. Default 30 s. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -38,6 +38,8 @@ const idsPerMessage = 1_000;
 const requestsAtOnce = 32;
 const maxReasonCharacters = 200;
 const noMessageFound = 10037;
+/** A message that was settled between being found and being deleted. */
+const sequenceNotFound = 10043;
 /** Also says "no message found" when the message was settled a moment before. */
 const deleteFailed = 10057;
 
@@ -54,7 +56,12 @@ export async function cancelTasks(
   const { signal } = deadline;
   const through = await lastSequence(nats, signal);
   const sequences = await locate(nats, runId, tasks, through, signal);
-  const removed = await mapConcurrent(sequences, requestsAtOnce, (sequence) => remove(nats, sequence, signal), signal);
+  const removed = await mapConcurrent(
+    sequences,
+    requestsAtOnce,
+    (sequence) => removeTask(nats, sequence, signal),
+    signal,
+  );
   // Removed first: whoever gets a task after the word was said would not know.
   await nats.link.whenUp(signal);
   for (let at = 0; at < tasks.length; at += idsPerMessage) {
@@ -123,8 +130,8 @@ async function lastSequence(nats: Nats, signal: AbortSignal): Promise<number> {
   return info.state.last_seq;
 }
 
-/** The server counts a task that is removed while a worker holds it as settled. */
-async function remove(nats: Nats, sequence: number, signal: AbortSignal): Promise<boolean> {
+/** False where it was settled before. The server counts a task that is removed while a worker holds it as settled. */
+export async function removeTask(nats: Nats, sequence: number, signal: AbortSignal): Promise<boolean> {
   return await request(nats, signal, async () => {
     try {
       return await nats.jsm.streams.deleteMessage(streams.tasks, sequence, false);
@@ -137,7 +144,10 @@ async function remove(nats: Nats, sequence: number, signal: AbortSignal): Promis
 
 function isGone(error: unknown): boolean {
   if (!(error instanceof JetStreamApiError)) return false;
-  return error.code === noMessageFound || (error.code === deleteFailed && /no message found/i.test(error.message));
+  return (
+    [noMessageFound, sequenceNotFound].includes(error.code) ||
+    (error.code === deleteFailed && /no message found/i.test(error.message))
+  );
 }
 
 function request<T>(nats: Nats, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {

@@ -42,6 +42,8 @@ export interface NatsOptions {
 
 /** JetStream pull requests with heartbeats and direct reads came with 2.9. */
 const minVersion = [2, 9] as const;
+/** Earlier ones come back from a kill with stale consumers and settled tasks, and have known holes in security (decision 60). */
+const advisedVersion = [2, 12, 7] as const;
 const closeTimeoutMs = 2_000;
 const defaultConnectTimeoutMs = 10_000;
 
@@ -50,6 +52,7 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
   const nc = await firstConnection(options);
   try {
     checkVersion(nc, url);
+    adviseVersion(nc, log);
     const jsm = await openJetStream(nc, options);
     const reconnects = options.metrics?.counter('gradus_nats_disconnects_total', 'Connections to NATS that broke.');
     const link = watchLink(nc, log, { onDown: () => reconnects?.inc() });
@@ -105,10 +108,24 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
   }
 }
 
+function isBefore(version: string, wanted: readonly number[]): boolean {
+  const numbers = version.split(/[.-]/).map(Number);
+  const at = wanted.findIndex((number, index) => numbers[index] !== number);
+  return at !== -1 && (numbers[at] ?? 0) < (wanted[at] ?? 0);
+}
+
+function adviseVersion(nc: NatsConnection, log: Logger): void {
+  const version = nc.info?.version ?? '0';
+  if (!isBefore(version, advisedVersion)) return;
+  log.warn(
+    { version, advised: advisedVersion.join('.') },
+    'an older NATS server: killed, it may come back with stale consumers, which are repaired within seconds; a newer one is advisable',
+  );
+}
+
 function checkVersion(nc: NatsConnection, url: string): void {
   const version = nc.info?.version ?? '0';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major < minVersion[0] || (major === minVersion[0] && minor < minVersion[1])) {
+  if (isBefore(version, minVersion)) {
     throw new TerminalError(
       'failed_precondition',
       `the NATS server at ${url} has version ${version}; ${minVersion.join('.')} or later is needed`,

@@ -1,4 +1,5 @@
 import type { LastForMsgRequest, NextMsgRequest, SeqMsgRequest } from '@nats-io/jetstream';
+import type { MsgHdrs } from '@nats-io/transport-node';
 
 import { retry } from '../async/retry.ts';
 import type { Nats } from './connect.ts';
@@ -7,11 +8,13 @@ import { errorFromNats } from './nats-errors.ts';
 
 export interface FoundMessage {
   readonly sequence: number;
+  /** W3C trace context, where the publisher gave one. */
+  readonly trace: Readonly<Record<string, string>>;
   readonly data: Uint8Array;
 }
 
 /**
- * The message at a sequence, the newest of a subject, or the next one from a sequence on; waits while NATS is away. Asked of
+ * The message at a sequence, the newest of a subject, or the next one from a sequence on; waits while NATS is unavailable. Asked of
  * the stream's leader: in a cluster a follower may answer a direct read with what was the newest a moment ago.
  */
 export async function findMessage(
@@ -27,11 +30,18 @@ export async function findMessage(
       await nats.link.whenUp(signal);
       try {
         const message = await onLink(nats.link, signal, () => nats.jsm.streams.getMessage(stream, asked));
-        return message === null ? undefined : { sequence: message.seq, data: message.data };
+        if (message === null) return undefined;
+        const { seq, data, header } = message;
+        return { sequence: seq, data, trace: traceOf(header) };
       } catch (thrown) {
         throw errorFromNats(thrown, `reading ${stream}`);
       }
     },
     { signal, attempts: 100, baseMs: 100, maxMs: 2000 },
   );
+}
+
+function traceOf(headers: MsgHdrs | undefined): Record<string, string> {
+  const found = ['traceparent', 'tracestate'].map((key) => [key, headers?.get(key) ?? ''] as const);
+  return Object.fromEntries(found.filter(([, value]) => value !== ''));
 }

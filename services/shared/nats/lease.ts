@@ -12,19 +12,16 @@
  * Only monotonic clocks and the server's own are used, so the wall clock of no process matters.
  */
 import type { KV } from '@nats-io/kv';
-import { StorageType } from '@nats-io/jetstream';
 import { nuid } from '@nats-io/transport-node';
 import { z } from 'zod';
 
 import { sleep } from '../async/sleep.ts';
 import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '../errors.ts';
+import { leaseBucket, leaseTtlMs, openBucket } from './bucket-settings.ts';
 import type { Nats } from './connect.ts';
 import { onLink } from './link.ts';
 import { errorFromNats, isWrongSequence } from './nats-errors.ts';
 
-export const leaseBucket = 'gradus-leases';
-/** How soon another one can take over from a dead holder. Longer than a pause for garbage or a slow disk takes. */
-export const leaseTtlMs = 3_000;
 /** Four tries fit into the time to live, so three renewals may fail. */
 const renewMs = 700;
 const retryMs = 100;
@@ -71,7 +68,7 @@ export async function acquireLease(nats: Nats, options: LeaseOptions): Promise<L
   const value = JSON.stringify({ holder, address, session });
   const over = new AbortController();
   const lost = new AbortController();
-  let bucket = await openBucket(nats, signal);
+  let bucket = await openLeases(nats, signal);
   let confirmedMs = now();
   let revision = 0;
 
@@ -111,7 +108,7 @@ export async function acquireLease(nats: Nats, options: LeaseOptions): Promise<L
     } catch (thrown) {
       if (!isWrongSequence(thrown)) {
         // The bucket itself may be gone: what is written to a stream that does not exist is never answered.
-        if (!nats.link.signal.aborted) bucket = await openBucket(nats, over.signal);
+        if (!nats.link.signal.aborted) bucket = await openLeases(nats, over.signal);
         throw thrown;
       }
       const found = await readEntry(nats, key, over.signal);
@@ -169,7 +166,7 @@ export async function acquireLease(nats: Nats, options: LeaseOptions): Promise<L
 
 /** Makes the bucket, where it is missing. */
 export async function ensureLeases(nats: Nats, signal: AbortSignal): Promise<void> {
-  await openBucket(nats, signal);
+  await openLeases(nats, signal);
 }
 
 /** Who holds a key now; undefined when nobody does. */
@@ -179,7 +176,7 @@ export async function readLease(nats: Nats, key: string, signal: AbortSignal): P
   } catch (thrown) {
     // Without a bucket nobody is asked, which looks as if the server were away.
     if (nats.link.signal.aborted) throw thrown;
-    await openBucket(nats, signal);
+    await openLeases(nats, signal);
     return await readEntry(nats, key, signal);
   }
 }
@@ -198,18 +195,10 @@ async function readEntry(nats: Nats, key: string, signal: AbortSignal): Promise<
   }
 }
 
-/** On disk: a server that is restarted at once must not free every lease. */
-async function openBucket(nats: Nats, signal: AbortSignal): Promise<KV> {
+async function openLeases(nats: Nats, signal: AbortSignal): Promise<KV> {
   await nats.link.whenUp(signal);
   try {
-    return await onLink(nats.link, signal, () =>
-      nats.kvm.create(leaseBucket, {
-        history: 1,
-        ttl: leaseTtlMs,
-        storage: StorageType.File,
-        ...(nats.replicas !== undefined && { replicas: nats.replicas }),
-      }),
-    );
+    return await onLink(nats.link, signal, () => openBucket(nats, leaseBucket));
   } catch (thrown) {
     throw errorFromNats(thrown, `bucket ${leaseBucket}`);
   }

@@ -38,6 +38,15 @@ test('whenEmpty resolves when the last item is taken', async () => {
   expect(empty).toBe(true);
 });
 
+test('P10: whenEmpty resolves at the end, when nobody takes what is left', async () => {
+  const queue = createMessageQueue<number>();
+  queue.push(1);
+  const waiting = queue.whenEmpty();
+  queue.end();
+  await waiting;
+  expect(queue.size).toBe(1);
+});
+
 test('drain takes what is left without waiting', () => {
   const queue = createMessageQueue<number>();
   queue.push(1);

@@ -7,7 +7,7 @@ export interface MessageQueue<T> {
   /** Takes what is left, without waiting. */
   drain(): T[];
   next(): Promise<IteratorResult<T, undefined>>;
-  /** Resolves when nothing is queued. */
+  /** Resolves when nothing is queued, or at the end: nobody may take what is left then. */
   whenEmpty(): Promise<void>;
 }
 
@@ -27,6 +27,10 @@ export function createMessageQueue<T>(): MessageQueue<T> {
   function emptied(): void {
     items = [];
     head = 0;
+    wakeWriters();
+  }
+
+  function wakeWriters(): void {
     const waiting = wakeEmpty;
     wakeEmpty = [];
     for (const resolve of waiting) resolve();
@@ -44,6 +48,7 @@ export function createMessageQueue<T>(): MessageQueue<T> {
       ended = true;
       failure ??= error;
       wake();
+      wakeWriters();
     },
     drain() {
       const left = items.slice(head);

@@ -29,7 +29,7 @@ export function decodeMessage<D extends DescMessage>(schema: D, data: Uint8Array
 
 export interface GetOptions {
   readonly signal?: AbortSignal | undefined;
-  /** How long to try while NATS is away. Default 30 s. */
+  /** How long to try while NATS is unavailable; with `Infinity` until the signal. Default 30 s. */
   readonly timeoutMs?: number | undefined;
   /** A message whose id begins otherwise is another one, and the wanted one does not exist. */
   readonly messageIdPrefix?: string | undefined;

@@ -25,6 +25,11 @@ export function isMissingResource(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && missingApiCodes.has(thrown.code);
 }
 
+/** A stream of this name exists, with other settings. */
+export function isNameTaken(thrown: unknown): boolean {
+  return thrown instanceof JetStreamApiError && thrown.code === 10058;
+}
+
 /** `what` names the operation, for the message. */
 export function errorFromNats(thrown: unknown, what: string): GradusError {
   if (isGradusError(thrown)) return thrown;

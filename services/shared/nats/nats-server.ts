@@ -7,8 +7,10 @@ import { createConnection } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 
 import { sleep } from '../async/sleep.ts';
-import { TerminalError, throwIfCancelled } from '../errors.ts';
+import { TerminalError, TransientError, throwIfCancelled } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
+import { offeredStoreBytes } from './offered-store.ts';
+import { lockStore, recordOwner } from './store-lock.ts';
 
 export interface NatsServerOptions {
   /** Streams are kept here; made if missing. The same directory again brings them back. */
@@ -27,6 +29,8 @@ export interface NatsServerOptions {
   readonly jetStream?: boolean | undefined;
   /** Further lines of its configuration, for example accounts. */
   readonly configLines?: readonly string[] | undefined;
+  /** Called as soon as there is a process, which may not serve yet. `exited` resolves when it has ended, for any reason. */
+  readonly onSpawned?: ((pid: number, exited: Promise<unknown>) => void) | undefined;
   /** Called when the server ends without having been asked to. */
   readonly onExit?: ((reason: string) => void) | undefined;
 }
@@ -54,6 +58,7 @@ export interface NatsServer extends AsyncDisposable {
 const loopback = '127.0.0.1';
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 5_000;
+const killedTimeoutMs = 10_000;
 
 /** The program on the PATH, or where Debian's package puts it for root. */
 export function findNatsServer(path = process.env['PATH'] ?? ''): string | undefined {
@@ -84,13 +89,19 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   await mkdir(directory, { recursive: true });
   const configFile = join(directory, 'nats-server.conf');
   const logFile = join(directory, 'nats-server.log');
-  await writeFile(configFile, configText(options, directory));
-  await removeOldPorts(directory);
-
-  // It writes its log itself: what it said is in the file once it has ended.
-  const log = openSync(logFile, 'a');
-  const child = spawn(program, ['--config', configFile], { stdio: ['ignore', 'ignore', log], detached: true });
-  closeSync(log);
+  const lock = await lockStore(directory, options.signal);
+  let child: ChildProcess;
+  try {
+    await writeFile(configFile, configText(options, directory, await offeredStoreBytes(directory, configFile)));
+    await removeOldPorts(directory);
+    // It writes its log itself: what it said is in the file once it has ended.
+    const log = openSync(logFile, 'a');
+    child = spawn(program, ['--config', configFile], { stdio: ['ignore', 'ignore', log, lock.fd], detached: true });
+    closeSync(log);
+  } finally {
+    // From now on the server holds it.
+    lock.release();
+  }
   let asked = false;
   const exited = new Promise<string>((done) => {
     child.once('error', (error) => done(error.message));
@@ -103,6 +114,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 
   const startup = new AbortController();
   try {
+    if (child.pid !== undefined) {
+      options.onSpawned?.(child.pid, exited);
+      await recordOwner(directory, child.pid);
+    }
     const failed = exited.then(async (reason) => {
       throw await startError(logFile, reason, options.port);
     });
@@ -123,7 +138,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
 }
 
-function configText(options: NatsServerOptions, directory: string): string {
+function configText(options: NatsServerOptions, directory: string, offeredBytes: number): string {
   const host = options.host ?? loopback;
   const port = options.port === undefined || options.port === 0 ? -1 : options.port;
   const lines = [
@@ -132,7 +147,10 @@ function configText(options: NatsServerOptions, directory: string): string {
     'max_pending: 268435456',
     `ports_file_dir: ${JSON.stringify(directory)}`,
   ];
-  if (options.jetStream ?? true) lines.push(`jetstream { store_dir: ${JSON.stringify(join(directory, 'store'))} }`);
+  if (options.jetStream ?? true) {
+    const store = JSON.stringify(join(directory, 'store'));
+    lines.push(`jetstream { store_dir: ${store}, max_file_store: ${offeredBytes} }`);
+  }
   if (options.cluster !== undefined) {
     const { clusterName, serverName, port: own, ports } = options.cluster;
     const routes = ports.map((each) => `"nats-route://${host}:${each}"`).join(', ');
@@ -199,7 +217,15 @@ function answers(host: string, port: number): Promise<boolean> {
   });
 }
 
-async function startError(logFile: string, reason: string, port: number | undefined): Promise<TerminalError> {
+async function startError(
+  logFile: string,
+  reason: string,
+  port: number | undefined,
+): Promise<TerminalError | TransientError> {
+  // Somebody ended it: nothing is wrong with what it was given.
+  if (reason.startsWith('signal')) {
+    return new TransientError('unavailable', `nats-server was ended while it started (${reason}); see ${logFile}`);
+  }
   const log = await readFile(logFile, 'utf8').catch(() => '');
   const fatal = log.split('\n').findLast((line) => /\[(FTL|ERR)\]/.test(line)) ?? '';
   const inUse = /address already in use/.test(fatal);
@@ -215,11 +241,13 @@ async function end(child: ChildProcess, exited: Promise<string>): Promise<void> 
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   child.kill('SIGTERM');
   const timer = new AbortController();
-  const late = sleep(stopTimeoutMs, timer.signal).then(
-    () => child.kill('SIGKILL'),
-    () => {},
-  );
+  const late = sleep(stopTimeoutMs, timer.signal)
+    .then(async () => {
+      child.kill('SIGKILL');
+      // The kernel may hold it, for a disk that does not answer.
+      await sleep(killedTimeoutMs, timer.signal);
+    })
+    .catch(() => undefined);
   await Promise.race([exited, late]);
   timer.abort();
-  await exited;
 }

@@ -23,7 +23,7 @@ export interface PublishOptions {
   readonly afterSequence?: number | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** How long to try while NATS is away. Default 30 s. */
+  /** How long to try while NATS is unavailable. Default 30 s. */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -1,13 +1,22 @@
 /**
  * Keeps a worker's slots filled from two lanes of the queue, evaluation first.
  *
- * A lane is asked for what it has now, for all the room there is. One that had less gets a bell: a pull request for one task,
- * which the server answers as soon as there is one. While a lane's bell is silent the lane is empty, so training is asked only
- * when no evaluation waits, and nobody polls. Both bells may ring for the last slot: one task more than there is room for.
+ *     idle --(there is room)--> asked --(it had less than asked for)--> polled --(a task came, or the time is over)--> idle
+ *                                 '--(no answer: silent)-----------------^
+ *
+ * A lane is asked for what it has now, for all the room there is. One that had less is polled: a pull request for one task, which
+ * the server answers as soon as there is one. A lane that is polled is empty, so training is asked only when no evaluation waits.
+ *
+ * One lane waits for the answer of another for `headStartMs` at most, and not at all while that one's last request had none: what
+ * is silent costs the others nothing. It is polled like an empty one, and so keeps what the server does send.
+ *
+ * More tasks may come than there was room for: one when both polls end for the last slot, and once that many again when a lane
+ * answers late.
  */
 import type { Msg } from '@nats-io/transport-node';
 
 import { sleep } from '../async/sleep.ts';
+import { errorFrom } from '../errors.ts';
 import type { Nats } from './connect.ts';
 import type { Lane } from './hand-out.ts';
 import { pull } from './pull.ts';
@@ -27,12 +36,31 @@ export interface LanesPuller {
   roomChanged(): void;
 }
 
-const lanes = ['eval', 'train'] as const;
+interface LaneState {
+  readonly lane: Lane;
+  phase: 'idle' | 'asked' | 'polled';
+  /** Nobody waits for the answer of the present request. */
+  isLate: boolean;
+  /** The last request had no answer. */
+  isSilent: boolean;
+  /** Ends with the present request. */
+  request: Promise<void>;
+}
+
+/** Longer than a busy server takes to answer, shorter than a step. */
+const headStartMs = 1_000;
 
 export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
   const { signal } = options;
-  const bells = new Map<Lane, Promise<void>>();
+  const lanes = (['eval', 'train'] as const).map((lane): LaneState => ({
+    lane,
+    phase: 'idle',
+    isLate: false,
+    isSilent: false,
+    request: Promise.resolve(),
+  }));
   let missing = false;
+  let failure: Error | undefined;
   let wake: (() => void) | undefined;
 
   function changed(): void {
@@ -41,35 +69,58 @@ export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
   }
   signal.addEventListener('abort', changed, { once: true });
 
-  function ask(lane: Lane, batch: number, wait: boolean): Promise<PullEnd> {
+  function request({ lane }: LaneState, batch: number, wait: boolean): Promise<PullEnd> {
     const onMessage = (message: Msg): void => options.receive(message, lane);
     return pull(nats, { stream: streams.tasks, consumer: workerConsumers[lane], batch, wait, signal, onMessage });
   }
 
-  async function hangBell(lane: Lane): Promise<void> {
-    if ((await ask(lane, 1, true)) === 'missing') missing = true;
-    bells.delete(lane);
+  async function ask(state: LaneState, batch: number): Promise<void> {
+    state.phase = 'asked';
+    state.isLate = state.isSilent;
+    const headStart = setTimeout(() => {
+      state.isLate = true;
+      changed();
+    }, headStartMs);
+    const end = await request(state, batch, false);
+    clearTimeout(headStart);
+    if (end === 'silent' && !state.isSilent)
+      nats.log.warn({ lane: state.lane }, 'this part of the task queue does not answer; tasks of the other are taken');
+    state.isSilent = end === 'silent';
+    if (end === 'missing') missing = true;
+    if (end === 'expired' || end === 'silent') await poll(state);
+    state.phase = 'idle';
     changed();
+  }
+
+  async function poll(state: LaneState): Promise<void> {
+    state.phase = 'polled';
+    changed();
+    if ((await request(state, 1, true)) === 'missing') missing = true;
+  }
+
+  function fail(thrown: unknown): void {
+    failure = errorFrom(thrown);
+    changed();
+  }
+
+  function nextLane(): LaneState | undefined {
+    if (lanes.some(({ phase, isLate }) => phase === 'asked' && !isLate)) return undefined;
+    return lanes.find(({ phase }) => phase === 'idle');
   }
 
   async function fill(): Promise<void> {
     while (!signal.aborted) {
       if (missing) {
-        await recreate(nats, signal);
         missing = false;
+        await recreate(nats, signal);
       }
-      const room = options.room();
-      const lane = lanes.find((one) => !bells.has(one));
-      if (room <= 0 || lane === undefined) {
-        await new Promise<void>((resolve) => (wake = resolve));
-        continue;
-      }
-      await nats.link.whenUp(signal);
-      const end = await ask(lane, room, false);
-      if (end === 'missing') missing = true;
-      else if (end === 'expired') bells.set(lane, hangBell(lane));
+      if (failure !== undefined) throw failure;
+      const next = nextLane();
+      if (next === undefined || options.room() <= 0) await new Promise<void>((resolve) => (wake = resolve));
+      else if (nats.link.signal.aborted) await nats.link.whenUp(signal);
+      else next.request = ask(next, options.room()).catch(fail);
     }
-    await Promise.all(bells.values());
+    await Promise.all(lanes.map((state) => state.request));
   }
 
   return {

@@ -1,4 +1,4 @@
-/** One pull request: the server sends up to `batch` messages, heartbeats while there are none, and says when it ends. */
+/** One pull request: the server sends up to `batch` messages, heartbeats while it waits for some, and says when it ends. */
 import { createInbox, nanos } from '@nats-io/transport-node';
 import type { Msg } from '@nats-io/transport-node';
 
@@ -18,11 +18,13 @@ export interface PullRequest {
 /**
  * - `complete`: `batch` messages came.
  * - `expired`: the server ended the request; ask again.
- * - `lost`: the connection broke or the server is silent; ask again once connected.
+ * - `lost`: the connection broke; ask again once connected.
+ * - `silent`: connected, and no answer. The server has stopped, or the consumer is stale: nats-server 2.9 does not answer for a
+ *   consumer whose pending messages are gone. Anyone who asks the same consumer again at once may get no answer forever.
  * - `missing`: stream or consumer do not exist (any more).
  * - `aborted`: the caller's signal.
  */
-export type PullEnd = 'complete' | 'expired' | 'lost' | 'missing' | 'aborted';
+export type PullEnd = 'complete' | 'expired' | 'lost' | 'silent' | 'missing' | 'aborted';
 
 const expiresMs = 10_000;
 const heartbeatMs = 1_000;
@@ -71,7 +73,7 @@ export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
   request.signal.addEventListener('abort', onAbort, { once: true });
   present.addEventListener('abort', onLost, { once: true });
   const watch = setInterval(() => {
-    if (performance.now() - heardMs > silenceMs) resolve('lost');
+    if (performance.now() - heardMs > silenceMs) resolve('silent');
   }, heartbeatMs);
   nc.publish(
     `$JS.API.CONSUMER.MSG.NEXT.${request.stream}.${request.consumer}`,

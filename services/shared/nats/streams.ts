@@ -3,16 +3,23 @@ import {
   AckPolicy,
   DeliverPolicy,
   DiscardPolicy,
-  JetStreamApiError,
+  ReplayPolicy,
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
-import type { ConsumerConfig, StreamConfig, StreamState } from '@nats-io/jetstream';
+import type { ConsumerInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 
 import { TerminalError } from '../errors.ts';
 import type { Nats } from './connect.ts';
+import { declaredBuckets } from './bucket-settings.ts';
+import { ensureDeclared } from './ensure-declared.ts';
+import type { DeclaredStream } from './ensure-declared.ts';
+import { onLink } from './link.ts';
 import { errorFromNats, isMissingResource } from './nats-errors.ts';
+import { streamBounds } from './store-bounds.ts';
+import { differencesOf, plainConsumer, plainStream, subjectsOverlap } from './stream-settings.ts';
+import type { Settings } from './stream-settings.ts';
 
 export const streams = {
   tasks: 'TASKS',
@@ -53,6 +60,7 @@ type TaskPurpose = keyof typeof workerConsumers;
 
 export const subjects = {
   task: (runId: string, purpose: TaskPurpose) => `gradus.tasks.${token(runId)}.${purpose}`,
+  tasksOf: (runId: string) => `gradus.tasks.${token(runId)}.*`,
   anyTask: (purpose: TaskPurpose) => `gradus.tasks.*.${purpose}`,
   trajectory: (runId: string) => `gradus.trajectories.${token(runId)}`,
   result: (runId: string) => `gradus.results.${token(runId)}`,
@@ -80,68 +88,44 @@ export interface StreamOptions {
   readonly deadLetterMaxBytes?: number | undefined;
 }
 
-const MiB = 1024 ** 2;
-const GiB = 1024 ** 3;
 /** Publishing the same message id again within this time changes nothing. */
 export const duplicateWindowMs = 10 * 60_000;
 
-type Declared = Partial<StreamConfig> & { readonly name: StreamName; readonly max_bytes: number };
-
-function declaredStreams(
-  nats: Nats,
-  options: StreamOptions,
-): readonly (Declared & { readonly wantedBytes: number | undefined })[] {
-  const shared = {
+function declaredStreams(nats: Nats, options: StreamOptions): readonly DeclaredStream[] {
+  const kept: Settings = {
+    ...plainStream,
     storage: StorageType.File,
-    ...(nats.replicas !== undefined && { num_replicas: nats.replicas }),
+    retention: RetentionPolicy.Limits,
+    // What is full refuses: nothing but trajectories, which are trained on soon or never, is dropped to make room.
+    discard: DiscardPolicy.New,
     duplicate_window: nanos(duplicateWindowMs),
-    allow_direct: true,
+    ...(nats.replicas !== undefined && { num_replicas: nats.replicas }),
   };
-  // What is full refuses: nothing but trajectories, which are trained on soon or never, is dropped to make room.
-  const kept = { ...shared, retention: RetentionPolicy.Limits, discard: DiscardPolicy.New };
+  const stream = (
+    name: StreamName,
+    taken: readonly string[],
+    wantedBytes: number | undefined,
+    other: Settings = {},
+  ) => ({
+    name,
+    subjects: taken,
+    settings: { ...kept, subjects: taken, ...other },
+    bounds: streamBounds[name],
+    wantedBytes,
+  });
+  const tasks = [subjects.anyTask('eval'), subjects.anyTask('train')];
   return [
-    {
-      ...kept,
-      name: streams.tasks,
-      subjects: [subjects.anyTask('eval'), subjects.anyTask('train')],
-      retention: RetentionPolicy.Workqueue,
-      max_bytes: 256 * MiB,
-      wantedBytes: options.taskMaxBytes,
-    },
-    {
-      ...kept,
-      name: streams.results,
-      subjects: ['gradus.results.>'],
-      max_bytes: GiB,
-      wantedBytes: options.resultMaxBytes,
-    },
-    {
-      ...kept,
-      name: streams.ledger,
-      subjects: ['gradus.ledger.>'],
-      max_bytes: GiB,
-      wantedBytes: options.ledgerMaxBytes,
-    },
-    {
-      ...kept,
-      name: streams.deadLetters,
-      subjects: ['gradus.dead.>'],
-      max_bytes: 256 * MiB,
-      wantedBytes: options.deadLetterMaxBytes,
-    },
-    // Last: on a small disk it is the one that makes do with less.
-    {
-      ...kept,
-      name: streams.trajectories,
-      subjects: ['gradus.trajectories.>'],
+    stream(streams.tasks, tasks, options.taskMaxBytes, { retention: RetentionPolicy.Workqueue }),
+    stream(streams.results, ['gradus.results.>'], options.resultMaxBytes),
+    stream(streams.ledger, ['gradus.ledger.>'], options.ledgerMaxBytes),
+    stream(streams.deadLetters, ['gradus.dead.>'], options.deadLetterMaxBytes),
+    stream(streams.trajectories, ['gradus.trajectories.>'], options.trajectoryMaxBytes, {
       discard: DiscardPolicy.Old,
-      max_bytes: 8 * GiB,
-      wantedBytes: options.trajectoryMaxBytes,
-    },
+    }),
   ];
 }
 
-const sharedByWorkers: Partial<ConsumerConfig> = {
+const sharedByWorkers = {
   ack_policy: AckPolicy.Explicit,
   deliver_policy: DeliverPolicy.All,
   ack_wait: nanos(taskAckWaitMs),
@@ -149,96 +133,89 @@ const sharedByWorkers: Partial<ConsumerConfig> = {
   // Without end: a message over the server's limit would stay in the stream for ever, handed to nobody. `pullTasks`
   // counts instead, and moves it to the dead letters.
   max_deliver: -1,
+  replay_policy: ReplayPolicy.Instant,
 };
 
-/** Creates what is missing and brings what exists up to date. Safe to call from every process, at the same time. */
+/**
+ * Creates what is missing and brings what exists up to date; what cannot be is `failed_precondition`, all of it at once. Safe to call
+ * from every process, at the same time.
+ */
 export async function ensureStreams(nats: Nats, options: StreamOptions = {}): Promise<void> {
-  for (const { wantedBytes, ...declared } of declaredStreams(nats, options))
-    await ensureStream(nats, declared, wantedBytes);
+  await ensureDeclared(nats, declaredStreams(nats, options), declaredBuckets(nats));
   await ensureWorkers(nats);
-}
-
-async function ensureStream(nats: Nats, defaults: Declared, wantedBytes: number | undefined): Promise<void> {
-  const { jsm } = nats;
-  const declared = { ...defaults, ...(wantedBytes !== undefined && { max_bytes: wantedBytes }) };
-  try {
-    const { config, state } = await jsm.streams.info(declared.name);
-    // A stream that somebody made smaller or larger stays so, unless a size is asked for; one without a bound gets one.
-    const max_bytes =
-      wantedBytes ?? (config.max_bytes > 0 ? config.max_bytes : Math.max(declared.max_bytes, state.bytes));
-    const wanted = { ...config, ...declared, max_bytes };
-    // The server would drop the oldest messages of a stream that is made smaller, also of one that refuses when it is full.
-    if (wanted.discard === DiscardPolicy.New && max_bytes < state.bytes)
-      throw tooSmall(declared.name, max_bytes, state);
-    if (differs(config, wanted)) await jsm.streams.update(declared.name, wanted);
-    return;
-  } catch (error) {
-    if (!isMissingResource(error)) throw errorFromNats(error, `stream ${declared.name}`);
-  }
-  try {
-    await jsm.streams.add(declared);
-  } catch (error) {
-    if (isNoSpace(error) && declared.max_bytes > 64 * MiB) {
-      const maxBytes = Math.floor(declared.max_bytes / 2);
-      nats.log.warn({ stream: declared.name, maxBytes }, 'NATS has not the space asked for; a smaller stream is made');
-      await ensureStream(nats, { ...declared, max_bytes: maxBytes }, undefined);
-      return;
-    }
-    // Another process was faster, with the same declaration.
-    if (!(error instanceof JetStreamApiError && error.code === 10058)) {
-      throw errorFromNats(error, `stream ${declared.name}`);
-    }
-  }
-}
-
-function tooSmall(stream: string, maxBytes: number, { bytes, messages }: StreamState): TerminalError {
-  return new TerminalError(
-    'failed_precondition',
-    `stream ${stream} holds ${bytes} bytes in ${messages} messages, and a size of ${maxBytes} bytes would drop some of them; ` +
-      'wait until it is emptied, or give it more',
-    { details: { bytes, maxBytes } },
-  );
-}
-
-function isNoSpace(error: unknown): boolean {
-  return error instanceof JetStreamApiError && (error.code === 10047 || error.code === 10023);
-}
-
-function differs(present: StreamConfig, wanted: StreamConfig): boolean {
-  return Object.entries(wanted).some(
-    ([key, value]) => JSON.stringify(Reflect.get(present, key)) !== JSON.stringify(value),
-  );
 }
 
 async function ensureWorkers(nats: Nats): Promise<void> {
   // What its workers held is delivered again by the new ones.
-  if (await hasConsumer(nats, formerConsumer)) {
-    await nats.jsm.consumers.delete(streams.tasks, formerConsumer).catch((error: unknown) => {
-      if (!isMissingResource(error)) throw errorFromNats(error, `consumer ${formerConsumer}`);
-    });
-  }
+  if ((await consumerInfo(nats, formerConsumer)) !== undefined) await deleteConsumer(nats, formerConsumer);
   for (const purpose of ['eval', 'train'] as const) {
     const name = workerConsumers[purpose];
-    // Not added again where it is: that would disturb those who pull from it.
-    if (await hasConsumer(nats, name)) continue;
-    try {
-      await nats.jsm.consumers.add(streams.tasks, {
-        ...sharedByWorkers,
-        durable_name: name,
-        filter_subject: subjects.anyTask(purpose),
-      });
-    } catch (error) {
-      throw errorFromNats(error, `consumer ${name} of ${streams.tasks}`);
-    }
+    const info = await consumerInfo(nats, name);
+    const declared = { ...plainConsumer, ...sharedByWorkers, filter_subject: subjects.anyTask(purpose) };
+    const differences = info === undefined ? [] : differencesOf({ ...info.config, paused: info.paused }, declared);
+    // Not added again where it is right: that would disturb those who pull from it.
+    if (info !== undefined && differences.length === 0) continue;
+    for (const { setting, is, needed } of differences)
+      nats.log.warn(
+        { consumer: name, setting, was: is, now: needed },
+        'a consumer has another setting; it is made again',
+      );
+    // Servers change few settings of a consumer. Nothing is lost: the new one hands out all that is queued.
+    if (info !== undefined) await deleteConsumer(nats, name);
+    await addWorkerConsumer(nats, purpose);
   }
 }
 
-async function hasConsumer(nats: Nats, name: string): Promise<boolean> {
+async function addWorkerConsumer(nats: Nats, purpose: TaskPurpose): Promise<void> {
+  const name = workerConsumers[purpose];
+  const filter_subject = subjects.anyTask(purpose);
   try {
-    await nats.jsm.consumers.info(streams.tasks, name);
-    return true;
+    await nats.jsm.consumers.add(streams.tasks, { ...sharedByWorkers, durable_name: name, filter_subject });
   } catch (error) {
-    if (isMissingResource(error)) return false;
+    const others = await takers(nats, filter_subject);
+    if (others.length === 0) throw errorFromNats(error, `consumer ${name} of ${streams.tasks}`);
+    throw new TerminalError(
+      'failed_precondition',
+      `consumers of stream ${streams.tasks} take the tasks that ${name} is to take (${filter_subject}); delete them: ` +
+        others.map((other) => `nats consumer rm ${streams.tasks} ${other}`).join('; '),
+      { cause: error },
+    );
+  }
+}
+
+/** Consumers that are not ours and take the same tasks. */
+async function takers(nats: Nats, filter: string): Promise<string[]> {
+  const ours: readonly string[] = Object.values(workerConsumers);
+  const found: string[] = [];
+  for await (const { name, config } of nats.jsm.consumers.list(streams.tasks)) {
+    const theirs = config.filter_subjects ?? [config.filter_subject ?? '>'];
+    if (!ours.includes(name) && theirs.some((each) => subjectsOverlap(each, filter))) found.push(name);
+  }
+  return found;
+}
+
+async function deleteConsumer(nats: Nats, name: string): Promise<void> {
+  try {
+    await nats.jsm.consumers.delete(streams.tasks, name);
+  } catch (error) {
+    if (!isMissingResource(error)) throw errorFromNats(error, `consumer ${name} of ${streams.tasks}`);
+  }
+}
+
+/**
+ * Makes a consumer of the workers anew: it hands out all that is queued. Those who pull from it hear that it is missing and ask
+ * again, and acknowledgements of earlier deliveries remove their task as before.
+ */
+export async function recreateWorkerConsumer(nats: Nats, purpose: TaskPurpose, signal: AbortSignal): Promise<void> {
+  await onLink(nats.link, signal, () => deleteConsumer(nats, workerConsumers[purpose]));
+  await onLink(nats.link, signal, () => addWorkerConsumer(nats, purpose));
+}
+
+async function consumerInfo(nats: Nats, name: string): Promise<ConsumerInfo | undefined> {
+  try {
+    return await nats.jsm.consumers.info(streams.tasks, name);
+  } catch (error) {
+    if (isMissingResource(error)) return undefined;
     throw errorFromNats(error, `consumer ${name} of ${streams.tasks}`);
   }
 }

@@ -4,10 +4,10 @@
  * well the first time leaves no record.
  */
 import type { KV } from '@nats-io/kv';
-import { StorageType } from '@nats-io/jetstream';
 import { z } from 'zod';
 
 import { errorFrom } from '../errors.ts';
+import { openBucket, suspectsBucket } from './bucket-settings.ts';
 import type { Nats } from './connect.ts';
 
 export interface SuspectRecord {
@@ -27,10 +27,6 @@ export interface SuspectRecords {
 
 export const blank: SuspectRecord = { failed: 0, returned: 0, starts: 0 };
 
-const bucket = 'gradus_suspects';
-const MiB = 1024 ** 2;
-/** A task that was not heard of for this long is judged anew. */
-const ttlMs = 6 * 3600_000;
 const count = z.int().min(0);
 const recordSchema = z.object({ failed: count, returned: count, starts: count });
 
@@ -40,7 +36,7 @@ export function createSuspectRecords(nats: Nats): SuspectRecords {
 
   async function withBucket<T>(what: string, otherwise: T, use: (kv: KV) => Promise<T>): Promise<T> {
     try {
-      opened ??= nats.kvm.create(bucket, { history: 1, ttl: ttlMs, max_bytes: 16 * MiB, storage: StorageType.File });
+      opened ??= openBucket(nats, suspectsBucket);
       return await use(await opened);
     } catch (error) {
       opened = undefined;

@@ -8,7 +8,7 @@ import { headers as createHeaders, nanos, nuid } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 
 import { sleep } from '../async/sleep.ts';
-import { TransientError, errorFrom } from '../errors.ts';
+import { TerminalError, TransientError, errorFrom } from '../errors.ts';
 import type { Nats } from './connect.ts';
 import { parseDelivery } from './delivery.ts';
 import { onLink } from './link.ts';
@@ -74,11 +74,16 @@ async function follow(
   signal: AbortSignal,
 ): Promise<void> {
   let nextSequence = startSequence;
+  let created: string | undefined;
   while (!signal.aborted) {
     await nats.link.whenUp(signal);
     let consumer: string;
     try {
       consumer = await createConsumer(nats, stream, subject, nextSequence, signal);
+      // Afterwards: this consumer is of no other stream than the one that is looked at, or it is gone by then.
+      const present = await creationOf(nats, stream, signal);
+      created ??= present;
+      if (present !== created) throw madeAgain(stream, created, present);
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (!(error instanceof TransientError)) throw error;
@@ -121,6 +126,22 @@ async function createConsumer(
   }
 }
 
+async function creationOf(nats: Nats, stream: string, signal: AbortSignal): Promise<string> {
+  try {
+    return (await onLink(nats.link, signal, () => nats.jsm.streams.info(stream))).created;
+  } catch (error) {
+    throw errorFromNats(error, `following ${stream}`);
+  }
+}
+
+/** Its positions mean nothing there: at the old one nothing would come for a long time. */
+function madeAgain(stream: string, created: string, present: string): TerminalError {
+  return new TerminalError(
+    'not_found',
+    `stream ${stream} of ${created}, which was followed, was deleted and made again (${present}); what it held is gone`,
+  );
+}
+
 /** Reads until the consumer is of no more use; gives the next sequence wanted. */
 async function drainConsumer(
   nats: Nats,
@@ -153,6 +174,6 @@ async function drainConsumer(
   for (;;) {
     await queue.whenEmpty();
     const end = await pull(nats, { stream, consumer, batch, wait: true, signal, onMessage });
-    if (gap || end === 'lost' || end === 'missing' || end === 'aborted') return nextSequence;
+    if (gap || (end !== 'complete' && end !== 'expired')) return nextSequence;
   }
 }

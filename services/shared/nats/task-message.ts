@@ -51,7 +51,7 @@ export interface HeldTaskEvents {
   readonly settled: (task: HeldTask) => void;
 }
 
-/** How long a settlement is tried while NATS is away; after that the task is redelivered. */
+/** How long a settlement is tried while NATS is unavailable; after that the task is redelivered. */
 const settleTimeoutMs = 60_000;
 const attemptMs = 5_000;
 

@@ -4,23 +4,17 @@
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { StorageType } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import { deadlineSignal } from '../async/deadline-signal.ts';
+import { openBucket, workersBucket } from './bucket-settings.ts';
 import type { Nats } from './connect.ts';
 import { onLink } from './link.ts';
 import { decodeMessage } from './messages.ts';
 import { errorFromNats } from './nats-errors.ts';
 
-const workersBucket = 'WORKERS';
-
-/** Time between two statuses of a worker. */
-export const statusIntervalMs = 3_000;
-const statusTtlMs = 5 * statusIntervalMs;
 const subjectPrefix = `$KV.${workersBucket}.`;
-const maxBucketBytes = 16 * 1024 * 1024;
 const listedWorkers = 1_024;
 const timeoutMs = 5_000;
 /** It vanishes by itself, and a worker that ends has other things to do. */
@@ -39,12 +33,7 @@ export function createWorkerStatuses(nats: Nats): WorkerStatuses {
   let bucket: Promise<KV> | undefined;
 
   function open(): Promise<KV> {
-    bucket ??= nats.kvm.create(workersBucket, {
-      ttl: statusTtlMs,
-      history: 1,
-      storage: StorageType.Memory,
-      max_bytes: maxBucketBytes,
-    });
+    bucket ??= openBucket(nats, workersBucket);
     return bucket;
   }
 

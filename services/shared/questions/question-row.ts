@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { z } from 'zod';
-import { QuestionSchema, type Question } from '#proto/rollout/v1/task_pb.ts';
-import { normalizeAnswer } from '../answer/normalize-answer.ts';
+import { RowSchema, type Row } from '#proto/rollout/v1/task_pb.ts';
+import type { JsonObject } from './row-facts.ts';
 
 /** What a row may hold at most; a task with it fits into a message of the queue several times. */
 export const rowLimits = {
@@ -48,7 +48,7 @@ export const answersSchema = z
 export const titleSchema = bounded(rowLimits.titleCharacters);
 export const titlesSchema = z.array(titleSchema).max(rowLimits.titles, `more than ${rowLimits.titles} titles`);
 
-/** A question of any source, as Gradus keeps it. */
+/** A question with answers, of any source. */
 export interface QuestionRow {
   readonly id: string;
   readonly question: string;
@@ -58,19 +58,33 @@ export interface QuestionRow {
   readonly hops: number;
   /** Titles of the pages that hold the facts; empty when unknown. */
   readonly supportTitles: readonly string[];
+  /** Answers after the first that are said to mean the same as it; not the elements of a set. */
+  readonly aliases?: number;
 }
 
-/**
- * The row as tasks carry it. With `dropEmptyAliases`, aliases that normalise to nothing are left out, for they would match an
- * empty answer; the first answer always stays, for the check of gold to refuse.
- */
-export function rowToQuestion(row: QuestionRow, dropEmptyAliases: boolean): Question {
-  const answers = row.answers.filter((answer, at) => at === 0 || !dropEmptyAliases || normalizeAnswer(answer) !== '');
-  return create(QuestionSchema, {
-    id: row.id,
-    question: row.question,
-    answers: [...new Set(answers)],
-    hops: row.hops,
-    supportTitles: [...new Set(row.supportTitles)],
-  });
+/** A row as environments, scorers and files of our own have it. */
+export interface PlainRow {
+  readonly id: string;
+  readonly data: JsonObject;
+  readonly gold: JsonObject;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** The plain form of a question; `hops` becomes a tag. */
+export function plainRowOf({ id, question, answers, hops, supportTitles, aliases = 0 }: QuestionRow): PlainRow {
+  const [answer, ...others] = new Set(answers);
+  return {
+    id,
+    data: { question },
+    gold: {
+      ...(aliases > 0 ? { answer, aliases: others } : { answers: [...new Set(answers)] }),
+      ...(supportTitles.length > 0 && { support_titles: [...new Set(supportTitles)] }),
+    },
+    tags: hops > 0 ? { hops: String(hops) } : {},
+  };
+}
+
+/** As tasks carry it. */
+export function wireRow({ id, data, gold, tags }: PlainRow): Row {
+  return create(RowSchema, { id, dataJson: JSON.stringify(data), goldJson: JSON.stringify(gold), tags });
 }

@@ -9,7 +9,9 @@ import { dateMatch } from '../answer/date-match.ts';
 import { parseInterval } from '../answer/interval-iou.ts';
 import { numericMatch } from '../answer/numeric-match.ts';
 import { readHotpotqa } from '../hotpotqa/read-hotpotqa.ts';
-import { rowToQuestion } from './question-row.ts';
+import { wireRow } from './question-row.ts';
+import { withoutEmptyAliases } from './read-questions.ts';
+import { readRowFacts, type RowFacts } from './row-facts.ts';
 import { readRows, type ReadRowsOptions } from './read-rows.ts';
 import type { RowFormat, SourceRow } from './row-formats.ts';
 
@@ -19,15 +21,30 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
+/** A row, with what scorers read of it. */
+type ReadQuestion = SourceRow &
+  Pick<RowFacts, 'question' | 'answers' | 'supportTitles'> & { readonly aliases: number; readonly hops: number };
+
 async function read(
   text: string,
   format: RowFormat = 'gradus',
   more: Omit<ReadRowsOptions, 'format'> = {},
-): Promise<SourceRow[]> {
+): Promise<ReadQuestion[]> {
   const path = join(root, 'rows.jsonl');
   await writeFile(path, text);
-  const rows: SourceRow[] = [];
-  for await (const { row } of readRows(path, { format, ...more })) rows.push(row);
+  const rows: ReadQuestion[] = [];
+  for await (const { row } of readRows(path, { format, ...more })) {
+    const { question, answers, supportTitles } = readRowFacts(wireRow(row));
+    const { aliases = [] } = row.gold;
+    rows.push({
+      ...row,
+      question,
+      answers,
+      supportTitles,
+      aliases: Array.isArray(aliases) ? aliases.length : 0,
+      hops: Number(row.tags['hops'] ?? 0),
+    });
+  }
   return rows;
 }
 
@@ -64,8 +81,12 @@ describe("rows of Gradus's own format", () => {
     ['a blank element', { id: 'x', question: 'q', answers: ['a', ''] }, /2: answers\.1: "" is blank/],
     ['aliases of a list', { id: 'x', question: 'q', answers: ['a'], aliases: ['b'] }, /2: aliases: go beside answer/],
     ['a megabyte', { ...row, id: 'x', answer: 'y'.repeat(2 ** 20) }, /2: answer: "y{70,}\.\.\. longer than 4096/],
-    ['a long row', { id: 'x', question: 'q', answers: Array(100).fill('y'.repeat(4000)) }, /2: row: 400001 characters/],
-    ['a taken id', row, /rows\.jsonl:2: id: "a" is already the id of .*rows\.jsonl:1; give every question its own/],
+    [
+      'a long row',
+      { id: 'x', question: 'q', answers: Array.from({ length: 100 }, (_, at) => `${at}`.padEnd(4000, 'y')) },
+      /2: row: 4\d{5} characters/,
+    ],
+    ['a taken id', row, /rows\.jsonl:2: id: "a" is already the id of .*rows\.jsonl:1; give every row its own/],
     ['a list', [1], /rows\.jsonl:2: row: \[1\] .*expected object/],
   ])('name file, line, field and fix of %s', async (_, value, message) => {
     await expect(read(lines(row, value))).rejects.toThrow(message);
@@ -73,7 +94,7 @@ describe("rows of Gradus's own format", () => {
 
   test('that are no JSON, cut off, or none at all are refused by file and line', async () => {
     await expect(read(`${lines(row)}{`)).rejects.toThrow(/rows\.jsonl:2: not valid JSON/);
-    await expect(read('\n\n')).rejects.toThrow(/rows\.jsonl: holds no question/);
+    await expect(read('\n\n')).rejects.toThrow(/rows\.jsonl: holds no row/);
     await expect(read(`[${JSON.stringify(row)},`)).rejects.toThrow(
       /the file ends before the array does; it is cut off/,
     );
@@ -146,9 +167,39 @@ describe("rows of Gradus's own format", () => {
 });
 
 test('an alias that normalises to nothing is left out for text, and the first answer never is', () => {
-  const question = { id: 'a', question: 'q', hops: 0, supportTitles: [], answers: ['The', 'a', 'Paris', 'Paris'] };
-  expect(rowToQuestion(question, true).answers).toEqual(['The', 'Paris']);
-  expect(rowToQuestion(question, false).answers).toEqual(['The', 'a', 'Paris']);
+  expect(withoutEmptyAliases({ answers: ['The', 'a', 'Paris'] })).toEqual({ answers: ['The', 'Paris'] });
+  expect(withoutEmptyAliases({ answer: 'The', aliases: ['a', 'Paris'], house: 1 })).toEqual({
+    answer: 'The',
+    aliases: ['Paris'],
+    house: 1,
+  });
+});
+
+describe('plain rows', () => {
+  const plain = {
+    id: 'a',
+    data: { prompt: '1+1=', deep: { list: [1, null] } },
+    gold: { answers: ['2'] },
+    tags: { digits: 1 },
+  };
+
+  test('keep their data and gold as they are; tags become text', async () => {
+    expect(await read(lines(plain, { id: 'b', data: {} }), 'plain')).toMatchObject([
+      { id: 'a', data: plain.data, gold: plain.gold, tags: { digits: '1' }, question: JSON.stringify(plain.data) },
+      { id: 'b', data: {}, gold: {}, tags: {}, answers: [] },
+    ]);
+  });
+
+  test.each([
+    [{ id: 'x' }, /rows\.jsonl:1: data: is missing; fill it in/],
+    [{ id: 'x', data: 'q' }, /rows\.jsonl:1: data: "q" .*expected record/],
+    [{ ...plain, gold: [1] }, /rows\.jsonl:1: gold: \[1\] .*expected record/],
+    [{ ...plain, tags: { 'a b': 1 } }, /rows\.jsonl:1: tags.*lower case/],
+    [{ ...plain, tags: { level: 'very hard' } }, /rows\.jsonl:1: tags\.level: "very hard" must be a number or text/],
+    [{ ...plain, question: 'q' }, /rows\.jsonl:1: row: .*question/],
+  ])('%j is refused', async (value, message) => {
+    await expect(read(lines(value), 'plain')).rejects.toThrow(message);
+  });
 });
 
 describe('rows of Search-R1', () => {
@@ -209,8 +260,10 @@ describe('rows of HotpotQA and 2Wiki', () => {
       const rows: SourceRow[] = [];
       for await (const { row: one } of readRows(sample, { format: 'hotpotqa' })) rows.push(one);
       const whole = await readHotpotqa(sample);
-      expect(rows.map(({ id, answers }) => [id, answers])).toEqual(whole.map(({ _id, answer }) => [_id, [answer]]));
-      expect(rows.every(({ paragraphs, hops }) => paragraphs.length >= 2 && hops === 2)).toBe(true);
+      expect(rows.map(({ id, gold }) => [id, gold['answers']])).toEqual(
+        whole.map(({ _id, answer }) => [_id, [answer]]),
+      );
+      expect(rows.every(({ paragraphs, tags }) => paragraphs.length >= 2 && tags['hops'] === '2')).toBe(true);
     },
   );
 });

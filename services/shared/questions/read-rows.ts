@@ -18,7 +18,7 @@ export interface ReadRowsOptions {
   readonly onUnreadKey?: (key: string) => void;
 }
 
-/** All questions of a run are held in memory by its coordinator. */
+/** All rows of a run are held in memory by its coordinator. */
 export const maxRows = 1_000_000;
 /** Unread keys that are told; a file whose every row has others would be endless. */
 const maxUnreadKeys = 20;
@@ -48,14 +48,14 @@ export async function* readRows(path: string, options: ReadRowsOptions): AsyncGe
     const key = idKey(row.id);
     const earlier = seen.get(key);
     if (earlier !== undefined) {
-      throw invalid(place, 'id', row.id, `is already the id of ${earlier}; give every question its own, once`);
+      throw invalid(place, 'id', row.id, `is already the id of ${earlier}; give every row its own, once`);
     }
     seen.set(key, place);
     count += 1;
     if (count > maxRows) throw new TerminalError('invalid_argument', `${path}: more than ${maxRows} rows; use fewer`);
     yield { row, place };
   }
-  if (count === 0) throw new TerminalError('invalid_argument', `${path}: holds no question; give at least one row`);
+  if (count === 0) throw new TerminalError('invalid_argument', `${path}: holds no row; give at least one`);
 }
 
 function parseRow(schema: (typeof formats)[RowFormat]['schema'], value: unknown, place: string): SourceRow {
@@ -64,11 +64,12 @@ function parseRow(schema: (typeof formats)[RowFormat]['schema'], value: unknown,
     const [issue] = parsed.error.issues;
     const path = issue?.path.map(String).join('.') ?? '';
     const missing = issue?.code === 'invalid_type' && issue.input === undefined && path !== '';
-    const message = missing ? 'is missing; fill it in' : (issue?.message ?? 'invalid');
+    const inner = issue?.code === 'invalid_key' ? issue.issues[0] : issue;
+    const message = missing ? 'is missing; fill it in' : (inner?.message ?? 'invalid');
     throw invalid(place, path === '' ? 'row' : path, issue?.input, message);
   }
-  const { question, answers, supportTitles } = parsed.data;
-  const characters = [question, ...answers, ...supportTitles].reduce((sum, text) => sum + text.length, 0);
+  const { data, gold } = parsed.data;
+  const characters = JSON.stringify(data).length + JSON.stringify(gold).length;
   if (characters > rowLimits.characters) {
     const message = `${characters} characters; at most ${rowLimits.characters} are carried by a task`;
     throw invalid(place, 'row', undefined, message);

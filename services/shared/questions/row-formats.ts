@@ -9,19 +9,25 @@ import {
   rowLimits,
   titleSchema,
   titlesSchema,
+  plainRowOf,
+  type PlainRow,
   type QuestionRow,
 } from './question-row.ts';
 
-export const rowFormats = ['gradus', 'search_r1', 'hotpotqa', '2wiki'] as const;
+export const rowFormats = ['plain', 'gradus', 'search_r1', 'hotpotqa', '2wiki'] as const;
 export type RowFormat = (typeof rowFormats)[number];
 
-/** A row of a file: the question, and what else a corpus or a check may need of it. */
-export interface SourceRow extends QuestionRow {
-  /** Answers that are said to mean the same as the first. */
-  readonly aliases: number;
+/** A row of a file, and what else a corpus or a check may need of it. */
+export interface SourceRow extends PlainRow {
   /** Passages `title\ntext`; empty where the format has none. */
   readonly paragraphs: readonly string[];
 }
+
+/** Part of the name of a metric, so neither dots nor spaces. */
+const tagValue = z
+  .union([z.string(), z.int()])
+  .transform(String)
+  .pipe(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be a number or text of letters, digits, _ and -, at most 64'));
 
 interface Format {
   readonly schema: z.ZodType<SourceRow>;
@@ -29,6 +35,15 @@ interface Format {
   readonly keys: readonly string[];
   readonly hasParagraphs: boolean;
 }
+
+const plainRow = z.strictObject({
+  id: idSchema,
+  data: z.record(z.string(), z.json()),
+  gold: z.record(z.string(), z.json()).default({}),
+  tags: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64'), tagValue)
+    .default({}),
+});
 
 const gradusRow = z
   .object({
@@ -78,20 +93,25 @@ const hotpotqaKeys = z.object({
 
 type HotpotqaKeys = z.output<typeof hotpotqaKeys>;
 
+type QuestionSource = QuestionRow & Pick<SourceRow, 'paragraphs'>;
+
+function fromQuestion({ paragraphs, ...question }: QuestionSource): SourceRow {
+  return { ...plainRowOf(question), paragraphs };
+}
+
 function fromHotpotqa(
   { _id: id, ...row }: HotpotqaKeys,
   contents: (paragraph: HotpotqaKeys['context'][number]) => string,
 ): SourceRow {
   const supportTitles = [...new Set(row.supporting_facts.map(([title]) => title))];
-  return {
+  return fromQuestion({
     id,
     question: row.question,
     answers: [row.answer],
-    aliases: 0,
     hops: supportTitles.length,
     supportTitles,
     paragraphs: row.context.filter(([, sentences]) => sentences.some((text) => text.trim() !== '')).map(contents),
-  };
+  });
 }
 
 /** 2Wiki's sentences do not bring the space between them along. */
@@ -99,31 +119,40 @@ const spacedContents = ([title, sentences]: HotpotqaKeys['context'][number]): st
   `${title}\n${sentences.map((sentence) => sentence.trim()).join(' ')}`;
 
 export const formats: Readonly<Record<RowFormat, Format>> = {
+  plain: {
+    keys: Object.keys(plainRow.shape),
+    hasParagraphs: false,
+    schema: plainRow.transform((row) => ({ ...row, paragraphs: [] })),
+  },
   gradus: {
     keys: Object.keys(gradusRow.shape),
     hasParagraphs: false,
-    schema: gradusRow.transform(({ id, question, answer, answers, aliases = [], hops = 0, support_titles = [] }) => ({
-      id,
-      question,
-      answers: answer === undefined ? (answers ?? []) : [answer, ...aliases],
-      aliases: aliases.length,
-      hops,
-      supportTitles: support_titles,
-      paragraphs: [],
-    })),
+    schema: gradusRow.transform(({ id, question, answer, answers, aliases = [], hops = 0, support_titles = [] }) =>
+      fromQuestion({
+        id,
+        question,
+        answers: answer === undefined ? (answers ?? []) : [answer, ...aliases],
+        aliases: aliases.length,
+        hops,
+        supportTitles: support_titles,
+        paragraphs: [],
+      }),
+    ),
   },
   search_r1: {
     keys: Object.keys(searchR1Row.shape),
     hasParagraphs: false,
-    schema: searchR1Row.transform(({ id, data_source: source, question, golden_answers: answers }) => ({
-      id: id === undefined ? idOfText(question) : source === undefined ? id : `${source}/${id}`,
-      question,
-      answers,
-      aliases: answers.length - 1,
-      hops: 0,
-      supportTitles: [],
-      paragraphs: [],
-    })),
+    schema: searchR1Row.transform(({ id, data_source: source, question, golden_answers: answers }) =>
+      fromQuestion({
+        id: id === undefined ? idOfText(question) : source === undefined ? id : `${source}/${id}`,
+        question,
+        answers,
+        aliases: answers.length - 1,
+        hops: 0,
+        supportTitles: [],
+        paragraphs: [],
+      }),
+    ),
   },
   hotpotqa: {
     keys: Object.keys(hotpotqaKeys.shape),

@@ -1,9 +1,10 @@
-import { Purpose, type RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
-import type { Question } from '#proto/rollout/v1/task_pb.ts';
+import type { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { samplingSeedOf } from '../domain/task-ids.ts';
-import type { Recipe, StageRecipe } from './schema.ts';
-import { evaluationComposition, taskComposition, taskJudged, taskRewards } from './stage-scorers.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import type { Recipe } from './schema.ts';
+import { stageComposition, taskJudged, taskScorers } from './stage-scorers.ts';
 
 export type TaskInit = MessageInitShape<typeof RolloutTaskSchema>;
 
@@ -13,8 +14,8 @@ export interface TaskParts {
   readonly groupId: string;
   readonly sampleIndex: number;
   readonly attempt: number;
-  readonly question: Question;
-  readonly stage: StageRecipe;
+  readonly row: Row;
+  readonly stage: RolloutStage;
   readonly purpose: Purpose;
   /** Draw as the stage says, at temperature 1, or the likeliest tokens. */
   readonly mode: 'train' | 'sampled' | 'greedy';
@@ -24,7 +25,6 @@ export interface TaskParts {
 export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
   const { stage, mode } = parts;
   const { max_new_tokens: maxNewTokens, ...limits } = stage.limits;
-  const composition = (parts.purpose === Purpose.EVAL ? evaluationComposition : taskComposition)(recipe, stage);
   const drawn =
     mode === 'train'
       ? { temperature: stage.sampling.temperature, topP: stage.sampling.top_p, topK: stage.sampling.top_k }
@@ -37,7 +37,7 @@ export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
     stage: stage.name,
     purpose: parts.purpose,
     environment: recipe.environment.name,
-    question: parts.question,
+    row: parts.row,
     sampling: { ...drawn, maxNewTokens, seed: samplingSeedOf(parts.taskId) },
     limits: {
       contextTokens: limits.context_tokens,
@@ -46,23 +46,10 @@ export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
       turnTimeoutMs: limits.turn_timeout_ms,
       rolloutTimeoutMs: limits.rollout_timeout_ms,
     },
-    rewards: taskRewards(recipe, stage),
+    scorers: taskScorers(recipe, stage),
     judged: taskJudged(recipe, stage),
-    ...(composition !== undefined && { composition }),
+    composition: stageComposition(recipe, stage),
     attempt: parts.attempt,
-    environmentOptionsJson: JSON.stringify(environmentOptions(recipe)),
-  };
-}
-
-/** Options as the environment's own schema names them. */
-function environmentOptions(recipe: Recipe): Record<string, unknown> {
-  const { environment } = recipe;
-  return {
-    promptTemplate: environment.prompt_template,
-    topK: environment.top_k,
-    previewCharacters: environment.preview_characters,
-    maxDocumentCharacters: environment.max_document_characters,
-    codec: environment.codec,
-    maxViolations: environment.max_violations,
+    environmentOptionsJson: JSON.stringify(recipe.environment.options),
   };
 }

@@ -14,8 +14,8 @@ describe('declared scorers', () => {
     ['iou', 'scorers.iou: is the name of a built-in scorer'],
     ['preset', 'scorers.preset: is the name of a built-in scorer'],
     ['candidate_list', 'scorers.candidate_list: is the name of a detector'],
-    ['em', 'scorers.em: is the name of a metric'],
-    ['hop2', 'scorers.hop2: is the name of a metric'],
+    ['answered', 'scorers.answered: is the name of a metric'],
+    ['turns', 'scorers.turns: is the name of a metric'],
     ['mean', 'scorers.mean: is the name of a metric'],
   ])('cannot be called %s', (name, message) => {
     expect(problemsAfter(declared({ [name]: { kind: 'grade', judge: 'main' } }))).toContain(message);
@@ -91,7 +91,7 @@ describe('declared scorers', () => {
           until: { steps: 3, plateau: { window_steps: 2, min_delta: 0.1 } },
         });
       },
-      'stages[0].until.plateau: watches the mean reward, which comparisons within groups keep where it is; leave it out',
+      'stages[0].until.plateau.metric: is the mean reward, which comparisons within groups keep where it is; watch a component, for example exact_match',
     ],
     [
       'pairs that leave samples out',

@@ -1,19 +1,13 @@
 import { suggest } from '#shared/runtime/suggest.ts';
 import { detectorNames } from '../rewards/detector-names.ts';
 import { judgeSettings } from '../rewards/judge-settings.ts';
+import { reservedNames } from '../rewards/metric-names.ts';
 import { scorerNames } from '../rewards/scorer-catalogue.ts';
 import type { RecipeIssue } from './check-recipe.ts';
 import type { DeclaredScorer } from './reward-parts.ts';
 import { camelKeys, snakeCase } from './snake-shape.ts';
 import type { Recipe } from './schema.ts';
 import { isCustom } from './stage-scorers.ts';
-
-/** Keys of metrics beside the components of scorers, in steps and in evaluations. */
-const metricNames: ReadonlySet<string> = new Set(
-  'mean std reward n absent em em_low em_high format_ok answered truncated turns tool_calls model_tokens total_tokens'.split(
-    ' ',
-  ),
-);
 
 /** The settings of a scripted judge that stands in for nobody. */
 const playedAlone = { group_timeout_ms: judgeSettings.shape.groupTimeoutMs.parse(undefined) };
@@ -52,7 +46,7 @@ function checkName(name: string): RecipeIssue[] {
       ? 'a built-in scorer'
       : detectorNames.some((detector) => detector === name)
         ? 'a detector'
-        : metricNames.has(name) || /^hop\d*$/.test(name)
+        : reservedNames.has(name)
           ? 'a metric'
           : undefined;
   return taken === undefined

@@ -1,10 +1,10 @@
 import { formats } from '../questions/row-formats.ts';
-import { rewardList } from '../rewards/reward-list.ts';
-import { isSettableScorer } from '../rewards/scorer-catalogue.ts';
+import { fleetBounds } from '../runtime/fleet-bounds.ts';
 import { checkDeclaredScorers } from './check-declared-scorers.ts';
-import { checkStageRewards } from './check-stage-rewards.ts';
-import type { Recipe, StageRecipe } from './schema.ts';
-import { groupwiseScorers } from './stage-scorers.ts';
+import { checkUses } from '#stages/kit/artefacts.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import { hasScript, needsRetrieval } from './environment-part.ts';
+import type { Recipe } from './schema.ts';
 
 /** A rule that the recipe breaks: where, the value there, and what to do. */
 export interface RecipeIssue {
@@ -21,16 +21,37 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
     const found = sources.length === 0 ? 'none is there' : `${sources.map(([key]) => key).join(' and ')} are there`;
     issues.push({ path: ['data'], message: `needs exactly one of world, musique, files, rows; ${found}` });
   }
+  issues.push(...checkModel(recipe));
   const { rows } = recipe.data;
-  if (rows !== undefined && rows.corpus === undefined && !formats[rows.format].hasParagraphs) {
+  const lacksCorpus = rows !== undefined && rows.corpus === undefined && !formats[rows.format].hasParagraphs;
+  if (lacksCorpus && needsRetrieval(recipe)) {
     const message = `is missing; rows of format ${rows.format} bring no paragraphs, so name the corpus to search`;
     issues.push({ path: ['data', 'rows', 'corpus'], message });
+  }
+  if (recipe.fleet.engine.kind === 'scripted' && !hasScript(recipe)) {
+    issues.push({
+      path: ['fleet', 'engine', 'kind'],
+      message: `environment ${recipe.environment.name} has no script that an engine could play; use builtin`,
+      value: recipe.fleet.engine.kind,
+    });
   }
   if (!recipe.eval.sampled && !recipe.eval.greedy) {
     issues.push({ path: ['eval'], message: 'needs sampled or greedy (or both) to be true' });
   }
   if (recipe.retrieval.method === 'dense' && recipe.retrieval.encoder === undefined) {
     issues.push({ path: ['retrieval', 'encoder'], message: 'is needed when method is dense' });
+  }
+  if (recipe.retrieval.method === 'lexical' && recipe.retrieval.encoder !== undefined) {
+    const message = 'is used when method is dense; set retrieval.method: dense, or leave the encoder out';
+    issues.push({ path: ['retrieval', 'encoder'], message, value: recipe.retrieval.encoder });
+  }
+  const { kind, max_running: running } = recipe.fleet.engine;
+  if (kind === 'builtin' && running > fleetBounds.builtinRunning) {
+    issues.push({
+      path: ['fleet', 'engine', 'max_running'],
+      message: `must be at most ${fleetBounds.builtinRunning} with kind: builtin`,
+      value: running,
+    });
   }
   if (recipe.fleet.learner.kind === 'scripted' && recipe.fleet.engine.kind !== 'scripted') {
     issues.push({
@@ -50,116 +71,37 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
       });
     }
     names.set(stage.name, index);
-    for (const issue of checkStage(recipe, stage)) {
+    for (const issue of [...checkUses(recipe, index), ...kindOf(stage).check(stage, recipe)]) {
       issues.push({ ...issue, path: ['stages', index, ...issue.path] });
     }
   }
   return issues;
 }
 
-function checkStage(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
-  const issues = checkStageRewards(recipe, stage);
-  const ladder: readonly (readonly [readonly string[], number])[] = [
-    [['limits', 'tool_timeout_ms'], stage.limits.tool_timeout_ms],
-    [['limits', 'turn_timeout_ms'], stage.limits.turn_timeout_ms],
-    [['limits', 'rollout_timeout_ms'], stage.limits.rollout_timeout_ms],
-    [['deadlines', 'group_ms'], stage.deadlines.group_ms],
-    [['deadlines', 'step_ms'], stage.deadlines.step_ms],
-  ];
-  for (const [index, [path, value]] of ladder.entries()) {
-    const outer = ladder[index + 1];
-    if (outer !== undefined && value >= outer[1]) {
-      issues.push({
-        path,
-        message: `must be less than ${outer[0].join('.')} (${outer[1]}): tool < turn < rollout < group < step`,
-        value,
-      });
-    }
+/** A model directory, or an endpoint under stages that can do with text. */
+function checkModel({ model, fleet, stages }: Recipe): RecipeIssue[] {
+  const { path, endpoint, weights } = model;
+  if (endpoint === undefined) {
+    return path === undefined ? [{ path: ['model'], message: 'needs path, or endpoint with base_url and model' }] : [];
   }
-  if (stage.limits.rollout_timeout_ms >= recipe.eval.deadline_ms) {
+  const issues: RecipeIssue[] = [];
+  if (path !== undefined)
+    issues.push({ path: ['model', 'path'], message: 'cannot stand next to endpoint; give one of them', value: path });
+  if (weights !== undefined)
+    issues.push({ path: ['model', 'weights'], message: 'needs path: an endpoint has its own', value: weights });
+  if (fleet.engine.kind !== 'builtin')
     issues.push({
-      path: ['limits', 'rollout_timeout_ms'],
-      message: `must be less than eval.deadline_ms (${recipe.eval.deadline_ms}): an evaluation waits for its rollouts`,
-      value: stage.limits.rollout_timeout_ms,
+      path: ['fleet', 'engine', 'kind'],
+      message: 'is of no use with model.endpoint; leave it out',
+      value: fleet.engine.kind,
     });
-  }
-  if (stage.limits.max_new_tokens >= stage.limits.context_tokens) {
+  for (const [index, stage] of stages.entries()) {
+    if (kindOf(stage).textSuffices === true) continue;
     issues.push({
-      path: ['limits', 'max_new_tokens'],
-      message: `must be less than limits.context_tokens (${stage.limits.context_tokens})`,
-      value: stage.limits.max_new_tokens,
+      path: ['stages', index, 'kind'],
+      message: 'needs weights or tokens, and model.endpoint gives text alone; give model.path, or leave the stage out',
+      value: stage.kind,
     });
-  }
-  if (stage.limits.context_tokens > recipe.fleet.engine.max_context) {
-    issues.push({
-      path: ['limits', 'context_tokens'],
-      message: `must be at most fleet.engine.max_context (${recipe.fleet.engine.max_context})`,
-      value: stage.limits.context_tokens,
-    });
-  }
-  if (stage.groups.min_group > stage.batch.group_size) {
-    issues.push({
-      path: ['groups', 'min_group'],
-      message: `must be at most batch.group_size (${stage.batch.group_size})`,
-      value: stage.groups.min_group,
-    });
-  }
-  if (stage.batch.group_size > recipe.fleet.max_open_rollouts) {
-    issues.push({
-      path: ['batch', 'group_size'],
-      message: `must be at most fleet.max_open_rollouts (${recipe.fleet.max_open_rollouts})`,
-      value: stage.batch.group_size,
-    });
-  }
-  if (stage.algorithm.dynamic_sampling && stage.batch.group_size < 2) {
-    issues.push({
-      path: ['batch', 'group_size'],
-      message: 'must be at least 2 with dynamic sampling: one reward cannot vary',
-      value: stage.batch.group_size,
-    });
-  }
-  if (stage.algorithm.dual_clip !== 0 && stage.algorithm.dual_clip <= 1) {
-    issues.push({
-      path: ['algorithm', 'dual_clip'],
-      message: 'must be > 1, or 0 for off',
-      value: stage.algorithm.dual_clip,
-    });
-  }
-  const { overlong } = stage.algorithm;
-  if (overlong !== undefined && overlong.buffer_tokens > (overlong.max_tokens ?? stage.limits.context_tokens)) {
-    issues.push({
-      path: ['algorithm', 'overlong', 'buffer_tokens'],
-      message: `must be at most max_tokens (${overlong.max_tokens ?? stage.limits.context_tokens})`,
-      value: overlong.buffer_tokens,
-    });
-  }
-  const { gate } = stage;
-  if (gate !== undefined) {
-    if ((gate.at_least === undefined) === (gate.gain_at_least === undefined)) {
-      issues.push({ path: ['gate'], message: 'needs exactly one of at_least and gain_at_least' });
-    }
-    const mode = gate.metric.split('.')[0];
-    const known = gateMetrics(recipe, stage);
-    if (!known.includes(gate.metric.split('.').at(-1) ?? '')) {
-      issues.push({
-        path: ['gate', 'metric'],
-        message: `is no metric of this stage's evaluations; they have ${known.join(', ')}: for example sampled.em`,
-        value: gate.metric,
-      });
-    }
-    if ((mode === 'sampled' && !recipe.eval.sampled) || (mode === 'greedy' && !recipe.eval.greedy)) {
-      issues.push({ path: ['gate', 'metric'], message: `needs eval.${mode} to be true`, value: gate.metric });
-    }
   }
   return issues;
-}
-
-/** What an evaluation of the stage has a mean of; groupwise scorers need groups, which evaluations do not have. */
-function gateMetrics(recipe: Recipe, stage: StageRecipe): string[] {
-  const groupwise = new Set(groupwiseScorers(recipe, stage).map(({ name }) => name));
-  const named = rewardList(stage.rewards).flatMap(({ name }) => {
-    const declared = Object.hasOwn(recipe.scorers ?? {}, name);
-    return (declared && !groupwise.has(name)) || isSettableScorer(name) ? [name] : [];
-  });
-  return ['em', 'f1', 'tool_success', 'format_ok', 'reward', ...named];
 }

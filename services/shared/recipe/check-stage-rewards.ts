@@ -1,34 +1,29 @@
 import { suggest } from '#shared/runtime/suggest.ts';
 import { detectorNames } from '../rewards/detector-names.ts';
 import { rewardList } from '../rewards/reward-list.ts';
-import { coreScorers, scorerNames } from '../rewards/scorer-catalogue.ts';
+import { scorerNames } from '../rewards/scorer-catalogue.ts';
+import { isUnloaded, ownRewards } from './environment-part.ts';
 import type { RecipeIssue } from './check-recipe.ts';
-import type { GroupwiseScorer } from './reward-parts.ts';
-import type { Recipe, StageRecipe } from './schema.ts';
-import { customScorers, groupwiseScorers, judgedScorers } from './stage-scorers.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import type { Recipe } from './schema.ts';
+import { customScorers, judgedScorers, recordedComponents } from './stage-scorers.ts';
 
-/** Bounds of the reward service: judged components of an item, settings of a scorer, samples of a group. */
+/** Bounds of the reward service: judged components of an item, settings of a scorer. */
 const mostJudged = 8;
 const longestSettings = 4096;
-const mostCompared = 64;
 
 /** Rules of a stage's `rewards` and `composition`, and between them and the declared scorers. Paths begin at the stage. */
-export function checkStageRewards(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
-  const issues = [
-    ...checkNames(recipe, stage),
-    ...checkSettings(recipe, stage),
-    ...groupwiseScorers(recipe, stage).flatMap(({ name, scorer }) => checkGroupwise(name, scorer, stage)),
-    ...checkPlateau(recipe, stage),
-    ...checkComposition(stage),
-  ];
+export function checkStageRewards(recipe: Recipe, stage: RolloutStage): RecipeIssue[] {
+  const issues = [...checkNames(recipe, stage), ...checkSettings(recipe, stage), ...checkComposition(recipe, stage)];
   if (!rewardList(stage.rewards).some(({ weight }) => weight > 0)) {
     issues.push({ path: ['rewards'], message: 'needs at least one weight > 0, or every reward is 0' });
   }
   return issues;
 }
 
-function checkNames(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
-  const known = [...scorerNames, ...Object.keys(recipe.scorers ?? {})];
+function checkNames(recipe: Recipe, stage: RolloutStage): RecipeIssue[] {
+  if (isUnloaded(recipe)) return [];
+  const known = [...scorerNames, ...Object.keys(recipe.scorers ?? {}), ...ownRewards(recipe)];
   return Object.keys(stage.rewards).flatMap((name) => {
     if (name === 'preset' || known.includes(name)) return [];
     const meant = suggest(name, [...known, 'preset']);
@@ -37,7 +32,7 @@ function checkNames(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
   });
 }
 
-function checkSettings(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
+function checkSettings(recipe: Recipe, stage: RolloutStage): RecipeIssue[] {
   const issues: RecipeIssue[] = [];
   const judged = judgedScorers(recipe, stage);
   if (judged.length > mostJudged) {
@@ -72,56 +67,16 @@ function checkSettings(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
   return issues;
 }
 
-function checkGroupwise(name: string, scorer: GroupwiseScorer, { batch, deadlines }: StageRecipe): RecipeIssue[] {
-  const { group_size: size } = batch;
-  const fail = (message: string): RecipeIssue[] => [{ path: ['rewards', name], message }];
-  if (size < 2 || size > mostCompared) {
-    return fail(`compares the samples of a group; batch.group_size is ${size} and must be 2 to ${mostCompared}`);
-  }
-  const issues: RecipeIssue[] = [];
-  if (scorer.kind === 'pairwise' && scorer.rounds !== undefined && scorer.rounds > size - 1) {
-    issues.push(
-      ...fail(`scorers.${name}.rounds (${scorer.rounds}) must be at most batch.group_size - 1 (${size - 1})`),
-    );
-  }
-  const allPairs = (size * (size - 1)) / 2;
-  if (scorer.kind === 'pairwise' && scorer.pairs !== undefined && scorer.pairs > allPairs) {
-    issues.push(...fail(`scorers.${name}.pairs (${scorer.pairs}): ${size} samples have ${allPairs}`));
-  }
-  // A sample that meets nobody has no reward, and one that is connected with nobody has one that says nothing.
-  if (scorer.kind === 'pairwise' && scorer.pairs !== undefined && scorer.pairs < size - 1) {
-    issues.push(
-      ...fail(`scorers.${name}.pairs (${scorer.pairs}): at least ${size - 1} connect all ${size} samples of a group`),
-    );
-  }
-  if (scorer.deadline_ms !== undefined && scorer.deadline_ms >= deadlines.step_ms) {
-    issues.push(
-      ...fail(
-        `scorers.${name}.deadline_ms (${scorer.deadline_ms}) must be less than deadlines.step_ms (${deadlines.step_ms})`,
-      ),
-    );
-  }
-  return issues;
-}
-
-/** The mean of a comparison within each group is 1/2, whatever the policy does. */
-function checkPlateau(recipe: Recipe, stage: StageRecipe): RecipeIssue[] {
-  if (stage.until.plateau === undefined) return [];
-  const groupwise = new Set(groupwiseScorers(recipe, stage).map(({ name }) => name));
-  const weighted = rewardList(stage.rewards).filter(({ weight }) => weight > 0);
-  if (weighted.length === 0 || weighted.some(({ name }) => !groupwise.has(name))) return [];
-  const message = 'watches the mean reward, which comparisons within groups keep where it is; leave it out';
-  return [{ path: ['until', 'plateau'], message }];
-}
-
-function checkComposition({ rewards, composition }: StageRecipe): RecipeIssue[] {
+function checkComposition(recipe: Recipe, stage: RolloutStage): RecipeIssue[] {
+  const { rewards, composition, limits } = stage;
   if (composition === undefined) return [];
   const issues: RecipeIssue[] = [];
-  const { penalties, gates, clip } = composition;
+  const { penalties, gates, clip, overlong } = composition;
   // A stage records nothing else.
-  const recorded = new Set<string>([...coreScorers, ...rewardList(rewards).map(({ name }) => name), ...detectorNames]);
+  const named = rewardList(rewards).map(({ name }) => name);
+  const recorded = new Set<string>([...recordedComponents(recipe, stage), ...named, ...detectorNames]);
   const checkRead = (path: RecipeIssue['path'], name: string): void => {
-    if (recorded.has(name)) return;
+    if (recorded.has(name) || isUnloaded(recipe)) return;
     const meant = suggest(name, recorded);
     const help = meant === undefined ? `recorded: ${[...recorded].join(', ')}` : `did you mean ${meant}?`;
     const weigh = scorerNames.includes(name) ? '; name it in rewards, weight 0 records it' : '';
@@ -142,6 +97,14 @@ function checkComposition({ rewards, composition }: StageRecipe): RecipeIssue[] 
       path: ['composition', 'clip', 'low'],
       message: `must be at most high (${clip.high})`,
       value: clip.low,
+    });
+  }
+  const mostTokens = overlong?.max_tokens ?? limits.context_tokens;
+  if (overlong !== undefined && overlong.buffer_tokens > mostTokens) {
+    issues.push({
+      path: ['composition', 'overlong', 'buffer_tokens'],
+      message: `must be at most max_tokens (${mostTokens})`,
+      value: overlong.buffer_tokens,
     });
   }
   return issues;

@@ -17,6 +17,14 @@ describe('the reference of recipe keys', () => {
     expect(reference).toContain('| `stages[].composition.penalties` | number by name | > 0..100 | `{}` |');
   });
 
+  it('has a section per environment, with its options and what its rows hold', () => {
+    expect(reference).toContain('## Environment `search`');
+    expect(reference).toContain(
+      '| `environment.options.top_k` | integer | 1..100 | `10` | Hits that one search returns. |',
+    );
+    expect(reference).toContain('| `row.gold.answers` | list of');
+  });
+
   it('shows bounds and defaults', () => {
     expect(reference).toContain(
       '| `stages[].algorithm.clip_high` | number | 0..10 | `0.28` | Upper clip range of the ratio (clip-higher). |',

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { environments } from '#environments/index.ts';
+import type { EnvironmentDefinition } from '#environments/kit/environment.ts';
 import { recipeSchema } from './schema.ts';
 
 interface FieldSchema {
@@ -35,7 +37,37 @@ export function describeRecipe(): string {
     '|---|---|---|---|---|',
     ...rows,
     '',
+    ...environments.flatMap(describeEnvironment),
   ].join('\n');
+}
+
+/** Options and rows of a built-in environment. */
+function describeEnvironment({ name, about, options, row, needs, scorers, rewards }: EnvironmentDefinition): string[] {
+  const table = (prefix: string, schema: z.ZodType): string[] => {
+    const rows: string[] = [];
+    collect(z.toJSONSchema(schema, { io: 'input' }) as FieldSchema, prefix, rows);
+    return rows;
+  };
+  const facts: [string, readonly string[]][] = [
+    ['Needs', needs],
+    ['Scores every rollout by', scorers],
+    ['Gives itself', rewards],
+  ];
+  return [
+    `## Environment \`${name}\``,
+    '',
+    about,
+    '',
+    ...facts.flatMap(([what, names]) =>
+      names.length === 0 ? [] : [`${what}: ${names.map((each) => `\`${each}\``).join(', ')}.`, ''],
+    ),
+    '| key | type | bounds | default | meaning |',
+    '|---|---|---|---|---|',
+    ...table('environment.options', options),
+    ...table('row.data', row.data),
+    ...table('row.gold', row.gold),
+    '',
+  ];
 }
 
 function collect(schema: FieldSchema, prefix: string, rows: string[]): void {
@@ -51,7 +83,9 @@ function describeField(field: FieldSchema, path: string, required: boolean, rows
   const meaning = `${kinds}${field.description ?? ''}`.replaceAll('|', '\\|').replaceAll('\n', ' ');
   rows.push(`| \`${path}\` | ${typeOf(field)} | ${bounds} | ${byDefault} | ${meaning} |`);
   if (isObject) collect(field, path, rows);
+  if (field.oneOf !== undefined) collectKinds(field.oneOf, path, rows);
   if (field.items?.properties !== undefined) collect(field.items, `${path}[]`, rows);
+  if (field.items?.oneOf !== undefined) collectKinds(field.items.oneOf, `${path}[]`, rows);
   const entry = entryOf(field);
   if (entry?.properties !== undefined) collect(entry, `${path}.NAME`, rows);
   if (entry?.oneOf !== undefined) collectKinds(entry.oneOf, `${path}.NAME`, rows);
@@ -70,7 +104,8 @@ function collectKinds(options: readonly FieldSchema[], prefix: string, rows: str
     enum: options.map((option) => option.properties?.['kind']?.const),
     description: options.map((option) => `${kindOf(option)}: ${option.description ?? ''}`).join(' '),
   };
-  describeField(kinds, `${prefix}.kind`, true, rows);
+  const byDefault = options.map((option) => option.properties?.['kind']?.default).find((value) => value !== undefined);
+  describeField({ ...kinds, default: byDefault }, `${prefix}.kind`, true, rows);
   const fields = new Map<string, { key: string; field: FieldSchema; required: boolean; kinds: string[] }>();
   for (const option of options) {
     for (const [key, field] of Object.entries(option.properties ?? {})) {

@@ -1,3 +1,4 @@
+import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { TerminalError } from '#shared/errors.ts';
@@ -5,12 +6,12 @@ import { presetNames } from '../rewards/presets.ts';
 import { rewardList } from '../rewards/reward-list.ts';
 import { checkRecipeValue, parseRecipe } from './parse-recipe.ts';
 import { locateInputs, parseResolvedRecipe, recipeHash, resolvedRecipeJson, resolveRecipe } from './resolve-recipe.ts';
-import { unsupportedParts } from './unsupported-parts.ts';
 
 const minimal = `
 name: tiny
 model: { path: ../policies/nano }
 data: { world: { seed: 7 } }
+environment: { name: search }
 stages:
   - name: one
     limits: { context_tokens: 288, max_new_tokens: 48 }
@@ -38,8 +39,7 @@ describe('a recipe', () => {
   it('gets every default from a minimal file', () => {
     const recipe = parseRecipe(minimal, 'r.yaml');
     expect(recipe.seed).toBe(1);
-    expect(recipe.stages[0]?.algorithm.clip_high).toBe(0.28);
-    expect(recipe.stages[0]?.batch.group_size).toBe(8);
+    expect(recipe.stages[0]).toMatchObject({ kind: 'rl', algorithm: { clip_high: 0.28 }, batch: { group_size: 8 } });
     expect(recipe.retrieval).toEqual({ method: 'lexical', analyzer: 'standard', k1: 1.2, b: 0.75 });
   });
 
@@ -49,7 +49,7 @@ describe('a recipe', () => {
 
   it('names the line, the path and a suggestion for an unknown key', () => {
     expect(problemsOf(minimal.replace('max_new_tokens', 'max_new_token'))).toContain(
-      'r.yaml:7: stages[0].limits.max_new_token: unknown key; did you mean max_new_tokens?',
+      'r.yaml:8: stages[0].limits.max_new_token: unknown key; did you mean max_new_tokens?',
     );
     expect(problemsOf(`${minimal}zebra: 1\n`)).toContain('zebra: unknown key; known keys: name, seed, model');
     expect(problemsOf(`${minimal}eval: { question: 3 }\n`)).toContain(
@@ -63,6 +63,73 @@ describe('a recipe', () => {
       return `${name}: &${name} [${Array.from({ length: 9 }, () => below).join(', ')}]`;
     });
     expect(problemsOf(['a: &a [x, x, x]', ...layers].join('\n'))).toMatch(/^r\.yaml: its aliases cannot be unfolded: /);
+  });
+
+  it('says which names it cannot keep, wherever they stand', () => {
+    expect(problemsOf(`${minimal}judges: { __proto__: { base_url: 'http://127.0.0.1:1', model: m } }\n`)).toBe(
+      'r.yaml:11: judges.__proto__: cannot be a name; choose another',
+    );
+    expect(problemsOf(`${minimal}scorers:\n  house: { kind: http, "__proto__": 1 }\n`)).toBe(
+      'r.yaml:12: scorers.house.__proto__: cannot be a name; choose another',
+    );
+    expect(problemsOf(minimal.replace('exact_match: 1', 'exact_match: 1, __proto__: { weight: 1 }'))).toContain(
+      'stages[0].rewards.__proto__: cannot be a name',
+    );
+    expect(problemsOf(`${minimal}__proto__: 1\n`)).toContain('r.yaml:11: __proto__: cannot be a name');
+    const parsed: unknown = JSON.parse('{"judges": {"__proto__": {}}}');
+    expect(checkRecipeValue(parsed)).toMatchObject({ kind: 'issues', issues: [{ path: ['judges', '__proto__'] }] });
+  });
+
+  it('takes names that objects have anyway for what they are', () => {
+    for (const name of ['prototype', 'toString', 'hasOwnProperty']) {
+      expect(problemsOf(`${minimal}${name}: 1\n`)).toContain(`r.yaml:11: ${name}: unknown key`);
+    }
+    const judged = minimal.replace('exact_match: 1', 'exact_match: 1, house: 1');
+    expect(
+      problemsOf(
+        `${judged}judges: { main: { base_url: 'http://127.0.0.1:1', model: m } }\nscorers: { house: { kind: grade, judge: constructor } }\n`,
+      ),
+    ).toContain('scorers.house.judge: ');
+    const named = minimal.replace('exact_match: 1', 'exact_match: 1, constructor: 1');
+    expect(problemsOf(named)).toContain('stages[0].rewards.constructor: cannot be a name');
+  });
+
+  it('lists the first of many problems, and counts the others', () => {
+    const keys = Array.from({ length: 5_000 }, (_, at) => `  stagesx${at}: 1`).join('\n');
+    const atTop = problemsOf(keys.replaceAll('  ', ''));
+    expect(atTop.split('\n').length).toBeLessThan(60);
+    expect(atTop).toMatch(/^r\.yaml has 5,005 problems:\n/);
+    expect(atTop).toMatch(/\nand 4,955 more$/);
+    const judges = problemsOf(`judges:\n${keys}`);
+    expect(judges.split('\n').length).toBeLessThan(60);
+    expect(judges).toMatch(/^r\.yaml has 5,00\d problems:\n/);
+    expect(judges).toMatch(/\nand 4,95\d more$/);
+  });
+
+  it('quotes no more of a value or a key than a line', () => {
+    expect(problemsOf(minimal.replace('name: tiny', `name: ${'x'.repeat(900_000)}`)).length).toBeLessThan(300);
+    expect(problemsOf(`${minimal}? ${'k'.repeat(900_000)}\n: 1\n`).length).toBeLessThan(500);
+  });
+
+  it('checks the options of its environment by the environment, and writes out those that were left out', () => {
+    const withOptions = (options: string) =>
+      minimal.replace('{ name: search }', `{ name: search, options: ${options} }`);
+    expect(parseRecipe(withOptions('{ top_k: 3 }'), 'r.yaml').environment.options).toMatchObject({
+      top_k: 3,
+      codec: 'xml',
+      prompt_template: '{question}',
+    });
+    expect(problemsOf(withOptions('{ topk: 3 }'))).toBe(
+      'r.yaml:5: environment.options.topk: unknown key; did you mean top_k?',
+    );
+    expect(problemsOf(withOptions('{ top_k: 0, max_violations: many }')).split('\n').slice(1)).toEqual([
+      'r.yaml:5: environment.options.top_k: Too small: expected number to be >=1 (got 0)',
+      'r.yaml:5: environment.options.max_violations: expected number (got "many")',
+    ]);
+    expect(problemsOf(minimal.replace('name: search', 'name: serach'))).toContain(
+      "environment.name: environment 'serach' is unknown; did you mean search?",
+    );
+    expect(problemsOf(minimal.replace('environment: { name: search }', ''))).toContain('environment: is missing');
   });
 
   it('names the value that is out of bounds or of the wrong type', () => {
@@ -105,18 +172,29 @@ describe('a recipe', () => {
       'data: needs exactly one of world, musique, files, rows; none is there',
     );
     expect(problemsOf(`${minimal}    gate: { metric: sampled.rouge, at_least: 1 }\n`)).toContain(
-      'for example sampled.em (got "sampled.rouge")',
+      'for example sampled.exact_match (got "sampled.rouge")',
     );
+    expect(problemsOf(`${minimal}    gate: { metric: sampled.hop=3.exact_mach, at_least: 1 }\n`)).toMatch(
+      /splits its metrics by no tag 'hop'; did you mean hops\?[^]*did you mean exact_match\?/,
+    );
+    expect(problemsOf(`${minimal}    gate: { metric: sampled.em, at_least: 1 }\n`)).toContain(
+      "'em' is no metric of this stage's evaluations; they have exact_match,",
+    );
+    for (const metric of [
+      'sampled.exact_match.low',
+      'greedy.hops=3.reward',
+      'sampled.environment.moves',
+      'sampled.turns',
+    ])
+      expect(parseRecipe(`${minimal}    gate: { metric: ${metric}, at_least: 1 }\n`, 'r.yaml').stages).toHaveLength(1);
     expect(problemsOf(`${minimal}    gate: { metric: sampled.numeric, at_least: 1 }\n`)).toContain(
       'is no metric of this stage',
     );
     const numeric = minimal.replace('exact_match: 1', 'exact_match: 1, numeric: 1');
     expect(
-      parseRecipe(`${numeric}    gate: { metric: greedy.hop2.numeric, at_least: 1 }\n`, 'r.yaml').stages[0]?.gate,
-    ).toMatchObject({
-      metric: 'greedy.hop2.numeric',
-    });
-    expect(problemsOf(`${minimal}    gate: { metric: sampled.em }\n`)).toContain(
+      rolloutStages(parseRecipe(`${numeric}    gate: { metric: greedy.hops=2.numeric, at_least: 1 }\n`, 'r.yaml'))[0],
+    ).toMatchObject({ gate: { metric: 'greedy.hops=2.numeric' } });
+    expect(problemsOf(`${minimal}    gate: { metric: sampled.exact_match }\n`)).toContain(
       'needs exactly one of at_least and gain_at_least',
     );
     expect(problemsOf(`${minimal}    groups: { min_group: 9 }\n`)).toContain(
@@ -133,21 +211,14 @@ describe('a recipe', () => {
     );
   });
 
-  it('P8: keeps rewards that name none of the scorers with settings as they were, so old recipes keep their hashes', () => {
-    expect(parseRecipe(minimal, 'r.yaml').stages[0]?.rewards).toEqual({
-      exact_match: 1,
-      f1: 0,
-      tool_success: 0,
-      format: 0,
-      xml: 0,
-    });
+  it('keeps of rewards what it names, and nothing else', () => {
+    expect(rolloutStages(parseRecipe(minimal, 'r.yaml'))[0]?.rewards).toEqual({ exact_match: 1 });
   });
 
   it('takes a scorer with settings as a weight alone or with settings, and writes its defaults out', () => {
     const rewardsOf = (text: string) =>
-      parseRecipe(minimal.replace('{ exact_match: 1 }', text), 'r.yaml').stages[0]?.rewards;
-    expect(rewardsOf('{ numeric: 2 }')).toMatchObject({
-      exact_match: 0,
+      rolloutStages(parseRecipe(minimal.replace('{ exact_match: 1 }', text), 'r.yaml'))[0]?.rewards;
+    expect(rewardsOf('{ numeric: 2 }')).toEqual({
       numeric: { weight: 2, absolute_tolerance: 0, relative_tolerance: 0, unit: 'optional' },
     });
     expect(rewardsOf('{ numeric: { weight: 1, relative_tolerance: 0.05 } }')).toMatchObject({
@@ -175,7 +246,7 @@ describe('a recipe', () => {
       minimal.replace('{ exact_match: 1 }', '{ preset: rezero, format: 0.5, substring: 1 }'),
       'r.yaml',
     );
-    expect(rewardList(recipe.stages[0]?.rewards ?? {}).filter(({ weight }) => weight > 0)).toEqual([
+    expect(rewardList(rolloutStages(recipe)[0]?.rewards ?? {}).filter(({ weight }) => weight > 0)).toEqual([
       { name: 'exact_match', weight: 1, settingsJson: '' },
       { name: 'format', weight: 0.5, settingsJson: '' },
       { name: 'substring', weight: 1, settingsJson: '{"max_words":20,"whole_words":true}' },
@@ -188,7 +259,7 @@ describe('a recipe', () => {
 
   it.each(presetNames)('knows the preset %s', (preset) => {
     const recipe = parseRecipe(minimal.replace('{ exact_match: 1 }', `{ preset: ${preset} }`), 'r.yaml');
-    expect(rewardList(recipe.stages[0]?.rewards ?? {}).some(({ weight }) => weight > 0)).toBe(true);
+    expect(rewardList(rolloutStages(recipe)[0]?.rewards ?? {}).some(({ weight }) => weight > 0)).toBe(true);
   });
 
   it('refuses two stages of one name', () => {
@@ -270,10 +341,4 @@ describe('a resolved recipe', () => {
     );
     expect(problemsOf(rows('formt: gradus, corpus: c'))).toContain('did you mean format?');
   });
-});
-
-it('says which parts of a valid recipe cannot be run yet', () => {
-  const [demo, , janNano] = shipped.map(({ text, name }) => parseRecipe(text, name));
-  expect(demo && unsupportedParts(demo)).toEqual([]);
-  expect(janNano && unsupportedParts(janNano).join('\n')).toContain('retrieval.method: dense (intfloat/e5-base-v2)');
 });

@@ -14,8 +14,12 @@ export function rerootPaths(paths: RecipePaths, from: string, to: string): Recip
     model: reroot(paths.model, from, to),
     train: reroot(paths.train, from, to),
     held_out: reroot(paths.held_out, from, to),
-    corpus: reroot(paths.corpus, from, to),
+    ...(paths.corpus !== undefined && { corpus: reroot(paths.corpus, from, to) }),
+    ...(paths.environment !== undefined && { environment: reroot(paths.environment, from, to) }),
+    ...(paths.environment_file !== undefined && { environment_file: reroot(paths.environment_file, from, to) }),
+    ...(paths.search_models !== undefined && { search_models: rerootEach(paths.search_models, from, to) }),
     ...(paths.scorers !== undefined && { scorers: rerootEach(paths.scorers, from, to) }),
+    ...(paths.stages !== undefined && { stages: rerootEach(paths.stages, from, to) }),
     ...(paths.judge_keys !== undefined && { judge_keys: rerootEach(paths.judge_keys, from, to) }),
     ...(paths.judge_caches !== undefined && { judge_caches: rerootEach(paths.judge_caches, from, to) }),
   };

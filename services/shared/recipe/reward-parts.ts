@@ -183,7 +183,20 @@ export const compositionSchema = z
       })
       .optional()
       .describe('Bounds of the reward.'),
+    overlong: z
+      .strictObject({
+        max_tokens: z
+          .int()
+          .min(1)
+          .max(1_048_576)
+          .optional()
+          .describe('Tokens of the policy at which the penalty is full; by default the context limit.'),
+        buffer_tokens: z.int().min(1).max(1_048_576).describe('Tokens before that over which the penalty grows.'),
+        factor: z.number().min(0).max(100).default(1).describe('Full penalty.'),
+      })
+      .optional()
+      .describe("DAPO's soft overlong penalty on the policy's own tokens, added last: 0 to -factor."),
   })
-  .describe('Weighted sum, normalised, less penalties, gated, clipped: in this order.');
+  .describe('Weighted sum, normalised, less penalties, gated, clipped, less the overlong penalty: in this order.');
 
 export type CompositionRecipe = z.output<typeof compositionSchema>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { rowFormats } from '../questions/row-formats.ts';
+import { fleetBounds } from '../runtime/fleet-bounds.ts';
 
 /** Parts of a recipe that hold for the whole run. */
 
@@ -54,7 +55,7 @@ const rowsSchema = z
       .enum(rowFormats)
       .default('gradus')
       .describe(
-        '`gradus`: id, question, answer (or answers), aliases, hops, support_titles; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`: as published.',
+        '`plain`: id, data, gold, tags; `gradus`: id, question, answer (or answers), aliases, hops, support_titles; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`: as published.',
       ),
     train: filePath.describe('Training questions, JSON lines or one JSON array, relative to the recipe.'),
     held_out: z
@@ -78,28 +79,12 @@ export const dataSchema = z
   })
   .describe('Where questions and corpus come from: exactly one of `world`, `musique`, `files`, `rows`.');
 
-export const environmentSchema = z
-  .strictObject({
-    name: z.enum(['search']).default('search').describe('Environment of the rollouts.'),
-    prompt_template: z
-      .string()
-      .min(1)
-      .max(16_384)
-      .refine((text) => text.includes('{question}'), 'must contain {question}')
-      .default('{question}')
-      .describe('First prompt of an episode; `{question}` is replaced.'),
-    top_k: z.int().min(1).max(100).default(10).describe('Hits that one search returns.'),
-    preview_characters: z.int().min(20).max(10_000).default(150).describe('Characters of a hit that the policy sees.'),
-    max_document_characters: z
-      .int()
-      .min(100)
-      .max(10_000_000)
-      .default(20_000)
-      .describe('Characters of a fetched document that the policy sees.'),
-    codec: z.enum(['xml', 'hermes']).default('xml').describe('Format of tool calls.'),
-    max_violations: z.int().min(0).max(100).default(2).describe('Malformed turns after which the episode ends.'),
-  })
-  .describe('The task that the policy acts in.');
+/** Other services of the fleet may run in other folders: a relative path would mean another one there. */
+const searchModel = z
+  .string()
+  .min(1)
+  .max(512)
+  .regex(/^(?!\.)/, 'must be a hub id (owner/name[@revision]) or an absolute path');
 
 export const retrievalSchema = z
   .strictObject({
@@ -110,16 +95,18 @@ export const retrievalSchema = z
     analyzer: z.enum(['standard', 'english']).default('standard').describe('How text is cut into terms.'),
     k1: z.number().min(0).max(10).default(1.2).describe('BM25 saturation of term frequency.'),
     b: z.number().min(0).max(1).default(0.75).describe('BM25 length normalisation.'),
-    encoder: z
-      .string()
-      .min(1)
-      .max(512)
+    encoder: searchModel
       .optional()
-      .describe('Sentence encoder for `dense`, for example intfloat/e5-base-v2.'),
+      .describe('Sentence encoder for `dense`: a hub id, for example intfloat/e5-base-v2, or an absolute path.'),
     reranker: z
       .strictObject({
-        model: z.string().min(1).max(512).describe('Cross-encoder.'),
-        candidates: z.int().min(1).max(1000).default(15).describe('Hits that are reranked.'),
+        model: searchModel.describe('Cross-encoder: a hub id, or an absolute path.'),
+        candidates: z
+          .int()
+          .min(1)
+          .max(1000)
+          .default(15)
+          .describe('Hits that are reranked; a search returns no more than these.'),
       })
       .optional()
       .describe('Second pass over the best hits.'),
@@ -158,14 +145,25 @@ export const fleetSchema = z
       .max(8)
       .default(1)
       .describe('Coordinators that `gradus up` starts: one leads a run, the others take over when it dies.'),
-    engines: z.int().min(1).max(1024).default(1).describe('Engines that `gradus up` starts.'),
-    concurrency: z.int().min(1).max(16_384).default(256).describe('Rollouts at once in one worker.'),
+    engines: z.int().min(1).max(fleetBounds.engines).default(1).describe('Engines that `gradus up` starts.'),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(fleetBounds.workerConcurrency)
+      .default(256)
+      .describe('Rollouts at once in one worker.'),
     max_open_rollouts: z
       .int()
       .min(1)
       .max(65_536)
       .default(512)
       .describe('Rollouts that are published and unanswered at once, over all workers.'),
+    hung_after_ms: z
+      .int()
+      .min(2_000)
+      .max(3_600_000)
+      .default(12_000)
+      .describe('A service that lives and answers no health check for this long is killed and started again.'),
     engine: z
       .strictObject({
         kind: z
@@ -173,7 +171,12 @@ export const fleetSchema = z
           .default('builtin')
           .describe('`scripted` writes what `scripted` says in place of a model: for sizing, chaos and benches.'),
         max_context: z.int().min(16).max(1_048_576).default(1024).describe('Longest sequence in tokens.'),
-        max_running: z.int().min(1).max(65_536).default(256).describe('Sequences generated at once.'),
+        max_running: z
+          .int()
+          .min(1)
+          .max(fleetBounds.scriptedRunning)
+          .default(256)
+          .describe(`Sequences generated at once; at most ${fleetBounds.builtinRunning} in the built-in engine.`),
         cache_mebibytes: z.int().min(16).max(1_048_576).default(512).describe('Memory of keys and values in MiB.'),
         threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
         device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),

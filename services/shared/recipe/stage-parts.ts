@@ -51,19 +51,6 @@ export const algorithmSchema = z
       .max(1)
       .default(1e-6)
       .describe('Standard deviation up to which rewards count as equal.'),
-    overlong: z
-      .strictObject({
-        max_tokens: z
-          .int()
-          .min(1)
-          .max(1_048_576)
-          .optional()
-          .describe('Tokens of the policy at which the penalty is full; by default the context limit.'),
-        buffer_tokens: z.int().min(1).max(1_048_576).describe('Tokens before that over which the penalty grows.'),
-        factor: z.number().min(0).max(100).default(1).describe('Full penalty.'),
-      })
-      .optional()
-      .describe("Soft overlong penalty (DAPO), on the policy's own tokens."),
     clip_low: z.number().min(0).max(1).default(0.2).describe('Lower clip range of the ratio.'),
     clip_high: z.number().min(0).max(10).default(0.28).describe('Upper clip range of the ratio (clip-higher).'),
     dual_clip: z.number().min(0).max(1000).default(10).describe('Bound for negative advantages, > 1; 0 is off.'),

@@ -1,18 +1,13 @@
 import { expect, it } from 'vitest';
 import { create } from '@bufbuild/protobuf';
-import { Purpose, QuestionSchema } from '#proto/rollout/v1/task_pb.ts';
-import { composeTotal } from '../rewards/compose.ts';
+import { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import { missingFor } from '../rewards/missing-for.ts';
 import { buildTask } from './build-task.ts';
 import { parseRecipe } from './parse-recipe.ts';
 import { recipeHash } from './resolve-recipe.ts';
-import {
-  customScorers,
-  groupwiseScorers,
-  judgedScorers,
-  taskComposition,
-  weightedScorers,
-  wireComposition,
-} from './stage-scorers.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import { customScorers, groupwiseScorers, judgedScorers } from './stage-scorers.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const text = `
 name: judged
@@ -24,6 +19,7 @@ scorers:
   prose: { kind: rubric, judge: main, criteria: { brief: { about: 'Short.', weight: 2 }, kind: { about: 'Kind.' } } }
   preferred: { kind: pairwise, judge: main }
   house: { kind: typescript, path: ./house.ts }
+environment: { name: search }
 stages:
   - name: alone
     limits: { context_tokens: 288, max_new_tokens: 48 }
@@ -43,34 +39,45 @@ stages:
 
 const recipe = parseRecipe(text, 'r.yaml');
 const [alone, together] = recipe.stages;
-if (alone === undefined || together === undefined) throw new Error('two stages');
+if (alone?.kind !== 'rl' || together?.kind !== 'rl') throw new Error('two stages');
 
-const taskOf = (stage: typeof alone, purpose: Purpose = Purpose.TRAIN) =>
+const taskOf = (stage: RolloutStage, purpose: Purpose = Purpose.TRAIN) =>
   buildTask(recipe, {
     runId: 'run',
     taskId: '00000000000000aa',
     groupId: 'group',
     sampleIndex: 0,
     attempt: 0,
-    question: create(QuestionSchema, { id: 'q', question: 'Who?', answers: ['she'] }),
+    row: goldRow({ question: 'Who?', answers: ['she'] }),
     stage,
     purpose,
     mode: 'train',
   });
 
-it('sends custom scorers with their settings among the rewards, judged ones beside them, and the composition', () => {
+function stageWith(composition: string, rewards: string): RolloutStage {
+  const [, stage] = parseRecipe(
+    text
+      .replace('composition: { normalize: true }', `composition: ${composition}`)
+      .replace('{ exact_match: 1, preferred: 2 }', rewards),
+    'r.yaml',
+  ).stages;
+  if (stage?.kind !== 'rl') throw new Error('two stages');
+  return stage;
+}
+
+it('sends custom scorers with their settings among the scorers, judged ones beside them, and the composition', () => {
   const task = taskOf(alone);
-  expect(task.rewards?.filter(({ weight }) => (weight ?? 0) > 0)).toEqual([
-    { name: 'exact_match', weight: 1, settingsJson: '' },
-    { name: 'retry', weight: 0.5, settingsJson: '{"base":0.2,"most":5,"step":0.15}' },
-    { name: 'house', weight: 0.5, settingsJson: '{"a":"x","b":[3]}' },
+  expect(task.scorers?.filter(({ recordedOnly }) => recordedOnly === false)).toEqual([
+    { name: 'exact_match', settingsJson: '', recordedOnly: false },
+    { name: 'retry', settingsJson: '{"base":0.2,"most":5,"step":0.15}', recordedOnly: false },
+    { name: 'house', settingsJson: '{"a":"x","b":[3]}', recordedOnly: false },
   ]);
+  expect(task.scorers).toContainEqual({ name: 'xml', settingsJson: '', recordedOnly: true });
   expect(task.judged).toEqual([
-    { name: 'correct', judge: 'main', weight: 2, method: { case: 'grade', value: { notAttempted: 0.25 } } },
+    { name: 'correct', judge: 'main', method: { case: 'grade', value: { notAttempted: 0.25 } } },
     {
       name: 'prose',
       judge: 'main',
-      weight: 0,
       method: {
         case: 'rubric',
         value: {
@@ -82,75 +89,66 @@ it('sends custom scorers with their settings among the rewards, judged ones besi
       },
     },
   ]);
-  expect(task.composition).toEqual({
+  expect(task.composition).toMatchObject({
+    weights: [
+      { name: 'exact_match', weight: 1 },
+      { name: 'retry', weight: 0.5 },
+      { name: 'correct', weight: 2 },
+      { name: 'house', weight: 0.5 },
+    ],
     normalize: true,
     penalties: [{ name: 'candidate_list', size: 0.5 }],
     gates: [{ name: 'format', atLeast: 1, otherwise: 0 }],
     clipHigh: 1,
+    groupwise: [],
   });
 });
 
-it('keeps groupwise scorers and the composition that needs them out of tasks', () => {
+it('carries the one composition: the same in training and evaluation, groupwise components marked as such', () => {
   const task = taskOf(together);
-  expect(task.rewards?.map(({ name }) => name)).not.toContain('preferred');
+  expect(task.scorers?.map(({ name }) => name)).not.toContain('preferred');
   expect(task.judged).toEqual([]);
-  expect(task).not.toHaveProperty('composition');
-  expect(taskComposition(recipe, together)).toBeUndefined();
-  expect(wireComposition(together)).toEqual({ normalize: true, penalties: [], gates: [] });
+  expect(task.composition).toMatchObject({
+    weights: [
+      { name: 'exact_match', weight: 1 },
+      { name: 'preferred', weight: 2 },
+    ],
+    normalize: true,
+    groupwise: ['preferred'],
+  });
   expect(groupwiseScorers(recipe, together)).toMatchObject([
     { name: 'preferred', weight: 2, scorer: { schedule: 'all_pairs' } },
   ]);
-  expect(weightedScorers(together).filter(({ weight }) => weight > 0)).toMatchObject([
-    { name: 'exact_match', weight: 1 },
-    { name: 'preferred', weight: 2 },
-  ]);
+  for (const stage of [alone, together])
+    expect(taskOf(stage, Purpose.EVAL).composition).toEqual(taskOf(stage).composition);
+  expect(taskOf(alone, Purpose.EVAL)).toMatchObject({ judged: [{ name: 'correct' }, { name: 'prose' }] });
+});
+
+it('has the overlong penalty, by default at the context limit', () => {
+  const overlong = (settings: string) =>
+    taskOf(stageWith(`{ overlong: ${settings} }`, '{ exact_match: 1 }')).composition?.overlong;
+  expect(overlong('{ buffer_tokens: 50 }')).toMatchObject({ maxTokens: 288, bufferTokens: 50, factor: 1 });
+  expect(overlong('{ max_tokens: 100, buffer_tokens: 50, factor: 0.5 }')).toMatchObject({
+    maxTokens: 100,
+    factor: 0.5,
+  });
 });
 
 it('P2: a worker knows what the coordinator will read beside the weights: without it there is no result to compose', () => {
-  const [, stage] = parseRecipe(
-    text
-      .replace(
-        'composition: { normalize: true }',
-        'composition: { penalties: { house: 1, giant_answer: 1 }, gates: [{ name: correct, at_least: 0.5 }, { name: preferred, at_least: 0.1 }] }',
-      )
-      .replace('{ exact_match: 1, preferred: 2 }', '{ exact_match: 1, preferred: 2, correct: 0, prose: 0, house: 0 }'),
-    'r.yaml',
-  ).stages;
-  if (stage === undefined) throw new Error('two stages');
-  const { rewards = [], judged = [], composition } = taskOf(stage);
-  const weighted = [...rewards, ...judged].map(({ name = '', weight = 0 }) => ({ name, weight }));
-  const total = (values: Readonly<Record<string, number>>) =>
-    composeTotal(weighted, composition, (name) => values[name] ?? (name === 'giant_answer' ? 1 : undefined));
-  expect(total({ exact_match: 1, house: 1 })).toBeNaN();
-  expect(total({ exact_match: 1, correct: 1 })).toBeNaN();
-  // Nothing reads prose, and what is read changes nothing here.
-  expect(total({ exact_match: 1, correct: 0, house: 1 })).toBe(1);
-});
-
-it('composes evaluations without what only a group has', () => {
-  const evaluated = (composition: string, rewards = '{ exact_match: 1, preferred: 2 }') => {
-    const [, stage] = parseRecipe(
-      text
-        .replace('composition: { normalize: true }', `composition: ${composition}`)
-        .replace('{ exact_match: 1, preferred: 2 }', rewards),
-      'r.yaml',
-    ).stages;
-    if (stage === undefined) throw new Error('two stages');
-    return taskOf(stage, Purpose.EVAL).composition;
+  const stage = stageWith(
+    '{ penalties: { house: 1, giant_answer: 1 }, gates: [{ name: correct, at_least: 0.5 }, { name: preferred, at_least: 0.1 }] }',
+    '{ exact_match: 1, preferred: 2, correct: 0, prose: 0, house: 0 }',
+  );
+  const missing = (components: Readonly<Record<string, number>>) => {
+    const { composition } = create(RolloutTaskSchema, taskOf(stage));
+    if (composition === undefined) throw new Error('no composition');
+    return missingFor(composition, { components, detectors: {}, absent: {} }).map(({ name }) => name);
   };
-  expect(
-    evaluated(
-      '{ normalize: true, penalties: { preferred: 1, giant_answer: 2 }, gates: [{ name: preferred, at_most: 1 }] }',
-    ),
-  ).toEqual({
-    normalize: true,
-    penalties: [{ name: 'giant_answer', size: 2 }],
-    gates: [],
-  });
-  // Nothing is left to divide by.
-  expect(evaluated('{ normalize: true }', '{ exact_match: 0, preferred: 2 }')).toMatchObject({ normalize: false });
-  expect(taskOf(alone, Purpose.EVAL)).toMatchObject({ judged: [{ name: 'correct' }, { name: 'prose' }] });
-  expect(taskOf(alone, Purpose.EVAL).composition).toEqual(taskOf(alone).composition);
+  expect(missing({ exact_match: 1, house: 1 })).toEqual(['correct']);
+  expect(missing({ exact_match: 1, correct: 1 })).toEqual(['house']);
+  // Nothing reads prose, a gate that does not hold needs no more, and the comparison comes later.
+  expect(missing({ exact_match: 1, correct: 0 })).toEqual([]);
+  expect(missing({ exact_match: 1, correct: 1, house: 1 })).toEqual([]);
 });
 
 it('tells the declared scorers of a stage by kind', () => {

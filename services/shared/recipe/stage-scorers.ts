@@ -1,13 +1,19 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { CompositionSchema, type Composition } from '#proto/rollout/v1/composition_pb.ts';
 import type { JudgedComponentSchema } from '#proto/rollout/v1/judged_pb.ts';
-import type { CompositionInit } from '../rewards/compose.ts';
-import { rewardList, type WeightedReward } from '../rewards/reward-list.ts';
+import type { ScorerSettingsSchema } from '#proto/rollout/v1/task_pb.ts';
+import { isWeightedSum, withoutGroupwise } from '../rewards/compose.ts';
+import { rewardMetric } from '../rewards/metric-names.ts';
+import { rewardList } from '../rewards/reward-list.ts';
+import { environmentScorers, headlineOf, ownRewards } from './environment-part.ts';
 import type { CustomScorer, DeclaredScorer, GroupwiseScorer } from './reward-parts.ts';
-import type { Recipe, StageRecipe } from './schema.ts';
+import type { RolloutStage } from '#stages/kit/fields.ts';
+import type { Recipe } from './schema.ts';
 
 /** What of a recipe decides how a stage's rollouts are scored. */
 export type Scorers = Pick<Recipe, 'scorers'>;
-export type ScoredStage = Pick<StageRecipe, 'rewards' | 'composition'>;
+export type ScoredStage = Pick<RolloutStage, 'rewards' | 'composition' | 'limits'>;
+type NamedStage = Pick<RolloutStage, 'rewards'>;
 export type JudgedScorer = Extract<DeclaredScorer, { kind: 'grade' | 'rubric' }>;
 
 /** A declared scorer that a stage names; weight 0 is recorded only. */
@@ -30,44 +36,46 @@ export function isCustom(scorer: DeclaredScorer | undefined): scorer is CustomSc
 }
 
 /** Scorers that compare the samples of a group: the coordinator asks for them once a group has settled. */
-export function groupwiseScorers(recipe: Scorers, stage: ScoredStage): Named<GroupwiseScorer>[] {
+export function groupwiseScorers(recipe: Scorers, stage: NamedStage): Named<GroupwiseScorer>[] {
   return namedScorers(recipe, stage).flatMap(({ name, weight, scorer }) =>
     isGroupwise(scorer) ? [{ name, weight, scorer }] : [],
   );
 }
 
 /** Scorers that ask a judge about one rollout. */
-export function judgedScorers(recipe: Scorers, stage: ScoredStage): Named<JudgedScorer>[] {
+export function judgedScorers(recipe: Scorers, stage: NamedStage): Named<JudgedScorer>[] {
   return namedScorers(recipe, stage).flatMap(({ name, weight, scorer }) =>
     isJudged(scorer) ? [{ name, weight, scorer }] : [],
   );
 }
 
 /** Scorers in files and behind URLs. */
-export function customScorers(recipe: Scorers, stage: ScoredStage): Named<CustomScorer>[] {
+export function customScorers(recipe: Scorers, stage: NamedStage): Named<CustomScorer>[] {
   return namedScorers(recipe, stage).flatMap(({ name, weight, scorer }) =>
     isCustom(scorer) ? [{ name, weight, scorer }] : [],
   );
 }
 
-/** Everything with a weight in a stage, groupwise scorers included: what `composeTotal` takes. */
-export function weightedScorers(stage: ScoredStage): WeightedReward[] {
-  return rewardList(stage.rewards);
-}
-
-/** The `rewards` of a task: built-in and custom scorers. */
-export function taskRewards(recipe: Scorers, stage: ScoredStage): WeightedReward[] {
-  return rewardList(stage.rewards).filter(({ name }) => {
+/** The `scorers` of a task: those of its environment, which are recorded whatever they weigh, and what the stage names of built-in and custom ones. */
+export function taskScorers(
+  recipe: Scorers & Pick<Recipe, 'environment'>,
+  stage: NamedStage,
+): (MessageInitShape<typeof ScorerSettingsSchema> & { readonly name: string })[] {
+  const own = new Set(ownRewards(recipe));
+  const named = new Map(rewardList(stage.rewards).map((reward) => [reward.name, reward]));
+  const names = new Set([...environmentScorers(recipe), ...named.keys()]);
+  return [...names].flatMap((name) => {
+    const { weight, settingsJson } = named.get(name) ?? { weight: 0, settingsJson: '' };
     const scorer = recipe.scorers?.[name];
-    return scorer === undefined || isCustom(scorer);
+    const isAsked = (scorer === undefined && !own.has(name)) || isCustom(scorer);
+    return isAsked ? [{ name, settingsJson, recordedOnly: weight === 0 }] : [];
   });
 }
 
 /** The `judged` of a task. */
-export function taskJudged(recipe: Scorers, stage: ScoredStage): MessageInitShape<typeof JudgedComponentSchema>[] {
-  return judgedScorers(recipe, stage).map(({ name, weight, scorer }) => ({
+export function taskJudged(recipe: Scorers, stage: NamedStage): MessageInitShape<typeof JudgedComponentSchema>[] {
+  return judgedScorers(recipe, stage).map(({ name, scorer }) => ({
     name,
-    weight,
     judge: scorer.judge,
     method:
       scorer.kind === 'grade'
@@ -85,11 +93,17 @@ export function taskJudged(recipe: Scorers, stage: ScoredStage): MessageInitShap
   }));
 }
 
-/** A stage's composition as it goes over the wire; undefined where it is the weighted sum alone. */
-export function wireComposition({ composition }: ScoredStage): CompositionInit | undefined {
-  if (composition === undefined) return undefined;
-  const { normalize, penalties, gates, clip } = composition;
-  return {
+/** The components that a rollout of the stage has by itself; those of its group's comparison are not among them. */
+export function recordedComponents(recipe: Scorers & Pick<Recipe, 'environment'>, stage: NamedStage): string[] {
+  const asked = [...taskScorers(recipe, stage), ...judgedScorers(recipe, stage)].map(({ name }) => name);
+  return [...new Set([...asked, ...ownRewards(recipe)])];
+}
+
+/** What makes the reward of a stage's rollouts, in training and in evaluation. */
+export function stageComposition(recipe: Scorers, stage: ScoredStage): Composition {
+  const { normalize = false, penalties = {}, gates = [], clip, overlong } = stage.composition ?? {};
+  return create(CompositionSchema, {
+    weights: rewardList(stage.rewards).flatMap(({ name, weight }) => (weight > 0 ? [{ name, weight }] : [])),
     normalize,
     penalties: Object.entries(penalties).map(([name, size]) => ({ name, size })),
     gates: gates.map(({ name, at_least: atLeast, at_most: atMost, otherwise }) => ({
@@ -100,59 +114,38 @@ export function wireComposition({ composition }: ScoredStage): CompositionInit |
     })),
     ...(clip?.low !== undefined && { clipLow: clip.low }),
     ...(clip?.high !== undefined && { clipHigh: clip.high }),
-  };
-}
-
-/**
- * The `composition` of a task. With groupwise scorers the coordinator composes; a task then only says what must not be absent for
- * that, as gates that any value passes, so that the worker asks again as it does for what has a weight.
- */
-export function taskComposition(recipe: Scorers, stage: ScoredStage): CompositionInit | undefined {
-  if (groupwiseScorers(recipe, stage).length === 0) return wireComposition(stage);
-  const { penalties = {}, gates = [] } = stage.composition ?? {};
-  const read = new Set([...Object.keys(penalties), ...gates.map(({ name }) => name)]);
-  const needed = [...judgedScorers(recipe, stage), ...customScorers(recipe, stage)].filter(
-    ({ name, weight }) => weight === 0 && read.has(name),
-  );
-  if (needed.length === 0) return undefined;
-  return { gates: needed.map(({ name }) => ({ name, atLeast: 0 })) };
-}
-
-/**
- * The `composition` of an evaluation's task. Evaluations have no groups: what reads groupwise components is left out, and there is
- * nothing to divide by where they have all the weight.
- */
-export function evaluationComposition(recipe: Scorers, stage: ScoredStage): CompositionInit | undefined {
-  const { rewards, composition } = stage;
-  if (composition === undefined) return undefined;
-  const absent = new Set(groupwiseScorers(recipe, stage).map(({ name }) => name));
-  const weighed = weightedScorers(stage).some(({ name, weight }) => weight > 0 && !absent.has(name));
-  return wireComposition({
-    rewards,
-    composition: {
-      ...composition,
-      normalize: composition.normalize && weighed,
-      penalties: Object.fromEntries(Object.entries(composition.penalties).filter(([name]) => !absent.has(name))),
-      gates: composition.gates.filter(({ name }) => !absent.has(name)),
-    },
+    ...(overlong !== undefined && {
+      overlong: {
+        maxTokens: overlong.max_tokens ?? stage.limits.context_tokens,
+        bufferTokens: overlong.buffer_tokens,
+        factor: overlong.factor,
+      },
+    }),
+    groupwise: groupwiseScorers(recipe, stage).map(({ name }) => name),
   });
+}
+
+/** The same for a rollout without a group: evaluations compare nothing, so what reads the comparison is left out. */
+export function evaluationComposition(recipe: Scorers, stage: ScoredStage): Composition {
+  return withoutGroupwise(stageComposition(recipe, stage));
 }
 
 /**
  * Equal for two stages of a recipe for which one evaluation gives everything: the same limits, scorers and settings. Weights matter
- * only with a composition; without one the reward follows from the means of the components.
+ * with a composition, and where the reward has an interval; else the reward follows from the means of the components.
  */
-export function evaluationKey(recipe: Scorers, stage: ScoredStage & Pick<StageRecipe, 'limits'>): string {
+export function evaluationKey(recipe: Scorers & Pick<Recipe, 'environment'>, stage: ScoredStage): string {
   const composition = evaluationComposition(recipe, stage);
-  const weighted = weightedScorers(stage).filter(({ name }) => !isGroupwise(recipe.scorers?.[name]));
+  const asked = taskScorers(recipe, stage).map(({ name, settingsJson = '' }) => `${name} ${settingsJson}`);
+  const judged = judgedScorers(recipe, stage).map(({ name }) => name);
   return JSON.stringify([
     stage.limits,
-    weighted.map(({ name, settingsJson }) => [name, settingsJson]),
-    composition === undefined ? null : [composition, weighted.map(({ weight }) => weight)],
+    [...asked, ...judged].sort(),
+    isWeightedSum(composition) && headlineOf(recipe).primaryMetric !== rewardMetric ? null : composition,
   ]);
 }
 
-function namedScorers(recipe: Scorers, stage: ScoredStage): Named<DeclaredScorer>[] {
+function namedScorers(recipe: Scorers, stage: NamedStage): Named<DeclaredScorer>[] {
   return rewardList(stage.rewards).flatMap(({ name, weight }) => {
     const scorer = recipe.scorers?.[name];
     return scorer === undefined ? [] : [{ name, weight, scorer }];

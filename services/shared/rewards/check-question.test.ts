@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { checkQuestion, readsText } from './check-question.ts';
+import { rewardList } from './reward-list.ts';
 
-const stage = (rewards: Readonly<Record<string, unknown>>) => [{ name: 'one', rewards }];
+/** What an environment records of every rollout, and what a stage weighs too. */
+const recorded = ['exact_match', 'format'];
+const stage = (rewards: Readonly<Record<string, unknown>>) => {
+  const named = rewardList(rewards).map(({ name, weight }) => ({ name, recordedOnly: weight === 0 }));
+  const others = recorded.filter((name) => !(name in rewards)).map((name) => ({ name, recordedOnly: true }));
+  const { day_first: dayFirst } = Object(rewards['date']) as { readonly day_first?: boolean };
+  return [{ name: 'one', scorers: [...named, ...others], dayFirst }];
+};
 const question = { id: '2hop__1_2', answers: ['Paris', '12 km'], supportTitles: ['A'] };
 const settings = { weight: 1 };
 
@@ -31,6 +39,12 @@ describe('gold is checked when questions are read', () => {
     [{ exact_match: 1, gold_found: settings }, {}],
   ])('%j takes %j', (rewards, fields) => {
     expect(() => checkQuestion({ ...question, ...fields }, stage(rewards), 'train.jsonl')).not.toThrow();
+  });
+
+  test('an environment that records no scorer of text asks no answers of its rows', () => {
+    const own = [{ name: 'one', scorers: [{ name: 'house' }, { name: 'format', recordedOnly: true }] }];
+    expect(() => checkQuestion({ ...question, answers: [] }, own, 'train.jsonl')).not.toThrow();
+    expect(readsText(own)).toBe(false);
   });
 
   test('answers are text unless no weighted scorer normalises them', () => {

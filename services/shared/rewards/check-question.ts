@@ -1,14 +1,13 @@
 import { TerminalError } from '../errors.ts';
-import { goldProblem, scorersOfGold, type Gold } from './gold-problem.ts';
+import { goldProblem, scorersOfGold, type AskedScorer, type Gold } from './gold-problem.ts';
 import { goldKindOf, type GoldKind } from './scorer-catalogue.ts';
-import { rewardList } from './reward-list.ts';
 
 /** What the check of gold needs of a stage. */
 export interface CheckedStage {
   readonly name: string;
-  readonly rewards: Readonly<Record<string, unknown>> & {
-    readonly date?: { readonly day_first?: boolean | undefined } | undefined;
-  };
+  readonly scorers: readonly AskedScorer[];
+  /** How the date scorer reads 05/03/1990. */
+  readonly dayFirst?: boolean | undefined;
 }
 
 /** Whether any stage compares answers as normalised text. */
@@ -22,9 +21,7 @@ export function readsSets(stages: readonly CheckedStage[]): boolean {
 }
 
 function readsKind(stages: readonly CheckedStage[], kinds: readonly GoldKind[]): boolean {
-  return stages.some(({ rewards }) =>
-    scorersOfGold(rewardList(rewards)).some((scorer) => kinds.includes(goldKindOf(scorer))),
-  );
+  return stages.some(({ scorers }) => scorersOfGold(scorers).some((scorer) => kinds.includes(goldKindOf(scorer))));
 }
 
 /**
@@ -35,10 +32,11 @@ export function checkQuestion(
   question: Gold & { readonly id: string },
   stages: readonly CheckedStage[],
   place: string,
+  selfScored = false,
 ): void {
-  for (const { name, rewards } of stages) {
-    for (const scorer of scorersOfGold(rewardList(rewards))) {
-      const problem = goldProblem(scorer, question, rewards.date?.day_first);
+  for (const { name, scorers, dayFirst } of stages) {
+    for (const scorer of scorersOfGold(scorers, selfScored)) {
+      const problem = goldProblem(scorer, question, dayFirst);
       if (problem === undefined) continue;
       throw new TerminalError(
         'invalid_argument',

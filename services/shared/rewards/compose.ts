@@ -1,93 +1,147 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
+import { create } from '@bufbuild/protobuf';
+import { CompositionSchema, type Composition } from '#proto/rollout/v1/composition_pb.ts';
+import { overlongPenalty } from '../domain/overlong.ts';
+import { isDetector } from './detector-names.ts';
 
-export type CompositionInit = MessageInitShape<typeof CompositionSchema>;
-
-export interface Weighted {
-  readonly name: string;
-  readonly weight: number;
+/** What a composition reads of a rollout, as its result has it. */
+export interface ScoredValues {
+  /** 0..1 by name; what is not here is absent. */
+  readonly components: Readonly<Record<string, number>>;
+  /** Those that fired. */
+  readonly detectors: Readonly<Record<string, number>>;
+  /** Tokens that the policy wrote; only the overlong penalty reads them. */
+  readonly modelTokens: number;
 }
 
-/** A step of the composition and what it read, for explanations. NaN stands for what is absent. */
-export type CompositionStep =
-  | { readonly kind: 'sum'; readonly terms: readonly (Weighted & { readonly value: number })[]; readonly after: number }
-  | { readonly kind: 'normalize'; readonly before: number; readonly weights: number; readonly after: number }
+/** A step of the composition and what it read, for explanations. Undefined stands for what is absent. */
+export type CompositionStep = { readonly after: number | undefined } & (
   | {
-      readonly kind: 'penalty';
-      readonly name: string;
-      readonly size: number;
-      readonly value: number;
-      readonly before: number;
-      readonly after: number;
+      readonly kind: 'sum';
+      readonly terms: readonly { readonly name: string; readonly weight: number; readonly value: number | undefined }[];
     }
-  | {
-      readonly kind: 'gate';
-      readonly name: string;
-      readonly value: number;
-      readonly atLeast: number;
-      readonly atMost: number;
-      readonly outcome: 'holds' | 'does not hold' | 'absent';
-      readonly before: number;
-      readonly after: number;
-    }
-  | {
-      readonly kind: 'clip';
-      readonly low: number;
-      readonly high: number;
-      readonly before: number;
-      readonly after: number;
-    };
+  | ({ readonly before: number | undefined } & (
+      | { readonly kind: 'normalize'; readonly weights: number }
+      | { readonly kind: 'penalty'; readonly name: string; readonly size: number; readonly value: number | undefined }
+      | {
+          readonly kind: 'gate';
+          readonly name: string;
+          readonly value: number | undefined;
+          readonly atLeast: number | undefined;
+          readonly atMost: number | undefined;
+          readonly outcome: 'holds' | 'does not hold' | 'absent';
+        }
+      | { readonly kind: 'clip'; readonly low: number | undefined; readonly high: number | undefined }
+      | {
+          readonly kind: 'overlong';
+          readonly modelTokens: number;
+          readonly maxTokens: number;
+          readonly bufferTokens: number;
+          readonly penalty: number;
+        }
+    ))
+);
 
 /**
- * The reward: weighted sum, normalised, less penalties, gated, clipped. `valueOf` gives the components and detectors, undefined
- * or NaN for one that is absent. The total is NaN when something absent is read, unless a gate that could be read has decided
- * it (P2): what a gate sets does not depend on the sum. Weight 0 is not read. Pure. `onStep` hears of each step.
+ * The reward of a rollout: weighted sum, normalised, less penalties, gated, clipped, less the overlong penalty. The only place where
+ * one is made. Undefined when something absent is read, unless a gate that could be read has decided it (P2): what a gate sets does
+ * not depend on the sum. Pure. `onStep` gets each step.
  */
-export function composeTotal(
-  weighted: readonly Weighted[],
-  composition: CompositionInit | undefined,
-  valueOf: (name: string) => number | undefined,
+export function compose(
+  composition: Composition,
+  values: ScoredValues,
   onStep?: (step: CompositionStep) => void,
-): number {
-  const read = (name: string): number => valueOf(name) ?? NaN;
-  let total = 0;
-  for (const { name, weight } of weighted) if (weight > 0) total += weight * read(name);
+): number | undefined {
+  const { weights, normalize, penalties, gates, clipLow, clipHigh, overlong } = composition;
+  const read = (name: string): number | undefined => readValue(values, name);
+  let total: number | undefined = 0;
+  for (const { name, weight } of weights) total = both(total, read(name), (sum, value) => sum + weight * value);
   onStep?.({
     kind: 'sum',
-    terms: weighted.map(({ name, weight }) => ({ name, weight, value: read(name) })),
+    terms: weights.map(({ name, weight }) => ({ name, weight, value: read(name) })),
     after: total,
   });
-  if (composition === undefined) return total;
-  if (composition.normalize === true) {
+  if (normalize) {
     const before = total;
-    let weights = 0;
     // Added up as the sum is, so that rounding cannot lift a sum of components within 0..1 above 1.
-    for (const { weight } of weighted) weights += weight;
-    total /= weights;
-    onStep?.({ kind: 'normalize', before, weights, after: total });
+    const sum = weights.reduce((added, { weight }) => added + weight, 0);
+    total = total === undefined ? undefined : total / sum;
+    onStep?.({ kind: 'normalize', before, weights: sum, after: total });
   }
-  for (const { name = '', size = 0 } of composition.penalties ?? []) {
+  for (const { name, size } of penalties) {
     const before = total;
     const value = read(name);
-    total -= size * value;
+    total = both(total, value, (rest, lost) => rest - size * lost);
     onStep?.({ kind: 'penalty', name, size, value, before, after: total });
   }
-  for (const { name = '', atLeast = -Infinity, atMost = Infinity, otherwise = 0 } of composition.gates ?? []) {
+  for (const { name, atLeast, atMost, otherwise } of gates) {
     const before = total;
     const value = read(name);
-    const outcome = Number.isNaN(value) ? 'absent' : value >= atLeast && value <= atMost ? 'holds' : 'does not hold';
-    if (outcome === 'absent') total = NaN;
+    const outcome = value === undefined ? 'absent' : holds(value, atLeast, atMost) ? 'holds' : 'does not hold';
+    if (outcome === 'absent') total = undefined;
     if (outcome === 'does not hold') total = otherwise;
     onStep?.({ kind: 'gate', name, value, atLeast, atMost, outcome, before, after: total });
     if (outcome !== 'holds') break;
   }
-  const { clipLow: low = -Infinity, clipHigh: high = Infinity } = composition;
-  if (low > -Infinity || high < Infinity) {
+  if (clipLow !== undefined || clipHigh !== undefined) {
     const before = total;
-    // Math.min and Math.max keep NaN.
-    total = Math.min(high, Math.max(low, total));
-    onStep?.({ kind: 'clip', low, high, before, after: total });
+    total = total === undefined ? undefined : Math.min(clipHigh ?? Infinity, Math.max(clipLow ?? -Infinity, total));
+    onStep?.({ kind: 'clip', low: clipLow, high: clipHigh, before, after: total });
+  }
+  if (overlong !== undefined) {
+    const before = total;
+    const { maxTokens, bufferTokens } = overlong;
+    const penalty = overlongPenalty(values.modelTokens, overlong);
+    total = total === undefined ? undefined : total + penalty;
+    onStep?.({
+      kind: 'overlong',
+      modelTokens: values.modelTokens,
+      maxTokens,
+      bufferTokens,
+      penalty,
+      before,
+      after: total,
+    });
   }
   // Never -0.
-  return total + 0;
+  return total === undefined ? undefined : total + 0;
+}
+
+/** Undefined for a component that is absent; a detector that did not fire is 0. A scorer may be named as what every object has. */
+export function readValue({ components, detectors }: Omit<ScoredValues, 'modelTokens'>, name: string) {
+  const value = own(components, name) ?? own(detectors, name) ?? (isDetector(name) ? 0 : undefined);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** What the composition of a stage is for a rollout without its group: in evaluations, and before its group is compared. */
+export function withoutGroupwise(composition: Composition): Composition {
+  const groupwise = new Set(composition.groupwise);
+  const isOwn = ({ name }: { readonly name: string }): boolean => !groupwise.has(name);
+  const weights = composition.weights.filter(isOwn);
+  return create(CompositionSchema, {
+    ...composition,
+    weights,
+    // There is nothing to divide by where groupwise components have all the weight.
+    normalize: composition.normalize && weights.length > 0,
+    penalties: composition.penalties.filter(isOwn),
+    gates: composition.gates.filter(isOwn),
+    groupwise: [],
+  });
+}
+
+/** Whether the reward is the weighted sum alone, so that the mean reward follows from the means of the components. */
+export function isWeightedSum({ normalize, penalties, gates, clipLow, clipHigh, overlong }: Composition): boolean {
+  const bounded = clipLow !== undefined || clipHigh !== undefined;
+  return !normalize && penalties.length === 0 && gates.length === 0 && !bounded && overlong === undefined;
+}
+
+export function holds(value: number, atLeast: number | undefined, atMost: number | undefined): boolean {
+  return value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity);
+}
+
+function both(a: number | undefined, b: number | undefined, of: (a: number, b: number) => number): number | undefined {
+  return a === undefined || b === undefined ? undefined : of(a, b);
+}
+
+function own(values: Readonly<Record<string, number>>, name: string): number | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }

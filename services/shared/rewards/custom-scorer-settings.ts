@@ -21,7 +21,12 @@ const inProcesses = {
     .min(128)
     .max(1_048_576)
     .default(512)
-    .describe('Most memory of one process, that of its language included.'),
+    .describe('Most memory of one process with all that it starts, that of its language included.'),
+  environment: z
+    .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, without its value'))
+    .max(64)
+    .default([])
+    .describe('Environment variables that it gets besides PATH, HOME, the locale and what its language needs.'),
   startTimeoutMs: z.int().min(1).max(600_000).default(30_000).describe('Longest time until a process has loaded it.'),
 };
 

@@ -20,20 +20,21 @@ export function describeStep(step: CompositionStep): { readonly name: string; re
       return { name: `gate ${step.name}`, reasons: [gateReason(step)] };
     case 'clip':
       return { name: 'clip', reasons: [clipReason(step)] };
+    case 'overlong':
+      return { name: 'overlong', reasons: [overlongReason(step)] };
   }
 }
 
 function sumReasons({ terms }: Extract<CompositionStep, { kind: 'sum' }>): string[] {
-  const read = terms.filter(({ weight }) => weight > 0);
-  if (read.length === 0) return ['nothing has a weight'];
-  return [read.map(({ name, weight, value }) => `${shortNumber(weight)} x ${name} ${shortNumber(value)}`).join(' + ')];
+  if (terms.length === 0) return ['nothing has a weight'];
+  return [terms.map(({ name, weight, value }) => `${shortNumber(weight)} x ${name} ${shortNumber(value)}`).join(' + ')];
 }
 
 function gateReason(step: Extract<CompositionStep, { kind: 'gate' }>): string {
   const { name, value, atLeast, atMost, outcome, before, after } = step;
   const bounds = [
-    ...(atLeast > -Infinity ? [`at least ${shortNumber(atLeast)}`] : []),
-    ...(atMost < Infinity ? [`at most ${shortNumber(atMost)}`] : []),
+    ...(atLeast === undefined ? [] : [`at least ${shortNumber(atLeast)}`]),
+    ...(atMost === undefined ? [] : [`at most ${shortNumber(atMost)}`]),
   ].join(' and ');
   switch (outcome) {
     case 'holds':
@@ -46,8 +47,14 @@ function gateReason(step: Extract<CompositionStep, { kind: 'gate' }>): string {
 }
 
 function clipReason({ low, high, before, after }: Extract<CompositionStep, { kind: 'clip' }>): string {
-  const bounds = `${low > -Infinity ? shortNumber(low) : ''} .. ${high < Infinity ? shortNumber(high) : ''}`.trim();
-  return before === after || Number.isNaN(before)
+  const text = (bound: number | undefined): string => (bound === undefined ? '' : shortNumber(bound));
+  const bounds = `${text(low)} .. ${text(high)}`.trim();
+  return before === after
     ? `${shortNumber(before)} stays, bounds ${bounds}`
     : `${shortNumber(before)} becomes ${shortNumber(after)}, bounds ${bounds}`;
+}
+
+function overlongReason(step: Extract<CompositionStep, { kind: 'overlong' }>): string {
+  const { modelTokens, maxTokens, bufferTokens, penalty, before } = step;
+  return `${modelTokens} tokens of the policy's own; free up to ${maxTokens - bufferTokens}, full at ${maxTokens}: ${shortNumber(before)} + ${shortNumber(penalty)}`;
 }

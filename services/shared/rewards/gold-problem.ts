@@ -72,11 +72,20 @@ function answerProblem(kind: GoldKind, answer: string, dayFirst: boolean | undef
   }
 }
 
-/** The scorers whose gold an item must have: those with a weight; exact_match when none of them reads answers. */
-export function scorersOfGold(
-  rewards: readonly { readonly name: string; readonly weight: number }[],
-): readonly string[] {
-  const weighted = rewards.filter(({ weight }) => weight > 0).map(({ name }) => name);
-  const readsAnswers = weighted.some((name) => !['none', 'supports'].includes(goldKindOf(name)));
-  return readsAnswers ? weighted : [...weighted, 'exact_match'];
+/** A scorer that a rollout is given to; one of weight 0 is only recorded. */
+export interface AskedScorer {
+  readonly name: string;
+  readonly recordedOnly?: boolean | undefined;
+}
+
+/**
+ * The scorers whose gold an item must have, by name: those that count; when none of them reads answers and the environment gives no
+ * reward itself, also those of text that are recorded, for an answer that normalises to nothing would look like a right one.
+ */
+export function scorersOfGold(scorers: readonly AskedScorer[], selfScored = false): readonly string[] {
+  const counting = scorers.flatMap(({ name, recordedOnly = false }) => (recordedOnly ? [] : [name]));
+  if (selfScored) return counting;
+  const readsAnswers = counting.some((name) => !['none', 'supports'].includes(goldKindOf(name)));
+  if (readsAnswers) return counting;
+  return [...new Set([...counting, ...scorers.map(({ name }) => name).filter((name) => goldKindOf(name) === 'text')])];
 }

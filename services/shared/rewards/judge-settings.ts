@@ -1,20 +1,12 @@
 import { z } from 'zod';
+import { serverFields } from '../endpoint/server-fields.ts';
 
 const milliseconds = (least: number, most: number) => z.int().min(least).max(most);
 
 /** One judge: any endpoint that speaks the chat completions API. The key itself never stands here. */
 export const judgeSettings = z
   .strictObject({
-    baseUrl: z
-      .url({ protocol: /^https?$/, error: 'must be a URL, for example http://127.0.0.1:8000/v1' })
-      .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must not hold a password; name it with apiKeyEnv or apiKeyFile')
-      .describe('Where /chat/completions is, for example http://127.0.0.1:8000/v1.'),
-    model: z.string().min(1).describe('Model to ask for.'),
-    apiKeyEnv: z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, not the key itself')
-      .optional()
-      .describe('Environment variable that holds the API key.'),
+    ...serverFields,
     apiKeyFile: z.string().min(1).optional().describe('File that holds the API key.'),
     temperature: z.number().min(0).max(2).default(0).describe('Sampling temperature.'),
     maxTokens: z.int().min(1).max(65_536).default(512).describe('Longest reply, in tokens.'),
@@ -57,8 +49,8 @@ export const judgeSettings = z
       .max(1_048_576)
       .default(1024)
       .describe('Size of that folder; the replies that were not used for longest go first.'),
-    promptPrice: z.number().min(0).default(0).describe('Price of a million prompt tokens, in any currency.'),
-    completionPrice: z.number().min(0).default(0).describe('Price of a million completion tokens.'),
+    promptPrice: z.number().min(0).max(1e9).default(0).describe('Price of a million prompt tokens, in any currency.'),
+    completionPrice: z.number().min(0).max(1e9).default(0).describe('Price of a million completion tokens.'),
   })
   .check(({ value, issues }) => {
     // P3: inner < outer.

@@ -3,9 +3,9 @@ import { z } from 'zod';
 /** What a scorer compares the prediction with; decides which gold answers it can read (`goldProblem`). */
 export type GoldKind = 'text' | 'number' | 'choice' | 'date' | 'interval' | 'set' | 'supports' | 'none';
 
-/** Scorers without settings; every rollout has their values. */
-export const coreScorers = ['exact_match', 'f1', 'tool_success', 'format', 'xml'] as const;
-export type CoreScorer = (typeof coreScorers)[number];
+/** Scorers without settings. Which run is for the environment and the recipe to say. */
+export const plainScorers = ['exact_match', 'f1', 'tool_success', 'format', 'xml'] as const;
+export type PlainScorer = (typeof plainScorers)[number];
 
 const weight = z.number().min(0).max(100).describe('Weight in the sum.');
 const share = (byDefault: number) => z.number().min(0).max(1).default(byDefault);
@@ -17,7 +17,7 @@ const pageMode = z
   .describe('`share`: gold pages reached / gold pages; `any`: 1 when one was; `all`: 1 when each was.');
 
 /**
- * Scorers that run where a recipe names them. Each has a strict schema of its settings, a line for people, and the kind of
+ * Scorers with settings. Each has a strict schema of its settings, a line for people, and the kind of
  * gold that it reads. The functions are the reward service's.
  */
 export const settableScorers = {
@@ -149,20 +149,6 @@ export const settableScorers = {
       })
       .refine(({ free_words: free, max_words: max }) => free < max, 'free_words must be less than max_words'),
   },
-  overlong: {
-    about: "1 + DAPO's soft overlong penalty on the policy's own tokens.",
-    gold: 'none',
-    settings: z
-      .strictObject({
-        weight,
-        max_tokens: tokens.min(1).default(20_480).describe("The policy's tokens at which nothing is left."),
-        buffer_tokens: tokens.min(1).default(4096).describe('Tokens before that over which it falls.'),
-      })
-      .refine(
-        ({ max_tokens: max, buffer_tokens: buffer }) => buffer <= max,
-        'buffer_tokens must be at most max_tokens',
-      ),
-  },
   length_budget: {
     about: "1 while the policy's own tokens are within the budget, falling to 0 over the slack on either side.",
     gold: 'none',
@@ -184,13 +170,17 @@ export const settableScorerNames = Object.keys(settableScorers).filter(
   (name): name is SettableScorer => name in settableScorers,
 );
 
-export const scorerNames: readonly string[] = [...coreScorers, ...settableScorerNames];
+export const scorerNames: readonly string[] = [...plainScorers, ...settableScorerNames];
+
+export function isPlainScorer(name: string): name is PlainScorer {
+  return plainScorers.some((plain) => plain === name);
+}
 
 export function isSettableScorer(name: string): name is SettableScorer {
   return Object.hasOwn(settableScorers, name);
 }
 
-/** The kind of gold that a scorer reads; the core's own included. */
+/** The kind of gold that a scorer reads. */
 export function goldKindOf(name: string): GoldKind {
   if (isSettableScorer(name)) return settableScorers[name].gold;
   return name === 'exact_match' || name === 'f1' ? 'text' : 'none';

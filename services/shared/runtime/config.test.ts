@@ -136,6 +136,29 @@ describe('refusals name the field, the value and the way out', () => {
     expect(problem({ file: fileWith('- 1') })).toContain('must hold keys and values');
   });
 
+  test('a name that no object can keep', () => {
+    const named = baseConfig.extend({ judges: z.record(z.string(), z.strictObject({ url: z.string() })).default({}) });
+    const refused = /judges\.__proto__: cannot be a name/;
+    expect(() => loadConfig(named, { argv: ['--judges', '{"__proto__": {"url": "x"}}'] })).toThrow(refused);
+    expect(() => loadConfig(named, { file: fileWith('judges: { __proto__: { url: x } }') })).toThrow(refused);
+    expect(problem({ file: fileWith('__proto__: 1') })).toContain('__proto__: cannot be a name');
+    expect(problem({ file: fileWith('constructor: 1') })).toContain('constructor: cannot be a name');
+  });
+
+  test('more keys than anyone reads: the first are told, the others counted', () => {
+    const text = problem({ file: fileWith(Array.from({ length: 5_000 }, (_, at) => `logLevelx${at}: 1`).join('\n')) });
+    expect(text.split('\n').length).toBeLessThan(25);
+    expect(text).toContain('and 4,980 more');
+  });
+
+  test('values, flags and files of any length are quoted short', () => {
+    const long = 'x'.repeat(500_000);
+    expect(problem({ argv: ['--grpc', long] }).length).toBeLessThan(600);
+    expect(problem({ argv: [`--${long}`] }).length).toBeLessThan(600);
+    expect(problem({ argv: [long] }).length).toBeLessThan(600);
+    expect(problem({ file: fileWith(`a: ${long.repeat(3)}`) })).toContain('at most 1048576 are read');
+  });
+
   test('a secret is not repeated in the refusal', () => {
     const strict = baseConfig.extend({ apiKey: z.string().min(20) });
     expect(() => loadConfig(strict, { argv: ['--api-key', 'hunter2'] })).toThrow(/apiKey: .*got \*\*\*/);

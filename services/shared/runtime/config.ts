@@ -4,14 +4,20 @@
  */
 import { readFileSync } from 'node:fs';
 
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
-import { TerminalError } from '../errors.ts';
+import { TerminalError, errorFrom } from '../errors.ts';
+import { prototypeKeys } from '../files/prototype-keys.ts';
+import { utf8Text } from '../files/utf8-text.ts';
+import { parseYamlDocument } from '../files/yaml-document.ts';
 import { logLevels } from '../telemetry/logging.ts';
 import { configFields, shapeOf, valueFromText } from './config-fields.ts';
 import type { ConfigField } from './config-fields.ts';
+import { firstOf, shortText, showValue } from '../text/show-value.ts';
 import { suggest } from './suggest.ts';
+
+/** Problems that are told one by one; more are counted. */
+const mostProblems = 20;
 
 /** `host:port` of a server that a service offers. */
 export const bindAddress = z
@@ -38,6 +44,14 @@ export const baseConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe('Allow addresses beyond loopback although nothing authenticates the callers.'),
+  allowedHosts: z
+    .array(z.string().min(1).max(253))
+    .max(64)
+    .default([])
+    .describe(
+      'Names besides localhost under which the HTTP faces (/metrics, /healthz and those of the service) may be reached, and ' +
+        'hosts of web pages that may ask them, without ports. Addresses need not be listed.',
+    ),
 });
 export type BaseConfig = z.infer<typeof baseConfig>;
 
@@ -92,31 +106,41 @@ export function loadConfig<C>(schema: z.ZodType<C>, sources: ConfigSources): C {
   }
   for (const { field, text } of flags.values) set(field, text, `flag ${field.flag}`);
 
+  const lost = prototypeKeys(tree).map((path) => `${path.join('.')}: cannot be a name; choose another`);
+  if (lost.length > 0) throw invalidConfig(lost);
   const parsed = schema.safeParse(tree);
   if (!parsed.success) throw schemaError(schema, fields, tree, origins, file, parsed.error);
   return deepFreeze(parsed.data);
 }
 
 function readTree(file: string): Tree {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (cause) {
     throw new TerminalError('not_found', `config file '${file}' cannot be read; check the path after --config`, {
       cause,
     });
   }
-  let parsed: unknown;
-  try {
-    // JSON is YAML.
-    parsed = parseYaml(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TerminalError('invalid_argument', `config file '${file}' is not valid YAML: ${reason}`, { cause });
-  }
+  const parsed = parseConfig(utf8Text(bytes, file), file);
   if (parsed === null || parsed === undefined) return {};
   if (!isTree(parsed)) throw invalid(`config file '${file}' must hold keys and values, not a list or a single value`);
   return structuredClone(parsed);
+}
+
+function parseConfig(text: string, file: string): unknown {
+  try {
+    // JSON is YAML.
+    return parseYamlDocument(text, file).value;
+  } catch (cause) {
+    throw new TerminalError(
+      'invalid_argument',
+      `config file '${file}' is not valid YAML: ${errorFrom(cause).message}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 function parseFlags(
@@ -130,7 +154,8 @@ function parseFlags(
     const argument = argv[index] ?? '';
     const [name = '', ...rest] = argument.split('=');
     const inline = argument.includes('=') ? rest.join('=') : undefined;
-    if (!name.startsWith('--')) throw invalid(`unexpected argument '${argument}'; settings are given as --name VALUE`);
+    if (!name.startsWith('--'))
+      throw invalid(`unexpected argument '${shortText(argument)}'; settings are given as --name VALUE`);
     const field = byFlag.get(name);
     const negated = name.startsWith('--no-') ? byFlag.get(`--${name.slice('--no-'.length)}`) : undefined;
     const next = (): string => {
@@ -145,7 +170,10 @@ function parseFlags(
       values.push({ field, text });
     } else if (name === '--config') file = inline ?? next();
     else if (negated?.kind.kind === 'boolean' && inline === undefined) values.push({ field: negated, text: 'false' });
-    else throw invalid(`unknown flag '${name}'${didYouMean(name, [...byFlag.keys(), '--config'])}`, { flag: name });
+    else
+      throw invalid(`unknown flag '${shortText(name)}'${didYouMean(name, [...byFlag.keys(), '--config'])}`, {
+        flag: name,
+      });
   }
   return { file, values };
 }
@@ -163,7 +191,7 @@ function checkVariables(fields: readonly ConfigField[], env: NodeJS.ProcessEnv):
     if (name.length < 6) continue;
     const near = [...ours].find((known) => isSlip(name, known.slice('GRADUS_'.length)));
     if (near !== undefined) {
-      throw invalid(`unknown environment variable ${variable}; did you mean '${near}'?`, { variable });
+      throw invalid(`unknown environment variable ${shortText(variable)}; did you mean '${near}'?`, { variable });
     }
   }
 }
@@ -181,7 +209,7 @@ function isSlip(name: string, known: string): boolean {
 
 function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  return typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
+  return typeof value === 'string' ? `'${shortText(value)}'` : showValue(value);
 }
 
 function schemaError(
@@ -199,9 +227,11 @@ function schemaError(
     const origin = origins.get(field?.key ?? key) ?? (file === undefined ? 'config' : `file ${file}`);
     if (issue.code === 'unrecognized_keys') {
       const known = Object.keys(shapeAt(schema, path) ?? {});
-      return issue.keys.map((unknown) => {
+      // One more than is told, so that the others are counted.
+      return issue.keys.map((unknown, at) => {
+        if (at > mostProblems) return '';
         const full = [...path, unknown].join('.');
-        return `${full}: unknown key (${origin})${didYouMean(unknown, known)}`;
+        return `${shortText(full)}: unknown key (${origin})${didYouMean(unknown, known)}`;
       });
     }
     const value = path.reduce<unknown>(
@@ -216,9 +246,12 @@ function schemaError(
         : `${key}: ${issue.message}, got ${shown} (${origin})${hint}`,
     ];
   });
-  return new TerminalError('invalid_argument', `invalid config:\n  ${lines.join('\n  ')}`, {
-    details: { issues: lines },
-  });
+  return invalidConfig(lines);
+}
+
+function invalidConfig(problems: readonly string[]): TerminalError {
+  const issues = firstOf(problems, mostProblems);
+  return new TerminalError('invalid_argument', `invalid config:\n  ${issues.join('\n  ')}`, { details: { issues } });
 }
 
 function shapeAt(

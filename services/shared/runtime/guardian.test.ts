@@ -1,8 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { isAlive } from './is-alive.ts';
+
+const run = promisify(execFile);
 
 /** A supervisor in a process of its own: starts a guardian and a child, prints the child's id, and waits to be killed. */
 const supervisor = `
@@ -44,3 +47,24 @@ test('a child that ignores SIGTERM is killed after five seconds', async () => {
   parent.kill('SIGKILL');
   expect(await gone(childPid)).toBe(true);
 });
+
+test('a guardian that is killed is replaced by one that knows the same children', async () => {
+  const { process: parent, childPid } = await startSupervisor('sleep 600');
+  const before = await guardianOf(parent.pid);
+  process.kill(before, 'SIGKILL');
+  await expect.poll(async () => await guardianOf(parent.pid).catch(() => before)).not.toBe(before);
+  expect(isAlive(childPid)).toBe(true);
+  parent.kill('SIGKILL');
+  expect(await gone(childPid)).toBe(true);
+});
+
+/** The process id of the shell that runs guardian.sh for `parent`. */
+async function guardianOf(parent: number | undefined): Promise<number> {
+  const { stdout } = await run('ps', ['-eo', 'pid=,ppid=,args=']);
+  const line = stdout.split('\n').find((each) => {
+    const [, ppid] = each.trim().split(/\s+/);
+    return ppid === `${parent}` && each.includes('guardian.sh');
+  });
+  if (line === undefined) throw new Error(`process ${parent} has no guardian`);
+  return Number(line.trim().split(/\s+/)[0]);
+}

@@ -10,6 +10,9 @@
 import { TerminalError, errorFrom } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
 
+/** EX_TEMPFAIL of sysexits.h: what the start needed was not available; another start may succeed. */
+export const startLaterExitCode = 75;
+
 export type LifecycleState = 'starting' | 'serving' | 'draining' | 'stopped';
 
 const legal: Readonly<Record<LifecycleState, readonly LifecycleState[]>> = {

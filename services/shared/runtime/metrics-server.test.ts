@@ -10,7 +10,7 @@ import { startMetricsServer } from './metrics-server.ts';
 async function statusOf(address: string, target: string, method = 'GET'): Promise<string> {
   const [host = '', port = ''] = address.split(':');
   const socket = createConnection({ host, port: Number(port) });
-  socket.write(`${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  socket.write(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
   return (await text(socket)).split('\r\n', 1)[0] ?? '';
 }
 

@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import { isIPv6 } from 'node:net';
 
 import { TerminalError } from '../errors.ts';
+import { createHostCheck } from '../http/allowed-hosts.ts';
+import type { HostSettings } from '../http/allowed-hosts.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface MetricsServer extends AsyncDisposable {
@@ -15,8 +17,15 @@ export async function startMetricsServer(
   address: string,
   metrics: Metrics,
   serving: () => boolean,
+  hosts: HostSettings = { allowedHosts: [] },
 ): Promise<MetricsServer> {
+  const refusalOf = createHostCheck(address, hosts);
   const server = createServer((request, response) => {
+    const refusal = refusalOf(request.headers);
+    if (refusal !== undefined) {
+      response.writeHead(403, { 'content-type': 'text/plain' }).end(`${refusal}\n`);
+      return;
+    }
     // Not `new URL`: it throws on targets such as `//`, and anyone who reaches the port could end the service.
     const path = request.url?.split('?', 1)[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') {

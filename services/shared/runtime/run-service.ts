@@ -2,7 +2,8 @@
  * The whole of a service's `main.ts`: config, logs, metrics, traces, start, the line with the bound addresses, and a
  * drain on SIGTERM or SIGINT. The same signal a second time ends the process at once.
  *
- * Exit codes: 0 drained, 1 failed, 2 bad config, 128 + n ended by a second signal.
+ * Exit codes: 0 drained, 1 failed, 2 bad config, 75 what it needs at its start was not available (start it again),
+ * 128 + n ended by a second signal.
  */
 import type { z } from 'zod';
 
@@ -12,11 +13,13 @@ import type { Logger } from '../telemetry/logging.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { startTracing } from '../telemetry/tracing.ts';
+import { visibleText } from '../text/visible-text.ts';
 import { loadConfig } from './config.ts';
 import type { BaseConfig } from './config.ts';
 import { describeConfig, maskConfig } from './config-text.ts';
-import { createLifecycle } from './lifecycle.ts';
+import { createLifecycle, startLaterExitCode } from './lifecycle.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { isLoopbackAddress } from './loopback.ts';
 import { startMetricsServer } from './metrics-server.ts';
 import { createStopRequests } from './stop-requests.ts';
 import type { StopSignal } from './stop-requests.ts';
@@ -55,7 +58,7 @@ export async function runService<C extends BaseConfig>(definition: ServiceDefini
     config = loadConfig(definition.config, { env: process.env, argv });
     checkLoopback(config);
   } catch (error) {
-    process.stderr.write(`${definition.name}: ${errorFrom(error).message}\n`);
+    process.stderr.write(`${definition.name}: ${visibleText(errorFrom(error).message)}\n`);
     process.exitCode = 2;
     return;
   }
@@ -64,28 +67,33 @@ export async function runService<C extends BaseConfig>(definition: ServiceDefini
   const lifecycle = createLifecycle(log);
   const release = watchProcess(lifecycle, log);
   log.info({ config: maskConfig(definition.config, config), pid: process.pid }, 'the service starts');
-  await startAll(definition, config, lifecycle, log);
+  const startFailure = await startAll(definition, config, lifecycle, log);
 
   await stopped(lifecycle.signal);
   const { clean } = await lifecycle.drain(config.drainMs + disposeMs);
   release();
-  process.exitCode = clean && lifecycle.failure === undefined ? 0 : 1;
+  process.exitCode = clean && lifecycle.failure === undefined ? 0 : failureCode(startFailure);
   log.info({ exitCode: process.exitCode }, 'the service has stopped');
   endSoon(clean, log);
 }
 
+function failureCode(startFailure: unknown): number {
+  return startFailure === undefined || errorFrom(startFailure) instanceof TerminalError ? 1 : startLaterExitCode;
+}
+
+/** Gives what the start failed with. */
 async function startAll<C extends BaseConfig>(
   definition: ServiceDefinition<C>,
   config: C,
   lifecycle: Lifecycle,
   log: Logger,
-): Promise<void> {
+): Promise<unknown> {
   const { name } = definition;
   const metrics = createMetrics({ processMetrics: true });
   try {
     const tracing = await startTracing({ service: name, endpoint: config.otlpEndpoint });
     lifecycle.defer('traces', () => tracing.shutdown());
-    const http = await startMetricsServer(config.metrics, metrics, () => lifecycle.state === 'serving');
+    const http = await startMetricsServer(config.metrics, metrics, () => lifecycle.state === 'serving', config);
     lifecycle.defer('metrics', async () => await http[Symbol.asyncDispose]());
     const addresses = await definition.start(config, {
       name,
@@ -95,12 +103,15 @@ async function startAll<C extends BaseConfig>(
       defer: (what, dispose) => lifecycle.defer(what, dispose),
       fail: (error) => lifecycle.fail(error),
     });
-    if (lifecycle.signal.aborted) return;
+    if (lifecycle.signal.aborted) return undefined;
     lifecycle.serving();
     process.stdout.write(`${JSON.stringify({ service: name, ...addresses, metrics: http.address })}\n`);
+    return undefined;
   } catch (error) {
     // A start that was interrupted on purpose is not a failure.
-    if (!lifecycle.signal.aborted) lifecycle.fail(error);
+    if (lifecycle.signal.aborted) return undefined;
+    lifecycle.fail(error);
+    return error;
   }
 }
 
@@ -110,8 +121,7 @@ function checkLoopback(config: BaseConfig & { readonly http?: unknown }): void {
   for (const key of ['grpc', 'metrics', 'http'] as const) {
     const address = config[key];
     if (typeof address !== 'string') continue;
-    const host = address.slice(0, address.lastIndexOf(':'));
-    if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(host)) {
+    if (!isLoopbackAddress(address)) {
       throw new TerminalError(
         'invalid_argument',
         `${key}: '${address}' is reachable from other machines and callers are not authenticated; ` +

@@ -27,3 +27,16 @@ test('a slip of the pen finds what was meant, another word finds nothing', () =>
   expect(suggest('--drain-m', keys)).toBe('drainMs');
   expect(suggest('temperature', keys)).toBeUndefined();
 });
+
+test('a word of more than 64 characters is compared with nothing', () => {
+  const compared: string[] = [];
+  function* candidates() {
+    for (const candidate of ['x'.repeat(60), 'x'.repeat(66)]) {
+      compared.push(candidate);
+      yield candidate;
+    }
+  }
+  expect(suggest('x'.repeat(65), candidates())).toBeUndefined();
+  expect(compared).toEqual([]);
+  expect(suggest('x'.repeat(62), candidates())).toBe('x'.repeat(60));
+});

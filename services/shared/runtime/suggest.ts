@@ -12,13 +12,22 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
+/** A longer word is no slip of the pen, and comparing it takes the product of both lengths. */
+const longestWord = 64;
+
 /** The candidate that was probably meant, if one is close enough: at most a third of the letters differ. */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > longestWord) return undefined;
   const plain = (text: string): string => text.toLowerCase().replace(/[-_.\s]/g, '');
+  const meant = plain(word);
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(plain(word), plain(candidate));
+    if (candidate.length > longestWord) continue;
+    const known = plain(candidate);
+    // As many letters as one is longer differ at least.
+    if (Math.abs(meant.length - known.length) >= bestDistance) continue;
+    const distance = editDistance(meant, known);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

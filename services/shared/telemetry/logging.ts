@@ -2,6 +2,7 @@
 import { isSpanContextValid, trace } from '@opentelemetry/api';
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
+import { visibleText } from '../text/visible-text.ts';
 
 export type { Logger } from 'pino';
 
@@ -24,6 +25,8 @@ export function createLogger(options: LoggerOptions): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: pino.stdSerializers.errWithCause, error: pino.stdSerializers.errWithCause },
+      // JSON escapes most of what a terminal would act on, and leaves C1 controls and marks of direction.
+      hooks: { streamWrite: visibleText },
       redact: { paths: ['*.authorization', 'authorization', '*.password', 'password'], censor: '***' },
       mixin() {
         const span = trace.getActiveSpan()?.spanContext();
@@ -31,7 +34,17 @@ export function createLogger(options: LoggerOptions): Logger {
         return { trace_id: span.traceId, span_id: span.spanId };
       },
     },
-    // Synchronous, so that the last lines of a process that dies are not lost.
-    options.destination ?? pino.destination({ dest: 2, sync: true }),
+    options.destination ?? standardError(),
   );
+}
+
+/** Lines that cannot be written wait here, and the newest are dropped beyond it. */
+const mostWaitingBytes = 1024 * 1024;
+
+function standardError(): DestinationStream {
+  // Synchronous, so that the last lines of a process that dies are not lost.
+  const destination = pino.destination({ dest: 2, sync: true, maxLength: mostWaitingBytes });
+  // A full disk must not end the service that reports it.
+  destination.on('error', () => undefined);
+  return destination;
 }

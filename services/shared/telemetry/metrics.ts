@@ -1,6 +1,6 @@
 /**
  * The metrics of one process. Names are `gradus_<noun>_<unit>[_total]`, labels come from closed sets and are never ids
- * (an id as a label grows the process without bound). Every name is declared in `deploy/telemetry/metrics.yaml`.
+ * (an id as a label grows the process without bound). Numbers that are not finite are counted and not shown. Every name is declared in `deploy/telemetry/metrics.yaml`.
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
@@ -63,7 +63,16 @@ export function createMetrics(options?: { readonly processMetrics?: boolean }): 
     return true;
   }
 
-  return {
+  /** A value is the last argument; labels may come before it. What is shown stays as it was. */
+  function refuseNonFinite(name: string, write: (...values: never[]) => void): (...values: unknown[]) => void {
+    return (...values) => {
+      const value = values.at(-1);
+      if (typeof value === 'number' && !Number.isFinite(value)) refused.inc({ metric: name });
+      else Reflect.apply(write, undefined, values);
+    };
+  }
+
+  const metrics: Metrics = {
     registry,
     counter<L extends string = never>(name: string, help: string, labels: readonly L[] = []): Counter<L> {
       // The registry erases label types; `declare` has just checked that they are the same ones.
@@ -84,6 +93,7 @@ export function createMetrics(options?: { readonly processMetrics?: boolean }): 
         registers: [registry],
         ...(read === undefined ? {} : { collect: (): void => gauge.set(read()) }),
       });
+      gauge.set = refuseNonFinite(name, gauge.set.bind(gauge));
       return gauge;
     },
     histogram<L extends string = never>(
@@ -93,8 +103,22 @@ export function createMetrics(options?: { readonly processMetrics?: boolean }): 
       labels: readonly L[] = [],
     ): Histogram<L> {
       if (declare(name, 'histogram', labels)) return registry.getSingleMetric(name) as Histogram<L>;
-      return new Histogram<L>({ name, help, labelNames: labels, buckets: [...buckets], registers: [registry] });
+      const histogram = new Histogram<L>({
+        name,
+        help,
+        labelNames: labels,
+        buckets: [...buckets],
+        registers: [registry],
+      });
+      histogram.observe = refuseNonFinite(name, histogram.observe.bind(histogram));
+      return histogram;
     },
     render: () => registry.metrics(),
   };
+  const refused = metrics.counter(
+    'gradus_metric_refused_total',
+    'Values that are not finite, and so are not shown, by the metric that they were meant for.',
+    ['metric'],
+  );
+  return metrics;
 }

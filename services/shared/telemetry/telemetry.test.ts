@@ -99,3 +99,29 @@ test('passwords and authorization headers do not reach the log', () => {
   expect(lines[0]).not.toContain('hunter2');
   expect(lines[0]).not.toContain('Bearer');
 });
+
+test('a line of the log is JSON without anything that a terminal acts on', () => {
+  const lines: string[] = [];
+  const log = createLogger({ service: 't', level: 'info', destination: { write: (line) => void lines.push(line) } });
+  const hostile = 'page \u001b[2J\u009b2J\r\u202egnp';
+  log.info({ page: hostile }, hostile);
+  expect(lines.join('')).not.toMatch(/[\r\u001b\u009b\u202e]/);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ page: hostile, message: hostile });
+});
+
+test('P2: a number that is not finite is counted and not shown, whatever the metric', async () => {
+  const metrics = createMetrics();
+  const gauge = metrics.gauge('gradus_reward_mean', 'Mean.', ['stage']);
+  gauge.set({ stage: 'one' }, 0.5);
+  gauge.set({ stage: 'one' }, NaN);
+  metrics.gauge('gradus_queue_bytes', 'Read.', [], () => Infinity);
+  const histogram = metrics.histogram('gradus_wait_seconds', 'Wait.', [1]);
+  histogram.observe(0.1);
+  histogram.observe(NaN);
+  const text = await metrics.render();
+  expect(text).toContain('gradus_reward_mean{stage="one"} 0.5');
+  expect(text).toContain('gradus_wait_seconds_count 1');
+  expect(text).not.toMatch(/Nan|NaN|Inf$/m);
+  for (const metric of ['gradus_reward_mean', 'gradus_wait_seconds', 'gradus_queue_bytes'])
+    expect(await metrics.render()).toContain(`gradus_metric_refused_total{metric="${metric}"}`);
+});

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { z } from 'zod';
+import type { AddedToken } from '../chat/control-tokens.ts';
 import { TerminalError } from '../errors.ts';
 
 /** Most text that one call tokenises, in UTF-8 bytes (proto: TokenizeRequest.text). */
@@ -14,7 +16,13 @@ export interface Tokenizer {
   encode(text: string): number[];
   /** Text of the ids, special tokens included. */
   decode(tokenIds: readonly number[]): string;
+  /** Tokens that are recognised in text as a whole. */
+  readonly addedTokens: readonly AddedToken[];
 }
+
+const addedTokensSchema = z.object({
+  added_tokens: z.array(z.object({ content: z.string(), special: z.boolean().default(false) })).default([]),
+});
 
 /** Reads a Hugging Face tokenizer.json. Throws TerminalError that names the file and what is wrong with it. */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
@@ -23,7 +31,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       cause,
     });
   });
-  const model = buildTokenizer(path, content);
+  const { model, addedTokens } = buildTokenizer(path, content);
   return {
     path,
     hash: createHash('sha256').update(content).digest('hex'),
@@ -41,14 +49,18 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       if (tokenIds.length === 0) return '';
       return model.decode([...tokenIds], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
     },
+    addedTokens,
   };
 }
 
-function buildTokenizer(path: string, content: Buffer): HuggingFaceTokenizer {
+function buildTokenizer(
+  path: string,
+  content: Buffer,
+): { readonly model: HuggingFaceTokenizer; readonly addedTokens: readonly AddedToken[] } {
   try {
     const parsed: unknown = JSON.parse(content.toString('utf8'));
     if (typeof parsed !== 'object' || parsed === null) throw new TypeError('it is not a JSON object');
-    return new HuggingFaceTokenizer(parsed, {});
+    return { model: new HuggingFaceTokenizer(parsed, {}), addedTokens: addedTokensSchema.parse(parsed).added_tokens };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new TerminalError('invalid_argument', `tokenizer: ${path} is not a Hugging Face tokenizer.json: ${why}`, {

@@ -1,5 +1,6 @@
 import { SegmentKind, LogprobKind, type Segment, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
+import { badLogprob } from './bad-logprob.ts';
 import { concatenateTokens } from './segments.ts';
 import { digestsEqual, sequenceDigest } from './sequence-digest.ts';
 
@@ -50,13 +51,14 @@ function checkSegment(segment: Segment, index: number, fail: Fail): void {
     if (segment.logprobs.length > 0) fail(`${at}.logprobs`, 'is set, but only model segments have log-probabilities');
     return;
   }
-  if (segment.logprobs.length !== segment.tokenIds.length) {
+  const logprobs = segment.logprobKind === LogprobKind.ABSENT ? 0 : segment.tokenIds.length;
+  if (segment.logprobs.length !== logprobs) {
     fail(`${at}.logprobs`, `has ${segment.logprobs.length} entries for ${segment.tokenIds.length} tokens`);
   }
   if (segment.logprobKind === LogprobKind.UNSPECIFIED) fail(`${at}.logprob_kind`, 'is unspecified');
   if (segment.versions === undefined) fail(`${at}.versions`, 'is missing');
   if (segment.sampling === undefined) fail(`${at}.sampling`, 'is missing');
-  const bad = segment.logprobs.findIndex((logprob) => !(logprob <= 1e-4 && logprob > -Infinity));
+  const bad = badLogprob(segment.logprobs);
   if (bad >= 0)
     fail(`${at}.logprobs[${bad}]`, `is ${String(segment.logprobs[bad])}; a log-probability is finite and at most 0`);
 }

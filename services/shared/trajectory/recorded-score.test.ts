@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { ScoreItemSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
 import { SegmentKind, TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { packScore, unpackScore } from './recorded-score.ts';
+import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const texts = ['<tool>search</tool>', '', '<answer> Verland Coast </answer>'];
 const score = create(ScoreSchema, {
   id: 'task',
-  total: 1,
   components: { exact_match: 1 },
   detectors: { many_answers: 1 },
 });
@@ -16,12 +16,10 @@ const segments = texts.map((text) => ({ kind: SegmentKind.MODEL, text }));
 function recorded(written: readonly string[]) {
   const item = create(ScoreItemSchema, {
     id: 'task',
-    answers: ['Verland Coast'],
-    question: 'Where?',
+    row: goldRow({ answers: ['Verland Coast'], question: 'Where?' }),
     turns: texts.map((text, index) => ({ text, truncated: index === 1 })),
-    rewards: [{ name: 'exact_match', weight: 1 }],
-    judged: [{ name: 'correct', judge: 'main', weight: 1, method: { case: 'grade', value: { notAttempted: 0.5 } } }],
-    composition: { normalize: true, gates: [{ name: 'correct', atLeast: 0.5 }] },
+    scorers: [{ name: 'exact_match' }],
+    judged: [{ name: 'correct', judge: 'main', method: { case: 'grade', value: { notAttempted: 0.5 } } }],
   });
   const base = create(TrajectorySchema, {
     taskId: 'task',

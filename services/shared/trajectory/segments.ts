@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  LogprobKind,
   SegmentKind,
   SegmentSchema,
   type FinishReason,
-  type LogprobKind,
   type Sampling,
   type Segment,
   type VersionSpan,
@@ -64,6 +64,11 @@ export function countTokens(segments: readonly Tokens[]): TokenCounts {
     model: count(SegmentKind.MODEL),
     environment: count(SegmentKind.ENVIRONMENT),
   };
+}
+
+/** Whether a turn is of text alone: its ids stand for text, not for tokens of the model. */
+export function isTextOnly(segments: readonly Pick<Segment, 'logprobKind'>[]): boolean {
+  return segments.some(({ logprobKind }) => logprobKind === LogprobKind.ABSENT);
 }
 
 /** Oldest and newest policy version that wrote a segment; undefined when the policy wrote none. */

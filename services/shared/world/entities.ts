@@ -85,7 +85,7 @@ export function createSubWorld(size: number, registry: Registry, random: Random,
     'person',
     Array.from({ length: size - others }, () => entityOf('person', registry, random)),
   );
-  for (const type of entityTypes) entities.push(...(byType.get(type) ?? []));
+  for (const type of entityTypes) for (const entity of byType.get(type) ?? []) entities.push(entity);
 
   const countryOf = assignCountries(byType, random);
   const facts = new Map<Entity, readonly Fact[]>();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -15,14 +16,40 @@ from gradus_learner.engine.service import EngineService
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights, fuse
 from gradus_learner.grpc_server import GrpcService
-from gradus_learner.model import ModelConfig, Policy, load_weights, parameter_count
+from gradus_learner.manifest import MANIFEST_NAME, digest_files, read_manifest, said, weights_digest
+from gradus_learner.model import ModelConfig, ModelError, load_policy, parameter_count
+from gradus_learner.run_directory import check_path
+from gradus_learner.weight_files import weight_files
+
+# Memory that each parameter takes while a version is loaded.
+LOADING: Mapping[str, int] = {"weights as read": 4, "fused weights": 4}
 
 
-def read_weights(directory: Path, config: ModelConfig, context: int, device: str) -> tuple[Weights, int]:
-    """Fused weights, and the number of parameters. `directory` needs model.safetensors only."""
-    policy = Policy(config)
-    load_weights(policy, directory)
-    return fuse(policy.to(device), context), parameter_count(policy)
+def read_weights(
+    directory: Path, config: ModelConfig, context: int, device: str, expected: str = ""
+) -> tuple[Weights, int, str]:
+    """Fused weights, the number of parameters, the weights' digest. `directory` needs model.safetensors only.
+
+    Raises ModelError for files that are not what the directory's manifest says, or another digest than `expected`.
+    """
+    digest = checked_digest(directory, expected)
+    policy = load_policy(directory, device, config=config, bytes_each=LOADING)
+    return fuse(policy, context), parameter_count(policy), digest
+
+
+def checked_digest(directory: Path, expected: str) -> str:
+    found = digest_files(directory, [path.name for path in weight_files(directory)])
+    if (directory / MANIFEST_NAME).is_file():
+        files = read_manifest(directory).files
+        for name, digest in found.items():
+            expected_file = files.get(name)
+            if expected_file != digest:
+                listed = said(None if expected_file is None else expected_file.sha256)
+                raise ModelError(f"{directory / name}: expected {listed}, found {said(digest.sha256)}")
+    digest = weights_digest(found)
+    if expected and digest != expected:
+        raise ModelError(f"{directory}: expected weights with digest {expected}, found {digest}")
+    return digest
 
 
 def read_vocabulary(directory: Path, config: ModelConfig) -> Vocabulary:
@@ -64,7 +91,7 @@ async def build_engine(config: EngineConfig, service: GrpcService) -> None:
             "raise --kv-tokens"
         )
     vocabulary = read_vocabulary(config.model, model)
-    weights, parameters = read_weights(config.model, model, config.max_context, config.device)
+    weights, parameters, digest = read_weights(config.model, model, config.max_context, config.device)
     events = EngineEvents(service.registry)
     events.serving_version(config.version)
     engine = Engine(
@@ -86,13 +113,15 @@ async def build_engine(config: EngineConfig, service: GrpcService) -> None:
     observe("gradus_engine_cache_bytes", "Keys and values kept for sessions' next turns.", lambda: engine.cache_bytes)
     observe("gradus_engine_arena_bytes", "Keys and values of the running sequences.", lambda: engine.arena_bytes)
 
-    def read(directory: Path) -> Weights:
-        return read_weights(directory, model, config.max_context, config.device)[0]
+    def read(directory: Path, expected: str) -> tuple[Weights, str]:
+        check_path("weights_path", directory, config.roots)
+        weights, _, digest = read_weights(directory, model, config.max_context, config.device, expected)
+        return weights, digest
 
     from gradus.policy.v1 import engine_service_pb2
 
     descriptor = engine_service_pb2.DESCRIPTOR.services_by_name["EngineService"]
-    service.add(descriptor, EngineService(engine, events, config.model.resolve().name, parameters, read))
+    service.add(descriptor, EngineService(engine, events, config.model.resolve().name, parameters, digest, read))
 
     async def stop() -> None:
         await asyncio.to_thread(engine.stop)

@@ -77,7 +77,9 @@ class EngineEvents:
         self._version.set(version)
         self._swap.observe(seconds)
 
-    def loaded(self, version: int, carried_over: int, seconds: float) -> None:
+    def loaded(self, version: int, digest: str, carried_over: int, seconds: float) -> None:
         self._load.observe(seconds)
-        fields = {"version": version, "carriedOver": carried_over, "seconds": round(seconds, 4)}
+        fields = {
+            "version": version, "weightsDigest": digest, "carriedOver": carried_over, "seconds": round(seconds, 4),
+        }  # fmt: skip
         log.info("version loaded", extra={"fields": fields})

@@ -18,7 +18,7 @@ from gradus_learner.engine.request import Finish, Outcome, Request, RequestError
 from gradus_learner.engine.runner import NonFiniteError
 from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
 from gradus_learner.engine.transformer import Weights
-from gradus_learner.epoch_fence import EpochFence
+from gradus_learner.epoch_fence import MAX_EXACT, EpochFence
 from gradus_learner.grpc_server import ServiceError
 from gradus_learner.model import ModelError
 
@@ -37,9 +37,16 @@ def sequence_digest(token_ids: list[int]) -> bytes:
 
 class EngineService:
     def __init__(
-        self, engine: Engine, events: EngineEvents, model: str, parameters: int, read: Callable[[Path], Weights]
+        self,
+        engine: Engine,
+        events: EngineEvents,
+        model: str,
+        parameters: int,
+        weights_digest: str,
+        read: Callable[[Path, str], tuple[Weights, str]],
     ) -> None:
-        """`read` builds weights from a directory; it blocks, and raises ModelError or ValueError."""
+        """`read` builds weights from a directory and gives their digest, which is the one that it is asked for unless
+        that is empty. It blocks, and raises ServiceError, ModelError or ValueError."""
         self._engine = engine
         self._events = events
         self._model = model
@@ -48,7 +55,9 @@ class EngineService:
         self._loading = asyncio.Lock()
         # Of the version that serves, unless it is the one that the engine started with.
         self._weights_path = ""
-        self._fence = EpochFence()
+        self._weights_digest = weights_digest
+        # Gateways bring engines up to the wanted version for nobody in particular.
+        self._fence = EpochFence(admits_nobody=True)
 
     async def describe(self, _request: policy_pb2.DescribeRequest, _context: Any) -> policy_pb2.DescribeResponse:
         engine = self._engine
@@ -64,6 +73,7 @@ class EngineService:
             engines=1,
             tokenizer_path=str(engine.vocabulary.path.resolve()),
             weights_path=self._weights_path,
+            weights_digest=self._weights_digest,
             load=self._load(),
         )
 
@@ -117,10 +127,12 @@ class EngineService:
         self, message: policy_pb2.LoadVersionRequest, _context: Any
     ) -> policy_pb2.LoadVersionResponse:
         engine = self._engine
+        if message.version > MAX_EXACT:
+            raise ServiceError("invalid_argument", f"version is {message.version}; it must be at most 2^53 - 1")
         self._fence.admit(message.epoch)
         # One at a time, and to its end even if the caller gives up: a version is loaded or not.
         async with self._loading:
-            if message.version == engine.version:
+            if message.version == engine.version and not self._differs(message.weights_digest):
                 return policy_pb2.LoadVersionResponse(version=engine.version)
             if message.version < engine.version:
                 raise ServiceError(
@@ -133,15 +145,22 @@ class EngineService:
                 )
             started = time.perf_counter()
             try:
-                weights = await asyncio.to_thread(self._read, Path(message.weights_path))
+                weights, digest = await asyncio.to_thread(
+                    self._read, Path(message.weights_path), message.weights_digest
+                )
                 carried = await asyncio.shield(asyncio.wrap_future(engine.load(weights, message.version)))
-            except (ModelError, ValueError) as error:
+            except (ModelError, ValueError, OSError) as error:
                 raise ServiceError("failed_precondition", f"weights_path: {error}") from None
             except StoppedError as error:
                 raise ServiceError("unavailable", str(error)) from None
             self._weights_path = message.weights_path
-            self._events.loaded(message.version, carried, time.perf_counter() - started)
+            self._weights_digest = digest
+            self._events.loaded(message.version, digest, carried, time.perf_counter() - started)
             return policy_pb2.LoadVersionResponse(version=message.version, carried_over=carried)
+
+    def _differs(self, wanted: str) -> bool:
+        """A step that was made again, elsewhere, may give other weights for the version that serves."""
+        return wanted not in ("", self._weights_digest)
 
     def _response(self, request: Request, outcome: Outcome) -> policy_pb2.GenerateResponse:
         return policy_pb2.GenerateResponse(

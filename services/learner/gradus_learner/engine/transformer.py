@@ -47,12 +47,9 @@ class Weights:
 
 
 def fuse(policy: Policy, context: int) -> Weights:
-    """Weights for sequences of at most `context` tokens. Refuses values that are not finite."""
+    """Weights for sequences of at most `context` tokens."""
     config = policy.config
     named = {name: value.detach() for name, value in policy.named_parameters()}
-    for name, value in named.items():
-        if not bool(torch.isfinite(value).all()):
-            raise ValueError(f"{name} holds values that are not finite; the weights are damaged")
     heads, groups, width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
     layers: list[FusedLayer] = []
     for index in range(config.num_hidden_layers):

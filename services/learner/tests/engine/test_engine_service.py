@@ -181,12 +181,23 @@ def patient(
 
 
 def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Policy:
-    # The end token lies beyond the tokenizer, where nothing is ever drawn.
+    # One number of the residual stream is always the same, and the end token's logit is far below all others by it.
     from dataclasses import replace
 
-    tiny = build_policy(vocabulary.size, 0, seed)
-    policy = Policy(replace(tiny.config, max_position_embeddings=100_000, eos_token_id=vocabulary.size + 1))
+    import torch
+
+    end = vocabulary.size - 1
+    tiny = build_policy(vocabulary.size, end, seed)
+    policy = Policy(replace(tiny.config, max_position_embeddings=100_000))
     policy.load_state_dict(tiny.state_dict())
+    with torch.no_grad():
+        for name, parameter in policy.named_parameters():
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
+                parameter[0] = 0
+        table = policy.model.embed_tokens.weight
+        table[:, 0] = 1
+        table[end] = 0
+        table[end, 0] = -1e6
     return policy
 
 

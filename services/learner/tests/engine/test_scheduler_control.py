@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from gradus_learner.engine.build import read_weights
 from gradus_learner.engine.request import Finish
 from gradus_learner.engine.runner import NonFiniteError
 from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.model import Policy
+from gradus_learner.model import Policy, save_weights
 from tests.engine.tiny_engine import (
+    CONTEXT,
     EngineMaker,
     ask,
     build_policy,
@@ -166,11 +170,12 @@ def test_weights_that_overflow_fail_their_turns_and_the_next_version_serves_well
         assert largest_difference(outcome.logprobs, reference_logprobs(policy, text, outcome.token_ids)) < 1e-4
 
 
-def test_weights_that_are_not_finite_are_refused_by_name(policy: Policy) -> None:
+def test_weights_that_are_not_finite_are_refused_by_name(policy: Policy, tmp_path: Path) -> None:
     with torch.no_grad():
         policy.model.norm.weight[0] = float("nan")
-    with pytest.raises(ValueError, match=r"model\.norm\.weight"):
-        weights_of(policy)
+    save_weights(policy, tmp_path)
+    with pytest.raises(ValueError, match=r"model\.norm\.weight holds 1 of"):
+        read_weights(tmp_path, policy.config, CONTEXT, "cpu")
 
 
 def test_a_stopped_engine_answers_what_is_left_and_takes_nothing_more(make_engine: EngineMaker) -> None:

@@ -1,3 +1,4 @@
+import { showValue } from '#shared/text/show-value.ts';
 import { limits } from '../../limits.ts';
 import type { Finder } from '../find.ts';
 import { fieldsOf, invalid, textOf } from '../request-fields.ts';
@@ -10,7 +11,7 @@ export async function visit(finder: Finder, body: unknown, signal: AbortSignal):
   const fields = fieldsOf(body, ['url', 'part']);
   const part = fields['part'] ?? 0;
   if (typeof part !== 'number' || !Number.isInteger(part) || part < 0 || part > 0xffff_ffff) {
-    throw invalid(`part: found ${JSON.stringify(part)}; give a whole number from 0`);
+    throw invalid(`part: found ${showValue(part)}; give a whole number from 0`);
   }
   const document = await visitDocument(finder, textOf(fields, 'url'), {
     name: 'url',

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gradus/coordinator/v1/coordinator.proto\x12\x15gradus.coordinator.v1\"\x80\x01\n\x10SubmitRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n\x0brecipe_json\x18\x02 \x01(\tR\nrecipeJson\x12\x1c\n\tdirectory\x18\x03 \x01(\tR\tdirectory\x12\x16\n\x06resume\x18\x04 \x01(\x08R\x06resume\"*\n\x11SubmitRunResponse\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"(\n\x0fWatchRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"\xe0\x07\n\tRunStatus\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x1f.gradus.coordinator.v1.RunStateR\x05state\x12\x14\n\x05stage\x18\x03 \x01(\tR\x05stage\x12\x1f\n\x0bstage_index\x18\x04 \x01(\rR\nstageIndex\x12\x16\n\x06stages\x18\x05 \x01(\rR\x06stages\x12\x32\n\x05phase\x18\x06 \x01(\x0e\x32\x1c.gradus.coordinator.v1.PhaseR\x05phase\x12\x12\n\x04step\x18\x07 \x01(\rR\x04step\x12\x14\n\x05steps\x18\x08 \x01(\rR\x05steps\x12#\n\rrollouts_done\x18\t \x01(\rR\x0crolloutsDone\x12+\n\x11rollouts_expected\x18\n \x01(\rR\x10rolloutsExpected\x12%\n\x0epolicy_version\x18\x0b \x01(\x04R\rpolicyVersion\x12$\n\x0breward_mean\x18\x0c \x01(\x01H\x00R\nrewardMean\x88\x01\x01\x12G\n\x07metrics\x18\r \x03(\x0b\x32-.gradus.coordinator.v1.RunStatus.MetricsEntryR\x07metrics\x12\x18\n\x07message\x18\x0e \x01(\tR\x07message\x12\x1d\n\nelapsed_ms\x18\x0f \x01(\x04R\telapsedMs\x12&\n\x0cremaining_ms\x18\x10 \x01(\x04H\x01R\x0bremainingMs\x88\x01\x01\x12\x1c\n\tdirectory\x18\x11 \x01(\tR\tdirectory\x12J\n\x08warnings\x18\x12 \x03(\x0b\x32..gradus.coordinator.v1.RunStatus.WarningsEntryR\x08warnings\x12M\n\tdetectors\x18\x13 \x03(\x0b\x32/.gradus.coordinator.v1.RunStatus.DetectorsEntryR\tdetectors\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a;\n\rWarningsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a<\n\x0e\x44\x65tectorsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x42\x0e\n\x0c_reward_meanB\x0f\n\r_remaining_ms\"&\n\rGetRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"\x11\n\x0fListRunsRequest\"H\n\x10ListRunsResponse\x12\x34\n\x04runs\x18\x01 \x03(\x0b\x32 .gradus.coordinator.v1.RunStatusR\x04runs\"9\n\x0eStopRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x10\n\x03now\x18\x02 \x01(\x08R\x03now\"H\n\x0fStopRunResponse\x12\x35\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gradus.coordinator.v1.RunStateR\x05state*\x9c\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_RUNNING\x10\x01\x12\x15\n\x11RUN_STATE_STOPPED\x10\x02\x12\x16\n\x12RUN_STATE_FINISHED\x10\x03\x12\x14\n\x10RUN_STATE_FAILED\x10\x04\x12\x19\n\x15RUN_STATE_INTERRUPTED\x10\x05*v\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePHASE_EVALUATE\x10\x01\x12\x11\n\rPHASE_ROLLOUT\x10\x02\x12\x0f\n\x0bPHASE_TRAIN\x10\x03\x12\x0e\n\nPHASE_LOAD\x10\x04\x12\x0e\n\nPHASE_OPEN\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gradus/coordinator/v1/coordinator.proto\x12\x15gradus.coordinator.v1\"\xa7\x01\n\x10SubmitRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1f\n\x0brecipe_json\x18\x02 \x01(\tR\nrecipeJson\x12\x1c\n\tdirectory\x18\x03 \x01(\tR\tdirectory\x12\x16\n\x06resume\x18\x04 \x01(\x08R\x06resume\x12%\n\x0e\x61\x63\x63\x65pt_changed\x18\x05 \x03(\tR\racceptChanged\"*\n\x11SubmitRunResponse\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"(\n\x0fWatchRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"\x87\x08\n\tRunStatus\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x1f.gradus.coordinator.v1.RunStateR\x05state\x12\x14\n\x05stage\x18\x03 \x01(\tR\x05stage\x12\x1f\n\x0bstage_index\x18\x04 \x01(\rR\nstageIndex\x12\x16\n\x06stages\x18\x05 \x01(\rR\x06stages\x12\x32\n\x05phase\x18\x06 \x01(\x0e\x32\x1c.gradus.coordinator.v1.PhaseR\x05phase\x12\x12\n\x04step\x18\x07 \x01(\rR\x04step\x12\x14\n\x05steps\x18\x08 \x01(\rR\x05steps\x12#\n\rrollouts_done\x18\t \x01(\rR\x0crolloutsDone\x12+\n\x11rollouts_expected\x18\n \x01(\rR\x10rolloutsExpected\x12%\n\x0epolicy_version\x18\x0b \x01(\x04R\rpolicyVersion\x12$\n\x0breward_mean\x18\x0c \x01(\x01H\x00R\nrewardMean\x88\x01\x01\x12G\n\x07metrics\x18\r \x03(\x0b\x32-.gradus.coordinator.v1.RunStatus.MetricsEntryR\x07metrics\x12\x18\n\x07message\x18\x0e \x01(\tR\x07message\x12\x1d\n\nelapsed_ms\x18\x0f \x01(\x04R\telapsedMs\x12&\n\x0cremaining_ms\x18\x10 \x01(\x04H\x01R\x0bremainingMs\x88\x01\x01\x12\x1c\n\tdirectory\x18\x11 \x01(\tR\tdirectory\x12J\n\x08warnings\x18\x12 \x03(\x0b\x32..gradus.coordinator.v1.RunStatus.WarningsEntryR\x08warnings\x12M\n\tdetectors\x18\x13 \x03(\x0b\x32/.gradus.coordinator.v1.RunStatus.DetectorsEntryR\tdetectors\x12%\n\x0eprimary_metric\x18\x14 \x01(\tR\rprimaryMetric\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a;\n\rWarningsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a<\n\x0e\x44\x65tectorsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x42\x0e\n\x0c_reward_meanB\x0f\n\r_remaining_ms\"&\n\rGetRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"\x11\n\x0fListRunsRequest\"H\n\x10ListRunsResponse\x12\x34\n\x04runs\x18\x01 \x03(\x0b\x32 .gradus.coordinator.v1.RunStatusR\x04runs\"j\n\x0eStopRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x10\n\x03now\x18\x02 \x01(\x08R\x03now\x12\x17\n\x07no_wait\x18\x03 \x01(\x08R\x06noWait\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"H\n\x0fStopRunResponse\x12\x35\n\x05state\x18\x01 \x01(\x0e\x32\x1f.gradus.coordinator.v1.RunStateR\x05state*\x9c\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_RUNNING\x10\x01\x12\x15\n\x11RUN_STATE_STOPPED\x10\x02\x12\x16\n\x12RUN_STATE_FINISHED\x10\x03\x12\x14\n\x10RUN_STATE_FAILED\x10\x04\x12\x19\n\x15RUN_STATE_INTERRUPTED\x10\x05*v\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePHASE_EVALUATE\x10\x01\x12\x11\n\rPHASE_ROLLOUT\x10\x02\x12\x0f\n\x0bPHASE_TRAIN\x10\x03\x12\x0e\n\nPHASE_LOAD\x10\x04\x12\x0e\n\nPHASE_OPEN\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,32 +37,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSTATUS_WARNINGSENTRY']._serialized_options = b'8\001'
   _globals['_RUNSTATUS_DETECTORSENTRY']._loaded_options = None
   _globals['_RUNSTATUS_DETECTORSENTRY']._serialized_options = b'8\001'
-  _globals['_RUNSTATE']._serialized_start=1545
-  _globals['_RUNSTATE']._serialized_end=1701
-  _globals['_PHASE']._serialized_start=1703
-  _globals['_PHASE']._serialized_end=1821
+  _globals['_RUNSTATE']._serialized_start=1672
+  _globals['_RUNSTATE']._serialized_end=1828
+  _globals['_PHASE']._serialized_start=1830
+  _globals['_PHASE']._serialized_end=1948
   _globals['_SUBMITRUNREQUEST']._serialized_start=67
-  _globals['_SUBMITRUNREQUEST']._serialized_end=195
-  _globals['_SUBMITRUNRESPONSE']._serialized_start=197
-  _globals['_SUBMITRUNRESPONSE']._serialized_end=239
-  _globals['_WATCHRUNREQUEST']._serialized_start=241
-  _globals['_WATCHRUNREQUEST']._serialized_end=281
-  _globals['_RUNSTATUS']._serialized_start=284
-  _globals['_RUNSTATUS']._serialized_end=1276
-  _globals['_RUNSTATUS_METRICSENTRY']._serialized_start=1062
-  _globals['_RUNSTATUS_METRICSENTRY']._serialized_end=1120
-  _globals['_RUNSTATUS_WARNINGSENTRY']._serialized_start=1122
-  _globals['_RUNSTATUS_WARNINGSENTRY']._serialized_end=1181
-  _globals['_RUNSTATUS_DETECTORSENTRY']._serialized_start=1183
-  _globals['_RUNSTATUS_DETECTORSENTRY']._serialized_end=1243
-  _globals['_GETRUNREQUEST']._serialized_start=1278
-  _globals['_GETRUNREQUEST']._serialized_end=1316
-  _globals['_LISTRUNSREQUEST']._serialized_start=1318
-  _globals['_LISTRUNSREQUEST']._serialized_end=1335
-  _globals['_LISTRUNSRESPONSE']._serialized_start=1337
-  _globals['_LISTRUNSRESPONSE']._serialized_end=1409
-  _globals['_STOPRUNREQUEST']._serialized_start=1411
-  _globals['_STOPRUNREQUEST']._serialized_end=1468
-  _globals['_STOPRUNRESPONSE']._serialized_start=1470
-  _globals['_STOPRUNRESPONSE']._serialized_end=1542
+  _globals['_SUBMITRUNREQUEST']._serialized_end=234
+  _globals['_SUBMITRUNRESPONSE']._serialized_start=236
+  _globals['_SUBMITRUNRESPONSE']._serialized_end=278
+  _globals['_WATCHRUNREQUEST']._serialized_start=280
+  _globals['_WATCHRUNREQUEST']._serialized_end=320
+  _globals['_RUNSTATUS']._serialized_start=323
+  _globals['_RUNSTATUS']._serialized_end=1354
+  _globals['_RUNSTATUS_METRICSENTRY']._serialized_start=1140
+  _globals['_RUNSTATUS_METRICSENTRY']._serialized_end=1198
+  _globals['_RUNSTATUS_WARNINGSENTRY']._serialized_start=1200
+  _globals['_RUNSTATUS_WARNINGSENTRY']._serialized_end=1259
+  _globals['_RUNSTATUS_DETECTORSENTRY']._serialized_start=1261
+  _globals['_RUNSTATUS_DETECTORSENTRY']._serialized_end=1321
+  _globals['_GETRUNREQUEST']._serialized_start=1356
+  _globals['_GETRUNREQUEST']._serialized_end=1394
+  _globals['_LISTRUNSREQUEST']._serialized_start=1396
+  _globals['_LISTRUNSREQUEST']._serialized_end=1413
+  _globals['_LISTRUNSRESPONSE']._serialized_start=1415
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1487
+  _globals['_STOPRUNREQUEST']._serialized_start=1489
+  _globals['_STOPRUNREQUEST']._serialized_end=1595
+  _globals['_STOPRUNRESPONSE']._serialized_start=1597
+  _globals['_STOPRUNRESPONSE']._serialized_end=1669
 # @@protoc_insertion_point(module_scope)

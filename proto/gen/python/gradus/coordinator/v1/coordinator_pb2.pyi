@@ -38,16 +38,18 @@ PHASE_LOAD: Phase
 PHASE_OPEN: Phase
 
 class SubmitRunRequest(_message.Message):
-    __slots__ = ("run_id", "recipe_json", "directory", "resume")
+    __slots__ = ("run_id", "recipe_json", "directory", "resume", "accept_changed")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_CHANGED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     recipe_json: str
     directory: str
     resume: bool
-    def __init__(self, run_id: _Optional[str] = ..., recipe_json: _Optional[str] = ..., directory: _Optional[str] = ..., resume: _Optional[bool] = ...) -> None: ...
+    accept_changed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run_id: _Optional[str] = ..., recipe_json: _Optional[str] = ..., directory: _Optional[str] = ..., resume: _Optional[bool] = ..., accept_changed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SubmitRunResponse(_message.Message):
     __slots__ = ("run_id",)
@@ -62,7 +64,7 @@ class WatchRunRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class RunStatus(_message.Message):
-    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory", "warnings", "detectors")
+    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory", "warnings", "detectors", "primary_metric")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +105,7 @@ class RunStatus(_message.Message):
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_METRIC_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     state: RunState
     stage: str
@@ -122,7 +125,8 @@ class RunStatus(_message.Message):
     directory: str
     warnings: _containers.ScalarMap[str, str]
     detectors: _containers.ScalarMap[str, float]
-    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ..., warnings: _Optional[_Mapping[str, str]] = ..., detectors: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    primary_metric: str
+    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ..., warnings: _Optional[_Mapping[str, str]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., primary_metric: _Optional[str] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id",)
@@ -141,12 +145,16 @@ class ListRunsResponse(_message.Message):
     def __init__(self, runs: _Optional[_Iterable[_Union[RunStatus, _Mapping]]] = ...) -> None: ...
 
 class StopRunRequest(_message.Message):
-    __slots__ = ("run_id", "now")
+    __slots__ = ("run_id", "now", "no_wait", "reason")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     NOW_FIELD_NUMBER: _ClassVar[int]
+    NO_WAIT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     now: bool
-    def __init__(self, run_id: _Optional[str] = ..., now: _Optional[bool] = ...) -> None: ...
+    no_wait: bool
+    reason: str
+    def __init__(self, run_id: _Optional[str] = ..., now: _Optional[bool] = ..., no_wait: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class StopRunResponse(_message.Message):
     __slots__ = ("state",)

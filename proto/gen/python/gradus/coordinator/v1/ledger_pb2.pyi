@@ -26,7 +26,7 @@ GROUP_FATE_EVALUATED: GroupFate
 GROUP_FATE_SURPLUS: GroupFate
 
 class LedgerEntry(_message.Message):
-    __slots__ = ("run_id", "at_ms", "run_started", "stage_entered", "group_opened", "group_closed", "step_formed", "step_committed", "eval_finished", "gate_decided", "stage_finished", "run_ended", "run_resumed", "versions_moved")
+    __slots__ = ("run_id", "at_ms", "run_started", "stage_entered", "group_opened", "group_closed", "step_formed", "step_committed", "eval_finished", "gate_decided", "stage_finished", "run_ended", "run_resumed", "versions_moved", "stop_requested", "result_refused", "stage_fact", "files_damaged", "artefact_left", "elapsed_ms")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
     RUN_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,12 @@ class LedgerEntry(_message.Message):
     RUN_ENDED_FIELD_NUMBER: _ClassVar[int]
     RUN_RESUMED_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_MOVED_FIELD_NUMBER: _ClassVar[int]
+    STOP_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    RESULT_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FACT_FIELD_NUMBER: _ClassVar[int]
+    FILES_DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    ARTEFACT_LEFT_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_MS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     at_ms: int
     run_started: RunStarted
@@ -55,37 +61,109 @@ class LedgerEntry(_message.Message):
     run_ended: RunEnded
     run_resumed: RunResumed
     versions_moved: VersionsMoved
-    def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ..., versions_moved: _Optional[_Union[VersionsMoved, _Mapping]] = ...) -> None: ...
+    stop_requested: StopRequested
+    result_refused: ResultRefused
+    stage_fact: StageFact
+    files_damaged: FilesDamaged
+    artefact_left: ArtefactLeft
+    elapsed_ms: int
+    def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ..., versions_moved: _Optional[_Union[VersionsMoved, _Mapping]] = ..., stop_requested: _Optional[_Union[StopRequested, _Mapping]] = ..., result_refused: _Optional[_Union[ResultRefused, _Mapping]] = ..., stage_fact: _Optional[_Union[StageFact, _Mapping]] = ..., files_damaged: _Optional[_Union[FilesDamaged, _Mapping]] = ..., artefact_left: _Optional[_Union[ArtefactLeft, _Mapping]] = ..., elapsed_ms: _Optional[int] = ...) -> None: ...
 
 class RunStarted(_message.Message):
-    __slots__ = ("recipe_json", "recipe_hash", "seed", "directory", "fleet_id", "holder")
+    __slots__ = ("recipe_json", "recipe_hash", "seed", "directory", "fleet_id", "holder", "inputs")
     RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
     RECIPE_HASH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     FLEET_ID_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
     recipe_json: str
     recipe_hash: str
     seed: int
     directory: str
     fleet_id: str
     holder: str
-    def __init__(self, recipe_json: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., directory: _Optional[str] = ..., fleet_id: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
+    inputs: _containers.RepeatedCompositeFieldContainer[InputDigest]
+    def __init__(self, recipe_json: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., directory: _Optional[str] = ..., fleet_id: _Optional[str] = ..., holder: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[InputDigest, _Mapping]]] = ...) -> None: ...
+
+class InputDigest(_message.Message):
+    __slots__ = ("name", "path", "digest", "size_bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    digest: str
+    size_bytes: int
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., digest: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class AcceptedChange(_message.Message):
+    __slots__ = ("name", "path", "recorded_digest", "found_digest", "recorded_size_bytes", "found_size_bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    FOUND_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FOUND_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    recorded_digest: str
+    found_digest: str
+    recorded_size_bytes: int
+    found_size_bytes: int
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., recorded_digest: _Optional[str] = ..., found_digest: _Optional[str] = ..., recorded_size_bytes: _Optional[int] = ..., found_size_bytes: _Optional[int] = ...) -> None: ...
 
 class RunResumed(_message.Message):
-    __slots__ = ("learner_step", "holder", "fleet_id", "directory", "recipe_json")
+    __slots__ = ("learner_step", "holder", "fleet_id", "directory", "recipe_json", "inputs", "accepted", "taken_over")
     LEARNER_STEP_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     FLEET_ID_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
     learner_step: int
     holder: str
     fleet_id: str
     directory: str
     recipe_json: str
-    def __init__(self, learner_step: _Optional[int] = ..., holder: _Optional[str] = ..., fleet_id: _Optional[str] = ..., directory: _Optional[str] = ..., recipe_json: _Optional[str] = ...) -> None: ...
+    inputs: _containers.RepeatedCompositeFieldContainer[InputDigest]
+    accepted: _containers.RepeatedCompositeFieldContainer[AcceptedChange]
+    taken_over: bool
+    def __init__(self, learner_step: _Optional[int] = ..., holder: _Optional[str] = ..., fleet_id: _Optional[str] = ..., directory: _Optional[str] = ..., recipe_json: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[InputDigest, _Mapping]]] = ..., accepted: _Optional[_Iterable[_Union[AcceptedChange, _Mapping]]] = ..., taken_over: _Optional[bool] = ...) -> None: ...
+
+class StopRequested(_message.Message):
+    __slots__ = ("now", "reason", "holder")
+    NOW_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    now: bool
+    reason: str
+    holder: str
+    def __init__(self, now: _Optional[bool] = ..., reason: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
+
+class ResultRefused(_message.Message):
+    __slots__ = ("task_id", "attempt", "reason", "worker_id")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    attempt: int
+    reason: str
+    worker_id: str
+    def __init__(self, task_id: _Optional[str] = ..., attempt: _Optional[int] = ..., reason: _Optional[str] = ..., worker_id: _Optional[str] = ...) -> None: ...
+
+class FilesDamaged(_message.Message):
+    __slots__ = ("files", "learner_step")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    LEARNER_STEP_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedScalarFieldContainer[str]
+    learner_step: int
+    def __init__(self, files: _Optional[_Iterable[str]] = ..., learner_step: _Optional[int] = ...) -> None: ...
 
 class StageEntered(_message.Message):
     __slots__ = ("stage", "stage_index")
@@ -94,6 +172,28 @@ class StageEntered(_message.Message):
     stage: str
     stage_index: int
     def __init__(self, stage: _Optional[str] = ..., stage_index: _Optional[int] = ...) -> None: ...
+
+class StageFact(_message.Message):
+    __slots__ = ("stage", "kind", "json", "new_branch")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    NEW_BRANCH_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    kind: str
+    json: str
+    new_branch: bool
+    def __init__(self, stage: _Optional[str] = ..., kind: _Optional[str] = ..., json: _Optional[str] = ..., new_branch: _Optional[bool] = ...) -> None: ...
+
+class ArtefactLeft(_message.Message):
+    __slots__ = ("stage", "artefact", "digest")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    ARTEFACT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    artefact: str
+    digest: str
+    def __init__(self, stage: _Optional[str] = ..., artefact: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class GroupOpened(_message.Message):
     __slots__ = ("group_id", "stage", "step", "purpose", "question_id", "task_ids", "evaluation")
@@ -208,7 +308,7 @@ class StepFormed(_message.Message):
     def __init__(self, step: _Optional[int] = ..., stage: _Optional[str] = ..., stage_step: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class StepCommitted(_message.Message):
-    __slots__ = ("step", "version", "weights_path", "checkpoint_path", "metrics")
+    __slots__ = ("step", "version", "weights_path", "checkpoint_path", "metrics", "not_finite", "weights_digest")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -221,12 +321,16 @@ class StepCommitted(_message.Message):
     WEIGHTS_PATH_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_PATH_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    NOT_FINITE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     step: int
     version: int
     weights_path: str
     checkpoint_path: str
     metrics: _containers.ScalarMap[str, float]
-    def __init__(self, step: _Optional[int] = ..., version: _Optional[int] = ..., weights_path: _Optional[str] = ..., checkpoint_path: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    not_finite: _containers.RepeatedScalarFieldContainer[str]
+    weights_digest: str
+    def __init__(self, step: _Optional[int] = ..., version: _Optional[int] = ..., weights_path: _Optional[str] = ..., checkpoint_path: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., not_finite: _Optional[_Iterable[str]] = ..., weights_digest: _Optional[str] = ...) -> None: ...
 
 class EvalFinished(_message.Message):
     __slots__ = ("stage", "name", "metrics")

@@ -24,7 +24,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list")
+    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +38,7 @@ class DescribeResponse(_message.Message):
     WEIGHTS_PATH_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
     ENGINE_LIST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     model: str
     parameters: int
     max_context_tokens: int
@@ -51,7 +52,8 @@ class DescribeResponse(_message.Message):
     weights_path: str
     load: EngineLoad
     engine_list: _containers.RepeatedCompositeFieldContainer[EngineStatus]
-    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ...) -> None: ...
+    weights_digest: str
+    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ..., weights_digest: _Optional[str] = ...) -> None: ...
 
 class EngineLoad(_message.Message):
     __slots__ = ("running", "waiting", "capacity", "kv_used_ratio", "preemptions")
@@ -110,28 +112,80 @@ class RemoveEngineResponse(_message.Message):
     def __init__(self, moved: _Optional[int] = ..., engines: _Optional[int] = ...) -> None: ...
 
 class TokenizeRequest(_message.Message):
-    __slots__ = ("text", "texts")
+    __slots__ = ("text", "texts", "chats", "outside_texts", "format_tags")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
+    CHATS_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_TEXTS_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_TAGS_FIELD_NUMBER: _ClassVar[int]
     text: str
     texts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, text: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ...) -> None: ...
+    chats: _containers.RepeatedCompositeFieldContainer[Chat]
+    outside_texts: _containers.RepeatedScalarFieldContainer[str]
+    format_tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, text: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., chats: _Optional[_Iterable[_Union[Chat, _Mapping]]] = ..., outside_texts: _Optional[_Iterable[str]] = ..., format_tags: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Chat(_message.Message):
+    __slots__ = ("messages", "continues", "tools_json", "thinking")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    CONTINUES_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_JSON_FIELD_NUMBER: _ClassVar[int]
+    THINKING_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
+    continues: bool
+    tools_json: str
+    thinking: bool
+    def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., continues: _Optional[bool] = ..., tools_json: _Optional[str] = ..., thinking: _Optional[bool] = ...) -> None: ...
+
+class ChatMessage(_message.Message):
+    __slots__ = ("role", "parts")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    parts: _containers.RepeatedCompositeFieldContainer[ChatPart]
+    def __init__(self, role: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[ChatPart, _Mapping]]] = ...) -> None: ...
+
+class ChatPart(_message.Message):
+    __slots__ = ("text", "trusted")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TRUSTED_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    trusted: bool
+    def __init__(self, text: _Optional[str] = ..., trusted: _Optional[bool] = ...) -> None: ...
 
 class TokenizeResponse(_message.Message):
-    __slots__ = ("token_ids", "tokenizer_hash", "results")
+    __slots__ = ("token_ids", "tokenizer_hash", "results", "chats", "outside")
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     TOKENIZER_HASH_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    CHATS_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_FIELD_NUMBER: _ClassVar[int]
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     tokenizer_hash: str
     results: _containers.RepeatedCompositeFieldContainer[TokenizedText]
-    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., tokenizer_hash: _Optional[str] = ..., results: _Optional[_Iterable[_Union[TokenizedText, _Mapping]]] = ...) -> None: ...
+    chats: _containers.RepeatedCompositeFieldContainer[TokenizedChat]
+    outside: _containers.RepeatedCompositeFieldContainer[TokenizedText]
+    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., tokenizer_hash: _Optional[str] = ..., results: _Optional[_Iterable[_Union[TokenizedText, _Mapping]]] = ..., chats: _Optional[_Iterable[_Union[TokenizedChat, _Mapping]]] = ..., outside: _Optional[_Iterable[_Union[TokenizedText, _Mapping]]] = ...) -> None: ...
+
+class TokenizedChat(_message.Message):
+    __slots__ = ("turn_end_text", "turn_end_token_ids", "text", "token_ids")
+    TURN_END_TEXT_FIELD_NUMBER: _ClassVar[int]
+    TURN_END_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    turn_end_text: str
+    turn_end_token_ids: _containers.RepeatedScalarFieldContainer[int]
+    text: str
+    token_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, turn_end_text: _Optional[str] = ..., turn_end_token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class TokenizedText(_message.Message):
-    __slots__ = ("token_ids",)
+    __slots__ = ("token_ids", "text")
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     token_ids: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+    text: str
+    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
     __slots__ = ("request_id", "session_id", "token_ids", "sampling", "context_tokens", "priority", "min_version")
@@ -190,14 +244,16 @@ class AbortResponse(_message.Message):
     def __init__(self, aborted: _Optional[bool] = ...) -> None: ...
 
 class LoadVersionRequest(_message.Message):
-    __slots__ = ("version", "weights_path", "epoch")
+    __slots__ = ("version", "weights_path", "epoch", "weights_digest")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_PATH_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     version: int
     weights_path: str
     epoch: int
-    def __init__(self, version: _Optional[int] = ..., weights_path: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+    weights_digest: str
+    def __init__(self, version: _Optional[int] = ..., weights_path: _Optional[str] = ..., epoch: _Optional[int] = ..., weights_digest: _Optional[str] = ...) -> None: ...
 
 class LoadVersionResponse(_message.Message):
     __slots__ = ("version", "carried_over")

@@ -1,4 +1,3 @@
-from gradus.rollout.v1 import composition_pb2 as _composition_pb2
 from gradus.rollout.v1 import judged_pb2 as _judged_pb2
 from gradus.rollout.v1 import task_pb2 as _task_pb2
 from google.protobuf.internal import containers as _containers
@@ -24,16 +23,20 @@ class Turn(_message.Message):
     def __init__(self, text: _Optional[str] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., violation: _Optional[_Union[Violation, _Mapping]] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class ToolCall(_message.Message):
-    __slots__ = ("name", "succeeded", "error", "page_titles")
+    __slots__ = ("name", "succeeded", "error", "facts_json", "arguments_json", "result")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    PAGE_TITLES_FIELD_NUMBER: _ClassVar[int]
+    FACTS_JSON_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_JSON_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
     name: str
     succeeded: bool
     error: str
-    page_titles: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., succeeded: _Optional[bool] = ..., error: _Optional[str] = ..., page_titles: _Optional[_Iterable[str]] = ...) -> None: ...
+    facts_json: str
+    arguments_json: str
+    result: str
+    def __init__(self, name: _Optional[str] = ..., succeeded: _Optional[bool] = ..., error: _Optional[str] = ..., facts_json: _Optional[str] = ..., arguments_json: _Optional[str] = ..., result: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("text",)
@@ -42,32 +45,37 @@ class Answer(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class Violation(_message.Message):
-    __slots__ = ("code",)
+    __slots__ = ("code", "was_call")
     CODE_FIELD_NUMBER: _ClassVar[int]
+    WAS_CALL_FIELD_NUMBER: _ClassVar[int]
     code: str
-    def __init__(self, code: _Optional[str] = ...) -> None: ...
+    was_call: bool
+    def __init__(self, code: _Optional[str] = ..., was_call: _Optional[bool] = ...) -> None: ...
 
 class ScoreItem(_message.Message):
-    __slots__ = ("id", "answers", "turns", "rewards", "support_titles", "tokens", "question", "judged", "composition")
+    __slots__ = ("id", "row", "turns", "scorers", "tokens", "given", "judged")
+    class GivenEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
-    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
     TURNS_FIELD_NUMBER: _ClassVar[int]
-    REWARDS_FIELD_NUMBER: _ClassVar[int]
-    SUPPORT_TITLES_FIELD_NUMBER: _ClassVar[int]
+    SCORERS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
-    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    GIVEN_FIELD_NUMBER: _ClassVar[int]
     JUDGED_FIELD_NUMBER: _ClassVar[int]
-    COMPOSITION_FIELD_NUMBER: _ClassVar[int]
     id: str
-    answers: _containers.RepeatedScalarFieldContainer[str]
+    row: _task_pb2.Row
     turns: _containers.RepeatedCompositeFieldContainer[Turn]
-    rewards: _containers.RepeatedCompositeFieldContainer[_task_pb2.RewardWeight]
-    support_titles: _containers.RepeatedScalarFieldContainer[str]
+    scorers: _containers.RepeatedCompositeFieldContainer[_task_pb2.ScorerSettings]
     tokens: TokenCounts
-    question: str
+    given: _containers.ScalarMap[str, float]
     judged: _containers.RepeatedCompositeFieldContainer[_judged_pb2.JudgedComponent]
-    composition: _composition_pb2.Composition
-    def __init__(self, id: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., rewards: _Optional[_Iterable[_Union[_task_pb2.RewardWeight, _Mapping]]] = ..., support_titles: _Optional[_Iterable[str]] = ..., tokens: _Optional[_Union[TokenCounts, _Mapping]] = ..., question: _Optional[str] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., row: _Optional[_Union[_task_pb2.Row, _Mapping]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., scorers: _Optional[_Iterable[_Union[_task_pb2.ScorerSettings, _Mapping]]] = ..., tokens: _Optional[_Union[TokenCounts, _Mapping]] = ..., given: _Optional[_Mapping[str, float]] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ...) -> None: ...
 
 class TokenCounts(_message.Message):
     __slots__ = ("prompt", "model", "environment")
@@ -86,7 +94,7 @@ class ScoreRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ScoreItem, _Mapping]]] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("id", "total", "components", "absent", "judgements", "detectors")
+    __slots__ = ("id", "components", "absent", "judgements", "detectors", "threw")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -115,19 +123,26 @@ class Score(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class ThrewEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_FIELD_NUMBER: _ClassVar[int]
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     ABSENT_FIELD_NUMBER: _ClassVar[int]
     JUDGEMENTS_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
+    THREW_FIELD_NUMBER: _ClassVar[int]
     id: str
-    total: float
     components: _containers.ScalarMap[str, float]
     absent: _containers.ScalarMap[str, str]
     judgements: _containers.MessageMap[str, Judgement]
     detectors: _containers.ScalarMap[str, float]
-    def __init__(self, id: _Optional[str] = ..., total: _Optional[float] = ..., components: _Optional[_Mapping[str, float]] = ..., absent: _Optional[_Mapping[str, str]] = ..., judgements: _Optional[_Mapping[str, Judgement]] = ..., detectors: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    threw: _containers.ScalarMap[str, str]
+    def __init__(self, id: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., absent: _Optional[_Mapping[str, str]] = ..., judgements: _Optional[_Mapping[str, Judgement]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., threw: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Judgement(_message.Message):
     __slots__ = ("reply_id", "source", "grade", "criteria")
@@ -157,8 +172,8 @@ class ScoreResponse(_message.Message):
 class DescribeRequest(_message.Message):
     __slots__ = ("custom_settings",)
     CUSTOM_SETTINGS_FIELD_NUMBER: _ClassVar[int]
-    custom_settings: _containers.RepeatedCompositeFieldContainer[_task_pb2.RewardWeight]
-    def __init__(self, custom_settings: _Optional[_Iterable[_Union[_task_pb2.RewardWeight, _Mapping]]] = ...) -> None: ...
+    custom_settings: _containers.RepeatedCompositeFieldContainer[_task_pb2.ScorerSettings]
+    def __init__(self, custom_settings: _Optional[_Iterable[_Union[_task_pb2.ScorerSettings, _Mapping]]] = ...) -> None: ...
 
 class DescribeResponse(_message.Message):
     __slots__ = ("scorers", "judges", "custom", "detectors", "settings_problems")
@@ -234,25 +249,19 @@ class ExplainRequest(_message.Message):
     def __init__(self, item: _Optional[_Union[ScoreItem, _Mapping]] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("components", "detectors", "steps", "total")
+    __slots__ = ("components", "detectors")
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
-    STEPS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_FIELD_NUMBER: _ClassVar[int]
     components: _containers.RepeatedCompositeFieldContainer[Explanation]
     detectors: _containers.RepeatedCompositeFieldContainer[Explanation]
-    steps: _containers.RepeatedCompositeFieldContainer[Explanation]
-    total: float
-    def __init__(self, components: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., detectors: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., total: _Optional[float] = ...) -> None: ...
+    def __init__(self, components: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., detectors: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("name", "value", "weight", "reasons")
+    __slots__ = ("name", "value", "reasons")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     value: float
-    weight: float
     reasons: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., weight: _Optional[float] = ..., reasons: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., reasons: _Optional[_Iterable[str]] = ...) -> None: ...

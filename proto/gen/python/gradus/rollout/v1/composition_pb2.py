@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gradus/rollout/v1/composition.proto\x12\x11gradus.rollout.v1\"\xf1\x01\n\x0b\x43omposition\x12\x1c\n\tnormalize\x18\x01 \x01(\x08R\tnormalize\x12\x38\n\tpenalties\x18\x02 \x03(\x0b\x32\x1a.gradus.rollout.v1.PenaltyR\tpenalties\x12-\n\x05gates\x18\x03 \x03(\x0b\x32\x17.gradus.rollout.v1.GateR\x05gates\x12\x1e\n\x08\x63lip_low\x18\x04 \x01(\x01H\x00R\x07\x63lipLow\x88\x01\x01\x12 \n\tclip_high\x18\x05 \x01(\x01H\x01R\x08\x63lipHigh\x88\x01\x01\x42\x0b\n\t_clip_lowB\x0c\n\n_clip_high\"1\n\x07Penalty\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04size\x18\x02 \x01(\x01R\x04size\"\x8f\x01\n\x04Gate\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n\x08\x61t_least\x18\x02 \x01(\x01H\x00R\x07\x61tLeast\x88\x01\x01\x12\x1c\n\x07\x61t_most\x18\x03 \x01(\x01H\x01R\x06\x61tMost\x88\x01\x01\x12\x1c\n\totherwise\x18\x04 \x01(\x01R\totherwiseB\x0b\n\t_at_leastB\n\n\x08_at_mostb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gradus/rollout/v1/composition.proto\x12\x11gradus.rollout.v1\"\xfd\x02\n\x0b\x43omposition\x12\x33\n\x07weights\x18\x01 \x03(\x0b\x32\x19.gradus.rollout.v1.WeightR\x07weights\x12\x1c\n\tnormalize\x18\x02 \x01(\x08R\tnormalize\x12\x38\n\tpenalties\x18\x03 \x03(\x0b\x32\x1a.gradus.rollout.v1.PenaltyR\tpenalties\x12-\n\x05gates\x18\x04 \x03(\x0b\x32\x17.gradus.rollout.v1.GateR\x05gates\x12\x1e\n\x08\x63lip_low\x18\x05 \x01(\x01H\x00R\x07\x63lipLow\x88\x01\x01\x12 \n\tclip_high\x18\x06 \x01(\x01H\x01R\x08\x63lipHigh\x88\x01\x01\x12\x37\n\x08overlong\x18\x07 \x01(\x0b\x32\x1b.gradus.rollout.v1.OverlongR\x08overlong\x12\x1c\n\tgroupwise\x18\x08 \x03(\tR\tgroupwiseB\x0b\n\t_clip_lowB\x0c\n\n_clip_high\"4\n\x06Weight\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06weight\x18\x02 \x01(\x01R\x06weight\"1\n\x07Penalty\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04size\x18\x02 \x01(\x01R\x04size\"\x8f\x01\n\x04Gate\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n\x08\x61t_least\x18\x02 \x01(\x01H\x00R\x07\x61tLeast\x88\x01\x01\x12\x1c\n\x07\x61t_most\x18\x03 \x01(\x01H\x01R\x06\x61tMost\x88\x01\x01\x12\x1c\n\totherwise\x18\x04 \x01(\x01R\totherwiseB\x0b\n\t_at_leastB\n\n\x08_at_most\"f\n\x08Overlong\x12\x1d\n\nmax_tokens\x18\x01 \x01(\rR\tmaxTokens\x12#\n\rbuffer_tokens\x18\x02 \x01(\rR\x0c\x62ufferTokens\x12\x16\n\x06\x66\x61\x63tor\x18\x03 \x01(\x01R\x06\x66\x61\x63torb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.rollout.v1.compositi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COMPOSITION']._serialized_start=59
-  _globals['_COMPOSITION']._serialized_end=300
-  _globals['_PENALTY']._serialized_start=302
-  _globals['_PENALTY']._serialized_end=351
-  _globals['_GATE']._serialized_start=354
-  _globals['_GATE']._serialized_end=497
+  _globals['_COMPOSITION']._serialized_end=440
+  _globals['_WEIGHT']._serialized_start=442
+  _globals['_WEIGHT']._serialized_end=494
+  _globals['_PENALTY']._serialized_start=496
+  _globals['_PENALTY']._serialized_end=545
+  _globals['_GATE']._serialized_start=548
+  _globals['_GATE']._serialized_end=691
+  _globals['_OVERLONG']._serialized_start=693
+  _globals['_OVERLONG']._serialized_end=795
 # @@protoc_insertion_point(module_scope)

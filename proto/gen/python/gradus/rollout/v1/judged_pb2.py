@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egradus/rollout/v1/judged.proto\x12\x11gradus.rollout.v1\"\xc4\x01\n\x0fJudgedComponent\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05judge\x18\x02 \x01(\tR\x05judge\x12\x16\n\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x30\n\x05grade\x18\x04 \x01(\x0b\x32\x18.gradus.rollout.v1.GradeH\x00R\x05grade\x12\x33\n\x06rubric\x18\x05 \x01(\x0b\x32\x19.gradus.rollout.v1.RubricH\x00R\x06rubricB\x08\n\x06method\",\n\x05Grade\x12#\n\rnot_attempted\x18\x01 \x01(\x01R\x0cnotAttempted\"B\n\x06Rubric\x12\x38\n\x08\x63riteria\x18\x01 \x03(\x0b\x32\x1c.gradus.rollout.v1.CriterionR\x08\x63riteria\"Y\n\tCriterion\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x16\n\x06weight\x18\x03 \x01(\x01R\x06weightb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egradus/rollout/v1/judged.proto\x12\x11gradus.rollout.v1\"\xac\x01\n\x0fJudgedComponent\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05judge\x18\x02 \x01(\tR\x05judge\x12\x30\n\x05grade\x18\x03 \x01(\x0b\x32\x18.gradus.rollout.v1.GradeH\x00R\x05grade\x12\x33\n\x06rubric\x18\x04 \x01(\x0b\x32\x19.gradus.rollout.v1.RubricH\x00R\x06rubricB\x08\n\x06method\",\n\x05Grade\x12#\n\rnot_attempted\x18\x01 \x01(\x01R\x0cnotAttempted\"B\n\x06Rubric\x12\x38\n\x08\x63riteria\x18\x01 \x03(\x0b\x32\x1c.gradus.rollout.v1.CriterionR\x08\x63riteria\"Y\n\tCriterion\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x16\n\x06weight\x18\x03 \x01(\x01R\x06weightb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,11 +32,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.rollout.v1.judged_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JUDGEDCOMPONENT']._serialized_start=54
-  _globals['_JUDGEDCOMPONENT']._serialized_end=250
-  _globals['_GRADE']._serialized_start=252
-  _globals['_GRADE']._serialized_end=296
-  _globals['_RUBRIC']._serialized_start=298
-  _globals['_RUBRIC']._serialized_end=364
-  _globals['_CRITERION']._serialized_start=366
-  _globals['_CRITERION']._serialized_end=455
+  _globals['_JUDGEDCOMPONENT']._serialized_end=226
+  _globals['_GRADE']._serialized_start=228
+  _globals['_GRADE']._serialized_end=272
+  _globals['_RUBRIC']._serialized_start=274
+  _globals['_RUBRIC']._serialized_end=340
+  _globals['_CRITERION']._serialized_start=342
+  _globals['_CRITERION']._serialized_end=431
 # @@protoc_insertion_point(module_scope)

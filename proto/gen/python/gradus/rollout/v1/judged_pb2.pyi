@@ -7,18 +7,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class JudgedComponent(_message.Message):
-    __slots__ = ("name", "judge", "weight", "grade", "rubric")
+    __slots__ = ("name", "judge", "grade", "rubric")
     NAME_FIELD_NUMBER: _ClassVar[int]
     JUDGE_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
     GRADE_FIELD_NUMBER: _ClassVar[int]
     RUBRIC_FIELD_NUMBER: _ClassVar[int]
     name: str
     judge: str
-    weight: float
     grade: Grade
     rubric: Rubric
-    def __init__(self, name: _Optional[str] = ..., judge: _Optional[str] = ..., weight: _Optional[float] = ..., grade: _Optional[_Union[Grade, _Mapping]] = ..., rubric: _Optional[_Union[Rubric, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., judge: _Optional[str] = ..., grade: _Optional[_Union[Grade, _Mapping]] = ..., rubric: _Optional[_Union[Rubric, _Mapping]] = ...) -> None: ...
 
 class Grade(_message.Message):
     __slots__ = ("not_attempted",)

@@ -13,7 +13,7 @@ class FailureClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FAILURE_CLASS_UNSPECIFIED: _ClassVar[FailureClass]
     FAILURE_CLASS_POLICY_UNAVAILABLE: _ClassVar[FailureClass]
-    FAILURE_CLASS_RETRIEVAL_UNAVAILABLE: _ClassVar[FailureClass]
+    FAILURE_CLASS_TOOL_UNAVAILABLE: _ClassVar[FailureClass]
     FAILURE_CLASS_REWARD_UNAVAILABLE: _ClassVar[FailureClass]
     FAILURE_CLASS_ROLLOUT_TIMEOUT: _ClassVar[FailureClass]
     FAILURE_CLASS_INTERNAL: _ClassVar[FailureClass]
@@ -21,9 +21,12 @@ class FailureClass(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_CLASS_CONTEXT_OVERFLOW: _ClassVar[FailureClass]
     FAILURE_CLASS_TURN_LIMIT: _ClassVar[FailureClass]
     FAILURE_CLASS_TRUNCATED_TURN: _ClassVar[FailureClass]
+    FAILURE_CLASS_USER_ENVIRONMENT: _ClassVar[FailureClass]
+    FAILURE_CLASS_USER_SCORER: _ClassVar[FailureClass]
+    FAILURE_CLASS_POLICY_REFUSED: _ClassVar[FailureClass]
 FAILURE_CLASS_UNSPECIFIED: FailureClass
 FAILURE_CLASS_POLICY_UNAVAILABLE: FailureClass
-FAILURE_CLASS_RETRIEVAL_UNAVAILABLE: FailureClass
+FAILURE_CLASS_TOOL_UNAVAILABLE: FailureClass
 FAILURE_CLASS_REWARD_UNAVAILABLE: FailureClass
 FAILURE_CLASS_ROLLOUT_TIMEOUT: FailureClass
 FAILURE_CLASS_INTERNAL: FailureClass
@@ -31,10 +34,13 @@ FAILURE_CLASS_MALFORMED_TURN: FailureClass
 FAILURE_CLASS_CONTEXT_OVERFLOW: FailureClass
 FAILURE_CLASS_TURN_LIMIT: FailureClass
 FAILURE_CLASS_TRUNCATED_TURN: FailureClass
+FAILURE_CLASS_USER_ENVIRONMENT: FailureClass
+FAILURE_CLASS_USER_SCORER: FailureClass
+FAILURE_CLASS_POLICY_REFUSED: FailureClass
 
 class RolloutResult(_message.Message):
-    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "attempt", "failure", "failure_detail", "reward", "rewards", "prediction", "turns", "tool_calls", "tool_failures", "prompt_tokens", "model_tokens", "environment_tokens", "truncated", "versions", "trajectory_sequence", "duration_ms", "worker_id", "generate_ms", "detectors")
-    class RewardsEntry(_message.Message):
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "attempt", "failure", "failure_detail", "components", "prediction", "turns", "tool_calls", "tool_failures", "prompt_tokens", "model_tokens", "environment_tokens", "truncated", "versions", "trajectory_sequence", "duration_ms", "worker_id", "generate_ms", "detectors", "environment_metrics", "text_only")
+    class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +48,13 @@ class RolloutResult(_message.Message):
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     class DetectorsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class EnvironmentMetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -57,8 +70,7 @@ class RolloutResult(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_DETAIL_FIELD_NUMBER: _ClassVar[int]
-    REWARD_FIELD_NUMBER: _ClassVar[int]
-    REWARDS_FIELD_NUMBER: _ClassVar[int]
+    COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     PREDICTION_FIELD_NUMBER: _ClassVar[int]
     TURNS_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +85,8 @@ class RolloutResult(_message.Message):
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATE_MS_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_METRICS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_ONLY_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     group_id: str
@@ -82,8 +96,7 @@ class RolloutResult(_message.Message):
     attempt: int
     failure: FailureClass
     failure_detail: str
-    reward: float
-    rewards: _containers.ScalarMap[str, float]
+    components: _containers.ScalarMap[str, float]
     prediction: str
     turns: int
     tool_calls: int
@@ -98,4 +111,6 @@ class RolloutResult(_message.Message):
     worker_id: str
     generate_ms: int
     detectors: _containers.ScalarMap[str, float]
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[FailureClass, str]] = ..., failure_detail: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Mapping[str, float]] = ..., prediction: _Optional[str] = ..., turns: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_failures: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ..., versions: _Optional[_Union[_trajectory_pb2.VersionSpan, _Mapping]] = ..., trajectory_sequence: _Optional[int] = ..., duration_ms: _Optional[int] = ..., worker_id: _Optional[str] = ..., generate_ms: _Optional[int] = ..., detectors: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    environment_metrics: _containers.ScalarMap[str, float]
+    text_only: bool
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[FailureClass, str]] = ..., failure_detail: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., prediction: _Optional[str] = ..., turns: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_failures: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ..., versions: _Optional[_Union[_trajectory_pb2.VersionSpan, _Mapping]] = ..., trajectory_sequence: _Optional[int] = ..., duration_ms: _Optional[int] = ..., worker_id: _Optional[str] = ..., generate_ms: _Optional[int] = ..., detectors: _Optional[_Mapping[str, float]] = ..., environment_metrics: _Optional[_Mapping[str, float]] = ..., text_only: _Optional[bool] = ...) -> None: ...

@@ -27,21 +27,25 @@ from gradus.rollout.v1 import judged_pb2 as gradus_dot_rollout_dot_v1_dot_judged
 from gradus.trajectory.v1 import trajectory_pb2 as gradus_dot_trajectory_dot_v1_dot_trajectory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgradus/rollout/v1/task.proto\x12\x11gradus.rollout.v1\x1a#gradus/rollout/v1/composition.proto\x1a\x1egradus/rollout/v1/judged.proto\x1a%gradus/trajectory/v1/trajectory.proto\"\x8b\x01\n\x08Question\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n\x08question\x18\x02 \x01(\tR\x08question\x12\x18\n\x07\x61nswers\x18\x03 \x03(\tR\x07\x61nswers\x12\x12\n\x04hops\x18\x04 \x01(\rR\x04hops\x12%\n\x0esupport_titles\x18\x05 \x03(\tR\rsupportTitles\"\xd1\x01\n\rRolloutLimits\x12%\n\x0e\x63ontext_tokens\x18\x01 \x01(\rR\rcontextTokens\x12\x1b\n\tmax_turns\x18\x02 \x01(\rR\x08maxTurns\x12&\n\x0ftool_timeout_ms\x18\x03 \x01(\rR\rtoolTimeoutMs\x12&\n\x0fturn_timeout_ms\x18\x04 \x01(\rR\rturnTimeoutMs\x12,\n\x12rollout_timeout_ms\x18\x05 \x01(\rR\x10rolloutTimeoutMs\"_\n\x0cRewardWeight\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06weight\x18\x02 \x01(\x01R\x06weight\x12#\n\rsettings_json\x18\x03 \x01(\tR\x0csettingsJson\"\xcc\x05\n\x0bRolloutTask\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x19\n\x08group_id\x18\x03 \x01(\tR\x07groupId\x12!\n\x0csample_index\x18\x04 \x01(\rR\x0bsampleIndex\x12\x14\n\x05stage\x18\x05 \x01(\tR\x05stage\x12\x34\n\x07purpose\x18\x06 \x01(\x0e\x32\x1a.gradus.rollout.v1.PurposeR\x07purpose\x12 \n\x0b\x65nvironment\x18\x07 \x01(\tR\x0b\x65nvironment\x12\x37\n\x08question\x18\x08 \x01(\x0b\x32\x1b.gradus.rollout.v1.QuestionR\x08question\x12:\n\x08sampling\x18\t \x01(\x0b\x32\x1e.gradus.trajectory.v1.SamplingR\x08sampling\x12\x38\n\x06limits\x18\n \x01(\x0b\x32 .gradus.rollout.v1.RolloutLimitsR\x06limits\x12\x39\n\x07rewards\x18\x0b \x03(\x0b\x32\x1f.gradus.rollout.v1.RewardWeightR\x07rewards\x12\x18\n\x07\x61ttempt\x18\x0c \x01(\rR\x07\x61ttempt\x12\x38\n\x18\x65nvironment_options_json\x18\r \x01(\tR\x16\x65nvironmentOptionsJson\x12%\n\x0epolicy_version\x18\x0e \x01(\x04R\rpolicyVersion\x12:\n\x06judged\x18\x0f \x03(\x0b\x32\".gradus.rollout.v1.JudgedComponentR\x06judged\x12@\n\x0b\x63omposition\x18\x10 \x01(\x0b\x32\x1e.gradus.rollout.v1.CompositionR\x0b\x63omposition*G\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x11\n\rPURPOSE_TRAIN\x10\x01\x12\x10\n\x0cPURPOSE_EVAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgradus/rollout/v1/task.proto\x12\x11gradus.rollout.v1\x1a#gradus/rollout/v1/composition.proto\x1a\x1egradus/rollout/v1/judged.proto\x1a%gradus/trajectory/v1/trajectory.proto\"\xbe\x01\n\x03Row\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tdata_json\x18\x02 \x01(\tR\x08\x64\x61taJson\x12\x1b\n\tgold_json\x18\x03 \x01(\tR\x08goldJson\x12\x34\n\x04tags\x18\x04 \x03(\x0b\x32 .gradus.rollout.v1.Row.TagsEntryR\x04tags\x1a\x37\n\tTagsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xd1\x01\n\rRolloutLimits\x12%\n\x0e\x63ontext_tokens\x18\x01 \x01(\rR\rcontextTokens\x12\x1b\n\tmax_turns\x18\x02 \x01(\rR\x08maxTurns\x12&\n\x0ftool_timeout_ms\x18\x03 \x01(\rR\rtoolTimeoutMs\x12&\n\x0fturn_timeout_ms\x18\x04 \x01(\rR\rturnTimeoutMs\x12,\n\x12rollout_timeout_ms\x18\x05 \x01(\rR\x10rolloutTimeoutMs\"n\n\x0eScorerSettings\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12#\n\rsettings_json\x18\x02 \x01(\tR\x0csettingsJson\x12#\n\rrecorded_only\x18\x03 \x01(\x08R\x0crecordedOnly\"\xbf\x05\n\x0bRolloutTask\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x19\n\x08group_id\x18\x03 \x01(\tR\x07groupId\x12!\n\x0csample_index\x18\x04 \x01(\rR\x0bsampleIndex\x12\x14\n\x05stage\x18\x05 \x01(\tR\x05stage\x12\x34\n\x07purpose\x18\x06 \x01(\x0e\x32\x1a.gradus.rollout.v1.PurposeR\x07purpose\x12 \n\x0b\x65nvironment\x18\x07 \x01(\tR\x0b\x65nvironment\x12(\n\x03row\x18\x08 \x01(\x0b\x32\x16.gradus.rollout.v1.RowR\x03row\x12:\n\x08sampling\x18\t \x01(\x0b\x32\x1e.gradus.trajectory.v1.SamplingR\x08sampling\x12\x38\n\x06limits\x18\n \x01(\x0b\x32 .gradus.rollout.v1.RolloutLimitsR\x06limits\x12;\n\x07scorers\x18\x0b \x03(\x0b\x32!.gradus.rollout.v1.ScorerSettingsR\x07scorers\x12\x18\n\x07\x61ttempt\x18\x0c \x01(\rR\x07\x61ttempt\x12\x38\n\x18\x65nvironment_options_json\x18\r \x01(\tR\x16\x65nvironmentOptionsJson\x12%\n\x0epolicy_version\x18\x0e \x01(\x04R\rpolicyVersion\x12:\n\x06judged\x18\x0f \x03(\x0b\x32\".gradus.rollout.v1.JudgedComponentR\x06judged\x12@\n\x0b\x63omposition\x18\x10 \x01(\x0b\x32\x1e.gradus.rollout.v1.CompositionR\x0b\x63omposition*G\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x11\n\rPURPOSE_TRAIN\x10\x01\x12\x10\n\x0cPURPOSE_EVAL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.rollout.v1.task_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PURPOSE']._serialized_start=1329
-  _globals['_PURPOSE']._serialized_end=1400
-  _globals['_QUESTION']._serialized_start=160
-  _globals['_QUESTION']._serialized_end=299
-  _globals['_ROLLOUTLIMITS']._serialized_start=302
-  _globals['_ROLLOUTLIMITS']._serialized_end=511
-  _globals['_REWARDWEIGHT']._serialized_start=513
-  _globals['_REWARDWEIGHT']._serialized_end=608
-  _globals['_ROLLOUTTASK']._serialized_start=611
-  _globals['_ROLLOUTTASK']._serialized_end=1327
+  _globals['_ROW_TAGSENTRY']._loaded_options = None
+  _globals['_ROW_TAGSENTRY']._serialized_options = b'8\001'
+  _globals['_PURPOSE']._serialized_start=1382
+  _globals['_PURPOSE']._serialized_end=1453
+  _globals['_ROW']._serialized_start=160
+  _globals['_ROW']._serialized_end=350
+  _globals['_ROW_TAGSENTRY']._serialized_start=295
+  _globals['_ROW_TAGSENTRY']._serialized_end=350
+  _globals['_ROLLOUTLIMITS']._serialized_start=353
+  _globals['_ROLLOUTLIMITS']._serialized_end=562
+  _globals['_SCORERSETTINGS']._serialized_start=564
+  _globals['_SCORERSETTINGS']._serialized_end=674
+  _globals['_ROLLOUTTASK']._serialized_start=677
+  _globals['_ROLLOUTTASK']._serialized_end=1380
 # @@protoc_insertion_point(module_scope)

@@ -19,19 +19,24 @@ PURPOSE_UNSPECIFIED: Purpose
 PURPOSE_TRAIN: Purpose
 PURPOSE_EVAL: Purpose
 
-class Question(_message.Message):
-    __slots__ = ("id", "question", "answers", "hops", "support_titles")
+class Row(_message.Message):
+    __slots__ = ("id", "data_json", "gold_json", "tags")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
-    QUESTION_FIELD_NUMBER: _ClassVar[int]
-    ANSWERS_FIELD_NUMBER: _ClassVar[int]
-    HOPS_FIELD_NUMBER: _ClassVar[int]
-    SUPPORT_TITLES_FIELD_NUMBER: _ClassVar[int]
+    DATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    GOLD_JSON_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
     id: str
-    question: str
-    answers: _containers.RepeatedScalarFieldContainer[str]
-    hops: int
-    support_titles: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., question: _Optional[str] = ..., answers: _Optional[_Iterable[str]] = ..., hops: _Optional[int] = ..., support_titles: _Optional[_Iterable[str]] = ...) -> None: ...
+    data_json: str
+    gold_json: str
+    tags: _containers.ScalarMap[str, str]
+    def __init__(self, id: _Optional[str] = ..., data_json: _Optional[str] = ..., gold_json: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class RolloutLimits(_message.Message):
     __slots__ = ("context_tokens", "max_turns", "tool_timeout_ms", "turn_timeout_ms", "rollout_timeout_ms")
@@ -47,18 +52,18 @@ class RolloutLimits(_message.Message):
     rollout_timeout_ms: int
     def __init__(self, context_tokens: _Optional[int] = ..., max_turns: _Optional[int] = ..., tool_timeout_ms: _Optional[int] = ..., turn_timeout_ms: _Optional[int] = ..., rollout_timeout_ms: _Optional[int] = ...) -> None: ...
 
-class RewardWeight(_message.Message):
-    __slots__ = ("name", "weight", "settings_json")
+class ScorerSettings(_message.Message):
+    __slots__ = ("name", "settings_json", "recorded_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_JSON_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
-    weight: float
     settings_json: str
-    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., settings_json: _Optional[str] = ...) -> None: ...
+    recorded_only: bool
+    def __init__(self, name: _Optional[str] = ..., settings_json: _Optional[str] = ..., recorded_only: _Optional[bool] = ...) -> None: ...
 
 class RolloutTask(_message.Message):
-    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "question", "sampling", "limits", "rewards", "attempt", "environment_options_json", "policy_version", "judged", "composition")
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "row", "sampling", "limits", "scorers", "attempt", "environment_options_json", "policy_version", "judged", "composition")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -66,10 +71,10 @@ class RolloutTask(_message.Message):
     STAGE_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
-    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
-    REWARDS_FIELD_NUMBER: _ClassVar[int]
+    SCORERS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_OPTIONS_JSON_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -82,13 +87,13 @@ class RolloutTask(_message.Message):
     stage: str
     purpose: Purpose
     environment: str
-    question: Question
+    row: Row
     sampling: _trajectory_pb2.Sampling
     limits: RolloutLimits
-    rewards: _containers.RepeatedCompositeFieldContainer[RewardWeight]
+    scorers: _containers.RepeatedCompositeFieldContainer[ScorerSettings]
     attempt: int
     environment_options_json: str
     policy_version: int
     judged: _containers.RepeatedCompositeFieldContainer[_judged_pb2.JudgedComponent]
     composition: _composition_pb2.Composition
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., rewards: _Optional[_Iterable[_Union[RewardWeight, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ..., policy_version: _Optional[int] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., row: _Optional[_Union[Row, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., scorers: _Optional[_Iterable[_Union[ScorerSettings, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ..., policy_version: _Optional[int] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ...) -> None: ...

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/coordinator.proto.
  */
 export const file_gradus_coordinator_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSJaChBTdWJtaXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtyZWNpcGVfanNvbhgCIAEoCRIRCglkaXJlY3RvcnkYAyABKAkSDgoGcmVzdW1lGAQgASgIIiMKEVN1Ym1pdFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSIhCg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIvoFCglSdW5TdGF0dXMSDgoGcnVuX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlEg0KBXN0YWdlGAMgASgJEhMKC3N0YWdlX2luZGV4GAQgASgNEg4KBnN0YWdlcxgFIAEoDRIrCgVwaGFzZRgGIAEoDjIcLmdyYWR1cy5jb29yZGluYXRvci52MS5QaGFzZRIMCgRzdGVwGAcgASgNEg0KBXN0ZXBzGAggASgNEhUKDXJvbGxvdXRzX2RvbmUYCSABKA0SGQoRcm9sbG91dHNfZXhwZWN0ZWQYCiABKA0SFgoOcG9saWN5X3ZlcnNpb24YCyABKAQSGAoLcmV3YXJkX21lYW4YDCABKAFIAIgBARI+CgdtZXRyaWNzGA0gAygLMi0uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5NZXRyaWNzRW50cnkSDwoHbWVzc2FnZRgOIAEoCRISCgplbGFwc2VkX21zGA8gASgEEhkKDHJlbWFpbmluZ19tcxgQIAEoBEgBiAEBEhEKCWRpcmVjdG9yeRgRIAEoCRJACgh3YXJuaW5ncxgSIAMoCzIuLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuV2FybmluZ3NFbnRyeRJCCglkZXRlY3RvcnMYEyADKAsyLy5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLkRldGVjdG9yc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi8KDVdhcm5pbmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg4KDF9yZXdhcmRfbWVhbkIPCg1fcmVtYWluaW5nX21zIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIhEKD0xpc3RSdW5zUmVxdWVzdCJCChBMaXN0UnVuc1Jlc3BvbnNlEi4KBHJ1bnMYASADKAsyIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzIi0KDlN0b3BSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRILCgNub3cYAiABKAgiQQoPU3RvcFJ1blJlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlKpwBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUlVOTklORxABEhUKEVJVTl9TVEFURV9TVE9QUEVEEAISFgoSUlVOX1NUQVRFX0ZJTklTSEVEEAMSFAoQUlVOX1NUQVRFX0ZBSUxFRBAEEhkKFVJVTl9TVEFURV9JTlRFUlJVUFRFRBAFKnYKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASEgoOUEhBU0VfRVZBTFVBVEUQARIRCg1QSEFTRV9ST0xMT1VUEAISDwoLUEhBU0VfVFJBSU4QAxIOCgpQSEFTRV9MT0FEEAQSDgoKUEhBU0VfT1BFThAFYgZwcm90bzM");
+  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSJyChBTdWJtaXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtyZWNpcGVfanNvbhgCIAEoCRIRCglkaXJlY3RvcnkYAyABKAkSDgoGcmVzdW1lGAQgASgIEhYKDmFjY2VwdF9jaGFuZ2VkGAUgAygJIiMKEVN1Ym1pdFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSIhCg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIpIGCglSdW5TdGF0dXMSDgoGcnVuX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlEg0KBXN0YWdlGAMgASgJEhMKC3N0YWdlX2luZGV4GAQgASgNEg4KBnN0YWdlcxgFIAEoDRIrCgVwaGFzZRgGIAEoDjIcLmdyYWR1cy5jb29yZGluYXRvci52MS5QaGFzZRIMCgRzdGVwGAcgASgNEg0KBXN0ZXBzGAggASgNEhUKDXJvbGxvdXRzX2RvbmUYCSABKA0SGQoRcm9sbG91dHNfZXhwZWN0ZWQYCiABKA0SFgoOcG9saWN5X3ZlcnNpb24YCyABKAQSGAoLcmV3YXJkX21lYW4YDCABKAFIAIgBARI+CgdtZXRyaWNzGA0gAygLMi0uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5NZXRyaWNzRW50cnkSDwoHbWVzc2FnZRgOIAEoCRISCgplbGFwc2VkX21zGA8gASgEEhkKDHJlbWFpbmluZ19tcxgQIAEoBEgBiAEBEhEKCWRpcmVjdG9yeRgRIAEoCRJACgh3YXJuaW5ncxgSIAMoCzIuLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuV2FybmluZ3NFbnRyeRJCCglkZXRlY3RvcnMYEyADKAsyLy5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLkRldGVjdG9yc0VudHJ5EhYKDnByaW1hcnlfbWV0cmljGBQgASgJGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi8KDVdhcm5pbmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg4KDF9yZXdhcmRfbWVhbkIPCg1fcmVtYWluaW5nX21zIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIhEKD0xpc3RSdW5zUmVxdWVzdCJCChBMaXN0UnVuc1Jlc3BvbnNlEi4KBHJ1bnMYASADKAsyIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzIk4KDlN0b3BSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRILCgNub3cYAiABKAgSDwoHbm9fd2FpdBgDIAEoCBIOCgZyZWFzb24YBCABKAkiQQoPU3RvcFJ1blJlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlKpwBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUlVOTklORxABEhUKEVJVTl9TVEFURV9TVE9QUEVEEAISFgoSUlVOX1NUQVRFX0ZJTklTSEVEEAMSFAoQUlVOX1NUQVRFX0ZBSUxFRBAEEhkKFVJVTl9TVEFURV9JTlRFUlJVUFRFRBAFKnYKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASEgoOUEhBU0VfRVZBTFVBVEUQARIRCg1QSEFTRV9ST0xMT1VUEAISDwoLUEhBU0VfVFJBSU4QAxIOCgpQSEFTRV9MT0FEEAQSDgoKUEhBU0VfT1BFThAFYgZwcm90bzM");
 
 /**
  * @generated from message gradus.coordinator.v1.SubmitRunRequest
@@ -24,7 +24,8 @@ export type SubmitRunRequest = Message<"gradus.coordinator.v1.SubmitRunRequest">
   runId: string;
 
   /**
-   * The resolved recipe as JSON; checked again by the coordinator. Of a resumed run it is read only when `directory` is new.
+   * The resolved recipe as JSON; checked again by the coordinator. Of a resumed run: as its recipe.json has it, or empty. One that
+   * differs from the recorded recipe is FAILED_PRECONDITION, with what differs.
    *
    * @generated from field: string recipe_json = 2;
    */
@@ -43,6 +44,14 @@ export type SubmitRunRequest = Message<"gradus.coordinator.v1.SubmitRunRequest">
    * @generated from field: bool resume = 4;
    */
   resume: boolean;
+
+  /**
+   * Of a resumed run: what may have changed since it was recorded, of data, corpus, model, scorers, recipe. Other changes are
+   * FAILED_PRECONDITION, with each file, both digests and what follows.
+   *
+   * @generated from field: repeated string accept_changed = 5;
+   */
+  acceptChanged: string[];
 };
 
 /**
@@ -205,6 +214,13 @@ export type RunStatus = Message<"gradus.coordinator.v1.RunStatus"> & {
    * @generated from field: map<string, double> detectors = 19;
    */
   detectors: { [key: string]: number };
+
+  /**
+   * What to look at first, by its name: a component, whose mean in the last step is `reward/NAME` in `metrics`, or `reward`.
+   *
+   * @generated from field: string primary_metric = 20;
+   */
+  primaryMetric: string;
 };
 
 /**
@@ -276,6 +292,20 @@ export type StopRunRequest = Message<"gradus.coordinator.v1.StopRunRequest"> & {
    * @generated from field: bool now = 2;
    */
   now: boolean;
+
+  /**
+   * Answer as soon as the request is in the ledger: from then on it holds whatever dies. False: answer when the run has stopped.
+   *
+   * @generated from field: bool no_wait = 3;
+   */
+  noWait: boolean;
+
+  /**
+   * For people, for example `Ctrl-C`; at most 200 characters, may be empty.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
 };
 
 /**
@@ -290,6 +320,8 @@ export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
  */
 export type StopRunResponse = Message<"gradus.coordinator.v1.StopRunResponse"> & {
   /**
+   * With `no_wait` RUNNING while the run comes to its end.
+   *
    * @generated from field: gradus.coordinator.v1.RunState state = 1;
    */
   state: RunState;

@@ -55,6 +55,8 @@ export const CoordinatorService: GenService<{
     output: typeof RunStatusSchema;
   },
   /**
+   * The request is a fact of the run before it is answered. Of a run that nobody leads it is the end as well.
+   *
    * @generated from rpc gradus.coordinator.v1.CoordinatorService.StopRun
    */
   stopRun: {

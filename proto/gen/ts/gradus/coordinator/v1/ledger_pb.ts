@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/ledger.proto.
  */
 export const file_gradus_coordinator_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEiiAYKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIABI+Cg52ZXJzaW9uc19tb3ZlZBgOIAEoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5WZXJzaW9uc01vdmVkSABCBgoEZmFjdCJ5CgpSdW5TdGFydGVkEhMKC3JlY2lwZV9qc29uGAEgASgJEhMKC3JlY2lwZV9oYXNoGAIgASgJEgwKBHNlZWQYAyABKAQSEQoJZGlyZWN0b3J5GAQgASgJEhAKCGZsZWV0X2lkGAUgASgJEg4KBmhvbGRlchgGIAEoCSJsCgpSdW5SZXN1bWVkEhQKDGxlYXJuZXJfc3RlcBgBIAEoBBIOCgZob2xkZXIYAiABKAkSEAoIZmxlZXRfaWQYAyABKAkSEQoJZGlyZWN0b3J5GAQgASgJEhMKC3JlY2lwZV9qc29uGAUgASgJIjIKDFN0YWdlRW50ZXJlZBINCgVzdGFnZRgBIAEoCRITCgtzdGFnZV9pbmRleBgCIAEoDSKkAQoLR3JvdXBPcGVuZWQSEAoIZ3JvdXBfaWQYASABKAkSDQoFc3RhZ2UYAiABKAkSDAoEc3RlcBgDIAEoDRIrCgdwdXJwb3NlGAQgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRITCgtxdWVzdGlvbl9pZBgFIAEoCRIQCgh0YXNrX2lkcxgGIAMoCRISCgpldmFsdWF0aW9uGAcgASgJIpMCCg1TYW1wbGVPdXRjb21lEg8KB3Rhc2tfaWQYASABKAkSEwoGcmV3YXJkGAIgASgBSACIAQESEQoJYWR2YW50YWdlGAMgASgBEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYBCABKAQSEQoJdHJ1bmNhdGVkGAUgASgIEhEKCWNhbmNlbGxlZBgGIAEoCBJICgpjb21wb25lbnRzGAcgAygLMjQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlNhbXBsZU91dGNvbWUuQ29tcG9uZW50c0VudHJ5GjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgkKB19yZXdhcmQimQIKC0dyb3VwQ2xvc2VkEhAKCGdyb3VwX2lkGAEgASgJEi4KBGZhdGUYAiABKA4yIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBGYXRlEjUKB3NhbXBsZXMYAyADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZRI+CgZqdWRnZWQYBCADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWQuSnVkZ2VkRW50cnkaUQoLSnVkZ2VkRW50cnkSCwoDa2V5GAEgASgJEjEKBXZhbHVlGAIgASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwSnVkZ2VkOgI4ASKXAgoLR3JvdXBKdWRnZWQSDwoHcGxhbm5lZBgBIAEoDRIOCgZqdWRnZWQYAiABKA0SDwoHYnlfcnVsZRgDIAEoDRIPCgdtaXNzaW5nGAQgASgNEhIKCmp1ZGdlbWVudHMYBSABKA0SDgoGY2FjaGVkGAYgASgNEhUKDXBvc2l0aW9uX2JpYXMYByABKAESFQoNaW5jb25zaXN0ZW5jeRgIIAEoARJCCghhYnNlbmNlcxgJIAMoCzIwLmdyYWR1cy5jb29yZGluYXRvci52MS5Hcm91cEp1ZGdlZC5BYnNlbmNlc0VudHJ5Gi8KDUFic2VuY2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASLlAQoKU3RlcEZvcm1lZBIMCgRzdGVwGAEgASgEEg0KBXN0YWdlGAIgASgJEhIKCnN0YWdlX3N0ZXAYAyABKA0SNQoHc2FtcGxlcxgEIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5TYW1wbGVPdXRjb21lEj8KB21ldHJpY3MYBSADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcEZvcm1lZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi0QEKDVN0ZXBDb21taXR0ZWQSDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIXCg9jaGVja3BvaW50X3BhdGgYBCABKAkSQgoHbWV0cmljcxgFIAMoCzIxLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwQ29tbWl0dGVkLk1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASKeAQoMRXZhbEZpbmlzaGVkEg0KBXN0YWdlGAEgASgJEgwKBG5hbWUYAiABKAkSQQoHbWV0cmljcxgDIAMoCzIwLmdyYWR1cy5jb29yZGluYXRvci52MS5FdmFsRmluaXNoZWQuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIkwKC0dhdGVEZWNpZGVkEg0KBXN0YWdlGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIOCgZyZWFzb24YAyABKAkSDgoGYWN0aW9uGAQgASgJIj0KDVN0YWdlRmluaXNoZWQSDQoFc3RhZ2UYASABKAkSDQoFc3RlcHMYAiABKA0SDgoGcmVhc29uGAMgASgJIioKCFJ1bkVuZGVkEg0KBXN0YXRlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiGwoNVmVyc2lvbnNNb3ZlZBIKCgJieRgBIAEoBCq5AQoJR3JvdXBGYXRlEhoKFkdST1VQX0ZBVEVfVU5TUEVDSUZJRUQQABITCg9HUk9VUF9GQVRFX0tFUFQQARIaChZHUk9VUF9GQVRFX05PX1ZBUklBTkNFEAISFQoRR1JPVVBfRkFURV9TSFJVTksQAxIWChJHUk9VUF9GQVRFX0RST1BQRUQQBBIYChRHUk9VUF9GQVRFX0VWQUxVQVRFRBAFEhYKEkdST1VQX0ZBVEVfU1VSUExVUxAGYgZwcm90bzM", [file_gradus_rollout_v1_task]);
+  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEi5AgKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIABI+Cg52ZXJzaW9uc19tb3ZlZBgOIAEoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5WZXJzaW9uc01vdmVkSAASPgoOc3RvcF9yZXF1ZXN0ZWQYDyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RvcFJlcXVlc3RlZEgAEj4KDnJlc3VsdF9yZWZ1c2VkGBEgASgLMiQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJlc3VsdFJlZnVzZWRIABI2CgpzdGFnZV9mYWN0GBIgASgLMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN0YWdlRmFjdEgAEjwKDWZpbGVzX2RhbWFnZWQYEyABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRmlsZXNEYW1hZ2VkSAASPAoNYXJ0ZWZhY3RfbGVmdBgUIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5BcnRlZmFjdExlZnRIABIXCgplbGFwc2VkX21zGBAgASgESAGIAQFCBgoEZmFjdEINCgtfZWxhcHNlZF9tcyKtAQoKUnVuU3RhcnRlZBITCgtyZWNpcGVfanNvbhgBIAEoCRITCgtyZWNpcGVfaGFzaBgCIAEoCRIMCgRzZWVkGAMgASgEEhEKCWRpcmVjdG9yeRgEIAEoCRIQCghmbGVldF9pZBgFIAEoCRIOCgZob2xkZXIYBiABKAkSMgoGaW5wdXRzGAcgAygLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLklucHV0RGlnZXN0Ik0KC0lucHV0RGlnZXN0EgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZkaWdlc3QYAyABKAkSEgoKc2l6ZV9ieXRlcxgEIAEoBCKSAQoOQWNjZXB0ZWRDaGFuZ2USDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJEhcKD3JlY29yZGVkX2RpZ2VzdBgDIAEoCRIUCgxmb3VuZF9kaWdlc3QYBCABKAkSGwoTcmVjb3JkZWRfc2l6ZV9ieXRlcxgFIAEoBBIYChBmb3VuZF9zaXplX2J5dGVzGAYgASgEIu0BCgpSdW5SZXN1bWVkEhQKDGxlYXJuZXJfc3RlcBgBIAEoBBIOCgZob2xkZXIYAiABKAkSEAoIZmxlZXRfaWQYAyABKAkSEQoJZGlyZWN0b3J5GAQgASgJEhMKC3JlY2lwZV9qc29uGAUgASgJEjIKBmlucHV0cxgGIAMoCzIiLmdyYWR1cy5jb29yZGluYXRvci52MS5JbnB1dERpZ2VzdBI3CghhY2NlcHRlZBgHIAMoCzIlLmdyYWR1cy5jb29yZGluYXRvci52MS5BY2NlcHRlZENoYW5nZRISCgp0YWtlbl9vdmVyGAggASgIIjwKDVN0b3BSZXF1ZXN0ZWQSCwoDbm93GAEgASgIEg4KBnJlYXNvbhgCIAEoCRIOCgZob2xkZXIYAyABKAkiVAoNUmVzdWx0UmVmdXNlZBIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGcmVhc29uGAMgASgJEhEKCXdvcmtlcl9pZBgEIAEoCSIzCgxGaWxlc0RhbWFnZWQSDQoFZmlsZXMYASADKAkSFAoMbGVhcm5lcl9zdGVwGAIgASgEIjIKDFN0YWdlRW50ZXJlZBINCgVzdGFnZRgBIAEoCRITCgtzdGFnZV9pbmRleBgCIAEoDSJKCglTdGFnZUZhY3QSDQoFc3RhZ2UYASABKAkSDAoEa2luZBgCIAEoCRIMCgRqc29uGAMgASgJEhIKCm5ld19icmFuY2gYBCABKAgiPwoMQXJ0ZWZhY3RMZWZ0Eg0KBXN0YWdlGAEgASgJEhAKCGFydGVmYWN0GAIgASgJEg4KBmRpZ2VzdBgDIAEoCSKkAQoLR3JvdXBPcGVuZWQSEAoIZ3JvdXBfaWQYASABKAkSDQoFc3RhZ2UYAiABKAkSDAoEc3RlcBgDIAEoDRIrCgdwdXJwb3NlGAQgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRITCgtxdWVzdGlvbl9pZBgFIAEoCRIQCgh0YXNrX2lkcxgGIAMoCRISCgpldmFsdWF0aW9uGAcgASgJIpMCCg1TYW1wbGVPdXRjb21lEg8KB3Rhc2tfaWQYASABKAkSEwoGcmV3YXJkGAIgASgBSACIAQESEQoJYWR2YW50YWdlGAMgASgBEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYBCABKAQSEQoJdHJ1bmNhdGVkGAUgASgIEhEKCWNhbmNlbGxlZBgGIAEoCBJICgpjb21wb25lbnRzGAcgAygLMjQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlNhbXBsZU91dGNvbWUuQ29tcG9uZW50c0VudHJ5GjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgkKB19yZXdhcmQimQIKC0dyb3VwQ2xvc2VkEhAKCGdyb3VwX2lkGAEgASgJEi4KBGZhdGUYAiABKA4yIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBGYXRlEjUKB3NhbXBsZXMYAyADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZRI+CgZqdWRnZWQYBCADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWQuSnVkZ2VkRW50cnkaUQoLSnVkZ2VkRW50cnkSCwoDa2V5GAEgASgJEjEKBXZhbHVlGAIgASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwSnVkZ2VkOgI4ASKXAgoLR3JvdXBKdWRnZWQSDwoHcGxhbm5lZBgBIAEoDRIOCgZqdWRnZWQYAiABKA0SDwoHYnlfcnVsZRgDIAEoDRIPCgdtaXNzaW5nGAQgASgNEhIKCmp1ZGdlbWVudHMYBSABKA0SDgoGY2FjaGVkGAYgASgNEhUKDXBvc2l0aW9uX2JpYXMYByABKAESFQoNaW5jb25zaXN0ZW5jeRgIIAEoARJCCghhYnNlbmNlcxgJIAMoCzIwLmdyYWR1cy5jb29yZGluYXRvci52MS5Hcm91cEp1ZGdlZC5BYnNlbmNlc0VudHJ5Gi8KDUFic2VuY2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASLlAQoKU3RlcEZvcm1lZBIMCgRzdGVwGAEgASgEEg0KBXN0YWdlGAIgASgJEhIKCnN0YWdlX3N0ZXAYAyABKA0SNQoHc2FtcGxlcxgEIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5TYW1wbGVPdXRjb21lEj8KB21ldHJpY3MYBSADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcEZvcm1lZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi/QEKDVN0ZXBDb21taXR0ZWQSDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIXCg9jaGVja3BvaW50X3BhdGgYBCABKAkSQgoHbWV0cmljcxgFIAMoCzIxLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwQ29tbWl0dGVkLk1ldHJpY3NFbnRyeRISCgpub3RfZmluaXRlGAYgAygJEhYKDndlaWdodHNfZGlnZXN0GAcgASgJGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIp4BCgxFdmFsRmluaXNoZWQSDQoFc3RhZ2UYASABKAkSDAoEbmFtZRgCIAEoCRJBCgdtZXRyaWNzGAMgAygLMjAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkV2YWxGaW5pc2hlZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiTAoLR2F0ZURlY2lkZWQSDQoFc3RhZ2UYASABKAkSDgoGcGFzc2VkGAIgASgIEg4KBnJlYXNvbhgDIAEoCRIOCgZhY3Rpb24YBCABKAkiPQoNU3RhZ2VGaW5pc2hlZBINCgVzdGFnZRgBIAEoCRINCgVzdGVwcxgCIAEoDRIOCgZyZWFzb24YAyABKAkiKgoIUnVuRW5kZWQSDQoFc3RhdGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSIbCg1WZXJzaW9uc01vdmVkEgoKAmJ5GAEgASgEKrkBCglHcm91cEZhdGUSGgoWR1JPVVBfRkFURV9VTlNQRUNJRklFRBAAEhMKD0dST1VQX0ZBVEVfS0VQVBABEhoKFkdST1VQX0ZBVEVfTk9fVkFSSUFOQ0UQAhIVChFHUk9VUF9GQVRFX1NIUlVOSxADEhYKEkdST1VQX0ZBVEVfRFJPUFBFRBAEEhgKFEdST1VQX0ZBVEVfRVZBTFVBVEVEEAUSFgoSR1JPVVBfRkFURV9TVVJQTFVTEAZiBnByb3RvMw", [file_gradus_rollout_v1_task]);
 
 /**
  * @generated from message gradus.coordinator.v1.LedgerEntry
@@ -107,7 +107,44 @@ export type LedgerEntry = Message<"gradus.coordinator.v1.LedgerEntry"> & {
      */
     value: VersionsMoved;
     case: "versionsMoved";
+  } | {
+    /**
+     * @generated from field: gradus.coordinator.v1.StopRequested stop_requested = 15;
+     */
+    value: StopRequested;
+    case: "stopRequested";
+  } | {
+    /**
+     * @generated from field: gradus.coordinator.v1.ResultRefused result_refused = 17;
+     */
+    value: ResultRefused;
+    case: "resultRefused";
+  } | {
+    /**
+     * @generated from field: gradus.coordinator.v1.StageFact stage_fact = 18;
+     */
+    value: StageFact;
+    case: "stageFact";
+  } | {
+    /**
+     * @generated from field: gradus.coordinator.v1.FilesDamaged files_damaged = 19;
+     */
+    value: FilesDamaged;
+    case: "filesDamaged";
+  } | {
+    /**
+     * @generated from field: gradus.coordinator.v1.ArtefactLeft artefact_left = 20;
+     */
+    value: ArtefactLeft;
+    case: "artefactLeft";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Since the fact before, by the monotonic clock of the coordinator that wrote both; absent where another one, or an earlier version, did.
+   *
+   * @generated from field: optional uint64 elapsed_ms = 16;
+   */
+  elapsedMs?: bigint | undefined;
 };
 
 /**
@@ -156,6 +193,13 @@ export type RunStarted = Message<"gradus.coordinator.v1.RunStarted"> & {
    * @generated from field: string holder = 6;
    */
   holder: string;
+
+  /**
+   * The files that the run stands on, by content; empty in ledgers of earlier versions. Those that were not there are left out.
+   *
+   * @generated from field: repeated gradus.coordinator.v1.InputDigest inputs = 7;
+   */
+  inputs: InputDigest[];
 };
 
 /**
@@ -164,6 +208,96 @@ export type RunStarted = Message<"gradus.coordinator.v1.RunStarted"> & {
  */
 export const RunStartedSchema: GenMessage<RunStarted> = /*@__PURE__*/
   messageDesc(file_gradus_coordinator_v1_ledger, 1);
+
+/**
+ * A file that a run stands on.
+ *
+ * @generated from message gradus.coordinator.v1.InputDigest
+ */
+export type InputDigest = Message<"gradus.coordinator.v1.InputDigest"> & {
+  /**
+   * The same wherever the file lies: train, held_out, corpus, model/FILE, scorers/SCORER/FILE.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Absolute, where it lay when it was recorded.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * SHA-256, lower-case hex.
+   *
+   * @generated from field: string digest = 3;
+   */
+  digest: string;
+
+  /**
+   * @generated from field: uint64 size_bytes = 4;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.InputDigest.
+ * Use `create(InputDigestSchema)` to create a new message.
+ */
+export const InputDigestSchema: GenMessage<InputDigest> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 2);
+
+/**
+ * A file, or the recipe, that was another one when the run was resumed, and that somebody accepted.
+ *
+ * @generated from message gradus.coordinator.v1.AcceptedChange
+ */
+export type AcceptedChange = Message<"gradus.coordinator.v1.AcceptedChange"> & {
+  /**
+   * As in InputDigest; `recipe` for the recipe.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * SHA-256, lower-case hex; empty where it was not there.
+   *
+   * @generated from field: string recorded_digest = 3;
+   */
+  recordedDigest: string;
+
+  /**
+   * Empty where it is gone.
+   *
+   * @generated from field: string found_digest = 4;
+   */
+  foundDigest: string;
+
+  /**
+   * @generated from field: uint64 recorded_size_bytes = 5;
+   */
+  recordedSizeBytes: bigint;
+
+  /**
+   * @generated from field: uint64 found_size_bytes = 6;
+   */
+  foundSizeBytes: bigint;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.AcceptedChange.
+ * Use `create(AcceptedChangeSchema)` to create a new message.
+ */
+export const AcceptedChangeSchema: GenMessage<AcceptedChange> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 3);
 
 /**
  * @generated from message gradus.coordinator.v1.RunResumed
@@ -187,18 +321,38 @@ export type RunResumed = Message<"gradus.coordinator.v1.RunResumed"> & {
   fleetId: string;
 
   /**
-   * Where the run's files lie from here on, when they were moved; else both are empty. Earlier facts name the old place.
+   * Where the run's files lie from here on, when they were moved or the recipe was edited; else both are empty. Earlier facts name the old
+   * place.
    *
    * @generated from field: string directory = 4;
    */
   directory: string;
 
   /**
-   * The resolved recipe with the paths of the new place; of the same hash as before.
+   * The resolved recipe with the paths of the new place, or as it was edited; of the same hash as before.
    *
    * @generated from field: string recipe_json = 5;
    */
   recipeJson: string;
+
+  /**
+   * As in RunStarted, when they are not those that were recorded before; else empty.
+   *
+   * @generated from field: repeated gradus.coordinator.v1.InputDigest inputs = 6;
+   */
+  inputs: InputDigest[];
+
+  /**
+   * @generated from field: repeated gradus.coordinator.v1.AcceptedChange accepted = 7;
+   */
+  accepted: AcceptedChange[];
+
+  /**
+   * A coordinator took the run over, and nobody asked for that: a request to stop still holds.
+   *
+   * @generated from field: bool taken_over = 8;
+   */
+  takenOver: boolean;
 };
 
 /**
@@ -206,7 +360,106 @@ export type RunResumed = Message<"gradus.coordinator.v1.RunResumed"> & {
  * Use `create(RunResumedSchema)` to create a new message.
  */
 export const RunResumedSchema: GenMessage<RunResumed> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 2);
+  messageDesc(file_gradus_coordinator_v1_ledger, 4);
+
+/**
+ * Somebody asked the run to stop. Its leader ends it as `stopped`; a resume that is asked for takes it back.
+ *
+ * @generated from message gradus.coordinator.v1.StopRequested
+ */
+export type StopRequested = Message<"gradus.coordinator.v1.StopRequested"> & {
+  /**
+   * False: after the step in progress. A later request may turn false into true, never back.
+   *
+   * @generated from field: bool now = 1;
+   */
+  now: boolean;
+
+  /**
+   * For people; may be empty.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Coordinator that took the request.
+   *
+   * @generated from field: string holder = 3;
+   */
+  holder: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.StopRequested.
+ * Use `create(StopRequestedSchema)` to create a new message.
+ */
+export const StopRequestedSchema: GenMessage<StopRequested> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 5);
+
+/**
+ * A result that cannot be: it counts as a failure of infrastructure, and its sample is asked for again.
+ *
+ * @generated from message gradus.coordinator.v1.ResultRefused
+ */
+export type ResultRefused = Message<"gradus.coordinator.v1.ResultRefused"> & {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: uint32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * Which field has which value, and what would be right.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string worker_id = 4;
+   */
+  workerId: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.ResultRefused.
+ * Use `create(ResultRefusedSchema)` to create a new message.
+ */
+export const ResultRefusedSchema: GenMessage<ResultRefused> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 6);
+
+/**
+ * The learner found files that are not what it wrote, and went on from what is whole and older.
+ *
+ * @generated from message gradus.coordinator.v1.FilesDamaged
+ */
+export type FilesDamaged = Message<"gradus.coordinator.v1.FilesDamaged"> & {
+  /**
+   * What is wrong with each, with its path, what was expected and what was found.
+   *
+   * @generated from field: repeated string files = 1;
+   */
+  files: string[];
+
+  /**
+   * Step of the run that the learner had then.
+   *
+   * @generated from field: uint64 learner_step = 2;
+   */
+  learnerStep: bigint;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.FilesDamaged.
+ * Use `create(FilesDamagedSchema)` to create a new message.
+ */
+export const FilesDamagedSchema: GenMessage<FilesDamaged> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 7);
 
 /**
  * @generated from message gradus.coordinator.v1.StageEntered
@@ -228,7 +481,79 @@ export type StageEntered = Message<"gradus.coordinator.v1.StageEntered"> & {
  * Use `create(StageEnteredSchema)` to create a new message.
  */
 export const StageEnteredSchema: GenMessage<StageEntered> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 3);
+  messageDesc(file_gradus_coordinator_v1_ledger, 8);
+
+/**
+ * What a kind of stage remembers. Its folder (services/stages) says what is in it; nothing else reads it.
+ *
+ * @generated from message gradus.coordinator.v1.StageFact
+ */
+export type StageFact = Message<"gradus.coordinator.v1.StageFact"> & {
+  /**
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * At most 64 KiB: what is larger lies in a file that it names.
+   *
+   * @generated from field: string json = 3;
+   */
+  json: string;
+
+  /**
+   * The stage replaced the policy: it is the model in branches/N/model of the run's directory from here on, where the present branch is N - 1.
+   *
+   * @generated from field: bool new_branch = 4;
+   */
+  newBranch: boolean;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.StageFact.
+ * Use `create(StageFactSchema)` to create a new message.
+ */
+export const StageFactSchema: GenMessage<StageFact> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 9);
+
+/**
+ * A stage left something that a later one may name: stages/STAGE/ARTEFACT in the run's directory, whole. A later fact of the same stage and
+ * artefact, of a stage that was repeated, replaces it.
+ *
+ * @generated from message gradus.coordinator.v1.ArtefactLeft
+ */
+export type ArtefactLeft = Message<"gradus.coordinator.v1.ArtefactLeft"> & {
+  /**
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * weights: a directory, as transformers loads it. rows: a file of JSON lines, rows in the plain form.
+   *
+   * @generated from field: string artefact = 2;
+   */
+  artefact: string;
+
+  /**
+   * SHA-256, lower-case hex: of a file, or of what `sha256sum model*.safetensors` prints in a directory.
+   *
+   * @generated from field: string digest = 3;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.ArtefactLeft.
+ * Use `create(ArtefactLeftSchema)` to create a new message.
+ */
+export const ArtefactLeftSchema: GenMessage<ArtefactLeft> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 10);
 
 /**
  * @generated from message gradus.coordinator.v1.GroupOpened
@@ -279,7 +604,7 @@ export type GroupOpened = Message<"gradus.coordinator.v1.GroupOpened"> & {
  * Use `create(GroupOpenedSchema)` to create a new message.
  */
 export const GroupOpenedSchema: GenMessage<GroupOpened> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 4);
+  messageDesc(file_gradus_coordinator_v1_ledger, 11);
 
 /**
  * @generated from message gradus.coordinator.v1.SampleOutcome
@@ -332,7 +657,7 @@ export type SampleOutcome = Message<"gradus.coordinator.v1.SampleOutcome"> & {
  * Use `create(SampleOutcomeSchema)` to create a new message.
  */
 export const SampleOutcomeSchema: GenMessage<SampleOutcome> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 5);
+  messageDesc(file_gradus_coordinator_v1_ledger, 12);
 
 /**
  * @generated from message gradus.coordinator.v1.GroupClosed
@@ -366,7 +691,7 @@ export type GroupClosed = Message<"gradus.coordinator.v1.GroupClosed"> & {
  * Use `create(GroupClosedSchema)` to create a new message.
  */
 export const GroupClosedSchema: GenMessage<GroupClosed> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 6);
+  messageDesc(file_gradus_coordinator_v1_ledger, 13);
 
 /**
  * How a groupwise component of a group came about; the names are those of gradus.reward.v1.ScoreGroupResponse.
@@ -427,7 +752,7 @@ export type GroupJudged = Message<"gradus.coordinator.v1.GroupJudged"> & {
  * Use `create(GroupJudgedSchema)` to create a new message.
  */
 export const GroupJudgedSchema: GenMessage<GroupJudged> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 7);
+  messageDesc(file_gradus_coordinator_v1_ledger, 14);
 
 /**
  * The batch of a step is decided; sending it again gives the same step.
@@ -470,7 +795,7 @@ export type StepFormed = Message<"gradus.coordinator.v1.StepFormed"> & {
  * Use `create(StepFormedSchema)` to create a new message.
  */
 export const StepFormedSchema: GenMessage<StepFormed> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 8);
+  messageDesc(file_gradus_coordinator_v1_ledger, 15);
 
 /**
  * @generated from message gradus.coordinator.v1.StepCommitted
@@ -500,6 +825,20 @@ export type StepCommitted = Message<"gradus.coordinator.v1.StepCommitted"> & {
    * @generated from field: map<string, double> metrics = 5;
    */
   metrics: { [key: string]: number };
+
+  /**
+   * Metrics that the learner gave as NaN or infinite, by their names in `metrics`, where they are left out.
+   *
+   * @generated from field: repeated string not_finite = 6;
+   */
+  notFinite: string[];
+
+  /**
+   * Of the weights, as the learner gave it (gradus.learner.v1.TrainStepResponse); empty in ledgers of earlier versions.
+   *
+   * @generated from field: string weights_digest = 7;
+   */
+  weightsDigest: string;
 };
 
 /**
@@ -507,7 +846,7 @@ export type StepCommitted = Message<"gradus.coordinator.v1.StepCommitted"> & {
  * Use `create(StepCommittedSchema)` to create a new message.
  */
 export const StepCommittedSchema: GenMessage<StepCommitted> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 9);
+  messageDesc(file_gradus_coordinator_v1_ledger, 16);
 
 /**
  * @generated from message gradus.coordinator.v1.EvalFinished
@@ -526,7 +865,8 @@ export type EvalFinished = Message<"gradus.coordinator.v1.EvalFinished"> & {
   name: string;
 
   /**
-   * em, f1, tool_success, format_ok, n, by sampling mode and hop count: for example `greedy.em`, `hop2.em`.
+   * Means by sampling mode, by the values of declared tags too: for example `greedy.exact_match`, `sampled.hops=2.exact_match`,
+   * `sampled.n` (docs/metrics.md).
    *
    * @generated from field: map<string, double> metrics = 3;
    */
@@ -538,7 +878,7 @@ export type EvalFinished = Message<"gradus.coordinator.v1.EvalFinished"> & {
  * Use `create(EvalFinishedSchema)` to create a new message.
  */
 export const EvalFinishedSchema: GenMessage<EvalFinished> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 10);
+  messageDesc(file_gradus_coordinator_v1_ledger, 17);
 
 /**
  * @generated from message gradus.coordinator.v1.GateDecided
@@ -574,7 +914,7 @@ export type GateDecided = Message<"gradus.coordinator.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 11);
+  messageDesc(file_gradus_coordinator_v1_ledger, 18);
 
 /**
  * @generated from message gradus.coordinator.v1.StageFinished
@@ -603,7 +943,7 @@ export type StageFinished = Message<"gradus.coordinator.v1.StageFinished"> & {
  * Use `create(StageFinishedSchema)` to create a new message.
  */
 export const StageFinishedSchema: GenMessage<StageFinished> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 12);
+  messageDesc(file_gradus_coordinator_v1_ledger, 19);
 
 /**
  * @generated from message gradus.coordinator.v1.RunEnded
@@ -627,7 +967,7 @@ export type RunEnded = Message<"gradus.coordinator.v1.RunEnded"> & {
  * Use `create(RunEndedSchema)` to create a new message.
  */
 export const RunEndedSchema: GenMessage<RunEnded> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 13);
+  messageDesc(file_gradus_coordinator_v1_ledger, 20);
 
 /**
  * The engines served another run before: this run's policy versions go on above theirs, so that versions only grow.
@@ -648,7 +988,7 @@ export type VersionsMoved = Message<"gradus.coordinator.v1.VersionsMoved"> & {
  * Use `create(VersionsMovedSchema)` to create a new message.
  */
 export const VersionsMovedSchema: GenMessage<VersionsMoved> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 14);
+  messageDesc(file_gradus_coordinator_v1_ledger, 21);
 
 /**
  * @generated from enum gradus.coordinator.v1.GroupFate

@@ -10,10 +10,70 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gradus/learner/v1/learner.proto.
  */
 export const file_gradus_learner_v1_learner: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSKhAwoJQWxnb3JpdGhtEhAKCGNsaXBfbG93GAEgASgBEhEKCWNsaXBfaGlnaBgCIAEoARIRCglkdWFsX2NsaXAYAyABKAESEwoLYWdncmVnYXRpb24YBCABKAkSFgoOaG9yaXpvbl90b2tlbnMYBSABKA0SFgoOa2xfY29lZmZpY2llbnQYBiABKAESFAoMa2xfZXN0aW1hdG9yGAcgASgJEhsKE21pc21hdGNoX2NvcnJlY3Rpb24YCCABKAkSFAoMbWlzbWF0Y2hfbG93GAkgASgBEhQKDG1pc21hdGNoX2NhcBgKIAEoARIOCgZlcG9jaHMYCyABKA0SGQoRdXBkYXRlc19wZXJfZXBvY2gYDCABKA0SFQoNbGVhcm5pbmdfcmF0ZRgNIAEoARIUCgx3YXJtdXBfc3RlcHMYDiABKA0SFAoMd2VpZ2h0X2RlY2F5GA8gASgBEhUKDW1heF9ncmFkX25vcm0YECABKAESFgoObWFza190cnVuY2F0ZWQYESABKAgSGwoTZW50cm9weV9jb2VmZmljaWVudBgSIAEoASKOAQoOT3BlblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRISCgptb2RlbF9wYXRoGAMgASgJEgwKBHNlZWQYBCABKAQSDgoGcmVzdW1lGAUgASgIEhgKEGtlZXBfY2hlY2twb2ludHMYBiABKA0SDQoFZXBvY2gYByABKAQicgoPT3BlblJ1blJlc3BvbnNlEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSEgoKcGFyYW1ldGVycxgEIAEoBBIWCg50b2tlbml6ZXJfaGFzaBgFIAEoCSK7AQoKU3RlcEhlYWRlchIOCgZydW5faWQYASABKAkSDAoEc3RlcBgCIAEoBBIvCglhbGdvcml0aG0YAyABKAsyHC5ncmFkdXMubGVhcm5lci52MS5BbGdvcml0aG0SDwoHc2FtcGxlcxgEIAEoDRITCgt0ZW1wZXJhdHVyZRgFIAEoARISCgpjaGVja3BvaW50GAYgASgIEhUKDXNldF9yZWZlcmVuY2UYByABKAgSDQoFZXBvY2gYCCABKAQiRgoKU3RlcFNhbXBsZRISCgp0cmFqZWN0b3J5GAEgASgMEhEKCWFkdmFudGFnZRgCIAEoARIRCgl0cnVuY2F0ZWQYAyABKAgifwoQVHJhaW5TdGVwUmVxdWVzdBIvCgZoZWFkZXIYASABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdGVwSGVhZGVySAASLwoGc2FtcGxlGAIgASgLMh0uZ3JhZHVzLmxlYXJuZXIudjEuU3RlcFNhbXBsZUgAQgkKB21lc3NhZ2Ui5gEKEVRyYWluU3RlcFJlc3BvbnNlEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSDwoHYXBwbGllZBgEIAEoCBJCCgdtZXRyaWNzGAUgAygLMjEuZ3JhZHVzLmxlYXJuZXIudjEuVHJhaW5TdGVwUmVzcG9uc2UuTWV0cmljc0VudHJ5EhcKD2NoZWNrcG9pbnRfcGF0aBgGIAEoCRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASIRCg9EZXNjcmliZVJlcXVlc3QiVAoQRGVzY3JpYmVSZXNwb25zZRIOCgZydW5faWQYASABKAkSDAoEc3RlcBgCIAEoBBISCgpwYXJhbWV0ZXJzGAMgASgEEg4KBmRldmljZRgEIAEoCWIGcHJvdG8z");
+  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSKeAQoKU3VwZXJ2aXNlZBIVCg1sZWFybmluZ19yYXRlGAEgASgBEhQKDHdlaWdodF9kZWNheRgCIAEoARIVCg1tYXhfZ3JhZF9ub3JtGAMgASgBEhYKDmNvbnRleHRfd2VpZ2h0GAQgASgBEg0KBWJldGEyGAUgASgBEhIKCm1heF90b2tlbnMYBiABKA0SEQoJcHJlY2lzaW9uGAcgASgJIqEDCglBbGdvcml0aG0SEAoIY2xpcF9sb3cYASABKAESEQoJY2xpcF9oaWdoGAIgASgBEhEKCWR1YWxfY2xpcBgDIAEoARITCgthZ2dyZWdhdGlvbhgEIAEoCRIWCg5ob3Jpem9uX3Rva2VucxgFIAEoDRIWCg5rbF9jb2VmZmljaWVudBgGIAEoARIUCgxrbF9lc3RpbWF0b3IYByABKAkSGwoTbWlzbWF0Y2hfY29ycmVjdGlvbhgIIAEoCRIUCgxtaXNtYXRjaF9sb3cYCSABKAESFAoMbWlzbWF0Y2hfY2FwGAogASgBEg4KBmVwb2NocxgLIAEoDRIZChF1cGRhdGVzX3Blcl9lcG9jaBgMIAEoDRIVCg1sZWFybmluZ19yYXRlGA0gASgBEhQKDHdhcm11cF9zdGVwcxgOIAEoDRIUCgx3ZWlnaHRfZGVjYXkYDyABKAESFQoNbWF4X2dyYWRfbm9ybRgQIAEoARIWCg5tYXNrX3RydW5jYXRlZBgRIAEoCBIbChNlbnRyb3B5X2NvZWZmaWNpZW50GBIgASgBIo8CCg5PcGVuUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEQoJZGlyZWN0b3J5GAIgASgJEhIKCm1vZGVsX3BhdGgYAyABKAkSDAoEc2VlZBgEIAEoBBIOCgZyZXN1bWUYBSABKAgSGAoQa2VlcF9jaGVja3BvaW50cxgGIAEoDRINCgVlcG9jaBgHIAEoBBJKCg1tb2RlbF9kaWdlc3RzGAggAygLMjMuZ3JhZHVzLmxlYXJuZXIudjEuT3BlblJ1blJlcXVlc3QuTW9kZWxEaWdlc3RzRW50cnkaMwoRTW9kZWxEaWdlc3RzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKbAQoPT3BlblJ1blJlc3BvbnNlEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSEgoKcGFyYW1ldGVycxgEIAEoBBIWCg50b2tlbml6ZXJfaGFzaBgFIAEoCRIWCg53ZWlnaHRzX2RpZ2VzdBgGIAEoCRIPCgdkYW1hZ2VkGAcgAygJIv8BCgpTdGVwSGVhZGVyEg4KBnJ1bl9pZBgBIAEoCRIMCgRzdGVwGAIgASgEEjEKCWFsZ29yaXRobRgDIAEoCzIcLmdyYWR1cy5sZWFybmVyLnYxLkFsZ29yaXRobUgAEjMKCnN1cGVydmlzZWQYCSABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdXBlcnZpc2VkSAASDwoHc2FtcGxlcxgEIAEoDRITCgt0ZW1wZXJhdHVyZRgFIAEoARISCgpjaGVja3BvaW50GAYgASgIEhUKDXNldF9yZWZlcmVuY2UYByABKAgSDQoFZXBvY2gYCCABKARCCwoJb2JqZWN0aXZlIkYKClN0ZXBTYW1wbGUSEgoKdHJhamVjdG9yeRgBIAEoDBIRCglhZHZhbnRhZ2UYAiABKAESEQoJdHJ1bmNhdGVkGAMgASgIIn8KEFRyYWluU3RlcFJlcXVlc3QSLwoGaGVhZGVyGAEgASgLMh0uZ3JhZHVzLmxlYXJuZXIudjEuU3RlcEhlYWRlckgAEi8KBnNhbXBsZRgCIAEoCzIdLmdyYWR1cy5sZWFybmVyLnYxLlN0ZXBTYW1wbGVIAEIJCgdtZXNzYWdlIoUDChFUcmFpblN0ZXBSZXNwb25zZRIMCgRzdGVwGAEgASgEEg8KB3ZlcnNpb24YAiABKAQSFAoMd2VpZ2h0c19wYXRoGAMgASgJEg8KB2FwcGxpZWQYBCABKAgSQgoHbWV0cmljcxgFIAMoCzIxLmdyYWR1cy5sZWFybmVyLnYxLlRyYWluU3RlcFJlc3BvbnNlLk1ldHJpY3NFbnRyeRIXCg9jaGVja3BvaW50X3BhdGgYBiABKAkSFgoOd2VpZ2h0c19kaWdlc3QYByABKAkSTwoOYWJzZW50X21ldHJpY3MYCCADKAsyNy5ncmFkdXMubGVhcm5lci52MS5UcmFpblN0ZXBSZXNwb25zZS5BYnNlbnRNZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaNAoSQWJzZW50TWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEQoPRGVzY3JpYmVSZXF1ZXN0IlQKEERlc2NyaWJlUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEgwKBHN0ZXAYAiABKAQSEgoKcGFyYW1ldGVycxgDIAEoBBIOCgZkZXZpY2UYBCABKAliBnByb3RvMw");
 
 /**
- * How a step's loss is made. Names and formulas: DAPO (arXiv 2503.14476) and docs/algorithms.md.
+ * Supervised learning: the mean cross-entropy of what is to be written, over all its tokens of a step, in one update.
+ *
+ * @generated from message gradus.learner.v1.Supervised
+ */
+export type Supervised = Message<"gradus.learner.v1.Supervised"> & {
+  /**
+   * Of this step, > 0 and at most 1; a schedule is the caller's.
+   *
+   * @generated from field: double learning_rate = 1;
+   */
+  learningRate: number;
+
+  /**
+   * @generated from field: double weight_decay = 2;
+   */
+  weightDecay: number;
+
+  /**
+   * @generated from field: double max_grad_norm = 3;
+   */
+  maxGradNorm: number;
+
+  /**
+   * Weight of prompt and environment tokens in the mean, 0..1; 0 trains on model segments alone.
+   *
+   * @generated from field: double context_weight = 4;
+   */
+  contextWeight: number;
+
+  /**
+   * Decay of AdamW's second moment, below 1; 0 means 0.999.
+   *
+   * @generated from field: double beta2 = 5;
+   */
+  beta2: number;
+
+  /**
+   * Samples with more tokens are left out of the step and counted as `samples_too_long`; 0 takes all. A step that is left without any is
+   * refused with INVALID_ARGUMENT.
+   *
+   * @generated from field: uint32 max_tokens = 6;
+   */
+  maxTokens: number;
+
+  /**
+   * float32 | bfloat16, of the passes; weights and moments are float32 with both. Empty means float32.
+   *
+   * @generated from field: string precision = 7;
+   */
+  precision: string;
+};
+
+/**
+ * Describes the message gradus.learner.v1.Supervised.
+ * Use `create(SupervisedSchema)` to create a new message.
+ */
+export const SupervisedSchema: GenMessage<Supervised> = /*@__PURE__*/
+  messageDesc(file_gradus_learner_v1_learner, 0);
+
+/**
+ * How a policy gradient's loss is made. Names and formulas: DAPO (arXiv 2503.14476) and docs/algorithms.md.
  *
  * @generated from message gradus.learner.v1.Algorithm
  */
@@ -136,7 +196,7 @@ export type Algorithm = Message<"gradus.learner.v1.Algorithm"> & {
  * Use `create(AlgorithmSchema)` to create a new message.
  */
 export const AlgorithmSchema: GenMessage<Algorithm> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 0);
+  messageDesc(file_gradus_learner_v1_learner, 1);
 
 /**
  * @generated from message gradus.learner.v1.OpenRunRequest
@@ -148,14 +208,16 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
   runId: string;
 
   /**
-   * Absolute directory of the run; checkpoints go to `<directory>/checkpoints`.
+   * Absolute directory of the run; checkpoints go to `<directory>/checkpoints`. One with versions or checkpoints that the
+   * run did not make is refused with FAILED_PRECONDITION, one outside of the learner's roots with PERMISSION_DENIED.
    *
    * @generated from field: string directory = 2;
    */
   directory: string;
 
   /**
-   * Directory with config.json, model.safetensors, tokenizer.json.
+   * Directory with config.json, tokenizer.json, and model.safetensors or the shards that model.safetensors.index.json
+   * names. Their digests are recorded when the run is opened first; others are refused with FAILED_PRECONDITION from then on, unless `model_digests` says that they are right.
    *
    * @generated from field: string model_path = 3;
    */
@@ -167,7 +229,7 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
   seed: bigint;
 
   /**
-   * Continue from the newest whole checkpoint if there is one.
+   * Continue from the newest whole checkpoint if there is one; `damaged` names what is wrong with newer ones.
    *
    * @generated from field: bool resume = 5;
    */
@@ -182,11 +244,19 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
 
   /**
    * Fencing token of the coordinator that leads the run; grows with every leader. One below the highest that was seen is
-   * refused with FAILED_PRECONDITION. 0 is not checked.
+   * refused with FAILED_PRECONDITION; so is 0 after any other. At most 2^53 - 1.
    *
    * @generated from field: uint64 epoch = 7;
    */
   epoch: bigint;
+
+  /**
+   * SHA-256 of the model's files by name, lower-case hex, as the ledger has them; they count in place of what the learner
+   * recorded. Empty where the ledger has none.
+   *
+   * @generated from field: map<string, string> model_digests = 8;
+   */
+  modelDigests: { [key: string]: string };
 };
 
 /**
@@ -194,7 +264,7 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
  * Use `create(OpenRunRequestSchema)` to create a new message.
  */
 export const OpenRunRequestSchema: GenMessage<OpenRunRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 1);
+  messageDesc(file_gradus_learner_v1_learner, 2);
 
 /**
  * @generated from message gradus.learner.v1.OpenRunResponse
@@ -228,6 +298,21 @@ export type OpenRunResponse = Message<"gradus.learner.v1.OpenRunResponse"> & {
    * @generated from field: string tokenizer_hash = 5;
    */
   tokenizerHash: string;
+
+  /**
+   * As in TrainStepResponse.
+   *
+   * @generated from field: string weights_digest = 6;
+   */
+  weightsDigest: string;
+
+  /**
+   * Files that are not what was written, with what was expected and what was found: of checkpoints newer than `step`, or
+   * of a version that has been written again. Empty when all is whole.
+   *
+   * @generated from field: repeated string damaged = 7;
+   */
+  damaged: string[];
 };
 
 /**
@@ -235,7 +320,7 @@ export type OpenRunResponse = Message<"gradus.learner.v1.OpenRunResponse"> & {
  * Use `create(OpenRunResponseSchema)` to create a new message.
  */
 export const OpenRunResponseSchema: GenMessage<OpenRunResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 2);
+  messageDesc(file_gradus_learner_v1_learner, 3);
 
 /**
  * @generated from message gradus.learner.v1.StepHeader
@@ -254,9 +339,24 @@ export type StepHeader = Message<"gradus.learner.v1.StepHeader"> & {
   step: bigint;
 
   /**
-   * @generated from field: gradus.learner.v1.Algorithm algorithm = 3;
+   * @generated from oneof gradus.learner.v1.StepHeader.objective
    */
-  algorithm?: Algorithm | undefined;
+  objective: {
+    /**
+     * @generated from field: gradus.learner.v1.Algorithm algorithm = 3;
+     */
+    value: Algorithm;
+    case: "algorithm";
+  } | {
+    /**
+     * Samples may be text: a segment with `text` and no `token_ids` is tokenised by the learner, once, by itself; a model segment of
+     * finish_reason STOP gets the end-of-sequence token behind it. Advantages are not read.
+     *
+     * @generated from field: gradus.learner.v1.Supervised supervised = 9;
+     */
+    value: Supervised;
+    case: "supervised";
+  } | { case: undefined; value?: undefined };
 
   /**
    * Number of samples that follow, > 0.
@@ -299,7 +399,7 @@ export type StepHeader = Message<"gradus.learner.v1.StepHeader"> & {
  * Use `create(StepHeaderSchema)` to create a new message.
  */
 export const StepHeaderSchema: GenMessage<StepHeader> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 3);
+  messageDesc(file_gradus_learner_v1_learner, 4);
 
 /**
  * @generated from message gradus.learner.v1.StepSample
@@ -313,6 +413,8 @@ export type StepSample = Message<"gradus.learner.v1.StepSample"> & {
   trajectory: Uint8Array;
 
   /**
+   * Finite as a 32-bit number.
+   *
    * @generated from field: double advantage = 2;
    */
   advantage: number;
@@ -328,7 +430,7 @@ export type StepSample = Message<"gradus.learner.v1.StepSample"> & {
  * Use `create(StepSampleSchema)` to create a new message.
  */
 export const StepSampleSchema: GenMessage<StepSample> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 4);
+  messageDesc(file_gradus_learner_v1_learner, 5);
 
 /**
  * @generated from message gradus.learner.v1.TrainStepRequest
@@ -357,7 +459,7 @@ export type TrainStepRequest = Message<"gradus.learner.v1.TrainStepRequest"> & {
  * Use `create(TrainStepRequestSchema)` to create a new message.
  */
 export const TrainStepRequestSchema: GenMessage<TrainStepRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 5);
+  messageDesc(file_gradus_learner_v1_learner, 6);
 
 /**
  * @generated from message gradus.learner.v1.TrainStepResponse
@@ -387,7 +489,7 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
 
   /**
    * loss, grad_norm, entropy, ratio_mean, clip_fraction, clip_fraction_low, ppo_kl, mismatch_mean, mismatch_max,
-   * mismatch_k3, learning_rate, tokens, model_tokens, token_mismatches, seconds.
+   * mismatch_k3, learning_rate, tokens, model_tokens, token_mismatches, seconds. All finite.
    *
    * @generated from field: map<string, double> metrics = 5;
    */
@@ -399,6 +501,20 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
    * @generated from field: string checkpoint_path = 6;
    */
   checkpointPath: string;
+
+  /**
+   * SHA-256 of what `sha256sum model*.safetensors` prints in `weights_path`, lower-case hex. Empty where a learner has none.
+   *
+   * @generated from field: string weights_digest = 7;
+   */
+  weightsDigest: string;
+
+  /**
+   * Metrics that are not among `metrics` because they were not finite, with what they were.
+   *
+   * @generated from field: map<string, string> absent_metrics = 8;
+   */
+  absentMetrics: { [key: string]: string };
 };
 
 /**
@@ -406,7 +522,7 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
  * Use `create(TrainStepResponseSchema)` to create a new message.
  */
 export const TrainStepResponseSchema: GenMessage<TrainStepResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 6);
+  messageDesc(file_gradus_learner_v1_learner, 7);
 
 /**
  * @generated from message gradus.learner.v1.DescribeRequest
@@ -419,7 +535,7 @@ export type DescribeRequest = Message<"gradus.learner.v1.DescribeRequest"> & {
  * Use `create(DescribeRequestSchema)` to create a new message.
  */
 export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 7);
+  messageDesc(file_gradus_learner_v1_learner, 8);
 
 /**
  * @generated from message gradus.learner.v1.DescribeResponse
@@ -451,5 +567,5 @@ export type DescribeResponse = Message<"gradus.learner.v1.DescribeResponse"> & {
  * Use `create(DescribeResponseSchema)` to create a new message.
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 8);
+  messageDesc(file_gradus_learner_v1_learner, 9);
 

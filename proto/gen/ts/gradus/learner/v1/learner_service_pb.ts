@@ -29,6 +29,7 @@ export const LearnerService: GenService<{
   },
   /**
    * The header first, then the samples. INVALID_ARGUMENT on a malformed sample (nothing applied),
+   * INVALID_ARGUMENT on weights that are not finite after the step (nothing written, the run has to be opened again),
    * FAILED_PRECONDITION on a step out of order, RESOURCE_EXHAUSTED when a checkpoint could not be written (disk full).
    *
    * @generated from rpc gradus.learner.v1.LearnerService.TrainStep

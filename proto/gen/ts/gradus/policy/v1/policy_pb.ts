@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/policy/v1/policy.proto.
  */
 export const file_gradus_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3Qi1QIKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cyJsCgpFbmdpbmVMb2FkEg8KB3J1bm5pbmcYASABKA0SDwoHd2FpdGluZxgCIAEoDRIQCghjYXBhY2l0eRgDIAEoDRIVCg1rdl91c2VkX3JhdGlvGAQgASgCEhMKC3ByZWVtcHRpb25zGAUgASgEIp0BCgxFbmdpbmVTdGF0dXMSDwoHYWRkcmVzcxgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lU3RhdGUSDwoHdmVyc2lvbhgDIAEoBBIqCgRsb2FkGAQgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkEhEKCWluX2ZsaWdodBgFIAEoDSIjChBBZGRFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkiJAoRQWRkRW5naW5lUmVzcG9uc2USDwoHZW5naW5lcxgBIAEoDSI4ChNSZW1vdmVFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkSEAoIZHJhaW5fbXMYAiABKA0iNgoUUmVtb3ZlRW5naW5lUmVzcG9uc2USDQoFbW92ZWQYASABKA0SDwoHZW5naW5lcxgCIAEoDSIuCg9Ub2tlbml6ZVJlcXVlc3QSDAoEdGV4dBgBIAEoCRINCgV0ZXh0cxgCIAMoCSJvChBUb2tlbml6ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIWCg50b2tlbml6ZXJfaGFzaBgCIAEoCRIwCgdyZXN1bHRzGAMgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRUZXh0IiIKDVRva2VuaXplZFRleHQSEQoJdG9rZW5faWRzGAEgAygNIr0BCg9HZW5lcmF0ZVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEhEKCXRva2VuX2lkcxgDIAMoDRIwCghzYW1wbGluZxgEIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEhYKDmNvbnRleHRfdG9rZW5zGAUgASgNEhAKCHByaW9yaXR5GAYgASgNEhMKC21pbl92ZXJzaW9uGAcgASgEIvECChBHZW5lcmF0ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIMCgR0ZXh0GAIgASgJEhAKCGxvZ3Byb2JzGAMgAygCEjcKDGxvZ3Byb2Jfa2luZBgEIAEoDjIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLkxvZ3Byb2JLaW5kEjkKDWZpbmlzaF9yZWFzb24YBSABKA4yIi5ncmFkdXMudHJhamVjdG9yeS52MS5GaW5pc2hSZWFzb24SMwoIdmVyc2lvbnMYBiABKAsyIS5ncmFkdXMudHJhamVjdG9yeS52MS5WZXJzaW9uU3BhbhIXCg9zZXF1ZW5jZV9kaWdlc3QYByABKAwSFQoNY2FjaGVkX3Rva2VucxgIIAEoDRIQCghxdWV1ZV9tcxgJIAEoDRITCgtnZW5lcmF0ZV9tcxgKIAEoDRIqCgRsb2FkGAsgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkIiIKDEFib3J0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIiAKDUFib3J0UmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoCCJKChJMb2FkVmVyc2lvblJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAiABKAkSDQoFZXBvY2gYAyABKAQiPAoTTG9hZFZlcnNpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGNhcnJpZWRfb3ZlchgCIAEoDSpyCgtFbmdpbmVTdGF0ZRIcChhFTkdJTkVfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9FTkdJTkVfU1RBVEVfVVAQARIVChFFTkdJTkVfU1RBVEVfRE9XThACEhkKFUVOR0lORV9TVEFURV9EUkFJTklORxADYgZwcm90bzM", [file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3Qi7QIKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cxIWCg53ZWlnaHRzX2RpZ2VzdBgOIAEoCSJsCgpFbmdpbmVMb2FkEg8KB3J1bm5pbmcYASABKA0SDwoHd2FpdGluZxgCIAEoDRIQCghjYXBhY2l0eRgDIAEoDRIVCg1rdl91c2VkX3JhdGlvGAQgASgCEhMKC3ByZWVtcHRpb25zGAUgASgEIp0BCgxFbmdpbmVTdGF0dXMSDwoHYWRkcmVzcxgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lU3RhdGUSDwoHdmVyc2lvbhgDIAEoBBIqCgRsb2FkGAQgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkEhEKCWluX2ZsaWdodBgFIAEoDSIjChBBZGRFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkiJAoRQWRkRW5naW5lUmVzcG9uc2USDwoHZW5naW5lcxgBIAEoDSI4ChNSZW1vdmVFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkSEAoIZHJhaW5fbXMYAiABKA0iNgoUUmVtb3ZlRW5naW5lUmVzcG9uc2USDQoFbW92ZWQYASABKA0SDwoHZW5naW5lcxgCIAEoDSKBAQoPVG9rZW5pemVSZXF1ZXN0EgwKBHRleHQYASABKAkSDQoFdGV4dHMYAiADKAkSJQoFY2hhdHMYAyADKAsyFi5ncmFkdXMucG9saWN5LnYxLkNoYXQSFQoNb3V0c2lkZV90ZXh0cxgEIAMoCRITCgtmb3JtYXRfdGFncxgFIAMoCSJwCgRDaGF0Ei8KCG1lc3NhZ2VzGAEgAygLMh0uZ3JhZHVzLnBvbGljeS52MS5DaGF0TWVzc2FnZRIRCgljb250aW51ZXMYAiABKAgSEgoKdG9vbHNfanNvbhgDIAEoCRIQCgh0aGlua2luZxgEIAEoCCJGCgtDaGF0TWVzc2FnZRIMCgRyb2xlGAEgASgJEikKBXBhcnRzGAIgAygLMhouZ3JhZHVzLnBvbGljeS52MS5DaGF0UGFydCIpCghDaGF0UGFydBIMCgR0ZXh0GAEgASgJEg8KB3RydXN0ZWQYAiABKAgi0QEKEFRva2VuaXplUmVzcG9uc2USEQoJdG9rZW5faWRzGAEgAygNEhYKDnRva2VuaXplcl9oYXNoGAIgASgJEjAKB3Jlc3VsdHMYAyADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZFRleHQSLgoFY2hhdHMYBCADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZENoYXQSMAoHb3V0c2lkZRgFIAMoCzIfLmdyYWR1cy5wb2xpY3kudjEuVG9rZW5pemVkVGV4dCJjCg1Ub2tlbml6ZWRDaGF0EhUKDXR1cm5fZW5kX3RleHQYASABKAkSGgoSdHVybl9lbmRfdG9rZW5faWRzGAIgAygNEgwKBHRleHQYAyABKAkSEQoJdG9rZW5faWRzGAQgAygNIjAKDVRva2VuaXplZFRleHQSEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkivQEKD0dlbmVyYXRlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJdG9rZW5faWRzGAMgAygNEjAKCHNhbXBsaW5nGAQgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSFgoOY29udGV4dF90b2tlbnMYBSABKA0SEAoIcHJpb3JpdHkYBiABKA0SEwoLbWluX3ZlcnNpb24YByABKAQi8QIKEEdlbmVyYXRlUmVzcG9uc2USEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkSEAoIbG9ncHJvYnMYAyADKAISNwoMbG9ncHJvYl9raW5kGAQgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSOQoNZmluaXNoX3JlYXNvbhgFIAEoDjIiLmdyYWR1cy50cmFqZWN0b3J5LnYxLkZpbmlzaFJlYXNvbhIzCgh2ZXJzaW9ucxgGIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEhcKD3NlcXVlbmNlX2RpZ2VzdBgHIAEoDBIVCg1jYWNoZWRfdG9rZW5zGAggASgNEhAKCHF1ZXVlX21zGAkgASgNEhMKC2dlbmVyYXRlX21zGAogASgNEioKBGxvYWQYCyABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQiIgoMQWJvcnRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkiIAoNQWJvcnRSZXNwb25zZRIPCgdhYm9ydGVkGAEgASgIImIKEkxvYWRWZXJzaW9uUmVxdWVzdBIPCgd2ZXJzaW9uGAEgASgEEhQKDHdlaWdodHNfcGF0aBgCIAEoCRINCgVlcG9jaBgDIAEoBBIWCg53ZWlnaHRzX2RpZ2VzdBgEIAEoCSI8ChNMb2FkVmVyc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSFAoMY2FycmllZF9vdmVyGAIgASgNKnIKC0VuZ2luZVN0YXRlEhwKGEVOR0lORV9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0VOR0lORV9TVEFURV9VUBABEhUKEUVOR0lORV9TVEFURV9ET1dOEAISGQoVRU5HSU5FX1NUQVRFX0RSQUlOSU5HEANiBnByb3RvMw", [file_gradus_trajectory_v1_trajectory]);
 
 /**
  * @generated from message gradus.policy.v1.DescribeRequest
@@ -115,6 +115,13 @@ export type DescribeResponse = Message<"gradus.policy.v1.DescribeResponse"> & {
    * @generated from field: repeated gradus.policy.v1.EngineStatus engine_list = 13;
    */
   engineList: EngineStatus[];
+
+  /**
+   * As in LoadVersionRequest, of the weights that serve now; empty where it is unknown.
+   *
+   * @generated from field: string weights_digest = 14;
+   */
+  weightsDigest: string;
 };
 
 /**
@@ -323,6 +330,29 @@ export type TokenizeRequest = Message<"gradus.policy.v1.TokenizeRequest"> & {
    * @generated from field: repeated string texts = 2;
    */
   texts: string[];
+
+  /**
+   * Messages in the model's own chat template, at most 256, each rendered to at most the bound of `text`; answered in `chats`, in this
+   * order. FAILED_PRECONDITION where the model has no template, INVALID_ARGUMENT with what it says where the template refuses them.
+   *
+   * @generated from field: repeated gradus.policy.v1.Chat chats = 3;
+   */
+  chats: Chat[];
+
+  /**
+   * Texts of code that nobody has vouched for, with the bounds of `texts`; answered in `outside`, in this order. Control tokens in them become
+   * text, too, as in a ChatPart that is not trusted.
+   *
+   * @generated from field: repeated string outside_texts = 4;
+   */
+  outsideTexts: string[];
+
+  /**
+   * Control tokens that `outside_texts` may hold all the same: tags of the format that is spoken. At most 256.
+   *
+   * @generated from field: repeated string format_tags = 5;
+   */
+  formatTags: string[];
 };
 
 /**
@@ -331,6 +361,95 @@ export type TokenizeRequest = Message<"gradus.policy.v1.TokenizeRequest"> & {
  */
 export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
   messageDesc(file_gradus_policy_v1_policy, 8);
+
+/**
+ * @generated from message gradus.policy.v1.Chat
+ */
+export type Chat = Message<"gradus.policy.v1.Chat"> & {
+  /**
+   * What is rendered: the beginning of a sequence up to the model's first turn or, with `continues`, what follows a turn of the model up
+   * to its next one. At least 1, at most 1024.
+   *
+   * @generated from field: repeated gradus.policy.v1.ChatMessage messages = 1;
+   */
+  messages: ChatMessage[];
+
+  /**
+   * @generated from field: bool continues = 2;
+   */
+  continues: boolean;
+
+  /**
+   * JSON array of tools in JSON schema, for templates that list them; empty is none. Of a beginning only.
+   *
+   * @generated from field: string tools_json = 3;
+   */
+  toolsJson: string;
+
+  /**
+   * The turn may begin with a thought. Otherwise templates that know `enable_thinking` close it at once.
+   *
+   * @generated from field: bool thinking = 4;
+   */
+  thinking: boolean;
+};
+
+/**
+ * Describes the message gradus.policy.v1.Chat.
+ * Use `create(ChatSchema)` to create a new message.
+ */
+export const ChatSchema: GenMessage<Chat> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 9);
+
+/**
+ * @generated from message gradus.policy.v1.ChatMessage
+ */
+export type ChatMessage = Message<"gradus.policy.v1.ChatMessage"> & {
+  /**
+   * system, user, assistant or tool.
+   *
+   * @generated from field: string role = 1;
+   */
+  role: string;
+
+  /**
+   * One after the other the content of the message.
+   *
+   * @generated from field: repeated gradus.policy.v1.ChatPart parts = 2;
+   */
+  parts: ChatPart[];
+};
+
+/**
+ * Describes the message gradus.policy.v1.ChatMessage.
+ * Use `create(ChatMessageSchema)` to create a new message.
+ */
+export const ChatMessageSchema: GenMessage<ChatMessage> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 10);
+
+/**
+ * @generated from message gradus.policy.v1.ChatPart
+ */
+export type ChatPart = Message<"gradus.policy.v1.ChatPart"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Control tokens in `text` are meant. Otherwise they become text, too: `&lt;` is written for their first `<`.
+   *
+   * @generated from field: bool trusted = 2;
+   */
+  trusted: boolean;
+};
+
+/**
+ * Describes the message gradus.policy.v1.ChatPart.
+ * Use `create(ChatPartSchema)` to create a new message.
+ */
+export const ChatPartSchema: GenMessage<ChatPart> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 11);
 
 /**
  * @generated from message gradus.policy.v1.TokenizeResponse
@@ -354,6 +473,20 @@ export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
    * @generated from field: repeated gradus.policy.v1.TokenizedText results = 3;
    */
   results: TokenizedText[];
+
+  /**
+   * One per entry of `chats`.
+   *
+   * @generated from field: repeated gradus.policy.v1.TokenizedChat chats = 4;
+   */
+  chats: TokenizedChat[];
+
+  /**
+   * One per entry of `outside_texts`.
+   *
+   * @generated from field: repeated gradus.policy.v1.TokenizedText outside = 5;
+   */
+  outside: TokenizedText[];
 };
 
 /**
@@ -361,7 +494,44 @@ export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
  * Use `create(TokenizeResponseSchema)` to create a new message.
  */
 export const TokenizeResponseSchema: GenMessage<TokenizeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 9);
+  messageDesc(file_gradus_policy_v1_policy, 12);
+
+/**
+ * @generated from message gradus.policy.v1.TokenizedChat
+ */
+export type TokenizedChat = Message<"gradus.policy.v1.TokenizedChat"> & {
+  /**
+   * Ends the model's turn: to be appended where the turn's last token is not this one. Of a continuation; empty where the template has no
+   * control token there.
+   *
+   * @generated from field: string turn_end_text = 1;
+   */
+  turnEndText: string;
+
+  /**
+   * @generated from field: repeated uint32 turn_end_token_ids = 2;
+   */
+  turnEndTokenIds: number[];
+
+  /**
+   * What follows, up to the model's next turn.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * @generated from field: repeated uint32 token_ids = 4;
+   */
+  tokenIds: number[];
+};
+
+/**
+ * Describes the message gradus.policy.v1.TokenizedChat.
+ * Use `create(TokenizedChatSchema)` to create a new message.
+ */
+export const TokenizedChatSchema: GenMessage<TokenizedChat> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 13);
 
 /**
  * @generated from message gradus.policy.v1.TokenizedText
@@ -371,6 +541,13 @@ export type TokenizedText = Message<"gradus.policy.v1.TokenizedText"> & {
    * @generated from field: repeated uint32 token_ids = 1;
    */
   tokenIds: number[];
+
+  /**
+   * What was tokenised, where that may differ from what was given: of `outside_texts`.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
 };
 
 /**
@@ -378,7 +555,7 @@ export type TokenizedText = Message<"gradus.policy.v1.TokenizedText"> & {
  * Use `create(TokenizedTextSchema)` to create a new message.
  */
 export const TokenizedTextSchema: GenMessage<TokenizedText> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 10);
+  messageDesc(file_gradus_policy_v1_policy, 14);
 
 /**
  * @generated from message gradus.policy.v1.GenerateRequest
@@ -437,7 +614,7 @@ export type GenerateRequest = Message<"gradus.policy.v1.GenerateRequest"> & {
  * Use `create(GenerateRequestSchema)` to create a new message.
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 11);
+  messageDesc(file_gradus_policy_v1_policy, 15);
 
 /**
  * @generated from message gradus.policy.v1.GenerateResponse
@@ -512,7 +689,7 @@ export type GenerateResponse = Message<"gradus.policy.v1.GenerateResponse"> & {
  * Use `create(GenerateResponseSchema)` to create a new message.
  */
 export const GenerateResponseSchema: GenMessage<GenerateResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 12);
+  messageDesc(file_gradus_policy_v1_policy, 16);
 
 /**
  * @generated from message gradus.policy.v1.AbortRequest
@@ -529,7 +706,7 @@ export type AbortRequest = Message<"gradus.policy.v1.AbortRequest"> & {
  * Use `create(AbortRequestSchema)` to create a new message.
  */
 export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 13);
+  messageDesc(file_gradus_policy_v1_policy, 17);
 
 /**
  * @generated from message gradus.policy.v1.AbortResponse
@@ -548,21 +725,23 @@ export type AbortResponse = Message<"gradus.policy.v1.AbortResponse"> & {
  * Use `create(AbortResponseSchema)` to create a new message.
  */
 export const AbortResponseSchema: GenMessage<AbortResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 14);
+  messageDesc(file_gradus_policy_v1_policy, 18);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionRequest
  */
 export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> & {
   /**
-   * Greater than the version that serves now, or equal (then nothing happens).
+   * Greater than the version that serves now, or equal (then nothing happens, unless `weights_digest` is
+   * given and is not that of the weights that serve: they are loaded in their place). At most 2^53 - 1.
    *
    * @generated from field: uint64 version = 1;
    */
   version: bigint;
 
   /**
-   * Directory with model.safetensors (Hugging Face names), readable by the engine.
+   * Directory with model.safetensors (Hugging Face names), readable by the engine. Where it has a manifest.json, its
+   * files are checked against that.
    *
    * @generated from field: string weights_path = 2;
    */
@@ -575,6 +754,14 @@ export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> 
    * @generated from field: uint64 epoch = 3;
    */
   epoch: bigint;
+
+  /**
+   * SHA-256 of what `sha256sum model*.safetensors` prints in `weights_path`, lower-case hex: weights with another one are
+   * refused with FAILED_PRECONDITION. Empty is not checked.
+   *
+   * @generated from field: string weights_digest = 4;
+   */
+  weightsDigest: string;
 };
 
 /**
@@ -582,7 +769,7 @@ export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> 
  * Use `create(LoadVersionRequestSchema)` to create a new message.
  */
 export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 15);
+  messageDesc(file_gradus_policy_v1_policy, 19);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionResponse
@@ -606,7 +793,7 @@ export type LoadVersionResponse = Message<"gradus.policy.v1.LoadVersionResponse"
  * Use `create(LoadVersionResponseSchema)` to create a new message.
  */
 export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 16);
+  messageDesc(file_gradus_policy_v1_policy, 20);
 
 /**
  * @generated from enum gradus.policy.v1.EngineState

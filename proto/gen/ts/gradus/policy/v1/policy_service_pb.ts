@@ -37,7 +37,8 @@ export const PolicyService: GenService<{
   },
   /**
    * RESOURCE_EXHAUSTED when the queue is full (retry after `retry-after-ms` in the trailers);
-   * UNAVAILABLE when no engine answers; INVALID_ARGUMENT names the field.
+   * UNAVAILABLE when no engine answers; INVALID_ARGUMENT names the field; PERMISSION_DENIED when what stands behind refuses every such
+   * request (an endpoint's key, model or settings are wrong).
    *
    * @generated from rpc gradus.policy.v1.PolicyService.Generate
    */

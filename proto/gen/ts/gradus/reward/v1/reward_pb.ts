@@ -4,11 +4,9 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Composition } from "../../rollout/v1/composition_pb.ts";
-import { file_gradus_rollout_v1_composition } from "../../rollout/v1/composition_pb.ts";
 import type { JudgedComponent } from "../../rollout/v1/judged_pb.ts";
 import { file_gradus_rollout_v1_judged } from "../../rollout/v1/judged_pb.ts";
-import type { RewardWeight } from "../../rollout/v1/task_pb.ts";
+import type { Row, ScorerSettings } from "../../rollout/v1/task_pb.ts";
 import { file_gradus_rollout_v1_task } from "../../rollout/v1/task_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gradus/reward/v1/reward.proto.
  */
 export const file_gradus_reward_v1_reward: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcmV3YXJkL3YxL3Jld2FyZC5wcm90bxIQZ3JhZHVzLnJld2FyZC52MSLAAQoEVHVybhIMCgR0ZXh0GAEgASgJEi8KCXRvb2xfY2FsbBgCIAEoCzIaLmdyYWR1cy5yZXdhcmQudjEuVG9vbENhbGxIABIqCgZhbnN3ZXIYAyABKAsyGC5ncmFkdXMucmV3YXJkLnYxLkFuc3dlckgAEjAKCXZpb2xhdGlvbhgEIAEoCzIbLmdyYWR1cy5yZXdhcmQudjEuVmlvbGF0aW9uSAASEQoJdHJ1bmNhdGVkGAUgASgIQggKBmFjdGlvbiJPCghUb29sQ2FsbBIMCgRuYW1lGAEgASgJEhEKCXN1Y2NlZWRlZBgCIAEoCBINCgVlcnJvchgDIAEoCRITCgtwYWdlX3RpdGxlcxgEIAMoCSIWCgZBbnN3ZXISDAoEdGV4dBgBIAEoCSIZCglWaW9sYXRpb24SDAoEY29kZRgBIAEoCSLDAgoJU2NvcmVJdGVtEgoKAmlkGAEgASgJEg8KB2Fuc3dlcnMYAiADKAkSJQoFdHVybnMYAyADKAsyFi5ncmFkdXMucmV3YXJkLnYxLlR1cm4SMAoHcmV3YXJkcxgEIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIWCg5zdXBwb3J0X3RpdGxlcxgFIAMoCRItCgZ0b2tlbnMYBiABKAsyHS5ncmFkdXMucmV3YXJkLnYxLlRva2VuQ291bnRzEhAKCHF1ZXN0aW9uGAcgASgJEjIKBmp1ZGdlZBgIIAMoCzIiLmdyYWR1cy5yb2xsb3V0LnYxLkp1ZGdlZENvbXBvbmVudBIzCgtjb21wb3NpdGlvbhgJIAEoCzIeLmdyYWR1cy5yb2xsb3V0LnYxLkNvbXBvc2l0aW9uIkEKC1Rva2VuQ291bnRzEg4KBnByb21wdBgBIAEoDRINCgVtb2RlbBgCIAEoDRITCgtlbnZpcm9ubWVudBgDIAEoDSI6CgxTY29yZVJlcXVlc3QSKgoFaXRlbXMYASADKAsyGy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlSXRlbSLwAwoFU2NvcmUSCgoCaWQYASABKAkSDQoFdG90YWwYAiABKAESOwoKY29tcG9uZW50cxgDIAMoCzInLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuQ29tcG9uZW50c0VudHJ5EjMKBmFic2VudBgEIAMoCzIjLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuQWJzZW50RW50cnkSOwoKanVkZ2VtZW50cxgFIAMoCzInLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuSnVkZ2VtZW50c0VudHJ5EjkKCWRldGVjdG9ycxgGIAMoCzImLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUuRGV0ZWN0b3JzRW50cnkaMQoPQ29tcG9uZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaLQoLQWJzZW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpOCg9KdWRnZW1lbnRzRW50cnkSCwoDa2V5GAEgASgJEioKBXZhbHVlGAIgASgLMhsuZ3JhZHVzLnJld2FyZC52MS5KdWRnZW1lbnQ6AjgBGjAKDkRldGVjdG9yc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiqgEKCUp1ZGdlbWVudBIQCghyZXBseV9pZBgBIAEoCRIOCgZzb3VyY2UYAiABKAkSDQoFZ3JhZGUYAyABKAkSOwoIY3JpdGVyaWEYBCADKAsyKS5ncmFkdXMucmV3YXJkLnYxLkp1ZGdlbWVudC5Dcml0ZXJpYUVudHJ5Gi8KDUNyaXRlcmlhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASI4Cg1TY29yZVJlc3BvbnNlEicKBnNjb3JlcxgBIAMoCzIXLmdyYWR1cy5yZXdhcmQudjEuU2NvcmUiSwoPRGVzY3JpYmVSZXF1ZXN0EjgKD2N1c3RvbV9zZXR0aW5ncxgBIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodCKnAgoQRGVzY3JpYmVSZXNwb25zZRIPCgdzY29yZXJzGAEgAygJEiwKBmp1ZGdlcxgCIAMoCzIcLmdyYWR1cy5yZXdhcmQudjEuSnVkZ2VTdGF0ZRIzCgZjdXN0b20YAyADKAsyIy5ncmFkdXMucmV3YXJkLnYxLkN1c3RvbVNjb3JlclN0YXRlEhEKCWRldGVjdG9ycxgEIAMoCRJTChFzZXR0aW5nc19wcm9ibGVtcxgFIAMoCzI4LmdyYWR1cy5yZXdhcmQudjEuRGVzY3JpYmVSZXNwb25zZS5TZXR0aW5nc1Byb2JsZW1zRW50cnkaNwoVU2V0dGluZ3NQcm9ibGVtc0VudHJ5EgsKA2tleRgBIAEoDRINCgV2YWx1ZRgCIAEoCToCOAEicgoRQ3VzdG9tU2NvcmVyU3RhdGUSDAoEbmFtZRgBIAEoCRIMCgRraW5kGAIgASgJEg4KBnNvdXJjZRgDIAEoCRINCgVjYWxscxgEIAEoBBIQCghhYnNlbmNlcxgFIAEoBBIQCghyZXN0YXJ0cxgGIAEoBCL+AQoKSnVkZ2VTdGF0ZRIMCgRuYW1lGAEgASgJEg0KBW1vZGVsGAIgASgJEg8KB2NpcmN1aXQYAyABKAkSFQoNcnVubmluZ19jYWxscxgEIAEoDRIPCgd3YWl0aW5nGAUgASgNEg0KBWNhbGxzGAYgASgEEg8KB3JldHJpZXMYByABKAQSFAoMcmV0cnlfYnVkZ2V0GAggASgBEhIKCmNhY2hlX2hpdHMYCSABKAQSEAoIYWJzZW5jZXMYCiABKAQSFQoNcHJvbXB0X3Rva2VucxgLIAEoBBIZChFjb21wbGV0aW9uX3Rva2VucxgMIAEoBBIMCgRjb3N0GA0gASgBIjsKDkV4cGxhaW5SZXF1ZXN0EikKBGl0ZW0YASABKAsyGy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlSXRlbSLCAQoPRXhwbGFpblJlc3BvbnNlEjEKCmNvbXBvbmVudHMYASADKAsyHS5ncmFkdXMucmV3YXJkLnYxLkV4cGxhbmF0aW9uEjAKCWRldGVjdG9ycxgCIAMoCzIdLmdyYWR1cy5yZXdhcmQudjEuRXhwbGFuYXRpb24SLAoFc3RlcHMYAyADKAsyHS5ncmFkdXMucmV3YXJkLnYxLkV4cGxhbmF0aW9uEhIKBXRvdGFsGAQgASgBSACIAQFCCAoGX3RvdGFsIloKC0V4cGxhbmF0aW9uEgwKBG5hbWUYASABKAkSEgoFdmFsdWUYAiABKAFIAIgBARIOCgZ3ZWlnaHQYAyABKAESDwoHcmVhc29ucxgEIAMoCUIICgZfdmFsdWViBnByb3RvMw", [file_gradus_rollout_v1_composition, file_gradus_rollout_v1_judged, file_gradus_rollout_v1_task]);
+  fileDesc("Ch1ncmFkdXMvcmV3YXJkL3YxL3Jld2FyZC5wcm90bxIQZ3JhZHVzLnJld2FyZC52MSLAAQoEVHVybhIMCgR0ZXh0GAEgASgJEi8KCXRvb2xfY2FsbBgCIAEoCzIaLmdyYWR1cy5yZXdhcmQudjEuVG9vbENhbGxIABIqCgZhbnN3ZXIYAyABKAsyGC5ncmFkdXMucmV3YXJkLnYxLkFuc3dlckgAEjAKCXZpb2xhdGlvbhgEIAEoCzIbLmdyYWR1cy5yZXdhcmQudjEuVmlvbGF0aW9uSAASEQoJdHJ1bmNhdGVkGAUgASgIQggKBmFjdGlvbiJ2CghUb29sQ2FsbBIMCgRuYW1lGAEgASgJEhEKCXN1Y2NlZWRlZBgCIAEoCBINCgVlcnJvchgDIAEoCRISCgpmYWN0c19qc29uGAQgASgJEhYKDmFyZ3VtZW50c19qc29uGAUgASgJEg4KBnJlc3VsdBgGIAEoCSIWCgZBbnN3ZXISDAoEdGV4dBgBIAEoCSIrCglWaW9sYXRpb24SDAoEY29kZRgBIAEoCRIQCgh3YXNfY2FsbBgCIAEoCCLfAgoJU2NvcmVJdGVtEgoKAmlkGAEgASgJEiMKA3JvdxgCIAEoCzIWLmdyYWR1cy5yb2xsb3V0LnYxLlJvdxIlCgV0dXJucxgDIAMoCzIWLmdyYWR1cy5yZXdhcmQudjEuVHVybhIyCgdzY29yZXJzGAQgAygLMiEuZ3JhZHVzLnJvbGxvdXQudjEuU2NvcmVyU2V0dGluZ3MSLQoGdG9rZW5zGAYgASgLMh0uZ3JhZHVzLnJld2FyZC52MS5Ub2tlbkNvdW50cxI1CgVnaXZlbhgFIAMoCzImLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVJdGVtLkdpdmVuRW50cnkSMgoGanVkZ2VkGAggAygLMiIuZ3JhZHVzLnJvbGxvdXQudjEuSnVkZ2VkQ29tcG9uZW50GiwKCkdpdmVuRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJBCgtUb2tlbkNvdW50cxIOCgZwcm9tcHQYASABKA0SDQoFbW9kZWwYAiABKA0SEwoLZW52aXJvbm1lbnQYAyABKA0iOgoMU2NvcmVSZXF1ZXN0EioKBWl0ZW1zGAEgAygLMhsuZ3JhZHVzLnJld2FyZC52MS5TY29yZUl0ZW0iwgQKBVNjb3JlEgoKAmlkGAEgASgJEjsKCmNvbXBvbmVudHMYAiADKAsyJy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlLkNvbXBvbmVudHNFbnRyeRIzCgZhYnNlbnQYAyADKAsyIy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlLkFic2VudEVudHJ5EjsKCmp1ZGdlbWVudHMYBCADKAsyJy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlLkp1ZGdlbWVudHNFbnRyeRI5CglkZXRlY3RvcnMYBSADKAsyJi5ncmFkdXMucmV3YXJkLnYxLlNjb3JlLkRldGVjdG9yc0VudHJ5EjEKBXRocmV3GAYgAygLMiIuZ3JhZHVzLnJld2FyZC52MS5TY29yZS5UaHJld0VudHJ5GjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi0KC0Fic2VudEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaTgoPSnVkZ2VtZW50c0VudHJ5EgsKA2tleRgBIAEoCRIqCgV2YWx1ZRgCIAEoCzIbLmdyYWR1cy5yZXdhcmQudjEuSnVkZ2VtZW50OgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGiwKClRocmV3RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKqAQoJSnVkZ2VtZW50EhAKCHJlcGx5X2lkGAEgASgJEg4KBnNvdXJjZRgCIAEoCRINCgVncmFkZRgDIAEoCRI7Cghjcml0ZXJpYRgEIAMoCzIpLmdyYWR1cy5yZXdhcmQudjEuSnVkZ2VtZW50LkNyaXRlcmlhRW50cnkaLwoNQ3JpdGVyaWFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIjgKDVNjb3JlUmVzcG9uc2USJwoGc2NvcmVzGAEgAygLMhcuZ3JhZHVzLnJld2FyZC52MS5TY29yZSJNCg9EZXNjcmliZVJlcXVlc3QSOgoPY3VzdG9tX3NldHRpbmdzGAEgAygLMiEuZ3JhZHVzLnJvbGxvdXQudjEuU2NvcmVyU2V0dGluZ3MipwIKEERlc2NyaWJlUmVzcG9uc2USDwoHc2NvcmVycxgBIAMoCRIsCgZqdWRnZXMYAiADKAsyHC5ncmFkdXMucmV3YXJkLnYxLkp1ZGdlU3RhdGUSMwoGY3VzdG9tGAMgAygLMiMuZ3JhZHVzLnJld2FyZC52MS5DdXN0b21TY29yZXJTdGF0ZRIRCglkZXRlY3RvcnMYBCADKAkSUwoRc2V0dGluZ3NfcHJvYmxlbXMYBSADKAsyOC5ncmFkdXMucmV3YXJkLnYxLkRlc2NyaWJlUmVzcG9uc2UuU2V0dGluZ3NQcm9ibGVtc0VudHJ5GjcKFVNldHRpbmdzUHJvYmxlbXNFbnRyeRILCgNrZXkYASABKA0SDQoFdmFsdWUYAiABKAk6AjgBInIKEUN1c3RvbVNjb3JlclN0YXRlEgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSDQoFY2FsbHMYBCABKAQSEAoIYWJzZW5jZXMYBSABKAQSEAoIcmVzdGFydHMYBiABKAQi/gEKCkp1ZGdlU3RhdGUSDAoEbmFtZRgBIAEoCRINCgVtb2RlbBgCIAEoCRIPCgdjaXJjdWl0GAMgASgJEhUKDXJ1bm5pbmdfY2FsbHMYBCABKA0SDwoHd2FpdGluZxgFIAEoDRINCgVjYWxscxgGIAEoBBIPCgdyZXRyaWVzGAcgASgEEhQKDHJldHJ5X2J1ZGdldBgIIAEoARISCgpjYWNoZV9oaXRzGAkgASgEEhAKCGFic2VuY2VzGAogASgEEhUKDXByb21wdF90b2tlbnMYCyABKAQSGQoRY29tcGxldGlvbl90b2tlbnMYDCABKAQSDAoEY29zdBgNIAEoASI7Cg5FeHBsYWluUmVxdWVzdBIpCgRpdGVtGAEgASgLMhsuZ3JhZHVzLnJld2FyZC52MS5TY29yZUl0ZW0idgoPRXhwbGFpblJlc3BvbnNlEjEKCmNvbXBvbmVudHMYASADKAsyHS5ncmFkdXMucmV3YXJkLnYxLkV4cGxhbmF0aW9uEjAKCWRldGVjdG9ycxgCIAMoCzIdLmdyYWR1cy5yZXdhcmQudjEuRXhwbGFuYXRpb24iSgoLRXhwbGFuYXRpb24SDAoEbmFtZRgBIAEoCRISCgV2YWx1ZRgCIAEoAUgAiAEBEg8KB3JlYXNvbnMYAyADKAlCCAoGX3ZhbHVlYgZwcm90bzM", [file_gradus_rollout_v1_judged, file_gradus_rollout_v1_task]);
 
 /**
  * One model turn as the environment understood it.
@@ -93,11 +91,26 @@ export type ToolCall = Message<"gradus.reward.v1.ToolCall"> & {
   error: string;
 
   /**
-   * Titles of what the call brought: the hits of a search, or the page that was fetched. Empty on failure.
+   * What scorers of the environment want to know of the call, as one JSON object; empty when there is nothing. `search`: page_titles,
+   * the titles of the hits or of the page that was fetched.
    *
-   * @generated from field: repeated string page_titles = 4;
+   * @generated from field: string facts_json = 4;
    */
-  pageTitles: string[];
+  factsJson: string;
+
+  /**
+   * As the policy wrote them, as one JSON object.
+   *
+   * @generated from field: string arguments_json = 5;
+   */
+  argumentsJson: string;
+
+  /**
+   * What the policy got to read of it; empty on failure.
+   *
+   * @generated from field: string result = 6;
+   */
+  result: string;
 };
 
 /**
@@ -129,11 +142,18 @@ export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
  */
 export type Violation = Message<"gradus.reward.v1.Violation"> & {
   /**
-   * Closed list, snake_case: no_action, broken_xml, broken_json, unknown_tool, bad_arguments, two_actions, many_answers, think.
+   * The environment's own name for it, snake_case; at most 64 characters.
    *
    * @generated from field: string code = 1;
    */
   code: string;
+
+  /**
+   * It was an attempt to call a tool.
+   *
+   * @generated from field: bool was_call = 2;
+   */
+  wasCall: boolean;
 };
 
 /**
@@ -155,11 +175,12 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
   id: string;
 
   /**
-   * The answer and its aliases; never empty, and each is one that the weighted scorers can read.
+   * Built-in scorers and judges read `question` of its data, and `answers` (the answer and its aliases) and `support_titles` (of the
+   * pages that hold the facts) of its gold; what a scorer reads that is not `recorded_only` has to be there.
    *
-   * @generated from field: repeated string answers = 2;
+   * @generated from field: gradus.rollout.v1.Row row = 2;
    */
-  answers: string[];
+  row?: Row | undefined;
 
   /**
    * @generated from field: repeated gradus.reward.v1.Turn turns = 3;
@@ -167,16 +188,9 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
   turns: Turn[];
 
   /**
-   * @generated from field: repeated gradus.rollout.v1.RewardWeight rewards = 4;
+   * @generated from field: repeated gradus.rollout.v1.ScorerSettings scorers = 4;
    */
-  rewards: RewardWeight[];
-
-  /**
-   * Titles of the pages that hold the facts; only retrieval rewards need them.
-   *
-   * @generated from field: repeated string support_titles = 5;
-   */
-  supportTitles: string[];
+  scorers: ScorerSettings[];
 
   /**
    * Absent when nobody counted; only length rewards need it.
@@ -186,11 +200,11 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
   tokens?: TokenCounts | undefined;
 
   /**
-   * What was asked. Needed by judged components, else it may be empty.
+   * Components that the environment gives itself, 0..1; taken over as they are.
    *
-   * @generated from field: string question = 7;
+   * @generated from field: map<string, double> given = 5;
    */
-  question: string;
+  given: { [key: string]: number };
 
   /**
    * Components that a judge gives; at most 8.
@@ -198,13 +212,6 @@ export type ScoreItem = Message<"gradus.reward.v1.ScoreItem"> & {
    * @generated from field: repeated gradus.rollout.v1.JudgedComponent judged = 8;
    */
   judged: JudgedComponent[];
-
-  /**
-   * Absent: the weighted sum alone.
-   *
-   * @generated from field: gradus.rollout.v1.Composition composition = 9;
-   */
-  composition?: Composition | undefined;
 };
 
 /**
@@ -272,18 +279,9 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
   id: string;
 
   /**
-   * What the item's composition makes of the components; without one, the sum of weight x component. NaN when a component that
-   * it reads is absent: there is no reward then, and nothing that could be taken for one.
+   * 0..1, unweighted: what was given, every scorer of the item, and every judged component that is there. What they add up to is no matter of this service (gradus.rollout.v1.Composition).
    *
-   * @generated from field: double total = 2;
-   */
-  total: number;
-
-  /**
-   * 0..1, unweighted: exact_match, f1, tool_success, format and xml always, every scorer of the item's rewards, and every
-   * judged component that is there.
-   *
-   * @generated from field: map<string, double> components = 3;
+   * @generated from field: map<string, double> components = 2;
    */
   components: { [key: string]: number };
 
@@ -291,23 +289,30 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
    * Components that could not be had, by name, each with a reason: unavailable, rate_limited, timeout, circuit_open,
    * refused, unparsable; of a custom scorer also threw, crashed, out_of_memory, out_of_range.
    *
-   * @generated from field: map<string, string> absent = 4;
+   * @generated from field: map<string, string> absent = 3;
    */
   absent: { [key: string]: string };
 
   /**
    * What lies behind each judged component that is there.
    *
-   * @generated from field: map<string, gradus.reward.v1.Judgement> judgements = 5;
+   * @generated from field: map<string, gradus.reward.v1.Judgement> judgements = 4;
    */
   judgements: { [key: string]: Judgement };
 
   /**
    * Detectors of reward hacking that fired, 0..1; one that is not here gave 0.
    *
-   * @generated from field: map<string, double> detectors = 6;
+   * @generated from field: map<string, double> detectors = 5;
    */
   detectors: { [key: string]: number };
+
+  /**
+   * What custom scorers threw that are `threw` in `absent`: text and trace, at most 2048 characters each.
+   *
+   * @generated from field: map<string, string> threw = 6;
+   */
+  threw: { [key: string]: string };
 };
 
 /**
@@ -384,11 +389,11 @@ export const ScoreResponseSchema: GenMessage<ScoreResponse> = /*@__PURE__*/
 export type DescribeRequest = Message<"gradus.reward.v1.DescribeRequest"> & {
   /**
    * Settings that a caller means to send to custom scorers, at most 4096 of them: what is wrong is in `settings_problems`, before
-   * anything is generated. Scorers that are not in the config are passed over; weights are not read.
+   * anything is generated. Scorers that are not in the config are passed over.
    *
-   * @generated from field: repeated gradus.rollout.v1.RewardWeight custom_settings = 1;
+   * @generated from field: repeated gradus.rollout.v1.ScorerSettings custom_settings = 1;
    */
-  customSettings: RewardWeight[];
+  customSettings: ScorerSettings[];
 };
 
 /**
@@ -608,7 +613,7 @@ export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
  */
 export type ExplainResponse = Message<"gradus.reward.v1.ExplainResponse"> & {
   /**
-   * In the order of the item: core scorers, its rewards, its judged components.
+   * In the order of the item: its scorers, its judged components.
    *
    * @generated from field: repeated gradus.reward.v1.Explanation components = 1;
    */
@@ -620,21 +625,6 @@ export type ExplainResponse = Message<"gradus.reward.v1.ExplainResponse"> & {
    * @generated from field: repeated gradus.reward.v1.Explanation detectors = 2;
    */
   detectors: Explanation[];
-
-  /**
-   * Of the composition, in the order it is computed: the weighted sum, each penalty, each gate, the clip. With `value`: the
-   * total after the step.
-   *
-   * @generated from field: repeated gradus.reward.v1.Explanation steps = 3;
-   */
-  steps: Explanation[];
-
-  /**
-   * Absent when a component that it reads has to be asked for.
-   *
-   * @generated from field: optional double total = 4;
-   */
-  total?: number | undefined;
 };
 
 /**
@@ -661,16 +651,9 @@ export type Explanation = Message<"gradus.reward.v1.Explanation"> & {
   value?: number | undefined;
 
   /**
-   * Of components; 0 for what is only recorded.
-   *
-   * @generated from field: double weight = 3;
-   */
-  weight: number;
-
-  /**
    * For people, one fact a line: what was compared with what, turn by turn where turns count.
    *
-   * @generated from field: repeated string reasons = 4;
+   * @generated from field: repeated string reasons = 3;
    */
   reasons: string[];
 };

@@ -12,47 +12,71 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/composition.proto.
  */
 export const file_gradus_rollout_v1_composition: GenFile = /*@__PURE__*/
-  fileDesc("CiNncmFkdXMvcm9sbG91dC92MS9jb21wb3NpdGlvbi5wcm90bxIRZ3JhZHVzLnJvbGxvdXQudjEiwQEKC0NvbXBvc2l0aW9uEhEKCW5vcm1hbGl6ZRgBIAEoCBItCglwZW5hbHRpZXMYAiADKAsyGi5ncmFkdXMucm9sbG91dC52MS5QZW5hbHR5EiYKBWdhdGVzGAMgAygLMhcuZ3JhZHVzLnJvbGxvdXQudjEuR2F0ZRIVCghjbGlwX2xvdxgEIAEoAUgAiAEBEhYKCWNsaXBfaGlnaBgFIAEoAUgBiAEBQgsKCV9jbGlwX2xvd0IMCgpfY2xpcF9oaWdoIiUKB1BlbmFsdHkSDAoEbmFtZRgBIAEoCRIMCgRzaXplGAIgASgBIm0KBEdhdGUSDAoEbmFtZRgBIAEoCRIVCghhdF9sZWFzdBgCIAEoAUgAiAEBEhQKB2F0X21vc3QYAyABKAFIAYgBARIRCglvdGhlcndpc2UYBCABKAFCCwoJX2F0X2xlYXN0QgoKCF9hdF9tb3N0YgZwcm90bzM");
+  fileDesc("CiNncmFkdXMvcm9sbG91dC92MS9jb21wb3NpdGlvbi5wcm90bxIRZ3JhZHVzLnJvbGxvdXQudjEirwIKC0NvbXBvc2l0aW9uEioKB3dlaWdodHMYASADKAsyGS5ncmFkdXMucm9sbG91dC52MS5XZWlnaHQSEQoJbm9ybWFsaXplGAIgASgIEi0KCXBlbmFsdGllcxgDIAMoCzIaLmdyYWR1cy5yb2xsb3V0LnYxLlBlbmFsdHkSJgoFZ2F0ZXMYBCADKAsyFy5ncmFkdXMucm9sbG91dC52MS5HYXRlEhUKCGNsaXBfbG93GAUgASgBSACIAQESFgoJY2xpcF9oaWdoGAYgASgBSAGIAQESLQoIb3ZlcmxvbmcYByABKAsyGy5ncmFkdXMucm9sbG91dC52MS5PdmVybG9uZxIRCglncm91cHdpc2UYCCADKAlCCwoJX2NsaXBfbG93QgwKCl9jbGlwX2hpZ2giJgoGV2VpZ2h0EgwKBG5hbWUYASABKAkSDgoGd2VpZ2h0GAIgASgBIiUKB1BlbmFsdHkSDAoEbmFtZRgBIAEoCRIMCgRzaXplGAIgASgBIm0KBEdhdGUSDAoEbmFtZRgBIAEoCRIVCghhdF9sZWFzdBgCIAEoAUgAiAEBEhQKB2F0X21vc3QYAyABKAFIAYgBARIRCglvdGhlcndpc2UYBCABKAFCCwoJX2F0X2xlYXN0QgoKCF9hdF9tb3N0IkUKCE92ZXJsb25nEhIKCm1heF90b2tlbnMYASABKA0SFQoNYnVmZmVyX3Rva2VucxgCIAEoDRIOCgZmYWN0b3IYAyABKAFiBnByb3RvMw");
 
 /**
- * In this order: sum of weight x component; divided by the sum of the weights, if `normalize`; less each penalty; replaced by the
- * first gate that does not hold; clipped.
+ * The one rule of a stage, the same for training and evaluation. In this order: sum of weight x component; divided by the sum of the
+ * weights, if `normalize`; less each penalty; replaced by the first gate that does not hold; clipped; and then the overlong penalty.
+ * The coordinator applies it, nobody else. A rollout has no reward when a component is absent that the rule reads, unless a gate
+ * decided without it.
  *
  * @generated from message gradus.rollout.v1.Composition
  */
 export type Composition = Message<"gradus.rollout.v1.Composition"> & {
   /**
+   * Everything that adds to the sum, in its order; each component only once.
+   *
+   * @generated from field: repeated gradus.rollout.v1.Weight weights = 1;
+   */
+  weights: Weight[];
+
+  /**
    * The sum then lies within 0..1 in every stage, whatever its weights.
    *
-   * @generated from field: bool normalize = 1;
+   * @generated from field: bool normalize = 2;
    */
   normalize: boolean;
 
   /**
    * At most 16, each component or detector only once.
    *
-   * @generated from field: repeated gradus.rollout.v1.Penalty penalties = 2;
+   * @generated from field: repeated gradus.rollout.v1.Penalty penalties = 3;
    */
   penalties: Penalty[];
 
   /**
    * At most 16.
    *
-   * @generated from field: repeated gradus.rollout.v1.Gate gates = 3;
+   * @generated from field: repeated gradus.rollout.v1.Gate gates = 4;
    */
   gates: Gate[];
 
   /**
    * Finite, low <= high; each may be absent.
    *
-   * @generated from field: optional double clip_low = 4;
+   * @generated from field: optional double clip_low = 5;
    */
   clipLow?: number | undefined;
 
   /**
-   * @generated from field: optional double clip_high = 5;
+   * @generated from field: optional double clip_high = 6;
    */
   clipHigh?: number | undefined;
+
+  /**
+   * Absent: length costs nothing.
+   *
+   * @generated from field: gradus.rollout.v1.Overlong overlong = 7;
+   */
+  overlong?: Overlong | undefined;
+
+  /**
+   * Of the components that it reads, those that the comparison of the rollout's group gives once the group has settled. The worker does
+   * not wait for them. Evaluations compare nothing: there everything that reads one of them is left out.
+   *
+   * @generated from field: repeated string groupwise = 8;
+   */
+  groupwise: string[];
 };
 
 /**
@@ -61,6 +85,32 @@ export type Composition = Message<"gradus.rollout.v1.Composition"> & {
  */
 export const CompositionSchema: GenMessage<Composition> = /*@__PURE__*/
   messageDesc(file_gradus_rollout_v1_composition, 0);
+
+/**
+ * @generated from message gradus.rollout.v1.Weight
+ */
+export type Weight = Message<"gradus.rollout.v1.Weight"> & {
+  /**
+   * A component.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Finite, > 0.
+   *
+   * @generated from field: double weight = 2;
+   */
+  weight: number;
+};
+
+/**
+ * Describes the message gradus.rollout.v1.Weight.
+ * Use `create(WeightSchema)` to create a new message.
+ */
+export const WeightSchema: GenMessage<Weight> = /*@__PURE__*/
+  messageDesc(file_gradus_rollout_v1_composition, 1);
 
 /**
  * Subtracts size x value.
@@ -88,7 +138,7 @@ export type Penalty = Message<"gradus.rollout.v1.Penalty"> & {
  * Use `create(PenaltySchema)` to create a new message.
  */
 export const PenaltySchema: GenMessage<Penalty> = /*@__PURE__*/
-  messageDesc(file_gradus_rollout_v1_composition, 1);
+  messageDesc(file_gradus_rollout_v1_composition, 2);
 
 /**
  * Holds when the value is within the bounds that are there; at least one is.
@@ -126,5 +176,41 @@ export type Gate = Message<"gradus.rollout.v1.Gate"> & {
  * Use `create(GateSchema)` to create a new message.
  */
 export const GateSchema: GenMessage<Gate> = /*@__PURE__*/
-  messageDesc(file_gradus_rollout_v1_composition, 2);
+  messageDesc(file_gradus_rollout_v1_composition, 3);
+
+/**
+ * DAPO's soft overlong penalty (arXiv 2503.14476, equation 13), bounded: 0 down to -factor, added last, so that no clip and no gate
+ * hides it.
+ *
+ * @generated from message gradus.rollout.v1.Overlong
+ */
+export type Overlong = Message<"gradus.rollout.v1.Overlong"> & {
+  /**
+   * Tokens of the policy at which the penalty is full.
+   *
+   * @generated from field: uint32 max_tokens = 1;
+   */
+  maxTokens: number;
+
+  /**
+   * Tokens before that over which it grows; 1 .. max_tokens.
+   *
+   * @generated from field: uint32 buffer_tokens = 2;
+   */
+  bufferTokens: number;
+
+  /**
+   * Full penalty. Finite, >= 0.
+   *
+   * @generated from field: double factor = 3;
+   */
+  factor: number;
+};
+
+/**
+ * Describes the message gradus.rollout.v1.Overlong.
+ * Use `create(OverlongSchema)` to create a new message.
+ */
+export const OverlongSchema: GenMessage<Overlong> = /*@__PURE__*/
+  messageDesc(file_gradus_rollout_v1_composition, 4);
 

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/judged.proto.
  */
 export const file_gradus_rollout_v1_judged: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9qdWRnZWQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxIqABCg9KdWRnZWRDb21wb25lbnQSDAoEbmFtZRgBIAEoCRINCgVqdWRnZRgCIAEoCRIOCgZ3ZWlnaHQYAyABKAESKQoFZ3JhZGUYBCABKAsyGC5ncmFkdXMucm9sbG91dC52MS5HcmFkZUgAEisKBnJ1YnJpYxgFIAEoCzIZLmdyYWR1cy5yb2xsb3V0LnYxLlJ1YnJpY0gAQggKBm1ldGhvZCIeCgVHcmFkZRIVCg1ub3RfYXR0ZW1wdGVkGAEgASgBIjgKBlJ1YnJpYxIuCghjcml0ZXJpYRgBIAMoCzIcLmdyYWR1cy5yb2xsb3V0LnYxLkNyaXRlcmlvbiI+CglDcml0ZXJpb24SDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIOCgZ3ZWlnaHQYAyABKAFiBnByb3RvMw");
+  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9qdWRnZWQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxIpABCg9KdWRnZWRDb21wb25lbnQSDAoEbmFtZRgBIAEoCRINCgVqdWRnZRgCIAEoCRIpCgVncmFkZRgDIAEoCzIYLmdyYWR1cy5yb2xsb3V0LnYxLkdyYWRlSAASKwoGcnVicmljGAQgASgLMhkuZ3JhZHVzLnJvbGxvdXQudjEuUnVicmljSABCCAoGbWV0aG9kIh4KBUdyYWRlEhUKDW5vdF9hdHRlbXB0ZWQYASABKAEiOAoGUnVicmljEi4KCGNyaXRlcmlhGAEgAygLMhwuZ3JhZHVzLnJvbGxvdXQudjEuQ3JpdGVyaW9uIj4KCUNyaXRlcmlvbhIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEg4KBndlaWdodBgDIAEoAWIGcHJvdG8z");
 
 /**
  * A component that a judge gives, beside those of the scorers.
@@ -33,25 +33,17 @@ export type JudgedComponent = Message<"gradus.rollout.v1.JudgedComponent"> & {
   judge: string;
 
   /**
-   * Finite, >= 0. The total is NaN when a component with a weight above 0 is absent, or one that a gate or penalty reads, unless a
-   * gate has decided before.
-   *
-   * @generated from field: double weight = 3;
-   */
-  weight: number;
-
-  /**
    * @generated from oneof gradus.rollout.v1.JudgedComponent.method
    */
   method: {
     /**
-     * @generated from field: gradus.rollout.v1.Grade grade = 4;
+     * @generated from field: gradus.rollout.v1.Grade grade = 3;
      */
     value: Grade;
     case: "grade";
   } | {
     /**
-     * @generated from field: gradus.rollout.v1.Rubric rubric = 5;
+     * @generated from field: gradus.rollout.v1.Rubric rubric = 4;
      */
     value: Rubric;
     case: "rubric";

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/result.proto.
  */
 export const file_gradus_rollout_v1_result: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9yZXN1bHQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxIsIGCg1Sb2xsb3V0UmVzdWx0Eg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhAKCGdyb3VwX2lkGAMgASgJEhQKDHNhbXBsZV9pbmRleBgEIAEoDRINCgVzdGFnZRgFIAEoCRIrCgdwdXJwb3NlGAYgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRIPCgdhdHRlbXB0GAcgASgNEjAKB2ZhaWx1cmUYCCABKA4yHy5ncmFkdXMucm9sbG91dC52MS5GYWlsdXJlQ2xhc3MSFgoOZmFpbHVyZV9kZXRhaWwYCSABKAkSEwoGcmV3YXJkGAogASgBSACIAQESPgoHcmV3YXJkcxgLIAMoCzItLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuUmV3YXJkc0VudHJ5EhcKCnByZWRpY3Rpb24YDCABKAlIAYgBARINCgV0dXJucxgNIAEoDRISCgp0b29sX2NhbGxzGA4gASgNEhUKDXRvb2xfZmFpbHVyZXMYDyABKA0SFQoNcHJvbXB0X3Rva2VucxgQIAEoDRIUCgxtb2RlbF90b2tlbnMYESABKA0SGgoSZW52aXJvbm1lbnRfdG9rZW5zGBIgASgNEhEKCXRydW5jYXRlZBgTIAEoCBIzCgh2ZXJzaW9ucxgUIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYFSABKAQSEwoLZHVyYXRpb25fbXMYFiABKA0SEQoJd29ya2VyX2lkGBcgASgJEhMKC2dlbmVyYXRlX21zGBggASgNEkIKCWRldGVjdG9ycxgZIAMoCzIvLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuRGV0ZWN0b3JzRW50cnkaLgoMUmV3YXJkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaMAoORGV0ZWN0b3JzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkQg0KC19wcmVkaWN0aW9uKucCCgxGYWlsdXJlQ2xhc3MSHQoZRkFJTFVSRV9DTEFTU19VTlNQRUNJRklFRBAAEiQKIEZBSUxVUkVfQ0xBU1NfUE9MSUNZX1VOQVZBSUxBQkxFEAESJwojRkFJTFVSRV9DTEFTU19SRVRSSUVWQUxfVU5BVkFJTEFCTEUQAhIkCiBGQUlMVVJFX0NMQVNTX1JFV0FSRF9VTkFWQUlMQUJMRRADEiEKHUZBSUxVUkVfQ0xBU1NfUk9MTE9VVF9USU1FT1VUEAQSGgoWRkFJTFVSRV9DTEFTU19JTlRFUk5BTBAFEiAKHEZBSUxVUkVfQ0xBU1NfTUFMRk9STUVEX1RVUk4QEBIiCh5GQUlMVVJFX0NMQVNTX0NPTlRFWFRfT1ZFUkZMT1cQERIcChhGQUlMVVJFX0NMQVNTX1RVUk5fTElNSVQQEhIgChxGQUlMVVJFX0NMQVNTX1RSVU5DQVRFRF9UVVJOEBNiBnByb3RvMw", [file_gradus_rollout_v1_task, file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9yZXN1bHQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxItAHCg1Sb2xsb3V0UmVzdWx0Eg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhAKCGdyb3VwX2lkGAMgASgJEhQKDHNhbXBsZV9pbmRleBgEIAEoDRINCgVzdGFnZRgFIAEoCRIrCgdwdXJwb3NlGAYgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRIPCgdhdHRlbXB0GAcgASgNEjAKB2ZhaWx1cmUYCCABKA4yHy5ncmFkdXMucm9sbG91dC52MS5GYWlsdXJlQ2xhc3MSFgoOZmFpbHVyZV9kZXRhaWwYCSABKAkSRAoKY29tcG9uZW50cxgLIAMoCzIwLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuQ29tcG9uZW50c0VudHJ5EhcKCnByZWRpY3Rpb24YDCABKAlIAIgBARINCgV0dXJucxgNIAEoDRISCgp0b29sX2NhbGxzGA4gASgNEhUKDXRvb2xfZmFpbHVyZXMYDyABKA0SFQoNcHJvbXB0X3Rva2VucxgQIAEoDRIUCgxtb2RlbF90b2tlbnMYESABKA0SGgoSZW52aXJvbm1lbnRfdG9rZW5zGBIgASgNEhEKCXRydW5jYXRlZBgTIAEoCBIzCgh2ZXJzaW9ucxgUIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYFSABKAQSEwoLZHVyYXRpb25fbXMYFiABKA0SEQoJd29ya2VyX2lkGBcgASgJEhMKC2dlbmVyYXRlX21zGBggASgNEkIKCWRldGVjdG9ycxgZIAMoCzIvLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuRGV0ZWN0b3JzRW50cnkSVQoTZW52aXJvbm1lbnRfbWV0cmljcxgaIAMoCzI4LmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuRW52aXJvbm1lbnRNZXRyaWNzRW50cnkSEQoJdGV4dF9vbmx5GBsgASgIGjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjAKDkRldGVjdG9yc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaOQoXRW52aXJvbm1lbnRNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUINCgtfcHJlZGljdGlvbirHAwoMRmFpbHVyZUNsYXNzEh0KGUZBSUxVUkVfQ0xBU1NfVU5TUEVDSUZJRUQQABIkCiBGQUlMVVJFX0NMQVNTX1BPTElDWV9VTkFWQUlMQUJMRRABEiIKHkZBSUxVUkVfQ0xBU1NfVE9PTF9VTkFWQUlMQUJMRRACEiQKIEZBSUxVUkVfQ0xBU1NfUkVXQVJEX1VOQVZBSUxBQkxFEAMSIQodRkFJTFVSRV9DTEFTU19ST0xMT1VUX1RJTUVPVVQQBBIaChZGQUlMVVJFX0NMQVNTX0lOVEVSTkFMEAUSIAocRkFJTFVSRV9DTEFTU19NQUxGT1JNRURfVFVSThAQEiIKHkZBSUxVUkVfQ0xBU1NfQ09OVEVYVF9PVkVSRkxPVxAREhwKGEZBSUxVUkVfQ0xBU1NfVFVSTl9MSU1JVBASEiAKHEZBSUxVUkVfQ0xBU1NfVFJVTkNBVEVEX1RVUk4QExIiCh5GQUlMVVJFX0NMQVNTX1VTRVJfRU5WSVJPTk1FTlQQIBIdChlGQUlMVVJFX0NMQVNTX1VTRVJfU0NPUkVSECESIAocRkFJTFVSRV9DTEFTU19QT0xJQ1lfUkVGVVNFRBAiYgZwcm90bzM", [file_gradus_rollout_v1_task, file_gradus_trajectory_v1_trajectory]);
 
 /**
  * @generated from message gradus.rollout.v1.RolloutResult
@@ -72,18 +72,12 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
   failureDetail: string;
 
   /**
-   * Total of the reward service: what the task's composition makes of `rewards`. Absent on infrastructure failure, never 0 in its place.
+   * By scorer name, each 0..1, unweighted: every one that the task's composition reads, but for the groupwise ones. Empty on
+   * infrastructure failure, never 0 in its place. The coordinator makes the reward of them (GroupClosed).
    *
-   * @generated from field: optional double reward = 10;
+   * @generated from field: map<string, double> components = 11;
    */
-  reward?: number | undefined;
-
-  /**
-   * By scorer name, each 0..1, unweighted.
-   *
-   * @generated from field: map<string, double> rewards = 11;
-   */
-  rewards: { [key: string]: number };
+  components: { [key: string]: number };
 
   /**
    * Text inside the answer tag; absent when the policy gave none.
@@ -103,7 +97,7 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
   toolCalls: number;
 
   /**
-   * Calls that were malformed, unknown, failed or out of time.
+   * Calls that were malformed (a violation with `was_call`), unknown or failed.
    *
    * @generated from field: uint32 tool_failures = 15;
    */
@@ -167,6 +161,21 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
    * @generated from field: map<string, double> detectors = 25;
    */
   detectors: { [key: string]: number };
+
+  /**
+   * What the episode reported of itself at its end, by names of its own: at most 32, finite. Nothing is scored by it; empty where it
+   * reported nothing, or did not end by itself.
+   *
+   * @generated from field: map<string, double> environment_metrics = 26;
+   */
+  environmentMetrics: { [key: string]: number };
+
+  /**
+   * The policy gave text, neither token ids nor log-probabilities (LOGPROB_KIND_ABSENT): numbers of tokens are estimates.
+   *
+   * @generated from field: bool text_only = 27;
+   */
+  textOnly: boolean;
 };
 
 /**
@@ -177,7 +186,8 @@ export const RolloutResultSchema: GenMessage<RolloutResult> = /*@__PURE__*/
   messageDesc(file_gradus_rollout_v1_result, 0);
 
 /**
- * What went wrong, a closed list. Infrastructure classes are retried and then absent; data classes belong to the sample.
+ * What went wrong, a closed list. Infrastructure classes are retried and then absent; data classes belong to the sample; what the user has
+ * to fix, code or a setting, ends the run at once with what was said: it can be resumed then.
  *
  * @generated from enum gradus.rollout.v1.FailureClass
  */
@@ -195,9 +205,11 @@ export const FailureClass = {
   POLICY_UNAVAILABLE: 1,
 
   /**
-   * @generated from enum value: FAILURE_CLASS_RETRIEVAL_UNAVAILABLE = 2;
+   * A service that the environment stands on.
+   *
+   * @generated from enum value: FAILURE_CLASS_TOOL_UNAVAILABLE = 2;
    */
-  RETRIEVAL_UNAVAILABLE: 2,
+  TOOL_UNAVAILABLE: 2,
 
   /**
    * @generated from enum value: FAILURE_CLASS_REWARD_UNAVAILABLE = 3;
@@ -235,10 +247,30 @@ export const FailureClass = {
    * @generated from enum value: FAILURE_CLASS_TRUNCATED_TURN = 19;
    */
   TRUNCATED_TURN: 19,
+
+  /**
+   * User code: it threw, and no reward is made of that.
+   *
+   * @generated from enum value: FAILURE_CLASS_USER_ENVIRONMENT = 32;
+   */
+  USER_ENVIRONMENT: 32,
+
+  /**
+   * @generated from enum value: FAILURE_CLASS_USER_SCORER = 33;
+   */
+  USER_SCORER: 33,
+
+  /**
+   * The policy refuses what every request has: its key, model or settings are wrong, or it has no chat template for messages.
+   *
+   * @generated from enum value: FAILURE_CLASS_POLICY_REFUSED = 34;
+   */
+  POLICY_REFUSED: 34,
 } as const;
 
 /**
- * What went wrong, a closed list. Infrastructure classes are retried and then absent; data classes belong to the sample.
+ * What went wrong, a closed list. Infrastructure classes are retried and then absent; data classes belong to the sample; what the user has
+ * to fix, code or a setting, ends the run at once with what was said: it can be resumed then.
  *
  * @generated from enum gradus.rollout.v1.FailureClass
  */

@@ -18,14 +18,14 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/task.proto.
  */
 export const file_gradus_rollout_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSJfCghRdWVzdGlvbhIKCgJpZBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoCRIPCgdhbnN3ZXJzGAMgAygJEgwKBGhvcHMYBCABKA0SFgoOc3VwcG9ydF90aXRsZXMYBSADKAkiiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIkMKDFJld2FyZFdlaWdodBIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoARIVCg1zZXR0aW5nc19qc29uGAMgASgJIqAECgtSb2xsb3V0VGFzaxIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRIUCgxzYW1wbGVfaW5kZXgYBCABKA0SDQoFc3RhZ2UYBSABKAkSKwoHcHVycG9zZRgGIAEoDjIaLmdyYWR1cy5yb2xsb3V0LnYxLlB1cnBvc2USEwoLZW52aXJvbm1lbnQYByABKAkSLQoIcXVlc3Rpb24YCCABKAsyGy5ncmFkdXMucm9sbG91dC52MS5RdWVzdGlvbhIwCghzYW1wbGluZxgJIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEjAKBmxpbWl0cxgKIAEoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRMaW1pdHMSMAoHcmV3YXJkcxgLIAMoCzIfLmdyYWR1cy5yb2xsb3V0LnYxLlJld2FyZFdlaWdodBIPCgdhdHRlbXB0GAwgASgNEiAKGGVudmlyb25tZW50X29wdGlvbnNfanNvbhgNIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgOIAEoBBIyCgZqdWRnZWQYDyADKAsyIi5ncmFkdXMucm9sbG91dC52MS5KdWRnZWRDb21wb25lbnQSMwoLY29tcG9zaXRpb24YECABKAsyHi5ncmFkdXMucm9sbG91dC52MS5Db21wb3NpdGlvbipHCgdQdXJwb3NlEhcKE1BVUlBPU0VfVU5TUEVDSUZJRUQQABIRCg1QVVJQT1NFX1RSQUlOEAESEAoMUFVSUE9TRV9FVkFMEAJiBnByb3RvMw", [file_gradus_rollout_v1_composition, file_gradus_rollout_v1_judged, file_gradus_trajectory_v1_trajectory]);
+  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSKUAQoDUm93EgoKAmlkGAEgASgJEhEKCWRhdGFfanNvbhgCIAEoCRIRCglnb2xkX2pzb24YAyABKAkSLgoEdGFncxgEIAMoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvdy5UYWdzRW50cnkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIkwKDlNjb3JlclNldHRpbmdzEgwKBG5hbWUYASABKAkSFQoNc2V0dGluZ3NfanNvbhgCIAEoCRIVCg1yZWNvcmRlZF9vbmx5GAMgASgIIpgECgtSb2xsb3V0VGFzaxIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRIUCgxzYW1wbGVfaW5kZXgYBCABKA0SDQoFc3RhZ2UYBSABKAkSKwoHcHVycG9zZRgGIAEoDjIaLmdyYWR1cy5yb2xsb3V0LnYxLlB1cnBvc2USEwoLZW52aXJvbm1lbnQYByABKAkSIwoDcm93GAggASgLMhYuZ3JhZHVzLnJvbGxvdXQudjEuUm93EjAKCHNhbXBsaW5nGAkgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSMAoGbGltaXRzGAogASgLMiAuZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dExpbWl0cxIyCgdzY29yZXJzGAsgAygLMiEuZ3JhZHVzLnJvbGxvdXQudjEuU2NvcmVyU2V0dGluZ3MSDwoHYXR0ZW1wdBgMIAEoDRIgChhlbnZpcm9ubWVudF9vcHRpb25zX2pzb24YDSABKAkSFgoOcG9saWN5X3ZlcnNpb24YDiABKAQSMgoGanVkZ2VkGA8gAygLMiIuZ3JhZHVzLnJvbGxvdXQudjEuSnVkZ2VkQ29tcG9uZW50EjMKC2NvbXBvc2l0aW9uGBAgASgLMh4uZ3JhZHVzLnJvbGxvdXQudjEuQ29tcG9zaXRpb24qRwoHUHVycG9zZRIXChNQVVJQT1NFX1VOU1BFQ0lGSUVEEAASEQoNUFVSUE9TRV9UUkFJThABEhAKDFBVUlBPU0VfRVZBTBACYgZwcm90bzM", [file_gradus_rollout_v1_composition, file_gradus_rollout_v1_judged, file_gradus_trajectory_v1_trajectory]);
 
 /**
- * One row of the data set.
+ * One row of the data set, whole from its file to the scorers. What it holds is the environment's own (docs/reference/recipe.md).
  *
- * @generated from message gradus.rollout.v1.Question
+ * @generated from message gradus.rollout.v1.Row
  */
-export type Question = Message<"gradus.rollout.v1.Question"> & {
+export type Row = Message<"gradus.rollout.v1.Row"> & {
   /**
    * Stable id from the data set.
    *
@@ -34,37 +34,32 @@ export type Question = Message<"gradus.rollout.v1.Question"> & {
   id: string;
 
   /**
-   * @generated from field: string question = 2;
+   * What the episode sees, as one JSON object.
+   *
+   * @generated from field: string data_json = 2;
    */
-  question: string;
+  dataJson: string;
 
   /**
-   * The answer and its aliases; never empty, none normalises to nothing.
+   * What only scorers see, as one JSON object; never shown to the policy.
    *
-   * @generated from field: repeated string answers = 3;
+   * @generated from field: string gold_json = 3;
    */
-  answers: string[];
+  goldJson: string;
 
   /**
-   * Number of facts to join; 0 when unknown.
+   * By which prompts are chosen and evaluations split, for example hops: 2.
    *
-   * @generated from field: uint32 hops = 4;
+   * @generated from field: map<string, string> tags = 4;
    */
-  hops: number;
-
-  /**
-   * Titles of the pages that hold the facts, for retrieval rewards; empty when unknown. Never shown to the policy.
-   *
-   * @generated from field: repeated string support_titles = 5;
-   */
-  supportTitles: string[];
+  tags: { [key: string]: string };
 };
 
 /**
- * Describes the message gradus.rollout.v1.Question.
- * Use `create(QuestionSchema)` to create a new message.
+ * Describes the message gradus.rollout.v1.Row.
+ * Use `create(RowSchema)` to create a new message.
  */
-export const QuestionSchema: GenMessage<Question> = /*@__PURE__*/
+export const RowSchema: GenMessage<Row> = /*@__PURE__*/
   messageDesc(file_gradus_rollout_v1_task, 0);
 
 /**
@@ -111,9 +106,11 @@ export const RolloutLimitsSchema: GenMessage<RolloutLimits> = /*@__PURE__*/
   messageDesc(file_gradus_rollout_v1_task, 1);
 
 /**
- * @generated from message gradus.rollout.v1.RewardWeight
+ * A scorer that the reward service is asked for.
+ *
+ * @generated from message gradus.rollout.v1.ScorerSettings
  */
-export type RewardWeight = Message<"gradus.rollout.v1.RewardWeight"> & {
+export type ScorerSettings = Message<"gradus.rollout.v1.ScorerSettings"> & {
   /**
    * Name of a scorer of the reward service (docs/rewards.md), for example exact_match, or of a custom one of its config.
    *
@@ -122,25 +119,25 @@ export type RewardWeight = Message<"gradus.rollout.v1.RewardWeight"> & {
   name: string;
 
   /**
-   * Finite, >= 0.
-   *
-   * @generated from field: double weight = 2;
-   */
-  weight: number;
-
-  /**
    * Settings of the scorer as one JSON object, checked against its own schema. Empty: the defaults. At most 4096 characters.
    *
-   * @generated from field: string settings_json = 3;
+   * @generated from field: string settings_json = 2;
    */
   settingsJson: string;
+
+  /**
+   * Its weight is 0, so a gold answer that it cannot read is no mistake.
+   *
+   * @generated from field: bool recorded_only = 3;
+   */
+  recordedOnly: boolean;
 };
 
 /**
- * Describes the message gradus.rollout.v1.RewardWeight.
- * Use `create(RewardWeightSchema)` to create a new message.
+ * Describes the message gradus.rollout.v1.ScorerSettings.
+ * Use `create(ScorerSettingsSchema)` to create a new message.
  */
-export const RewardWeightSchema: GenMessage<RewardWeight> = /*@__PURE__*/
+export const ScorerSettingsSchema: GenMessage<ScorerSettings> = /*@__PURE__*/
   messageDesc(file_gradus_rollout_v1_task, 2);
 
 /**
@@ -153,7 +150,7 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
   runId: string;
 
   /**
-   * hash(recipe, seed, stage, step, question, sample index), lower-case hex. A redelivery carries the same id.
+   * hash(recipe, seed, stage, step, row, sample index), lower-case hex. A redelivery carries the same id.
    *
    * @generated from field: string task_id = 2;
    */
@@ -191,9 +188,9 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
   environment: string;
 
   /**
-   * @generated from field: gradus.rollout.v1.Question question = 8;
+   * @generated from field: gradus.rollout.v1.Row row = 8;
    */
-  question?: Question | undefined;
+  row?: Row | undefined;
 
   /**
    * The seed of turn t is derived from this one and t.
@@ -208,9 +205,9 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
   limits?: RolloutLimits | undefined;
 
   /**
-   * @generated from field: repeated gradus.rollout.v1.RewardWeight rewards = 11;
+   * @generated from field: repeated gradus.rollout.v1.ScorerSettings scorers = 11;
    */
-  rewards: RewardWeight[];
+  scorers: ScorerSettings[];
 
   /**
    * 0 at first; counted up by the coordinator when it asks again after an infrastructure failure.
@@ -234,15 +231,14 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
   policyVersion: bigint;
 
   /**
-   * Components that judges give, beside those of `rewards`. Groupwise ones are the coordinator's and not here.
+   * Components that judges give, beside those of `scorers`. Groupwise ones are the coordinator's and not here.
    *
    * @generated from field: repeated gradus.rollout.v1.JudgedComponent judged = 15;
    */
   judged: JudgedComponent[];
 
   /**
-   * Absent: the weighted sum alone. Where the coordinator composes once it has the groupwise components, only gates that any value
-   * passes, for what it will read beside the weights: the total is NaN without it, and the worker asks again.
+   * What the coordinator will make of the components. The worker asks again for those that it reads and a score does not have.
    *
    * @generated from field: gradus.rollout.v1.Composition composition = 16;
    */

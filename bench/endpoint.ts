@@ -1,0 +1,51 @@
+/**
+ * A scripted endpoint that knows the questions of a file, for `gradus eval --endpoint`: it searches for the question once, then answers,
+ * rightly for the share of the questions that is asked for, which the hash of a question decides. Every 20th request fails.
+ *
+ *     node bench/endpoint.ts FILE simpleqa|hotpotqa|musique [SHARE]
+ *
+ * Prints its URL and how many of the questions it answers rightly; runs until it is ended. What it shows is that the platform counts
+ * what an endpoint says, nothing about a model.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { simpleqaRows } from '../services/cli/eval/simpleqa-rows.ts';
+import { startScriptedEndpoint } from '../tests/fakes/scripted-endpoint.ts';
+
+interface Asked {
+  readonly question: string;
+  readonly answer: string;
+}
+
+const [file = '', format = '', share = '0.6'] = process.argv.slice(2);
+const text = await readFile(file, 'utf8');
+const rows = rowsOf(format);
+const answers = new Map(rows.map(({ question, answer }) => [question.trim(), answer]));
+
+function rowsOf(name: string): readonly Asked[] {
+  // Files of others that the command checks; here only question and answer are wanted.
+  const lines = (): Asked[] => text.split('\n').flatMap((line) => (line === '' ? [] : (JSON.parse(line) as Asked)));
+  switch (name) {
+    case 'simpleqa':
+      return simpleqaRows(text, file);
+    case 'hotpotqa':
+      return JSON.parse(text) as Asked[];
+    case 'musique':
+      return lines();
+    default:
+      throw new Error(`format ${name}: give simpleqa, hotpotqa or musique`);
+  }
+}
+
+const isRight = (question: string): boolean =>
+  createHash('sha256').update(question).digest().readUInt32BE() < Number(share) * 2 ** 32;
+
+const server = await startScriptedEndpoint(({ messages }, call) => {
+  if (call % 20 === 0) return { status: 503, body: 'overloaded' };
+  const question = (messages.find(({ role }) => role === 'user')?.content ?? '').trim();
+  if (messages.every(({ role }) => role !== 'assistant'))
+    return `<tool>${JSON.stringify({ name: 'websearch', args: { query: question } })}</tool>`;
+  return `<answer>${isRight(question) ? (answers.get(question) ?? 'unknown') : 'I do not know'}</answer>`;
+});
+const right = [...answers.keys()].filter(isRight).length;
+process.stdout.write(`${server.baseUrl}\n${right} of ${answers.size} questions are answered rightly\n`);

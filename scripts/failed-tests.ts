@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+
+// Prints the names of vitest's failed and skipped tests, from the report of its JSON reporter. The log of a gate may be
+// cut to its last lines, and vitest prints a failure far above them.
+
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
+}
+
+const [path] = process.argv.slice(2);
+if (path === undefined) throw new Error('usage: failed-tests.ts REPORT.json');
+// The file is vitest's own.
+const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+let skipped = 0;
+for (const file of report.testResults) {
+  const name = relative(process.cwd(), file.name);
+  const failed = file.assertionResults.filter(({ status }) => status === 'failed');
+  skipped += file.assertionResults.filter(({ status }) => status === 'pending' || status === 'skipped').length;
+  if (failed.length === 0 && file.message !== '') console.log(`failed: ${name}: ${firstLines(file.message)}`);
+  for (const test of failed) {
+    console.log(`failed: ${name} > ${test.fullName}: ${firstLines(test.failureMessages[0] ?? '')}`);
+  }
+}
+if (skipped > 0) console.log(`skipped: ${skipped} tests; their titles say what they need`);
+
+function firstLines(message: string): string {
+  return message.split('\n').slice(0, 3).join(' | ').slice(0, 400);
+}

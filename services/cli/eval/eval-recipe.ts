@@ -1,0 +1,159 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { TerminalError } from '#shared/errors.ts';
+import { checkRecipeValue, formatIssue } from '#shared/recipe/parse-recipe.ts';
+import { applySettings, parseSetting } from '#shared/recipe/recipe-settings.ts';
+import { rolloutStages } from '#stages/kit/rollout-stages.ts';
+import { loadRecipe } from '../run/prepare-inputs.ts';
+import type { LoadedRecipe } from '../run/prepare-inputs.ts';
+import { defaultsFor } from './eval-defaults.ts';
+import { evalEnvironment } from './eval-environment.ts';
+import type { EvalFormat } from './eval-formats.ts';
+import { simpleqaRows } from './simpleqa-rows.ts';
+
+export interface EvalOptions {
+  /** A directory, or the name of the model at the endpoint. */
+  readonly model?: string;
+  readonly endpoint?: string;
+  readonly apiKeyEnv?: string;
+  readonly concurrency?: number;
+  readonly data?: string;
+  readonly format: EvalFormat;
+  readonly corpus?: string;
+  /** Of a built-in environment. */
+  readonly environment?: string;
+  readonly limit?: number;
+  readonly samples: number;
+  readonly greedy: boolean;
+  readonly seed: number;
+  readonly contextTokens?: number;
+  readonly maxNewTokens?: number;
+  readonly maxTurns: number;
+  readonly set: readonly string[];
+  readonly out: string;
+  readonly json: boolean;
+}
+
+/** The eval stages of a recipe; of one that has none, its last stage with rollouts as one. */
+export async function evalOfRecipe(path: string, options: EvalOptions): Promise<LoadedRecipe> {
+  // P9: nothing that was asked for is passed over.
+  if (options.environment !== undefined)
+    throw new TerminalError(
+      'invalid_argument',
+      `--environment ${options.environment}: recipe ${path} names its own; leave one of them out`,
+    );
+  const loaded = await loadRecipe(path, options.set);
+  const { recipe } = loaded;
+  const own = recipe.stages.filter(({ kind }) => kind === 'eval');
+  const last = rolloutStages(recipe).at(-1);
+  const stages =
+    own.length > 0
+      ? own
+      : last === undefined
+        ? []
+        : [
+            {
+              name: 'eval',
+              kind: 'eval',
+              limits: last.limits,
+              rewards: last.rewards,
+              ...(last.composition !== undefined && { composition: last.composition }),
+              ...asked(options, 'held_out'),
+            },
+          ];
+  const model = policyOf(options) ?? recipe.model;
+  return { ...loaded, recipe: checked({ ...recipe, model, stages }, path) };
+}
+
+/** A recipe for a model directory, or for an endpoint, and a file of rows. */
+export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
+  const { data, format, out, set } = options;
+  const model = policyOf(options);
+  if (model === undefined || data === undefined)
+    throw new TerminalError(
+      'invalid_argument',
+      'give a recipe, or --data FILE with --model DIR or --endpoint URL --model NAME',
+    );
+  const defaults = defaultsFor(options.endpoint === undefined ? 'directory' : 'endpoint');
+  const played = evalEnvironment(options.environment, defaults.isInstructed);
+  const { contextTokens = defaults.contextTokens, maxNewTokens = defaults.maxNewTokens } = options;
+  const value = {
+    name: 'eval',
+    seed: options.seed,
+    model,
+    data: await dataOf(resolve(data), format, options.corpus, out),
+    environment: played.environment,
+    fleet: {
+      engine: {
+        max_context: contextTokens,
+        ...(options.concurrency !== undefined && { max_running: options.concurrency }),
+        ...(options.concurrency === undefined && defaults.engine),
+      },
+    },
+    stages: [
+      {
+        name: 'eval',
+        kind: 'eval',
+        limits: {
+          context_tokens: contextTokens,
+          max_new_tokens: maxNewTokens,
+          max_turns: options.maxTurns,
+          ...defaults.limits,
+        },
+        rewards: played.rewards,
+        ...defaults.stage,
+        ...asked(options, 'all'),
+      },
+    ],
+  };
+  const { value: complete } = applySettings(
+    value,
+    set.map((text) => parseSetting(text)),
+  );
+  return { file: join(out, 'recipe.yaml'), recipe: checked(complete, 'gradus eval'), set };
+}
+
+/** Undefined: none is named. */
+function policyOf({ model, endpoint, apiKeyEnv }: EvalOptions): object | undefined {
+  if (endpoint === undefined) {
+    if (apiKeyEnv !== undefined) throw new TerminalError('invalid_argument', '--api-key-env needs --endpoint URL');
+    return model === undefined ? undefined : { path: resolve(model) };
+  }
+  if (model === undefined)
+    throw new TerminalError('invalid_argument', '--endpoint needs --model NAME: what the server calls the model');
+  return {
+    endpoint: { base_url: endpoint, model, ...(apiKeyEnv !== undefined && { api_key_env: apiKeyEnv }) },
+  };
+}
+
+function asked({ limit, samples, greedy }: EvalOptions, of: 'all' | 'held_out'): Record<string, unknown> {
+  return { prompts: { of, ...(limit !== undefined && { limit }) }, samples, greedy };
+}
+
+async function dataOf(path: string, format: EvalFormat, corpus: string | undefined, out: string): Promise<object> {
+  const named = corpus === undefined ? {} : { corpus: resolve(corpus) };
+  // Which row is held out does not matter: all are asked.
+  if (format === 'musique') return { musique: { questions: path, held_out: 1, ...named } };
+  if (format !== 'simpleqa') return { rows: { format, train: path, held_out: 1, ...named } };
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new TerminalError('invalid_argument', `--data ${path} cannot be read`, { cause });
+  });
+  const rows = join(out, 'rows.jsonl');
+  await mkdir(out, { recursive: true });
+  await writeFile(
+    rows,
+    simpleqaRows(text, path)
+      .map((row) => `${JSON.stringify(row)}\n`)
+      .join(''),
+  );
+  return { rows: { format: 'gradus', train: rows, held_out: 1, ...named } };
+}
+
+function checked(value: unknown, name: string): LoadedRecipe['recipe'] {
+  const outcome = checkRecipeValue(value);
+  if (outcome.kind === 'recipe') return outcome.recipe;
+  throw new TerminalError(
+    'invalid_argument',
+    `${name}: ${outcome.issues.map((issue) => formatIssue(issue)).join('; ')}`,
+  );
+}

@@ -1,0 +1,46 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { chatProblems } from './chat-problems.ts';
+import { prepareInputs } from './prepare-inputs.ts';
+
+async function loaded(options: string, files: Readonly<Record<string, string>> = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-chat-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
+  const file = join(directory, 'recipe.yaml');
+  const recipe = parseRecipe(
+    `
+name: chat
+model: { path: . }
+data: { world: {} }
+environment: { name: search, options: { ${options} } }
+stages:
+  - { name: asked, kind: eval, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { exact_match: 1 } }
+`,
+    file,
+  );
+  return { file, recipe, set: [] };
+}
+
+test('a model without a chat template is refused where the environment speaks in messages, with the fix', async () => {
+  const without = await loaded('chat: true');
+  const problem =
+    /model\.path: .* has no chat template, and environment search speaks in messages; put chat_template\.jinja.* or set environment\.options\.chat=false/;
+  expect(await chatProblems(without)).toEqual([expect.stringMatching(problem)]);
+  await expect(prepareInputs(without, join(without.file, '../run'))).rejects.toThrow(problem);
+});
+
+test('it is not needed for prompts of text, and found in either of its files', async () => {
+  expect(await chatProblems(await loaded('chat: false'))).toEqual([]);
+  expect(await chatProblems(await loaded('chat: true', { 'chat_template.jinja': 'x' }))).toEqual([]);
+  const config = JSON.stringify({ chat_template: 'x' });
+  expect(await chatProblems(await loaded('chat: true', { 'tokenizer_config.json': config }))).toEqual([]);
+});
+
+test('one that cannot be read is named by its file', async () => {
+  const [problem] = await chatProblems(await loaded('chat: true', { 'tokenizer_config.json': '{' }));
+  expect(problem).toMatch(/^model\.path: .*tokenizer_config\.json: not JSON/);
+});

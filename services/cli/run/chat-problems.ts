@@ -1,0 +1,20 @@
+import { readChatTemplate } from '#shared/chat/read-chat-template.ts';
+import { errorFrom } from '#shared/errors.ts';
+import { speaksInMessages } from '#shared/recipe/environment-part.ts';
+import { locateInputs } from '#shared/recipe/resolve-recipe.ts';
+import type { LoadedRecipe } from './prepare-inputs.ts';
+
+/** What keeps the model from rendering the messages of the recipe's environment, a sentence each. */
+export async function chatProblems({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>): Promise<string[]> {
+  const { model } = locateInputs(recipe, file);
+  if (model === undefined || !speaksInMessages(recipe)) return [];
+  try {
+    if ((await readChatTemplate(model)) !== undefined) return [];
+  } catch (thrown) {
+    return [`model.path: ${errorFrom(thrown).message}`];
+  }
+  const { name } = recipe.environment;
+  return [
+    `model.path: ${model} has no chat template, and environment ${name} speaks in messages; put chat_template.jinja, or a tokenizer_config.json with chat_template, there, or set environment.options.chat=false`,
+  ];
+}

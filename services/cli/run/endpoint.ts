@@ -1,0 +1,53 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { retry } from '#shared/async/retry.ts';
+import { createChatEndpoint } from '#shared/endpoint/chat-endpoint.ts';
+import { errorFrom } from '#shared/errors.ts';
+import { readKeyVariable } from '#shared/http/api-key.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import type { EndpointSettings } from '#shared/endpoint/server-fields.ts';
+
+type Endpoint = NonNullable<Recipe['model']['endpoint']>;
+
+/** A server that loads its model may take a while to answer first. */
+const answerMs = 60_000;
+const attempts = 4;
+
+/** In the place of a model directory: what a run stands on, without the key. A resumed run notices that it is another one. */
+export async function writeEndpoint(endpoint: Endpoint, directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'endpoint.json'), `${JSON.stringify(endpoint, undefined, 2)}\n`);
+  return directory;
+}
+
+/** Asks the recipe's endpoint for one token: what it refuses is said before anything starts. */
+export async function endpointProblems(
+  { recipe: { model } }: { readonly recipe: Pick<Recipe, 'model'> },
+  variables: NodeJS.ProcessEnv,
+): Promise<string[]> {
+  if (model.endpoint === undefined) return [];
+  const settings = endpointSettings(model.endpoint);
+  const { apiKeyEnv } = settings;
+  try {
+    const key =
+      apiKeyEnv === undefined ? undefined : readKeyVariable('model.endpoint.api_key_env', apiKeyEnv, variables);
+    const endpoint = createChatEndpoint(settings, key);
+    const signal = AbortSignal.timeout(answerMs);
+    const ask = () => endpoint.complete([{ role: 'user', content: 'Hello' }], { temperature: 0, maxTokens: 1 }, signal);
+    await retry(ask, { signal, attempts, baseMs: 500, maxMs: 5_000 });
+    return [];
+  } catch (thrown) {
+    return [`model.endpoint: ${errorFrom(thrown).message}`];
+  }
+}
+
+/** As the service takes them. */
+export function endpointSettings(endpoint: Endpoint): EndpointSettings {
+  const { base_url: baseUrl, model, api_key_env: apiKeyEnv, extra_body: extraBody } = endpoint;
+  return {
+    baseUrl,
+    model,
+    ...(apiKeyEnv !== undefined && { apiKeyEnv }),
+    ...(extraBody !== undefined && { extraBody }),
+  };
+}

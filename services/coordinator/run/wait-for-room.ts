@@ -1,0 +1,27 @@
+import type { Logger } from '#shared/telemetry/logging.ts';
+import type { ProgressBoard } from './progress-board.ts';
+import { waitPatiently } from './wait-patiently.ts';
+
+export interface RoomWaiter {
+  /** The run's. */
+  readonly directory: string;
+  readonly board: Pick<ProgressBoard, 'update'>;
+  readonly log: Pick<Logger, 'warn'>;
+}
+
+/** What is said while the run's folder has no room. */
+export function sayNoRoom({ directory, board, log }: RoomWaiter, err: Error): void {
+  log.warn({ err, directory }, "the run's folder has no room; the run waits for some");
+  board.update({ message: `waiting for room in ${directory}: ${err.message}` });
+}
+
+/** Writes to the run's folder; a full disk is waited for, nothing else, and that is said once. */
+export async function waitForRoom(waiter: RoomWaiter, signal: AbortSignal, write: () => Promise<void>): Promise<void> {
+  let waits = false;
+  const onRetry = (error: Error): void => {
+    if (!waits) sayNoRoom(waiter, error);
+    waits = true;
+  };
+  await waitPatiently({ totalMs: 0, onRetry }, signal, write);
+  if (waits) waiter.board.update({ message: '' });
+}

@@ -1,0 +1,176 @@
+/**
+ * What an environment is. One written in a file of its own imports this as `gradus/environment`.
+ *
+ *     start -> prompt -> [a turn of the policy -> step -> continue]* -> step -> done -> close
+ */
+import type { z } from 'zod';
+import type { ChatMessage, Conversation } from '#shared/chat/conversation.ts';
+import type { EnvironmentClients, Need } from './clients.ts';
+
+/** A row of the data set as an episode sees it: never the gold. */
+export interface EpisodeRow<Data = unknown> {
+  readonly id: string;
+  readonly data: Data;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** A task that a policy acts in. One environment serves any number of concurrent episodes. */
+export interface Environment<Data = unknown> {
+  /** A turn ends at one of these; the string stays in the turn. */
+  readonly stop: readonly string[];
+  /** Components of the reward that its episodes give, where only it knows them: the definition's otherwise. */
+  readonly rewards?: readonly string[];
+  /**
+   * Its texts come from code of the user's. Control tokens of the model's tokenizer in them lose their meaning, whatever that code forgot; tags
+   * of the formats keep it. Messages say which of their parts are trusted.
+   */
+  readonly outsideText?: true;
+  start(row: EpisodeRow<Data>, io: StartIo): Episode | Promise<Episode>;
+  /** Tries what it stands on, before a run starts; throws what keeps it from working. */
+  check?(signal: AbortSignal): Promise<void>;
+  /** Called once when nothing uses it any more. */
+  close?(): void | Promise<void>;
+}
+
+/** One rollout's conversation. It may hold state: all of its steps are taken by the process that started it, one after the other. */
+export interface Episode {
+  /** What the sequence begins with: text as it stands, or messages that the model's own chat template renders. */
+  prompt(): string | Conversation;
+  /**
+   * Understands a turn, runs its tool, and says what follows. `TransientError` says that a service which the environment stands on
+   * failed: the same step is tried again, and the rollout never gets a reward for it. Whatever else it throws is a fault of the
+   * environment's code, which ends the run.
+   */
+  step(turn: ModelTurn, io: StepIo): StepOutcome | Promise<StepOutcome>;
+  /** Called once, however the episode ended. */
+  close?(): void | Promise<void>;
+}
+
+export interface ModelTurn {
+  /** From 0. */
+  readonly index: number;
+  /** Exactly what the policy wrote, stop string included. */
+  readonly text: string;
+  /** The limit that cut it; absent where the policy ended it. */
+  readonly cutBy?: 'turn' | 'context';
+}
+
+export interface StartIo {
+  readonly signal: AbortSignal;
+  /** The same for every try of the same sample, replays included: draw from it what is random. */
+  readonly seed: bigint;
+  readonly toolTimeoutMs: number;
+}
+
+export interface StepIo {
+  readonly signal: AbortSignal;
+  /** Longest time of the step. */
+  readonly toolTimeoutMs: number;
+}
+
+export type StepOutcome = {
+  /** What the turn was, for scorers and transcripts. Absent: an answer where there is a prediction, else a turn that did nothing. */
+  readonly action?: TurnAction;
+  /** What scorers read of the turn, in the place of what was written: without its thought, for example. */
+  readonly visible?: string;
+} &
+  /** What the policy reads next: text as it stands, or messages in the model's chat template. The turn itself stays as it was written. */
+  (
+    | { readonly kind: 'continue'; readonly text: string }
+    | { readonly kind: 'continue'; readonly messages: readonly ChatMessage[] }
+    | {
+        readonly kind: 'done';
+        readonly prediction?: string;
+        /** How the policy failed: behaviour, not a fault of anything else. */
+        readonly failure?: EpisodeFailure;
+        /** Components of the reward that the episode gives itself, by the names in the definition's `rewards`; each 0..1. */
+        readonly rewards?: Readonly<Record<string, number>>;
+        /** Numbers for people and gates, finite, at most 32: their means are metrics, and nothing is scored by them. */
+        readonly metrics?: Readonly<Record<string, number>>;
+      }
+  );
+
+export type EpisodeFailure = 'malformed_turn' | 'truncated_turn' | 'context_overflow' | 'turn_limit';
+
+export type TurnAction =
+  | {
+      readonly kind: 'tool_call';
+      readonly name: string;
+      readonly arguments: Readonly<Record<string, unknown>>;
+      /** What the policy got to read of it. */
+      readonly result: string;
+      /** Names what failed; absent when the call gave something usable. */
+      readonly error?: string;
+      /** What scorers of this environment want to know of the call, as JSON. */
+      readonly facts?: Readonly<Record<string, unknown>>;
+    }
+  | { readonly kind: 'answer'; readonly text: string }
+  | {
+      readonly kind: 'violation';
+      /** The environment's own name for it, lower case and _. */
+      readonly code: string;
+      /** It was an attempt to call a tool. */
+      readonly wasCall: boolean;
+    };
+
+/** What a definition is written as. Options are spelled as a recipe spells them, in snake_case. */
+export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.ZodType, Gold extends z.ZodType> {
+  /** Lower case, digits, - and _. */
+  readonly name: string;
+  /** One sentence for people. */
+  readonly about: string;
+  /** Strict, so that a slip of the pen is refused; each field with a description and a default where there is one. */
+  readonly options: Options;
+  /** What a row holds: `data` the episode sees, `gold` only scorers do. */
+  readonly row: { readonly data: Data; readonly gold: Gold };
+  /** Services that it stands on. Only these are started and connected. */
+  readonly needs?: readonly Need[];
+  /** Scorers that every rollout is given to, whatever their weight. */
+  readonly scorers?: readonly string[];
+  /** Components of the reward that its episodes give themselves. */
+  readonly rewards?: readonly string[];
+  /** Which they are, where the options decide. */
+  readonly rewardsOf?: (options: z.output<Options>) => readonly string[];
+  /** The metric that people look at first: a name of `scorers` or `rewards`, or `reward`. */
+  readonly primaryMetric: string;
+  /** Tags of rows by which evaluations are split. */
+  readonly tags?: readonly string[];
+  /** The options with their paths made absolute by `at`; a recipe gives them relative to its folder. */
+  readonly locate?: (options: z.output<Options>, at: (path: string) => string) => z.output<Options>;
+  /** Whether its prompts are messages, which need the model's chat template. Absent where only an episode can tell. */
+  readonly speaksInMessages?: (options: z.output<Options>) => boolean;
+  /** Options for a model that was not trained for it: they tell it what it may write. Absent where the prompts do that by themselves. */
+  readonly instructed?: Partial<z.input<Options>>;
+  /** Settings of a scripted engine that plays this environment; absent where none can. */
+  readonly scripted?: (options: z.output<Options>) => Readonly<Record<string, string | number>>;
+  open(
+    options: z.output<Options>,
+    clients: EnvironmentClients,
+  ): Environment<z.output<Data>> | Promise<Environment<z.output<Data>>>;
+}
+
+/** A definition as the rest of Gradus uses it: what it takes has been parsed by its own schemas. */
+export interface EnvironmentDefinition {
+  readonly name: string;
+  readonly about: string;
+  readonly options: z.ZodObject;
+  readonly row: { readonly data: z.ZodType; readonly gold: z.ZodType };
+  readonly needs: readonly Need[];
+  readonly scorers: readonly string[];
+  readonly rewards: readonly string[];
+  rewardsOf?(options: unknown): readonly string[];
+  readonly primaryMetric: string;
+  readonly tags: readonly string[];
+  locate?(options: unknown, at: (path: string) => string): unknown;
+  speaksInMessages?(options: unknown): boolean;
+  readonly instructed?: Readonly<Record<string, unknown>>;
+  scripted?(options: unknown): Readonly<Record<string, string | number>>;
+  open(options: unknown, clients: EnvironmentClients): Environment | Promise<Environment>;
+}
+
+export function defineEnvironment<Options extends z.ZodObject, Data extends z.ZodType, Gold extends z.ZodType>(
+  spec: EnvironmentSpec<Options, Data, Gold>,
+): EnvironmentDefinition {
+  // Options and rows reach `open` and `start` only after the spec's own schemas have parsed them.
+  return { needs: [], scorers: [], rewards: [], tags: [], ...spec };
+}

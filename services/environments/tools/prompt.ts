@@ -1,0 +1,58 @@
+import type { ChatPart, Conversation } from '#shared/chat/conversation.ts';
+import { neutralise, type Codec } from '../kit/codec.ts';
+import { toolSchema, type Tool } from '../kit/tools.ts';
+import type { ToolsOptions } from './options.ts';
+import { setUpWrong } from './set-up-wrong.ts';
+
+export interface PromptRow {
+  readonly id: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** The template with the tools, how to call them, and columns of the row. UserCodeError where the row lacks one. */
+export function promptOf(
+  options: Pick<ToolsOptions, 'prompt_template' | 'system_prompt' | 'chat' | 'codec'>,
+  row: PromptRow,
+  codec: Codec,
+  tools: readonly Tool[],
+): string | Conversation {
+  const render = (template: string): ChatPart[] => partsOf(template, row, codec, tools);
+  const asked = render(options.prompt_template);
+  if (!options.chat) return asked.map(({ text }) => text).join('');
+  const { system_prompt: system } = options;
+  return {
+    messages: [
+      ...(system === undefined ? [] : [{ role: 'system', content: render(system) } as const]),
+      { role: 'user', content: asked },
+    ],
+    ...(options.codec === 'hermes' && { tools: tools.map(toolSchema) }),
+  };
+}
+
+/** Odd parts of the split are names in braces. */
+function partsOf(template: string, row: PromptRow, codec: Codec, tools: readonly Tool[]): ChatPart[] {
+  return template.split(/\{([A-Za-z_][A-Za-z0-9_]*)\}/).map((part, index) => {
+    if (index % 2 === 0) return { text: part, trusted: true };
+    switch (part) {
+      case 'tools':
+        return { text: tools.map(lineOf).join('\n') };
+      case 'call':
+        return { text: codec.renderCall('NAME', { ARGUMENT: 'VALUE' }), trusted: true };
+      case 'answer':
+        return { text: codec.renderAnswer('ANSWER'), trusted: true };
+      default:
+        return { text: columnOf(row, part) };
+    }
+  });
+}
+
+function columnOf({ id, data }: PromptRow, name: string): string {
+  const value = data[name];
+  if (value !== undefined) return neutralise(typeof value === 'string' ? value : JSON.stringify(value));
+  throw setUpWrong(`row ${id} has no column '${name}', which its prompt wants`);
+}
+
+/** Texts of the outside world, as results are. */
+function lineOf({ name, about, parameters }: Tool): string {
+  return neutralise(JSON.stringify({ name, description: about, parameters }));
+}

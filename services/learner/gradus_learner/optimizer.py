@@ -1,0 +1,23 @@
+"""AdamW over a policy, with what a step sets: one optimiser outlives the objectives that use it in turn."""
+
+from __future__ import annotations
+
+import torch
+
+from gradus_learner.model import Policy
+
+BETA1, BETA2 = 0.9, 0.999
+
+
+def make_optimizer(policy: Policy) -> torch.optim.AdamW:
+    """Weight decay is for matrices only."""
+    matrices = [parameter for parameter in policy.parameters() if parameter.dim() > 1]
+    vectors = [parameter for parameter in policy.parameters() if parameter.dim() == 1]
+    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=1e-6, betas=(BETA1, BETA2), fused=True)
+
+
+def set_adamw(optimizer: torch.optim.Optimizer, rate: float, weight_decay: float, beta2: float = BETA2) -> None:
+    """Of one step, whatever the objective before it set."""
+    for group, decay in zip(optimizer.param_groups, (weight_decay, 0.0), strict=True):
+        group["lr"], group["weight_decay"], group["betas"] = rate, decay, (BETA1, beta2)

@@ -1,0 +1,44 @@
+import { inspect } from 'node:util';
+import type { Environment, EnvironmentDefinition, StepOutcome } from '#environments/kit/environment.ts';
+import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { environmentMetricsProblem } from '#shared/rewards/environment-metrics.ts';
+import { UserCodeFailure } from './user-code-failure.ts';
+
+/** What of an environment a rollout needs. */
+export interface EnvironmentInPlay {
+  readonly definition: Pick<EnvironmentDefinition, 'name' | 'rewards'>;
+  readonly environment: Environment;
+}
+
+export type DoneOutcome = Extract<StepOutcome, { readonly kind: 'done' }>;
+
+/** Throws UserCodeFailure for what no step may give: an environment in a file of its own has no compiler to tell. */
+export function checkOutcome({ definition }: EnvironmentInPlay, outcome: StepOutcome): void {
+  const fail = (problem: string): never => {
+    throw new UserCodeFailure(FailureClass.USER_ENVIRONMENT, `environment ${definition.name}, step: ${problem}`);
+  };
+  const given: unknown = outcome;
+  const { kind } = Object(given) as { readonly kind?: unknown };
+  if (kind !== 'continue' && kind !== 'done')
+    fail(
+      `it gave ${inspect(given, { depth: 0 }).slice(0, 100)}; give { kind: 'continue', text } or { kind: 'done', … }`,
+    );
+  if (outcome.kind === 'continue') return;
+  const { rewards = {}, metrics = {} } = outcome;
+  for (const [name, value] of Object.entries(rewards)) {
+    if (!definition.rewards.includes(name))
+      fail(`rewards.${name}: the definition's \`rewards\` do not have it; name it there`);
+    if (!(value >= 0 && value <= 1)) fail(`rewards.${name}: ${String(value)}; it must be 0 to 1`);
+  }
+  const problem = environmentMetricsProblem(metrics);
+  if (problem !== undefined) fail(problem);
+  if (outcome.failure !== undefined) return;
+  const lacking = definition.rewards.filter((name) => !Object.hasOwn(rewards, name));
+  if (lacking.length > 0)
+    fail(`rewards: ${lacking.join(', ')} missing; an episode that ends by itself gives all of them`);
+}
+
+/** An episode that a limit or a fault of the policy ended has 0 of what it did not give: that is how it was played. */
+export function givenRewards({ definition }: EnvironmentInPlay, outcome?: DoneOutcome): Record<string, number> {
+  return Object.fromEntries(definition.rewards.map((name) => [name, outcome?.rewards?.[name] ?? 0]));
+}

@@ -1,0 +1,88 @@
+import { create } from '@bufbuild/protobuf';
+import type { GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { FinishReason, LogprobKind, SamplingSchema, type VersionSpan } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { Environment } from '#environments/kit/environment.ts';
+import { TransientError } from '#shared/errors.ts';
+import { badLogprob } from '#shared/trajectory/bad-logprob.ts';
+import { digestsEqual } from '#shared/trajectory/sequence-digest.ts';
+import type { EpisodePorts } from './episode-ports.ts';
+import { InfrastructureFailure } from './infrastructure-failure.ts';
+import type { ParsedTask } from './parse-task.ts';
+import { callRemote, type RemoteCall } from './remote-call.ts';
+import { overdueAfter } from './rollout-waits.ts';
+import type { SequenceRecorder } from './sequence-recorder.ts';
+import { turnSeed } from './turn-seed.ts';
+
+/** One turn of the policy, appended to the sequence, which has to be the engine's own afterwards (P4). */
+export async function generateTurn(
+  { task, sampling, limits }: ParsedTask,
+  environment: Environment,
+  ports: EpisodePorts,
+  recorder: SequenceRecorder,
+  turn: number,
+  signal: AbortSignal,
+): Promise<GenerateResponse> {
+  const startedAt = performance.now();
+  const turnSampling = create(SamplingSchema, {
+    ...sampling,
+    seed: turnSeed(sampling.seed, turn),
+    stop: sampling.stop.length > 0 ? sampling.stop : [...environment.stop],
+  });
+  const attempt: RemoteCall = {
+    failure: FailureClass.POLICY_UNAVAILABLE,
+    what: `generating turn ${turn}`,
+    refusals: ['permission_denied'],
+    wait: {
+      what: 'policy.generate',
+      subject: task.taskId,
+      detail: `turn ${turn}`,
+      expectedMs: overdueAfter(limits.turnTimeoutMs),
+    },
+  };
+  const response = await callRemote(ports, attempt, signal, async () => {
+    const answer = await ports.generate(
+      {
+        requestId: `${task.taskId}:${task.attempt}:${turn}`,
+        sessionId: task.taskId,
+        tokenIds: [...recorder.tokenIds],
+        sampling: turnSampling,
+        contextTokens: limits.contextTokens,
+        priority: task.purpose === Purpose.EVAL ? 1 : 0,
+        minVersion: task.policyVersion,
+      },
+      { signal, timeoutMs: limits.turnTimeoutMs },
+    );
+    if (answer.finishReason === FinishReason.ABORTED)
+      throw new TransientError('aborted', 'the engine aborted the turn');
+    return answer;
+  });
+  const versions = checkResponse(response, recorder.roomTokens(), turn);
+  recorder.appendModel({ ...response, versions, sampling: turnSampling });
+  if (!digestsEqual(recorder.digest(), response.sequenceDigest)) {
+    ports.events.tokensDiffer(task.taskId, turn);
+    throw new InfrastructureFailure(
+      FailureClass.INTERNAL,
+      `turn ${turn}: the engine's sequence is not the concatenation of the segments (${recorder.tokenIds.length} tokens); nothing of this rollout is used`,
+    );
+  }
+  ports.events.turnEnded(response.finishReason, response.tokenIds.length, performance.now() - startedAt);
+  return response;
+}
+
+/** An engine that breaks the contract is a fault of the platform, never of the policy. */
+function checkResponse(response: GenerateResponse, roomTokens: number, turn: number): VersionSpan {
+  const fail = (problem: string): never => {
+    throw new InfrastructureFailure(FailureClass.INTERNAL, `turn ${turn}: the engine ${problem}`);
+  };
+  const logprobs = response.logprobKind === LogprobKind.ABSENT ? 0 : response.tokenIds.length;
+  if (response.logprobs.length !== logprobs)
+    fail(`gave ${response.logprobs.length} logprobs for ${response.tokenIds.length} tokens`);
+  const bad = badLogprob(response.logprobs);
+  if (bad !== -1) fail(`gave ${response.logprobs[bad]} as the log-probability of token ${bad}`);
+  if (response.tokenIds.length > roomTokens)
+    fail(`gave ${response.tokenIds.length} tokens where ${roomTokens} had room`);
+  if (response.finishReason === FinishReason.UNSPECIFIED) fail('gave no finish reason');
+  return response.versions ?? fail('did not say which policy version wrote');
+}

@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import type { StepOutcome } from '#environments/kit/environment.ts';
+import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { CancelledError, TransientError } from '#shared/errors.ts';
+import { checkOutcome, givenRewards } from './check-outcome.ts';
+import { UserCodeFailure, ofEnvironment, userCodeFailureOf } from './user-code-failure.ts';
+
+const thrownBy = async (run: () => unknown): Promise<unknown> => {
+  try {
+    await ofEnvironment('mine', 'step of turn 2', run);
+  } catch (thrown) {
+    return thrown;
+  }
+  return undefined;
+};
+
+test('P2: an exception of an environment is user code, with its place', async () => {
+  const thrown = await thrownBy(() => {
+    const row: { readonly deep: { readonly value: number } } = JSON.parse('{}');
+    return row.deep.value;
+  });
+  expect(thrown).toBeInstanceOf(UserCodeFailure);
+  expect(thrown).toMatchObject({
+    failure: FailureClass.USER_ENVIRONMENT,
+    message: expect.stringMatching(
+      /^environment mine, step of turn 2: TypeError: Cannot read .* at \/.*user-code\.test\.ts:\d+:\d+$/,
+    ),
+  });
+  expect(userCodeFailureOf(new Error('wrapped', { cause: thrown }))).toBe(thrown);
+  expect(await thrownBy(() => Promise.reject(new Error('late')))).toBeInstanceOf(UserCodeFailure);
+  expect(await thrownBy(() => Promise.reject('text'))).toMatchObject({
+    message: expect.stringContaining("'text' was thrown, which is no Error"),
+  });
+});
+
+test("an error of users' processes says its own place", async () => {
+  const error = new UserCodeError('reset threw KeyError: x', { file: '/home/game.py', line: 7 });
+  expect(await thrownBy(() => Promise.reject(error))).toMatchObject({
+    message: 'environment mine, step of turn 2: reset threw KeyError: x at /home/game.py:7',
+  });
+});
+
+test('P2: what the kit throws and lost connections are not user code', async () => {
+  const transient = new TransientError('unavailable', 'the server is unavailable');
+  expect(await thrownBy(() => Promise.reject(transient))).toBe(transient);
+  const cancelled = new CancelledError('cancelled', 'stop');
+  expect(await thrownBy(() => Promise.reject(cancelled))).toBe(cancelled);
+  const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  expect(await thrownBy(() => Promise.reject(refused))).toBe(refused);
+  const fetching = new TypeError('fetch failed', { cause: refused });
+  expect(await thrownBy(() => Promise.reject(fetching))).toBe(fetching);
+});
+
+const scoring = {
+  definition: { name: 'game', rewards: ['score'] },
+  environment: {
+    stop: [],
+    start: () => {
+      throw new Error('not started');
+    },
+  },
+};
+
+test.each<[unknown, RegExp]>([
+  [undefined, /step: it gave undefined; give \{ kind: 'continue', text \}/],
+  [{ kind: 'over' }, /step: it gave/],
+  [{ kind: 'done', rewards: { score: 2 } }, /rewards\.score: 2; it must be 0 to 1/],
+  [{ kind: 'done', rewards: { score: NaN } }, /rewards\.score: NaN/],
+  [{ kind: 'done', rewards: { score: 1, luck: 1 } }, /rewards\.luck: the definition's `rewards` do not have it/],
+  [{ kind: 'done', rewards: { score: 1 }, metrics: { moves: Infinity } }, /metrics\.moves: Infinity/],
+  [
+    { kind: 'done', rewards: { score: 1 }, metrics: { 'moves made': 1 } },
+    /step: metrics: the name "moves made" must be/,
+  ],
+  [{ kind: 'done' }, /rewards: score missing/],
+])('P2: a step that gives %j is a fault of the environment, never a reward', (outcome, message) => {
+  expect(() => checkOutcome(scoring, outcome as StepOutcome)).toThrow(message);
+});
+
+test('what an episode did not give is 0 where a limit or the policy ended it', () => {
+  expect(() => checkOutcome(scoring, { kind: 'done', failure: 'malformed_turn' })).not.toThrow();
+  expect(givenRewards(scoring)).toEqual({ score: 0 });
+  expect(givenRewards(scoring, { kind: 'done', rewards: { score: 0.5 } })).toEqual({ score: 0.5 });
+});

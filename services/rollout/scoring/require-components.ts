@@ -1,0 +1,26 @@
+import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
+import { TerminalError, TransientError } from '#shared/errors.ts';
+import { missingFor, type PartialScore } from '#shared/rewards/missing-for.ts';
+
+const outageRetryMs = 1_000;
+
+/**
+ * Throws when the score lacks a component that the composition reads: a failure of the platform, never a reward of 0 (P2). An outage
+ * is waited for as a busy peer is (`retryInPlace`): the tokens are there, and playing them again costs more.
+ */
+export function requireComponents(composition: Composition, score: PartialScore): void {
+  const missing = missingFor(composition, score);
+  if (missing.length === 0) return;
+  const unknown = missing.filter(({ ask }) => ask === 'never');
+  if (unknown.length > 0) {
+    const names = unknown.map(({ name }) => name).join(', ');
+    throw new TerminalError(
+      'internal',
+      `the composition reads ${names}, which the reward service neither gave nor called absent; are the task and the service of one version?`,
+    );
+  }
+  const message = `no reward without ${missing.map(({ name, reason }) => `${name} (${reason})`).join(', ')}`;
+  throw missing.every(({ ask }) => ask === 'later')
+    ? new TransientError('resource_exhausted', message, { retryAfterMs: outageRetryMs })
+    : new TransientError('unavailable', message);
+}

@@ -1,0 +1,32 @@
+import type { EnvironmentClients } from '#environments/kit/clients.ts';
+import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { TerminalError } from '#shared/errors.ts';
+import { createGrpcClient, type GrpcClient } from '#shared/grpc/client.ts';
+
+export interface EnvironmentAddresses {
+  readonly retrieval: string | undefined;
+  readonly timeoutMs: number;
+  readonly userCode: EnvironmentClients['userCode'];
+}
+
+/** Connections for environments; none is opened before an environment asks for it. */
+export function createEnvironmentClients({
+  retrieval,
+  timeoutMs,
+  userCode,
+}: EnvironmentAddresses): EnvironmentClients & { close(): void } {
+  let client: GrpcClient<typeof RetrievalService> | undefined;
+  return {
+    retrieval() {
+      if (retrieval === undefined || retrieval === '')
+        throw new TerminalError(
+          'failed_precondition',
+          'the environment needs the retrieval service, whose address is not set; start with --retrieval HOST:PORT',
+        );
+      client ??= createGrpcClient(RetrievalService, retrieval, { timeoutMs });
+      return client;
+    },
+    userCode,
+    close: () => client?.close(),
+  };
+}

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { environments } from '#environments/index.ts';
+import { parseRecipe } from './parse-recipe.ts';
+
+const recipeWith = (environment: string): string => `
+name: one
+model: { path: ./model }
+data: { world: {} }
+environment: ${environment}
+stages:
+  - { name: only, kind: eval, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { exact_match: 1 } }
+`;
+
+it.each(environments.flatMap(({ name, options }) => Object.keys(options.shape).map((option) => ({ name, option }))))(
+  'an option of $name that is written wrong is refused with the one that was meant: $option',
+  ({ name, option }) => {
+    const slip = `${option.slice(0, -1)}x${option.at(-1)}`;
+    expect(() => parseRecipe(recipeWith(`{ name: ${name}, options: { ${slip}: 1 } }`), 'recipe.yaml')).toThrow(
+      `environment.options.${slip}: unknown key; did you mean ${option}?`,
+    );
+  },
+);
+
+it('an environment that is written wrong is refused with the one that was meant', () => {
+  expect(() => parseRecipe(recipeWith('{ name: serach }'), 'recipe.yaml')).toThrow(/did you mean search\?/);
+});
+
+it('limits of the processes of a file belong to a file', () => {
+  expect(() => parseRecipe(recipeWith('{ name: search, limits: { processes: 2 } }'), 'recipe.yaml')).toThrow(
+    /environment\.limits: belongs to path/,
+  );
+});

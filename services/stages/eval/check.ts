@@ -1,0 +1,53 @@
+import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import { headlineOf, isUnloaded } from '#shared/recipe/environment-part.ts';
+import { recordedComponents } from '#shared/recipe/stage-scorers.ts';
+import { rewardMetric } from '#shared/rewards/metric-names.ts';
+import { checkGate, checkRecorded, checkRollouts } from '../kit/check.ts';
+import { successMetrics } from './report.ts';
+import { successOf, type EvalStage } from './schema.ts';
+
+export function checkEval(stage: EvalStage, recipe: Recipe): RecipeIssue[] {
+  const { group_ms: groupMs, stage_ms: stageMs } = stage.deadlines;
+  const deadlines = [
+    [['deadlines', 'group_ms'], groupMs],
+    [['deadlines', 'stage_ms'], stageMs],
+  ] as const;
+  const issues = [
+    ...checkRollouts(stage, recipe, deadlines, 'group < stage'),
+    ...checkGate(stage.gate, recipe, stage, {
+      mode: stage.greedy ? 'greedy' : 'sampled',
+      metrics: successMetrics(stage),
+    }),
+  ];
+  if (stage.greedy && stage.samples > 1)
+    issues.push({
+      path: ['samples'],
+      message: 'must be 1 with greedy: true: every sample of a row would be the same',
+      value: stage.samples,
+    });
+  for (const [index, k] of (stage.pass_at ?? []).entries())
+    if (k > stage.samples)
+      issues.push({ path: ['pass_at', index], message: `must be at most samples (${stage.samples})`, value: k });
+  if (stage.samples > recipe.fleet.max_open_rollouts)
+    issues.push({
+      path: ['samples'],
+      message: `must be at most fleet.max_open_rollouts (${recipe.fleet.max_open_rollouts})`,
+      value: stage.samples,
+    });
+  const { metric } = successOf(stage, headlineOf(recipe).primaryMetric);
+  if (!isUnloaded(recipe))
+    issues.push(...checkRecorded(metric, [rewardMetric, ...recordedComponents(recipe, stage)], ['success', 'metric']));
+  if (stage.gate !== undefined && (stage.gate.gain_at_least !== undefined || stage.gate.at_least === undefined))
+    issues.push({
+      path: ['gate'],
+      message: 'needs at_least: a stage that changes nothing has no evaluation before it to gain on',
+    });
+  if (stage.gate?.on_fail === 'repeat' || stage.gate?.on_fail === 'roll_back')
+    issues.push({
+      path: ['gate', 'on_fail'],
+      message: 'must be continue or stop: the stage changes nothing that could be repeated or rolled back',
+      value: stage.gate.on_fail,
+    });
+  return issues;
+}

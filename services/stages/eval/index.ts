@@ -1,0 +1,61 @@
+import { TerminalError } from '#shared/errors.ts';
+import type { StageKind } from '../kit/stage-kind.ts';
+import { checkEval } from './check.ts';
+import { askedRows, predictionLines, reportOf } from './report.ts';
+import { evalSchema, successOf } from './schema.ts';
+
+/**
+ * Asks rows of the policy as it is and changes nothing: predictions, metrics with intervals, pass@k. The rollouts are groups in the
+ * ledger, so that a resumed stage asks only for what is missing.
+ */
+export const evaluation: StageKind<typeof evalSchema, undefined> = {
+  kind: 'eval',
+  schema: evalSchema,
+  changesPolicy: false,
+  needsLearner: false,
+  textSuffices: true,
+  leaves: ['rollouts', 'rows'],
+  check: checkEval,
+  estimate: ({ prompts, samples }) => {
+    const rollouts = (prompts.limit ?? 0) * samples;
+    return { steps: 0, groups: prompts.limit ?? 0, groupSize: samples, rollouts, mostRollouts: rollouts };
+  },
+  next: (_stage, view) =>
+    view.evaluations.length === 0 ? { kind: 'act', action: undefined } : { kind: 'finish', reason: 'evaluated' },
+  async run(context, stage) {
+    const { prompts, deadlines, groups, samples, greedy } = stage;
+    const rows = await context.play({
+      stage,
+      name: 'after',
+      rows: prompts.of,
+      limit: prompts.limit,
+      samples,
+      mode: greedy ? 'greedy' : 'train',
+      groupMs: deadlines.group_ms,
+      deadlineMs: deadlines.stage_ms,
+      attempts: groups.attempts,
+    });
+    const decided = { ...stage, success: successOf(stage, context.primaryMetric) };
+    const report = reportOf(decided, rows.played, context.seed);
+    const { n, asked } = report.rollouts;
+    if (n === 0)
+      throw new TerminalError(
+        'failed_precondition',
+        `stage ${stage.name}: none of its ${asked} rollouts came back (${Object.entries(report.absences)
+          .map(([reason, count]) => `${count} ${reason}`)
+          .join(', ')}); see the workers' logs, then resume`,
+      );
+    await context.write('predictions.jsonl', predictionLines(rows.played));
+    await context.write('summary.json', [`${JSON.stringify(report, undefined, 2)}\n`]);
+    await context.leaveRows(askedRows(decided, rows.played));
+    const passed = Object.fromEntries(
+      Object.entries(report.metrics).flatMap(([name, { value, low, high }]) =>
+        name.includes('@')
+          ? [[name, value] as const, [`${name}.low`, low] as const, [`${name}.high`, high] as const]
+          : [],
+      ),
+    );
+    await rows.finish(passed);
+    return { kind: 'done' };
+  },
+};

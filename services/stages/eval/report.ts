@@ -1,0 +1,174 @@
+import { estimateOf, type Estimate } from '#shared/domain/estimate.ts';
+import { environmentMeans } from '#shared/rewards/environment-metrics.ts';
+import { splitByTags } from '#shared/rewards/metric-names.ts';
+import type { ArtefactRow } from '../kit/artefacts.ts';
+import type { PlayedRow, PlayedSample } from '../kit/stage-context.ts';
+import { defaultPassAt, passAt } from './pass-at.ts';
+import type { EvalStage, Success } from './schema.ts';
+
+/** An eval stage whose success is written out. */
+export type DecidedStage = EvalStage & { readonly success: Success };
+
+/** summary.json of an evaluation. */
+export interface EvalReport {
+  readonly stage: string;
+  readonly rows: number;
+  /** Rollouts that were asked for, those that came back, and those that infrastructure failed: the last are in no metric (P2). */
+  readonly rollouts: { readonly asked: number; readonly n: number; readonly absent: number };
+  /** Why they are absent: failure class, or `deadline`. */
+  readonly absences: Readonly<Record<string, number>>;
+  /** What was said of the first absence of each reason. */
+  readonly absence_examples: Readonly<Record<string, string>>;
+  /** How rollouts ended that did not end with an answer. */
+  readonly failures: Readonly<Record<string, number>>;
+  readonly success: Success;
+  readonly metrics: Readonly<Record<string, Estimate>>;
+  /** The same for the rows with each value of a tag, `hops=2`; of a tag the values with the most rows. */
+  readonly by_tag: Readonly<
+    Record<string, { readonly rows: number; readonly metrics: Readonly<Record<string, Estimate>> }>
+  >;
+  /** Values of tags that are not in `by_tag`. */
+  readonly tag_values_left_out: number;
+}
+
+export function reportOf(stage: DecidedStage, rows: readonly PlayedRow[], seed: number): EvalReport {
+  const samples = rows.flatMap((row) => row.samples);
+  const present = samples.filter(({ absent }) => absent === undefined);
+  const tags = [...new Set(rows.flatMap((row) => Object.keys(row.tags)))].sort();
+  const { parts, leftOut } = splitByTags(rows, (row) => row.tags, tags);
+  return {
+    stage: stage.name,
+    rows: rows.length,
+    rollouts: { asked: samples.length, n: present.length, absent: samples.length - present.length },
+    absences: counted(samples.flatMap(({ absent }) => absent ?? [])),
+    absence_examples: Object.fromEntries(
+      samples
+        .toReversed()
+        .flatMap(({ absent, absentDetail }) => (absent === undefined ? [] : [[absent, absentDetail] as const])),
+    ),
+    failures: counted(present.flatMap(({ failure }) => failure ?? [])),
+    success: stage.success,
+    metrics: metricsOf(stage, rows, seed, ''),
+    by_tag: Object.fromEntries(
+      [...parts].map(([part, of]) => [part, { rows: of.length, metrics: metricsOf(stage, of, seed, part) }]),
+    ),
+    tag_values_left_out: leftOut,
+  };
+}
+
+/** Names of what is counted in successes: `avg@n`, and `pass@k` for every k. */
+export function successMetrics({ samples, pass_at: told = defaultPassAt(samples) }: EvalStage): string[] {
+  return [`avg@${samples}`, ...told.map((k) => `pass@${k}`)];
+}
+
+/** Of each row the mean over its samples that came back (`avg@n` of every component), then the mean over rows. */
+function metricsOf(
+  stage: DecidedStage,
+  rows: readonly PlayedRow[],
+  seed: number,
+  part: string,
+): Readonly<Record<string, Estimate>> {
+  const metrics: Record<string, Estimate> = {};
+  const add = (name: string, values: readonly number[]): void => {
+    const estimate = estimateOf(values, [seed, stage.name, part, name]);
+    if (estimate !== undefined) metrics[name] = estimate;
+  };
+  const perRow = (value: (sample: PlayedSample) => number | undefined): number[] =>
+    rows.flatMap(({ samples }) => meanOf(samples.flatMap((sample) => value(sample) ?? [])) ?? []);
+  const names = new Set(rows.flatMap(({ samples }) => samples.flatMap(({ values }) => Object.keys(values))));
+  for (const name of [...names].sort())
+    add(
+      name,
+      perRow(({ values }) => values[name]),
+    );
+  const reported = rows.flatMap((row) => row.samples.map(({ environment }) => environment));
+  for (const name of Object.keys(environmentMeans(reported).means).sort())
+    add(
+      `environment.${name}`,
+      perRow(({ environment }) => environment[name]),
+    );
+  add(
+    'answered',
+    perRow(({ absent, prediction }) => (absent === undefined ? Number(prediction !== undefined) : undefined)),
+  );
+  add(
+    'truncated',
+    perRow(({ absent, truncated }) => (absent === undefined ? Number(truncated) : undefined)),
+  );
+  const successes = rows.map((row) => successesOf(stage, row));
+  add(
+    `avg@${stage.samples}`,
+    successes.flatMap(({ n, c }) => (n === 0 ? [] : [c / n])),
+  );
+  for (const k of stage.pass_at ?? defaultPassAt(stage.samples))
+    add(
+      `pass@${k}`,
+      successes.flatMap(({ n, c }) => passAt(k, n, c) ?? []),
+    );
+  return metrics;
+}
+
+function successesOf({ success }: DecidedStage, { samples }: PlayedRow): { readonly n: number; readonly c: number } {
+  const told = samples.flatMap(({ values }) => values[success.metric] ?? []);
+  return { n: told.length, c: told.filter((value) => value >= success.at_least).length };
+}
+
+/** The rows for later stages, each with the share of its samples that were a success as tag `pass_rate`, where any came back. */
+export function* askedRows(stage: DecidedStage, rows: readonly PlayedRow[]): Generator<ArtefactRow, void, undefined> {
+  for (const row of rows) {
+    const { id, data, gold, tags } = row;
+    const { n, c } = successesOf(stage, row);
+    yield { id, data, gold, tags: { ...tags, ...(n > 0 && { pass_rate: String(c / n) }) } };
+  }
+}
+
+function meanOf(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function counted(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of [...names].sort()) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
+/** A line of predictions.jsonl per sample, absent ones included. */
+export function* predictionLines(rows: readonly PlayedRow[]): Generator<string, void, undefined> {
+  for (const { id, tags, samples } of rows)
+    for (const [sample, played] of samples.entries()) {
+      const {
+        values,
+        environment,
+        prediction = null,
+        failure = null,
+        absent = null,
+        absentDetail,
+        textOnly,
+        rollout,
+        truncated,
+        turns,
+        toolCalls,
+        modelTokens,
+      } = played;
+      const { reward = null, ...components } = values;
+      yield `${JSON.stringify({
+        id,
+        sample,
+        prediction,
+        components,
+        reward,
+        environment,
+        failure,
+        absent,
+        ...(absentDetail !== '' && { absent_detail: absentDetail }),
+        truncated,
+        turns,
+        tool_calls: toolCalls,
+        model_tokens: textOnly ? null : modelTokens,
+        // What an endpoint did not give, and no number stands in for.
+        ...(textOnly && { not_given: ['token_ids', 'logprobs'] }),
+        tags,
+        rollout,
+      })}\n`;
+    }
+}

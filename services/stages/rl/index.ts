@@ -1,0 +1,58 @@
+import type { StageKind } from '../kit/stage-kind.ts';
+import { checkRl } from './check.ts';
+import { batchOfRl } from './batch.ts';
+import { nextOfRl } from './next.ts';
+import type { Gather } from './next.ts';
+import { poolProblems, promptPool, taggedRows } from './prompt-pool.ts';
+import { samplingOf } from './sampling/index.ts';
+import { foldRates } from './sampling/rates.ts';
+import { rlSchema } from './schema.ts';
+
+const ownRows = 'prompts';
+
+/** Reinforcement learning: steps of rollouts and updates until the steps, a plateau or a budget end it. */
+export const rl: StageKind<typeof rlSchema, Gather> = {
+  kind: 'rl',
+  schema: rlSchema,
+  changesPolicy: true,
+  needsLearner: true,
+  leaves: ['weights', 'rollouts'],
+  check: checkRl,
+  checkRows: poolProblems,
+  uses: ({ prompts: { rows } }) =>
+    rows !== undefined && 'stage' in rows
+      ? [{ path: ['prompts', 'rows', 'stage'], stage: rows.stage, artefact: 'rows' }]
+      : [],
+  files: ({ prompts: { rows } }) => (rows !== undefined && 'path' in rows ? { [ownRows]: rows.path } : {}),
+  checkFiles: async (stage, { [ownRows]: path }) => {
+    if (path !== undefined) promptPool(stage, await taggedRows(path));
+  },
+  ownRows: ({ prompts: { rows } }) =>
+    rows === undefined ? undefined : 'path' in rows ? { file: ownRows } : { stage: rows.stage },
+  estimate({ until, batch, algorithm }) {
+    const rollouts = until.steps * batch.groups * batch.group_size;
+    return {
+      steps: until.steps,
+      groups: batch.groups,
+      groupSize: batch.group_size,
+      rollouts,
+      mostRollouts: rollouts * (algorithm.dynamic_sampling ? batch.max_generation_batches : 1),
+    };
+  },
+  fold: foldRates,
+  warnings: ({ prompts }, { steps }) =>
+    samplingOf(prompts.sampling)?.warnings(steps.map(({ metrics }) => metrics)) ?? [],
+  next: nextOfRl,
+  batch: batchOfRl,
+  async run(context, stage) {
+    const end = await context.trainOnRollouts(stage);
+    switch (end) {
+      case 'drained':
+        return { kind: 'done' };
+      case 'exhausted':
+        return { kind: 'finish', reason: 'plateau' };
+      case 'stopped':
+        return { kind: 'stopped' };
+    }
+  },
+};

@@ -1,0 +1,43 @@
+import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import { checkPolicyGate } from '../kit/check.ts';
+import type { StageKind } from '../kit/stage-kind.ts';
+import { batchOfSft } from './batch.ts';
+import { openRowFile } from './row-file.ts';
+import { sftSchema } from './schema.ts';
+import type { SftStage } from './schema.ts';
+
+/** Supervised learning: each step is one update on the next rows of a seeded order. */
+export const sft: StageKind<typeof sftSchema, { readonly step: number }> = {
+  kind: 'sft',
+  schema: sftSchema,
+  changesPolicy: true,
+  needsLearner: true,
+  leaves: ['weights'],
+  uses: ({ rows }) => ('stage' in rows ? [{ path: ['rows', 'stage'], stage: rows.stage, artefact: 'rollouts' }] : []),
+  check: checkSft,
+  files: ({ rows }) => ('path' in rows ? { rows: rows.path } : {}),
+  checkFiles: async (_stage, { rows }) => void (rows !== undefined && (await openRowFile(rows))),
+  estimate: ({ until }) => ({ steps: until.steps, groups: 0, groupSize: 0, rollouts: 0, mostRollouts: 0 }),
+  next({ until }, view) {
+    const done = view.steps.length;
+    if (done >= until.steps) return { kind: 'finish', reason: 'steps' };
+    return { kind: 'act', action: { step: done } };
+  },
+  batch: (stage, { stageStep }, source) => batchOfSft(stage, stageStep, source),
+  async run(context, _stage, { step }) {
+    await context.trainBatch(step);
+    return { kind: 'done' };
+  },
+};
+
+function checkSft(stage: SftStage, recipe: Recipe): RecipeIssue[] {
+  const issues: RecipeIssue[] = [];
+  if (stage.warmup_steps >= stage.until.steps && stage.warmup_steps > 0)
+    issues.push({
+      path: ['warmup_steps'],
+      message: `must be less than until.steps (${stage.until.steps})`,
+      value: stage.warmup_steps,
+    });
+  return [...issues, ...checkPolicyGate(stage, recipe)];
+}

@@ -1,0 +1,27 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
+
+const recipe = resolve(import.meta.dirname, '../../recipes/python-demo.yaml');
+
+test('P1: recipes/python-demo.yaml trains a step in an environment of a Python file, and every rollout is accounted for', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-python-e2e-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const sizes = ['eval.questions=4', 'stages.library.batch.groups=2', 'stages.library.until.steps=1'];
+  const sets = sizes.flatMap((size) => ['--set', size]);
+  const run = startGradus(directory, 'run', recipe, '--run-id', 'library', ...sets);
+  expect(await run.exit(600_000), run.output()).toBe(0);
+  const home = join(directory, 'runs/library');
+  expect(await readJson(join(home, 'summary.json'))).toMatchObject({
+    state: 'finished',
+    rollouts: { lost: 0, duplicated: 0, failedInfra: 0, completed: 2 * 4 + 2 * 4 },
+  });
+  const lines = await readJsonLines(join(home, 'metrics.jsonl'));
+  const steps = lines.filter(({ kind }) => kind === 'step');
+  expect(steps).toHaveLength(1);
+  // What the file counts is measured: the policy of the demo speaks the format that it reads.
+  expect(steps[0]?.['environment/mistakes']).toBeGreaterThanOrEqual(0);
+  expect(steps[0]?.['environment/mistakes']).toBeLessThan(2);
+}, 700_000);

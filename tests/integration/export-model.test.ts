@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it, onTestFinished } from 'vitest';
+import { exportModel } from '../../services/coordinator/files/export-model.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const nano = join(root, 'policies/nano');
+
+const script = `
+import sys, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from gradus_learner.model import load_policy
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+ids = tokenizer("Who founded it?", return_tensors="pt").input_ids
+policy = load_policy(sys.argv[1], "cpu")
+with torch.no_grad():
+    ours = policy.logits(policy.hidden(ids))
+    theirs = model(ids).logits
+print(float((ours - theirs).abs().max()), tokenizer.eos_token_id == model.config.eos_token_id, ids.shape[1])
+`;
+
+it('a model that is exported loads in transformers, tokenizer and all, with the logits that it has here', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-export-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const to = join(directory, 'final');
+  // Twice: what stands there is replaced.
+  await exportModel(nano, nano, to);
+  await exportModel(nano, nano, to);
+  expect((await readdir(directory)).toSorted()).toEqual(['final']);
+  expect((await readdir(to)).toSorted()).toEqual([
+    'config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ]);
+  const { stdout } = await promisify(execFile)(join(root, '.venv/bin/python'), ['-c', script, to], {
+    env: { ...process.env, PYTHONPATH: join(root, 'services/learner') + ':' + join(root, 'proto/gen/python') },
+  });
+  const [difference, sameEnd, tokens] = stdout.trim().split(' ');
+  expect(Number(difference)).toBeLessThan(1e-3);
+  expect(sameEnd).toBe('True');
+  expect(Number(tokens)).toBeGreaterThan(2);
+}, 240_000);
