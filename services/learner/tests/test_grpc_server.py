@@ -13,6 +13,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from tiny_learner import serving
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
 from gradus_learner.config import ConfigError, LearnerConfig, load_config
@@ -53,8 +54,7 @@ def test_a_service_answers_reports_health_and_reflects_its_methods() -> None:
     async def scenario() -> None:
         service = GrpcService("learner", LearnerConfig())
         service.add(SERVICE, Echo())
-        addresses = await service.start()
-        async with grpc.aio.insecure_channel(addresses["grpc"]) as channel:
+        async with serving(service) as channel:
             open_run = call(channel, "OpenRun", learner_pb2.OpenRunRequest, learner_pb2.OpenRunResponse)
             assert (await open_run(learner_pb2.OpenRunRequest(seed=5))).step == 5
             step = call(channel, "TrainStep", learner_pb2.TrainStepRequest, learner_pb2.TrainStepResponse, True)
@@ -78,7 +78,6 @@ def test_a_service_answers_reports_health_and_reflects_its_methods() -> None:
             async for answer in reflect.ServerReflectionInfo(iter([request])):
                 names = {item.name for item in answer.list_services_response.service}
                 assert "gradus.learner.v1.LearnerService" in names
-        await service.drain()
 
     asyncio.run(scenario())
 
@@ -94,10 +93,9 @@ def test_an_address_beyond_loopback_is_refused_unless_allowed() -> None:
 def test_a_port_in_use_is_a_clear_error() -> None:
     async def scenario() -> None:
         first = GrpcService("learner", LearnerConfig())
-        addresses = await first.start()
-        with pytest.raises(ConfigError, match="in use"):
-            await GrpcService("learner", LearnerConfig(grpc=addresses["grpc"])).start()
-        await first.drain()
+        async with serving(first):
+            with pytest.raises(ConfigError, match="in use"):
+                await GrpcService("learner", LearnerConfig(grpc=first.addresses["grpc"])).start()
 
     asyncio.run(scenario())
 

@@ -250,9 +250,7 @@ def test_a_step_that_leaves_weights_that_are_not_finite_is_refused_and_never_wri
         policy = client.service.run.policy if client.service.run else None
         assert policy is not None
         handle = policy.model.norm.register_forward_hook(spoil)
-        with pytest.raises(
-            grpc.aio.AioRpcError, match=r"the run ends\. Resume it to train the step once more"
-        ) as raised:
+        with pytest.raises(grpc.RpcError, match=r"the run ends\. Resume it to train the step once more") as raised:
             await client.step(2, TRAJECTORIES)
         assert raised.value.code() == INVALID
         assert "step 2 gave weights that are not finite: model.norm.weight" in (raised.value.details() or "")
@@ -376,9 +374,10 @@ def test_what_the_process_writes_is_for_its_owner_only(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with grpc.aio.insecure_channel(address) as channel:
-            client = LearnerClient(channel, None, None)  # pyright: ignore[reportArgumentType]
-            await client.open(tmp_path / "run", model)
-            await client.step(1, TRAJECTORIES, checkpoint=True)
+            with grpc.insecure_channel(address) as blocking:
+                client = LearnerClient(channel, blocking, None, None)  # pyright: ignore[reportArgumentType]
+                await client.open(tmp_path / "run", model)
+                await client.step(1, TRAJECTORIES, checkpoint=True)
 
     try:
         asyncio.run(main())
