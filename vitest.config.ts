@@ -36,7 +36,9 @@ export default defineConfig({
           testTimeout: 900_000,
           hookTimeout: 300_000,
           expect: patient,
-          fileParallelism: false,
+          // A fleet under test waits for most of its time: two keep two cores half busy.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -46,7 +48,9 @@ export default defineConfig({
           testTimeout: 1_200_000,
           hookTimeout: 300_000,
           expect: patient,
+          // Alone: what it measures is how long a run stands still.
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
