@@ -113,6 +113,19 @@ export type TurnAction =
       readonly wasCall: boolean;
     };
 
+/** What an option and a service's setting make impossible together. `path` is that of the option. */
+export interface OptionConflict {
+  readonly path: readonly (string | number)[];
+  /** What is wrong and what to do. */
+  readonly message: string;
+  readonly value: unknown;
+}
+
+/** Settings of services that options may stand against. */
+export interface ServiceSettings {
+  readonly retrieval: { readonly reranker?: { readonly candidates: number } | undefined };
+}
+
 /** What a definition is written as. Options are spelled as a recipe spells them, in snake_case. */
 export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.ZodType, Gold extends z.ZodType> {
   /** Lower case, digits, - and _. */
@@ -137,6 +150,8 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
   readonly tags?: readonly string[];
   /** The options with their paths made absolute by `at`; a recipe gives them relative to its folder. */
   readonly locate?: (options: z.output<Options>, at: (path: string) => string) => z.output<Options>;
+  /** What the options ask of a service that it is not set to give. */
+  readonly conflicts?: (options: z.output<Options>, services: ServiceSettings) => readonly OptionConflict[];
   /** Whether its prompts are messages, which need the model's chat template. Absent where only an episode can tell. */
   readonly speaksInMessages?: (options: z.output<Options>) => boolean;
   /** Options for a model that was not trained for it: they tell it what it may write. Absent where the prompts do that by themselves. */
@@ -162,6 +177,7 @@ export interface EnvironmentDefinition {
   readonly primaryMetric: string;
   readonly tags: readonly string[];
   locate?(options: unknown, at: (path: string) => string): unknown;
+  conflicts?(options: unknown, services: ServiceSettings): readonly OptionConflict[];
   speaksInMessages?(options: unknown): boolean;
   readonly instructed?: Readonly<Record<string, unknown>>;
   scripted?(options: unknown): Readonly<Record<string, string | number>>;

@@ -33,6 +33,11 @@ export const search = defineEnvironment({
   scorers: ['exact_match', 'f1', 'tool_success', 'format', 'xml'],
   primaryMetric: 'exact_match',
   tags: ['hops'],
+  conflicts({ top_k: topK }, { retrieval: { reranker } }) {
+    if (reranker === undefined || topK <= reranker.candidates) return [];
+    const message = `must be at most retrieval.reranker.candidates (${reranker.candidates}): a search returns no more than are reranked; lower top_k, or raise candidates`;
+    return [{ path: ['top_k'], message, value: topK }];
+  },
   speaksInMessages: ({ chat }) => chat,
   instructed: { chat: true, system_prompt: instructions },
   scripted({ prompt_template, codec, chat }) {

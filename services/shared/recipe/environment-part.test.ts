@@ -30,3 +30,12 @@ it('limits of the processes of a file belong to a file', () => {
     /environment\.limits: belongs to path/,
   );
 });
+
+it('an option that asks more of a service than its settings allow is refused with both and what to do', () => {
+  const withReranker = (topK: number, candidates: number) =>
+    `${recipeWith(`{ name: search, options: { top_k: ${topK} } }`)}retrieval: { reranker: { model: a/b, candidates: ${candidates} } }\n`;
+  expect(() => parseRecipe(withReranker(20, 15), 'recipe.yaml')).toThrow(
+    /environment\.options\.top_k: must be at most retrieval\.reranker\.candidates \(15\): .*; lower top_k, or raise candidates \(got 20\)/,
+  );
+  expect(parseRecipe(withReranker(15, 15), 'recipe.yaml').environment.options['top_k']).toBe(15);
+});

@@ -8,7 +8,7 @@ import type { Recipe } from './schema.ts';
 import { issuesOf } from './zod-issues.ts';
 
 /** The recipe with every option of its environment written out, and what the environment's own schema says against them. */
-export function completeEnvironment<Given extends Pick<Recipe, 'environment'>>(
+export function completeEnvironment<Given extends Pick<Recipe, 'environment' | 'retrieval'>>(
   recipe: Given,
 ): { readonly recipe: Given; readonly issues: readonly RecipeIssue[] } {
   const { path, options } = recipe.environment;
@@ -35,7 +35,11 @@ export function completeEnvironment<Given extends Pick<Recipe, 'environment'>>(
   }
   // A recipe is JSON: what a schema makes of options has to be too.
   const complete = JSON.parse(JSON.stringify(parsed.data)) as Recipe['environment']['options'];
-  return { recipe: { ...recipe, environment: { ...recipe.environment, name, options: complete } }, issues: [] };
+  const conflicts = definition.conflicts?.(parsed.data, recipe) ?? [];
+  return {
+    recipe: { ...recipe, environment: { ...recipe.environment, name, options: complete } },
+    issues: conflicts.map((conflict) => ({ ...conflict, path: ['environment', 'options', ...conflict.path] })),
+  };
 }
 
 /** What people look at first, and what metrics are split by. Of a file that this process has not loaded nothing more is known than the reward. */
