@@ -66,6 +66,13 @@ describe("rows of Gradus's own format", () => {
     expect(rows[3]).toMatchObject({ hops: 0, supportTitles: [], aliases: 0 });
   });
 
+  test('P9: keep their tags, next to the number of hops', async () => {
+    const rows = await read(
+      lines({ ...row, hops: 2, tags: { kind: 'bridge', year: 1990 } }, { ...row, id: 'b', tags: { hops: 3 } }),
+    );
+    expect(rows.map(({ tags }) => tags)).toEqual([{ kind: 'bridge', year: '1990', hops: '2' }, { hops: '3' }]);
+  });
+
   test.each([
     ['no id', { ...row, id: undefined }, /rows\.jsonl:2: id: is missing; fill it in/],
     ['a blank id', { ...row, id: ' ' }, /rows\.jsonl:2: id: " " is blank/],
@@ -80,6 +87,9 @@ describe("rows of Gradus's own format", () => {
     ['gold of no use', { ...row, id: 'x', answer: true }, /2: answer: true must be text, a number or an interval/],
     ['a blank element', { id: 'x', question: 'q', answers: ['a', ''] }, /2: answers\.1: "" is blank/],
     ['aliases of a list', { id: 'x', question: 'q', answers: ['a'], aliases: ['b'] }, /2: aliases: go beside answer/],
+    ['a tag that is no name', { ...row, id: 'x', tags: { Kind: 'a' } }, /2: tags\.Kind: .*must be lower case/],
+    ['a tag of two words', { ...row, id: 'x', tags: { kind: 'a b' } }, /2: tags\.kind: "a b" must be a number or text/],
+    ['hops twice', { ...row, id: 'x', hops: 2, tags: { hops: 2 } }, /2: hops: is there beside tags\.hops; give one/],
     ['a megabyte', { ...row, id: 'x', answer: 'y'.repeat(2 ** 20) }, /2: answer: "y{70,}\.\.\. longer than 4096/],
     [
       'a long row',

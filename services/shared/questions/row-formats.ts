@@ -29,6 +29,10 @@ const tagValue = z
   .transform(String)
   .pipe(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be a number or text of letters, digits, _ and -, at most 64'));
 
+const rowTags = z
+  .record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64'), tagValue)
+  .default({});
+
 interface Format {
   readonly schema: z.ZodType<SourceRow>;
   /** Keys that are read; others are ignored, for files of others bring their own. */
@@ -40,9 +44,7 @@ const plainRow = z.strictObject({
   id: idSchema,
   data: z.record(z.string(), z.json()),
   gold: z.record(z.string(), z.json()).default({}),
-  tags: z
-    .record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64'), tagValue)
-    .default({}),
+  tags: rowTags,
 });
 
 const gradusRow = z
@@ -57,8 +59,9 @@ const gradusRow = z
       .optional(),
     hops: z.int().min(0).max(100).optional(),
     support_titles: titlesSchema.optional(),
+    tags: rowTags,
   })
-  .check(({ value: { answer, answers, aliases }, issues }) => {
+  .check(({ value: { answer, answers, aliases, hops, tags }, issues }) => {
     const refuse = (field: string, message: string): void => {
       issues.push({ code: 'custom', path: [field], message, input: undefined });
     };
@@ -66,6 +69,7 @@ const gradusRow = z
       refuse('answer', 'is missing; give answer, or answers as a list');
     if (answer !== undefined && answers !== undefined) refuse('answers', 'is there beside answer; give one of them');
     if (answers !== undefined && aliases !== undefined) refuse('aliases', 'go beside answer; add them to answers');
+    if (hops !== undefined && tags['hops'] !== undefined) refuse('hops', 'is there beside tags.hops; give one of them');
   });
 
 const searchR1Row = z.object({
@@ -127,16 +131,19 @@ export const formats: Readonly<Record<RowFormat, Format>> = {
   gradus: {
     keys: Object.keys(gradusRow.shape),
     hasParagraphs: false,
-    schema: gradusRow.transform(({ id, question, answer, answers, aliases = [], hops = 0, support_titles = [] }) =>
-      fromQuestion({
-        id,
-        question,
-        answers: answer === undefined ? (answers ?? []) : [answer, ...aliases],
-        aliases: aliases.length,
-        hops,
-        supportTitles: support_titles,
-        paragraphs: [],
-      }),
+    schema: gradusRow.transform(
+      ({ id, question, answer, answers, aliases = [], hops = 0, support_titles = [], tags }) => {
+        const row = fromQuestion({
+          id,
+          question,
+          answers: answer === undefined ? (answers ?? []) : [answer, ...aliases],
+          aliases: aliases.length,
+          hops,
+          supportTitles: support_titles,
+          paragraphs: [],
+        });
+        return { ...row, tags: { ...tags, ...row.tags } };
+      },
     ),
   },
   search_r1: {

@@ -55,7 +55,7 @@ const rowsSchema = z
       .enum(rowFormats)
       .default('gradus')
       .describe(
-        '`plain`: id, data, gold, tags; `gradus`: id, question, answer (or answers), aliases, hops, support_titles; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`: as published.',
+        '`plain`: id, data, gold, tags; `gradus`: id, question, answer (or answers), aliases, hops, support_titles, tags; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`: as published.',
       ),
     train: filePath.describe('Training questions, JSON lines or one JSON array, relative to the recipe.'),
     held_out: z
