@@ -13,6 +13,7 @@ import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
+import { maxTokensFields } from '#shared/endpoint/server-fields.ts';
 import { evalFormats } from './eval/eval-formats.ts';
 import type { EvalOptions } from './eval/eval-recipe.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -95,6 +96,12 @@ Exit codes:
     )
     .option('--endpoint <url>', 'server that speaks the chat completions API, for example http://127.0.0.1:8000/v1')
     .option('--api-key-env <name>', 'environment variable that holds the key of the endpoint')
+    .addOption(
+      new Option(
+        '--max-tokens-field <name>',
+        'field that tells the endpoint the most tokens of a turn; by default max_tokens',
+      ).choices(maxTokensFields),
+    )
     .option('--concurrency <n>', 'requests at once; by default 16 at an endpoint', wholeNumber)
     .option('--data <file>', 'rows to ask, without a recipe')
     .addOption(new Option('--format <name>', 'how they are written').choices(evalFormats).default('gradus'))

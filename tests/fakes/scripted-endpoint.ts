@@ -7,7 +7,8 @@ const requestSchema = z.looseObject({
   model: z.string(),
   messages: z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() })).min(1),
   temperature: z.number(),
-  max_tokens: z.int().min(1),
+  max_tokens: z.int().min(1).optional(),
+  max_completion_tokens: z.int().min(1).optional(),
 });
 export type EndpointRequest = z.output<typeof requestSchema>;
 

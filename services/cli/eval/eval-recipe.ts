@@ -16,6 +16,7 @@ export interface EvalOptions {
   readonly model?: string;
   readonly endpoint?: string;
   readonly apiKeyEnv?: string;
+  readonly maxTokensField?: string;
   readonly concurrency?: number;
   readonly data?: string;
   readonly format: EvalFormat;
@@ -114,15 +115,22 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
 }
 
 /** Undefined: none is named. */
-function policyOf({ model, endpoint, apiKeyEnv }: EvalOptions): object | undefined {
+function policyOf({ model, endpoint, apiKeyEnv, maxTokensField }: EvalOptions): object | undefined {
   if (endpoint === undefined) {
     if (apiKeyEnv !== undefined) throw new TerminalError('invalid_argument', '--api-key-env needs --endpoint URL');
+    if (maxTokensField !== undefined)
+      throw new TerminalError('invalid_argument', '--max-tokens-field needs --endpoint URL');
     return model === undefined ? undefined : { path: resolve(model) };
   }
   if (model === undefined)
     throw new TerminalError('invalid_argument', '--endpoint needs --model NAME: what the server calls the model');
   return {
-    endpoint: { base_url: endpoint, model, ...(apiKeyEnv !== undefined && { api_key_env: apiKeyEnv }) },
+    endpoint: {
+      base_url: endpoint,
+      model,
+      ...(apiKeyEnv !== undefined && { api_key_env: apiKeyEnv }),
+      ...(maxTokensField !== undefined && { max_tokens_field: maxTokensField }),
+    },
   };
 }
 

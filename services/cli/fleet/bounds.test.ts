@@ -93,7 +93,13 @@ describe('a fleet at all bounds of a recipe', () => {
     reward: '127.0.0.1:4',
   };
 
-  const endpoint = { base_url: 'https://there/v1', model: 'm', api_key_env: 'K', extra_body: { stop: ['x'] } };
+  const endpoint = {
+    base_url: 'https://there/v1',
+    model: 'm',
+    api_key_env: 'K',
+    extra_body: { stop: ['x'] },
+    max_tokens_field: 'max_completion_tokens' as const,
+  };
 
   it('is one that its services take: what passes a dry run does not end a process', () => {
     const engines = Array.from({ length: most.engines }, (_, index) => `127.0.0.1:${index + 1}`);

@@ -174,7 +174,7 @@ function planEndpoint(
   endpoint: NonNullable<Recipe['model']['endpoint']>,
   { max_context: maxContext, max_running: maxRunning }: Recipe['fleet']['engine'],
 ): PlannedService {
-  const { baseUrl, model, apiKeyEnv, extraBody } = endpointSettings(endpoint);
+  const { baseUrl, model, maxTokensField, apiKeyEnv, extraBody } = endpointSettings(endpoint);
   return {
     label: 'policy',
     service: 'policy',
@@ -182,6 +182,7 @@ function planEndpoint(
     args: flags({
       'base-url': baseUrl,
       model,
+      'max-tokens-field': maxTokensField,
       ...(apiKeyEnv !== undefined && { 'api-key-env': apiKeyEnv }),
       ...(extraBody !== undefined && { 'extra-body': JSON.stringify(extraBody) }),
       'max-context': maxContext,

@@ -20,7 +20,7 @@ export async function writeEndpoint(endpoint: Endpoint, directory: string): Prom
   return directory;
 }
 
-/** Asks the recipe's endpoint for one token: what it refuses is said before anything starts. */
+/** Asks the recipe's endpoint for a few tokens: what it refuses is said before anything starts. */
 export async function endpointProblems(
   { recipe: { model } }: { readonly recipe: Pick<Recipe, 'model'> },
   variables: NodeJS.ProcessEnv,
@@ -33,7 +33,9 @@ export async function endpointProblems(
       apiKeyEnv === undefined ? undefined : readKeyVariable('model.endpoint.api_key_env', apiKeyEnv, variables);
     const endpoint = createChatEndpoint(settings, key);
     const signal = AbortSignal.timeout(answerMs);
-    const ask = () => endpoint.complete([{ role: 'user', content: 'Hello' }], { temperature: 0, maxTokens: 1 }, signal);
+    // Models that think take neither another temperature nor less room than that.
+    const ask = () =>
+      endpoint.complete([{ role: 'user', content: 'Hello' }], { temperature: 1, maxTokens: 16 }, signal);
     await retry(ask, { signal, attempts, baseMs: 500, maxMs: 5_000 });
     return [];
   } catch (thrown) {
@@ -44,9 +46,11 @@ export async function endpointProblems(
 /** As the service takes them. */
 export function endpointSettings(endpoint: Endpoint): EndpointSettings {
   const { base_url: baseUrl, model, api_key_env: apiKeyEnv, extra_body: extraBody } = endpoint;
+  const { max_tokens_field: maxTokensField } = endpoint;
   return {
     baseUrl,
     model,
+    maxTokensField,
     ...(apiKeyEnv !== undefined && { apiKeyEnv }),
     ...(extraBody !== undefined && { extraBody }),
   };

@@ -1,4 +1,4 @@
-import type { EndpointMessage } from '#shared/endpoint/chat-endpoint.ts';
+import type { EndpointMessage } from '#shared/endpoint/chat-client.ts';
 import { partsOf, type ChatMessage, type Continuation, type Conversation } from '#shared/chat/conversation.ts';
 
 /**

@@ -37,6 +37,21 @@ describe('a judge', () => {
     expect(headers?.authorization).toBe('Bearer sesame');
   });
 
+  test('names the most tokens as its endpoint wants them, and says what to set where that is refused', async () => {
+    await using endpoint = await startScriptedJudge({
+      script: ({ max_tokens: old }) => {
+        if (old === undefined || old === null) return 'A';
+        return { status: 400, body: "'max_tokens' is not supported. Use 'max_completion_tokens' instead." };
+      },
+    });
+    expect(await judgeUnderTest(endpoint.baseUrl).judge.ask(question(), signal)).toMatchObject({
+      reason: 'refused',
+      detail: expect.stringContaining('; set max_tokens_field: max_completion_tokens'),
+    });
+    const { judge } = judgeUnderTest(endpoint.baseUrl, { maxTokensField: 'max_completion_tokens' });
+    expect(await judge.ask(question(), signal)).toMatchObject({ kind: 'verdict' });
+  });
+
   test('asks for a schema where the reply has one, and no more once the endpoint refuses it', async () => {
     const body = '{"error": {"message": "response_format json_schema is not supported"}}';
     await using endpoint = await startScriptedJudge({

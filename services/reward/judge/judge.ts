@@ -2,12 +2,17 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { cancelledFrom } from '#shared/errors.ts';
+import {
+  createChatClient,
+  type ChatReply,
+  type ChatRequest,
+  type EndpointMessage,
+} from '#shared/endpoint/chat-client.ts';
 import type { Logger } from '#shared/telemetry/logging.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
 import { withSpan } from '#shared/telemetry/tracing.ts';
 import { absent, type Absence } from './absence.ts';
 import { createAdmission, type AdmissionTicket } from './admission.ts';
-import { createChatClient, type ChatMessage, type ChatReply, type ChatRequest } from './chat-client.ts';
 import { createCircuitBreaker, type CircuitState } from './circuit-breaker.ts';
 import { createJudgeEvents, type AnswerSource, type JudgeTally } from './judge-events.ts';
 import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
@@ -70,6 +75,8 @@ interface CallUsage {
   completionTokens: number;
 }
 
+type Reply = Pick<ChatReply, 'id' | 'text'>;
+
 interface Flown {
   readonly answer: Answer | Absence;
   readonly usage: CallUsage;
@@ -95,20 +102,23 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     },
   });
   const budget = createRetryBudget({ ratio: settings.retryRatio, reserve: settings.retryReserve });
+  const { temperature, maxTokens } = settings;
+  const endpoint = createChatClient({ ...settings, who, apiKey: context.apiKey });
   const client = createPlainFallback(
-    createChatClient({ ...settings, who, apiKey: context.apiKey }),
+    (request, signal) => endpoint.complete(request, { temperature, maxTokens }, signal),
     settings.structuredOutput,
     (message) => log.warn({ judge: name, message }, 'the judge refuses schemas; its replies are only parsed'),
   );
-  const caller = createPatientCaller<ChatRequest & { readonly usage: CallUsage }, ChatReply>({
+  const caller = createPatientCaller<ChatRequest & { readonly usage: CallUsage }, Reply>({
     async send(request, callSignal) {
       const { usage } = request;
       usage.calls += 1;
-      const reply = await client.complete(request, callSignal);
+      const reply = await client.ask(request, callSignal);
       events.used(reply.promptTokens, reply.completionTokens);
       usage.promptTokens += reply.promptTokens;
       usage.completionTokens += reply.completionTokens;
-      return reply;
+      // A reply that is none has an empty text, which no question can read.
+      return reply.kind === 'none' ? { id: '', text: '' } : reply;
     },
     resend: client.refused,
     circuit,
@@ -140,7 +150,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
         });
 
   function keyOf(question: Question<unknown>): string {
-    const { baseUrl, model, temperature, maxTokens, structuredOutput } = settings;
+    const { baseUrl, model, structuredOutput } = settings;
     return createHash('sha256')
       .update(
         JSON.stringify([
@@ -156,7 +166,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     budget.deposit();
     const endsMs = now() + settings.itemTimeoutMs;
     using deadline = deadlineSignal(signal, settings.itemTimeoutMs, 'the question');
-    let { messages }: { messages: readonly ChatMessage[] } = question;
+    let { messages }: { messages: readonly EndpointMessage[] } = question;
     try {
       for (let repairs = 0; ; repairs += 1) {
         const result = await caller.call({ messages, schema: question.schema, usage }, endsMs, deadline.signal);

@@ -1,25 +1,28 @@
 import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
-import type { ChatClient, ChatRequest } from './chat-client.ts';
+import type { ChatRequest } from '#shared/endpoint/chat-client.ts';
 
-export interface PlainFallback extends ChatClient {
+type Ask<Reply> = (request: ChatRequest, signal: AbortSignal) => Promise<Reply>;
+
+export interface PlainFallback<Reply> {
+  readonly ask: Ask<Reply>;
   /** To be told of a refusal: true when it was the schema that was refused, so that the same question may be sent without. */
   refused(request: ChatRequest, detail: string): boolean;
 }
 
 /** Asks for schemas until the endpoint refuses one, as far as the settings allow; `onPlain` hears of that once. */
-export function createPlainFallback(
-  client: ChatClient,
+export function createPlainFallback<Reply>(
+  ask: Ask<Reply>,
   structuredOutput: JudgeSettings['structuredOutput'],
   onPlain: (message: string) => void,
-): PlainFallback {
+): PlainFallback<Reply> {
   let structured = structuredOutput !== 'off';
   /** Requests that went out with their schema. */
   const withSchema = new WeakSet<ChatRequest>();
   return {
-    async complete(request, signal) {
+    async ask(request, signal) {
       if (structured && request.schema !== undefined) withSchema.add(request);
       else withSchema.delete(request);
-      return await client.complete(structured ? request : { messages: request.messages }, signal);
+      return await ask(structured ? request : { messages: request.messages }, signal);
     },
     refused(request, detail) {
       if (structuredOutput !== 'auto' || !withSchema.has(request)) return false;

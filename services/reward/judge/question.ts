@@ -1,10 +1,10 @@
-import type { ChatMessage } from './chat-client.ts';
+import type { EndpointMessage } from '#shared/endpoint/chat-client.ts';
 
 /** Something to ask a judge, and how to read what it says. */
 export interface Question<T> {
   /** Name and version of the wording; part of the cache's key. Changes with every change of the wording. */
   readonly template: string;
-  readonly messages: readonly ChatMessage[];
+  readonly messages: readonly EndpointMessage[];
   /** JSON schema of the reply, for endpoints that can hold the model to it; absent where plain text is asked for. */
   readonly schema?: { readonly name: string; readonly schema: object };
   /** What a reply looks like; said once more to a judge whose reply could not be read. */

@@ -52,6 +52,32 @@ test('fields that not every server knows are left out where nothing is asked for
   expect(server.calls[0]?.headers.authorization).toBeUndefined();
 });
 
+test('names the most tokens as the server wants them, and says what to set where it wants the other field', async () => {
+  await using server = await startScriptedEndpoint(({ max_tokens: old }) =>
+    old === undefined
+      ? 'Hi'
+      : { status: 400, body: "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead." },
+  );
+  const settings = { baseUrl: server.baseUrl, model: 'm' };
+  await expect(createChatEndpoint(settings, undefined).complete(hello, sampling, signal)).rejects.toThrow(
+    /instead\.; set max_tokens_field: max_completion_tokens \(gradus eval: --max-tokens-field\)$/,
+  );
+  const newer = createChatEndpoint({ ...settings, maxTokensField: 'max_completion_tokens' }, undefined);
+  expect(await newer.complete(hello, sampling, signal)).toMatchObject({ text: 'Hi' });
+  expect(server.calls[1]?.request).toEqual({ model: 'm', messages: hello, temperature: 0, max_completion_tokens: 7 });
+});
+
+test('a server that does not know the newer field is told apart', async () => {
+  await using server = await startScriptedEndpoint(() => ({
+    status: 400,
+    body: '{"message": "Extra inputs are not permitted: max_completion_tokens"}',
+  }));
+  const settings = { baseUrl: server.baseUrl, model: 'm', maxTokensField: 'max_completion_tokens' } as const;
+  await expect(createChatEndpoint(settings, undefined).complete(hello, sampling, signal)).rejects.toThrow(
+    /; set max_tokens_field: max_tokens /,
+  );
+});
+
 describe('P2: an answer that is none is no answer of the model', () => {
   test.each<[string, EndpointReply, RegExp]>([
     ['no JSON', { fault: 'garbage' }, /answered 200 and no JSON: "<html>/],
@@ -99,7 +125,14 @@ describe('a refusal has the server’s words, its URL and the fix', () => {
       /answered 404: The model `m` does not exist\.; check that model m is/,
     ],
     [404, '{"message": "no route"}', /answered 404: no route; .* the URL ends before \/chat\/completions/],
-    [400, error('max_tokens is not supported'), /answered 400: max_tokens is not supported; check model m, the limits/],
+    [400, error('top_k is not supported'), /answered 400: top_k is not supported; check model m, the limits/],
+    [
+      400,
+      error(
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+      ),
+      /Use 'max_completion_tokens' instead\.; set max_tokens_field: max_completion_tokens \(gradus eval: --max-/,
+    ],
     [422, 'odd\nwords', /answered 422: odd words; check/],
   ])('%i %s', async (status, body, message) => {
     const thrown = await thrownBy({ status, body });

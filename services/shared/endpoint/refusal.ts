@@ -36,11 +36,29 @@ export function isContextRefusal({ details }: TerminalError): boolean {
   );
 }
 
+/** What to do about a refusal of the field with the most tokens of a reply; undefined where it is about something else. */
+export function maxTokensFix(
+  { details: { status, body } }: TerminalError,
+  field: EndpointSettings['maxTokensField'] = 'max_tokens',
+): string | undefined {
+  if (status !== 400 && status !== 422) return undefined;
+  const said = String(body);
+  if (field === 'max_tokens') {
+    // A limit that is too high names both fields as well.
+    const wantsOther = said.includes('max_completion_tokens') && /unsupported|not supported|instead/i.test(said);
+    if (!wantsOther) return undefined;
+    return 'set max_tokens_field: max_completion_tokens (gradus eval: --max-tokens-field)';
+  }
+  const isRefused =
+    said.includes(field) && /unknown|unrecognized|unsupported|unexpected|not permitted|extra/i.test(said);
+  return isRefused ? 'set max_tokens_field: max_tokens (gradus eval: --max-tokens-field)' : undefined;
+}
+
 /** An error of `postJson` that another try would meet again, with what to do about it. */
 export function refusalOf(
   error: TerminalError,
   url: string,
-  { model, apiKeyEnv }: Pick<EndpointSettings, 'model' | 'apiKeyEnv'>,
+  { model, apiKeyEnv, maxTokensField }: Pick<EndpointSettings, 'model' | 'apiKeyEnv'> & Partial<EndpointSettings>,
 ): TerminalError | TransientError {
   const { status, body } = error.details;
   // More than a reply can have: a fault of this answer, not of the settings.
@@ -54,7 +72,10 @@ export function refusalOf(
     403: `${key}, and whether it may use model ${model}`,
     404: `check that model ${model} is served there, and that the URL ends before /chat/completions, as http://host:8000/v1`,
   };
-  const fix = fixes[status] ?? `check model ${model}, the limits and extra_body against what the server takes`;
+  const fix =
+    maxTokensFix(error, maxTokensField) ??
+    fixes[status] ??
+    `check model ${model}, the limits and extra_body against what the server takes`;
   const said = saidIn(body);
   return new TerminalError('permission_denied', `${url} answered ${status}${said === '' ? '' : `: ${said}`}; ${fix}`, {
     details: { status },

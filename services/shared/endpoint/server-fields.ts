@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+export const maxTokensFields = ['max_tokens', 'max_completion_tokens'] as const;
+
 /** A server that speaks the chat completions API, as settings name it. The key itself never stands there. */
 export const serverFields = {
   baseUrl: z
@@ -12,6 +14,10 @@ export const serverFields = {
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, not the key itself')
     .optional()
     .describe('Environment variable that holds the API key.'),
+  maxTokensField: z
+    .enum(maxTokensFields)
+    .default('max_tokens')
+    .describe('Field that tells the server the most tokens of a reply; newer models of OpenAI want the second.'),
 };
 
 /** A policy behind such a server. */
