@@ -64,6 +64,12 @@ it('asks every held-out row, changes nothing and needs no learner', async () => 
   expect(left).toMatchObject([{ stage: 'asked', artefact: 'rows', digest: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
   const summary = await fleet.summary('run-a');
   expect(summary.stages).toMatchObject([{ name: 'asked', kind: 'eval', finished: 'evaluated' }]);
+  const { value, low, high } = report.metrics['avg@2'];
+  expect(summary.stages[0]?.evalDetail['after']?.sampled?.overSamples).toEqual({
+    'avg@2': { value, low, high },
+    'pass@1': expect.objectContaining({ value: expect.closeTo(value, 10) }),
+    'pass@2': expect.objectContaining({ value: 1 }),
+  });
   expect(summary.rollouts).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 1 });
 }, 120_000);
 

@@ -11,7 +11,7 @@ export function exampleSummary() {
     byTag: Record<string, ReturnType<typeof scores>>,
     tool = 0.8,
     format = 0.9,
-  ) => ({ ...scores(right, 200, tool, format), interval: { low, high }, environment: {}, byTag });
+  ) => ({ ...scores(right, 200, tool, format), interval: { low, high }, environment: {}, overSamples: {}, byTag });
   const before = {
     version: 0,
     sampled: mode(0.29, 0.23, 0.357, { 'hops=2': scores(0.35, 136), 'hops=3': scores(0.16, 64) }),

@@ -15,6 +15,8 @@ const modeSchema = scoresSchema.extend({
   interval: z.object({ low: z.number(), high: z.number() }).nullable(),
   /** Means of what the environment reports. */
   environment: z.record(z.string(), z.number()),
+  /** What is made of several samples of a row, as `pass@4`. */
+  overSamples: z.record(z.string(), z.object({ value: z.number(), low: z.number(), high: z.number() })),
   /** By the value of a tag, as `hops=3`. */
   byTag: z.record(z.string(), scoresSchema),
 });

@@ -47,6 +47,22 @@ test('the gain of the whole climb is given with its interval and number of rows'
   );
 });
 
+test('P9: what several samples of a row come to is said with its intervals', () => {
+  const summary = exampleSummary();
+  const [stage] = summary.stages;
+  if (stage === undefined) throw new Error('the example has a stage');
+  const overSamples = {
+    'avg@4': { value: 0.25, low: 0.2, high: 0.31 },
+    'pass@4': { value: 0.5, low: 0.4, high: 0.6 },
+  };
+  const { after } = stage.evalDetail;
+  const evalDetail = { after: { ...after, sampled: { ...after.sampled, overSamples } } };
+  const text = formatSummary(
+    parseRunSummary(JSON.stringify({ ...summary, stages: [{ ...stage, evalDetail }] }), 'summary.json'),
+  );
+  expect(text).toContain('of the samples of a row in tool-use: avg@4 25.0 (20.0..31.0), pass@4 50.0 (40.0..60.0)');
+});
+
 test('what became of every rollout is said in one line', () => {
   const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json')).join('\n');
   expect(text).toContain(

@@ -30,6 +30,7 @@ export function formatSummary(summary: RunSummary): string[] {
     ...table,
     ...(others.length > mostColumns ? [`summary.json also has: ${others.slice(mostColumns).join(', ')}`] : []),
     ...baselineLines(summary),
+    ...summary.stages.flatMap(overSamplesLine),
     ...summary.stages.flatMap(environmentLine),
     ...summary.stages.flatMap(gateLine),
     ...summary.stages.flatMap(hackingLines),
@@ -125,6 +126,16 @@ function baselineLines({ baseline, stages, primaryMetric: name }: RunSummary): s
     ];
   };
   return [...line('sampled'), ...line('greedy')];
+}
+
+/** What is made of several samples of a row, with 95 % intervals: `avg@4`, `pass@4`. */
+function overSamplesLine({ name, evalDetail: { after } }: Stage): string[] {
+  const percent = (share: number): string => (share * 100).toFixed(1);
+  const found = Object.entries((after?.sampled ?? after?.greedy)?.overSamples ?? {});
+  const parts = found.map(
+    ([metric, { value, low, high }]) => `${metric} ${percent(value)} (${percent(low)}..${percent(high)})`,
+  );
+  return parts.length === 0 ? [] : [`of the samples of a row in ${name}: ${parts.join(', ')}`];
 }
 
 /** What the environment reports, before and after; nothing is scored by it. */

@@ -1,5 +1,5 @@
 import { headlineOf } from '#shared/recipe/environment-part.ts';
-import { inOrder, parsePart, partsOf, reservedNames, rewardMetric } from '#shared/rewards/metric-names.ts';
+import { inOrder, overSamples, parsePart, partsOf, reservedNames, rewardMetric } from '#shared/rewards/metric-names.ts';
 import { rewardWeights } from '#shared/rewards/reward-list.ts';
 import type { RecordedInput, ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { kindOf, playedAs } from '#stages/kit/kinds.ts';
@@ -25,6 +25,10 @@ export interface DetailedEval extends EvalSummary {
   readonly absent: number;
   /** Means of what the environment reports, by its names. */
   readonly environment: Readonly<Record<string, number>>;
+  /** What is made of several samples of a row, as `pass@4`, with 95 % intervals. */
+  readonly overSamples: Readonly<
+    Record<string, { readonly value: number; readonly low: number; readonly high: number }>
+  >;
   /** By the value of a tag, as `hops=3`. */
   readonly byTag: Readonly<Record<string, EvalSummary>>;
 }
@@ -255,6 +259,13 @@ function detailed(metrics: Metrics, mode: string, primaryMetric: string): Detail
     truncated: value('truncated'),
     absent: value('absent'),
     environment: environmentOf(metrics, mode),
+    overSamples: Object.fromEntries(
+      Object.keys(metrics).flatMap((key) => {
+        const name = key.startsWith(`${mode}.`) ? key.slice(mode.length + 1) : '';
+        if (!overSamples.test(name)) return [];
+        return [[name, { value: value(name), low: value(`${name}.low`), high: value(`${name}.high`) }] as const];
+      }),
+    ),
     byTag: Object.fromEntries(tags.toSorted(([a], [b]) => inOrder(a, b))),
   };
 }

@@ -2,6 +2,7 @@
  * Names in metrics.jsonl, the ledger and gates, of evaluations and of training steps. A scorer goes by its own name everywhere.
  *
  *     sampled.exact_match   sampled.exact_match.low   sampled.hops=3.exact_match   sampled.environment.moves
+ *     sampled.pass@4        sampled.pass@4.low
  *     reward/exact_match                              reward/hops=3/exact_match    environment/moves
  */
 
@@ -10,6 +11,9 @@ export const rolloutMetrics = ['answered', 'truncated', 'turns', 'tool_calls', '
 
 /** The reward as the composition makes it; other names are those of scorers. */
 export const rewardMetric = 'reward';
+
+/** `pass@4`: made of several samples of a row. */
+export const overSamples = /^[a-z][a-z0-9_]*@[1-9][0-9]*$/;
 
 /** Names that no scorer may have. */
 export const reservedNames: ReadonlySet<string> = new Set([
