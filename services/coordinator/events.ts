@@ -1,5 +1,6 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Metrics } from '#shared/telemetry/metrics.ts';
+import { createEnvironmentSeries } from './environment-series.ts';
 import type { Reception } from './run/group-collector.ts';
 
 /** What happens in this service, counted in one place. */
@@ -19,6 +20,8 @@ export interface CoordinatorEvents {
   groupScored(outcome: 'scored' | 'missing', seconds: number): void;
   rolloutsCancelled(count: number): void;
   stepCommitted(reward: number, version: number): void;
+  /** Means of what episodes report of themselves, by their names. */
+  environmentReported(purpose: 'train' | 'eval', means: Readonly<Record<string, number>>): void;
   /** Of a run that is driven here; it counts until it is told otherwise. */
   rewardDiverges(runId: string, diverges: boolean): void;
   phaseEnded(phase: Phase, seconds: number): void;
@@ -128,6 +131,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
       reward.set(mean);
       version.set(current);
     },
+    environmentReported: createEnvironmentSeries(metrics),
     rewardDiverges(runId, diverges) {
       if (diverges) divergingRuns.add(runId);
       else divergingRuns.delete(runId);

@@ -1,6 +1,7 @@
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { headlineOf } from '#shared/recipe/environment-part.ts';
 import { evaluationComposition } from '#shared/recipe/stage-scorers.ts';
+import { environmentMeansIn } from '../environment-series.ts';
 import { evaluatedSamples, evaluationMetrics } from './evaluation-metrics.ts';
 import { evaluationPlan } from './evaluation-plan.ts';
 import type { EvaluationParts } from './evaluation-plan.ts';
@@ -31,6 +32,7 @@ export async function askRows(context: RunContext, parts: EvaluationParts): Prom
       const metrics = evaluationMetrics(samples, composition, headlineOf(context.recipe));
       const value = { stage: stage.name, name, metrics: { ...metrics, ...further, 'time/eval': seconds } };
       await context.ledger.append({ case: 'evalFinished', value });
+      context.events.environmentReported('eval', environmentMeansIn(metrics));
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { withSpan } from '#shared/telemetry/tracing.ts';
+import { environmentMeansIn } from '../environment-series.ts';
 import { splitFinite } from '../ledger/finite-metrics.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { PipelineClock } from './pipeline-clock.ts';
@@ -64,4 +65,5 @@ export async function trainStep(
     },
   });
   context.events.stepCommitted(formed.metrics['reward/mean'] ?? 0, version);
+  context.events.environmentReported('train', environmentMeansIn(formed.metrics));
 }
