@@ -36,13 +36,13 @@ describe('rows of a file', () => {
       { id: 'd', answers: ['Rome'] },
     ]);
     expect(rows).toEqual([
-      { id: 'a', em: 1, f1: 1 },
-      { id: 2, em: 0, f1: 2 / 3 },
-      { id: 'c', em: 0, f1: 0 },
-      { id: 'd', em: 0, f1: 0 },
+      { id: 'a', exact_match: 1, f1: 1 },
+      { id: 2, exact_match: 0, f1: 2 / 3 },
+      { id: 'c', exact_match: 0, f1: 0 },
+      { id: 'd', exact_match: 0, f1: 0 },
     ]);
     expect(tally).toMatchObject({ rows: 4, skipped: 0, withoutPrediction: 2 });
-    expect(tally.columns.get('em')).toEqual({ mean: 0.25, rows: 4 });
+    expect(tally.columns.get('exact_match')).toEqual({ mean: 0.25, rows: 4 });
     expect(tally.columns.get('f1')?.mean).toBeCloseTo((1 + 2 / 3) / 4, 12);
   });
 
@@ -78,7 +78,7 @@ describe('rows of a file', () => {
 
   test('a megabyte of answer scores like any other', async () => {
     const { rows } = await scored([{ ...good, prediction: 'Paris '.repeat(170_000) }]);
-    expect(rows).toMatchObject([{ em: 0 }]);
+    expect(rows).toMatchObject([{ exact_match: 0 }]);
   });
 });
 
@@ -101,17 +101,17 @@ describe('the metrics', () => {
     expect(rows).toEqual([
       {
         id: 'a',
-        em: 0,
+        exact_match: 0,
         f1: 2 / 3,
-        prec: 0.5,
+        precision: 0.5,
         recall: 1,
-        sp_em: 0,
-        sp_f1: 0.5,
-        sp_prec: 0.5,
-        sp_recall: 0.5,
-        joint_em: 0,
+        support_exact_match: 0,
+        support_f1: 0.5,
+        support_precision: 0.5,
+        support_recall: 0.5,
+        joint_exact_match: 0,
         joint_f1: 1 / 3,
-        joint_prec: 0.25,
+        joint_precision: 0.25,
         joint_recall: 0.5,
       },
     ]);
@@ -123,29 +123,43 @@ describe('the metrics', () => {
       predicted_evidences: [['a  b', 'Born In', 'c!']],
     };
     const { rows } = await scored([{ ...good, ...facts, ...triples }], { metric: '2wiki' });
-    expect(rows).toMatchObject([{ em: 1, sp_em: 1, evi_em: 1, evi_f1: 1, joint_em: 1, joint_f1: 1 }]);
+    expect(rows).toMatchObject([
+      {
+        exact_match: 1,
+        support_exact_match: 1,
+        evidence_exact_match: 1,
+        evidence_f1: 1,
+        joint_exact_match: 1,
+        joint_f1: 1,
+      },
+    ]);
     const half = await scored([{ ...good, ...facts, evidences: triples.evidences }], { metric: '2wiki' });
-    expect(half.rows).toMatchObject([{ sp_em: 1, evi_em: 0, evi_f1: 0, joint_f1: 0 }]);
+    expect(half.rows).toMatchObject([{ support_exact_match: 1, evidence_exact_match: 0, evidence_f1: 0, joint_f1: 0 }]);
   });
 
   test('MuSiQue scores paragraphs by number, and nothing wanted and nothing said is right', async () => {
     const of = async (supports: number[], predicted: number[]) =>
       (await scored([{ ...good, supports, predicted_supports: predicted }])).rows;
-    expect(await of([1, 2], [2, 3])).toMatchObject([{ support_em: 0, support_f1: 0.5 }]);
-    expect(await of([], [])).toMatchObject([{ support_em: 1, support_f1: 1 }]);
+    expect(await of([1, 2], [2, 3])).toMatchObject([{ support_exact_match: 0, support_f1: 0.5 }]);
+    expect(await of([], [])).toMatchObject([{ support_exact_match: 1, support_f1: 1 }]);
   });
 
   test.each([
-    ['substring', '', { prediction: 'in Paris', answers: ['Paris'] }, { match: 1 }],
-    ['substring', '{"max_words": 1}', { prediction: 'in Paris', answers: ['Paris'] }, { match: 0 }],
-    ['numeric', '', { prediction: 12, answers: [12, 'x'].slice(0, 1) }, { match: 1 }],
-    ['numeric', '{"relative_tolerance": 0.1}', { prediction: '1,050', answers: [1000] }, { match: 1 }],
-    ['choice', '', { prediction: '(A)', answers: ['A'] }, { match: 1 }],
-    ['date', '', { prediction: '5 March 1990', answers: [1990] }, { match: 1 }],
-    ['date', '{"day_first": true}', { prediction: '5 March 1990', answers: ['05/03/1990'] }, { match: 1 }],
+    ['substring', '', { prediction: 'in Paris', answers: ['Paris'] }, { substring: 1 }],
+    ['substring', '{"max_words": 1}', { prediction: 'in Paris', answers: ['Paris'] }, { substring: 0 }],
+    ['numeric', '', { prediction: 12, answers: [12, 'x'].slice(0, 1) }, { numeric: 1 }],
+    ['numeric', '{"relative_tolerance": 0.1}', { prediction: '1,050', answers: [1000] }, { numeric: 1 }],
+    ['choice', '', { prediction: '(A)', answers: ['A'] }, { choice: 1 }],
+    ['date', '', { prediction: '5 March 1990', answers: [1990] }, { date: 1 }],
+    ['date', '{"day_first": true}', { prediction: '5 March 1990', answers: ['05/03/1990'] }, { date: 1 }],
     ['iou', '', { prediction: [0, 10], answers: ['5 - 15'] }, { iou: 1 / 3 }],
     ['iou', '{"threshold": 0.5}', { prediction: [0, 10], answers: [[5, 15]] }, { iou: 0 }],
-    ['set_f1', '', { prediction: ['b', 'x'], answers: ['B', ['X', 'Y']] }, { em: 1, f1: 1, prec: 1, recall: 1 }],
+    [
+      'set_f1',
+      '',
+      { prediction: ['b', 'x'], answers: ['B', ['X', 'Y']] },
+      { exact_match: 1, f1: 1, precision: 1, recall: 1 },
+    ],
   ])('%s with %s', async (metric, settings, row, expected) => {
     expect((await scored([{ id: 'a', ...row }], { metric, settings })).rows).toEqual([{ id: 'a', ...expected }]);
   });

@@ -37,7 +37,7 @@ const envelope = z.looseObject({ id: z.union([z.string().min(1), z.number()]) })
 
 /**
  * Scores JSONL rows one at a time and in order: a row of `{id, prediction, answers, …}` becomes the text of
- * `{id, em, f1, …}`. Holds one row. A prediction that is missing or null scores 0; everything else that is missing is an
+ * `{id, exact_match, f1, …}`. Holds one row. A prediction that is missing or null scores 0; everything else that is missing is an
  * error `FILE:LINE: field: what`.
  */
 export function createRowScorer(options: ScoreRowsOptions): {

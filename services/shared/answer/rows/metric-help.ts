@@ -12,39 +12,39 @@ export const metricHelp = {
   musique: {
     about: 'MuSiQue: EM and token F1, F1 of the supporting paragraphs',
     reads: 'predicted_supports, supports: [0, 7] (optional)',
-    writes: 'em, f1, support_em, support_f1',
+    writes: 'exact_match, f1, support_exact_match, support_f1',
     settings: [],
   },
-  squad: { about: 'SQuAD 1.1: EM and token F1', reads: '', writes: 'em, f1', settings: [] },
+  squad: { about: 'SQuAD 1.1: EM and token F1', reads: '', writes: 'exact_match, f1', settings: [] },
   hotpotqa: {
     about: 'HotpotQA: yes, no and noanswer as a whole; supporting facts; both together',
     reads: 'predicted_supports, supports: [["Title", 0]] (optional)',
-    writes: 'em, f1, prec, recall, sp_*, joint_*',
+    writes: 'exact_match, f1, precision, recall, support_*, joint_*',
     settings: [],
   },
   '2wiki': {
     about: 'as hotpotqa, with titles in lower case, and reasoning triples; gold names may be lists of aliases',
     reads: 'predicted_supports, supports, predicted_evidences, evidences: [["s", "r", ["o", "alias"]]] (optional)',
-    writes: 'em, f1, prec, recall, sp_*, evi_*, joint_* (all three together)',
+    writes: 'exact_match, f1, precision, recall, support_*, evidence_*, joint_* (all three together)',
     settings: [],
   },
   substring: {
     about: 'a gold answer occurs in the prediction after normalisation',
     reads: '',
-    writes: 'match',
+    writes: 'substring',
     settings: ['whole_words', 'max_words'],
   },
   numeric: {
     about: 'the gold number, within a tolerance, in any unit of the same kind',
     reads: 'numbers may be JSON numbers',
-    writes: 'match',
+    writes: 'numeric',
     settings: ['absolute_tolerance', 'relative_tolerance', 'unit'],
   },
-  choice: { about: 'the gold option by letter or by text', reads: '', writes: 'match', settings: ['options'] },
+  choice: { about: 'the gold option by letter or by text', reads: '', writes: 'choice', settings: ['options'] },
   date: {
     about: 'the gold date, as far as it says',
     reads: 'years may be JSON numbers',
-    writes: 'match',
+    writes: 'date',
     settings: ['precision', 'day_first'],
   },
   iou: {
@@ -56,7 +56,7 @@ export const metricHelp = {
   set_f1: {
     about: 'F1 of two sets of names; each answer is an element',
     reads: 'a prediction may be a list, an answer a list of aliases',
-    writes: 'em, f1, prec, recall',
+    writes: 'exact_match, f1, precision, recall',
     settings: ['separator'],
   },
 } as const satisfies Record<string, MetricHelp>;

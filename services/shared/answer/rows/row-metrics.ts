@@ -12,7 +12,7 @@ import { squadScores } from '../squad-scores.ts';
 import { substringMatch } from '../substring-match.ts';
 import { musiqueSupportScores } from '../support-scores.ts';
 import type { RowMetricName } from './metric-help.ts';
-import { factColumns, hotpotqaFacts, jointColumns, twoWikiEvidences, twoWikiFacts } from './supporting-facts.ts';
+import { hotpotqaFacts, jointColumns, scoreColumns, twoWikiEvidences, twoWikiFacts } from './supporting-facts.ts';
 
 /** Values of a row by column, each within 0..1. */
 export type Columns = Readonly<Record<string, number>>;
@@ -86,9 +86,9 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     gold: goldOf,
     score(row) {
       const scores = typeof row.prediction === 'string' ? answerScores(row.prediction, row.answers) : missing;
-      if (row.supports === undefined) return { ...scores };
+      if (row.supports === undefined) return scoreColumns(scores);
       const supports = musiqueSupportScores((row.predicted_supports ?? []).map(String), row.supports.map(String));
-      return { ...scores, support_em: supports.em, support_f1: supports.f1 };
+      return { ...scoreColumns(scores), ...scoreColumns({ em: supports.em, f1: supports.f1 }, 'support_') };
     },
   }),
   squad: metric({
@@ -96,9 +96,8 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     row: textRow,
     settings: noSettings,
     gold: goldOf,
-    score: (row) => ({
-      ...(typeof row.prediction === 'string' ? squadScores(row.prediction, row.answers) : missing),
-    }),
+    score: (row) =>
+      scoreColumns(typeof row.prediction === 'string' ? squadScores(row.prediction, row.answers) : missing),
   }),
   hotpotqa: metric({
     goldScorer: 'exact_match',
@@ -108,8 +107,8 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     score(row) {
       const scores = typeof row.prediction === 'string' ? hotpotqaScores(row.prediction, row.answers) : missingParts;
       const supports = hotpotqaFacts(row);
-      if (supports === undefined) return { ...scores };
-      return { ...scores, ...factColumns('sp', supports), ...jointColumns([scores, supports]) };
+      if (supports === undefined) return scoreColumns(scores);
+      return { ...scoreColumns(scores), ...scoreColumns(supports, 'support_'), ...jointColumns([scores, supports]) };
     },
   }),
   '2wiki': metric({
@@ -127,9 +126,9 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
       const supports = twoWikiFacts(row);
       const evidences = twoWikiEvidences(row);
       return {
-        ...scores,
-        ...(supports === undefined ? {} : factColumns('sp', supports)),
-        ...(evidences === undefined ? {} : factColumns('evi', evidences)),
+        ...scoreColumns(scores),
+        ...(supports === undefined ? {} : scoreColumns(supports, 'support_')),
+        ...(evidences === undefined ? {} : scoreColumns(evidences, 'evidence_')),
         ...(supports === undefined || evidences === undefined ? {} : jointColumns([scores, supports, evidences])),
       };
     },
@@ -140,7 +139,7 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     settings: settableScorers.substring.settings.omit({ weight: true }),
     gold: goldOf,
     score: (row, settings) => ({
-      match:
+      substring:
         typeof row.prediction === 'string'
           ? substringMatch(row.prediction, row.answers, {
               wholeWords: settings.whole_words,
@@ -155,7 +154,7 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     settings: settableScorers.numeric.settings.omit({ weight: true }),
     gold: (row) => row.answers.map(textOf),
     score: (row, { absolute_tolerance: absoluteTolerance, relative_tolerance: relativeTolerance, unit }) => ({
-      match:
+      numeric:
         row.prediction === null || row.prediction === undefined
           ? 0
           : numericMatch(textOf(row.prediction), row.answers.map(textOf), {
@@ -171,7 +170,7 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     settings: settableScorers.choice.settings.omit({ weight: true }),
     gold: goldOf,
     score: (row, { options }) => ({
-      match: typeof row.prediction === 'string' ? choiceMatch(row.prediction, row.answers, options) : 0,
+      choice: typeof row.prediction === 'string' ? choiceMatch(row.prediction, row.answers, options) : 0,
     }),
   }),
   date: metric({
@@ -181,7 +180,7 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     dayFirst: (settings) => settings.day_first,
     gold: (row) => row.answers.map(textOf),
     score: (row, { precision, day_first: dayFirst }) => ({
-      match:
+      date:
         row.prediction === null || row.prediction === undefined
           ? 0
           : dateMatch(textOf(row.prediction), row.answers.map(textOf), { precision, dayFirst }),
@@ -213,13 +212,10 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
     gold: (row) => row.answers.flat(),
     score(row, { separator }) {
       const { prediction: said } = row;
-      if (said === null || said === undefined) return { ...missingParts };
-      return {
-        ...setScores(
-          typeof said === 'string' ? splitElements(said, separator) : said,
-          row.answers.map((aliases) => (typeof aliases === 'string' ? [aliases] : aliases)),
-        ),
-      };
+      if (said === null || said === undefined) return scoreColumns(missingParts);
+      const elements = typeof said === 'string' ? splitElements(said, separator) : said;
+      const gold = row.answers.map((aliases) => (typeof aliases === 'string' ? [aliases] : aliases));
+      return scoreColumns(setScores(elements, gold));
     },
   }),
 };

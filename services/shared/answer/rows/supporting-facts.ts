@@ -66,13 +66,21 @@ export function twoWikiEvidences(row: FactRow): SupportScores | undefined {
   return countedScores(right, predicted.size, golds.length);
 }
 
-/** Columns `PREFIX_em`, `PREFIX_f1`, `PREFIX_prec`, `PREFIX_recall`. */
-export function factColumns(prefix: string, scores: SupportScores): Record<string, number> {
+/** What the published scripts call em, f1, prec and recall, by the names that metrics have everywhere. */
+export function scoreColumns(
+  scores: { readonly em: number; readonly f1: number } & Partial<SupportScores>,
+  prefix = '',
+) {
   const { em, f1, prec, recall } = scores;
-  return { [`${prefix}_em`]: em, [`${prefix}_f1`]: f1, [`${prefix}_prec`]: prec, [`${prefix}_recall`]: recall };
+  return {
+    [`${prefix}exact_match`]: em,
+    [`${prefix}f1`]: f1,
+    ...(prec !== undefined && { [`${prefix}precision`]: prec }),
+    ...(recall !== undefined && { [`${prefix}recall`]: recall }),
+  };
 }
 
 /** Answer and facts together, as the scripts join them: all parts there are. */
 export function jointColumns(parts: readonly SupportScores[]): Record<string, number> {
-  return factColumns('joint', jointScores(parts));
+  return scoreColumns(jointScores(parts), 'joint_');
 }
