@@ -207,7 +207,10 @@ test('reward score writes a line per row, all or nothing to a file, and ends by 
   const row = { id: 'a', prediction: 'Paris', answers: ['Paris'] };
   await writeFile(rows, `${JSON.stringify(row)}\n${JSON.stringify({ ...row, id: 'b', prediction: null })}\n`);
   const done = await gradus('reward', 'score', '--metric', 'musique', rows);
-  expect(done).toMatchObject({ code: 0, out: '{"id":"a","exact_match":1,"f1":1}\n{"id":"b","exact_match":0,"f1":0}\n' });
+  expect(done).toMatchObject({
+    code: 0,
+    out: '{"id":"a","exact_match":1,"f1":1}\n{"id":"b","exact_match":0,"f1":0}\n',
+  });
   expect(done.err).toContain('2 rows by musique: exact_match 0.5000, f1 0.5000');
   expect(await gradus('reward', 'score', '--metric', 'squad', rows, '--out', out)).toMatchObject({ code: 0, out: '' });
   expect(await readFile(out, 'utf8')).toBe('{"id":"a","exact_match":1,"f1":1}\n{"id":"b","exact_match":0,"f1":0}\n');

@@ -21,6 +21,7 @@ import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
+import { unpinnedModels } from '../run/unpinned-models.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { rowNeeds } from '#shared/recipe/row-needs.ts';
 
@@ -101,6 +102,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...(await environmentProblems(loaded, process.env)),
     ...(await chatProblems(loaded)),
     ...(await endpointProblems(loaded, process.env)),
+    ...unpinnedModels(loaded.recipe),
     ...rowNotes,
   ]);
   terminal.out(options.json ? JSON.stringify(plan) : formatPlan(plan));

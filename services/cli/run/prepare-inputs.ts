@@ -27,6 +27,7 @@ import { makeInitialModel } from './initial-model.ts';
 import { isReadable } from './is-readable.ts';
 import { chatProblems } from './chat-problems.ts';
 import { endpointProblems, writeEndpoint } from './endpoint.ts';
+import { unpinnedModels } from './unpinned-models.ts';
 import { environmentProblems } from './environment-problems.ts';
 import { rewardProblems } from './reward-inputs.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
@@ -96,6 +97,7 @@ export async function prepareInputs(
   const stageProblems = await stageFileProblems(loaded);
   if (stageProblems.length > 0)
     throw new TerminalError('invalid_argument', `${loaded.file}: ${stageProblems.join('; ')}`);
+  for (const note of unpinnedModels(loaded.recipe)) tell(note);
   const environment = environmentDirectory(loaded.recipe, loaded.file);
   return {
     ...(await prepareData(loaded, directory, tell)),
