@@ -4,12 +4,17 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node';
 
-import { TransientError, cancelledFrom, throwIfCancelled } from '../errors.ts';
+import { TransientError, cancelledFrom, errorFrom, throwIfCancelled } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
 
 export interface Link {
   /** Aborts with a `TransientError` when the present connection breaks; another signal after each reconnect. */
   readonly signal: AbortSignal;
+  /**
+   * Calls `fail` once, when the present connection breaks, or now where there is none. Gives the function that withdraws it. For what a
+   * process does thousands of times at once: leaving a signal costs more, the more listeners it has.
+   */
+  onceDown(fail: (error: Error) => void): () => void;
   /** Waits until connected. */
   whenUp(signal: AbortSignal | undefined): Promise<void>;
 }
@@ -20,11 +25,15 @@ export interface LinkEvents {
 
 export function watchLink(nc: NatsConnection, log: Logger, events: LinkEvents = {}): Link {
   let controller = new AbortController();
+  const underWay = new Set<(error: Error) => void>();
   const waiters = new Set<() => void>();
 
   function down(reason: string): void {
     if (controller.signal.aborted) return;
-    controller.abort(new TransientError('unavailable', `NATS: ${reason}`));
+    const error = new TransientError('unavailable', `NATS: ${reason}`);
+    controller.abort(error);
+    for (const fail of underWay) fail(error);
+    underWay.clear();
     events.onDown?.();
   }
 
@@ -53,6 +62,11 @@ export function watchLink(nc: NatsConnection, log: Logger, events: LinkEvents = 
     get signal() {
       return controller.signal;
     },
+    onceDown(fail) {
+      if (controller.signal.aborted) fail(errorFrom(controller.signal.reason));
+      else underWay.add(fail);
+      return () => void underWay.delete(fail);
+    },
     async whenUp(signal) {
       throwIfCancelled(signal);
       if (!controller.signal.aborted) return;
@@ -76,20 +90,19 @@ export function watchLink(nc: NatsConnection, log: Logger, events: LinkEvents = 
 /** Runs a request, given up as soon as the connection breaks or `signal` aborts. */
 export async function onLink<T>(link: Link, signal: AbortSignal | undefined, request: () => Promise<T>): Promise<T> {
   throwIfCancelled(signal);
-  const present = link.signal;
-  const { promise: broken, reject } = Promise.withResolvers<never>();
-  const onBreak = (): void => reject(present.reason);
-  const onAbort = (): void => reject(cancelledFrom(signal?.reason));
-  if (present.aborted) onBreak();
-  present.addEventListener('abort', onBreak, { once: true });
-  signal?.addEventListener('abort', onAbort, { once: true });
   const answer = request();
-  // If it loses the race its failure is of no interest.
-  answer.catch(() => {});
-  try {
-    return await Promise.race([answer, broken]);
-  } finally {
-    present.removeEventListener('abort', onBreak);
-    signal?.removeEventListener('abort', onAbort);
-  }
+  return await new Promise<T>((resolve, reject) => {
+    const forget = link.onceDown(reject);
+    const onAbort = (): void => reject(cancelledFrom(signal?.reason));
+    const settled = (): void => {
+      forget();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    // An answer that comes too late is of no interest, nor is its failure: a promise settles once.
+    answer.then(
+      (value) => (settled(), resolve(value)),
+      (error: unknown) => (settled(), reject(error)),
+    );
+  });
 }
