@@ -1,7 +1,7 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { packScore } from '#shared/trajectory/recorded-score.ts';
 import { countTokens, isTextOnly, versionSpan } from '#shared/trajectory/segments.ts';
@@ -36,14 +36,19 @@ function identity(task: RolloutTask) {
   return { runId, taskId, groupId, sampleIndex, stage, purpose, attempt };
 }
 
-export function trajectoryOf(task: RolloutTask, { record, item, score }: FinishedRollout): Trajectory {
+/** `taskBytes`: the task as it came, which the trajectory keeps (P8). */
+export function trajectoryOf(
+  task: RolloutTask,
+  taskBytes: Uint8Array,
+  { record, item, score }: FinishedRollout,
+): Trajectory {
   return create(TrajectorySchema, {
     runId: task.runId,
     taskId: task.taskId,
     segments: [...record.segments],
     tokenizerHash: record.tokenizerHash,
     sequenceDigest: record.sequenceDigest,
-    task: toBinary(RolloutTaskSchema, task),
+    task: taskBytes,
     ...packScore(record.segments, { item, score }),
   });
 }

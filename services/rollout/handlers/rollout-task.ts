@@ -78,7 +78,7 @@ export async function handleRolloutTask(
     const sequence = await context.outbox.trajectory(
       parsed.task,
       message.redeliveries,
-      trajectoryOf(parsed.task, finished),
+      trajectoryOf(parsed.task, message.data, finished),
       published,
     );
     await publish(context, message, finishedResult(parsed.task, finished, sequence, provenance()), published);

@@ -1,9 +1,10 @@
+import { toBinary } from '@bufbuild/protobuf';
 import { createEnvironmentRegistry } from '#environments/registry.ts';
 import type { EnvironmentClients } from '#environments/kit/clients.ts';
 import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import type { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import { RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { GrpcClient } from '#shared/grpc/client.ts';
 import { parseTask } from '../episode/parse-task.ts';
@@ -37,13 +38,13 @@ export async function replayTask(
       tokens: createTokenSource(policy.tokenize, { maxBytes: 0 }),
       scores: createScoreBatcher((items, options) => reward.score({ items }, options), { maxItems: 1, maxWaitMs: 0 }),
       retries: { retries: 4, baseDelayMs: 100 },
-      waits: { during: (_wait, fn) => fn() },
+      waits: { begin: () => ({ [Symbol.dispose]() {} }) },
       events: { turnEnded() {}, callRetried() {}, tokensDiffer() {} },
     },
     signal,
   );
   return {
-    trajectory: trajectoryOf(task, finished),
+    trajectory: trajectoryOf(task, toBinary(RolloutTaskSchema, task), finished),
     result: finishedResult(task, finished, 0, {
       workerId: 'replay',
       durationMs: Math.round(performance.now() - startedMs),
