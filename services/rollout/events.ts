@@ -8,14 +8,16 @@ import type { ConcurrencyReason } from './worker/decide-concurrency.ts';
 import type { InfrastructureClass, InfrastructureFailure } from './episode/infrastructure-failure.ts';
 
 /** Closed label sets, from the enums of the contracts. */
-const nameOf = (names: Readonly<Record<string, number>>, value: number): string =>
-  Object.keys(names)
-    .find((name) => names[name] === value)
-    ?.toLowerCase() ?? 'unknown';
+function namesOf(values: Readonly<Record<string, number>>): (value: number) => string {
+  const names = new Map(Object.entries(values).map(([name, value]) => [value, name.toLowerCase()]));
+  return (value) => names.get(value) ?? 'unknown';
+}
 
+const failureClassName = namesOf(FailureClass);
 const failureName = (failure: FailureClass): string =>
-  failure === FailureClass.UNSPECIFIED ? 'none' : nameOf(FailureClass, failure);
-const purposeName = (purpose: Purpose): string => nameOf(Purpose, purpose);
+  failure === FailureClass.UNSPECIFIED ? 'none' : failureClassName(failure);
+const purposeName = namesOf(Purpose);
+const finishName = namesOf(FinishReason);
 
 /** The only place of the worker that counts and logs: one function per business event. */
 export function createRolloutEvents(log: Logger, metrics: Metrics) {
@@ -94,7 +96,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       inFlight.set(count);
     },
     turnEnded(finishReason: FinishReason, count: number, elapsedMs: number): void {
-      turns.inc({ finish: nameOf(FinishReason, finishReason) });
+      turns.inc({ finish: finishName(finishReason) });
       turnSeconds.observe(elapsedMs / 1000);
       log.trace({ finishReason, tokens: count }, 'a turn ended');
     },

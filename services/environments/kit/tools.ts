@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
 import type { StepIo } from './environment.ts';
 
@@ -63,9 +64,9 @@ export async function callTool(
 /** Waiting for a tool ends with the step's time or signal, whether the tool heeds its own or not. */
 async function withinTime<T>(tool: string, io: StepIo, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   throwIfCancelled(io.signal);
-  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(io.toolTimeoutMs)]);
+  using deadline = deadlineSignal(io.signal, io.toolTimeoutMs, tool);
   try {
-    return await run(signal);
+    return await run(deadline.signal);
   } catch (thrown) {
     throwIfCancelled(io.signal);
     if (errorFrom(thrown) instanceof CancelledError) {

@@ -15,7 +15,7 @@ export interface RemoteCall {
   readonly what: string;
   /** Codes by which the other side says that every such call is refused. */
   readonly refusals?: readonly ErrorCode[];
-  readonly wait: Parameters<RolloutWaits['during']>[0];
+  readonly wait: Parameters<RolloutWaits['begin']>[0];
 }
 
 /** Runs one remote call with the budget for retries in place; what still fails is named by its class. */
@@ -25,10 +25,9 @@ export async function callRemote<T>(
   signal: AbortSignal,
   fn: () => Promise<T>,
 ): Promise<T> {
+  const watched = waits.begin(wait);
   try {
-    return await waits.during(wait, () =>
-      retryInPlace(fn, retries, signal, (error) => events.callRetried(failure, error)),
-    );
+    return await retryInPlace(fn, retries, signal, (error) => events.callRetried(failure, error));
   } catch (thrown) {
     if (thrown instanceof InfrastructureFailure) throw thrown;
     const ofUser = userCodeFailureOf(thrown);
@@ -37,5 +36,7 @@ export async function callRemote<T>(
     if (refusals.includes(error.code))
       throw new UserCodeFailure(FailureClass.POLICY_REFUSED, `${what}: ${error.message}`, { cause: error });
     throw infrastructureFailureFrom(failure, what, error);
+  } finally {
+    watched[Symbol.dispose]();
   }
 }

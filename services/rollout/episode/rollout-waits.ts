@@ -12,7 +12,7 @@ export const rolloutWaits = [
 
 export type RolloutWait = (typeof rolloutWaits)[number];
 
-export type RolloutWaits = Pick<Watchdog<RolloutWait>, 'during'>;
+export type RolloutWaits = Pick<Watchdog<RolloutWait>, 'begin'>;
 
 /** A wait is overdue when half of its deadline is gone: early enough to be looked at while it hangs. */
 export function overdueAfter(deadlineMs: number): number {

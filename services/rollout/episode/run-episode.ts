@@ -57,6 +57,7 @@ export async function runEpisode(
   const { task, limits } = parsed;
   const episode = await startEpisode(parsed, played.environment, ports, signal);
   const close = async (): Promise<void> => {
+    if (episode.close === undefined) return;
     using deadline = deadlineSignal(undefined, limits.toolTimeoutMs, `closing the episode of task ${task.taskId}`);
     await untilCancelled(
       ofEnvironment(task.environment, 'close', () => episode.close?.()),

@@ -92,23 +92,22 @@ async function scoreEpisode(
     requireComponents(composition, given);
     return given;
   };
+  const watched = ports.waits.begin({
+    what: 'reward.score',
+    subject: task.taskId,
+    expectedMs: overdueAfter(byRule ? limits.turnTimeoutMs : leftMs()),
+  });
   try {
-    return await ports.waits.during(
-      {
-        what: 'reward.score',
-        subject: task.taskId,
-        expectedMs: overdueAfter(byRule ? limits.turnTimeoutMs : leftMs()),
-      },
-      () =>
-        retryInPlace(score, ports.retries, signal, (error) => {
-          onRetry(error);
-          ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error);
-        }),
-    );
+    return await retryInPlace(score, ports.retries, signal, (error) => {
+      onRetry(error);
+      ports.events.callRetried(FailureClass.REWARD_UNAVAILABLE, error);
+    });
   } catch (thrown) {
     const ofUser = userCodeFailureOf(thrown);
     if (ofUser !== undefined) throw ofUser;
     throw infrastructureFailureFrom(FailureClass.REWARD_UNAVAILABLE, 'scoring', errorFrom(thrown));
+  } finally {
+    watched[Symbol.dispose]();
   }
 }
 

@@ -34,12 +34,7 @@ export async function ofEnvironment<T>(name: string, what: string, run: () => T 
     return await run();
   } catch (thrown) {
     if (isGradusError(thrown) || !isFault(thrown)) throw thrown;
-    throw new UserCodeFailure(
-      FailureClass.USER_ENVIRONMENT,
-      `environment ${name}, ${what}: ${describeThrown(thrown)}`,
-      {
-        cause: thrown,
-      },
-    );
+    const message = `environment ${name}, ${what}: ${describeThrown(thrown)}`;
+    throw new UserCodeFailure(FailureClass.USER_ENVIRONMENT, message, { cause: thrown });
   }
 }

@@ -5,13 +5,13 @@ import type { Outbox } from './outbox.ts';
 export function watchedOutbox(outbox: Outbox, waits: RolloutWaits, timeoutMs: number): Outbox {
   const expectedMs = overdueAfter(timeoutMs);
   return {
-    trajectory: (task, ...rest) =>
-      waits.during({ what: 'publish.trajectory', subject: task.taskId, expectedMs }, () =>
-        outbox.trajectory(task, ...rest),
-      ),
-    result: (result, ...rest) =>
-      waits.during({ what: 'publish.result', subject: result.taskId, expectedMs }, () =>
-        outbox.result(result, ...rest),
-      ),
+    trajectory(task, ...rest) {
+      const watched = waits.begin({ what: 'publish.trajectory', subject: task.taskId, expectedMs });
+      return outbox.trajectory(task, ...rest).finally(() => watched[Symbol.dispose]());
+    },
+    result(result, ...rest) {
+      const watched = waits.begin({ what: 'publish.result', subject: result.taskId, expectedMs });
+      return outbox.result(result, ...rest).finally(() => watched[Symbol.dispose]());
+    },
   };
 }

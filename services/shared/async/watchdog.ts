@@ -24,7 +24,6 @@ export interface PendingWait<W extends string = string> {
 export interface Watchdog<W extends string> {
   /** Begins a wait; dispose the result when it is over, however it ended. */
   begin(wait: Wait<W>): Disposable;
-  during<T>(wait: Wait<W>, fn: () => Promise<T>): Promise<T>;
   /** Oldest first, at most `limit`. */
   pending(limit: number): PendingWait<W>[];
   /** Those that are overdue, the longest overdue first, at most `limit`. */
@@ -46,7 +45,8 @@ export interface WatchdogOptions<W extends string> {
   readonly now?: () => number;
 }
 
-interface Entry<W extends string> extends Wait<W> {
+interface Entry<W extends string> extends Disposable {
+  readonly wait: Wait<W>;
   readonly sinceMs: number;
   /** Age at which it is logged next; doubles each time, so that what hangs for ever does not fill the log. */
   nextLogMs: number;
@@ -74,8 +74,8 @@ export function createWatchdog<W extends string>(options: WatchdogOptions<W>): W
   const entries = new Set<Entry<W>>();
 
   function described(entry: Entry<W>): PendingWait<W> {
-    const { what, subject, detail = '', expectedMs, sinceMs } = entry;
-    return { what, subject, detail, expectedMs, waitedMs: Math.max(0, Math.round(now() - sinceMs)) };
+    const { what, subject, detail = '', expectedMs } = entry.wait;
+    return { what, subject, detail, expectedMs, waitedMs: Math.max(0, Math.round(now() - entry.sinceMs)) };
   }
 
   function begin(wait: Wait<W>): Disposable {
@@ -83,21 +83,18 @@ export function createWatchdog<W extends string>(options: WatchdogOptions<W>): W
       unwatched.inc({ component });
       return { [Symbol.dispose]() {} };
     }
-    const entry: Entry<W> = { ...wait, sinceMs: now(), nextLogMs: wait.expectedMs };
+    const entry: Entry<W> = {
+      wait,
+      sinceMs: now(),
+      nextLogMs: wait.expectedMs,
+      [Symbol.dispose]: () => void entries.delete(entry),
+    };
     entries.add(entry);
-    return { [Symbol.dispose]: () => void entries.delete(entry) };
+    return entry;
   }
 
   return {
     begin,
-    async during(wait, fn) {
-      const watched = begin(wait);
-      try {
-        return await fn();
-      } finally {
-        watched[Symbol.dispose]();
-      }
-    },
     pending(limit) {
       const oldest: PendingWait<W>[] = [];
       for (const entry of entries) {
@@ -117,7 +114,8 @@ export function createWatchdog<W extends string>(options: WatchdogOptions<W>): W
       for (const entry of entries) {
         const waitedMs = now() - entry.sinceMs;
         if (waitedMs <= entry.nextLogMs) continue;
-        if (entry.nextLogMs === entry.expectedMs) overdueTotal.inc({ component, what: entry.what });
+        const { what, expectedMs } = entry.wait;
+        if (entry.nextLogMs === expectedMs) overdueTotal.inc({ component, what });
         // One line even when several steps were passed at once.
         while (entry.nextLogMs < waitedMs) entry.nextLogMs = Math.max(1, entry.nextLogMs * 2);
         log.warn({ component, ...described(entry) }, 'a wait is overdue');
