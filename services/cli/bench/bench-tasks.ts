@@ -3,7 +3,7 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
 import { TerminalError } from '#shared/errors.ts';
-import { buildTask, type TaskInit } from '#shared/recipe/build-task.ts';
+import { createTaskBuilder, type TaskInit } from '#shared/recipe/build-task.ts';
 import { stageComposition } from '#shared/recipe/stage-scorers.ts';
 import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
@@ -24,6 +24,7 @@ export function createBenchTasks(recipe: Recipe, runId: string, rows: readonly R
   const [stage] = rolloutStages(recipe);
   if (stage === undefined) throw new TerminalError('invalid_argument', 'a bench needs a stage with rollouts');
   const hash = recipeHash(recipe);
+  const build = createTaskBuilder(recipe, stage);
   return {
     composition: stageComposition(recipe, stage),
     taskAt(index) {
@@ -35,8 +36,8 @@ export function createBenchTasks(recipe: Recipe, runId: string, rows: readonly R
       const sampleIndex = index % groupSize;
       const taskId = taskIdOf(key, sampleIndex);
       const groupId = groupIdOf(key);
-      const parts = { runId, taskId, groupId, sampleIndex, attempt: 0, row, stage };
-      return { ...buildTask(recipe, { ...parts, purpose: Purpose.TRAIN, mode: 'train' }), taskId };
+      const parts = { runId, taskId, groupId, sampleIndex, attempt: 0, row };
+      return { ...build({ ...parts, purpose: Purpose.TRAIN, mode: 'train' }), taskId };
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { createPromptSampler } from '#shared/domain/prompt-sampler.ts';
 import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
 import type { GroupKey } from '#shared/domain/task-ids.ts';
-import { buildTask } from '#shared/recipe/build-task.ts';
+import { createTaskBuilder } from '#shared/recipe/build-task.ts';
 import type { TaskParts } from '#shared/recipe/build-task.ts';
 import { evaluationComposition } from '#shared/recipe/stage-scorers.ts';
 import { compose } from '#shared/rewards/compose.ts';
@@ -35,6 +35,7 @@ export function evaluationPlan(context: RunContext, parts: EvaluationParts): Gat
   const { recipe, recipeHash } = context;
   const { stage, name, stageStep, rows, modes, groupMs, deadlineMs } = parts;
   const composition = evaluationComposition(recipe, stage);
+  const build = createTaskBuilder(recipe, stage);
   const count = Math.min(parts.limit, rows.length);
   const order = createPromptSampler({ seed: recipe.seed, stage: '', lane: 'evaluation', size: rows.length });
   return {
@@ -67,14 +68,13 @@ export function evaluationPlan(context: RunContext, parts: EvaluationParts): Gat
     wanted: (groups, load) =>
       Math.min(count - groups.length, Math.floor((recipe.fleet.max_open_rollouts - load.openSamples) / modes.length)),
     task: (group, sample) =>
-      buildTask(recipe, {
+      build({
         runId: context.runId,
         taskId: sample.taskId,
         groupId: group.plan.groupId,
         sampleIndex: sample.index,
         attempt: sample.attempt,
         row: group.plan.row,
-        stage,
         purpose: Purpose.EVAL,
         mode: modes[sample.index] ?? 'sampled',
       }),

@@ -21,7 +21,7 @@ import { sampledBy } from './sampled-rates.ts';
 import { stepPrompts } from './step-prompts.ts';
 import { stageLabel } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
-import { buildTask } from '#shared/recipe/build-task.ts';
+import { createTaskBuilder } from '#shared/recipe/build-task.ts';
 import { groupwiseScorers, stageComposition } from '#shared/recipe/stage-scorers.ts';
 
 /** A stage that trains, and the rows that it may ask. */
@@ -53,6 +53,7 @@ export function trainingPlan(
   });
   const most = batchGroups * batches;
   const composition = stageComposition(recipe, stage);
+  const build = createTaskBuilder(recipe, stage);
 
   return {
     stage,
@@ -103,14 +104,13 @@ export function trainingPlan(
       return Math.min(batchGroups - kept - running, capacity, most - groups.length);
     },
     task: (group: Group, sample: Sample) =>
-      buildTask(recipe, {
+      build({
         runId: context.runId,
         taskId: sample.taskId,
         groupId: group.plan.groupId,
         sampleIndex: sample.index,
         attempt: sample.attempt,
         row: group.plan.row,
-        stage,
         purpose: Purpose.TRAIN,
         mode: 'train',
       }),

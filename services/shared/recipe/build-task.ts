@@ -1,6 +1,7 @@
-import type { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
-import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { JudgedComponentSchema } from '#proto/rollout/v1/judged_pb.ts';
+import { RolloutLimitsSchema, ScorerSettingsSchema } from '#proto/rollout/v1/task_pb.ts';
+import type { Purpose, RolloutTaskSchema, Row } from '#proto/rollout/v1/task_pb.ts';
 import { samplingSeedOf } from '../domain/task-ids.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import type { Recipe } from './schema.ts';
@@ -15,41 +16,34 @@ export interface TaskParts {
   readonly sampleIndex: number;
   readonly attempt: number;
   readonly row: Row;
-  readonly stage: RolloutStage;
   readonly purpose: Purpose;
   /** Draw as the stage says, at temperature 1, or the likeliest tokens. */
   readonly mode: 'train' | 'sampled' | 'greedy';
 }
 
-/** A rollout as a job. Pure: the same parts give the same task (P8). */
-export function buildTask(recipe: Recipe, parts: TaskParts): TaskInit {
-  const { stage, mode } = parts;
-  const { max_new_tokens: maxNewTokens, ...limits } = stage.limits;
-  const drawn =
-    mode === 'train'
-      ? { temperature: stage.sampling.temperature, topP: stage.sampling.top_p, topK: stage.sampling.top_k }
-      : { temperature: mode === 'greedy' ? 0 : 1, topP: 1, topK: 0 };
-  return {
-    runId: parts.runId,
-    taskId: parts.taskId,
-    groupId: parts.groupId,
-    sampleIndex: parts.sampleIndex,
+/** Makes the tasks of a stage: rollouts as jobs. Pure: the same parts give the same task (P8). What all of them share is built once. */
+export function createTaskBuilder(recipe: Recipe, stage: RolloutStage): (parts: TaskParts) => TaskInit {
+  const { max_new_tokens: maxNewTokens, ...bounds } = stage.limits;
+  const limits = create(RolloutLimitsSchema, {
+    contextTokens: bounds.context_tokens,
+    maxTurns: bounds.max_turns,
+    toolTimeoutMs: bounds.tool_timeout_ms,
+    turnTimeoutMs: bounds.turn_timeout_ms,
+    rolloutTimeoutMs: bounds.rollout_timeout_ms,
+  });
+  const shared = {
     stage: stage.name,
-    purpose: parts.purpose,
     environment: recipe.environment.name,
-    row: parts.row,
-    sampling: { ...drawn, maxNewTokens, seed: samplingSeedOf(parts.taskId) },
-    limits: {
-      contextTokens: limits.context_tokens,
-      maxTurns: limits.max_turns,
-      toolTimeoutMs: limits.tool_timeout_ms,
-      turnTimeoutMs: limits.turn_timeout_ms,
-      rolloutTimeoutMs: limits.rollout_timeout_ms,
-    },
-    scorers: taskScorers(recipe, stage),
-    judged: taskJudged(recipe, stage),
+    limits,
+    scorers: taskScorers(recipe, stage).map((scorer) => create(ScorerSettingsSchema, scorer)),
+    judged: taskJudged(recipe, stage).map((component) => create(JudgedComponentSchema, component)),
     composition: stageComposition(recipe, stage),
-    attempt: parts.attempt,
     environmentOptionsJson: JSON.stringify(recipe.environment.options),
+  };
+  const { temperature, top_p: topP, top_k: topK } = stage.sampling;
+  return ({ mode, ...parts }) => {
+    const drawn =
+      mode === 'train' ? { temperature, topP, topK } : { temperature: mode === 'greedy' ? 0 : 1, topP: 1, topK: 0 };
+    return { ...shared, ...parts, sampling: { ...drawn, maxNewTokens, seed: samplingSeedOf(parts.taskId) } };
   };
 }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { missingFor } from '../rewards/missing-for.ts';
-import { buildTask } from './build-task.ts';
+import { createTaskBuilder } from './build-task.ts';
 import { parseRecipe } from './parse-recipe.ts';
 import { recipeHash } from './resolve-recipe.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
@@ -42,14 +42,16 @@ const [alone, together] = recipe.stages;
 if (alone?.kind !== 'rl' || together?.kind !== 'rl') throw new Error('two stages');
 
 const taskOf = (stage: RolloutStage, purpose: Purpose = Purpose.TRAIN) =>
-  buildTask(recipe, {
+  createTaskBuilder(
+    recipe,
+    stage,
+  )({
     runId: 'run',
     taskId: '00000000000000aa',
     groupId: 'group',
     sampleIndex: 0,
     attempt: 0,
     row: goldRow({ question: 'Who?', answers: ['she'] }),
-    stage,
     purpose,
     mode: 'train',
   });
@@ -67,13 +69,13 @@ function stageWith(composition: string, rewards: string): RolloutStage {
 
 it('sends custom scorers with their settings among the scorers, judged ones beside them, and the composition', () => {
   const task = taskOf(alone);
-  expect(task.scorers?.filter(({ recordedOnly }) => recordedOnly === false)).toEqual([
+  expect(task.scorers?.filter(({ recordedOnly }) => recordedOnly === false)).toMatchObject([
     { name: 'exact_match', settingsJson: '', recordedOnly: false },
     { name: 'retry', settingsJson: '{"base":0.2,"most":5,"step":0.15}', recordedOnly: false },
     { name: 'house', settingsJson: '{"a":"x","b":[3]}', recordedOnly: false },
   ]);
   expect(task.scorers).toContainEqual({ name: 'xml', settingsJson: '', recordedOnly: true });
-  expect(task.judged).toEqual([
+  expect(task.judged).toMatchObject([
     { name: 'correct', judge: 'main', method: { case: 'grade', value: { notAttempted: 0.25 } } },
     {
       name: 'prose',
