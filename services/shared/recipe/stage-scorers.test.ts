@@ -74,7 +74,7 @@ it('sends custom scorers with their settings among the scorers, judged ones besi
     { name: 'retry', settingsJson: '{"base":0.2,"most":5,"step":0.15}', recordedOnly: false },
     { name: 'house', settingsJson: '{"a":"x","b":[3]}', recordedOnly: false },
   ]);
-  expect(task.scorers).toContainEqual({ name: 'xml', settingsJson: '', recordedOnly: true });
+  expect(task.scorers).toContainEqual(expect.objectContaining({ name: 'xml', recordedOnly: true }));
   expect(task.judged).toMatchObject([
     { name: 'correct', judge: 'main', method: { case: 'grade', value: { notAttempted: 0.25 } } },
     {
