@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { freeze } from '#shared/runtime/freeze-under-test.ts';
 import { createCoordinators } from '../../services/cli/run/coordinators.ts';
 import { requestStop } from '../../services/cli/run/request-stop.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
@@ -112,9 +113,9 @@ describe('a stop that was not acknowledged', () => {
     const leader = await startStep();
     await kill(leader);
     // The lease of the dead leader still stands.
-    const answer = fleet.coordinator.client.stopRun({ runId: 'run-a', noWait: true });
+    const answer = await fleet.coordinator.client.stopRun({ runId: 'run-a', noWait: true });
+    expect(answer).toMatchObject({ state: RunState.RUNNING });
     await play();
-    expect(await answer).toMatchObject({ state: RunState.RUNNING });
     const ended = await fleet.ended('run-a');
     expect(ended.state).toBe(RunState.STOPPED);
     expect(ended.step).toBeLessThan(4);
@@ -141,7 +142,7 @@ describe('a stop that was not acknowledged', () => {
 
   it('P10: does not wait for a leader that is frozen', async () => {
     const leader = await startStep();
-    leader.child.kill('SIGSTOP');
+    await freeze(Number(leader.child.pid));
     expect(await fleet.coordinator.client.stopRun({ runId: 'run-a', now: true })).toMatchObject({
       state: RunState.STOPPED,
     });

@@ -15,6 +15,7 @@ import { startNatsServer } from '#shared/nats/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '#shared/nats/nats-server.ts';
 import { decodeMessage, publishMessage } from '#shared/nats/messages.ts';
 import { ensureStreams, streams, subjects, workerConsumers } from '#shared/nats/streams.ts';
+import { freeze } from '#shared/runtime/freeze-under-test.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
 
 export const silentLog = pino({ level: 'silent' });
@@ -54,7 +55,7 @@ export async function startNats() {
     async restart() {
       server = await startServer({ storeDirectory, port: server.port });
     },
-    freeze: () => process.kill(server.pid, 'SIGSTOP'),
+    freeze: () => freeze(server.pid),
     thaw: () => process.kill(server.pid, 'SIGCONT'),
   };
 }

@@ -129,7 +129,7 @@ describe('NATS goes away', () => {
     const tail = startTail(fixture);
     await publish(fixture, subjects.result(run), 'before');
     await until(() => tail.ids.length === 1, 'the first result');
-    fixture.freeze();
+    await fixture.freeze();
     const publishing = publish(fixture, subjects.result(run), 'during', 30_000);
     await sleep(6_000);
     fixture.thaw();

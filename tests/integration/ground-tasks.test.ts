@@ -252,7 +252,7 @@ describe('tasks', () => {
     const held: TaskMessage[] = [];
     startPulling(nats, 1, (task) => void held.push(task));
     await until(() => held.length === 1, 'a task held');
-    freeze();
+    await freeze();
     const closing = nats.nc.drain();
     // The last step of a drain, which takes no time unless the server is slow: publishing throws.
     Reflect.set(Object(Reflect.get(nats.nc, 'protocol')), 'noMorePublishing', true);

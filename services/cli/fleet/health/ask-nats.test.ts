@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startNatsServer } from '#shared/nats/nats-server.ts';
+import { freeze } from '#shared/runtime/freeze-under-test.ts';
 import { askNats } from './ask-nats.ts';
 
 async function startServer(jetStream: boolean) {
@@ -15,7 +16,7 @@ async function startServer(jetStream: boolean) {
 test('P10: a NATS server that greets and whose JetStream answers is well; one that is frozen does not greet', async () => {
   const { server, address } = await startServer(true);
   await askNats(address, 60_000);
-  process.kill(server.pid, 'SIGSTOP');
+  await freeze(server.pid);
   await expect(askNats(address, 300)).rejects.toThrow(`NATS at ${address} does not greet`);
   process.kill(server.pid, 'SIGCONT');
   await askNats(address, 60_000);
