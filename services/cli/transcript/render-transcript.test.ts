@@ -14,7 +14,7 @@ import { createColours } from '../terminal/colours.ts';
 import { textOf } from '../terminal/terminal.ts';
 import { renderTranscript, trainedMark } from './render-transcript.ts';
 
-const model = (text: string, tokens: readonly number[], first: bigint, last: bigint) =>
+const model = (text: string, tokens: number[], first: bigint, last: bigint) =>
   modelSegment({
     text,
     tokenIds: tokens,

@@ -1,5 +1,6 @@
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import { deadlineSignal } from '#shared/async/deadline-signal.ts';
 import { CancelledError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
 import { retryHeader } from '#shared/nats/dead-letters.ts';
 import type { TaskMessage } from '#shared/nats/messages.ts';
@@ -70,8 +71,9 @@ export async function handleRolloutTask(
 
   using used = lease;
   using cancelled = context.cancellations.watch(task.runId, task.taskId, message.sequence);
+  using stopped = deadlineSignal([signal, cancelled.signal], Infinity);
   try {
-    const finished = await runRollout(parsed, used, context.ports, AbortSignal.any([signal, cancelled.signal]));
+    const finished = await runRollout(parsed, used, context.ports, stopped.signal);
     throwIfCancelled(cancelled.signal);
     // From here on nothing is cancelled by a drain: the work is done, only its record is missing.
     const published = new AbortController().signal;

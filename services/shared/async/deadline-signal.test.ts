@@ -21,3 +21,18 @@ test('without a deadline only the parent ends the wait', () => {
   parent.abort();
   expect(deadline.signal.aborted).toBe(true);
 });
+
+test.each([0, 1])('of several parents, parent %i ends the wait with its own reason', (which) => {
+  const parents = [new AbortController(), new AbortController()];
+  using deadline = deadlineSignal(
+    parents.map(({ signal }) => signal),
+    Infinity,
+  );
+  parents[which]?.abort(new Error(`parent ${which}`));
+  expect(deadline.signal.reason).toMatchObject({ message: `parent ${which}` });
+  using late = deadlineSignal(
+    parents.map(({ signal }) => signal),
+    Infinity,
+  );
+  expect(late.signal.reason).toMatchObject({ message: `parent ${which}` });
+});

@@ -20,20 +20,21 @@ export function environmentSegment(text: string, tokenIds: readonly number[]): S
 /** What an engine's answer and the request for it say about one turn. */
 export interface ModelTurn {
   readonly text: string;
-  readonly tokenIds: readonly number[];
-  readonly logprobs: readonly number[];
+  readonly tokenIds: number[];
+  readonly logprobs: number[];
   readonly logprobKind: LogprobKind;
   readonly finishReason: FinishReason;
   readonly versions: VersionSpan;
   readonly sampling: Sampling;
 }
 
+/** The segment takes the arrays of the turn: nothing may change them afterwards. */
 export function modelSegment(turn: ModelTurn): Segment {
   return create(SegmentSchema, {
     kind: SegmentKind.MODEL,
     text: turn.text,
-    tokenIds: [...turn.tokenIds],
-    logprobs: [...turn.logprobs],
+    tokenIds: turn.tokenIds,
+    logprobs: turn.logprobs,
     logprobKind: turn.logprobKind,
     finishReason: turn.finishReason,
     versions: turn.versions,

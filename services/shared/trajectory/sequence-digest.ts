@@ -21,9 +21,13 @@ export interface SequenceHasher {
 /** The digest of a growing sequence: each turn costs its new tokens only. */
 export function createSequenceHasher(): SequenceHasher {
   const hash: Hash = createHash('sha256');
+  let digest: Uint8Array | undefined;
   return {
-    append: (tokenIds) => void hash.update(tokenBytes(tokenIds)),
-    digest: () => hash.copy().digest(),
+    append(tokenIds) {
+      hash.update(tokenBytes(tokenIds));
+      digest = undefined;
+    },
+    digest: () => (digest ??= hash.copy().digest()),
   };
 }
 
