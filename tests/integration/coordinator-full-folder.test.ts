@@ -45,12 +45,11 @@ async function fill(path: string, leftPages: number): Promise<void> {
   await truncate(path, size - leftPages * pageBytes);
 }
 
-it('P10: a run whose folder is full when its summary is written waits for room, says so, and goes on', async ({
-  skip,
-}) => {
+/** A run that waits for room for what it writes of its first evaluation; undefined where no disk can be mounted. */
+async function waitingForRoom(): Promise<string | undefined> {
   fleet = await startCoordinatorFleet({ recipe: fourSteps });
   const folder = fleet.directoryOf('run-a');
-  if (!(await mountAt(folder))) return skip('a file system can be mounted by root only');
+  if (!(await mountAt(folder))) return undefined;
   let held = 0;
   fleet.setWorker(() => {
     held += 1;
@@ -67,8 +66,31 @@ it('P10: a run whose folder is full when its summary is written waits for room, 
   await until(async () =>
     (await client.getRun({ runId: 'run-a' })).message.startsWith(`waiting for room in ${folder}`),
   );
+  return filler;
+}
+
+it('P10: a run whose folder is full when its summary is written waits for room, says so, and goes on', async ({
+  skip,
+}) => {
+  const filler = await waitingForRoom();
+  if (filler === undefined) return skip('a file system can be mounted by root only');
   expect((await fleet.ledger('run-a')).filter(({ fact }) => fact.case === 'evalFinished')).toHaveLength(1);
   await rm(filler);
   expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED, step: 4, message: '' });
   expect((await fleet.summary('run-a')).state).toBe('finished');
+});
+
+it('P10: a run that waits for room ends when it is asked to stop after its step, and goes on once there is room', async ({
+  skip,
+}) => {
+  const filler = await waitingForRoom();
+  if (filler === undefined) return skip('a file system can be mounted by root only');
+  const { client } = fleet.coordinator;
+  await client.stopRun({ runId: 'run-a', noWait: true });
+  expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.STOPPED, step: 0 });
+  await rm(filler);
+  await client.submitRun({ runId: 'run-a', recipeJson: '', directory: fleet.directoryOf('run-a'), resume: true });
+  expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED, step: 4 });
+  expect((await fleet.ledger('run-a')).filter(({ fact }) => fact.case === 'stopRequested')).toHaveLength(1);
+  expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0 });
 });

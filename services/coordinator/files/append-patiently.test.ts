@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { appendPatiently } from './append-patiently.ts';
 
+/** Nobody aborts, but for what is given. */
+const until = (given: { readonly signal?: AbortSignal; readonly stop?: AbortSignal } = {}) => ({
+  signal: new AbortController().signal,
+  stop: new AbortController().signal,
+  ...given,
+});
+
 const full = () => Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
 
 /** A file on a disk that has room for half a line only, until `room` is true. */
@@ -31,21 +38,26 @@ test('P9, P10: a line waits for room on a full disk, says so once, and is writte
       await file.appendFile(line);
     },
   };
-  await appendPatiently(counting, 'line\n', ({ message }) => heard.push(message), new AbortController().signal);
+  await appendPatiently(counting, 'line\n', ({ message }) => heard.push(message), until());
   expect(disk.content).toBe('before\nline\n');
   expect(heard).toEqual([expect.stringContaining('ENOSPC')]);
 });
 
-test('P10: a stop ends the wait for room, and nothing of the line stays behind', async () => {
-  const { disk, file } = fileOnFullDisk();
-  const stop = new AbortController();
-  await expect(appendPatiently(file, 'line\n', () => stop.abort(), stop.signal)).rejects.toMatchObject({
-    code: 'cancelled',
-  });
-  expect(disk.content).toBe('before\n');
-  // What has room is written after a stop too, and what has none is not waited for.
-  await expect(appendPatiently(file, 'line\n', () => undefined, stop.signal)).rejects.toThrow('ENOSPC');
-  disk.room = true;
-  await appendPatiently(file, 'line\n', () => undefined, stop.signal);
-  expect(disk.content).toBe('before\nline\n');
-});
+test.each(['signal', 'stop'])(
+  'P10: the end of a run by its %s ends the wait for room, and nothing of the line stays behind',
+  async (which) => {
+    const { disk, file } = fileOnFullDisk();
+    const end = new AbortController();
+    const ended = until({ [which]: end.signal });
+    await expect(appendPatiently(file, 'line\n', () => end.abort(), ended)).rejects.toMatchObject({
+      code: 'cancelled',
+    });
+    expect(disk.content).toBe('before\n');
+    // What has room is written afterwards too, and what has none is not waited for.
+    await expect(appendPatiently(file, 'line\n', () => undefined, ended)).rejects.toMatchObject({ code: 'cancelled' });
+    expect(disk.content).toBe('before\n');
+    disk.room = true;
+    await appendPatiently(file, 'line\n', () => undefined, ended);
+    expect(disk.content).toBe('before\nline\n');
+  },
+);

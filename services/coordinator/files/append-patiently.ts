@@ -1,25 +1,30 @@
 import type { FileHandle } from 'node:fs/promises';
+import { cancelledFrom, errorFrom } from '#shared/errors.ts';
 import { waitPatiently } from '../run/wait-patiently.ts';
 
 export type AppendFile = Pick<FileHandle, 'appendFile' | 'truncate'> & { stat(): Promise<{ readonly size: number }> };
 
 /**
- * Appends a line. A full disk is waited for, and nothing else; `onWait` is called once. A run that is asked to stop waits no
- * longer: the file is made again from the ledger when it goes on.
+ * Appends a line. A full disk is waited for, and nothing else; `onWait` is called once. A run that is asked to `stop` waits no
+ * longer (`CancelledError`): the file is made again from the ledger when it goes on. Nothing is waited for once `signal` is aborted.
  */
 export async function appendPatiently(
   file: AppendFile,
   line: string,
   onWait: (error: Error) => void,
-  signal: AbortSignal,
+  { signal, stop }: { readonly signal: AbortSignal; readonly stop: AbortSignal },
 ): Promise<void> {
   let waits = false;
   const onRetry = (error: Error): void => {
     if (!waits) onWait(error);
     waits = true;
   };
-  if (signal.aborted) await appendWhole(file, line);
-  else await waitPatiently({ totalMs: 0, onRetry }, signal, () => appendWhole(file, line));
+  if (!signal.aborted) return await waitPatiently({ totalMs: 0, stop, onRetry }, signal, () => appendWhole(file, line));
+  try {
+    await appendWhole(file, line);
+  } catch (thrown) {
+    throw errorFrom(thrown).code === 'resource_exhausted' ? cancelledFrom(signal.reason) : thrown;
+  }
 }
 
 /** All of the line or none of it: half of one stays behind where the disk is full. */

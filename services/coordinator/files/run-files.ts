@@ -25,8 +25,13 @@ import { writeAtomically } from './write-atomically.ts';
 export interface RunFiles {
   /** Makes recipe.json and metrics.jsonl agree with the ledger. */
   restore(signal: AbortSignal): Promise<void>;
-  /** Waits where its disk is full, until the signal; `onWait` hears it once. */
-  entry(entry: LedgerEntry, after: RunState, onWait: (error: Error) => void, signal: AbortSignal): Promise<void>;
+  /** Waits where its disk is full, until one of the signals; `onWait` hears it once. */
+  entry(
+    entry: LedgerEntry,
+    after: RunState,
+    onWait: (error: Error) => void,
+    until: { readonly signal: AbortSignal; readonly stop: AbortSignal },
+  ): Promise<void>;
   writeSummary(state: RunState, signal: AbortSignal): Promise<RolloutTotals>;
   close(): Promise<void>;
 }
@@ -59,11 +64,11 @@ export function createRunFiles(
       await metrics?.close();
       metrics = await open(metricsPath, 'a');
     },
-    async entry(entry, after, onWait, signal) {
+    async entry(entry, after, onWait, until) {
       const line = metricsLine(entry, after);
       const file = metrics;
       if (line === undefined || file === undefined) return;
-      await appendPatiently(file, line, onWait, signal);
+      await appendPatiently(file, line, onWait, until);
     },
     async writeSummary(state, signal) {
       const totals = await auditRun(nats, runId, signal);

@@ -25,7 +25,7 @@ export async function leaveWeights(context: RunContext, stage: string): Promise<
   await leave(context, stage, 'weights', await digestOf(path, 'weights'));
 }
 
-export async function leaveRows(context: RunContext, stage: string, rows: Iterable<ArtefactRow>): Promise<void> {
+export async function leaveRows(context: RunContext, stage: string, rows: readonly ArtefactRow[]): Promise<void> {
   const path = artefactPath(context.directory, stage, 'rows');
   await context.confirmLead();
   await context.writeFolder(context.signal, async () => {
@@ -62,6 +62,6 @@ async function digestOf(path: string, artefact: FileArtefact): Promise<string> {
   return artefact === 'weights' ? await checkWeights(path, '') : (await digestFile(path)).sha256;
 }
 
-function* linesOf(rows: Iterable<ArtefactRow>): Generator<string, void, undefined> {
+function* linesOf(rows: readonly ArtefactRow[]): Generator<string, void, undefined> {
   for (const { id, data, gold, tags } of rows) yield `${JSON.stringify({ id, data, gold, tags })}\n`;
 }

@@ -40,7 +40,7 @@ export interface RunContext {
   readonly policy: PolicySession;
   /** Whether the trajectory that a result names is there, and of its task. While NATS does not answer it waits until the signal. */
   hasTrajectory(result: Pick<RolloutResult, 'taskId' | 'trajectorySequence'>, signal: AbortSignal): Promise<boolean>;
-  /** Writes to the run's folder, again and again while its disk is full, until the signal. */
+  /** Writes to the run's folder, again and again while its disk is full, until the signal or a stop. What it writes has to be there each time. */
   writeFolder(signal: AbortSignal, write: () => Promise<void>): Promise<void>;
   /** Absent where the coordinator has no reward service; recipes that need one are refused then. */
   readonly groupwise: GroupwiseSession | undefined;

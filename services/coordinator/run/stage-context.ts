@@ -45,13 +45,17 @@ export function createStageContext(context: RunContext, { name, kind }: StageRec
     async record(fact) {
       await context.ledger.append({ case: 'stageFact', value: { stage: name, kind, json: JSON.stringify(fact) } });
     },
-    leaveRows: (rows) => leaveRows(context, name, rows),
+    leaveRows: (rows) => leaveRows(context, name, [...rows]),
     take: (stage, artefact) => takeArtefact(context, stage, artefact),
     async write(file, parts) {
-      await context.confirmLead();
-      await mkdir(folder, { recursive: true });
       const path = join(folder, file);
-      await writeAtomically(path, parts);
+      // What is read once could not be written again.
+      const whole = typeof parts === 'string' ? parts : [...parts];
+      await context.confirmLead();
+      await context.writeFolder(context.signal, async () => {
+        await mkdir(folder, { recursive: true });
+        await writeAtomically(path, whole);
+      });
       return path;
     },
   };

@@ -7,10 +7,12 @@ export interface RoomWaiter {
   readonly directory: string;
   readonly board: Pick<ProgressBoard, 'update'>;
   readonly log: Pick<Logger, 'warn'>;
+  /** Ends the wait: the run is asked to stop. */
+  readonly stop: AbortSignal;
 }
 
 /** What is said while the run's folder has no room. */
-export function sayNoRoom({ directory, board, log }: RoomWaiter, err: Error): void {
+export function sayNoRoom({ directory, board, log }: Omit<RoomWaiter, 'stop'>, err: Error): void {
   log.warn({ err, directory }, "the run's folder has no room; the run waits for some");
   board.update({ message: `waiting for room in ${directory}: ${err.message}` });
 }
@@ -22,6 +24,6 @@ export async function waitForRoom(waiter: RoomWaiter, signal: AbortSignal, write
     if (!waits) sayNoRoom(waiter, error);
     waits = true;
   };
-  await waitPatiently({ totalMs: 0, onRetry }, signal, write);
+  await waitPatiently({ totalMs: 0, stop: waiter.stop, onRetry }, signal, write);
   if (waits) waiter.board.update({ message: '' });
 }

@@ -30,8 +30,7 @@ export async function driveRun(
     await leadership.verify();
     await ledger.append({ case: 'runEnded', value: { state: end.life, message: end.message } });
     const inTime = AbortSignal.timeout(endMs);
-    // Nobody waits for room who wants the run to stop.
-    if (end.life === 'stopped') await summarize(inTime);
+    if (end.life === 'stopped') await summarizeStopped(context, () => summarize(inTime));
     else await context.writeFolder(inTime, () => summarize(inTime));
     log.info({ ...end, ...totals }, 'the run has ended');
     await running.remove(runId, AbortSignal.timeout(10_000));
@@ -49,6 +48,17 @@ export async function driveRun(
   events.rewardDiverges(runId, false);
   await leadership.release();
   context.progress.update({ message: end.message });
+}
+
+/** Nobody waits for room who wants the run to stop: without it the last summary stays, and the next one follows the resume. */
+async function summarizeStopped({ log, directory }: RunContext, summarize: () => Promise<void>): Promise<void> {
+  try {
+    await summarize();
+  } catch (thrown) {
+    const error = errorFrom(thrown);
+    if (error.code !== 'resource_exhausted') throw error;
+    log.warn({ err: error, directory }, "the run's folder has no room for its summary; make some, then resume the run");
+  }
 }
 
 async function endOf(context: RunContext, summarize: () => Promise<void>): Promise<RunEnd> {

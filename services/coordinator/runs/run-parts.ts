@@ -29,7 +29,7 @@ export function recordingLedger(
   deps: RunDependencies,
   { runId, writer, files, directory }: RunParts,
   board: ProgressBoard,
-  signal: AbortSignal,
+  until: { readonly signal: AbortSignal; readonly stop: AbortSignal },
 ): LedgerWriter & { sinceLastEntryMs(): number } {
   let lastEntryMs = performance.now();
   const log = deps.log.child({ run: runId });
@@ -52,7 +52,7 @@ export function recordingLedger(
         waited = true;
         sayNoRoom({ directory, board, log }, error);
       };
-      await files.entry(entry, writer.state, onWait, signal);
+      await files.entry(entry, writer.state, onWait, until);
       // Other facts may be recorded meanwhile: what is said stays until this line is written.
       board.update(waited ? { message: '' } : {});
       return entry;
@@ -71,10 +71,11 @@ export interface ContextOptions {
 export function createRunContext(deps: RunDependencies, parts: RunParts, options: ContextOptions): RunContext {
   const { config, nats, events } = deps;
   const { runId, resolved, directory, leadership, writer } = parts;
-  const { board, signal } = options;
+  const { board, signal, stopSignal } = options;
   const log = deps.log.child({ run: runId });
   const patience = (service: 'learner' | 'policy') => ({
     totalMs: config.patienceMs,
+    stop: stopSignal,
     onRetry(error: Error, waitedMs: number) {
       events.retried(service);
       log.warn({ err: error, waitedMs: Math.round(waitedMs) }, `the ${service} does not answer; trying again`);
@@ -122,7 +123,7 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
       confirm: () => leadership.confirm(signal),
     }),
     hasTrajectory: (result, until) => hasTrajectory(nats, runId, result, until),
-    writeFolder: (until, write) => waitForRoom({ directory, board, log }, until, write),
+    writeFolder: (until, write) => waitForRoom({ directory, board, log, stop: stopSignal }, until, write),
     groupwise:
       deps.reward &&
       createGroupwiseSession({
@@ -143,7 +144,7 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
     confirmLead: () => leadership.confirm(AbortSignal.timeout(leaseTtlMs)),
     now: () => performance.now(),
     signal,
-    stopSignal: options.stopSignal,
+    stopSignal,
   };
 }
 

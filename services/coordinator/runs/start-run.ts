@@ -231,7 +231,7 @@ function setGoing(deps: RunDependencies, parts: RunParts): DrivenRun {
   const now = new AbortController();
   const afterStep = new AbortController();
   const signal = AbortSignal.any([now.signal, leadership.lost]);
-  const ledger = recordingLedger(deps, parts, board, signal);
+  const ledger = recordingLedger(deps, parts, board, { signal, stop: afterStep.signal });
   const context = createRunContext(deps, parts, {
     ledger,
     board,
