@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, open, mkdtemp, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, open, mkdir, mkdtemp, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { createProgram } from './program.ts';
 import { repositoryRoot } from './repository.ts';
+import { exampleSummary } from './run/example-summary.ts';
 import { createTerminal } from './terminal/terminal.ts';
 
 interface Outcome {
@@ -172,6 +173,29 @@ test('resuming and stopping what is not there says so', async () => {
   expect(resume.err).toContain(`there is no run 'demo' in ${home}; there are no runs`);
   expect((await gradus('stop', '--home', home)).err).toContain(`no fleet runs in ${home}; nothing to stop`);
   expect((await gradus('status', '--home', home)).out).toContain(`no fleet runs in ${home}`);
+});
+
+test('P9: one run that cannot be read is named with the reason, and hides no other', async () => {
+  const home = await temporary();
+  for (const run of ['a-damaged', 'b-sound', 'c-begun']) {
+    await mkdir(join(home, run));
+    await writeFile(join(home, run, 'recipe.json'), '{}');
+  }
+  await writeFile(join(home, 'a-damaged', 'summary.json'), '{"run":');
+  await writeFile(join(home, 'b-sound', 'summary.json'), JSON.stringify(exampleSummary()));
+  const told = await gradus('status', '--home', home);
+  expect(told.code).toBe(2);
+  expect(told.out).toContain('run b-sound: stage 1, 2 steps, 2:01 min, finished');
+  expect(told.out).toContain('run c-begun: not finished; gradus resume c-begun continues it');
+  expect(told.out).toContain(
+    `run a-damaged: cannot be read: ${join(home, 'a-damaged/summary.json')}: is no JSON; remove it`,
+  );
+  const json = await gradus('status', '--home', home, '--json');
+  expect(json.code).toBe(2);
+  expect(JSON.parse(json.out)).toMatchObject({
+    resting: ['b-sound', 'c-begun'],
+    unreadable: [{ run: 'a-damaged', reason: expect.stringContaining('is no JSON') }],
+  });
 });
 
 test('the completion of bash proposes commands, options and files where they belong', async () => {

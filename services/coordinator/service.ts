@@ -71,7 +71,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   server.add(CoordinatorService, {
     submitRun: async (request, call) => ({ runId: await registry.submit(request, call.signal) }),
     getRun: (request, call) => registry.status(request.runId, call.signal),
-    listRuns: async (_request, call) => ({ runs: await registry.list(call.signal) }),
+    listRuns: (_request, call) => registry.list(call.signal),
     watchRun: (request, call) => watchRun(registry, request.runId, call.signal),
     stopRun: (request, call) => stopRun(registry, request, call.signal),
   });

@@ -2,7 +2,10 @@ import { access, mkdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { publishMessage } from '#shared/nats/publish.ts';
+import { subjects } from '#shared/nats/streams.ts';
 import { startCoordinatorFleet } from './coordinator-fleet.ts';
 import { accountOf } from './coordinator-process.ts';
 import { fourSteps as recipe } from './one-stage-run.ts';
@@ -140,6 +143,23 @@ describe('requests', () => {
     await expect(client.submitRun(good)).rejects.toMatchObject({ code: 'already_exists' });
     await expect(client.submitRun({ ...good, resume: true })).rejects.toThrow("run 'run-a' is finished");
     expect((await client.listRuns({})).runs.map((run) => run.runId)).toEqual(['run-a']);
+  });
+
+  it('P9: one that cannot be read is listed with the reason, and hides no other', async () => {
+    fleet = await startCoordinatorFleet({ recipe });
+    await fleet.submit('run-b');
+    await fleet.ended('run-b');
+    const fact = { case: 'runStarted' as const, value: { recipeJson: '{"version": 9}', recipeHash: 'h', seed: 1n } };
+    await publishMessage(
+      fleet.nats,
+      subjects.ledger('run-a'),
+      LedgerEntrySchema,
+      { runId: 'run-a', fact },
+      { messageId: 'run-a:0' },
+    );
+    const { runs, unreadable } = await fleet.coordinator.client.listRuns({});
+    expect(runs.map((run) => run.runId)).toEqual(['run-b']);
+    expect(unreadable).toMatchObject([{ runId: 'run-a', reason: expect.stringMatching(/\w/) }]);
   });
 });
 

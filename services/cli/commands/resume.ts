@@ -1,6 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#shared/errors.ts';
 import { changedInputs, parseChangeGroups, refusalOf } from '#shared/inputs/changed-inputs.ts';
 import { rerootPaths } from '#shared/recipe/reroot.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
@@ -76,20 +76,35 @@ async function readRecordedRecipe(home: string, runId: string): Promise<string> 
   }
 }
 
-/** Folders of `home` that hold a run, by name. */
-export async function runIdsIn(home: string): Promise<string[]> {
+/** Folders of `home` that hold a run, by name; those that cannot be read are passed over. */
+async function runIdsIn(home: string): Promise<string[]> {
+  return (await runsIn(home)).ids;
+}
+
+export interface UnreadableRun {
+  readonly run: string;
+  readonly reason: string;
+}
+
+/** Folders of `home` that hold a run, by name, and those that cannot be read. */
+export async function runsIn(home: string): Promise<{ readonly ids: string[]; readonly unreadable: UnreadableRun[] }> {
   let entries;
   try {
     entries = await readdir(home, { withFileTypes: true });
   } catch {
     // No home yet: no runs.
-    return [];
+    return { ids: [], unreadable: [] };
   }
   const found: string[] = [];
+  const unreadable: UnreadableRun[] = [];
   for (const entry of entries) {
     if (!entry.isDirectory()) continue;
-    const files = await readdir(join(home, entry.name));
-    if (files.includes('recipe.json')) found.push(entry.name);
+    try {
+      const files = await readdir(join(home, entry.name));
+      if (files.includes('recipe.json')) found.push(entry.name);
+    } catch (thrown) {
+      unreadable.push({ run: entry.name, reason: errorFrom(thrown).message });
+    }
   }
-  return found.toSorted();
+  return { ids: found.toSorted(), unreadable };
 }

@@ -1,8 +1,9 @@
 import { join, resolve } from 'node:path';
 import { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
-import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { ListRunsResponse, RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
 import { toJson } from '@bufbuild/protobuf';
+import { errorFrom } from '#shared/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { stateOf } from '#shared/runtime/process-identity.ts';
 import { whoAndSince } from '../fleet/claim-home.ts';
@@ -16,28 +17,38 @@ import { hasEnded } from '../run/follow-run.ts';
 import { phaseWord, scoreTexts, stateWord } from '../run/progress-line.ts';
 import { listWorkers } from '../run/list-workers.ts';
 import { formatWorkers } from '../run/worker-table.ts';
-import { readRunSummary } from '../run/run-summary.ts';
+import { readRunSummary, type RunSummary } from '../run/run-summary.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { runIdsIn } from './resume.ts';
+import { runsIn, type UnreadableRun } from './resume.ts';
 
 export interface StatusOptions {
   readonly home: string;
   readonly json: boolean;
 }
 
-/** The fleet of a home, what runs on it, and the runs that lie there. */
+/** The fleet of a home, what runs on it, and the runs that lie there. A run that cannot be read is named after the others; the exit code is 2 then. */
 export async function statusCommand(options: StatusOptions, terminal: Terminal): Promise<number> {
   const home = resolve(options.home);
   const fleet = await readFleetFile(home);
   const states = await askServices(fleet ?? { services: [], processes: [] });
   const silence = fleet === undefined ? undefined : unanswered(fleet, states);
   const isAsked = fleet !== undefined && silence === undefined;
-  const running = isAsked ? await listRuns(fleet) : [];
+  const listed = isAsked ? await listRuns(fleet) : undefined;
+  const running = listed?.runs ?? [];
   const workers = isAsked ? await listWorkers(fleet) : [];
-  const live = new Set(running.map(({ runId }) => runId));
-  const resting = (await runIdsIn(home)).filter((id) => !live.has(id));
+  const unread = (listed?.unreadable ?? []).map(({ runId, reason }): UnreadableRun => ({ run: runId, reason }));
+  const live = new Set([...running.map(({ runId }) => runId), ...unread.map(({ run }) => run)]);
+  const lying = await runsIn(home);
+  const resting = await Promise.all(lying.ids.filter((id) => !live.has(id)).map((id) => describeResting(home, id)));
+  const rested = resting.filter((each) => each.reason === undefined);
+  const unreadable = [
+    ...unread,
+    ...lying.unreadable,
+    ...resting.flatMap(({ run, reason }) => (reason === undefined ? [] : { run, reason })),
+  ];
+  const code = unreadable.length === 0 ? exitCodes.ok : exitCodes.usage;
   if (options.json) {
     const services =
       fleet?.services.map((service) => {
@@ -51,11 +62,12 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
         services,
         workers: workers.map((worker) => toJson(WorkerStatusSchema, worker)),
         runs: running.map((status) => toJson(RunStatusSchema, status)),
-        resting,
+        resting: rested.map(({ run }) => run),
+        unreadable,
       }),
     );
     if (silence !== undefined) throw silence;
-    return exitCodes.ok;
+    return code;
   }
   terminal.out(fleet === undefined ? await describeNoFleet(home) : formatFleet(fleet, states));
   const full = fleet === undefined ? undefined : await findFullDisk([join(home, 'nats'), fleet.logs]);
@@ -67,16 +79,17 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   for (const { runId, message } of running) if (message !== '') terminal.out(`run ${runId}: ${message}`);
   for (const { runId, warnings } of running)
     for (const warning of Object.values(warnings)) terminal.out(`run ${runId}: warning: ${warning}`);
-  for (const id of resting) terminal.out(await describeResting(home, id));
-  return exitCodes.ok;
+  for (const { text } of rested) terminal.out(text);
+  for (const { run, reason } of unreadable) terminal.out(`run ${run}: cannot be read: ${reason}`);
+  return code;
 }
 
-async function listRuns(fleet: FleetFile): Promise<RunStatus[]> {
+async function listRuns(fleet: FleetFile): Promise<Pick<ListRunsResponse, 'runs' | 'unreadable'> | undefined> {
   // Still starting.
-  if (!fleet.services.some(({ service }) => service === 'coordinator')) return [];
+  if (!fleet.services.some(({ service }) => service === 'coordinator')) return undefined;
   const coordinators = fleetCoordinators(fleet, 5_000);
   try {
-    return (await coordinators.ask((client) => client.listRuns({}))).runs;
+    return await coordinators.ask((client) => client.listRuns({}));
   } finally {
     coordinators.close();
   }
@@ -122,8 +135,22 @@ function formatRuns(runs: readonly RunStatus[]): string[] {
   return tableLines(rows, { head: ['run', 'state', 'stage', 'step', 'phase', 'last step', 'time', 'left'] });
 }
 
-async function describeResting(home: string, id: string): Promise<string> {
-  const summary = await readRunSummary(join(home, id));
+interface Resting {
+  readonly run: string;
+  readonly text: string;
+  /** Why it cannot be read. */
+  readonly reason?: string;
+}
+
+async function describeResting(home: string, run: string): Promise<Resting> {
+  try {
+    return { run, text: describeSummary(run, await readRunSummary(join(home, run))) };
+  } catch (thrown) {
+    return { run, text: '', reason: errorFrom(thrown).message };
+  }
+}
+
+function describeSummary(id: string, summary: RunSummary | undefined): string {
   const resume = `gradus resume ${id} continues it`;
   if (summary === undefined) return `run ${id}: not finished; ${resume}`;
   const steps = summary.stages.reduce((sum, stage) => sum + stage.steps, 0);

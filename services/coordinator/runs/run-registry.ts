@@ -1,7 +1,8 @@
-import type { SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { ListRunsResponseSchema, SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
-import { CancelledError, TerminalError, TransientError } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
 import { readLease } from '#shared/nats/lease.ts';
 import type { LeaseView } from '#shared/nats/lease.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
@@ -14,13 +15,16 @@ import type { DrivenRun, RunDependencies, StartOptions, StopWish } from './start
 import { stopUnledRun } from './stop-unled-run.ts';
 import { hasSuccessor } from './successors.ts';
 
+export type ListedRuns = MessageInitShape<typeof ListRunsResponseSchema> & { readonly runs: RunStatusInit[] };
+
 /** Runs that this process drives, those that another coordinator drives, and those that only their ledgers know. */
 export interface RunRegistry {
   submit(request: SubmitRunRequest, signal: AbortSignal): Promise<string>;
   /** Takes over a run that nobody leads. False when there is nothing to take over, or no room for it. */
   adopt(runId: string, how: Omit<StartOptions, 'adopt'>, signal: AbortSignal): Promise<boolean>;
   status(runId: string, signal: AbortSignal): Promise<RunStatusInit>;
-  list(signal: AbortSignal): Promise<RunStatusInit[]>;
+  /** One that cannot be read does not hide the others. */
+  list(signal: AbortSignal): Promise<ListedRuns>;
   driven(runId: string): DrivenRun | undefined;
   /** Ids of the runs that are driven or being started here. */
   own(): readonly string[];
@@ -125,8 +129,17 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
     async list(signal) {
       const ids = new Set([...(await ledgerRuns(nats)), ...runs.keys()]);
       const statuses: RunStatusInit[] = [];
-      for (const runId of [...ids].sort().slice(0, listedRuns)) statuses.push(await status(runId, signal));
-      return statuses;
+      const unreadable: { readonly runId: string; readonly reason: string }[] = [];
+      for (const runId of [...ids].sort().slice(0, listedRuns)) {
+        try {
+          statuses.push(await status(runId, signal));
+        } catch (thrown) {
+          const error = errorFrom(thrown);
+          if (!(error instanceof TerminalError)) throw error;
+          unreadable.push({ runId, reason: error.message });
+        }
+      }
+      return { runs: statuses, unreadable };
     },
     driven: (runId) => runs.get(runId),
     own,

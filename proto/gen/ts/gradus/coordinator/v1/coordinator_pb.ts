@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/coordinator.proto.
  */
 export const file_gradus_coordinator_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSJyChBTdWJtaXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtyZWNpcGVfanNvbhgCIAEoCRIRCglkaXJlY3RvcnkYAyABKAkSDgoGcmVzdW1lGAQgASgIEhYKDmFjY2VwdF9jaGFuZ2VkGAUgAygJIiMKEVN1Ym1pdFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSIhCg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIpIGCglSdW5TdGF0dXMSDgoGcnVuX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlEg0KBXN0YWdlGAMgASgJEhMKC3N0YWdlX2luZGV4GAQgASgNEg4KBnN0YWdlcxgFIAEoDRIrCgVwaGFzZRgGIAEoDjIcLmdyYWR1cy5jb29yZGluYXRvci52MS5QaGFzZRIMCgRzdGVwGAcgASgNEg0KBXN0ZXBzGAggASgNEhUKDXJvbGxvdXRzX2RvbmUYCSABKA0SGQoRcm9sbG91dHNfZXhwZWN0ZWQYCiABKA0SFgoOcG9saWN5X3ZlcnNpb24YCyABKAQSGAoLcmV3YXJkX21lYW4YDCABKAFIAIgBARI+CgdtZXRyaWNzGA0gAygLMi0uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5NZXRyaWNzRW50cnkSDwoHbWVzc2FnZRgOIAEoCRISCgplbGFwc2VkX21zGA8gASgEEhkKDHJlbWFpbmluZ19tcxgQIAEoBEgBiAEBEhEKCWRpcmVjdG9yeRgRIAEoCRJACgh3YXJuaW5ncxgSIAMoCzIuLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuV2FybmluZ3NFbnRyeRJCCglkZXRlY3RvcnMYEyADKAsyLy5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLkRldGVjdG9yc0VudHJ5EhYKDnByaW1hcnlfbWV0cmljGBQgASgJGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi8KDVdhcm5pbmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg4KDF9yZXdhcmRfbWVhbkIPCg1fcmVtYWluaW5nX21zIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIhEKD0xpc3RSdW5zUmVxdWVzdCJCChBMaXN0UnVuc1Jlc3BvbnNlEi4KBHJ1bnMYASADKAsyIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzIk4KDlN0b3BSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRILCgNub3cYAiABKAgSDwoHbm9fd2FpdBgDIAEoCBIOCgZyZWFzb24YBCABKAkiQQoPU3RvcFJ1blJlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlKpwBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUlVOTklORxABEhUKEVJVTl9TVEFURV9TVE9QUEVEEAISFgoSUlVOX1NUQVRFX0ZJTklTSEVEEAMSFAoQUlVOX1NUQVRFX0ZBSUxFRBAEEhkKFVJVTl9TVEFURV9JTlRFUlJVUFRFRBAFKnYKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASEgoOUEhBU0VfRVZBTFVBVEUQARIRCg1QSEFTRV9ST0xMT1VUEAISDwoLUEhBU0VfVFJBSU4QAxIOCgpQSEFTRV9MT0FEEAQSDgoKUEhBU0VfT1BFThAFYgZwcm90bzM");
+  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSJyChBTdWJtaXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtyZWNpcGVfanNvbhgCIAEoCRIRCglkaXJlY3RvcnkYAyABKAkSDgoGcmVzdW1lGAQgASgIEhYKDmFjY2VwdF9jaGFuZ2VkGAUgAygJIiMKEVN1Ym1pdFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSIhCg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIpIGCglSdW5TdGF0dXMSDgoGcnVuX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlEg0KBXN0YWdlGAMgASgJEhMKC3N0YWdlX2luZGV4GAQgASgNEg4KBnN0YWdlcxgFIAEoDRIrCgVwaGFzZRgGIAEoDjIcLmdyYWR1cy5jb29yZGluYXRvci52MS5QaGFzZRIMCgRzdGVwGAcgASgNEg0KBXN0ZXBzGAggASgNEhUKDXJvbGxvdXRzX2RvbmUYCSABKA0SGQoRcm9sbG91dHNfZXhwZWN0ZWQYCiABKA0SFgoOcG9saWN5X3ZlcnNpb24YCyABKAQSGAoLcmV3YXJkX21lYW4YDCABKAFIAIgBARI+CgdtZXRyaWNzGA0gAygLMi0uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5NZXRyaWNzRW50cnkSDwoHbWVzc2FnZRgOIAEoCRISCgplbGFwc2VkX21zGA8gASgEEhkKDHJlbWFpbmluZ19tcxgQIAEoBEgBiAEBEhEKCWRpcmVjdG9yeRgRIAEoCRJACgh3YXJuaW5ncxgSIAMoCzIuLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuV2FybmluZ3NFbnRyeRJCCglkZXRlY3RvcnMYEyADKAsyLy5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLkRldGVjdG9yc0VudHJ5EhYKDnByaW1hcnlfbWV0cmljGBQgASgJGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi8KDVdhcm5pbmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg4KDF9yZXdhcmRfbWVhbkIPCg1fcmVtYWluaW5nX21zIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIhEKD0xpc3RSdW5zUmVxdWVzdCJ8ChBMaXN0UnVuc1Jlc3BvbnNlEi4KBHJ1bnMYASADKAsyIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzEjgKCnVucmVhZGFibGUYAiADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuVW5yZWFkYWJsZVJ1biIvCg1VbnJlYWRhYmxlUnVuEg4KBnJ1bl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiTgoOU3RvcFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEgsKA25vdxgCIAEoCBIPCgdub193YWl0GAMgASgIEg4KBnJlYXNvbhgEIAEoCSJBCg9TdG9wUnVuUmVzcG9uc2USLgoFc3RhdGUYASABKA4yHy5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdGUqnAEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9SVU5OSU5HEAESFQoRUlVOX1NUQVRFX1NUT1BQRUQQAhIWChJSVU5fU1RBVEVfRklOSVNIRUQQAxIUChBSVU5fU1RBVEVfRkFJTEVEEAQSGQoVUlVOX1NUQVRFX0lOVEVSUlVQVEVEEAUqdgoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABISCg5QSEFTRV9FVkFMVUFURRABEhEKDVBIQVNFX1JPTExPVVQQAhIPCgtQSEFTRV9UUkFJThADEg4KClBIQVNFX0xPQUQQBBIOCgpQSEFTRV9PUEVOEAViBnByb3RvMw");
 
 /**
  * @generated from message gradus.coordinator.v1.SubmitRunRequest
@@ -268,6 +268,13 @@ export type ListRunsResponse = Message<"gradus.coordinator.v1.ListRunsResponse">
    * @generated from field: repeated gradus.coordinator.v1.RunStatus runs = 1;
    */
   runs: RunStatus[];
+
+  /**
+   * Runs whose ledger or recipe this coordinator cannot read, as those of another version of Gradus; empty where it reads all.
+   *
+   * @generated from field: repeated gradus.coordinator.v1.UnreadableRun unreadable = 2;
+   */
+  unreadable: UnreadableRun[];
 };
 
 /**
@@ -276,6 +283,30 @@ export type ListRunsResponse = Message<"gradus.coordinator.v1.ListRunsResponse">
  */
 export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*/
   messageDesc(file_gradus_coordinator_v1_coordinator, 6);
+
+/**
+ * @generated from message gradus.coordinator.v1.UnreadableRun
+ */
+export type UnreadableRun = Message<"gradus.coordinator.v1.UnreadableRun"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * For people; never empty.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.UnreadableRun.
+ * Use `create(UnreadableRunSchema)` to create a new message.
+ */
+export const UnreadableRunSchema: GenMessage<UnreadableRun> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 7);
 
 /**
  * @generated from message gradus.coordinator.v1.StopRunRequest
@@ -313,7 +344,7 @@ export type StopRunRequest = Message<"gradus.coordinator.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 7);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 8);
 
 /**
  * @generated from message gradus.coordinator.v1.StopRunResponse
@@ -332,7 +363,7 @@ export type StopRunResponse = Message<"gradus.coordinator.v1.StopRunResponse"> &
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 8);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 9);
 
 /**
  * @generated from enum gradus.coordinator.v1.RunState
