@@ -12,8 +12,11 @@ export const MAX_TRAJECTORY_BYTES = 64 * 1024 * 1024;
 
 /** A short one is compressed in a fraction of a millisecond: less than handing it to another thread costs. */
 const shortBytes = 64 * 1024;
-/** zlib clears all of its window and tables for each message, 256 KiB by default; these take 24 KiB. */
-const short = { level: 1, windowBits: 12, memLevel: 4 };
+/**
+ * Half of the memory that zlib takes by default. Less of it (`memLevel` 4) ends a block every thousand symbols, and each block has Huffman
+ * tables of its own: twice the time for 6 KB, and more bytes.
+ */
+const short = { level: 1, windowBits: 14, memLevel: 7 };
 
 /** The payload of the TRAJECTORIES stream: gzip over the protobuf message. Level 1: log-probabilities hardly compress anyway. */
 export async function encodeTrajectory(trajectory: Trajectory): Promise<Uint8Array> {
