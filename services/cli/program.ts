@@ -1,18 +1,17 @@
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { completionScript, shells } from './completion/completion-script.ts';
 import type { Shell } from './completion/completion-script.ts';
-import type { BenchRolloutsOptions } from './commands/bench-rollouts.ts';
-import type { DlqAction, DlqOptions } from './commands/dlq.ts';
 import type { DataMusiqueOptions } from './commands/data-musique.ts';
 import type { ResumeOptions } from './commands/resume.ts';
-import type { RolloutReplayOptions } from './commands/rollout-replay.ts';
-import type { RolloutShowOptions } from './commands/rollout-show.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
+import { addBenchCommands } from './commands/add-bench-commands.ts';
+import { addDlqCommands } from './commands/add-dlq-commands.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
+import { addRolloutCommands } from './commands/add-rollout-commands.ts';
 import { maxTokensFields } from '#shared/endpoint/server-fields.ts';
 import { evalFormats } from './eval/eval-formats.ts';
 import type { EvalOptions } from './eval/eval-recipe.ts';
@@ -20,7 +19,7 @@ import { exitCodes } from './exit-codes.ts';
 import { serviceNames } from './fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#shared/inputs/changed-inputs.ts';
-import { home, json, parseRunId, settings } from './commands/standard-options.ts';
+import { home, json, parseRunId, settings, wholeNumber } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -156,97 +155,10 @@ Exit codes:
       finish(await (await import('./commands/stop.ts')).stopCommand(run, options, terminal)),
     );
 
-  const rollout = program.command('rollout').description('look into rollouts');
-  rollout
-    .command('show')
-    .description('print a rollout as a transcript; what is trained on is marked')
-    .argument('[task-id]', 'id of the rollout, or its beginning')
-    .option('--run <id>', 'only rollouts of this run; without a task id its last one', parseRunId)
-    .option('--list', 'list the rollouts instead', false)
-    .addOption(home())
-    .addOption(json())
-    .action(async (id: string | undefined, options: RolloutShowOptions) =>
-      finish(await (await import('./commands/rollout-show.ts')).rolloutShowCommand(id, options, terminal)),
-    );
-
-  rollout
-    .command('replay')
-    .description('play a recorded rollout again and show the first difference; nothing of it is counted')
-    .argument('[task-id]', 'id of the rollout, or its beginning')
-    .option('--run <id>', 'only rollouts of this run; without a task id its last one', parseRunId)
-    .addOption(
-      new Option(
-        '--policy <which>',
-        'the version that wrote it, or the one that serves now (without a fleet: the newest)',
-      )
-        .choices(['recorded', 'current'] as const)
-        .default('recorded' as const),
-    )
-    .addOption(new Option('--model <dir>', 'play with this model instead').conflicts('policy'))
-    .addOption(home())
-    .addOption(json())
-    .action(async (id: string | undefined, options: RolloutReplayOptions) =>
-      finish(await (await import('./commands/rollout-replay.ts')).rolloutReplayCommand(id, options, terminal)),
-    );
-
+  addRolloutCommands(program, terminal, finish);
   addRewardCommands(program, terminal, finish);
-
-  const bench = program.command('bench').description('measure the platform itself');
-  bench
-    .command('rollouts')
-    .description('rollouts per second through the whole path, with a scripted policy and without a trainer')
-    .option('--recipe <file>', 'whose environment, data and rewards are played; by default rollouts-scripted.yaml')
-    .option('--rollouts <n>', 'rollouts that are measured', wholeNumber, 2000)
-    .option('--warm-up <n>', 'rollouts before those', wholeNumber, 300)
-    .option('--workers <n>', 'rollout workers', wholeNumber, 1)
-    .option('--engines <n>', 'scripted engines', wholeNumber, 1)
-    .option('--concurrency <n>', 'rollouts at once in one worker', wholeNumber, 256)
-    .option('--turns <n>', 'turns of a rollout: tool calls, and the answer as the last', wholeNumber, 3)
-    .option('--latency-median-ms <ms>', 'median time of a turn; 0 is none', decimal, 0)
-    .option('--latency-sigma <x>', 'sigma of its log-normal distribution', decimal, 0)
-    .option('--right-probability <p>', 'share of answers that are right', decimal, 0.5)
-    .option('--seed <n>', 'seed of world, tasks and latencies', wholeNumber, 1)
-    .option('--keep', 'keep streams and logs', false)
-    .addOption(home())
-    .addOption(json())
-    .action(async (options: BenchRolloutsOptions) =>
-      finish(await (await import('./commands/bench-rollouts.ts')).benchRolloutsCommand(options, terminal)),
-    );
-  const dlq = program.command('dlq').description('tasks that were given up: dead letters');
-  const runDlq = async (action: DlqAction, ids: readonly string[], options: DlqOptions): Promise<void> =>
-    finish(await (await import('./commands/dlq.ts')).dlqCommand(action, ids, options, terminal));
-  const dlqOptions = (command: Command): Command =>
-    command
-      .option('--run <id>', 'only letters of this run')
-      .addOption(home())
-      .addOption(
-        new Option('--nats <url>', 'streams of this NATS server in place of those of a home').conflicts('home'),
-      )
-      .addOption(json());
-  const all = (): Option => new Option('--all', 'all letters; with --run all of a run').default(false);
-  dlqOptions(
-    dlq.command('list').description('list them: number, run, task, times handed out again, age, reason'),
-  ).action((options: DlqOptions) => runDlq('list', [], options));
-  dlqOptions(
-    dlq
-      .command('show')
-      .description('print a letter with its task')
-      .argument('<id>', 'number of the letter, or the beginning of its task id'),
-  ).action((id: string, options: DlqOptions) => runDlq('show', [id], options));
-  dlqOptions(
-    dlq
-      .command('retry')
-      .description('put tasks back on the queue; their results count as usual, and once')
-      .argument('[ids...]', 'numbers of letters, or beginnings of their task ids')
-      .addOption(all()),
-  ).action((ids: readonly string[], options: DlqOptions) => runDlq('retry', ids, options));
-  dlqOptions(
-    dlq
-      .command('drop')
-      .description('remove letters for good')
-      .argument('[ids...]', 'numbers of letters, or beginnings of their task ids')
-      .addOption(all()),
-  ).action((ids: readonly string[], options: DlqOptions) => runDlq('drop', ids, options));
+  addBenchCommands(program, terminal, finish);
+  addDlqCommands(program, terminal, finish);
 
   program
     .command('serve')
@@ -312,18 +224,4 @@ Exit codes:
 
 function linesOf(text: string): string[] {
   return text.replace(/\n$/, '').split('\n');
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
-    throw new InvalidArgumentError('It must be a whole number of at least 0.');
-  return value;
-}
-
-function decimal(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
-    throw new InvalidArgumentError('It must be a number of at least 0.');
-  return value;
 }

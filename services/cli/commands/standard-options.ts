@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 
-/** Options that several commands have. */
+/** Options that several commands have, and readers of their values. */
 
 export const home = (): Option => new Option('--home <dir>', 'folder of all runs').default('runs');
 export const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
@@ -15,4 +15,18 @@ export const settings = (): Option =>
 export function parseRunId(text: string): string {
   if (!/^[a-z0-9-]{1,64}$/.test(text)) throw new InvalidArgumentError('It must be 1 to 64 of a-z, 0-9 and -.');
   return text;
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('It must be a whole number of at least 0.');
+  return value;
+}
+
+export function decimal(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number of at least 0.');
+  return value;
 }
