@@ -115,6 +115,15 @@ it('an endpoint that refuses is named before anything starts, without the key', 
   );
   expect(refused.output()).not.toContain('started');
   expect(refused.output()).not.toContain('sesame');
+
+  const body =
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+  await using newer = await startScriptedEndpoint(() => ({ status: 400, body }));
+  const unnamed = startEval(directory, newer);
+  expect(await unnamed.exit()).toBe(2);
+  expect(unnamed.output()).toContain(
+    'instead.; set max_tokens_field: max_completion_tokens (gradus eval: --max-tokens-field)',
+  );
 }, 600_000);
 
 it('P1: one that refuses in the middle ends the run at once; the same command goes on and asks only for what is missing', async () => {
@@ -130,7 +139,8 @@ it('P1: one that refuses in the middle ends the run at once; the same command go
   process.env['THE_KEY'] = 'sk-sesame';
   onTestFinished(() => void delete process.env['THE_KEY']);
   const directory = await workplace(Array.from({ length: 6 }, (_, index) => `q${index}`));
-  const options = ['--api-key-env', 'THE_KEY', '--concurrency', '1'];
+  const newer = ['--max-tokens-field', 'max_completion_tokens'];
+  const options = ['--api-key-env', 'THE_KEY', '--concurrency', '1', ...newer];
   const run = startEval(directory, server, ...options);
   expect(await run.exit(), run.output()).toBe(3);
   expect(run.output()).toMatch(/answered 404: The model `m` does not exist\.; check that model m is served there/);
@@ -147,6 +157,9 @@ it('P1: one that refuses in the middle ends the run at once; the same command go
   });
   expect(server.calls.length - before).toBe(3);
   expect(server.calls.every(({ headers }) => headers.authorization === 'Bearer sk-sesame')).toBe(true);
+  expect(server.calls.every(({ request }) => request.max_tokens === undefined && request.max_completion_tokens)).toBe(
+    true,
+  );
   // The key is nowhere in what was written.
   for (const file of await readdir(join(directory, 'out'), { recursive: true, withFileTypes: true }))
     if (file.isFile()) expect(await readFile(join(file.parentPath, file.name), 'latin1')).not.toContain('sk-sesame');
