@@ -95,7 +95,7 @@ export interface StageSummary {
    * learner left out.
    */
   readonly warnings: readonly string[];
-  /** How the newest step drew its prompts, by the names of metrics.jsonl without `prompts/`; empty where they are drawn without looking. */
+  /** How the newest step drew its prompts, as the stage's kind says it; empty where they are drawn without looking. */
   readonly prompts: Readonly<Record<string, number>>;
   readonly eval: { readonly before: EvalSummary | null; readonly after: EvalSummary | null };
   readonly round: number;
@@ -179,7 +179,7 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState, primaryMetric
       ...leftOutWarnings(stage),
       ...((recipe && kindOf(recipe).warnings?.(recipe, stage)) ?? []),
     ],
-    prompts: promptMetrics(stage),
+    prompts: { ...(recipe && kindOf(recipe).prompts?.(stage)) },
     eval: { before: shortEval(named('before')), after: shortEval(named('after')) },
     round: stage.round,
     rewardWeights: weights,
@@ -191,15 +191,6 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState, primaryMetric
       stage.evaluations.map((evaluation) => [evaluation.name, evalDetail(evaluation, primaryMetric)]),
     ),
   };
-}
-
-function promptMetrics({ steps }: StageState): Record<string, number> {
-  const prefix = 'prompts/';
-  return Object.fromEntries(
-    Object.entries(steps.at(-1)?.metrics ?? {}).flatMap(([name, value]) =>
-      name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
-    ),
-  );
 }
 
 /** By metric: in which steps the learner gave no finite number for it. */

@@ -115,15 +115,19 @@ describe('the state of a run', () => {
     expect(two).toMatchObject({ step: 2, formed: [], weightsPath: '/v/2' });
   });
 
-  it('P6: keeps all metrics of the newest step only', () => {
+  it('P6: keeps all metrics of the newest step only, and of others what a kind of stage remembers', () => {
     const step = (number: number): FactInit => ({
       case: 'stepCommitted',
-      value: { step: BigInt(number), version: BigInt(number), metrics: { 'reward/mean': number, entropy: 1 } },
+      value: {
+        step: BigInt(number),
+        version: BigInt(number),
+        metrics: { 'reward/mean': number, 'prompts/band_empty': 0, 'prompts/in_band': 3, entropy: 1 },
+      },
     });
     const state = fold(fresh(), formed(1), step(1), formed(2), step(2));
-    expect(currentStage(state)?.steps.map(({ metrics }) => [metrics['reward/mean'], metrics['entropy']])).toEqual([
-      [1, undefined],
-      [2, 1],
+    expect(currentStage(state)?.steps.map(({ metrics }) => metrics)).toEqual([
+      { 'reward/mean': 1, 'prompts/band_empty': 0 },
+      { 'reward/mean': 2, 'prompts/band_empty': 0, 'prompts/in_band': 3, entropy: 1 },
     ]);
   });
 

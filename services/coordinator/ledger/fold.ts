@@ -2,7 +2,7 @@ import type { LedgerEntry, RunResumed, RunStarted, StepCommitted } from '#proto/
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { reroot } from '#shared/recipe/reroot.ts';
-import { kindNamed } from '#stages/kit/kinds.ts';
+import { isRemembered, kindNamed } from '#stages/kit/kinds.ts';
 import { splitFinite } from './finite-metrics.ts';
 import { artefactKey, currentStage, versionOf } from './run-state.ts';
 import type { GroupRecord, RunState, StageState, StepSummary } from './run-state.ts';
@@ -239,13 +239,15 @@ function commitStep(state: RunState, value: StepCommitted): RunState {
 }
 
 const remembered =
-  /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened|prompts\/band_empty|train\/updates_skipped|token_mismatches)$/;
+  /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened|train\/updates_skipped|token_mismatches)$/;
 
 /** What later decisions and summaries ask of a step; the others of its metrics are kept while it is the newest one. */
 function remember(step: StepSummary): StepSummary {
   return {
     ...step,
-    metrics: Object.fromEntries(Object.entries(step.metrics).filter(([name]) => remembered.test(name))),
+    metrics: Object.fromEntries(
+      Object.entries(step.metrics).filter(([name]) => remembered.test(name) || isRemembered(name)),
+    ),
   };
 }
 

@@ -16,6 +16,11 @@ export function kindNamed(name: string): StageKind {
   return found;
 }
 
+/** Whether some kind reads this metric of steps before the newest one. */
+export function isRemembered(metric: string): boolean {
+  return stageKinds.some(({ remembers }: StageKind) => remembers?.includes(metric) ?? false);
+}
+
 /** Whether any stage of a recipe needs the learner. */
 export function needsLearner({ stages }: Pick<Recipe, 'stages'>): boolean {
   return stages.some((stage) => kindOf(stage).needsLearner);

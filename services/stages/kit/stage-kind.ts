@@ -87,6 +87,13 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   estimate(stage: z.output<Schema>, recipe: Recipe): StageEstimate;
   /** `progress` with one more of the facts that `StageContext.record` wrote; `undefined` before the first. Pure. */
   fold?(progress: unknown, fact: unknown): unknown;
+  /**
+   * Metrics of steps that it reads in `next` and `warnings`, beside those of every kind (rewards, detectors, counts of rollouts and groups,
+   * `time/step`): of steps before the newest one a run remembers no others.
+   */
+  readonly remembers?: readonly string[];
+  /** How the newest step drew its prompts, for the summary; by names of the kind's own. */
+  prompts?(view: Pick<StageView, 'steps'>): Readonly<Record<string, number>>;
   /** What people should know of a stage that is over or in progress, for the summary: what happened, and what to do (P9). */
   warnings?(stage: z.output<Schema>, view: Pick<StageView, 'steps'>): readonly string[];
   next(stage: z.output<Schema>, view: StageView, recipe: Recipe): StageNext<Action>;

@@ -4,7 +4,8 @@ import { batchOfRl } from './batch.ts';
 import { nextOfRl } from './next.ts';
 import type { Gather } from './next.ts';
 import { poolProblems, promptPool, taggedRows } from './prompt-pool.ts';
-import { samplingOf } from './sampling/index.ts';
+import { rememberedMetrics, samplingOf } from './sampling/index.ts';
+import { promptMetrics } from './sampling/prompt-sampling.ts';
 import { foldRates } from './sampling/rates.ts';
 import { rlSchema } from './schema.ts';
 
@@ -40,6 +41,8 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
     };
   },
   fold: foldRates,
+  remembers: rememberedMetrics,
+  prompts: ({ steps }) => promptMetrics(steps.at(-1)?.metrics ?? {}),
   warnings: ({ prompts }, { steps }) =>
     samplingOf(prompts.sampling)?.warnings(steps.map(({ metrics }) => metrics)) ?? [],
   next: nextOfRl,

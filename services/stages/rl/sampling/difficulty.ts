@@ -82,6 +82,7 @@ export const difficulty: PromptSampling<typeof difficultySchema> = {
     };
     return { weights: drawn, metrics };
   },
+  remembers: ['prompts/band_empty'],
   warnings({ band: [low, high] }, steps) {
     const empty = steps.flatMap((metrics, index) => ((metrics['prompts/band_empty'] ?? 0) > 0 ? [index + 1] : []));
     if (empty.length === 0) return [];

@@ -10,6 +10,11 @@ const uniformSchema = z
 
 export const promptSamplingSchema = z.discriminatedUnion('kind', [uniformSchema, difficulty.schema, curriculum.schema]);
 
+/** What the samplings read of steps before the newest one. */
+export const rememberedMetrics: readonly string[] = [difficulty, curriculum].flatMap(
+  ({ remembers = [] }: Pick<PromptSampling, 'remembers'>) => remembers,
+);
+
 type Settings = z.output<typeof promptSamplingSchema>;
 
 /** A sampling with its own settings bound. */

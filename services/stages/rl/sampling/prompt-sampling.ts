@@ -38,7 +38,9 @@ export interface PromptSampling<Schema extends z.ZodObject = z.ZodObject> {
   weigh(settings: z.output<Schema>, rows: readonly SampledRow[], rates: Rates): Weighing;
   /** What became of the groups of a step, for its line in metrics.jsonl. */
   outcome?(settings: z.output<Schema>, groups: readonly AskedGroup[]): Readonly<Record<string, number>>;
-  /** What people should know of a stage by the metrics of its steps (P9): all of them in the newest step, `prompts/band_empty` in the others. */
+  /** Metrics that `warnings` reads of steps before the newest one. */
+  readonly remembers?: readonly string[];
+  /** What people should know of a stage by the metrics of its steps (P9): all of them in the newest step, those of `remembers` in the others. */
   warnings(settings: z.output<Schema>, steps: readonly Readonly<Record<string, number>>[]): readonly string[];
   /** What the settings say that does not fit the rows; looked at before the run starts. */
   problems(settings: z.output<Schema>, rows: readonly SampledRow[]): readonly string[];
@@ -46,4 +48,15 @@ export interface PromptSampling<Schema extends z.ZodObject = z.ZodObject> {
   check(
     settings: z.output<Schema>,
   ): readonly { readonly path: readonly string[]; readonly message: string; readonly value: unknown }[];
+}
+
+const prefix = 'prompts/';
+
+/** Of a step's metrics those of its draws, by their names without `prompts/`. */
+export function promptMetrics(metrics: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(metrics).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
+    ),
+  );
 }
