@@ -1,17 +1,15 @@
-import type { LedgerEntry, RunResumed, RunStarted, StepCommitted } from '#proto/coordinator/v1/ledger_pb.ts';
-import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import type { LedgerEntry, RunResumed, RunStarted } from '#proto/coordinator/v1/ledger_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { reroot } from '#shared/recipe/reroot.ts';
-import { isRemembered, kindNamed } from '#stages/kit/kinds.ts';
+import { kindNamed } from '#stages/kit/kinds.ts';
+import { commitStep } from './commit-step.ts';
 import { splitFinite } from './finite-metrics.ts';
-import { artefactKey, currentStage, versionOf } from './run-state.ts';
-import type { GroupRecord, RunState, StageState, StepSummary } from './run-state.ts';
+import { misplaced, running, stageIn, started } from './require-state.ts';
+import { artefactKey, currentStage, versionOf, withStage } from './run-state.ts';
+import type { GroupRecord, RunState, StageState } from './run-state.ts';
 
 /** Longest time between two entries that wall clocks are believed, where nothing better is known. */
 const believedGapMs = 3_600_000;
-
-/** Checkpoints behind which decided batches are kept: a learner may find its newest one broken. */
-const rememberedCheckpoints = 3;
 
 /**
  * The state after one more fact. Pure. A fact that is there already (an append that was sent twice) changes nothing; a
@@ -208,53 +206,6 @@ function moveVersions(state: RunState, by: number): RunState {
   return stage === undefined ? moved : withStage(moved, { entryVersion: stage.entryVersion + by });
 }
 
-function commitStep(state: RunState, value: StepCommitted): RunState {
-  const step = Number(value.step);
-  if (step <= state.step) return state;
-  const [head, ...waiting] = state.formed;
-  if (head === undefined || Number(head.step) !== step) {
-    throw misplaced(state, 'stepCommitted', `step ${step} is not the one that waits for training`);
-  }
-  const entered = stageIn(state, 'stepCommitted');
-  const { finite, notFinite } = splitFinite(value.metrics);
-  const checkpoints =
-    value.checkpointPath === '' ? state.checkpoints : [...state.checkpoints, step].slice(-rememberedCheckpoints);
-  const oldest = checkpoints.length < rememberedCheckpoints ? state.branch.baseStep : (checkpoints[0] ?? 0);
-  const summary = {
-    step,
-    version: Number(value.version),
-    // Ledgers of earlier versions have such numbers among the metrics.
-    notFinite: [...new Set([...value.notFinite, ...notFinite])],
-    metrics: finite,
-  };
-  return {
-    ...withStage(state, { steps: [...entered.steps.slice(0, -1), ...entered.steps.slice(-1).map(remember), summary] }),
-    step,
-    weightsPath: value.weightsPath,
-    formed: waiting,
-    groups: withoutStep(state.groups, head.stageStep),
-    checkpoints,
-    replayable: state.replayable.filter((formed) => Number(formed.step) > oldest),
-  };
-}
-
-const remembered =
-  /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened|train\/updates_skipped|token_mismatches)$/;
-
-/** What later decisions and summaries ask of a step; the others of its metrics are kept while it is the newest one. */
-function remember(step: StepSummary): StepSummary {
-  return {
-    ...step,
-    metrics: Object.fromEntries(
-      Object.entries(step.metrics).filter(([name]) => remembered.test(name) || isRemembered(name)),
-    ),
-  };
-}
-
-function withoutStep(groups: RunState['groups'], stageStep: number): RunState['groups'] {
-  return new Map([...groups].filter(([, { opened }]) => opened.purpose !== Purpose.TRAIN || opened.step !== stageStep));
-}
-
 function withGroup(state: RunState, group: GroupRecord): RunState {
   // Changed in place: a copy for every group would cost quadratic time. No state before this one is kept by anybody.
   const groups = state.groups instanceof Map ? state.groups : new Map(state.groups);
@@ -272,42 +223,10 @@ function withNewBranch(state: RunState): RunState {
   };
 }
 
-function withStage(state: RunState, change: Partial<StageState>): RunState {
-  const last = currentStage(state);
-  if (last === undefined) return state;
-  return { ...state, stages: [...state.stages.slice(0, -1), { ...last, ...change }] };
-}
-
-function stageIn(state: RunState, what: string): StageState {
-  const stage = currentStage(running(state, what));
-  if (stage === undefined) throw misplaced(state, what, 'no stage was entered');
-  return stage;
-}
-
-function running(state: RunState, what: string): RunState {
-  if (state.life !== 'running') throw misplaced(state, what, `the run is ${state.life}`);
-  return state;
-}
-
-function started(state: RunState, what: string): RunState {
-  if (state.life === 'new') throw misplaced(state, what, 'the run was not started');
-  return state;
-}
-
 function endOf(state: string): 'stopped' | 'failed' | 'finished' {
   if (state === 'stopped' || state === 'failed' || state === 'finished') return state;
   throw new TerminalError(
     'data_loss',
     `the ledger has a run that ended as '${state}'; known are finished, stopped, failed`,
-  );
-}
-
-function misplaced(state: RunState, what: string, why: string): TerminalError {
-  return new TerminalError(
-    'data_loss',
-    `the ledger of run ${state.runId} is not whole: ${what} after ${state.entries} entries, but ${why}`,
-    {
-      details: { runId: state.runId, entries: state.entries },
-    },
   );
 }

@@ -152,6 +152,13 @@ export function currentStage(state: RunState): StageState | undefined {
   return state.stages.at(-1);
 }
 
+/** The state with a change of the stage that was entered last. */
+export function withStage(state: RunState, change: Partial<StageState>): RunState {
+  const last = currentStage(state);
+  if (last === undefined) return state;
+  return { ...state, stages: [...state.stages.slice(0, -1), { ...last, ...change }] };
+}
+
 export function newRunState(runId: string): RunState {
   return {
     runId,
