@@ -3,15 +3,17 @@ import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
 import type { EnvironmentDefinition } from './kit/environment.ts';
 
-type Declared = Pick<EnvironmentDefinition, 'primaryMetric' | 'scorers' | 'rewards' | 'tags'> & {
+type Declared = Pick<EnvironmentDefinition, 'primaryMetric' | 'scorers' | 'rewards' | 'roles' | 'tags'> & {
   readonly rewardsOf?: unknown;
 };
 
 /** Evaluations have every metric once more for each of up to 32 values of a tag. */
 const mostTags = 8;
+/** A step has metrics for each. */
+const mostRoles = 8;
 
 /** What names that a definition declares cannot be, each with field, value and what to do. */
-export function definitionProblems({ primaryMetric, scorers, rewards, tags, rewardsOf }: Declared): string[] {
+export function definitionProblems({ primaryMetric, scorers, rewards, roles, tags, rewardsOf }: Declared): string[] {
   const problems: string[] = [];
   const refuse = (field: string, name: string, what: string, known: readonly string[]): void => {
     const meant = suggest(name, known);
@@ -33,5 +35,12 @@ export function definitionProblems({ primaryMetric, scorers, rewards, tags, rewa
   for (const tag of tags)
     if (!/^[a-z][a-z0-9_]{0,63}$/.test(tag))
       problems.push(`tags: '${tag}' must be lower case, digits and _, at most 64, as tags of rows are`);
+  if (roles.length === 1 || roles.length > mostRoles)
+    problems.push(`roles: ${roles.length} of them; an environment has 2 to ${mostRoles}, or none`);
+  for (const [at, role] of roles.entries()) {
+    if (!/^[a-z][a-z0-9_]{0,31}$/.test(role))
+      problems.push(`roles: '${role}' must be lower case, digits and _, at most 32`);
+    if (roles.indexOf(role) !== at) problems.push(`roles: '${role}' is there twice`);
+  }
   return problems;
 }

@@ -2,6 +2,7 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { FinishReason, SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Segment, Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { recordedTask } from '#shared/trajectory/recorded-task.ts';
 import type { Colours } from '../terminal/colours.ts';
 
 /** Lines that the policy is trained on begin with this, so that they stand out without colour too. */
@@ -15,7 +16,10 @@ export function renderTranscript(
   reward: number | undefined,
   colours: Colours,
 ): string[] {
-  const trained = trajectory.segments.filter(({ kind }) => kind === SegmentKind.MODEL);
+  // The task of an evaluation says nothing of roles: there everything that the policy wrote is marked.
+  const untrained = new Set(recordedTask(trajectory).roles.flatMap(({ name, train }) => (train ? [] : [name])));
+  const isTrained = ({ kind, role }: Segment): boolean => kind === SegmentKind.MODEL && !untrained.has(role);
+  const trained = trajectory.segments.filter(isTrained);
   const trainedTokens = trained.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
   const allTokens = trajectory.segments.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
   return [
@@ -24,14 +28,13 @@ export function renderTranscript(
     `${result.turns} turns, ${result.toolCalls} tool calls (${result.toolFailures} failed), ${result.durationMs} ms on ${result.workerId}`,
     colours.dim(`lines marked with '${trainedMark.trim()}' are trained on: ${trainedTokens} of ${allTokens} tokens`),
     '',
-    ...trajectory.segments.flatMap((segment) => renderSegment(segment, colours)),
+    ...trajectory.segments.flatMap((segment) => renderSegment(segment, isTrained(segment), colours)),
     '',
     ...renderOutcome(result, reward, colours),
   ];
 }
 
-function renderSegment(segment: Segment, colours: Colours): string[] {
-  const isTrained = segment.kind === SegmentKind.MODEL;
+function renderSegment(segment: Segment, isTrained: boolean, colours: Colours): string[] {
   const mark = isTrained ? trainedMark : untrainedMark;
   const paint = isTrained ? colours.green : (text: string): string => text;
   const text = segment.text.replace(/\n$/, '').split('\n');
@@ -40,16 +43,17 @@ function renderSegment(segment: Segment, colours: Colours): string[] {
 
 function headerOf(segment: Segment): string {
   const tokens = `${segment.tokenIds.length} token${segment.tokenIds.length === 1 ? '' : 's'}`;
+  const whose = segment.role === '' ? '' : ` of ${segment.role}`;
   switch (segment.kind) {
     case SegmentKind.PROMPT:
-      return `-- prompt, ${tokens}`;
+      return `-- prompt${whose}, ${tokens}`;
     case SegmentKind.ENVIRONMENT:
-      return `-- environment, ${tokens}`;
+      return `-- environment${segment.role === '' ? '' : ` to ${segment.role}`}, ${tokens}`;
     case SegmentKind.MODEL: {
       const { first, last } = segment.versions ?? { first: 0n, last: 0n };
       const versions = first === last ? `version ${first}` : `versions ${first} to ${last}`;
       const mean = segment.logprobs.reduce((sum, value) => sum + value, 0) / Math.max(1, segment.logprobs.length);
-      return `-- policy, ${tokens}, ${versions}, ${finishWord(segment.finishReason)}, mean logprob ${mean.toFixed(3)}`;
+      return `-- policy${segment.role === '' ? '' : ` as ${segment.role}`}, ${tokens}, ${versions}, ${finishWord(segment.finishReason)}, mean logprob ${mean.toFixed(3)}`;
     }
     default:
       return `-- unknown kind ${segment.kind}, ${tokens}`;

@@ -2,6 +2,8 @@
  * What an environment is. One written in a file of its own imports this as `gradus/environment`.
  *
  *     start -> prompt -> [a turn of the policy -> step -> continue]* -> step -> done -> close
+ *
+ * Where it has roles, each has a sequence of its own: what one of them reads and writes, the others do not see.
  */
 import type { z } from 'zod';
 import type { ChatMessage, Conversation } from '#shared/chat/conversation.ts';
@@ -34,7 +36,7 @@ export interface Environment<Data = unknown> {
 
 /** One rollout's conversation. It may hold state: all of its steps are taken by the process that started it, one after the other. */
 export interface Episode {
-  /** What the sequence begins with: text as it stands, or messages that the model's own chat template renders. */
+  /** What the sequence, that of the first role, begins with: text as it stands, or messages that the model's own chat template renders. */
   prompt(): string | Conversation;
   /**
    * Understands a turn, runs its tool, and says what follows. `TransientError` says that a service which the environment stands on
@@ -47,8 +49,10 @@ export interface Episode {
 }
 
 export interface ModelTurn {
-  /** From 0. */
+  /** From 0, over all roles. */
   readonly index: number;
+  /** Who wrote it; absent where the environment has no roles. */
+  readonly role?: string;
   /** Exactly what the policy wrote, stop string included. */
   readonly text: string;
   /** The limit that cut it; absent where the policy ended it. */
@@ -74,10 +78,14 @@ export type StepOutcome = {
   /** What scorers read of the turn, in the place of what was written: without its thought, for example. */
   readonly visible?: string;
 } &
-  /** What the policy reads next: text as it stands, or messages in the model's chat template. The turn itself stays as it was written. */
+  /**
+   * What the policy reads next: text as it stands, or messages in the model's chat template. The turn itself stays as it was written. `role`
+   * writes the next turn, the same as before where it is absent; the sequence of one that has not spoken yet begins with the text or `prompt`.
+   */
   (
-    | { readonly kind: 'continue'; readonly text: string }
-    | { readonly kind: 'continue'; readonly messages: readonly ChatMessage[] }
+    | { readonly kind: 'continue'; readonly role?: string; readonly text: string }
+    | { readonly kind: 'continue'; readonly role?: string; readonly messages: readonly ChatMessage[] }
+    | { readonly kind: 'continue'; readonly role: string; readonly prompt: Conversation }
     | {
         readonly kind: 'done';
         readonly prediction?: string;
@@ -142,7 +150,9 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
   readonly scorers?: readonly string[];
   /** Components of the reward that its episodes give themselves. */
   readonly rewards?: readonly string[];
-  /** Which they are, where the options decide. */
+  /** The parts that the policy plays in an episode, the first one first; each has a sequence, a reward and advantages of its own. */
+  readonly roles?: readonly string[];
+  /** Which rewards they are, where the options decide. */
   readonly rewardsOf?: (options: z.output<Options>) => readonly string[];
   /** The metric that people look at first: a name of `scorers` or `rewards`, or `reward`. */
   readonly primaryMetric: string;
@@ -173,6 +183,7 @@ export interface EnvironmentDefinition {
   readonly needs: readonly Need[];
   readonly scorers: readonly string[];
   readonly rewards: readonly string[];
+  readonly roles: readonly string[];
   rewardsOf?(options: unknown): readonly string[];
   readonly primaryMetric: string;
   readonly tags: readonly string[];
@@ -188,5 +199,5 @@ export function defineEnvironment<Options extends z.ZodObject, Data extends z.Zo
   spec: EnvironmentSpec<Options, Data, Gold>,
 ): EnvironmentDefinition {
   // Options and rows reach `open` and `start` only after the spec's own schemas have parsed them.
-  return { needs: [], scorers: [], rewards: [], tags: [], ...spec };
+  return { needs: [], scorers: [], rewards: [], roles: [], tags: [], ...spec };
 }

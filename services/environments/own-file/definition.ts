@@ -26,7 +26,7 @@ export function loadingProblem(thrown: unknown, file: string): string {
 
 function isDefinition(value: unknown): value is EnvironmentDefinition {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, open, options, row, primaryMetric, scorers, rewards, tags } = value as Partial<
+  const { name, open, options, row, primaryMetric, scorers, rewards, roles, tags } = value as Partial<
     Record<keyof EnvironmentDefinition, unknown>
   >;
   const isSchema = (schema: unknown): boolean => typeof Object(schema).safeParse === 'function';
@@ -36,7 +36,7 @@ function isDefinition(value: unknown): value is EnvironmentDefinition {
     /^[a-z][a-z0-9_-]{0,63}$/.test(name) &&
     typeof open === 'function' &&
     typeof primaryMetric === 'string' &&
-    [scorers, rewards, tags].every((names) => Array.isArray(names)) &&
+    [scorers, rewards, roles, tags].every((names) => Array.isArray(names)) &&
     [options, data, gold].every(isSchema)
   );
 }

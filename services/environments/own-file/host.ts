@@ -193,13 +193,14 @@ function threwOf(thrown: unknown) {
 }
 
 function descriptionOf(definition: EnvironmentDefinition): Description {
-  const { name, about, needs, scorers, rewards, primaryMetric, tags } = definition;
+  const { name, about, needs, scorers, rewards, roles, primaryMetric, tags } = definition;
   return {
     name,
     about,
     needs: [...needs],
     scorers: [...scorers],
     rewards: [...rewards],
+    roles: [...roles],
     primaryMetric,
     tags: [...tags],
   };

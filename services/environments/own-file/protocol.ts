@@ -63,6 +63,7 @@ export const description = z.object({
   needs: z.array(z.enum(needs)),
   scorers: names,
   rewards: names,
+  roles: names,
   primaryMetric: z.string(),
   tags: names,
 });

@@ -8,10 +8,12 @@ const message = z.strictObject({
 });
 const messages = z.array(message).min(1);
 
-export const promptSaid = z.union(
-  [z.string(), z.strictObject({ messages, tools: z.array(z.unknown()).optional(), thinking: z.boolean().optional() })],
-  'give text, or { messages }',
-);
+const conversation = z.strictObject({
+  messages,
+  tools: z.array(z.unknown()).optional(),
+  thinking: z.boolean().optional(),
+});
+export const promptSaid = z.union([z.string(), conversation], 'give text, or { messages }');
 
 const facts = z.record(z.string(), z.unknown());
 const action = z.discriminatedUnion('kind', [
@@ -31,11 +33,14 @@ const action = z.discriminatedUnion('kind', [
 const numbers = z.record(z.string(), z.unknown()).optional();
 
 const visible = z.string().optional();
+const role = z.string().optional();
+const goesOn = { kind: z.literal('continue'), action: action.optional(), visible };
 
 export const outcomeSaid = z.union(
   [
-    z.strictObject({ kind: z.literal('continue'), text: z.string(), action: action.optional(), visible }),
-    z.strictObject({ kind: z.literal('continue'), messages, action: action.optional(), visible }),
+    z.strictObject({ ...goesOn, role, text: z.string() }),
+    z.strictObject({ ...goesOn, role, messages }),
+    z.strictObject({ ...goesOn, role: z.string(), prompt: conversation }),
     z.strictObject({
       kind: z.literal('done'),
       prediction: z.string().optional(),

@@ -146,6 +146,7 @@ class LearnerService:
                     tokenizer_hash=run.tokenizer_hash,
                     end_token=run.policy.config.eos_token_id,
                     encode=run.encode,
+                    role=message.role,
                 )
             return decode_sample(
                 message.trajectory,
@@ -154,6 +155,7 @@ class LearnerService:
                 vocabulary_size=run.policy.config.vocab_size,
                 tokenizer_hash=run.tokenizer_hash,
                 temperature=options.temperature,
+                role=message.role,
             )
 
         try:

@@ -68,7 +68,9 @@ def decode_sample(
     vocabulary_size: int,
     tokenizer_hash: str,
     temperature: float,
+    role: str = "",
 ) -> Sample:
+    """The sequence of `role`, which is empty where the environment has no roles."""
     trajectory = trajectory_pb2.Trajectory()
     try:
         trajectory.ParseFromString(unzip(data))
@@ -78,10 +80,13 @@ def decode_sample(
         raise SampleError(f"advantage of {trajectory.task_id!r} is {advantage}; it must be finite as a 32-bit number")
     if tokenizer_hash and trajectory.tokenizer_hash != tokenizer_hash:
         raise SampleError(f"tokenizer_hash is {trajectory.tokenizer_hash!r}, the learner's is {tokenizer_hash!r}")
+    digest = digest_of(trajectory, role)
     ids: list[int] = []
     positions: list[NDArray[np.int64]] = []
     logprobs: list[float] = []
     for index, segment in enumerate(trajectory.segments):
+        if segment.role != role:
+            continue
         check_segment(segment, f"segments[{index}]", temperature, first=not ids)
         if segment.kind == trajectory_pb2.SEGMENT_KIND_MODEL:
             positions.append(np.arange(len(ids), len(ids) + len(segment.token_ids)))
@@ -99,8 +104,22 @@ def decode_sample(
         rollout_logprobs=np.array(logprobs, np.float32),
         advantage=advantage,
         truncated=truncated,
-        digest_matches=sequence_digest(array) == trajectory.sequence_digest,
+        digest_matches=sequence_digest(array) == digest,
     )
+
+
+def digest_of(trajectory: Any, role: str) -> bytes:
+    """Of the sequence of `role`, as the engine gave it. Sequences of several roles are never mixed."""
+    digests = {sequence.role: sequence.sequence_digest for sequence in trajectory.roles}
+    if role in digests:
+        return digests[role]
+    if role:
+        known = ", ".join(digests) or "none"
+        raise SampleError(f"role is {role!r}; trajectory {trajectory.task_id!r} has {known}")
+    if digests or any(segment.role for segment in trajectory.segments):
+        known = ", ".join(digests)
+        raise SampleError(f"role is empty; trajectory {trajectory.task_id!r} has roles ({known}), name one of them")
+    return trajectory.sequence_digest
 
 
 def check_segment(segment: Any, where: str, temperature: float, first: bool) -> None:

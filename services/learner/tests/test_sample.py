@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from tiny_learner import ENVIRONMENT, MODEL, PROMPT, VOCABULARY, packed, trajectory
 
-from gradus_learner.sample import Sample, decode_sample
+from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.sample import Sample, SampleError, decode_sample
 
 SHAPE = ((PROMPT, 3), (MODEL, 2), (ENVIRONMENT, 4), (MODEL, 1), (ENVIRONMENT, 2))
 
 
-def decoded(data: bytes) -> Sample:
-    return decode_sample(data, 0.5, True, vocabulary_size=VOCABULARY, tokenizer_hash="", temperature=1.0)
+def decoded(data: bytes, role: str = "") -> Sample:
+    return decode_sample(data, 0.5, True, vocabulary_size=VOCABULARY, tokenizer_hash="", temperature=1.0, role=role)
 
 
 def test_p4_loss_falls_on_the_tokens_of_model_segments_and_on_no_other() -> None:
@@ -37,3 +38,40 @@ def test_p4_one_other_token_is_told_by_the_digest() -> None:
     message = trajectory(SHAPE, seed=7)
     message.segments[2].token_ids[0] = (message.segments[2].token_ids[0] + 1) % VOCABULARY
     assert not decoded(packed(message)).digest_matches
+
+
+def with_roles() -> trajectory_pb2.Trajectory:
+    """Two roles whose segments take turns, each with its own prompt and digest."""
+    parts = {"proposer": trajectory(SHAPE, seed=7), "solver": trajectory(((PROMPT, 4), (MODEL, 3)), seed=8)}
+    message = trajectory_pb2.Trajectory(task_id="t")
+    for role, part in parts.items():
+        message.roles.add(role=role, sequence_digest=part.sequence_digest)
+        for segment in part.segments:
+            segment.role = role
+    proposer, solver = parts["proposer"].segments, parts["solver"].segments
+    message.segments.extend([*proposer[:2], *solver[:1], *proposer[2:], *solver[1:]])
+    return message
+
+
+def test_p4_the_sequence_of_a_role_is_its_own_segments_with_their_digest() -> None:
+    """P4: what the model sampled is what is trained on, to the token."""
+    data = packed(with_roles())
+    for role, shape, seed in (("proposer", SHAPE, 7), ("solver", ((PROMPT, 4), (MODEL, 3)), 8)):
+        alone = decoded(packed(trajectory(shape, seed=seed)))
+        sample = decoded(data, role)
+        assert sample.ids.tolist() == alone.ids.tolist()
+        assert sample.model_positions.tolist() == alone.model_positions.tolist()
+        assert sample.digest_matches
+    message = with_roles()
+    message.segments[2].token_ids[0] = (message.segments[2].token_ids[0] + 1) % VOCABULARY
+    assert decoded(packed(message), "proposer").digest_matches
+    assert not decoded(packed(message), "solver").digest_matches
+
+
+def test_sequences_of_several_roles_are_never_mixed() -> None:
+    with pytest.raises(SampleError, match=r"has roles \(proposer, solver\), name one of them"):
+        decoded(packed(with_roles()))
+    with pytest.raises(SampleError, match=r"role is 'judge'; trajectory 't' has proposer, solver"):
+        decoded(packed(with_roles()), "judge")
+    with pytest.raises(SampleError, match="role is 'solver'; trajectory 't7' has none"):
+        decoded(packed(trajectory(SHAPE, seed=7)), "solver")

@@ -11,6 +11,8 @@ interface TurnText {
   readonly text: string;
   /** It was cut by a token limit. */
   readonly truncated: boolean;
+  /** Role of the environment that wrote it; absent where it has none. */
+  readonly role?: string;
 }
 
 /** One turn of the policy, as the environment understood it. */

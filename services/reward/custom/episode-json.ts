@@ -19,8 +19,8 @@ export function episodeJson(item: ScoreItem): Record<string, unknown> {
   };
 }
 
-function turnJson({ text, truncated, action }: Turn): Record<string, unknown> {
-  const written = { text, truncated };
+function turnJson({ text, truncated, action, role }: Turn): Record<string, unknown> {
+  const written = { text, truncated, ...(role !== '' && { role }) };
   switch (action.case) {
     case 'toolCall': {
       const { name, succeeded, error, argumentsJson, result, factsJson } = action.value;

@@ -6,7 +6,7 @@ import { UserCodeFailure } from './user-code-failure.ts';
 
 /** What of an environment a rollout needs. */
 export interface EnvironmentInPlay {
-  readonly definition: Pick<EnvironmentDefinition, 'name' | 'rewards'>;
+  readonly definition: Pick<EnvironmentDefinition, 'name' | 'rewards' | 'roles'>;
   readonly environment: Environment;
 }
 
@@ -36,6 +36,30 @@ export function checkOutcome({ definition }: EnvironmentInPlay, outcome: StepOut
   const lacking = definition.rewards.filter((name) => !Object.hasOwn(rewards, name));
   if (lacking.length > 0)
     fail(`rewards: ${lacking.join(', ')} missing; an episode that ends by itself gives all of them`);
+}
+
+/**
+ * Who writes the next turn: the role that the outcome names, or the one that wrote this turn. Throws UserCodeFailure for one that the definition
+ * does not have, and for messages or a prompt where the role's sequence cannot take them.
+ */
+export function nextRole(
+  { definition }: EnvironmentInPlay,
+  outcome: Extract<StepOutcome, { readonly kind: 'continue' }>,
+  speaking: string,
+  hasSpoken: (role: string) => boolean,
+): string {
+  const fail = (problem: string): never => {
+    throw new UserCodeFailure(FailureClass.USER_ENVIRONMENT, `environment ${definition.name}, step: ${problem}`);
+  };
+  const { role = speaking } = outcome;
+  if (outcome.role !== undefined && !definition.roles.includes(role)) {
+    const known = definition.roles.length === 0 ? 'has none' : `has ${definition.roles.join(', ')}`;
+    fail(`role: '${role}'; the definition's \`roles\` ${known}`);
+  }
+  if ('prompt' in outcome && hasSpoken(role)) fail(`prompt: ${role} has spoken before; give text or messages`);
+  if ('messages' in outcome && !hasSpoken(role))
+    fail(`messages: ${role} has not spoken before; give text, or messages within \`prompt\``);
+  return role;
 }
 
 /** An episode that a limit or a fault of the policy ended has 0 of what it did not give: that is how it was played. */

@@ -45,7 +45,8 @@ export async function generateTurn(
     const answer = await ports.generate(
       {
         requestId: `${task.taskId}:${task.attempt}:${turn}`,
-        sessionId: task.taskId,
+        // A session is one sequence, which engines may keep.
+        sessionId: recorder.role === '' ? task.taskId : `${task.taskId}:${recorder.role}`,
         tokenIds: [...recorder.tokenIds],
         sampling: turnSampling,
         contextTokens: limits.contextTokens,

@@ -11,7 +11,8 @@ export interface ParsedTask {
   readonly row: EpisodeRow;
   readonly sampling: Sampling;
   readonly limits: RolloutLimits;
-  readonly composition: Composition;
+  /** The rollout's, and those of its roles. */
+  readonly compositions: readonly Composition[];
   readonly environmentOptions: unknown;
 }
 
@@ -52,7 +53,7 @@ export function parseTask(task: RolloutTask): ParsedTask {
     row: { id: row.id, data: parseJson('row.data_json', row.dataJson, fail), tags: row.tags },
     sampling,
     limits,
-    composition,
+    compositions: [composition, ...task.roles.flatMap((role) => role.composition ?? [])],
     environmentOptions: parseJson('environment_options_json', task.environmentOptionsJson, fail),
   };
 }

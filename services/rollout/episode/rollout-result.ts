@@ -4,7 +4,7 @@ import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/resul
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { packScore } from '#shared/trajectory/recorded-score.ts';
-import { countTokens, isTextOnly, versionSpan } from '#shared/trajectory/segments.ts';
+import { countTokens, isTextOnly, segmentsOfRole, versionSpan } from '#shared/trajectory/segments.ts';
 import type { InfrastructureFailure } from './infrastructure-failure.ts';
 import type { FinishedRollout } from './run-rollout.ts';
 import type { UserCodeFailure } from './user-code-failure.ts';
@@ -48,6 +48,7 @@ export function trajectoryOf(
     segments: [...record.segments],
     tokenizerHash: record.tokenizerHash,
     sequenceDigest: record.sequenceDigest,
+    roles: record.roles.map(({ role, sequenceDigest }) => ({ role, sequenceDigest })),
     task: taskBytes,
     ...packScore(record.segments, { item, score }),
   });
@@ -81,6 +82,10 @@ export function finishedResult(
     textOnly: isTextOnly(record.segments),
     ...(span === undefined ? {} : { versions: create(VersionSpanSchema, span) }),
     trajectorySequence: BigInt(trajectorySequence),
+    roles: record.roles.map(({ role, turns, truncated }) => {
+      const { prompt, model, environment } = countTokens(segmentsOfRole(record.segments, role));
+      return { role, turns, promptTokens: prompt, modelTokens: model, environmentTokens: environment, truncated };
+    }),
   });
 }
 

@@ -12,18 +12,20 @@ import type { EpisodePorts } from './episode-ports.ts';
 import { generateTurn } from './generate-turn.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { callRemote } from './remote-call.ts';
-import { createSequenceRecorder } from './sequence-recorder.ts';
+import { createEpisodeSequences, type EpisodeSequences } from './episode-sequences.ts';
 import type { OutsideText, TokenizedText } from './token-source.ts';
 import { overdueAfter } from './rollout-waits.ts';
 import { failureClassOf, turnOf } from './turn-record.ts';
 import { ofEnvironment, userCodeFailureOf } from './user-code-failure.ts';
-import { checkOutcome, givenRewards, type DoneOutcome, type EnvironmentInPlay } from './check-outcome.ts';
+import { checkOutcome, givenRewards, nextRole, type DoneOutcome, type EnvironmentInPlay } from './check-outcome.ts';
 
 /** A finished episode: what the policy saw and wrote, and how it ended. */
 export interface EpisodeRecord {
   readonly segments: readonly Segment[];
-  /** SHA-256 of the sequence; equal to the engine's on its last turn. */
+  /** SHA-256 of the sequence; equal to the engine's on its last turn. Empty where roles have one each. */
   readonly sequenceDigest: Uint8Array;
+  /** Roles that have spoken; empty where the environment has none. */
+  readonly roles: readonly RoleRecord[];
   readonly tokenizerHash: string;
   readonly turns: readonly Turn[];
   readonly modelTurns: number;
@@ -40,13 +42,23 @@ export interface EpisodeRecord {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** What one role did in an episode. */
+export interface RoleRecord {
+  readonly role: string;
+  /** As the episode's, of the role's own sequence. */
+  readonly sequenceDigest: Uint8Array;
+  readonly turns: number;
+  /** Its last turn was cut by a token limit. */
+  readonly truncated: boolean;
+}
+
 /**
  * Plays one episode to its end:
  *
  *   prompt -> [generate -> environment step -> environment text]* -> done
  *
  * Everything that enters the sequence is tokenised once, when it is appended; the engine's digest of the whole sequence is
- * compared with ours on every turn. Throws InfrastructureFailure when the platform failed, CancelledError when `signal` aborted.
+ * compared with ours on every turn. Each role has a sequence of its own. Throws InfrastructureFailure when the platform failed, CancelledError when `signal` aborted.
  */
 export async function runEpisode(
   parsed: ParsedTask,
@@ -116,18 +128,16 @@ async function playEpisode(
   signal: AbortSignal,
 ): Promise<EpisodeRecord> {
   const { task, limits } = parsed;
-  const recorder = createSequenceRecorder(limits.contextTokens);
+  const sequences = createEpisodeSequences(limits.contextTokens);
   const turns: Turn[] = [];
   let generateMs = 0;
   const end = (
     failure: FailureClass,
     ending: { prediction?: string | undefined; truncated: boolean; outcome?: DoneOutcome },
   ): EpisodeRecord => ({
-    segments: recorder.segments,
-    sequenceDigest: recorder.digest(),
-    tokenizerHash: recorder.tokenizerHash(),
+    ...recordOf(sequences),
+    tokenizerHash: promptTokens.tokenizerHash,
     turns,
-    modelTurns: recorder.modelTurns(),
     generateMs,
     prediction: ending.prediction,
     failure,
@@ -150,15 +160,16 @@ async function playEpisode(
     signal,
     () => ports.tokens.tokenize(played.environment.outsideText ? outside(prompt) : prompt, signal),
   );
-  recorder.begin(promptTokens.text, promptTokens.tokenIds, promptTokens.tokenizerHash);
-  if (recorder.roomTokens() <= 0) return end(FailureClass.CONTEXT_OVERFLOW, { truncated: false });
+  let speaker = sequences.begin(played.definition.roles[0] ?? '', prompt, promptTokens);
+  if (speaker.recorder.roomTokens() <= 0) return end(FailureClass.CONTEXT_OVERFLOW, { truncated: false });
 
   for (let turn = 0; ; turn += 1) {
     using deadline = deadlineSignal(signal, limits.turnTimeoutMs, `turn ${turn} of task ${task.taskId}`);
-    const response = await generateTurn(parsed, played.environment, ports, recorder, turn, deadline.signal);
+    const response = await generateTurn(parsed, played.environment, ports, speaker.recorder, turn, deadline.signal);
     generateMs += response.generateMs;
-    const modelTurn = turnOfResponse(response, turn);
+    const modelTurn = turnOfResponse(response, turn, speaker.role);
     const truncated = modelTurn.cutBy !== undefined;
+    speaker.truncated = truncated;
     const outcome = await callRemote(
       ports,
       {
@@ -177,7 +188,9 @@ async function playEpisode(
     if (response.finishReason === FinishReason.CONTEXT) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
     if (turn + 1 >= limits.maxTurns) return end(FailureClass.TURN_LIMIT, { truncated });
 
-    const said = followingOf(outcome, prompt);
+    const role = nextRole(played, outcome, speaker.role, (name) => sequences.find(name) !== undefined);
+    const next = sequences.find(role);
+    const said = followingOf(outcome, next?.thinking === true);
     const following = played.environment.outsideText ? outside(said) : said;
     const tokenized = await callRemote(
       ports,
@@ -189,19 +202,41 @@ async function playEpisode(
       deadline.signal,
       () => ports.tokens.tokenize(following, deadline.signal),
     );
-    const appended = afterTurn(tokenized, response.tokenIds);
+    const appended = next === undefined ? tokenized : afterTurn(tokenized, next.recorder.turnTokens());
     // What leaves no room for an answer is not appended: the policy never saw it.
-    if (appended.tokenIds.length >= recorder.roomTokens()) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
-    recorder.appendEnvironment(appended.text, appended.tokenIds);
+    const roomTokens = next?.recorder.roomTokens() ?? limits.contextTokens;
+    if (appended.tokenIds.length >= roomTokens) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
+    next?.recorder.appendEnvironment(appended.text, appended.tokenIds);
+    speaker = next ?? sequences.begin(role, 'prompt' in outcome ? outcome.prompt : tokenized.text, tokenized);
   }
 }
 
-function followingOf(
-  outcome: StepOutcome & { kind: 'continue' },
-  prompt: string | Conversation,
-): string | Continuation {
+function recordOf(
+  sequences: EpisodeSequences,
+): Pick<EpisodeRecord, 'segments' | 'sequenceDigest' | 'roles' | 'modelTurns'> {
+  const speakers = sequences.speakers();
+  const [only] = speakers;
+  const hasRoles = only?.role !== '';
+  const modelTurns = speakers.reduce((sum, { recorder }) => sum + recorder.modelTurns(), 0);
+  const roles = speakers.map(({ role, recorder, truncated }): RoleRecord => ({
+    role,
+    sequenceDigest: recorder.digest(),
+    turns: recorder.modelTurns(),
+    truncated,
+  }));
+  return {
+    segments: sequences.segments,
+    sequenceDigest: hasRoles ? new Uint8Array() : only.recorder.digest(),
+    roles: hasRoles ? roles : [],
+    modelTurns,
+  };
+}
+
+type Continues = Extract<StepOutcome, { readonly kind: 'continue' }>;
+
+function followingOf(outcome: Continues, thinking: boolean): string | Conversation | Continuation {
   if ('text' in outcome) return outcome.text;
-  return { after: outcome.messages, thinking: typeof prompt !== 'string' && prompt.thinking === true };
+  return 'prompt' in outcome ? outcome.prompt : { after: outcome.messages, thinking };
 }
 
 function outside<Said>(said: Said | string): Said | OutsideText {
@@ -233,8 +268,9 @@ function stepEpisode(
   );
 }
 
-function turnOfResponse({ text, finishReason }: GenerateResponse, index: number): ModelTurn {
-  if (finishReason === FinishReason.LENGTH) return { index, text, cutBy: 'turn' };
-  if (finishReason === FinishReason.CONTEXT) return { index, text, cutBy: 'context' };
-  return { index, text };
+function turnOfResponse({ text, finishReason }: GenerateResponse, index: number, role: string): ModelTurn {
+  const turn = { index, ...(role !== '' && { role }), text };
+  if (finishReason === FinishReason.LENGTH) return { ...turn, cutBy: 'turn' };
+  if (finishReason === FinishReason.CONTEXT) return { ...turn, cutBy: 'context' };
+  return turn;
 }

@@ -74,7 +74,7 @@ interface Patience {
 
 /** What rules score is over within a turn's time; judges and custom scorers may take what is left of the rollout's. */
 async function scoreEpisode(
-  { task, limits, composition }: ParsedTask,
+  { task, limits, compositions }: ParsedTask,
   item: ScoreItem,
   ports: RolloutPorts,
   { signal, endsAtMs, onRetry }: Patience,
@@ -89,7 +89,7 @@ async function scoreEpisode(
   const score = async (): Promise<Score> => {
     const given = await ask();
     stopOnThrown(given);
-    requireComponents(composition, given);
+    for (const composition of compositions) requireComponents(composition, given);
     return given;
   };
   const watched = ports.waits.begin({

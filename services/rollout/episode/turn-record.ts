@@ -6,7 +6,12 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 /** A turn as the reward service wants it. */
 export function turnOf(turn: ModelTurn, outcome: StepOutcome): Turn {
   const { visible = turn.text } = outcome;
-  return create(TurnSchema, { text: visible, action: actionOf(outcome), truncated: turn.cutBy !== undefined });
+  return create(TurnSchema, {
+    text: visible,
+    action: actionOf(outcome),
+    truncated: turn.cutBy !== undefined,
+    role: turn.role ?? '',
+  });
 }
 
 type ActionInit = NonNullable<MessageInitShape<typeof TurnSchema>['action']>;

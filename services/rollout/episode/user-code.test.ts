@@ -3,7 +3,7 @@ import { UserCodeError } from '#shared/user-code/user-code-error.ts';
 import type { StepOutcome } from '#environments/kit/environment.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { CancelledError, TransientError } from '#shared/errors.ts';
-import { checkOutcome, givenRewards } from './check-outcome.ts';
+import { checkOutcome, givenRewards, nextRole } from './check-outcome.ts';
 import { UserCodeFailure, ofEnvironment, userCodeFailureOf } from './user-code-failure.ts';
 
 const thrownBy = async (run: () => unknown): Promise<unknown> => {
@@ -53,7 +53,7 @@ test('P2: what the kit throws and lost connections are not user code', async () 
 });
 
 const scoring = {
-  definition: { name: 'game', rewards: ['score'] },
+  definition: { name: 'game', rewards: ['score'], roles: ['proposer', 'solver'] },
   environment: {
     stop: [],
     start: () => {
@@ -82,4 +82,21 @@ test('what an episode did not give is 0 where a limit or the policy ended it', (
   expect(() => checkOutcome(scoring, { kind: 'done', failure: 'malformed_turn' })).not.toThrow();
   expect(givenRewards(scoring)).toEqual({ score: 0 });
   expect(givenRewards(scoring, { kind: 'done', rewards: { score: 0.5 } })).toEqual({ score: 0.5 });
+});
+
+test.each<[StepOutcome & { kind: 'continue' }, RegExp]>([
+  [{ kind: 'continue', role: 'solvr', text: 'x' }, /role: 'solvr'; the definition's `roles` has proposer, solver/],
+  [
+    { kind: 'continue', role: 'solver', messages: [] },
+    /messages: solver has not spoken before; give text, or messages/,
+  ],
+  [{ kind: 'continue', role: 'proposer', prompt: { messages: [] } }, /prompt: proposer has spoken before; give text/],
+])('P2: a step that goes on with %j is a fault of the environment', (outcome, message) => {
+  expect(() => nextRole(scoring, outcome, 'proposer', (role) => role === 'proposer')).toThrow(message);
+});
+
+test('the role that a step names writes next, and the same as before where it names none', () => {
+  const hasSpoken = () => true;
+  expect(nextRole(scoring, { kind: 'continue', role: 'solver', text: 'x' }, 'proposer', hasSpoken)).toBe('solver');
+  expect(nextRole(scoring, { kind: 'continue', text: 'x' }, 'solver', hasSpoken)).toBe('solver');
 });

@@ -2,7 +2,7 @@ import type { StepSample } from '#proto/learner/v1/learner_pb.ts';
 import { TerminalError, errorFrom } from '#shared/errors.ts';
 import { checkTrajectory } from '#shared/trajectory/check-trajectory.ts';
 import { decodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
-import { countTokens } from '#shared/trajectory/segments.ts';
+import { countTokens, segmentsOfRole } from '#shared/trajectory/segments.ts';
 
 /** What is kept of a sample: no tokens. */
 export interface TrainedSample {
@@ -23,10 +23,14 @@ export async function readSample(sample: StepSample, index: number): Promise<Tra
     }
     const trajectory = await decodeTrajectory(sample.trajectory);
     checkTrajectory(trajectory);
-    const { prompt, model, environment } = countTokens(trajectory.segments);
+    const { role } = sample;
+    const named = trajectory.roles.find((sequence) => sequence.role === role);
+    if (named === undefined && (role !== '' || trajectory.roles.length > 0))
+      throw new TerminalError('invalid_argument', `role is '${role}'; the trajectory has no sequence of it`);
+    const { prompt, model, environment } = countTokens(segmentsOfRole(trajectory.segments, role));
     return {
       taskId: trajectory.taskId,
-      digest: Buffer.from(trajectory.sequenceDigest).toString('hex'),
+      digest: Buffer.from((named ?? trajectory).sequenceDigest).toString('hex'),
       advantage: sample.advantage,
       truncated: sample.truncated,
       tokens: prompt + model + environment,

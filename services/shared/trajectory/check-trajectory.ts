@@ -1,7 +1,7 @@
 import { SegmentKind, LogprobKind, type Segment, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
 import { badLogprob } from './bad-logprob.ts';
-import { concatenateTokens } from './segments.ts';
+import { concatenateTokens, segmentsOfRole } from './segments.ts';
 import { digestsEqual, sequenceDigest } from './sequence-digest.ts';
 
 const DIGEST_BYTES = 32;
@@ -23,29 +23,39 @@ export function checkTrajectory(trajectory: Trajectory): void {
   if (trajectory.taskId === '') fail('task_id', 'is empty');
   if (trajectory.tokenizerHash === '') fail('tokenizer_hash', 'is empty; it must be the SHA-256 of tokenizer.json');
   if (trajectory.segments.length === 0) fail('segments', 'is empty; the first segment must be the prompt');
-  trajectory.segments.forEach((segment, index) => checkSegment(segment, index, fail));
-  if (trajectory.sequenceDigest.length !== DIGEST_BYTES) {
-    fail('sequence_digest', `has ${trajectory.sequenceDigest.length} bytes instead of ${DIGEST_BYTES}`);
+  const { roles, segments } = trajectory;
+  const sequences = roles.length === 0 ? [{ role: '', sequenceDigest: trajectory.sequenceDigest }] : roles;
+  const begun = new Set<string>();
+  for (const [index, segment] of segments.entries()) {
+    checkSegment(segment, index, begun, fail);
+    if (!sequences.some(({ role }) => role === segment.role))
+      fail(`segments[${index}].role`, `is '${segment.role}'; the trajectory has no sequence of that role`);
   }
-  if (!digestsEqual(sequenceDigest(concatenateTokens(trajectory.segments)), trajectory.sequenceDigest)) {
-    fail(
-      'sequence_digest',
-      'is not the digest of the concatenated segments: these are not the tokens that the engine saw',
-    );
+  for (const [index, { role, sequenceDigest: digest }] of sequences.entries()) {
+    const field = roles.length === 0 ? 'sequence_digest' : `roles[${index}].sequence_digest`;
+    if (sequences.findIndex((other) => other.role === role) !== index) fail(`roles[${index}].role`, 'is there twice');
+    if (!begun.has(role)) fail(`roles[${index}].role`, `is '${role}', which has no segment`);
+    if (digest.length !== DIGEST_BYTES) fail(field, `has ${digest.length} bytes instead of ${DIGEST_BYTES}`);
+    if (!digestsEqual(sequenceDigest(concatenateTokens(segmentsOfRole(segments, role))), digest))
+      fail(field, 'is not the digest of the concatenated segments: these are not the tokens that the engine saw');
   }
 }
 
 type Fail = (field: string, problem: string) => never;
 
-function checkSegment(segment: Segment, index: number, fail: Fail): void {
+/** `begun`: roles that have their prompt already. */
+function checkSegment(segment: Segment, index: number, begun: Set<string>, fail: Fail): void {
   const at = `segments[${index}]`;
   if (segment.kind === SegmentKind.UNSPECIFIED) fail(`${at}.kind`, 'is unspecified');
-  if ((index === 0) !== (segment.kind === SegmentKind.PROMPT)) {
+  if (begun.has(segment.role) === (segment.kind === SegmentKind.PROMPT)) {
     fail(
       `${at}.kind`,
-      index === 0 ? 'is not PROMPT; a trajectory begins with its prompt' : 'is PROMPT; only the first segment may be',
+      begun.has(segment.role)
+        ? 'is PROMPT; only the first segment of a sequence may be'
+        : 'is not PROMPT; a sequence begins with its prompt',
     );
   }
+  begun.add(segment.role);
   if (segment.kind !== SegmentKind.MODEL) {
     if (segment.tokenIds.length === 0) fail(`${at}.token_ids`, 'is empty');
     if (segment.logprobs.length > 0) fail(`${at}.logprobs`, 'is set, but only model segments have log-probabilities');

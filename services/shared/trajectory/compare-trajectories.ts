@@ -59,7 +59,8 @@ export function compareTrajectories(
     if (version !== undefined && versions !== undefined && (versions.first !== version || versions.last !== version)) {
       return outcome({ changedWeights: { segment, first: versions.first, last: versions.last } });
     }
-    const same = expected !== undefined && got !== undefined && expected.kind === got.kind;
+    const same =
+      expected !== undefined && got !== undefined && expected.kind === got.kind && expected.role === got.role;
     const equal = same ? commonLength(expected.tokenIds, got.tokenIds) : 0;
     equalTokens += equal;
     for (let token = 0; token < equal; token += 1) {

@@ -44,7 +44,12 @@ export function modelSegment(turn: ModelTurn): Segment {
 
 type Tokens = Pick<Segment, 'kind' | 'tokenIds'>;
 
-/** The sequence that the engine saw. */
+/** Those of one sequence; the role is empty where the environment has none. */
+export function segmentsOfRole<Of extends Pick<Segment, 'role'>>(segments: readonly Of[], role: string): Of[] {
+  return segments.filter((segment) => segment.role === role);
+}
+
+/** The sequence that the engine saw, of the segments of one role. */
 export function concatenateTokens(segments: readonly Tokens[]): number[] {
   const all: number[] = [];
   for (const segment of segments) for (const id of segment.tokenIds) all.push(id);

@@ -26,7 +26,7 @@ from gradus_learner.algorithm import AlgorithmError, TrainingError
 from gradus_learner.batch import micro_batches
 from gradus_learner.model import Policy
 from gradus_learner.optimizer import BETA2, set_adamw
-from gradus_learner.sample import SampleError, sequence_digest, unzip
+from gradus_learner.sample import SampleError, digest_of, sequence_digest, unzip
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "learning_rate": (0, 1),
@@ -107,6 +107,7 @@ def decode_example(
     tokenizer_hash: str,
     end_token: int,
     encode: Callable[[str], Sequence[int]],
+    role: str = "",
 ) -> Example:
     """A gzipped Trajectory: tokens as they were sampled, or text that is tokenised here."""
     trajectory = trajectory_pb2.Trajectory()
@@ -114,10 +115,13 @@ def decode_example(
         trajectory.ParseFromString(unzip(data))
     except DecodeError as error:
         raise SampleError(f"trajectory is not a gradus.trajectory.v1.Trajectory: {error}") from None
+    digest = digest_of(trajectory, role)
     ids: list[int] = []
     is_model: list[bool] = []
     as_sampled = True
     for index, segment in enumerate(trajectory.segments):
+        if segment.role != role:
+            continue
         if segment.kind not in trajectory_pb2.SegmentKind.values() or segment.kind == 0:
             raise SampleError(f"segments[{index}].kind is {segment.kind}; it must be PROMPT, MODEL or ENVIRONMENT")
         tokens = list(segment.token_ids)
@@ -139,7 +143,7 @@ def decode_example(
         # What a policy sampled stays as it was (P4).
         if tokenizer_hash and trajectory.tokenizer_hash != tokenizer_hash:
             raise SampleError(f"tokenizer_hash is {trajectory.tokenizer_hash!r}, the learner's is {tokenizer_hash!r}")
-        if sequence_digest(array) != trajectory.sequence_digest:
+        if sequence_digest(array) != digest:
             raise SampleError(f"{trajectory.task_id!r} has tokens that the engine did not see (digest differs)")
     mask = np.array(is_model, np.bool_)
     weights = np.where(mask, 1.0, objective.context_weight).astype(np.float32)

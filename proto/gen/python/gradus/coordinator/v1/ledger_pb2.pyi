@@ -213,8 +213,22 @@ class GroupOpened(_message.Message):
     evaluation: str
     def __init__(self, group_id: _Optional[str] = ..., stage: _Optional[str] = ..., step: _Optional[int] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., question_id: _Optional[str] = ..., task_ids: _Optional[_Iterable[str]] = ..., evaluation: _Optional[str] = ...) -> None: ...
 
+class RoleOutcome(_message.Message):
+    __slots__ = ("role", "reward", "advantage", "truncated", "trained")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    ADVANTAGE_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    reward: float
+    advantage: float
+    truncated: bool
+    trained: bool
+    def __init__(self, role: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., truncated: _Optional[bool] = ..., trained: _Optional[bool] = ...) -> None: ...
+
 class SampleOutcome(_message.Message):
-    __slots__ = ("task_id", "reward", "advantage", "trajectory_sequence", "truncated", "cancelled", "components")
+    __slots__ = ("task_id", "reward", "advantage", "trajectory_sequence", "truncated", "cancelled", "components", "roles")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -229,6 +243,7 @@ class SampleOutcome(_message.Message):
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     reward: float
     advantage: float
@@ -236,7 +251,8 @@ class SampleOutcome(_message.Message):
     truncated: bool
     cancelled: bool
     components: _containers.ScalarMap[str, float]
-    def __init__(self, task_id: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., trajectory_sequence: _Optional[int] = ..., truncated: _Optional[bool] = ..., cancelled: _Optional[bool] = ..., components: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    roles: _containers.RepeatedCompositeFieldContainer[RoleOutcome]
+    def __init__(self, task_id: _Optional[str] = ..., reward: _Optional[float] = ..., advantage: _Optional[float] = ..., trajectory_sequence: _Optional[int] = ..., truncated: _Optional[bool] = ..., cancelled: _Optional[bool] = ..., components: _Optional[_Mapping[str, float]] = ..., roles: _Optional[_Iterable[_Union[RoleOutcome, _Mapping]]] = ...) -> None: ...
 
 class GroupClosed(_message.Message):
     __slots__ = ("group_id", "fate", "samples", "judged")

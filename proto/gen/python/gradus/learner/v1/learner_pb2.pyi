@@ -132,14 +132,16 @@ class StepHeader(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., step: _Optional[int] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., supervised: _Optional[_Union[Supervised, _Mapping]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., checkpoint: _Optional[bool] = ..., set_reference: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class StepSample(_message.Message):
-    __slots__ = ("trajectory", "advantage", "truncated")
+    __slots__ = ("trajectory", "advantage", "truncated", "role")
     TRAJECTORY_FIELD_NUMBER: _ClassVar[int]
     ADVANTAGE_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     trajectory: bytes
     advantage: float
     truncated: bool
-    def __init__(self, trajectory: _Optional[bytes] = ..., advantage: _Optional[float] = ..., truncated: _Optional[bool] = ...) -> None: ...
+    role: str
+    def __init__(self, trajectory: _Optional[bytes] = ..., advantage: _Optional[float] = ..., truncated: _Optional[bool] = ..., role: _Optional[str] = ...) -> None: ...
 
 class TrainStepRequest(_message.Message):
     __slots__ = ("header", "sample")

@@ -9,18 +9,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Turn(_message.Message):
-    __slots__ = ("text", "tool_call", "answer", "violation", "truncated")
+    __slots__ = ("text", "tool_call", "answer", "violation", "truncated", "role")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALL_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     text: str
     tool_call: ToolCall
     answer: Answer
     violation: Violation
     truncated: bool
-    def __init__(self, text: _Optional[str] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., violation: _Optional[_Union[Violation, _Mapping]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+    role: str
+    def __init__(self, text: _Optional[str] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., violation: _Optional[_Union[Violation, _Mapping]] = ..., truncated: _Optional[bool] = ..., role: _Optional[str] = ...) -> None: ...
 
 class ToolCall(_message.Message):
     __slots__ = ("name", "succeeded", "error", "facts_json", "arguments_json", "result")

@@ -4,7 +4,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -38,8 +38,24 @@ FAILURE_CLASS_USER_ENVIRONMENT: FailureClass
 FAILURE_CLASS_USER_SCORER: FailureClass
 FAILURE_CLASS_POLICY_REFUSED: FailureClass
 
+class RolePart(_message.Message):
+    __slots__ = ("role", "turns", "prompt_tokens", "model_tokens", "environment_tokens", "truncated")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    TURNS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    turns: int
+    prompt_tokens: int
+    model_tokens: int
+    environment_tokens: int
+    truncated: bool
+    def __init__(self, role: _Optional[str] = ..., turns: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
 class RolloutResult(_message.Message):
-    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "attempt", "failure", "failure_detail", "components", "prediction", "turns", "tool_calls", "tool_failures", "prompt_tokens", "model_tokens", "environment_tokens", "truncated", "versions", "trajectory_sequence", "duration_ms", "worker_id", "generate_ms", "detectors", "environment_metrics", "text_only")
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "attempt", "failure", "failure_detail", "components", "prediction", "turns", "tool_calls", "tool_failures", "prompt_tokens", "model_tokens", "environment_tokens", "truncated", "versions", "trajectory_sequence", "duration_ms", "worker_id", "generate_ms", "detectors", "environment_metrics", "text_only", "roles")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +103,7 @@ class RolloutResult(_message.Message):
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_METRICS_FIELD_NUMBER: _ClassVar[int]
     TEXT_ONLY_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     group_id: str
@@ -113,4 +130,5 @@ class RolloutResult(_message.Message):
     detectors: _containers.ScalarMap[str, float]
     environment_metrics: _containers.ScalarMap[str, float]
     text_only: bool
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[FailureClass, str]] = ..., failure_detail: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., prediction: _Optional[str] = ..., turns: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_failures: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ..., versions: _Optional[_Union[_trajectory_pb2.VersionSpan, _Mapping]] = ..., trajectory_sequence: _Optional[int] = ..., duration_ms: _Optional[int] = ..., worker_id: _Optional[str] = ..., generate_ms: _Optional[int] = ..., detectors: _Optional[_Mapping[str, float]] = ..., environment_metrics: _Optional[_Mapping[str, float]] = ..., text_only: _Optional[bool] = ...) -> None: ...
+    roles: _containers.RepeatedCompositeFieldContainer[RolePart]
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[FailureClass, str]] = ..., failure_detail: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., prediction: _Optional[str] = ..., turns: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_failures: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ..., versions: _Optional[_Union[_trajectory_pb2.VersionSpan, _Mapping]] = ..., trajectory_sequence: _Optional[int] = ..., duration_ms: _Optional[int] = ..., worker_id: _Optional[str] = ..., generate_ms: _Optional[int] = ..., detectors: _Optional[_Mapping[str, float]] = ..., environment_metrics: _Optional[_Mapping[str, float]] = ..., text_only: _Optional[bool] = ..., roles: _Optional[_Iterable[_Union[RolePart, _Mapping]]] = ...) -> None: ...

@@ -62,8 +62,18 @@ class ScorerSettings(_message.Message):
     recorded_only: bool
     def __init__(self, name: _Optional[str] = ..., settings_json: _Optional[str] = ..., recorded_only: _Optional[bool] = ...) -> None: ...
 
+class TaskRole(_message.Message):
+    __slots__ = ("name", "composition", "train")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COMPOSITION_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    composition: _composition_pb2.Composition
+    train: bool
+    def __init__(self, name: _Optional[str] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ..., train: _Optional[bool] = ...) -> None: ...
+
 class RolloutTask(_message.Message):
-    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "row", "sampling", "limits", "scorers", "attempt", "environment_options_json", "policy_version", "judged", "composition")
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "environment", "row", "sampling", "limits", "scorers", "attempt", "environment_options_json", "policy_version", "judged", "composition", "roles")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +90,7 @@ class RolloutTask(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     JUDGED_FIELD_NUMBER: _ClassVar[int]
     COMPOSITION_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     group_id: str
@@ -96,4 +107,5 @@ class RolloutTask(_message.Message):
     policy_version: int
     judged: _containers.RepeatedCompositeFieldContainer[_judged_pb2.JudgedComponent]
     composition: _composition_pb2.Composition
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., row: _Optional[_Union[Row, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., scorers: _Optional[_Iterable[_Union[ScorerSettings, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ..., policy_version: _Optional[int] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ...) -> None: ...
+    roles: _containers.RepeatedCompositeFieldContainer[TaskRole]
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., environment: _Optional[str] = ..., row: _Optional[_Union[Row, _Mapping]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., limits: _Optional[_Union[RolloutLimits, _Mapping]] = ..., scorers: _Optional[_Iterable[_Union[ScorerSettings, _Mapping]]] = ..., attempt: _Optional[int] = ..., environment_options_json: _Optional[str] = ..., policy_version: _Optional[int] = ..., judged: _Optional[_Iterable[_Union[_judged_pb2.JudgedComponent, _Mapping]]] = ..., composition: _Optional[_Union[_composition_pb2.Composition, _Mapping]] = ..., roles: _Optional[_Iterable[_Union[TaskRole, _Mapping]]] = ...) -> None: ...

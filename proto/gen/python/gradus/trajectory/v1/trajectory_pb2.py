@@ -24,25 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/trajectory/v1/trajectory.proto\x12\x14gradus.trajectory.v1\"\xa4\x01\n\x08Sampling\x12 \n\x0btemperature\x18\x01 \x01(\x01R\x0btemperature\x12\x13\n\x05top_p\x18\x02 \x01(\x01R\x04topP\x12\x13\n\x05top_k\x18\x03 \x01(\rR\x04topK\x12$\n\x0emax_new_tokens\x18\x04 \x01(\rR\x0cmaxNewTokens\x12\x12\n\x04seed\x18\x05 \x01(\x04R\x04seed\x12\x12\n\x04stop\x18\x06 \x03(\tR\x04stop\"7\n\x0bVersionSpan\x12\x14\n\x05\x66irst\x18\x01 \x01(\x04R\x05\x66irst\x12\x12\n\x04last\x18\x02 \x01(\x04R\x04last\"\x97\x03\n\x07Segment\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.gradus.trajectory.v1.SegmentKindR\x04kind\x12\x1b\n\ttoken_ids\x18\x02 \x03(\rR\x08tokenIds\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12\x1a\n\x08logprobs\x18\x04 \x03(\x02R\x08logprobs\x12\x44\n\x0clogprob_kind\x18\x05 \x01(\x0e\x32!.gradus.trajectory.v1.LogprobKindR\x0blogprobKind\x12G\n\rfinish_reason\x18\x06 \x01(\x0e\x32\".gradus.trajectory.v1.FinishReasonR\x0c\x66inishReason\x12=\n\x08versions\x18\x07 \x01(\x0b\x32!.gradus.trajectory.v1.VersionSpanR\x08versions\x12:\n\x08sampling\x18\x08 \x01(\x0b\x32\x1e.gradus.trajectory.v1.SamplingR\x08sampling\"\x90\x02\n\nTrajectory\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x39\n\x08segments\x18\x03 \x03(\x0b\x32\x1d.gradus.trajectory.v1.SegmentR\x08segments\x12%\n\x0etokenizer_hash\x18\x04 \x01(\tR\rtokenizerHash\x12\'\n\x0fsequence_digest\x18\x05 \x01(\x0cR\x0esequenceDigest\x12\x12\n\x04task\x18\x06 \x01(\x0cR\x04task\x12\x1d\n\nscore_item\x18\x07 \x01(\x0cR\tscoreItem\x12\x14\n\x05score\x18\x08 \x01(\x0cR\x05score*z\n\x0bSegmentKind\x12\x1c\n\x18SEGMENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SEGMENT_KIND_PROMPT\x10\x01\x12\x16\n\x12SEGMENT_KIND_MODEL\x10\x02\x12\x1c\n\x18SEGMENT_KIND_ENVIRONMENT\x10\x03*\x95\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x19\n\x15\x46INISH_REASON_CONTEXT\x10\x03\x12\x19\n\x15\x46INISH_REASON_ABORTED\x10\x04*u\n\x0bLogprobKind\x12\x1c\n\x18LOGPROB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10LOGPROB_KIND_RAW\x10\x01\x12\x19\n\x15LOGPROB_KIND_TEMPERED\x10\x02\x12\x17\n\x13LOGPROB_KIND_ABSENT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/trajectory/v1/trajectory.proto\x12\x14gradus.trajectory.v1\"\xa4\x01\n\x08Sampling\x12 \n\x0btemperature\x18\x01 \x01(\x01R\x0btemperature\x12\x13\n\x05top_p\x18\x02 \x01(\x01R\x04topP\x12\x13\n\x05top_k\x18\x03 \x01(\rR\x04topK\x12$\n\x0emax_new_tokens\x18\x04 \x01(\rR\x0cmaxNewTokens\x12\x12\n\x04seed\x18\x05 \x01(\x04R\x04seed\x12\x12\n\x04stop\x18\x06 \x03(\tR\x04stop\"7\n\x0bVersionSpan\x12\x14\n\x05\x66irst\x18\x01 \x01(\x04R\x05\x66irst\x12\x12\n\x04last\x18\x02 \x01(\x04R\x04last\"\xab\x03\n\x07Segment\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.gradus.trajectory.v1.SegmentKindR\x04kind\x12\x1b\n\ttoken_ids\x18\x02 \x03(\rR\x08tokenIds\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12\x1a\n\x08logprobs\x18\x04 \x03(\x02R\x08logprobs\x12\x44\n\x0clogprob_kind\x18\x05 \x01(\x0e\x32!.gradus.trajectory.v1.LogprobKindR\x0blogprobKind\x12G\n\rfinish_reason\x18\x06 \x01(\x0e\x32\".gradus.trajectory.v1.FinishReasonR\x0c\x66inishReason\x12=\n\x08versions\x18\x07 \x01(\x0b\x32!.gradus.trajectory.v1.VersionSpanR\x08versions\x12:\n\x08sampling\x18\x08 \x01(\x0b\x32\x1e.gradus.trajectory.v1.SamplingR\x08sampling\x12\x12\n\x04role\x18\t \x01(\tR\x04role\"K\n\x0cRoleSequence\x12\x12\n\x04role\x18\x01 \x01(\tR\x04role\x12\'\n\x0fsequence_digest\x18\x02 \x01(\x0cR\x0esequenceDigest\"\xca\x02\n\nTrajectory\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x39\n\x08segments\x18\x03 \x03(\x0b\x32\x1d.gradus.trajectory.v1.SegmentR\x08segments\x12%\n\x0etokenizer_hash\x18\x04 \x01(\tR\rtokenizerHash\x12\'\n\x0fsequence_digest\x18\x05 \x01(\x0cR\x0esequenceDigest\x12\x12\n\x04task\x18\x06 \x01(\x0cR\x04task\x12\x1d\n\nscore_item\x18\x07 \x01(\x0cR\tscoreItem\x12\x14\n\x05score\x18\x08 \x01(\x0cR\x05score\x12\x38\n\x05roles\x18\t \x03(\x0b\x32\".gradus.trajectory.v1.RoleSequenceR\x05roles*z\n\x0bSegmentKind\x12\x1c\n\x18SEGMENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SEGMENT_KIND_PROMPT\x10\x01\x12\x16\n\x12SEGMENT_KIND_MODEL\x10\x02\x12\x1c\n\x18SEGMENT_KIND_ENVIRONMENT\x10\x03*\x95\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x19\n\x15\x46INISH_REASON_CONTEXT\x10\x03\x12\x19\n\x15\x46INISH_REASON_ABORTED\x10\x04*u\n\x0bLogprobKind\x12\x1c\n\x18LOGPROB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10LOGPROB_KIND_RAW\x10\x01\x12\x19\n\x15LOGPROB_KIND_TEMPERED\x10\x02\x12\x17\n\x13LOGPROB_KIND_ABSENT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.trajectory.v1.trajectory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEGMENTKIND']._serialized_start=972
-  _globals['_SEGMENTKIND']._serialized_end=1094
-  _globals['_FINISHREASON']._serialized_start=1097
-  _globals['_FINISHREASON']._serialized_end=1246
-  _globals['_LOGPROBKIND']._serialized_start=1248
-  _globals['_LOGPROBKIND']._serialized_end=1365
+  _globals['_SEGMENTKIND']._serialized_start=1127
+  _globals['_SEGMENTKIND']._serialized_end=1249
+  _globals['_FINISHREASON']._serialized_start=1252
+  _globals['_FINISHREASON']._serialized_end=1401
+  _globals['_LOGPROBKIND']._serialized_start=1403
+  _globals['_LOGPROBKIND']._serialized_end=1520
   _globals['_SAMPLING']._serialized_start=64
   _globals['_SAMPLING']._serialized_end=228
   _globals['_VERSIONSPAN']._serialized_start=230
   _globals['_VERSIONSPAN']._serialized_end=285
   _globals['_SEGMENT']._serialized_start=288
-  _globals['_SEGMENT']._serialized_end=695
-  _globals['_TRAJECTORY']._serialized_start=698
-  _globals['_TRAJECTORY']._serialized_end=970
+  _globals['_SEGMENT']._serialized_end=715
+  _globals['_ROLESEQUENCE']._serialized_start=717
+  _globals['_ROLESEQUENCE']._serialized_end=792
+  _globals['_TRAJECTORY']._serialized_start=795
+  _globals['_TRAJECTORY']._serialized_end=1125
 # @@protoc_insertion_point(module_scope)

@@ -67,7 +67,7 @@ class VersionSpan(_message.Message):
     def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
 class Segment(_message.Message):
-    __slots__ = ("kind", "token_ids", "text", "logprobs", "logprob_kind", "finish_reason", "versions", "sampling")
+    __slots__ = ("kind", "token_ids", "text", "logprobs", "logprob_kind", "finish_reason", "versions", "sampling", "role")
     KIND_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class Segment(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     kind: SegmentKind
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     text: str
@@ -84,10 +85,19 @@ class Segment(_message.Message):
     finish_reason: FinishReason
     versions: VersionSpan
     sampling: Sampling
-    def __init__(self, kind: _Optional[_Union[SegmentKind, str]] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., logprobs: _Optional[_Iterable[float]] = ..., logprob_kind: _Optional[_Union[LogprobKind, str]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., versions: _Optional[_Union[VersionSpan, _Mapping]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ...) -> None: ...
+    role: str
+    def __init__(self, kind: _Optional[_Union[SegmentKind, str]] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., logprobs: _Optional[_Iterable[float]] = ..., logprob_kind: _Optional[_Union[LogprobKind, str]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., versions: _Optional[_Union[VersionSpan, _Mapping]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., role: _Optional[str] = ...) -> None: ...
+
+class RoleSequence(_message.Message):
+    __slots__ = ("role", "sequence_digest")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    sequence_digest: bytes
+    def __init__(self, role: _Optional[str] = ..., sequence_digest: _Optional[bytes] = ...) -> None: ...
 
 class Trajectory(_message.Message):
-    __slots__ = ("run_id", "task_id", "segments", "tokenizer_hash", "sequence_digest", "task", "score_item", "score")
+    __slots__ = ("run_id", "task_id", "segments", "tokenizer_hash", "sequence_digest", "task", "score_item", "score", "roles")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +106,7 @@ class Trajectory(_message.Message):
     TASK_FIELD_NUMBER: _ClassVar[int]
     SCORE_ITEM_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
@@ -104,4 +115,5 @@ class Trajectory(_message.Message):
     task: bytes
     score_item: bytes
     score: bytes
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., tokenizer_hash: _Optional[str] = ..., sequence_digest: _Optional[bytes] = ..., task: _Optional[bytes] = ..., score_item: _Optional[bytes] = ..., score: _Optional[bytes] = ...) -> None: ...
+    roles: _containers.RepeatedCompositeFieldContainer[RoleSequence]
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., tokenizer_hash: _Optional[str] = ..., sequence_digest: _Optional[bytes] = ..., task: _Optional[bytes] = ..., score_item: _Optional[bytes] = ..., score: _Optional[bytes] = ..., roles: _Optional[_Iterable[_Union[RoleSequence, _Mapping]]] = ...) -> None: ...

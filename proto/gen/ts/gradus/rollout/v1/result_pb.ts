@@ -16,7 +16,55 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/result.proto.
  */
 export const file_gradus_rollout_v1_result: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9yZXN1bHQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxItAHCg1Sb2xsb3V0UmVzdWx0Eg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhAKCGdyb3VwX2lkGAMgASgJEhQKDHNhbXBsZV9pbmRleBgEIAEoDRINCgVzdGFnZRgFIAEoCRIrCgdwdXJwb3NlGAYgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRIPCgdhdHRlbXB0GAcgASgNEjAKB2ZhaWx1cmUYCCABKA4yHy5ncmFkdXMucm9sbG91dC52MS5GYWlsdXJlQ2xhc3MSFgoOZmFpbHVyZV9kZXRhaWwYCSABKAkSRAoKY29tcG9uZW50cxgLIAMoCzIwLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuQ29tcG9uZW50c0VudHJ5EhcKCnByZWRpY3Rpb24YDCABKAlIAIgBARINCgV0dXJucxgNIAEoDRISCgp0b29sX2NhbGxzGA4gASgNEhUKDXRvb2xfZmFpbHVyZXMYDyABKA0SFQoNcHJvbXB0X3Rva2VucxgQIAEoDRIUCgxtb2RlbF90b2tlbnMYESABKA0SGgoSZW52aXJvbm1lbnRfdG9rZW5zGBIgASgNEhEKCXRydW5jYXRlZBgTIAEoCBIzCgh2ZXJzaW9ucxgUIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYFSABKAQSEwoLZHVyYXRpb25fbXMYFiABKA0SEQoJd29ya2VyX2lkGBcgASgJEhMKC2dlbmVyYXRlX21zGBggASgNEkIKCWRldGVjdG9ycxgZIAMoCzIvLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuRGV0ZWN0b3JzRW50cnkSVQoTZW52aXJvbm1lbnRfbWV0cmljcxgaIAMoCzI4LmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuRW52aXJvbm1lbnRNZXRyaWNzRW50cnkSEQoJdGV4dF9vbmx5GBsgASgIGjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjAKDkRldGVjdG9yc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaOQoXRW52aXJvbm1lbnRNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUINCgtfcHJlZGljdGlvbirHAwoMRmFpbHVyZUNsYXNzEh0KGUZBSUxVUkVfQ0xBU1NfVU5TUEVDSUZJRUQQABIkCiBGQUlMVVJFX0NMQVNTX1BPTElDWV9VTkFWQUlMQUJMRRABEiIKHkZBSUxVUkVfQ0xBU1NfVE9PTF9VTkFWQUlMQUJMRRACEiQKIEZBSUxVUkVfQ0xBU1NfUkVXQVJEX1VOQVZBSUxBQkxFEAMSIQodRkFJTFVSRV9DTEFTU19ST0xMT1VUX1RJTUVPVVQQBBIaChZGQUlMVVJFX0NMQVNTX0lOVEVSTkFMEAUSIAocRkFJTFVSRV9DTEFTU19NQUxGT1JNRURfVFVSThAQEiIKHkZBSUxVUkVfQ0xBU1NfQ09OVEVYVF9PVkVSRkxPVxAREhwKGEZBSUxVUkVfQ0xBU1NfVFVSTl9MSU1JVBASEiAKHEZBSUxVUkVfQ0xBU1NfVFJVTkNBVEVEX1RVUk4QExIiCh5GQUlMVVJFX0NMQVNTX1VTRVJfRU5WSVJPTk1FTlQQIBIdChlGQUlMVVJFX0NMQVNTX1VTRVJfU0NPUkVSECESIAocRkFJTFVSRV9DTEFTU19QT0xJQ1lfUkVGVVNFRBAiYgZwcm90bzM", [file_gradus_rollout_v1_task, file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9yZXN1bHQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxIoMBCghSb2xlUGFydBIMCgRyb2xlGAEgASgJEg0KBXR1cm5zGAIgASgNEhUKDXByb21wdF90b2tlbnMYAyABKA0SFAoMbW9kZWxfdG9rZW5zGAQgASgNEhoKEmVudmlyb25tZW50X3Rva2VucxgFIAEoDRIRCgl0cnVuY2F0ZWQYBiABKAgi/AcKDVJvbGxvdXRSZXN1bHQSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEAoIZ3JvdXBfaWQYAyABKAkSFAoMc2FtcGxlX2luZGV4GAQgASgNEg0KBXN0YWdlGAUgASgJEisKB3B1cnBvc2UYBiABKA4yGi5ncmFkdXMucm9sbG91dC52MS5QdXJwb3NlEg8KB2F0dGVtcHQYByABKA0SMAoHZmFpbHVyZRgIIAEoDjIfLmdyYWR1cy5yb2xsb3V0LnYxLkZhaWx1cmVDbGFzcxIWCg5mYWlsdXJlX2RldGFpbBgJIAEoCRJECgpjb21wb25lbnRzGAsgAygLMjAuZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5Db21wb25lbnRzRW50cnkSFwoKcHJlZGljdGlvbhgMIAEoCUgAiAEBEg0KBXR1cm5zGA0gASgNEhIKCnRvb2xfY2FsbHMYDiABKA0SFQoNdG9vbF9mYWlsdXJlcxgPIAEoDRIVCg1wcm9tcHRfdG9rZW5zGBAgASgNEhQKDG1vZGVsX3Rva2VucxgRIAEoDRIaChJlbnZpcm9ubWVudF90b2tlbnMYEiABKA0SEQoJdHJ1bmNhdGVkGBMgASgIEjMKCHZlcnNpb25zGBQgASgLMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuVmVyc2lvblNwYW4SGwoTdHJhamVjdG9yeV9zZXF1ZW5jZRgVIAEoBBITCgtkdXJhdGlvbl9tcxgWIAEoDRIRCgl3b3JrZXJfaWQYFyABKAkSEwoLZ2VuZXJhdGVfbXMYGCABKA0SQgoJZGV0ZWN0b3JzGBkgAygLMi8uZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5EZXRlY3RvcnNFbnRyeRJVChNlbnZpcm9ubWVudF9tZXRyaWNzGBogAygLMjguZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5FbnZpcm9ubWVudE1ldHJpY3NFbnRyeRIRCgl0ZXh0X29ubHkYGyABKAgSKgoFcm9sZXMYHCADKAsyGy5ncmFkdXMucm9sbG91dC52MS5Sb2xlUGFydBoxCg9Db21wb25lbnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjkKF0Vudmlyb25tZW50TWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCDQoLX3ByZWRpY3Rpb24qxwMKDEZhaWx1cmVDbGFzcxIdChlGQUlMVVJFX0NMQVNTX1VOU1BFQ0lGSUVEEAASJAogRkFJTFVSRV9DTEFTU19QT0xJQ1lfVU5BVkFJTEFCTEUQARIiCh5GQUlMVVJFX0NMQVNTX1RPT0xfVU5BVkFJTEFCTEUQAhIkCiBGQUlMVVJFX0NMQVNTX1JFV0FSRF9VTkFWQUlMQUJMRRADEiEKHUZBSUxVUkVfQ0xBU1NfUk9MTE9VVF9USU1FT1VUEAQSGgoWRkFJTFVSRV9DTEFTU19JTlRFUk5BTBAFEiAKHEZBSUxVUkVfQ0xBU1NfTUFMRk9STUVEX1RVUk4QEBIiCh5GQUlMVVJFX0NMQVNTX0NPTlRFWFRfT1ZFUkZMT1cQERIcChhGQUlMVVJFX0NMQVNTX1RVUk5fTElNSVQQEhIgChxGQUlMVVJFX0NMQVNTX1RSVU5DQVRFRF9UVVJOEBMSIgoeRkFJTFVSRV9DTEFTU19VU0VSX0VOVklST05NRU5UECASHQoZRkFJTFVSRV9DTEFTU19VU0VSX1NDT1JFUhAhEiAKHEZBSUxVUkVfQ0xBU1NfUE9MSUNZX1JFRlVTRUQQImIGcHJvdG8z", [file_gradus_rollout_v1_task, file_gradus_trajectory_v1_trajectory]);
+
+/**
+ * What one role of the environment did in a rollout.
+ *
+ * @generated from message gradus.rollout.v1.RolePart
+ */
+export type RolePart = Message<"gradus.rollout.v1.RolePart"> & {
+  /**
+   * Each only once.
+   *
+   * @generated from field: string role = 1;
+   */
+  role: string;
+
+  /**
+   * @generated from field: uint32 turns = 2;
+   */
+  turns: number;
+
+  /**
+   * @generated from field: uint32 prompt_tokens = 3;
+   */
+  promptTokens: number;
+
+  /**
+   * @generated from field: uint32 model_tokens = 4;
+   */
+  modelTokens: number;
+
+  /**
+   * @generated from field: uint32 environment_tokens = 5;
+   */
+  environmentTokens: number;
+
+  /**
+   * The role's last turn was cut by a limit.
+   *
+   * @generated from field: bool truncated = 6;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message gradus.rollout.v1.RolePart.
+ * Use `create(RolePartSchema)` to create a new message.
+ */
+export const RolePartSchema: GenMessage<RolePart> = /*@__PURE__*/
+  messageDesc(file_gradus_rollout_v1_result, 0);
 
 /**
  * @generated from message gradus.rollout.v1.RolloutResult
@@ -176,6 +224,14 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
    * @generated from field: bool text_only = 27;
    */
   textOnly: boolean;
+
+  /**
+   * Roles that have spoken, in the order in which they began; the numbers above are of all of them together. Empty where the environment has
+   * none.
+   *
+   * @generated from field: repeated gradus.rollout.v1.RolePart roles = 28;
+   */
+  roles: RolePart[];
 };
 
 /**
@@ -183,7 +239,7 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
  * Use `create(RolloutResultSchema)` to create a new message.
  */
 export const RolloutResultSchema: GenMessage<RolloutResult> = /*@__PURE__*/
-  messageDesc(file_gradus_rollout_v1_result, 0);
+  messageDesc(file_gradus_rollout_v1_result, 1);
 
 /**
  * What went wrong, a closed list. Infrastructure classes are retried and then absent; data classes belong to the sample; what the user has

@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/task.proto.
  */
 export const file_gradus_rollout_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSKUAQoDUm93EgoKAmlkGAEgASgJEhEKCWRhdGFfanNvbhgCIAEoCRIRCglnb2xkX2pzb24YAyABKAkSLgoEdGFncxgEIAMoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvdy5UYWdzRW50cnkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIkwKDlNjb3JlclNldHRpbmdzEgwKBG5hbWUYASABKAkSFQoNc2V0dGluZ3NfanNvbhgCIAEoCRIVCg1yZWNvcmRlZF9vbmx5GAMgASgIIpgECgtSb2xsb3V0VGFzaxIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCghncm91cF9pZBgDIAEoCRIUCgxzYW1wbGVfaW5kZXgYBCABKA0SDQoFc3RhZ2UYBSABKAkSKwoHcHVycG9zZRgGIAEoDjIaLmdyYWR1cy5yb2xsb3V0LnYxLlB1cnBvc2USEwoLZW52aXJvbm1lbnQYByABKAkSIwoDcm93GAggASgLMhYuZ3JhZHVzLnJvbGxvdXQudjEuUm93EjAKCHNhbXBsaW5nGAkgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSMAoGbGltaXRzGAogASgLMiAuZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dExpbWl0cxIyCgdzY29yZXJzGAsgAygLMiEuZ3JhZHVzLnJvbGxvdXQudjEuU2NvcmVyU2V0dGluZ3MSDwoHYXR0ZW1wdBgMIAEoDRIgChhlbnZpcm9ubWVudF9vcHRpb25zX2pzb24YDSABKAkSFgoOcG9saWN5X3ZlcnNpb24YDiABKAQSMgoGanVkZ2VkGA8gAygLMiIuZ3JhZHVzLnJvbGxvdXQudjEuSnVkZ2VkQ29tcG9uZW50EjMKC2NvbXBvc2l0aW9uGBAgASgLMh4uZ3JhZHVzLnJvbGxvdXQudjEuQ29tcG9zaXRpb24qRwoHUHVycG9zZRIXChNQVVJQT1NFX1VOU1BFQ0lGSUVEEAASEQoNUFVSUE9TRV9UUkFJThABEhAKDFBVUlBPU0VfRVZBTBACYgZwcm90bzM", [file_gradus_rollout_v1_composition, file_gradus_rollout_v1_judged, file_gradus_trajectory_v1_trajectory]);
+  fileDesc("ChxncmFkdXMvcm9sbG91dC92MS90YXNrLnByb3RvEhFncmFkdXMucm9sbG91dC52MSKUAQoDUm93EgoKAmlkGAEgASgJEhEKCWRhdGFfanNvbhgCIAEoCRIRCglnb2xkX2pzb24YAyABKAkSLgoEdGFncxgEIAMoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvdy5UYWdzRW50cnkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiiAEKDVJvbGxvdXRMaW1pdHMSFgoOY29udGV4dF90b2tlbnMYASABKA0SEQoJbWF4X3R1cm5zGAIgASgNEhcKD3Rvb2xfdGltZW91dF9tcxgDIAEoDRIXCg90dXJuX3RpbWVvdXRfbXMYBCABKA0SGgoScm9sbG91dF90aW1lb3V0X21zGAUgASgNIkwKDlNjb3JlclNldHRpbmdzEgwKBG5hbWUYASABKAkSFQoNc2V0dGluZ3NfanNvbhgCIAEoCRIVCg1yZWNvcmRlZF9vbmx5GAMgASgIIlwKCFRhc2tSb2xlEgwKBG5hbWUYASABKAkSMwoLY29tcG9zaXRpb24YAiABKAsyHi5ncmFkdXMucm9sbG91dC52MS5Db21wb3NpdGlvbhINCgV0cmFpbhgDIAEoCCLEBAoLUm9sbG91dFRhc2sSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEAoIZ3JvdXBfaWQYAyABKAkSFAoMc2FtcGxlX2luZGV4GAQgASgNEg0KBXN0YWdlGAUgASgJEisKB3B1cnBvc2UYBiABKA4yGi5ncmFkdXMucm9sbG91dC52MS5QdXJwb3NlEhMKC2Vudmlyb25tZW50GAcgASgJEiMKA3JvdxgIIAEoCzIWLmdyYWR1cy5yb2xsb3V0LnYxLlJvdxIwCghzYW1wbGluZxgJIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEjAKBmxpbWl0cxgKIAEoCzIgLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRMaW1pdHMSMgoHc2NvcmVycxgLIAMoCzIhLmdyYWR1cy5yb2xsb3V0LnYxLlNjb3JlclNldHRpbmdzEg8KB2F0dGVtcHQYDCABKA0SIAoYZW52aXJvbm1lbnRfb3B0aW9uc19qc29uGA0gASgJEhYKDnBvbGljeV92ZXJzaW9uGA4gASgEEjIKBmp1ZGdlZBgPIAMoCzIiLmdyYWR1cy5yb2xsb3V0LnYxLkp1ZGdlZENvbXBvbmVudBIzCgtjb21wb3NpdGlvbhgQIAEoCzIeLmdyYWR1cy5yb2xsb3V0LnYxLkNvbXBvc2l0aW9uEioKBXJvbGVzGBEgAygLMhsuZ3JhZHVzLnJvbGxvdXQudjEuVGFza1JvbGUqRwoHUHVycG9zZRIXChNQVVJQT1NFX1VOU1BFQ0lGSUVEEAASEQoNUFVSUE9TRV9UUkFJThABEhAKDFBVUlBPU0VfRVZBTBACYgZwcm90bzM", [file_gradus_rollout_v1_composition, file_gradus_rollout_v1_judged, file_gradus_trajectory_v1_trajectory]);
 
 /**
  * One row of the data set, whole from its file to the scorers. What it holds is the environment's own (docs/reference/recipe.md).
@@ -141,6 +141,41 @@ export const ScorerSettingsSchema: GenMessage<ScorerSettings> = /*@__PURE__*/
   messageDesc(file_gradus_rollout_v1_task, 2);
 
 /**
+ * A role of the environment, as the stage has it.
+ *
+ * @generated from message gradus.rollout.v1.TaskRole
+ */
+export type TaskRole = Message<"gradus.rollout.v1.TaskRole"> & {
+  /**
+   * Each only once.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What makes the role's own reward. The worker waits for what it reads, too.
+   *
+   * @generated from field: gradus.rollout.v1.Composition composition = 2;
+   */
+  composition?: Composition | undefined;
+
+  /**
+   * The policy is updated on what the role writes.
+   *
+   * @generated from field: bool train = 3;
+   */
+  train: boolean;
+};
+
+/**
+ * Describes the message gradus.rollout.v1.TaskRole.
+ * Use `create(TaskRoleSchema)` to create a new message.
+ */
+export const TaskRoleSchema: GenMessage<TaskRole> = /*@__PURE__*/
+  messageDesc(file_gradus_rollout_v1_task, 3);
+
+/**
  * @generated from message gradus.rollout.v1.RolloutTask
  */
 export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
@@ -243,6 +278,13 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
    * @generated from field: gradus.rollout.v1.Composition composition = 16;
    */
   composition?: Composition | undefined;
+
+  /**
+   * All roles of the environment; empty where it has none.
+   *
+   * @generated from field: repeated gradus.rollout.v1.TaskRole roles = 17;
+   */
+  roles: TaskRole[];
 };
 
 /**
@@ -250,7 +292,7 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
  * Use `create(RolloutTaskSchema)` to create a new message.
  */
 export const RolloutTaskSchema: GenMessage<RolloutTask> = /*@__PURE__*/
-  messageDesc(file_gradus_rollout_v1_task, 3);
+  messageDesc(file_gradus_rollout_v1_task, 4);
 
 /**
  * @generated from enum gradus.rollout.v1.Purpose

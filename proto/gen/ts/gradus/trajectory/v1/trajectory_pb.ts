@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/trajectory/v1/trajectory.proto.
  */
 export const file_gradus_trajectory_v1_trajectory: GenFile = /*@__PURE__*/
-  fileDesc("CiVncmFkdXMvdHJhamVjdG9yeS92MS90cmFqZWN0b3J5LnByb3RvEhRncmFkdXMudHJhamVjdG9yeS52MSJxCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRIWCg5tYXhfbmV3X3Rva2VucxgEIAEoDRIMCgRzZWVkGAUgASgEEgwKBHN0b3AYBiADKAkiKgoLVmVyc2lvblNwYW4SDQoFZmlyc3QYASABKAQSDAoEbGFzdBgCIAEoBCLIAgoHU2VnbWVudBIvCgRraW5kGAEgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuU2VnbWVudEtpbmQSEQoJdG9rZW5faWRzGAIgAygNEgwKBHRleHQYAyABKAkSEAoIbG9ncHJvYnMYBCADKAISNwoMbG9ncHJvYl9raW5kGAUgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSOQoNZmluaXNoX3JlYXNvbhgGIAEoDjIiLmdyYWR1cy50cmFqZWN0b3J5LnYxLkZpbmlzaFJlYXNvbhIzCgh2ZXJzaW9ucxgHIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEjAKCHNhbXBsaW5nGAggASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmciwAEKClRyYWplY3RvcnkSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSLwoIc2VnbWVudHMYAyADKAsyHS5ncmFkdXMudHJhamVjdG9yeS52MS5TZWdtZW50EhYKDnRva2VuaXplcl9oYXNoGAQgASgJEhcKD3NlcXVlbmNlX2RpZ2VzdBgFIAEoDBIMCgR0YXNrGAYgASgMEhIKCnNjb3JlX2l0ZW0YByABKAwSDQoFc2NvcmUYCCABKAwqegoLU2VnbWVudEtpbmQSHAoYU0VHTUVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTU0VHTUVOVF9LSU5EX1BST01QVBABEhYKElNFR01FTlRfS0lORF9NT0RFTBACEhwKGFNFR01FTlRfS0lORF9FTlZJUk9OTUVOVBADKpUBCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAISGQoVRklOSVNIX1JFQVNPTl9DT05URVhUEAMSGQoVRklOSVNIX1JFQVNPTl9BQk9SVEVEEAQqdQoLTG9ncHJvYktpbmQSHAoYTE9HUFJPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTE9HUFJPQl9LSU5EX1JBVxABEhkKFUxPR1BST0JfS0lORF9URU1QRVJFRBACEhcKE0xPR1BST0JfS0lORF9BQlNFTlQQA2IGcHJvdG8z");
+  fileDesc("CiVncmFkdXMvdHJhamVjdG9yeS92MS90cmFqZWN0b3J5LnByb3RvEhRncmFkdXMudHJhamVjdG9yeS52MSJxCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRIWCg5tYXhfbmV3X3Rva2VucxgEIAEoDRIMCgRzZWVkGAUgASgEEgwKBHN0b3AYBiADKAkiKgoLVmVyc2lvblNwYW4SDQoFZmlyc3QYASABKAQSDAoEbGFzdBgCIAEoBCLWAgoHU2VnbWVudBIvCgRraW5kGAEgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuU2VnbWVudEtpbmQSEQoJdG9rZW5faWRzGAIgAygNEgwKBHRleHQYAyABKAkSEAoIbG9ncHJvYnMYBCADKAISNwoMbG9ncHJvYl9raW5kGAUgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSOQoNZmluaXNoX3JlYXNvbhgGIAEoDjIiLmdyYWR1cy50cmFqZWN0b3J5LnYxLkZpbmlzaFJlYXNvbhIzCgh2ZXJzaW9ucxgHIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEjAKCHNhbXBsaW5nGAggASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSDAoEcm9sZRgJIAEoCSI1CgxSb2xlU2VxdWVuY2USDAoEcm9sZRgBIAEoCRIXCg9zZXF1ZW5jZV9kaWdlc3QYAiABKAwi8wEKClRyYWplY3RvcnkSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSLwoIc2VnbWVudHMYAyADKAsyHS5ncmFkdXMudHJhamVjdG9yeS52MS5TZWdtZW50EhYKDnRva2VuaXplcl9oYXNoGAQgASgJEhcKD3NlcXVlbmNlX2RpZ2VzdBgFIAEoDBIMCgR0YXNrGAYgASgMEhIKCnNjb3JlX2l0ZW0YByABKAwSDQoFc2NvcmUYCCABKAwSMQoFcm9sZXMYCSADKAsyIi5ncmFkdXMudHJhamVjdG9yeS52MS5Sb2xlU2VxdWVuY2UqegoLU2VnbWVudEtpbmQSHAoYU0VHTUVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTU0VHTUVOVF9LSU5EX1BST01QVBABEhYKElNFR01FTlRfS0lORF9NT0RFTBACEhwKGFNFR01FTlRfS0lORF9FTlZJUk9OTUVOVBADKpUBCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAISGQoVRklOSVNIX1JFQVNPTl9DT05URVhUEAMSGQoVRklOSVNIX1JFQVNPTl9BQk9SVEVEEAQqdQoLTG9ncHJvYktpbmQSHAoYTE9HUFJPQl9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTE9HUFJPQl9LSU5EX1JBVxABEhkKFUxPR1BST0JfS0lORF9URU1QRVJFRBACEhcKE0xPR1BST0JfS0lORF9BQlNFTlQQA2IGcHJvdG8z");
 
 /**
  * How tokens are drawn.
@@ -145,6 +145,13 @@ export type Segment = Message<"gradus.trajectory.v1.Segment"> & {
    * @generated from field: gradus.trajectory.v1.Sampling sampling = 8;
    */
   sampling?: Sampling | undefined;
+
+  /**
+   * Whose sequence it belongs to: a role of the environment. Empty where the environment has none.
+   *
+   * @generated from field: string role = 9;
+   */
+  role: string;
 };
 
 /**
@@ -153,6 +160,34 @@ export type Segment = Message<"gradus.trajectory.v1.Segment"> & {
  */
 export const SegmentSchema: GenMessage<Segment> = /*@__PURE__*/
   messageDesc(file_gradus_trajectory_v1_trajectory, 2);
+
+/**
+ * The sequence of a role: its segments, in their order.
+ *
+ * @generated from message gradus.trajectory.v1.RoleSequence
+ */
+export type RoleSequence = Message<"gradus.trajectory.v1.RoleSequence"> & {
+  /**
+   * Each only once.
+   *
+   * @generated from field: string role = 1;
+   */
+  role: string;
+
+  /**
+   * As Trajectory.sequence_digest, of the role's own tokens.
+   *
+   * @generated from field: bytes sequence_digest = 2;
+   */
+  sequenceDigest: Uint8Array;
+};
+
+/**
+ * Describes the message gradus.trajectory.v1.RoleSequence.
+ * Use `create(RoleSequenceSchema)` to create a new message.
+ */
+export const RoleSequenceSchema: GenMessage<RoleSequence> = /*@__PURE__*/
+  messageDesc(file_gradus_trajectory_v1_trajectory, 3);
 
 /**
  * @generated from message gradus.trajectory.v1.Trajectory
@@ -169,7 +204,8 @@ export type Trajectory = Message<"gradus.trajectory.v1.Trajectory"> & {
   taskId: string;
 
   /**
-   * In order; their tokens concatenated are the sequence that the engine saw.
+   * In the order in which they came about; the tokens of one role, concatenated, are a sequence that the engine saw. Without roles that is all of
+   * them.
    *
    * @generated from field: repeated gradus.trajectory.v1.Segment segments = 3;
    */
@@ -183,7 +219,8 @@ export type Trajectory = Message<"gradus.trajectory.v1.Trajectory"> & {
   tokenizerHash: string;
 
   /**
-   * SHA-256 over all token ids as little-endian uint32, as computed by the engine on its last turn's sequence.
+   * SHA-256 over all token ids as little-endian uint32, as computed by the engine on its last turn's sequence. Empty where
+   * `roles` has one for each.
    *
    * @generated from field: bytes sequence_digest = 5;
    */
@@ -209,6 +246,13 @@ export type Trajectory = Message<"gradus.trajectory.v1.Trajectory"> & {
    * @generated from field: bytes score = 8;
    */
   score: Uint8Array;
+
+  /**
+   * Roles that have spoken, in the order in which they began. Empty where the environment has none.
+   *
+   * @generated from field: repeated gradus.trajectory.v1.RoleSequence roles = 9;
+   */
+  roles: RoleSequence[];
 };
 
 /**
@@ -216,10 +260,10 @@ export type Trajectory = Message<"gradus.trajectory.v1.Trajectory"> & {
  * Use `create(TrajectorySchema)` to create a new message.
  */
 export const TrajectorySchema: GenMessage<Trajectory> = /*@__PURE__*/
-  messageDesc(file_gradus_trajectory_v1_trajectory, 3);
+  messageDesc(file_gradus_trajectory_v1_trajectory, 4);
 
 /**
- * Who wrote a segment. The loss mask is derived from this and from nothing else.
+ * Who wrote a segment. The loss mask is derived from this and from nothing else; what is of a role that is not trained never gets to the learner.
  *
  * @generated from enum gradus.trajectory.v1.SegmentKind
  */
@@ -252,7 +296,7 @@ export const SegmentKind = {
 } as const;
 
 /**
- * Who wrote a segment. The loss mask is derived from this and from nothing else.
+ * Who wrote a segment. The loss mask is derived from this and from nothing else; what is of a role that is not trained never gets to the learner.
  *
  * @generated from enum gradus.trajectory.v1.SegmentKind
  */

@@ -1,0 +1,38 @@
+import type { Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { Conversation } from '#shared/chat/conversation.ts';
+import { createSequenceRecorder, type SequenceRecorder } from './sequence-recorder.ts';
+import type { TokenizedText } from './token-source.ts';
+
+/** A role in an episode: the sequence that it reads and writes. The role is empty where the environment has none. */
+export interface Speaker {
+  readonly role: string;
+  readonly recorder: SequenceRecorder;
+  /** Its conversation wants the model to think; false for a prompt of text. */
+  readonly thinking: boolean;
+  /** Its last turn was cut by a limit. */
+  truncated: boolean;
+}
+
+export type EpisodeSequences = ReturnType<typeof createEpisodeSequences>;
+
+/** The sequences of one episode: one, or one for each role that has spoken. */
+export function createEpisodeSequences(contextTokens: number) {
+  const segments: Segment[] = [];
+  const speakers = new Map<string, Speaker>();
+  return {
+    /** Of all sequences, in the order in which they came about. */
+    segments: segments as readonly Segment[],
+    /** In the order in which they began. */
+    speakers: (): readonly Speaker[] => [...speakers.values()],
+    /** Undefined while the role has not spoken. */
+    find: (role: string): Speaker | undefined => speakers.get(role),
+    begin(role: string, prompt: string | Conversation, { text, tokenIds, tokenizerHash }: TokenizedText): Speaker {
+      const recorder = createSequenceRecorder(contextTokens, role, segments);
+      const thinking = typeof prompt !== 'string' && prompt.thinking === true;
+      const speaker: Speaker = { role, recorder, thinking, truncated: false };
+      speakers.set(role, speaker);
+      recorder.begin(text, tokenIds, tokenizerHash);
+      return speaker;
+    },
+  };
+}
