@@ -122,3 +122,28 @@ describe('the story of a group', () => {
     });
   });
 });
+
+test('of a rollout with roles it has reward and advantage of each, among the samples in which the role has spoken', () => {
+  const part = (role: string, reward: number, advantage: number, trained = true) => ({
+    role,
+    reward,
+    advantage,
+    trained,
+  });
+  const samples = [
+    {
+      taskId: 'a',
+      reward: 1,
+      trajectorySequence: 7n,
+      roles: [part('proposer', 0.5, 0, false), part('solver', 1, 0.75)],
+    },
+    { taskId: 'b', reward: 0, roles: [part('proposer', 0.5, 0, false), part('solver', 0, -0.75)] },
+    { taskId: 'c', reward: 0, roles: [part('proposer', 0.5, 0, false)] },
+  ];
+  const fact: Fact = { case: 'groupClosed', value: { groupId: 'g', fate: GroupFate.KEPT, samples } };
+  const group = groupStory(entriesOf(started, opened, fact), result);
+  const lines = renderExplanation({ result, scored: undefined, group }, pc.createColors(false)).join('\n');
+  expect(lines).toContain('role solver: reward 1; mean 0.5, standard deviation 0.707107 of 2; advantage 0.75 (grpo');
+  expect(lines).toContain('role proposer: reward 0.5; mean 0.5, standard deviation 0 of 3; not trained on');
+  expect(lines).not.toContain('advantage 0 (');
+});

@@ -1,5 +1,11 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { GroupJudged, GroupOpened, LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
+import type {
+  GroupJudged,
+  GroupOpened,
+  LedgerEntry,
+  RoleOutcome,
+  SampleOutcome,
+} from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { meanOf, standardDeviation, type AdvantageMethod } from '#shared/domain/advantages.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
@@ -40,9 +46,14 @@ export interface Member {
   /** From 1; equal rewards share the better rank. Undefined without a reward. */
   readonly rank: number | undefined;
   readonly reward: number | undefined;
+  /** 0 where roles have one each. */
   readonly advantage: number;
   readonly cancelled: boolean;
+  readonly roles: readonly MemberRole[];
 }
+
+/** A role of the environment in a sample. */
+export type MemberRole = Pick<RoleOutcome, 'role' | 'reward' | 'advantage' | 'trained'>;
 
 /** What the close of its group says of the rollout. */
 export interface OwnOutcome {
@@ -126,6 +137,7 @@ function membersOf({ taskIds }: GroupOpened, samples: readonly SampleOutcome[]):
       reward: sample.reward,
       advantage: sample.advantage,
       cancelled: sample.cancelled,
+      roles: sample.roles.map(({ role, reward, advantage, trained }) => ({ role, reward, advantage, trained })),
     }))
     .toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || a.sampleIndex - b.sampleIndex);
 }

@@ -1,11 +1,11 @@
 import { GroupFate, type GroupJudged } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import type { AdvantageMethod } from '#shared/domain/advantages.ts';
+import { meanOf, standardDeviation, type AdvantageMethod } from '#shared/domain/advantages.ts';
 import { shortNumber } from '#shared/rewards/short-number.ts';
 import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
-import type { ClosedGroup, GroupStory, Member } from './group-story.ts';
+import type { ClosedGroup, GroupStory, Member, MemberRole } from './group-story.ts';
 
 /** What became of the rollout in its group: its rank, its advantage, and the step that trained on it. */
 export function renderGroup({ opened, closed }: GroupStory, result: RolloutResult, colours: Colours): string[] {
@@ -43,7 +43,8 @@ function memberTable(members: readonly Member[], taskId: string, colours: Colour
       `${member.taskId.slice(0, 16)}${member.taskId === taskId ? ' <-' : ''}`,
       `${member.sampleIndex}`,
       member.reward === undefined ? (member.cancelled ? 'given up' : 'absent') : shortNumber(member.reward),
-      member.reward === undefined ? '' : shortNumber(member.advantage),
+      // Roles have their own.
+      member.reward === undefined || member.roles.length > 0 ? '' : shortNumber(member.advantage),
     ];
     return member.taskId === taskId ? cells.map(colours.bold) : cells;
   });
@@ -58,7 +59,23 @@ function advantageLine({ fate, members, method }: ClosedGroup, { taskId }: Rollo
   const own = members.find((member) => member.taskId === taskId);
   if (own?.reward === undefined) return ['no reward, so no advantage: it is left out of mean and deviation'];
   if (fate !== GroupFate.KEPT && fate !== GroupFate.SHRUNK) return ['advantage 0: the group trains nothing'];
+  if (own.roles.length > 0) return own.roles.map((part) => roleLine(part, members, method));
   return method === undefined ? [] : [`advantage ${shortNumber(own.advantage)} (${method}: ${formulas[method]})`];
+}
+
+/** The group of a role are the samples in which it has spoken. */
+function roleLine(
+  { role, reward, advantage, trained }: MemberRole,
+  members: readonly Member[],
+  method?: AdvantageMethod,
+) {
+  const rewards = members.flatMap(({ roles }) => roles.flatMap((part) => (part.role === role ? [part.reward] : [])));
+  const numbers = `mean ${shortNumber(meanOf(rewards))}, standard deviation ${shortNumber(standardDeviation(rewards))} of ${rewards.length}`;
+  const learnt =
+    trained && method !== undefined
+      ? `advantage ${shortNumber(advantage)} (${method}: ${formulas[method]})`
+      : 'not trained on: the stage does not train it, or its rewards do not vary';
+  return `role ${role}: reward ${shortNumber(reward)}; ${numbers}; ${learnt}`;
 }
 
 const formulas: Readonly<Record<AdvantageMethod, string>> = {

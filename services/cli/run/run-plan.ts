@@ -1,3 +1,4 @@
+import { environmentRoles } from '#shared/recipe/environment-part.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import type { Gate, RolloutStage } from '#stages/kit/fields.ts';
 import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
@@ -19,7 +20,7 @@ export interface RunPlan {
   readonly rollouts: number;
   /** With every batch filled at the last attempt that dynamic sampling allows. */
   readonly mostRollouts: number;
-  /** `mostRollouts` at their full context: an upper bound. */
+  /** `mostRollouts` at their full context, of every role: an upper bound. */
   readonly mostTokens: number;
   /** Inputs that are missing, and what else is worth a line. */
   readonly notes: readonly string[];
@@ -38,6 +39,8 @@ export interface StagePlan {
   readonly rewards: Readonly<Record<string, number>>;
   /** What becomes of the weighted sum, in words; undefined where it is the reward. */
   readonly composition: string | undefined;
+  /** What is trained, and rewarded by what, in words; undefined where the environment has no roles. */
+  readonly roles: string | undefined;
   readonly gate: string | undefined;
 }
 
@@ -55,6 +58,7 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
         Object.entries(own === undefined ? {} : rewardWeights(own.rewards)).filter(([, weight]) => weight > 0),
       ),
       composition: own && describeComposition(own),
+      roles: own && describeRoles(recipe, own),
       gate: gate && describeGate(gate),
     };
   });
@@ -71,7 +75,9 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
     evaluations: { count: evaluationContexts.length, rollouts: evaluationRollouts },
     rollouts: rollouts + evaluationRollouts,
     mostRollouts: stages.reduce((sum, stage) => sum + stage.mostRollouts, evaluationRollouts),
-    mostTokens: stages.reduce((sum, stage) => sum + stage.mostRollouts * stage.contextTokens, evaluationTokens),
+    mostTokens:
+      Math.max(1, environmentRoles(recipe).length) *
+      stages.reduce((sum, stage) => sum + stage.mostRollouts * stage.contextTokens, evaluationTokens),
     notes,
   };
 }
@@ -101,6 +107,16 @@ function evaluationsOf(recipe: Recipe): number[] {
   return contexts;
 }
 
+function describeRoles(recipe: Recipe, { roles = {} }: RolloutStage): string | undefined {
+  const parts = environmentRoles(recipe).map((name) => {
+    const { train = true, rewards } = roles[name] ?? {};
+    if (!train) return `${name} (not trained)`;
+    const weights = Object.entries(rewards ?? {}).filter(([, weight]) => weight > 0);
+    return `${name} (${weights.length === 0 ? 'rewards of the stage' : weights.map((each) => each.join(' ')).join(', ')})`;
+  });
+  return parts.length === 0 ? undefined : parts.join(', ');
+}
+
 function describeGate(gate: Gate): string {
   const condition = gate.at_least === undefined ? `gains ${gate.gain_at_least ?? 0}` : `>= ${gate.at_least}`;
   return `${gate.metric} ${condition}, else ${gate.on_fail}`;
@@ -122,6 +138,7 @@ export function formatPlan(plan: RunPlan): string[] {
   const compositions = plan.stages.flatMap(({ name, composition }) =>
     composition === undefined ? [] : [`reward of ${name}: ${composition}`],
   );
+  const roles = plan.stages.flatMap(({ name, roles: of }) => (of === undefined ? [] : [`roles of ${name}: ${of}`]));
   const gates = plan.stages.flatMap(({ name, gate }) => (gate === undefined ? [] : [`gate of ${name}: ${gate}`]));
   return [
     `${plan.recipe}, seed ${plan.seed}: ${plan.stages.length} stage${plan.stages.length === 1 ? '' : 's'}`,
@@ -131,6 +148,7 @@ export function formatPlan(plan: RunPlan): string[] {
     }),
     ...plan.scorers.map((scorer) => `scorer ${scorer}`),
     ...compositions,
+    ...roles,
     ...gates,
     `evaluations: ${plan.evaluations.count}, ${count(plan.evaluations.rollouts)} rollouts in all`,
     `rollouts: ${count(plan.rollouts)}, at most ${count(plan.mostRollouts)} with dynamic sampling; at most ${count(plan.mostTokens)} tokens`,

@@ -6,6 +6,7 @@ import { currentStage, nextStageStep } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import type { Gathering } from './gathering.ts';
 import type { RunContext } from './run-context.ts';
+import { roleMetrics } from './role-metrics.ts';
 import { rolloutMetrics } from './step-metrics.ts';
 import { isKept } from './training-plan.ts';
 
@@ -91,6 +92,11 @@ function metricsOf(
   });
   return {
     ...rolloutMetrics(closed, plan.policy.version, stage.algorithm.variance_tolerance, tags),
+    ...roleMetrics(
+      facts,
+      closed.flatMap(({ results }) => results),
+      stage.algorithm.variance_tolerance,
+    ),
     ...groupwiseMetrics(
       facts,
       groups.flatMap(({ scoringSeconds }) => scoringSeconds ?? []),

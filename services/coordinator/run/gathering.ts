@@ -20,6 +20,7 @@ import type { FailureTally } from './failure-budget.ts';
 import { createGroupCollector, isUserCode } from './group-collector.ts';
 import type { CollectorPolicy, Group, GroupCollector, GroupPlan, Reception, Sample } from './group-collector.ts';
 import type { SampledRates } from './sampled-rates.ts';
+import { stageRoles } from '#shared/recipe/stage-roles.ts';
 import { stageComposition } from '#shared/recipe/stage-scorers.ts';
 import { refusedResult, resultProblem } from './result-problem.ts';
 import type { RunContext } from './run-context.ts';
@@ -119,6 +120,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   const records = context.ledger.state.groups;
   const scoring = plan.score && createBackgroundScoring(plan.score, () => context.progress.update({}));
   const composition = stageComposition(context.recipe, plan.stage);
+  const roles = plan.purpose === Purpose.TRAIN ? stageRoles(context.recipe, plan.stage) : undefined;
   let refusals: MessageInitShape<typeof ResultRefusedSchema>[] = [];
   let expired = false;
   let finished = false;
@@ -190,7 +192,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     if (missing === undefined) return result;
     const refused = context.ledger.state.refusals.get(refusalId(result.taskId, result.attempt));
     if (refused !== undefined) return refusedResult(result, refused);
-    const problem = resultProblem(result, missing.group.plan.groupId, composition);
+    const problem = resultProblem(result, missing.group.plan.groupId, composition, roles);
     return problem === undefined ? result : refuse(result, problem);
   }
 

@@ -17,11 +17,13 @@ import type { StageState } from '../ledger/run-state.ts';
 import { createFailureTally } from './failure-budget.ts';
 import type { ClosedInit, GatherPlan, OutcomeInit } from './gathering.ts';
 import type { Group, Sample } from './group-collector.ts';
+import { outcomesByRole, rewardsByRole } from './role-outcomes.ts';
 import { sampledBy } from './sampled-rates.ts';
 import { stepPrompts } from './step-prompts.ts';
 import { stageLabel } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
 import { createTaskBuilder } from '#shared/recipe/build-task.ts';
+import { stageRoles, type StageRole } from '#shared/recipe/stage-roles.ts';
 import { groupwiseScorers, stageComposition } from '#shared/recipe/stage-scorers.ts';
 
 /** A stage that trains, and the rows that it may ask. */
@@ -54,6 +56,7 @@ export function trainingPlan(
   const most = batchGroups * batches;
   const composition = stageComposition(recipe, stage);
   const build = createTaskBuilder(recipe, stage);
+  const roles = stageRoles(recipe, stage);
 
   return {
     stage,
@@ -115,7 +118,7 @@ export function trainingPlan(
         mode: 'train',
       }),
     score: scorerOf(context, stage),
-    close: (group, scores) => closeTrainingGroup({ stage, composition }, group, scores),
+    close: (group, scores) => closeTrainingGroup({ stage, composition, roles }, group, scores),
     sampled: sampledBy(stage, context.recipe, stageStep, prompts.metrics),
     progress(groups) {
       const size = groupSize * Math.max(batchGroups, groups.length);
@@ -138,12 +141,19 @@ function scorerOf({ recipe, groupwise }: RunContext, stage: RlStage): ScoreGroup
   return (group, signal, onWait) => groupwise.score(stage, group, signal, onWait);
 }
 
+interface TrainedGroup {
+  readonly stage: RlStage;
+  readonly composition: Composition;
+  /** Of the environment; absent or empty where it has none. */
+  readonly roles?: readonly StageRole[];
+}
+
 /**
- * Reward, fate and advantages of a settled group. Absent samples stay out of the baseline (P2): those that did not come back, those
+ * Reward, fate and advantages of a settled group, or of each role in it. Absent samples stay out of the baseline (P2): those that did not come back, those
  * without a component that the composition reads, and with it all others where no sample of the group was compared.
  */
 export function closeTrainingGroup(
-  { stage, composition }: { readonly stage: RlStage; readonly composition: Composition },
+  { stage, composition, roles = [] }: TrainedGroup,
   group: Group,
   scores?: GroupScores,
 ): ClosedInit {
@@ -156,13 +166,23 @@ export function closeTrainingGroup(
     const { detectors, modelTokens } = result;
     const components = { ...result.components, ...scores?.components.get(sample.taskId) };
     const reward = compose(composition, { components, detectors, modelTokens });
-    return reward === undefined ? [] : [{ sample, reward }];
+    const parts = roles.length === 0 ? [] : rewardsByRole(roles, result);
+    return reward === undefined || parts === undefined ? [] : [{ sample, reward, parts }];
   });
   // Without the judge only those are left that a gate has decided: no sample of what the policy does.
   const uncompared = scores?.components.size === 0 && composed.length < answered.length;
   const present = uncompared ? [] : composed;
   const rewards = present.map(({ reward }) => reward);
-  const fate = fateOf(stage, group.samples.length, rewards);
+  const byRole = outcomesByRole(
+    stage,
+    present.map(({ parts }) => parts),
+  );
+  const learns =
+    roles.length === 0
+      ? !stage.algorithm.dynamic_sampling || rewardsVary(rewards, stage.algorithm.variance_tolerance)
+      : byRole.flat().some(({ trained }) => trained);
+  const fate = fateOf(stage, group.samples.length, rewards.length, learns);
+  const rolesOf = new Map(present.map(({ sample }, index) => [sample.taskId, byRole[index] ?? []]));
   const advantages = new Map(
     computeAdvantages(rewards, stage.algorithm.advantage).map((advantage, index) => [
       present[index]?.sample.taskId,
@@ -175,7 +195,10 @@ export function closeTrainingGroup(
     return {
       taskId: sample.taskId,
       ...(reward !== undefined && { reward }),
-      advantage: isKept(fate) ? (advantages.get(sample.taskId) ?? 0) : 0,
+      advantage: isKept(fate) && roles.length === 0 ? (advantages.get(sample.taskId) ?? 0) : 0,
+      roles: (rolesOf.get(sample.taskId) ?? []).map((part) =>
+        isKept(fate) ? part : { ...part, advantage: 0, trained: false },
+      ),
       trajectorySequence: sample.result?.trajectorySequence ?? 0n,
       truncated: sample.result?.truncated ?? false,
       cancelled: sample.cancelled || (alone && reward === undefined && sample.result !== undefined),
@@ -190,11 +213,10 @@ export function closeTrainingGroup(
   };
 }
 
-function fateOf(stage: RlStage, size: number, rewards: readonly number[]): GroupFate {
-  const whole = rewards.length === size;
-  if (!whole && (stage.groups.on_deadline === 'drop' || rewards.length < stage.groups.min_group))
-    return GroupFate.DROPPED;
-  if (stage.algorithm.dynamic_sampling && !rewardsVary(rewards, stage.algorithm.variance_tolerance))
-    return GroupFate.NO_VARIANCE;
+/** `learns`: something in the group has a signal, or groups without one are trained on all the same. */
+function fateOf({ groups }: RlStage, size: number, present: number, learns: boolean): GroupFate {
+  const whole = present === size;
+  if (!whole && (groups.on_deadline === 'drop' || present < groups.min_group)) return GroupFate.DROPPED;
+  if (!learns) return GroupFate.NO_VARIANCE;
   return whole ? GroupFate.KEPT : GroupFate.SHRUNK;
 }

@@ -1,10 +1,11 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { JudgedComponentSchema } from '#proto/rollout/v1/judged_pb.ts';
-import { RolloutLimitsSchema, ScorerSettingsSchema } from '#proto/rollout/v1/task_pb.ts';
+import { RolloutLimitsSchema, ScorerSettingsSchema, TaskRoleSchema } from '#proto/rollout/v1/task_pb.ts';
 import type { Purpose, RolloutTaskSchema, Row } from '#proto/rollout/v1/task_pb.ts';
 import { samplingSeedOf } from '../domain/task-ids.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import type { Recipe } from './schema.ts';
+import { stageRoles } from './stage-roles.ts';
 import { stageComposition, taskJudged, taskScorers } from './stage-scorers.ts';
 
 export type TaskInit = MessageInitShape<typeof RolloutTaskSchema>;
@@ -40,10 +41,14 @@ export function createTaskBuilder(recipe: Recipe, stage: RolloutStage): (parts: 
     composition: stageComposition(recipe, stage),
     environmentOptionsJson: JSON.stringify(recipe.environment.options),
   };
+  const roles = stageRoles(recipe, stage).map((role) => create(TaskRoleSchema, role));
   const { temperature, top_p: topP, top_k: topK } = stage.sampling;
   return ({ mode, ...parts }) => {
     const drawn =
       mode === 'train' ? { temperature, topP, topK } : { temperature: mode === 'greedy' ? 0 : 1, topP: 1, topK: 0 };
-    return { ...shared, ...parts, sampling: { ...drawn, maxNewTokens, seed: samplingSeedOf(parts.taskId) } };
+    const seed = samplingSeedOf(parts.taskId);
+    // Evaluations have no rewards by role.
+    const ofRoles = mode === 'train' && roles.length > 0 ? { roles } : {};
+    return { ...shared, ...ofRoles, ...parts, sampling: { ...drawn, maxNewTokens, seed } };
   };
 }

@@ -71,6 +71,11 @@ export function environmentScorers({ environment }: Pick<Recipe, 'environment'>)
   return findEnvironment(environment.name)?.scorers ?? [];
 }
 
+/** The parts that the policy plays in its environment; empty where it has none. */
+export function environmentRoles({ environment }: Pick<Recipe, 'environment'>): readonly string[] {
+  return findEnvironment(environment.name)?.roles ?? [];
+}
+
 /** Components that its environment gives itself. */
 export function ownRewards({ environment }: Pick<Recipe, 'environment'>): readonly string[] {
   return rewardsOf(environment);

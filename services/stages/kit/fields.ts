@@ -3,6 +3,7 @@ import { presetNames } from '#shared/rewards/presets.ts';
 import { settableScorers } from '#shared/rewards/scorer-catalogue.ts';
 import { compositionSchema } from '#shared/recipe/reward-parts.ts';
 import { limitsSchema, samplingSchema } from '#shared/recipe/stage-parts.ts';
+import type { StageRoles } from './roles.ts';
 
 /** Fields of a stage that several kinds have. Each kind's schema spreads what it takes. */
 
@@ -112,4 +113,5 @@ export type RolloutStage = z.output<z.ZodObject<typeof rolloutFields>> & {
   readonly name: string;
   readonly deadlines: { readonly group_ms: number };
   readonly groups: { readonly attempts: number };
+  readonly roles?: StageRoles | undefined;
 };

@@ -30,7 +30,17 @@ export type ActionEnd = { readonly kind: 'done' | 'stopped' } | { readonly kind:
 /** A batch that is decided, as the ledger has it. */
 export interface FormedBatch {
   readonly stageStep: number;
-  readonly samples: readonly (StoredSample & { readonly advantage: number; readonly truncated: boolean })[];
+  readonly samples: readonly (StoredSample &
+    Part & {
+      /** Sequences of roles, each with its own part; empty where the environment has no roles. */
+      readonly roles: readonly (Part & { readonly role: string; readonly trained: boolean })[];
+    })[];
+}
+
+/** What is learnt of one sequence. */
+interface Part {
+  readonly advantage: number;
+  readonly truncated: boolean;
 }
 
 /** The model that a run begins with. */

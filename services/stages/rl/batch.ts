@@ -2,18 +2,23 @@ import type { BatchSource, LearnerBatch } from '../kit/learner-batch.ts';
 import type { FormedBatch } from '../kit/stage-kind.ts';
 import type { RlStage } from './schema.ts';
 
-/** The trajectories of a batch with their advantages, and how the policy is updated on them. */
+/** The sequences of a batch with their advantages, of all roles together, and how the policy is updated on them. */
 export async function batchOfRl(
   { algorithm, limits, sampling, until }: RlStage,
   { stageStep, samples }: FormedBatch,
   source: BatchSource,
 ): Promise<LearnerBatch> {
+  const learnt = samples.flatMap((sample) => {
+    const parts = partsOf(sample);
+    return parts.length === 0 ? [] : [{ sample, parts }];
+  });
+  const count = learnt.reduce((sum, { parts }) => sum + parts.length, 0);
   return {
-    count: samples.length,
+    count,
     async *samples() {
-      for (const sample of samples) {
+      for (const { sample, parts } of learnt) {
         const trajectory = await source.trajectory(sample);
-        yield { trajectory, advantage: sample.advantage, truncated: sample.truncated };
+        for (const { role, advantage, truncated } of parts) yield { trajectory, advantage, truncated, role };
       }
     },
     last: stageStep + 1 >= until.steps,
@@ -33,7 +38,7 @@ export async function batchOfRl(
         mismatchLow: algorithm.mismatch_low,
         mismatchCap: algorithm.mismatch_cap,
         epochs: algorithm.epochs,
-        updatesPerEpoch: Math.min(algorithm.updates_per_epoch, samples.length),
+        updatesPerEpoch: Math.min(algorithm.updates_per_epoch, count),
         learningRate: algorithm.learning_rate,
         warmupSteps: algorithm.warmup_steps,
         weightDecay: algorithm.weight_decay,
@@ -43,4 +48,11 @@ export async function batchOfRl(
       },
     },
   };
+}
+
+type Sample = FormedBatch['samples'][number];
+
+/** The sequences of a sample that are trained on. */
+function partsOf({ roles, advantage, truncated }: Sample) {
+  return roles.length === 0 ? [{ role: '', advantage, truncated }] : roles.filter(({ trained }) => trained);
 }

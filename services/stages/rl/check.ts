@@ -7,6 +7,7 @@ import { rewardMetric } from '#shared/rewards/metric-names.ts';
 import { rewardList } from '#shared/rewards/reward-list.ts';
 import { suggest } from '#shared/runtime/suggest.ts';
 import { checkGate, checkRecorded, checkRollouts } from '../kit/check.ts';
+import { checkRoles } from './check-roles.ts';
 import { samplingOf } from './sampling/index.ts';
 import type { RlStage } from './schema.ts';
 
@@ -23,6 +24,7 @@ export function checkRl(stage: RlStage, recipe: Recipe): RecipeIssue[] {
     ...checkRollouts(stage, recipe, deadlines, 'group < step'),
     ...groupwiseScorers(recipe, stage).flatMap(({ name, scorer }) => checkGroupwise(name, scorer, stage)),
     ...checkPlateau(recipe, stage),
+    ...checkRoles(stage, recipe),
     ...checkTraining(stage, recipe),
     ...checkSampling(stage, recipe),
     ...checkGate(stage.gate, recipe, stage),

@@ -3,6 +3,7 @@ import { longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
 import { filePath } from '#shared/recipe/run-parts.ts';
 import { algorithmSchema } from '#shared/recipe/stage-parts.ts';
 import { commonFields, day, milliseconds, rolloutFields } from '../kit/fields.ts';
+import { rolesField } from '../kit/roles.ts';
 import { promptSamplingSchema } from './sampling/index.ts';
 
 const ownFile = z
@@ -27,6 +28,7 @@ export const rlSchema = z
     // Optional inside, so that a stage without a kind finds its schema.
     kind: z.literal('rl').optional().default('rl'),
     ...rolloutFields,
+    roles: rolesField,
     deadlines: z
       .strictObject({
         group_ms: milliseconds(7 * day)

@@ -1,4 +1,5 @@
 import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
+import { environmentRoles } from '#shared/recipe/environment-part.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import { checkPolicyGate } from '../kit/check.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
@@ -38,6 +39,13 @@ function checkSft(stage: SftStage, recipe: Recipe): RecipeIssue[] {
       path: ['warmup_steps'],
       message: `must be less than until.steps (${stage.until.steps})`,
       value: stage.warmup_steps,
+    });
+  const roles = environmentRoles(recipe);
+  if ('stage' in stage.rows && roles.length > 0)
+    issues.push({
+      path: ['rows', 'stage'],
+      message: `names rollouts of environment ${recipe.environment.name}, which has roles (${roles.join(', ')}); learning from those is not supported, give rows of a file`,
+      value: stage.rows.stage,
     });
   return [...issues, ...checkPolicyGate(stage, recipe)];
 }

@@ -1,0 +1,48 @@
+import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
+import { environmentRoles, isUnloaded } from '#shared/recipe/environment-part.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
+import { groupwiseScorers, recordedComponents } from '#shared/recipe/stage-scorers.ts';
+import { suggest } from '#shared/runtime/suggest.ts';
+import { checkRecorded } from '../kit/check.ts';
+import type { RlStage } from './schema.ts';
+
+/** What a stage says of its environment's roles. */
+export function checkRoles(stage: RlStage, recipe: Recipe): RecipeIssue[] {
+  // What a file of its own declares was checked where the file is.
+  if (isUnloaded(recipe)) return [];
+  const declared = environmentRoles(recipe);
+  const roles = stage.roles ?? {};
+  const issues: RecipeIssue[] = [];
+  const { name: environment } = recipe.environment;
+  const has = declared.length === 0 ? 'has no roles' : `has ${declared.join(', ')}`;
+  for (const [name, { rewards }] of Object.entries(roles)) {
+    const path = ['roles', name];
+    if (!declared.includes(name)) {
+      const meant = suggest(name, declared);
+      const help = meant === undefined ? '' : `; did you mean ${meant}?`;
+      issues.push({ path, message: `is no role of environment ${environment}, which ${has}${help}` });
+      continue;
+    }
+    if (rewards === undefined) continue;
+    const recorded = recordedComponents(recipe, stage);
+    for (const component of Object.keys(rewards))
+      issues.push(...checkRecorded(component, recorded, [...path, 'rewards', component]));
+    if (!Object.values(rewards).some((weight) => weight > 0))
+      issues.push({
+        path: [...path, 'rewards'],
+        message: 'needs a weight above 0; leave it out for the rewards of the stage',
+      });
+  }
+  if (declared.length === 0) return issues;
+  if (declared.every((name) => roles[name]?.train === false))
+    issues.push({
+      path: ['roles'],
+      message: 'have train: false, all of them: there is nothing to learn; train at least one',
+    });
+  for (const { name } of groupwiseScorers(recipe, stage))
+    issues.push({
+      path: ['rewards', name],
+      message: `compares the samples of a group, which is not supported with roles (environment ${environment} ${has}); use a scorer of one rollout`,
+    });
+  return issues;
+}
