@@ -1,7 +1,7 @@
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TerminalError } from '#shared/errors.ts';
-import type { RlStage } from '#stages/rl/schema.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { describeMissing } from '../groupwise/describe-missing.ts';
 import type { MissingScores } from '../groupwise/group-scores.ts';
 import type { Group, Reception } from './group-collector.ts';
@@ -19,7 +19,7 @@ export interface FailureTally {
   check(groups: readonly Group[]): void;
 }
 
-export function createFailureTally(stage: RlStage, stageStep: number): FailureTally {
+export function createFailureTally(stage: TrainingStage, stageStep: number): FailureTally {
   const infrastructure = new Map<FailureClass, number>();
   const data = new Map<FailureClass, number>();
   let dataFailures = 0;

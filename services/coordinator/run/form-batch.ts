@@ -1,6 +1,6 @@
 import { TerminalError } from '#shared/errors.ts';
 import { headlineOf } from '#shared/recipe/environment-part.ts';
-import type { RlStage } from '#stages/rl/schema.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { groupwiseMetrics } from '../groupwise/groupwise-metrics.ts';
 import { currentStage, nextStageStep } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
@@ -14,7 +14,7 @@ import { isKept } from './training-plan.ts';
  * Decides the batch of a step from its closed groups. It is in the ledger, with what its rollouts were like, before anything
  * is trained: sending it again gives the same step. False when no group has anything to learn from.
  */
-export async function formBatch(context: RunContext, stage: RlStage, gathering: Gathering): Promise<boolean> {
+export async function formBatch(context: RunContext, stage: TrainingStage, gathering: Gathering): Promise<boolean> {
   const { groups, plan } = gathering;
   const { stageStep } = plan;
   const { state } = context.ledger;
@@ -47,15 +47,15 @@ export async function formBatch(context: RunContext, stage: RlStage, gathering: 
   );
   const step = state.step + state.formed.length + 1;
   const seconds = (context.now() - gathering.startedMs) / 1000;
-  const sampled = plan.sampled?.of(groups);
+  const learned = plan.learned?.(groups);
   const { tags } = headlineOf(context.recipe);
   const metrics = {
     ...metricsOf(stage, gathering, records, tags),
-    ...sampled?.metrics,
+    ...learned?.metrics,
     'time/rollout': seconds,
   };
   // First: with the batch in the ledger the next step may be planned. Recorded twice, after a kill between the two, they count once.
-  for (const fact of sampled?.facts(currentStage(state)?.progress) ?? [])
+  for (const fact of learned?.facts(currentStage(state)?.progress) ?? [])
     await context.ledger.append({
       case: 'stageFact',
       value: { stage: stage.name, kind: stage.kind, json: JSON.stringify(fact) },
@@ -69,7 +69,7 @@ export async function formBatch(context: RunContext, stage: RlStage, gathering: 
 }
 
 function metricsOf(
-  stage: RlStage,
+  stage: TrainingStage,
   { groups, plan }: Gathering,
   records: RunState['groups'],
   tags: readonly string[],

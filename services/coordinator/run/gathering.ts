@@ -19,7 +19,7 @@ import { cancelSamples } from './cancel-samples.ts';
 import type { FailureTally } from './failure-budget.ts';
 import { createGroupCollector, isUserCode } from './group-collector.ts';
 import type { CollectorPolicy, Group, GroupCollector, GroupPlan, Reception, Sample } from './group-collector.ts';
-import type { SampledRates } from './sampled-rates.ts';
+import type { Learned } from '#stages/kit/step-prompts.ts';
 import { stageRoles } from '#shared/recipe/stage-roles.ts';
 import { stageComposition } from '#shared/recipe/stage-scorers.ts';
 import { refusedResult, resultProblem } from './result-problem.ts';
@@ -69,8 +69,8 @@ export interface GatherPlan {
   close(group: Group, scores: GroupScores | undefined): ClosedInit;
   /** Rollouts that are in, and expected so far. */
   progress(groups: readonly Group[]): { readonly done: number; readonly expected: number };
-  /** What a step teaches of the rows that it asked; undefined where prompts are drawn without looking. */
-  readonly sampled?: SampledRates | undefined;
+  /** What a step teaches of the rows that it asked; undefined for evaluations. */
+  learned?(groups: readonly Group[]): Learned;
   /** What failed; throws when a budget is used up. Undefined where none is kept. */
   readonly failures?: FailureTally | undefined;
 }

@@ -4,7 +4,7 @@ import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { foldEntry } from '../ledger/fold.ts';
 import type { FactInit } from '../ledger/ledger-stream.ts';
-import type { Gather } from '#stages/rl/next.ts';
+import type { Gather } from '#stages/kit/stage-context.ts';
 import { newRunState, nextStageStep, versionOf } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import { equalEvaluation, nextAction } from './next-action.ts';

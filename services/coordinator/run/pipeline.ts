@@ -3,8 +3,8 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { sleep } from '#shared/async/sleep.ts';
 import { errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import type { Gather } from '#stages/rl/next.ts';
-import type { RlStage } from '#stages/rl/schema.ts';
+import type { Gather } from '#stages/kit/stage-context.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { currentStage, nextStageStep } from '../ledger/run-state.ts';
 import { cancelSamples } from './cancel-samples.ts';
 import { closeSurplusGroups } from './close-surplus.ts';
@@ -37,7 +37,7 @@ type Read = { readonly result: RolloutResult | undefined } | { readonly error: E
  * One loop owns the state; training and the scoring of settled groups go on beside it, and wake it when they end. With `max_staleness: 0` nothing
  * is gathered while a batch is trained. The first error ends both, and nothing is left running.
  */
-export async function runPipeline(context: RunContext, stage: RlStage): Promise<PipelineEnd> {
+export async function runPipeline(context: RunContext, stage: TrainingStage): Promise<PipelineEnd> {
   const rows = await promptRows(context, stage);
   const halt = new AbortController();
   const signal = AbortSignal.any([context.signal, halt.signal]);
@@ -193,7 +193,7 @@ export async function runPipeline(context: RunContext, stage: RlStage): Promise<
   }
 }
 
-function loadOf(context: RunContext, stage: RlStage, gatherings: Iterable<Gathering>): Load {
+function loadOf(context: RunContext, stage: TrainingStage, gatherings: Iterable<Gathering>): Load {
   const { state } = context.ledger;
   let openSamples = 0;
   let running = 0;

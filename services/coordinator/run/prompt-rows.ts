@@ -10,6 +10,7 @@ import { rowNeeds } from '#shared/recipe/row-needs.ts';
 import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
 import type { ArtefactRow } from '#stages/kit/artefacts.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { takeArtefact } from './artefacts.ts';
 import type { RunContext, RunRows } from './run-context.ts';
 
@@ -63,7 +64,7 @@ function checkRows(recipe: Recipe, { train, own }: RunRows): void {
 /** What a stage asks: rows that an earlier stage left, those of its own file, or the training rows. */
 export async function promptRows(
   context: Pick<RunContext, 'recipe' | 'rows' | 'directory' | 'ledger'>,
-  stage: StageRecipe,
+  stage: StageRecipe | TrainingStage,
 ): Promise<readonly Row[]> {
   const own = kindOf(stage).ownRows?.(stage);
   if (own !== undefined && 'stage' in own)

@@ -4,7 +4,7 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { computeAdvantages, rewardsVary } from '#shared/domain/advantages.ts';
 import type { StageRole } from '#shared/recipe/stage-roles.ts';
 import { compose } from '#shared/rewards/compose.ts';
-import type { RlStage } from '#stages/rl/schema.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
 
 export type RoleOutcomeInit = MessageInitShape<typeof RoleOutcomeSchema> & {
   readonly role: string;
@@ -36,7 +36,7 @@ export function rewardsByRole(roles: readonly StageRole[], result: RolloutResult
  * whose rewards do not vary is not trained on in this group.
  */
 export function outcomesByRole(
-  { algorithm }: Pick<RlStage, 'algorithm'>,
+  { algorithm }: Pick<TrainingStage, 'algorithm'>,
   samples: readonly (readonly RoleReward[])[],
 ): RoleOutcomeInit[][] {
   const outcomes = samples.map((): RoleOutcomeInit[] => []);

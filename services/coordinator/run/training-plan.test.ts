@@ -7,7 +7,7 @@ import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { Group } from './group-collector.ts';
 import { createTaskBuilder } from '#shared/recipe/build-task.ts';
-import type { RlStage } from '#stages/rl/schema.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { stageComposition } from '#shared/recipe/stage-scorers.ts';
 import { closeTrainingGroup } from './training-plan.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
@@ -33,7 +33,7 @@ const stageWith = (extra = '') => {
   if (stage?.kind !== 'rl') throw new Error('no stage');
   return stage;
 };
-const close = (stage: RlStage, group: Group, scores?: GroupScores) =>
+const close = (stage: TrainingStage, group: Group, scores?: GroupScores) =>
   closeTrainingGroup({ stage, composition: stageComposition({}, stage) }, group, scores);
 const row = goldRow({ question: 'What?', answers: ['that'], hops: 2 });
 

@@ -7,8 +7,10 @@ import { computeAdvantages, rewardsVary } from '#shared/domain/advantages.ts';
 import { rolloutCapacity } from '#shared/domain/capacity.ts';
 import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
 import type { GroupKey } from '#shared/domain/task-ids.ts';
-import { promptPool } from '#stages/rl/prompt-pool.ts';
-import type { RlStage } from '#stages/rl/schema.ts';
+import { headlineOf } from '#shared/recipe/environment-part.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import type { AskedGroup } from '#stages/kit/step-prompts.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import type { ScoreGroup } from '../groupwise/background-scoring.ts';
 import { noRewardService } from '../groupwise/check-reward-service.ts';
 import { compose } from '#shared/rewards/compose.ts';
@@ -18,8 +20,6 @@ import { createFailureTally } from './failure-budget.ts';
 import type { ClosedInit, GatherPlan, OutcomeInit } from './gathering.ts';
 import type { Group, Sample } from './group-collector.ts';
 import { outcomesByRole, rewardsByRole } from './role-outcomes.ts';
-import { sampledBy } from './sampled-rates.ts';
-import { stepPrompts } from './step-prompts.ts';
 import { stageLabel } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
 import { createTaskBuilder } from '#shared/recipe/build-task.ts';
@@ -28,7 +28,7 @@ import { groupwiseScorers, stageComposition } from '#shared/recipe/stage-scorers
 
 /** A stage that trains, and the rows that it may ask. */
 export interface EnteredStage {
-  readonly stage: RlStage;
+  readonly stage: TrainingStage;
   readonly entered: StageState;
   readonly rows: readonly Row[];
 }
@@ -45,14 +45,19 @@ export function trainingPlan(
   const { recipe, recipeHash } = context;
   const { groups: batchGroups, group_size: groupSize, max_generation_batches: batches } = stage.batch;
   const label = stageLabel(stage, entered.round);
-  const prompts = stepPrompts({
-    stage,
+  const prompts = kindOf(stage).stepPrompts?.(stage, {
     label,
     seed: recipe.seed,
     stageStep,
-    pool: promptPool(stage, rows),
+    rows,
     progress: entered.progress,
+    primaryMetric: headlineOf(recipe).primaryMetric,
   });
+  if (prompts === undefined)
+    throw new TerminalError(
+      'internal',
+      `stage ${stage.name}: kind ${stage.kind} trains on rollouts and draws no prompts`,
+    );
   const most = batchGroups * batches;
   const composition = stageComposition(recipe, stage);
   const build = createTaskBuilder(recipe, stage);
@@ -119,7 +124,7 @@ export function trainingPlan(
       }),
     score: scorerOf(context, stage),
     close: (group, scores) => closeTrainingGroup({ stage, composition, roles }, group, scores),
-    sampled: sampledBy(stage, context.recipe, stageStep, prompts.metrics),
+    learned: (groups) => prompts.learned(groups.map(askedGroup)),
     progress(groups) {
       const size = groupSize * Math.max(batchGroups, groups.length);
       return {
@@ -130,11 +135,17 @@ export function trainingPlan(
   };
 }
 
+function askedGroup({ plan: { row }, fate, samples }: Group): AskedGroup {
+  const isOver = fate !== undefined && fate !== GroupFate.SURPLUS;
+  const results = isOver ? samples.flatMap(({ result }) => (result === undefined ? [] : [result])) : [];
+  return { row, isKept: isKept(fate), components: results.map(({ components }) => components) };
+}
+
 export function isKept(fate: GroupFate | undefined): boolean {
   return fate === GroupFate.KEPT || fate === GroupFate.SHRUNK;
 }
 
-function scorerOf({ recipe, groupwise }: RunContext, stage: RlStage): ScoreGroup | undefined {
+function scorerOf({ recipe, groupwise }: RunContext, stage: TrainingStage): ScoreGroup | undefined {
   if (groupwiseScorers(recipe, stage).length === 0) return undefined;
   if (groupwise === undefined)
     throw new TerminalError('failed_precondition', noRewardService(`stage ${stage.name} compares samples`));
@@ -142,7 +153,7 @@ function scorerOf({ recipe, groupwise }: RunContext, stage: RlStage): ScoreGroup
 }
 
 interface TrainedGroup {
-  readonly stage: RlStage;
+  readonly stage: TrainingStage;
   readonly composition: Composition;
   /** Of the environment; absent or empty where it has none. */
   readonly roles?: readonly StageRole[];
@@ -214,7 +225,7 @@ export function closeTrainingGroup(
 }
 
 /** `learns`: something in the group has a signal, or groups without one are trained on all the same. */
-function fateOf({ groups }: RlStage, size: number, present: number, learns: boolean): GroupFate {
+function fateOf({ groups }: TrainingStage, size: number, present: number, learns: boolean): GroupFate {
   const whole = present === size;
   if (!whole && (groups.on_deadline === 'drop' || present < groups.min_group)) return GroupFate.DROPPED;
   if (!learns) return GroupFate.NO_VARIANCE;

@@ -3,9 +3,10 @@ import { stageKinds } from '../index.ts';
 import type { RolloutStage } from './fields.ts';
 import { hasRollouts, nearestRollouts } from './rollout-stages.ts';
 import type { StageKind } from './stage-kind.ts';
+import type { TrainingStage } from './training-fields.ts';
 
 /** The kind of a stage. Kinds are looked up here and nowhere compared by name. */
-export function kindOf(stage: StageRecipe): StageKind {
+export function kindOf(stage: StageRecipe | TrainingStage): StageKind {
   return kindNamed(stage.kind);
 }
 

@@ -1,6 +1,14 @@
 import type { ArtefactRow } from './artefacts.ts';
-import type { RlStage } from '../rl/schema.ts';
 import type { RolloutStage } from './fields.ts';
+import type { TrainingStage } from './training-fields.ts';
+
+/**
+ * Gather the batches of the stage's steps before `before` that are not decided yet; several at a time when the recipe allows
+ * staleness. Training on what is decided goes on beside it. 0: gather nothing more, only train.
+ */
+export interface Gather {
+  readonly before: number;
+}
 
 /** What the coordinator does for a stage. */
 export interface StageContext {
@@ -9,10 +17,10 @@ export interface StageContext {
   /** Of the environment: a component, or `reward`. */
   readonly primaryMetric: string;
   /**
-   * Gathers groups of rollouts and trains on them side by side, as the stage's `next` allows. `exhausted`: no batch had anything to
+   * Gathers groups of rollouts and trains on them side by side, as the stage's `next` allows: its action is a `Gather`. `exhausted`: no batch had anything to
    * learn from. `stopped`: the step in progress was the last one before a stop.
    */
-  trainOnRollouts(stage: RlStage): Promise<'drained' | 'exhausted' | 'stopped'>;
+  trainOnRollouts(stage: TrainingStage): Promise<'drained' | 'exhausted' | 'stopped'>;
   /**
    * Decides the batch of a stage step, trains on it (`StageKind.batch`), loads the new version everywhere and commits the step. After a
    * kill it goes on where it was (P1).

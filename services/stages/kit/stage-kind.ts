@@ -4,6 +4,7 @@ import type { Recipe } from '#shared/recipe/schema.ts';
 import type { Artefact, ArtefactUse } from './artefacts.ts';
 import type { BatchSource, LearnerBatch, StoredSample } from './learner-batch.ts';
 import type { StageContext } from './stage-context.ts';
+import type { StepPrompts, StepPromptsRequest } from './step-prompts.ts';
 
 /** A stage of a run as its ledger has it. */
 export interface StageView {
@@ -102,6 +103,8 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
    * `time/step`): of steps before the newest one a run remembers no others.
    */
   readonly remembers?: readonly string[];
+  /** Only of kinds that train on rollouts: what a step asks. Pure, so that a resumed run asks the same (P8). */
+  stepPrompts?(stage: z.output<Schema>, request: StepPromptsRequest): StepPrompts;
   /** How the newest step drew its prompts, for the summary; by names of the kind's own. */
   prompts?(view: Pick<StageView, 'steps'>): Readonly<Record<string, number>>;
   /** What people should know of a stage that is over or in progress, for the summary: what happened, and what to do (P9). */

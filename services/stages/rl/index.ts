@@ -1,12 +1,13 @@
+import type { Gather } from '../kit/stage-context.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { checkRl } from './check.ts';
 import { batchOfRl } from './batch.ts';
 import { nextOfRl } from './next.ts';
-import type { Gather } from './next.ts';
 import { poolProblems, promptPool, taggedRows } from './prompt-pool.ts';
 import { rememberedMetrics, samplingOf } from './sampling/index.ts';
 import { promptMetrics } from './sampling/prompt-sampling.ts';
 import { foldRates } from './sampling/rates.ts';
+import { stepPrompts } from './sampling/step-prompts.ts';
 import { rlSchema } from './schema.ts';
 
 const ownRows = 'prompts';
@@ -41,6 +42,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
     };
   },
   fold: foldRates,
+  stepPrompts,
   remembers: rememberedMetrics,
   prompts: ({ steps }) => promptMetrics(steps.at(-1)?.metrics ?? {}),
   warnings: ({ prompts }, { steps }) =>

@@ -1,16 +1,9 @@
 import { hasPlateau } from '#shared/domain/plateau.ts';
 import { rewardMetric } from '#shared/rewards/metric-names.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Gather } from '../kit/stage-context.ts';
 import type { StageNext, StageView } from '../kit/stage-kind.ts';
 import type { RlStage } from './schema.ts';
-
-/**
- * Gather the batches of the stage's steps before `before` that are not decided yet; several at a time when the recipe allows
- * staleness. Training on what is decided goes on beside it. 0: gather nothing more, only train.
- */
-export interface Gather {
-  readonly before: number;
-}
 
 export function nextOfRl(stage: RlStage, view: StageView, recipe: Pick<Recipe, 'eval'>): StageNext<Gather> {
   const evalEverySteps = recipe.eval.every_steps;

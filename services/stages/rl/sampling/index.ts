@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { curriculum } from './curriculum.ts';
 import { difficulty } from './difficulty.ts';
-import type { AskedGroup, PromptSampling, RateSettings, SampledRow } from './prompt-sampling.ts';
+import type { AskedRow, PromptSampling, RateSettings, SampledRow } from './prompt-sampling.ts';
 import type { Rates } from './rates.ts';
 
 const uniformSchema = z
@@ -42,7 +42,7 @@ function bound<Schema extends typeof difficulty.schema | typeof curriculum.schem
     newestWeight: settings.newest_weight,
     keyOf: (row: SampledRow) => sampling.keyOf(settings, row),
     weigh: (rows: readonly SampledRow[], rates: Rates) => sampling.weigh(settings, rows, rates),
-    outcome: (groups: readonly AskedGroup[]) => sampling.outcome?.(settings, groups) ?? {},
+    outcome: (groups: readonly AskedRow[]) => sampling.outcome?.(settings, groups) ?? {},
     warnings: (steps: readonly Readonly<Record<string, number>>[]) => sampling.warnings(settings, steps),
     problems: (rows: readonly SampledRow[]) => sampling.problems(settings, rows),
     check: () => sampling.check(settings),

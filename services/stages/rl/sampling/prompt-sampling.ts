@@ -15,7 +15,7 @@ export interface Weighing {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-export interface AskedGroup {
+export interface AskedRow {
   readonly row: SampledRow;
   /** Its rewards vary: there is something to learn. */
   readonly isKept: boolean;
@@ -37,7 +37,7 @@ export interface PromptSampling<Schema extends z.ZodObject = z.ZodObject> {
   keyOf(settings: z.output<Schema>, row: SampledRow): string;
   weigh(settings: z.output<Schema>, rows: readonly SampledRow[], rates: Rates): Weighing;
   /** What became of the groups of a step, for its line in metrics.jsonl. */
-  outcome?(settings: z.output<Schema>, groups: readonly AskedGroup[]): Readonly<Record<string, number>>;
+  outcome?(settings: z.output<Schema>, groups: readonly AskedRow[]): Readonly<Record<string, number>>;
   /** Metrics that `warnings` reads of steps before the newest one. */
   readonly remembers?: readonly string[];
   /** What people should know of a stage by the metrics of its steps (P9): all of them in the newest step, those of `remembers` in the others. */
