@@ -1,6 +1,6 @@
 import { readChatTemplate } from '#shared/chat/read-chat-template.ts';
 import { errorFrom } from '#shared/errors.ts';
-import { speaksInMessages } from '#shared/recipe/environment-part.ts';
+import { speaksInMessages, textOptions } from '#shared/recipe/environment-part.ts';
 import { locateInputs } from '#shared/recipe/resolve-recipe.ts';
 import type { LoadedRecipe } from './prepare-inputs.ts';
 
@@ -14,7 +14,11 @@ export async function chatProblems({ recipe, file }: Pick<LoadedRecipe, 'recipe'
     return [`model.path: ${errorFrom(thrown).message}`];
   }
   const { name } = recipe.environment;
+  const inText = Object.entries(textOptions(recipe)).map(
+    ([option, value]) => `environment.options.${option}=${JSON.stringify(value)}`,
+  );
+  const orText = inText.length === 0 ? '' : `, or set ${inText.join(' and ')}`;
   return [
-    `model.path: ${model} has no chat template, and environment ${name} speaks in messages; put chat_template.jinja, or a tokenizer_config.json with chat_template, there, or set environment.options.chat=false`,
+    `model.path: ${model} has no chat template, and environment ${name} speaks in messages; put chat_template.jinja, or a tokenizer_config.json with chat_template, there${orText}`,
   ];
 }

@@ -164,6 +164,8 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
   readonly conflicts?: (options: z.output<Options>, services: ServiceSettings) => readonly OptionConflict[];
   /** Whether its prompts are messages, which need the model's chat template. Absent where only an episode can tell. */
   readonly speaksInMessages?: (options: z.output<Options>) => boolean;
+  /** Options with which its prompts are text, for a model without a chat template; absent where it only speaks in messages, or never does. */
+  readonly inText?: Partial<z.input<Options>>;
   /** Options for a model that was not trained for it: they tell it what it may write. Absent where the prompts do that by themselves. */
   readonly instructed?: Partial<z.input<Options>>;
   /** Settings of a scripted engine that plays this environment; absent where none can. */
@@ -190,6 +192,7 @@ export interface EnvironmentDefinition {
   locate?(options: unknown, at: (path: string) => string): unknown;
   conflicts?(options: unknown, services: ServiceSettings): readonly OptionConflict[];
   speaksInMessages?(options: unknown): boolean;
+  readonly inText?: Readonly<Record<string, unknown>>;
   readonly instructed?: Readonly<Record<string, unknown>>;
   scripted?(options: unknown): Readonly<Record<string, string | number>>;
   open(options: unknown, clients: EnvironmentClients): Environment | Promise<Environment>;

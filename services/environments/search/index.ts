@@ -39,6 +39,7 @@ export const search = defineEnvironment({
     return [{ path: ['top_k'], message, value: topK }];
   },
   speaksInMessages: ({ chat }) => chat,
+  inText: { chat: false },
   instructed: { chat: true, system_prompt: instructions },
   scripted({ prompt_template, codec, chat }) {
     if (chat)

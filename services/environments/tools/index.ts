@@ -24,6 +24,7 @@ export const tools = defineEnvironment({
     files: files.map((file) => ({ ...file, path: at(file.path) })),
   }),
   speaksInMessages: ({ chat }) => chat,
+  inText: { chat: false },
   scorers: ['exact_match', 'f1', 'tool_success', 'format', 'xml'],
   primaryMetric: 'exact_match',
   async open(options, clients) {

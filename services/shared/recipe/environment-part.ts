@@ -60,6 +60,11 @@ export function speaksInMessages({ environment: { name, options } }: Pick<Recipe
   return parsed?.success === true && definition?.speaksInMessages?.(parsed.data) === true;
 }
 
+/** Options with which its environment speaks in text, if there are any. */
+export function textOptions({ environment }: Pick<Recipe, 'environment'>): Readonly<Record<string, unknown>> {
+  return findEnvironment(environment.name)?.inText ?? {};
+}
+
 /** Whether a scripted engine can play its environment; an unknown one is told elsewhere. */
 export function hasScript({ environment }: Pick<Recipe, 'environment'>): boolean {
   const definition = findEnvironment(environment.name);
