@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
@@ -24,6 +25,14 @@ export async function reportRun(
   terminal.out(formatSummary(summary));
   if (summary.model !== null) terminal.out(`the trained model, as transformers loads it: ${summary.model}`);
   terminal.out(`files in ${directory}:`);
-  terminal.out('  summary.json, metrics.jsonl, recipe.json, checkpoints/, logs/');
+  terminal.out(`  ${(await partsOf(directory)).join(', ')}`);
   for (const curve of curves) terminal.out(`  ${join('curves', curve.slice(join(directory, 'curves').length + 1))}`);
+}
+
+/** Files and folders of a run that are there: one that trained nothing has no checkpoints. */
+async function partsOf(directory: string): Promise<string[]> {
+  const names = new Set(await readdir(directory));
+  return ['summary.json', 'metrics.jsonl', 'recipe.json', 'stages/', 'checkpoints/', 'logs/'].filter((part) =>
+    names.has(part.replace('/', '')),
+  );
 }

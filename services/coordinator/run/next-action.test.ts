@@ -121,6 +121,26 @@ describe('the course of a run', () => {
     ]);
   });
 
+  it('P9: fails a run whose stages were to train and trained no step; one that was to train none finishes', () => {
+    let state = newRunState('r');
+    const add = (fact: FactInit) => {
+      state = foldEntry(state, create(LedgerEntrySchema, { runId: 'r', atMs: 1n, fact }));
+    };
+    add({ case: 'runStarted', value: {} });
+    for (const [stageIndex, stage] of ['one', 'two'].entries()) {
+      add({ case: 'stageEntered', value: { stage, stageIndex } });
+      add({ case: 'stageFinished', value: { stage, reason: 'exhausted' } });
+      add({ case: 'evalFinished', value: { stage, name: 'after' } });
+    }
+    expect(nextAction(recipeOf(), state)).toMatchObject({
+      life: 'failed',
+      message: expect.stringContaining('nothing was learned: no stage trained a step (one: exhausted, two: exhausted)'),
+    });
+    const untrained = recipeOf('{ steps: 0 }');
+    for (const stage of untrained.stages) if (stage.kind === 'rl') stage.until.steps = 0;
+    expect(nextAction(untrained, state)).toMatchObject({ life: 'finished' });
+  });
+
   it('reuses an evaluation of the same version at the same limits', () => {
     const same = parseRecipe(
       `

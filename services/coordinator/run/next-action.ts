@@ -72,7 +72,22 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   }
   if (entered.gate?.action === 'repeat') return enter(recipe, entered.index);
   if (entered.index + 1 < recipe.stages.length) return enter(recipe, entered.index + 1);
+  if (learnedNothing(recipe, state)) {
+    const ends = state.stages.map(({ name, finished }) => `${name}: ${finished?.reason ?? ''}`).join(', ');
+    return {
+      kind: 'end',
+      life: 'failed',
+      message: `nothing was learned: no stage trained a step (${ends}); the warnings of the stages say why: change the recipe and start another run`,
+    };
+  }
   return { kind: 'end', life: 'finished', message: '' };
+}
+
+/** P9: a stage was to train, none did, and the policy is the model that the run began with. */
+function learnedNothing(recipe: Recipe, { step, branch }: RunState): boolean {
+  const trains = (stage: StageRecipe): boolean =>
+    kindOf(stage).needsLearner && kindOf(stage).estimate(stage, recipe).steps > 0;
+  return step === 0 && branch.index === 0 && recipe.stages.some(trains);
 }
 
 /** The policy is still the model that the run began with, and nobody has evaluated it at the last limits yet. */

@@ -17,6 +17,9 @@ export interface StageView {
   readonly progress: unknown;
 }
 
+/** What the warnings of a stage go by; `finished` once it is over. */
+export type WarnedStage = Pick<StageView, 'steps'> & { readonly finished?: { readonly reason: string } | undefined };
+
 /** What a stage does next while it is not finished. */
 export type StageNext<Action> =
   | { readonly kind: 'act'; readonly action: Action }
@@ -108,7 +111,7 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   /** How the newest step drew its prompts, for the summary; by names of the kind's own. */
   prompts?(view: Pick<StageView, 'steps'>): Readonly<Record<string, number>>;
   /** What people should know of a stage that is over or in progress, for the summary: what happened, and what to do (P9). */
-  warnings?(stage: z.output<Schema>, view: Pick<StageView, 'steps'>): readonly string[];
+  warnings?(stage: z.output<Schema>, view: WarnedStage): readonly string[];
   next(stage: z.output<Schema>, view: StageView, recipe: Recipe): StageNext<Action>;
   /** Only of kinds that form batches. The same whenever a step is sent again, also in a later stage. */
   batch?(stage: z.output<Schema>, formed: FormedBatch, source: BatchSource): Promise<LearnerBatch>;

@@ -11,8 +11,10 @@ import { stepPrompts } from './sampling/step-prompts.ts';
 import { rlSchema } from './schema.ts';
 
 const ownRows = 'prompts';
+/** Why a stage ended that had nothing left to learn from. */
+const exhausted = 'exhausted';
 
-/** Reinforcement learning: steps of rollouts and updates until the steps, a plateau or a budget end it. */
+/** Reinforcement learning: steps of rollouts and updates until the steps, a plateau or a budget end it, or no group of a batch varies. */
 export const rl: StageKind<typeof rlSchema, Gather> = {
   kind: 'rl',
   schema: rlSchema,
@@ -45,8 +47,14 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
   stepPrompts,
   remembers: rememberedMetrics,
   prompts: ({ steps }) => promptMetrics(steps.at(-1)?.metrics ?? {}),
-  warnings: ({ prompts }, { steps }) =>
-    samplingOf(prompts.sampling)?.warnings(steps.map(({ metrics }) => metrics)) ?? [],
+  warnings: ({ prompts, until }, { steps, finished }) => [
+    ...(samplingOf(prompts.sampling)?.warnings(steps.map(({ metrics }) => metrics)) ?? []),
+    ...(finished?.reason === exhausted
+      ? [
+          `ended after ${steps.length} of ${until.steps} steps: no group of the next batch had rewards that vary, so nothing was left to learn; ask rows that the policy answers sometimes (prompts.where, prompts.sampling), more samples of each (batch.group_size), or reward parts of an answer too`,
+        ]
+      : []),
+  ],
   next: nextOfRl,
   batch: batchOfRl,
   async run(context, stage) {
@@ -55,7 +63,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
       case 'drained':
         return { kind: 'done' };
       case 'exhausted':
-        return { kind: 'finish', reason: 'plateau' };
+        return { kind: 'finish', reason: exhausted };
       case 'stopped':
         return { kind: 'stopped' };
     }
