@@ -293,8 +293,8 @@ test('a dry run says which weights were cut and which file of lines ends within 
       .replace(/world: \{[^}]*\}/, 'files: { train: train.jsonl, held_out: held_out.jsonl, corpus: corpus.jsonl }'),
   );
   const { code, out, err } = await gradus('run', join(folder, 'r.yaml'), '--dry-run', '--json');
-  expect(code, err).toBe(0);
-  expect(JSON.parse(out).notes).toEqual([
+  expect(code, err).toBe(2);
+  expect(JSON.parse(out).problems).toEqual([
     expect.stringMatching(/^model\.path: .*model\.safetensors: has \d+ bytes, .*; it was cut: copy it anew$/),
     expect.stringMatching(/^data: .*corpus\.jsonl: its last line: not valid JSON/),
   ]);

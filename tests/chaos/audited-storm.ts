@@ -40,7 +40,7 @@ export async function auditedStorm(options: AuditedOptions): Promise<AuditedStor
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, recipeFile), recipe);
   const startedMs = performance.now();
-  const expected = planRun(parseRecipe(recipe, recipeFile), []).rollouts;
+  const expected = planRun(parseRecipe(recipe, recipeFile)).rollouts;
   const storm = await runStorm({ ...options, recipeFile, expected, said: (fault, share) => say(line(fault, share)) });
   const seconds = (performance.now() - startedMs) / 1000;
   const stored = await readStoredRun(home, runId, signal);

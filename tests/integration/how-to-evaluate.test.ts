@@ -77,7 +77,7 @@ test('the recipe of the page runs, and its gate goes by pass@4', async () => {
   const directory = await folder(server.baseUrl);
   const plan = await ran(directory, 'gradus run recipe.yaml --dry-run');
   expect(plan).toContain('gate of held-out: sampled.pass@4 >= 0.5, else stop');
-  expect(plan).not.toContain('note: model');
+  expect(plan).not.toContain('problem:');
   await ran(directory, 'gradus run recipe.yaml --run-id page');
   expect(await readJson(join(directory, 'runs/page/stages/held-out/summary.json'))).toMatchObject({
     rollouts: { asked: 8, n: 8 },

@@ -33,7 +33,7 @@ test('the recipe of the page is sound, and a policy plays it with the tools of i
   const gradus = join(repositoryRoot, 'services/cli/bin/gradus');
   const { stdout } = await promisify(execFile)(gradus, ['run', file, '--dry-run']);
   expect(stdout).toContain('data.rows: 1 training questions, 1 held out');
-  expect(stdout).not.toContain('note: environment');
+  expect(stdout).not.toContain('problem:');
   const turns = [
     '<tool>{"name": "divide", "args": {"a": 9, "b": 0}}</tool>',
     '<tool>{"name": "divide", "args": {"a": 9, "b": 4}}</tool>',

@@ -20,6 +20,7 @@ import { chatProblems } from '../run/chat-problems.ts';
 import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
+import type { RowCounts } from '#stages/kit/stage-kind.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import { unpinnedModels } from '../run/unpinned-models.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -84,29 +85,39 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     if (problem !== undefined) torn.push(problem);
   }
   const rowNotes: string[] = [];
+  let rowCounts: RowCounts | undefined = data.world && { train: data.world.train, heldOut: data.world.held_out };
   if (rows !== undefined && absent.length === 0) {
-    const { train, heldOut } = await countRows(
+    rowCounts = await countRows(
       rows,
       rowChecks(rowNeeds(loaded.recipe), (note) => void rowNotes.push(note)),
     );
-    rowNotes.push(`data.rows: ${train} training questions, ${heldOut} held out`);
+    rowNotes.push(`data.rows: ${rowCounts.train} training questions, ${rowCounts.heldOut} held out`);
   }
-  const plan = planRun(loaded.recipe, [
+  // A model that is not there yet is no mistake of the recipe: it may be fetched later.
+  const isThere = model === undefined || (await isReadable(join(model, 'config.json')));
+  const ofModel = [
     ...(model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined)).map(
       (problem) => `model.path: ${problem}`,
     ),
-    ...absent.map((path) => `data: ${path} not there yet`),
+    ...(isThere ? await chatProblems(loaded) : []),
+    ...(isThere ? await stageFileProblems(loaded) : []),
+  ];
+  const problems = [
+    ...(isThere ? ofModel : []),
     ...torn.map((problem) => `data: ${problem}`),
     ...(await rewardProblems(loaded)),
-    ...(await stageFileProblems(loaded)),
     ...(await environmentProblems(loaded, process.env)),
-    ...(await chatProblems(loaded)),
     ...(await endpointProblems(loaded, process.env)),
+  ];
+  const notes = [
+    ...(isThere ? [] : ofModel),
+    ...absent.map((path) => `data: ${path} not there yet`),
     ...unpinnedModels(loaded.recipe),
     ...rowNotes,
-  ]);
+  ];
+  const plan = planRun(loaded.recipe, { notes, problems, rows: rowCounts });
   terminal.out(options.json ? JSON.stringify(plan) : formatPlan(plan));
-  return exitCodes.ok;
+  return problems.length === 0 ? exitCodes.ok : exitCodes.usage;
 }
 
 /** NAME-YYYYMMDD-HHMMSS in UTC, within the 64 characters that a run id may have. */

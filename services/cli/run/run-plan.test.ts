@@ -30,7 +30,7 @@ ${more}`,
   );
 
 test('a plan counts rollouts and bounds tokens before anything starts', () => {
-  const plan = planRun(recipe(), []);
+  const plan = planRun(recipe());
   expect(plan.stages.map(({ rollouts }) => rollouts)).toEqual([320, 160]);
   // Before and after each stage as limits differ, and the untrained policy at the last limits: 5 times 50 questions, 2 modes.
   expect(plan.evaluations).toEqual({ count: 5, rollouts: 500 });
@@ -39,12 +39,21 @@ test('a plan counts rollouts and bounds tokens before anything starts', () => {
   expect(plan.mostTokens).toBe(960 * 256 + 160 * 512 + 100 * (256 + 256 + 512 + 512 + 512));
 });
 
+test('a plan evaluates no more rows than there are', () => {
+  const asked = `
+  - { name: asked, kind: eval, limits: { context_tokens: 256, max_new_tokens: 32 }, rewards: { format: 1 }, prompts: { of: all }, samples: 4 }`;
+  const plan = planRun(recipe(asked), { rows: { train: 5, heldOut: 2 } });
+  expect(plan.evaluations.rollouts).toBe(plan.evaluations.count * 4);
+  expect(plan.stages[2]).toMatchObject({ groups: 7, groupSize: 4, rollouts: 28 });
+});
+
 test('the printed plan names stages, weights, gates and notes', () => {
-  const text = formatPlan(planRun(recipe(), ['model.path: nothing there yet'])).join('\n');
+  const text = formatPlan(planRun(recipe(), { notes: ['model.path: nothing there yet'], problems: ['data: x: was cut'] })).join('\n');
   expect(text).toContain('plan, seed 3: 2 stages');
   expect(text).toContain('exact_match 1, format 0.25');
   expect(text).toContain('gate of two: sampled.exact_match >= 0.2, else stop');
   expect(text).toContain('note: model.path: nothing there yet');
+  expect(text).toContain('problem: data: x: was cut');
 });
 
 test('a plan says what the declared scorers are, whom they ask, and how the reward is composed', () => {
@@ -70,7 +79,7 @@ stages:
       clip: { low: -1, high: 1 }
     until: { steps: 10 }
 `;
-  const text = formatPlan(planRun(parseRecipe(judged, 'judged.yaml'), [])).join('\n');
+  const text = formatPlan(planRun(parseRecipe(judged, 'judged.yaml'))).join('\n');
   expect(text).toContain('correct 1, preferred 0.5');
   expect(text).toContain('scorer correct: grade, judge main (qwen at http://127.0.0.1:8000/v1)');
   expect(text).toContain('scorer preferred: pairwise swiss, judge main (qwen');

@@ -1,4 +1,5 @@
 import { environmentRoles } from '#shared/recipe/environment-part.ts';
+import type { RowCounts } from '#stages/kit/stage-kind.ts';
 import type { Recipe } from '#shared/recipe/schema.ts';
 import type { Gate, RolloutStage } from '#stages/kit/fields.ts';
 import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
@@ -22,8 +23,17 @@ export interface RunPlan {
   readonly mostRollouts: number;
   /** `mostRollouts` at their full context, of every role: an upper bound. */
   readonly mostTokens: number;
-  /** Inputs that are missing, and what else is worth a line. */
+  /** Inputs that are not there yet, and what else is worth a line. */
   readonly notes: readonly string[];
+  /** What keeps the recipe from running as it is; the command's exit code is not 0 then. */
+  readonly problems: readonly string[];
+}
+
+/** What is known of a recipe's inputs; `rows` where they were counted. */
+export interface PlanInputs {
+  readonly notes?: readonly string[];
+  readonly problems?: readonly string[];
+  readonly rows?: RowCounts | undefined;
 }
 
 export interface StagePlan {
@@ -44,14 +54,14 @@ export interface StagePlan {
   readonly gate: string | undefined;
 }
 
-export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
+export function planRun(recipe: Recipe, { notes = [], problems = [], rows }: PlanInputs = {}): RunPlan {
   const stages = recipe.stages.map((stage): StagePlan => {
     const own = hasRollouts(stage) ? stage : undefined;
     const gate = gateOf(stage);
     return {
       name: stage.name,
       kind: stage.kind,
-      ...kindOf(stage).estimate(stage, recipe),
+      ...kindOf(stage).estimate(stage, recipe, rows),
       contextTokens: own?.limits.context_tokens ?? 0,
       maxTurns: own?.limits.max_turns ?? 0,
       rewards: Object.fromEntries(
@@ -63,7 +73,8 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
     };
   });
   const evaluationContexts = evaluationsOf(recipe);
-  const perEvaluation = recipe.eval.questions * (Number(recipe.eval.sampled) + Number(recipe.eval.greedy));
+  const questions = Math.min(recipe.eval.questions, rows?.heldOut ?? Infinity);
+  const perEvaluation = questions * (Number(recipe.eval.sampled) + Number(recipe.eval.greedy));
   const evaluationRollouts = evaluationContexts.length * perEvaluation;
   const evaluationTokens = evaluationContexts.reduce((sum, context) => sum + context * perEvaluation, 0);
   const rollouts = stages.reduce((sum, stage) => sum + stage.rollouts, 0);
@@ -79,6 +90,7 @@ export function planRun(recipe: Recipe, notes: readonly string[]): RunPlan {
       Math.max(1, environmentRoles(recipe).length) *
       stages.reduce((sum, stage) => sum + stage.mostRollouts * stage.contextTokens, evaluationTokens),
     notes,
+    problems,
   };
 }
 
@@ -153,6 +165,7 @@ export function formatPlan(plan: RunPlan): string[] {
     `evaluations: ${plan.evaluations.count}, ${count(plan.evaluations.rollouts)} rollouts in all`,
     `rollouts: ${count(plan.rollouts)}, at most ${count(plan.mostRollouts)} with dynamic sampling; at most ${count(plan.mostTokens)} tokens`,
     ...plan.notes.map((note) => `note: ${note}`),
+    ...plan.problems.map((problem) => `problem: ${problem}`),
   ];
 }
 

@@ -16,9 +16,10 @@ export const evaluation: StageKind<typeof evalSchema, undefined> = {
   textSuffices: true,
   leaves: ['rollouts', 'rows'],
   check: checkEval,
-  estimate: ({ prompts, samples }) => {
-    const rollouts = (prompts.limit ?? 0) * samples;
-    return { steps: 0, groups: prompts.limit ?? 0, groupSize: samples, rollouts, mostRollouts: rollouts };
+  estimate: ({ prompts: { of, limit }, samples }, _recipe, counted) => {
+    const rows = counted && { held_out: counted.heldOut, train: counted.train, all: counted.train + counted.heldOut };
+    const groups = rows === undefined ? (limit ?? 0) : Math.min(limit ?? Infinity, rows[of]);
+    return { steps: 0, groups, groupSize: samples, rollouts: groups * samples, mostRollouts: groups * samples };
   },
   next: (_stage, view) =>
     view.evaluations.length === 0 ? { kind: 'act', action: undefined } : { kind: 'finish', reason: 'evaluated' },

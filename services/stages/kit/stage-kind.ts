@@ -62,6 +62,12 @@ export interface StageRow {
 }
 
 /** What a stage will do, counted before anything is started. */
+/** Rows of the recipe's data. */
+export interface RowCounts {
+  readonly train: number;
+  readonly heldOut: number;
+}
+
 export interface StageEstimate {
   readonly steps: number;
   /** Groups of a step, and samples of a group; 0 where the kind has none. */
@@ -98,7 +104,8 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   ownRows?(stage: z.output<Schema>): { readonly file: string } | { readonly stage: string } | undefined;
   /** Rules between its fields and its rows; the training rows, or those of its own file, looked at before the run starts: each with the field, its value and what to do. */
   checkRows?(stage: z.output<Schema>, rows: readonly StageRow[]): readonly string[];
-  estimate(stage: z.output<Schema>, recipe: Recipe): StageEstimate;
+  /** `rows` where they were counted. */
+  estimate(stage: z.output<Schema>, recipe: Recipe, rows?: RowCounts): StageEstimate;
   /** `progress` with one more of the facts that `StageContext.record` wrote; `undefined` before the first. Pure. */
   fold?(progress: unknown, fact: unknown): unknown;
   /**
