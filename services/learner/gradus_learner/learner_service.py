@@ -23,8 +23,9 @@ from gradus_learner.config import ConfigError, LearnerConfig, load_config
 from gradus_learner.epoch_fence import EpochFence
 from gradus_learner.grpc_server import GrpcService, ServiceError, run_service
 from gradus_learner.learner_events import LearnerEvents
-from gradus_learner.learner_run import LearnerRun, StepOptions, StepRecord, open_run
+from gradus_learner.learner_run import LearnerRun, StepOptions, StepRecord
 from gradus_learner.objectives.supervised import Example, Supervised, decode_example, supervised_from_proto
+from gradus_learner.open_run import open_run
 from gradus_learner.sample import Sample, SampleError, decode_sample
 
 T = TypeVar("T")

@@ -1,0 +1,120 @@
+"""Opens a run of the learner: what it stands on is looked at before any weights are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from gradus_learner.checkpoint import find_checkpoint
+from gradus_learner.grpc_server import ServiceError
+from gradus_learner.learner_run import DISK_FULL_RETRY_MS, LearnerRun
+from gradus_learner.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
+from gradus_learner.model import ModelConfig, ModelError, load_policy
+from gradus_learner.model_files import is_disk_full
+from gradus_learner.run_directory import RunDirectory, check_path, model_digests
+from gradus_learner.tokenizer_size import tokenizer_size
+from gradus_learner.trainer import Trainer
+
+# Memory that each parameter takes while it is trained.
+TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}
+
+
+def open_run(
+    *,
+    run_id: str,
+    directory: Path,
+    model_path: Path,
+    seed: int,
+    resume: bool,
+    keep_checkpoints: int,
+    device: str,
+    micro_batch_tokens: int,
+    roots: Sequence[Path] = (),
+    expected: Mapping[str, str] | None = None,
+    make_room: Callable[[], None] = lambda: None,
+) -> LearnerRun:
+    """`make_room` is called once nothing is left to refuse but the model itself: two runs may not fit into memory."""
+    if not run_id:
+        raise ServiceError("invalid_argument", "run_id is empty")
+    check_path("directory", directory, roots)
+    check_path("model_path", model_path, roots)
+    files = RunDirectory(directory, run_id)
+    try:
+        model = model_digests(model_path)
+    except OSError as error:
+        raise ServiceError("invalid_argument", f"model_path: {error.filename}: {error.strerror}") from None
+    marked = files.check_mark(model_path, model, expected or {})
+    found = find_checkpoint(files.checkpoints)
+    if found.checkpoint is not None and not resume:
+        raise ServiceError(
+            "failed_precondition",
+            f"{directory} already has checkpoint {found.checkpoint.directory.name}; set resume or choose another "
+            "directory",
+        )
+    try:
+        config = ModelConfig.from_directory(model_path)
+        check_tokenizer(model_path, config)
+        check_manifest(model_path, model)
+        make_room()
+        policy = load_policy(model_path, device, config=config, bytes_each=TRAINING)
+    except (ModelError, ManifestError) as error:
+        raise ServiceError("invalid_argument", f"model_path: {error}") from None
+    torch.manual_seed(seed)
+    run = LearnerRun(
+        run_id=run_id,
+        directory=files,
+        model_path=model_path,
+        model=model,
+        keep_checkpoints=keep_checkpoints or 2,
+        trainer=Trainer(policy, micro_batch_tokens),
+        damaged=found.damaged,
+    )
+    if not marked:
+        mark(files, model)
+    if found.checkpoint is not None:
+        try:
+            run.restore(found.checkpoint)
+        except ModelError as error:
+            raise ServiceError("data_loss", f"{found.checkpoint.directory}: {error}") from None
+    # Versions past the checkpoint belong to steps that will be made again.
+    files.forget_half_written()
+    files.forget_versions(lambda version: version > run.step)
+    return run
+
+
+def mark(files: RunDirectory, model: Mapping[str, FileDigest]) -> None:
+    try:
+        files.mark(model)
+    except OSError as error:
+        if is_disk_full(error):
+            raise ServiceError(
+                "resource_exhausted", f"no room to write in {files.path}; free disk space", DISK_FULL_RETRY_MS
+            ) from None
+        raise ServiceError("invalid_argument", f"directory: {error.filename}: {error.strerror}") from None
+
+
+def check_manifest(model_path: Path, model: Mapping[str, FileDigest]) -> None:
+    """A model that was a version of a run is what that run wrote."""
+    if not (model_path / MANIFEST_NAME).is_file():
+        return
+    manifest = read_manifest(model_path)
+    for name, expected in manifest.files.items():
+        found = model.get(name)
+        if found != expected:
+            found_sha256 = said(None if found is None else found.sha256)
+            raise ModelError(
+                f"{model_path / name}: expected {said(expected.sha256)} by {MANIFEST_NAME}, found {found_sha256}; "
+                f"put the file back, or remove {MANIFEST_NAME} if this is another model"
+            )
+
+
+def check_tokenizer(model_path: Path, config: ModelConfig) -> None:
+    path = model_path / "tokenizer.json"
+    size = tokenizer_size(path) if path.is_file() else 0
+    if size > config.vocab_size:
+        raise ModelError(
+            f"{path} has {size} tokens, but config.json says vocab_size {config.vocab_size}; they belong to different "
+            "models"
+        )
