@@ -81,6 +81,7 @@ test('P4: the learner trains on the sequences of both roles in one step, and on 
     expect(number('role/solver/sequences_trained')).toBe(number('role/solver/sequences'));
     const tokensOf = (role: string) =>
       number(`role/${role}/completion_length/mean`) * number(`role/${role}/sequences_trained`);
+    expect(number('roles_idle')).toBe(0);
     const joint = step['stage'] === 'both';
     expect(number('role/proposer/sequences_trained')).toBe(joint ? 16 : 0);
     expect(number('train/model_tokens')).toBeCloseTo(tokensOf('proposer') + tokensOf('solver'), 6);

@@ -1,5 +1,6 @@
 import { TerminalError } from '#shared/errors.ts';
 import { headlineOf } from '#shared/recipe/environment-part.ts';
+import { stageRoles } from '#shared/recipe/stage-roles.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { groupwiseMetrics } from '../groupwise/groupwise-metrics.ts';
 import { currentStage, nextStageStep } from '../ledger/run-state.ts';
@@ -51,6 +52,7 @@ export async function formBatch(context: RunContext, stage: TrainingStage, gathe
   const { tags } = headlineOf(context.recipe);
   const metrics = {
     ...metricsOf(stage, gathering, records, tags),
+    ...roleMetricsOf(context, stage, gathering),
     ...learned?.metrics,
     'time/rollout': seconds,
   };
@@ -92,14 +94,22 @@ function metricsOf(
   });
   return {
     ...rolloutMetrics(closed, plan.policy.version, stage.algorithm.variance_tolerance, tags),
-    ...roleMetrics(
-      facts,
-      closed.flatMap(({ results }) => results),
-      stage.algorithm.variance_tolerance,
-    ),
     ...groupwiseMetrics(
       facts,
       groups.flatMap(({ scoringSeconds }) => scoringSeconds ?? []),
     ),
   };
+}
+
+function roleMetricsOf(
+  { recipe, ledger }: RunContext,
+  stage: TrainingStage,
+  { groups }: Gathering,
+): Record<string, number> {
+  return roleMetrics(
+    stageRoles(recipe, stage),
+    groups.flatMap((group) => ledger.state.groups.get(group.plan.groupId)?.closed ?? []),
+    groups.flatMap((group) => group.samples.flatMap(({ result }) => result ?? [])),
+    stage.algorithm.variance_tolerance,
+  );
 }

@@ -6,6 +6,7 @@ import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/resul
 import type { StageRole } from '#shared/recipe/stage-roles.ts';
 import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
 import { stageComposition } from '#shared/recipe/stage-scorers.ts';
+import { idleRoleWarnings } from '#stages/rl/idle-roles.ts';
 import { batchOfRl } from '#stages/rl/batch.ts';
 import type { BatchSource } from '#stages/kit/learner-batch.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
@@ -179,10 +180,10 @@ describe('a group of an environment with roles', () => {
     ]);
   });
 
-  it('is counted by role', () => {
+  it('P9: is counted by role', () => {
     const played = [{ proposer: 1, solver: 1 }, { proposer: 1, solver: 0 }, { proposer: 0 }];
     const results = played.map(resultOf);
-    expect(roleMetrics([close(played, rolesWith(false))], results, 1e-6)).toMatchObject({
+    expect(roleMetrics(rolesWith(false), [close(played, rolesWith(false))], results, 1e-6)).toMatchObject({
       'role/proposer/reward/mean': 2 / 3,
       'role/proposer/sequences': 3,
       'role/proposer/sequences_trained': 0,
@@ -193,7 +194,16 @@ describe('a group of an environment with roles', () => {
       'role/solver/sequences_trained': 2,
       'role/solver/truncated': 0.5,
     });
-    expect(roleMetrics([close(played, [])], [], 1e-6)).toEqual({});
+    expect(roleMetrics([], [close(played, [])], [], 1e-6)).toEqual({});
+    // A solver that never came to speak: nothing of it but the count, and its stage has a warning.
+    const mute = [{ proposer: 1 }, { proposer: 0 }];
+    const step = { metrics: roleMetrics(rolesWith(), [close(mute)], mute.map(resultOf), 1e-6) };
+    expect(step.metrics).toMatchObject({ roles_idle: 1, 'role/solver/sequences': 0, 'role/proposer/sequences': 2 });
+    expect(step.metrics).not.toHaveProperty('role/solver/reward/mean');
+    expect(idleRoleWarnings([step, step, { metrics: { roles_idle: 0 } }])).toEqual([
+      expect.stringMatching(/^in 2 of 3 steps the batch had nothing of a role that is trained/),
+    ]);
+    expect(idleRoleWarnings([step, { metrics: {} }])).toEqual([]);
   });
 });
 

@@ -87,3 +87,6 @@ export function partsOf(metrics: Readonly<Record<string, number>>): string[] {
     return parsePart(prefix) === undefined ? [] : [prefix];
   });
 }
+
+/** Of a step: roles that the stage trains, and of which its batch has nothing. */
+export const idleRoles = 'roles_idle';

@@ -1,8 +1,10 @@
+import { idleRoles } from '#shared/rewards/metric-names.ts';
 import type { Gather } from '../kit/stage-context.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { checkRl } from './check.ts';
 import { batchOfRl } from './batch.ts';
 import { nextOfRl } from './next.ts';
+import { idleRoleWarnings } from './idle-roles.ts';
 import { poolProblems, promptPool, taggedRows } from './prompt-pool.ts';
 import { rememberedMetrics, samplingOf } from './sampling/index.ts';
 import { promptMetrics } from './sampling/prompt-sampling.ts';
@@ -45,7 +47,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
   },
   fold: foldRates,
   stepPrompts,
-  remembers: rememberedMetrics,
+  remembers: [...rememberedMetrics, idleRoles],
   prompts: ({ steps }) => promptMetrics(steps.at(-1)?.metrics ?? {}),
   warnings: ({ prompts, until }, { steps, finished }) => [
     ...(samplingOf(prompts.sampling)?.warnings(steps.map(({ metrics }) => metrics)) ?? []),
@@ -54,6 +56,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
           `ended after ${steps.length} of ${until.steps} steps: no group of the next batch had rewards that vary, so nothing was left to learn; ask rows that the policy answers sometimes (prompts.where, prompts.sampling), more samples of each (batch.group_size), or reward parts of an answer too`,
         ]
       : []),
+    ...idleRoleWarnings(steps),
   ],
   next: nextOfRl,
   batch: batchOfRl,
