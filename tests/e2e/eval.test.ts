@@ -44,6 +44,20 @@ it('gradus eval asks every row of a file of a model directory, and starts no lea
   expect(output).toContain('6 of 6 rollouts came back, 0 absent');
   expect(new Set(predictions.map(({ id }) => id))).toEqual(new Set(['q0', 'q1', 'q2']));
   expect(report).toMatchObject({ rows: 3, rollouts: { asked: 6, n: 6, absent: 0 }, absences: {} });
+
+  const again = ['--data', 'rows.jsonl', '--corpus', 'corpus.jsonl'] as const;
+  const reported = await evaluated(directory, ...again, '--samples', '2');
+  expect(reported.output).toContain('is finished; this is its report');
+  expect(reported.report).toEqual(report);
+  // P9: other settings are not passed over.
+  const other = startGradus(directory, 'eval', '--model', model, '--out', 'out', ...again, '--samples', '3');
+  expect(await other.exit()).toBe(2);
+  expect(other.output()).toContain(
+    '--out out: holds an evaluation with other settings (there -> now): stages[0].samples: 2 -> 3',
+  );
+  const absent = startGradus(directory, 'eval', '--model', 'absent', '--out', 'none', ...again);
+  expect(await absent.exit()).toBe(2);
+  expect(existsSync(join(directory, 'none'))).toBe(false);
 });
 
 it.skipIf(!existsSync(shared))('gradus eval reads HotpotQA as it is published', async () => {

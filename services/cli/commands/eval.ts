@@ -1,12 +1,16 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { TerminalError } from '#shared/errors.ts';
+import { describeDifference } from '#shared/recipe/compare-recipes.ts';
+import { parseResolvedRecipe, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
+import type { Recipe } from '#shared/recipe/schema.ts';
 import { evalOfModel, evalOfRecipe } from '../eval/eval-recipe.ts';
 import type { EvalOptions } from '../eval/eval-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetKey } from '../fleet/fleet-file.ts';
 import { isReadable } from '../run/is-readable.ts';
+import { readRunSummary } from '../run/run-summary.ts';
 import { fleetFiles, prepareInputs } from '../run/prepare-inputs.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -28,7 +32,7 @@ const reportSchema = z.object({
 
 /**
  * Evaluates a recipe's policy or a model directory. OUT gets predictions.jsonl and summary.json; the run itself lies in OUT/runs. The same
- * command again goes on with one that was stopped.
+ * command again goes on with one that was stopped, and reports one that is finished.
  */
 export async function evalCommand(
   recipe: string | undefined,
@@ -39,21 +43,20 @@ export async function evalCommand(
   const home = join(out, 'runs');
   const directory = join(home, runId);
   const { driveRun } = await import('./drive-run.ts');
-  let code: number;
-  let stages: string[];
+  const loaded =
+    recipe === undefined ? await evalOfModel({ ...options, out }) : await evalOfRecipe(recipe, { ...options, out });
+  const stages = loaded.recipe.stages.map(({ name }) => name);
+  let code: number = exitCodes.ok;
   if (await isReadable(join(directory, 'recipe.json'))) {
-    terminal.err(`going on with the evaluation in ${directory}`);
-    const { resumeCommand } = await import('./resume.ts');
-    code = await resumeCommand(runId, { home, json: false }, terminal);
-    const recorded = z
-      .object({ recipe: z.object({ stages: z.array(z.object({ name: z.string() })) }) })
-      .parse(JSON.parse(await readFile(join(directory, 'recipe.json'), 'utf8')));
-    stages = recorded.recipe.stages.map(({ name }) => name);
+    await requireSameRecipe(directory, loaded.recipe, options.out);
+    if ((await readRunSummary(directory))?.state === 'finished') {
+      terminal.err(`the evaluation in ${directory} is finished; this is its report`);
+    } else {
+      terminal.err(`going on with the evaluation in ${directory}`);
+      const { resumeCommand } = await import('./resume.ts');
+      code = await resumeCommand(runId, { home, json: false }, terminal);
+    }
   } else {
-    await mkdir(out, { recursive: true });
-    const loaded =
-      recipe === undefined ? await evalOfModel({ ...options, out }) : await evalOfRecipe(recipe, { ...options, out });
-    stages = loaded.recipe.stages.map(({ name }) => name);
     code = await driveRun({
       runId,
       home,
@@ -82,6 +85,17 @@ export async function evalCommand(
     else terminal.out(formatReport(reportSchema.parse(JSON.parse(text)), to));
   }
   return code;
+}
+
+/** P9: an evaluation that lies there goes on with the settings that it was begun with, so others are refused. */
+async function requireSameRecipe(directory: string, recipe: Recipe, out: string): Promise<void> {
+  const { recipe: begun } = parseResolvedRecipe(await readFile(join(directory, 'recipe.json'), 'utf8'));
+  const difference = describeDifference(begun, recipe);
+  if (difference === '') return;
+  throw new TerminalError(
+    'failed_precondition',
+    `--out ${out}: holds an evaluation with other settings (there -> now): ${difference}; give another --out, or the settings that it was begun with`,
+  );
 }
 
 function formatReport({ stage, rollouts, absences, metrics }: z.infer<typeof reportSchema>, to: string): string[] {
