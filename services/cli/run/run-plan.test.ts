@@ -48,7 +48,9 @@ test('a plan evaluates no more rows than there are', () => {
 });
 
 test('the printed plan names stages, weights, gates and notes', () => {
-  const text = formatPlan(planRun(recipe(), { notes: ['model.path: nothing there yet'], problems: ['data: x: was cut'] })).join('\n');
+  const text = formatPlan(
+    planRun(recipe(), { notes: ['model.path: nothing there yet'], problems: ['data: x: was cut'] }),
+  ).join('\n');
   expect(text).toContain('plan, seed 3: 2 stages');
   expect(text).toContain('exact_match 1, format 0.25');
   expect(text).toContain('gate of two: sampled.exact_match >= 0.2, else stop');

@@ -241,9 +241,5 @@ try {
   channel.on('close', () => exit());
   say({ ready: true });
 } catch (thrown) {
-  const message =
-    thrown instanceof Error && thrown.message.startsWith('has no environment')
-      ? thrown.message
-      : loadingProblem(thrown, file);
-  channel.write(`${JSON.stringify({ failed: message })}\n`, () => exit(1));
+  channel.write(`${JSON.stringify({ failed: loadingProblem(thrown, file) })}\n`, () => exit(1));
 }

@@ -89,7 +89,11 @@ test.each([
   ],
   ['syntax.ts', 'export default {', /syntax\.ts: cannot be loaded: /],
   ['nothing.ts', 'export const a = 1;', /has no environment as its default export/],
-  ['half.ts', "export default { name: 'half', open() {} };", /has no environment as its default export/],
+  [
+    'half.ts',
+    "export default { name: 'Half', opne() {} };",
+    /half\.ts: its default export is no environment: name: .* \(got 'Half'\); open: is missing, a function; .*row\.gold: is missing, a zod schema/,
+  ],
   [
     'taken.ts',
     "import { defineEnvironment, z } from 'gradus/environment';\nexport default defineEnvironment({ name: 'search', about: '', options: z.strictObject({}), row: { data: z.object({}), gold: z.object({}) }, primaryMetric: 'reward', open() {} });",
@@ -105,7 +109,9 @@ test.each([
 });
 
 test('a file that is not there is named, and one that was changed is loaded anew', async () => {
-  expect(await loaded(join(root, 'absent.ts'))).toEqual({ error: expect.stringMatching(/absent\.ts: cannot be read/) });
+  expect(await loaded(join(root, 'absent.ts'))).toEqual({
+    error: expect.stringMatching(/absent\.ts: there is no such file; check the path/),
+  });
   const text = block('ts').replace("name: 'guess'", "name: 'again'");
   const file = JSON.stringify(await written('again.ts', text));
   const abouts = await inNode(`

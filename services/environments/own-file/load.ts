@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { TerminalError } from '#shared/errors.ts';
+import { unreadable } from '#shared/files/file-error.ts';
 import { createLogger } from '#shared/telemetry/logging.ts';
 import { createUserCodeHost, type UserCodeHost } from '#shared/user-code/user-code-host.ts';
 import { definitionProblems } from '../definition-problems.ts';
@@ -66,7 +67,7 @@ async function changedAt(file: string): Promise<number> {
   try {
     return (await stat(file)).mtimeMs;
   } catch (cause) {
-    throw refused(file, 'cannot be read', cause);
+    throw refused(file, unreadable(cause), cause);
   }
 }
 

@@ -7,6 +7,7 @@ what the file prints does not meet them. Nothing but the standard library, so th
 from __future__ import annotations
 
 import asyncio
+import difflib
 import inspect
 import json
 import math
@@ -115,6 +116,21 @@ def is_message(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("content"), str) and value.get("role", "user") in ROLES
 
 
+class UnusableError(Exception):
+    """What is wrong with the file or its options, in words that need no traceback."""
+
+
+def check_options(made: Callable[..., object], name: str, options: dict[str, Any]) -> None:
+    signature = inspect.signature(made)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        known = list(signature.parameters)
+        unknown = next((option for option in options if option not in known), "")
+        meant = "".join(f" did you mean {each}?" for each in difflib.get_close_matches(unknown, known, 1))
+        raise UnusableError(f"options: class {name} {error};{meant} it takes: {', '.join(known) or 'none'}") from error
+
+
 def maker_of(path: Path, settings: dict[str, Any]) -> Callable[[], Episode]:
     module = load(path)
     options = settings["options"]
@@ -125,12 +141,12 @@ def maker_of(path: Path, settings: dict[str, Any]) -> Callable[[], Episode]:
         return verifiers_maker(module, options)
     made = getattr(module, name, None)
     if not callable(made):
-        raise AttributeError(f"it has no class {name}")
+        classes = [each for each, value in vars(module).items() if isinstance(value, type)]
+        raise UnusableError(f"class: it has no class {name}; it has: {', '.join(classes) or 'none'}")
     for method in ("reset", "step"):
         if not callable(getattr(made, method, None)):
-            raise AttributeError(f"class {name} has no method {method}")
-    # TypeError with the name of what is missing or too many.
-    inspect.signature(made).bind(**options)
+            raise UnusableError(f"class {name} has no method {method}")
+    check_options(made, name, options)
     return lambda: ClassEpisode(made(**options))
 
 
@@ -146,6 +162,16 @@ def thrown_by(error: BaseException, path: Path) -> dict[str, Any]:
         "line": frame.lineno if frame else None,
         "trace": "".join(traceback.format_exception(error))[-LONGEST_MESSAGE:],
     }
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback without this program's own frames and those of the import system."""
+    told = traceback.TracebackException.from_exception(error)
+    ours = (__file__, load.__code__.co_filename)
+    frames = [each for each in told.stack if each.filename not in ours and not each.filename.startswith("<frozen ")]
+    if frames or isinstance(error, SyntaxError):
+        told.stack = traceback.StackSummary.from_list(frames)
+    return "".join(told.format())
 
 
 def missing_package(error: Exception) -> str:
@@ -196,7 +222,8 @@ def main() -> None:
     try:
         episodes = Episodes(maker_of(path, settings))
     except Exception as error:
-        say({"failed": traceback.format_exc()[-LONGEST_MESSAGE:] + missing_package(error)})
+        said = str(error) if isinstance(error, UnusableError) else trace_of(error)
+        say({"failed": said[-LONGEST_MESSAGE:] + missing_package(error)})
         sys.exit(1)
     say({"ready": True})
     # One loop for all calls: what an episode awaits from call to call lives on it.

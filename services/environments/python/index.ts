@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
+import { unreadable } from '#shared/files/file-error.ts';
 import { createProcessOutput } from '#shared/user-code/process-output.ts';
 import { programVariables } from '#shared/user-code/program-variables.ts';
 import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
@@ -39,7 +40,9 @@ export async function openPython(options: PythonOptions, host: UserCodeHost): Pr
   try {
     accessSync(file, constants.R_OK);
   } catch (cause) {
-    throw new TerminalError('failed_precondition', `environment python: path: '${file}' cannot be read`, { cause });
+    throw new TerminalError('failed_precondition', `environment python: path: '${file}': ${unreadable(cause)}`, {
+      cause,
+    });
   }
   const settings = { class: options.class ?? null, options: options.options };
   const output = createProcessOutput(host.log, { file }, 'an environment prints');

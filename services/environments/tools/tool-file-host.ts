@@ -2,7 +2,7 @@
  * Serves the tools of one file as an MCP server over stdio, in a process of its own: `tool-file-host.ts FILE`. What the file prints goes
  * to stderr: stdout carries the protocol.
  */
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
@@ -10,6 +10,8 @@ import { Server, type CallToolResult } from '@modelcontextprotocol/server';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { threwKey, type Threw } from './threw.ts';
+import { describeThrown } from '#shared/user-code/describe-thrown.ts';
+import { UserCodeError } from '#shared/user-code/user-code-error.ts';
 import { resolveForUsers } from '#shared/user-code/user-imports.ts';
 
 interface Loaded {
@@ -26,26 +28,29 @@ Object.defineProperty(process, 'stdout', { get: () => process.stderr });
 resolveForUsers('gradus/tools', import.meta.resolve('./define-tools.ts'));
 
 async function load(): Promise<ReadonlyMap<string, Loaded>> {
+  if (!existsSync(file)) throw wrong('there is no such file; check the path in `files`');
   const { default: exported }: { readonly default?: unknown } = await import(pathToFileURL(file).href);
   if (typeof exported !== 'object' || exported === null)
-    throw new Error('it has no default export; write: export default tools({ name: { description, input, run } })');
+    throw wrong('it has no default export; write: export default tools({ name: { description, input, run } })');
   const found = Object.entries(exported).map(([name, definition]) => [name, loaded(name, definition)] as const);
-  if (found.length === 0) throw new Error('its default export has no tools');
+  if (found.length === 0) throw wrong('its default export has no tools');
   return new Map(found);
+}
+
+function wrong(message: string): UserCodeError {
+  return new UserCodeError(message, { file });
 }
 
 function loaded(name: string, definition: unknown): Loaded {
   const { description, input, run } = objectOf(definition);
-  if (typeof description !== 'string') throw new Error(`tool ${name}: its description is no text`);
-  if (typeof run !== 'function') throw new Error(`tool ${name}: it has no function 'run'`);
+  if (typeof description !== 'string') throw wrong(`tool ${name}: its description is no text`);
+  if (typeof run !== 'function') throw wrong(`tool ${name}: it has no function 'run'`);
   const { safeParse } = objectOf(input);
-  if (typeof safeParse !== 'function')
-    throw new Error(`tool ${name}: its input is no schema; write z.strictObject({ … })`);
+  if (typeof safeParse !== 'function') throw wrong(`tool ${name}: its input is no schema; write z.strictObject({ … })`);
   // A schema of the user's own zod has the same shape.
   const schema = input as z.ZodType;
   const { $schema: _draft, ...jsonSchema } = z.toJSONSchema(schema, { io: 'input' });
-  if (jsonSchema.type !== 'object')
-    throw new Error(`tool ${name}: its input is no object; write z.strictObject({ … })`);
+  if (jsonSchema.type !== 'object') throw wrong(`tool ${name}: its input is no object; write z.strictObject({ … })`);
   return {
     description,
     inputSchema: { ...jsonSchema, type: 'object' },
@@ -98,7 +103,10 @@ function objectOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-const found = await load();
+const found = await load().catch((thrown: unknown) => {
+  process.stderr.write(`${describeThrown(thrown)}\n`);
+  process.exit(1);
+});
 const server = new Server({ name: 'gradus-tools', version: '0.1.0' }, { capabilities: { tools: {} } });
 server.setRequestHandler('tools/list', async () => ({
   tools: [...found].map(([name, { description, inputSchema }]) => ({ name, description, inputSchema })),

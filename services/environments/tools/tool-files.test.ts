@@ -88,6 +88,7 @@ describe('tools of a TypeScript file', () => {
     ['cannot be read', 'export default 1 +', 'SyntaxError'],
     ['needs a package that is missing', `import 'no-such-package-anywhere';`, 'no-such-package-anywhere'],
     ['has no default export', 'export const tools = {};', 'it has no default export'],
+    ['throws as it is loaded', 'const none: any = undefined;\nnone.x;', 'TypeError: .* at \\/.*:2:'],
     ['has no tools', 'export default {};', 'its default export has no tools'],
     [
       'has a tool without schema',
@@ -97,7 +98,9 @@ describe('tools of a TypeScript file', () => {
   ])('of a file that %s are refused with its last words', async (_what, text, words) => {
     await expect(startEpisode(await open(text))).rejects.toMatchObject({
       name: 'UserCodeError',
-      message: expect.stringMatching(new RegExp(`server 'calculator' could not be used: .*${words}`, 's')),
+      message: expect.stringMatching(
+        new RegExp(`server 'calculator' could not be used: it ended with exit code 1; on stderr: .*${words}[^\n]*$`),
+      ),
     });
   });
 });

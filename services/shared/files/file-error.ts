@@ -13,6 +13,11 @@ export function fileError(path: string, thrown: unknown): Error {
   return new TerminalError(code, `${path}: cannot be read (${error.message})`, { cause: thrown });
 }
 
+/** Why a file that somebody named cannot be used, and what to do. */
+export function unreadable(thrown: unknown): string {
+  return isMissing(thrown) ? 'there is no such file; check the path' : `cannot be read (${errorFrom(thrown).message})`;
+}
+
 /** Whether what was thrown says that a file or a folder on its way is not there. */
 export function isMissing(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOENT' || thrown.code === 'ENOTDIR');

@@ -4,6 +4,8 @@ import { normalizeAnswer } from '../answer/normalize-answer.ts';
 import { TerminalError } from '../errors.ts';
 import { readMusique } from '../musique/read-musique.ts';
 import { musiqueQuestion } from '../musique/to-question.ts';
+import { issuesOf } from '../recipe/zod-issues.ts';
+import { showValue } from '../text/show-value.ts';
 import { checkQuestion, readsSets, readsText, type CheckedStage } from '../rewards/check-question.ts';
 import type { QuestionFormat } from './question-format.ts';
 import { plainRowOf, wireRow, type PlainRow } from './question-row.ts';
@@ -57,14 +59,20 @@ function checkedRow(
   place: string,
   { stages, row: schemas, selfScored }: RowNeeds,
 ): Row {
-  for (const [part, value] of [['data', data] as const, ['gold', gold] as const]) {
+  const issues = [['data', data] as const, ['gold', gold] as const].flatMap(([part, value]) => {
     const { error } = schemas[part].safeParse(value, { reportInput: true });
-    const [issue] = error?.issues ?? [];
-    if (issue === undefined) continue;
-    const field = [part, ...issue.path.map(String)].join('.');
-    const missing = issue.code === 'invalid_type' && issue.input === undefined;
-    const message = missing ? `is missing; needs ${issue.expected}` : issue.message;
-    throw new TerminalError('invalid_argument', `${place}: row ${id}: ${field}: ${message}`, { details: { field } });
+    return error === undefined
+      ? []
+      : issuesOf(schemas[part], error).map((issue) => ({ ...issue, field: [part, ...issue.path].join('.') }));
+  });
+  const [first] = issues;
+  if (first !== undefined) {
+    const said = issues.map(
+      ({ field, message, value }) => `${field}: ${message}${value === undefined ? '' : ` (got ${showValue(value)})`}`,
+    );
+    throw new TerminalError('invalid_argument', `${place}: row ${id}: ${said.join('; ')}`, {
+      details: { field: first.field },
+    });
   }
   const kept = dropsEmptyAliases(stages) ? withoutEmptyAliases(gold) : gold;
   const row = wireRow({ id, data, gold: kept, tags });

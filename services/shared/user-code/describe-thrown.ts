@@ -7,7 +7,7 @@ export function describeThrown(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `${inspect(thrown).slice(0, 200)} was thrown, which is no Error`;
   const stack = thrown.stack?.split('\n') ?? [];
   const frame = stack
-    .map((line) => /((?:file:\/\/)?\/[^\s()]+:\d+(?::\d+)?)\)?$/.exec(line)?.[1])
+    .map((line) => /(?:^|[\s(])((?:file:\/\/)?\/[^\s()]+:\d+(?::\d+)?)\)?$/.exec(line)?.[1])
     .find((found) => found !== undefined);
   const place = frame === undefined ? '' : ` at ${frame.replace('file://', '').replace(/\?changed=[\d.]*/, '')}`;
   return `${thrown.name}: ${thrown.message.slice(0, 300)}${place}`;

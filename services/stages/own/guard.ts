@@ -1,4 +1,6 @@
 import { CancelledError, TerminalError, TransientError } from '#shared/errors.ts';
+import { issuesOf } from '#shared/recipe/zod-issues.ts';
+import { showValue } from '#shared/text/show-value.ts';
 import { describeThrown } from '#shared/user-code/describe-thrown.ts';
 import type { OwnStageKind } from './define-stage-kind.ts';
 import type { OwnStage } from './schema.ts';
@@ -7,7 +9,10 @@ import type { OwnStage } from './schema.ts';
 export function optionsOf({ options }: OwnStageKind, stage: OwnStage): unknown {
   const parsed = options.safeParse(stage.options, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${['options', ...path].join('.')}: ${message}`);
+  const problems = issuesOf(options, parsed.error).map(
+    ({ path, message, value }) =>
+      `${['options', ...path].join('.')}: ${message}${value === undefined ? '' : ` (got ${showValue(value)})`}`,
+  );
   throw new TerminalError('invalid_argument', problems.join('; '));
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { TerminalError } from '#shared/errors.ts';
+import { unreadable } from '#shared/files/file-error.ts';
 import { describeThrown } from '#shared/user-code/describe-thrown.ts';
 import { resolveForUsers } from '#shared/user-code/user-imports.ts';
 import type { OwnStageKind } from './define-stage-kind.ts';
@@ -10,7 +11,7 @@ export async function loadStageKind(file: string): Promise<OwnStageKind> {
   const fail = (problem: string, cause?: unknown): TerminalError =>
     new TerminalError('failed_precondition', `${file}: ${problem}`, { cause });
   const stats = await stat(file).catch((thrown: unknown) => {
-    throw fail('cannot be read', thrown);
+    throw fail(unreadable(thrown), thrown);
   });
   resolveForUsers('gradus/stage', import.meta.resolve('./define-stage-kind.ts'));
   let exported: { readonly default?: unknown };

@@ -69,8 +69,8 @@ describe('the page on stage kinds of your own', () => {
       ];`);
     expect(outcome).toEqual([
       [],
-      [expect.stringMatching(/^stages\[1\]: options: .*betwen/)],
-      [expect.stringMatching(/^stages\[1\]: \/.*absent\.ts: cannot be read/)],
+      [expect.stringMatching(/^stages\[1\]: options\.betwen: unknown key; did you mean between\?/)],
+      [expect.stringMatching(/^stages\[1\]: \/.*absent\.ts: there is no such file; check the path/)],
       {
         error: expect.stringContaining(
           'stages[1].takes[0].stage: is no earlier stage that leaves rows; there are: asked',
