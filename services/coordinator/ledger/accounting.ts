@@ -2,7 +2,7 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { isInfrastructure, isUserCode } from '../run/group-collector.ts';
+import { isInfrastructure, isUserCode } from '../run/failure-classes.ts';
 import { refusalId } from './fold.ts';
 import { createIdTable } from './id-table.ts';
 

@@ -10,7 +10,7 @@ import { evaluationComposition } from '#shared/recipe/stage-scorers.ts';
 import { compose } from '#shared/rewards/compose.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import { versionOf } from '../ledger/run-state.ts';
-import type { GatherPlan } from './gathering.ts';
+import type { GatherPlan } from './gather-plan.ts';
 import type { RunContext } from './run-context.ts';
 
 export interface EvaluationParts {

@@ -1,7 +1,7 @@
 import { throwIfCancelled } from '#shared/errors.ts';
 import { cancelSamples } from './cancel-samples.ts';
 import { createGathering } from './gathering.ts';
-import type { GatherPlan, Load } from './gathering.ts';
+import type { GatherPlan, Load } from './gather-plan.ts';
 import type { Group } from './group-collector.ts';
 import { noGatherings } from './progress-board.ts';
 import { restoreGatherings } from './restore-gatherings.ts';

@@ -1,79 +1,22 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type {
-  GroupClosedSchema,
-  GroupFate,
-  ResultRefusedSchema,
-  SampleOutcomeSchema,
-} from '#proto/coordinator/v1/ledger_pb.ts';
+import type { ResultRefusedSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { mapConcurrent } from '#shared/async/map-concurrent.ts';
-import type { RolloutStage } from '#stages/kit/fields.ts';
 import { CancelledError, TerminalError } from '#shared/errors.ts';
 import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
-import type { ScoreGroup, ScoringGroup } from '../groupwise/background-scoring.ts';
-import type { GroupScores } from '../groupwise/group-scores.ts';
+import type { ScoringGroup } from '../groupwise/background-scoring.ts';
 import { refusalId } from '../ledger/fold.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import { cancelSamples } from './cancel-samples.ts';
-import type { FailureTally } from './failure-budget.ts';
-import { createGroupCollector, isUserCode } from './group-collector.ts';
-import type { CollectorPolicy, Group, GroupCollector, GroupPlan, Reception, Sample } from './group-collector.ts';
-import type { Learned } from '#stages/kit/step-prompts.ts';
+import { isUserCode } from './failure-classes.ts';
+import type { ClosedInit, GatherPlan, Load } from './gather-plan.ts';
+import { createGroupCollector } from './group-collector.ts';
+import type { Group, GroupCollector, Reception, Sample } from './group-collector.ts';
 import { stageRoles } from '#shared/recipe/stage-roles.ts';
 import { stageComposition } from '#shared/recipe/stage-scorers.ts';
 import { refusedResult, resultProblem } from './result-problem.ts';
 import type { RunContext } from './run-context.ts';
-import type { TaskInit } from '#shared/recipe/build-task.ts';
-
-/** What all gatherings of a run hold together; admission looks at the whole. */
-export interface Load {
-  /** Samples that are published and unanswered. */
-  readonly openSamples: number;
-  /** Groups without a close. */
-  readonly running: number;
-  /** Groups of the stage that are in a batch, or kept for one. */
-  readonly accepted: number;
-  /** Steps of the stage that are committed. */
-  readonly version: number;
-}
-
-export type OutcomeInit = MessageInitShape<typeof SampleOutcomeSchema> & {
-  readonly taskId: string;
-  readonly cancelled: boolean;
-};
-export type ClosedInit = MessageInitShape<typeof GroupClosedSchema> & {
-  readonly fate: GroupFate;
-  readonly samples: OutcomeInit[];
-};
-
-/** The groups that a step or an evaluation needs. */
-export interface GatherPlan {
-  readonly stage: RolloutStage;
-  /** Step of the stage. */
-  readonly stageStep: number;
-  readonly purpose: Purpose;
-  /** Empty for training. */
-  readonly evaluation: string;
-  readonly policy: CollectorPolicy;
-  /** Longest time for all groups together; what is missing then is given up (P3). */
-  readonly deadlineMs: number;
-  /** The group of a draw, counted from 0; undefined when there is no such draw. Pure (P8). */
-  planAt(draw: number): GroupPlan | undefined;
-  /** How many groups to open now. */
-  wanted(groups: readonly Group[], load: Load): number;
-  task(group: Group, sample: Sample): TaskInit;
-  /** Asks for the scores that a settled group's samples get together; undefined where each has its reward already. */
-  readonly score?: ScoreGroup | undefined;
-  /** `scores` is there when `score` is. */
-  close(group: Group, scores: GroupScores | undefined): ClosedInit;
-  /** Rollouts that are in, and expected so far. */
-  progress(groups: readonly Group[]): { readonly done: number; readonly expected: number };
-  /** What a step teaches of the rows that it asked; undefined for evaluations. */
-  learned?(groups: readonly Group[]): Learned;
-  /** What failed; throws when a budget is used up. Undefined where none is kept. */
-  readonly failures?: FailureTally | undefined;
-}
 
 /**
  * The groups of one step or evaluation on their way: opened, published, answered, scored together where the stage wants that,

@@ -1,8 +1,8 @@
 import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { isFreshEnough } from '#shared/domain/capacity.ts';
+import { isInfrastructure, isUserCode } from './failure-classes.ts';
 
 /** A group as it is planned: one question, the tasks of its samples. */
 export interface GroupPlan {
@@ -299,14 +299,4 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
 
 function isMissing(sample: Sample): boolean {
   return sample.state === 'open' || sample.state === 'waiting';
-}
-
-/** Classes of what the user has to fix are 32 and more (result.proto): the run ends with what was said. */
-export function isUserCode(failure: FailureClass): boolean {
-  return failure >= FailureClass.USER_ENVIRONMENT;
-}
-
-/** Infrastructure classes are 1..15, data classes from 16 on (result.proto). */
-export function isInfrastructure(failure: FailureClass): boolean {
-  return failure !== FailureClass.UNSPECIFIED && failure < FailureClass.MALFORMED_TURN;
 }

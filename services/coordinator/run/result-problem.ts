@@ -5,7 +5,7 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { environmentMetricsProblem } from '#shared/rewards/environment-metrics.ts';
 import type { StageRole } from '#shared/recipe/stage-roles.ts';
 import { missingFor } from '#shared/rewards/missing-for.ts';
-import { isInfrastructure, isUserCode } from './group-collector.ts';
+import { isInfrastructure, isUserCode } from './failure-classes.ts';
 
 /**
  * Why a result cannot be what a rollout of this group gave, with field, value and what would be right; undefined when it can. A number

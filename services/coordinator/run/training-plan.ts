@@ -17,7 +17,7 @@ import { compose } from '#shared/rewards/compose.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { StageState } from '../ledger/run-state.ts';
 import { createFailureTally } from './failure-budget.ts';
-import type { ClosedInit, GatherPlan, OutcomeInit } from './gathering.ts';
+import type { ClosedInit, GatherPlan, OutcomeInit } from './gather-plan.ts';
 import type { Group, Sample } from './group-collector.ts';
 import { outcomesByRole, rewardsByRole } from './role-outcomes.ts';
 import { stageLabel } from './run-context.ts';
