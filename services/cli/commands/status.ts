@@ -37,6 +37,7 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   const isAsked = fleet !== undefined && silence === undefined;
   const listed = isAsked ? await listRuns(fleet) : undefined;
   const running = listed?.runs ?? [];
+  const leftOut = listed?.leftOut ?? 0;
   const workers = isAsked ? await listWorkers(fleet) : [];
   const unread = (listed?.unreadable ?? []).map(({ runId, reason }): UnreadableRun => ({ run: runId, reason }));
   const live = new Set([...running.map(({ runId }) => runId), ...unread.map(({ run }) => run)]);
@@ -64,6 +65,7 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
         runs: running.map((status) => toJson(RunStatusSchema, status)),
         resting: rested.map(({ run }) => run),
         unreadable,
+        leftOut,
       }),
     );
     if (silence !== undefined) throw silence;
@@ -80,11 +82,17 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   for (const { runId, warnings } of running)
     for (const warning of Object.values(warnings)) terminal.out(`run ${runId}: warning: ${warning}`);
   for (const { text } of rested) terminal.out(text);
+  if (leftOut > 0)
+    terminal.out(
+      `the coordinator lists 256 runs and leaves ${leftOut} out; of those, runs with a folder in ${home} are shown as their files have them`,
+    );
   for (const { run, reason } of unreadable) terminal.out(`run ${run}: cannot be read: ${reason}`);
   return code;
 }
 
-async function listRuns(fleet: FleetFile): Promise<Pick<ListRunsResponse, 'runs' | 'unreadable'> | undefined> {
+async function listRuns(
+  fleet: FleetFile,
+): Promise<Pick<ListRunsResponse, 'runs' | 'unreadable' | 'leftOut'> | undefined> {
   // Still starting.
   if (!fleet.services.some(({ service }) => service === 'coordinator')) return undefined;
   const coordinators = fleetCoordinators(fleet, 5_000);

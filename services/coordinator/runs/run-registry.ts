@@ -7,6 +7,7 @@ import { readLease } from '#shared/nats/lease.ts';
 import type { LeaseView } from '#shared/nats/lease.ts';
 import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
 import { foldLedger, ledgerRuns } from '../ledger/ledger-stream.ts';
+import { listedRuns } from './listed-runs.ts';
 import { askLeader } from './ask-leader.ts';
 import { runStatus } from './run-status.ts';
 import type { RunStatusInit } from './run-status.ts';
@@ -39,7 +40,6 @@ export interface RunRegistry {
 }
 
 const runIdPattern = /^[a-z0-9-]{1,64}$/;
-const listedRuns = 256;
 const leavePollMs = 50;
 
 export function createRunRegistry(deps: RunDependencies): RunRegistry {
@@ -127,10 +127,10 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
     },
     status,
     async list(signal) {
-      const ids = new Set([...(await ledgerRuns(nats)), ...runs.keys()]);
+      const { ids, leftOut } = listedRuns(runs.keys(), await ledgerRuns(nats));
       const statuses: RunStatusInit[] = [];
       const unreadable: { readonly runId: string; readonly reason: string }[] = [];
-      for (const runId of [...ids].sort().slice(0, listedRuns)) {
+      for (const runId of ids) {
         try {
           statuses.push(await status(runId, signal));
         } catch (thrown) {
@@ -139,7 +139,7 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
           unreadable.push({ runId, reason: error.message });
         }
       }
-      return { runs: statuses, unreadable };
+      return { runs: statuses, unreadable, leftOut };
     },
     driven: (runId) => runs.get(runId),
     own,

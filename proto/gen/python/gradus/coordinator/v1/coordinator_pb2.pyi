@@ -139,12 +139,14 @@ class ListRunsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListRunsResponse(_message.Message):
-    __slots__ = ("runs", "unreadable")
+    __slots__ = ("runs", "unreadable", "left_out")
     RUNS_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     runs: _containers.RepeatedCompositeFieldContainer[RunStatus]
     unreadable: _containers.RepeatedCompositeFieldContainer[UnreadableRun]
-    def __init__(self, runs: _Optional[_Iterable[_Union[RunStatus, _Mapping]]] = ..., unreadable: _Optional[_Iterable[_Union[UnreadableRun, _Mapping]]] = ...) -> None: ...
+    left_out: int
+    def __init__(self, runs: _Optional[_Iterable[_Union[RunStatus, _Mapping]]] = ..., unreadable: _Optional[_Iterable[_Union[UnreadableRun, _Mapping]]] = ..., left_out: _Optional[int] = ...) -> None: ...
 
 class UnreadableRun(_message.Message):
     __slots__ = ("run_id", "reason")
