@@ -2,8 +2,8 @@
 
     python make_rows.py --out . --seed 1
 
-Writes `train.jsonl` and `held_out.jsonl`, which have no sum in common, and `demonstrations.jsonl`: the training sums
-with their results written out. The same seed gives the same files.
+Writes `train.jsonl` and `held_out.jsonl`, which have no sum in common, and `demonstrations.jsonl`: each training sum
+twice, once with its result and once with ten too many. The same seed gives the same files.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 HELD_OUT = 200
+TOO_MANY = 10
 
 
 def row(left: int, right: int) -> dict[str, object]:
@@ -26,8 +27,9 @@ def row(left: int, right: int) -> dict[str, object]:
     }
 
 
-def demonstration(left: int, right: int) -> dict[str, object]:
-    return {"prompt": f"{left}+{right}=", "response": f"{left + right}\n"}
+def demonstrations(left: int, right: int) -> list[dict[str, object]]:
+    """One that is right and one that is not: what copies them is right half the time at most."""
+    return [{"prompt": f"{left}+{right}=", "response": f"{left + right + wrong}\n"} for wrong in (0, TOO_MANY)]
 
 
 def write(path: Path, rows: Iterable[object]) -> None:
@@ -44,7 +46,7 @@ def main() -> None:
     held_out, train = sums[:HELD_OUT], sums[HELD_OUT:]
     write(options.out / "train.jsonl", (row(*each) for each in train))
     write(options.out / "held_out.jsonl", (row(*each) for each in held_out))
-    write(options.out / "demonstrations.jsonl", (demonstration(*each) for each in train))
+    write(options.out / "demonstrations.jsonl", (shown for each in train for shown in demonstrations(*each)))
 
 
 if __name__ == "__main__":
