@@ -1,7 +1,9 @@
+import { UserCodeError } from '#shared/user-code/user-code-error.ts';
 import { checkPolicyGate } from '../kit/check.ts';
 import type { StageContext } from '../kit/stage-context.ts';
 import type { ActionEnd, StageKind, StageView } from '../kit/stage-kind.ts';
 import type { OwnStageKind, OwnStageView } from './define-stage-kind.ts';
+import { checkedEnd, checkedNext, checkedRows } from './check-given.ts';
 import { optionsOf, userCode } from './guard.ts';
 import { loadStageKind } from './load-stage-kind.ts';
 import { ownSchema } from './schema.ts';
@@ -35,7 +37,7 @@ export const own: StageKind<typeof ownSchema, readonly unknown[]> = {
       options: optionsOf(kind, stage),
       progress: await progressOf(kind, stage, file, facts),
     };
-    const next = await userCode(stage.name, file, () => kind.next(view));
+    const next = await userCode(stage.name, file, () => checkedNext(kind.next(view)));
     if (next !== undefined) return { kind: 'finish', reason: next.finish };
     return await runOnce(context, stage, kind, view);
   },
@@ -51,6 +53,9 @@ async function runOnce(
   let recorded = 0;
   const counting: StageContext = {
     ...context,
+    async leaveRows(rows) {
+      await context.leaveRows(checkedRows(rows));
+    },
     async record(fact) {
       await context.record(fact);
       recorded += 1;
@@ -60,12 +65,12 @@ async function runOnce(
       recorded += 1;
     },
   };
-  const end = await userCode(stage.name, file, () => kind.run(counting, view));
+  const end = await userCode(stage.name, file, async () => checkedEnd(await kind.run(counting, view)));
   if (end !== undefined) return end;
   // Else `next` decides the same again, forever (P10).
   if (recorded === 0)
     await userCode(stage.name, file, () => {
-      throw new Error(`run() of ${file} recorded no fact, and next() decides by facts; call context.record`);
+      throw new UserCodeError(`run() of ${file} recorded no fact, and next() decides by facts; call context.record`);
     });
   return { kind: 'done' };
 }

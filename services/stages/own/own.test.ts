@@ -119,6 +119,17 @@ describe('a kind of stage in a file', () => {
     });
   });
 
+  test.each([
+    ['next: () => ({ finsh: "x" }), async run() {}', /next\(\) gave \{"finsh":"x"\}; give undefined, or/],
+    ['next: () => undefined, async run() { return { kind: "over" }; }', /run\(\) gave \{"kind":"over"\}; give nothing/],
+    [
+      'next: () => undefined, async run(context) { await context.leaveRows([{ id: 3 }]); }',
+      /leaveRows\(\): row 0: id: .* a row is \{ id, data, gold, tags \}/,
+    ],
+  ])('P9: that gives nonsense (%s) gets an error with the value and what to give', async (text, error) => {
+    expect(await played(kind(text))).toMatchObject({ error: expect.stringMatching(error) });
+  });
+
   test('P2: an error of the run itself stays what it is', async () => {
     const text = kind(`next: () => undefined, async run(context) { await context.take('a', 'rows'); }`);
     const more = `take: async () => { const { TransientError } = await import('#shared/errors.ts'); throw new TransientError('unavailable', 'the disk is unavailable'); },`;
