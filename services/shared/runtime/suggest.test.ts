@@ -3,7 +3,9 @@ import { expect, test } from 'vitest';
 
 import { editDistance, suggest } from './suggest.ts';
 
-test('the edit distance counts insertions, deletions and replacements', () => {
+test('the edit distance counts insertions, deletions, replacements and swaps of neighbours', () => {
+  expect(editDistance('fuond', 'found')).toBe(1);
+  expect(editDistance('ab', 'ba')).toBe(1);
   expect(editDistance('kitten', 'sitting')).toBe(3);
   expect(editDistance('', 'abc')).toBe(3);
   expect(editDistance('same', 'same')).toBe(0);
@@ -23,6 +25,7 @@ test('the edit distance is symmetric, bounded, and zero only for equal words', (
 test('a slip of the pen finds what was meant, another word finds nothing', () => {
   const keys = ['natsUrl', 'drainMs', 'logLevel'];
   expect(suggest('natsUlr', keys)).toBe('natsUrl');
+  expect(suggest('fuond', ['found'])).toBe('found');
   expect(suggest('nats_url', keys)).toBe('natsUrl');
   expect(suggest('--drain-m', keys)).toBe('drainMs');
   expect(suggest('temperature', keys)).toBeUndefined();
