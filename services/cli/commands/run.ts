@@ -20,6 +20,7 @@ import { chatProblems } from '../run/chat-problems.ts';
 import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
+import { scorerProblems } from '../run/scorer-problems.ts';
 import type { RowCounts } from '#stages/kit/stage-kind.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import { unpinnedModels } from '../run/unpinned-models.ts';
@@ -72,7 +73,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   const { model, data } = locateInputs(loaded.recipe, loaded.file);
   const { musique, files, rows } = data;
   const ofLines = [musique?.questions, musique?.corpus, ...Object.values(files ?? {}), rows?.corpus];
-  const named = new Set([...ofLines, ...(rows === undefined ? [] : rowFiles(rows))]);
+  const named = new Set([...ofLines, ...(rows === undefined ? [] : Object.values(rowFiles(rows)))]);
   const absent: string[] = [];
   const torn: string[] = [];
   for (const path of named) {
@@ -106,6 +107,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...(isThere ? ofModel : []),
     ...torn.map((problem) => `data: ${problem}`),
     ...(await rewardProblems(loaded)),
+    ...(await scorerProblems(loaded)),
     ...(await environmentProblems(loaded, process.env)),
     ...(await endpointProblems(loaded, process.env)),
   ];

@@ -7,7 +7,7 @@ const mostSettings = 4096;
 
 /** What custom scorers refuse of settings that are meant for them, by index; other names are passed over. */
 export async function settingsProblems(
-  settings: readonly ScorerSettings[],
+  settings: readonly Pick<ScorerSettings, 'name' | 'settingsJson'>[],
   custom: CustomScorers,
   signal: AbortSignal,
 ): Promise<Record<number, string>> {
