@@ -75,7 +75,9 @@ test('a split of another source is refused with what differs, never taken for th
   await expect(writeMusiqueSplit({ ...asked, corpus: questions }, target)).rejects.toThrow('holds a split with corpus');
   await expect(writeMusiqueSplit({ ...asked, selection: 'jan_nano' }, target)).rejects.toThrow('with selection all');
   await rm(join(target, 'corpus.jsonl'));
-  await expect(writeMusiqueSplit(asked, target)).rejects.toThrow(`${join(target, 'corpus.jsonl')} cannot be read`);
+  await expect(writeMusiqueSplit(asked, target)).rejects.toThrow(
+    `${join(target, 'corpus.jsonl')}: there is no such file; check the path`,
+  );
 });
 
 test('a folder with other files, a file in its place and a damaged data.json are refused and left alone', async () => {

@@ -3,6 +3,7 @@ import { access, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError } from '#shared/errors.ts';
+import { unreadable } from '#shared/files/file-error.ts';
 import { buildCorpus } from '#shared/musique/build-corpus.ts';
 import type { MuSiqueRow } from '#shared/musique/musique-row.ts';
 import { readMusique } from '#shared/musique/read-musique.ts';
@@ -120,7 +121,7 @@ async function requireFile(path: string, field: string): Promise<void> {
   try {
     await access(path);
   } catch (cause) {
-    throw new TerminalError('invalid_argument', `data.musique.${field}: ${path} cannot be read`, { cause });
+    throw new TerminalError('invalid_argument', `data.musique.${field}: ${path}: ${unreadable(cause)}`, { cause });
   }
 }
 

@@ -1,9 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TerminalError } from '#shared/errors.ts';
+import { unreadable } from '#shared/files/file-error.ts';
 import { checkRecipeValue, formatIssue } from '#shared/recipe/parse-recipe.ts';
 import { applySettings, parseSetting } from '#shared/recipe/recipe-settings.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
+import { inputError } from '../run/place-problems.ts';
+import type { ProblemSource } from '../run/place-problems.ts';
 import { loadRecipe } from '../run/prepare-inputs.ts';
 import type { LoadedRecipe } from '../run/prepare-inputs.ts';
 import { defaultsFor } from './eval-defaults.ts';
@@ -35,6 +38,22 @@ export interface EvalOptions {
   readonly json: boolean;
 }
 
+/** By field of the recipe: the option that gives it. */
+const modelOptions = {
+  'model.path': '--model',
+  'model.endpoint': '--endpoint',
+  'model.endpoint.base_url': '--endpoint',
+  'model.endpoint.api_key_env': '--api-key-env',
+};
+const evalOptions = {
+  ...modelOptions,
+  environment: '--environment',
+  'data.rows.train': '--data',
+  'data.rows.corpus': '--corpus',
+  'data.musique.questions': '--data',
+  'data.musique.corpus': '--corpus',
+};
+
 /** The eval stages of a recipe; of one that has none, its last stage with rollouts as one. */
 export async function evalOfRecipe(path: string, options: EvalOptions): Promise<LoadedRecipe> {
   // P9: nothing that was asked for is passed over.
@@ -63,7 +82,8 @@ export async function evalOfRecipe(path: string, options: EvalOptions): Promise<
             },
           ];
   const model = policyOf(options) ?? recipe.model;
-  return { ...loaded, recipe: checked({ ...recipe, model, stages }, path) };
+  const source = { name: path, options: model === recipe.model ? {} : modelOptions };
+  return { ...loaded, recipe: checked({ ...recipe, model, stages }, source), source };
 }
 
 /** A recipe for a model directory, or for an endpoint, and a file of rows. */
@@ -111,7 +131,8 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
     value,
     set.map((text) => parseSetting(text)),
   );
-  return { file: join(out, 'recipe.yaml'), recipe: checked(complete, 'gradus eval'), set };
+  const source = { name: 'gradus eval', options: evalOptions };
+  return { file: join(out, 'recipe.yaml'), recipe: checked(complete, source), set, source };
 }
 
 /** Undefined: none is named. */
@@ -144,7 +165,7 @@ async function dataOf(path: string, format: EvalFormat, corpus: string | undefin
   if (format === 'musique') return { musique: { questions: path, held_out: 1, ...named } };
   if (format !== 'simpleqa') return { rows: { format, train: path, held_out: 1, ...named } };
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new TerminalError('invalid_argument', `--data ${path} cannot be read`, { cause });
+    throw new TerminalError('invalid_argument', `--data: ${path}: ${unreadable(cause)}`, { cause });
   });
   const rows = join(out, 'rows.jsonl');
   await mkdir(out, { recursive: true });
@@ -157,11 +178,11 @@ async function dataOf(path: string, format: EvalFormat, corpus: string | undefin
   return { rows: { format: 'gradus', train: rows, held_out: 1, ...named } };
 }
 
-function checked(value: unknown, name: string): LoadedRecipe['recipe'] {
+function checked(value: unknown, source: ProblemSource): LoadedRecipe['recipe'] {
   const outcome = checkRecipeValue(value);
   if (outcome.kind === 'recipe') return outcome.recipe;
-  throw new TerminalError(
-    'invalid_argument',
-    `${name}: ${outcome.issues.map((issue) => formatIssue(issue)).join('; ')}`,
+  throw inputError(
+    { file: source.name, source },
+    outcome.issues.map((issue) => formatIssue(issue)),
   );
 }

@@ -24,7 +24,9 @@ import { writeWorld } from '#shared/world/write-world.ts';
 import { writeMusiqueSplit } from '../data/write-musique-split.ts';
 import { writeRows, type RowChecks, type RowsOptions } from '../data/write-rows.ts';
 import { makeInitialModel } from './initial-model.ts';
-import { isReadable } from './is-readable.ts';
+import { inputError } from './place-problems.ts';
+import type { ProblemSource } from './place-problems.ts';
+import { fileProblem, isReadable } from './is-readable.ts';
 import { chatProblems } from './chat-problems.ts';
 import { endpointProblems, writeEndpoint } from './endpoint.ts';
 import { unpinnedModels } from './unpinned-models.ts';
@@ -39,6 +41,8 @@ export interface LoadedRecipe {
   readonly recipe: Recipe;
   /** What was given in place of values of the file. */
   readonly set: readonly string[];
+  /** Present when a command made the recipe, or a part of it, from its options. */
+  readonly source?: ProblemSource;
 }
 
 /** Reads and checks a recipe; `set` replaces values of it, each as `stages.0.until.steps=2`. */
@@ -93,10 +97,9 @@ export async function prepareInputs(
     ...(await chatProblems(loaded)),
     ...(await endpointProblems(loaded, process.env)),
   ];
-  if (problems.length > 0) throw new TerminalError('invalid_argument', `${loaded.file}: ${problems.join('; ')}`);
+  if (problems.length > 0) throw inputError(loaded, problems);
   const stageProblems = await stageFileProblems(loaded);
-  if (stageProblems.length > 0)
-    throw new TerminalError('invalid_argument', `${loaded.file}: ${stageProblems.join('; ')}`);
+  if (stageProblems.length > 0) throw inputError(loaded, stageProblems);
   for (const note of unpinnedModels(loaded.recipe)) tell(note);
   const environment = environmentDirectory(loaded.recipe, loaded.file);
   return {
@@ -128,19 +131,22 @@ export async function stageFileProblems({ recipe, file }: LoadedRecipe): Promise
 }
 
 async function prepareData(
-  { recipe, file }: LoadedRecipe,
+  loaded: LoadedRecipe,
   directory: string,
   tell: (note: string) => void,
 ): Promise<RecipePaths> {
+  const { recipe, file } = loaded;
   const { data } = locateInputs(recipe, file);
-  const model = await prepareModel({ recipe, file }, join(directory, 'model'));
+  const model = await prepareModel(loaded, join(directory, 'model'));
   if (data.world !== undefined) return { model, ...(await prepareWorld(data.world, join(directory, 'world'))) };
   if (data.musique !== undefined) {
+    const { questions, corpus } = data.musique;
+    await requireFiles(loaded, 'data.musique', { questions, corpus });
     const split = await writeMusiqueSplit(data.musique, join(directory, 'data'));
     return { model, train: split.train, held_out: split.heldOut, corpus: split.corpus };
   }
   if (data.rows !== undefined) {
-    await requireRowFiles(data.rows, file);
+    await requireFiles(loaded, 'data.rows', rowFiles(data.rows));
     const rows = await writeRows(data.rows, rowChecks(rowNeeds(recipe), tell), join(directory, 'data'));
     return {
       model,
@@ -149,40 +155,45 @@ async function prepareData(
       ...(rows.corpus !== undefined && { corpus: rows.corpus }),
     };
   }
-  if (data.files === undefined) throw new TerminalError('invalid_argument', `${file}: data: names no source`);
-  const absent = await missing(Object.values(data.files));
-  if (absent.length > 0)
-    throw new TerminalError('invalid_argument', `${file}: data.files: ${absent.join(', ')} cannot be read`);
+  if (data.files === undefined) throw inputError(loaded, ['data: names no source']);
+  await requireFiles(loaded, 'data.files', data.files);
   return { model, ...data.files };
 }
 
 /** Where the policy lies: the directory that the recipe names, or `made`, with fresh weights or what says where the endpoint is. */
-async function prepareModel({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>, made: string): Promise<string> {
+async function prepareModel(loaded: LoadedRecipe, made: string): Promise<string> {
+  const { recipe, file } = loaded;
   const { model: given } = locateInputs(recipe, file);
   const { weights, endpoint } = recipe.model;
   if (endpoint !== undefined) return await writeEndpoint(endpoint, made);
-  if (given === undefined)
-    throw new TerminalError('invalid_argument', `${file}: model: names neither path nor endpoint`);
+  if (given === undefined) throw inputError(loaded, ['model: names neither path nor endpoint']);
   const problems = await modelProblems(given, weights !== undefined);
-  if (problems.length > 0) {
-    throw new TerminalError(
-      'invalid_argument',
-      `${file}: model.path: ${given} is no model directory: ${problems.join('; ')}`,
-    );
-  }
+  if (problems.length > 0)
+    throw inputError(loaded, [`model.path: ${given} is no model directory: ${problems.join('; ')}`]);
   if (weights === undefined) return given;
   return await makeInitialModel({ from: given, seed: recipe.seed, copying: weights === 'copying' }, made);
 }
 
-/** Files that `data.rows` names. */
-export function rowFiles({ train, held_out: heldOut, corpus }: RowsOptions): string[] {
-  return [train, ...(typeof heldOut === 'string' ? [heldOut] : []), ...(corpus === undefined ? [] : [corpus])];
+/** Files that `data.rows` names, by field. */
+export function rowFiles({ train, held_out: heldOut, corpus }: RowsOptions): Record<string, string> {
+  return {
+    train,
+    ...(typeof heldOut === 'string' && { held_out: heldOut }),
+    ...(corpus !== undefined && { corpus }),
+  };
 }
 
-async function requireRowFiles(rows: RowsOptions, file: string): Promise<void> {
-  const absent = await missing(rowFiles(rows));
-  if (absent.length > 0)
-    throw new TerminalError('invalid_argument', `${file}: data.rows: ${absent.join(', ')} cannot be read`);
+async function requireFiles(
+  loaded: LoadedRecipe,
+  field: string,
+  files: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const problems: string[] = [];
+  for (const [name, path] of Object.entries(files)) {
+    const problem = path === undefined ? undefined : await fileProblem(path);
+    if (problem !== undefined) problems.push(`${field}.${name}: ${path}: ${problem}`);
+  }
+  if (problems.length > 0) throw inputError(loaded, problems);
 }
 
 /** What every row has to pass: the environment takes it, and the scorers of all stages can read its gold. */
@@ -223,7 +234,7 @@ export function fleetFiles({ recipe, file }: LoadedRecipe): Partial<Pick<RecipeP
  */
 export async function fleetInputsDirectory({ recipe, file }: LoadedRecipe, home: string, key: string): Promise<string> {
   const { musique, rows } = locateInputs(recipe, file).data;
-  const sources = [...Object.values(musique ?? {}), ...(rows === undefined ? [] : rowFiles(rows))];
+  const sources = [...Object.values(musique ?? {}), ...(rows === undefined ? [] : Object.values(rowFiles(rows)))];
   const hash = createHash('sha256').update(key);
   for (const source of sources) {
     if (typeof source !== 'string') continue;

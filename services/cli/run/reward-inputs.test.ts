@@ -32,8 +32,8 @@ test('files that the reward service will read are looked for beside the recipe b
     'judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, api_key_file: key } }',
   );
   const problems = [
-    `scorers.house.path: ${join(directory, 'scorers/house.ts')} cannot be read`,
-    `judges.main.api_key_file: ${join(directory, 'key')} cannot be read`,
+    `scorers.house.path: ${join(directory, 'scorers/house.ts')}: there is no such file; check the path`,
+    `judges.main.api_key_file: ${join(directory, 'key')}: there is no such file; check the path`,
   ];
   expect(await rewardProblems(loaded)).toEqual(problems);
   await expect(prepareInputs(loaded, directory)).rejects.toThrow(`${loaded.file}: ${problems.join('; ')}`);

@@ -1,5 +1,5 @@
 import type { LoadedRecipe } from './prepare-inputs.ts';
-import { isReadable } from './is-readable.ts';
+import { fileProblem } from './is-readable.ts';
 import { locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
 import { isCustom } from '#shared/recipe/stage-scorers.ts';
 
@@ -8,12 +8,14 @@ export async function rewardProblems({ recipe, file }: LoadedRecipe): Promise<st
   const { scorers, judge_keys: keys } = locateRewardFiles(recipe, file);
   const problems: string[] = [];
   for (const [name, path] of Object.entries(scorers ?? {})) {
-    if (!(await isReadable(path))) problems.push(`scorers.${name}.path: ${path} cannot be read`);
+    const problem = await fileProblem(path);
+    if (problem !== undefined) problems.push(`scorers.${name}.path: ${path}: ${problem}`);
   }
   for (const [name, path] of Object.entries(keys ?? {})) {
     // One that is played asks for no key.
     if (Object.hasOwn(recipe.fleet.scripted_judges, name)) continue;
-    if (!(await isReadable(path))) problems.push(`judges.${name}.api_key_file: ${path} cannot be read`);
+    const problem = await fileProblem(path);
+    if (problem !== undefined) problems.push(`judges.${name}.api_key_file: ${path}: ${problem}`);
   }
   // Otherwise the recipe's own rules have found every judge.
   if (recipe.judges !== undefined || Object.keys(recipe.fleet.scripted_judges).length > 0) return problems;
