@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
 import { retry } from '#shared/async/retry.ts';
@@ -22,6 +22,7 @@ import { watchInterrupts } from './interrupts.ts';
 import { watchRun } from './watch-run.ts';
 import { reportRun } from '../run/report-run.ts';
 import { requestStop } from '../run/request-stop.ts';
+import { resumeHint } from '../run/resume-hint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { diskEvents, fleetEvents } from './fleet-events.ts';
 
@@ -106,7 +107,7 @@ export async function driveRun(options: DriveOptions): Promise<number> {
       disk,
     });
     terminal.status('');
-    if (last.state !== RunState.FINISHED) terminal.err(resumeHint(options));
+    if (last.state !== RunState.FINISHED) terminal.err(resumeHint(options, last.message));
     await own?.stop(stopGraceMs);
     own = undefined;
     await reportRun(options.directory, last, { terminal, json: options.json });
@@ -116,7 +117,7 @@ export async function driveRun(options: DriveOptions): Promise<number> {
   } catch (thrown) {
     const error = errorFrom(thrown);
     terminal.status('');
-    if (coordinators !== undefined && error instanceof TransientError) terminal.err(resumeHint(options));
+    if (coordinators !== undefined && error instanceof TransientError) terminal.err(resumeHint(options, error.message));
     throw error;
   } finally {
     watching.abort(new CancelledError('cancelled', 'the run is over'));
@@ -137,10 +138,6 @@ async function stopBegun(coordinators: Coordinators | undefined, runId: string):
   } catch (thrown) {
     if (errorFrom(thrown).code !== 'not_found') throw thrown;
   }
-}
-
-function resumeHint({ runId, home }: DriveOptions): string {
-  return `continue it with: gradus resume ${runId}${home === resolve('runs') ? '' : ` --home ${home}`}`;
 }
 
 /** Submits until a coordinator has the run; one that dies over it may have it already, and then the next one says so. */

@@ -52,6 +52,15 @@ export function exampleSummary() {
       },
     ],
     baseline: { ...scores(0.29, 200), detail: before },
-    rollouts: { published: 656, completed: 650, lost: 0, duplicated: 0, failedInfra: 4, failedData: 2, cancelled: 2 },
+    rollouts: {
+      published: 656,
+      completed: 649,
+      lost: 0,
+      duplicated: 0,
+      failedInfra: 4,
+      failedUserCode: 1,
+      failedData: 2,
+      cancelled: 2,
+    },
   };
 }

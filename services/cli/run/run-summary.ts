@@ -64,6 +64,8 @@ const runSummarySchema = z.object({
     lost: z.number(),
     duplicated: z.number(),
     failedInfra: z.number(),
+    /** Summaries of older runs have it within `failedInfra`. */
+    failedUserCode: z.number().default(0),
     failedData: z.number(),
     cancelled: z.number(),
   }),

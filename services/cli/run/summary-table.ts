@@ -36,7 +36,7 @@ export function formatSummary(summary: RunSummary): string[] {
     ...summary.stages.flatMap(hackingLines),
     ...summary.damagedFiles.map((file) => `damaged: ${file}; the learner went on from what is whole: look at the disk`),
     `rollouts: ${rollouts.published} published, ${rollouts.completed} completed, ${rollouts.lost} lost, ` +
-      `${rollouts.duplicated} counted twice, ${rollouts.failedInfra} failed by infrastructure, ${rollouts.failedData} by the policy, ${rollouts.cancelled} cancelled`,
+      `${rollouts.duplicated} counted twice, ${rollouts.failedInfra} failed by infrastructure, ${rollouts.failedUserCode} by code or settings of the user, ${rollouts.failedData} by the policy, ${rollouts.cancelled} cancelled`,
   ];
 }
 

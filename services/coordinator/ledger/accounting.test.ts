@@ -32,6 +32,7 @@ describe('the account of a run', () => {
       completed: 3,
       failedData: 1,
       failedInfra: 1,
+      failedUserCode: 0,
       cancelled: 0,
       open: 1,
       lost: 1,
@@ -58,6 +59,20 @@ describe('the account of a run', () => {
       open: 0,
       lost: 1,
     });
+  });
+
+  it("P1: counts a rollout that a user's own code failed by its own name, unless another attempt completed it", () => {
+    const account = createAccount();
+    account.entry(opened('a', ['a0', 'a1', 'a2']));
+    const results = [
+      done('a0', FailureClass.USER_ENVIRONMENT),
+      failed('a1'),
+      done('a1', FailureClass.USER_SCORER),
+      done('a2', FailureClass.USER_ENVIRONMENT),
+      done('a2'),
+    ];
+    for (const result of results) account.result(result);
+    expect(account.totals()).toMatchObject({ published: 3, completed: 1, failedInfra: 0, failedUserCode: 2, open: 0 });
   });
 
   it('sees a rollout that was counted twice, in two steps or within one', () => {

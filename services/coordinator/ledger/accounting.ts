@@ -6,7 +6,7 @@ import { isInfrastructure, isUserCode } from '../run/failure-classes.ts';
 import { refusalId } from './fold.ts';
 import { createIdTable } from './id-table.ts';
 
-/** Every published rollout, once: published = completed + failedInfra + cancelled + open + lost. */
+/** Every published rollout, once: published = completed + failedInfra + failedUserCode + cancelled + open + lost. */
 export interface RolloutTotals {
   readonly published: number;
   /** Came back with their scores; those that ended by a fault of the policy (`failedData`) are among them. */
@@ -14,6 +14,8 @@ export interface RolloutTotals {
   readonly failedData: number;
   /** Only failures of infrastructure came back, as often as the recipe's attempts allow. */
   readonly failedInfra: number;
+  /** No scores came back: code of the user's failed, or the endpoint refused what the user set. The run ends with it. */
+  readonly failedUserCode: number;
   /** Given up on purpose: the batch was full, its group's deadline passed, or the run was stopped. A result that came all the same is `completed`. */
   readonly cancelled: number;
   /** Not answered, and its group is still open: the run was stopped there. */
@@ -37,8 +39,9 @@ const bit = {
   cancelled: 16,
   counted: 32,
   countedTwice: 64,
+  userCode: 128,
 } as const;
-const oneRedundant = 128;
+const oneRedundant = 256;
 
 export interface Account {
   entry(entry: LedgerEntry): void;
@@ -115,7 +118,8 @@ export function createAccount(): Account {
       // Also of a task that is not known yet: it is passed over in the end if it stays so.
       const task = tasks.add(result.taskId);
       const isRefused = refused.has(refusalId(result.taskId, result.attempt));
-      if (isInfrastructure(result.failure) || isUserCode(result.failure) || isRefused) mark(task, bit.infra);
+      if (isInfrastructure(result.failure) || isRefused) mark(task, bit.infra);
+      else if (isUserCode(result.failure)) mark(task, bit.userCode);
       else if ((tasks.get(task) & bit.completed) !== 0) tasks.set(task, tasks.get(task) + oneRedundant);
       else mark(task, bit.completed | (result.failure === FailureClass.UNSPECIFIED ? 0 : bit.data));
     },
@@ -131,6 +135,7 @@ export function createAccount(): Account {
         if (has(bit.countedTwice)) totals.duplicated += 1;
         if (has(bit.completed)) totals.completed += 1;
         else if (has(bit.cancelled)) totals.cancelled += 1;
+        else if (has(bit.userCode)) totals.failedUserCode += 1;
         else if (has(bit.infra)) totals.failedInfra += 1;
         else if (groups.get(groupOf[task] ?? 0) === 1) totals.lost += 1;
         else totals.open += 1;
@@ -145,6 +150,7 @@ const nothing = {
   completed: 0,
   failedData: 0,
   failedInfra: 0,
+  failedUserCode: 0,
   cancelled: 0,
   open: 0,
   lost: 0,
