@@ -135,6 +135,7 @@ test('a dry run reads the rows of a recipe, counts them, and names file and line
     demo
       .replace('../policies', join(repositoryRoot, 'policies'))
       .replace(/world: \{[^}]*\}/, 'rows: { train: rows.jsonl, held_out: 1, corpus: rows.jsonl }')
+      .replaceAll(/ *prompts: .*\n/g, '')
       .replaceAll(/exact_match: [\d.]+/g, 'exact_match: 0, choice: { weight: 1, options: 4 }'),
   );
   const row = (id: string, answer: unknown) => JSON.stringify({ id, question: 'Which? A) x B) y', answer, level: 3 });
@@ -144,6 +145,17 @@ test('a dry run reads the rows of a recipe, counts them, and names file and line
   expect(JSON.parse(out).notes).toEqual([
     `${rows}: keys that are not read: level`,
     'data.rows: 2 training questions, 1 held out',
+  ]);
+  await writeFile(
+    recipe,
+    (await readFile(recipe, 'utf8')).replace('until:', 'prompts: { where: { hpos: [2] } }\n    until:'),
+  );
+  const tagless = await gradus('run', recipe, '--dry-run', '--json');
+  expect(tagless.code, tagless.err).toBe(2);
+  expect(JSON.parse(tagless.out).problems).toEqual([
+    expect.stringMatching(
+      /prompts\.where \{"hpos":\[2\]\} leaves none of the 3 rows; no row has a tag hpos: rows have no tags$/,
+    ),
   ]);
   await writeFile(rows, `${row('1', 'A')}\n${row('2', ' ')}\n`);
   const refused = await gradus('run', recipe, '--dry-run');

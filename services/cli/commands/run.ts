@@ -19,9 +19,10 @@ import type { LoadedRecipe } from '../run/prepare-inputs.ts';
 import { chatProblems } from '../run/chat-problems.ts';
 import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
+import { rowProblems } from '../run/row-problems.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
 import { scorerProblems } from '../run/scorer-problems.ts';
-import type { RowCounts } from '#stages/kit/stage-kind.ts';
+import type { RowCounts, StageRow } from '#stages/kit/stage-kind.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import { unpinnedModels } from '../run/unpinned-models.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -86,12 +87,20 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     if (problem !== undefined) torn.push(problem);
   }
   const rowNotes: string[] = [];
+  const stageRows: string[] = [];
   let rowCounts: RowCounts | undefined = data.world && { train: data.world.train, heldOut: data.world.held_out };
   if (rows !== undefined && absent.length === 0) {
-    rowCounts = await countRows(
-      rows,
-      rowChecks(rowNeeds(loaded.recipe), (note) => void rowNotes.push(note)),
-    );
+    const { check, tell } = rowChecks(rowNeeds(loaded.recipe), (note) => void rowNotes.push(note));
+    const train: StageRow[] = [];
+    rowCounts = await countRows(rows, {
+      tell,
+      check(placed) {
+        check(placed);
+        const { id, tags } = placed.row;
+        if (placed.place.startsWith(`${rows.train}:`)) train.push({ id, tags });
+      },
+    });
+    stageRows.push(...rowProblems(loaded.recipe, train));
     rowNotes.push(`data.rows: ${rowCounts.train} training questions, ${rowCounts.heldOut} held out`);
   }
   // A model that is not there yet is no mistake of the recipe: it may be fetched later.
@@ -105,6 +114,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   ];
   const problems = [
     ...(isThere ? ofModel : []),
+    ...stageRows,
     ...torn.map((problem) => `data: ${problem}`),
     ...(await rewardProblems(loaded)),
     ...(await scorerProblems(loaded)),

@@ -49,6 +49,13 @@ function matches(wanted: Asking['prompts']['where'][string]): (value: string) =>
 
 const shownValues = 10;
 
+/** The tags that there are, for people. */
+export function tagNames(rows: readonly SampledRow[]): string {
+  const names = [...new Set(rows.flatMap(({ tags }) => Object.keys(tags)))].toSorted();
+  const more = names.length > shownValues ? ', …' : '';
+  return names.length === 0 ? 'rows have no tags' : `rows have ${names.slice(0, shownValues).join(', ')}${more}`;
+}
+
 /** What the tags that `where` names have, so that a slip of the pen is seen. */
 function tagsOf({ prompts }: Asking, rows: readonly SampledRow[]): string {
   return Object.keys(prompts.where)
@@ -56,7 +63,7 @@ function tagsOf({ prompts }: Asking, rows: readonly SampledRow[]): string {
       const values = [...new Set(rows.flatMap(({ tags }) => tags[tag] ?? []))].toSorted();
       const more = values.length > shownValues ? ', …' : '';
       return values.length === 0
-        ? `; no row has a tag ${tag}`
+        ? `; no row has a tag ${tag}: ${tagNames(rows)}`
         : `; ${tag} is ${values.slice(0, shownValues).join(', ')}${more}`;
     })
     .join('');
