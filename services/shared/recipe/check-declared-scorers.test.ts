@@ -41,7 +41,7 @@ describe('declared scorers', () => {
     [
       'an unknown kind',
       declared({ x: { kind: 'graed' } }),
-      'scorers.x.kind: must be one of grade, rubric, pairwise, listwise, typescript, python, http (got "graed")',
+      'scorers.x.kind: unknown; did you mean grade? (got "graed")',
     ],
     [
       'an unknown key of a kind',

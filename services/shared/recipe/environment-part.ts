@@ -26,7 +26,7 @@ export function completeEnvironment<Given extends Pick<Recipe, 'environment' | '
   }
   const parsed = definition.options.safeParse(options, { reportInput: true });
   if (!parsed.success) {
-    const issues = issuesOf(definition.options, parsed.error);
+    const issues = issuesOf(definition.options, parsed.error, options);
     const named = { ...recipe, environment: { ...recipe.environment, name } };
     return {
       recipe: named,

@@ -37,8 +37,9 @@ export type RecipeOutcome =
 export function checkRecipeValue(value: unknown): RecipeOutcome {
   const lost = prototypeKeys(value).map((path) => ({ path, message: 'cannot be a name; choose another' }));
   if (lost.length > 0) return { kind: 'issues', issues: lost };
-  const parsed = recipeSchema.safeParse(expandRewards(value), { reportInput: true });
-  if (!parsed.success) return { kind: 'issues', issues: issuesOf(recipeSchema, parsed.error) };
+  const expanded = expandRewards(value);
+  const parsed = recipeSchema.safeParse(expanded, { reportInput: true });
+  if (!parsed.success) return { kind: 'issues', issues: issuesOf(recipeSchema, parsed.error, expanded) };
   const completed = completeEnvironment(parsed.data);
   const issues = [...completed.issues, ...checkRecipe(completed.recipe)];
   return issues.length === 0 ? { kind: 'recipe', recipe: completed.recipe } : { kind: 'issues', issues };

@@ -5,15 +5,18 @@ import type { RecipeIssue } from './check-recipe.ts';
 /** Problems that are told one by one; more are counted. */
 export const mostProblems = 50;
 
-/** What a schema found, in our words: an unknown key comes with the one that was meant. Paths begin at the schema. */
-export function issuesOf(root: z.ZodType, error: z.core.$ZodError): RecipeIssue[] {
-  return error.issues.flatMap((issue) => fromZod(root, issue));
+/**
+ * What a schema found, in our words: an unknown key comes with the one that was meant. Paths begin at the schema. `input`
+ * is what was parsed: its kinds say which options of unions were meant.
+ */
+export function issuesOf(root: z.ZodType, error: z.core.$ZodError, input?: unknown): RecipeIssue[] {
+  return error.issues.flatMap((issue) => fromZod(root, issue, input));
 }
 
-function fromZod(root: unknown, issue: z.core.$ZodIssue): RecipeIssue[] {
+function fromZod(root: unknown, issue: z.core.$ZodIssue, input: unknown): RecipeIssue[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(root, path, issue.input);
+    const known = keysAt(schemaAt(root, path, input), issue.input);
     return issue.keys.map((key, at) => {
       // What is only counted needs no help.
       if (at >= mostProblems) return { path: [...path, key], message: 'unknown key' };
@@ -26,7 +29,7 @@ function fromZod(root: unknown, issue: z.core.$ZodIssue): RecipeIssue[] {
     return issue.issues.map((inner) => ({ path, message: `its name ${inner.message}` }));
   }
   if (issue.code === 'invalid_union' && issue.discriminator !== undefined) {
-    const kinds = kindsAt(root, path);
+    const kinds = kindsAt(root, path, input);
     const value = hasProperty(issue.input, issue.discriminator) ? issue.input[issue.discriminator] : undefined;
     const meant = typeof value === 'string' ? suggest(value, kinds) : undefined;
     const help = meant === undefined ? `must be one of ${kinds.join(', ')}` : `unknown; did you mean ${meant}?`;
@@ -40,21 +43,21 @@ function fromZod(root: unknown, issue: z.core.$ZodIssue): RecipeIssue[] {
   ];
 }
 
-/** Keys that the schema knows for `value` at a path; empty where it is no object. */
-function keysAt(root: unknown, path: readonly (string | number)[], value: unknown): string[] {
-  const object = schemaAt(root, path);
+/** Keys that a schema knows for `value`; empty where it is no object. */
+function keysAt(schema: unknown, value: unknown): string[] {
+  return Object.keys(shapeOf(meantOption(schema, value) ?? schema) ?? {});
+}
+
+/** The option of a union that `value` means by its kind. */
+function meantOption(schema: unknown, value: unknown): unknown {
   const kind = hasProperty(value, 'kind') ? value.kind : undefined;
-  const meant = optionsOf(object).find(
-    (option) => kindOf(option) === kind || (kind === undefined && hasDefaultKind(option)),
-  );
-  return Object.keys(shapeOf(meant ?? object) ?? {});
+  return optionsOf(schema).find((option) => kindOf(option) === kind || (kind === undefined && hasDefaultKind(option)));
 }
 
 /** Values of `kind` that a union has; `path` leads to the union or to its `kind`. */
-function kindsAt(root: unknown, path: readonly (string | number)[]): string[] {
-  return optionsOf(schemaAt(root, path.at(-1) === 'kind' ? path.slice(0, -1) : path)).map((option) =>
-    String(kindOf(option)),
-  );
+function kindsAt(root: unknown, path: readonly (string | number)[], input: unknown): string[] {
+  const union = schemaAt(root, path.at(-1) === 'kind' ? path.slice(0, -1) : path, input);
+  return optionsOf(union).map((option) => String(kindOf(option)));
 }
 
 function kindOf(option: unknown): unknown {
@@ -68,16 +71,20 @@ function hasDefaultKind(option: unknown): boolean {
   return hasProperty(shape, 'kind') && hasProperty(shape.kind, 'def') && hasProperty(shape.kind.def, 'innerType');
 }
 
-function schemaAt(root: unknown, path: readonly (string | number)[]): unknown {
+function schemaAt(root: unknown, path: readonly (string | number)[], input: unknown): unknown {
   let schema = unwrap(root);
-  for (const part of path) schema = unwrap(childSchema(schema, part));
+  let value = input;
+  for (const part of path) {
+    schema = unwrap(childSchema(schema, part, value));
+    value = hasProperty(value, part) ? value[part] : undefined;
+  }
   return schema;
 }
 
-/** Schema of an entry; in a union the first option that has it. */
-function childSchema(schema: unknown, part: string | number): unknown {
+/** Schema of an entry of `value`; in a union that of the option which the value means, else of the first that has it. */
+function childSchema(schema: unknown, part: string | number, value: unknown): unknown {
   if (typeof part === 'number') return hasProperty(schema, 'element') ? schema.element : undefined;
-  for (const option of [schema, ...optionsOf(schema)]) {
+  for (const option of [schema, meantOption(schema, value), ...optionsOf(schema)]) {
     const shape = shapeOf(option);
     if (shape !== undefined && Object.hasOwn(shape, part)) return Reflect.get(shape, part);
   }
@@ -101,6 +108,6 @@ function unwrap(schema: unknown): unknown {
   return current;
 }
 
-function hasProperty<K extends string>(value: unknown, key: K): value is Record<K, unknown> {
+function hasProperty<K extends string | number>(value: unknown, key: K): value is Record<K, unknown> {
   return typeof value === 'object' && value !== null && key in value;
 }

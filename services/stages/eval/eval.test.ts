@@ -122,6 +122,7 @@ describe('an eval stage in a recipe', () => {
     [', greedy: true, gate: { metric: sampled.pass@1, at_least: 0.1 }', 'must begin with greedy'],
     [', deadlines: { group_ms: 9000 }', 'tool < turn < rollout < group < stage'],
     [', until: { steps: 3 }', 'stages[0].until: unknown key'],
+    [', prompts: { of: train, where: { hops: [4] } }', 'stages[0].prompts.where: unknown key; known keys: of, limit'],
   ])('%s is refused', (text, problem) => {
     expect(() => recipeOf(text)).toThrow(problem);
   });

@@ -9,7 +9,7 @@ import type { OwnStage } from './schema.ts';
 export function optionsOf({ options }: OwnStageKind, stage: OwnStage): unknown {
   const parsed = options.safeParse(stage.options, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const problems = issuesOf(options, parsed.error).map(
+  const problems = issuesOf(options, parsed.error, stage.options).map(
     ({ path, message, value }) =>
       `${['options', ...path].join('.')}: ${message}${value === undefined ? '' : ` (got ${showValue(value)})`}`,
   );
