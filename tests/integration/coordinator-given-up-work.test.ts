@@ -85,7 +85,7 @@ describe('a straggler', () => {
 });
 
 describe('budgets of failures', () => {
-  it('P2: end the run with the classes that failed most, and it can be resumed when that is mended', async () => {
+  it('P2: end the run with the classes that failed most, and it can be resumed when that is fixed', async () => {
     const failure = { failure: FailureClass.TOOL_UNAVAILABLE, reward: undefined } as const;
     fleet = await startCoordinatorFleet({
       recipe: recipeWith(1, { groups: '{ attempts: 1, max_infrastructure_failures: 0.25 }' }),
@@ -95,7 +95,7 @@ describe('budgets of failures', () => {
     const end = await fleet.ended('run-a');
     expect(end.state).toBe(RunState.FAILED);
     expect(end.message).toMatch(
-      /^stage one, step \d: 4 of 12 rollouts failed by infrastructure, more than groups.max_infrastructure_failures \(0.25\) allows: tool_unavailable \d+; mend it, then resume the run$/,
+      /^stage one, step \d: 4 of 12 rollouts failed by infrastructure, more than groups.max_infrastructure_failures \(0.25\) allows: tool_unavailable \d+; fix it, then resume the run$/,
     );
     expect(fleet.learner.applied).toEqual([]);
     fleet.setWorker(rewarded);

@@ -50,7 +50,7 @@ describe('a judge that is away', () => {
     expect(state).toBe(RunState.FAILED);
     expect(message).toMatch(/^stage one, step 1: \d+ of 12 rollouts failed by infrastructure, more than /);
     expect(message).toMatch(
-      /: \d groups? got no scores of preferred from judge main: (unavailable|circuit_open) \(last: 6 of 6 comparisons are missing: .*\); see that the reward service runs and that judge main answers at its base_url; mend it, then resume the run$/,
+      /: \d groups? got no scores of preferred from judge main: (unavailable|circuit_open) \(last: 6 of 6 comparisons are missing: .*\); see that the reward service runs and that judge main answers at its base_url; fix it, then resume the run$/,
     );
     // Not closed: the rollouts are there, only their scores are not.
     expect(await fleet.closed()).toEqual([]);

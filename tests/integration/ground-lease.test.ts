@@ -128,7 +128,7 @@ describe('a lease', () => {
     expect(await readLease(nats, 'seven', signal)).toBeUndefined();
   });
 
-  it('P3: does not confirm for ever while NATS is unavailable', async () => {
+  it('P3: does not confirm forever while NATS is unavailable', async () => {
     const lease = await held('eight', 'a');
     await server.stop();
     clockMs += leaseTtlMs;

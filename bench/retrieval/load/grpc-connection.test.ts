@@ -11,7 +11,7 @@ import { createGrpcConnection, encodeGrpcCall } from './grpc-connection.ts';
 
 const path = `/${RetrievalService.typeName}/Search`;
 
-/** A real gRPC server whose answers say what was asked; 'large' asks for a large one, 'fail' for none, 'hang' for ever. */
+/** A real gRPC server whose answers say what was asked; 'large' asks for a large one, 'fail' for none, 'hang' forever. */
 async function connect(): Promise<{
   connection: Connection;
   requestOf(query: string): Buffer;

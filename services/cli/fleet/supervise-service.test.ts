@@ -110,7 +110,7 @@ test('a service that is stopped on purpose is not started again', async () => {
   expect(log).toEqual([]);
 });
 
-test('P3: a service that is stopped while it starts again is ended, and the stop does not wait for ever', async () => {
+test('P3: a service that is stopped while it starts again is ended, and the stop does not wait forever', async () => {
   const starter = createFakeStarter();
   const begun = Promise.withResolvers<AbortSignal>();
   const ready = Promise.withResolvers<undefined>();

@@ -4,7 +4,7 @@ import { sleep } from '#shared/async/sleep.ts';
 import { TransientError, errorFrom } from '#shared/errors.ts';
 import type { Coordinators } from './coordinators.ts';
 
-/** Runs can take days: the stream is opened again rather than held for ever. */
+/** Runs can take days: the stream is opened again rather than held forever. */
 const streamTimeoutMs = 3_600_000;
 const reconnectMs = 500;
 /** A coordinator says something every second; one that is silent for longer may be frozen, and another one is asked. */

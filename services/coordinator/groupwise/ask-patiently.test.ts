@@ -10,7 +10,7 @@ const scored = create(ScoreGroupResponseSchema, { scores: [{ id: 't0', score: 1 
 const missing = (reason: string) =>
   create(ScoreGroupResponseSchema, { planned: 1, missing: 1, absences: { [reason]: 1 } });
 
-/** Answers in turn, the last one for ever; each call takes a second of the clock. */
+/** Answers in turn, the last one forever; each call takes a second of the clock. */
 function scripted(...answers: (typeof scored | Error)[]) {
   let calls = 0;
   let nowMs = 0;
@@ -106,7 +106,7 @@ describe('asking about a group', () => {
     const { ask, calls } = scripted(new TerminalError('invalid_argument', "no judge 'main'"));
     await expect(ask()).rejects.toMatchObject({
       code: 'invalid_argument',
-      message: "the groupwise scorer preferred cannot be asked: no judge 'main'; mend it, then resume the run",
+      message: "the groupwise scorer preferred cannot be asked: no judge 'main'; fix it, then resume the run",
     });
     expect(calls()).toBe(1);
   });

@@ -38,7 +38,7 @@ export interface PatienceOptions {
 
 /**
  * Asks about a group until there is an answer, or nothing more is to be hoped for: a judge or service that is away is waited for
- * `patienceMs`, counted over all groups, anything else that asking again may mend is asked `attempts` times. When `signal` aborts with
+ * `patienceMs`, counted over all groups, anything else that asking again may fix is asked `attempts` times. When `signal` aborts with
  * `deadline_exceeded` the answer is what there is by then; another abort throws `CancelledError`. What nothing mends throws
  * `TerminalError` naming the scorer.
  */
@@ -60,7 +60,7 @@ export function createPatientAsk(options: PatienceOptions): (request: GroupReque
       if (trouble !== undefined) return { response: undefined, trouble };
       throw new TerminalError(
         error instanceof TerminalError ? error.code : 'internal',
-        `the groupwise scorer ${name} cannot be asked: ${error.message}; mend it, then resume the run`,
+        `the groupwise scorer ${name} cannot be asked: ${error.message}; fix it, then resume the run`,
         { cause: error },
       );
     }

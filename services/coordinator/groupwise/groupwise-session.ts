@@ -20,7 +20,7 @@ export interface GroupwiseSession {
   /**
    * What a settled group's samples get from the groupwise scorers of its stage. Waits while a judge is away; what it does not give in
    * the end is `missing`, as is everything when `signal` aborts with `deadline_exceeded`. Another abort throws `CancelledError`; what
-   * waiting cannot mend (a judge that the service does not have, a lost trajectory) throws `TerminalError`.
+   * waiting cannot fix (a judge that the service does not have, a lost trajectory) throws `TerminalError`.
    * `onWait` hears what it waits for.
    */
   score(stage: RolloutStage, group: Group, signal: AbortSignal, onWait: (what: string) => void): Promise<GroupScores>;

@@ -28,7 +28,7 @@ export function troubleOf({ missing, absences, planned }: ScoreGroupResponse): T
   };
 }
 
-/** Undefined for an error that asking again cannot mend. A call that we did not cancel was cut off by a service that stops. */
+/** Undefined for an error that asking again cannot fix. A call that we did not cancel was cut off by a service that stops. */
 export function troubleFrom(error: GradusError): Trouble | undefined {
   const passes = error instanceof TransientError || error instanceof CancelledError;
   return passes ? { reason: error.code, detail: error.message, passes } : undefined;

@@ -57,7 +57,7 @@ describe('the budget of failures', () => {
     for (let group = 0; group < 2; group++)
       tally.unscored({ scorer: 'preferred', judge: 'main', reason: 'refused', detail });
     expect(check).toThrow(
-      'stage one, step 1: 4 of 8 rollouts failed by infrastructure, more than groups.max_infrastructure_failures (0.25) allows: 2 groups got no scores of preferred from judge main: refused (last: 6 of 6 comparisons are missing: refused 6); see the model and key of judges.main: its endpoint refuses the questions; rollout_timeout 1 (last: why); mend it, then resume the run',
+      'stage one, step 1: 4 of 8 rollouts failed by infrastructure, more than groups.max_infrastructure_failures (0.25) allows: 2 groups got no scores of preferred from judge main: refused (last: 6 of 6 comparisons are missing: refused 6); see the model and key of judges.main: its endpoint refuses the questions; rollout_timeout 1 (last: why); fix it, then resume the run',
     );
   });
 
@@ -68,7 +68,7 @@ describe('the budget of failures', () => {
     expect(check).not.toThrow();
     answer('c', FailureClass.POLICY_UNAVAILABLE);
     expect(check).toThrow(
-      'stage one, step 1: 3 of 8 rollouts failed by infrastructure, more than groups.max_infrastructure_failures (0.25) allows: policy_unavailable 2, rollout_timeout 1 (last: why); mend it, then resume the run',
+      'stage one, step 1: 3 of 8 rollouts failed by infrastructure, more than groups.max_infrastructure_failures (0.25) allows: policy_unavailable 2, rollout_timeout 1 (last: why); fix it, then resume the run',
     );
   });
 

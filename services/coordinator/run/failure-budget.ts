@@ -46,7 +46,7 @@ export function createFailureTally(stage: TrainingStage, stageStep: number): Fai
       'failed_precondition',
       `stage ${stage.name}, step ${stageStep + 1}: ${count} of ${rollouts} rollouts failed by ${kind}, more than groups.${key} (${limit}) allows: ${seen}${
         lastDetail === '' ? '' : ` (last: ${lastDetail})`
-      }; ${kind === 'infrastructure' ? 'mend it' : 'see the rollouts'}, then resume the run`,
+      }; ${kind === 'infrastructure' ? 'fix it' : 'see the rollouts'}, then resume the run`,
     );
   }
 

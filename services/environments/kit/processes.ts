@@ -71,7 +71,7 @@ export function createProcesses<Reply extends { readonly id: number }>(
             deaths.survived();
             return { reply, process };
           }
-          // The first call that hears of the end is the one that it is put down to.
+          // The first call that hears of the end is the one that is blamed for it.
           if (alive !== process) throw lost(call.row);
           await slot.end(process);
           throw deaths.judge(call, reply);

@@ -181,7 +181,7 @@ def model_directory(path: Path) -> Path:
 
 @asynccontextmanager
 async def serving(service: GrpcService) -> AsyncGenerator[grpc.aio.Channel]:
-    """Drains also when the body failed: the garbage collector waits for ever on a server that nobody stopped."""
+    """Drains also when the body failed: the garbage collector waits forever on a server that nobody stopped."""
     addresses = await service.start()
     try:
         async with grpc.aio.insecure_channel(addresses["grpc"]) as channel:

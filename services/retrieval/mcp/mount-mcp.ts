@@ -81,7 +81,7 @@ async function wholeAnswer(handler: McpHttpHandler, request: Request) {
   return { status: answer.status, headers: Object.fromEntries(headers), text: await answer.text() };
 }
 
-/** The library leaves an answer open for ever when its request is aborted. */
+/** The library leaves an answer open forever when its request is aborted. */
 async function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(cancelledFrom(signal.reason));

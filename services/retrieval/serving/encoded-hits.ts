@@ -97,7 +97,7 @@ export function createHitsWriter(): HitsWriter {
       const taken = new Uint8Array(at);
       taken.set(buffer.subarray(0, at));
       at = 0;
-      // One huge answer should not be paid for with memory for ever.
+      // One huge answer should not be paid for with memory forever.
       if (buffer.length > 16 * firstBytes) {
         buffer = Buffer.allocUnsafeSlow(firstBytes);
         view = new DataView(buffer.buffer);

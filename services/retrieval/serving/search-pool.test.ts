@@ -150,7 +150,7 @@ describe('a pool of search threads', () => {
 
   test('P3: a search that never ends costs its thread, and its caller an error', async () => {
     await start(1, 1_500);
-    const endless = ask('wait for ever');
+    const endless = ask('wait forever');
     pushAll([endless]);
     await expect(endless.answer).rejects.toMatchObject({ name: 'TerminalError', code: 'internal' });
     await expect(endless.answer).rejects.toThrow(/two search threads were lost.*a batch took longer than 1500 ms/);

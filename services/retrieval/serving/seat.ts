@@ -146,7 +146,7 @@ export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLo
   };
 }
 
-/** A batch that never ends would hold its lane for ever; its callers have left long before. */
+/** A batch that never ends would hold its lane forever; its callers have left long before. */
 async function inTime<D>(lane: Lane<D>, batch: Batch, mostMs: number): Promise<BatchAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {

@@ -26,7 +26,7 @@ export interface JudgeEvents {
   called(outcome: CallOutcome, elapsedMs: number): void;
   used(promptTokens: number, completionTokens: number): void;
   retried(): void;
-  /** One more call, to mend a reply that could not be read. */
+  /** One more call, to ask again for a reply that could not be read. */
   repaired(): void;
   /** A retry or repair that the budget did not grant. */
   retryDenied(): void;

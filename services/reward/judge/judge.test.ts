@@ -16,7 +16,7 @@ const rubric = rateRubric({
   maxCharacters: 1000,
 });
 
-/** Says these one after the other, then the last one for ever. */
+/** Says these one after the other, then the last one forever. */
 const inTurn =
   (...replies: ScriptedReply[]) =>
   (_: unknown, call: number): ScriptedReply =>

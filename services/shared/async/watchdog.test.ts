@@ -41,7 +41,7 @@ test('P3: a wait that is late is logged with component, kind, subject and age, a
   expect(await metrics.render()).toContain('gradus_waits_overdue_total{component="worker",what="load"} 0');
 });
 
-test('a wait that goes on is logged at twice, four times … its time: what hangs for ever does not fill the log', async () => {
+test('a wait that goes on is logged at twice, four times … its time: what hangs forever does not fill the log', async () => {
   const { watchdog, lines, metrics, after } = watched();
   watchdog.begin({ what: 'load', subject: 'v7', expectedMs: 100 });
   for (let at = 0; at < 1_000; at += 10) after(10);

@@ -48,7 +48,7 @@ export interface WatchdogOptions<W extends string> {
 interface Entry<W extends string> extends Disposable {
   readonly wait: Wait<W>;
   readonly sinceMs: number;
-  /** Age at which it is logged next; doubles each time, so that what hangs for ever does not fill the log. */
+  /** Age at which it is logged next; doubles each time, so that what hangs forever does not fill the log. */
   nextLogMs: number;
 }
 

@@ -22,7 +22,7 @@ import { statusFromError } from './status.ts';
 export interface CallContext {
   /** Aborts when the caller cancels, when the call's deadline passes, and when a drain runs out of time. */
   readonly signal: AbortSignal;
-  /** When the caller stops waiting, in milliseconds since the epoch; absent when it waits for ever. */
+  /** When the caller stops waiting, in milliseconds since the epoch; absent when it waits forever. */
   readonly deadlineMs?: number;
   readonly metadata: Metadata;
   /** Address of the caller. */

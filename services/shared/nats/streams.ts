@@ -130,7 +130,7 @@ const sharedByWorkers = {
   deliver_policy: DeliverPolicy.All,
   ack_wait: nanos(taskAckWaitMs),
   max_ack_pending: 65_536,
-  // Without end: a message over the server's limit would stay in the stream for ever, handed to nobody. `pullTasks`
+  // Without end: a message over the server's limit would stay in the stream forever, handed to nobody. `pullTasks`
   // counts instead, and moves it to the dead letters.
   max_deliver: -1,
   replay_policy: ReplayPolicy.Instant,

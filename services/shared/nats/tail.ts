@@ -158,7 +158,7 @@ async function drainConsumer(
   function onMessage(message: Msg): void {
     const { consumerSequence, streamSequence } = parseDelivery(message.reply ?? '');
     deliveries += 1;
-    // A delivery that got lost on its way would be missing for ever (nothing is acknowledged): begin again after the
+    // A delivery that got lost on its way would be missing forever (nothing is acknowledged): begin again after the
     // last one in order.
     if (consumerSequence !== deliveries) gap = true;
     if (gap || streamSequence < nextSequence) return;

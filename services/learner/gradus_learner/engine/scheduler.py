@@ -181,7 +181,7 @@ class Engine:
             try:
                 self.step()
             except Exception as error:
-                # One bad step must not leave callers waiting for ever: fail what runs, go on with what waits.
+                # One bad step must not leave callers waiting forever: fail what runs, go on with what waits.
                 self.events.step_failed(error)
                 for turn in self._runner.turns():
                     self._runner.take_out(turn, keep_prefix=False)
