@@ -27,7 +27,9 @@ function disposed(renderer: ChatRenderer): ChatRenderer {
   return renderer;
 }
 
-function rendererOf(source: string, bounds = { timeoutMs: 60_000, memoryMebibytes: 128 }): ChatRenderer {
+const ample = { timeoutMs: 60_000, memoryMebibytes: 2_048 };
+
+function rendererOf(source: string, bounds = ample): ChatRenderer {
   return disposed(createChatRenderer({ path: 'm/chat_template.jinja', source, tokens: {} }, control, bounds));
 }
 
@@ -115,27 +117,30 @@ test('words and spaces that are tokens of their own are text, not control tokens
   ).toEqual(['<|im_end|>', '<think>']);
 });
 
+const endless = '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}';
+
+// Each case has one bound that it can exceed: a busy machine collects garbage late.
 test.each([
-  ['{% for x in messages %}', 'is not a template: '],
+  ['{% for x in messages %}', {}, 'is not a template: '],
   [
     '{{ raise_exception("only user and assistant take turns") }}',
+    {},
     'refuses the messages: only user and assistant take turns',
   ],
-  ['{{ messages.nothing.more }}', 'gives no text for the messages'],
-  ['{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}', 'did not end within 300 ms'],
-  ['{% for a in range(100000000) %}{% endfor %}', 'took more than 32 MiB of memory'],
-])('a template that cannot be rendered ends in an error that names its file: %s', async (source, problem) => {
-  const { render } = rendererOf(source, { timeoutMs: source.includes('for b') ? 300 : 60_000, memoryMebibytes: 32 });
+  ['{{ messages.nothing.more }}', {}, 'gives no text for the messages'],
+  [endless, { timeoutMs: 300, memoryMebibytes: 2_048 }, 'did not end within 300 ms'],
+  ['{% for a in range(100000000) %}{% endfor %}', { memoryMebibytes: 32 }, 'took more than 32 MiB of memory'],
+])('a template that cannot be rendered ends in an error that names its file: %s', async (source, bounds, problem) => {
+  const { render } = rendererOf(source, { ...ample, ...bounds });
   const rendering = render([{ messages: [user] }]);
   await expect(rendering).rejects.toMatchObject({ code: 'invalid_argument' });
   await expect(rendering).rejects.toThrow(`m/chat_template.jinja: the chat template ${problem}`);
 });
 
 test('a call after one that took too long is answered, and so is one that waited behind it', async () => {
-  const endless = '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}';
   const { render } = rendererOf(`{% if messages[0].content == 'loop' %}${endless}{% endif %}fine`, {
+    ...ample,
     timeoutMs: 1_000,
-    memoryMebibytes: 128,
   });
   const [slow, behind] = await Promise.allSettled([
     render([{ messages: [{ role: 'user', content: 'loop' }] }]),
