@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
-// Prints the names of vitest's failed and skipped tests, from the report of its JSON reporter. The log of a gate may be
-// cut to its last lines, and vitest prints a failure far above them.
+// Prints the names of vitest's failed and skipped tests, and of those that passed only on their second attempt, from the
+// report of its JSON reporter. The log of a gate may be cut to its last lines, and vitest prints a failure far above them.
 
 interface Report {
   readonly testResults: readonly {
@@ -26,8 +26,12 @@ for (const file of report.testResults) {
   const failed = file.assertionResults.filter(({ status }) => status === 'failed');
   skipped += file.assertionResults.filter(({ status }) => status === 'pending' || status === 'skipped').length;
   if (failed.length === 0 && file.message !== '') console.log(`failed: ${name}: ${firstLines(file.message)}`);
-  for (const test of failed) {
-    console.log(`failed: ${name} > ${test.fullName}: ${firstLines(test.failureMessages[0] ?? '')}`);
+  const flaky = file.assertionResults.filter(
+    ({ status, failureMessages }) => status === 'passed' && failureMessages.length > 0,
+  );
+  for (const test of [...failed, ...flaky]) {
+    const verdict = test.status === 'failed' ? 'failed' : 'flaky, passed on its second attempt';
+    console.log(`${verdict}: ${name} > ${test.fullName}: ${firstLines(test.failureMessages[0] ?? '')}`);
   }
 }
 if (skipped > 0) console.log(`skipped: ${skipped} tests; their titles say what they need`);
