@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-// Kinds of tests, told apart by folder: unit tests lie beside the code, `tests/integration` uses real NATS and
-// gRPC, `tests/e2e` and `tests/chaos` start whole fleets. They start processes, so their limits are longer. All
+// Kinds of tests, told apart by folder: unit tests lie beside the code, `tests/<area>` uses real NATS and gRPC,
+// `tests/e2e` and `tests/chaos` start whole fleets. They start processes, so their limits are longer. All
 // limits are far above what a test takes: they end what hangs, and never judge how busy the machine is.
 const patient = { poll: { timeout: 60_000 } };
 
@@ -23,7 +23,8 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['tests/integration/**/*.test.ts'],
+          include: ['tests/**/*.test.ts'],
+          exclude: ['tests/e2e/**', 'tests/chaos/**'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           expect: patient,

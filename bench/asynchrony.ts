@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { machineFacts } from '#shared/runtime/machine-facts.ts';
+import { machineFacts } from '#platform/runtime/machine-facts.ts';
 
 const root = join(import.meta.dirname, '..');
 const { values } = parseArgs({

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
-import { machineFacts } from '#shared/runtime/machine-facts.ts';
+import { machineFacts } from '#platform/runtime/machine-facts.ts';
 import { readProcessUsage } from '../services/cli/bench/process-usage.ts';
 
 const steps = Number(process.argv[2] ?? 98);

@@ -4,7 +4,7 @@
  *     npx node bench/retrieval.ts              every part, quickly
  *     npx node bench/retrieval.ts PART [...]   one part with its flags, which bench/retrieval/parts/PART.ts names
  */
-import { machineFacts } from '#shared/runtime/machine-facts.ts';
+import { machineFacts } from '#platform/runtime/machine-facts.ts';
 import { dense } from './retrieval/parts/dense.ts';
 import { engines } from './retrieval/parts/engines.ts';
 import { inProcess } from './retrieval/parts/in-process.ts';

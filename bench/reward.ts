@@ -19,9 +19,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { z } from 'zod';
 import type { ScoreItemSchema } from '#proto/reward/v1/reward_pb.ts';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
-import { answerScores } from '#shared/answer/answer-scores.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import { machineFacts } from '#shared/runtime/machine-facts.ts';
+import { answerScores } from '#answer/answer-scores.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import { machineFacts } from '#platform/runtime/machine-facts.ts';
 import { createRowScorer } from '../services/cli/answer-rows/score-rows.ts';
 import { goldRow } from '../tests/fixtures/gold-item.ts';
 

@@ -2,17 +2,17 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { describeRecipe } from '../services/shared/recipe/describe-recipe.ts';
-import { describeConfig } from '../services/shared/runtime/config-text.ts';
+import { describeRecipe } from '../services/recipe/describe-recipe.ts';
+import { describeConfig } from '../services/platform/runtime/config-text.ts';
 import { coordinatorConfig } from '../services/coordinator/config.ts';
 import { policyConfig } from '../services/policy/config.ts';
 import { retrievalConfig } from '../services/retrieval/config.ts';
 import { rewardConfig } from '../services/reward/config.ts';
 import { rolloutConfig } from '../services/rollout/config.ts';
 import { endpointPolicyConfig } from '../services/endpoint-policy/config.ts';
-import { scriptedEngineConfig } from '../services/scripted-engine/config.ts';
-import { scriptedJudgeConfig } from '../services/scripted-judge/config.ts';
-import { scriptedLearnerConfig } from '../services/scripted-learner/config.ts';
+import { scriptedEngineConfig } from '../services/scripted/engine/config.ts';
+import { scriptedJudgeConfig } from '../services/scripted/judge/config.ts';
+import { scriptedLearnerConfig } from '../services/scripted/learner/config.ts';
 
 const services: Readonly<Record<string, z.ZodType>> = {
   coordinator: coordinatorConfig,

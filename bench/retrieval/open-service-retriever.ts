@@ -1,8 +1,8 @@
-import { loadConfig } from '#shared/runtime/config.ts';
-import { createLifecycle } from '#shared/runtime/lifecycle.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { loadConfig } from '#platform/runtime/config.ts';
+import { createLifecycle } from '#platform/runtime/lifecycle.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { retrievalConfig } from '../../services/retrieval/config.ts';
 import { createRetrievalEvents } from '../../services/retrieval/events.ts';
 import { openRetriever } from '../../services/retrieval/open-retriever.ts';

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
-import { createRandom } from '#shared/world/random.ts';
+import { createRandom } from '#environments/search/world/random.ts';
 
 /**
  * A corpus of any size whose shape is that of MuSiQue's passages: 18 to 300 words of text (log-normal, median 67, mean 78),

@@ -31,7 +31,7 @@ for _ in $(seq 600); do [ -s "$build/retrieval.json" ] && break; sleep 0.1; done
 address=$("$python" -c 'import json, sys; print(json.loads(sys.stdin.readline())["grpc"])' < "$build/retrieval.json")
 
 demonstrate() { # questions count seed out
-  node services/rollout/demonstrate/main.ts --questions "$1" --count "$2" --seed "$3" --out "$4" \
+  node services/environments/search/demonstrate/main.ts --questions "$1" --count "$2" --seed "$3" --out "$4" \
     --retrieval "$address" --crowd "$here/crowd.yaml" --concurrency 64
 }
 demonstrate "$build/split/train.jsonl" 2985 1 "$build/real.jsonl"

@@ -24,7 +24,7 @@ demonstrate() { # seed
   [ -s "$ready" ] || { echo "build.sh: retrieval did not start in 30 s; see $build/retrieval-$1.log" >&2; exit 1; }
   local address
   address=$("$python" -c 'import json, sys; print(json.loads(sys.stdin.readline())["grpc"])' < "$ready")
-  node services/rollout/demonstrate/main.ts --world "$world" --retrieval "$address" --count 8000 --seed "$1" \
+  node services/environments/search/demonstrate/main.ts --world "$world" --retrieval "$address" --count 8000 --seed "$1" \
     --out "$build/demonstrations-$1.jsonl"
   kill "$retrieval_pid"
   wait "$retrieval_pid" || true
@@ -45,7 +45,7 @@ done
 for line in list(open(sys.argv[1]))[:3000]:
     for segment in json.loads(line)["segments"]:
         print(segment["text"])' "$build/demonstrations-101.jsonl"
-  grep -E '^    [A-Z]' services/shared/world/lexicon.ts
+  grep -E '^    [A-Z]' services/environments/search/world/lexicon.ts
 } > "$build/words.txt"
 "$python" -m gradus_learner.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
   --out "$build/tokenizer.json"

@@ -1,4 +1,4 @@
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 
 /** Documented in `gradus --help` and docs/cli.md. */
 export const exitCodes = {

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { createProgram } from './program.ts';
 import { createTerminal } from './terminal/terminal.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { createProgram } from './program.ts';
-import { repositoryRoot } from './repository.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 import { exampleSummary } from './run/example-summary.ts';
 import { createTerminal } from './terminal/terminal.ts';
 

@@ -12,13 +12,13 @@ import { addBenchCommands } from './commands/add-bench-commands.ts';
 import { addDlqCommands } from './commands/add-dlq-commands.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
 import { addRolloutCommands } from './commands/add-rollout-commands.ts';
-import { maxTokensFields } from '#shared/endpoint/server-fields.ts';
+import { maxTokensFields } from '#endpoint/server-fields.ts';
 import { evalFormats } from './eval/eval-formats.ts';
 import type { EvalOptions } from './eval/eval-recipe.ts';
 import { exitCodes } from './exit-codes.ts';
-import { serviceNames } from './fleet/service-programs.ts';
+import { serviceNames } from '#fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
-import { changeGroups } from '#shared/inputs/changed-inputs.ts';
+import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
 import { home, json, parseRunId, settings, wholeNumber } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseConfig } from '#shared/runtime/config.ts';
+import { baseConfig } from '#platform/runtime/config.ts';
 
 const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port');
 

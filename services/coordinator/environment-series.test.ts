@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { createEnvironmentSeries, environmentMeansIn } from './environment-series.ts';
 
 async function seriesAfter(...reports: readonly (readonly ['train' | 'eval', Record<string, number>])[]) {

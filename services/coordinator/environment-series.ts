@@ -1,5 +1,5 @@
-import { mostEnvironmentMetrics } from '#shared/rewards/environment-metrics.ts';
-import type { Metrics } from '#shared/telemetry/metrics.ts';
+import { mostEnvironmentMetrics } from '#rewards/environment-metrics.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
 
 type Means = Readonly<Record<string, number>>;
 

@@ -1,5 +1,5 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { Metrics } from '#shared/telemetry/metrics.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { createEnvironmentSeries } from './environment-series.ts';
 import type { Reception } from './run/group-collector.ts';
 

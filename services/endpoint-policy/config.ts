@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { endpointFields } from '#shared/endpoint/server-fields.ts';
-import { baseConfig } from '#shared/runtime/config.ts';
-import { fleetBounds } from '#shared/runtime/fleet-bounds.ts';
+import { endpointFields } from '#endpoint/server-fields.ts';
+import { baseConfig } from '#platform/runtime/config.ts';
+import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 
 export const endpointPolicyConfig = baseConfig.extend({
   ...endpointFields,

@@ -1,4 +1,4 @@
-import type { Metrics } from '#shared/telemetry/metrics.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
 
 export type EndpointOutcome =
   | 'answered'

@@ -1,9 +1,9 @@
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { createSemaphore, type Semaphore } from '#shared/async/semaphore.ts';
-import { createChatEndpoint, type ChatEndpoint } from '#shared/endpoint/chat-endpoint.ts';
-import { createGrpcServer } from '#shared/grpc/server.ts';
-import { readKeyVariable } from '#shared/http/api-key.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { createSemaphore, type Semaphore } from '#platform/async/semaphore.ts';
+import { createChatEndpoint, type ChatEndpoint } from '#endpoint/chat-endpoint.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import { readKeyVariable } from '#endpoint/api-key.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { EndpointPolicyConfig } from './config.ts';
 import { createEndpointPolicyEvents, type EndpointPolicyEvents } from './events.ts';
 import { describe } from './handlers/describe.ts';

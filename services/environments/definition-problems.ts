@@ -1,6 +1,6 @@
-import { rewardMetric } from '#shared/rewards/metric-names.ts';
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import { rewardMetric } from '#rewards/metric-names.ts';
+import { scorerNames } from '#rewards/scorer-catalogue.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import type { EnvironmentDefinition } from './kit/environment.ts';
 
 type Declared = Pick<EnvironmentDefinition, 'primaryMetric' | 'scorers' | 'rewards' | 'roles' | 'tags'> & {

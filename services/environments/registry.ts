@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import { environments } from './index.ts';
 import { ownEnvironmentNamed } from './own-file/load.ts';
 import type { EnvironmentClients } from './kit/clients.ts';

@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
-import { loadTokenizer } from '#shared/tokenizer/tokenizer.ts';
+import { loadTokenizer } from '#chat/tokenizer.ts';
 import { engine, gateway, stopAll } from './gateway-under-test.ts';
 
 const fixtures = join(import.meta.dirname, '../../tests/fixtures');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { baseConfig } from '#shared/runtime/config.ts';
-import { fleetBounds, longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
+import { baseConfig } from '#platform/runtime/config.ts';
+import { fleetBounds, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 
 const address = z
   .string()

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EngineState } from '#proto/policy/v1/policy_pb.ts';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import { lastingAddress } from '../../tests/fixtures/lasting-port.ts';
 import { engine, eventually, gateway, heldScript, stopAll, turnOf } from './gateway-under-test.ts';
 

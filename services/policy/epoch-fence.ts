@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** Refuses leaders of the past: each leader of a run sends its epoch, which is higher than that of every one before it. */
 export interface EpochFence {

@@ -1,7 +1,7 @@
 import type { DescribeResponse, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
-import type { GradusError } from '#shared/errors.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import type { GradusError } from '#platform/errors.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 
 /** The only place of the gateway that counts and logs: one function per business event. */
 export function createPolicyEvents(log: Logger, metrics: Metrics) {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import {
   startScriptedEngine,
   type ScriptedEngine,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { TransientError } from '#shared/errors.ts';
-import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
+import { TransientError } from '#platform/errors.ts';
+import { sequenceDigest } from '#trajectory/sequence-digest.ts';
 import { lastingAddress } from '../../tests/fixtures/lasting-port.ts';
 import { engine, eventually, gateway, heldScript, stopAll, turnOf } from './gateway-under-test.ts';
 

@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { createChatRenderer, type ChatRenderer } from '#shared/chat/chat-renderer.ts';
-import { controlTokensOf } from '#shared/chat/control-tokens.ts';
-import { readChatTemplate } from '#shared/chat/read-chat-template.ts';
-import { createGrpcServer } from '#shared/grpc/server.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { createChatRenderer, type ChatRenderer } from '#chat/chat-renderer.ts';
+import { controlTokensOf } from '#chat/control-tokens.ts';
+import { readChatTemplate } from '#chat/read-chat-template.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { PolicyConfig } from './config.ts';
 import { connectEngine } from './engines/engine-connection.ts';
 import { followNames, isName } from './engines/engine-discovery.ts';
@@ -17,7 +17,7 @@ import { generate } from './handlers/generate.ts';
 import { loadVersion } from './handlers/load-version.ts';
 import { removeEngine } from './handlers/remove-engine.ts';
 import { tokenize } from './handlers/tokenize.ts';
-import { loadTokenizer, type Tokenizer } from '#shared/tokenizer/tokenizer.ts';
+import { loadTokenizer, type Tokenizer } from '#chat/tokenizer.ts';
 
 export interface PolicyContext {
   readonly tokenizer: Tokenizer;

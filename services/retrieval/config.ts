@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { baseConfig, bindAddress } from '#shared/runtime/config.ts';
+import { baseConfig, bindAddress } from '#platform/runtime/config.ts';
 import { analyzerNames } from './analyzer/analyzer.ts';
 
 const path = z.string().min(1, 'must be a path');

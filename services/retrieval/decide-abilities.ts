@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { RetrievalConfig } from './config.ts';
 import type { IndexManifest } from './index/manifest.ts';
 import type { Models } from './open-models.ts';

@@ -1,6 +1,6 @@
-import type { Metrics } from '#shared/telemetry/metrics.ts';
-import { durationBuckets } from '#shared/telemetry/metrics.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
+import { durationBuckets } from '#platform/telemetry/metrics.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 import type { Stage } from './serving/flights.ts';
 import type { ServingEvents } from './serving/start-serving.ts';
 

@@ -1,4 +1,4 @@
-import { runService } from '#shared/runtime/run-service.ts';
+import { runService } from '#platform/runtime/run-service.ts';
 import { retrievalConfig } from './config.ts';
 import { hubSettingsFrom } from './models/hub-settings.ts';
 import { startRetrieval } from './service.ts';

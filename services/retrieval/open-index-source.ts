@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { RetrievalConfig } from './config.ts';
-import { hashFile } from '#shared/files/hash-file.ts';
+import { hashFile } from '#platform/files/hash-file.ts';
 import { buildInThread } from './index/build-in-thread.ts';
 import { indexCorpus } from './index/index-corpus.ts';
 import type { IndexManifest, IndexSettings } from './index/manifest.ts';

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import type { RetrievalConfig } from './config.ts';
 import type { CrossEncoder } from './models/cross-encoder.ts';
 import type { Encoder, EncoderOptions } from './models/encoder.ts';

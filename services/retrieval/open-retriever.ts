@@ -1,4 +1,4 @@
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { RetrievalConfig } from './config.ts';
 import { decideAbilities } from './decide-abilities.ts';
 import type { RetrievalEvents } from './events.ts';

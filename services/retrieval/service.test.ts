@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
-import { createGrpcClient, type GrpcClient } from '#shared/grpc/client.ts';
-import { loadConfig } from '#shared/runtime/config.ts';
-import { createLifecycle, type Lifecycle } from '#shared/runtime/lifecycle.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics, type Metrics } from '#shared/telemetry/metrics.ts';
+import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
+import { loadConfig } from '#platform/runtime/config.ts';
+import { createLifecycle, type Lifecycle } from '#platform/runtime/lifecycle.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
 import { retrievalConfig } from './config.ts';
 import { startRetrieval } from './service.ts';
 

@@ -1,6 +1,6 @@
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
-import { createGrpcServer } from '#shared/grpc/server.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { RetrievalConfig } from './config.ts';
 import { createRetrievalEvents } from './events.ts';
 import { describe } from './handlers/describe.ts';

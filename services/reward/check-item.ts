@@ -1,9 +1,9 @@
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import { errorFrom, type TerminalError } from '#shared/errors.ts';
-import { rowFacts, type RowFacts } from '#shared/questions/row-facts.ts';
-import { goldProblem, scorersOfGold } from '#shared/rewards/gold-problem.ts';
-import { isSettableScorer, scorerNames } from '#shared/rewards/scorer-catalogue.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import { errorFrom, type TerminalError } from '#platform/errors.ts';
+import { rowFacts, type RowFacts } from '#questions/row-facts.ts';
+import { goldProblem, scorersOfGold } from '#rewards/gold-problem.ts';
+import { isSettableScorer, scorerNames } from '#rewards/scorer-catalogue.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import { invalidItem } from './invalid-item.ts';
 import { compileScorer, objectOfSettings, type CompiledScorer } from './scorers/compile-scorer.ts';
 

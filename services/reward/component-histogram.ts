@@ -1,4 +1,4 @@
-import type { Histogram, Metrics } from '#shared/telemetry/metrics.ts';
+import type { Histogram, Metrics } from '#platform/telemetry/metrics.ts';
 
 /** Tenths of a score. */
 const ratioBuckets: readonly number[] = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];

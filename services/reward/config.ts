@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { baseConfig } from '#shared/runtime/config.ts';
-import { customScorersSettings } from '#shared/rewards/custom-scorer-settings.ts';
-import { judgesSettings } from '#shared/rewards/judge-settings.ts';
+import { baseConfig } from '#platform/runtime/config.ts';
+import { customScorersSettings } from '#rewards/custom-scorer-settings.ts';
+import { judgesSettings } from '#rewards/judge-settings.ts';
 
 /** Weights come with each request; configured here is whom to ask. */
 export const rewardConfig = baseConfig.extend({

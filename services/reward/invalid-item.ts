@@ -1,5 +1,5 @@
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** Names the item: `items[2] (id "a1")`. */
 export function itemPlace({ id }: Pick<ScoreItem, 'id'>, index: number): string {

@@ -1,4 +1,4 @@
-import { runService } from '#shared/runtime/run-service.ts';
+import { runService } from '#platform/runtime/run-service.ts';
 import { rewardConfig } from './config.ts';
 import { startReward } from './service.ts';
 

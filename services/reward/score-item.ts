@@ -1,8 +1,8 @@
 import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
-import { answerScores, type AnswerScores } from '#shared/answer/answer-scores.ts';
-import { answerTokens } from '#shared/answer/normalize-answer.ts';
-import { rowFacts } from '#shared/questions/row-facts.ts';
-import { isPlainScorer, isSettableScorer } from '#shared/rewards/scorer-catalogue.ts';
+import { answerScores, type AnswerScores } from '#answer/answer-scores.ts';
+import { answerTokens } from '#answer/normalize-answer.ts';
+import { rowFacts } from '#questions/row-facts.ts';
+import { isPlainScorer, isSettableScorer } from '#rewards/scorer-catalogue.ts';
 import { detectHacking } from './detectors/detect-hacking.ts';
 import { compileScorer } from './scorers/compile-scorer.ts';
 import { plainScorerFunctions } from './scorers/registry.ts';

@@ -1,10 +1,10 @@
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import { loadConfig } from '#shared/runtime/config.ts';
-import { createLifecycle } from '#shared/runtime/lifecycle.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
-import { createLogger, type Logger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import { loadConfig } from '#platform/runtime/config.ts';
+import { createLifecycle } from '#platform/runtime/lifecycle.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import { createLogger, type Logger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { rewardConfig } from './config.ts';
 import { startReward } from './service.ts';
 

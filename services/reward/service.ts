@@ -1,6 +1,6 @@
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
-import { createGrpcServer } from '#shared/grpc/server.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { RewardConfig } from './config.ts';
 import { startCustomScorers } from './custom/custom-scorers.ts';
 import { createRewardEvents } from './events.ts';

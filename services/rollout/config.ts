@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { duplicateWindowMs } from '#shared/nats/streams.ts';
-import { baseConfig } from '#shared/runtime/config.ts';
+import { duplicateWindowMs } from '#platform/nats/streams.ts';
+import { baseConfig } from '#platform/runtime/config.ts';
 import { defaultFileLimits } from '#environments/own-file/contained.ts';
-import { fleetBounds, longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
+import { fleetBounds, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 
 const address = z.string().regex(/^[^\s,]+:\d{1,5}$/, 'must be host:port, for example 127.0.0.1:41234');
 

@@ -1,9 +1,9 @@
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { errorFrom, type TransientError } from '#shared/errors.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import { errorFrom, type TransientError } from '#platform/errors.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 import type { ConcurrencyReason } from './worker/decide-concurrency.ts';
 import type { InfrastructureClass, InfrastructureFailure } from './episode/infrastructure-failure.ts';
 

@@ -1,4 +1,4 @@
-import { runService } from '#shared/runtime/run-service.ts';
+import { runService } from '#platform/runtime/run-service.ts';
 import { rolloutConfig } from './config.ts';
 import { startRollout } from './service.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { planRun } from '../../services/cli/run/run-plan.ts';
 import { auditRun } from './audit.ts';
 import type { Audit } from './audit.ts';

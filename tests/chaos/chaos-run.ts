@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TransientError, errorFrom } from '#shared/errors.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 import { accountingRecords, firstDifference } from './accounting-records.ts';
 import { auditOf, auditedStorm } from './audited-storm.ts';
 import type { AuditedStorm } from './audited-storm.ts';

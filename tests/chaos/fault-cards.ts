@@ -1,5 +1,5 @@
-import { permutation } from '#shared/domain/random.ts';
-import type { Random } from '#shared/domain/random.ts';
+import { permutation } from '#platform/random.ts';
+import type { Random } from '#platform/random.ts';
 
 /** What faults are aimed at: a service of fleet.json (`rollout-1`), or one of the processes around it. */
 export interface Target {

@@ -1,5 +1,5 @@
-import { createRandom } from '#shared/domain/random.ts';
-import type { Random } from '#shared/domain/random.ts';
+import { createRandom } from '#platform/random.ts';
+import type { Random } from '#platform/random.ts';
 import { dealCards, isAlone } from './fault-cards.ts';
 import type { Action, CardOptions, Target } from './fault-cards.ts';
 

@@ -19,8 +19,8 @@ test('a process is read from /proc whatever its name is, and a dead one is none'
 });
 
 test('the next process of a service has its program and its address, not those of a twin', () => {
-  const dead = facts(1, 'node services/scripted-engine/main.ts --metrics 127.0.0.1:0');
-  const next = facts(2, 'node services/scripted-engine/main.ts --metrics 127.0.0.1:5001');
+  const dead = facts(1, 'node services/scripted/engine/main.ts --metrics 127.0.0.1:0');
+  const next = facts(2, 'node services/scripted/engine/main.ts --metrics 127.0.0.1:5001');
   expect(isSameService(dead, next, '127.0.0.1:5001')).toBe(true);
   expect(isSameService(dead, next, '127.0.0.1:5002')).toBe(false);
   expect(isSameService(dead, facts(3, 'node services/reward/main.ts --metrics 127.0.0.1:5001'), '127.0.0.1:5001')).toBe(

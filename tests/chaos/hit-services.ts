@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
-import { sleep } from '#shared/async/sleep.ts';
+import { sleep } from '#platform/async/sleep.ts';
 import { guardian, supervisor } from './fault-cards.ts';
 import type { Target } from './fault-cards.ts';
 import type { Fault } from './fault-plan.ts';

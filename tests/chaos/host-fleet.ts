@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
-import { TransientError } from '#shared/errors.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import { resolvedRecipeJson, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
-import { startChildService } from '../../services/cli/fleet/child-service.ts';
-import type { ChildService } from '../../services/cli/fleet/child-service.ts';
-import { planBase, planPolicy, planTop } from '../../services/cli/fleet/fleet-plan.ts';
-import type { PlannedService } from '../../services/cli/fleet/fleet-plan.ts';
-import { startGuardian } from '#shared/runtime/guardian.ts';
-import { planScriptedJudges, withScriptedJudges } from '../../services/cli/fleet/scripted-judges.ts';
-import { childEnvironment, programOf } from '../../services/cli/fleet/service-programs.ts';
+import { TransientError } from '#platform/errors.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import { resolvedRecipeJson, resolveRecipe } from '#recipe/resolve-recipe.ts';
+import { startChildService } from '../../services/fleet/child-service.ts';
+import type { ChildService } from '../../services/fleet/child-service.ts';
+import { planBase, planPolicy, planTop } from '../../services/fleet/fleet-plan.ts';
+import type { PlannedService } from '../../services/fleet/fleet-plan.ts';
+import { startGuardian } from '#platform/runtime/guardian.ts';
+import { planScriptedJudges, withScriptedJudges } from '../../services/fleet/scripted-judges.ts';
+import { childEnvironment, programOf } from '../../services/fleet/service-programs.ts';
 import { loadRecipe, prepareInputs } from '../../services/cli/run/prepare-inputs.ts';
 
 /** Where a process runs: an address to serve at, and what its command line begins with. */

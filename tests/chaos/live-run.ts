@@ -2,12 +2,12 @@ import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { connectNats } from '#shared/nats/connect.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { decodeMessage, tailStream } from '#platform/nats/messages.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import type { Moment } from './fault-plan.ts';
 
 export type Phase = 'start' | 'evaluation' | 'rollouts' | 'training' | 'end';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { connectNats } from '#shared/nats/connect.ts';
-import { startNatsServer } from '#shared/nats/nats-server.ts';
-import type { NatsServer } from '#shared/nats/nats-server.ts';
-import { streams } from '#shared/nats/streams.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import { startNatsServer } from '#platform/nats/nats-server.ts';
+import type { NatsServer } from '#platform/nats/nats-server.ts';
+import { streams } from '#platform/nats/streams.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
 
 /** Three NATS servers with JetStream on this machine, as on three machines. */

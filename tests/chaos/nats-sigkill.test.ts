@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { streams, subjects } from '#shared/nats/streams.ts';
-import { startNats, until } from '../integration/ground-fixtures.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
+import { startNats, until } from '../platform/fixtures.ts';
 
 const rounds = 4;
 const writers = 16;

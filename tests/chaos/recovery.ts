@@ -1,7 +1,7 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { TransientError } from '#shared/errors.ts';
-import { isAlive } from '#shared/runtime/is-alive.ts';
-import { readFleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TransientError } from '#platform/errors.ts';
+import { isAlive } from '#platform/runtime/is-alive.ts';
+import { readFleetFile } from '../../services/fleet/fleet-file.ts';
 import type { FleetService, StormFleet } from './storm-fleet.ts';
 import { createWorkProbe, firstWork } from './work-probe.ts';
 import type { WorkProbe } from './work-probe.ts';

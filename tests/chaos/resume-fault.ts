@@ -1,4 +1,4 @@
-import { sleep } from '#shared/async/sleep.ts';
+import { sleep } from '#platform/async/sleep.ts';
 import { guardian, supervisor } from './fault-cards.ts';
 import type { Fault } from './fault-plan.ts';
 import { childrenOf, guardianOf, programOf } from './fleet-processes.ts';

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, rm, statfs, rename } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 
 const execute = promisify(execFile);
 

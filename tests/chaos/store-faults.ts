@@ -1,7 +1,7 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sleep } from '#shared/async/sleep.ts';
-import { streams } from '#shared/nats/streams.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { streams } from '#platform/nats/streams.ts';
 import type { Fault } from './fault-plan.ts';
 import { processFacts } from './fleet-processes.ts';
 import type { Hit } from './inject-fault.ts';

@@ -5,13 +5,13 @@ import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { connectNats } from '#shared/nats/connect.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { getMessage } from '#shared/nats/messages.ts';
-import { startNatsServer } from '#shared/nats/nats-server.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { decodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { getMessage } from '#platform/nats/messages.ts';
+import { startNatsServer } from '#platform/nats/nats-server.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { decodeTrajectory } from '#trajectory/encode-trajectory.ts';
 
 /** A message with the server's own time of storing it, in Unix milliseconds. */
 export interface Stored<T> {

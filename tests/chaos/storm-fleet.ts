@@ -1,8 +1,8 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { TransientError } from '#shared/errors.ts';
-import { isAlive } from '#shared/runtime/is-alive.ts';
-import { readFleetFile } from '../../services/cli/fleet/fleet-file.ts';
-import type { FleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TransientError } from '#platform/errors.ts';
+import { isAlive } from '#platform/runtime/is-alive.ts';
+import { readFleetFile } from '../../services/fleet/fleet-file.ts';
+import type { FleetFile } from '../../services/fleet/fleet-file.ts';
 import { processFacts } from './fleet-processes.ts';
 import type { ProcessFacts } from './fleet-processes.ts';
 import { startGradusRun } from './gradus-run.ts';

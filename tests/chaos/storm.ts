@@ -1,6 +1,6 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { CancelledError, errorFrom } from '#shared/errors.ts';
-import { readFleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { CancelledError, errorFrom } from '#platform/errors.ts';
+import { readFleetFile } from '../../services/fleet/fleet-file.ts';
 import { isAlone, needsResume, supervisor } from './fault-cards.ts';
 import type { Fault } from './fault-plan.ts';
 import { injectFault } from './inject-fault.ts';

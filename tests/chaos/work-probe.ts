@@ -3,10 +3,10 @@ import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
 import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { errorFrom } from '#shared/errors.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import type { FleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { errorFrom } from '#platform/errors.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import type { FleetFile } from '../../services/fleet/fleet-file.ts';
 import { goldItem } from '../fixtures/gold-item.ts';
 
 type FleetService = FleetFile['services'][number];

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { normalizeAnswer } from '#shared/answer/normalize-answer.ts';
-import type { ChatRequest } from '../../services/scripted-judge/http/chat-request.ts';
+import { normalizeAnswer } from '#answer/normalize-answer.ts';
+import type { ChatRequest } from '../../services/scripted/judge/http/chat-request.ts';
 import { shownTexts, startScriptedJudge } from '../fakes/scripted-judge.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 

@@ -3,9 +3,9 @@ import { readFile, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { identityOf, stateOf } from '#shared/runtime/process-identity.ts';
-import { readRecordedFleet } from '../../services/cli/fleet/fleet-file.ts';
-import type { FleetFile } from '../../services/cli/fleet/fleet-file.ts';
+import { identityOf, stateOf } from '#platform/runtime/process-identity.ts';
+import { readRecordedFleet } from '../../services/fleet/fleet-file.ts';
+import type { FleetFile } from '../../services/fleet/fleet-file.ts';
 import { readJson, startGradus, startGradusBy, until } from './gradus-process.ts';
 import type { GradusProcess } from './gradus-process.ts';
 

@@ -1,14 +1,14 @@
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
 import type { GenerateRequest, LoadVersionRequest } from '#proto/policy/v1/policy_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { createGrpcServer } from '#shared/grpc/server.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
-import { loadTokenizer } from '#shared/tokenizer/tokenizer.ts';
-import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
-import { createEngine } from '../../services/scripted-engine/engine/engine.ts';
-import { describe } from '../../services/scripted-engine/handlers/describe.ts';
-import { generate } from '../../services/scripted-engine/handlers/generate.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
+import { loadTokenizer } from '#chat/tokenizer.ts';
+import { sequenceDigest } from '#trajectory/sequence-digest.ts';
+import { createEngine } from '../../services/scripted/engine/engine/engine.ts';
+import { describe } from '../../services/scripted/engine/handlers/describe.ts';
+import { generate } from '../../services/scripted/engine/handlers/generate.ts';
 
 /** What the script sees of a turn. */
 export interface ScriptedRequest {
@@ -49,7 +49,7 @@ export interface ScriptedEngineOptions {
   readonly serving?: { readonly version: bigint; readonly weightsPath: string };
 }
 
-/** The engine of services/scripted-engine with a script of the test, and with faults that a real one should not have. */
+/** The engine of services/scripted/engine with a script of the test, and with faults that a real one should not have. */
 export async function startScriptedEngine(options: ScriptedEngineOptions) {
   const tokenizer = await loadTokenizer(options.tokenizer);
   const generated: ScriptedRequest[] = [];

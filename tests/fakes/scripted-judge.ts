@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
-import { sleep } from '#shared/async/sleep.ts';
-import { createRandom } from '#shared/domain/random.ts';
-import { chatCompletion } from '../../services/scripted-judge/http/chat-completion.ts';
-import { parseChatRequest, type ChatRequest } from '../../services/scripted-judge/http/chat-request.ts';
-import { shownTexts as textsIn, type ShownText } from '../../services/scripted-judge/questions/read-question.ts';
-import { createJudgeScript, type GradeAnswer } from '../../services/scripted-judge/script/judge-script.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { createRandom } from '#platform/random.ts';
+import { chatCompletion } from '../../services/scripted/judge/http/chat-completion.ts';
+import { parseChatRequest, type ChatRequest } from '../../services/scripted/judge/http/chat-request.ts';
+import { shownTexts as textsIn, type ShownText } from '../../services/scripted/judge/questions/read-question.ts';
+import { createJudgeScript, type GradeAnswer } from '../../services/scripted/judge/script/judge-script.ts';
 
 /** How a call goes wrong. `garbage` is a reply that says nothing; `malformed` is no reply of the API at all. */
 export type JudgeFault = 'server_error' | 'rate_limited' | 'hang' | 'cut' | 'garbage' | 'malformed';
@@ -50,7 +50,7 @@ const faultNames: ReadonlySet<string> = new Set<JudgeFault>([
 /** What a text says of itself; 0 without. */
 const qualityOf: GradeAnswer = (_, text) => Number(/quality=(-?[\d.]+)/.exec(text)?.[1] ?? 0);
 
-/** The judge of services/scripted-judge with qualities or a script of the test, and with faults that a real one has at times. */
+/** The judge of services/scripted/judge with qualities or a script of the test, and with faults that a real one has at times. */
 export async function startScriptedJudge(options: ScriptedJudgeOptions = {}) {
   const { seed = 'judge', faultRatio = 0, faults = ['server_error'], retryAfter = '0' } = options;
   const judge = createJudgeScript({

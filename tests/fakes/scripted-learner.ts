@@ -2,10 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import type { StepHeader } from '#proto/learner/v1/learner_pb.ts';
-import { TerminalError, TransientError } from '#shared/errors.ts';
-import { createGrpcServer } from '#shared/grpc/server.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { safetensorsOf } from '../fixtures/safetensors.ts';
 
 export interface AppliedStep {

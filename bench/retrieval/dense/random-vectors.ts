@@ -1,4 +1,4 @@
-import { createRandom } from '#shared/world/random.ts';
+import { createRandom } from '#environments/search/world/random.ts';
 import type { Encoder } from '../../../services/retrieval/models/encoder.ts';
 
 const centreCount = 1_000;

@@ -1,4 +1,4 @@
-import type { Random } from '#shared/world/random.ts';
+import type { Random } from '#environments/search/world/random.ts';
 
 /**
  * When calls are due, in milliseconds from the start: a Poisson process, which is what many clients that know nothing of

@@ -2,10 +2,10 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { expect, onTestFinished, test } from 'vitest';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { SearchRequestSchema, SearchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { createGrpcServer } from '#shared/grpc/server.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import type { Connection, Reply } from './connection.ts';
 import { createGrpcConnection, encodeGrpcCall } from './grpc-connection.ts';
 

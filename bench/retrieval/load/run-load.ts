@@ -7,7 +7,7 @@ import { arrivalsOf } from './arrivals.ts';
 import type { Connection, Reply } from './connection.ts';
 import { createTally, type TallyReport, type Verdict } from './tally.ts';
 import { percentilesOf } from './percentiles.ts';
-import { createRandom } from '#shared/world/random.ts';
+import { createRandom } from '#environments/search/world/random.ts';
 
 export interface LoadPlan {
   readonly clients: number;

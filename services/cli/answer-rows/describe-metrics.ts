@@ -1,4 +1,4 @@
-import { metricHelp, type MetricHelp } from '#shared/answer/rows/metric-help.ts';
+import { metricHelp, type MetricHelp } from '#answer/rows/metric-help.ts';
 
 const indent = ' '.repeat(13);
 

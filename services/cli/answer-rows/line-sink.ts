@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import { visibleText } from '#shared/text/visible-text.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { visibleText } from '#platform/text/visible-text.ts';
 
 /** Where scored rows go. */
 export interface LineSink {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { metricHelp, rowMetricNames } from '#shared/answer/rows/metric-help.ts';
-import { rowMetrics } from '#shared/answer/rows/row-metrics.ts';
+import { metricHelp, rowMetricNames } from '#answer/rows/metric-help.ts';
+import { rowMetrics } from '#answer/rows/row-metrics.ts';
 import { createRowScorer, type Line, type ScoreRowsOptions, type ScoreTally } from './score-rows.ts';
 
 async function scored(

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { isRowMetric, rowMetricNames } from '#shared/answer/rows/metric-help.ts';
-import { rowMetrics, type Columns, type ScoredRow } from '#shared/answer/rows/row-metrics.ts';
-import { parseJsonAt } from '#shared/files/parse-json.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import { isRowMetric, rowMetricNames } from '#answer/rows/metric-help.ts';
+import { rowMetrics, type Columns, type ScoredRow } from '#answer/rows/row-metrics.ts';
+import { parseJsonAt } from '#platform/files/parse-json.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 
 export interface Line {
   readonly text: string;

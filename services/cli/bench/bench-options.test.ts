@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { createBenchTasks } from './bench-tasks.ts';
 import { benchRecipe, parseBenchOptions } from './bench-options.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';

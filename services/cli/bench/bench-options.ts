@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
-import { kebab } from '#shared/runtime/config-fields.ts';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { kebab } from '#platform/runtime/config-fields.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 
 const count = (most: number) => z.int().min(1).max(most);

@@ -1,4 +1,4 @@
-import { machineFacts } from '#shared/runtime/machine-facts.ts';
+import { machineFacts } from '#platform/runtime/machine-facts.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { BenchOptions } from './bench-options.ts';
 import type { SampledProcess } from './process-usage.ts';

@@ -1,13 +1,13 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { createTaskBuilder, type TaskInit } from '#shared/recipe/build-task.ts';
-import { stageComposition } from '#shared/recipe/stage-scorers.ts';
-import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
+import { groupIdOf, taskIdOf } from '#recipe/task-ids.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { createTaskBuilder, type TaskInit } from '#recipe/build-task.ts';
+import { stageComposition } from '#recipe/stage-scorers.ts';
+import { recipeHash } from '#recipe/resolve-recipe.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#recipe/schema.ts';
 
 /** Samples per question, as a group of training has them: they share their prompt. */
 const groupSize = 8;

@@ -1,12 +1,12 @@
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
-import { mapConcurrent } from '#shared/async/map-concurrent.ts';
-import { createSemaphore } from '#shared/async/semaphore.ts';
-import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
-import { publishMessage } from '#shared/nats/publish.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
+import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { decodeMessage, tailStream } from '#platform/nats/messages.ts';
+import { publishMessage } from '#platform/nats/publish.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
 import type { BenchTasks } from './bench-tasks.ts';
 import { createTally } from './tally.ts';
 

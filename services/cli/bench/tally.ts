@@ -1,6 +1,6 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { compose } from '#shared/rewards/compose.ts';
+import { compose } from '#rewards/compose.ts';
 
 /** What became of the rollouts of a bench. */
 export interface TallyCounts {

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { rowMetricNames } from '#shared/answer/rows/metric-help.ts';
+import { rowMetricNames } from '#answer/rows/metric-help.ts';
 import { describeMetrics } from '../answer-rows/describe-metrics.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { home, json, parseRunId } from './standard-options.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { readMusique } from '#shared/musique/read-musique.ts';
-import { selectJanNano } from '#shared/musique/select-jan-nano.ts';
+import { readMusique } from '#questions/musique/read-musique.ts';
+import { selectJanNano } from '#questions/musique/select-jan-nano.ts';
 import { countByHops, writeMusiqueSplit } from '../data/write-musique-split.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { toJson } from '@bufbuild/protobuf';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { dropDeadLetter, readDeadLetters, retryDeadLetter } from '#shared/nats/dead-letters.ts';
-import type { DeadLetter } from '#shared/nats/dead-letters.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { dropDeadLetter, readDeadLetters, retryDeadLetter } from '#platform/nats/dead-letters.ts';
+import type { DeadLetter } from '#platform/nats/dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import type { Terminal } from '../terminal/terminal.ts';

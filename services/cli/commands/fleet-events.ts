@@ -1,7 +1,7 @@
-import { describeFullDisk } from '../fleet/disk/watch-disks.ts';
-import { describeExit } from '../fleet/child-service.ts';
-import { describeLeftBehind } from '../fleet/claim-home.ts';
-import type { FleetOptions } from '../fleet/start-fleet.ts';
+import { describeFullDisk } from '#fleet/disk/watch-disks.ts';
+import { describeExit } from '#fleet/child-service.ts';
+import { describeLeftBehind } from '#fleet/claim-home.ts';
+import type { FleetOptions } from '#fleet/start-fleet.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** Tells the person at the terminal what happens to the fleet. */

@@ -1,5 +1,5 @@
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { repositoryRoot } from '../repository.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 import { runInPlace } from './run-in-place.ts';
 
 /** Serves a corpus over MCP on our standard streams. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
-import { parseResolvedRecipe, resolvedRecipeJson } from '#shared/recipe/resolve-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
+import { parseResolvedRecipe, resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { repositoryRoot } from '../repository.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 import { movedRecipe } from './resume.ts';
 
 const recipe = parseRecipe(readFileSync(join(repositoryRoot, 'tests/e2e/tiny.yaml'), 'utf8'), 'tiny.yaml');

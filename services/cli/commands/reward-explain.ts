@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { unpackScore } from '#shared/trajectory/recorded-score.ts';
-import { recordedComposition } from '#shared/trajectory/recorded-task.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { unpackScore } from '#trajectory/recorded-score.ts';
+import { recordedComposition } from '#trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { explainScore } from '../explain/explain-score.ts';
 import { explanationJson } from '../explain/explanation-json.ts';

@@ -1,4 +1,4 @@
-import { readLines } from '#shared/files/read-lines.ts';
+import { readLines } from '#platform/files/read-lines.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { createRowScorer, type ScoreTally } from '../answer-rows/score-rows.ts';
 import { openFileSink, stdoutSink, type LineSink } from '../answer-rows/line-sink.ts';

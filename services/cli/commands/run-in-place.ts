@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Program } from '../fleet/service-programs.ts';
+import type { Program } from '#fleet/service-programs.ts';
 
 /**
  * Runs a program in our place: its flags pass through, its standard streams are ours, its exit code too.

@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { lastLineProblem } from '#shared/files/last-line.ts';
-import { locateInputs, resolveRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { lastLineProblem } from '#platform/files/last-line.ts';
+import { locateInputs, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { fleetKey } from '../fleet/fleet-file.ts';
+import { fleetKey } from '#fleet/fleet-file.ts';
 import { countRows } from '../data/write-rows.ts';
 import {
   fleetFiles,
@@ -26,7 +26,7 @@ import type { RowCounts, StageRow } from '#stages/kit/stage-kind.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import { unpinnedModels } from '../run/unpinned-models.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { rowNeeds } from '#shared/recipe/row-needs.ts';
+import { rowNeeds } from '#recipe/row-needs.ts';
 
 export interface RunOptions {
   readonly seed?: number;

@@ -1,4 +1,4 @@
-import { parseServiceName, programOf } from '../fleet/service-programs.ts';
+import { parseServiceName, programOf } from '#fleet/service-programs.ts';
 import { runInPlace } from './run-in-place.ts';
 
 /** Runs one service in our place; its ready line goes to stdout. */

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
-import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
+import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { claimableHome } from '../fleet/claim-home.ts';
-import { fleetKey } from '../fleet/fleet-file.ts';
-import { loadedInputs } from '../fleet/stale-fleet.ts';
-import { checkSpace } from '../fleet/disk/check-space.ts';
-import { startFleet } from '../fleet/start-fleet.ts';
+import { claimableHome } from '#fleet/claim-home.ts';
+import { fleetKey } from '#fleet/fleet-file.ts';
+import { loadedInputs } from '#fleet/stale-fleet.ts';
+import { checkSpace } from '#fleet/disk/check-space.ts';
+import { startFleet } from '#fleet/start-fleet.ts';
 import { fleetFiles, fleetInputsDirectory, loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
 import { readInputs } from '../run/read-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';

@@ -1,8 +1,8 @@
 import { toJson } from '@bufbuild/protobuf';
 import { RunState, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
-import type { DiskWatch } from '../fleet/disk/watch-disks.ts';
+import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
+import type { DiskWatch } from '#fleet/disk/watch-disks.ts';
 import { followRun } from '../run/follow-run.ts';
 import { requestStop } from '../run/request-stop.ts';
 import type { Coordinators } from '../run/coordinators.ts';

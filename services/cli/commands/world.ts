@@ -1,4 +1,4 @@
-import { writeWorld } from '#shared/world/write-world.ts';
+import { writeWorld } from '#environments/search/world/write-world.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 

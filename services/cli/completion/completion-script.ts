@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { serviceNames } from '../fleet/service-programs.ts';
+import { serviceNames } from '#fleet/service-programs.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];

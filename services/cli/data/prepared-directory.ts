@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** `data.json` of a prepared directory; undefined when there is none. Throws data_loss when it is not what gradus wrote. */
 export async function readDataInfo<Info>(directory: string, schema: z.ZodType<Info>): Promise<Info | undefined> {

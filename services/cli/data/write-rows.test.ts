@@ -3,15 +3,15 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { readQuestions } from '#shared/questions/read-questions.ts';
+import { readQuestions } from '#questions/read-questions.ts';
 import { rowChecks } from '../run/prepare-inputs.ts';
 import { splitRows } from './write-musique-split.ts';
 import { countRows, writeRows, type RowChecks, type RowsOptions } from './write-rows.ts';
 import { search } from '#environments/search/index.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import { rewardList } from '#shared/rewards/reward-list.ts';
-import type { RowNeeds } from '#shared/questions/read-questions.ts';
-import { readRowFacts, type RowFacts } from '#shared/questions/row-facts.ts';
+import { rewardList } from '#rewards/reward-list.ts';
+import type { RowNeeds } from '#questions/read-questions.ts';
+import { readRowFacts, type RowFacts } from '#questions/row-facts.ts';
 
 const anything: RowChecks = { check: () => {}, tell: () => {} };
 

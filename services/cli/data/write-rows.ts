@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
-import type { PlainRow } from '#shared/questions/question-row.ts';
-import { idKey, readRows, type PlacedRow } from '#shared/questions/read-rows.ts';
-import { formats, rowFormats, type SourceRow } from '#shared/questions/row-formats.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { PlainRow } from '#questions/question-row.ts';
+import { idKey, readRows, type PlacedRow } from '#questions/read-rows.ts';
+import { formats, rowFormats, type SourceRow } from '#questions/row-formats.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
 import { readDataInfo, requireSame, writeWholeDirectory } from './prepared-directory.ts';
 

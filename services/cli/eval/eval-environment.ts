@@ -1,6 +1,6 @@
 import { defaultEnvironment } from '#environments/index.ts';
 import { environmentNamed } from '#environments/registry.ts';
-import { rewardMetric } from '#shared/rewards/metric-names.ts';
+import { rewardMetric } from '#rewards/metric-names.ts';
 
 /**
  * The environment of an evaluation without a recipe, and what its rollouts are rewarded by: its primary metric, or, where that is the

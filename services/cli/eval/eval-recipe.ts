@@ -1,9 +1,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { unreadable } from '#shared/files/file-error.ts';
-import { checkRecipeValue, formatIssue } from '#shared/recipe/parse-recipe.ts';
-import { applySettings, parseSetting } from '#shared/recipe/recipe-settings.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { unreadable } from '#platform/files/file-error.ts';
+import { checkRecipeValue, formatIssue } from '#recipe/parse-recipe.ts';
+import { applySettings, parseSetting } from '#recipe/recipe-settings.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import { inputError } from '../run/place-problems.ts';
 import type { ProblemSource } from '../run/place-problems.ts';

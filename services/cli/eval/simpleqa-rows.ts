@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** SimpleQA's file (metadata, problem, answer) as rows of format `gradus`. `path` is used in messages. */
 export function simpleqaRows(text: string, path: string): { id: string; question: string; answer: string }[] {

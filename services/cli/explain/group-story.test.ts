@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
-import { resolveRecipe, resolvedRecipeJson } from '#shared/recipe/resolve-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
+import { resolveRecipe, resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
 import { groupStory } from './group-story.ts';
 import { renderExplanation } from './render-explanation.ts';
 

@@ -7,9 +7,9 @@ import type {
   SampleOutcome,
 } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { meanOf, standardDeviation, type AdvantageMethod } from '#shared/domain/advantages.ts';
-import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import { meanOf, standardDeviation, type AdvantageMethod } from '#rewards/advantages.ts';
+import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import { playedAs } from '#stages/kit/kinds.ts';
 import type { RlStage } from '#stages/rl/schema.ts';

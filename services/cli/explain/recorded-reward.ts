@@ -1,7 +1,7 @@
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { compose, withoutGroupwise, type CompositionStep } from '#shared/rewards/compose.ts';
+import { compose, withoutGroupwise, type CompositionStep } from '#rewards/compose.ts';
 
 /** How the recorded components of a rollout become its reward. */
 export interface ComposedReward {

@@ -1,6 +1,6 @@
-import type { CompositionStep } from '#shared/rewards/compose.ts';
-import { describeStep } from '#shared/rewards/describe-step.ts';
-import { shortNumber } from '#shared/rewards/short-number.ts';
+import type { CompositionStep } from '#rewards/compose.ts';
+import { describeStep } from '#rewards/describe-step.ts';
+import { shortNumber } from '#rewards/short-number.ts';
 import type { Colours } from '../terminal/colours.ts';
 
 /** A line for each step of a composition, with the total after it. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildTimeoutMs, tinyEncoders } from '../../../tests/fixtures/tiny-encoders/tiny-encoders.ts';
-import { repositoryRoot } from '../repository.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 
 const program = join(repositoryRoot, 'services/cli/bin/gradus');
 

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { TerminalError, errorCodes, errorOfCode } from '#shared/errors.ts';
+import { TerminalError, errorCodes, errorOfCode } from '#platform/errors.ts';
 import { watchInterrupts } from '../commands/interrupts.ts';
-import { childEnvironment, hubVariables } from '../fleet/service-programs.ts';
-import { repositoryRoot } from '../repository.ts';
+import { childEnvironment, hubVariables } from '#fleet/service-programs.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 
 const progressSchema = z.discriminatedUnion('phase', [
   z.object({

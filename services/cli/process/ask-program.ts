@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { TerminalError, TransientError, cancelledFrom } from '#shared/errors.ts';
-import { repositoryRoot } from '../repository.ts';
+import { TerminalError, TransientError, cancelledFrom } from '#platform/errors.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 
 const failureSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 

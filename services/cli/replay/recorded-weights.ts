@@ -2,12 +2,12 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { findMessage } from '#shared/nats/find-message.ts';
-import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
-import { reroot } from '#shared/recipe/reroot.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { findMessage } from '#platform/nats/find-message.ts';
+import { decodeMessage, tailStream } from '#platform/nats/messages.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
+import { reroot } from '#recipe/reroot.ts';
 
 /** Where the weights of each policy version of a run lay, by what its ledger says. */
 export interface WeightsHistory {

@@ -2,17 +2,17 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { needsRetrieval } from '#shared/recipe/environment-part.ts';
-import { TransientError, errorFrom } from '#shared/errors.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import { startChildService } from '../fleet/child-service.ts';
-import type { ChildService, Ready } from '../fleet/child-service.ts';
-import type { FleetFile } from '../fleet/fleet-file.ts';
-import { flags, planBase, planPolicy } from '../fleet/fleet-plan.ts';
-import type { FleetInputs, PlannedService } from '../fleet/fleet-plan.ts';
-import { startGuardian } from '#shared/runtime/guardian.ts';
-import { planScriptedJudges, withScriptedJudges } from '../fleet/scripted-judges.ts';
-import { childEnvironment, programOf } from '../fleet/service-programs.ts';
+import { needsRetrieval } from '#recipe/environment-part.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import { startChildService } from '#fleet/child-service.ts';
+import type { ChildService, Ready } from '#fleet/child-service.ts';
+import type { FleetFile } from '#fleet/fleet-file.ts';
+import { flags, planBase, planPolicy } from '#fleet/fleet-plan.ts';
+import type { FleetInputs, PlannedService } from '#fleet/fleet-plan.ts';
+import { startGuardian } from '#platform/runtime/guardian.ts';
+import { planScriptedJudges, withScriptedJudges } from '#fleet/scripted-judges.ts';
+import { childEnvironment, programOf } from '#fleet/service-programs.ts';
 import type { Weights } from './recorded-weights.ts';
 
 export interface ReplayFleetOptions {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { TrajectoryComparison } from '#shared/trajectory/compare-trajectories.ts';
+import type { TrajectoryComparison } from '#trajectory/compare-trajectories.ts';
 import { renderReplay, replayJson, verdictOf } from './replay-report.ts';
 import type { ReplayOutcome } from './replay-report.ts';
 

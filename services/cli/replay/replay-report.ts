@@ -1,8 +1,8 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { compose, withoutGroupwise } from '#shared/rewards/compose.ts';
-import type { TrajectoryComparison } from '#shared/trajectory/compare-trajectories.ts';
+import { compose, withoutGroupwise } from '#rewards/compose.ts';
+import type { TrajectoryComparison } from '#trajectory/compare-trajectories.ts';
 
 /** What a replay is told about at its end. */
 export interface ReplayOutcome {

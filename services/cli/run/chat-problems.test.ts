@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { chatProblems } from './chat-problems.ts';
 import { prepareInputs } from './prepare-inputs.ts';
 

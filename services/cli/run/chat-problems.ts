@@ -1,7 +1,7 @@
-import { readChatTemplate } from '#shared/chat/read-chat-template.ts';
-import { errorFrom } from '#shared/errors.ts';
-import { speaksInMessages, textOptions } from '#shared/recipe/environment-part.ts';
-import { locateInputs } from '#shared/recipe/resolve-recipe.ts';
+import { readChatTemplate } from '#chat/read-chat-template.ts';
+import { errorFrom } from '#platform/errors.ts';
+import { speaksInMessages, textOptions } from '#recipe/environment-part.ts';
+import { locateInputs } from '#recipe/resolve-recipe.ts';
 import type { LoadedRecipe } from './prepare-inputs.ts';
 
 /** What keeps the model from rendering the messages of the recipe's environment, a sentence each. */

@@ -1,8 +1,8 @@
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
-import { TransientError, errorFrom } from '#shared/errors.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import type { GrpcClient } from '#shared/grpc/client.ts';
-import type { FleetFile } from '../fleet/fleet-file.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
+import type { FleetFile } from '#fleet/fleet-file.ts';
 
 export type CoordinatorClient = GrpcClient<typeof CoordinatorService>;
 

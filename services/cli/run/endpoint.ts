@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { retry } from '#shared/async/retry.ts';
-import { createChatEndpoint } from '#shared/endpoint/chat-endpoint.ts';
-import { errorFrom } from '#shared/errors.ts';
-import { readKeyVariable } from '#shared/http/api-key.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import type { EndpointSettings } from '#shared/endpoint/server-fields.ts';
+import { retry } from '#platform/async/retry.ts';
+import { createChatEndpoint } from '#endpoint/chat-endpoint.ts';
+import { errorFrom } from '#platform/errors.ts';
+import { readKeyVariable } from '#endpoint/api-key.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import { endpointSettings } from '#recipe/endpoint-settings.ts';
 
 type Endpoint = NonNullable<Recipe['model']['endpoint']>;
 
@@ -41,17 +41,4 @@ export async function endpointProblems(
   } catch (thrown) {
     return [`model.endpoint: ${errorFrom(thrown).message}`];
   }
-}
-
-/** As the service takes them. */
-export function endpointSettings(endpoint: Endpoint): EndpointSettings {
-  const { base_url: baseUrl, model, api_key_env: apiKeyEnv, extra_body: extraBody } = endpoint;
-  const { max_tokens_field: maxTokensField } = endpoint;
-  return {
-    baseUrl,
-    model,
-    maxTokensField,
-    ...(apiKeyEnv !== undefined && { apiKeyEnv }),
-    ...(extraBody !== undefined && { extraBody }),
-  };
 }

@@ -1,8 +1,8 @@
 import { findEnvironment } from '#environments/registry.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import { environmentDirectory, withLocatedEnvironment } from '#shared/recipe/environment-paths.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createUserCodeHost } from '#shared/user-code/user-code-host.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { environmentDirectory, withLocatedEnvironment } from '#recipe/environment-paths.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createUserCodeHost } from '#user-code/user-code-host.ts';
 import type { LoadedRecipe } from './prepare-inputs.ts';
 
 /**

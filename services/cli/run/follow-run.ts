@@ -1,7 +1,7 @@
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { TransientError, errorFrom } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 import type { Coordinators } from './coordinators.ts';
 
 /** Runs can take days: the stream is opened again rather than held forever. */

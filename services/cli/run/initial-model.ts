@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { TerminalError } from '#shared/errors.ts';
-import { pythonPath, pythonProgram } from '../repository.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { pythonPath, pythonProgram } from '#platform/repository.ts';
 import { isReadable } from './is-readable.ts';
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 import { access, constants } from 'node:fs/promises';
-import { unreadable } from '#shared/files/file-error.ts';
+import { unreadable } from '#platform/files/file-error.ts';
 
 export async function isReadable(path: string): Promise<boolean> {
   try {

@@ -1,8 +1,8 @@
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
-import { connectNats } from '#shared/nats/connect.ts';
-import { createWorkerStatuses } from '#shared/nats/worker-statuses.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import type { FleetFile } from '../fleet/fleet-file.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import type { FleetFile } from '#fleet/fleet-file.ts';
 
 /** What the workers say of themselves; none when the streams cannot be asked just now. */
 export async function listWorkers(fleet: Pick<FleetFile, 'natsUrl'>): Promise<WorkerStatus[]> {

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { LoadedRecipe } from './prepare-inputs.ts';
 
 /** Where a problem of a recipe is corrected when the recipe was made from a command's options. */

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import { utf8Text } from '#shared/files/utf8-text.ts';
-import { checkedQuestion, type RowNeeds } from '#shared/questions/read-questions.ts';
-import { rowNeeds } from '#shared/recipe/row-needs.ts';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
-import { parseSetting } from '#shared/recipe/recipe-settings.ts';
-import { environmentDirectory } from '#shared/recipe/environment-paths.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { utf8Text } from '#platform/files/utf8-text.ts';
+import { checkedQuestion, type RowNeeds } from '#questions/read-questions.ts';
+import { rowNeeds } from '#recipe/row-needs.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
+import { parseSetting } from '#recipe/recipe-settings.ts';
+import { environmentDirectory } from '#recipe/environment-paths.ts';
 import {
   filesOfStage,
   locateEnvironment,
@@ -15,12 +15,12 @@ import {
   locateRewardFiles,
   locateSearchModels,
   locateStageFiles,
-} from '#shared/recipe/resolve-recipe.ts';
-import type { RecipePaths, RewardPaths } from '#shared/recipe/resolve-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import { weightFileProblems } from '#shared/weights/weight-files.ts';
+} from '#recipe/resolve-recipe.ts';
+import type { RecipePaths, RewardPaths } from '#recipe/resolve-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import { weightFileProblems } from '#weights/weight-files.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
-import { writeWorld } from '#shared/world/write-world.ts';
+import { writeWorld } from '#environments/search/world/write-world.ts';
 import { writeMusiqueSplit } from '../data/write-musique-split.ts';
 import { writeRows, type RowChecks, type RowsOptions } from '../data/write-rows.ts';
 import { makeInitialModel } from './initial-model.ts';
@@ -33,8 +33,8 @@ import { unpinnedModels } from './unpinned-models.ts';
 import { environmentProblems } from './environment-problems.ts';
 import { rewardProblems } from './reward-inputs.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
-import { parseYamlDocument } from '#shared/files/yaml-document.ts';
-import { needsRetrieval } from '#shared/recipe/environment-part.ts';
+import { parseYamlDocument } from '#platform/files/yaml-document.ts';
+import { needsRetrieval } from '#recipe/environment-part.ts';
 
 export interface LoadedRecipe {
   readonly file: string;

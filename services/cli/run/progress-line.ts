@@ -1,6 +1,6 @@
 import { Phase, RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { rewardMetric } from '#shared/rewards/metric-names.ts';
+import { rewardMetric } from '#rewards/metric-names.ts';
 import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { surveyInputs, type FoundInput } from '#shared/inputs/survey-inputs.ts';
-import type { RecipePaths } from '#shared/recipe/resolve-recipe.ts';
+import { surveyInputs, type FoundInput } from '#recipe/inputs/survey-inputs.ts';
+import type { RecipePaths } from '#recipe/resolve-recipe.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** Reading less takes no time that needs a word. */

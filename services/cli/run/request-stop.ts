@@ -1,6 +1,6 @@
 import type { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import { sleep } from '#shared/async/sleep.ts';
+import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
 import type { Coordinators } from './coordinators.ts';
 
 export interface StopRequest {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { canonicalJson, parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { canonicalJson, parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { readLedgerEntries } from '../replay/recorded-weights.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 

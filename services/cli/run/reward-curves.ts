@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { View, parse } from 'vega';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
-import { rewardMetric } from '#shared/rewards/metric-names.ts';
+import { rewardMetric } from '#rewards/metric-names.ts';
 import type { EvalDetail, RunSummary } from './run-summary.ts';
 
 const ink = '#1f2933';

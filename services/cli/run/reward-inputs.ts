@@ -1,7 +1,7 @@
 import type { LoadedRecipe } from './prepare-inputs.ts';
 import { fileProblem } from './is-readable.ts';
-import { locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
-import { isCustom } from '#shared/recipe/stage-scorers.ts';
+import { locateRewardFiles } from '#recipe/resolve-recipe.ts';
+import { isCustom } from '#recipe/stage-scorers.ts';
 
 /** What the reward service of a recipe's own fleet would lack, for people: files that are not there, judges that are not declared. */
 export async function rewardProblems({ recipe, file }: LoadedRecipe): Promise<string[]> {

@@ -1,4 +1,4 @@
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import type { StageRow } from '#stages/kit/stage-kind.ts';
 

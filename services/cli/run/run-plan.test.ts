@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { formatPlan, planRun } from './run-plan.ts';
 
 const recipe = (more = '') =>

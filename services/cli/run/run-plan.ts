@@ -1,11 +1,11 @@
-import { environmentRoles } from '#shared/recipe/environment-part.ts';
+import { environmentRoles } from '#recipe/environment-part.ts';
 import type { RowCounts } from '#stages/kit/stage-kind.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import type { Gate, RolloutStage } from '#stages/kit/fields.ts';
 import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
 import { gateOf, hasRollouts } from '#stages/kit/rollout-stages.ts';
-import { rewardWeights } from '#shared/rewards/reward-list.ts';
-import { evaluationKey } from '#shared/recipe/stage-scorers.ts';
+import { rewardWeights } from '#rewards/reward-list.ts';
+import { evaluationKey } from '#recipe/stage-scorers.ts';
 import { describeComposition, describeScorers } from './scoring-plan.ts';
 import { tableLines } from '../terminal/table.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { scorerProblems } from './scorer-problems.ts';
 
 const sound = `

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { locateRewardFiles } from '#shared/recipe/resolve-recipe.ts';
-import { isCustom, taskScorers } from '#shared/recipe/stage-scorers.ts';
+import { locateRewardFiles } from '#recipe/resolve-recipe.ts';
+import { isCustom, taskScorers } from '#recipe/stage-scorers.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
-import { rewardConfigOf } from '../fleet/reward-plan.ts';
+import { rewardConfigOf } from '#fleet/reward-plan.ts';
 import { askProgram } from '../process/ask-program.ts';
-import { pythonProgram } from '../repository.ts';
+import { pythonProgram } from '#platform/repository.ts';
 import { isReadable } from './is-readable.ts';
 import type { LoadedRecipe } from './prepare-inputs.ts';
 

@@ -1,6 +1,6 @@
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
-import { isCustom, isGroupwise } from '#shared/recipe/stage-scorers.ts';
+import { isCustom, isGroupwise } from '#recipe/stage-scorers.ts';
 
 /** What the declared scorers of a recipe are and whom they ask, a line each, for people. */
 export function describeScorers({ judges, scorers }: Pick<Recipe, 'judges' | 'scorers'>): string[] {

@@ -1,4 +1,4 @@
-import { inOrder, rewardMetric } from '#shared/rewards/metric-names.ts';
+import { inOrder, rewardMetric } from '#rewards/metric-names.ts';
 import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';

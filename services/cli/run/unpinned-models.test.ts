@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import { unpinnedModels } from './unpinned-models.ts';
 
 const commit = '0123456789abcdef0123456789abcdef01234567';

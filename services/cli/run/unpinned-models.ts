@@ -1,5 +1,5 @@
-import { needsRetrieval } from '#shared/recipe/environment-part.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import { needsRetrieval } from '#recipe/environment-part.ts';
+import type { Recipe } from '#recipe/schema.ts';
 
 const commit = /@[0-9a-f]{40}$/;
 

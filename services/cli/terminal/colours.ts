@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import pc from 'picocolors';
-import { visibleText } from '#shared/text/visible-text.ts';
+import { visibleText } from '#platform/text/visible-text.ts';
 
 type Paint = (text: string) => string;
 

@@ -1,4 +1,4 @@
-import { visibleLine } from '#shared/text/visible-text.ts';
+import { visibleLine } from '#platform/text/visible-text.ts';
 import { createColours, shownText, wantsColours, type Colours } from './colours.ts';
 
 /**

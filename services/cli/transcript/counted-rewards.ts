@@ -1,6 +1,6 @@
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { errorFrom } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
+import { errorFrom } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
 import { readLedgerEntries } from '../replay/recorded-weights.ts';
 
 /** What a run made of a rollout: a reward, none (it is absent), or nothing yet, since its group is open or no run asked for it. */

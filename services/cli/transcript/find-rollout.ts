@@ -1,12 +1,12 @@
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { errorFromNats, isMissingResource } from '#shared/nats/nats-errors.ts';
-import { decodeMessage, getMessage, tailStream } from '#shared/nats/messages.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
-import { decodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { errorFromNats, isMissingResource } from '#platform/nats/nats-errors.ts';
+import { decodeMessage, getMessage, tailStream } from '#platform/nats/messages.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
+import { decodeTrajectory } from '#trajectory/encode-trajectory.ts';
 
 /**
  * Results on the stream, oldest first, until the newest one that is there now. All runs when `runId` is undefined.

@@ -9,7 +9,7 @@ import {
   VersionSpanSchema,
 } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { environmentSegment, modelSegment, promptSegment } from '#shared/trajectory/segments.ts';
+import { environmentSegment, modelSegment, promptSegment } from '#trajectory/segments.ts';
 import { createColours } from '../terminal/colours.ts';
 import { textOf } from '../terminal/terminal.ts';
 import { renderTranscript, trainedMark } from './render-transcript.ts';

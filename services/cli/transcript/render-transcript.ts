@@ -2,7 +2,7 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { FinishReason, SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Segment, Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { recordedTask } from '#shared/trajectory/recorded-task.ts';
+import { recordedTask } from '#trajectory/recorded-task.ts';
 import type { Colours } from '../terminal/colours.ts';
 
 /** Lines that the policy is trained on begin with this, so that they stand out without colour too. */

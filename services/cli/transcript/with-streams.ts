@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { TerminalError, TransientError } from '#shared/errors.ts';
-import { connectNats } from '#shared/nats/connect.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import { isDirectory } from '../data/is-directory.ts';
-import { claimHome, describeLeftBehind } from '../fleet/claim-home.ts';
-import type { FleetDescription } from '../fleet/claim-home.ts';
-import { readFleetFile } from '../fleet/fleet-file.ts';
-import { startNats } from '../fleet/start-nats.ts';
+import { claimHome, describeLeftBehind } from '#fleet/claim-home.ts';
+import type { FleetDescription } from '#fleet/claim-home.ts';
+import { readFleetFile } from '#fleet/fleet-file.ts';
+import { startNats } from '#fleet/start-nats.ts';
 
 export interface StreamsReader {
   /** Named to anyone who finds the home taken meanwhile: `gradus dlq list`. */

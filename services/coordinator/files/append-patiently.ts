@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { cancelledFrom, errorFrom } from '#shared/errors.ts';
+import { cancelledFrom, errorFrom } from '#platform/errors.ts';
 import { waitPatiently } from '../run/wait-patiently.ts';
 
 export type AppendFile = Pick<FileHandle, 'appendFile' | 'truncate'> & { stat(): Promise<{ readonly size: number }> };

@@ -1,6 +1,6 @@
 import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 
 /** What of a model directory is neither weights nor config: tokenizer and templates. */
 const beside =

@@ -1,7 +1,7 @@
-import { headlineOf } from '#shared/recipe/environment-part.ts';
-import { inOrder, overSamples, parsePart, partsOf, reservedNames, rewardMetric } from '#shared/rewards/metric-names.ts';
-import { rewardWeights } from '#shared/rewards/reward-list.ts';
-import type { RecordedInput, ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { headlineOf } from '#recipe/environment-part.ts';
+import { inOrder, overSamples, parsePart, partsOf, reservedNames, rewardMetric } from '#rewards/metric-names.ts';
+import { rewardWeights } from '#rewards/reward-list.ts';
+import type { RecordedInput, ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { kindOf, playedAs } from '#stages/kit/kinds.ts';
 import type { RolloutTotals } from '../ledger/accounting.ts';
 import type { AcceptedInput, Evaluation, RunState, StageState } from '../ledger/run-state.ts';

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { ScoreGroupResponseSchema } from '#proto/reward/v1/group_pb.ts';
-import { CancelledError, TerminalError, TransientError, throwIfCancelled } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError, throwIfCancelled } from '#platform/errors.ts';
 import { createPatientAsk } from './ask-patiently.ts';
 import type { Asking } from './ask-patiently.ts';
 import { groupwiseScorer } from './group-under-test.ts';

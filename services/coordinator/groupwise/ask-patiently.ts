@@ -1,10 +1,10 @@
 import type { ScoreGroupResponse } from '#proto/reward/v1/group_pb.ts';
 import type { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { TerminalError, cancelledFrom, errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import type { GrpcClient } from '#shared/grpc/client.ts';
-import type { GroupwiseScorer } from '#shared/recipe/reward-parts.ts';
-import type { Named } from '#shared/recipe/stage-scorers.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TerminalError, cancelledFrom, errorFrom, throwIfCancelled } from '#platform/errors.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
+import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
+import type { Named } from '#recipe/stage-scorers.ts';
 import type { GroupRequest } from './group-request.ts';
 import { createOutages } from './outages.ts';
 import { troubleFrom, troubleOf } from './trouble.ts';

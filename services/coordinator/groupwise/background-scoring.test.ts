@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CancelledError, TerminalError } from '#shared/errors.ts';
+import { CancelledError, TerminalError } from '#platform/errors.ts';
 import type { Group } from '../run/group-collector.ts';
 import { createBackgroundScoring } from './background-scoring.ts';
 import type { ScoreGroup } from './background-scoring.ts';

@@ -1,5 +1,5 @@
-import { CancelledError, errorFrom } from '#shared/errors.ts';
-import type { GradusError } from '#shared/errors.ts';
+import { CancelledError, errorFrom } from '#platform/errors.ts';
+import type { GradusError } from '#platform/errors.ts';
 import type { Group } from '../run/group-collector.ts';
 import type { GroupScores } from './group-scores.ts';
 

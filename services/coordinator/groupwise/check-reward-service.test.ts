@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import { DescribeRequestSchema, DescribeResponseSchema } from '#proto/reward/v1/reward_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { RewardClient } from './ask-patiently.ts';
 import { checkRewardService } from './check-reward-service.ts';
 

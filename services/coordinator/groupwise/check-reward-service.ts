@@ -1,7 +1,7 @@
-import { TerminalError } from '#shared/errors.ts';
-import { isCustom, taskScorers } from '#shared/recipe/stage-scorers.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { isCustom, taskScorers } from '#recipe/stage-scorers.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import type { RewardClient } from './ask-patiently.ts';
 
 const describeTimeoutMs = 30_000;

@@ -2,10 +2,10 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Aggregation, Compared, PartialPolicy, Schedule } from '#proto/reward/v1/group_pb.ts';
 import type { PairwiseSchema, ScoreGroupRequestSchema } from '#proto/reward/v1/group_pb.ts';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
-import { readRowFacts } from '#shared/questions/row-facts.ts';
-import { compose, withoutGroupwise } from '#shared/rewards/compose.ts';
-import { samplingSeedOf } from '#shared/domain/task-ids.ts';
-import type { GroupwiseScorer } from '#shared/recipe/reward-parts.ts';
+import { readRowFacts } from '#questions/row-facts.ts';
+import { compose, withoutGroupwise } from '#rewards/compose.ts';
+import { samplingSeedOf } from '#recipe/task-ids.ts';
+import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
 import type { Group, Sample } from '../run/group-collector.ts';
 
 export type GroupRequest = MessageInitShape<typeof ScoreGroupRequestSchema>;

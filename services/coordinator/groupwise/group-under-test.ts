@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import type { GroupwiseScorer } from '#shared/recipe/reward-parts.ts';
-import { declaredScorerSchema } from '#shared/recipe/reward-parts.ts';
+import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
+import { declaredScorerSchema } from '#recipe/reward-parts.ts';
 import type { Group } from '../run/group-collector.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 

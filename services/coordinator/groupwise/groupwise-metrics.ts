@@ -1,5 +1,5 @@
 import type { GroupClosed, GroupJudged } from '#proto/coordinator/v1/ledger_pb.ts';
-import { meanOf } from '#shared/domain/advantages.ts';
+import { meanOf } from '#rewards/advantages.ts';
 
 /**
  * What the groupwise scorers of a step gave, from the closes of its groups; empty where there were none. Bias and inconsistency are

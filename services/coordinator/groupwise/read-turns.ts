@@ -1,8 +1,8 @@
-import { TerminalError } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import type { GetOptions } from '#shared/nats/messages.ts';
-import { decodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
-import { unpackScore } from '#shared/trajectory/recorded-score.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import type { GetOptions } from '#platform/nats/messages.ts';
+import { decodeTrajectory } from '#trajectory/encode-trajectory.ts';
+import { unpackScore } from '#trajectory/recorded-score.ts';
 import type { Sample } from '../run/group-collector.ts';
 import { readTrajectory } from '../run/read-trajectory.ts';
 

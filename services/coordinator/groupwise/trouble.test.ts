@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { ScoreGroupResponseSchema } from '#proto/reward/v1/group_pb.ts';
-import { CancelledError, TerminalError, TransientError } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError } from '#platform/errors.ts';
 import { createOutages } from './outages.ts';
 import { troubleFrom, troubleOf } from './trouble.ts';
 

@@ -1,6 +1,6 @@
 import type { ScoreGroupResponse } from '#proto/reward/v1/group_pb.ts';
-import { CancelledError, TransientError } from '#shared/errors.ts';
-import type { GradusError } from '#shared/errors.ts';
+import { CancelledError, TransientError } from '#platform/errors.ts';
+import type { GradusError } from '#platform/errors.ts';
 
 /** Why a group has no scores yet. */
 export interface Trouble {

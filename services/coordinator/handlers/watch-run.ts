@@ -1,5 +1,5 @@
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
+import { sleep } from '#platform/async/sleep.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import type { RunStatusInit } from '../runs/run-status.ts';
 

@@ -1,5 +1,5 @@
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /**
  * Refuses a fact with a number that is not finite, by its name: metrics.jsonl and summary.json would have null in its place, and anyone who

@@ -1,6 +1,6 @@
 import type { LedgerEntry, RunResumed, RunStarted } from '#proto/coordinator/v1/ledger_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { reroot } from '#shared/recipe/reroot.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { reroot } from '#recipe/reroot.ts';
 import { kindNamed } from '#stages/kit/kinds.ts';
 import { commitStep } from './commit-step.ts';
 import { splitFinite } from './finite-metrics.ts';

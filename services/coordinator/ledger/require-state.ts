@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { currentStage } from './run-state.ts';
 import type { RunState, StageState } from './run-state.ts';
 

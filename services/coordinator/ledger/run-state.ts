@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import type { RecordedInput } from '#shared/recipe/resolve-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import type { RecordedInput } from '#recipe/resolve-recipe.ts';
 import type { GroupClosed, GroupOpened, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 import { currentStage } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import { describeDivergence, findDivergences } from './reward-divergence.ts';

@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { LedgerEntrySchema, type LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
-import { wilsonInterval } from '#shared/domain/binomial-interval.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { wilsonInterval } from '#stages/kit/binomial-interval.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { createCoordinatorEvents } from '../events.ts';
 import { metricsLine } from '../files/metrics-lines.ts';
 import { foldEntry } from '../ledger/fold.ts';

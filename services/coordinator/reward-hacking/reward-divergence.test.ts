@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { wilsonInterval } from '#shared/domain/binomial-interval.ts';
-import { createRandom } from '#shared/domain/random.ts';
+import { wilsonInterval } from '#stages/kit/binomial-interval.ts';
+import { createRandom } from '#platform/random.ts';
 import type { Evaluation, StepSummary } from '../ledger/run-state.ts';
 import { allDivergences, describeDivergence, findDivergences } from './reward-divergence.ts';
 

@@ -1,4 +1,4 @@
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { scorerNames } from '#rewards/scorer-catalogue.ts';
 import type { Evaluation, StageState, StepSummary } from '../ledger/run-state.ts';
 
 /** 1 in a line of metrics.jsonl while something diverges, else 0. */

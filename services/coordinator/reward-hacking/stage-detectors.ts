@@ -1,4 +1,4 @@
-import { detectorNames, type DetectorName } from '#shared/rewards/detector-names.ts';
+import { detectorNames, type DetectorName } from '#rewards/detector-names.ts';
 import type { StageState } from '../ledger/run-state.ts';
 
 /** Share of a stage's rollouts so far in which each detector fired, 0..1; those that never did are left out. */

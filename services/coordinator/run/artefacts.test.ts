@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { digestOf, weightsDigest } from '#shared/weights/manifest.ts';
+import { digestOf, weightsDigest } from '#weights/manifest.ts';
 import { newRunState } from '../ledger/run-state.ts';
 import { artefactPath, takeArtefact } from './artefacts.ts';
 

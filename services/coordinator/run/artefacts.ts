@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { checkWeights, digestFile } from '#shared/weights/manifest.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { checkWeights, digestFile } from '#weights/manifest.ts';
 import type { Artefact, ArtefactRow } from '#stages/kit/artefacts.ts';
 import { artefactKey } from '../ledger/run-state.ts';
 import { writeAtomically } from '../files/write-atomically.ts';

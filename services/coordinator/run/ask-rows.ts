@@ -1,6 +1,6 @@
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { headlineOf } from '#shared/recipe/environment-part.ts';
-import { evaluationComposition } from '#shared/recipe/stage-scorers.ts';
+import { headlineOf } from '#recipe/environment-part.ts';
+import { evaluationComposition } from '#recipe/stage-scorers.ts';
 import { environmentMeansIn } from '../environment-series.ts';
 import { evaluatedSamples, evaluationMetrics } from './evaluation-metrics.ts';
 import { evaluationPlan } from './evaluation-plan.ts';

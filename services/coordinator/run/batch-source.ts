@@ -1,8 +1,8 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { stageFile } from '#shared/recipe/resolve-recipe.ts';
-import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { stageFile } from '#recipe/resolve-recipe.ts';
+import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { BatchSource } from '#stages/kit/learner-batch.ts';
 import { readLedger } from '../ledger/ledger-stream.ts';
 import { readTrajectory } from './read-trajectory.ts';

@@ -1,5 +1,5 @@
-import { errorFrom } from '#shared/errors.ts';
-import { cancelTasks } from '#shared/nats/cancel.ts';
+import { errorFrom } from '#platform/errors.ts';
+import { cancelTasks } from '#platform/nats/cancel.ts';
 import type { Sample } from './group-collector.ts';
 import type { RunContext } from './run-context.ts';
 

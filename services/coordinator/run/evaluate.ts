@@ -1,5 +1,5 @@
 import type { RolloutStage } from '#stages/kit/fields.ts';
-import { evaluationComposition } from '#shared/recipe/stage-scorers.ts';
+import { evaluationComposition } from '#recipe/stage-scorers.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import { withRewards } from './evaluation-metrics.ts';
 import type { EvaluationMode } from './evaluation-metrics.ts';

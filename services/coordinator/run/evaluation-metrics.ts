@@ -1,11 +1,11 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { meanOf } from '#shared/domain/advantages.ts';
-import { estimateOf } from '#shared/domain/estimate.ts';
-import { environmentMeans } from '#shared/rewards/environment-metrics.ts';
-import { detectorNames, type DetectorName } from '#shared/rewards/detector-names.ts';
-import { compose, isWeightedSum } from '#shared/rewards/compose.ts';
-import { partsOf, rewardMetric, splitByTags, type Headline } from '#shared/rewards/metric-names.ts';
+import { meanOf } from '#rewards/advantages.ts';
+import { estimateOf } from '#stages/kit/estimate.ts';
+import { environmentMeans } from '#rewards/environment-metrics.ts';
+import { detectorNames, type DetectorName } from '#rewards/detector-names.ts';
+import { compose, isWeightedSum } from '#rewards/compose.ts';
+import { partsOf, rewardMetric, splitByTags, type Headline } from '#rewards/metric-names.ts';
 import type { Group } from './group-collector.ts';
 
 export type EvaluationMode = 'sampled' | 'greedy';

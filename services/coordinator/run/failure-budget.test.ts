@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { createFailureTally } from './failure-budget.ts';
 import { createGroupCollector } from './group-collector.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';

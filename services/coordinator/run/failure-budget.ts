@@ -1,6 +1,6 @@
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { describeMissing } from '../groupwise/describe-missing.ts';
 import type { MissingScores } from '../groupwise/group-scores.ts';

@@ -1,6 +1,6 @@
-import { TerminalError } from '#shared/errors.ts';
-import { headlineOf } from '#shared/recipe/environment-part.ts';
-import { stageRoles } from '#shared/recipe/stage-roles.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { headlineOf } from '#recipe/environment-part.ts';
+import { stageRoles } from '#recipe/stage-roles.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { groupwiseMetrics } from '../groupwise/groupwise-metrics.ts';
 import { currentStage, nextStageStep } from '../ledger/run-state.ts';

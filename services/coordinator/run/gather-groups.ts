@@ -1,4 +1,4 @@
-import { throwIfCancelled } from '#shared/errors.ts';
+import { throwIfCancelled } from '#platform/errors.ts';
 import { cancelSamples } from './cancel-samples.ts';
 import { createGathering } from './gathering.ts';
 import type { GatherPlan, Load } from './gather-plan.ts';

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { GroupClosedSchema, GroupFate, SampleOutcomeSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import type { TaskInit } from '#shared/recipe/build-task.ts';
+import type { TaskInit } from '#recipe/build-task.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import type { Learned } from '#stages/kit/step-prompts.ts';
 import type { ScoreGroup } from '../groupwise/background-scoring.ts';

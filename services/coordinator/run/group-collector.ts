@@ -1,7 +1,7 @@
 import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { isFreshEnough } from '#shared/domain/capacity.ts';
+import { isFreshEnough } from './capacity.ts';
 import { isInfrastructure, isUserCode } from './failure-classes.ts';
 
 /** A group as it is planned: one question, the tasks of its samples. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import { detectorNames } from '#shared/rewards/detector-names.ts';
+import { detectorNames } from '#rewards/detector-names.ts';
 import { evaluationMetrics, withRewards } from './evaluation-metrics.ts';
 import { learnerMetrics, rolloutMetrics } from './step-metrics.ts';
 

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { foldEntry } from '../ledger/fold.ts';
 import type { FactInit } from '../ledger/ledger-stream.ts';
 import type { Gather } from '#stages/kit/stage-context.ts';

@@ -1,6 +1,6 @@
-import { TerminalError } from '#shared/errors.ts';
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
-import { evaluationKey } from '#shared/recipe/stage-scorers.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { Recipe, StageRecipe } from '#recipe/schema.ts';
+import { evaluationKey } from '#recipe/stage-scorers.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
 import { gateOf } from '#stages/kit/rollout-stages.ts';

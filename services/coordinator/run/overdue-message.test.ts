@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
-import type { PendingWait } from '#shared/async/watchdog.ts';
+import type { PendingWait } from '#platform/async/watchdog.ts';
 import { overdueMessage } from './overdue-message.ts';
 import type { CoordinatorWait } from './overdue-message.ts';
 

@@ -1,5 +1,5 @@
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
-import type { PendingWait } from '#shared/async/watchdog.ts';
+import type { PendingWait } from '#platform/async/watchdog.ts';
 import type { ScoringGroup } from '../groupwise/background-scoring.ts';
 
 /** What a coordinator can wait for. A label of a metric, so the set is closed. */

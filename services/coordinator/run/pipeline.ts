@@ -1,8 +1,8 @@
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import type { Gather } from '#stages/kit/stage-context.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { currentStage, nextStageStep } from '../ledger/run-state.ts';

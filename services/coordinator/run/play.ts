@@ -1,8 +1,8 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { evaluationComposition } from '#shared/recipe/stage-scorers.ts';
-import { readRowFacts } from '#shared/questions/row-facts.ts';
-import { compose } from '#shared/rewards/compose.ts';
+import { evaluationComposition } from '#recipe/stage-scorers.ts';
+import { readRowFacts } from '#questions/row-facts.ts';
+import { compose } from '#rewards/compose.ts';
 import type { PlayRequest, Played, PlayedSample } from '#stages/kit/stage-context.ts';
 import { currentStage } from '../ledger/run-state.ts';
 import { askRows } from './ask-rows.ts';

@@ -1,5 +1,5 @@
 import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import type { GrpcClient } from '#shared/grpc/client.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
 import { waitPatiently } from './wait-patiently.ts';
 import type { Patience } from './wait-patiently.ts';
 

@@ -1,9 +1,9 @@
 import type { SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { getMessage } from '#shared/nats/messages.ts';
-import type { GetOptions } from '#shared/nats/messages.ts';
-import { streams } from '#shared/nats/streams.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { getMessage } from '#platform/nats/messages.ts';
+import type { GetOptions } from '#platform/nats/messages.ts';
+import { streams } from '#platform/nats/streams.ts';
 
 /** Whether the trajectory of a sample is there. Waits for NATS as long as the run does. */
 export async function hasTrajectory(

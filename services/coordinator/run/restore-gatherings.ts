@@ -1,4 +1,4 @@
-import { throwIfCancelled } from '#shared/errors.ts';
+import { throwIfCancelled } from '#platform/errors.ts';
 import type { Gathering } from './gathering.ts';
 import type { RunContext } from './run-context.ts';
 

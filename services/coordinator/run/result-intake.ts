@@ -1,12 +1,12 @@
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { decodeMessage, tailStream } from '#shared/nats/messages.ts';
-import type { TailMessage } from '#shared/nats/messages.ts';
-import { ensureStreams, streams, subjects } from '#shared/nats/streams.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import { findMessage } from '#shared/nats/find-message.ts';
+import { errorFrom, throwIfCancelled } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { decodeMessage, tailStream } from '#platform/nats/messages.ts';
+import type { TailMessage } from '#platform/nats/messages.ts';
+import { ensureStreams, streams, subjects } from '#platform/nats/streams.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import { findMessage } from '#platform/nats/find-message.ts';
 
 /** The results of a run, from its first one on, in the order of the stream. Pulled, so nothing piles up here (P6). */
 export interface ResultIntake extends AsyncDisposable {

@@ -2,9 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { environmentMetricsProblem } from '#shared/rewards/environment-metrics.ts';
-import type { StageRole } from '#shared/recipe/stage-roles.ts';
-import { missingFor } from '#shared/rewards/missing-for.ts';
+import { environmentMetricsProblem } from '#rewards/environment-metrics.ts';
+import type { StageRole } from '#recipe/stage-roles.ts';
+import { missingFor } from '#rewards/missing-for.ts';
 import { isInfrastructure, isUserCode } from './failure-classes.ts';
 
 /**

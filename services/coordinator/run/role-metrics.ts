@@ -1,8 +1,8 @@
 import type { GroupClosed, RoleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { meanOf, rewardsVary, standardDeviation } from '#shared/domain/advantages.ts';
-import type { StageRole } from '#shared/recipe/stage-roles.ts';
-import { idleRoles } from '#shared/rewards/metric-names.ts';
+import { meanOf, rewardsVary, standardDeviation } from '#rewards/advantages.ts';
+import type { StageRole } from '#recipe/stage-roles.ts';
+import { idleRoles } from '#rewards/metric-names.ts';
 
 /** What each role of the environment did in a step, over all of its closed groups. Empty where there are no roles. */
 export function roleMetrics(

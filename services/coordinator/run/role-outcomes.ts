@@ -1,9 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { RoleOutcomeSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { computeAdvantages, rewardsVary } from '#shared/domain/advantages.ts';
-import type { StageRole } from '#shared/recipe/stage-roles.ts';
-import { compose } from '#shared/rewards/compose.ts';
+import { computeAdvantages, rewardsVary } from '#rewards/advantages.ts';
+import type { StageRole } from '#recipe/stage-roles.ts';
+import { compose } from '#rewards/compose.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 
 export type RoleOutcomeInit = MessageInitShape<typeof RoleOutcomeSchema> & {

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
-import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import type { Recipe, StageRecipe } from '#recipe/schema.ts';
+import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 import type { CoordinatorEvents } from '../events.ts';
 import type { LedgerWriter } from '../ledger/ledger-stream.ts';
 import type { RunState } from '../ledger/run-state.ts';

@@ -1,9 +1,9 @@
 import { join, sep } from 'node:path';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { decideGate } from '#shared/domain/gate.ts';
-import { throwIfCancelled } from '#shared/errors.ts';
-import type { StageRecipe } from '#shared/recipe/schema.ts';
+import { decideGate } from './gate.ts';
+import { throwIfCancelled } from '#platform/errors.ts';
+import type { StageRecipe } from '#recipe/schema.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import { isUsed } from '#stages/kit/artefacts.ts';
 import { gateOf } from '#stages/kit/rollout-stages.ts';

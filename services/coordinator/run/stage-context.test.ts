@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { StageRecipe } from '#shared/recipe/schema.ts';
+import type { StageRecipe } from '#recipe/schema.ts';
 import type { RunContext } from './run-context.ts';
 import { createStageContext } from './stage-context.ts';
 

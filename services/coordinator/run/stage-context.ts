@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { headlineOf } from '#shared/recipe/environment-part.ts';
-import type { StageRecipe } from '#shared/recipe/schema.ts';
-import { stageFile } from '#shared/recipe/resolve-recipe.ts';
+import { headlineOf } from '#recipe/environment-part.ts';
+import type { StageRecipe } from '#recipe/schema.ts';
+import { stageFile } from '#recipe/resolve-recipe.ts';
 import type { StageContext } from '#stages/kit/stage-context.ts';
 import { writeAtomically } from '../files/write-atomically.ts';
 import { leaveRows, takeArtefact } from './artefacts.ts';

@@ -1,10 +1,10 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { meanOf, rewardsVary, standardDeviation } from '#shared/domain/advantages.ts';
-import { environmentMeans } from '#shared/rewards/environment-metrics.ts';
-import { splitByTags } from '#shared/rewards/metric-names.ts';
-import { detectorNames } from '#shared/rewards/detector-names.ts';
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { meanOf, rewardsVary, standardDeviation } from '#rewards/advantages.ts';
+import { environmentMeans } from '#rewards/environment-metrics.ts';
+import { splitByTags } from '#rewards/metric-names.ts';
+import { detectorNames } from '#rewards/detector-names.ts';
+import { scorerNames } from '#rewards/scorer-catalogue.ts';
 
 export interface ClosedGroup {
   readonly fate: GroupFate;

@@ -1,12 +1,12 @@
 import { Purpose, RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { publishMessage } from '#shared/nats/messages.ts';
-import type { Published } from '#shared/nats/messages.ts';
-import { clearQueue, queuedTasks } from '#shared/nats/queued-tasks.ts';
-import { onLink } from '#shared/nats/link.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
-import { withSpan } from '#shared/telemetry/tracing.ts';
-import type { TaskInit } from '#shared/recipe/build-task.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { publishMessage } from '#platform/nats/messages.ts';
+import type { Published } from '#platform/nats/messages.ts';
+import { clearQueue, queuedTasks } from '#platform/nats/queued-tasks.ts';
+import { onLink } from '#platform/nats/link.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
+import { withSpan } from '#platform/telemetry/tracing.ts';
+import type { TaskInit } from '#recipe/build-task.ts';
 
 /** Long enough for a NATS server that restarts. */
 const publishTimeoutMs = 120_000;

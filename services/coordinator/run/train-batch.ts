@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { nextStageStep } from '../ledger/run-state.ts';
 import { createPipelineClock } from './pipeline-clock.ts';
 import type { RunContext } from './run-context.ts';

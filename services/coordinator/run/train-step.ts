@@ -1,6 +1,6 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { withSpan } from '#shared/telemetry/tracing.ts';
+import { withSpan } from '#platform/telemetry/tracing.ts';
 import { environmentMeansIn } from '../environment-series.ts';
 import { splitFinite } from '../ledger/finite-metrics.ts';
 import { versionOf } from '../ledger/run-state.ts';

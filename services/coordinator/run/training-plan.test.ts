@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { Group } from './group-collector.ts';
-import { createTaskBuilder } from '#shared/recipe/build-task.ts';
+import { createTaskBuilder } from '#recipe/build-task.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
-import { stageComposition } from '#shared/recipe/stage-scorers.ts';
+import { stageComposition } from '#recipe/stage-scorers.ts';
 import { closeTrainingGroup } from './training-plan.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 

@@ -2,18 +2,18 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { computeAdvantages, rewardsVary } from '#shared/domain/advantages.ts';
-import { rolloutCapacity } from '#shared/domain/capacity.ts';
-import { groupIdOf, taskIdOf } from '#shared/domain/task-ids.ts';
-import type { GroupKey } from '#shared/domain/task-ids.ts';
-import { headlineOf } from '#shared/recipe/environment-part.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { computeAdvantages, rewardsVary } from '#rewards/advantages.ts';
+import { rolloutCapacity } from './capacity.ts';
+import { groupIdOf, taskIdOf } from '#recipe/task-ids.ts';
+import type { GroupKey } from '#recipe/task-ids.ts';
+import { headlineOf } from '#recipe/environment-part.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import type { AskedGroup } from '#stages/kit/step-prompts.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import type { ScoreGroup } from '../groupwise/background-scoring.ts';
 import { noRewardService } from '../groupwise/check-reward-service.ts';
-import { compose } from '#shared/rewards/compose.ts';
+import { compose } from '#rewards/compose.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { StageState } from '../ledger/run-state.ts';
 import { createFailureTally } from './failure-budget.ts';
@@ -22,9 +22,9 @@ import type { Group, Sample } from './group-collector.ts';
 import { outcomesByRole, rewardsByRole } from './role-outcomes.ts';
 import { stageLabel } from './run-context.ts';
 import type { RunContext } from './run-context.ts';
-import { createTaskBuilder } from '#shared/recipe/build-task.ts';
-import { stageRoles, type StageRole } from '#shared/recipe/stage-roles.ts';
-import { groupwiseScorers, stageComposition } from '#shared/recipe/stage-scorers.ts';
+import { createTaskBuilder } from '#recipe/build-task.ts';
+import { stageRoles, type StageRole } from '#recipe/stage-roles.ts';
+import { groupwiseScorers, stageComposition } from '#recipe/stage-scorers.ts';
 
 /** A stage that trains, and the rows that it may ask. */
 export interface EnteredStage {

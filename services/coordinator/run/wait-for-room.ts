@@ -1,4 +1,4 @@
-import type { Logger } from '#shared/telemetry/logging.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 import type { ProgressBoard } from './progress-board.ts';
 import { waitPatiently } from './wait-patiently.ts';
 

@@ -1,6 +1,6 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { CancelledError, TransientError, cancelledFrom, errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import { mostFullMs } from '#shared/runtime/fleet-bounds.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { CancelledError, TransientError, cancelledFrom, errorFrom, throwIfCancelled } from '#platform/errors.ts';
+import { mostFullMs } from '#platform/runtime/fleet-bounds.ts';
 
 /** How long a service that does not answer is waited for, and who is told. */
 export interface Patience {

@@ -1,5 +1,5 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { errorFrom } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { errorFrom } from '#platform/errors.ts';
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import type { Gathering } from './gathering.ts';
 import type { GroupCollector, Sample } from './group-collector.ts';

@@ -1,7 +1,7 @@
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import type { Watchdog } from '#shared/async/watchdog.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import type { Watchdog } from '#platform/async/watchdog.ts';
 import { currentStage } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import type { Gathering } from './gathering.ts';

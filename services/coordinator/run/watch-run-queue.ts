@@ -1,5 +1,5 @@
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
-import { watchQueue } from '#shared/nats/watch-queue.ts';
+import { watchQueue } from '#platform/nats/watch-queue.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Keeps the task queue in order for as long as the run is led here: stale consumers, and tasks that nobody waits for. */

@@ -1,8 +1,8 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { errorFrom } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { readLease } from '#shared/nats/lease.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { errorFrom } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { readLease } from '#platform/nats/lease.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 import type { CoordinatorEvents } from '../events.ts';
 import type { RunRegistry } from './run-registry.ts';
 import type { RunningRuns } from './running-runs.ts';

@@ -1,8 +1,8 @@
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
-import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
-import type { CallOptions, GrpcClient } from '#shared/grpc/client.ts';
-import type { LeaseView } from '#shared/nats/lease.ts';
+import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import type { CallOptions, GrpcClient } from '#platform/grpc/client.ts';
+import type { LeaseView } from '#platform/nats/lease.ts';
 
 /** A leader that is frozen still holds its lease for a while; nobody waits for it longer than that. */
 const answerMs = 2_000;

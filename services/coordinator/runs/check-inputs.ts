@@ -1,11 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { AcceptedChangeSchema, InputDigestSchema } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { TerminalError } from '#shared/errors.ts';
-import { changedInputs, refusalOf } from '#shared/inputs/changed-inputs.ts';
-import type { InputChange } from '#shared/inputs/changed-inputs.ts';
-import { isLoaded } from '#shared/inputs/input-files.ts';
-import { digestCacheFile, surveyInputs } from '#shared/inputs/survey-inputs.ts';
-import type { RecordedInput } from '#shared/recipe/resolve-recipe.ts';
+import type { TerminalError } from '#platform/errors.ts';
+import { changedInputs, refusalOf } from '#recipe/inputs/changed-inputs.ts';
+import type { InputChange } from '#recipe/inputs/changed-inputs.ts';
+import { isLoaded } from '#recipe/inputs/input-files.ts';
+import { digestCacheFile, surveyInputs } from '#recipe/inputs/survey-inputs.ts';
+import type { RecordedInput } from '#recipe/resolve-recipe.ts';
 import type { RunState } from '../ledger/run-state.ts';
 import type { CheckedRequest, RunRequest } from './check-request.ts';
 

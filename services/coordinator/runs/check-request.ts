@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute, join } from 'node:path';
 import type { SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { parseChangeGroups } from '#shared/inputs/changed-inputs.ts';
-import type { InputChange } from '#shared/inputs/changed-inputs.ts';
-import { describeDifference } from '#shared/recipe/compare-recipes.ts';
-import { canonicalJson, parseResolvedRecipe, recipeHash } from '#shared/recipe/resolve-recipe.ts';
-import type { ResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { parseChangeGroups } from '#recipe/inputs/changed-inputs.ts';
+import type { InputChange } from '#recipe/inputs/changed-inputs.ts';
+import { describeDifference } from '#recipe/compare-recipes.ts';
+import { canonicalJson, parseResolvedRecipe, recipeHash } from '#recipe/resolve-recipe.ts';
+import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import type { RunState } from '../ledger/run-state.ts';
 
 /** What is asked for; a run that is taken over is resumed by its id. */

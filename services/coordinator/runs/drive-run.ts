@@ -1,5 +1,5 @@
-import { CancelledError, errorFrom } from '#shared/errors.ts';
-import type { GradusError } from '#shared/errors.ts';
+import { CancelledError, errorFrom } from '#platform/errors.ts';
+import type { GradusError } from '#platform/errors.ts';
 import type { RolloutTotals } from '../ledger/accounting.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { runLoop } from '../run/run-loop.ts';

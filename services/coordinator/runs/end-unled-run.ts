@@ -1,4 +1,4 @@
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 import type { RunFiles } from '../files/run-files.ts';
 import type { FencedWriter } from '../ledger/ledger-stream.ts';
 import type { RunDependencies } from './start-run.ts';

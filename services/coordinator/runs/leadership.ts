@@ -1,9 +1,9 @@
-import { CancelledError, TerminalError, throwIfCancelled } from '#shared/errors.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { leaseTtlMs } from '#shared/nats/bucket-settings.ts';
-import { acquireLease } from '#shared/nats/lease.ts';
-import type { Lease } from '#shared/nats/lease.ts';
+import { CancelledError, TerminalError, throwIfCancelled } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { leaseTtlMs } from '#platform/nats/bucket-settings.ts';
+import { acquireLease } from '#platform/nats/lease.ts';
+import type { Lease } from '#platform/nats/lease.ts';
 import type { FencedWriter } from '../ledger/ledger-stream.ts';
 
 /**

@@ -1,9 +1,9 @@
-import { createWatchdog } from '#shared/async/watchdog.ts';
-import { errorFrom } from '#shared/errors.ts';
+import { createWatchdog } from '#platform/async/watchdog.ts';
+import { errorFrom } from '#platform/errors.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
-import { leaseTtlMs } from '#shared/nats/bucket-settings.ts';
-import { withLocatedEnvironment } from '#shared/recipe/environment-paths.ts';
-import { recipeHash } from '#shared/recipe/resolve-recipe.ts';
+import { leaseTtlMs } from '#platform/nats/bucket-settings.ts';
+import { withLocatedEnvironment } from '#recipe/environment-paths.ts';
+import { recipeHash } from '#recipe/resolve-recipe.ts';
 import type { LedgerWriter } from '../ledger/ledger-stream.ts';
 import { createGroupwiseSession } from '../groupwise/groupwise-session.ts';
 import { readTurns } from '../groupwise/read-turns.ts';

@@ -1,11 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ListRunsResponseSchema, SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { CancelledError, TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
-import { readLease } from '#shared/nats/lease.ts';
-import type { LeaseView } from '#shared/nats/lease.ts';
-import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import { readLease } from '#platform/nats/lease.ts';
+import type { LeaseView } from '#platform/nats/lease.ts';
+import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { foldLedger, ledgerRuns } from '../ledger/ledger-stream.ts';
 import { listedRuns } from './listed-runs.ts';
 import { askLeader } from './ask-leader.ts';

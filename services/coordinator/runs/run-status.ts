@@ -1,8 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Phase, RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { headlineOf } from '#shared/recipe/environment-part.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import { headlineOf } from '#recipe/environment-part.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { RunState, StageState } from '../ledger/run-state.ts';

@@ -1,7 +1,7 @@
-import { openBucket, runningBucket as bucket } from '#shared/nats/bucket-settings.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { onLink } from '#shared/nats/link.ts';
-import { errorFromNats, isMissingResource } from '#shared/nats/nats-errors.ts';
+import { openBucket, runningBucket as bucket } from '#platform/nats/bucket-settings.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { onLink } from '#platform/nats/link.ts';
+import { errorFromNats, isMissingResource } from '#platform/nats/nats-errors.ts';
 
 const subject = (fleetId: string, runId: string) => `$KV.${bucket}.${fleetId}.${runId}`;
 

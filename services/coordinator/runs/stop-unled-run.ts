@@ -1,4 +1,4 @@
-import { parseResolvedRecipe } from '#shared/recipe/resolve-recipe.ts';
+import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { createRunFiles } from '../files/run-files.ts';
 import { createLedgerWriter, foldLedger } from '../ledger/ledger-stream.ts';
 import { endUnledRun } from './end-unled-run.ts';

@@ -1,6 +1,6 @@
-import type { Nats } from '#shared/nats/connect.ts';
-import { onLink } from '#shared/nats/link.ts';
-import { subjects } from '#shared/nats/streams.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { onLink } from '#platform/nats/link.ts';
+import { subjects } from '#platform/nats/streams.ts';
 
 /** One round trip on a connection that is up, to a process that may be busy; nobody at all is told at once by the server. */
 const answerMs = 3_000;

@@ -1,5 +1,5 @@
-import type { EndpointMessage } from '#shared/endpoint/chat-client.ts';
-import { partsOf, type ChatMessage, type Continuation, type Conversation } from '#shared/chat/conversation.ts';
+import type { EndpointMessage } from '#endpoint/chat-client.ts';
+import { partsOf, type ChatMessage, type Continuation, type Conversation } from '#chat/conversation.ts';
 
 /**
  * Messages of an environment as the endpoint gets them. Tools are told in the system's message and results come from the user, in the

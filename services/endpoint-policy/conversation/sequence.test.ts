@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { EndpointMessage } from '#shared/endpoint/chat-client.ts';
+import type { EndpointMessage } from '#endpoint/chat-client.ts';
 import { decodeMessages, decodeText, encodeMessages, encodeText } from './sequence.ts';
 
 const conversation: readonly EndpointMessage[] = [

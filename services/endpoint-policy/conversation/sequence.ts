@@ -1,4 +1,4 @@
-import type { EndpointMessage } from '#shared/endpoint/chat-client.ts';
+import type { EndpointMessage } from '#endpoint/chat-client.ts';
 
 /**
  * A conversation as a sequence of ids, and back, without loss: workers and trajectories know sequences, the endpoint knows messages, and

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { LoadVersionRequest, LoadVersionResponseSchema } from '#proto/policy/v1/policy_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** Version 0 is what the endpoint serves, whatever that is. */
 export function loadVersion({ version }: LoadVersionRequest): MessageInitShape<typeof LoadVersionResponseSchema> {

@@ -1,10 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { GenerateRequest, GenerateResponseSchema } from '#proto/policy/v1/policy_pb.ts';
 import { FinishReason, LogprobKind, type Sampling } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { EndpointSampling } from '#shared/endpoint/chat-client.ts';
-import type { EndpointAnswer } from '#shared/endpoint/chat-endpoint.ts';
-import { CancelledError, TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
-import { sequenceDigest } from '#shared/trajectory/sequence-digest.ts';
+import type { EndpointSampling } from '#endpoint/chat-client.ts';
+import type { EndpointAnswer } from '#endpoint/chat-endpoint.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import { sequenceDigest } from '#trajectory/sequence-digest.ts';
 import { decodeMessages, decodeText, encodeText } from '../conversation/sequence.ts';
 import type { EndpointOutcome } from '../events.ts';
 import type { EndpointPolicyContext } from '../service.ts';

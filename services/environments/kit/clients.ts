@@ -1,6 +1,6 @@
 import type { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
-import type { GrpcClient } from '#shared/grpc/client.ts';
-import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
+import type { UserCodeHost } from '#user-code/user-code-host.ts';
 
 /** Services that an environment may stand on. */
 export const needs = ['retrieval'] as const;

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '#shared/chat/conversation.ts';
+import type { ChatMessage } from '#chat/conversation.ts';
 
 /**
  * How a policy writes calls and answers, and how results are written back.

@@ -1,6 +1,6 @@
-import { TransientError } from '#shared/errors.ts';
-import type { ProcessEnd } from '#shared/user-code/user-process.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { TransientError } from '#platform/errors.ts';
+import type { ProcessEnd } from '#user-code/user-process.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 
 export interface Call {
   /** Of reset, step and close. */

@@ -6,7 +6,7 @@
  * Where it has roles, each has a sequence of its own: what one of them reads and writes, the others do not see.
  */
 import type { z } from 'zod';
-import type { ChatMessage, Conversation } from '#shared/chat/conversation.ts';
+import type { ChatMessage, Conversation } from '#chat/conversation.ts';
 import type { EnvironmentClients, Need } from './clients.ts';
 
 /** A row of the data set as an episode sees it: never the gold. */

@@ -1,7 +1,7 @@
 /** What an environment in a file of its own imports, as `gradus/environment`. */
 export { z } from 'zod';
-export type { ChatMessage, ChatPart, Conversation } from '#shared/chat/conversation.ts';
-export { CancelledError, TransientError } from '#shared/errors.ts';
+export type { ChatMessage, ChatPart, Conversation } from '#chat/conversation.ts';
+export { CancelledError, TransientError } from '#platform/errors.ts';
 export { codecNames, createCodec, neutralise, type Codec, type CodecName } from './codec.ts';
 export {
   defineEnvironment,
@@ -16,6 +16,6 @@ export {
   type StepOutcome,
   type TurnAction,
 } from './environment.ts';
-export { UserCodeError } from '#shared/user-code/user-code-error.ts';
+export { UserCodeError } from '#user-code/user-code-error.ts';
 export { createToolEpisode, type ToolEpisodeOptions } from './tool-episode.ts';
 export { callTool, defineTool, type Tool, type ToolResult } from './tools.ts';

@@ -1,6 +1,6 @@
-import { createSemaphore } from '#shared/async/semaphore.ts';
-import { TransientError } from '#shared/errors.ts';
-import type { ProcessEnd, UserProcess } from '#shared/user-code/user-process.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
+import { TransientError } from '#platform/errors.ts';
+import type { ProcessEnd, UserProcess } from '#user-code/user-process.ts';
 import { createDeaths } from './deaths.ts';
 import { errorOfThrew, threwReply } from './threw.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 
 /** What a process of users' code says of an exception, with the place in the user's files that is nearest to where it was thrown. */
 export const threwReply = z.object({

@@ -1,5 +1,5 @@
-import type { ChatMessage, Conversation } from '#shared/chat/conversation.ts';
-import { TerminalError } from '#shared/errors.ts';
+import type { ChatMessage, Conversation } from '#chat/conversation.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { Codec, ViolationCode } from './codec.ts';
 import type { Episode, EpisodeFailure, ModelTurn, StepIo, StepOutcome } from './environment.ts';
 import { callTool, type Tool } from './tools.ts';

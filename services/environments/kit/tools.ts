@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import type { StepIo } from './environment.ts';
 
 /** What a call gave: text that the policy reads, or an error that it is told. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { TransientError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import { createCodec, neutralise } from '../kit/codec.ts';
 import { defineEnvironment, type Environment, type EpisodeRow, type StartIo } from '../kit/environment.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import { createTextEpisode } from './text-episode.ts';
 import { createCallEpisode } from './call-episode.ts';
 import { cut, observationText, textOf } from './observation.ts';

@@ -1,4 +1,4 @@
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import type { OpenenvOptions } from './options.ts';
 
 /** What the policy reads of an observation, before what could act in it is taken out. */

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import type { StartIo } from '../kit/environment.ts';
 import { openOpenenv } from './index.ts';
 import { openenvOptions } from './options.ts';

@@ -14,8 +14,8 @@
  *     open --request--> waiting --reply--> open          open | waiting --late, too large, nonsense, gone--> lost
  */
 import { z } from 'zod';
-import { TransientError, throwIfCancelled } from '#shared/errors.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { TransientError, throwIfCancelled } from '#platform/errors.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 
 export interface Observed {
   readonly observation: Readonly<Record<string, unknown>>;

@@ -1,8 +1,8 @@
 /** Environments of OpenEnv whose actions are tool calls: `list_tools`, then `call_tool` with tool_name and arguments. */
 import { z } from 'zod';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import type { ToolResult } from '../kit/tools.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import { isRecord, textOf } from './observation.ts';
 import type { CallIo, Observed, Session } from './session.ts';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { TransientError } from '#shared/errors.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { findContainment } from '#shared/user-code/containment.ts';
+import { TransientError } from '#platform/errors.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { findContainment } from '#user-code/containment.ts';
 import type { StartIo } from '../kit/environment.ts';
 import { userFolder } from '../python/files-under-test.ts';
 import { containEnvironment, defaultFileLimits } from './contained.ts';

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { z } from 'zod';
-import type { Conversation } from '#shared/chat/conversation.ts';
-import { cancelledFrom, errorOfCode, TerminalError, TransientError } from '#shared/errors.ts';
-import { createProcessOutput } from '#shared/user-code/process-output.ts';
-import { programVariables } from '#shared/user-code/program-variables.ts';
-import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
-import { startUserProcess, type ProcessEnd, type UserProcess } from '#shared/user-code/user-process.ts';
+import type { Conversation } from '#chat/conversation.ts';
+import { cancelledFrom, errorOfCode, TerminalError, TransientError } from '#platform/errors.ts';
+import { createProcessOutput } from '#user-code/process-output.ts';
+import { programVariables } from '#user-code/program-variables.ts';
+import type { UserCodeHost } from '#user-code/user-code-host.ts';
+import { startUserProcess, type ProcessEnd, type UserProcess } from '#user-code/user-process.ts';
 import type { Environment, EnvironmentDefinition, Episode, EpisodeRow, StepOutcome } from '../kit/environment.ts';
 import { createProcesses, type CallIo, type Home } from '../kit/processes.ts';
 import { errorOfThrew } from '../kit/threw.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import { description, hostReply, maxReplyBytes, type Description, type HostReply } from './protocol.ts';
 import { outcomeSaid, promptSaid } from './said.ts';
 

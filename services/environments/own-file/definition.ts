@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
-import { describeThrown } from '#shared/user-code/describe-thrown.ts';
-import { resolveForUsers } from '#shared/user-code/user-imports.ts';
+import { describeThrown } from '#user-code/describe-thrown.ts';
+import { resolveForUsers } from '#user-code/user-imports.ts';
 import type { EnvironmentDefinition } from '../kit/environment.ts';
 
 /** What a file imports is found from wherever it lies. */

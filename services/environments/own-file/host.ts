@@ -6,12 +6,12 @@ import { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
-import { CancelledError, TerminalError, TransientError, errorFrom, isGradusError } from '#shared/errors.ts';
-import { createLineSplitter } from '#shared/user-code/line-splitter.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom, isGradusError } from '#platform/errors.ts';
+import { createLineSplitter } from '#user-code/line-splitter.ts';
 import type { EnvironmentClients } from '../kit/clients.ts';
 import type { Environment, EnvironmentDefinition, Episode } from '../kit/environment.ts';
-import { isFault } from '#shared/user-code/user-code-error.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { isFault } from '#user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import { createCalls } from './calls.ts';
 import { definitionOf, loadingProblem, makeKitFound } from './definition.ts';
 import { maxReplyBytes, type Description, type HostRequest, type PlayRequest } from './protocol.ts';
@@ -159,7 +159,7 @@ let connectRetrieval: (address: string) => ReturnType<EnvironmentClients['retrie
 /** Loaded where it is used: it takes a second and tens of megabytes. */
 async function loadClients(): Promise<void> {
   const [{ createGrpcClient }, { RetrievalService }] = await Promise.all([
-    import('#shared/grpc/client.ts'),
+    import('#platform/grpc/client.ts'),
     import('#proto/retrieval/v1/retrieval_service_pb.ts'),
   ]);
   connectRetrieval = (address) => createGrpcClient(RetrievalService, address, { timeoutMs: 30_000 });

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const repository = resolve(import.meta.dirname, '../../..');
 const loader = `const { loadOwnEnvironment } = await import('#environments/own-file/load.ts');
-const { createUserCodeHost } = await import('#shared/user-code/user-code-host.ts');
-const { createLogger } = await import('#shared/telemetry/logging.ts');
+const { createUserCodeHost } = await import('#user-code/user-code-host.ts');
+const { createLogger } = await import('#platform/telemetry/logging.ts');
 const log = createLogger({ service: 'test', level: 'error' });
 const clients = { userCode: createUserCodeHost({ log, defer() {} }, process.env) };
 const said = async (run) => { try { return await run(); } catch (error) { return { error: error.message }; } };`;
@@ -46,10 +46,10 @@ describe('the page on environments of your own', () => {
     const rows = await written('rows.jsonl', block('json'));
     const outcome = await inNode(`
       await loadOwnEnvironment(${JSON.stringify(file)}, 'guess.ts');
-      const { parseRecipe } = await import('#shared/recipe/parse-recipe.ts');
-      const { needsRetrieval } = await import('#shared/recipe/environment-part.ts');
-      const { rowNeeds } = await import('#shared/recipe/row-needs.ts');
-      const { readQuestions } = await import('#shared/questions/read-questions.ts');
+      const { parseRecipe } = await import('#recipe/parse-recipe.ts');
+      const { needsRetrieval } = await import('#recipe/environment-part.ts');
+      const { rowNeeds } = await import('#recipe/row-needs.ts');
+      const { readQuestions } = await import('#questions/read-questions.ts');
       const { createEnvironmentRegistry } = await import('#environments/registry.ts');
       const text = ${JSON.stringify(block('yaml'))};
       const recipe = parseRecipe(text, 'recipe.yaml');

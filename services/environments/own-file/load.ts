@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
-import { TerminalError } from '#shared/errors.ts';
-import { unreadable } from '#shared/files/file-error.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createUserCodeHost, type UserCodeHost } from '#shared/user-code/user-code-host.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { unreadable } from '#platform/files/file-error.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createUserCodeHost, type UserCodeHost } from '#user-code/user-code-host.ts';
 import { definitionProblems } from '../definition-problems.ts';
 import { environments } from '../index.ts';
 import type { EnvironmentDefinition } from '../kit/environment.ts';

@@ -18,7 +18,7 @@
  * In the place of each answer: {threw}, {failed} for errors of the kit, {late}, or {held} from the thread that watches (watch-thread.ts).
  */
 import { z } from 'zod';
-import { errorCodes } from '#shared/errors.ts';
+import { errorCodes } from '#platform/errors.ts';
 import { threwReply } from '../kit/threw.ts';
 import type { EpisodeRow, ModelTurn } from '../kit/environment.ts';
 import { needs } from '../kit/clients.ts';

@@ -1,7 +1,7 @@
-import type { ChatMessage, Conversation } from '#shared/chat/conversation.ts';
+import type { ChatMessage, Conversation } from '#chat/conversation.ts';
 import type { Episode, EpisodeRow, StartIo, StepOutcome } from '../kit/environment.ts';
 import type { Home } from '../kit/processes.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import type { PythonOptions } from './options.ts';
 import type { HostReply, Said } from './reply.ts';
 

@@ -1,12 +1,12 @@
 import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
-import { unreadable } from '#shared/files/file-error.ts';
-import { createProcessOutput } from '#shared/user-code/process-output.ts';
-import { programVariables } from '#shared/user-code/program-variables.ts';
-import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
-import { startUserProcess } from '#shared/user-code/user-process.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { unreadable } from '#platform/files/file-error.ts';
+import { createProcessOutput } from '#user-code/process-output.ts';
+import { programVariables } from '#user-code/program-variables.ts';
+import type { UserCodeHost } from '#user-code/user-code-host.ts';
+import { startUserProcess } from '#user-code/user-process.ts';
 import { defineEnvironment, type Environment } from '../kit/environment.ts';
 import { createProcesses } from '../kit/processes.ts';
 import { createPythonEpisode } from './episode.ts';

@@ -1,8 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { TransientError } from '#shared/errors.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { findContainment } from '#shared/user-code/containment.ts';
+import { TransientError } from '#platform/errors.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { findContainment } from '#user-code/containment.ts';
 import type { StartIo } from '../kit/environment.ts';
 import { userFolder } from './files-under-test.ts';
 import { openPython, python } from './index.ts';

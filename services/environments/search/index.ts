@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Conversation } from '#shared/chat/conversation.ts';
-import { TerminalError } from '#shared/errors.ts';
+import type { Conversation } from '#chat/conversation.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { answerFields } from '../kit/answers.ts';
 import { createCodec, neutralise } from '../kit/codec.ts';
 import { defineEnvironment, type Environment } from '../kit/environment.ts';

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { FetchResponseSchema, SearchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { CancelledError, TransientError } from '#shared/errors.ts';
+import { CancelledError, TransientError } from '#platform/errors.ts';
 import { createRetrievalSource } from './retrieval-source.ts';
 
 type Client = Parameters<typeof createRetrievalSource>[0];

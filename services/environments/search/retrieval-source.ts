@@ -1,7 +1,7 @@
 import type { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
-import { createCallBatcher, type BatchedCall } from '#shared/async/call-batcher.ts';
-import { TransientError } from '#shared/errors.ts';
-import type { GrpcClient } from '#shared/grpc/client.ts';
+import { createCallBatcher, type BatchedCall } from '#platform/async/call-batcher.ts';
+import { TransientError } from '#platform/errors.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
 import type { SearchDocument, SearchHit, SearchSource } from './search-tools.ts';
 
 /** Bound of one request of the retrieval service. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TransientError, CancelledError } from '#shared/errors.ts';
+import { TransientError, CancelledError } from '#platform/errors.ts';
 import type { Episode, ModelTurn, StepIo, StepOutcome } from '../kit/environment.ts';
 import { openSearch, search } from './index.ts';
 import { searchOptions } from './options.ts';

@@ -1,5 +1,5 @@
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 
 /** MCP over streamable HTTP with answers of at most `maxBytes`. */
 export function createHttpTransport(

@@ -8,10 +8,10 @@ import {
   type StreamableHTTPClientTransport,
   type Tool,
 } from '@modelcontextprotocol/client';
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { untilCancelled } from '#shared/async/until-cancelled.ts';
-import { CancelledError, TransientError, cancelledFrom, errorFrom } from '#shared/errors.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { untilCancelled } from '#platform/async/until-cancelled.ts';
+import { CancelledError, TransientError, cancelledFrom, errorFrom } from '#platform/errors.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import type { ProcessTransport } from './process-transport.ts';
 
 export type McpTransport = ProcessTransport | StreamableHTTPClientTransport;

@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { parseJSONRPCMessage, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
-import { sleep } from '#shared/async/sleep.ts';
-import { TransientError, errorFrom } from '#shared/errors.ts';
-import { createContainedGroup, type ContainedGroup } from '#shared/user-code/containment.ts';
-import { createLineSplitter } from '#shared/user-code/line-splitter.ts';
-import { createLogLimit } from '#shared/user-code/log-limit.ts';
-import { createProcessOutput } from '#shared/user-code/process-output.ts';
-import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
+import { createContainedGroup, type ContainedGroup } from '#user-code/containment.ts';
+import { createLineSplitter } from '#user-code/line-splitter.ts';
+import { createLogLimit } from '#user-code/log-limit.ts';
+import { createProcessOutput } from '#user-code/process-output.ts';
+import type { UserCodeHost } from '#user-code/user-code-host.ts';
 import { setUpWrong } from './set-up-wrong.ts';
 
 export interface ProcessServer {

@@ -1,4 +1,4 @@
-import type { ChatPart, Conversation } from '#shared/chat/conversation.ts';
+import type { ChatPart, Conversation } from '#chat/conversation.ts';
 import { neutralise, type Codec } from '../kit/codec.ts';
 import { toolSchema, type Tool } from '../kit/tools.ts';
 import type { ToolsOptions } from './options.ts';

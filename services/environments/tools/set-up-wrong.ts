@@ -1,4 +1,4 @@
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 
 /** Somebody has to look at servers, files or options before the run goes on. */
 export function setUpWrong(message: string, cause?: unknown): UserCodeError {

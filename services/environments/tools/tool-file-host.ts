@@ -10,9 +10,9 @@ import { Server, type CallToolResult } from '@modelcontextprotocol/server';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { threwKey, type Threw } from './threw.ts';
-import { describeThrown } from '#shared/user-code/describe-thrown.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
-import { resolveForUsers } from '#shared/user-code/user-imports.ts';
+import { describeThrown } from '#user-code/describe-thrown.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
+import { resolveForUsers } from '#user-code/user-imports.ts';
 
 interface Loaded {
   readonly description: string;

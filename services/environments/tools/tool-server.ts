@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
 import { SdkHttpError } from '@modelcontextprotocol/client';
-import { untilCancelled } from '#shared/async/until-cancelled.ts';
-import { TransientError, cancelledFrom, isGradusError } from '#shared/errors.ts';
-import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
+import { untilCancelled } from '#platform/async/until-cancelled.ts';
+import { TransientError, cancelledFrom, isGradusError } from '#platform/errors.ts';
+import type { UserCodeHost } from '#user-code/user-code-host.ts';
 import { createHttpTransport } from './http-transport.ts';
 import { SessionFailure, startMcpSession, type McpSession, type McpTransport } from './mcp-session.ts';
 import { toolboxName, type ToolsOptions } from './options.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import { setUpWrong } from './set-up-wrong.ts';
 import { createProcessTransport } from './process-transport.ts';
 

@@ -1,9 +1,9 @@
 import type { JsonSchemaType, Tool as McpTool } from '@modelcontextprotocol/client';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/client/validators/ajv';
-import { createSemaphore } from '#shared/async/semaphore.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import type { Tool, ToolResult } from '../kit/tools.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import { threwKey, threwOf } from './threw.ts';
 import type { McpSession } from './mcp-session.ts';
 import type { ToolsOptions } from './options.ts';

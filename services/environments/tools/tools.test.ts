@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { processesWith } from '#shared/user-code/process-tree.ts';
+import { processesWith } from '#user-code/process-tree.ts';
 import { openTools, startEpisode, stdioServer } from './tools-under-test.ts';
 
 const result = (text: string): object => ({ kind: 'continue', text: `<result> ${text} </result>` });

@@ -16,7 +16,7 @@ class TrainingError(RuntimeError):
     """A step that could not be applied; the weights are as before."""
 
 
-# Least and greatest of each number: those of a recipe (services/shared/recipe/stage-parts.ts).
+# Least and greatest of each number: those of a recipe (services/recipe/stage-parts.ts).
 BOUNDS: dict[str, tuple[float, float]] = {
     "clip_low": (0, 1),
     "clip_high": (0, 10),

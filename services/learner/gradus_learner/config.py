@@ -108,7 +108,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def describe_config(model: type[BaseModel]) -> str:
-    """What `--help` prints; the shape is that of services/shared/runtime/config-text.ts."""
+    """What `--help` prints; the shape is that of services/platform/runtime/config-text.ts."""
     flags = {flag_of(field): info.description or "" for field, info in model.model_fields.items()}
     flags = {"--config FILE": "YAML or JSON; the environment (GRADUS_…) comes before it, flags before both."} | flags
     width = max(map(len, flags))

@@ -37,10 +37,10 @@ from gradus_learner.config import ConfigError, ServiceConfig
 from gradus_learner.telemetry import Tracing, setup_logging
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-# As in services/shared/grpc/status.ts: trailers stay small, and say when to try again.
+# As in services/platform/grpc/status.ts: trailers stay small, and say when to try again.
 MAX_MESSAGE_CHARACTERS = 2048
 RETRY_AFTER_KEY = "retry-after-ms"
-# As in services/shared/grpc/health-reflection.ts: the health of this name says that the process answers at all.
+# As in services/platform/grpc/health-reflection.ts: the health of this name says that the process answers at all.
 LIVENESS_NAME = "liveness"
 
 Code = Literal[
@@ -61,7 +61,7 @@ Code = Literal[
 
 
 class ServiceError(Exception):
-    """An error that the caller sees as a gRPC status. The codes are those of services/shared/errors.ts."""
+    """An error that the caller sees as a gRPC status. The codes are those of services/platform/errors.ts."""
 
     def __init__(self, code: Code, message: str, retry_after_ms: int | None = None) -> None:
         super().__init__(message)

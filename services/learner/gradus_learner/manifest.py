@@ -2,7 +2,7 @@
 
 `manifest.json` is `{"format": "gradus-manifest-1", "kind": "version" | "checkpoint", "runId", "step",
 "files": {"model.safetensors": {"sizeBytes", "sha256"}, ...}}`; it does not list itself. Digests are lower-case hex, so
-that any language can check them (services/shared/weights does in TypeScript).
+that any language can check them (services/weights does in TypeScript).
 
 The digest of weights is the SHA-256 of what `sha256sum model*.safetensors` prints: one number for a file or its shards.
 """

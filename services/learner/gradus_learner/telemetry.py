@@ -24,7 +24,7 @@ NAMES = {logging.WARNING: "warn", logging.CRITICAL: "fatal"}
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per line, with the keys of services/shared/telemetry/logging.ts.
+    """One JSON object per line, with the keys of services/platform/telemetry/logging.ts.
 
     Fields come from `log.info("…", extra={"fields": {…}})`.
     """

@@ -1,6 +1,6 @@
 import type { GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
-import { TransientError } from '#shared/errors.ts';
-import { badLogprob } from '#shared/trajectory/bad-logprob.ts';
+import { TransientError } from '#platform/errors.ts';
+import { badLogprob } from '#trajectory/bad-logprob.ts';
 
 /**
  * What an engine generated must be tokens of the vocabulary with a log-probability each. An engine whose weights or memory are damaged

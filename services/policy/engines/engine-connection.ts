@@ -1,5 +1,5 @@
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
 
 /** One engine, as the gateway talks to it. */
 export function connectEngine(address: string, timeoutMs: number) {

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { sleep } from '#shared/async/sleep.ts';
+import { sleep } from '#platform/async/sleep.ts';
 
 export interface DiscoveryOptions {
   /** As `dns:///name:port`. */

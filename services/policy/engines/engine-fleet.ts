@@ -5,7 +5,7 @@ import type {
   GenerateRequest,
   GenerateResponse,
 } from '#proto/policy/v1/policy_pb.ts';
-import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import { checkGenerated } from './check-generated.ts';
 import type { EngineConnection } from './engine-connection.ts';
 import { totalLoad, loadFromProto } from './engine-load.ts';

@@ -1,7 +1,7 @@
 import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { TerminalError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
-import { createPatience } from '#shared/grpc/patience.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
+import { createPatience } from '#platform/grpc/patience.ts';
 import type { PolicyEvents } from '../events.ts';
 import type { EngineConnection } from './engine-connection.ts';
 import type { EnginePool } from './engine-pool.ts';

@@ -1,4 +1,4 @@
-import { CancelledError, TransientError, type GradusError } from '#shared/errors.ts';
+import { CancelledError, TransientError, type GradusError } from '#platform/errors.ts';
 import { chooseEngine, type Candidate } from './choose-engine.ts';
 import { createLine } from './line.ts';
 

@@ -1,5 +1,5 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { TerminalError, TransientError, cancelledFrom, errorFrom } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TerminalError, TransientError, cancelledFrom, errorFrom } from '#platform/errors.ts';
 import type { PolicyEvents } from '../events.ts';
 import type { EngineMember } from './engine-member.ts';
 import type { EnginePool } from './engine-pool.ts';

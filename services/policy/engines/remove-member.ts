@@ -1,5 +1,5 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { TransientError } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TransientError } from '#platform/errors.ts';
 import type { EngineMember } from './engine-member.ts';
 import type { EnginePool } from './engine-pool.ts';
 

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { AddEngineRequest, AddEngineResponseSchema } from '#proto/policy/v1/policy_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { isLoopbackAddress } from '#shared/runtime/loopback.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { isLoopbackAddress } from '#platform/runtime/loopback.ts';
 import type { PolicyContext } from '../service.ts';
 
 /** Of a DNS name, a colon and a port. */

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { EngineState, type DescribeResponseSchema } from '#proto/policy/v1/policy_pb.ts';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import type { SeatState } from '../engines/engine-pool.ts';
 import type { PolicyContext } from '../service.ts';
 

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { EngineLoadSchema, type GenerateRequest, type GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import type { PolicyContext } from '../service.ts';
 
 const MAX_STOP_STRINGS = 16;

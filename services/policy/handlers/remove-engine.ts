@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { RemoveEngineRequest, RemoveEngineResponseSchema } from '#proto/policy/v1/policy_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { PolicyContext } from '../service.ts';
 import { checkAddress } from './add-engine.ts';
 

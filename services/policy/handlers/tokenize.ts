@@ -1,9 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Chat, TokenizedChatSchema, TokenizeRequest, TokenizeResponseSchema } from '#proto/policy/v1/policy_pb.ts';
-import { controlTokensOf, createNeutraliser } from '#shared/chat/control-tokens.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { controlTokensOf, createNeutraliser } from '#chat/control-tokens.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { PolicyContext } from '../service.ts';
-import { chatFromProto } from '#shared/chat/chat-from-proto.ts';
+import { chatFromProto } from '#chat/chat-from-proto.ts';
 
 const maxTexts = 256;
 

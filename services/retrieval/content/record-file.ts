@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { FileWriter } from '../index/file-writer.ts';
 
 /**

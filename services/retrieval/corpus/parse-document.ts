@@ -1,5 +1,5 @@
-import { TerminalError } from '#shared/errors.ts';
-import { showValue } from '#shared/text/show-value.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { showValue } from '#platform/text/show-value.ts';
 
 export interface Document {
   readonly id: string;

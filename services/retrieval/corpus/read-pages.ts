@@ -1,5 +1,5 @@
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import { readLines } from '#shared/files/read-lines.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { readLines } from '#platform/files/read-lines.ts';
 import { parseDocument, type Document } from './parse-document.ts';
 
 export interface Page extends Document {

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { FetchRequest, FetchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { RetrievalEvents } from '../events.ts';
 import { limits } from '../limits.ts';
 import type { Retriever } from '../retriever.ts';

@@ -1,5 +1,5 @@
 import { SearchMode as ProtoMode } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { SearchMode } from '../retriever.ts';
 
 const protoModes = {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import { longestBodyBytes } from './error-response.ts';
 import type { HttpCalls } from './http-calls.ts';
 

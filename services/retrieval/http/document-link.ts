@@ -1,4 +1,4 @@
-import { trimEnd } from '#shared/text/trim-end.ts';
+import { trimEnd } from '#platform/text/trim-end.ts';
 
 /**
  * Links to documents for clients that think in URLs. A corpus has no addresses of its own, so a link is `doc:` and the

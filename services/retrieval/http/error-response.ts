@@ -1,6 +1,6 @@
-/** Error to HTTP status, the only place where they meet. `services/shared/grpc/status.ts` is its sibling. */
-import { TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
-import type { ErrorCode, GradusError } from '#shared/errors.ts';
+/** Error to HTTP status, the only place where they meet. `services/platform/grpc/status.ts` is its sibling. */
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import type { ErrorCode, GradusError } from '#platform/errors.ts';
 
 export interface ErrorResponse {
   readonly status: number;

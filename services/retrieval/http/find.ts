@@ -1,4 +1,4 @@
-import { mapConcurrent } from '#shared/async/map-concurrent.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import type { RetrievalEvents } from '../events.ts';
 import { limits } from '../limits.ts';
 import type { Retriever, SearchHit } from '../retriever.ts';

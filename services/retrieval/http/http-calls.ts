@@ -2,9 +2,9 @@
 import { SpanKind, TraceFlags, context, trace } from '@opentelemetry/api';
 import type { Context, Span } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CancelledError, TransientError } from '#shared/errors.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import { extractTrace, recordError } from '#shared/telemetry/tracing.ts';
+import { CancelledError, TransientError } from '#platform/errors.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import { extractTrace, recordError } from '#platform/telemetry/tracing.ts';
 import { errorResponse } from './error-response.ts';
 
 export interface HttpCallOptions {

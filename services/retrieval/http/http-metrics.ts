@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { durationBuckets } from '#shared/telemetry/metrics.ts';
-import type { Metrics } from '#shared/telemetry/metrics.ts';
+import { durationBuckets } from '#platform/telemetry/metrics.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { routeList } from './route-list.ts';
 
 /** Counts and times every request, refused ones too. Paths that are no route share one label. */

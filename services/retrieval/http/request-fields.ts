@@ -1,7 +1,7 @@
 /** Reads the fields of a JSON body; what cannot be read throws `invalid_argument` with field, value and remedy. */
-import { TerminalError } from '#shared/errors.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
-import { showValue } from '#shared/text/show-value.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
+import { showValue } from '#platform/text/show-value.ts';
 
 /** Comparing a word with the known ones takes long enough to matter when there are many. */
 const mostUnknownRead = 64;

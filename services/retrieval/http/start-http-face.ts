@@ -1,13 +1,13 @@
 /** The HTTP face: one server for the clients of Search-R1, Menlo and ReCall, and for MCP. See docs/retrieval-api.md. */
 import fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import { TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
-import { createHostCheck } from '#shared/http/allowed-hosts.ts';
-import { parseJsonBody } from '#shared/http/json-body.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import type { Metrics } from '#shared/telemetry/metrics.ts';
-import { shortText } from '#shared/text/show-value.ts';
-import { trimEnd } from '#shared/text/trim-end.ts';
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import { createHostCheck } from '#platform/http/allowed-hosts.ts';
+import { parseJsonBody } from '#platform/http/json-body.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
+import { shortText } from '#platform/text/show-value.ts';
+import { trimEnd } from '#platform/text/trim-end.ts';
 import { mountMcp } from '../mcp/mount-mcp.ts';
 import { limitBodies } from './body-budget.ts';
 import { jsonBounds, longestBodyBytes } from './error-response.ts';

@@ -1,5 +1,5 @@
-import { TerminalError } from '#shared/errors.ts';
-import { shortText } from '#shared/text/show-value.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { shortText } from '#platform/text/show-value.ts';
 import type { DocumentPart } from '../retriever.ts';
 import { idsOfLink } from './document-link.ts';
 import type { Finder } from './find.ts';

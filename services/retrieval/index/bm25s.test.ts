@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { readLines } from '#shared/files/read-lines.ts';
+import { readLines } from '#platform/files/read-lines.ts';
 import { createAnalyzer, type AnalyzerName } from '../analyzer/analyzer.ts';
 import { indexCorpus } from './index-corpus.ts';
 import { createIndexReader } from './index-reader.ts';

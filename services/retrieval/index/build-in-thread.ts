@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { TerminalError, errorOfCode, throwIfCancelled, type ErrorCode } from '#shared/errors.ts';
+import { TerminalError, errorOfCode, throwIfCancelled, type ErrorCode } from '#platform/errors.ts';
 import type { BuildIndexOptions } from './build-index.ts';
 import type { IndexManifest } from './manifest.ts';
 import type { BuildProgress } from './write-index.ts';

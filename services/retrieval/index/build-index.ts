@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import {
   indexSettingsSchema,
   manifestName,

@@ -1,6 +1,6 @@
 /** Builds one index for `build-in-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 import { buildIndex } from './build-index.ts';
 import type { BuildProgress } from './write-index.ts';
 import type { BuildThreadTask, BuildThreadWord } from './build-in-thread.ts';

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { TransientError, errorFrom } from '#shared/errors.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 
 /** A finished file, as the manifest names it. */
 export interface WrittenFile {

@@ -2,7 +2,7 @@
  * One task over an index, for `gradus index`: the task is JSON in the first argument (`index-task.ts`); each line of
  * stdout is `{"progress": ...}`, then one `{"result": ...}` or `{"error": {"code", "message"}}`.
  */
-import { CancelledError, TerminalError, errorFrom } from '#shared/errors.ts';
+import { CancelledError, TerminalError, errorFrom } from '#platform/errors.ts';
 import { hubSettingsFrom } from '../models/hub-settings.ts';
 import { indexTaskSchema, runIndexTask, type IndexTask } from './index-task.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { analyzerNames } from '../analyzer/analyzer.ts';
 import { vectorsManifestSchema } from '../vectors/vectors-manifest.ts';
 

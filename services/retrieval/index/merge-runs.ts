@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { throwIfCancelled } from '#shared/errors.ts';
+import { throwIfCancelled } from '#platform/errors.ts';
 import type { PostingsWriter } from './postings-writer.ts';
 import { openRun, type RunReader } from './run-reader.ts';
 

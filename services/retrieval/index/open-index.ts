@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { TerminalError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { TerminalError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import { contentFiles, lexicalFiles, type ContentFileName, type LexicalFileName } from './lexical-files.ts';
 import { howToBuild, indexVersionOf, readManifest, type IndexManifest } from './manifest.ts';
 import { passagePenalties } from './passage-penalties.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { showValue } from '#shared/text/show-value.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { showValue } from '#platform/text/show-value.ts';
 import { createAnalyzer } from '../analyzer/analyzer.ts';
 import { chunkText, type Chunk } from '../content/chunk-text.ts';
 import { createRecordWriter } from '../content/record-file.ts';

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { createGrowingArray } from './growing-array.ts';
 import { fillSlots, hashBytes } from './hash-slots.ts';
 import type { IndexFileWriters } from './index-files.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { HubSettings } from '../models/hub-settings.ts';
 import { fuseRanks } from '../search/fuse-ranks.ts';
 import { checkEncoder, encoderSettingsOf } from '../vectors/check-encoder.ts';

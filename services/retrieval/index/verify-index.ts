@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { howToBuild, readManifest, type IndexManifest } from './manifest.ts';
 
 /** Reads every file of an index, also those that stay on disk while it serves, and compares it with the manifest. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { TerminalError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
+import { TerminalError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import { readPages, type Page } from '../corpus/read-pages.ts';
 import { createIndexFiles } from './index-files.ts';
 import { formatVersion, writeManifest, type IndexManifest, type IndexSettings } from './manifest.ts';

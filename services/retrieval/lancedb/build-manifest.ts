@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { indexSettingsSchema } from '../index/manifest.ts';
 import { vectorsManifestSchema } from '../vectors/vectors-manifest.ts';
 

@@ -1,7 +1,7 @@
 import type { Connection, Table } from '@lancedb/lancedb';
 import { tableFromArrays } from 'apache-arrow';
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { parseBuildManifest, type BuildManifest, type TableRef } from './build-manifest.ts';
 import { buildsSchema, buildsTable } from './table-schemas.ts';
 

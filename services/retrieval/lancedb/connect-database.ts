@@ -1,5 +1,5 @@
 import { connect, type Connection } from '@lancedb/lancedb';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { lancedbError } from './lancedb-errors.ts';
 
 export interface DatabasePlace {

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { createAnalyzer } from '../analyzer/analyzer.ts';
 import { createIndexReader } from '../index/index-reader.ts';
 import type { IndexData } from '../index/open-index.ts';

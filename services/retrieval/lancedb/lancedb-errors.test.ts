@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TerminalError, isGradusError } from '#shared/errors.ts';
+import { TerminalError, isGradusError } from '#platform/errors.ts';
 import { lancedbError } from './lancedb-errors.ts';
 
 // As LanceDB 0.39 words them.

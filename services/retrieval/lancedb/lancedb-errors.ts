@@ -5,7 +5,7 @@ import {
   errorFrom,
   isGradusError,
   type GradusError,
-} from '#shared/errors.ts';
+} from '#platform/errors.ts';
 
 type Make = (message: string, cause: unknown) => GradusError;
 

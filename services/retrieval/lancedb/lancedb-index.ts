@@ -1,6 +1,6 @@
 import { MatchQuery, type Connection, type Table } from '@lancedb/lancedb';
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { createAnalyzer } from '../analyzer/analyzer.ts';
 import { indexVersionOf, lancedbBm25, type BuildManifest, type TableRef } from './build-manifest.ts';
 import { latestBuild, quoted } from './builds.ts';

@@ -1,4 +1,4 @@
-import { CancelledError, TerminalError, TransientError, errorFrom } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { wholePairs } from '../content/whole-pairs.ts';
 import { limits } from '../limits.ts';
 import type { DocumentPart } from '../retriever.ts';

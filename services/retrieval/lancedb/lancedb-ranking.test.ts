@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readAllMusique } from '#shared/musique/read-musique.ts';
+import { readAllMusique } from '#questions/musique/read-musique.ts';
 import { buildIndex } from '../index/build-index.ts';
 import { createIndexReader } from '../index/index-reader.ts';
 import { closeIndex, openIndex } from '../index/open-index.ts';

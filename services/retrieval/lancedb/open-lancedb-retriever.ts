@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { Abilities } from '../decide-abilities.ts';
 import { startServing, type ServingEvents, type ServingParts, type ServingSettings } from '../serving/start-serving.ts';
 import type { ServedIndex, ServingRetriever } from '../serving/serving-retriever.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Index, type Connection, type Table } from '@lancedb/lancedb';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
+import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import { closeIndex, openIndex, type IndexData } from '../index/open-index.ts';
 import {
   indexVersionOf,

@@ -1,7 +1,7 @@
-import { TerminalError } from '#shared/errors.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { RetrievalConfig } from '../config.ts';
-import { hashFile } from '#shared/files/hash-file.ts';
+import { hashFile } from '#platform/files/hash-file.ts';
 import { decideAbilities } from '../decide-abilities.ts';
 import type { RetrievalEvents } from '../events.ts';
 import type { HubSettings } from '../models/hub-settings.ts';

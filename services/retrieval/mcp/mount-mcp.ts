@@ -5,9 +5,9 @@
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import type { McpHttpHandler } from '@modelcontextprotocol/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { cancelledFrom, errorFrom } from '#shared/errors.ts';
-import { textOfBody } from '#shared/http/json-body.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
+import { cancelledFrom, errorFrom } from '#platform/errors.ts';
+import { textOfBody } from '#platform/http/json-body.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 import { jsonBounds } from '../http/error-response.ts';
 import type { Finder } from '../http/find.ts';
 import type { HttpCalls } from '../http/http-calls.ts';

@@ -5,14 +5,14 @@
  * Exit codes: 0 the client left, 1 failed, 2 bad config.
  */
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import { loadConfig } from '#shared/runtime/config.ts';
-import { describeConfig, maskConfig } from '#shared/runtime/config-text.ts';
-import { createLifecycle, type Lifecycle } from '#shared/runtime/lifecycle.ts';
-import { createLogger, type Logger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
-import { visibleText } from '#shared/text/visible-text.ts';
-import { startTracing } from '#shared/telemetry/tracing.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { loadConfig } from '#platform/runtime/config.ts';
+import { describeConfig, maskConfig } from '#platform/runtime/config-text.ts';
+import { createLifecycle, type Lifecycle } from '#platform/runtime/lifecycle.ts';
+import { createLogger, type Logger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
+import { visibleText } from '#platform/text/visible-text.ts';
+import { startTracing } from '#platform/telemetry/tracing.ts';
 import { retrievalConfig, type RetrievalConfig } from '../config.ts';
 import { createRetrievalEvents } from '../events.ts';
 import { hubSettingsFrom } from '../models/hub-settings.ts';

@@ -1,7 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/server';
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { TransientError, errorFrom } from '#shared/errors.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 
 export interface ToolLimits {
   readonly log: Logger;

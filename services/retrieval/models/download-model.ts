@@ -3,7 +3,7 @@ import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ReadableStream } from 'node:stream/web';
 import { downloadFile, modelInfo, pathsInfo, type PathInfo } from '@huggingface/hub';
-import { cancelledFrom, isGradusError, TerminalError, throwIfCancelled } from '#shared/errors.ts';
+import { cancelledFrom, isGradusError, TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import { repositoryFolder, type HubSettings } from './hub-settings.ts';
 import {
   externalDataFiles,

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { findModel } from './find-model.ts';
 import { startInferencePool } from './inference-pool.ts';
 import { readModelConfig } from './model-config.ts';

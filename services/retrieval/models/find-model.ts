@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { downloadModel, type DownloadProgress } from './download-model.ts';
 import { repositoryFolder, type HubSettings } from './hub-settings.ts';
 import { findFiles, modelFiles, type ModelFiles } from './model-files.ts';

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { trimEnd } from '#shared/text/trim-end.ts';
+import { trimEnd } from '#platform/text/trim-end.ts';
 
 /** How models are found that are named by a hub id. */
 export interface HubSettings {

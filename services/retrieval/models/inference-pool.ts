@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { cancelledFrom, TerminalError, throwIfCancelled, TransientError } from '#shared/errors.ts';
+import { cancelledFrom, TerminalError, throwIfCancelled, TransientError } from '#platform/errors.ts';
 import type { InferenceReply, InferenceRequest, InferenceSpec } from './inference-protocol.ts';
 
 export interface InferencePool {

@@ -1,4 +1,4 @@
-import { trimEnd } from '#shared/text/trim-end.ts';
+import { trimEnd } from '#platform/text/trim-end.ts';
 import type { SentenceSettings } from './sentence-settings.ts';
 
 /** What some models' cards ask for and their files do not say. */

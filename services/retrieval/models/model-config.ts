@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { readModelJson, type ModelFiles } from './model-files.ts';
 
 const configFile = z.looseObject({

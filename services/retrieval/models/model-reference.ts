@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** Where a model is to be looked for. */
 export type ModelReference = (

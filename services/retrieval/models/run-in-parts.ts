@@ -1,4 +1,4 @@
-import { mapConcurrent } from '#shared/async/map-concurrent.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import type { InferencePool } from './inference-pool.ts';
 
 /** Of one run in a worker: enough to sort by length, few enough that other callers' turns come soon. */

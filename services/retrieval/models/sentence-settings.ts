@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { knownEncoderSettings } from './known-encoders.ts';
 import { readModelJson, type ModelFiles } from './model-files.ts';
 import { poolings, type Pooling } from './pool-tokens.ts';

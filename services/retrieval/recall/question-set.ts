@@ -1,8 +1,8 @@
-import { TerminalError } from '#shared/errors.ts';
-import { readHotpotqa } from '#shared/hotpotqa/read-hotpotqa.ts';
-import { allParagraphs, paragraphContents } from '#shared/hotpotqa/paragraph-contents.ts';
-import { classOf } from '#shared/musique/select-jan-nano.ts';
-import { readMusique } from '#shared/musique/read-musique.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { readHotpotqa } from '#questions/hotpotqa/read-hotpotqa.ts';
+import { allParagraphs, paragraphContents } from '#questions/hotpotqa/paragraph-contents.ts';
+import { classOf } from '#questions/musique/select-jan-nano.ts';
+import { readMusique } from '#questions/musique/read-musique.ts';
 import { readPages } from '../corpus/read-pages.ts';
 
 export interface SupportedQuestion {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import { createAdmission } from './admission.ts';
 import { createThroughput } from './throughput.ts';
 

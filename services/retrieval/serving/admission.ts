@@ -1,4 +1,4 @@
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import type { Throughput } from './throughput.ts';
 
 export interface AdmissionLimits {

@@ -1,4 +1,4 @@
-import { CancelledError, cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
+import { CancelledError, cancelledFrom, throwIfCancelled } from '#platform/errors.ts';
 
 /** One caller's wait for a number of parts. The first of complete, failed, cancelled and out of time ends it. */
 export interface CallerWait {

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { SearchMode, SearchOptions } from '../retriever.ts';
 
 export interface SearchPlan {

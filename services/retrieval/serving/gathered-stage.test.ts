@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TerminalError, TransientError } from '#shared/errors.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
 import { createGatheredStage, type StageItem } from './gathered-stage.ts';
 
 interface Item extends StageItem {

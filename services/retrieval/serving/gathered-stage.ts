@@ -1,4 +1,4 @@
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import { createFairQueue } from './fair-queue.ts';
 
 export interface StageItem {

@@ -1,5 +1,5 @@
-import { untilCancelled } from '#shared/async/until-cancelled.ts';
-import { throwIfCancelled } from '#shared/errors.ts';
+import { untilCancelled } from '#platform/async/until-cancelled.ts';
+import { throwIfCancelled } from '#platform/errors.ts';
 import type { SearchPool } from './search-pool.ts';
 
 /** An index that can be served: what lanes open it from, and what is told about it. */

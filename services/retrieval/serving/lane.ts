@@ -1,4 +1,4 @@
-import type { CancelledCode, TerminalCode, TransientCode } from '#shared/errors.ts';
+import type { CancelledCode, TerminalCode, TransientCode } from '#platform/errors.ts';
 import type { DocumentPart, SearchMode } from '../retriever.ts';
 
 /** One query for a thread. Plain data: it is sent. */

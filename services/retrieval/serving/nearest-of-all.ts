@@ -1,4 +1,4 @@
-import { errorFrom, type GradusError } from '#shared/errors.ts';
+import { errorFrom, type GradusError } from '#platform/errors.ts';
 import type { SearchTask } from './lane.ts';
 import type { PassageReader, Ranking } from './passage-reader.ts';
 

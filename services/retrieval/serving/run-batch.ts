@@ -1,4 +1,4 @@
-import { TerminalError, errorFrom, type TerminalCode } from '#shared/errors.ts';
+import { TerminalError, errorFrom, type TerminalCode } from '#platform/errors.ts';
 import { limits } from '../limits.ts';
 import type { DocumentPart } from '../retriever.ts';
 import { fuseRanks } from '../search/fuse-ranks.ts';

@@ -1,4 +1,4 @@
-import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import type { DocumentPart } from '../retriever.ts';
 import type { EncodedHits } from './encoded-hits.ts';
 import { createFairQueue } from './fair-queue.ts';

@@ -1,5 +1,5 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { TransientError, errorFrom } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 import type { Batch, BatchAnswer, Lane } from './lane.ts';
 
 export type SeatState = 'opening' | 'free' | 'busy' | 'lost' | 'stopped';

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 import type { PassageReader } from './passage-reader.ts';
 import { createBatchRunner } from './run-batch.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { limits } from '../limits.ts';
 import type { Description, DocumentPart, FetchOptions, Retriever, SearchMode, SearchOptions } from '../retriever.ts';
 import type { Admission } from './admission.ts';

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { TerminalError, TransientError } from '#shared/errors.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
 import type { BatchAnswer, Lane } from './lane.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { CancelledError } from '#shared/errors.ts';
+import { CancelledError } from '#platform/errors.ts';
 import type { IndexManifest } from '../index/manifest.ts';
 import type { Encoder } from '../models/encoder.ts';
 import type { HubSettings } from '../models/hub-settings.ts';

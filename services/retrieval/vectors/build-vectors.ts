@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { createIndexReader } from '../index/index-reader.ts';
 import { writeManifest, type IndexManifest } from '../index/manifest.ts';
 import { closeIndex, openIndex } from '../index/open-index.ts';

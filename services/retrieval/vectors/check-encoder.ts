@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { Encoder } from '../models/encoder.ts';
 import type { SentenceSettings } from '../models/sentence-settings.ts';
 import type { VectorsManifest } from './vectors-manifest.ts';

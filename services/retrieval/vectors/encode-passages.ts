@@ -1,6 +1,6 @@
 import { open, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { z } from 'zod';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
+import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import type { Encoder } from '../models/encoder.ts';
 import { encoderFacts } from './check-encoder.ts';
 

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { nearestGraph } from './nearest-graph.ts';
 import type { Nearest, VectorSearcher } from './nearest.ts';
 import { queryCount } from './query-count.ts';

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { createHnswIndex } from './hnsw-index.ts';
 import type { Nearest, VectorSearcher } from './nearest.ts';
 import { queryCount } from './query-count.ts';

@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
+import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import { blockPassages, startExactSearch, type ExactVectors } from './exact-search.ts';
 import { openHnswSearch, type HnswVectors } from './hnsw-search.ts';
 import type { VectorSearcher } from './nearest.ts';

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** How many vectors lie in `queries`. Throws unless they are whole and k makes sense. */
 export function queryCount(queries: Float32Array, dimensions: number, k: number): number {

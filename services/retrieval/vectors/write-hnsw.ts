@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
+import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import { createHnswIndex } from './hnsw-index.ts';
 import type { VectorScalar } from './vectors-manifest.ts';
 

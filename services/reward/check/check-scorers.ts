@@ -1,7 +1,7 @@
 import type { ScorerSettings } from '#proto/rollout/v1/task_pb.ts';
-import { errorFrom } from '#shared/errors.ts';
-import type { CustomScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
+import { errorFrom } from '#platform/errors.ts';
+import type { CustomScorerSettings } from '#rewards/custom-scorer-settings.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import { startCustomScorers } from '../custom/custom-scorers.ts';
 import { settingsProblems } from '../custom/settings-problems.ts';
 

@@ -6,10 +6,10 @@
  */
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
-import { errorFrom } from '#shared/errors.ts';
-import { customScorersSettings } from '#shared/rewards/custom-scorer-settings.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { errorFrom } from '#platform/errors.ts';
+import { customScorersSettings } from '#rewards/custom-scorer-settings.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { checkScorers } from './check-scorers.ts';
 
 const inputSchema = z.strictObject({

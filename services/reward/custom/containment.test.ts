@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { findContainment, lackingContainment } from '#shared/user-code/containment.ts';
-import type { Containment } from '#shared/user-code/containment.ts';
-import { createProcessOutput } from '#shared/user-code/process-output.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { findContainment, lackingContainment } from '#user-code/containment.ts';
+import type { Containment } from '#user-code/containment.ts';
+import { createProcessOutput } from '#user-code/process-output.ts';
 import { startScorerProcess } from './scorer-process.ts';
 import type { ScorerProcess } from './scorer-process.ts';
 import { scorerFolder } from './scorers-under-test.ts';

@@ -1,4 +1,4 @@
-import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 import { componentHistogram } from '../component-histogram.ts';
 import { customAbsenceReasons, type CustomAbsenceReason } from './custom-absence.ts';
 

@@ -1,11 +1,11 @@
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import type { CustomScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import type { Metrics } from '#shared/telemetry/metrics.ts';
+import type { CustomScorerSettings } from '#rewards/custom-scorer-settings.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { createAdmission, type AdmissionTicket } from '../judge/admission.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import { createCustomEvents, type CustomTally } from './custom-events.ts';
-import { createLogLimit } from '#shared/user-code/log-limit.ts';
+import { createLogLimit } from '#user-code/log-limit.ts';
 
 /** Rewards of one kind of scorer as it gives them, before they are brought to 0..1. */
 export interface ScorerBackend extends AsyncDisposable {

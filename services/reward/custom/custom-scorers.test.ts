@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createLogger } from '#shared/telemetry/logging.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import { startRewardUnderTest } from '../service-under-test.ts';
 import { itemFor, scorerFolder } from './scorers-under-test.ts';
 

@@ -1,7 +1,7 @@
-import { mapConcurrent } from '#shared/async/map-concurrent.ts';
-import type { CustomScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
-import { createUserCodeHost } from '#shared/user-code/user-code-host.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
+import type { CustomScorerSettings } from '#rewards/custom-scorer-settings.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import { createUserCodeHost } from '#user-code/user-code-host.ts';
 import { startCustomScorer, type CustomScorer } from './custom-scorer.ts';
 import { createHttpScorer } from './http-scorer.ts';
 import { startProcessScorer } from './process-scorer.ts';

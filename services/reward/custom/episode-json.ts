@@ -1,6 +1,6 @@
 import type { ScoreItem, Turn } from '#proto/reward/v1/reward_pb.ts';
-import { parseJsonAt } from '#shared/files/parse-json.ts';
-import { rowFacts } from '#shared/questions/row-facts.ts';
+import { parseJsonAt } from '#platform/files/parse-json.ts';
+import { rowFacts } from '#questions/row-facts.ts';
 import { predictionOf } from '../score-item.ts';
 
 /** A rollout as custom scorers see it: `Episode` of `define-scorer.ts`. */

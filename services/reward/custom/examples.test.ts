@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { normalizeAnswer } from '#shared/answer/normalize-answer.ts';
+import { normalizeAnswer } from '#answer/normalize-answer.ts';
 import { startRewardUnderTest } from '../service-under-test.ts';
 import { itemFor } from './scorers-under-test.ts';
 

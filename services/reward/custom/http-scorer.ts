@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { createSemaphore } from '#shared/async/semaphore.ts';
-import type { HttpScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import { readKeyVariable } from '#shared/http/api-key.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
+import type { HttpScorerSettings } from '#rewards/custom-scorer-settings.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import { readKeyVariable } from '#endpoint/api-key.ts';
 import { createCircuitBreaker } from '../judge/circuit-breaker.ts';
 import { createPatientCaller } from '../judge/patient-caller.ts';
-import { postJson } from '#shared/http/post-json.ts';
+import { postJson } from '#platform/http/post-json.ts';
 import { createRetryBudget } from '../judge/retry-budget.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { RawScore, ScorerBackend } from './custom-scorer.ts';

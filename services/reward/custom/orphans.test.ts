@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
-import { createGrpcClient } from '#shared/grpc/client.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
 import { itemFor, scorerFolder } from './scorers-under-test.ts';
 
 /** Neither ever ends with a rollout. */

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import { cancelledFrom } from '#shared/errors.ts';
-import { ended } from '#shared/user-code/user-process.ts';
+import { cancelledFrom } from '#platform/errors.ts';
+import { ended } from '#user-code/user-process.ts';
 import { createProcessPool, type PoolOptions } from './process-pool.ts';
 import type { ScorerProcess, StartedProcess } from './scorer-process.ts';
 import type { ScorerReply } from './scorer-reply.ts';

@@ -1,6 +1,6 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { createSemaphore } from '#shared/async/semaphore.ts';
-import { cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
+import { cancelledFrom, throwIfCancelled } from '#platform/errors.ts';
 import { createCircuitBreaker, type CircuitState } from '../judge/circuit-breaker.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { ScorerProcess, StartedProcess } from './scorer-process.ts';

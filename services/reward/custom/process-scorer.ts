@@ -1,17 +1,17 @@
 import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import { rowFacts } from '#shared/questions/row-facts.ts';
-import { TerminalError } from '#shared/errors.ts';
-import type { ProcessScorerSettings } from '#shared/rewards/custom-scorer-settings.ts';
+import { rowFacts } from '#questions/row-facts.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { ProcessScorerSettings } from '#rewards/custom-scorer-settings.ts';
 import { predictionOf } from '../score-item.ts';
-import { programVariables } from '#shared/user-code/program-variables.ts';
-import type { UserCodeHost } from '#shared/user-code/user-code-host.ts';
+import { programVariables } from '#user-code/program-variables.ts';
+import type { UserCodeHost } from '#user-code/user-code-host.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { RawScore, ScorerBackend } from './custom-scorer.ts';
 import { episodeJson, transcriptOf } from './episode-json.ts';
 import { createProcessPool } from './process-pool.ts';
-import { createProcessOutput } from '#shared/user-code/process-output.ts';
+import { createProcessOutput } from '#user-code/process-output.ts';
 import { startScorerProcess } from './scorer-process.ts';
 import type { ScorerReply } from './scorer-reply.ts';
 

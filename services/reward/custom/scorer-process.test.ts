@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { isAlive } from '#shared/runtime/is-alive.ts';
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createProcessOutput } from '#shared/user-code/process-output.ts';
+import { isAlive } from '#platform/runtime/is-alive.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createProcessOutput } from '#user-code/process-output.ts';
 import { startScorerProcess } from './scorer-process.ts';
 import { scorerFolder } from './scorers-under-test.ts';
 

@@ -1,4 +1,4 @@
-import { startUserProcess, type UserProcess, type UserProcessOptions } from '#shared/user-code/user-process.ts';
+import { startUserProcess, type UserProcess, type UserProcessOptions } from '#user-code/user-process.ts';
 import type { CustomAbsence } from './custom-absence.ts';
 import { maxReplyBytes, scorerReply, type ScorerReply } from './scorer-reply.ts';
 

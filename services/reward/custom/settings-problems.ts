@@ -1,5 +1,5 @@
 import type { ScorerSettings } from '#proto/rollout/v1/task_pb.ts';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { checkSettings } from '../check-item.ts';
 import type { CustomScorers } from './custom-scorers.ts';
 

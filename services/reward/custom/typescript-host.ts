@@ -7,8 +7,8 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import type { Episode } from './define-scorer.ts';
-import { createLineSplitter } from '#shared/user-code/line-splitter.ts';
-import { resolveForUsers } from '#shared/user-code/user-imports.ts';
+import { createLineSplitter } from '#user-code/line-splitter.ts';
+import { resolveForUsers } from '#user-code/user-imports.ts';
 
 interface Loaded {
   readonly parse: (settings: unknown) => unknown;

@@ -1,5 +1,5 @@
-import { splitElements } from '#shared/answer/set-f1.ts';
-import { normalizeAnswer } from '#shared/answer/normalize-answer.ts';
+import { splitElements } from '#answer/set-f1.ts';
+import { normalizeAnswer } from '#answer/normalize-answer.ts';
 import type { Episode } from '../scorers/scorer.ts';
 
 /** Answers that hold none of these are no list: most cost one test. */

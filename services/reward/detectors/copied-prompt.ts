@@ -1,4 +1,4 @@
-import { answerTokens } from '#shared/answer/normalize-answer.ts';
+import { answerTokens } from '#answer/normalize-answer.ts';
 import type { Episode } from '../scorers/scorer.ts';
 
 /** Words in a row that count as copied; a full sentence as answer shares shorter runs with its question. */

@@ -1,4 +1,4 @@
-import { detectorNames, type DetectorName } from '#shared/rewards/detector-names.ts';
+import { detectorNames, type DetectorName } from '#rewards/detector-names.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { detectCandidateList } from './candidate-list.ts';
 import { detectCopiedPrompt } from './copied-prompt.ts';

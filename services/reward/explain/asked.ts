@@ -1,5 +1,5 @@
 import type { JudgedComponent } from '#proto/rollout/v1/judged_pb.ts';
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { scorerNames } from '#rewards/scorer-catalogue.ts';
 import { quote } from './explained.ts';
 
 const builtIn: ReadonlySet<string> = new Set(scorerNames);

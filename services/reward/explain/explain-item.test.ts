@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { detectorNames } from '#shared/rewards/detector-names.ts';
-import { plainScorers, scorerNames, settableScorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { detectorNames } from '#rewards/detector-names.ts';
+import { plainScorers, scorerNames, settableScorerNames } from '#rewards/scorer-catalogue.ts';
 import { scoreItem } from '../score-item.ts';
 import { answer, call, explainInit, reasonsOf, violation, type TurnInit } from './explain-under-test.ts';
 

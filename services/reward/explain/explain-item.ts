@@ -1,8 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ExplainResponseSchema, ExplanationSchema, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import type { ScorerSettings } from '#proto/rollout/v1/task_pb.ts';
-import { detectorNames } from '#shared/rewards/detector-names.ts';
-import { isPlainScorer, isSettableScorer, type SettableScorer } from '#shared/rewards/scorer-catalogue.ts';
+import { detectorNames } from '#rewards/detector-names.ts';
+import { isPlainScorer, isSettableScorer, type SettableScorer } from '#rewards/scorer-catalogue.ts';
 import { episodeOf } from '../score-item.ts';
 import { compileScorer } from '../scorers/compile-scorer.ts';
 import type { Episode } from '../scorers/scorer.ts';

@@ -1,5 +1,5 @@
-import type { DetectorName } from '#shared/rewards/detector-names.ts';
-import type { PlainScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { DetectorName } from '#rewards/detector-names.ts';
+import type { PlainScorer, SettableScorer, SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import type { Explained } from './explained.ts';
 import {

@@ -1,4 +1,4 @@
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import { countWords, scoreBrevity, scoreLengthBudget } from '../scorers/length-shaping.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { count, quote, withoutPrediction, type Explained } from './explained.ts';

@@ -7,8 +7,8 @@
 import { buffer } from 'node:stream/consumers';
 import { create, toJson } from '@bufbuild/protobuf';
 import { ExplainRequestSchema, ExplainResponseSchema, ScoreItemSchema } from '#proto/reward/v1/reward_pb.ts';
-import { errorFrom } from '#shared/errors.ts';
-import { decodeMessage } from '#shared/nats/messages.ts';
+import { errorFrom } from '#platform/errors.ts';
+import { decodeMessage } from '#platform/nats/messages.ts';
 import { explain } from '../handlers/explain.ts';
 
 try {

@@ -1,4 +1,4 @@
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import {
   answerStructureCell,
   countSearches,

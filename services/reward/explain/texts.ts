@@ -1,9 +1,9 @@
-import { answerScores } from '#shared/answer/answer-scores.ts';
-import { hotpotqaScores, isWhole } from '#shared/answer/hotpotqa-scores.ts';
-import { answerTokens, normalizeAnswer } from '#shared/answer/normalize-answer.ts';
-import { substringMatch } from '#shared/answer/substring-match.ts';
-import { tokenOverlap } from '#shared/answer/token-overlap.ts';
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import { answerScores } from '#answer/answer-scores.ts';
+import { hotpotqaScores, isWhole } from '#answer/hotpotqa-scores.ts';
+import { answerTokens, normalizeAnswer } from '#answer/normalize-answer.ts';
+import { substringMatch } from '#answer/substring-match.ts';
+import { tokenOverlap } from '#answer/token-overlap.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { eachAnswer, quote, quoteAll, ratio, withoutPrediction, type Explained } from './explained.ts';
 

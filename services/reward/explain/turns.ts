@@ -1,5 +1,5 @@
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import { scoreFormat } from '../scorers/format.ts';
 import { fetchedGold, foundGold, scoreGoldFetched, scoreGoldFound, type ReachedPages } from '../scorers/gold-pages.ts';
 import type { Episode } from '../scorers/scorer.ts';

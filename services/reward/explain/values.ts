@@ -1,12 +1,12 @@
-import { parseDate, type CalendarDate } from '#shared/answer/calendar-date.ts';
-import { decideChoice } from '#shared/answer/choice-match.ts';
-import { differingPart } from '#shared/answer/date-match.ts';
-import { iou, parseInterval, type Interval } from '#shared/answer/interval-iou.ts';
-import { compareNumbers, type NumberComparison } from '#shared/answer/numeric-match.ts';
-import { parseQuantity, type ParsedQuantity } from '#shared/answer/quantity.ts';
-import { compareSets, scoresOf, splitElements } from '#shared/answer/set-f1.ts';
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
-import { shortNumber } from '#shared/rewards/short-number.ts';
+import { parseDate, type CalendarDate } from '#answer/calendar-date.ts';
+import { decideChoice } from '#answer/choice-match.ts';
+import { differingPart } from '#answer/date-match.ts';
+import { iou, parseInterval, type Interval } from '#answer/interval-iou.ts';
+import { compareNumbers, type NumberComparison } from '#answer/numeric-match.ts';
+import { parseQuantity, type ParsedQuantity } from '#answer/quantity.ts';
+import { compareSets, scoresOf, splitElements } from '#answer/set-f1.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
+import { shortNumber } from '#rewards/short-number.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { eachAnswer, quote, quoteAll, ratio, withoutPrediction, type Explained } from './explained.ts';
 

@@ -1,5 +1,5 @@
-import { createSemaphore } from '#shared/async/semaphore.ts';
-import { throwIfCancelled } from '#shared/errors.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
+import { throwIfCancelled } from '#platform/errors.ts';
 import type { Absence } from '../judge/absence.ts';
 import type { Judge, Verdict } from '../judge/judge.ts';
 import type { Question } from '../judge/question.ts';

@@ -1,5 +1,5 @@
-import { mapConcurrent } from '#shared/async/map-concurrent.ts';
-import type { Random } from '#shared/domain/random.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
+import type { Random } from '#platform/random.ts';
 import { comparePair } from '../judge/questions/compare-pair.ts';
 import type { GroupAsk } from './ask-judge.ts';
 import { expectedWinRates, fitStrengths } from './bradley-terry.ts';

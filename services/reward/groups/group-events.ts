@@ -1,4 +1,4 @@
-import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 import type { GroupReport } from './score-members.ts';
 
 /** What happens to groups, counted in one place. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createRandom } from '#shared/domain/random.ts';
+import { createRandom } from '#platform/random.ts';
 import { createPairSchedule, type Pair, type PairOutcome, type ScheduleSettings } from './pair-schedule.ts';
 import { tieByValue } from './tie-by-value.ts';
 

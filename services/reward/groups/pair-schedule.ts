@@ -1,4 +1,4 @@
-import { permutation, type Random } from '#shared/domain/random.ts';
+import { permutation, type Random } from '#platform/random.ts';
 
 /** Indices of two members. */
 export type Pair = readonly [number, number];

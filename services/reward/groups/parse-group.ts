@@ -7,7 +7,7 @@ import {
   type Pairwise,
   type ScoreGroupRequest,
 } from '#proto/reward/v1/group_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { Judge } from '../judge/judge.ts';
 import { defaultCriterion } from '../judge/questions/compare-pair.ts';
 import { predictionOf } from '../score-item.ts';

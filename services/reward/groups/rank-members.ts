@@ -1,5 +1,5 @@
-import { mapConcurrent } from '#shared/async/map-concurrent.ts';
-import { permutation, type Random } from '#shared/domain/random.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
+import { permutation, type Random } from '#platform/random.ts';
 import { rankList } from '../judge/questions/rank-list.ts';
 import type { GroupAsk } from './ask-judge.ts';
 import type { GroupAbsence, GroupTask, ListwiseSettings, Standing } from './group-task.ts';

@@ -1,5 +1,5 @@
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { createRandom } from '#shared/domain/random.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { createRandom } from '#platform/random.ts';
 import type { Judge } from '../judge/judge.ts';
 import { createGroupAsk } from './ask-judge.ts';
 import { compareMembers } from './compare-members.ts';

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { DescribeRequest, DescribeResponseSchema } from '#proto/reward/v1/reward_pb.ts';
-import { detectorNames } from '#shared/rewards/detector-names.ts';
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { detectorNames } from '#rewards/detector-names.ts';
+import { scorerNames } from '#rewards/scorer-catalogue.ts';
 import type { CustomScorers } from '../custom/custom-scorers.ts';
 import { settingsProblems } from '../custom/settings-problems.ts';
 import type { Judges } from '../judge/judges.ts';

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ExplainRequest, ExplainResponseSchema } from '#proto/reward/v1/reward_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { checkItem } from '../check-item.ts';
 import { isCustom } from '../explain/asked.ts';
 import { explainItem } from '../explain/explain-item.ts';

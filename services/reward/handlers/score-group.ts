@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ComparisonSchema, ScoreGroupRequest, ScoreGroupResponseSchema } from '#proto/reward/v1/group_pb.ts';
 import type { GroupEvents } from '../groups/group-events.ts';
-import { withSpan } from '#shared/telemetry/tracing.ts';
+import { withSpan } from '#platform/telemetry/tracing.ts';
 import type { Comparison, GroupTask } from '../groups/group-task.ts';
 import { groupLabel, parseGroup } from '../groups/parse-group.ts';
 import { scoreMembers, type GroupReport } from '../groups/score-members.ts';

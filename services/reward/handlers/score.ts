@@ -1,8 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ScoreRequest, ScoreResponseSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
-import { mapConcurrent } from '#shared/async/map-concurrent.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { scorerNames } from '#rewards/scorer-catalogue.ts';
 import { admitAll } from '../admit-all.ts';
 import { checkItem } from '../check-item.ts';
 import type { CustomScorers } from '../custom/custom-scorers.ts';

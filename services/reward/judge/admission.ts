@@ -1,4 +1,4 @@
-import { TerminalError, TransientError } from '#shared/errors.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
 
 /** Room in a judge's queue, held by one request. */
 export interface AdmissionTicket extends Disposable {

@@ -1,4 +1,4 @@
-import { durationBuckets, type Metrics } from '#shared/telemetry/metrics.ts';
+import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 import { absenceReasons, type AbsenceReason } from './absence.ts';
 import type { CircuitState } from './circuit-breaker.ts';
 

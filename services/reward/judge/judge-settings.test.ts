@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { loadConfig } from '#shared/runtime/config.ts';
+import { loadConfig } from '#platform/runtime/config.ts';
 import { rewardConfig } from '../config.ts';
-import { readApiKey } from '#shared/http/api-key.ts';
-import { parseRetryAfter } from '#shared/http/post-json.ts';
+import { readApiKey } from '#endpoint/api-key.ts';
+import { parseRetryAfter } from '#platform/http/post-json.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'gradus-judge-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -1,6 +1,6 @@
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startTracing, type Tracing } from '#shared/telemetry/tracing.ts';
+import { startTracing, type Tracing } from '#platform/telemetry/tracing.ts';
 import { startScriptedJudge } from '../../../tests/fakes/scripted-judge.ts';
 import { allPairs, fleet, graded } from '../groups/group-under-test.ts';
 import { judgeUnderTest } from './judge-under-test.ts';

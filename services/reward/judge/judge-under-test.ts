@@ -1,7 +1,7 @@
-import { createLogger } from '#shared/telemetry/logging.ts';
-import { createMetrics } from '#shared/telemetry/metrics.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { createJudge, type JudgeContext } from './judge.ts';
-import { judgeSettings, type JudgeSettings } from '#shared/rewards/judge-settings.ts';
+import { judgeSettings, type JudgeSettings } from '#rewards/judge-settings.ts';
 
 /** A judge with pauses short enough for tests. */
 export function judgeUnderTest(

@@ -1,21 +1,16 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { cancelledFrom } from '#shared/errors.ts';
-import {
-  createChatClient,
-  type ChatReply,
-  type ChatRequest,
-  type EndpointMessage,
-} from '#shared/endpoint/chat-client.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
-import type { Metrics } from '#shared/telemetry/metrics.ts';
-import { withSpan } from '#shared/telemetry/tracing.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { cancelledFrom } from '#platform/errors.ts';
+import { createChatClient, type ChatReply, type ChatRequest, type EndpointMessage } from '#endpoint/chat-client.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
+import { withSpan } from '#platform/telemetry/tracing.ts';
 import { absent, type Absence } from './absence.ts';
 import { createAdmission, type AdmissionTicket } from './admission.ts';
 import { createCircuitBreaker, type CircuitState } from './circuit-breaker.ts';
 import { createJudgeEvents, type AnswerSource, type JudgeTally } from './judge-events.ts';
-import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
+import type { JudgeSettings } from '#rewards/judge-settings.ts';
 import { createPatientCaller } from './patient-caller.ts';
 import { createPlainFallback } from './plain-fallback.ts';
 import type { Question } from './question.ts';

@@ -1,9 +1,9 @@
-import { TerminalError } from '#shared/errors.ts';
-import type { ServiceContext } from '#shared/runtime/run-service.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
-import { readApiKey } from '#shared/http/api-key.ts';
+import { TerminalError } from '#platform/errors.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
+import { readApiKey } from '#endpoint/api-key.ts';
 import { createJudge, type Judge } from './judge.ts';
-import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
+import type { JudgeSettings } from '#rewards/judge-settings.ts';
 
 export interface Judges {
   /** In the order of their names. */

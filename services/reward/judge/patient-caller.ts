@@ -1,10 +1,10 @@
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { createSemaphore } from '#shared/async/semaphore.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { TerminalError, TransientError, cancelledFrom, errorFrom, type GradusError } from '#shared/errors.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { TerminalError, TransientError, cancelledFrom, errorFrom, type GradusError } from '#platform/errors.ts';
 import { absent, type Absence, type AbsenceReason } from './absence.ts';
 import type { CircuitBreaker, CircuitPermit } from './circuit-breaker.ts';
-import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
+import type { JudgeSettings } from '#rewards/judge-settings.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export type CallResult<Reply> = { readonly kind: 'reply'; readonly reply: Reply } | Absence;

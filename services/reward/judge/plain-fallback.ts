@@ -1,5 +1,5 @@
-import type { JudgeSettings } from '#shared/rewards/judge-settings.ts';
-import type { ChatRequest } from '#shared/endpoint/chat-client.ts';
+import type { JudgeSettings } from '#rewards/judge-settings.ts';
+import type { ChatRequest } from '#endpoint/chat-client.ts';
 
 type Ask<Reply> = (request: ChatRequest, signal: AbortSignal) => Promise<Reply>;
 

@@ -1,4 +1,4 @@
-import type { EndpointMessage } from '#shared/endpoint/chat-client.ts';
+import type { EndpointMessage } from '#endpoint/chat-client.ts';
 
 /** Something to ask a judge, and how to read what it says. */
 export interface Question<T> {

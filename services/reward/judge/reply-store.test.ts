@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createLogger } from '#shared/telemetry/logging.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import { startScriptedJudge } from '../../../tests/fakes/scripted-judge.ts';
 import { startRewardUnderTest } from '../service-under-test.ts';
 import { judgeUnderTest } from './judge-under-test.ts';

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { TerminalError, errorFrom } from '#shared/errors.ts';
-import type { Logger } from '#shared/telemetry/logging.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
 import type { JudgeEvents } from './judge-events.ts';
 
 export interface StoredReply {

@@ -1,4 +1,4 @@
-import { CancelledError, cancelledFrom, throwIfCancelled } from '#shared/errors.ts';
+import { CancelledError, cancelledFrom, throwIfCancelled } from '#platform/errors.ts';
 
 interface Flight<R> {
   readonly promise: Promise<R>;

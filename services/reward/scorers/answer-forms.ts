@@ -1,11 +1,11 @@
-import { choiceMatch } from '#shared/answer/choice-match.ts';
-import { dateMatch } from '#shared/answer/date-match.ts';
-import { hotpotqaScores } from '#shared/answer/hotpotqa-scores.ts';
-import { intervalIou } from '#shared/answer/interval-iou.ts';
-import { numericMatch } from '#shared/answer/numeric-match.ts';
-import { setScores, splitElements } from '#shared/answer/set-f1.ts';
-import { substringMatch } from '#shared/answer/substring-match.ts';
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import { choiceMatch } from '#answer/choice-match.ts';
+import { dateMatch } from '#answer/date-match.ts';
+import { hotpotqaScores } from '#answer/hotpotqa-scores.ts';
+import { intervalIou } from '#answer/interval-iou.ts';
+import { numericMatch } from '#answer/numeric-match.ts';
+import { setScores, splitElements } from '#answer/set-f1.ts';
+import { substringMatch } from '#answer/substring-match.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from './scorer.ts';
 
 /** Scorers that compare the prediction with the gold answers in one form or another. A missing answer scores 0 in each. */

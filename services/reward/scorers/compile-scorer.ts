@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { TerminalError } from '#shared/errors.ts';
-import { settableScorers, type SettableScorer, type SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { settableScorers, type SettableScorer, type SettingsOf } from '#rewards/scorer-catalogue.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import { settableScorerFunctions } from './registry.ts';
 import type { Episode, Scorer } from './scorer.ts';
 

@@ -1,6 +1,6 @@
 import type { ToolCall } from '#proto/reward/v1/reward_pb.ts';
-import { parseJsonAt } from '#shared/files/parse-json.ts';
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import { parseJsonAt } from '#platform/files/parse-json.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from './scorer.ts';
 
 /** The tool that shows one whole page; the others list some. */

@@ -1,4 +1,4 @@
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from './scorer.ts';
 
 /** Rewards for how much was written. Tokens are the policy's own, never the environment's. */

@@ -1,5 +1,5 @@
-import { hotpotqaScores } from '#shared/answer/hotpotqa-scores.ts';
-import type { SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import { hotpotqaScores } from '#answer/hotpotqa-scores.ts';
+import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from './scorer.ts';
 import { isValidEpisode } from './well-formed.ts';
 

@@ -1,4 +1,4 @@
-import type { PlainScorer, SettableScorer, SettingsOf } from '#shared/rewards/scorer-catalogue.ts';
+import type { PlainScorer, SettableScorer, SettingsOf } from '#rewards/scorer-catalogue.ts';
 import {
   scoreChoice,
   scoreDate,

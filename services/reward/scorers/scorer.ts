@@ -1,5 +1,5 @@
 import type { TokenCounts, Turn } from '#proto/reward/v1/reward_pb.ts';
-import type { AnswerScores } from '#shared/answer/answer-scores.ts';
+import type { AnswerScores } from '#answer/answer-scores.ts';
 
 /** What a scorer sees of a finished episode. */
 export interface Episode {

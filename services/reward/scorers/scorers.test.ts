@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ScoreItemSchema, type Turn } from '#proto/reward/v1/reward_pb.ts';
-import { plainScorers, scorerNames } from '#shared/rewards/scorer-catalogue.ts';
+import { plainScorers, scorerNames } from '#rewards/scorer-catalogue.ts';
 import { scoreItem } from '../score-item.ts';
 import { plainScorerFunctions, settableScorerFunctions } from './registry.ts';
 import { scoreXmlOfTurn } from './xml.ts';

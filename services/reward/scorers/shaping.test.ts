@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { ScoreItemSchema, TurnSchema, type ToolCall, type Turn } from '#proto/reward/v1/reward_pb.ts';
-import type { SettableScorer } from '#shared/rewards/scorer-catalogue.ts';
+import type { SettableScorer } from '#rewards/scorer-catalogue.ts';
 import { episodeOf } from '../score-item.ts';
 import { compileScorer } from './compile-scorer.ts';
 import { goldItem } from '../../../tests/fixtures/gold-item.ts';

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { Environment, EnvironmentDefinition, StepOutcome } from '#environments/kit/environment.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { environmentMetricsProblem } from '#shared/rewards/environment-metrics.ts';
+import { environmentMetricsProblem } from '#rewards/environment-metrics.ts';
 import { UserCodeFailure } from './user-code-failure.ts';
 
 /** What of an environment a rollout needs. */

@@ -1,5 +1,5 @@
 import type { Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { Conversation } from '#shared/chat/conversation.ts';
+import type { Conversation } from '#chat/conversation.ts';
 import { createSequenceRecorder, type SequenceRecorder } from './sequence-recorder.ts';
 import type { TokenizedText } from './token-source.ts';
 

@@ -1,5 +1,5 @@
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { TerminalError, type GradusError } from '#shared/errors.ts';
+import { TerminalError, type GradusError } from '#platform/errors.ts';
 
 export type InfrastructureClass =
   | typeof FailureClass.POLICY_UNAVAILABLE

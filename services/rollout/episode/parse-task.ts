@@ -3,7 +3,7 @@ import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { Purpose, RolloutTaskSchema, type RolloutLimits, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Sampling } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { EpisodeRow } from '#environments/kit/environment.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** A task that can be worked on: what the schema leaves optional is there, and bounds hold. */
 export interface ParsedTask {

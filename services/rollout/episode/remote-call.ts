@@ -1,5 +1,5 @@
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { errorFrom, type ErrorCode } from '#shared/errors.ts';
+import { errorFrom, type ErrorCode } from '#platform/errors.ts';
 import type { EpisodePorts } from './episode-ports.ts';
 import {
   InfrastructureFailure,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CancelledError, TerminalError, TransientError } from '#shared/errors.ts';
+import { CancelledError, TerminalError, TransientError } from '#platform/errors.ts';
 import { retryInPlace } from './retry-in-place.ts';
 
 const budget = { retries: 2, baseDelayMs: 1 };

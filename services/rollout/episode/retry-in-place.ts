@@ -1,5 +1,5 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { CancelledError, TransientError, errorFrom, type GradusError } from '#shared/errors.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { CancelledError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 
 export interface RetryBudget {
   /** Failures of a call that are tried again here before the task goes back to the queue. */

@@ -1,4 +1,4 @@
-import type { Watchdog } from '#shared/async/watchdog.ts';
+import type { Watchdog } from '#platform/async/watchdog.ts';
 
 /** What a rollout can wait for. A label of a metric, so the set is closed. */
 export const rolloutWaits = [

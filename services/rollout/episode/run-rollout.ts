@@ -1,7 +1,7 @@
 import type { Score, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { cancelledFrom, errorFrom } from '#shared/errors.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { cancelledFrom, errorFrom } from '#platform/errors.ts';
 import type { ScoreBatcher } from '../scoring/score-batcher.ts';
 import { requireComponents } from '../scoring/require-components.ts';
 import { scoredByRule, scoreItemOf } from '../scoring/score-item.ts';

@@ -1,6 +1,6 @@
 import type { Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { environmentSegment, modelSegment, promptSegment } from '#shared/trajectory/segments.ts';
-import { createSequenceHasher } from '#shared/trajectory/sequence-digest.ts';
+import { environmentSegment, modelSegment, promptSegment } from '#trajectory/segments.ts';
+import { createSequenceHasher } from '#trajectory/sequence-digest.ts';
 
 export type SequenceRecorder = ReturnType<typeof createSequenceRecorder>;
 

@@ -1,9 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ChatSchema, TokenizeRequestSchema, TokenizeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { formatTags } from '#environments/kit/codec.ts';
-import { createCallBatcher } from '#shared/async/call-batcher.ts';
-import { chatToProto } from '#shared/chat/chat-to-proto.ts';
-import type { Continuation, Conversation } from '#shared/chat/conversation.ts';
+import { createCallBatcher } from '#platform/async/call-batcher.ts';
+import { chatToProto } from '#chat/chat-to-proto.ts';
+import type { Continuation, Conversation } from '#chat/conversation.ts';
 
 export interface TokenizedText {
   /** What was tokenised: of messages, as the model's template renders them. */

@@ -1,7 +1,7 @@
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { describeThrown } from '#shared/user-code/describe-thrown.ts';
-import { isFault } from '#shared/user-code/user-code-error.ts';
-import { isGradusError } from '#shared/errors.ts';
+import { describeThrown } from '#user-code/describe-thrown.ts';
+import { isFault } from '#user-code/user-code-error.ts';
+import { isGradusError } from '#platform/errors.ts';
 
 export type UserCodeClass =
   | typeof FailureClass.USER_ENVIRONMENT

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import type { StepOutcome } from '#environments/kit/environment.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { CancelledError, TransientError } from '#shared/errors.ts';
+import { CancelledError, TransientError } from '#platform/errors.ts';
 import { checkOutcome, givenRewards, nextRole } from './check-outcome.ts';
 import { UserCodeFailure, ofEnvironment, userCodeFailureOf } from './user-code-failure.ts';
 

@@ -1,9 +1,9 @@
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
-import { deadlineSignal } from '#shared/async/deadline-signal.ts';
-import { CancelledError, errorFrom, throwIfCancelled } from '#shared/errors.ts';
-import { retryHeader } from '#shared/nats/dead-letters.ts';
-import type { TaskMessage } from '#shared/nats/messages.ts';
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
+import { CancelledError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
+import { retryHeader } from '#platform/nats/dead-letters.ts';
+import type { TaskMessage } from '#platform/nats/messages.ts';
 import type { EnvironmentLease, EnvironmentRegistry } from '#environments/registry.ts';
 import { InfrastructureFailure, infrastructureFailureFrom } from '../episode/infrastructure-failure.ts';
 import { decodeTask, parseTask, type ParsedTask } from '../episode/parse-task.ts';

@@ -6,7 +6,7 @@ import type { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { GrpcClient } from '#shared/grpc/client.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
 import { parseTask } from '../episode/parse-task.ts';
 import { finishedResult, trajectoryOf } from '../episode/rollout-result.ts';
 import { runRollout } from '../episode/run-rollout.ts';

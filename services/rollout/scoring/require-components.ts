@@ -1,6 +1,6 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
-import { TerminalError, TransientError } from '#shared/errors.ts';
-import { missingFor, type PartialScore } from '#shared/rewards/missing-for.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
+import { missingFor, type PartialScore } from '#rewards/missing-for.ts';
 
 const outageRetryMs = 1_000;
 

@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { ScoreResponseSchema } from '#proto/reward/v1/reward_pb.ts';
-import { TerminalError, TransientError } from '#shared/errors.ts';
-import type { CallOptions } from '#shared/grpc/client.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
+import type { CallOptions } from '#platform/grpc/client.ts';
 import { createScoreBatcher, type ScoreItem } from './score-batcher.ts';
 
 const { signal } = new AbortController();

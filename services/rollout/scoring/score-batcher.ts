@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Score, ScoreItemSchema, ScoreResponse } from '#proto/reward/v1/reward_pb.ts';
-import type { CallOptions } from '#shared/grpc/client.ts';
-import { TerminalError, cancelledFrom, errorFrom } from '#shared/errors.ts';
+import type { CallOptions } from '#platform/grpc/client.ts';
+import { TerminalError, cancelledFrom, errorFrom } from '#platform/errors.ts';
 
 export type ScoreItem = MessageInitShape<typeof ScoreItemSchema>;
 

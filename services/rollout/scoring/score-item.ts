@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { ScoreItemSchema, type ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import { scorerNames } from '#shared/rewards/scorer-catalogue.ts';
-import { countTokens } from '#shared/trajectory/segments.ts';
+import { scorerNames } from '#rewards/scorer-catalogue.ts';
+import { countTokens } from '#trajectory/segments.ts';
 import type { ParsedTask } from '../episode/parse-task.ts';
 import type { EpisodeRecord } from '../episode/run-episode.ts';
 

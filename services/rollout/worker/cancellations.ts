@@ -1,5 +1,5 @@
 import type { CancelTasks } from '#proto/rollout/v1/cancel_pb.ts';
-import { CancelledError } from '#shared/errors.ts';
+import { CancelledError } from '#platform/errors.ts';
 
 /** Rollouts of this worker that the coordinator may cancel. */
 export interface Cancellations {

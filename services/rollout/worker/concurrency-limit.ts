@@ -1,5 +1,5 @@
 import type { EngineLoad, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
-import { errorFrom } from '#shared/errors.ts';
+import { errorFrom } from '#platform/errors.ts';
 import { decideConcurrency, type ConcurrencyReason } from './decide-concurrency.ts';
 
 export interface ConcurrencyLimitOptions {

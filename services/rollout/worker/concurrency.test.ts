@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { EngineLoadSchema, GenerateResponseSchema, type GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
-import { TransientError } from '#shared/errors.ts';
+import { TransientError } from '#platform/errors.ts';
 import { createConcurrencyLimit } from './concurrency-limit.ts';
 import { decideConcurrency, type EngineSignals } from './decide-concurrency.ts';
 

@@ -1,7 +1,7 @@
 import type { EnvironmentClients } from '#environments/kit/clients.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
-import { createGrpcClient, type GrpcClient } from '#shared/grpc/client.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
 
 export interface EnvironmentAddresses {
   readonly retrieval: string | undefined;

@@ -1,13 +1,13 @@
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { getMessage } from '#shared/nats/messages.ts';
-import { publishBytes, publishMessage } from '#shared/nats/publish.ts';
-import { streams, subjects } from '#shared/nats/streams.ts';
-import { decodeTrajectory, encodeTrajectory } from '#shared/trajectory/encode-trajectory.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { getMessage } from '#platform/nats/messages.ts';
+import { publishBytes, publishMessage } from '#platform/nats/publish.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
+import { decodeTrajectory, encodeTrajectory } from '#trajectory/encode-trajectory.ts';
 import { createByteGate } from './byte-gate.ts';
-import { digestsEqual } from '#shared/trajectory/sequence-digest.ts';
+import { digestsEqual } from '#trajectory/sequence-digest.ts';
 
 export interface OutboxOptions {
   /** Longest time of one publication, NATS being away included, in milliseconds. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { sleep } from '#shared/async/sleep.ts';
-import { CancelledError, TransientError, errorFrom } from '#shared/errors.ts';
-import { createGrpcClient, type GrpcClient } from '#shared/grpc/client.ts';
-import { createPatience } from '#shared/grpc/patience.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
+import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
+import { createPatience } from '#platform/grpc/patience.ts';
 
 type Client = GrpcClient<typeof PolicyService>;
 

@@ -1,7 +1,7 @@
-import { sleep } from '#shared/async/sleep.ts';
-import { withExtractedTrace, withSpan } from '#shared/telemetry/tracing.ts';
-import type { Nats } from '#shared/nats/connect.ts';
-import { pullTasks, type TaskMessage } from '#shared/nats/messages.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { withExtractedTrace, withSpan } from '#platform/telemetry/tracing.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { pullTasks, type TaskMessage } from '#platform/nats/messages.ts';
 import type { RolloutEvents } from '../events.ts';
 
 export interface WorkerOptions {

@@ -1,7 +1,7 @@
-import { sleep } from '#shared/async/sleep.ts';
-import type { Watchdog } from '#shared/async/watchdog.ts';
-import { statusIntervalMs } from '#shared/nats/bucket-settings.ts';
-import type { WorkerStatuses } from '#shared/nats/worker-statuses.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import type { Watchdog } from '#platform/async/watchdog.ts';
+import { statusIntervalMs } from '#platform/nats/bucket-settings.ts';
+import type { WorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import type { RolloutWait } from '../episode/rollout-waits.ts';
 
 export interface StatusSources {

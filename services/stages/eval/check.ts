@@ -1,8 +1,8 @@
-import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import { headlineOf, isUnloaded } from '#shared/recipe/environment-part.ts';
-import { recordedComponents } from '#shared/recipe/stage-scorers.ts';
-import { rewardMetric } from '#shared/rewards/metric-names.ts';
+import type { RecipeIssue } from '#recipe/check-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import { headlineOf, isUnloaded } from '#recipe/environment-part.ts';
+import { recordedComponents } from '#recipe/stage-scorers.ts';
+import { rewardMetric } from '#rewards/metric-names.ts';
 import { checkGate, checkRecorded, checkRollouts } from '../kit/check.ts';
 import { successMetrics } from './report.ts';
 import { successOf, type EvalStage } from './schema.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { PlayedRow, PlayedSample } from '../kit/stage-context.ts';
 import { successOf } from './schema.ts';
 import { askedRows, predictionLines, reportOf } from './report.ts';

@@ -1,4 +1,4 @@
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { checkEval } from './check.ts';
 import { askedRows, predictionLines, reportOf } from './report.ts';

@@ -1,6 +1,6 @@
-import { estimateOf, type Estimate } from '#shared/domain/estimate.ts';
-import { environmentMeans } from '#shared/rewards/environment-metrics.ts';
-import { splitByTags } from '#shared/rewards/metric-names.ts';
+import { estimateOf, type Estimate } from '../kit/estimate.ts';
+import { environmentMeans } from '#rewards/environment-metrics.ts';
+import { splitByTags } from '#rewards/metric-names.ts';
 import type { ArtefactRow } from '../kit/artefacts.ts';
 import type { PlayedRow, PlayedSample } from '../kit/stage-context.ts';
 import { defaultPassAt, passAt } from './pass-at.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
+import { longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 import { commonFields, day, milliseconds, rolloutFields } from '../kit/fields.ts';
 
 export const evalSchema = z

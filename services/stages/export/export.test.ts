@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { kindNamed } from '../kit/kinds.ts';
 
 const recipeOf = (more: string) =>

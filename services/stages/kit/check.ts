@@ -1,10 +1,10 @@
-import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
-import { checkStageRewards } from '#shared/recipe/check-stage-rewards.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import { headlineOf, isUnloaded } from '#shared/recipe/environment-part.ts';
-import { recordedComponents } from '#shared/recipe/stage-scorers.ts';
-import { rewardMetric, rolloutMetrics } from '#shared/rewards/metric-names.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import type { RecipeIssue } from '#recipe/check-recipe.ts';
+import { checkStageRewards } from '#recipe/check-stage-rewards.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import { headlineOf, isUnloaded } from '#recipe/environment-part.ts';
+import { recordedComponents } from '#recipe/stage-scorers.ts';
+import { rewardMetric, rolloutMetrics } from '#rewards/metric-names.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import { parseGateMetric, type Gate, type RolloutStage } from './fields.ts';
 import { nearestRollouts } from './rollout-stages.ts';
 

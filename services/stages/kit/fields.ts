@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { presetNames } from '#shared/rewards/presets.ts';
-import { settableScorers } from '#shared/rewards/scorer-catalogue.ts';
-import { compositionSchema } from '#shared/recipe/reward-parts.ts';
-import { limitsSchema, samplingSchema } from '#shared/recipe/stage-parts.ts';
+import { presetNames } from '#rewards/presets.ts';
+import { settableScorers } from '#rewards/scorer-catalogue.ts';
+import { compositionSchema } from '#recipe/reward-parts.ts';
+import { limitsSchema, samplingSchema } from '#recipe/stage-parts.ts';
 import type { StageRoles } from './roles.ts';
 
 /** Fields of a stage that several kinds have. Each kind's schema spreads what it takes. */

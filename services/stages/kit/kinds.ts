@@ -1,4 +1,4 @@
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
+import type { Recipe, StageRecipe } from '#recipe/schema.ts';
 import { stageKinds } from '../index.ts';
 import type { RolloutStage } from './fields.ts';
 import { hasRollouts, nearestRollouts } from './rollout-stages.ts';

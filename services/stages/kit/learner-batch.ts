@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { StepHeaderSchema, StepSampleSchema } from '#proto/learner/v1/learner_pb.ts';
-import type { TerminalError } from '#shared/errors.ts';
+import type { TerminalError } from '#platform/errors.ts';
 
 /** A batch as the learner is sent it (gradus.learner.v1.TrainStep): how to learn, and what from. */
 export interface LearnerBatch {

@@ -1,4 +1,4 @@
-import type { Recipe, StageRecipe } from '#shared/recipe/schema.ts';
+import type { Recipe, StageRecipe } from '#recipe/schema.ts';
 import type { Gate, RolloutStage } from './fields.ts';
 
 /** What must hold to be promoted; undefined where the kind has no gate, or the stage none. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RecipeIssue } from '#recipe/check-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import type { Artefact, ArtefactUse } from './artefacts.ts';
 import type { BatchSource, LearnerBatch, StoredSample } from './learner-batch.ts';
 import type { StageContext } from './stage-context.ts';

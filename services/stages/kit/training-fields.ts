@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
-import { algorithmSchema } from '#shared/recipe/stage-parts.ts';
+import { longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
+import { algorithmSchema } from '#recipe/stage-parts.ts';
 import { day, milliseconds } from './fields.ts';
 import type { RolloutStage } from './fields.ts';
 

@@ -1,4 +1,4 @@
-import { TerminalError, errorFrom } from '#shared/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import type { RunModel } from '../kit/stage-kind.ts';
 import { differencesOf, readJsonObject } from './model-differences.ts';
 import type { ModelOutline } from './model-differences.ts';

@@ -1,5 +1,5 @@
-import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RecipeIssue } from '#recipe/check-recipe.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import { checkPolicyGate } from '../kit/check.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { checkMergeFiles } from './check-files.ts';

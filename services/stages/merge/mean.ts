@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { TerminalError, throwIfCancelled } from '#shared/errors.ts';
-import { floatFormats, isFloatType, widestOf } from '#shared/weights/number-formats.ts';
-import type { FloatType } from '#shared/weights/number-formats.ts';
-import type { TensorPlace } from '#shared/weights/safetensors.ts';
+import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
+import { floatFormats, isFloatType, widestOf } from '#weights/number-formats.ts';
+import type { FloatType } from '#weights/number-formats.ts';
+import type { TensorPlace } from '#weights/safetensors.ts';
 
 /** A model that is averaged; of all of them the tensors have the same names and shapes. */
 export interface Averaged {

@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { checkWeights, digestFile } from '#shared/weights/manifest.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { checkWeights, digestFile } from '#weights/manifest.ts';
 import type { StageContext } from '../kit/stage-context.ts';
 import { writeMean } from './mean.ts';
 import { differencesOf } from './model-differences.ts';

@@ -1,8 +1,8 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseRecipe } from '#shared/recipe/parse-recipe.ts';
-import { digestOf, weightsDigest } from '#shared/weights/manifest.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
+import { digestOf, weightsDigest } from '#weights/manifest.ts';
 import { kindNamed } from '../kit/kinds.ts';
 import type { StageContext } from '../kit/stage-context.ts';
 import { checkMergeFiles } from './check-files.ts';

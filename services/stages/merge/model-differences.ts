@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TerminalError } from '#shared/errors.ts';
-import { isMissing } from '#shared/files/file-error.ts';
-import { parseJsonAt } from '#shared/files/parse-json.ts';
-import { isFloatType } from '#shared/weights/number-formats.ts';
-import type { TensorPlace } from '#shared/weights/safetensors.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { isMissing } from '#platform/files/file-error.ts';
+import { parseJsonAt } from '#platform/files/parse-json.ts';
+import { isFloatType } from '#weights/number-formats.ts';
+import type { TensorPlace } from '#weights/safetensors.ts';
 
 /** What of a model has to be the same in all that are averaged. What a file does not say is undefined. */
 export interface ModelOutline {

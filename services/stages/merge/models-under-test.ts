@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { floatFormats } from '#shared/weights/number-formats.ts';
-import type { FloatType } from '#shared/weights/number-formats.ts';
-import { readTensorPlaces } from '#shared/weights/safetensors.ts';
+import { floatFormats } from '#weights/number-formats.ts';
+import type { FloatType } from '#weights/number-formats.ts';
+import { readTensorPlaces } from '#weights/safetensors.ts';
 import { safetensorsOf } from '../../../tests/fixtures/safetensors.ts';
 import type { TestTensor, TestTensors } from '../../../tests/fixtures/safetensors.ts';
 

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { TerminalError } from '#shared/errors.ts';
-import { fileError } from '#shared/files/file-error.ts';
-import { readTensorPlaces } from '#shared/weights/safetensors.ts';
-import type { TensorPlace } from '#shared/weights/safetensors.ts';
-import { fileProblem, weightFileProblems } from '#shared/weights/weight-files.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { fileError } from '#platform/files/file-error.ts';
+import { readTensorPlaces } from '#weights/safetensors.ts';
+import type { TensorPlace } from '#weights/safetensors.ts';
+import { fileProblem, weightFileProblems } from '#weights/weight-files.ts';
 import { readJsonObject } from './model-differences.ts';
 import type { ModelOutline } from './model-differences.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { filePath } from '#shared/recipe/run-parts.ts';
-import { longestWaitMs } from '#shared/runtime/fleet-bounds.ts';
+import { filePath } from '#recipe/run-parts.ts';
+import { longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 import { commonFields, milliseconds } from '../kit/fields.ts';
 
 const model = z

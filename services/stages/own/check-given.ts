@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { showValue } from '#shared/text/show-value.ts';
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { showValue } from '#platform/text/show-value.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import type { ArtefactRow } from '../kit/artefacts.ts';
 import type { ActionEnd } from '../kit/stage-kind.ts';
 import type { OwnStageNext } from './define-stage-kind.ts';

@@ -1,4 +1,4 @@
-import { UserCodeError } from '#shared/user-code/user-code-error.ts';
+import { UserCodeError } from '#user-code/user-code-error.ts';
 import { checkPolicyGate } from '../kit/check.ts';
 import type { StageContext } from '../kit/stage-context.ts';
 import type { ActionEnd, StageKind, StageView } from '../kit/stage-kind.ts';

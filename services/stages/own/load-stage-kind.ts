@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
-import { TerminalError } from '#shared/errors.ts';
-import { unreadable } from '#shared/files/file-error.ts';
-import { describeThrown } from '#shared/user-code/describe-thrown.ts';
-import { resolveForUsers } from '#shared/user-code/user-imports.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { unreadable } from '#platform/files/file-error.ts';
+import { describeThrown } from '#user-code/describe-thrown.ts';
+import { resolveForUsers } from '#user-code/user-imports.ts';
 import type { OwnStageKind } from './define-stage-kind.ts';
 
 /** Loads a kind from a file, as it is now. Throws TerminalError that names the file and what is wrong. */

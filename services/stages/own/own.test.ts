@@ -132,7 +132,7 @@ describe('a kind of stage in a file', () => {
 
   test('P2: an error of the run itself stays what it is', async () => {
     const text = kind(`next: () => undefined, async run(context) { await context.take('a', 'rows'); }`);
-    const more = `take: async () => { const { TransientError } = await import('#shared/errors.ts'); throw new TransientError('unavailable', 'the disk is unavailable'); },`;
+    const more = `take: async () => { const { TransientError } = await import('#platform/errors.ts'); throw new TransientError('unavailable', 'the disk is unavailable'); },`;
     expect(await played(text, {}, more)).toMatchObject({ error: 'the disk is unavailable' });
   });
 

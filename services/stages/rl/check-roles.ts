@@ -1,8 +1,8 @@
-import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
-import { environmentRoles, isUnloaded } from '#shared/recipe/environment-part.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
-import { groupwiseScorers, recordedComponents } from '#shared/recipe/stage-scorers.ts';
-import { suggest } from '#shared/runtime/suggest.ts';
+import type { RecipeIssue } from '#recipe/check-recipe.ts';
+import { environmentRoles, isUnloaded } from '#recipe/environment-part.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import { groupwiseScorers, recordedComponents } from '#recipe/stage-scorers.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
 import { checkRecorded } from '../kit/check.ts';
 import type { RlStage } from './schema.ts';
 

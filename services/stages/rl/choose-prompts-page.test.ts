@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { checkRecipeValue } from '#shared/recipe/parse-recipe.ts';
+import { checkRecipeValue } from '#recipe/parse-recipe.ts';
 
 const page = new URL('../../../docs/how-to/choose-prompts.md', import.meta.url);
 

@@ -1,4 +1,4 @@
-import { idleRoles } from '#shared/rewards/metric-names.ts';
+import { idleRoles } from '#rewards/metric-names.ts';
 import type { StageView } from '../kit/stage-kind.ts';
 
 /** Roles that a stage trains and that had nothing to learn from in most of its steps (P9). */

@@ -1,4 +1,4 @@
-import { idleRoles } from '#shared/rewards/metric-names.ts';
+import { idleRoles } from '#rewards/metric-names.ts';
 import type { Gather } from '../kit/stage-context.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { checkRl } from './check.ts';

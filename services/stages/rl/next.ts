@@ -1,6 +1,6 @@
-import { hasPlateau } from '#shared/domain/plateau.ts';
-import { rewardMetric } from '#shared/rewards/metric-names.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import { hasPlateau } from './plateau.ts';
+import { rewardMetric } from '#rewards/metric-names.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import type { Gather } from '../kit/stage-context.ts';
 import type { StageNext, StageView } from '../kit/stage-kind.ts';
 import type { RlStage } from './schema.ts';

@@ -1,5 +1,5 @@
-import { TerminalError } from '#shared/errors.ts';
-import { readRows } from '#shared/questions/read-rows.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { readRows } from '#questions/read-rows.ts';
 import { samplingOf } from './sampling/index.ts';
 import type { SampledRow } from './sampling/prompt-sampling.ts';
 import type { RlStage } from './schema.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filePath } from '#shared/recipe/run-parts.ts';
+import { filePath } from '#recipe/run-parts.ts';
 import { commonFields, rolloutFields } from '../kit/fields.ts';
 import { trainingFields } from '../kit/training-fields.ts';
 import { rolesField } from '../kit/roles.ts';

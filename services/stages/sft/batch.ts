@@ -1,4 +1,4 @@
-import { createPromptSampler } from '#shared/domain/prompt-sampler.ts';
+import { createPromptSampler } from '../kit/prompt-sampler.ts';
 import type { LearnerBatch, BatchSource } from '../kit/learner-batch.ts';
 import { openRowFile } from './row-file.ts';
 import { packRow } from './row.ts';

@@ -1,6 +1,6 @@
-import type { RecipeIssue } from '#shared/recipe/check-recipe.ts';
-import { environmentRoles } from '#shared/recipe/environment-part.ts';
-import type { Recipe } from '#shared/recipe/schema.ts';
+import type { RecipeIssue } from '#recipe/check-recipe.ts';
+import { environmentRoles } from '#recipe/environment-part.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import { checkPolicyGate } from '../kit/check.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { batchOfSft } from './batch.ts';

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { TerminalError } from '#shared/errors.ts';
-import { fileError } from '#shared/files/file-error.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { fileError } from '#platform/files/file-error.ts';
 import { parseSftRow } from './row.ts';
 import type { SftRow } from './row.ts';
 

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { z } from 'zod';
 import { FinishReason, SegmentKind, TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { TerminalError } from '#shared/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 /** A row of a file: text by who writes it. What the model writes is learnt. */
 export interface SftRow {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filePath } from '#shared/recipe/run-parts.ts';
+import { filePath } from '#recipe/run-parts.ts';
 import { commonFields } from '../kit/fields.ts';
 
 const fromFile = z

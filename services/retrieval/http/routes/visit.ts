@@ -1,4 +1,4 @@
-import { showValue } from '#shared/text/show-value.ts';
+import { showValue } from '#platform/text/show-value.ts';
 import { limits } from '../../limits.ts';
 import type { Finder } from '../find.ts';
 import { fieldsOf, invalid, textOf } from '../request-fields.ts';

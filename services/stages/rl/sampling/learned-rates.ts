@@ -1,4 +1,4 @@
-import { meanOf } from '#shared/domain/advantages.ts';
+import { meanOf } from '#rewards/advantages.ts';
 import type { AskedGroup, Learned, StepPromptsRequest } from '../../kit/step-prompts.ts';
 import type { ChosenSampling } from './index.ts';
 import { movedRates, ratesAfter, ratesFacts } from './rates.ts';

@@ -1,6 +1,6 @@
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import { createPromptSampler } from '#shared/domain/prompt-sampler.ts';
-import { createRandom } from '#shared/domain/random.ts';
+import { createPromptSampler } from '../../kit/prompt-sampler.ts';
+import { createRandom } from '#platform/random.ts';
 import type { StepPrompts, StepPromptsRequest } from '../../kit/step-prompts.ts';
 import { promptPool } from '../prompt-pool.ts';
 import type { RlStage } from '../schema.ts';

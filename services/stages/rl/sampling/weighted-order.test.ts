@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createRandom } from '#shared/domain/random.ts';
+import { createRandom } from '#platform/random.ts';
 import { weightedOrder } from './weighted-order.ts';
 
 const order = (weights: readonly number[], ...seed: (string | number)[]) => [

@@ -1,4 +1,4 @@
-import type { Random } from '#shared/domain/random.ts';
+import type { Random } from '#platform/random.ts';
 
 /**
  * Indexes of the positive weights in random order, drawn without replacement: each next one with a probability in proportion to its weight

@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import { postJson } from '#platform/http/post-json.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { trimEnd } from '#platform/text/trim-end.ts';
+import { maxTokensFix } from './refusal.ts';
+import type { EndpointSettings } from './server-fields.ts';
+
+export interface EndpointMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface EndpointSampling {
+  readonly temperature: number;
+  /** Absent: as the server does. */
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly seed?: number;
+  readonly maxTokens: number;
+}
+
+export interface ChatRequest {
+  readonly messages: readonly EndpointMessage[];
+  /** Asks for this shape of reply. */
+  readonly schema?: { readonly name: string; readonly schema: object } | undefined;
+}
+
+export interface ChatReply {
+  readonly kind: 'reply';
+  /** Of the server; empty when it gives none. */
+  readonly id: string;
+  readonly text: string;
+  /** A token limit cut it. */
+  readonly cut: boolean;
+  /** The server says that the model wrote something, be it thoughts or the end of its turn. */
+  readonly wrote: boolean;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** 200, and no completion in it. */
+export interface NoReply {
+  readonly kind: 'none';
+  readonly problem: string;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+export interface ChatClient {
+  readonly url: string;
+  /** One call, no retries; errors as of `postJson`. */
+  complete(request: ChatRequest, sampling: EndpointSampling, signal: AbortSignal): Promise<ChatReply | NoReply>;
+}
+
+export interface ChatClientOptions extends Pick<EndpointSettings, 'baseUrl' | 'model' | 'extraBody'> {
+  /** `max_tokens` unless given. */
+  readonly maxTokensField?: EndpointSettings['maxTokensField'];
+  /** For messages; the URL unless given. */
+  readonly who?: string;
+  readonly apiKey: string | undefined;
+}
+
+const completion = z.looseObject({
+  id: z.string().default(''),
+  choices: z
+    .array(
+      z.looseObject({
+        message: z.looseObject({
+          content: z.string().nullish(),
+          reasoning_content: z.string().nullish(),
+          reasoning: z.string().nullish(),
+        }),
+        finish_reason: z.string().nullish(),
+      }),
+    )
+    .min(1),
+});
+
+const spending = z.looseObject({
+  usage: z.looseObject({
+    prompt_tokens: z.number().min(0).default(0),
+    completion_tokens: z.number().min(0).default(0),
+  }),
+});
+
+/** The chat completions API, as OpenAI, vLLM, SGLang and others serve it: https://platform.openai.com/docs/api-reference/chat. */
+export function createChatClient(options: ChatClientOptions): ChatClient {
+  const { model, extraBody, apiKey, maxTokensField = 'max_tokens' } = options;
+  const url = `${trimEnd(options.baseUrl, '/')}/chat/completions`;
+  const post = { who: options.who ?? url, url, apiKey };
+  return {
+    url,
+    async complete({ messages, schema }, { temperature, topP, topK, seed, maxTokens }, signal) {
+      const body = JSON.stringify({
+        model,
+        messages,
+        temperature,
+        [maxTokensField]: maxTokens,
+        ...(topP !== undefined && { top_p: topP }),
+        ...(topK !== undefined && { top_k: topK }),
+        ...(seed !== undefined && { seed }),
+        ...(schema !== undefined && {
+          response_format: { type: 'json_schema', json_schema: { ...schema, strict: true } },
+        }),
+        ...extraBody,
+      });
+      try {
+        return replyOf(await postJson(post, body, signal));
+      } catch (thrown) {
+        const fix = thrown instanceof TerminalError ? maxTokensFix(thrown, maxTokensField) : undefined;
+        if (!(thrown instanceof TerminalError) || fix === undefined) throw thrown;
+        throw new TerminalError(thrown.code, `${thrown.message}; ${fix}`, { details: thrown.details, cause: thrown });
+      }
+    },
+  };
+}
+
+function replyOf(text: string): ChatReply | NoReply {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    const problem = `200 and no JSON: ${JSON.stringify(text.slice(0, 80))}`;
+    return { kind: 'none', problem, promptTokens: 0, completionTokens: 0 };
+  }
+  const usage = spending.safeParse(json).data?.usage;
+  const spent = { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 };
+  const parsed = completion.safeParse(json);
+  if (!parsed.success) {
+    const [first] = parsed.error.issues;
+    const problem = `200 and no chat completion: ${first?.path.join('.') ?? ''}: ${first?.message ?? 'malformed'}`;
+    return { kind: 'none', problem, ...spent };
+  }
+  const { id, choices } = parsed.data;
+  const { message, finish_reason: finish } = choices[0] ?? {};
+  const cut = finish === 'length';
+  return {
+    kind: 'reply',
+    id,
+    text: (message?.content ?? '').toWellFormed(),
+    cut,
+    wrote: spent.completionTokens > 0 || cut || Boolean(message?.reasoning ?? message?.reasoning_content),
+    ...spent,
+  };
+}

@@ -1,0 +1,261 @@
+import { environmentNamed } from '#environments/registry.ts';
+import { questionFormatOf } from '#questions/question-format.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { needsRetrieval } from '#recipe/environment-part.ts';
+import type { Recipe } from '#recipe/schema.ts';
+import type { RecipePaths } from '#recipe/resolve-recipe.ts';
+import { join } from 'node:path';
+import { endpointSettings } from '#recipe/endpoint-settings.ts';
+import { keyVariables, rewardFlags } from './reward-plan.ts';
+import { serviceDeadlines } from './service-deadlines.ts';
+import { hubVariables } from './service-programs.ts';
+import type { ServiceName } from './service-programs.ts';
+
+/** One process of the fleet. `args` get `--grpc` and `--metrics` added when it starts. */
+export interface PlannedService {
+  readonly label: string;
+  readonly service: ServiceName;
+  /** What runs in that role; the service's own program when absent. */
+  readonly program?: ServiceName;
+  readonly args: readonly string[];
+  /** CPU threads of a Python service. */
+  readonly threads?: number;
+  /** Environment variables that it reads beside its own settings: keys of other servers. */
+  readonly variables?: readonly string[];
+  /**
+   * Time to end in when it is started again on purpose (a full disk, an address that moved). Absent: it is killed; a lone coordinator
+   * that is asked to end would stop its runs.
+   */
+  readonly replaceGraceMs?: number;
+}
+
+/** Longer than a worker's drain takes: what it hands back is not counted as a death of its worker. */
+const workerReplaceGraceMs = 15_000;
+
+/** `{ 'max-context': 1024 }` as `--max-context 1024`. */
+export function flags(values: Readonly<Record<string, string | number>>): string[] {
+  return Object.entries(values).flatMap(([key, value]) => [`--${key}`, `${value}`]);
+}
+
+export interface FleetInputs {
+  readonly recipe: Recipe;
+  readonly paths: RecipePaths;
+}
+
+/** Services that need nobody: they start first, side by side. `roots`: where runs and models may lie; none is anywhere. */
+export function planBase(inputs: FleetInputs, roots: readonly string[] = []): PlannedService[] {
+  const { recipe, paths } = inputs;
+  // An endpoint is asked by what stands in the gateway's place.
+  const count = recipe.model.endpoint === undefined ? recipe.fleet.engines : 0;
+  const engines = Array.from({ length: count }, (_, index): PlannedService => ({
+    label: recipe.fleet.engines === 1 ? 'engine' : `engine-${index + 1}`,
+    service: 'engine',
+    ...engineProgram(inputs, roots),
+  }));
+  return [
+    ...retrievalService(inputs),
+    {
+      label: 'reward',
+      service: 'reward',
+      args: flags(rewardFlags(recipe, paths)),
+      variables: keyVariables(recipe),
+    },
+    ...engines,
+    { label: 'learner', service: 'learner', ...learnerProgram(inputs, roots) },
+  ];
+}
+
+/** Where the environment needs none, there is none, and no corpus. */
+function retrievalService({ recipe, paths }: FleetInputs): PlannedService[] {
+  if (!needsRetrieval(recipe)) return [];
+  if (paths.corpus === undefined)
+    throw new TerminalError(
+      'invalid_argument',
+      `environment ${recipe.environment.name} searches, and there is no corpus`,
+    );
+  const args = flags(retrievalFlags(recipe, paths.corpus));
+  return [{ label: 'retrieval', service: 'retrieval', args, variables: hubVariables }];
+}
+
+/** What the recipe names is there or the fleet does not start: rollouts never search another way than it says (P9). */
+function retrievalFlags({ retrieval }: Recipe, corpus: string): Record<string, string | number> {
+  const { method, analyzer, k1, b, encoder, reranker } = retrieval;
+  return {
+    corpus,
+    analyzer,
+    k1,
+    b,
+    'default-mode': method,
+    'require-models': 'true',
+    ...(encoder !== undefined && { encoder }),
+    ...(reranker !== undefined && {
+      reranker: reranker.model,
+      'rerank-from': reranker.candidates,
+      'rerank-to': reranker.candidates,
+    }),
+  };
+}
+
+function rootFlag(roots: readonly string[]): Record<string, string> {
+  return roots.length === 0 ? {} : { roots: JSON.stringify(roots) };
+}
+
+type PlannedProgram = Pick<PlannedService, 'program' | 'args' | 'threads'>;
+
+function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[]): PlannedProgram {
+  const { engine, scripted } = recipe.fleet;
+  const bounds = { 'max-context': engine.max_context, 'max-running': engine.max_running };
+  switch (engine.kind) {
+    case 'builtin':
+      return {
+        threads: engine.threads,
+        args: flags({
+          ...bounds,
+          model: paths.model,
+          ...rootFlag(roots),
+          'cache-mebibytes': engine.cache_mebibytes,
+          threads: engine.threads,
+          device: engine.device,
+        }),
+      };
+    case 'scripted':
+      return {
+        program: 'scripted-engine',
+        args: flags({
+          ...bounds,
+          ...rootFlag(roots),
+          tokenizer: join(paths.model, 'tokenizer.json'),
+          questions: JSON.stringify([paths.train, paths.held_out]),
+          'questions-format': questionFormatOf(recipe.data),
+          ...(paths.corpus !== undefined && { corpus: paths.corpus }),
+          ...environmentNamed(recipe.environment.name).scripted?.(recipe.environment.options),
+          turns: scripted.turns,
+          'right-probability': scripted.right_probability,
+          'latency-median-ms': scripted.latency_median_ms,
+          'latency-sigma': scripted.latency_sigma,
+        }),
+      };
+  }
+}
+
+function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): PlannedProgram {
+  const { learner, scripted } = recipe.fleet;
+  switch (learner.kind) {
+    case 'builtin':
+      return {
+        threads: learner.threads,
+        args: flags({
+          threads: learner.threads,
+          device: learner.device,
+          'micro-batch-tokens': learner.micro_batch_tokens,
+          ...rootFlag(roots),
+        }),
+      };
+    case 'scripted':
+      return { program: 'scripted-learner', args: flags({ 'step-ms': scripted.step_ms, ...rootFlag(roots) }) };
+  }
+}
+
+export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly string[]): PlannedService {
+  const { endpoint } = recipe.model;
+  if (endpoint !== undefined) return planEndpoint(endpoint, recipe.fleet.engine);
+  return {
+    label: 'policy',
+    service: 'policy',
+    args: flags({
+      engines: engines.join(','),
+      tokenizer: join(paths.model, 'tokenizer.json'),
+      'generate-timeout-ms': serviceDeadlines(recipe).generateMs,
+    }),
+  };
+}
+
+function planEndpoint(
+  endpoint: NonNullable<Recipe['model']['endpoint']>,
+  { max_context: maxContext, max_running: maxRunning }: Recipe['fleet']['engine'],
+): PlannedService {
+  const { baseUrl, model, maxTokensField, apiKeyEnv, extraBody } = endpointSettings(endpoint);
+  return {
+    label: 'policy',
+    service: 'policy',
+    program: 'endpoint-policy',
+    args: flags({
+      'base-url': baseUrl,
+      model,
+      'max-tokens-field': maxTokensField,
+      ...(apiKeyEnv !== undefined && { 'api-key-env': apiKeyEnv }),
+      ...(extraBody !== undefined && { 'extra-body': JSON.stringify(extraBody) }),
+      'max-context': maxContext,
+      'max-running': maxRunning,
+    }),
+    variables: apiKeyEnv === undefined ? [] : [apiKeyEnv],
+  };
+}
+
+export interface TopAddresses {
+  readonly natsUrl: string;
+  /** Another one each time: a new fleet leaves runs of earlier ones alone until they are resumed. */
+  readonly fleetId: string;
+  readonly policy: string;
+  /** False where nothing but rollouts is wanted. Default true. */
+  readonly coordinators?: boolean;
+  /** Absent where no stage trains. */
+  readonly learner?: string;
+  /** Absent where the environment needs none. */
+  readonly retrieval?: string;
+  readonly reward: string;
+}
+
+export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): PlannedService[] {
+  const { learner } = at;
+  const coordinators = Array.from(
+    { length: (at.coordinators ?? true) ? recipe.fleet.coordinators : 0 },
+    (_, index): PlannedService => ({
+      label: recipe.fleet.coordinators === 1 ? 'coordinator' : `coordinator-${index + 1}`,
+      service: 'coordinator',
+      args: flags({
+        'nats-url': at.natsUrl,
+        policy: at.policy,
+        ...(learner !== undefined && { learner }),
+        reward: at.reward,
+        ...environmentFlag(paths),
+        'fleet-id': at.fleetId,
+        'coordinator-id': `coordinator-${index + 1}`,
+      }),
+    }),
+  );
+  const workers = Array.from({ length: recipe.fleet.workers }, (_, index): PlannedService => ({
+    label: `rollout-${index + 1}`,
+    service: 'rollout',
+    replaceGraceMs: workerReplaceGraceMs,
+    args: flags({
+      'nats-url': at.natsUrl,
+      policy: at.policy,
+      ...(at.retrieval !== undefined && { retrieval: at.retrieval }),
+      reward: at.reward,
+      ...environmentFlag(paths),
+      ...environmentLimitFlags(recipe),
+      concurrency: recipe.fleet.concurrency,
+      'call-timeout-ms': serviceDeadlines(recipe).callMs,
+      'worker-id': `rollout-${index + 1}`,
+    }),
+  }));
+  return [...coordinators, ...workers];
+}
+
+/** Of a file with an environment of the user's own. */
+export function environmentLimitFlags({
+  environment: { limits },
+}: Pick<Recipe, 'environment'>): Record<string, string> {
+  if (limits === undefined) return {};
+  return {
+    'environment-processes': String(limits.processes),
+    'environment-memory-mebibytes': String(limits.memory_mebibytes),
+    'environment-start-timeout-ms': String(limits.start_timeout_ms),
+    'environment-variables': JSON.stringify(limits.environment),
+  };
+}
+
+function environmentFlag({ environment_file: file }: RecipePaths): Record<string, string> {
+  return file === undefined ? {} : { 'environment-files': JSON.stringify([file]) };
+}

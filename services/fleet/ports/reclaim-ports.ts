@@ -1,0 +1,51 @@
+import { TransientError } from '#platform/errors.ts';
+import type { Ready } from '../child-service.ts';
+import { findTaken } from './port-holder.ts';
+
+const faces = ['grpc', 'metrics', 'http', 'nats'] as const;
+export type Face = (typeof faces)[number];
+export type Addresses = Partial<Record<Face, string | undefined>>;
+
+/** Starts that wait for the old port, with the supervisor's growing pauses between them: 3 s. */
+const patientStarts = 4;
+
+export interface PortClaim {
+  /** Where the next process is to serve; `127.0.0.1:0` in place of a port that stays taken. */
+  claim(at: Ready | undefined): Promise<Addresses>;
+}
+
+/**
+ * A service comes back at its old addresses, because others hold them. When another process has taken one meanwhile, the first
+ * starts fail with its name, and then the service moves to a free port.
+ */
+export function createPortClaim(label: string): PortClaim {
+  let refused = 0;
+  return {
+    async claim(at) {
+      const old = Object.fromEntries(faces.flatMap((face) => (at?.[face] === undefined ? [] : [[face, at[face]]])));
+      const taken = await findTaken(Object.values(old));
+      if (taken.length === 0) {
+        refused = 0;
+        return old;
+      }
+      refused += 1;
+      if (refused < patientStarts) {
+        const ports = taken.map(({ address, holder }) => `${address} (${holder} has it)`).join(', ');
+        throw new TransientError('unavailable', `${label} cannot have its port back: ${ports}`);
+      }
+      refused = 0;
+      const gone = new Set(taken.map(({ address }) => address));
+      return Object.fromEntries(
+        Object.entries(old).map(([face, address]) => [face, gone.has(address) ? '127.0.0.1:0' : address]),
+      );
+    },
+  };
+}
+
+/** What moved between two starts: face, old and new address. */
+export function movesBetween(before: Addresses, after: Addresses): { face: Face; from: string; to: string }[] {
+  return faces.flatMap((face) => {
+    const [from, to] = [before[face], after[face]];
+    return from === undefined || to === undefined || from === to ? [] : [{ face, from, to }];
+  });
+}

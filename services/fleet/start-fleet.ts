@@ -1,0 +1,272 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { needsRetrieval } from '#recipe/environment-part.ts';
+import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
+import { startChildService } from './child-service.ts';
+import type { Ready } from './child-service.ts';
+import { claimHome } from './claim-home.ts';
+import { fleetKey } from './fleet-file.ts';
+import type { FleetFile } from './fleet-file.ts';
+import { flags, planBase, planPolicy, planTop } from './fleet-plan.ts';
+import type { FleetInputs, PlannedService } from './fleet-plan.ts';
+import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
+import { needsLearner } from '#stages/kit/kinds.ts';
+import type { RecordedInput } from '#recipe/resolve-recipe.ts';
+import { watchDisks } from './disk/watch-disks.ts';
+import type { DiskEvents, DiskWatch } from './disk/watch-disks.ts';
+import { probeService } from './health/probe-service.ts';
+import { dependantsOf } from './ports/dependants.ts';
+import { createPortClaim, movesBetween } from './ports/reclaim-ports.ts';
+import { startNats } from './start-nats.ts';
+import { childEnvironment, programOf } from './service-programs.ts';
+import { superviseService } from './supervise-service.ts';
+import type { SupervisedService, SupervisionEvents } from './supervise-service.ts';
+
+export interface FleetOptions {
+  readonly inputs: FleetInputs;
+  /** What of them the services load, by content. */
+  readonly loaded?: readonly RecordedInput[];
+  readonly recipePath: string;
+  readonly owner: FleetFile['owner'];
+  /** False leaves out coordinator and learner: only what rollouts need. Default true. */
+  readonly training?: boolean;
+  /** Absolute. Holds fleet.json and the store of NATS. */
+  readonly home: string;
+  /** Absolute. One log per service. */
+  readonly logs: string;
+  /** Aborts while starting: what was started until then is stopped again. */
+  readonly signal: AbortSignal;
+  readonly events: SupervisionEvents & {
+    started(label: string, ready: Ready): void;
+    /** Processes of a fleet that was killed; they were ended before this one starts. */
+    leftBehind(processes: readonly string[]): void;
+    /** Another process took its port while it was dead; `restarted` holds its old address and are started again. */
+    moved(label: string, from: string, to: string, restarted: readonly string[]): void;
+    disk: DiskEvents;
+  };
+}
+
+export interface Fleet {
+  readonly file: FleetFile;
+  /** Aborts with the reason when a service could not be kept running. */
+  readonly failed: AbortSignal;
+  /** Of what the fleet writes to. */
+  readonly disk: DiskWatch;
+  /** Workers first, NATS last; what does not end in `graceMs` is killed. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const readyTimeoutMs = 60_000;
+/** Importing PyTorch from a cold disk takes its time. */
+const pythonReadyTimeoutMs = 180_000;
+
+type Supervised = SupervisedService<Ready>;
+
+/** Starts every service of a recipe on this machine, in the order of who needs whom. */
+export async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const { inputs, home, logs, signal } = options;
+  const training = options.training ?? true;
+  const learning = training && needsLearner(inputs.recipe);
+  const failure = new AbortController();
+  const services: { supervised: Supervised; service: string; known: Ready }[] = [];
+  const claim = await claimHome(home, {
+    owner: options.owner,
+    recipePath: options.recipePath,
+    key: fleetKey(inputs, options.recipePath),
+    paths: { ...inputs.paths },
+    inputs: (options.loaded ?? []).map(({ name, path, digest, bytes }) => ({ name, path, digest, bytes })),
+    logs,
+    natsUrl: '',
+    services: [],
+  });
+  const { guardian } = claim;
+  if (claim.leftBehind.length > 0) options.events.leftBehind(claim.leftBehind);
+  let nats: Supervised | undefined;
+  const onGivenUp = (error: Error): void => failure.abort(error);
+
+  const natsUrl = (): string => `nats://${nats?.addresses.nats ?? ''}`;
+  const publishFile = async (): Promise<void> => {
+    await claim.describe({
+      natsUrl: natsUrl(),
+      services: services.map(({ supervised, service }) => ({
+        label: supervised.label,
+        service,
+        pid: supervised.pid,
+        grpc: supervised.addresses.grpc,
+        metrics: supervised.addresses.metrics,
+        nats: supervised.addresses.nats,
+      })),
+    });
+  };
+
+  const over = new AbortController();
+  const disk = watchDisks({
+    paths: [join(home, 'nats'), logs],
+    signal: over.signal,
+    onGivenUp,
+    events: {
+      full(found) {
+        options.events.disk.full(found);
+        // They wait for room where nothing of theirs runs out: what they do is in the ledger, and their waits have deadlines.
+        for (const { service, supervised } of services)
+          if (service === 'coordinator' || service === 'rollout') supervised.restart();
+      },
+      hasRoom: options.events.disk.hasRoom,
+    },
+  });
+  const untilStartable = (waiting: AbortSignal): Promise<boolean> => disk.untilRoom(waiting);
+
+  /** A service that was started with an address that is no longer right is started again. */
+  const followMoves = (label: string): void => {
+    const found = services.find(({ supervised }) => supervised.label === label);
+    if (found === undefined) return;
+    const moves = movesBetween(found.known, found.supervised.addresses);
+    found.known = found.supervised.addresses;
+    const names = dependantsOf(
+      found.service,
+      moves.map(({ face }) => face),
+    );
+    const dependants = services.filter(({ service }) => names.includes(service));
+    const labels = dependants.map(({ supervised }) => supervised.label);
+    for (const { from, to } of moves) options.events.moved(label, from, to, labels);
+    for (const { supervised } of dependants) supervised.restart();
+  };
+
+  const events: FleetOptions['events'] = {
+    ...options.events,
+    restarted(label, pid) {
+      options.events.restarted(label, pid);
+      followMoves(label);
+      // The file tells process ids and addresses; an old one there must not be signalled or asked by anybody.
+      void publishFile();
+    },
+  };
+
+  const health = { probe: probeService, hungAfterMs: inputs.recipe.fleet.hung_after_ms };
+  /** `plan` is asked before each start: addresses of others may have moved. */
+  const start = async (plan: () => PlannedService): Promise<Supervised> => {
+    const planned = plan();
+    const ports = createPortClaim(planned.label);
+    const program = programOf(planned.program ?? planned.service);
+    const isPython = program.env['PYTHONPATH'] !== undefined;
+    const threads: Record<string, string> =
+      planned.threads === undefined ? {} : { OMP_NUM_THREADS: `${planned.threads}` };
+    const supervised = await superviseService<Ready>({
+      label: planned.label,
+      signal,
+      events,
+      health,
+      onGivenUp,
+      untilStartable,
+      replaceGraceMs: planned.replaceGraceMs,
+      start: async (at, startSignal) => {
+        const claimed = await ports.claim(at);
+        const child = await startChildService({
+          label: planned.label,
+          command: program.command,
+          args: [
+            ...program.args,
+            ...plan().args,
+            ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? '127.0.0.1:0' }),
+            ...(claimed.http === undefined ? [] : flags({ http: claimed.http })),
+          ],
+          env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
+          logFile: join(logs, `${planned.label}.log`),
+          readyTimeoutMs: isPython ? pythonReadyTimeoutMs : readyTimeoutMs,
+          guardian,
+          signal: startSignal,
+        });
+        return { ...child, addresses: child.ready };
+      },
+    });
+    services.push({ supervised, service: planned.service, known: supervised.addresses });
+    events.started(planned.label, supervised.addresses);
+    return supervised;
+  };
+
+  /** Side by side; when one fails the others are awaited, so that nothing is left behind unknown. */
+  const startAll = async (plan: () => readonly PlannedService[]): Promise<Supervised[]> => {
+    const starts = plan().map((first) => start(() => plan().find(({ label }) => label === first.label) ?? first));
+    const outcomes = await Promise.allSettled(starts);
+    return outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw errorFrom(outcome.reason);
+      return outcome.value;
+    });
+  };
+
+  const stop = async (graceMs: number): Promise<void> => {
+    over.abort();
+    const phase = async (names: readonly string[]): Promise<void> => {
+      const chosen = services.filter(({ service }) => names.includes(service));
+      await Promise.all(chosen.map(({ supervised }) => supervised.stop(graceMs)));
+    };
+    await phase(['rollout']);
+    await phase(['coordinator']);
+    await phase(['policy', 'engine', 'learner', 'retrieval', 'reward']);
+    await phase(['scripted-judge']);
+    await nats?.stop(graceMs);
+    await claim.release();
+  };
+
+  try {
+    await mkdir(logs, { recursive: true });
+    const natsPort = createPortClaim('nats');
+    nats = await superviseService<Ready>({
+      label: 'nats',
+      signal,
+      events,
+      health,
+      onGivenUp,
+      untilStartable,
+      start: async (at, startSignal) => {
+        const { nats: claimed } = await natsPort.claim(at);
+        return await startNats({ home, at: claimed, guardian, signal: startSignal });
+      },
+    });
+    services.push({ supervised: nats, service: 'nats', known: nats.addresses });
+    events.started('nats', nats.addresses);
+    await publishFile();
+
+    const judges = await startAll(() => planScriptedJudges(inputs));
+    const judged = (): FleetInputs =>
+      withScriptedJudges(inputs, new Map(judges.map(({ label, addresses }) => [label, addresses.http ?? ''])));
+    await startAll(() =>
+      planBase(judged(), [home, inputs.paths.model]).filter(({ service }) => learning || service !== 'learner'),
+    );
+    const at = (service: string): string => {
+      const found = services.find((each) => each.service === service)?.supervised.addresses.grpc;
+      if (found === undefined)
+        throw new TransientError('unavailable', `${service} names no gRPC address in its ready line`);
+      return found;
+    };
+    const engines = (): string[] =>
+      services.flatMap(({ service, supervised }) => (service === 'engine' ? [supervised.addresses.grpc ?? ''] : []));
+    await startAll(() => [planPolicy(inputs, engines())]);
+    await publishFile();
+    const fleetId = randomUUID();
+    await startAll(() =>
+      planTop(inputs, {
+        natsUrl: natsUrl(),
+        fleetId,
+        policy: at('policy'),
+        ...(needsRetrieval(inputs.recipe) && { retrieval: at('retrieval') }),
+        reward: at('reward'),
+        coordinators: training,
+        ...(learning && { learner: at('learner') }),
+      }),
+    );
+    await publishFile();
+  } catch (thrown) {
+    await stop(5_000);
+    throw signal.aborted ? cancelledFrom(signal.reason) : errorFrom(thrown);
+  }
+  return {
+    get file() {
+      return claim.file;
+    },
+    failed: failure.signal,
+    disk,
+    stop,
+  };
+}

@@ -1,0 +1,56 @@
+import { TerminalError } from '#platform/errors.ts';
+import { parseJsonAt } from '#platform/files/parse-json.ts';
+import { readLines } from '#platform/files/read-lines.ts';
+import { musiqueRowSchema, type MuSiqueRow } from './musique-row.ts';
+
+/**
+ * Rows of an official MuSiQue-Ans JSONL file, one at a time. The first row that breaks the schema ends it with
+ * `TerminalError` `FILE:LINE: field: what is wrong`. Blank lines are skipped; an empty file is an error.
+ */
+export async function* readMusique(path: string): AsyncGenerator<MuSiqueRow, void, undefined> {
+  const lineOfId = new Map<string, number>();
+  for await (const { text, number } of readLines(path)) {
+    if (text.trim() === '') continue;
+    const row = parseMusiqueRow(text, `${path}:${number}`);
+    const earlier = lineOfId.get(row.id);
+    if (earlier !== undefined)
+      throw invalid(`${path}:${number}`, 'id', `${JSON.stringify(row.id)} is already the id of line ${earlier}`);
+    lineOfId.set(row.id, number);
+    yield row;
+  }
+  if (lineOfId.size === 0)
+    throw new TerminalError('invalid_argument', `${path}: holds no question; expected MuSiQue rows as JSONL`);
+}
+
+/** All rows at once; see `readMusique`. */
+export async function readAllMusique(path: string): Promise<MuSiqueRow[]> {
+  const rows: MuSiqueRow[] = [];
+  for await (const row of readMusique(path)) rows.push(row);
+  return rows;
+}
+
+/** One row; `place` goes in front of the message of an error. */
+export function parseMusiqueRow(line: string, place: string): MuSiqueRow {
+  const parsed = musiqueRowSchema.safeParse(parseJsonAt(line, place));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const field = issue?.path.map(String).join('.') ?? '';
+    throw invalid(place, field === '' ? 'row' : field, issue?.message ?? 'invalid');
+  }
+  checkSupport(parsed.data, place);
+  return parsed.data;
+}
+
+function checkSupport(row: MuSiqueRow, place: string): void {
+  const indexes = new Set(row.paragraphs.map(({ idx }) => idx));
+  if (indexes.size < row.paragraphs.length) throw invalid(place, 'paragraphs', 'two paragraphs have the same idx');
+  row.question_decomposition.forEach((step, i) => {
+    const { paragraph_support_idx: support } = step;
+    if (indexes.has(support)) return;
+    throw invalid(place, `question_decomposition.${i}.paragraph_support_idx`, `${support} is no paragraph's idx`);
+  });
+}
+
+function invalid(place: string, field: string, message: string): TerminalError {
+  return new TerminalError('invalid_argument', `${place}: ${field}: ${message}`, { details: { field } });
+}

@@ -1,0 +1,107 @@
+import { formats } from '#questions/row-formats.ts';
+import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
+import { checkDeclaredScorers } from './check-declared-scorers.ts';
+import { checkUses } from '#stages/kit/artefacts.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import { hasScript, needsRetrieval } from './environment-part.ts';
+import type { Recipe } from './schema.ts';
+
+/** A rule that the recipe breaks: where, the value there, and what to do. */
+export interface RecipeIssue {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly value?: unknown;
+}
+
+/** Rules between fields. The schema has already checked each field alone. */
+export function checkRecipe(recipe: Recipe): RecipeIssue[] {
+  const issues = checkDeclaredScorers(recipe);
+  const sources = Object.entries(recipe.data).filter(([, value]) => value !== undefined);
+  if (sources.length !== 1) {
+    const found = sources.length === 0 ? 'none is there' : `${sources.map(([key]) => key).join(' and ')} are there`;
+    issues.push({ path: ['data'], message: `needs exactly one of world, musique, files, rows; ${found}` });
+  }
+  issues.push(...checkModel(recipe));
+  const { rows } = recipe.data;
+  const lacksCorpus = rows !== undefined && rows.corpus === undefined && !formats[rows.format].hasParagraphs;
+  if (lacksCorpus && needsRetrieval(recipe)) {
+    const message = `is missing; rows of format ${rows.format} bring no paragraphs, so name the corpus to search`;
+    issues.push({ path: ['data', 'rows', 'corpus'], message });
+  }
+  if (recipe.fleet.engine.kind === 'scripted' && !hasScript(recipe)) {
+    issues.push({
+      path: ['fleet', 'engine', 'kind'],
+      message: `environment ${recipe.environment.name} has no script that an engine could play; use builtin`,
+      value: recipe.fleet.engine.kind,
+    });
+  }
+  if (!recipe.eval.sampled && !recipe.eval.greedy) {
+    issues.push({ path: ['eval'], message: 'needs sampled or greedy (or both) to be true' });
+  }
+  if (recipe.retrieval.method === 'dense' && recipe.retrieval.encoder === undefined) {
+    issues.push({ path: ['retrieval', 'encoder'], message: 'is needed when method is dense' });
+  }
+  if (recipe.retrieval.method === 'lexical' && recipe.retrieval.encoder !== undefined) {
+    const message = 'is used when method is dense; set retrieval.method: dense, or leave the encoder out';
+    issues.push({ path: ['retrieval', 'encoder'], message, value: recipe.retrieval.encoder });
+  }
+  const { kind, max_running: running } = recipe.fleet.engine;
+  if (kind === 'builtin' && running > fleetBounds.builtinRunning) {
+    issues.push({
+      path: ['fleet', 'engine', 'max_running'],
+      message: `must be at most ${fleetBounds.builtinRunning} with kind: builtin`,
+      value: running,
+    });
+  }
+  if (recipe.fleet.learner.kind === 'scripted' && recipe.fleet.engine.kind !== 'scripted') {
+    issues.push({
+      path: ['fleet', 'learner', 'kind'],
+      message: 'needs fleet.engine.kind: scripted; a model cannot load weights that nobody trained',
+      value: recipe.fleet.learner.kind,
+    });
+  }
+  const names = new Map<string, number>();
+  for (const [index, stage] of recipe.stages.entries()) {
+    const first = names.get(stage.name);
+    if (first !== undefined) {
+      issues.push({
+        path: ['stages', index, 'name'],
+        message: `is already the name of stages[${first}]`,
+        value: stage.name,
+      });
+    }
+    names.set(stage.name, index);
+    for (const issue of [...checkUses(recipe, index), ...kindOf(stage).check(stage, recipe)]) {
+      issues.push({ ...issue, path: ['stages', index, ...issue.path] });
+    }
+  }
+  return issues;
+}
+
+/** A model directory, or an endpoint under stages that can do with text. */
+function checkModel({ model, fleet, stages }: Recipe): RecipeIssue[] {
+  const { path, endpoint, weights } = model;
+  if (endpoint === undefined) {
+    return path === undefined ? [{ path: ['model'], message: 'needs path, or endpoint with base_url and model' }] : [];
+  }
+  const issues: RecipeIssue[] = [];
+  if (path !== undefined)
+    issues.push({ path: ['model', 'path'], message: 'cannot stand next to endpoint; give one of them', value: path });
+  if (weights !== undefined)
+    issues.push({ path: ['model', 'weights'], message: 'needs path: an endpoint has its own', value: weights });
+  if (fleet.engine.kind !== 'builtin')
+    issues.push({
+      path: ['fleet', 'engine', 'kind'],
+      message: 'is of no use with model.endpoint; leave it out',
+      value: fleet.engine.kind,
+    });
+  for (const [index, stage] of stages.entries()) {
+    if (kindOf(stage).textSuffices === true) continue;
+    issues.push({
+      path: ['stages', index, 'kind'],
+      message: 'needs weights or tokens, and model.endpoint gives text alone; give model.path, or leave the stage out',
+      value: stage.kind,
+    });
+  }
+  return issues;
+}

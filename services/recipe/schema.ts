@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { stageKinds } from '#stages/index.ts';
+import { declaredScorersSchema, judgesSchema } from './reward-parts.ts';
+import { snakeShape } from './snake-shape.ts';
+import { endpointFields } from '#endpoint/server-fields.ts';
+import { environmentSchema } from './environment-schema.ts';
+import { checkpointsSchema, dataSchema, evalSchema, filePath, fleetSchema, retrievalSchema } from './run-parts.ts';
+
+type Schemas<Kinds extends readonly { readonly schema: z.ZodObject }[]> = {
+  [Index in keyof Kinds]: Kinds[Index]['schema'];
+};
+// `map` forgets that there is one for each kind.
+const stageSchemas = stageKinds.map(({ schema }) => schema) as unknown as Schemas<typeof stageKinds>;
+
+export const recipeSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1..63 of a-z, 0-9 and -')
+      .describe('Name of the recipe.'),
+    seed: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(1)
+      .describe('Seed of prompts, sampling and training.'),
+    model: z
+      .strictObject({
+        path: filePath
+          .optional()
+          .describe(
+            'Directory with config.json, tokenizer.json, and model.safetensors or its shards with model.safetensors.index.json, relative to the recipe.',
+          ),
+        endpoint: z
+          .strictObject(snakeShape(endpointFields))
+          .optional()
+          .describe(
+            'In place of `path`: a server that speaks the chat completions API. It is evaluated; nothing is trained.',
+          ),
+        weights: z
+          .enum(['random', 'copying'])
+          .optional()
+          .describe(
+            'Start from fresh weights, seeded by `seed`, for the config.json and tokenizer.json of `path`: `random`, or with heads that copy from the first step (small models). By default those of `path`.',
+          ),
+        source: z.string().min(1).max(512).optional().describe('Where the weights come from; for people.'),
+      })
+      .describe('The policy that is trained; version 0.'),
+    data: dataSchema,
+    environment: environmentSchema,
+    retrieval: retrievalSchema.prefault({}),
+    fleet: fleetSchema.prefault({}),
+    eval: evalSchema.prefault({}),
+    checkpoints: checkpointsSchema.prefault({}),
+    judges: judgesSchema.optional(),
+    scorers: declaredScorersSchema.optional(),
+    stages: z
+      .array(z.discriminatedUnion('kind', stageSchemas).describe('One step of the climb.'))
+      .min(1)
+      .max(64)
+      .describe('Run in order; each starts from the policy of the one before.'),
+  })
+  .describe('A run from base model to final checkpoint.');
+
+export type Recipe = z.output<typeof recipeSchema>;
+export type StageRecipe = Recipe['stages'][number];

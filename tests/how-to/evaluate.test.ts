@@ -1,0 +1,90 @@
+/** Does what docs/how-to/evaluate-a-model.md says, with its own code blocks; its endpoint is a scripted one. */
+import { readFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { repositoryRoot } from '../../services/platform/repository.ts';
+import { readJson, readJsonLines, startGradus } from '../e2e/gradus-process.ts';
+import { startScriptedEndpoint, type EndpointRequest } from '../fakes/scripted-endpoint.ts';
+import { docBlocks } from '../fixtures/doc-blocks.ts';
+
+const pageName = 'how-to/evaluate-a-model.md';
+const blocks = docBlocks(pageName);
+let commands: string[] = [];
+beforeAll(async () => {
+  const page = await readFile(join(repositoryRoot, 'docs', pageName), 'utf8');
+  commands = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text = '']) => text.trim());
+});
+
+/** It reads both pages, one search after the other, and knows the answers then. */
+function reader({ messages }: EndpointRequest): string {
+  const asked = messages.filter(({ role }) => role === 'user');
+  const wants = asked[0]?.content.startsWith('Where') === true ? 'Oslo' : 'Ann';
+  const read = asked.map(({ content }) => content).join(' ');
+  if (read.includes(wants)) return `<answer>${wants}</answer>`;
+  return `<tool>{"name": "websearch", "args": {"query": "${read.includes('Ann') ? 'Ann' : 'Arrakeen Works'}"}}</tool>`;
+}
+
+async function folder(baseUrl: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-how-to-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  await symlink(join(repositoryRoot, 'policies'), join(directory, 'policies'));
+  for (const [name, text] of blocks) await writeFile(join(directory, name), at(text, baseUrl));
+  return directory;
+}
+
+const at = (text: string, baseUrl: string): string => text.replaceAll('http://127.0.0.1:8000/v1', baseUrl);
+
+/** Runs a command of the page in the folder of its files. */
+async function ran(directory: string, command: string): Promise<string> {
+  const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain);
+  const run = startGradus(directory, ...words.slice(1));
+  expect(await run.exit(), run.output()).toBe(0);
+  return run.output();
+}
+
+test('a model directory is evaluated as the page says', async () => {
+  const directory = await folder('http://127.0.0.1:1/v1');
+  await ran(directory, commands[0] ?? '');
+  expect(await readJson(join(directory, 'results/summary.json'))).toMatchObject({
+    rows: 2,
+    rollouts: { asked: 8, absent: 0 },
+  });
+  expect(await readJsonLines(join(directory, 'results/predictions.jsonl'))).toHaveLength(8);
+}, 300_000);
+
+test('an endpoint is evaluated as the page says, with key and further fields', async () => {
+  await using server = await startScriptedEndpoint(reader);
+  const directory = await folder(server.baseUrl);
+  process.env['ENDPOINT_KEY'] = 'sesame';
+  onTestFinished(() => void delete process.env['ENDPOINT_KEY']);
+  await ran(directory, at(commands[1] ?? '', server.baseUrl));
+  expect(server.calls.every(({ headers }) => headers.authorization === 'Bearer sesame')).toBe(true);
+  const report = await readJson(join(directory, 'answers/summary.json'));
+  expect(report).toMatchObject({ rows: 2, rollouts: { n: 2 }, metrics: { exact_match: { value: 1 } } });
+  expect((await readJsonLines(join(directory, 'answers/predictions.jsonl')))[0]).toMatchObject({
+    model_tokens: null,
+    not_given: ['token_ids', 'logprobs'],
+  });
+
+  await ran(directory, at(commands[2] ?? '', server.baseUrl));
+  expect(server.calls.at(-1)?.request).toMatchObject({ chat_template_kwargs: { enable_thinking: false } });
+  expect(await readJson(join(directory, 'plain/summary.json'))).toMatchObject({ rows: 1 });
+}, 300_000);
+
+test('the recipe of the page runs, and its gate goes by pass@4', async () => {
+  await using server = await startScriptedEndpoint(reader);
+  const directory = await folder(server.baseUrl);
+  const plan = await ran(directory, 'gradus run recipe.yaml --dry-run');
+  expect(plan).toContain('gate of held-out: sampled.pass@4 >= 0.5, else stop');
+  expect(plan).not.toContain('problem:');
+  await ran(directory, 'gradus run recipe.yaml --run-id page');
+  expect(await readJson(join(directory, 'runs/page/stages/held-out/summary.json'))).toMatchObject({
+    rollouts: { asked: 8, n: 8 },
+    metrics: { 'pass@4': { value: 1, rows: 2 } },
+  });
+  expect(await readJson(join(directory, 'runs/page/summary.json'))).toMatchObject({
+    policy: 'endpoint',
+    state: 'finished',
+  });
+}, 300_000);

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
+import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
+import { startRolloutFleet, taskOf, type RolloutFleet } from './fleet.ts';
+
+/** Asks until the statuses are as wanted; workers tell theirs every few seconds. */
+async function until(
+  list: () => Promise<WorkerStatus[]>,
+  wanted: (workers: readonly WorkerStatus[]) => boolean,
+): Promise<WorkerStatus[]> {
+  const deadline = performance.now() + 100_000;
+  for (;;) {
+    const workers = await list();
+    if (wanted(workers)) return workers;
+    if (performance.now() > deadline)
+      throw new Error(`the workers still say ${workers.map((worker) => JSON.stringify(worker.waits.length)).join()}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+describe('what workers say of themselves', () => {
+  let fleet: RolloutFleet;
+  const slow = Promise.withResolvers<void>();
+  beforeAll(async () => {
+    fleet = await startRolloutFleet({
+      script: async ({ turn }) => {
+        if (turn === 0) return '<tool>{"name": "websearch", "args": {"query": "Halvard"}}</tool>';
+        await slow.promise;
+        return '<answer> Verland Coast </answer>';
+      },
+    });
+  });
+  afterAll(() => fleet[Symbol.asyncDispose]());
+
+  it('P3: names the rollout that waits, for which call and in which turn, and when that is overdue', async () => {
+    const statuses = createWorkerStatuses(fleet.nats);
+    await fleet.publish(
+      taskOf('waiting', {
+        limits: {
+          contextTokens: 512,
+          maxTurns: 6,
+          toolTimeoutMs: 1_000,
+          turnTimeoutMs: 12_000,
+          rolloutTimeoutMs: 60_000,
+        },
+      }),
+    );
+    const [worker] = await until(
+      () => statuses.list(),
+      ([first]) => (first?.overdue ?? 0) > 0,
+    );
+    expect(worker).toMatchObject({ workerId: 'worker-test', held: 1, limit: 64 });
+    expect(worker?.waits).toMatchObject([
+      { what: 'policy.generate', taskId: 'waiting', detail: 'turn 1', expectedMs: 6_000n },
+    ]);
+    expect(Number(worker?.waits[0]?.waitedMs)).toBeGreaterThan(6_000);
+    const metrics = await fleet.workers[0]?.metrics.render();
+    expect(metrics).toContain('gradus_waits_overdue_total{component="worker",what="policy.generate"} 1');
+    slow.resolve();
+    await fleet.resultOf('waiting');
+    await until(
+      () => statuses.list(),
+      ([first]) => first?.held === 0 && first.waits.length === 0,
+    );
+  });
+
+  it('comes back after NATS was away, and ends with the worker', async () => {
+    const statuses = createWorkerStatuses(fleet.nats);
+    await fleet.restartNats(200);
+    await until(
+      () => statuses.list().catch(() => []),
+      (workers) => workers.length === 1,
+    );
+    await fleet.workers[0]?.stop();
+    await until(
+      () => statuses.list(),
+      (workers) => workers.length === 0,
+    );
+  });
+});
