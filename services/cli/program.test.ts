@@ -38,7 +38,9 @@ async function servicesInTheRepository(): Promise<readonly string[]> {
   const services = folders.filter(
     (name) => name === 'learner' || (name !== 'cli' && existsSync(join(root, name, 'main.ts'))),
   );
-  return [...services, 'engine'].toSorted();
+  const scripted = await readdir(join(root, 'scripted'), { withFileTypes: true });
+  const played = scripted.filter((entry) => entry.isDirectory()).map(({ name }) => `scripted-${name}`);
+  return [...services, ...played, 'engine'].toSorted();
 }
 
 const temporary = () => mkdtemp(join(tmpdir(), 'gradus-cli-'));

@@ -27,7 +27,7 @@ async function written() {
 
 /** What a program prints as JSON. Node itself loads the environment's file, as the command line does; the test runner has a loader of its own. */
 async function inNode(program: string): Promise<unknown> {
-  const imports = `const { loadRecipe } = await import('../integration/services/cli/run/prepare-inputs.ts');`;
+  const imports = `const { loadRecipe } = await import('./services/cli/run/prepare-inputs.ts');`;
   const printed = `${imports}\nconsole.log(JSON.stringify(await (async () => { ${program} })()));`;
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', printed];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: repositoryRoot });
@@ -124,7 +124,7 @@ test('P4: one policy plays both roles of the page, each on a sequence of its own
 test('the plan of the page names its roles', async () => {
   const { recipe } = await written();
   const lines = await inNode(`
-    const { planRun, formatPlan } = await import('../integration/services/cli/run/run-plan.ts');
+    const { planRun, formatPlan } = await import('./services/cli/run/run-plan.ts');
     return formatPlan(planRun((await loadRecipe(${JSON.stringify(recipe)})).recipe, []));`);
   expect(lines).toContain('roles of both: proposer (posed 1), solver (rewards of the stage)');
 });

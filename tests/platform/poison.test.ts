@@ -13,7 +13,7 @@ function superviseWorker(url: string) {
   const stop = new AbortController();
   let deaths = 0;
   let child: ReturnType<typeof spawn> | undefined;
-  const program = join(import.meta.dirname, 'ground-poison-worker.ts');
+  const program = join(import.meta.dirname, 'poison-worker.ts');
   const supervising = (async () => {
     while (!stop.signal.aborted) {
       child = spawn('node', [program, url, testRun], { stdio: 'ignore' });

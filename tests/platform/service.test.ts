@@ -10,7 +10,7 @@ import { createGrpcClient } from '#platform/grpc/client.ts';
 
 import { until } from './fixtures.ts';
 
-const main = fileURLToPath(new URL('ground-service-main.ts', import.meta.url));
+const main = fileURLToPath(new URL('service-main.ts', import.meta.url));
 
 function startProcess(...flags: string[]) {
   const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });

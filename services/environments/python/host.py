@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "shared" / "user-code"))
+sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "user-code"))
 sys.path.insert(1, str(Path(__file__).resolve().parent))
 from user_process import LONGEST_MESSAGE, begin, load, requests, say
 

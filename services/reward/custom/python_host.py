@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "shared" / "user-code"))
+sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "user-code"))
 from user_process import LONGEST_MESSAGE, begin, load, requests, say
 
 
