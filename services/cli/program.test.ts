@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, open, mkdir, mkdtemp, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, open, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
@@ -11,25 +10,7 @@ import { repositoryRoot } from '#platform/repository.ts';
 import { exampleSummary } from './run/example-summary.ts';
 import { createTerminal } from './terminal/terminal.ts';
 
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** The program as people start it. */
-function gradus(...args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      join(repositoryRoot, 'services/cli/bin/gradus'),
-      args,
-      { cwd: repositoryRoot },
-      (_error, out, err) => {
-        resolve({ code: child.exitCode ?? -1, out, err });
-      },
-    );
-  });
-}
+import { gradus, temporary } from './program-under-test.ts';
 
 /** One folder each, but for the engine, which shares the learner's. */
 async function servicesInTheRepository(): Promise<readonly string[]> {
@@ -42,8 +23,6 @@ async function servicesInTheRepository(): Promise<readonly string[]> {
   const played = scripted.filter((entry) => entry.isDirectory()).map(({ name }) => `scripted-${name}`);
   return [...services, ...played, 'engine'].toSorted();
 }
-
-const temporary = () => mkdtemp(join(tmpdir(), 'gradus-cli-'));
 
 test('an unknown command is answered with the one that was meant, and exit code 2', async () => {
   const { code, err } = await gradus('rnu');
@@ -78,91 +57,6 @@ test('help before the name of a service is of serve, after it of the service', a
     expect(code, service).toBe(0);
     expect(out, service).toContain(flag);
   }
-});
-
-test('a recipe that does not exist is one sentence that names it', async () => {
-  const { code, err } = await gradus('run', 'nowhere.yaml', '--dry-run');
-  expect(code).toBe(2);
-  expect(err.trim()).toBe(
-    'gradus: recipe nowhere.yaml cannot be read; give the path of a YAML file, for example recipes/demo.yaml',
-  );
-});
-
-test('a wrong key in a recipe is printed with its line, path and the key that was meant', async () => {
-  const file = join(await temporary(), 'recipe.yaml');
-  const demo = await readFile(join(repositoryRoot, 'recipes/demo.yaml'), 'utf8');
-  await writeFile(file, demo.replace('environment: { name: search', 'environment: { nam: search'));
-  const { code, err } = await gradus('run', file, '--dry-run');
-  expect(code).toBe(2);
-  expect(err).toMatch(new RegExp(`${file}:\\d+: environment.nam: unknown key; did you mean name\\?`));
-});
-
-test('errors are JSON on stdout when JSON is asked for', async () => {
-  const { code, out } = await gradus('run', 'nowhere.yaml', '--dry-run', '--json');
-  expect(code).toBe(2);
-  expect(JSON.parse(out)).toMatchObject({ error: { code: 'invalid_argument' } });
-});
-
-test('values of a recipe are replaced from the command line, and a path that is none is refused with what was meant', async () => {
-  const set = (...settings: readonly string[]) => settings.flatMap((setting) => ['--set', setting]);
-  const { code, out } = await gradus(
-    'run',
-    'recipes/demo.yaml',
-    '--dry-run',
-    '--json',
-    ...set('stages.0.until.steps=3', 'stages.1.batch={ groups: 2, group_size: 4 }'),
-  );
-  expect(code).toBe(0);
-  expect(JSON.parse(out).stages).toMatchObject([{ steps: 3 }, { groups: 2, groupSize: 4 }, {}]);
-  const refused = await gradus('run', 'recipes/demo.yaml', '--dry-run', '--json', ...set('stages.0.until.step=3'));
-  expect(JSON.parse(refused.out).error.message).toContain('unknown key; did you mean steps?');
-  expect(refused.code).toBe(2);
-});
-
-test('every recipe in the repository passes a dry run', async () => {
-  for (const name of ['demo', 'musique-nano', 'jan-nano']) {
-    const { code, out } = await gradus('run', `recipes/${name}.yaml`, '--dry-run', '--json');
-    expect(code, name).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ recipe: name, stages: [{}, {}, {}] });
-  }
-});
-
-test('a dry run reads the rows of a recipe, counts them, and names file and line of one that no scorer can read', async () => {
-  const folder = await temporary();
-  const recipe = join(folder, 'choice.yaml');
-  const rows = join(folder, 'rows.jsonl');
-  const demo = await readFile(join(repositoryRoot, 'recipes/demo.yaml'), 'utf8');
-  await writeFile(
-    recipe,
-    demo
-      .replace('../policies', join(repositoryRoot, 'policies'))
-      .replace(/world: \{[^}]*\}/, 'rows: { train: rows.jsonl, held_out: 1, corpus: rows.jsonl }')
-      .replaceAll(/ *prompts: .*\n/g, '')
-      .replaceAll(/exact_match: [\d.]+/g, 'exact_match: 0, choice: { weight: 1, options: 4 }'),
-  );
-  const row = (id: string, answer: unknown) => JSON.stringify({ id, question: 'Which? A) x B) y', answer, level: 3 });
-  await writeFile(rows, `${row('1', 'A')}\n${row('2', 'B')}\n${row('3', 'x')}\n`);
-  const { code, out, err } = await gradus('run', recipe, '--dry-run', '--json');
-  expect(code, err).toBe(0);
-  expect(JSON.parse(out).notes).toEqual([
-    `${rows}: keys that are not read: level`,
-    'data.rows: 2 training questions, 1 held out',
-  ]);
-  await writeFile(
-    recipe,
-    (await readFile(recipe, 'utf8')).replace('until:', 'prompts: { where: { hpos: [2] } }\n    until:'),
-  );
-  const tagless = await gradus('run', recipe, '--dry-run', '--json');
-  expect(tagless.code, tagless.err).toBe(2);
-  expect(JSON.parse(tagless.out).problems).toEqual([
-    expect.stringMatching(
-      /prompts\.where \{"hpos":\[2\]\} leaves none of the 3 rows; no row has a tag hpos: rows have no tags$/,
-    ),
-  ]);
-  await writeFile(rows, `${row('1', 'A')}\n${row('2', ' ')}\n`);
-  const refused = await gradus('run', recipe, '--dry-run');
-  expect(refused.code).toBe(2);
-  expect(refused.err).toContain(`${rows}:2: answer: " " is blank; fill it in, or remove the row`);
 });
 
 test('a world is written where asked', async () => {
@@ -292,28 +186,6 @@ test('commands about a home keep what they write to its owner, others leave it t
   expect(lines.length).toBeGreaterThan(0);
 });
 
-test('a dry run says which weights were cut and which file of lines ends within one', async () => {
-  const folder = await temporary();
-  await cp(join(repositoryRoot, 'policies/nano'), join(folder, 'model'), { recursive: true });
-  const weights = join(folder, 'model/model.safetensors');
-  await truncate(weights, (await stat(weights)).size - 1);
-  for (const name of ['train', 'held_out']) await writeFile(join(folder, `${name}.jsonl`), '{"id": 1}\n');
-  await writeFile(join(folder, 'corpus.jsonl'), '{"id": 1}\n{"id": 2, "te');
-  const demo = await readFile(join(repositoryRoot, 'recipes/demo.yaml'), 'utf8');
-  await writeFile(
-    join(folder, 'r.yaml'),
-    demo
-      .replace('../policies/nano', 'model')
-      .replace(/world: \{[^}]*\}/, 'files: { train: train.jsonl, held_out: held_out.jsonl, corpus: corpus.jsonl }'),
-  );
-  const { code, out, err } = await gradus('run', join(folder, 'r.yaml'), '--dry-run', '--json');
-  expect(code, err).toBe(2);
-  expect(JSON.parse(out).problems).toEqual([
-    expect.stringMatching(/^model\.path: .*model\.safetensors: has \d+ bytes, .*; it was cut: copy it anew$/),
-    expect.stringMatching(/^data: .*corpus\.jsonl: its last line: not valid JSON/),
-  ]);
-});
-
 test('what was typed reaches the terminal as escapes, in the words of the command line too', async () => {
   const typed = 'ru\u001b]0;title\u0007\u009b2J\r+ forged';
   for (const args of [[typed], ['run', typed], ['rollout', 'show', typed, '--home', typed], ['serve', typed]]) {
@@ -322,12 +194,4 @@ test('what was typed reaches the terminal as escapes, in the words of the comman
     expect(out + err).toContain(String.raw`\u001b]0;title\u0007`);
     expect(out + err).not.toMatch(/[\r\u001b\u0007\u009b]/);
   }
-});
-
-test('a recipe that is not UTF-8 is refused by its name', async () => {
-  const recipe = join(await temporary(), 'r.yaml');
-  await writeFile(recipe, Buffer.from('name: são', 'latin1'));
-  const { code, err } = await gradus('run', recipe, '--dry-run');
-  expect(code).toBe(2);
-  expect(err).toBe(`gradus: ${recipe}: not valid UTF-8; save the file as UTF-8\n`);
 });

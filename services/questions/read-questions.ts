@@ -2,6 +2,7 @@ import type { EnvironmentDefinition } from '#environments/kit/environment.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { normalizeAnswer } from '#answer/normalize-answer.ts';
 import { TerminalError } from '#platform/errors.ts';
+import type { MuSiqueRow } from './musique/musique-row.ts';
 import { readMusique } from './musique/read-musique.ts';
 import { musiqueQuestion } from './musique/to-question.ts';
 import { issuesOf } from '#recipe/zod-issues.ts';
@@ -31,15 +32,17 @@ export async function* readQuestions(
   needs: RowNeeds,
 ): AsyncGenerator<Row, void, undefined> {
   switch (format) {
-    case 'musique': {
-      const readAs = readsText(needs.stages) ? 'text' : 'other';
-      for await (const row of readMusique(path))
-        yield checkedRow(plainRowOf(musiqueQuestion(row, readAs)), path, needs);
+    case 'musique':
+      for await (const row of readMusique(path)) yield checkedMusique(row, path, needs);
       return;
-    }
     case 'plain':
       for await (const placed of readRows(path, { format })) yield checkedQuestion(placed, needs);
   }
+}
+
+/** The task's row of a row in MuSiQue's schema. Throws TerminalError that begins with its place where it cannot be used. */
+export function checkedMusique(row: MuSiqueRow, place: string, needs: RowNeeds): Row {
+  return checkedRow(plainRowOf(musiqueQuestion(row, readsText(needs.stages) ? 'text' : 'other')), place, needs);
 }
 
 /** The task's row of a row. Throws TerminalError that begins with its place where it cannot be used. */

@@ -1,16 +1,14 @@
 import { join, resolve } from 'node:path';
-import { TerminalError } from '#platform/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { lastLineProblem } from '#platform/files/last-line.ts';
 import { locateInputs, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
-import { countRows } from '../data/write-rows.ts';
 import {
   fleetFiles,
   loadRecipe,
   modelProblems,
   prepareInputs,
-  rowChecks,
   rowFiles,
   stageFileProblems,
 } from '../run/prepare-inputs.ts';
@@ -19,14 +17,14 @@ import type { LoadedRecipe } from '../run/prepare-inputs.ts';
 import { chatProblems } from '../run/chat-problems.ts';
 import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
+import { plannedRows } from '../run/planned-rows.ts';
 import { rowProblems } from '../run/row-problems.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
 import { scorerProblems } from '../run/scorer-problems.ts';
-import type { RowCounts, StageRow } from '#stages/kit/stage-kind.ts';
+import type { RowCounts } from '#stages/kit/stage-kind.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import { unpinnedModels } from '../run/unpinned-models.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { rowNeeds } from '#recipe/row-needs.ts';
 
 export interface RunOptions {
   readonly seed?: number;
@@ -87,21 +85,19 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     if (problem !== undefined) torn.push(problem);
   }
   const rowNotes: string[] = [];
-  const stageRows: string[] = [];
+  const rowsProblems: string[] = [];
   let rowCounts: RowCounts | undefined = data.world && { train: data.world.train, heldOut: data.world.held_out };
-  if (rows !== undefined && absent.length === 0) {
-    const { check, tell } = rowChecks(rowNeeds(loaded.recipe), (note) => void rowNotes.push(note));
-    const train: StageRow[] = [];
-    rowCounts = await countRows(rows, {
-      tell,
-      check(placed) {
-        check(placed);
-        const { id, tags } = placed.row;
-        if (placed.place.startsWith(`${rows.train}:`)) train.push({ id, tags });
-      },
-    });
-    stageRows.push(...rowProblems(loaded.recipe, train));
-    rowNotes.push(`data.rows: ${rowCounts.train} training questions, ${rowCounts.heldOut} held out`);
+  if (absent.length === 0 && torn.length === 0) {
+    try {
+      const planned = await plannedRows(loaded.recipe, data, (note) => void rowNotes.push(note));
+      rowCounts = planned.counts;
+      rowsProblems.push(...rowProblems(loaded.recipe, planned.train));
+      const [source] = Object.entries(data).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+      if (source !== 'world')
+        rowNotes.push(`data.${source}: ${rowCounts.train} training questions, ${rowCounts.heldOut} held out`);
+    } catch (thrown) {
+      rowsProblems.push(errorFrom(thrown).message);
+    }
   }
   // A model that is not there yet is no mistake of the recipe: it may be fetched later.
   const isThere = model === undefined || (await isReadable(join(model, 'config.json')));
@@ -114,7 +110,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   ];
   const problems = [
     ...(isThere ? ofModel : []),
-    ...stageRows,
+    ...rowsProblems,
     ...torn.map((problem) => `data: ${problem}`),
     ...(await rewardProblems(loaded)),
     ...(await scorerProblems(loaded)),

@@ -6,7 +6,7 @@ import { TerminalError } from '#platform/errors.ts';
 import { unreadable } from '#platform/files/file-error.ts';
 import { buildCorpus } from '#questions/musique/build-corpus.ts';
 import type { MuSiqueRow } from '#questions/musique/musique-row.ts';
-import { readMusique } from '#questions/musique/read-musique.ts';
+import { readAllMusique } from '#questions/musique/read-musique.ts';
 import { selectJanNano } from '#questions/musique/select-jan-nano.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { readDataInfo, requireSame, writeWholeDirectory } from './prepared-directory.ts';
@@ -64,6 +64,14 @@ export function countByHops(rows: readonly { readonly id: string }[]): Record<st
   return counts;
 }
 
+/** All rows of the file, those that are trained on, and those that are held out, as `writeMusiqueSplit` would write them. */
+export async function readMusiqueSplit(
+  options: Pick<MusiqueOptions, 'questions' | 'selection' | 'held_out'>,
+): Promise<{ all: MuSiqueRow[]; train: MuSiqueRow[]; heldOut: MuSiqueRow[] }> {
+  const all = await readAllMusique(options.questions);
+  return { all, ...splitRows(options.selection === 'jan_nano' ? selectJanNano(all) : all, options.held_out) };
+}
+
 /**
  * Writes DIR/{train.jsonl, held_out.jsonl, corpus.jsonl unless one is given, data.json}, all or nothing. When DIR has
  * been written from the same source already it is left as it is; a DIR that holds anything else is refused.
@@ -83,10 +91,7 @@ export async function writeMusiqueSplit(options: MusiqueOptions, directory: stri
   }
   if (options.corpus !== undefined) await requireFile(options.corpus, 'corpus');
 
-  const all: MuSiqueRow[] = [];
-  for await (const row of readMusique(options.questions)) all.push(row);
-  const rows = options.selection === 'jan_nano' ? selectJanNano(all) : all;
-  const { train, heldOut } = splitRows(rows, options.held_out);
+  const { all, train, heldOut } = await readMusiqueSplit(options);
   const info: SplitInfo = {
     format: 1,
     questions: options.questions,

@@ -1,7 +1,7 @@
 import { TerminalError } from '#platform/errors.ts';
 import { readRows } from '#questions/read-rows.ts';
 import { samplingOf } from './sampling/index.ts';
-import type { SampledRow } from './sampling/prompt-sampling.ts';
+import { shownValues, tagNames, type SampledRow } from './sampling/prompt-sampling.ts';
 import type { RlStage } from './schema.ts';
 
 type Asking = Pick<RlStage, 'name' | 'prompts'>;
@@ -45,15 +45,6 @@ function matches(wanted: Asking['prompts']['where'][string]): (value: string) =>
   }
   const { at_least: least = -Infinity, at_most: most = Infinity } = wanted;
   return (value) => value.trim() !== '' && Number(value) >= least && Number(value) <= most;
-}
-
-const shownValues = 10;
-
-/** The tags that there are, for people. */
-export function tagNames(rows: readonly SampledRow[]): string {
-  const names = [...new Set(rows.flatMap(({ tags }) => Object.keys(tags)))].toSorted();
-  const more = names.length > shownValues ? ', …' : '';
-  return names.length === 0 ? 'rows have no tags' : `rows have ${names.slice(0, shownValues).join(', ')}${more}`;
 }
 
 /** What the tags that `where` names have, so that a slip of the pen is seen. */

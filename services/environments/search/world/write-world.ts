@@ -3,6 +3,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
+import type { MuSiqueRow } from '#questions/musique/musique-row.ts';
 import { createWorld } from './create-world.ts';
 
 const writeWorldOptionsSchema = z.strictObject({
@@ -24,11 +25,8 @@ function entitiesFor(questions: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, questions));
 }
 
-/**
- * Writes DIR/{corpus.jsonl, train.jsonl, held_out.jsonl, world.json}. The files are written beside DIR and moved there at
- * the end; a DIR with world.json holds all of one world.
- */
-export async function writeWorld(options: WriteWorldOptions, dir: string): Promise<WrittenWorld> {
+/** The world that these sizes give, in memory. */
+function worldOf(options: WriteWorldOptions) {
   const parsed = writeWorldOptionsSchema.safeParse(options, { reportInput: true });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -41,6 +39,21 @@ export async function writeWorld(options: WriteWorldOptions, dir: string): Promi
   const trainEntities = entitiesFor(train, 300, 6000);
   const heldOutEntities = entitiesFor(heldOut, 300, 3000);
   const world = createWorld({ seed, trainEntities, heldOutEntities });
+  return { seed, train, heldOut, trainEntities, heldOutEntities, world };
+}
+
+/** The training questions that `writeWorld` would write. */
+export function trainingQuestions(options: WriteWorldOptions): MuSiqueRow[] {
+  const { world, train } = worldOf(options);
+  return world.questions('train', train);
+}
+
+/**
+ * Writes DIR/{corpus.jsonl, train.jsonl, held_out.jsonl, world.json}. The files are written beside DIR and moved there at
+ * the end; a DIR with world.json holds all of one world.
+ */
+export async function writeWorld(options: WriteWorldOptions, dir: string): Promise<WrittenWorld> {
+  const { seed, train, heldOut, trainEntities, heldOutEntities, world } = worldOf(options);
   const target = resolve(dir);
   const files: readonly (readonly [string, readonly object[]])[] = [
     ['corpus.jsonl', world.pages],

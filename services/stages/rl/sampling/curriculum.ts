@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { rateFields } from './fields.ts';
-import type { PromptSampling, SampledRow } from './prompt-sampling.ts';
+import { tagNames, type PromptSampling, type SampledRow } from './prompt-sampling.ts';
 import type { Rates } from './rates.ts';
 
 const curriculumSchema = z
@@ -109,7 +109,7 @@ export const curriculum: PromptSampling<typeof curriculumSchema> = {
     const { tag, order = [] } = settings;
     const counts = countsBy(tag, rows);
     const found = [...counts.keys()].filter((value) => value !== '').toSorted(byValue);
-    if (found.length === 0) return [`tag: none of its ${rows.length} rows has a tag ${tag}; name one that they have`];
+    if (found.length === 0) return [`tag: none of its ${rows.length} rows has a tag ${tag}; ${tagNames(rows)}`];
     const absent = order.map(String).filter((value) => !counts.has(value));
     return absent.length === 0
       ? []

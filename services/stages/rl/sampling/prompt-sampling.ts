@@ -50,6 +50,16 @@ export interface PromptSampling<Schema extends z.ZodObject = z.ZodObject> {
   ): readonly { readonly path: readonly string[]; readonly message: string; readonly value: unknown }[];
 }
 
+/** Beyond these, a message names no more. */
+export const shownValues = 10;
+
+/** The tags that there are, for people. */
+export function tagNames(rows: readonly SampledRow[]): string {
+  const names = [...new Set(rows.flatMap(({ tags }) => Object.keys(tags)))].toSorted();
+  const more = names.length > shownValues ? ', …' : '';
+  return names.length === 0 ? 'rows have no tags' : `rows have ${names.slice(0, shownValues).join(', ')}${more}`;
+}
+
 const prefix = 'prompts/';
 
 /** Of a step's metrics those of its draws, by their names without `prompts/`. */
