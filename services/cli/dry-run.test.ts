@@ -8,7 +8,7 @@ test('a recipe that does not exist is one sentence that names it', async () => {
   const { code, err } = await gradus('run', 'nowhere.yaml', '--dry-run');
   expect(code).toBe(2);
   expect(err.trim()).toBe(
-    'gradus: recipe nowhere.yaml cannot be read; give the path of a YAML file, for example recipes/demo.yaml',
+    'gradus: recipe nowhere.yaml does not exist; give the path of a YAML file, for example recipes/demo.yaml',
   );
 });
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { isMissing } from '#platform/files/file-error.ts';
 import { utf8Text } from '#platform/files/utf8-text.ts';
 import { checkedQuestion, type RowNeeds } from '#questions/read-questions.ts';
 import { rowNeeds } from '#recipe/row-needs.ts';
@@ -53,8 +54,7 @@ export async function loadRecipe(path: string, set: readonly string[] = []): Pro
   try {
     bytes = await readFile(file);
   } catch (cause) {
-    const why =
-      cause instanceof Error && 'code' in cause && cause.code === 'EISDIR' ? 'is a directory' : 'cannot be read';
+    const why = isMissing(cause) ? 'does not exist' : unusable(cause);
     throw new TerminalError(
       'invalid_argument',
       `recipe ${path} ${why}; give the path of a YAML file, for example recipes/demo.yaml`,
@@ -65,6 +65,11 @@ export async function loadRecipe(path: string, set: readonly string[] = []): Pro
   const own = environmentPathOf(text, path);
   if (own !== undefined) await loadOwnEnvironment(resolve(dirname(file), own), own);
   return { file, set, recipe: parseRecipe(text, path, settings) };
+}
+
+function unusable(cause: unknown): string {
+  const { code, message } = Object(cause) as NodeJS.ErrnoException;
+  return code === 'EISDIR' ? 'is a directory' : `cannot be read (${message})`;
 }
 
 /** Its schema is needed before the recipe can be checked. */
