@@ -142,3 +142,14 @@ test.each([
     `stage answer-quality: prompts.sampling.tag: none of its ${count} rows has a tag hoops; rows have hops`,
   ]);
 });
+
+test("P9: a dry run names the first row without a column that the environment's prompt shows, and the column that was meant", async () => {
+  const prompt = 'environment.options.prompt_template="{questoin} {tools}"';
+  const { code, out } = await gradus('run', 'recipes/tools-demo.yaml', '--dry-run', '--json', '--set', prompt);
+  expect(code).toBe(2);
+  expect(JSON.parse(out).problems).toEqual([
+    expect.stringMatching(
+      /questions\.jsonl:1: row .*: data\.questoin: is a column that environment\.options read; did you mean question\?$/,
+    ),
+  ]);
+});

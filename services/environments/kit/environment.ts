@@ -144,6 +144,8 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
   readonly options: Options;
   /** What a row holds: `data` the episode sees, `gold` only scorers do. */
   readonly row: { readonly data: Data; readonly gold: Gold };
+  /** Columns of `data` that the options read, beyond what the schema of `data` asks for: those of a template, for example. */
+  readonly columns?: (options: z.output<Options>) => readonly string[];
   /** Services that it stands on. Only these are started and connected. */
   readonly needs?: readonly Need[];
   /** Scorers that every rollout is given to, whatever their weight. */
@@ -182,6 +184,7 @@ export interface EnvironmentDefinition {
   readonly about: string;
   readonly options: z.ZodObject;
   readonly row: { readonly data: z.ZodType; readonly gold: z.ZodType };
+  columns?(options: unknown): readonly string[];
   readonly needs: readonly Need[];
   readonly scorers: readonly string[];
   readonly rewards: readonly string[];

@@ -22,11 +22,14 @@ export const openenv = defineEnvironment({
     data: z.record(z.string(), z.unknown()).describe('Given to the reset of the server, by the names that it takes.'),
     gold: z.record(z.string(), z.unknown()).describe('What scorers compare with, if there are any.'),
   },
+  columns: ({ prompt_template: template }) => [...template.matchAll(placeholder)].flatMap(([, , field]) => field ?? []),
   rewards: [rewardName],
   rewardsOf: ({ reward }) => (reward === 'none' ? [] : [rewardName]),
   primaryMetric: 'reward',
   open: openOpenenv,
 });
+
+const placeholder = /\{(?:(observation|tools)|row\.([\w-]+))\}/g;
 
 /** Longest wait for a server before a run. */
 const checkMs = 10_000;
@@ -99,15 +102,12 @@ function promptOf(
   row: EpisodeRow<Data>,
   given: Readonly<Record<'observation' | 'tools', string>>,
 ): string {
-  return template.replaceAll(
-    /\{(?:(observation|tools)|row\.([\w-]+))\}/g,
-    (_, name?: keyof typeof given, field = '') => {
-      if (name !== undefined) return given[name];
-      if (!Object.hasOwn(row.data, field)) {
-        const fields = Object.keys(row.data).join(', ');
-        throw new UserCodeError(`option prompt_template: row ${row.id} has no field ${field}; it has: ${fields}`);
-      }
-      return neutralise(cut(textOf(row.data[field]), most));
-    },
-  );
+  return template.replaceAll(placeholder, (_, name?: keyof typeof given, field = '') => {
+    if (name !== undefined) return given[name];
+    if (!Object.hasOwn(row.data, field)) {
+      const fields = Object.keys(row.data).join(', ');
+      throw new UserCodeError(`option prompt_template: row ${row.id} has no field ${field}; it has: ${fields}`);
+    }
+    return neutralise(cut(textOf(row.data[field]), most));
+  });
 }

@@ -4,7 +4,7 @@ import { createCodec } from '../kit/codec.ts';
 import { defineEnvironment, type EpisodeRow } from '../kit/environment.ts';
 import { createToolEpisode } from '../kit/tool-episode.ts';
 import { toolsOptions } from './options.ts';
-import { promptOf } from './prompt.ts';
+import { promptColumns, promptOf } from './prompt.ts';
 
 const data = z.looseObject({ question: z.string().min(1).describe('What is asked.') });
 const gold = z.looseObject(answerFields);
@@ -16,6 +16,7 @@ export const tools = defineEnvironment({
   about: 'Call tools of MCP servers and of files of your own to answer a question.',
   options: toolsOptions,
   row: { data, gold },
+  columns: promptColumns,
   locate: ({ servers, files, ...options }, at) => ({
     ...options,
     servers: servers.map((server) =>

@@ -29,9 +29,21 @@ export function promptOf(
   };
 }
 
+const placeholder = /\{([A-Za-z_][A-Za-z0-9_]*)\}/;
+const ownNames: readonly string[] = ['tools', 'call', 'answer'];
+
+/** Columns of rows that the prompt of these options shows. */
+export function promptColumns(
+  options: Pick<ToolsOptions, 'prompt_template' | 'system_prompt' | 'chat'>,
+): readonly string[] {
+  const shown = [options.prompt_template, options.chat ? (options.system_prompt ?? '') : ''];
+  const names = shown.flatMap((template) => template.split(placeholder).filter((_, index) => index % 2 === 1));
+  return [...new Set(names)].filter((name) => !ownNames.includes(name));
+}
+
 /** Odd parts of the split are names in braces. */
 function partsOf(template: string, row: PromptRow, codec: Codec, tools: readonly Tool[]): ChatPart[] {
-  return template.split(/\{([A-Za-z_][A-Za-z0-9_]*)\}/).map((part, index) => {
+  return template.split(placeholder).map((part, index) => {
     if (index % 2 === 0) return { text: part, trusted: true };
     switch (part) {
       case 'tools':
