@@ -22,6 +22,7 @@ const scripts: Readonly<Record<string, readonly ScriptedAnswer[]>> = {
   brokenJson: ['<tool>{"name": "websearch", "args": </tool>', answer('Verland Coast')],
   unknownTool: ['<tool>{"name": "calculator", "args": {"query": "1"}}</tool>', answer('Verland Coast')],
   twoCalls: [`${search('a')}${search('b')}`, answer('Verland Coast')],
+  emptyAnswer: [search('Halvard Brontley'), '<answer> </answer>', answer('Verland Coast')],
   nothing: [''],
   prose: ['I think that it is Verland Coast.'],
   endless: ['and then '.repeat(400)],
@@ -83,6 +84,17 @@ describe('a rollout', () => {
     expect(result.detectors).toEqual({ many_answers: 0.5, candidate_list: 0.5 });
     expect(result.reward).toBeCloseTo((result.components['f1'] ?? NaN) - 0.25, 12);
     expect((await play('chain-14')).detectors).toEqual({});
+  });
+
+  it.each([
+    ['an empty answer is no call', 'emptyAnswer', 1, 0],
+    ['a call of broken JSON is one that failed', 'brokenJson', 1, 1],
+    ['a tool that does not exist is a call that failed', 'unknownTool', 1, 1],
+    ['a document that does not exist is a call that failed', 'noSuchId', 1, 1],
+  ])('counts calls in its metric as its scorer does: %s', async (_, name, toolCalls, toolFailures) => {
+    const result = await play(`${name}-calls`);
+    expect(result).toMatchObject({ toolCalls, toolFailures });
+    expect(result.components['tool_success']).toBe((toolCalls - toolFailures) / toolCalls);
   });
 
   it('P4: leaves a trajectory whose segments are the sequence that the engine saw, to the token', async () => {

@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { countCalls } from '#rewards/call-outcome.ts';
 import { packScore } from '#trajectory/recorded-score.ts';
 import { countTokens, isTextOnly, segmentsOfRole, versionSpan } from '#trajectory/segments.ts';
 import type { InfrastructureFailure } from './infrastructure-failure.ts';
@@ -14,21 +14,6 @@ const MAX_DETAIL_CHARACTERS = 500;
 export interface Provenance {
   readonly workerId: string;
   readonly durationMs: number;
-}
-
-function countToolCalls(turns: readonly Turn[]): { readonly calls: number; readonly failures: number } {
-  let calls = 0;
-  let failures = 0;
-  for (const { action } of turns) {
-    if (action.case === 'toolCall') {
-      calls += 1;
-      if (!action.value.succeeded) failures += 1;
-    } else if (action.case === 'violation' && action.value.wasCall) {
-      calls += 1;
-      failures += 1;
-    }
-  }
-  return { calls, failures };
 }
 
 function identity(task: RolloutTask) {
@@ -62,7 +47,7 @@ export function finishedResult(
 ): RolloutResult {
   const tokens = countTokens(record.segments);
   const span = versionSpan(record.segments);
-  const tools = countToolCalls(record.turns);
+  const tools = countCalls(record.turns);
   return create(RolloutResultSchema, {
     ...identity(task),
     ...provenance,
@@ -73,8 +58,8 @@ export function finishedResult(
     ...(record.prediction === undefined ? {} : { prediction: record.prediction }),
     turns: record.modelTurns,
     generateMs: record.generateMs,
-    toolCalls: tools.calls,
-    toolFailures: tools.failures,
+    toolCalls: tools.attempted,
+    toolFailures: tools.failed,
     promptTokens: tokens.prompt,
     modelTokens: tokens.model,
     environmentTokens: tokens.environment,
