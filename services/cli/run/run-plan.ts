@@ -2,10 +2,10 @@ import { environmentRoles } from '#recipe/environment-part.ts';
 import type { RowCounts } from '#stages/kit/stage-kind.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import type { Gate, RolloutStage } from '#stages/kit/fields.ts';
-import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
 import { gateOf, hasRollouts } from '#stages/kit/rollout-stages.ts';
 import { rewardWeights } from '#rewards/reward-list.ts';
-import { evaluationKey } from '#recipe/stage-scorers.ts';
 import { describeComposition, describeScorers } from './scoring-plan.ts';
 import { tableLines } from '../terminal/table.ts';
 
@@ -72,7 +72,7 @@ export function planRun(recipe: Recipe, { notes = [], problems = [], rows }: Pla
       gate: gate && describeGate(gate),
     };
   });
-  const evaluationContexts = evaluationsOf(recipe);
+  const evaluationContexts = plannedEvaluations(recipe).map(({ settings }) => settings.limits.context_tokens);
   const questions = Math.min(recipe.eval.questions, rows?.heldOut ?? Infinity);
   const perEvaluation = questions * (Number(recipe.eval.sampled) + Number(recipe.eval.greedy));
   const evaluationRollouts = evaluationContexts.length * perEvaluation;
@@ -92,31 +92,6 @@ export function planRun(recipe: Recipe, { notes = [], problems = [], rows }: Pla
     notes,
     problems,
   };
-}
-
-/**
- * Context limits of the held-out evaluations: before the first stage, after each one, before a stage whose limits or scorers
- * differ from those of the one before it, the untrained policy at the last stage's limits, and every `every_steps`.
- */
-function evaluationsOf(recipe: Recipe): number[] {
-  const same = (a: RolloutStage, b: RolloutStage) => evaluationKey(recipe, a) === evaluationKey(recipe, b);
-  const contexts: number[] = [];
-  const evaluated = recipe.stages.flatMap((stage, index) => {
-    const settings = evaluatedAs(recipe, index);
-    return settings === undefined ? [] : [{ settings, steps: kindOf(stage).estimate(stage, recipe).steps }];
-  });
-  const first = evaluated[0]?.settings;
-  const last = evaluated.at(-1)?.settings;
-  let previous: RolloutStage | undefined;
-  for (const { settings, steps } of evaluated) {
-    const { context_tokens: context } = settings.limits;
-    if (previous === undefined || !same(previous, settings)) contexts.push(context);
-    const within = recipe.eval.every_steps === 0 ? 0 : Math.floor((steps - 1) / recipe.eval.every_steps);
-    for (let index = 0; index < Math.max(0, within) + 1; index += 1) contexts.push(context);
-    previous = settings;
-  }
-  if (first !== undefined && last !== undefined && !same(first, last)) contexts.push(last.limits.context_tokens);
-  return contexts;
 }
 
 function describeRoles(recipe: Recipe, { roles = {} }: RolloutStage): string | undefined {

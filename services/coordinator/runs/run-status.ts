@@ -3,7 +3,8 @@ import { Phase, RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts
 import type { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { headlineOf } from '#recipe/environment-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { RunState, StageState } from '../ledger/run-state.ts';
 import { describeDivergence, findDivergences } from '../reward-hacking/reward-divergence.ts';
@@ -107,7 +108,7 @@ function stepsOf(recipe: Recipe, index: number): number {
   return stage === undefined ? 0 : kindOf(stage).estimate(stage, recipe).steps;
 }
 
-/** From the mean time of the steps and evaluations so far; undefined until a step is committed. */
+/** Milliseconds, from the mean time of the steps and evaluations so far; undefined until a step is committed. */
 function remaining(state: RunState, recipe: Recipe): number | undefined {
   const steps = state.stages.flatMap((stage) => stage.steps);
   if (steps.length === 0) return undefined;
@@ -128,13 +129,16 @@ function remaining(state: RunState, recipe: Recipe): number | undefined {
     timed.length === 0
       ? 0
       : timed.reduce((sum, evaluation) => sum + (evaluation.metrics['time/eval'] ?? 0), 0) / timed.length;
-  const afterDone = current?.evaluations.some((evaluation) => evaluation.name === 'after') ?? false;
-  // One after each stage, and one more before a stage whose limits are new.
-  let evalsLeft = afterDone ? 0 : 1;
-  for (let later = index + 1; later < recipe.stages.length; later++) {
-    const settings = evaluatedAs(recipe, later);
-    const before = evaluatedAs(recipe, later - 1);
-    if (settings !== undefined) evalsLeft += JSON.stringify(before?.limits) === JSON.stringify(settings.limits) ? 1 : 2;
-  }
+  const evalsLeft = evaluationsLeft(recipe, current, index);
   return (stepsLeft * stepSeconds + evalsLeft * evalSeconds) * 1000;
+}
+
+/** Of the stage that the run is in, those that have no entry yet; of a stage that ended, only the one after it. */
+function evaluationsLeft(recipe: Recipe, current: StageState | undefined, index: number): number {
+  const planned = plannedEvaluations(recipe).filter(({ when }) => when !== 'baseline');
+  const later = planned.filter(({ stage }) => stage > index).length;
+  const recorded = current?.evaluations.filter(({ name }) => name !== 'before') ?? [];
+  const here = planned.filter(({ stage, when }) => stage === index && when !== 'before').length;
+  if (current?.finished === undefined) return later + Math.max(0, here - recorded.length);
+  return later + (here > 0 && recorded.every(({ name }) => name !== 'after') ? 1 : 0);
 }
