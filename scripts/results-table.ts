@@ -3,7 +3,7 @@
  *
  *   node scripts/results-table.ts RUN_DIRECTORY...
  */
-import { readRunSummary, type ModeScores, type RunSummary } from '../services/cli/run/run-summary.ts';
+import { readRunSummary, type ModeScores, type RunSummary } from '../services/run/directory/run-summary.ts';
 
 const percent = (share: number | undefined): string => (share === undefined ? '-' : (100 * share).toFixed(1));
 const withInterval = (name: string, scores: ModeScores | undefined): string =>

@@ -1,7 +1,7 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { createEnvironmentSeries } from './environment-series.ts';
-import type { Reception } from './run/group-collector.ts';
+import type { Reception } from './groups/group-collector.ts';
 
 /** What happens in this service, counted in one place. */
 export interface CoordinatorEvents {

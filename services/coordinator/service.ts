@@ -14,10 +14,10 @@ import type { CoordinatorConfig } from './config.ts';
 import { createCoordinatorEvents } from './events.ts';
 import { stopRun } from './handlers/stop-run.ts';
 import { watchRun } from './handlers/watch-run.ts';
-import { adoptRuns } from './runs/adopt-runs.ts';
+import { adoptRuns } from './leadership/adopt-runs.ts';
 import { createRunRegistry } from './runs/run-registry.ts';
-import { createRunningRuns } from './runs/running-runs.ts';
-import { offerSuccession } from './runs/successors.ts';
+import { createRunningRuns } from './leadership/running-runs.ts';
+import { offerSuccession } from './leadership/successors.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
 export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceContext): Promise<{ grpc: string }> {

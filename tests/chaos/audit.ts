@@ -1,8 +1,8 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { GroupClosed, GroupOpened, LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { createAccount } from '../../services/coordinator/ledger/accounting.ts';
-import type { RolloutTotals } from '../../services/coordinator/ledger/accounting.ts';
+import { createAccount } from '../../services/run/rollouts/accounting.ts';
+import type { RolloutTotals } from '../../services/run/rollouts/accounting.ts';
 
 export interface AuditInput {
   readonly entries: readonly LedgerEntry[];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { TransientError } from '#platform/errors.ts';
-import { parseRunSummary } from '../../services/cli/run/run-summary.ts';
+import { parseRunSummary } from '../../services/run/directory/run-summary.ts';
 import { startCoordinatorFleet } from './fleet.ts';
 import { createCoordinatorProcesses } from './process.ts';
 import { fourSteps as recipe } from '../stages/one-stage-run.ts';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { publishMessage } from '#platform/nats/publish.ts';
 import { subjects } from '#platform/nats/streams.ts';
-import { startResultIntake } from '../../services/coordinator/run/result-intake.ts';
+import { startResultIntake } from '../../services/coordinator/groups/result-intake.ts';
 import { silentLog, startNats, testRun } from '../platform/fixtures.ts';
 
 const { signal } = new AbortController();

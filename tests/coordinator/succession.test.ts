@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hasSuccessor, offerSuccession } from '../../services/coordinator/runs/successors.ts';
+import { hasSuccessor, offerSuccession } from '../../services/coordinator/leadership/successors.ts';
 import { connectTo, startServer, temporaryDirectory } from '../platform/fixtures.ts';
 
 const { signal } = new AbortController();

@@ -6,8 +6,8 @@ import { pullTasks } from '#platform/nats/messages.ts';
 import { publishBytes } from '#platform/nats/publish.ts';
 import { ensureStreams, streams, subjects } from '#platform/nats/streams.ts';
 import { auditRun } from '../../services/coordinator/files/run-files.ts';
-import { foldLedger } from '../../services/coordinator/ledger/ledger-stream.ts';
-import { startResultIntake } from '../../services/coordinator/run/result-intake.ts';
+import { foldLedger } from '../../services/run/ledger/ledger-stream.ts';
+import { startResultIntake } from '../../services/coordinator/groups/result-intake.ts';
 import { silentLog, startNats, testRun } from './fixtures.ts';
 
 const { signal } = new AbortController();

@@ -10,7 +10,7 @@ import type { EvalOptions } from '../eval/eval-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
 import { isReadable } from '../run/is-readable.ts';
-import { readRunSummary } from '../run/run-summary.ts';
+import { readRunSummary } from '#run/directory/run-summary.ts';
 import { fleetFiles, prepareInputs } from '../run/prepare-inputs.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';

@@ -7,12 +7,12 @@ import { recordedComposition } from '#trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { explainScore } from '../explain/explain-score.ts';
 import { explanationJson } from '../explain/explanation-json.ts';
-import { groupStory, type GroupStory } from '../explain/group-story.ts';
+import { groupStory, type GroupStory } from '#run/group-story.ts';
 import { renderComparison } from '../explain/render-comparison.ts';
 import { renderExplanation, type ExplainedRollout, type ScoredRollout } from '../explain/render-explanation.ts';
-import { readLedgerEntries } from '../replay/recorded-weights.ts';
+import { readLedgerEntries } from '#run/ledger/weights-history.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { findResult, lastRollout, readTrajectory } from '../transcript/find-rollout.ts';
+import { findResult, lastRollout, readTrajectory } from '#run/rollouts/find-rollout.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 
 export interface RewardExplainOptions {

@@ -7,10 +7,10 @@ import { toJson } from '@bufbuild/protobuf';
 import { TerminalError } from '#platform/errors.ts';
 import { recordedComposition } from '#trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { composeRecorded } from '../explain/recorded-reward.ts';
+import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { createCountedRewards, type CountedReward } from '../transcript/counted-rewards.ts';
-import { findResult, lastRollout, readResults, readTrajectory } from '../transcript/find-rollout.ts';
+import { createCountedRewards, type CountedReward } from '#run/rollouts/counted-rewards.ts';
+import { findResult, lastRollout, readResults, readTrajectory } from '#run/rollouts/find-rollout.ts';
 import { failureWord, renderTranscript } from '../transcript/render-transcript.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 

@@ -17,7 +17,7 @@ import { hasEnded } from '../run/follow-run.ts';
 import { phaseWord, scoreTexts, stateWord } from '../run/progress-line.ts';
 import { listWorkers } from '../run/list-workers.ts';
 import { formatWorkers } from '../run/worker-table.ts';
-import { readRunSummary, type RunSummary } from '../run/run-summary.ts';
+import { readRunSummary, type RunSummary } from '#run/directory/run-summary.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';

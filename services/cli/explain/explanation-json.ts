@@ -4,8 +4,8 @@ import { ExplainResponseSchema, ScoreItemSchema, ScoreSchema } from '#proto/rewa
 import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { componentRows, detectorRows } from './component-rows.ts';
-import type { ClosedGroup, OwnOutcome } from './group-story.ts';
-import { composeRecorded } from './recorded-reward.ts';
+import type { ClosedGroup, OwnOutcome } from '#run/group-story.ts';
+import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import type { ExplainedRollout, ScoredRollout } from './render-explanation.ts';
 
 /** One line for machines: the messages as they were recorded, and what `gradus reward explain` makes of them. */

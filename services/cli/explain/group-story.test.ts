@@ -6,7 +6,7 @@ import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { resolveRecipe, resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
-import { groupStory } from './group-story.ts';
+import { groupStory } from '#run/group-story.ts';
 import { renderExplanation } from './render-explanation.ts';
 
 const recipe = parseRecipe(

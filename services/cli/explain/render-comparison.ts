@@ -2,7 +2,7 @@ import { shortNumber } from '#rewards/short-number.ts';
 import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
 import { componentRows } from './component-rows.ts';
-import { composeRecorded } from './recorded-reward.ts';
+import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import type { ExplainedRollout } from './render-explanation.ts';
 
 const detector = 'detector ';

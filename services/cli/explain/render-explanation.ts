@@ -9,8 +9,8 @@ import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
 import { failureWord } from '../transcript/render-transcript.ts';
 import { componentRows, detectorRows, type ComponentRow } from './component-rows.ts';
-import type { GroupStory, OwnOutcome } from './group-story.ts';
-import { composeRecorded } from './recorded-reward.ts';
+import type { GroupStory, OwnOutcome } from '#run/group-story.ts';
+import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import { renderGroup } from './render-group.ts';
 import { renderSteps } from './render-steps.ts';
 

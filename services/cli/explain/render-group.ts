@@ -5,7 +5,7 @@ import { meanOf, standardDeviation, type AdvantageMethod } from '#rewards/advant
 import { shortNumber } from '#rewards/short-number.ts';
 import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
-import type { ClosedGroup, GroupStory, Member, MemberRole } from './group-story.ts';
+import type { ClosedGroup, GroupStory, Member, MemberRole } from '#run/group-story.ts';
 
 /** What became of the rollout in its group: its rank, its advantage, and the step that trained on it. */
 export function renderGroup({ opened, closed }: GroupStory, result: RolloutResult, colours: Colours): string[] {

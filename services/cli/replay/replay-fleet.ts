@@ -13,7 +13,7 @@ import type { FleetInputs, PlannedService } from '#fleet/fleet-plan.ts';
 import { startGuardian } from '#platform/runtime/guardian.ts';
 import { planScriptedJudges, withScriptedJudges } from '#fleet/scripted-judges.ts';
 import { childEnvironment, programOf } from '#fleet/service-programs.ts';
-import type { Weights } from './recorded-weights.ts';
+import type { Weights } from '#run/ledger/weights-history.ts';
 
 export interface ReplayFleetOptions {
   readonly inputs: FleetInputs;

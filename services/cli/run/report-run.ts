@@ -4,7 +4,7 @@ import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { stateWord } from './progress-line.ts';
-import { readRunSummary } from './run-summary.ts';
+import { readRunSummary } from '#run/directory/run-summary.ts';
 import { formatSummary } from './summary-table.ts';
 
 /** What is said when a run has ended: how, the before/after table, and where its files are. */

@@ -3,7 +3,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
 import { canonicalJson, parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
-import { readLedgerEntries } from '../replay/recorded-weights.ts';
+import { readLedgerEntries } from '#run/ledger/weights-history.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 
 const readTimeoutMs = 120_000;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { exampleSummary } from './example-summary.ts';
 import { heldOutPoints, stagePoints, writeCurves } from './reward-curves.ts';
-import { parseRunSummary } from './run-summary.ts';
+import { parseRunSummary } from '#run/directory/run-summary.ts';
 
 const summary = () => parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json');
 

@@ -4,7 +4,7 @@ import { View, parse } from 'vega';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
 import { rewardMetric } from '#rewards/metric-names.ts';
-import type { EvalDetail, RunSummary } from './run-summary.ts';
+import type { EvalDetail, RunSummary } from '#run/directory/run-summary.ts';
 
 const ink = '#1f2933';
 const blue = '#2563eb';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseRunSummary } from './run-summary.ts';
+import { parseRunSummary } from '#run/directory/run-summary.ts';
 import { formatSummary } from './summary-table.ts';
 import { exampleSummary } from './example-summary.ts';
 

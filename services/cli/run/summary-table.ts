@@ -2,7 +2,7 @@ import { inOrder, rewardMetric } from '#rewards/metric-names.ts';
 import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';
-import type { EvalDetail, ModeScores, RunSummary, Scores } from './run-summary.ts';
+import type { EvalDetail, ModeScores, RunSummary, Scores } from '#run/directory/run-summary.ts';
 
 type Stage = RunSummary['stages'][number];
 

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { cancelledFrom, errorFrom } from '#platform/errors.ts';
-import { waitPatiently } from '../run/wait-patiently.ts';
+import { waitPatiently } from '../sessions/wait-patiently.ts';
 
 export type AppendFile = Pick<FileHandle, 'appendFile' | 'truncate'> & { stat(): Promise<{ readonly size: number }> };
 

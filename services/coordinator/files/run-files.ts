@@ -9,17 +9,17 @@ import { decodeMessage, tailStream } from '#platform/nats/messages.ts';
 import { streams, subjects } from '#platform/nats/streams.ts';
 import { resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
-import { createAccount } from '../ledger/accounting.ts';
-import type { RolloutTotals } from '../ledger/accounting.ts';
-import { foldEntry } from '../ledger/fold.ts';
-import { readLedger } from '../ledger/ledger-stream.ts';
-import { newRunState } from '../ledger/run-state.ts';
-import type { RunState } from '../ledger/run-state.ts';
+import { createAccount } from '#run/rollouts/accounting.ts';
+import type { RolloutTotals } from '#run/rollouts/accounting.ts';
+import { foldEntry } from '#run/ledger/fold.ts';
+import { readLedger } from '#run/ledger/ledger-stream.ts';
+import { newRunState } from '#run/ledger/run-state.ts';
+import type { RunState } from '#run/ledger/run-state.ts';
 import { findMessage } from '#platform/nats/find-message.ts';
 import { appendPatiently } from './append-patiently.ts';
-import { metricsLine } from './metrics-lines.ts';
-import { buildSummary } from './summary.ts';
-import { writeAtomically } from './write-atomically.ts';
+import { metricsLine } from '#run/directory/metrics-lines.ts';
+import { buildSummary } from '#run/directory/build-summary.ts';
+import { writeAtomically } from '#platform/files/write-atomically.ts';
 
 /** The files in a run's directory that the coordinator writes. All of them can be made again from the ledger. */
 export interface RunFiles {

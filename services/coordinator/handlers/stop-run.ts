@@ -2,8 +2,8 @@ import type { StopRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { CancelledError, cancelledFrom, errorFrom, throwIfCancelled } from '#platform/errors.ts';
-import { leasePatienceMs } from '../runs/leadership.ts';
-import { askLeader } from '../runs/ask-leader.ts';
+import { leasePatienceMs } from '../leadership/leadership.ts';
+import { askLeader } from '../leadership/ask-leader.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import type { DrivenRun } from '../runs/start-run.ts';
 

@@ -6,7 +6,7 @@ import type { InputChange } from '#recipe/inputs/changed-inputs.ts';
 import { isLoaded } from '#recipe/inputs/input-files.ts';
 import { digestCacheFile, surveyInputs } from '#recipe/inputs/survey-inputs.ts';
 import type { RecordedInput } from '#recipe/resolve-recipe.ts';
-import type { RunState } from '../ledger/run-state.ts';
+import type { RunState } from '#run/ledger/run-state.ts';
 import type { CheckedRequest, RunRequest } from './check-request.ts';
 
 /** What a run stands on, as the first fact of a leader says it. */

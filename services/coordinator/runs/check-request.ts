@@ -8,7 +8,7 @@ import { describeDifference } from '#recipe/compare-recipes.ts';
 import { canonicalJson, parseResolvedRecipe, recipeHash } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import type { RunState } from '../ledger/run-state.ts';
+import type { RunState } from '#run/ledger/run-state.ts';
 
 /** What is asked for; a run that is taken over is resumed by its id. */
 export type RunRequest = Pick<SubmitRunRequest, 'runId' | 'recipeJson' | 'directory' | 'resume' | 'acceptChanged'>;

@@ -1,9 +1,9 @@
 import { CancelledError, errorFrom } from '#platform/errors.ts';
 import type { GradusError } from '#platform/errors.ts';
-import type { RolloutTotals } from '../ledger/accounting.ts';
-import type { RunContext } from '../run/run-context.ts';
-import { runLoop } from '../run/run-loop.ts';
-import type { RunEnd } from '../run/run-loop.ts';
+import type { RolloutTotals } from '#run/rollouts/accounting.ts';
+import type { RunContext } from '../run-context.ts';
+import { runLoop } from '../stages/run-loop.ts';
+import type { RunEnd } from '../stages/run-loop.ts';
 import type { RunDependencies, RunParts } from './start-run.ts';
 
 /** Longest time for the last summary. */

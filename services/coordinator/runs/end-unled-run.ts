@@ -1,6 +1,6 @@
 import { errorFrom } from '#platform/errors.ts';
 import type { RunFiles } from '../files/run-files.ts';
-import type { FencedWriter } from '../ledger/ledger-stream.ts';
+import type { FencedWriter } from '#run/ledger/ledger-stream.ts';
 import type { RunDependencies } from './start-run.ts';
 
 export interface UnledEnd {

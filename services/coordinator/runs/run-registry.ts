@@ -6,15 +6,15 @@ import { CancelledError, TerminalError, TransientError, errorFrom } from '#platf
 import { readLease } from '#platform/nats/lease.ts';
 import type { LeaseView } from '#platform/nats/lease.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
-import { foldLedger, ledgerRuns } from '../ledger/ledger-stream.ts';
+import { foldLedger, ledgerRuns } from '#run/ledger/ledger-stream.ts';
 import { listedRuns } from './listed-runs.ts';
-import { askLeader } from './ask-leader.ts';
+import { askLeader } from '../leadership/ask-leader.ts';
 import { runStatus } from './run-status.ts';
 import type { RunStatusInit } from './run-status.ts';
 import { startRun } from './start-run.ts';
 import type { DrivenRun, RunDependencies, StartOptions, StopWish } from './start-run.ts';
 import { stopUnledRun } from './stop-unled-run.ts';
-import { hasSuccessor } from './successors.ts';
+import { hasSuccessor } from '../leadership/successors.ts';
 
 export type ListedRuns = MessageInitShape<typeof ListRunsResponseSchema> & { readonly runs: RunStatusInit[] };
 

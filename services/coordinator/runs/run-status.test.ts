@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
-import { newRunState, type Evaluation, type RunState } from '../ledger/run-state.ts';
-import { createProgressBoard } from '../run/progress-board.ts';
+import { newRunState, type Evaluation, type RunState } from '#run/ledger/run-state.ts';
+import { createProgressBoard } from '../watches/progress-board.ts';
 import { runStatus } from './run-status.ts';
 
 /** Two stages of two steps each; what the second differs in, if anything. */

@@ -5,11 +5,11 @@ import { headlineOf } from '#recipe/environment-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
-import { versionOf } from '../ledger/run-state.ts';
-import type { RunState, StageState } from '../ledger/run-state.ts';
-import { describeDivergence, findDivergences } from '../reward-hacking/reward-divergence.ts';
-import { detectorShares } from '../reward-hacking/stage-detectors.ts';
-import type { Progress } from '../run/progress-board.ts';
+import { versionOf } from '#run/ledger/run-state.ts';
+import type { RunState, StageState } from '#run/ledger/run-state.ts';
+import { describeDivergence, findDivergences } from '#run/reward-divergence.ts';
+import { detectorShares } from '#run/stage-detectors.ts';
+import type { Progress } from '../watches/progress-board.ts';
 
 export type RunStatusInit = MessageInitShape<typeof RunStatusSchema>;
 

@@ -1,8 +1,8 @@
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { createRunFiles } from '../files/run-files.ts';
-import { createLedgerWriter, foldLedger } from '../ledger/ledger-stream.ts';
+import { createLedgerWriter, foldLedger } from '#run/ledger/ledger-stream.ts';
 import { endUnledRun } from './end-unled-run.ts';
-import { claimLeadership } from './leadership.ts';
+import { claimLeadership } from '../leadership/leadership.ts';
 import type { RunDependencies, StopWish } from './start-run.ts';
 
 /**

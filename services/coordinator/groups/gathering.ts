@@ -1,0 +1,284 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { ResultRefusedSchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { mapConcurrent } from '#platform/async/map-concurrent.ts';
+import { CancelledError, TerminalError } from '#platform/errors.ts';
+import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
+import type { ScoringGroup } from '../groupwise/background-scoring.ts';
+import { refusalId } from '#run/ledger/fold.ts';
+import { versionOf } from '#run/ledger/run-state.ts';
+import { cancelSamples } from './cancel-samples.ts';
+import { isUserCode } from '#run/rollouts/failure-classes.ts';
+import type { ClosedInit, GatherPlan, Load } from './gather-plan.ts';
+import { createGroupCollector } from './group-collector.ts';
+import type { Group, GroupCollector, Reception, Sample } from './group-collector.ts';
+import { stageRoles } from '#recipe/stage-roles.ts';
+import { stageComposition } from '#recipe/stage-scorers.ts';
+import { refusedResult, resultProblem } from './result-problem.ts';
+import type { RunContext } from '../run-context.ts';
+
+/**
+ * The groups of one step or evaluation on their way: opened, published, answered, scored together where the stage wants that,
+ * closed. Whoever owns it feeds results and calls `tend` after each, and when `scored` resolves; it has no loop of its own, so several
+ * can be tended side by side. Only the scoring goes on by itself, and ends with `leave`.
+ */
+export interface Gathering {
+  readonly plan: GatherPlan;
+  readonly collector: GroupCollector;
+  /** In the order of their draws. */
+  readonly groups: readonly Group[];
+  /** Groups of the ledger whose results have not been read again yet. */
+  readonly restoring: boolean;
+  readonly startedMs: number;
+  accept(result: RolloutResult): Reception;
+  /** As `accept`, of a result that an earlier leader may have counted: nothing of it is held against the run. */
+  readAgain(result: RolloutResult): Reception;
+  /** Publishes what is due, closes what is settled, opens what is wanted. */
+  tend(load: () => Load, signal: AbortSignal): Promise<void>;
+  /** Everything that was wanted is closed. True only after `tend`. */
+  readonly finished: boolean;
+  /** When `tend` has something to do even without a result. */
+  wakeAtMs(): number;
+  /** Samples that the queue may still hold. */
+  openSamples(): Sample[];
+  /** Groups that are settled and wait for their scores. */
+  readonly scoring: readonly ScoringGroup[];
+  /** Resolves when `tend` has a scored group to close; undefined while none is being scored. */
+  readonly scored: Promise<void> | undefined;
+  /** Cancels what is being scored and waits for its end; the ledger knows nothing of it. */
+  leave(): Promise<void>;
+}
+
+const publishesAtOnce = 64;
+/** Trajectories that are looked at together: they may be large. */
+const readsAtOnce = 8;
+
+/** Takes up the groups that the ledger has already; with such, `restoreGatherings` comes before the first `tend`. */
+export function createGathering(context: RunContext, plan: GatherPlan): Gathering {
+  const collector = createGroupCollector(plan.policy);
+  const kind = plan.purpose === Purpose.EVAL ? 'eval' : 'train';
+  const startedMs = context.now();
+  const endMs = startedMs + plan.deadlineMs;
+  const records = context.ledger.state.groups;
+  const scoring = plan.score && createBackgroundScoring(plan.score, () => context.progress.update({}));
+  const composition = stageComposition(context.recipe, plan.stage);
+  const roles = plan.purpose === Purpose.TRAIN ? stageRoles(context.recipe, plan.stage) : undefined;
+  let refusals: MessageInitShape<typeof ResultRefusedSchema>[] = [];
+  let expired = false;
+  let finished = false;
+  let nextDraw = 0;
+  for (; nextDraw < records.size; nextDraw++) {
+    const next = plan.planAt(nextDraw);
+    if (next === undefined || !records.has(next.groupId)) break;
+    collector.add(next, startedMs);
+  }
+  const restoring = nextDraw > 0;
+
+  async function publish(group: Group, samples: readonly Sample[], signal: AbortSignal): Promise<void> {
+    await mapConcurrent(
+      samples,
+      publishesAtOnce,
+      async (sample) => {
+        // The ledger's version was loaded before it got there: an older one may not write for this task.
+        const task = { ...plan.task(group, sample), policyVersion: BigInt(versionOf(context.ledger.state)) };
+        const { duplicate, sequence } = await context.publisher.publish(task, plan.purpose, signal);
+        context.events.taskPublished(kind, sample.attempt > 0);
+        sample.publishedMs = context.now();
+        // This attempt was asked before and is neither queued nor answered: only a new one can bring a result.
+        if (duplicate) collector.skipAttempt(sample, context.now());
+        // With an earlier attempt, both may be in the queue.
+        sample.sequence = sample.attempt === 0 ? sequence : undefined;
+      },
+      signal,
+    );
+  }
+
+  async function openGroups(load: () => Load, signal: AbortSignal): Promise<void> {
+    for (let count = plan.wanted(collector.groups, load()); count > 0; count--) {
+      const next = plan.planAt(nextDraw);
+      if (next === undefined) return;
+      // In the ledger first: a result never belongs to a group that nobody knows.
+      await context.ledger.append({
+        case: 'groupOpened',
+        value: {
+          groupId: next.groupId,
+          stage: plan.stage.name,
+          step: plan.stageStep,
+          purpose: plan.purpose,
+          questionId: next.row.id,
+          taskIds: [...next.taskIds],
+          evaluation: plan.evaluation,
+        },
+      });
+      nextDraw += 1;
+      const group = collector.add(next, context.now());
+      context.events.groupOpened(kind);
+      await publish(group, group.samples, signal);
+    }
+  }
+
+  /** A result that cannot be what it says is a failure of infrastructure, and is said. */
+  function refuse(result: RolloutResult, problem: string): RolloutResult {
+    const { taskId, attempt, workerId } = result;
+    refusals.push({ taskId, attempt, workerId, reason: problem });
+    context.log.warn(
+      { task: taskId, attempt, worker: workerId, problem },
+      'a result is refused; its rollout is asked for again',
+    );
+    return refusedResult(result, problem);
+  }
+
+  /** What a leader refused stays refused: nobody can tell any more what lay at its trajectory's place then. */
+  function checked(result: RolloutResult): RolloutResult {
+    const missing = collector.missing(result.taskId);
+    if (missing === undefined) return result;
+    const refused = context.ledger.state.refusals.get(refusalId(result.taskId, result.attempt));
+    if (refused !== undefined) return refusedResult(result, refused);
+    const problem = resultProblem(result, missing.group.plan.groupId, composition, roles);
+    return problem === undefined ? result : refuse(result, problem);
+  }
+
+  function receive(result: RolloutResult): { readonly taken: RolloutResult; readonly reception: Reception } {
+    const taken = checked(result);
+    const reception = collector.accept(taken, context.now());
+    return { taken, reception: taken !== result && reception === 'failed' ? 'refused' : reception };
+  }
+
+  /** What is decided must be there to be trained on: groups of which a trajectory is missing are waited for again. */
+  async function takeSettled(signal: AbortSignal): Promise<Group[]> {
+    const settled = collector.takeSettled(context.now());
+    if (plan.purpose !== Purpose.TRAIN) return settled;
+    const answered = settled.flatMap((group) =>
+      group.samples.flatMap((sample) =>
+        sample.result === undefined ? [] : [{ group, sample, result: sample.result }],
+      ),
+    );
+    await mapConcurrent(
+      answered,
+      readsAtOnce,
+      async ({ group, sample, result }) => {
+        if (await context.hasTrajectory(result, signal)) return;
+        const problem = `trajectory_sequence: ${result.trajectorySequence}; no trajectory of this task lies there`;
+        plan.failures?.result(refuse(result, problem), 'refused');
+        context.events.resultReceived('refused');
+        collector.takeBack(group, sample, context.now());
+      },
+      signal,
+    );
+    // After the deadline nobody is waited for, and so nobody again.
+    if (expired) collector.giveUp();
+    return settled.filter((group) => group.settledAtMs !== undefined);
+  }
+
+  async function recordRefusals(): Promise<void> {
+    const taken = refusals;
+    refusals = [];
+    for (const value of taken) await context.ledger.append({ case: 'resultRefused', value });
+  }
+
+  async function closeGroups(signal: AbortSignal): Promise<void> {
+    const settled = await takeSettled(signal);
+    await recordRefusals();
+    if (scoring === undefined) {
+      for (const group of settled) await closeGroup(group, plan.close(group, undefined));
+      return;
+    }
+    for (const group of settled) scoring.begin(group);
+    const scored = scoring.takeScored();
+    const closing = scored.map(({ group, scores }) => {
+      group.scoringSeconds = scores.seconds;
+      const closed = plan.close(group, scores);
+      loseUnscored(group, closed);
+      for (const missing of scores.missing) plan.failures?.unscored(missing);
+      return { group, closed };
+    });
+    // Before they are closed: a run that ends here asks for the scores again when it is resumed, and the rollouts are not lost.
+    plan.failures?.check(collector.groups);
+    for (const { group, closed } of closing) await closeGroup(group, closed);
+  }
+
+  async function closeGroup(group: Group, closed: ClosedInit): Promise<void> {
+    await context.ledger.append({ case: 'groupClosed', value: closed });
+    group.fate = closed.fate;
+    context.events.groupClosed(closed.fate, ((group.settledAtMs ?? 0) - group.openedAtMs) / 1000);
+  }
+
+  function giveUpWhenLate(): void {
+    if (expired || context.now() < endMs) return;
+    expired = true;
+    const { stage, evaluation, deadlineMs } = plan;
+    const open = collector.openSamples();
+    context.log.warn(
+      { open, deadlineMs, stage: stage.name, evaluation },
+      'the deadline has passed; what is missing is given up',
+    );
+    collector.giveUp();
+    scoring?.expire(
+      new CancelledError('deadline_exceeded', `the deadline of the step (deadlines.step_ms: ${deadlineMs}) has passed`),
+    );
+  }
+
+  return {
+    plan,
+    collector,
+    restoring,
+    startedMs,
+    get groups() {
+      return collector.groups.toSorted((a, b) => a.plan.draw - b.plan.draw);
+    },
+    get finished() {
+      return finished;
+    },
+    accept(result) {
+      const { taken, reception } = receive(result);
+      if (reception === 'failed' && isUserCode(taken.failure)) throw endedByUserCode(taken);
+      if (reception !== 'unknown') plan.failures?.result(taken, reception);
+      return reception;
+    },
+    readAgain: (result) => receive(result).reception,
+    async tend(load, signal) {
+      giveUpWhenLate();
+      for (const { group, sample } of collector.takeDue(context.now())) await publish(group, [sample], signal);
+      await closeGroups(signal);
+      await cancelSamples(context, collector.takeAbandoned(), 'nobody waits for them any more');
+      plan.failures?.check(collector.groups);
+      if (!expired) await openGroups(load, signal);
+      finished = collector.openSamples() === 0 && collector.groups.every((group) => group.fate !== undefined);
+    },
+    wakeAtMs: () => Math.min(collector.nextDeadlineMs(), expired ? Infinity : endMs),
+    openSamples: () =>
+      collector.groups.flatMap((group) =>
+        group.samples.filter((sample) => sample.state === 'open' || sample.state === 'waiting'),
+      ),
+    get scoring() {
+      return scoring?.running ?? [];
+    },
+    get scored() {
+      return scoring?.next;
+    },
+    leave: async () => await scoring?.leave(),
+  };
+}
+
+/** What the ledger calls absent is absent here too, as it is after a resume. */
+function loseUnscored(group: Group, { samples }: ClosedInit): void {
+  for (const sample of group.samples) {
+    const outcome = samples.find(({ taskId }) => taskId === sample.taskId);
+    if (sample.state !== 'done' || outcome?.reward !== undefined) continue;
+    sample.state = 'absent';
+    sample.cancelled = outcome?.cancelled ?? false;
+    sample.result = undefined;
+  }
+}
+
+function endedByUserCode({ runId, taskId, failure, failureDetail }: RolloutResult): TerminalError {
+  const changed = failure === FailureClass.USER_SCORER ? 'scorers' : 'environment';
+  // Nothing that the run stands on changes when a key is set or a server is set up right.
+  const accepting = failure === FailureClass.POLICY_REFUSED ? '' : ` --accept-changed ${changed}`;
+  return new TerminalError(
+    'failed_precondition',
+    `rollout ${taskId}: ${failureDetail}; fix it, then 'gradus resume ${runId}${accepting}'`,
+    { details: { task: taskId } },
+  );
+}

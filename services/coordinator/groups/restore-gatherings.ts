@@ -1,0 +1,81 @@
+import { throwIfCancelled } from '#platform/errors.ts';
+import type { Gathering } from './gathering.ts';
+import type { RunContext } from '../run-context.ts';
+
+/** What it takes of a run. */
+export interface RestoredRun extends Pick<RunContext, 'now'> {
+  readonly publisher: Pick<RunContext['publisher'], 'outstanding'>;
+  readonly intake: Pick<RunContext['intake'], 'position' | 'newest' | 'next'>;
+  readonly events: Pick<RunContext['events'], 'resultReceived'>;
+  readonly ledger: { readonly state: Pick<RunContext['ledger']['state'], 'groups'> };
+}
+
+export interface Restorable extends Pick<Gathering, 'restoring' | 'readAgain' | 'collector' | 'groups'> {
+  readonly plan: Pick<Gathering['plan'], 'failures'>;
+}
+
+/** Longest sleep while results are read again. */
+const longestWaitMs = 10_000;
+
+/**
+ * Groups of the ledger go on where they were: what has a result keeps it, what waits in the queue is waited for, and only
+ * what has neither is asked again. All gatherings at once, since the results of the run are read once.
+ */
+export async function restoreGatherings(
+  context: RestoredRun,
+  gatherings: readonly Restorable[],
+  signal: AbortSignal,
+): Promise<void> {
+  const restoring = gatherings.filter((gathering) => gathering.restoring);
+  if (restoring.length === 0) return;
+  // The queue first, then the results: a task that left the queue has left its result before.
+  const outstanding = await context.publisher.outstanding(signal);
+  let newest = await context.intake.newest(signal);
+  while (context.intake.position < newest) {
+    const result = await context.intake.next(longestWaitMs, signal);
+    if (result === undefined) {
+      // None comes any more when their stream was deleted meanwhile, and made again.
+      throwIfCancelled(signal);
+      newest = Math.min(newest, await context.intake.newest(signal));
+      continue;
+    }
+    for (const gathering of restoring) {
+      const reception = gathering.readAgain(result);
+      if (reception === 'unknown') continue;
+      context.events.resultReceived(reception);
+      break;
+    }
+  }
+  for (const gathering of restoring) {
+    takeOver(context, gathering, outstanding);
+    gathering.plan.failures?.begin(gathering.groups);
+  }
+}
+
+function takeOver(context: RestoredRun, { collector }: Restorable, outstanding: ReadonlyMap<string, number>): void {
+  const nowMs = context.now();
+  for (const group of collector.groups) {
+    const closed = context.ledger.state.groups.get(group.plan.groupId)?.closed;
+    for (const sample of group.samples) {
+      if (closed !== undefined) {
+        // The ledger has decided: what it counted counts, what it called absent stays absent.
+        const outcome = closed.samples.find((candidate) => candidate.taskId === sample.taskId);
+        const counted = outcome?.reward !== undefined;
+        sample.state = counted ? 'done' : 'absent';
+        sample.cancelled = outcome?.cancelled ?? false;
+        if (!counted) sample.result = undefined;
+      } else if (sample.state !== 'done') {
+        // Asked anew, with the whole budget: what failed before may have been mended.
+        const queued = outstanding.get(sample.taskId);
+        const inQueue = queued !== undefined && queued >= sample.attempt;
+        const next = sample.state === 'absent' ? sample.attempt + 1 : sample.attempt;
+        sample.state = inQueue ? 'open' : 'waiting';
+        sample.attempt = inQueue ? queued : next;
+        sample.firstAttempt = sample.attempt;
+        sample.publishedMs = inQueue ? nowMs : undefined;
+        sample.askAtMs = nowMs;
+      }
+    }
+    if (closed !== undefined) collector.settle(group, closed.fate, nowMs);
+  }
+}

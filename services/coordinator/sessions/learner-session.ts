@@ -1,0 +1,168 @@
+import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { StepHeaderSchema, TrainStepRequestSchema, TrainStepResponse } from '#proto/learner/v1/learner_pb.ts';
+import type { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
+import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import type { StageRecipe } from '#recipe/schema.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
+import type { BatchSource, LearnerBatch } from '#stages/kit/learner-batch.ts';
+import type { RunState } from '#run/ledger/run-state.ts';
+import type { Weights } from './policy-session.ts';
+import { branchDirectory, branchModel } from '../run-context.ts';
+import { waitPatiently } from './wait-patiently.ts';
+import type { Patience } from './wait-patiently.ts';
+
+export type LearnerClient = GrpcClient<typeof LearnerService>;
+type TrainStepInit = MessageInitShape<typeof TrainStepRequestSchema>;
+
+/**
+ * The learner, as a run uses it.
+ *
+ *     closed --OpenRun, then the steps since its checkpoint again--> open --TrainStep--> open
+ *        ^------------------- it went away, or lost its place -------------+
+ */
+export interface LearnerSession {
+  /** Opens the run at the state's step. */
+  open(state: RunState, signal: AbortSignal): Promise<OpenedLearner>;
+  /** Trains on a decided batch. Safe to repeat: a step that was applied is answered, not applied again (P1). */
+  train(state: RunState, formed: StepFormed, signal: AbortSignal): Promise<TrainStepResponse>;
+}
+
+export interface OpenedLearner {
+  /** Of the state's step. */
+  readonly weights: Weights;
+  /** The learner's own step. */
+  readonly learnerStep: number;
+}
+
+export interface LearnerSessionOptions {
+  readonly client: LearnerClient;
+  readonly runId: string;
+  readonly directory: string;
+  readonly resolved: ResolvedRecipe;
+  readonly trainTimeoutMs: number;
+  readonly patience: Patience;
+  /** Fencing token of this leader; sent with every call. */
+  readonly epoch: number;
+  /** Both throw `CancelledError` when another coordinator leads the run; `verify` also asks the ledger. */
+  readonly leads: { confirm(): Promise<void>; verify(): Promise<void> };
+  /** Files are not what the learner wrote: of checkpoints newer than the one that it went on from. */
+  onDamaged(files: readonly string[], learnerStep: number): Promise<void>;
+  readonly source: BatchSource;
+}
+
+export function createLearnerSession(options: LearnerSessionOptions): LearnerSession {
+  const { client, resolved, patience } = options;
+  let openBranch: number | undefined;
+
+  async function openOnce(state: RunState, signal: AbortSignal): Promise<OpenedLearner> {
+    const { index, baseStep } = state.branch;
+    await options.leads.confirm();
+    const opened = await client.openRun(
+      {
+        runId: options.runId,
+        directory: branchDirectory(options.directory, index),
+        modelPath: branchModel(options, index),
+        seed: BigInt(resolved.recipe.seed),
+        resume: state.step > baseStep || state.formed.length > 0,
+        keepCheckpoints: resolved.recipe.checkpoints.keep,
+        epoch: BigInt(options.epoch),
+        modelDigests: index === 0 ? modelDigests(state) : {},
+      },
+      { signal, timeoutMs: options.trainTimeoutMs },
+    );
+    const learnerStep = baseStep + Number(opened.step);
+    // It may have applied the head of the queue without the answer having come back; never more.
+    const newest = state.step + Math.min(1, state.formed.length);
+    if (learnerStep > newest) {
+      throw new TerminalError(
+        'data_loss',
+        `the learner has step ${learnerStep} of run ${options.runId}, the ledger ends at ${newest}; they belong to different runs`,
+      );
+    }
+    let { weightsPath, weightsDigest } = opened;
+    const { damaged } = opened;
+    if (damaged.length > 0) await options.onDamaged(damaged, learnerStep);
+    for (let step = learnerStep + 1; step <= state.step; step++) {
+      const formed = state.replayable.find((candidate) => Number(candidate.step) === step);
+      if (formed === undefined) {
+        throw new TerminalError(
+          'data_loss',
+          [
+            `the learner's newest whole checkpoint is step ${learnerStep}, and step ${step} is no longer kept for replay`,
+            ...damaged,
+          ].join('; '),
+        );
+      }
+      ({ weightsPath, weightsDigest } = await send(state, formed, signal));
+    }
+    openBranch = index;
+    return { weights: { path: weightsPath, digest: weightsDigest }, learnerStep };
+  }
+
+  async function send(state: RunState, formed: StepFormed, signal: AbortSignal): Promise<TrainStepResponse> {
+    const stage = stageOf(resolved, formed.stage);
+    const step = Number(formed.step) - state.branch.baseStep;
+    await options.leads.confirm();
+    const batch = await kindOf(stage).batch?.(stage, formed, options.source);
+    if (batch === undefined)
+      throw new TerminalError(
+        'data_loss',
+        `the ledger has a batch of stage ${stage.name}, whose kind ${stage.kind} forms none`,
+      );
+    const { last, count, samples, ...how } = batch;
+    const header = {
+      ...how,
+      runId: options.runId,
+      step: BigInt(step),
+      samples: count,
+      checkpoint: last || step % resolved.recipe.checkpoints.every_steps === 0,
+      epoch: BigInt(options.epoch),
+    };
+    return client.trainStep(requests(header, samples()), { signal, timeoutMs: options.trainTimeoutMs });
+  }
+
+  return {
+    open: (state, signal) => waitPatiently(patience, signal, () => openOnce(state, signal)),
+    train: (state, formed, signal) =>
+      waitPatiently(patience, signal, async () => {
+        if (openBranch !== state.branch.index) await openOnce(state, signal);
+        try {
+          return await send(state, formed, signal);
+        } catch (thrown) {
+          // Whatever it was, the learner may be another process by now: open again before the next try.
+          openBranch = undefined;
+          const error = errorFrom(thrown);
+          if (error.code !== 'failed_precondition' && error.code !== 'not_found') throw error;
+          // Refused, perhaps because a newer leader was there: then this one is over.
+          await options.leads.verify();
+          throw new TransientError('unavailable', `the learner lost its place: ${error.message}`, { cause: error });
+        }
+      }),
+  };
+}
+
+/** Of the model's files, as the run's ledger has them; the models of later branches are versions of the run itself. */
+function modelDigests({ inputs }: RunState): Record<string, string> {
+  const folder = 'model/';
+  return Object.fromEntries(
+    inputs.flatMap(({ name, digest }) => (name.startsWith(folder) ? [[name.slice(folder.length), digest]] : [])),
+  );
+}
+
+async function* requests(
+  header: MessageInitShape<typeof StepHeaderSchema>,
+  samples: ReturnType<LearnerBatch['samples']>,
+): AsyncGenerator<TrainStepInit, void, undefined> {
+  yield { message: { case: 'header', value: header } };
+  for await (const value of samples) yield { message: { case: 'sample', value } };
+}
+
+function stageOf(resolved: ResolvedRecipe, name: string): StageRecipe {
+  const stage = resolved.recipe.stages.find((candidate) => candidate.name === name);
+  if (stage === undefined)
+    throw new TerminalError('data_loss', `the ledger names stage ${name}, which the recipe does not have`);
+  return stage;
+}

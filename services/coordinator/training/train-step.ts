@@ -1,0 +1,69 @@
+import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
+import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { withSpan } from '#platform/telemetry/tracing.ts';
+import { environmentMeansIn } from '../environment-series.ts';
+import { splitFinite } from '#run/ledger/finite-metrics.ts';
+import { versionOf } from '#run/ledger/run-state.ts';
+import type { PipelineClock } from './pipeline-clock.ts';
+import { learnerOf } from '../run-context.ts';
+import type { RunContext } from '../run-context.ts';
+import { learnerMetricName, learnerMetrics } from './step-metrics.ts';
+
+/** Trains on the decided batch, loads the new version everywhere, and commits the step. Rollouts may go on meanwhile. */
+export async function trainStep(
+  context: RunContext,
+  formed: StepFormed,
+  clock: PipelineClock,
+  signal: AbortSignal,
+): Promise<void> {
+  context.progress.update({ phase: Phase.TRAIN, done: 0, expected: formed.samples.length, message: '' });
+  const startedMs = context.now();
+  const trained = await withSpan(
+    'run.train_step',
+    { 'gradus.run': context.runId, 'gradus.step': Number(formed.step) },
+    () => learnerOf(context).train(context.ledger.state, formed, signal),
+  );
+  const trainedMs = context.now();
+
+  context.progress.update({ phase: Phase.LOAD, done: 0, expected: 0 });
+  const version = versionOf(context.ledger.state) + 1;
+  await context.policy.load(version, { path: trained.weightsPath, digest: trained.weightsDigest }, signal);
+  const loadedMs = context.now();
+
+  const shares = clock.takeStep(startedMs, loadedMs);
+  const time = {
+    'time/train': (trainedMs - startedMs) / 1000,
+    'time/sync': (loadedMs - trainedMs) / 1000,
+    'time/step': shares.stepMs / 1000,
+    'time/learner_wait': shares.learnerWaitMs / 1000,
+    'time/engine_wait': shares.engineWaitMs / 1000,
+    'rollouts/in_flight': shares.meanInFlight,
+  };
+  context.events.phaseEnded('train', time['time/train']);
+  context.events.phaseEnded('sync', time['time/sync']);
+  context.events.phaseEnded('learner_wait', time['time/learner_wait']);
+  context.events.phaseEnded('engine_wait', time['time/engine_wait']);
+  const { finite, notFinite: given } = splitFinite(learnerMetrics(trained.metrics));
+  // A learner leaves them out itself, and names them.
+  const absent = Object.keys(trained.absentMetrics).map(learnerMetricName);
+  const notFinite = [...new Set([...given, ...absent])].toSorted();
+  if (notFinite.length > 0)
+    context.log.error(
+      { step: Number(formed.step), metrics: notFinite },
+      'the learner reports metrics that are no finite numbers; the step is kept as it applied it: look at its log, and lower the learning rate or resume from an earlier checkpoint',
+    );
+  await context.ledger.append({
+    case: 'stepCommitted',
+    value: {
+      step: formed.step,
+      version: BigInt(version),
+      weightsPath: trained.weightsPath,
+      weightsDigest: trained.weightsDigest,
+      checkpointPath: trained.checkpointPath,
+      metrics: { ...formed.metrics, ...finite, ...time },
+      notFinite,
+    },
+  });
+  context.events.stepCommitted(formed.metrics['reward/mean'] ?? 0, version);
+  context.events.environmentReported('train', environmentMeansIn(formed.metrics));
+}

@@ -1,0 +1,281 @@
+import { headlineOf } from '#recipe/environment-part.ts';
+import { inOrder, overSamples, parsePart, partsOf, reservedNames, rewardMetric } from '#rewards/metric-names.ts';
+import { rewardWeights } from '#rewards/reward-list.ts';
+import type { RecordedInput, ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { kindOf, playedAs } from '#stages/kit/kinds.ts';
+import type { RolloutTotals } from '../rollouts/accounting.ts';
+import type { AcceptedInput, Evaluation, RunState, StageState } from '../ledger/run-state.ts';
+import { finalModel, isTrained, versionOf } from '../ledger/run-state.ts';
+import { allDivergences, describeDivergence } from '../reward-divergence.ts';
+import { detectorShares } from '../stage-detectors.ts';
+
+/** Held-out results at temperature 1 (greedy if nothing else was asked for). */
+export interface EvalSummary {
+  /** Means by name: of every component, and `reward`. What no rollout has is not there. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly n: number;
+}
+
+export interface DetailedEval extends EvalSummary {
+  /** 95 % interval of the primary metric; null where no rollout has it. */
+  readonly interval: { readonly low: number; readonly high: number } | null;
+  readonly turns: number;
+  readonly truncated: number;
+  /** Rollouts that infrastructure failed; they are not in n. */
+  readonly absent: number;
+  /** Means of what the environment reports, by its names. */
+  readonly environment: Readonly<Record<string, number>>;
+  /** What is made of several samples of a row, as `pass@4`, with 95 % intervals. */
+  readonly overSamples: Readonly<
+    Record<string, { readonly value: number; readonly low: number; readonly high: number }>
+  >;
+  /** By the value of a tag, as `hops=3`. */
+  readonly byTag: Readonly<Record<string, EvalSummary>>;
+}
+
+export interface EvalDetail {
+  readonly version: number;
+  readonly sampled?: DetailedEval;
+  readonly greedy?: DetailedEval;
+}
+
+/** summary.json. The first eight keys are its contract; the others are extras. */
+export interface RunSummary {
+  readonly run: string;
+  readonly recipe: string;
+  readonly seed: number;
+  /** `scripted`: no model played, so nothing here is a result. `endpoint`: the recipe's server did. */
+  readonly policy: 'builtin' | 'scripted' | 'endpoint';
+  /** Judges that judged by rule, with what they knew of the answers. */
+  readonly scriptedJudges: readonly string[];
+  readonly wallSeconds: number;
+  readonly stages: readonly StageSummary[];
+  readonly rollouts: RolloutTotals;
+  /** What to look at first, by its name in `metrics`. */
+  readonly primaryMetric: string;
+  /** Why results were refused, the newest few. */
+  readonly refused: readonly string[];
+  /** What was wrong with files that the learner had written, the newest few: it went on from older ones. */
+  readonly damagedFiles: readonly string[];
+  readonly state: string;
+  readonly message: string;
+  readonly recipePath: string;
+  readonly recipeHash: string;
+  readonly directory: string;
+  readonly steps: number;
+  readonly version: number;
+  readonly weights: string;
+  /** The policy of a finished run as a directory that transformers loads; null where nothing was trained, or the run has not finished. */
+  readonly model: string | null;
+  readonly updatedAt: string;
+  /** The files that the run stands on, by content. */
+  readonly inputs: readonly RecordedInput[];
+  /** Those that changed, and were accepted at a resume or passed over at a takeover. */
+  readonly acceptedChanges: readonly (Omit<AcceptedInput, 'atMs'> & { readonly at: string })[];
+  /** The untrained policy at the limits of the last stage. */
+  readonly baseline: (EvalSummary & { readonly detail: EvalDetail }) | null;
+  /** The policy after the last stage that was evaluated. */
+  readonly final: (EvalSummary & { readonly stage: string; readonly detail: EvalDetail }) | null;
+}
+
+export interface StageSummary {
+  readonly name: string;
+  readonly kind: string;
+  readonly steps: number;
+  readonly rollouts: number;
+  readonly groups: number;
+  /** Mean reward of each step. */
+  readonly reward: readonly number[];
+  /** Mean of the primary metric and of each scorer that the stage names, in each step; null where a step has none. */
+  readonly components: Readonly<Record<string, readonly (number | null)[]>>;
+  /** Share of its rollouts in which each detector of reward hacking fired; those that never did are left out. */
+  readonly detectors: Readonly<Record<string, number>>;
+  /**
+   * For people: where the training reward rose while a held-out or declared metric fell, at any time of the stage, and what the
+   * learner left out.
+   */
+  readonly warnings: readonly string[];
+  /** How the newest step drew its prompts, as the stage's kind says it; empty where they are drawn without looking. */
+  readonly prompts: Readonly<Record<string, number>>;
+  readonly eval: { readonly before: EvalSummary | null; readonly after: EvalSummary | null };
+  readonly round: number;
+  readonly rewardWeights: Readonly<Record<string, number>>;
+  readonly contextTokens: number;
+  readonly finished: string | null;
+  readonly gate: { readonly passed: boolean; readonly action: string; readonly reason: string } | null;
+  readonly seconds: number;
+  readonly evalDetail: Readonly<Record<string, EvalDetail>>;
+}
+
+const toldProblems = 10;
+
+export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts: RolloutTotals): RunSummary {
+  const last = state.stages.findLast((stage) => stage.evaluations.some((evaluation) => evaluation.name === 'after'));
+  const { recipe } = resolved;
+  const { primaryMetric } = headlineOf(recipe);
+  const after = last?.evaluations.find((evaluation) => evaluation.name === 'after');
+  const final = shortEval(after);
+  const baseline = shortEval(state.baseline);
+  return {
+    run: state.runId,
+    recipe: resolved.recipe.name,
+    seed: state.seed,
+    policy: resolved.recipe.model.endpoint === undefined ? resolved.recipe.fleet.engine.kind : 'endpoint',
+    scriptedJudges: Object.keys(resolved.recipe.fleet.scripted_judges),
+    wallSeconds: Math.round(state.activeMs / 10) / 100,
+    stages: state.stages.map((stage) => stageSummary(resolved, stage, primaryMetric)),
+    rollouts,
+    primaryMetric,
+    refused: [...new Set(state.refusals.values())].slice(-toldProblems),
+    damagedFiles: state.damagedFiles.slice(-toldProblems),
+    state: state.life,
+    message: state.message,
+    recipePath: resolved.recipe_path,
+    recipeHash: state.recipeHash,
+    directory: state.directory,
+    steps: state.step,
+    version: versionOf(state),
+    model: state.life === 'finished' && isTrained(recipe, state) ? finalModel(state.directory) : null,
+    weights: state.weightsPath === '' ? resolved.paths.model : state.weightsPath,
+    updatedAt: new Date(state.lastAtMs).toISOString(),
+    inputs: state.inputs,
+    acceptedChanges: state.acceptedChanges.map(({ atMs, ...change }) => ({
+      at: new Date(atMs).toISOString(),
+      ...change,
+    })),
+    baseline:
+      baseline === null || state.baseline === undefined
+        ? null
+        : { ...baseline, detail: evalDetail(state.baseline, primaryMetric) },
+    final:
+      final === null || after === undefined || last === undefined
+        ? null
+        : { ...final, stage: last.name, detail: evalDetail(after, primaryMetric) },
+  };
+}
+
+function stageSummary(resolved: ResolvedRecipe, stage: StageState, primaryMetric: string): StageSummary {
+  const recipe = resolved.recipe.stages[stage.index];
+  const sum = (metric: string) => stage.steps.reduce((total, step) => total + (step.metrics[metric] ?? 0), 0);
+  const named = (name: string) => stage.evaluations.find((evaluation) => evaluation.name === name);
+  const played = playedAs(resolved.recipe, stage.name);
+  const weights = played === undefined ? {} : rewardWeights(played.rewards);
+  const scorers = Object.keys(weights);
+  const shown = primaryMetric === rewardMetric ? scorers : new Set([primaryMetric, ...scorers]);
+  return {
+    name: stage.name,
+    kind: recipe?.kind ?? '',
+    steps: stage.steps.length,
+    rollouts: sum('rollouts/published'),
+    groups: sum('groups/opened'),
+    reward: stage.steps.map((step) => step.metrics['reward/mean'] ?? 0),
+    components: Object.fromEntries(
+      [...shown].map((name) => [name, stage.steps.map((step) => step.metrics[`reward/${name}`] ?? null)]),
+    ),
+    detectors: { ...detectorShares(stage) },
+    warnings: [
+      ...allDivergences(stage).map(describeDivergence),
+      ...notFiniteWarnings(stage),
+      ...leftOutWarnings(stage),
+      ...((recipe && kindOf(recipe).warnings?.(recipe, stage)) ?? []),
+    ],
+    prompts: { ...(recipe && kindOf(recipe).prompts?.(stage)) },
+    eval: { before: shortEval(named('before')), after: shortEval(named('after')) },
+    round: stage.round,
+    rewardWeights: weights,
+    contextTokens: played?.limits.context_tokens ?? 0,
+    finished: stage.finished?.reason ?? null,
+    gate: stage.gate ?? null,
+    seconds: Math.round(sum('time/step') * 100) / 100,
+    evalDetail: Object.fromEntries(
+      stage.evaluations.map((evaluation) => [evaluation.name, evalDetail(evaluation, primaryMetric)]),
+    ),
+  };
+}
+
+/** By metric: in which steps the learner gave no finite number for it. */
+function notFiniteWarnings({ steps }: StageState): string[] {
+  const stepsOf = new Map<string, number[]>();
+  for (const { step, notFinite } of steps)
+    for (const name of notFinite) stepsOf.set(name, [...(stepsOf.get(name) ?? []), step]);
+  return [...stepsOf].map(
+    ([name, failed]) =>
+      `${name} was no finite number in ${failed.length} ${failed.length === 1 ? 'step' : 'steps'}, first in step ${failed[0]}: the update cannot be trusted; look at the learner's log`,
+  );
+}
+
+/** What the learner leaves out of a step, by metric. */
+const leftOut = {
+  'train/updates_skipped':
+    'updates were left out because their gradient was not finite: lower learning_rate or max_grad_norm',
+  token_mismatches:
+    "samples were left out because their tokens are not those that the engine saw: look at the learner's log",
+} as const;
+
+function leftOutWarnings({ steps }: StageState): string[] {
+  return Object.entries(leftOut).flatMap(([metric, what]) => {
+    const found = steps.filter(({ metrics }) => (metrics[metric] ?? 0) > 0);
+    const total = found.reduce((sum, { metrics }) => sum + (metrics[metric] ?? 0), 0);
+    return found.length === 0 ? [] : [`${total} ${what} (first in step ${found[0]?.step})`];
+  });
+}
+
+function shortEval(evaluation: Evaluation | undefined): EvalSummary | null {
+  if (evaluation === undefined) return null;
+  return at(evaluation.metrics, evaluation.metrics['sampled.n'] === undefined ? 'greedy' : 'sampled');
+}
+
+function evalDetail({ metrics, version }: Evaluation, primaryMetric: string): EvalDetail {
+  return {
+    version,
+    ...(metrics['sampled.n'] !== undefined && { sampled: detailed(metrics, 'sampled', primaryMetric) }),
+    ...(metrics['greedy.n'] !== undefined && { greedy: detailed(metrics, 'greedy', primaryMetric) }),
+  };
+}
+
+type Metrics = Readonly<Record<string, number>>;
+
+function detailed(metrics: Metrics, mode: string, primaryMetric: string): DetailedEval {
+  const value = (name: string) => metrics[`${mode}.${name}`] ?? 0;
+  const low = metrics[`${mode}.${primaryMetric}.low`];
+  const high = metrics[`${mode}.${primaryMetric}.high`];
+  const tags = partsOf(metrics).flatMap((part) => {
+    const parsed = parsePart(part);
+    return parsed?.mode === mode && parsed.tag !== undefined ? [[parsed.tag, at(metrics, part)] as const] : [];
+  });
+  return {
+    ...at(metrics, mode),
+    interval: low === undefined || high === undefined ? null : { low, high },
+    turns: value('turns'),
+    truncated: value('truncated'),
+    absent: value('absent'),
+    environment: environmentOf(metrics, mode),
+    overSamples: Object.fromEntries(
+      Object.keys(metrics).flatMap((key) => {
+        const name = key.startsWith(`${mode}.`) ? key.slice(mode.length + 1) : '';
+        if (!overSamples.test(name)) return [];
+        return [[name, { value: value(name), low: value(`${name}.low`), high: value(`${name}.high`) }] as const];
+      }),
+    ),
+    byTag: Object.fromEntries(tags.toSorted(([a], [b]) => inOrder(a, b))),
+  };
+}
+
+function environmentOf(metrics: Metrics, mode: string): Record<string, number> {
+  const prefix = `${mode}.environment.`;
+  return Object.fromEntries(
+    Object.entries(metrics).flatMap(([key, value]) =>
+      key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : [],
+    ),
+  );
+}
+
+/** What scorers gave, and the reward: the names of one part that nothing else has. */
+function at(metrics: Metrics, part: string): EvalSummary {
+  const named = Object.entries(metrics).flatMap(([key, value]) => {
+    const name = key.startsWith(`${part}.`) ? key.slice(part.length + 1) : '';
+    const isScored = name === rewardMetric || (/^[a-z][a-z0-9_]*$/.test(name) && !reservedNames.has(name));
+    return isScored ? [[name, value] as const] : [];
+  });
+  return { metrics: Object.fromEntries(named), n: metrics[`${part}.n`] ?? 0 };
+}
