@@ -10,7 +10,7 @@ export interface CoordinatorEvents {
   /** Published and unanswered, and in nobody's hands: handed out again. */
   tasksLost(count: number): void;
   /** A consumer of the task queue did not agree with it, and was made again. */
-  consumerRepaired(lane: 'train' | 'eval'): void;
+  consumerRepaired(purpose: 'train' | 'eval'): void;
   resultReceived(reception: Reception): void;
   groupOpened(purpose: 'train' | 'eval'): void;
   groupClosed(fate: GroupFate, seconds: number): void;
@@ -56,7 +56,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   const repaired = metrics.counter(
     'gradus_consumers_repaired_total',
     'Consumers of the task queue that did not agree with it, as after a kill of the NATS server, and were made again.',
-    ['lane'],
+    ['purpose'],
   );
   const results = metrics.counter(
     'gradus_results_received_total',
@@ -115,7 +115,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     runs: (active) => runs.set(active),
     taskPublished: (purpose, again) => tasks.inc({ purpose, again: String(again) }),
     tasksLost: (count) => lost.inc(count),
-    consumerRepaired: (lane) => repaired.inc({ lane }),
+    consumerRepaired: (purpose) => repaired.inc({ purpose }),
     resultReceived: (reception) => results.inc({ reception }),
     groupOpened: (purpose) => opened.inc({ purpose }),
     groupClosed(fate, seconds) {

@@ -88,7 +88,7 @@ export const policyConfig = baseConfig
       .min(10)
       .max(longestWaitMs)
       .default(15_000)
-      .describe('The most that patience with a slow engine grows to, in milliseconds.'),
+      .describe('The most that the timeout of a slow engine grows to, in milliseconds.'),
     probeFailures: z
       .int()
       .min(1)

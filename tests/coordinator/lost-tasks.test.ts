@@ -59,12 +59,12 @@ describe('consumers that do not know what is queued', () => {
     await fleet.submit('run-a');
     const { consumers, streams: stored } = fleet.nats.jsm;
     await until(async () => (await stored.info(streams.tasks)).state.messages >= 12);
-    for (const lane of ['eval', 'train'] as const) {
-      const { name, config } = await consumers.info(streams.tasks, workerConsumers[lane]);
+    for (const purpose of ['eval', 'train'] as const) {
+      const { name, config } = await consumers.info(streams.tasks, workerConsumers[purpose]);
       await consumers.delete(streams.tasks, name);
-      await consumers.add(streams.tasks, { ...config, filter_subject: subjects.task('nobody', lane) });
+      await consumers.add(streams.tasks, { ...config, filter_subject: subjects.task('nobody', purpose) });
     }
-    const repaired = /gradus_consumers_repaired_total\{lane="\w+"\} [1-9]/;
+    const repaired = /gradus_consumers_repaired_total\{purpose="\w+"\} [1-9]/;
     await until(async () => repaired.test(await fleet.coordinator.metrics.render()));
     fleet.resumeWorker();
     await expectWhole();

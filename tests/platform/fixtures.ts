@@ -97,7 +97,7 @@ export function unwanted(): never {
   throw new TerminalError('unimplemented', 'not part of this test');
 }
 
-/** Tasks that workers hold, of all lanes. */
+/** Tasks that workers hold, of all purposes. */
 export async function tasksHeld(nats: Nats): Promise<number> {
   const infos = await Promise.all(
     Object.values(workerConsumers).map((name) => nats.jsm.consumers.info(streams.tasks, name)),

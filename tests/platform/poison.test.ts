@@ -38,7 +38,7 @@ test('P1: a task that kills each worker that begins it ends in the dead letters,
   const worker = superviseWorker(url);
 
   await until(async () => (await tasksLeft(nats)) === 0, 'the queue is empty', 250_000);
-  // Twice before it is suspected, once with few others, twice alone.
+  // Twice before it is quarantined, once with few others, twice alone.
   expect(worker.deaths()).toBe(5);
   const { messages } = (await nats.jsm.streams.info(streams.deadLetters)).state;
   expect(messages).toBe(1);

@@ -5,9 +5,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { cancelTasks } from '#platform/nats/cancel.ts';
-import { driftOf, readLane } from '#platform/nats/consumer-drift.ts';
+import { driftOf, readConsumer } from '#platform/nats/consumer-drift.ts';
 import type { Drift } from '#platform/nats/consumer-drift.ts';
-import type { Lane } from '#platform/nats/hand-out.ts';
+import type { TaskPurpose } from '#platform/nats/streams.ts';
 import { pullTasks } from '#platform/nats/messages.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import type { TaskMessage } from '#platform/nats/messages.ts';
@@ -40,13 +40,13 @@ const { signal } = new AbortController();
 /** Watches as the leader of the run does; gives what was repaired. */
 function startWatching(nats: Nats, isOver: (task: RolloutTask) => boolean) {
   const stop = new AbortController();
-  const repaired: [Lane, Drift][] = [];
+  const repaired: [TaskPurpose, Drift][] = [];
   const watching = watchQueue(nats, {
     runId: testRun,
     isOver,
     confirmLead: async () => {},
     signal: stop.signal,
-    onRepaired: (lane, drift) => void repaired.push([lane, drift]),
+    onRepaired: (purpose, drift) => void repaired.push([purpose, drift]),
   });
   onTestFinished(async () => {
     stop.abort();
@@ -85,7 +85,7 @@ describe.runIf(isAffected)('a consumer of evaluations whose state is older than 
     await until(() => done.includes('eval-new') && done.includes('train-first'), 'both tasks');
     expect(repaired).toMatchObject([['eval', { gone: staleDeliveries }]]);
     expect(await isSilent()).toBe(false);
-    expect(driftOf(await readLane(nats, 'eval', signal))).toBeUndefined();
+    expect(driftOf(await readConsumer(nats, 'eval', signal))).toBeUndefined();
   });
 });
 

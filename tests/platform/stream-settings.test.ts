@@ -8,7 +8,7 @@ import {
   leaseTtlMs,
   openBucket,
   runningBucket,
-  suspectsBucket,
+  redeliveryBucket,
   workersBucket,
 } from '#platform/nats/bucket-settings.ts';
 import { minimumStoreBytes } from '#platform/nats/store-bounds.ts';
@@ -81,7 +81,7 @@ describe('streams that exist with other settings', () => {
 describe('buckets that exist with other settings', () => {
   test('buckets that were just made are as they are declared: nothing is corrected', async () => {
     const nats = await startEmpty();
-    const names = [leaseBucket, runningBucket, suspectsBucket, workersBucket] as const;
+    const names = [leaseBucket, runningBucket, redeliveryBucket, workersBucket] as const;
     for (const name of names) await openBucket(nats, name);
     const warn = vi.spyOn(nats.log, 'warn');
     await ensureStreams(nats);

@@ -9,7 +9,7 @@ export async function watchRunQueue(context: RunContext, signal: AbortSignal): P
     isOver: (task) => isOver(context, task),
     confirmLead: context.confirmLead,
     signal,
-    onRepaired: (lane) => context.events.consumerRepaired(lane),
+    onRepaired: (purpose) => context.events.consumerRepaired(purpose),
   });
 }
 

@@ -15,9 +15,10 @@ export const leaseBucket = 'gradus-leases';
 /** How soon another one can take over from a dead holder. Longer than a pause for garbage or a slow disk takes. */
 export const leaseTtlMs = 3_000;
 export const runningBucket = 'gradus-running';
-export const suspectsBucket = 'gradus_suspects';
+/** The name is older than the word redelivery: stores that exist have it. */
+export const redeliveryBucket = 'gradus_suspects';
 /** A task that was not heard of for this long is judged anew. */
-export const suspectsTtlMs = 6 * 3600_000;
+export const redeliveryTtlMs = 6 * 3600_000;
 export const workersBucket = 'WORKERS';
 /** Time between two statuses of a worker. */
 export const statusIntervalMs = 3_000;
@@ -36,7 +37,7 @@ const buckets = {
   // On disk: a server that is restarted at once must not free every lease.
   [leaseBucket]: { ttlMs: leaseTtlMs, storage: StorageType.File, maxBytes: bucketBytes.leases },
   [runningBucket]: { ttlMs: forever, storage: StorageType.File, maxBytes: bucketBytes.running },
-  [suspectsBucket]: { ttlMs: suspectsTtlMs, storage: StorageType.File, maxBytes: bucketBytes.suspects },
+  [redeliveryBucket]: { ttlMs: redeliveryTtlMs, storage: StorageType.File, maxBytes: bucketBytes.redeliveries },
   [workersBucket]: { ttlMs: statusTtlMs, storage: StorageType.Memory, maxBytes: workersBytes },
 } as const satisfies Readonly<Record<string, BucketSettings>>;
 

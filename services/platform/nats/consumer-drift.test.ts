@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { driftOf } from './consumer-drift.ts';
-import type { LaneReading } from './consumer-drift.ts';
+import type { ConsumerReading } from './consumer-drift.ts';
 
-const inOrder: LaneReading = {
+const inOrder: ConsumerReading = {
   storedBefore: 10,
   storedAfter: 10,
   published: 0,

@@ -10,17 +10,17 @@
  *     stored > pending + ackPending    tasks that are handed out to nobody any more
  */
 import type { Nats } from './connect.ts';
-import type { Lane } from './hand-out.ts';
+import type { TaskPurpose } from './streams.ts';
 import { onLink } from './link.ts';
 import { errorFromNats } from './nats-errors.ts';
 import { streams, subjects, workerConsumers } from './streams.ts';
 
 /** What stream and consumer say, read in the order stream, consumer, stream. */
-export interface LaneReading {
-  /** Messages of the lane before and after the consumer was asked. */
+export interface ConsumerReading {
+  /** Messages of that purpose before and after the consumer was asked. */
   readonly storedBefore: number;
   readonly storedAfter: number;
-  /** Messages, of all lanes, that were stored in between. */
+  /** Messages, of every purpose, that were stored in between. */
   readonly published: number;
   /** Position of the newest message, afterwards. */
   readonly lastSequence: number;
@@ -40,7 +40,7 @@ export interface Drift {
 }
 
 /** Undefined when they agree. What is published and settled meanwhile is never taken for a drift. */
-export function driftOf(reading: LaneReading): Drift | undefined {
+export function driftOf(reading: ConsumerReading): Drift | undefined {
   const known = reading.pending + reading.ackPending;
   const gone = Math.max(0, known - reading.storedBefore - reading.published);
   const forgotten = Math.max(0, reading.storedAfter - reading.published - known);
@@ -49,10 +49,12 @@ export function driftOf(reading: LaneReading): Drift | undefined {
 }
 
 /** `not_found` when stream or consumer do not exist. */
-export async function readLane(nats: Nats, lane: Lane, signal: AbortSignal): Promise<LaneReading> {
-  const before = await readStored(nats, lane, signal);
-  const consumer = await ask(nats, lane, signal, () => nats.jsm.consumers.info(streams.tasks, workerConsumers[lane]));
-  const after = await readStored(nats, lane, signal);
+export async function readConsumer(nats: Nats, purpose: TaskPurpose, signal: AbortSignal): Promise<ConsumerReading> {
+  const before = await readStored(nats, purpose, signal);
+  const consumer = await ask(nats, purpose, signal, () =>
+    nats.jsm.consumers.info(streams.tasks, workerConsumers[purpose]),
+  );
+  const after = await readStored(nats, purpose, signal);
   return {
     storedBefore: before.stored,
     storedAfter: after.stored,
@@ -64,18 +66,18 @@ export async function readLane(nats: Nats, lane: Lane, signal: AbortSignal): Pro
   };
 }
 
-async function readStored(nats: Nats, lane: Lane, signal: AbortSignal) {
-  const query = { subjects_filter: subjects.anyTask(lane) };
-  const { state } = await ask(nats, lane, signal, () => nats.jsm.streams.info(streams.tasks, query));
+async function readStored(nats: Nats, purpose: TaskPurpose, signal: AbortSignal) {
+  const query = { subjects_filter: subjects.anyTask(purpose) };
+  const { state } = await ask(nats, purpose, signal, () => nats.jsm.streams.info(streams.tasks, query));
   const counts = Object.values(state.subjects ?? {});
   return { stored: counts.reduce((sum, count) => sum + count, 0), lastSequence: state.last_seq };
 }
 
-async function ask<T>(nats: Nats, lane: Lane, signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+async function ask<T>(nats: Nats, purpose: TaskPurpose, signal: AbortSignal, request: () => Promise<T>): Promise<T> {
   await nats.link.whenUp(signal);
   try {
     return await onLink(nats.link, signal, request);
   } catch (thrown) {
-    throw errorFromNats(thrown, `consumer ${workerConsumers[lane]} of ${streams.tasks}`);
+    throw errorFromNats(thrown, `consumer ${workerConsumers[purpose]} of ${streams.tasks}`);
   }
 }

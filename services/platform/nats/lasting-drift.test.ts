@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 
-import type { LaneReading } from './consumer-drift.ts';
+import type { ConsumerReading } from './consumer-drift.ts';
 import { lastingDrift } from './lasting-drift.ts';
 
-const inOrder: LaneReading = {
+const inOrder: ConsumerReading = {
   storedBefore: 10,
   storedAfter: 10,
   published: 0,
@@ -14,7 +14,7 @@ const inOrder: LaneReading = {
 };
 
 /** `reading` gives the reading of each look, counted from 0. */
-async function look(reading: (index: number) => Partial<LaneReading>) {
+async function look(reading: (index: number) => Partial<ConsumerReading>) {
   let readings = 0;
   const drift = await lastingDrift(
     async () => ({ ...inOrder, ...reading(readings++) }),
@@ -23,7 +23,7 @@ async function look(reading: (index: number) => Partial<LaneReading>) {
   return { drift, readings };
 }
 
-test('a drift of a lane in which nothing moves is clear after four readings, whatever the other lane does', async () => {
+test('a drift where no task of that purpose moves is clear after four readings, whatever tasks of the other purpose do', async () => {
   expect(await look((index) => ({ ackPending: 34, lastSequence: 50 + index }))).toEqual({
     drift: { gone: 30, forgotten: 0, isAhead: false },
     readings: 4,
@@ -40,7 +40,7 @@ test('P10: a drift under steady traffic is found as well: what is published mean
   expect(drift).toEqual({ gone: 28, forgotten: 0, isAhead: false });
 });
 
-test('a lane in order that looks adrift in several readings, by other messages each time, is left alone', async () => {
+test('a consumer in order that seems to drift in several readings, by other messages each time, is left alone', async () => {
   // Acknowledged and not yet removed, or the other way round: now these, now those.
   const seen = [7, 5, 6, 4, 3, 5, 2, 1, 4, 0];
   expect((await look((index) => ({ ackPending: 4 + (seen[index] ?? 0), deliveredSequence: 44 + index }))).drift).toBe(

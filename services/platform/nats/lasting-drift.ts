@@ -4,16 +4,16 @@
  * rises or stays is that of the same messages.
  */
 import { driftOf } from './consumer-drift.ts';
-import type { Drift, LaneReading } from './consumer-drift.ts';
+import type { Drift, ConsumerReading } from './consumer-drift.ts';
 
-/** Readings in a row in which it did not fall: where nothing else of the lane moved, and where something did. */
+/** Readings in a row in which it did not fall: where nothing else of that purpose moved, and where something did. */
 const enough = { still: 4, moving: 12 };
 /** Then it is looked for again later. */
 const mostReadings = 36;
 
-/** Reads the lane, with pauses in between, until it is clear. Undefined when no drift was in each of the readings. */
+/** Reads the consumer of a purpose, with pauses in between, until it is clear. Undefined when no drift was in each of the readings. */
 export async function lastingDrift(
-  read: () => Promise<LaneReading>,
+  read: () => Promise<ConsumerReading>,
   pause: () => Promise<void>,
 ): Promise<Drift | undefined> {
   let before = await read();
@@ -46,8 +46,8 @@ function isSame(one: Drift, other: Drift): boolean {
   return one.gone === other.gone && one.forgotten === other.forgotten && one.isAhead === other.isAhead;
 }
 
-/** The other lane may move. */
-function isStill(one: LaneReading, other: LaneReading): boolean {
+/** Tasks of the other purpose may move. */
+function isStill(one: ConsumerReading, other: ConsumerReading): boolean {
   return (['storedBefore', 'storedAfter', 'pending', 'ackPending', 'deliveredSequence'] as const).every(
     (each) => one[each] === other[each],
   );

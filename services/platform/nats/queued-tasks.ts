@@ -3,7 +3,7 @@ import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { retry } from '../async/retry.ts';
 import type { Nats } from './connect.ts';
 import { findMessage } from './find-message.ts';
-import type { Lane } from './hand-out.ts';
+import type { TaskPurpose } from './streams.ts';
 import { onLink } from './link.ts';
 import { decodeMessage } from './messages.ts';
 import { errorFromNats } from './nats-errors.ts';
@@ -20,9 +20,9 @@ export async function* queuedTasks(
   nats: Nats,
   runId: string,
   signal: AbortSignal,
-  lanes: readonly Lane[] = ['train', 'eval'],
+  purposes: readonly TaskPurpose[] = ['train', 'eval'],
 ): AsyncGenerator<QueuedTask, void, void> {
-  for (const purpose of lanes) {
+  for (const purpose of purposes) {
     const next_by_subj = subjects.task(runId, purpose);
     for (let seq = 1; ;) {
       const message = await findMessage(nats, streams.tasks, { seq, next_by_subj }, signal);

@@ -2,7 +2,7 @@ import { sleep } from '../async/sleep.ts';
 import { removeTask } from './cancel.ts';
 import type { Nats } from './connect.ts';
 import { findMessage } from './find-message.ts';
-import type { Lane } from './hand-out.ts';
+import type { TaskPurpose } from './streams.ts';
 import { onLink } from './link.ts';
 import { errorFromNats } from './nats-errors.ts';
 import { publishBytes } from './publish.ts';
@@ -11,7 +11,7 @@ import { streams, subjects, workerConsumers } from './streams.ts';
 
 export interface RequeueOptions {
   readonly runId: string;
-  readonly lane: Lane;
+  readonly purpose: TaskPurpose;
   /** What was acknowledged leaves the queue within this time. */
   readonly settledMs: number;
   readonly signal: AbortSignal;
@@ -24,7 +24,7 @@ export interface RequeueOptions {
  * two messages of one task, of which one counts (P1).
  */
 export async function requeueForgotten(nats: Nats, options: RequeueOptions): Promise<number> {
-  const { runId, lane, settledMs, signal } = options;
+  const { runId, purpose, settledMs, signal } = options;
   const first = await queuedBehind(nats, options);
   if (first.size === 0) return 0;
   await sleep(settledMs, signal);
@@ -35,7 +35,7 @@ export async function requeueForgotten(nats: Nats, options: RequeueOptions): Pro
     if (message === undefined) continue;
     const { data, trace: headers } = message;
     const messageId = `${runId}:requeued:${seq}`;
-    await publishBytes(nats, subjects.task(runId, lane), data, { messageId, headers, signal }, 'a task');
+    await publishBytes(nats, subjects.task(runId, purpose), data, { messageId, headers, signal }, 'a task');
     await removeTask(nats, seq, signal);
     requeued += 1;
   }
@@ -43,16 +43,16 @@ export async function requeueForgotten(nats: Nats, options: RequeueOptions): Pro
 }
 
 /** Positions up to which all is settled, as the consumer sees it, and that are queued all the same. */
-async function queuedBehind(nats: Nats, { runId, lane, signal }: RequeueOptions): Promise<ReadonlySet<number>> {
-  const settled = await settledSequence(nats, lane, signal);
+async function queuedBehind(nats: Nats, { runId, purpose, signal }: RequeueOptions): Promise<ReadonlySet<number>> {
+  const settled = await settledSequence(nats, purpose, signal);
   const behind = new Set<number>();
-  for await (const { sequence } of queuedTasks(nats, runId, signal, [lane]))
+  for await (const { sequence } of queuedTasks(nats, runId, signal, [purpose]))
     if (sequence <= settled) behind.add(sequence);
   return behind;
 }
 
-async function settledSequence(nats: Nats, lane: Lane, signal: AbortSignal): Promise<number> {
-  const name = workerConsumers[lane];
+async function settledSequence(nats: Nats, purpose: TaskPurpose, signal: AbortSignal): Promise<number> {
+  const name = workerConsumers[purpose];
   await nats.link.whenUp(signal);
   try {
     const info = await onLink(nats.link, signal, () => nats.jsm.consumers.info(streams.tasks, name));

@@ -25,7 +25,7 @@ export const streamBounds = {
 } as const satisfies Readonly<Record<string, StreamBounds>>;
 
 /** What the buckets on disk reserve; those of leases and of running runs hold a few hundred bytes for each run. */
-export const bucketBytes = { suspects: 16 * MiB, leases: 4 * MiB, running: 4 * MiB } as const;
+export const bucketBytes = { redeliveries: 16 * MiB, leases: 4 * MiB, running: 4 * MiB } as const;
 
 /** Share of the free disk that a server without a limit of its own offers to streams; ours is told as much. */
 export const offeredShare = 0.75;

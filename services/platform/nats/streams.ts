@@ -56,7 +56,7 @@ function token(runId: string): string {
   return runId;
 }
 
-type TaskPurpose = keyof typeof workerConsumers;
+export type TaskPurpose = keyof typeof workerConsumers;
 
 export const subjects = {
   task: (runId: string, purpose: TaskPurpose) => `gradus.tasks.${token(runId)}.${purpose}`,

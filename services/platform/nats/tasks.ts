@@ -11,12 +11,12 @@ import type { Msg } from '@nats-io/transport-node';
 import { sleep } from '../async/sleep.ts';
 import type { Nats } from './connect.ts';
 import { parseDelivery } from './delivery.ts';
-import { createHandOut } from './hand-out.ts';
-import type { Lane } from './hand-out.ts';
-import { pullLanes } from './pull-lanes.ts';
+import { createDispatcher } from './dispatcher.ts';
+import type { TaskPurpose } from './streams.ts';
+import { pullByPurpose } from './pull-by-purpose.ts';
 import { maxTaskDeliveries, taskHeartbeatMs } from './streams.ts';
-import { blank, createSuspectRecords } from './suspects.ts';
-import type { SuspectRecord } from './suspects.ts';
+import { blank, createRedeliveryRecords } from './redelivery-records.ts';
+import type { RedeliveryRecord } from './redelivery-records.ts';
 import { holdTask } from './task-message.ts';
 import type { HeldTask, Settled, TaskMessage } from './task-message.ts';
 
@@ -29,12 +29,12 @@ export interface PullTasksOptions {
   readonly limitNow?: (() => number) | undefined;
   /** Returned as failed this often, or lost with its worker this often, a task goes to the dead letters. Default 5. */
   readonly maxDeliveries?: number | undefined;
-  /** Told before a task goes to the dead letters for that reason. */
+  /** Called before a task goes to the dead letters for that reason. */
   readonly onExhausted?: ((task: TaskMessage, reason: string) => Promise<void>) | undefined;
 }
 
 const handBackMs = 2_000;
-/** Workers that may die with a task before it is suspected. */
+/** Workers that may die with a task before it is quarantined. */
 const trustedDeaths = 2;
 /** Whatever the records say, no task is handed out more often than this for each of `maxDeliveries`. */
 const hardLimit = 20;
@@ -44,10 +44,10 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
   const trusted = Math.min(trustedDeaths, maxDeliveries);
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const records = createSuspectRecords(nats);
-  const known = new Map<HeldTask, SuspectRecord>();
+  const records = createRedeliveryRecords(nats);
+  const known = new Map<HeldTask, RedeliveryRecord>();
   const held = new Map<number, HeldTask>();
-  const desk = createHandOut<HeldTask>(options.maxInFlight);
+  const dispatcher = createDispatcher<HeldTask>(options.maxInFlight);
   const beats = setInterval(() => {
     for (const task of held.values()) task.beat();
   }, taskHeartbeatMs);
@@ -64,47 +64,47 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
   function settled(task: HeldTask): void {
     known.delete(task);
     if (held.get(task.sequence) === task) held.delete(task.sequence);
-    desk.remove(task);
+    dispatcher.remove(task);
     puller.roomChanged();
     if (signal.aborted && held.size === 0) clearInterval(beats);
   }
 
-  function receive(message: Msg, lane: Lane): void {
+  function receive(message: Msg, purpose: TaskPurpose): void {
     const present = held.get(parseDelivery(message.reply ?? '').streamSequence);
-    // The lease ended while we were at it (a stall, a server that was away): nobody else has it now.
+    // The lease ended while the task ran here (a stall, a server that was unavailable): nobody else has it now.
     if (present !== undefined && !present.settled) {
       present.adopt(message.reply ?? '');
       return;
     }
     const task = holdTask(nats, message, { settling, settled });
     held.set(task.sequence, task);
-    if (task.redeliveries < trusted) desk.offer(task, lane);
-    else void examine(task, lane);
+    if (task.redeliveries < trusted) dispatcher.offer(task, purpose);
+    else void examine(task, purpose);
   }
 
-  async function examine(task: HeldTask, lane: Lane): Promise<void> {
+  async function examine(task: HeldTask, purpose: TaskPurpose): Promise<void> {
     const record = await records.read(task.key);
     known.set(task, record);
     const deaths = task.redeliveries - record.failed - record.returned;
     if (record.failed >= maxDeliveries || task.redeliveries >= hardLimit * maxDeliveries) {
-      await bury(task, `failed ${record.failed} times, handed out ${task.redeliveries} times, and never settled`);
+      await deadLetter(task, `failed ${record.failed} times, handed out ${task.redeliveries} times, and never settled`);
     } else if (deaths < trusted) {
-      desk.offer(task, lane);
+      dispatcher.offer(task, purpose);
     } else if (record.starts >= maxDeliveries - trusted) {
-      await bury(
+      await deadLetter(
         task,
         `${deaths} workers died while they held it, the last ${record.starts} times with few others or none`,
       );
     } else {
       nats.log.warn(
         { sequence: task.sequence, deaths, starts: record.starts },
-        'a task is suspected to kill its workers',
+        'a task may kill its workers; it runs with few others or none',
       );
-      desk.offerSuspect(task, record.starts === 0 ? 'apart' : 'alone');
+      dispatcher.offerQuarantined(task, record.starts === 0 ? 'apart' : 'alone');
     }
   }
 
-  async function bury(task: HeldTask, reason: string): Promise<void> {
+  async function deadLetter(task: HeldTask, reason: string): Promise<void> {
     try {
       await options.onExhausted?.(task, reason);
       await task.term(reason);
@@ -115,16 +115,16 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
     }
   }
 
-  const puller = pullLanes(nats, {
+  const puller = pullByPurpose(nats, {
     signal,
     room: () => Math.min(options.maxInFlight, options.limitNow?.() ?? Infinity) - held.size,
     receive,
   });
-  const pulling = puller.ended.finally(() => desk.end());
+  const pulling = puller.ended.finally(() => dispatcher.end());
   pulling.catch(() => {});
   try {
     for (;;) {
-      const task = await desk.next();
+      const task = await dispatcher.next();
       if (task === undefined) break;
       const record = known.get(task);
       // Before it begins: the record must outlive us.
@@ -136,7 +136,7 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
   } finally {
     stop.abort();
     await pulling.catch(() => {});
-    await handBack([...held.values()].filter((task) => !task.settled && !desk.isRunning(task)));
+    await handBack([...held.values()].filter((task) => !task.settled && !dispatcher.isRunning(task)));
     if (held.size === 0) clearInterval(beats);
   }
 }

@@ -17,9 +17,9 @@ import { sleep } from '../async/sleep.ts';
 import { TerminalError, errorFrom } from '../errors.ts';
 import { cancelTasks } from './cancel.ts';
 import type { Nats } from './connect.ts';
-import { readLane } from './consumer-drift.ts';
+import { readConsumer } from './consumer-drift.ts';
 import type { Drift } from './consumer-drift.ts';
-import type { Lane } from './hand-out.ts';
+import type { TaskPurpose } from './streams.ts';
 import { lastingDrift } from './lasting-drift.ts';
 import { queuedTasks } from './queued-tasks.ts';
 import type { QueuedTask } from './queued-tasks.ts';
@@ -37,21 +37,21 @@ export interface WatchQueueOptions {
   readonly confirmLead: () => Promise<void>;
   readonly signal: AbortSignal;
   /** Told after a consumer was made again. */
-  readonly onRepaired?: ((lane: Lane, drift: Drift) => void) | undefined;
+  readonly onRepaired?: ((purpose: TaskPurpose, drift: Drift) => void) | undefined;
 }
 
-const lanes = ['eval', 'train'] as const;
+const purposes = ['eval', 'train'] as const;
 const intervalMs = 3_000;
 const readingMs = 400;
 /** A worker that has stored a result acknowledges its task within this time. */
 const settledMs = 1_600;
-/** Between two repairs of the same lane; doubles while it does not help. */
+/** Between two repairs of the same consumer; doubles while it does not help. */
 const repairPauseMs = { first: 10_000, longest: 300_000 };
 
 /** Until the signal. Never throws: what cannot be read now is read later. */
 export async function watchQueue(nats: Nats, options: WatchQueueOptions): Promise<void> {
   const { signal } = options;
-  const pauses = new Map<Lane, { readonly untilMs: number; readonly pauseMs: number }>();
+  const pauses = new Map<TaskPurpose, { readonly untilMs: number; readonly pauseMs: number }>();
   /** The connection whose beginning was looked after. */
   let connection: AbortSignal | undefined;
 
@@ -60,48 +60,48 @@ export async function watchQueue(nats: Nats, options: WatchQueueOptions): Promis
     const isNew = connection !== nats.link.signal;
     const present = nats.link.signal;
     if (isNew) await cancelOver(nats, options);
-    for (const lane of lanes) await repair(lane);
+    for (const purpose of purposes) await repair(purpose);
     connection = present;
   }
 
-  const findDrift = (lane: Lane): Promise<Drift | undefined> =>
+  const findDrift = (purpose: TaskPurpose): Promise<Drift | undefined> =>
     lastingDrift(
-      () => readLane(nats, lane, signal),
+      () => readConsumer(nats, purpose, signal),
       () => sleep(readingMs, signal),
     );
 
-  async function repair(lane: Lane): Promise<void> {
-    const pause = pauses.get(lane);
+  async function repair(purpose: TaskPurpose): Promise<void> {
+    const pause = pauses.get(purpose);
     if (pause !== undefined && performance.now() < pause.untilMs) return;
-    let drift = await findDrift(lane);
+    let drift = await findDrift(purpose);
     if (drift !== undefined && drift.forgotten > 0) {
       await cancelOver(nats, options);
       // A consumer that is ahead of its stream would pass over the copies too.
-      if (!drift.isAhead) await requeue(lane);
-      drift = await findDrift(lane);
+      if (!drift.isAhead) await requeue(purpose);
+      drift = await findDrift(purpose);
     }
     if (drift === undefined) {
-      pauses.delete(lane);
+      pauses.delete(purpose);
       return;
     }
     const pauseMs = Math.min(repairPauseMs.longest, pause === undefined ? repairPauseMs.first : 2 * pause.pauseMs);
-    pauses.set(lane, { untilMs: performance.now() + pauseMs, pauseMs });
+    pauses.set(purpose, { untilMs: performance.now() + pauseMs, pauseMs });
     await options.confirmLead();
     nats.log.warn(
-      { ...drift, consumer: workerConsumers[lane], stream: streams.tasks },
+      { ...drift, consumer: workerConsumers[purpose], stream: streams.tasks },
       'a consumer does not agree with the task queue, as after a kill of the NATS server; it is made again, and what is queued is handed out again',
     );
-    await recreateWorkerConsumer(nats, lane, signal);
-    options.onRepaired?.(lane, drift);
+    await recreateWorkerConsumer(nats, purpose, signal);
+    options.onRepaired?.(purpose, drift);
   }
 
-  async function requeue(lane: Lane): Promise<void> {
+  async function requeue(purpose: TaskPurpose): Promise<void> {
     await options.confirmLead();
     const { runId } = options;
-    const requeued = await requeueForgotten(nats, { runId, lane, settledMs, signal });
+    const requeued = await requeueForgotten(nats, { runId, purpose, settledMs, signal });
     if (requeued > 0)
       nats.log.warn(
-        { run: runId, requeued, consumer: workerConsumers[lane], stream: streams.tasks },
+        { run: runId, requeued, consumer: workerConsumers[purpose], stream: streams.tasks },
         'queued tasks that their consumer had passed over are published anew; nats-server 2.9 does that around cancellations',
       );
   }

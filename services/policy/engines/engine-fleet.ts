@@ -10,7 +10,7 @@ import { checkGenerated } from './check-generated.ts';
 import type { EngineConnection } from './engine-connection.ts';
 import { totalLoad, loadFromProto } from './engine-load.ts';
 import { createEngineMember, type EngineMember, type EngineMemberOptions } from './engine-member.ts';
-import { createEnginePool, type EnginePoolOptions, type PoolRequest, type Seat } from './engine-pool.ts';
+import { createEnginePool, type EnginePoolOptions, type PoolRequest, type EngineEntry } from './engine-pool.ts';
 import { loadOnAll } from './load-on-all.ts';
 import type { LoadTarget } from './load-on-all.ts';
 import { removeMember } from './remove-member.ts';
@@ -27,7 +27,7 @@ export interface EngineFleetOptions
 export interface FleetDescription {
   /** What the engines that are up say; what the last one said when none is. */
   readonly known: readonly DescribeResponse[];
-  readonly seats: readonly Seat[];
+  readonly entries: readonly EngineEntry[];
   readonly version: bigint;
   readonly weightsPath: string;
   readonly weightsDigest: string;
@@ -65,7 +65,7 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
   const members = new Map<string, EngineMember>();
   const wanted = createWantedVersion(({ version }) => {
     events.versionWanted(version);
-    for (const { address, state, version: served } of pool.seats())
+    for (const { address, state, version: served } of pool.entries())
       if (state === 'up' && served < version)
         members.get(address)?.suspend(new TransientError('unavailable', `it has yet to load version ${version}`));
   });
@@ -142,7 +142,7 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
       return mine;
     },
     add(address) {
-      const known = pool.seat(address);
+      const known = pool.entry(address);
       if (known?.state === 'draining') pool.setDown(address);
       if (known !== undefined) return;
       if (members.size >= options.maxEngines) {
@@ -165,11 +165,11 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
     },
     removeIfDown(address) {
       const member = members.get(address);
-      if (member !== undefined && pool.seat(address)?.state === 'down') leave(member, 0);
+      if (member !== undefined && pool.entry(address)?.state === 'down') leave(member, 0);
     },
     describe() {
-      const seats = pool.seats();
-      const up = seats.flatMap(({ address, state }) => {
+      const entries = pool.entries();
+      const up = entries.flatMap(({ address, state }) => {
         const description = state === 'up' ? members.get(address)?.description : undefined;
         return description === undefined ? [] : [description];
       });
@@ -178,15 +178,15 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
         .reduce((least, each) => (each < least ? each : least), up[0]?.version ?? 0n);
       return {
         known: up.length === 0 && lastKnown !== undefined ? [lastKnown] : up,
-        seats,
+        entries,
         version: wanted.current()?.version ?? oldest,
         weightsPath: wanted.current()?.weightsPath ?? '',
         weightsDigest: wanted.current()?.weightsDigest ?? '',
-        load: totalLoad(seats, pool.queued()),
+        load: totalLoad(entries, pool.queued()),
       };
     },
     counts: () => ({
-      running: pool.seats().reduce((sum, { inFlight }) => sum + inFlight, 0),
+      running: pool.entries().reduce((sum, { inFlight }) => sum + inFlight, 0),
       queued: pool.queued(),
     }),
     async start(addresses) {

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EngineLoad, EngineLoadSchema } from '#proto/policy/v1/policy_pb.ts';
-import type { ReportedLoad, Seat } from './engine-pool.ts';
+import type { ReportedLoad, EngineEntry } from './engine-pool.ts';
 
 export function loadFromProto(load: EngineLoad): ReportedLoad {
   const { running, waiting, capacity, kvUsedRatio, preemptions } = load;
@@ -8,9 +8,9 @@ export function loadFromProto(load: EngineLoad): ReportedLoad {
 }
 
 /** What callers of the gateway see: the engines that are up as one, and the gateway's own line. */
-export function totalLoad(seats: readonly Seat[], queued: number): MessageInitShape<typeof EngineLoadSchema> {
+export function totalLoad(entries: readonly EngineEntry[], queued: number): MessageInitShape<typeof EngineLoadSchema> {
   const total = { running: 0, waiting: queued, capacity: 0, kvUsedRatio: 0, preemptions: 0n };
-  for (const { state, load, inFlight } of seats) {
+  for (const { state, load, inFlight } of entries) {
     if (state !== 'up') continue;
     total.running += load?.running ?? inFlight;
     total.waiting += load?.waiting ?? 0;

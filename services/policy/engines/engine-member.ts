@@ -1,7 +1,7 @@
 import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
-import { createPatience } from '#platform/grpc/patience.ts';
+import { createAdaptiveTimeout } from '#platform/grpc/adaptive-timeout.ts';
 import type { PolicyEvents } from '../events.ts';
 import type { EngineConnection } from './engine-connection.ts';
 import type { EnginePool } from './engine-pool.ts';
@@ -56,13 +56,13 @@ export function createEngineMember(connection: EngineConnection, options: Engine
   const { pool, wanted, events } = options;
   const { address } = connection;
   const over = new AbortController();
-  const patience = createPatience({ baseMs: options.probeTimeoutMs, maxMs: options.maxProbeTimeoutMs });
+  const adaptive = createAdaptiveTimeout({ baseMs: options.probeTimeoutMs, maxMs: options.maxProbeTimeoutMs });
   let life = new AbortController();
   let probeNow = new AbortController();
   let missed = 0;
   let description: DescribeResponse | undefined;
 
-  const isUp = (): boolean => pool.seat(address)?.state === 'up';
+  const isUp = (): boolean => pool.entry(address)?.state === 'up';
 
   function suspend(error: Error): void {
     if (isUp()) {
@@ -81,8 +81,8 @@ export function createEngineMember(connection: EngineConnection, options: Engine
 
   async function ask(): Promise<DescribeResponse> {
     const startedMs = performance.now();
-    const answer = await connection.describe({ timeoutMs: patience.timeoutMs, signal: over.signal });
-    patience.answered(performance.now() - startedMs);
+    const answer = await connection.describe({ timeoutMs: adaptive.timeoutMs, signal: over.signal });
+    adaptive.answered(performance.now() - startedMs);
     missed = 0;
     if (answer.tokenizerHash !== options.tokenizerHash) {
       throw new TerminalError(
@@ -109,7 +109,7 @@ export function createEngineMember(connection: EngineConnection, options: Engine
       description = answer;
       options.onAnswer(answer);
       if (answer.load !== undefined) pool.report(address, loadFromProto(answer.load));
-      if (pool.seat(address)?.state === 'draining') return;
+      if (pool.entry(address)?.state === 'draining') return;
       // While it loaded, a newer version may have become the wanted one.
       if (answer.version < (wanted.current()?.version ?? 0n)) return;
       if (!isUp()) events.engineUp(address, answer);

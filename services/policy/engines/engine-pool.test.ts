@@ -24,7 +24,7 @@ const ask = (pool: EnginePool, sessionId: string, request: Partial<PoolRequest> 
   pool.acquire({ sessionId, priority: 0, minVersion: 0n, failed: new Map(), ...request }, by);
 const whereTo = async (pool: EnginePool, session: string, request: Partial<PoolRequest> = {}): Promise<string> =>
   (await ask(pool, session, request)).address;
-const counts = (pool: EnginePool) => [pool.seats().map(({ inFlight }) => inFlight), pool.queued()];
+const counts = (pool: EnginePool) => [pool.entries().map(({ inFlight }) => inFlight), pool.queued()];
 const load = (reported: Partial<ReportedLoad>): ReportedLoad => ({
   running: 0,
   waiting: 0,
@@ -162,7 +162,7 @@ describe('engine pool', () => {
     expect(pool.queued()).toBe(0);
   });
 
-  it('P3: refuses those who wait when it closes, and whoever comes', async () => {
+  it('P3: refuses requests that wait when it closes, and requests that come later', async () => {
     const pool = poolOf({}, []);
     const waiting = ask(pool, 's');
     pool.close(new TransientError('unavailable', 'this gateway stops'));

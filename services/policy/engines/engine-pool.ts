@@ -1,6 +1,6 @@
 import { CancelledError, TransientError, type GradusError } from '#platform/errors.ts';
 import { chooseEngine, type Candidate } from './choose-engine.ts';
-import { createLine } from './line.ts';
+import { createWaitingQueue } from './waiting-queue.ts';
 
 export interface EnginePoolOptions {
   /** Requests that one engine gets at a time. */
@@ -26,11 +26,11 @@ export interface ReportedLoad {
 /**
  *     down <--> up --> draining (takes nothing new) --> removed
  */
-export type SeatState = 'up' | 'down' | 'draining';
+export type EntryState = 'up' | 'down' | 'draining';
 
-export interface Seat {
+export interface EngineEntry {
   readonly address: string;
-  readonly state: SeatState;
+  readonly state: EntryState;
   /** Counts how often it went down: what failed in one life may succeed in the next. */
   readonly life: number;
   readonly version: bigint;
@@ -64,22 +64,22 @@ export interface EnginePool {
   setDraining(address: string): void;
   report(address: string, load: ReportedLoad): void;
   /**
-   * A place on an engine: the session's own, else the least loaded. Waits in line, by priority, when all are full and
-   * when none is there. Throws TransientError: `resource_exhausted` when the line is full, `unavailable` when for
+   * A place on an engine: the session's own, else the least loaded. Waits, by priority, when all are full and
+   * when none is there. Throws TransientError: `resource_exhausted` when the queue is full, `unavailable` when for
    * `maxOutageMs` no engine could have taken it.
    */
   acquire(request: PoolRequest, signal: AbortSignal): Promise<EngineLease>;
   /** Whether an engine is up that could take the request, with room or without. */
   canServe(request: PoolRequest): boolean;
-  seat(address: string): Seat | undefined;
-  seats(): readonly Seat[];
+  entry(address: string): EngineEntry | undefined;
+  entries(): readonly EngineEntry[];
   queued(): number;
-  /** Refuses all that wait, and whoever comes. */
+  /** Refuses all requests that wait, and all that come later. */
   close(error: GradusError): void;
 }
 
-interface OpenSeat extends Seat {
-  state: SeatState;
+interface OpenEntry extends EngineEntry {
+  state: EntryState;
   life: number;
   version: bigint;
   inFlight: number;
@@ -90,19 +90,19 @@ interface OpenSeat extends Seat {
 
 /** Who goes where. No I/O: the caller says which engines are up. */
 export function createEnginePool(options: EnginePoolOptions): EnginePool {
-  const engines = new Map<string, OpenSeat>();
-  let seats: readonly OpenSeat[] = [];
+  const engines = new Map<string, OpenEntry>();
+  let entries: readonly OpenEntry[] = [];
   const sessions = new Map<string, { readonly address: string; readonly life: number }>();
-  const line = createLine<PoolRequest, EngineLease>();
+  const queue = createWaitingQueue<PoolRequest, EngineLease>();
   let closed: GradusError | undefined;
 
-  const mayTake = (seat: OpenSeat, { minVersion, failed }: PoolRequest): boolean =>
-    seat.state === 'up' && seat.version >= minVersion && failed.get(seat.address) !== seat.life;
-  const hasRoom = (seat: OpenSeat): boolean => seat.inFlight < options.maxInFlightPerEngine;
-  const canServe = (request: PoolRequest): boolean => seats.some((seat) => mayTake(seat, request));
+  const mayTake = (entry: OpenEntry, { minVersion, failed }: PoolRequest): boolean =>
+    entry.state === 'up' && entry.version >= minVersion && failed.get(entry.address) !== entry.life;
+  const hasRoom = (entry: OpenEntry): boolean => entry.inFlight < options.maxInFlightPerEngine;
+  const canServe = (request: PoolRequest): boolean => entries.some((entry) => mayTake(entry, request));
 
-  function candidateOf(seat: OpenSeat): Candidate {
-    const { address, inFlight, foreign, load } = seat;
+  function candidateOf(entry: OpenEntry): Candidate {
+    const { address, inFlight, foreign, load } = entry;
     return {
       address,
       inFlight,
@@ -113,24 +113,24 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
     };
   }
 
-  function choose(request: PoolRequest): OpenSeat | undefined {
+  function choose(request: PoolRequest): OpenEntry | undefined {
     const known = sessions.get(request.sessionId);
     // An engine that was down in between has lost the prefix.
     const own = known !== undefined && engines.get(known.address)?.life === known.life ? known.address : undefined;
-    const free = seats.filter((seat) => hasRoom(seat) && mayTake(seat, request)).map(candidateOf);
+    const free = entries.filter((entry) => hasRoom(entry) && mayTake(entry, request)).map(candidateOf);
     const address = chooseEngine(free, own);
     return address === undefined ? undefined : engines.get(address);
   }
 
-  function lease(sessionId: string, seat: OpenSeat): EngineLease {
-    const { address, life, version } = seat;
+  function lease(sessionId: string, entry: OpenEntry): EngineLease {
+    const { address, life, version } = entry;
     sessions.delete(sessionId);
     sessions.set(sessionId, { address, life });
     if (sessions.size > options.maxSessions) {
       const oldest = sessions.keys().next();
       if (oldest.done !== true) sessions.delete(oldest.value);
     }
-    seat.inFlight += 1;
+    entry.inFlight += 1;
     let released = false;
     return {
       address,
@@ -139,23 +139,23 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
       release() {
         if (released) return;
         released = true;
-        seat.inFlight -= 1;
+        entry.inFlight -= 1;
         serveLine();
       },
     };
   }
 
   function serveLine(): void {
-    if (line.size === 0) return;
-    for (const waiter of line.inOrder()) {
-      if (!seats.some((seat) => seat.state === 'up' && hasRoom(seat))) return;
-      const seat = choose(waiter.request);
-      if (seat !== undefined) waiter.resolve(lease(waiter.request.sessionId, seat));
+    if (queue.size === 0) return;
+    for (const waiter of queue.inOrder()) {
+      if (!entries.some((entry) => entry.state === 'up' && hasRoom(entry))) return;
+      const entry = choose(waiter.request);
+      if (entry !== undefined) waiter.resolve(lease(waiter.request.sessionId, entry));
     }
   }
 
   function outage({ minVersion }: PoolRequest): TransientError {
-    const up = seats.filter(({ state }) => state === 'up');
+    const up = entries.filter(({ state }) => state === 'up');
     const versions = up.map(({ version }) => version).join(', ');
     const which = up.length === 0 ? 'no engine is up' : `the engines that are up serve version ${versions}`;
     return new TransientError(
@@ -166,7 +166,7 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
   }
 
   async function wait(request: PoolRequest, signal: AbortSignal): Promise<EngineLease> {
-    const { waiter, settled } = line.enter(request, request.priority);
+    const { waiter, settled } = queue.enter(request, request.priority);
     const onAbort = (): void =>
       waiter.reject(
         new CancelledError('cancelled', 'the request was cancelled while it waited for an engine', {
@@ -190,39 +190,39 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
     }
   }
 
-  function change(address: string, apply: (seat: OpenSeat) => void): void {
-    const seat = engines.get(address);
-    if (seat === undefined) return;
-    apply(seat);
+  function change(address: string, apply: (entry: OpenEntry) => void): void {
+    const entry = engines.get(address);
+    if (entry === undefined) return;
+    apply(entry);
     serveLine();
   }
 
   return {
     add(address) {
       if (engines.has(address)) return;
-      const seat = { address, state: 'down' as const, life: 0, version: 0n, inFlight: 0, load: undefined, foreign: 0 };
-      engines.set(address, seat);
-      seats = [...engines.values()];
+      const entry = { address, state: 'down' as const, life: 0, version: 0n, inFlight: 0, load: undefined, foreign: 0 };
+      engines.set(address, entry);
+      entries = [...engines.values()];
     },
     remove(address) {
       engines.delete(address);
-      seats = [...engines.values()];
+      entries = [...engines.values()];
     },
     setUp: (address, version) =>
-      change(address, (seat) => {
-        seat.state = 'up';
-        seat.version = version;
+      change(address, (entry) => {
+        entry.state = 'up';
+        entry.version = version;
       }),
     setDown: (address) =>
-      change(address, (seat) => {
-        if (seat.state === 'up') seat.life += 1;
-        seat.state = 'down';
+      change(address, (entry) => {
+        if (entry.state === 'up') entry.life += 1;
+        entry.state = 'down';
       }),
-    setDraining: (address) => change(address, (seat) => (seat.state = 'draining')),
+    setDraining: (address) => change(address, (entry) => (entry.state = 'draining')),
     report: (address, load) =>
-      change(address, (seat) => {
-        seat.load = load;
-        seat.foreign = Math.max(0, load.running + load.waiting - seat.inFlight);
+      change(address, (entry) => {
+        entry.load = load;
+        entry.foreign = Math.max(0, load.running + load.waiting - entry.inFlight);
       }),
     async acquire(request, signal) {
       if (closed !== undefined) throw closed;
@@ -230,12 +230,12 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
         throw new CancelledError('cancelled', 'the request was cancelled before it reached an engine', {
           cause: signal.reason,
         });
-      const seat = line.size === 0 || request.priority > line.firstPriority() ? choose(request) : undefined;
-      if (seat !== undefined) return lease(request.sessionId, seat);
-      if (line.size >= options.maxQueued) {
+      const entry = queue.size === 0 || request.priority > queue.firstPriority() ? choose(request) : undefined;
+      if (entry !== undefined) return lease(request.sessionId, entry);
+      if (queue.size >= options.maxQueued) {
         throw new TransientError(
           'resource_exhausted',
-          `no engine has room and ${line.size} requests wait already (limit ${options.maxQueued})`,
+          `no engine has room and ${queue.size} requests wait already (limit ${options.maxQueued})`,
           { retryAfterMs: 250 },
         );
       }
@@ -244,12 +244,12 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
       return await waiting;
     },
     canServe,
-    seat: (address) => engines.get(address),
-    seats: () => seats,
-    queued: () => line.size,
+    entry: (address) => engines.get(address),
+    entries: () => entries,
+    queued: () => queue.size,
     close(error) {
       closed = error;
-      for (const waiter of line.inOrder()) waiter.reject(error);
+      for (const waiter of queue.inOrder()) waiter.reject(error);
     },
   };
 }

@@ -29,7 +29,7 @@ export async function loadOnAll(
   signal: AbortSignal,
 ): Promise<{ readonly version: bigint; readonly carriedOver: number }> {
   const inUse = (): EngineMember[] =>
-    [...members.values()].filter(({ address }) => (pool.seat(address)?.state ?? 'down') !== 'down');
+    [...members.values()].filter(({ address }) => (pool.entry(address)?.state ?? 'down') !== 'down');
   const giveUpMs = performance.now() + timeoutMs;
   while (inUse().length === 0) {
     if (signal.aborted) throw cancelledFrom(signal.reason);
@@ -53,7 +53,7 @@ export async function loadOnAll(
     const member = chosen[index];
     if (member === undefined || outcome.status === 'rejected') continue;
     carriedOver += outcome.value.carriedOver;
-    if (pool.seat(member.address)?.state === 'up') pool.setUp(member.address, target.version);
+    if (pool.entry(member.address)?.state === 'up') pool.setUp(member.address, target.version);
   }
   // From here on, those that failed or came up meanwhile with what they had are not used.
   const { version, weightsPath, weightsDigest } = target;

@@ -19,11 +19,11 @@ export async function removeMember(
   pool.setDraining(address);
   const endMs = performance.now() + drainMs;
   for (;;) {
-    const seat = pool.seat(address);
-    if (seat?.state !== 'draining') return undefined;
-    if (seat.inFlight === 0 || performance.now() >= endMs || signal.aborted) {
-      if (seat.inFlight > 0) member.abandon(new TransientError('unavailable', 'it is removed'));
-      return seat.inFlight;
+    const entry = pool.entry(address);
+    if (entry?.state !== 'draining') return undefined;
+    if (entry.inFlight === 0 || performance.now() >= endMs || signal.aborted) {
+      if (entry.inFlight > 0) member.abandon(new TransientError('unavailable', 'it is removed'));
+      return entry.inFlight;
     }
     await sleep(LOOK_MS, signal).catch(() => undefined);
   }

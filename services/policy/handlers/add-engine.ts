@@ -21,7 +21,7 @@ export function addEngine(
     );
   }
   fleet.add(address);
-  return { engines: fleet.describe().seats.length };
+  return { engines: fleet.describe().entries.length };
 }
 
 export function checkAddress(method: string, address: string): void {

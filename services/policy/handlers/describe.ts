@@ -1,10 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { EngineState, type DescribeResponseSchema } from '#proto/policy/v1/policy_pb.ts';
 import { TransientError } from '#platform/errors.ts';
-import type { SeatState } from '../engines/engine-pool.ts';
+import type { EntryState } from '../engines/engine-pool.ts';
 import type { PolicyContext } from '../service.ts';
 
-const stateOf: Readonly<Record<SeatState, EngineState>> = {
+const stateOf: Readonly<Record<EntryState, EngineState>> = {
   up: EngineState.UP,
   down: EngineState.DOWN,
   draining: EngineState.DRAINING,
@@ -12,10 +12,10 @@ const stateOf: Readonly<Record<SeatState, EngineState>> = {
 
 /** What the engines that are up have in common; the bounds are those of the weakest. */
 export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<typeof DescribeResponseSchema> {
-  const { known, seats, version, weightsPath, weightsDigest, load } = fleet.describe();
+  const { known, entries, version, weightsPath, weightsDigest, load } = fleet.describe();
   const [first] = known;
   if (first === undefined)
-    throw new TransientError('unavailable', `no engine has answered yet (${seats.length} known)`, {
+    throw new TransientError('unavailable', `no engine has answered yet (${entries.length} known)`, {
       retryAfterMs: 500,
     });
   return {
@@ -30,14 +30,14 @@ export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<
     weightsDigest,
     running: load.running ?? 0,
     waiting: load.waiting ?? 0,
-    engines: seats.filter(({ state }) => state === 'up').length,
+    engines: entries.filter(({ state }) => state === 'up').length,
     load,
-    engineList: seats.map((seat) => ({
-      address: seat.address,
-      state: stateOf[seat.state],
-      version: seat.version,
-      inFlight: seat.inFlight,
-      ...(seat.load === undefined ? {} : { load: seat.load }),
+    engineList: entries.map((entry) => ({
+      address: entry.address,
+      state: stateOf[entry.state],
+      version: entry.version,
+      inFlight: entry.inFlight,
+      ...(entry.load === undefined ? {} : { load: entry.load }),
     })),
   };
 }

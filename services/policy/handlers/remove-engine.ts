@@ -18,5 +18,5 @@ export async function removeEngine(
     });
   }
   const moved = await fleet.remove(address, drainMs, signal);
-  return { moved, engines: fleet.describe().seats.length };
+  return { moved, engines: fleet.describe().entries.length };
 }

@@ -65,7 +65,7 @@ export async function runRollout(
 /** What a cancellation may take to reach the reward service. */
 const cancellationMs = 1_000;
 
-interface Patience {
+interface ScoringTime {
   readonly signal: AbortSignal;
   /** On the clock of performance.now(). */
   readonly endsAtMs: number;
@@ -77,7 +77,7 @@ async function scoreEpisode(
   { task, limits, compositions }: ParsedTask,
   item: ScoreItem,
   ports: RolloutPorts,
-  { signal, endsAtMs, onRetry }: Patience,
+  { signal, endsAtMs, onRetry }: ScoringTime,
 ): Promise<Score> {
   const leftMs = (): number => Math.max(1, Math.round(endsAtMs - performance.now()));
   const byRule = scoredByRule(item);

@@ -3,7 +3,7 @@ import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
-import { createPatience } from '#platform/grpc/patience.ts';
+import { createAdaptiveTimeout } from '#platform/grpc/adaptive-timeout.ts';
 
 type Client = GrpcClient<typeof PolicyService>;
 
@@ -50,13 +50,13 @@ export function createPolicyGateways(options: PolicyGatewayOptions): PolicyGatew
   }
 
   async function watch(gateway: Gateway): Promise<void> {
-    const patience = createPatience({ baseMs: options.probeTimeoutMs, maxMs: MAX_PROBE_TIMEOUT_MS });
+    const adaptive = createAdaptiveTimeout({ baseMs: options.probeTimeoutMs, maxMs: MAX_PROBE_TIMEOUT_MS });
     for (let missed = 0; !over.signal.aborted;) {
       const startedMs = performance.now();
       try {
         // Nothing to tokenise: answered by the gateway alone, whatever its engines do.
-        await gateway.client.tokenize({}, { timeoutMs: patience.timeoutMs, signal: over.signal });
-        patience.answered(performance.now() - startedMs);
+        await gateway.client.tokenize({}, { timeoutMs: adaptive.timeoutMs, signal: over.signal });
+        adaptive.answered(performance.now() - startedMs);
         missed = 0;
         gateway.up = true;
       } catch (thrown) {

@@ -1,12 +1,12 @@
 export interface Waiter<Request, Place> {
   readonly request: Request;
-  /** Either one takes it out of the line. */
+  /** Either one takes it out of the queue. */
   resolve(place: Place): void;
   reject(error: Error): void;
 }
 
-/** Those who wait: greater priority first, then who came first. */
-export function createLine<Request, Place>() {
+/** Requests that wait: greater priority first, then the earlier one. */
+export function createWaitingQueue<Request, Place>() {
   /** By priority, the greatest first; a set keeps the order of arrival. */
   let ranks: readonly { readonly priority: number; readonly waiters: Set<Waiter<Request, Place>> }[] = [];
   let size = 0;

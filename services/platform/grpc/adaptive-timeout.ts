@@ -1,4 +1,4 @@
-export interface Patience {
+export interface AdaptiveTimeout {
   /** How long the next answer is waited for, in milliseconds. */
   readonly timeoutMs: number;
   answered(elapsedMs: number): void;
@@ -10,10 +10,16 @@ const FACTOR = 4;
 const FADING = 0.9;
 
 /**
- * Tells silent from slow: a peer that is merely busy answers later and later, and the patience grows with it, up to
- * `maxMs`; one that is frozen never answers, and the patience is what it was.
+ * Distinguishes a silent peer from a slow one: a busy peer answers later and later, and the timeout grows with it, up to
+ * `maxMs`; a frozen peer never answers, and the timeout stays what it was.
  */
-export function createPatience({ baseMs, maxMs }: { readonly baseMs: number; readonly maxMs: number }): Patience {
+export function createAdaptiveTimeout({
+  baseMs,
+  maxMs,
+}: {
+  readonly baseMs: number;
+  readonly maxMs: number;
+}): AdaptiveTimeout {
   let slowestMs = 0;
   return {
     get timeoutMs() {

@@ -1,46 +1,46 @@
 /**
  * What is known of tasks that were handed out repeatedly, in a KV bucket. JetStream counts hand-outs, but not why a task came
- * back: because its worker died, or because a live one returned it. Only deaths make a task suspect. A task that goes
+ * back: because its worker died, or because a live one returned it. Only deaths put a task into quarantine. A task that goes
  * well the first time leaves no record.
  */
 import type { KV } from '@nats-io/kv';
 import { z } from 'zod';
 
 import { errorFrom } from '../errors.ts';
-import { openBucket, suspectsBucket } from './bucket-settings.ts';
+import { openBucket, redeliveryBucket } from './bucket-settings.ts';
 import type { Nats } from './connect.ts';
 
-export interface SuspectRecord {
+export interface RedeliveryRecord {
   /** Times a worker that lives gave it back because it failed there. */
   readonly failed: number;
   /** Times a worker gave it back because it stopped. */
   readonly returned: number;
-  /** Times it was begun as a suspect, and its end was never heard of. */
+  /** Times it was begun in quarantine, and no end was recorded. */
   readonly starts: number;
 }
 
-export interface SuspectRecords {
-  read(key: string): Promise<SuspectRecord>;
-  write(key: string, record: SuspectRecord): Promise<void>;
+export interface RedeliveryRecords {
+  read(key: string): Promise<RedeliveryRecord>;
+  write(key: string, record: RedeliveryRecord): Promise<void>;
   forget(key: string): Promise<void>;
 }
 
-export const blank: SuspectRecord = { failed: 0, returned: 0, starts: 0 };
+export const blank: RedeliveryRecord = { failed: 0, returned: 0, starts: 0 };
 
 const count = z.int().min(0);
 const recordSchema = z.object({ failed: count, returned: count, starts: count });
 
 /** Best effort: without a record a task counts as known by its hand-outs alone. Nothing here throws. */
-export function createSuspectRecords(nats: Nats): SuspectRecords {
+export function createRedeliveryRecords(nats: Nats): RedeliveryRecords {
   let opened: Promise<KV> | undefined;
 
   async function withBucket<T>(what: string, otherwise: T, use: (kv: KV) => Promise<T>): Promise<T> {
     try {
-      opened ??= openBucket(nats, suspectsBucket);
+      opened ??= openBucket(nats, redeliveryBucket);
       return await use(await opened);
     } catch (error) {
       opened = undefined;
-      nats.log.warn({ err: errorFrom(error) }, `the record of a suspect task could not be ${what}`);
+      nats.log.warn({ err: errorFrom(error) }, `the record of a redelivered task could not be ${what}`);
       return otherwise;
     }
   }

@@ -1,16 +1,16 @@
 /**
- * Keeps a worker's slots filled from two lanes of the queue, evaluation first.
+ * Keeps a worker's slots filled from the two parts of the queue, one for each purpose, evaluation first.
  *
  *     idle --(there is room)--> asked --(it had less than asked for)--> polled --(a task came, or the time is over)--> idle
  *                                 '--(no answer: silent)-----------------^
  *
- * A lane is asked for what it has now, for all the room there is. One that had less is polled: a pull request for one task, which
- * the server answers as soon as there is one. A lane that is polled is empty, so training is asked only when no evaluation waits.
+ * A part is asked for what it has now, for all the room there is. One that had less is polled: a pull request for one task, which
+ * the server answers as soon as there is one. A part that is polled is empty, so training is asked only when no evaluation waits.
  *
- * One lane waits for the answer of another for `headStartMs` at most, and not at all while that one's last request had none: what
+ * One part waits for the answer of the other for `headStartMs` at most, and not at all while that one's last request had none: what
  * is silent costs the others nothing. It is polled like an empty one, and so keeps what the server does send.
  *
- * More tasks may come than there was room for: one when both polls end for the last slot, and once that many again when a lane
+ * More tasks may come than there was room for: one when both polls end for the last slot, and once that many again when a part
  * answers late.
  */
 import type { Msg } from '@nats-io/transport-node';
@@ -18,26 +18,26 @@ import type { Msg } from '@nats-io/transport-node';
 import { sleep } from '../async/sleep.ts';
 import { errorFrom } from '../errors.ts';
 import type { Nats } from './connect.ts';
-import type { Lane } from './hand-out.ts';
+import type { TaskPurpose } from './streams.ts';
 import { pull } from './pull.ts';
 import type { PullEnd } from './pull.ts';
 import { ensureStreams, streams, workerConsumers } from './streams.ts';
 
-export interface LanesOptions {
+export interface PullOptions {
   readonly signal: AbortSignal;
   /** Tasks that may be taken now. */
   readonly room: () => number;
-  readonly receive: (message: Msg, lane: Lane) => void;
+  readonly receive: (message: Msg, purpose: TaskPurpose) => void;
 }
 
-export interface LanesPuller {
+export interface PurposePuller {
   /** Resolves after the signal; rejects when the queue cannot be read. */
   readonly ended: Promise<void>;
   roomChanged(): void;
 }
 
-interface LaneState {
-  readonly lane: Lane;
+interface PurposeState {
+  readonly purpose: TaskPurpose;
   phase: 'idle' | 'asked' | 'polled';
   /** Nobody waits for the answer of the present request. */
   isLate: boolean;
@@ -50,10 +50,10 @@ interface LaneState {
 /** Longer than a busy server takes to answer, shorter than a step. */
 const headStartMs = 1_000;
 
-export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
+export function pullByPurpose(nats: Nats, options: PullOptions): PurposePuller {
   const { signal } = options;
-  const lanes = (['eval', 'train'] as const).map((lane): LaneState => ({
-    lane,
+  const purposes = (['eval', 'train'] as const).map((purpose): PurposeState => ({
+    purpose,
     phase: 'idle',
     isLate: false,
     isSilent: false,
@@ -69,12 +69,12 @@ export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
   }
   signal.addEventListener('abort', changed, { once: true });
 
-  function request({ lane }: LaneState, batch: number, wait: boolean): Promise<PullEnd> {
-    const onMessage = (message: Msg): void => options.receive(message, lane);
-    return pull(nats, { stream: streams.tasks, consumer: workerConsumers[lane], batch, wait, signal, onMessage });
+  function request({ purpose }: PurposeState, batch: number, wait: boolean): Promise<PullEnd> {
+    const onMessage = (message: Msg): void => options.receive(message, purpose);
+    return pull(nats, { stream: streams.tasks, consumer: workerConsumers[purpose], batch, wait, signal, onMessage });
   }
 
-  async function ask(state: LaneState, batch: number): Promise<void> {
+  async function ask(state: PurposeState, batch: number): Promise<void> {
     state.phase = 'asked';
     state.isLate = state.isSilent;
     const headStart = setTimeout(() => {
@@ -84,7 +84,10 @@ export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
     const end = await request(state, batch, false);
     clearTimeout(headStart);
     if (end === 'silent' && !state.isSilent)
-      nats.log.warn({ lane: state.lane }, 'this part of the task queue does not answer; tasks of the other are taken');
+      nats.log.warn(
+        { purpose: state.purpose },
+        'this part of the task queue does not answer; tasks of the other are taken',
+      );
     state.isSilent = end === 'silent';
     if (end === 'missing') missing = true;
     if (end === 'expired' || end === 'silent') await poll(state);
@@ -92,7 +95,7 @@ export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
     changed();
   }
 
-  async function poll(state: LaneState): Promise<void> {
+  async function poll(state: PurposeState): Promise<void> {
     state.phase = 'polled';
     changed();
     if ((await request(state, 1, true)) === 'missing') missing = true;
@@ -103,9 +106,9 @@ export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
     changed();
   }
 
-  function nextLane(): LaneState | undefined {
-    if (lanes.some(({ phase, isLate }) => phase === 'asked' && !isLate)) return undefined;
-    return lanes.find(({ phase }) => phase === 'idle');
+  function nextPurpose(): PurposeState | undefined {
+    if (purposes.some(({ phase, isLate }) => phase === 'asked' && !isLate)) return undefined;
+    return purposes.find(({ phase }) => phase === 'idle');
   }
 
   async function fill(): Promise<void> {
@@ -115,12 +118,12 @@ export function pullLanes(nats: Nats, options: LanesOptions): LanesPuller {
         await recreate(nats, signal);
       }
       if (failure !== undefined) throw failure;
-      const next = nextLane();
+      const next = nextPurpose();
       if (next === undefined || options.room() <= 0) await new Promise<void>((resolve) => (wake = resolve));
       else if (nats.link.signal.aborted) await nats.link.whenUp(signal);
       else next.request = ask(next, options.room()).catch(fail);
     }
-    await Promise.all(lanes.map((state) => state.request));
+    await Promise.all(purposes.map((state) => state.request));
   }
 
   return {
