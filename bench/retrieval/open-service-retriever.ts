@@ -10,7 +10,7 @@ import type { Retriever } from '../../services/retrieval/retriever.ts';
 
 const disposeMs = 10_000;
 
-/** What the service's faces talk to, with its threads, in this process and without a face. */
+/** What the service's servers call, with its threads, in this process and without a server. */
 export async function openServiceRetriever(
   flags: readonly string[],
 ): Promise<AsyncDisposable & { readonly retriever: Retriever }> {

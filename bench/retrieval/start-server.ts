@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 export interface RunningServer extends AsyncDisposable {
   readonly pid: number;
-  /** Bound addresses by face, as the server's line on stdout gave them. */
+  /** Bound addresses by protocol, as the server's line on stdout gave them. */
   readonly addresses: Readonly<Record<string, string>>;
   /** From the start of the process to that line. */
   readonly startMs: number;

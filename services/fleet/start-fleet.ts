@@ -125,7 +125,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     found.known = found.supervised.addresses;
     const names = dependantsOf(
       found.service,
-      moves.map(({ face }) => face),
+      moves.map(({ protocol }) => protocol),
     );
     const dependants = services.filter(({ service }) => names.includes(service));
     const labels = dependants.map(({ supervised }) => supervised.label);

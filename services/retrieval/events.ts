@@ -1,7 +1,7 @@
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { durationBuckets } from '#platform/telemetry/metrics.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
-import type { Stage } from './serving/flights.ts';
+import type { Stage } from './serving/shared-searches.ts';
 import type { ServingEvents } from './serving/start-serving.ts';
 
 /** What happens in this service, counted and logged in one place. */
@@ -59,7 +59,7 @@ export function createRetrievalEvents(log: Logger, metrics: Metrics): RetrievalE
     cached: (outcome, count) => cached.inc({ outcome }, count),
     refused: () => refused.inc(),
     dropped: () => dropped.inc(),
-    landed(taken) {
+    answered(taken) {
       for (const { stage, histogram } of stageTimes) if (taken[stage] > 0) histogram.observe(taken[stage]);
     },
     threadLost(reason) {
@@ -91,8 +91,13 @@ export function createRetrievalEvents(log: Logger, metrics: Metrics): RetrievalE
         () => admission.bytes,
       );
       metrics.gauge('gradus_retrieval_cache_bytes', 'Memory of the cached answers.', [], () => cache.bytes);
-      metrics.gauge('gradus_retrieval_search_threads', 'Threads that can search.', [], () => pool.lanes);
-      metrics.gauge('gradus_retrieval_busy_threads', 'Threads that search at this moment.', [], () => pool.busyLanes);
+      metrics.gauge('gradus_retrieval_search_threads', 'Threads that can search.', [], () => pool.executors);
+      metrics.gauge(
+        'gradus_retrieval_busy_threads',
+        'Threads that search at this moment.',
+        [],
+        () => pool.busyExecutors,
+      );
     },
     indexOpened({ manifest, indexVersion }, missing, elapsedMs) {
       for (const reason of missing) log.warn({ reason }, 'a part that was asked for is missing; words are searched');

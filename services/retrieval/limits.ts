@@ -1,4 +1,4 @@
-/** Bounds of one request, the same through every face. */
+/** Bounds of one request, the same through every API. */
 export const limits = {
   queries: 256,
   queryBytes: 8 * 1024,

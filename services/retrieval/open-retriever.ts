@@ -32,7 +32,7 @@ export async function openRetriever(
   const { retriever, stop } = await startServing<SearchData>({
     settings: config,
     load: async () => await loadIndex(config, models, events, ctx.signal),
-    lanes: {
+    executors: {
       kind: 'threads',
       openReader: openPassageReader,
       threadEntry: new URL('./serving/search-thread.ts', import.meta.url),

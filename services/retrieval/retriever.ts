@@ -1,4 +1,4 @@
-/** What every face of this service (gRPC, HTTP, MCP) talks to, and what every backend gives. */
+/** What every API of this service (gRPC, HTTP, MCP) talks to, and what every backend gives. */
 
 export type SearchMode = 'lexical' | 'dense' | 'hybrid';
 

@@ -6,7 +6,7 @@ import { createRetrievalEvents } from './events.ts';
 import { describe } from './handlers/describe.ts';
 import { fetch } from './handlers/fetch.ts';
 import { search } from './handlers/search.ts';
-import type { HttpDependencies, HttpFace } from './http/start-http-face.ts';
+import type { HttpDependencies, HttpServer } from './http/start-http-server.ts';
 import { hubSettingsFrom, type HubSettings } from './models/hub-settings.ts';
 import { openRetriever } from './open-retriever.ts';
 
@@ -33,8 +33,8 @@ export async function startRetrieval(
 }
 
 /** Loaded only when asked for: Fastify and MCP take a part of a second. */
-async function startHttp(config: RetrievalConfig, dependencies: HttpDependencies): Promise<HttpFace | undefined> {
+async function startHttp(config: RetrievalConfig, dependencies: HttpDependencies): Promise<HttpServer | undefined> {
   if (config.http === undefined) return undefined;
-  const { startHttpFace } = await import('./http/start-http-face.ts');
-  return await startHttpFace(config.http, config, dependencies);
+  const { startHttpServer } = await import('./http/start-http-server.ts');
+  return await startHttpServer(config.http, config, dependencies);
 }

@@ -1,4 +1,4 @@
-/** DNS rebinding: no HTTP face answers a request for a foreign name, or one that another site's page makes. */
+/** DNS rebinding: no HTTP server answers a request for a foreign name, or one that another site's page makes. */
 import { request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '#platform/runtime/config.ts';
@@ -8,7 +8,7 @@ import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { scriptedJudgeConfig } from '../../services/scripted/judge/config.ts';
 import { startScriptedJudge } from '../../services/scripted/judge/service.ts';
 import { silentLog } from './fixtures.ts';
-import { startFace } from '../retrieval/face.ts';
+import { startHttpApi } from '../retrieval/http-api.ts';
 
 interface Asked {
   readonly status: number;
@@ -33,8 +33,8 @@ const json = { 'content-type': 'application/json' };
 const question = JSON.stringify({ model: 'x', messages: [] });
 
 async function retrieval(path: string, flags: readonly string[], body?: string): Promise<Ask> {
-  const face = await startFace({ flags });
-  return (headers) => ask(face.url + path, { ...json, ...headers }, body);
+  const api = await startHttpApi({ flags });
+  return (headers) => ask(api.url + path, { ...json, ...headers }, body);
 }
 
 async function judge(path: string, flags: readonly string[], body?: string): Promise<Ask> {
@@ -63,7 +63,7 @@ async function metricsOf(path: string, flags: readonly string[]): Promise<Ask> {
   return (headers) => ask(`http://${server.address}${path}`, headers);
 }
 
-const faces: [string, (flags: readonly string[]) => Promise<Ask>][] = [
+const servers: [string, (flags: readonly string[]) => Promise<Ask>][] = [
   ['POST /retrieve', (flags) => retrieval('/retrieve', flags, '{"queries":["town"]}')],
   ['POST /visit', (flags) => retrieval('/visit', flags, '{"url":"3"}')],
   ['GET /stats', (flags) => retrieval('/stats', flags)],
@@ -75,21 +75,24 @@ const faces: [string, (flags: readonly string[]) => Promise<Ask>][] = [
   ['/healthz', (flags) => metricsOf('/healthz', flags)],
 ];
 
-test.each(faces)('%s answers no name that was bound to this machine, and no page of another site', async (_, start) => {
-  const face = await start([]);
-  for (const host of ['evil.example', 'evil.example:8000', '127.0.0.1.evil.example']) {
-    const refused = await face({ host });
-    expect(refused.status).toBe(403);
-    expect(refused.body).toContain('--allowed-hosts');
-  }
-  for (const origin of ['https://evil.example', 'null']) {
-    const refused = await face({ origin });
-    expect(refused.status).toBe(403);
-    expect(refused.body).toContain('--allowed-hosts');
-  }
-});
+test.each(servers)(
+  '%s answers no name that was bound to this machine, and no page of another site',
+  async (_, start) => {
+    const api = await start([]);
+    for (const host of ['evil.example', 'evil.example:8000', '127.0.0.1.evil.example']) {
+      const refused = await api({ host });
+      expect(refused.status).toBe(403);
+      expect(refused.body).toContain('--allowed-hosts');
+    }
+    for (const origin of ['https://evil.example', 'null']) {
+      const refused = await api({ origin });
+      expect(refused.status).toBe(403);
+      expect(refused.body).toContain('--allowed-hosts');
+    }
+  },
+);
 
-test.each(faces)('%s answers loopback, addresses of pods, and names that are allowed', async (_, start) => {
+test.each(servers)('%s answers loopback, addresses of pods, and names that are allowed', async (_, start) => {
   const flags = ['--allowed-hosts', 'gradus.example,pages.example'];
   const [closed, open] = [await start([]), await start(flags)];
   for (const host of ['localhost', '127.0.0.1:9464', '10.0.0.7:9464', '[::1]:9464']) {
@@ -101,9 +104,9 @@ test.each(faces)('%s answers loopback, addresses of pods, and names that are all
 });
 
 test('a form of another site cannot post to a service: it has an origin and no JSON', async () => {
-  const face = await retrieval('/retrieve', [], '{"queries":["town"]}');
-  expect((await face({ 'content-type': 'text/plain', origin: 'https://evil.example' })).status).toBe(403);
-  expect((await face({ 'content-type': 'text/plain' })).status).toBe(415);
+  const api = await retrieval('/retrieve', [], '{"queries":["town"]}');
+  expect((await api({ 'content-type': 'text/plain', origin: 'https://evil.example' })).status).toBe(403);
+  expect((await api({ 'content-type': 'text/plain' })).status).toBe(415);
   const scripted = await judge('/v1/chat/completions', [], question);
   expect((await scripted({ 'content-type': 'text/plain', origin: 'https://evil.example' })).status).toBe(403);
   expect((await scripted({ 'content-type': 'text/plain' })).status).toBe(415);

@@ -4,7 +4,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { repositoryRoot } from '../../services/platform/repository.ts';
-import { startFace, type RunningFace } from './face.ts';
+import { startHttpApi, type RunningHttpApi } from './http-api.ts';
 
 const page = readFileSync(`${repositoryRoot}/docs/retrieval-api.md`, 'utf8');
 
@@ -28,20 +28,20 @@ function asPattern(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, asPattern(child)]));
 }
 
-let face: RunningFace;
+let api: RunningHttpApi;
 
 beforeAll(async () => {
-  face = await startFace({ pages: corpus }, (end) => afterAll(end));
+  api = await startHttpApi({ pages: corpus }, (end) => afterAll(end));
 });
 
 async function ask(method: string, target: string, asked: unknown) {
   if (method !== 'TOOL') {
     const options = method === 'GET' ? { method, body: null } : {};
-    const { status, body } = await face.post(target, asked, options);
+    const { status, body } = await api.post(target, asked, options);
     return { outcome: String(status), answer: body };
   }
   const client = new Client({ name: 'test', version: '1' });
-  await client.connect(new StreamableHTTPClientTransport(new URL(`${face.url}/mcp`)));
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${api.url}/mcp`)));
   onTestFinished(() => client.close());
   const call = z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) });
   const result = await client.callTool(call.parse({ name: target, arguments: asked }));

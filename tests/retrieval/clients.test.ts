@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { TransientError } from '#platform/errors.ts';
 import { pythonProgram, repositoryRoot } from '../../services/platform/repository.ts';
 import type { Retriever } from '../../services/retrieval/retriever.ts';
-import { startFace } from './face.ts';
+import { startHttpApi } from './http-api.ts';
 
 /** Needs no package, so any Python will do where the one of this checkout is not set up. */
 const python = existsSync(pythonProgram) ? pythonProgram : '/usr/bin/python3';
@@ -39,7 +39,7 @@ const paris = 'Paris (city) is a town in Estmark Dell.';
 // Python is there in every setting that this project supports; without it nothing can be said about its clients.
 describe.skipIf(!existsSync(python))('an unmodified client', () => {
   test('of Search-R1 gets a list per query, and an empty one for an empty batch', async () => {
-    const { url } = await startFace();
+    const { url } = await startHttpApi();
     expect(await ask(url, 'search_r1')).toEqual({
       three: [[halvard], [], [`Doc 1(Title: "Paris (city)") ${paris}`]],
       none: [],
@@ -47,7 +47,7 @@ describe.skipIf(!existsSync(python))('an unmodified client', () => {
   });
 
   test('of slime reads documents without scores', async () => {
-    const { url } = await startFace();
+    const { url } = await startHttpApi();
     expect(await ask(url, 'slime')).toEqual({ status: 200, contents: [`"Paris (city)"\n${paris}`] });
   });
 
@@ -58,7 +58,7 @@ describe.skipIf(!existsSync(python))('an unmodified client', () => {
       () => new Error('a fault'),
     ];
     let next = 0;
-    const { url } = await startFace({
+    const { url } = await startHttpApi({
       around: failing(3, () => errors[next++]?.() ?? new Error('none left')),
       flags: ['--http-overload-status', '503'],
     });
@@ -67,12 +67,12 @@ describe.skipIf(!existsSync(python))('an unmodified client', () => {
 
   test('of verl takes 429 as final, which is why the status of overload can be set', async () => {
     const full = (): Error => new TransientError('resource_exhausted', 'too much is waiting');
-    const { url } = await startFace({ around: failing(1, full) });
+    const { url } = await startHttpApi({ around: failing(1, full) });
     expect(await ask(url, 'verl')).toEqual({ statuses: [429], error: 'too much is waiting' });
   });
 
   test('of verl is told once, and not ten times, what is wrong with its request', async () => {
-    const { url } = await startFace();
+    const { url } = await startHttpApi();
     expect(await ask(url, 'verl_wrong_count')).toEqual({
       statuses: [400],
       error: 'topk: found the number -1; give a whole number from 1 to 1000, or 0 for 3',
@@ -88,7 +88,7 @@ describe.skipIf(!existsSync(python))('an unmodified client', () => {
   });
 
   test('of Menlo finds a page and reads the page that it found', async () => {
-    const { url } = await startFace();
+    const { url } = await startHttpApi();
     expect(await ask(url, 'menlo')).toEqual({
       status: 200,
       results: [{ title: 'Paris (city)', url: 'doc_3', preview: paris }],
@@ -99,7 +99,7 @@ describe.skipIf(!existsSync(python))('an unmodified client', () => {
   });
 
   test('of ReCall gets lists, and with scores pairs of lists', async () => {
-    const { url } = await startFace();
+    const { url } = await startHttpApi();
     expect(await ask(url, 'recall')).toEqual({
       plain: ['"Halvard Brontley"\nHalvard Brontley was born in Norwick Vale.\nHe wrote books.'],
       ids: ['0007'],

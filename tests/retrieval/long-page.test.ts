@@ -8,7 +8,7 @@ import { retrievalConfig } from '../../services/retrieval/config.ts';
 import { startRetrieval } from '../../services/retrieval/service.ts';
 import { createRetrievalSource } from '../../services/environments/search/retrieval-source.ts';
 import { silentLog } from '../platform/fixtures.ts';
-import { writeCorpus } from './face.ts';
+import { writeCorpus } from './http-api.ts';
 
 test('a page of more than one part reaches a rollout whole, beside short ones asked for in the same moment', async () => {
   const lifecycle = createLifecycle(silentLog);

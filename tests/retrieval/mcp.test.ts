@@ -7,14 +7,14 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { repositoryRoot } from '../../services/platform/repository.ts';
 import { TransientError } from '#platform/errors.ts';
-import { createGate, fivePages, startFace, writeCorpus, type FaceOptions, type Page } from './face.ts';
+import { createGate, fivePages, startHttpApi, writeCorpus, type HttpApiOptions, type Page } from './http-api.ts';
 import { until } from '../until.ts';
 
 /** As an agent's framework sets it up. */
-async function overHttp(options: FaceOptions = {}, mode: 'legacy' | 'auto' = 'auto'): Promise<Client> {
-  const face = await startFace(options);
+async function overHttp(options: HttpApiOptions = {}, mode: 'legacy' | 'auto' = 'auto'): Promise<Client> {
+  const api = await startHttpApi(options);
   const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
-  await client.connect(new StreamableHTTPClientTransport(new URL(`${face.url}/mcp`)));
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${api.url}/mcp`)));
   onTestFinished(() => client.close());
   return client;
 }
@@ -179,10 +179,10 @@ const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };
 const accept = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
 
 async function askPing(headers: Record<string, string>, flags: readonly string[] = []) {
-  const face = await startFace({ flags });
+  const api = await startHttpApi({ flags });
   // `fetch` sets Host by itself.
   return await new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
-    const asked = request(`${face.url}/mcp`, { method: 'POST', headers: { ...accept, ...headers } }, (response) => {
+    const asked = request(`${api.url}/mcp`, { method: 'POST', headers: { ...accept, ...headers } }, (response) => {
       response.setEncoding('utf8');
       response.toArray().then((chunks) => resolve({ status: response.statusCode, body: chunks.join('') }), reject);
     }).once('error', reject);
@@ -209,17 +209,17 @@ test('a refused host is told how to be allowed, and is answered when it is', asy
 });
 
 test('MCP over HTTP keeps no session: there is no stream to open and none to end', async () => {
-  const face = await startFace();
+  const api = await startHttpApi();
   for (const method of ['GET', 'DELETE']) {
-    expect((await fetch(`${face.url}/mcp`, { method, headers: accept })).status).toBe(405);
+    expect((await fetch(`${api.url}/mcp`, { method, headers: accept })).status).toBe(405);
   }
 });
 
 test('what is no JSON-RPC is refused in its words', async () => {
-  const face = await startFace();
-  const broken = await face.post('/mcp', '', { headers: accept, body: '{"jsonrpc":' });
+  const api = await startHttpApi();
+  const broken = await api.post('/mcp', '', { headers: accept, body: '{"jsonrpc":' });
   expect(broken).toMatchObject({ status: 400, body: { error: { code: -32700 } } });
-  const form = await face.post('/mcp', ping, { headers: { 'content-type': 'text/plain', accept: accept.accept } });
+  const form = await api.post('/mcp', ping, { headers: { 'content-type': 'text/plain', accept: accept.accept } });
   expect(form.status).toBe(415);
 });
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { repositoryRoot } from '../../services/platform/repository.ts';
-import { fivePages, writeCorpus } from './face.ts';
+import { fivePages, writeCorpus } from './http-api.ts';
 
 const gradus = `${repositoryRoot}/services/cli/bin/gradus`;
 

@@ -1,7 +1,7 @@
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { expect, onTestFinished, test } from 'vitest';
 import { startTracing } from '#platform/telemetry/tracing.ts';
-import { fivePages, writeCorpus } from './face.ts';
+import { fivePages, writeCorpus } from './http-api.ts';
 import { startRetrievalService } from './service.ts';
 
 test('P7: a call tells in its span, and the service in its metrics, how long each stage took', async () => {

@@ -8,7 +8,7 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { stdioServer, userFile } from '../../services/environments/tools/tools-under-test.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
-import { startFace } from '../retrieval/face.ts';
+import { startHttpApi } from '../retrieval/http-api.ts';
 import { taskOf, useRolloutFleet } from './fleet.ts';
 
 const start = useRolloutFleet();
@@ -66,7 +66,7 @@ async function letterServer(port = 0) {
 
 describe('a worker plays the environment tools', () => {
   test('with a server over stdio, one over HTTP and a file, and the rollout is scored', async () => {
-    const face = await startFace();
+    const api = await startHttpApi();
     const file = userFile(
       'words.ts',
       `import { tools, z } from 'gradus/tools';
@@ -84,7 +84,7 @@ describe('a worker plays the environment tools', () => {
         '<answer> Verland Coast </answer>',
       ),
     });
-    const servers = [stdioServer('shop'), { name: 'search', url: `${face.url}/mcp` }];
+    const servers = [stdioServer('shop'), { name: 'search', url: `${api.url}/mcp` }];
     await fleet.publish(toolTask('mixed', { servers, files: [{ path: file }] }));
     const result = await fleet.resultOf('mixed');
     expect(result).toMatchObject({

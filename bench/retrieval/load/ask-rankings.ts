@@ -6,11 +6,11 @@ import { openConnection } from './open-connection.ts';
 
 /** What a server answers to each query when it has nothing else to do: asked one after another. */
 export async function askRankings(
-  plan: Pick<GeneratorPlan, 'face' | 'address' | 'topK' | 'timeoutMs'>,
+  plan: Pick<GeneratorPlan, 'protocol' | 'address' | 'topK' | 'timeoutMs'>,
   queries: readonly string[],
 ): Promise<Ranking[]> {
-  const connection = openConnection(plan.face, plan.address);
-  const rankingFrom = plan.face === 'http' ? rankingFromHttp : rankingFromGrpc;
+  const connection = openConnection(plan.protocol, plan.address);
+  const rankingFrom = plan.protocol === 'http' ? rankingFromHttp : rankingFromGrpc;
   const sweep = setInterval(() => connection.expire(performance.now() - plan.timeoutMs), 100);
   try {
     const rankings: Ranking[] = [];

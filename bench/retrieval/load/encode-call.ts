@@ -7,10 +7,10 @@ import type { GeneratorPlan } from './generator-plan.ts';
 
 /** The bytes of a call that searches one query as the server does by default: our gRPC, or Search-R1's `POST /retrieve`. */
 export function encodeCall(
-  { face, address, topK, timeoutMs }: Pick<GeneratorPlan, 'face' | 'address' | 'topK' | 'timeoutMs'>,
+  { protocol, address, topK, timeoutMs }: Pick<GeneratorPlan, 'protocol' | 'address' | 'topK' | 'timeoutMs'>,
   query: string,
 ): Buffer {
-  if (face === 'http') {
+  if (protocol === 'http') {
     return encodeHttpCall('/retrieve', address, JSON.stringify({ queries: [query], topk: topK, return_scores: true }));
   }
   const request = create(SearchRequestSchema, { queries: [query], topK });

@@ -3,7 +3,7 @@ import type { LoadReport } from './run-load.ts';
 
 /** What the generator's process is given. */
 export const generatorPlan = z.strictObject({
-  face: z.enum(['grpc', 'http']),
+  protocol: z.enum(['grpc', 'http']),
   address: z.string(),
   /** Whose CPU time is measured, with all that it started. */
   serverPid: z.int(),

@@ -16,8 +16,8 @@ const streamsPerConnection = 100;
 
 const plan = generatorPlan.parse(JSON.parse(readFileSync(z.string().parse(process.argv[2]), 'utf8')));
 const connections = Array.from(
-  { length: plan.face === 'http' ? plan.clients : Math.ceil(plan.clients / streamsPerConnection) },
-  () => openConnection(plan.face, plan.address),
+  { length: plan.protocol === 'http' ? plan.clients : Math.ceil(plan.clients / streamsPerConnection) },
+  () => openConnection(plan.protocol, plan.address),
 );
 const server = processTree(plan.serverPid);
 const usage = () => ({
@@ -39,7 +39,7 @@ const load = await runLoad(plan, {
   requests: plan.calls.map(({ query }) => encodeCall(plan, query)),
   judge: createJudge(
     plan.calls.map(({ ranking }) => ranking),
-    plan.face === 'http' ? rankingFromHttp : rankingFromGrpc,
+    plan.protocol === 'http' ? rankingFromHttp : rankingFromGrpc,
     plan.tolerance,
   ),
   onMeasure(phase) {

@@ -29,7 +29,7 @@ export interface MeasuredLoads {
  * compared with `expected` where it is known.
  */
 export async function measureLoads(
-  target: Pick<GeneratorPlan, 'face' | 'address' | 'serverPid' | 'topK' | 'tolerance'>,
+  target: Pick<GeneratorPlan, 'protocol' | 'address' | 'serverPid' | 'topK' | 'tolerance'>,
   queries: readonly string[],
   loads: Loads,
   options: { readonly expected?: readonly Ranking[] | undefined; readonly onRow: (row: LoadRow) => void },

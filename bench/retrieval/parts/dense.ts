@@ -1,7 +1,7 @@
 /**
  * Search by meaning under load: by vectors (all of them, or by a graph), joined with words, and reranked.
  *
- *     npx node bench/retrieval.ts dense [--models tiny|base] [--settings dense-exact,…] [--faces grpc,http]
+ *     npx node bench/retrieval.ts dense [--models tiny|base] [--settings dense-exact,…] [--protocols grpc,http]
  *                                       [--clients 1,50,…] [--paced …] [--seconds 4] [--quick]
  *
  * All weights and the vectors of the passages are random, which changes the answers and not the time that they take.
@@ -41,9 +41,9 @@ const settingNames = ['dense-exact', 'dense-hnsw', 'hybrid', 'lexical-reranked',
  * each is asked once before, which takes a reranker of the real shape a second or more.
  */
 const usually = {
-  tiny: { settings: settingNames.join(','), faces: 'grpc,http', clients: '1,50,100,500,2000', queries: 2_560 },
-  base: { settings: 'dense-hnsw,hybrid,hybrid-reranked', faces: 'grpc', clients: '1,16', queries: 48 },
-  quick: { settings: 'dense-hnsw,hybrid-reranked', faces: 'grpc', clients: '1,100' },
+  tiny: { settings: settingNames.join(','), protocols: 'grpc,http', clients: '1,50,100,500,2000', queries: 2_560 },
+  base: { settings: 'dense-hnsw,hybrid,hybrid-reranked', protocols: 'grpc', clients: '1,16', queries: 48 },
+  quick: { settings: 'dense-hnsw,hybrid-reranked', protocols: 'grpc', clients: '1,100' },
 };
 
 export async function dense(args: readonly string[]) {
@@ -55,14 +55,16 @@ export async function dense(args: readonly string[]) {
       'warm-up': { type: 'string', default: '0.5' },
       paced: { type: 'string', default: '' },
       timeout: { type: 'string', default: '300' },
-      faces: { type: 'string' },
+      protocols: { type: 'string' },
       models: { type: 'string', default: 'tiny' },
       settings: { type: 'string' },
     },
   });
   const shape = z.enum(['tiny', 'base']).parse(values.models);
   const usual = values.quick ? usually.quick : usually[shape];
-  const faces = (values.faces ?? usual.faces).split(',').map((face) => z.enum(['grpc', 'http']).parse(face));
+  const protocols = (values.protocols ?? usual.protocols)
+    .split(',')
+    .map((protocol) => z.enum(['grpc', 'http']).parse(protocol));
   const names = (values.settings ?? usual.settings).split(',').map((name) => z.enum(settingNames).parse(name));
   const loads = parseLoads({ ...values, clients: values.clients ?? usual.clients });
   const corpus = await musiqueOrSynthetic();
@@ -88,15 +90,15 @@ export async function dense(args: readonly string[]) {
         ...patience,
         ...(rerank ? ['--reranker', models.reranker] : []),
       ]);
-      for (const face of faces) {
-        process.stderr.write(`${name}, ${face}: services/retrieval/main.ts ${shown.join(' ')}\n`);
+      for (const protocol of protocols) {
+        process.stderr.write(`${name}, ${protocol}: services/retrieval/main.ts ${shown.join(' ')}\n`);
         const measured = await measureLoads(
-          { face, address: server.addresses[face] ?? '', serverPid: server.pid, topK, tolerance },
+          { protocol, address: server.addresses[protocol] ?? '', serverPid: server.pid, topK, tolerance },
           queries,
           loads,
           { onRow: (row) => process.stderr.write(describeRow(row)) },
         );
-        targets.push({ name, face, server: shown.join(' '), startMs: server.startMs, ...measured });
+        targets.push({ name, protocol, server: shown.join(' '), startMs: server.startMs, ...measured });
       }
     }
     return {

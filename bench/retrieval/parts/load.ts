@@ -1,7 +1,7 @@
 /**
  * The service under load, over gRPC and HTTP: closed loops of many clients, and a paced one.
  *
- *     npx node bench/retrieval.ts load [--faces grpc,http] [--clients 1,50,…] [--paced 100x1500] [--seconds 4] [--quick]
+ *     npx node bench/retrieval.ts load [--protocols grpc,http] [--clients 1,50,…] [--paced 100x1500] [--seconds 4] [--quick]
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -15,7 +15,7 @@ import { startGradus } from '../start-gradus.ts';
 
 export interface LoadTarget extends MeasuredLoads {
   readonly name: string;
-  readonly face: 'grpc' | 'http';
+  readonly protocol: 'grpc' | 'http';
   readonly server: string;
   readonly startMs: number;
 }
@@ -28,9 +28,9 @@ const cachedClients = [100];
 export async function load(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
-    options: { ...loadFlags, faces: { type: 'string', default: 'grpc,http' } },
+    options: { ...loadFlags, protocols: { type: 'string', default: 'grpc,http' } },
   });
-  const faces = values.faces.split(',').map((face) => z.enum(['grpc', 'http']).parse(face));
+  const protocols = values.protocols.split(',').map((protocol) => z.enum(['grpc', 'http']).parse(protocol));
   const loads = parseLoads(values);
   const corpus = await musiqueOrSynthetic();
   const queries = distinctQueries(corpus.questions, queriesAsked);
@@ -39,15 +39,15 @@ export async function load(args: readonly string[]) {
 
   async function measure(name: string, flags: readonly string[], some: Loads): Promise<void> {
     await using server = await startGradus(['--corpus', corpus.path, ...flags]);
-    for (const face of faces) {
-      process.stderr.write(`${name}, ${face}: ${server.command}\n`);
+    for (const protocol of protocols) {
+      process.stderr.write(`${name}, ${protocol}: ${server.command}\n`);
       const measured = await measureLoads(
-        { face, address: server.addresses[face] ?? '', serverPid: server.pid, topK, tolerance: 0 },
+        { protocol, address: server.addresses[protocol] ?? '', serverPid: server.pid, topK, tolerance: 0 },
         queries,
         some,
         { expected, onRow: (row) => process.stderr.write(describeRow(row)) },
       );
-      targets.push({ name, face, server: server.command, startMs: server.startMs, ...measured });
+      targets.push({ name, protocol, server: server.command, startMs: server.startMs, ...measured });
     }
   }
 

@@ -51,12 +51,18 @@ export async function servers(args: readonly string[]) {
     process.stderr.write(`${name}: ${shown} ${flags.join(' ')}\n`);
     await using server = await start(name, corpus.path);
     const measured = await measureLoads(
-      { face: 'http', address: server.addresses['http'] ?? '', serverPid: server.pid, topK, tolerance: 0 },
+      { protocol: 'http', address: server.addresses['http'] ?? '', serverPid: server.pid, topK, tolerance: 0 },
       queries,
       loads,
       { onRow: (row) => process.stderr.write(describeRow(row)) },
     );
-    targets.push({ name, face: 'http', server: `${shown} ${flags.join(' ')}`, startMs: server.startMs, ...measured });
+    targets.push({
+      name,
+      protocol: 'http',
+      server: `${shown} ${flags.join(' ')}`,
+      startMs: server.startMs,
+      ...measured,
+    });
   }
   return { corpus: corpus.name, topK, queries: queries.length, loads, targets };
 }

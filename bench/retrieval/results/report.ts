@@ -17,7 +17,7 @@ const loadRow = z.object({
 });
 const target = z.object({
   name: z.string(),
-  face: z.string(),
+  protocol: z.string(),
   startMs: z.number(),
   idleDiffers: z.number().optional(),
   rows: z.array(loadRow),

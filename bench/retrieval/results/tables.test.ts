@@ -21,10 +21,10 @@ const row = {
 
 test('a load is shown with its errors, and beside the first server where several are compared', () => {
   const targets = [
-    { name: 'gradus', face: 'http', startMs: 1_000, rows: [row] },
+    { name: 'gradus', protocol: 'http', startMs: 1_000, rows: [row] },
     {
       name: 'other',
-      face: 'http',
+      protocol: 'http',
       startMs: 2_000,
       rows: [{ ...row, rightPerSecond: 1_500, clients: 100, callsPerSecond: 1_500 }],
     },
@@ -33,7 +33,7 @@ test('a load is shown with its errors, and beside the first server where several
   expect(text.split('\n').slice(0, 6)).toEqual([
     '`npx x`',
     '',
-    '| setting | face | clients | queries/s | p50 ms | p95 | p99 | max | calls | errors | wrong | lost | CPU s: server / client / others | × gradus |',
+    '| setting | protocol | clients | queries/s | p50 ms | p95 | p99 | max | calls | errors | wrong | lost | CPU s: server / client / others | × gradus |',
     '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     '| gradus | http | 2,000 | 3,000 | 1.23 | 20 | 30.1 | 1,235 | 12,345 | 3 | 0 | 0 | 1.5 / 0.25 / 0 | 1 |',
     '| other | http | 100 at 1,500/s | 1,500 | 1.23 | 20 | 30.1 | 1,235 | 12,345 | 3 | 0 | 0 | 1.5 / 0.25 / 0 | 0.5 |',
@@ -41,7 +41,7 @@ test('a load is shown with its errors, and beside the first server where several
 });
 
 test('an idle server that differs from the index is named under the table', () => {
-  const targets = [{ name: 'lexical', face: 'grpc', startMs: 1, idleDiffers: 7, rows: [row] }];
+  const targets = [{ name: 'lexical', protocol: 'grpc', startMs: 1, idleDiffers: 7, rows: [row] }];
   const text = tablesOf(report.parse({ part: 'load', command: 'npx x', machine, queries: 1, targets }));
   expect(text.endsWith('lexical, grpc: 7 queries answered unlike the index in a process.')).toBe(true);
 });

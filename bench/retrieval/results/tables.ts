@@ -21,7 +21,7 @@ const seconds = (ms: number): number => ms / 1000;
 function loadTable(targets: readonly ReportTarget[], reference: ReportTarget | undefined): string {
   const head = [
     'setting',
-    'face',
+    'protocol',
     'clients',
     'queries/s',
     'p50 ms',
@@ -33,14 +33,14 @@ function loadTable(targets: readonly ReportTarget[], reference: ReportTarget | u
     'wrong',
     'lost',
   ];
-  const rows = targets.flatMap(({ name, face, rows: loads }) =>
+  const rows = targets.flatMap(({ name, protocol, rows: loads }) =>
     loads.map((row, index): Cell[] => {
       const clients = `${shown(row.clients)}${row.callsPerSecond === undefined ? '' : ` at ${shown(row.callsPerSecond)}/s`}`;
       const { server, client, others } = row.cpuSeconds;
       const base = reference?.rows[index]?.rightPerSecond;
       return [
         name,
-        face,
+        protocol,
         clients,
         row.rightPerSecond,
         row.p50Ms,
@@ -64,8 +64,8 @@ const differing = (targets: readonly ReportTarget[]): string =>
   targets
     .filter(({ idleDiffers = 0 }) => idleDiffers > 0)
     .map(
-      ({ name, face, idleDiffers }) =>
-        `\n\n${name}, ${face}: ${idleDiffers} queries answered unlike the index in a process.`,
+      ({ name, protocol, idleDiffers }) =>
+        `\n\n${name}, ${protocol}: ${idleDiffers} queries answered unlike the index in a process.`,
     )
     .join('');
 

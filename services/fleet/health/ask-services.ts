@@ -51,11 +51,11 @@ export function unanswered(fleet: FleetFile, states: ReadonlyMap<string, Service
 function silenceOf(
   name: string,
   services: readonly FleetService[],
-  face: 'nats' | 'grpc',
+  protocol: 'nats' | 'grpc',
   fleet: FleetFile,
   states: ReadonlyMap<string, ServiceState>,
 ): TransientError {
-  const where = services.map((each) => `${each[face] ?? ''} (process ${each.pid})`).join(', ');
+  const where = services.map((each) => `${each[protocol] ?? ''} (process ${each.pid})`).join(', ');
   const isDown = services.every(({ label }) => states.get(label) === 'down');
   return new TransientError(
     'unavailable',

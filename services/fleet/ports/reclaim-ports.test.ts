@@ -42,7 +42,7 @@ test('a first start has no ports to come back to', async () => {
 
 test('those who hold an address that moved are started again, others are not', () => {
   const moves = movesBetween({ grpc: 'a:1', metrics: 'a:2' }, { grpc: 'a:3', metrics: 'a:2' });
-  expect(moves).toEqual([{ face: 'grpc', from: 'a:1', to: 'a:3' }]);
+  expect(moves).toEqual([{ protocol: 'grpc', from: 'a:1', to: 'a:3' }]);
   expect(dependantsOf('retrieval', ['grpc'])).toEqual(['rollout']);
   expect(dependantsOf('retrieval', ['metrics'])).toEqual([]);
   expect(dependantsOf('nats', ['nats'])).toEqual(['coordinator', 'rollout']);

@@ -2,9 +2,9 @@ import { TransientError } from '#platform/errors.ts';
 import type { Ready } from '../child-service.ts';
 import { findTaken } from './port-holder.ts';
 
-const faces = ['grpc', 'metrics', 'http', 'nats'] as const;
-export type Face = (typeof faces)[number];
-export type Addresses = Partial<Record<Face, string | undefined>>;
+const protocols = ['grpc', 'metrics', 'http', 'nats'] as const;
+export type Protocol = (typeof protocols)[number];
+export type Addresses = Partial<Record<Protocol, string | undefined>>;
 
 /** Starts that wait for the old port, with the supervisor's growing pauses between them: 3 s. */
 const patientStarts = 4;
@@ -22,7 +22,9 @@ export function createPortClaim(label: string): PortClaim {
   let refused = 0;
   return {
     async claim(at) {
-      const old = Object.fromEntries(faces.flatMap((face) => (at?.[face] === undefined ? [] : [[face, at[face]]])));
+      const old = Object.fromEntries(
+        protocols.flatMap((protocol) => (at?.[protocol] === undefined ? [] : [[protocol, at[protocol]]])),
+      );
       const taken = await findTaken(Object.values(old));
       if (taken.length === 0) {
         refused = 0;
@@ -36,16 +38,16 @@ export function createPortClaim(label: string): PortClaim {
       refused = 0;
       const gone = new Set(taken.map(({ address }) => address));
       return Object.fromEntries(
-        Object.entries(old).map(([face, address]) => [face, gone.has(address) ? '127.0.0.1:0' : address]),
+        Object.entries(old).map(([protocol, address]) => [protocol, gone.has(address) ? '127.0.0.1:0' : address]),
       );
     },
   };
 }
 
-/** What moved between two starts: face, old and new address. */
-export function movesBetween(before: Addresses, after: Addresses): { face: Face; from: string; to: string }[] {
-  return faces.flatMap((face) => {
-    const [from, to] = [before[face], after[face]];
-    return from === undefined || to === undefined || from === to ? [] : [{ face, from, to }];
+/** What moved between two starts: protocol, old and new address. */
+export function movesBetween(before: Addresses, after: Addresses): { protocol: Protocol; from: string; to: string }[] {
+  return protocols.flatMap((protocol) => {
+    const [from, to] = [before[protocol], after[protocol]];
+    return from === undefined || to === undefined || from === to ? [] : [{ protocol, from, to }];
   });
 }

@@ -46,7 +46,7 @@ test.each(['retrieval.example', 'RETRIEVAL.EXAMPLE:8000', 'retrieval.example.'])
   },
 );
 
-test('the name that a face is bound to is its own', () => {
+test('the name that a server is bound to is its own', () => {
   expect(createHostCheck('gpu-7:8000', { allowedHosts: [] })({ host: 'gpu-7:8000' })).toBeUndefined();
 });
 

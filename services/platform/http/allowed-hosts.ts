@@ -1,10 +1,10 @@
 /**
- * Which requests an HTTP face answers, by the names in them. Without this a web page reaches what listens on loopback: its
+ * Which requests an HTTP server answers, by the names in them. Without this a web page reaches what listens on loopback: its
  * own name is bound to 127.0.0.1 for a moment (DNS rebinding), and its requests count as those of the same site; and a form
  * of any page may post without reading the answer. A page cannot choose the Host and Origin that a browser sends.
  *
  * Answered are loopback names, addresses (an address cannot be rebound, and probes and scrapers of a cluster use it), the
- * name that the face is bound to, and the names in `allowedHosts`.
+ * name that the server is bound to, and the names in `allowedHosts`.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
@@ -18,7 +18,7 @@ export interface HostSettings {
 /** Gives why a request is refused, with what would allow it; undefined when it is not. */
 export type HostCheck = (headers: IncomingHttpHeaders) => string | undefined;
 
-/** `address` is what the face listens on, `host:port`. */
+/** `address` is what the server listens on, `host:port`. */
 export function createHostCheck(address: string, { allowedHosts }: HostSettings): HostCheck {
   const names = new Set(
     [...allowedHosts, address.slice(0, address.lastIndexOf(':'))].map((name) => name.toLowerCase()),
@@ -33,9 +33,9 @@ export function createHostCheck(address: string, { allowedHosts }: HostSettings)
     }
     if (origin === undefined) return undefined;
     const page = URL.canParse(origin) ? new URL(origin) : undefined;
-    const ofThisFace = page !== undefined && page.host === host;
+    const ofThisServer = page !== undefined && page.host === host;
     const site = page === undefined ? undefined : hostnameOf(page.origin);
-    if (ofThisFace || (site !== undefined && (isLoopbackName(site) || isLoopbackAddress(site) || names.has(site)))) {
+    if (ofThisServer || (site !== undefined && (isLoopbackName(site) || isLoopbackAddress(site) || names.has(site)))) {
       return undefined;
     }
     return `origin: pages of '${shortText(origin)}' may not ask this service; list their hosts with --allowed-hosts`;

@@ -49,7 +49,7 @@ export const baseConfig = z.strictObject({
     .max(64)
     .default([])
     .describe(
-      'Names besides localhost under which the HTTP faces (/metrics, /healthz and those of the service) may be reached, and ' +
+      'Names besides localhost under which the HTTP servers (/metrics, /healthz and those of the service) may be reached, and ' +
         'hosts of web pages that may ask them, without ports. Addresses need not be listed.',
     ),
 });

@@ -39,7 +39,7 @@ export interface ServiceContext {
 export interface ServiceDefinition<C> {
   readonly name: string;
   readonly config: z.ZodType<C>;
-  /** Gives the bound addresses by face, for example `{ grpc: '127.0.0.1:41234' }`. */
+  /** Gives the bound addresses by protocol, for example `{ grpc: '127.0.0.1:41234' }`. */
   start(config: C, ctx: ServiceContext): Promise<Readonly<Record<string, string>>>;
 }
 

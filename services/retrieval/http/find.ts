@@ -56,7 +56,7 @@ function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[]
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 
-/** To the bound of every face, between characters. */
+/** To the bound of every API, between characters. */
 export function cutQuery(query: string): string {
   // A character takes at least one byte and at most three for each UTF-16 unit.
   if (query.length * 3 <= limits.queryBytes) return query;

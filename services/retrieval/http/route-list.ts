@@ -1,4 +1,4 @@
-/** Every route of the HTTP face; `/` prints it, and its paths are the values of the metrics' label. */
+/** Every route of the HTTP API; `/` prints it, and its paths are the values of the metrics' label. */
 export const routeList = [
   {
     method: 'POST',

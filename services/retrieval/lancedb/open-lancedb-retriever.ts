@@ -8,7 +8,7 @@ import { checkEncoder } from '../vectors/check-encoder.ts';
 import { lancedbBm25, type BuildManifest } from './build-manifest.ts';
 import { connectDatabase, type DatabasePlace } from './connect-database.ts';
 import { openLancedbIndex, type LancedbIndex } from './lancedb-index.ts';
-import { createLancedbLane } from './lancedb-lane.ts';
+import { createLancedbExecutor } from './lancedb-executor.ts';
 import { checkPlace } from './read-published.ts';
 
 export interface LancedbRetrieverOptions extends DatabasePlace {
@@ -50,9 +50,9 @@ export async function openLancedbRetriever(
         onOpened?.(index, abilities.missing, performance.now() - startedMs);
         return servedIndex(index, abilities, models);
       },
-      lanes: {
+      executors: {
         kind: 'other',
-        start: () => createLancedbLane(settings.maxMs),
+        start: () => createLancedbExecutor(settings.maxMs),
         count: callsPerCore * availableParallelism(),
         maxBatch: 1,
       },

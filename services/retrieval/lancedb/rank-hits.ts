@@ -1,5 +1,5 @@
 import { fuseRanks } from '../search/fuse-ranks.ts';
-import type { LaneStage, SearchTask } from '../serving/lane.ts';
+import type { ExecutorStage, SearchTask } from '../serving/executor.ts';
 import { hybridDepth } from '../serving/run-batch.ts';
 import type { LancedbCall, LancedbHit, LancedbIndex } from './lancedb-index.ts';
 
@@ -7,7 +7,7 @@ export interface RankedHits {
   /** Best first. */
   readonly hits: readonly LancedbHit[];
   /** In seconds. */
-  readonly times: Partial<Record<LaneStage, number>>;
+  readonly times: Partial<Record<ExecutorStage, number>>;
 }
 
 /** The best hits by words, by vectors, or by the ranks in both. */

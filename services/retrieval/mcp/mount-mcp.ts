@@ -1,6 +1,6 @@
 /**
  * MCP over streamable HTTP, stateless: each request is answered by a server of its own, so any replica answers any
- * request. The face has refused requests from other hosts' pages already, as the protocol asks, against DNS rebinding.
+ * request. The server has refused requests from other hosts' pages already, as the protocol asks, against DNS rebinding.
  */
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import type { McpHttpHandler } from '@modelcontextprotocol/server';

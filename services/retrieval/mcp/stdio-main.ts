@@ -19,7 +19,7 @@ import { hubSettingsFrom } from '../models/hub-settings.ts';
 import { openRetriever } from '../open-retriever.ts';
 import { createMcpServer } from './create-mcp-server.ts';
 
-/** Settings of faces that are not served here. */
+/** Settings of servers that are not served here. */
 const elsewhere = ['--grpc', '--http', '--metrics'];
 
 const argv = process.argv.slice(2);

@@ -2,7 +2,7 @@ import { untilCancelled } from '#platform/async/until-cancelled.ts';
 import { throwIfCancelled } from '#platform/errors.ts';
 import type { SearchPool } from './search-pool.ts';
 
-/** An index that can be served: what lanes open it from, and what is told about it. */
+/** An index that can be served: what executors open it from, and what is told about it. */
 export interface LoadedIndex<D> {
   readonly indexVersion: string;
   readonly data: D;

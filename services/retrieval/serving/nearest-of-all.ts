@@ -1,5 +1,5 @@
 import { errorFrom, type GradusError } from '#platform/errors.ts';
-import type { SearchTask } from './lane.ts';
+import type { SearchTask } from './executor.ts';
 import type { PassageReader, Ranking } from './passage-reader.ts';
 
 export interface NearestOfTask {

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts';
 import type { DocumentPart } from '../retriever.ts';
 import { fuseRanks } from '../search/fuse-ranks.ts';
 import { createHitsWriter, type HitsWriter } from './encoded-hits.ts';
-import { laneStages, type Batch, type BatchAnswer, type LaneStage, type SearchTask } from './lane.ts';
+import { executorStages, type Batch, type BatchAnswer, type ExecutorStage, type SearchTask } from './executor.ts';
 import { nearestOfAll, type NearestOfTask } from './nearest-of-all.ts';
 import type { PassageReader, Ranking } from './passage-reader.ts';
 
@@ -20,7 +20,7 @@ export function createBatchRunner(readers: ReadonlyMap<number, PassageReader>): 
     return reader;
   }
 
-  function search(task: SearchTask, nearest: NearestOfTask | undefined): Record<LaneStage, number> {
+  function search(task: SearchTask, nearest: NearestOfTask | undefined): Record<ExecutorStage, number> {
     const reader = readerOf(task.generation);
     const { ranking, lexical, fuse } = rank(reader, task, nearest);
     const foundMs = performance.now();
@@ -30,14 +30,14 @@ export function createBatchRunner(readers: ReadonlyMap<number, PassageReader>): 
 
   return async ({ searches, fetches }) => {
     const ends = new Uint32Array(searches.length);
-    const seconds = new Float32Array(searches.length * laneStages.length);
+    const seconds = new Float32Array(searches.length * executorStages.length);
     const failures = new Map<number, { code: TerminalCode; message: string }>();
     const nearest = await nearestOfAll(searches, readers, depthOf);
     searches.forEach((task, index) => {
       const before = writer.size;
       try {
         const taken = search(task, nearest.get(task));
-        laneStages.forEach((stage, at) => (seconds[index * laneStages.length + at] = taken[stage]));
+        executorStages.forEach((stage, at) => (seconds[index * executorStages.length + at] = taken[stage]));
       } catch (thrown) {
         writer.drop(before);
         failures.set(index, failureOf(thrown));

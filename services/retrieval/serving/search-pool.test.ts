@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Gate } from '../../../tests/fixtures/gated-search-thread/gated-search-thread.ts';
 import { decodeHits } from './decode-hits.ts';
 import { startSearchPool, type SearchJob, type SearchPool } from './search-pool.ts';
-import { startThreadLane } from './thread-lane.ts';
+import { startThreadExecutor } from './thread-executor.ts';
 
 const entry = new URL('../../../tests/fixtures/gated-search-thread/gated-search-thread.ts', import.meta.url);
 
@@ -11,13 +11,13 @@ let gate: Gate;
 let lost: string[];
 let pool: SearchPool<Gate>;
 
-async function start(lanes: number, mostBatchMs = 600_000): Promise<void> {
+async function start(executors: number, mostBatchMs = 600_000): Promise<void> {
   pool = startSearchPool<Gate>({
-    startLane: () => startThreadLane(entry),
-    lanes,
+    startExecutor: () => startThreadExecutor(entry),
+    executors,
     maxBatch: 32,
     mostBatchMs,
-    onLaneLost: ({ message }) => lost.push(message),
+    onExecutorLost: ({ message }) => lost.push(message),
   });
   await pool.open(1, gate);
 }
@@ -79,7 +79,7 @@ describe('a pool of search threads', () => {
     const held = [ask('wait a'), ask('wait b')];
     pushAll(held);
     await atGate(2);
-    expect(pool.busyLanes).toBe(2);
+    expect(pool.busyExecutors).toBe(2);
     const more = Array.from({ length: 100 }, (_, at) => ask(`plain ${at}`));
     pushAll(more);
     await nextTurn();

@@ -3,22 +3,22 @@ import type { DocumentPart } from '../retriever.ts';
 import type { EncodedHits } from './encoded-hits.ts';
 import { createFairQueue } from './fair-queue.ts';
 import {
-  laneStages,
+  executorStages,
   type BatchAnswer,
   type FetchTask,
-  type Lane,
-  type LaneFailure,
-  type LaneStage,
+  type Executor,
+  type ExecutorFailure,
+  type ExecutorStage,
   type SearchTask,
-} from './lane.ts';
-import { startSeat, type Seat } from './seat.ts';
+} from './executor.ts';
+import { startExecutorSlot, type ExecutorSlot } from './executor-slot.ts';
 
 interface Job {
   /** Whether anybody still waits for it; asked before it starts. */
   wanted(): boolean;
   /** It leaves the queue because nobody wants it. */
   dropped(): void;
-  /** It leaves the queue for a lane. */
+  /** It leaves the queue for an executor. */
   started(): void;
   failed(error: unknown): void;
 }
@@ -27,7 +27,7 @@ export interface SearchJob extends Job {
   readonly kind: 'search';
   readonly task: SearchTask;
   /** `hits` is a view of the answers of a whole batch. */
-  found(hits: EncodedHits, seconds: Readonly<Record<LaneStage, number>>): void;
+  found(hits: EncodedHits, seconds: Readonly<Record<ExecutorStage, number>>): void;
 }
 
 export interface FetchJob extends Job {
@@ -39,52 +39,52 @@ export interface FetchJob extends Job {
 export type PoolJob = SearchJob | FetchJob;
 
 export interface SearchPool<D> {
-  /** Jobs that no lane has begun. */
+  /** Jobs that no executor has begun. */
   readonly waiting: number;
-  readonly lanes: number;
-  readonly busyLanes: number;
+  readonly executors: number;
+  readonly busyExecutors: number;
   /** The jobs of one caller, served in turns with those of others. */
   push(jobs: readonly PoolJob[]): void;
   /** Forgets jobs that nobody waits for; to be called when many have become so. */
   sweep(): void;
-  /** Readies an index in every lane; when one of them cannot open it, in none. */
+  /** Readies an index in every executor; when one of them cannot open it, in none. */
   open(generation: number, data: D): Promise<void>;
-  /** After the last job that names it. Settles when no lane reads the index any more. */
+  /** After the last job that names it. Settles when no executor reads the index any more. */
   close(generation: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface PoolOptions<D> {
-  readonly startLane: () => Lane<D>;
-  readonly lanes: number;
-  /** Most jobs that a lane takes at once. */
+  readonly startExecutor: () => Executor<D>;
+  readonly executors: number;
+  /** Most jobs that an executor takes at once. */
   readonly maxBatch: number;
-  /** A lane that works longer on one batch is given up. */
+  /** An executor that works longer on one batch is given up. */
   readonly mostBatchMs: number;
-  readonly onLaneLost: (reason: Error) => void;
+  readonly onExecutorLost: (reason: Error) => void;
 }
 
 /**
- * Jobs gather while all lanes are busy; a lane that becomes free takes its share of all that waits, at once. Jobs of a
- * lane that is lost run once more, each alone, so that one which kills threads takes no other with it.
+ * Jobs gather while all executors are busy; an executor that becomes free takes its share of all that waits, at once. Jobs of an
+ * executor that is lost run once more, each alone, so that one which kills threads takes no other with it.
  */
 export function startSearchPool<D>({
-  startLane,
-  lanes,
+  startExecutor,
+  executors,
   maxBatch,
   mostBatchMs,
-  onLaneLost,
+  onExecutorLost,
 }: PoolOptions<D>): SearchPool<D> {
   const queue = createFairQueue<PoolJob>();
-  /** Jobs of lost lanes: they come first, one at a time. */
+  /** Jobs of lost executors: they come first, one at a time. */
   let again: PoolJob[] = [];
   const lostOnce = new WeakSet<PoolJob>();
   const generations = new Map<number, D>();
   let scheduled = false;
   let stopped = false;
 
-  const seats: readonly Seat[] = Array.from({ length: lanes }, () =>
-    startSeat({ startLane, generations, mostBatchMs, onFree: schedule, onLost: onLaneLost }),
+  const slots: readonly ExecutorSlot[] = Array.from({ length: executors }, () =>
+    startExecutorSlot({ startExecutor, generations, mostBatchMs, onFree: schedule, onLost: onExecutorLost }),
   );
 
   function isWanted(job: PoolJob): boolean {
@@ -111,20 +111,20 @@ export function startSearchPool<D>({
   }
 
   function dispatch(): void {
-    const free = seats.filter(({ state }) => state === 'free');
-    for (let seat = free.pop(); seat !== undefined; seat = free.pop()) {
+    const free = slots.filter(({ state }) => state === 'free');
+    for (let slot = free.pop(); slot !== undefined; slot = free.pop()) {
       const jobs = nextBatch(free.length + 1);
-      if (jobs.length > 0) void run(seat, jobs);
+      if (jobs.length > 0) void run(slot, jobs);
     }
   }
 
-  async function run(seat: Seat, jobs: readonly PoolJob[]): Promise<void> {
+  async function run(slot: ExecutorSlot, jobs: readonly PoolJob[]): Promise<void> {
     const searches = jobs.filter((job) => job.kind === 'search');
     const fetches = jobs.filter((job) => job.kind === 'fetch');
     for (const job of jobs) job.started();
     let answer: BatchAnswer;
     try {
-      answer = await seat.run({
+      answer = await slot.run({
         searches: searches.map(({ task }) => task),
         fetches: fetches.map(({ task }) => task),
       });
@@ -132,7 +132,7 @@ export function startSearchPool<D>({
       runAgain(jobs, error);
       return;
     }
-    // The lane goes on while this thread hands out what it found.
+    // The executor goes on while this thread hands out what it found.
     if (queue.size > 0 || again.length > 0) dispatch();
     handOut(searches, fetches, answer);
   }
@@ -152,16 +152,16 @@ export function startSearchPool<D>({
 
   async function close(generation: number): Promise<void> {
     generations.delete(generation);
-    await Promise.all(seats.map((seat) => seat.close(generation)));
+    await Promise.all(slots.map((slot) => slot.close(generation)));
   }
 
   return {
     get waiting() {
       return queue.size + again.length;
     },
-    lanes,
-    get busyLanes() {
-      return seats.filter(({ state }) => state === 'busy').length;
+    executors,
+    get busyExecutors() {
+      return slots.filter(({ state }) => state === 'busy').length;
     },
     push(jobs) {
       queue.push(jobs);
@@ -171,7 +171,7 @@ export function startSearchPool<D>({
     async open(generation, data) {
       generations.set(generation, data);
       try {
-        await Promise.all(seats.map((seat) => seat.open(generation)));
+        await Promise.all(slots.map((slot) => slot.open(generation)));
       } catch (error) {
         await close(generation);
         throw error;
@@ -183,7 +183,7 @@ export function startSearchPool<D>({
       const left = [...again, ...queue.take(queue.size, () => true)];
       again = [];
       for (const job of left) job.failed(new TransientError('unavailable', 'the service stops'));
-      await Promise.all(seats.map((seat) => seat.stop()));
+      await Promise.all(slots.map((slot) => slot.stop()));
     },
   };
 }
@@ -193,7 +193,7 @@ function handOut(searches: readonly SearchJob[], fetches: readonly FetchJob[], a
   searches.forEach((job, index) => {
     const failure = failures.get(index);
     if (failure !== undefined) return job.failed(errorOf(failure));
-    const first = index * laneStages.length;
+    const first = index * executorStages.length;
     return job.found(hits.subarray(index === 0 ? 0 : ends[index - 1], ends[index]), {
       lexical: seconds[first] ?? 0,
       dense: seconds[first + 1] ?? 0,
@@ -208,7 +208,7 @@ function handOut(searches: readonly SearchJob[], fetches: readonly FetchJob[], a
   });
 }
 
-function errorOf({ code, message }: LaneFailure): GradusError {
+function errorOf({ code, message }: ExecutorFailure): GradusError {
   switch (code) {
     case 'unavailable':
       return new TransientError(code, message);

@@ -45,7 +45,7 @@ export function serveThread(openReader: (data: unknown) => Promise<PassageReader
   }
 
   let last: Promise<void> = Promise.resolve();
-  // The other side is `startThreadLane`, which sends nothing else. A fault ends the thread, and its lane tells.
+  // The other side is `startThreadExecutor`, which sends nothing else. A fault ends the thread, and its executor reports it.
   port.on('message', (message: ToThread<unknown>) => {
     last = last.then(() => handle(message));
   });

@@ -6,7 +6,7 @@ import type { CallerWaits } from './caller-waits.ts';
 import { decideSearch, type SearchAbilities, type SearchPlan } from './decide-search.ts';
 import { decodeHits } from './decode-hits.ts';
 import { noHits, type EncodedHits } from './encoded-hits.ts';
-import type { FlightQuery, Flights } from './flights.ts';
+import type { SharedQuery, SharedSearches } from './shared-searches.ts';
 import type { Generation, Generations } from './generations.ts';
 import type { ResultCache } from './result-cache.ts';
 import type { FetchJob, SearchPool } from './search-pool.ts';
@@ -20,7 +20,7 @@ export interface EncodedAnswer {
   readonly reranked: boolean;
 }
 
-/** For faces that send hits as they were encoded; `search` gives the same, decoded. */
+/** For servers that send hits as they were encoded; `search` gives the same, decoded. */
 export interface ServingRetriever extends Retriever {
   searchEncoded(queries: readonly string[], options: SearchOptions): Promise<EncodedAnswer>;
 }
@@ -42,7 +42,7 @@ export interface ServingOptions<I extends ServedIndex> {
   readonly generations: Generations<I>;
   readonly pool: Pick<SearchPool<unknown>, 'push'>;
   readonly cache: ResultCache;
-  readonly flights: Flights;
+  readonly shared: SharedSearches;
   readonly admission: Admission;
   readonly waits: CallerWaits;
   readonly events: ServingEvents;
@@ -53,7 +53,7 @@ const sweepAfter = 64;
 
 /** Admission, cache and waiting, before whatever searches. */
 export function createServingRetriever<I extends ServedIndex>(options: ServingOptions<I>): ServingRetriever {
-  const { generations, pool, cache, flights, admission, waits, events } = options;
+  const { generations, pool, cache, shared, admission, waits, events } = options;
   let givenUp = 0;
 
   function enter(queries: number, bytes: number): void {
@@ -68,14 +68,14 @@ export function createServingRetriever<I extends ServedIndex>(options: ServingOp
   /** What callers leave behind in the queue must not grow with the number of those who leave. */
   function countGivenUp(queries: number): void {
     givenUp += queries;
-    if (givenUp < sweepAfter || 2 * givenUp < flights.waiting) return;
+    if (givenUp < sweepAfter || 2 * givenUp < shared.waiting) return;
     givenUp = 0;
-    flights.sweep();
+    shared.sweep();
   }
 
   /** Fills the places of `queries` in `results`. */
   async function findMissing(
-    queries: readonly FlightQuery[],
+    queries: readonly SharedQuery[],
     results: (EncodedHits | undefined)[],
     plan: SearchPlan,
     generation: Generation<I>,
@@ -90,7 +90,7 @@ export function createServingRetriever<I extends ServedIndex>(options: ServingOp
     });
     let answerBytes = 0;
     const note = stageNotes();
-    flights.board(queries, plan, generation.number, {
+    shared.request(queries, plan, generation.number, {
       get over() {
         return wait.over;
       },
@@ -116,7 +116,7 @@ export function createServingRetriever<I extends ServedIndex>(options: ServingOp
       const plan = decideSearch(asked, abilities);
       const prefix = `${indexVersion} ${plan.mode} ${plan.rerank} ${plan.topK} ${plan.withText} `;
       const results: (EncodedHits | undefined)[] = [];
-      const missing: FlightQuery[] = [];
+      const missing: SharedQuery[] = [];
       queries.forEach((query, place) => {
         const key = prefix + query;
         const known = cache.get(key);

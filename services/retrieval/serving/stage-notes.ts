@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import type { StageSeconds } from './flights.ts';
+import type { StageSeconds } from './shared-searches.ts';
 
 /**
  * Adds an event for each query that comes back to the span of the call that runs now: how long each stage took.

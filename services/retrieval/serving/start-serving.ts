@@ -2,16 +2,16 @@ import type { CrossEncoder } from '../models/cross-encoder.ts';
 import type { Encoder } from '../models/encoder.ts';
 import { createAdmission, type Admission, type AdmissionLimits } from './admission.ts';
 import { createCallerWaits } from './caller-waits.ts';
-import { createFlights, type StageSeconds } from './flights.ts';
+import { createSharedSearches, type StageSeconds } from './shared-searches.ts';
 import { startGenerations, type GenerationsEvents, type LoadedIndex } from './generations.ts';
-import { createInlineLane } from './inline-lane.ts';
-import type { Lane } from './lane.ts';
+import { createInlineExecutor } from './inline-executor.ts';
+import type { Executor } from './executor.ts';
 import { createEncodeStage, createRerankStage } from './model-stages.ts';
 import type { PassageReader } from './passage-reader.ts';
 import { createResultCache, type ResultCache } from './result-cache.ts';
 import { startSearchPool, type PoolOptions, type SearchPool } from './search-pool.ts';
 import { createServingRetriever, type ServedIndex, type ServingRetriever } from './serving-retriever.ts';
-import { startThreadLane } from './thread-lane.ts';
+import { startThreadExecutor } from './thread-executor.ts';
 import { createThroughput } from './throughput.ts';
 
 export interface ServingSettings extends AdmissionLimits {
@@ -27,7 +27,7 @@ export interface ServingEvents extends GenerationsEvents {
   refused(): void;
   /** Nobody waited for it any more when its turn came. */
   dropped(): void;
-  landed(seconds: StageSeconds): void;
+  answered(seconds: StageSeconds): void;
   threadLost(reason: Error): void;
   /** What can be read at any time. */
   watch(gauges: ServingGauges): void;
@@ -36,12 +36,12 @@ export interface ServingEvents extends GenerationsEvents {
 export interface ServingGauges {
   readonly admission: Pick<Admission, 'queries' | 'bytes'>;
   readonly cache: Pick<ResultCache, 'bytes'>;
-  readonly pool: Pick<SearchPool<unknown>, 'busyLanes' | 'lanes'>;
+  readonly pool: Pick<SearchPool<unknown>, 'busyExecutors' | 'executors'>;
   readonly retriever: Pick<ServingRetriever, 'describe'>;
 }
 
-/** Who searches: threads of ours or the calling thread, or whatever else can be a lane. */
-export type ServingLanes<D> =
+/** Who searches: threads of ours or the calling thread, or whatever else can be an executor. */
+export type ServingExecutors<D> =
   | {
       readonly kind: 'threads';
       /** For searches in this thread. */
@@ -49,12 +49,12 @@ export type ServingLanes<D> =
       /** A module that serves `D` in a thread. */
       readonly threadEntry: URL;
     }
-  | { readonly kind: 'other'; readonly start: () => Lane<D>; readonly count: number; readonly maxBatch: number };
+  | { readonly kind: 'other'; readonly start: () => Executor<D>; readonly count: number; readonly maxBatch: number };
 
 export interface ServingParts<D> {
   readonly settings: ServingSettings;
   readonly load: () => Promise<LoadedIndex<D> & ServedIndex>;
-  readonly lanes: ServingLanes<D>;
+  readonly executors: ServingExecutors<D>;
   readonly models: { readonly encoder: Encoder | undefined; readonly crossEncoder: CrossEncoder | undefined };
   readonly events: ServingEvents;
 }
@@ -72,12 +72,12 @@ export async function startServing<D>(
     ...poolOptions(parts),
     // By then every caller's own time is over.
     mostBatchMs: 2 * settings.maxMs,
-    onLaneLost: events.threadLost,
+    onExecutorLost: events.threadLost,
   });
   const cache = createResultCache(settings.cacheMib * 2 ** 20);
   const throughput = createThroughput(assumedQueriesPerSecond, () => performance.now());
   const admission = createAdmission(settings, throughput);
-  const flights = createFlights({
+  const shared = createSharedSearches({
     pool,
     encode: models.encoder === undefined ? undefined : createEncodeStage(models.encoder),
     rerank: models.crossEncoder === undefined ? undefined : createRerankStage(models.crossEncoder),
@@ -85,9 +85,9 @@ export async function startServing<D>(
     join: settings.cacheMib > 0,
     events: {
       joined: (queries) => events.cached('joined', queries),
-      landed(seconds) {
+      answered(seconds) {
         throughput.finish(1);
-        events.landed(seconds);
+        events.answered(seconds);
       },
       dropped: events.dropped,
     },
@@ -98,7 +98,7 @@ export async function startServing<D>(
       generations,
       pool,
       cache,
-      flights,
+      shared,
       admission,
       waits: createCallerWaits(settings.maxMs),
       events,
@@ -117,11 +117,15 @@ export async function startServing<D>(
   }
 }
 
-function poolOptions<D>({ lanes, settings }: ServingParts<D>): Omit<PoolOptions<D>, 'onLaneLost' | 'mostBatchMs'> {
-  if (lanes.kind === 'other') return { startLane: lanes.start, lanes: lanes.count, maxBatch: lanes.maxBatch };
-  const { openReader, threadEntry } = lanes;
+function poolOptions<D>({
+  executors,
+  settings,
+}: ServingParts<D>): Omit<PoolOptions<D>, 'onExecutorLost' | 'mostBatchMs'> {
+  if (executors.kind === 'other')
+    return { startExecutor: executors.start, executors: executors.count, maxBatch: executors.maxBatch };
+  const { openReader, threadEntry } = executors;
   const threads = settings.searchThreads;
   return threads === 0
-    ? { startLane: () => createInlineLane(openReader), lanes: 1, maxBatch: mostAtOnce.inline }
-    : { startLane: () => startThreadLane(threadEntry), lanes: threads, maxBatch: mostAtOnce.thread };
+    ? { startExecutor: () => createInlineExecutor(openReader), executors: 1, maxBatch: mostAtOnce.inline }
+    : { startExecutor: () => startThreadExecutor(threadEntry), executors: threads, maxBatch: mostAtOnce.thread };
 }

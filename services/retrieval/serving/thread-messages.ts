@@ -1,4 +1,4 @@
-import type { Batch, BatchAnswer } from './lane.ts';
+import type { Batch, BatchAnswer } from './executor.ts';
 
 export type ToThread<D> =
   | { readonly kind: 'open'; readonly generation: number; readonly data: D }

@@ -5,7 +5,7 @@ import { createScriptedJudgeEvents } from './events.ts';
 import { gradeByHops, readHopWorths } from './grades/grade-by-hops.ts';
 import { gradeByReference } from './grades/grade-by-reference.ts';
 import { createCompletions } from './http/completions.ts';
-import { startHttpFace } from './http/start-http-face.ts';
+import { startHttpServer } from './http/start-http-server.ts';
 import { createJudgeScript, type GradeAnswer } from './script/judge-script.ts';
 
 export async function startScriptedJudge(
@@ -19,7 +19,7 @@ export async function startScriptedJudge(
     return gradeByReference(asked, text);
   };
   const script = createJudgeScript({ ...config, grade: gradeByHops(worths, otherwise) });
-  const http = await startHttpFace(config.http, createCompletions({ ...config, script, events }), events, config);
+  const http = await startHttpServer(config.http, createCompletions({ ...config, script, events }), events, config);
   ctx.defer('HTTP server', () => http.drain(config.drainMs));
   // Health and reflection, as every service has them.
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });

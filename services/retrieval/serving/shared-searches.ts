@@ -1,46 +1,46 @@
 import type { SearchPlan } from './decide-search.ts';
 import type { EncodedHits } from './encoded-hits.ts';
 import type { GatheredStage } from './gathered-stage.ts';
-import type { LaneStage, SearchTask } from './lane.ts';
+import type { ExecutorStage, SearchTask } from './executor.ts';
 import type { EncodeItem, RerankItem } from './model-stages.ts';
 import type { ResultCache } from './result-cache.ts';
 import type { SearchJob, SearchPool } from './search-pool.ts';
 
 /** What a query goes through. `queue` is all waiting for a thread or a model; stages that it did not need are 0. */
-export type Stage = 'queue' | 'encode' | LaneStage | 'rerank';
+export type Stage = 'queue' | 'encode' | ExecutorStage | 'rerank';
 export type StageSeconds = Readonly<Record<Stage, number>>;
 
 /** A call that waits for some searches; `place` is the one that it gave when it asked. */
-export interface FlightWaiter {
+export interface SearchWaiter {
   readonly over: boolean;
   found(place: number, hits: EncodedHits, seconds: StageSeconds): void;
   failed(error: unknown): void;
 }
 
-export interface FlightQuery {
+export interface SharedQuery {
   /** Names all that the answer depends on. */
   readonly key: string;
   readonly query: string;
   readonly place: number;
 }
 
-export interface FlightEvents {
+export interface SharedSearchEvents {
   joined(queries: number): void;
-  landed(seconds: StageSeconds): void;
+  answered(seconds: StageSeconds): void;
   /** Nobody waited for it any more when its turn came. */
   dropped(): void;
 }
 
-export interface Flights {
+export interface SharedSearches {
   /** Searches that wait for a thread or a model. */
   readonly waiting: number;
   /** Asks for searches; those that are on their way already are waited for. */
-  board(queries: readonly FlightQuery[], plan: SearchPlan, generation: number, waiter: FlightWaiter): void;
+  request(queries: readonly SharedQuery[], plan: SearchPlan, generation: number, waiter: SearchWaiter): void;
   /** Forgets what nobody waits for; to be called when that may be much. */
   sweep(): void;
 }
 
-export interface FlightsOptions {
+export interface SharedSearchesOptions {
   readonly pool: Pick<SearchPool<unknown>, 'push' | 'sweep' | 'waiting'>;
   /** Absent where there is no such model; then no plan asks for it. */
   readonly encode?: GatheredStage<EncodeItem> | undefined;
@@ -48,12 +48,12 @@ export interface FlightsOptions {
   readonly cache: ResultCache;
   /** Whether callers who ask for the same at the same time share one search. */
   readonly join: boolean;
-  readonly events: FlightEvents;
+  readonly events: SharedSearchEvents;
 }
 
-interface Flight {
+interface SharedSearch {
   readonly generation: number;
-  readonly waiting: { readonly waiter: FlightWaiter; readonly place: number }[];
+  readonly waiting: { readonly waiter: SearchWaiter; readonly place: number }[];
   readonly job: SearchJob;
   readonly encodeItem: EncodeItem;
 }
@@ -62,12 +62,19 @@ interface Flight {
  * Searches on their way: [encode] --> search thread --> [rerank]. The calls that wait for them are bounded by admission,
  * and so are these.
  */
-export function createFlights({ pool, encode, rerank, cache, join, events }: FlightsOptions): Flights {
-  const flights = new Map<string, Flight>();
+export function createSharedSearches({
+  pool,
+  encode,
+  rerank,
+  cache,
+  join,
+  events,
+}: SharedSearchesOptions): SharedSearches {
+  const shared = new Map<string, SharedSearch>();
 
-  function create({ key, query }: FlightQuery, plan: SearchPlan, generation: number): Flight {
+  function create({ key, query }: SharedQuery, plan: SearchPlan, generation: number): SharedSearch {
     const { mode, topK, withText } = plan;
-    const waiting: Flight['waiting'] = [];
+    const waiting: SharedSearch['waiting'] = [];
     let sinceMs = performance.now();
     let vector: Float32Array | undefined;
     const seconds = { queue: 0, encode: 0, lexical: 0, dense: 0, fuse: 0, content: 0, rerank: 0 };
@@ -78,14 +85,14 @@ export function createFlights({ pool, encode, rerank, cache, join, events }: Fli
       seconds[stage] += (nowMs - sinceMs) / 1000;
       sinceMs = nowMs;
     }
-    /** Another flight may stand under the same key: of a later opening of the same index. */
+    /** Another search may stand under the same key: of a later opening of the same index. */
     function forget(): void {
-      if (flights.get(key) === flight) flights.delete(key);
+      if (shared.get(key) === search) shared.delete(key);
     }
     function land(hits: EncodedHits): void {
       forget();
       cache.set(key, hits);
-      events.landed(seconds);
+      events.answered(seconds);
       for (const { waiter, place } of waiting) waiter.found(place, hits, seconds);
     }
     const item = {
@@ -101,7 +108,7 @@ export function createFlights({ pool, encode, rerank, cache, join, events }: Fli
         for (const { waiter } of waiting) waiter.failed(error);
       },
     };
-    const flight: Flight = {
+    const search: SharedSearch = {
       generation,
       waiting,
       encodeItem: {
@@ -109,7 +116,7 @@ export function createFlights({ pool, encode, rerank, cache, join, events }: Fli
         encoded(made) {
           passed('encode');
           vector = made;
-          pool.push([flight.job]);
+          pool.push([search.job]);
         },
       },
       job: {
@@ -132,23 +139,23 @@ export function createFlights({ pool, encode, rerank, cache, join, events }: Fli
         },
       },
     };
-    return flight;
+    return search;
   }
 
   return {
     get waiting() {
       return pool.waiting + (encode?.waiting ?? 0) + (rerank?.waiting ?? 0);
     },
-    board(queries, plan, generation, waiter) {
-      const started: Flight[] = [];
+    request(queries, plan, generation, waiter) {
+      const started: SharedSearch[] = [];
       for (const one of queries) {
-        const present = flights.get(one.key);
+        const present = shared.get(one.key);
         const known = present?.generation === generation ? present : undefined;
-        const flight = known ?? create(one, plan, generation);
-        flight.waiting.push({ waiter, place: one.place });
+        const search = known ?? create(one, plan, generation);
+        search.waiting.push({ waiter, place: one.place });
         if (known !== undefined) continue;
-        if (join) flights.set(one.key, flight);
-        started.push(flight);
+        if (join) shared.set(one.key, search);
+        started.push(search);
       }
       if (started.length < queries.length) events.joined(queries.length - started.length);
       if (plan.mode === 'lexical' || encode === undefined) pool.push(started.map(({ job }) => job));

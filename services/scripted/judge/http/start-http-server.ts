@@ -10,7 +10,7 @@ import type { ScriptedJudgeEvents } from '../events.ts';
 import type { Completions } from './completions.ts';
 import { errorResponse } from './error-response.ts';
 
-export interface HttpFace {
+export interface HttpServer {
   /** `host:port` as bound. */
   readonly address: string;
   /** Takes no more, and ends when what runs has ended, at the latest after `withinMs`. */
@@ -25,12 +25,12 @@ const jsonBounds = { mostValues: 100_000, mostDepth: 64 };
 const models = { object: 'list', data: [{ id: 'scripted', object: 'model', created: 0, owned_by: 'gradus' }] };
 
 /** Listens on `address`, `host:port`. */
-export async function startHttpFace(
+export async function startHttpServer(
   address: string,
   completions: Completions,
   events: ScriptedJudgeEvents,
   hosts: HostSettings,
-): Promise<HttpFace> {
+): Promise<HttpServer> {
   const app = fastify({
     logger: false,
     bodyLimit: longestBodyBytes,

@@ -1,35 +1,35 @@
 import { sleep } from '#platform/async/sleep.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
-import type { Batch, BatchAnswer, Lane } from './lane.ts';
+import type { Batch, BatchAnswer, Executor } from './executor.ts';
 
-export type SeatState = 'opening' | 'free' | 'busy' | 'lost' | 'stopped';
+export type SlotState = 'opening' | 'free' | 'busy' | 'lost' | 'stopped';
 
-/** A place where a lane works; when the lane is lost another one takes its place. */
-export interface Seat {
-  readonly state: SeatState;
-  /** Settles once the lane that sits here, or its successor, has the index open. */
+/** A place where an executor works; when the executor is lost another one takes its place. */
+export interface ExecutorSlot {
+  readonly state: SlotState;
+  /** Settles once the executor in this slot, or its successor, has the index open. */
   open(generation: number): Promise<void>;
   /** Settles when nothing here reads the index any more. */
   close(generation: number): Promise<void>;
-  /** Only while free. Rejects when the lane is lost meanwhile. */
+  /** Only while free. Rejects when the executor is lost meanwhile. */
   run(batch: Batch): Promise<BatchAnswer>;
   stop(): Promise<void>;
 }
 
-export interface SeatOptions<D> {
-  readonly startLane: () => Lane<D>;
-  /** All open indexes: a new lane opens them before it takes work. */
+export interface SlotOptions<D> {
+  readonly startExecutor: () => Executor<D>;
+  /** All open indexes: a new executor opens them before it takes work. */
   readonly generations: ReadonlyMap<number, D>;
-  /** A lane that works longer on one batch counts as lost. */
+  /** An executor that works longer on one batch counts as lost. */
   readonly mostBatchMs: number;
   readonly onFree: () => void;
   readonly onLost: (reason: Error) => void;
 }
 
-/** The next lane starts after this, and after twice as long each time that one is lost before it did any work. */
+/** The next executor starts after this, and after twice as long each time that one is lost before it did any work. */
 const restartDelay = { firstMs: 50, mostMs: 5_000 } as const;
 
-/** After so many lanes in a row that could not be readied, whoever waits for an index hears why. */
+/** After so many executors in a row that could not be readied, whoever waits for an index hears why. */
 const mostFailedStarts = 3;
 
 /**
@@ -37,12 +37,18 @@ const mostFailedStarts = 3;
  *        ^          |         |
  *        +-- lost <-+---------+
  */
-export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLost }: SeatOptions<D>): Seat {
+export function startExecutorSlot<D>({
+  startExecutor,
+  generations,
+  mostBatchMs,
+  onFree,
+  onLost,
+}: SlotOptions<D>): ExecutorSlot {
   const stopping = new AbortController();
   const opened = new Set<number>();
   const wanted = new Map<number, PromiseWithResolvers<void>>();
-  let lane = startLane();
-  let state: SeatState = 'opening';
+  let executor = startExecutor();
+  let state: SlotState = 'opening';
   let hasWorked = false;
 
   const settle = (generation: number): PromiseWithResolvers<void> | undefined => {
@@ -52,15 +58,15 @@ export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLo
   };
 
   async function openHere(generation: number, data: D): Promise<void> {
-    const here = lane;
+    const here = executor;
     try {
       await here.open(generation, data);
     } catch (error) {
-      // A lane that was lost is followed by one that tries again; an index that cannot be opened stays so.
+      // An executor that was lost is followed by one that tries again; an index that cannot be opened stays so.
       if (!(error instanceof TransientError)) settle(generation)?.reject(error);
       throw error;
     }
-    if (here !== lane) return;
+    if (here !== executor) return;
     opened.add(generation);
     settle(generation)?.resolve();
   }
@@ -81,7 +87,7 @@ export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLo
       if (!stopping.signal.aborted) state = 'free';
       return undefined;
     } catch (error) {
-      await lane.stop();
+      await executor.stop();
       return errorFrom(error);
     }
   }
@@ -93,7 +99,7 @@ export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLo
       let reason = await ready();
       if (reason === undefined && !stopping.signal.aborted) {
         onFree();
-        reason = await lane.ended;
+        reason = await executor.ended;
       }
       if (stopping.signal.aborted) return;
       state = 'lost';
@@ -104,7 +110,7 @@ export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLo
       delayMs = hasWorked ? restartDelay.firstMs : Math.min(2 * delayMs, restartDelay.mostMs);
       hasWorked = false;
       await sleep(delayMs, stopping.signal);
-      lane = startLane();
+      executor = startExecutor();
       state = 'opening';
     }
   }
@@ -127,11 +133,11 @@ export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLo
       await waiting.promise;
     },
     async close(generation) {
-      if (opened.delete(generation)) await lane.close(generation);
+      if (opened.delete(generation)) await executor.close(generation);
     },
     async run(batch) {
       state = 'busy';
-      const answer = await inTime(lane, batch, mostBatchMs);
+      const answer = await inTime(executor, batch, mostBatchMs);
       hasWorked = true;
       if (state === 'busy') state = 'free';
       return answer;
@@ -140,22 +146,22 @@ export function startSeat<D>({ startLane, generations, mostBatchMs, onFree, onLo
       stopping.abort();
       state = 'stopped';
       giveUp(new TransientError('unavailable', 'the service stops'));
-      await lane.stop();
+      await executor.stop();
       await living;
     },
   };
 }
 
-/** A batch that never ends would hold its lane forever; its callers have left long before. */
-async function inTime<D>(lane: Lane<D>, batch: Batch, mostMs: number): Promise<BatchAnswer> {
+/** A batch that never ends would hold its executor forever; its callers have left long before. */
+async function inTime<D>(executor: Executor<D>, batch: Batch, mostMs: number): Promise<BatchAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(new TransientError('unavailable', `a search thread was lost: a batch took longer than ${mostMs} ms`));
-    void lane.stop();
+    void executor.stop();
   }, mostMs);
   timer.unref();
   try {
-    return await Promise.race([lane.run(batch), late]);
+    return await Promise.race([executor.run(batch), late]);
   } finally {
     clearTimeout(timer);
   }

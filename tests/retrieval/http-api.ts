@@ -1,4 +1,4 @@
-/** The HTTP face over the real retriever of a small corpus, for one test. */
+/** The HTTP API over the real retriever of a small corpus, for one test. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { createMetrics } from '#platform/telemetry/metrics.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { retrievalConfig } from '../../services/retrieval/config.ts';
 import { createRetrievalEvents } from '../../services/retrieval/events.ts';
-import { startHttpFace } from '../../services/retrieval/http/start-http-face.ts';
+import { startHttpServer } from '../../services/retrieval/http/start-http-server.ts';
 import { openRetriever } from '../../services/retrieval/open-retriever.ts';
 import type { Retriever } from '../../services/retrieval/retriever.ts';
 import { silentLog } from '../platform/fixtures.ts';
@@ -33,21 +33,21 @@ export const fivePages: readonly Page[] = [
 type AtEnd = (end: () => Promise<void>) => void;
 
 export async function writeCorpus(pages: readonly Page[], atEnd: AtEnd = onTestFinished): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-face-'));
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-http-api-'));
   atEnd(() => rm(directory, { recursive: true }));
   const path = join(directory, 'corpus.jsonl');
   await writeFile(path, pages.map((page) => JSON.stringify(page)).join('\n'));
   return path;
 }
 
-export interface FaceOptions {
+export interface HttpApiOptions {
   readonly pages?: readonly Page[];
   readonly flags?: readonly string[];
-  /** Puts something between the face and the retriever. */
+  /** Puts something between the api and the retriever. */
   readonly around?: ((retriever: Retriever) => Retriever) | undefined;
 }
 
-export interface RunningFace {
+export interface RunningHttpApi {
   readonly url: string;
   readonly address: string;
   readonly metrics: Metrics;
@@ -62,10 +62,10 @@ export interface RunningFace {
   ): Promise<{ status: number; headers: Headers; body: unknown }>;
 }
 
-export async function startFace(
-  { pages = fivePages, flags = [], around }: FaceOptions = {},
+export async function startHttpApi(
+  { pages = fivePages, flags = [], around }: HttpApiOptions = {},
   atEnd: AtEnd = onTestFinished,
-): Promise<RunningFace> {
+): Promise<RunningHttpApi> {
   const config = loadConfig(retrievalConfig, {
     argv: ['--corpus', await writeCorpus(pages, atEnd), '--http', '127.0.0.1:0', ...flags],
   });
@@ -85,20 +85,20 @@ export async function startFace(
   });
   const events = createRetrievalEvents(silentLog, metrics);
   const real = await openRetriever(config, events, context);
-  const face = await startHttpFace(config.http ?? '127.0.0.1:0', config, {
+  const api = await startHttpServer(config.http ?? '127.0.0.1:0', config, {
     ...context,
     events,
     retriever: around === undefined ? real : around(real),
   });
-  lifecycle.defer('HTTP', () => face.drain(0));
+  lifecycle.defer('HTTP', () => api.drain(0));
   lifecycle.serving();
-  const url = `http://${face.address}`;
+  const url = `http://${api.address}`;
   return {
     url,
-    address: face.address,
+    address: api.address,
     metrics,
     stop: () => lifecycle.stop('the test says so'),
-    drain: (withinMs) => face.drain(withinMs),
+    drain: (withinMs) => api.drain(withinMs),
     async post(path, body, options) {
       const response = await fetch(url + path, {
         method: 'POST',

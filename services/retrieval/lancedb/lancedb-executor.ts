@@ -4,25 +4,25 @@ import { limits } from '../limits.ts';
 import type { DocumentPart } from '../retriever.ts';
 import { createHitsWriter } from '../serving/encoded-hits.ts';
 import {
-  laneStages,
+  executorStages,
   type Batch,
   type BatchAnswer,
   type FetchTask,
-  type Lane,
-  type LaneFailure,
-  type LaneStage,
+  type Executor,
+  type ExecutorFailure,
+  type ExecutorStage,
   type SearchTask,
-} from '../serving/lane.ts';
+} from '../serving/executor.ts';
 import type { LancedbHit, LancedbIndex } from './lancedb-index.ts';
 import { rankHits } from './rank-hits.ts';
 
-type StageTimes = Partial<Record<LaneStage, number>>;
+type StageTimes = Partial<Record<ExecutorStage, number>>;
 
 /**
- * Hands batches to LanceDB, which searches in threads of its own; many lanes of one process share an index. `timeoutMs`
+ * Hands batches to LanceDB, which searches in threads of its own; many executors of one process share an index. `timeoutMs`
  * bounds each of its answers: what it has begun it cannot be told to stop.
  */
-export function createLancedbLane(timeoutMs: number): Lane<LancedbIndex> {
+export function createLancedbExecutor(timeoutMs: number): Executor<LancedbIndex> {
   const indexes = new Map<number, LancedbIndex>();
   const ended = Promise.withResolvers<undefined>();
 
@@ -32,7 +32,9 @@ export function createLancedbLane(timeoutMs: number): Lane<LancedbIndex> {
     return index;
   }
 
-  async function search(task: SearchTask): Promise<{ hits: readonly LancedbHit[]; times: StageTimes } | LaneFailure> {
+  async function search(
+    task: SearchTask,
+  ): Promise<{ hits: readonly LancedbHit[]; times: StageTimes } | ExecutorFailure> {
     try {
       const found = await rankHits(indexOf(task.generation), task, timeoutMs);
       checkSize(found.hits, 'queries, top_k');
@@ -42,7 +44,7 @@ export function createLancedbLane(timeoutMs: number): Lane<LancedbIndex> {
     }
   }
 
-  async function fetch(task: FetchTask): Promise<readonly (DocumentPart | undefined)[] | LaneFailure> {
+  async function fetch(task: FetchTask): Promise<readonly (DocumentPart | undefined)[] | ExecutorFailure> {
     const { generation, ids, part, partCharacters } = task;
     try {
       const found = await indexOf(generation).fetch(ids, timeoutMs);
@@ -79,13 +81,13 @@ export function createLancedbLane(timeoutMs: number): Lane<LancedbIndex> {
       const [found, fetched] = await Promise.all([Promise.all(searches.map(search)), Promise.all(fetches.map(fetch))]);
       const writer = createHitsWriter();
       const ends = new Uint32Array(searches.length);
-      const seconds = new Float32Array(searches.length * laneStages.length);
-      const failures = new Map<number, LaneFailure>();
+      const seconds = new Float32Array(searches.length * executorStages.length);
+      const failures = new Map<number, ExecutorFailure>();
       found.forEach((one, index) => {
         if ('code' in one) failures.set(index, one);
         else {
           for (const hit of one.hits) writer.add({ ...hit, text: hit.text.slice(0, limits.hitTextCharacters) });
-          laneStages.forEach((stage, at) => (seconds[index * laneStages.length + at] = one.times[stage] ?? 0));
+          executorStages.forEach((stage, at) => (seconds[index * executorStages.length + at] = one.times[stage] ?? 0));
         }
         ends[index] = writer.size;
       });
@@ -111,7 +113,7 @@ function checkSize(texts: readonly { readonly text: string }[], fields: string):
   throw new TerminalError('invalid_argument', `${fields}: the answer is longer than ${most} MiB; ask for less at once`);
 }
 
-function failureOf(thrown: unknown): LaneFailure {
+function failureOf(thrown: unknown): ExecutorFailure {
   const error = errorFrom(thrown);
   const { message } = error;
   if (error instanceof TerminalError) return { code: error.code, message };

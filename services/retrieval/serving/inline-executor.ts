@@ -1,9 +1,9 @@
-import type { Lane } from './lane.ts';
+import type { Executor } from './executor.ts';
 import type { PassageReader } from './passage-reader.ts';
 import { createBatchRunner } from './run-batch.ts';
 
 /** Works in the thread that calls: right for a small corpus, and where there is one core. */
-export function createInlineLane<D>(openReader: (data: D) => Promise<PassageReader>): Lane<D> {
+export function createInlineExecutor<D>(openReader: (data: D) => Promise<PassageReader>): Executor<D> {
   const readers = new Map<number, PassageReader>();
   const runBatch = createBatchRunner(readers);
   const ended = Promise.withResolvers<undefined>();

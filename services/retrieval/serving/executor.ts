@@ -26,37 +26,37 @@ export interface Batch {
 }
 
 /** What a thread does for a query, in the order of `BatchAnswer.seconds`. */
-export const laneStages = ['lexical', 'dense', 'fuse', 'content'] as const;
-export type LaneStage = (typeof laneStages)[number];
+export const executorStages = ['lexical', 'dense', 'fuse', 'content'] as const;
+export type ExecutorStage = (typeof executorStages)[number];
 
 export interface BatchAnswer {
   /** The encoded hits of all searches, one behind the other. */
   readonly hits: Uint8Array<ArrayBuffer>;
   /** Where the hits of each search end in `hits`. */
   readonly ends: Uint32Array;
-  /** For each search the time of each of `laneStages`. */
+  /** For each search the time of each of `executorStages`. */
   readonly seconds: Float32Array;
   /** For each fetch. */
   readonly documents: readonly (readonly (DocumentPart | undefined)[])[];
   /** What went wrong, by the position among the searches, then the fetches; their hits and documents are empty. */
-  readonly failures: ReadonlyMap<number, LaneFailure>;
+  readonly failures: ReadonlyMap<number, ExecutorFailure>;
 }
 
-/** Plain data: it is sent. A thread only fails for good; a lane that asks an engine elsewhere may fail for now. */
-export interface LaneFailure {
+/** Plain data: it is sent. A thread only fails for good; an executor that asks an engine elsewhere may fail for now. */
+export interface ExecutorFailure {
   readonly code: TerminalCode | Extract<TransientCode, 'unavailable'> | Extract<CancelledCode, 'deadline_exceeded'>;
   readonly message: string;
 }
 
 /** Where batches are worked on: a thread, or this one. `D` is what an index is opened from, in any thread. */
-export interface Lane<D> {
+export interface Executor<D> {
   /** Readies an index; batches may name its generation afterwards. */
   open(generation: number, data: D): Promise<void>;
-  /** No later batch names it. Settles when the lane has let go of it. */
+  /** No later batch names it. Settles when the executor has let go of it. */
   close(generation: number): Promise<void>;
-  /** One at a time. Rejects only when the lane is lost. */
+  /** One at a time. Rejects only when the executor is lost. */
   run(batch: Batch): Promise<BatchAnswer>;
-  /** Settles when the lane can do no more work; with the reason, unless `stop` was asked for. */
+  /** Settles when the executor can do no more work; with the reason, unless `stop` was asked for. */
   readonly ended: Promise<Error | undefined>;
   stop(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The HTTP face: one server for the clients of Search-R1, Menlo and ReCall, and for MCP. See docs/retrieval-api.md. */
+/** The HTTP API: one server for the clients of Search-R1, Menlo and ReCall, and for MCP. See docs/retrieval-api.md. */
 import fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
@@ -35,7 +35,7 @@ export interface HttpDependencies extends Finder {
   readonly signal: AbortSignal;
 }
 
-export interface HttpFace {
+export interface HttpServer {
   /** `host:port` as bound. */
   readonly address: string;
   /** Takes no more, and ends when what runs has ended, at the latest after `withinMs`. */
@@ -49,11 +49,11 @@ const backlog = 4_096;
 const mostConnections = 16_384;
 
 /** Listens on `address`, `host:port`. */
-export async function startHttpFace(
+export async function startHttpServer(
   address: string,
   settings: HttpSettings,
   { retriever, events, log, metrics, signal }: HttpDependencies,
-): Promise<HttpFace> {
+): Promise<HttpServer> {
   const app = fastify({
     logger: false,
     bodyLimit: longestBodyBytes,

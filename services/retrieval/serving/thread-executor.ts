@@ -1,16 +1,16 @@
 import { Worker } from 'node:worker_threads';
 import { TerminalError, TransientError } from '#platform/errors.ts';
-import type { BatchAnswer, Lane } from './lane.ts';
+import type { BatchAnswer, Executor } from './executor.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 
 /** A thread that works on a batch for longer after it was asked to end is terminated. */
 const endMs = 2_000;
 
 /**
- * A lane in a thread of its own. `entry` is a module that calls `serveThread`. A thread that ends (out of memory, a
- * fault) fails what it was asked for; whoever holds the lane starts another one.
+ * An executor in a thread of its own. `entry` is a module that calls `serveThread`. A thread that ends (out of memory, a
+ * fault) fails what it was asked for; whoever holds the executor starts another one.
  */
-export function startThreadLane<D>(entry: URL): Lane<D> {
+export function startThreadExecutor<D>(entry: URL): Executor<D> {
   const worker = new Worker(entry, { name: 'search' });
   const ended = Promise.withResolvers<Error | undefined>();
   const opening = new Map<number, PromiseWithResolvers<void>>();
@@ -76,7 +76,7 @@ export function startThreadLane<D>(entry: URL): Lane<D> {
       await closed.promise;
     },
     run(batch) {
-      if (running !== undefined) throw new TypeError('a lane works on one batch at a time');
+      if (running !== undefined) throw new TypeError('an executor works on one batch at a time');
       running = Promise.withResolvers();
       send({ kind: 'run', batch });
       return running.promise;
