@@ -7,7 +7,7 @@ export interface RestartCount {
   describe(): string | undefined;
 }
 
-/** Counts the services that died or hung, so that a run's end says what its middle scrolled away (P9). */
+/** Counts the services that died or hung, so that a run's end says what scrolled off the screen (P9). */
 export function countRestarts(events: SupervisionEvents): RestartCount {
   const died = new Map<string, number>();
   const hung = new Map<string, number>();

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 
 const tailBytes = 64 * 1024;
 
-/** The last messages of a service's log that tell of trouble; its last plain lines when none does. */
+/** The last messages of a service's log that report a failure; its last plain lines when none does. */
 export async function lastTroubles(logFile: string, most: number): Promise<string[]> {
   return troublesIn(await readTail(logFile), most);
 }

@@ -64,8 +64,8 @@ describe('cancelledFrom', () => {
 });
 
 test('a transient error without a wish for the wait has a default', () => {
-  expect(new TransientError('unavailable', 'away').retryAfterMs).toBe(100);
-  expect(new TransientError('unavailable', 'away', { retryAfterMs: 0 }).retryAfterMs).toBe(0);
+  expect(new TransientError('unavailable', 'down').retryAfterMs).toBe(100);
+  expect(new TransientError('unavailable', 'down', { retryAfterMs: 0 }).retryAfterMs).toBe(0);
 });
 
 test.each(errorCodes)('an error of code %s is made again on the other side', (code) => {

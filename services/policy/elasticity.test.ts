@@ -157,11 +157,11 @@ describe('engines that come and go', () => {
       await engine({
         serving: trained,
         onLoad: () => {
-          throw new TransientError('unavailable', 'disk is away');
+          throw new TransientError('unavailable', 'disk is unavailable');
         },
       }),
     ]);
-    await expect(client.loadVersion({ version: 8n, weightsPath: '/w/8' })).rejects.toThrow(/disk is away/);
+    await expect(client.loadVersion({ version: 8n, weightsPath: '/w/8' })).rejects.toThrow(/disk is unavailable/);
     expect((await client.generate(turnOf('s'))).versions?.last).toBe(7n);
   });
 

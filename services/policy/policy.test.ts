@@ -89,7 +89,7 @@ describe('policy gateway', () => {
     expect(await metrics.render()).toMatch(/gradus_policy_generations_total\{outcome="resource_exhausted"\} 1/);
   });
 
-  it('P3: cancels the generation on the engine when the caller goes away', async () => {
+  it('P3: cancels the generation on the engine when the caller disconnects', async () => {
     const slow = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
     const { client } = await gateway([slow]);
     const controller = new AbortController();
@@ -159,7 +159,7 @@ describe('policy gateway', () => {
     const good = await engine();
     const bad = await engine({
       onLoad: () => {
-        if (broken) throw new TransientError('unavailable', 'disk is away');
+        if (broken) throw new TransientError('unavailable', 'disk is unavailable');
       },
     });
     const { client } = await gateway([good, bad]);

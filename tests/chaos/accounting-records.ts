@@ -44,12 +44,12 @@ function chunked(records: readonly { line: string; of: string }[]): readonly { o
 }
 
 /** The first difference of two accountings, in words; undefined when they are equal. */
-export function firstDifference(calm: readonly string[], stormy: readonly string[]): string | undefined {
-  const length = Math.max(calm.length, stormy.length);
+export function firstDifference(undisturbed: readonly string[], faulty: readonly string[]): string | undefined {
+  const length = Math.max(undisturbed.length, faulty.length);
   for (let index = 0; index < length; index += 1) {
-    const [left, right] = [calm[index], stormy[index]];
+    const [left, right] = [undisturbed[index], faulty[index]];
     if (left === right) continue;
-    return `record ${index + 1} of ${calm.length} differs:\n  without faults: ${left ?? 'nothing'}\n  with faults:    ${right ?? 'nothing'}`;
+    return `record ${index + 1} of ${undisturbed.length} differs:\n  without faults: ${left ?? 'nothing'}\n  with faults:    ${right ?? 'nothing'}`;
   }
   return undefined;
 }

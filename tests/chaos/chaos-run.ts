@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { accountingRecords, firstDifference } from './accounting-records.ts';
-import { auditOf, auditedStorm } from './audited-storm.ts';
-import type { AuditedStorm } from './audited-storm.ts';
+import { auditOf, auditedRun } from './audited-run.ts';
+import type { AuditedRun } from './audited-run.ts';
 import { chaosRecipe, stalenessOf } from './chaos-recipe.ts';
 import { targetsOf } from './fault-cards.ts';
 import type { Action } from './fault-cards.ts';
@@ -12,7 +12,7 @@ import type { Fault } from './fault-plan.ts';
 import { startGradusRun } from './gradus-run.ts';
 import { mountStoreDisk } from './store-disk.ts';
 import type { StoreDisk } from './store-disk.ts';
-import type { FleetService } from './storm-fleet.ts';
+import type { FleetService } from './chaos-fleet.ts';
 import { finalWeights, readStoredRun } from './stored-run.ts';
 import type { StoredRun } from './stored-run.ts';
 
@@ -36,7 +36,7 @@ export interface ChaosReport {
   /** Why faults were left out. */
   readonly skipped: readonly string[];
   readonly secondsWithout: number;
-  readonly runs: readonly AuditedStorm[];
+  readonly runs: readonly AuditedRun[];
   /** Records of both accountings that were compared. */
   readonly records: number;
   /** What is wrong, in words; empty when every promise was kept. */
@@ -55,16 +55,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { seed, say, directory, signal } = options;
   const base = { seed, stageSteps: stageSteps(options.faults), workers: 2, engines: 2 };
   say('a run without faults, for its accounting');
-  const calm = await calmRun(options, chaosRecipe({ ...base, turnMs: 1, trainMs: 0 }));
-  say(`it took ${calm.seconds.toFixed(0)} s; now the same with ${options.faults} faults, seed ${seed}`);
+  const undisturbed = await undisturbedRun(options, chaosRecipe({ ...base, turnMs: 1, trainMs: 0 }));
+  say(`it took ${undisturbed.seconds.toFixed(0)} s; now the same with ${options.faults} faults, seed ${seed}`);
 
-  const home = join(directory, 'stormy/runs');
+  const home = join(directory, 'faulty/runs');
   await using store = await storeDisk(home, options.without);
   const without = new Set([...options.without, ...(store.disk === undefined ? ['full-disk' as const] : [])]);
   let planned: readonly Fault[] = [];
-  const stormy = await auditedStorm({
+  const faulty = await auditedRun({
     ...options,
-    directory: join(directory, 'stormy'),
+    directory: join(directory, 'faulty'),
     home,
     runId,
     disk: store.disk,
@@ -81,7 +81,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       })),
     signal,
   });
-  const struck = stormy.faults.filter(({ number }) => number > 0).length;
+  const struck = faulty.faults.filter(({ number }) => number > 0).length;
 
   const leeway = { asynchronous: new Set([...stalenessOf].flatMap(([stage, most]) => (most > 0 ? [stage] : []))) };
   const recordsOf = ({ entries }: StoredRun) =>
@@ -89,20 +89,20 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       entries.map(({ value }) => value),
       leeway,
     );
-  const calmRecords = recordsOf(calm.stored);
-  const difference = firstDifference(calmRecords, recordsOf(stormy.stored));
-  const weights = [await finalWeights(calm.stored.entries), await finalWeights(stormy.stored.entries)];
-  const { stored: _stored, ...run } = stormy;
+  const undisturbedRecords = recordsOf(undisturbed.stored);
+  const difference = firstDifference(undisturbedRecords, recordsOf(faulty.stored));
+  const weights = [await finalWeights(undisturbed.stored.entries), await finalWeights(faulty.stored.entries)];
+  const { stored: _stored, ...run } = faulty;
   return {
     seed,
     planned: planned.length,
     skipped: store.skipped,
-    secondsWithout: calm.seconds,
+    secondsWithout: undisturbed.seconds,
     runs: [run],
-    records: calmRecords.length,
+    records: undisturbedRecords.length,
     findings: [
-      ...auditOf(calm.stored).findings.map((finding) => `without faults: ${finding}`),
-      ...stormy.findings,
+      ...auditOf(undisturbed.stored).findings.map((finding) => `without faults: ${finding}`),
+      ...faulty.findings,
       ...(struck < planned.length ? [`faults: the run was over after ${struck} of ${planned.length} faults`] : []),
       ...(difference === undefined ? [] : [`accounting: ${difference}`]),
       ...(weights[0]?.equals(weights[1] ?? Buffer.alloc(0)) === true
@@ -126,8 +126,8 @@ export async function storeDisk(
   };
 }
 
-async function calmRun(options: ChaosOptions, recipe: string): Promise<{ stored: StoredRun; seconds: number }> {
-  const directory = join(options.directory, 'calm');
+async function undisturbedRun(options: ChaosOptions, recipe: string): Promise<{ stored: StoredRun; seconds: number }> {
+  const directory = join(options.directory, 'undisturbed');
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'chaos.yaml'), recipe);
   const startedMs = performance.now();

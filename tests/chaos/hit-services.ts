@@ -9,7 +9,7 @@ import { childrenOf, guardianOf, isSameService, processFacts, scorerOf } from '.
 import type { Hit } from './inject-fault.ts';
 import { isGone, recoveryOf, send } from './recovery.ts';
 import type { Before } from './recovery.ts';
-import type { FleetService, StormFleet } from './storm-fleet.ts';
+import type { FleetService, ChaosFleet } from './chaos-fleet.ts';
 
 /** How long something that hangs may do so until we end it ourselves. */
 const longestHangMs = 60_000;
@@ -22,7 +22,7 @@ interface Victim {
 }
 
 /** One fault of one or two processes, at the same moment. */
-export async function hitServices(fault: Fault, fleet: StormFleet, signal: AbortSignal): Promise<Hit> {
+export async function hitServices(fault: Fault, fleet: ChaosFleet, signal: AbortSignal): Promise<Hit> {
   const victims: Victim[] = [];
   for (const target of fault.targets) victims.push(await victimOf(target, fleet, signal));
   const { progress, facts } = fleet.live;
@@ -43,7 +43,7 @@ export async function hitServices(fault: Fault, fleet: StormFleet, signal: Abort
   };
 }
 
-async function victimOf({ label }: Target, fleet: StormFleet, signal: AbortSignal): Promise<Victim> {
+async function victimOf({ label }: Target, fleet: ChaosFleet, signal: AbortSignal): Promise<Victim> {
   switch (label) {
     case supervisor.label:
       return { pid: fleet.run.pid, service: undefined };
@@ -71,7 +71,7 @@ interface Done {
   readonly replaced: boolean;
 }
 
-async function hit(fault: Fault, victim: Victim, fleet: StormFleet, signal: AbortSignal): Promise<Done> {
+async function hit(fault: Fault, victim: Victim, fleet: ChaosFleet, signal: AbortSignal): Promise<Done> {
   const { pid, service } = victim;
   const atMs = Date.now();
   if (pid === 0) return { fromMs: atMs, notes: [], replaced: false };
@@ -112,7 +112,7 @@ async function hang({ pid, service }: Victim, signal: AbortSignal): Promise<Done
   return { fromMs, notes: [note], replaced: false };
 }
 
-async function killTwice({ pid, service }: Victim, fleet: StormFleet, signal: AbortSignal): Promise<Done> {
+async function killTwice({ pid, service }: Victim, fleet: ChaosFleet, signal: AbortSignal): Promise<Done> {
   const old = await processFacts(pid);
   const known = new Set((await childrenOf(fleet.run.pid)).map((each) => each.pid));
   send(pid, 'SIGKILL');

@@ -1,5 +1,5 @@
 import type { Audit } from './audit.ts';
-import { auditOf } from './audited-storm.ts';
+import { auditOf } from './audited-run.ts';
 import { startHostFleet } from './host-fleet.ts';
 import type { HostFleetOptions } from './host-fleet.ts';
 import { learnerFinding } from './learner-chain.ts';

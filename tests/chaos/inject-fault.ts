@@ -5,7 +5,7 @@ import type { FaultRecord } from './recovery-table.ts';
 import { resumeFault } from './resume-fault.ts';
 import type { StoreDisk } from './store-disk.ts';
 import { fullDisk, staleState } from './store-faults.ts';
-import type { StormFleet } from './storm-fleet.ts';
+import type { ChaosFleet } from './chaos-fleet.ts';
 
 /** What a fault did, as far as it is seen from outside while it goes on. */
 export interface Hit {
@@ -25,7 +25,7 @@ export interface Hit {
 /** Makes a fault and watches until what it hit works again. */
 export async function injectFault(
   fault: Fault,
-  fleet: StormFleet,
+  fleet: ChaosFleet,
   disk: StoreDisk | undefined,
   signal: AbortSignal,
 ): Promise<FaultRecord> {
@@ -46,7 +46,7 @@ export async function injectFault(
   };
 }
 
-async function make(fault: Fault, fleet: StormFleet, disk: StoreDisk | undefined, signal: AbortSignal): Promise<Hit> {
+async function make(fault: Fault, fleet: ChaosFleet, disk: StoreDisk | undefined, signal: AbortSignal): Promise<Hit> {
   if (needsResume(fault)) return await resumeFault(fault, fleet);
   switch (fault.action) {
     case 'stale-state':

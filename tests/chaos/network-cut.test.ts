@@ -42,7 +42,7 @@ test.skipIf(impossible !== undefined)(title, async ({ signal }) => {
   const [, long] = cuts;
   const workersWithin = (fromMs: number, toMs: number) =>
     new Set(stored.results.filter(({ atMs }) => atMs > fromMs && atMs < toMs).map(({ value }) => value.workerId));
-  // The cut was one, it took work away, and the near worker did that work.
+  // The cut was one, it took work from the far worker, and the near worker did that work.
   expect(workersWithin(0, long?.fromMs ?? 0)).toEqual(new Set(['rollout-1', 'rollout-2', 'rollout-3']));
   expect(workersWithin((long?.fromMs ?? 0) + 1_000, long?.toMs ?? 0)).toEqual(new Set(['rollout-1']));
   expect(workersWithin(long?.toMs ?? 0, Infinity).size).toBeGreaterThan(1);

@@ -2,7 +2,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import { TransientError } from '#platform/errors.ts';
 import { isAlive } from '#platform/runtime/is-alive.ts';
 import { readFleetFile } from '../../services/fleet/fleet-file.ts';
-import type { FleetService, StormFleet } from './storm-fleet.ts';
+import type { FleetService, ChaosFleet } from './chaos-fleet.ts';
 import { createWorkProbe, firstWork } from './work-probe.ts';
 import type { WorkProbe } from './work-probe.ts';
 
@@ -19,7 +19,7 @@ export interface Before {
 
 /** When it did its work again, in Unix milliseconds; undefined when it was not seen to. What that means depends on the work. */
 export async function recoveryOf(
-  fleet: StormFleet,
+  fleet: ChaosFleet,
   { service: hit, progress, facts }: Before,
   { replaced, signal }: { replaced: boolean; signal: AbortSignal },
 ): Promise<number | undefined> {

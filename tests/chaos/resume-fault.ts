@@ -6,13 +6,13 @@ import type { ProcessFacts } from './fleet-processes.ts';
 import type { GradusRun } from './gradus-run.ts';
 import type { Hit } from './inject-fault.ts';
 import { send } from './recovery.ts';
-import type { StormFleet } from './storm-fleet.ts';
+import type { ChaosFleet } from './chaos-fleet.ts';
 
 /** A drain finishes the step in progress. */
 const longestStopMs = 60_000;
 
 /** Faults that end with `gradus resume` by hand. When the run went on again is seen on its streams. */
-export async function resumeFault(fault: Fault, fleet: StormFleet): Promise<Hit> {
+export async function resumeFault(fault: Fault, fleet: ChaosFleet): Promise<Hit> {
   const notes: string[] = [];
   const { run } = fleet;
   const own = await guardianOf(run.pid);

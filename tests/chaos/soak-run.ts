@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { auditedStorm } from './audited-storm.ts';
-import type { AuditedStorm } from './audited-storm.ts';
+import { auditedRun } from './audited-run.ts';
+import type { AuditedRun } from './audited-run.ts';
 import { storeDisk } from './chaos-run.ts';
 import type { ChaosOptions, ChaosReport } from './chaos-run.ts';
 import { chaosRecipe } from './chaos-recipe.ts';
 import { targetsOf } from './fault-cards.ts';
 import { faultsByClock } from './fault-plan.ts';
 import type { Fault } from './fault-plan.ts';
-import type { FleetService } from './storm-fleet.ts';
+import type { FleetService } from './chaos-fleet.ts';
 
 export interface SoakOptions extends Omit<ChaosOptions, 'faults'> {
   /** Faults come for so long; the run that they find then is finished without. */
@@ -25,7 +25,7 @@ export async function runSoak(options: SoakOptions): Promise<ChaosReport> {
   const home = join(directory, 'runs');
   await using store = await storeDisk(home, options.without);
   const without = new Set([...options.without, ...(store.disk === undefined ? ['full-disk' as const] : [])]);
-  const runs: AuditedStorm[] = [];
+  const runs: AuditedRun[] = [];
   let source: Iterator<Fault> | undefined;
   let planned = 0;
   const faults = (services: readonly FleetService[]): Iterable<Fault> => {
@@ -45,7 +45,7 @@ export async function runSoak(options: SoakOptions): Promise<ChaosReport> {
   };
   while (performance.now() < untilMs) {
     const runId = `soak-${runs.length + 1}`;
-    const { stored: _stored, ...run } = await auditedStorm({
+    const { stored: _stored, ...run } = await auditedRun({
       ...options,
       home,
       runId,

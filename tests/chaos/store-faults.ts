@@ -7,7 +7,7 @@ import { processFacts } from './fleet-processes.ts';
 import type { Hit } from './inject-fault.ts';
 import { isGone, recoveryOf, send } from './recovery.ts';
 import type { StoreDisk } from './store-disk.ts';
-import type { StormFleet } from './storm-fleet.ts';
+import type { ChaosFleet } from './chaos-fleet.ts';
 
 /** How long deliveries, and after them further steps, are waited for. */
 const waitMs = 60_000;
@@ -18,7 +18,7 @@ const healMs = 60_000;
  * NATS comes back with a consumer that holds deliveries of messages which are gone: 2.9 writes that state now and then
  * only, so a kill can do it; here it is certain. Saved while deliveries are pending, put back after further steps.
  */
-export async function staleState(fault: Fault, fleet: StormFleet, signal: AbortSignal): Promise<Hit> {
+export async function staleState(fault: Fault, fleet: ChaosFleet, signal: AbortSignal): Promise<Hit> {
   const consumer = fault.targets[0]?.label ?? '';
   const stream = join(fleet.home, 'nats/store/jetstream/$G/streams', streams.tasks);
   const state = join(stream, 'obs', consumer);
@@ -82,7 +82,7 @@ async function goneOrZombie(pid: number, signal: AbortSignal): Promise<void> {
 }
 
 /** No room for NATS to write for a while; then there is again. */
-export async function fullDisk(fault: Fault, fleet: StormFleet, disk: StoreDisk, signal: AbortSignal): Promise<Hit> {
+export async function fullDisk(fault: Fault, fleet: ChaosFleet, disk: StoreDisk, signal: AbortSignal): Promise<Hit> {
   const atMs = Date.now();
   await disk.fill();
   try {

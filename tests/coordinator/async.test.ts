@@ -171,7 +171,7 @@ describe('an asynchronous run', () => {
     const first = await processes.spawn(fleet);
     let killed = false;
     fleet.setWorker((task) => {
-      // Some of the fourth batch stays away until the coordinator is dead.
+      // Some of the fourth batch stays undelivered until the coordinator is dead.
       if (isTraining(task) && fleet.seen.filter(isTraining).length > 40 && !killed) return { keep: true };
       return { result: { reward: rewardOf(task) } };
     });

@@ -66,7 +66,7 @@ describe('faults', () => {
     expect((await fleet.summary('run-a')).rollouts).toMatchObject({ lost: 0, duplicated: 0 });
   });
 
-  it('P1: NATS goes away and comes back in the middle of a run, and nothing is lost', async () => {
+  it('P1: NATS becomes unavailable and comes back in the middle of a run, and nothing is lost', async () => {
     fleet = await startCoordinatorFleet({ recipe: twoStages });
     let restarted: Promise<void> | undefined;
     fleet.learner.beforeStep = async (step) => {

@@ -14,7 +14,7 @@ afterEach(async () => {
   await fleet.stop();
 });
 
-describe('a judge that is away', () => {
+describe('a judge that is unavailable', () => {
   it('P2: is waited for, and the run says so; no reward is invented and none is lost', async () => {
     let away = true;
     fleet = await startGroupwiseFleet({
@@ -104,7 +104,7 @@ describe('a judge that is away', () => {
   });
 });
 
-describe('a reward service that goes away', () => {
+describe('a reward service that becomes unavailable', () => {
   it('P2: is waited for and asked again', async () => {
     const hold = gate();
     fleet = await startGroupwiseFleet({
@@ -124,7 +124,7 @@ describe('a reward service that goes away', () => {
   });
 });
 
-describe('a run whose coordinator dies while the reward service is away', () => {
+describe('a run whose coordinator dies while the reward service is unavailable', () => {
   it('P1: is taken over all the same, and waits there', async () => {
     const hold = gate();
     fleet = await startGroupwiseFleet({

@@ -150,7 +150,7 @@ it('P10: a takeover that does not find a file does not end the run for it: it is
   expect((await fleet.ledger('run-a')).filter(({ fact }) => fact.case === 'runEnded')).toHaveLength(1);
 });
 
-it('P10: a file that stays away ends the run with its name', async () => {
+it('P10: a file that stays missing ends the run with its name', async () => {
   const { train, successor } = await runWithoutQuestions();
   const end = await fleet.ended('run-a', successor.client);
   expect(end.state).toBe(RunState.FAILED);

@@ -31,7 +31,7 @@ export interface EndpointCall {
 export async function startScriptedEndpoint(script: (request: EndpointRequest, call: number) => EndpointReply) {
   const calls: EndpointCall[] = [];
   const server = createServer((incoming, response) => {
-    // A caller that went away is no failure of the server.
+    // A caller that disconnected is no failure of the server.
     handle(incoming, response).catch(() => response.destroy());
   });
 

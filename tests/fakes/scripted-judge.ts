@@ -81,7 +81,7 @@ export async function startScriptedJudge(options: ScriptedJudgeOptions = {}) {
     };
     // Handed over in full, or cut off.
     response.once('finish', end).once('close', end);
-    // A caller that went away is no failure of the judge.
+    // A caller that disconnected is no failure of the judge.
     handle(incoming, response).catch(() => response.destroy());
   });
 

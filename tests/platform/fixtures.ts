@@ -21,7 +21,7 @@ import { lastingPort } from '../fixtures/lasting-port.ts';
 export const silentLog = pino({ level: 'silent' });
 
 export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-ground-'));
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-platform-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }

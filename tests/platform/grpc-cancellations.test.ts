@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest';
 
-import { callGate, startGroundRetrieval } from './retrieval.ts';
+import { callGate, startTestRetrieval } from './retrieval.ts';
 
 /** More than the 1,000 resets that a server takes at once on a connection. */
 const unwantedCalls = 1_100;
 
 async function startHolding() {
   const hold = callGate();
-  const ground = await startGroundRetrieval({
+  const served = await startTestRetrieval({
     search: async (_, call) => {
       await hold.pass(call);
       return { indexVersion: 'answered' };
     },
   });
-  await ground.client.describe({});
-  return { ...ground, hold };
+  await served.client.describe({});
+  return { ...served, hold };
 }
 
 describe('many cancellations', () => {
@@ -28,7 +28,7 @@ describe('many cancellations', () => {
     await hold.reached;
     leaving.abort(new Error('no longer wanted'));
     expect((await left).every(({ status }) => status === 'rejected')).toBe(true);
-    // Asked after the storm, on whichever connection: nothing was closed.
+    // Asked after the burst, on whichever connection: nothing was closed.
     const after = client.search({});
     hold.open();
     expect((await answered).map(({ indexVersion }) => indexVersion)).toEqual(Array(100).fill('answered'));

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 
 import { sleep } from '#platform/async/sleep.ts';
 
-import { callGate, startGroundRetrieval } from './retrieval.ts';
+import { callGate, startTestRetrieval } from './retrieval.ts';
 
 describe('the signal of a call', () => {
   test('P3: the deadline of the caller reaches the handler and ends the call', async () => {
     const hold = callGate();
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async (_, call) => {
         await hold.pass(call);
         return {};
@@ -27,7 +27,7 @@ describe('the signal of a call', () => {
 
   test('cancelling a call aborts the handler', async () => {
     const hold = callGate();
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async (_, call) => {
         await hold.pass(call);
         return {};
@@ -44,7 +44,7 @@ describe('the signal of a call', () => {
 
   test('a signal that has aborted before starts no call', async () => {
     let calls = 0;
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async () => {
         calls += 1;
         return {};
@@ -57,7 +57,7 @@ describe('the signal of a call', () => {
 
   test('a normal end does not abort the handler’s signal while it runs', async () => {
     let aborted: boolean | undefined;
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async (_, { signal }) => {
         await sleep(20);
         aborted = signal.aborted;
@@ -72,7 +72,7 @@ describe('the signal of a call', () => {
 describe('drain', () => {
   test('running calls finish, new ones are refused', async () => {
     const hold = callGate();
-    const { client, server } = await startGroundRetrieval({
+    const { client, server } = await startTestRetrieval({
       search: async (_, call) => {
         await hold.pass(call);
         return { indexVersion: 'finished' };
@@ -89,7 +89,7 @@ describe('drain', () => {
 
   test('P3: calls that do not end in time are cancelled', async () => {
     const hold = callGate();
-    const { client, server } = await startGroundRetrieval({
+    const { client, server } = await startTestRetrieval({
       search: async (_, call) => {
         await hold.pass(call);
         return {};

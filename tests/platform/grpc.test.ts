@@ -10,12 +10,12 @@ import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { startTracing, withSpan } from '#platform/telemetry/tracing.ts';
 
 import { silentLog as log } from './fixtures.ts';
-import { startGroundRetrieval } from './retrieval.ts';
+import { startTestRetrieval } from './retrieval.ts';
 import { lastingAddress } from '../fixtures/lasting-port.ts';
 
 describe('unary calls', () => {
   test('request and response arrive as typed messages, plain objects included', async () => {
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async ({ queries, topK }) => ({
         results: queries.map((query) => ({ hits: [{ id: query.toUpperCase(), score: topK }] })),
       }),
@@ -26,7 +26,7 @@ describe('unary calls', () => {
   });
 
   test('an error keeps its class, code, details and wait across the call', async () => {
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async () => {
         throw new TransientError('resource_exhausted', 'queue is full', {
           retryAfterMs: 250,
@@ -51,7 +51,7 @@ describe('unary calls', () => {
   });
 
   test('an error message with characters beyond ASCII survives the trailers', async () => {
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async () => {
         throw new TerminalError('invalid_argument', 'Größe „80 %“\nzu viel ✗');
       },
@@ -61,7 +61,7 @@ describe('unary calls', () => {
 
   test('metadata of the caller reaches the handler', async () => {
     let run: unknown;
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async (_, { metadata }) => {
         [run] = metadata.get('gradus-run');
         return {};
@@ -71,7 +71,7 @@ describe('unary calls', () => {
     expect(run).toBe('r1');
   });
 
-  test('a service that is away is unavailable, and is used again once it is back', async () => {
+  test('the code of a service that does not run is unavailable, and it is used again once it is back', async () => {
     const first = createGrpcServer({ log, metrics: createMetrics() });
     const handlers = {
       search: async () => ({}),
@@ -96,7 +96,7 @@ describe('unary calls', () => {
   });
 
   test('messages of megabytes pass, those over 64 MiB are refused as the caller’s fault', async () => {
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       fetch: async ({ ids }) => ({ missingIds: ids }),
     });
     const large = 'x'.repeat(20 * 1024 * 1024);
@@ -107,7 +107,7 @@ describe('unary calls', () => {
   });
 
   test('hundreds of calls at once share one connection', async () => {
-    const { client } = await startGroundRetrieval({
+    const { client } = await startTestRetrieval({
       search: async ({ topK }) => {
         await sleep(5);
         return { indexVersion: String(topK) };
@@ -119,7 +119,7 @@ describe('unary calls', () => {
 });
 
 test('a port in use is a clear error', async () => {
-  const { address } = await startGroundRetrieval({});
+  const { address } = await startTestRetrieval({});
   const second = createGrpcServer({ log, metrics: createMetrics() });
   await expect(second.listen(address)).rejects.toMatchObject({
     code: 'failed_precondition',
@@ -128,7 +128,7 @@ test('a port in use is a clear error', async () => {
 });
 
 test('calls are counted and timed by method and status', async () => {
-  const { client, metrics } = await startGroundRetrieval({
+  const { client, metrics } = await startTestRetrieval({
     search: async () => {
       throw new TerminalError('not_found', 'no');
     },
@@ -147,8 +147,8 @@ test('P7: the trace of the caller goes on in the handler and in what the handler
   const exporter = new InMemorySpanExporter();
   const tracing = await startTracing({ service: 'test', processor: new SimpleSpanProcessor(exporter) });
   onTestFinished(() => tracing.shutdown());
-  const inner = await startGroundRetrieval({});
-  const outer = await startGroundRetrieval({
+  const inner = await startTestRetrieval({});
+  const outer = await startTestRetrieval({
     search: async (_, { signal }) => {
       await inner.client.describe({}, { signal });
       return {};

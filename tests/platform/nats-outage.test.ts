@@ -79,7 +79,7 @@ function startQueueWatch({ nats }: Fixture) {
   });
 }
 
-describe('NATS goes away', () => {
+describe('NATS becomes unavailable', () => {
   test('P1: killed and started again three times under load: every task has one result, in order', async () => {
     const fixture = await startNats();
     const tail = startTail(fixture);
@@ -105,7 +105,7 @@ describe('NATS goes away', () => {
     expect(tail.sequences).toEqual(tail.sequences.toSorted((a, b) => a - b));
   });
 
-  test('a publish that began while it was away succeeds when it is back, and is stored once', async () => {
+  test('a publish that began while it was unavailable succeeds when it is back, and is stored once', async () => {
     const fixture = await startNats();
     await fixture.kill();
     const publishing = publish(fixture, subjects.result(run), 'a');
@@ -114,7 +114,7 @@ describe('NATS goes away', () => {
     await expect(publishing).resolves.toEqual({ sequence: 1, duplicate: false });
   });
 
-  test('P3: a publish ends at its deadline when it stays away, and says so', async () => {
+  test('P3: a publish ends at its deadline when it stays unavailable, and says so', async () => {
     const fixture = await startNats();
     await fixture.kill();
     await expect(publish(fixture, subjects.result(run), 'a', 300)).rejects.toMatchObject({

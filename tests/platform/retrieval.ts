@@ -9,7 +9,7 @@ import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { silentLog as log, unwanted } from './fixtures.ts';
 
 /** A retrieval service of which a test replaces what it looks at. */
-export async function startGroundRetrieval(handlers: Partial<Handlers<typeof RetrievalService>>) {
+export async function startTestRetrieval(handlers: Partial<Handlers<typeof RetrievalService>>) {
   const metrics = createMetrics();
   const server = createGrpcServer({ log, metrics });
   server.add(RetrievalService, {

@@ -29,7 +29,7 @@ describe('a reward that the platform keeps from a rollout', () => {
     ).toHaveLength(2);
   });
 
-  it('P2: a reward whose judge is away is an absence once the budget is spent, and a reward once the judge is back', async () => {
+  it('P2: a reward whose judge is unavailable is an absence once the budget is spent, and a reward once the judge is back', async () => {
     const running = await start({ script: slowChain(0), worker: { maxDeliveries: 2, retries: 1 } });
     const { address } = running.reward;
     await running.reward.stop();
@@ -39,7 +39,7 @@ describe('a reward that the platform keeps from a rollout', () => {
       metrics: createMetrics(),
     });
     server.add(RewardService, {
-      // What Score answers while a judge that has weight is away, and when what it says cannot be read.
+      // What Score answers while a judge that has weight is unavailable, and when what it says cannot be read.
       score: async ({ items }) => {
         asked += items.length;
         return {

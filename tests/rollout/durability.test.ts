@@ -166,7 +166,7 @@ describe('rollouts when things break', () => {
       script: ({ turn }) => {
         if (turn === 1 && failures < 2) {
           failures += 1;
-          throw new TransientError('unavailable', 'the engine is away');
+          throw new TransientError('unavailable', 'the engine is unavailable');
         }
         return chain[turn] ?? '';
       },

@@ -107,7 +107,7 @@ describe('a rollout with judged components and a composition', () => {
     expect([...judge.replies.keys()]).toContain(kept?.score.judgements['correct']?.replyId);
   });
 
-  it('P2: waits for a judge that is away longer than retries last, and keeps the tokens that it is scored for', async () => {
+  it('P2: waits for a judge that is unavailable longer than retries last, and keeps the tokens that it is scored for', async () => {
     let failures = 4;
     const { fleet } = await start({
       script: ({ messages }) => {
@@ -151,7 +151,7 @@ describe('a rollout with judged components and a composition', () => {
     expect(fleet.results.map(({ taskId }) => taskId)).toEqual(['rules-1', 'good-1']);
   });
 
-  it('P2: says what it was waiting for when the judge stays away', async () => {
+  it('P2: says what it was waiting for when the judge stays unavailable', async () => {
     const { fleet } = await start({ script: () => 'server_error' }, { worker: { maxDeliveries: 1 } });
     await fleet.publish(taskOf('bad-1', { ...judged, limits: shortLimits }));
     const result = await fleet.resultOf('bad-1', 60_000);

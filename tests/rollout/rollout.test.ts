@@ -261,7 +261,7 @@ describe('a rollout', () => {
     expect(result.reward).toBeUndefined();
   });
 
-  it('buries what is no task, with the reason, and goes on', async () => {
+  it('moves what is no task to the dead letters, with the reason, and goes on', async () => {
     await fleet.publishRaw(Buffer.from('this is not a task'));
     await expect
       .poll(async () => (await fleet.deadLetters()).map(({ reason }) => reason))

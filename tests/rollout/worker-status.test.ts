@@ -64,7 +64,7 @@ describe('what workers say of themselves', () => {
     );
   });
 
-  it('comes back after NATS was away, and ends with the worker', async () => {
+  it('comes back after NATS was unavailable, and ends with the worker', async () => {
     const statuses = createWorkerStatuses(fleet.nats);
     await fleet.restartNats(200);
     await until(

@@ -80,7 +80,7 @@ test('a call without an answer fails when it expires', async () => {
   expect(await hanging).toEqual({ kind: 'failed', reason: 'no answer in time' });
 });
 
-test('calls under way fail when the server goes away', async () => {
+test('calls under way fail when the server closes the connection', async () => {
   const { connection, requestOf, drain } = await connect();
   const hanging = send(connection, requestOf('hang'));
   expect(idOf(await send(connection, requestOf('a')))).toBe('a');

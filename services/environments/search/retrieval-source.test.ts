@@ -96,7 +96,7 @@ describe('the source over the retrieval service', () => {
     const { client } = recording();
     const tools = createRetrievalSource({
       ...client,
-      search: () => Promise.reject(new TransientError('unavailable', 'away')),
+      search: () => Promise.reject(new TransientError('unavailable', 'down')),
     });
     const outcomes = await Promise.allSettled([tools.search('a', 2, io), tools.search('b', 2, io)]);
     for (const outcome of outcomes)

@@ -167,7 +167,7 @@ class LearnerService:
     async def _answer(
         self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample | Example]
     ) -> learner_pb2.TrainStepResponse:
-        # Shielded: a caller that goes away does not stop a step halfway; its repetition finds the record.
+        # Shielded: a caller that disconnects does not stop a step halfway; its repetition finds the record.
         record, applied = await asyncio.shield(self._in_order(lambda: self._apply(run, options, samples)))
         return learner_pb2.TrainStepResponse(
             step=record.step,

@@ -76,7 +76,7 @@ describe('retry', () => {
     let calls = 0;
     const away = () => {
       calls += 1;
-      return Promise.reject(new TransientError('unavailable', 'away', { retryAfterMs: 0 }));
+      return Promise.reject(new TransientError('unavailable', 'down', { retryAfterMs: 0 }));
     };
     await expect(retry(away, quick)).rejects.toMatchObject({ code: 'unavailable' });
     expect(calls).toBe(4);
@@ -84,7 +84,7 @@ describe('retry', () => {
 
   test('a later success is the result', async () => {
     const result = await retry((attempt) => {
-      if (attempt < 3) throw new TransientError('unavailable', 'away', { retryAfterMs: 0 });
+      if (attempt < 3) throw new TransientError('unavailable', 'down', { retryAfterMs: 0 });
       return Promise.resolve(attempt);
     }, quick);
     expect(result).toBe(3);

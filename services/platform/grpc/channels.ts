@@ -1,6 +1,6 @@
 /**
  * The connections of one client. The first carries everything for as long as cancelling all of its calls at once would stay within
- * its reset budget; then calls go to the next one, so that no storm of cancellations closes a connection under other calls.
+ * its reset budget; then calls go to the next one, so that no burst of cancellations closes a connection under other calls.
  */
 import { Client, credentials } from '@grpc/grpc-js';
 

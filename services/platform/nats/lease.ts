@@ -40,7 +40,7 @@ export interface Lease {
   readonly lost: AbortSignal;
   /**
    * To be awaited before whatever only the holder may do: at once while the last renewal is fresh, else renews first, for as
-   * long as NATS is away. Throws `CancelledError` when the lease is lost.
+   * long as NATS is unavailable. Throws `CancelledError` when the lease is lost.
    */
   confirm(signal: AbortSignal): Promise<void>;
   /** Gives the lease up. Harmless when it is lost. */
@@ -174,7 +174,7 @@ export async function readLease(nats: Nats, key: string, signal: AbortSignal): P
   try {
     return await readEntry(nats, key, signal);
   } catch (thrown) {
-    // Without a bucket nobody is asked, which looks as if the server were away.
+    // Without a bucket nobody is asked, which looks as if the server were unavailable.
     if (nats.link.signal.aborted) throw thrown;
     await openLeases(nats, signal);
     return await readEntry(nats, key, signal);

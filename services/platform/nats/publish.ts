@@ -94,7 +94,7 @@ export async function publishBytes(
     });
   } catch (thrown) {
     const error = errorFrom(thrown);
-    // The caller's own cancellation stays one; our deadline means that NATS was away for all of it.
+    // The caller's own cancellation stays one; our deadline means that NATS was unavailable for all of it.
     if (!(error instanceof CancelledError) || options.signal?.aborted === true) throw error;
     if (last?.code === 'resource_exhausted') {
       throw new TransientError(

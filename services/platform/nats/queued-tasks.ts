@@ -55,7 +55,7 @@ export async function clearQueue(nats: Nats, runId: string, signal: AbortSignal)
   );
 }
 
-/** Undefined for garbage: a worker buries it with the reason. */
+/** Undefined for garbage: a worker moves it to the dead letters with the reason. */
 export function decodeQueued(data: Uint8Array): RolloutTask | undefined {
   try {
     return decodeMessage(RolloutTaskSchema, data);

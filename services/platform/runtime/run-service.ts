@@ -32,7 +32,7 @@ export interface ServiceContext {
   readonly signal: AbortSignal;
   /** Disposes `what` when the service stops, in reverse order. */
   defer(what: string, dispose: () => void | Promise<void>): void;
-  /** Something that cannot be mended here: drain, and exit with 1. */
+  /** Something that cannot be fixed here: drain, and exit with 1. */
   fail(error: unknown): void;
 }
 

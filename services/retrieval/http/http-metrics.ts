@@ -18,7 +18,7 @@ export function measureHttp(app: FastifyInstance, metrics: Metrics): void {
     const path = request.routeOptions.url;
     const route = path !== undefined && routes.has(path) ? path : 'other';
     running.inc({ route });
-    // Fastify's own hook for this leaves out callers that went away.
+    // Fastify's own hook for this leaves out callers that disconnected.
     reply.raw.once('close', () => {
       running.dec({ route });
       // Nobody read the answer of a caller that left.

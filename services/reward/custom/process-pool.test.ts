@@ -74,7 +74,7 @@ describe('a pool of scorer processes', () => {
     expect(await Promise.all(replies)).toEqual([1, 2, 3].map((id) => ({ id, score: id / 10 })));
   });
 
-  test('drops what waits when its caller goes away, and takes no notice of what is under way', async () => {
+  test('drops what waits when its caller disconnects, and takes no notice of what is under way', async () => {
     const { scorer, asked } = scriptedProcess();
     await using pool = poolOf(scorer);
     const leaving = new AbortController();
@@ -109,7 +109,7 @@ describe('a pool of scorer processes', () => {
     expect(restarts).toBe(1);
   });
 
-  test('turns rollouts away once three starts in a row have failed, and takes them again once one succeeds', async () => {
+  test('refuses rollouts once three starts in a row have failed, and takes them again once one succeeds', async () => {
     const first = scriptedProcess();
     const replacement = scriptedProcess();
     const told: (string | undefined)[] = [];

@@ -46,7 +46,7 @@ const brokenPauseMs = 5000;
  *
  *     working --3 starts fail in a row--> broken --a start succeeds--> working
  *
- * Broken, rollouts are turned away when no process is left.
+ * Broken, rollouts are refused when no process is left.
  * Beside that, a circuit opens when most rollouts cost their process.
  */
 export function createProcessPool(first: ScorerProcess, options: PoolOptions): ProcessPool {

@@ -56,7 +56,7 @@ export async function startProcessScorer(
       else
         log.error(
           { scorer: name, detail },
-          'processes of a scorer do not start; without any, rollouts are turned away',
+          'processes of a scorer do not start; without any, rollouts are refused',
         );
     },
   });

@@ -57,7 +57,7 @@ describe('Score with judged components', () => {
     expect(scores[0]?.judgements['judged']).toMatchObject({ source: 'rule', grade: 'not_attempted', replyId: '' });
   });
 
-  test('P2: a judge that is away makes its component absent with the reason, and nothing else', async () => {
+  test('P2: a judge that is unavailable makes its component absent with the reason, and nothing else', async () => {
     await using endpoint = await startScriptedJudge({
       script: ({ messages }) => (messages[1]?.content.includes('unlucky') === true ? 'server_error' : 'A'),
     });

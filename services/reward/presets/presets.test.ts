@@ -129,7 +129,7 @@ describe('rezero', () => {
   });
 });
 
-describe('the public Jan code, its defects mended', () => {
+describe('the public Jan code, its defects fixed', () => {
   test('has the weights of the three stages', () => {
     const turns = [search(), answer('Paris')];
     expect(totalOf('jan_nano_tools', turns)).toBe(2);

@@ -4,7 +4,7 @@ import { retryInPlace } from './retry-in-place.ts';
 
 const budget = { retries: 2, baseDelayMs: 1 };
 const busy = () => new TransientError('resource_exhausted', 'busy', { retryAfterMs: 1 });
-const away = () => new TransientError('unavailable', 'away', { retryAfterMs: 1 });
+const away = () => new TransientError('unavailable', 'down', { retryAfterMs: 1 });
 
 /** Fails with each error in turn, then gives 'done'. */
 function failing(errors: readonly Error[]) {
@@ -30,7 +30,7 @@ describe('retryInPlace', () => {
     expect(await retryInPlace(call.run, budget, signal, (error) => told.push(error.code))).toBe('done');
     expect(told).toEqual(['unavailable', 'unavailable']);
     const hopeless = failing([away(), away(), away()]);
-    await expect(retryInPlace(hopeless.run, budget, signal, () => {})).rejects.toThrow('away');
+    await expect(retryInPlace(hopeless.run, budget, signal, () => {})).rejects.toThrow('down');
     expect(hopeless.calls()).toBe(3);
   });
 
@@ -43,7 +43,7 @@ describe('retryInPlace', () => {
   it('takes a call that the other side cut off for a failure of the other side', async () => {
     expect(
       await retryInPlace(
-        failing([new CancelledError('cancelled', 'the server went away')]).run,
+        failing([new CancelledError('cancelled', 'the server stopped')]).run,
         budget,
         signal,
         () => {},

@@ -26,7 +26,7 @@ export interface FinishedRollout {
 
 /**
  * One rollout within its deadline: the episode, then its scores. Throws InfrastructureFailure when the platform failed
- * (never a reward), CancelledError when `signal` aborted, which is the worker going away.
+ * (never a reward), CancelledError when `signal` aborted, which means that the worker stops.
  */
 export async function runRollout(
   parsed: ParsedTask,

@@ -65,7 +65,7 @@ export async function handleRolloutTask(
       await confirm(context, task.taskId, message);
       return;
     }
-    await bury(context, message, task, errorFrom(thrown).message, provenance());
+    await deadLetter(context, message, task, errorFrom(thrown).message, provenance());
     return;
   }
 
@@ -136,7 +136,7 @@ async function confirm(context: RolloutTaskContext, taskId: string, message: Tas
 }
 
 /** A task that must fail everywhere. Whoever asked for it is told, when it says who that is. */
-async function bury(
+async function deadLetter(
   context: RolloutTaskContext,
   message: TaskMessage,
   task: RolloutTask | undefined,

@@ -55,7 +55,7 @@ describe('score batcher', () => {
 
   it('P2: fails every item of a call that failed', async () => {
     const { batcher } = batcherOf(async () => {
-      throw new TransientError('unavailable', 'away');
+      throw new TransientError('unavailable', 'down');
     });
     expect(await all(batcher, ['a', 'b'])).toMatchObject([
       { status: 'rejected', reason: { code: 'unavailable' } },

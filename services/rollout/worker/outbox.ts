@@ -10,7 +10,7 @@ import { createByteGate } from './byte-gate.ts';
 import { digestsEqual } from '#trajectory/sequence-digest.ts';
 
 export interface OutboxOptions {
-  /** Longest time of one publication, NATS being away included, in milliseconds. */
+  /** Longest time of one publication, NATS being unavailable included, in milliseconds. */
   readonly timeoutMs: number;
   /** Encoded trajectories that are being stored at a time, in bytes; further ones wait. One alone may be larger. */
   readonly maxBytes: number;

@@ -135,9 +135,9 @@ describe('bad input', () => {
   test('P2: a search service that fails ends the job with its error and leaves no file', async () => {
     const away: SearchSource = {
       ...tools,
-      fetch: () => Promise.reject(new TransientError('unavailable', 'retrieval is away')),
+      fetch: () => Promise.reject(new TransientError('unavailable', 'retrieval is unavailable')),
     };
-    await expect(demonstrations('away', { source: away })).rejects.toThrow('retrieval is away');
+    await expect(demonstrations('away', { source: away })).rejects.toThrow('retrieval is unavailable');
     expect((await readdir(root)).filter((name) => name.startsWith('away'))).toEqual([]);
   });
 

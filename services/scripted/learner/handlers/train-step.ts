@@ -26,7 +26,7 @@ export async function trainStep(
   const step = Number(header.step);
   if (!run.wasApplied(step)) await sleep(stepMs, signal);
   const seconds = (performance.now() - startedMs) / 1000;
-  // From here on the caller's going away changes nothing: its repetition finds the record.
+  // From here on a disconnect of the caller changes nothing: its repetition finds the record.
   const { record, applied } = await holder.inOrder(async () => {
     if (run !== holder.run)
       throw new TransientError('aborted', `run ${run.runId} was opened again meanwhile; send the step again`);

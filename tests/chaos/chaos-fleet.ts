@@ -12,7 +12,7 @@ import type { LiveRun } from './live-run.ts';
 
 export type FleetService = FleetFile['services'][number];
 
-export interface StormFleetOptions {
+export interface ChaosFleetOptions {
   /** Where `gradus` is started. */
   readonly directory: string;
   readonly home: string;
@@ -26,7 +26,7 @@ export interface StormFleetOptions {
  *   down --start()--> starting --attach()--> up --expectEnd(), exit--> down
  *                                            up --exit--> down, `lost` aborts
  */
-export interface StormFleet extends AsyncDisposable {
+export interface ChaosFleet extends AsyncDisposable {
   readonly runId: string;
   readonly home: string;
   /** The `gradus run` or `gradus resume` that has the fleet now. */
@@ -53,7 +53,7 @@ export interface StormFleet extends AsyncDisposable {
 const startTimeoutMs = 180_000;
 const mostStarts = 5;
 
-export function createStormFleet({ directory, home, runId, signal }: StormFleetOptions): StormFleet {
+export function createChaosFleet({ directory, home, runId, signal }: ChaosFleetOptions): ChaosFleet {
   let run: GradusRun | undefined;
   let startedMs = 0;
   let live: LiveRun | undefined;
@@ -86,7 +86,7 @@ export function createStormFleet({ directory, home, runId, signal }: StormFleetO
     throw new TransientError('unavailable', `the fleet in ${home} did not start (${how}): ${of.lastWords}`);
   }
 
-  const fleet: StormFleet = {
+  const fleet: ChaosFleet = {
     runId,
     home,
     get run() {

@@ -6,10 +6,10 @@ import type { Fault } from './fault-plan.ts';
 import { injectFault } from './inject-fault.ts';
 import type { FaultRecord } from './recovery-table.ts';
 import type { StoreDisk } from './store-disk.ts';
-import { createStormFleet } from './storm-fleet.ts';
-import type { FleetService, StormFleet } from './storm-fleet.ts';
+import { createChaosFleet } from './chaos-fleet.ts';
+import type { FleetService, ChaosFleet } from './chaos-fleet.ts';
 
-export interface StormOptions {
+export interface FaultRunOptions {
   /** Where `gradus` is started, with its recipe. */
   readonly directory: string;
   readonly home: string;
@@ -24,7 +24,7 @@ export interface StormOptions {
   readonly said: (fault: FaultRecord, share: number) => void;
 }
 
-export interface Storm {
+export interface FaultRun {
   readonly faults: readonly FaultRecord[];
   /** What was not as it should be, in words. */
   readonly findings: readonly string[];
@@ -37,11 +37,11 @@ const mostRescues = 8;
 const mostAtOnce = 4;
 
 /** One run from its start to its end, under faults. Whatever does not heal is healed by hand and is a finding. */
-export async function runStorm(options: StormOptions): Promise<Storm> {
+export async function runWithFaults(options: FaultRunOptions): Promise<FaultRun> {
   const { directory, home, runId, signal } = options;
   const faults: FaultRecord[] = [];
   const findings: string[] = [];
-  await using fleet = createStormFleet({ directory, home, runId, signal });
+  await using fleet = createChaosFleet({ directory, home, runId, signal });
   await fleet.start('run', options.recipeFile, '--run-id', runId);
   await fleet.attach();
   const { services } = await fleetFileOf(fleet);
@@ -119,7 +119,7 @@ export async function runStorm(options: StormOptions): Promise<Storm> {
   return { faults: faults.toSorted((a, b) => a.atMs - b.atMs), findings };
 }
 
-async function fleetFileOf(fleet: StormFleet): Promise<{ services: readonly FleetService[] }> {
+async function fleetFileOf(fleet: ChaosFleet): Promise<{ services: readonly FleetService[] }> {
   return { services: (await readFleetFile(fleet.home))?.services ?? [] };
 }
 
@@ -127,18 +127,18 @@ function shareTarget(one: Fault, other: Fault): boolean {
   return one.targets.some(({ label }) => other.targets.some((target) => target.label === label));
 }
 
-function exitOf(fleet: StormFleet): string | undefined {
+function exitOf(fleet: ChaosFleet): string | undefined {
   return fleet.run.exit;
 }
 
-function reasonOf(fleet: StormFleet, standstill: AbortSignal, thrown: unknown): string {
+function reasonOf(fleet: ChaosFleet, standstill: AbortSignal, thrown: unknown): string {
   const { exit, lastWords } = fleet.run;
   if (exit !== undefined) return `gradus ended with ${exit} by itself (${lastWords.split('\n').at(-1) ?? ''})`;
   if (standstill.aborted) return `no progress for ${standstillMs / 1000} s; it was killed and resumed by hand`;
   return `a fault could not be made: ${errorFrom(thrown).message}`;
 }
 
-function answeredOf(fleet: StormFleet): number {
+function answeredOf(fleet: ChaosFleet): number {
   try {
     return fleet.live.answered;
   } catch {
@@ -148,11 +148,11 @@ function answeredOf(fleet: StormFleet): number {
 }
 
 /** Resolves when the run has ended by itself. */
-async function endOf(fleet: StormFleet, watch: AbortSignal): Promise<void> {
+async function endOf(fleet: ChaosFleet, watch: AbortSignal): Promise<void> {
   while (fleet.run.exit === undefined) await sleep(100, watch);
 }
 
-function watchStandstill(fleet: StormFleet): Disposable & { readonly signal: AbortSignal } {
+function watchStandstill(fleet: ChaosFleet): Disposable & { readonly signal: AbortSignal } {
   const still = new AbortController();
   let seen = -1;
   let sinceMs = performance.now();
@@ -173,7 +173,7 @@ function watchStandstill(fleet: StormFleet): Disposable & { readonly signal: Abo
 }
 
 /** Kills what is left of the fleet and resumes: the last resort, counted as a fault of ours. */
-async function rescue(fleet: StormFleet, number: number): Promise<FaultRecord> {
+async function rescue(fleet: ChaosFleet, number: number): Promise<FaultRecord> {
   const atMs = Date.now();
   const { run } = fleet;
   await fleet.expectEnd();

@@ -9,14 +9,14 @@ import { learnerFinding } from './learner-chain.ts';
 import type { FaultRecord } from './recovery-table.ts';
 import { findStalls, stallFindings } from './stalls.ts';
 import type { Stall } from './stalls.ts';
-import { runStorm } from './storm.ts';
-import type { StormOptions } from './storm.ts';
+import { runWithFaults } from './fault-run.ts';
+import type { FaultRunOptions } from './fault-run.ts';
 import { progressTimes, recoveryFromStreams } from './stored-recovery.ts';
 import { finalWeights, readStoredRun } from './stored-run.ts';
 import type { StoredRun } from './stored-run.ts';
 
 /** One run under faults and what its streams say of it. */
-export interface AuditedStorm {
+export interface AuditedRun {
   readonly runId: string;
   readonly faults: readonly FaultRecord[];
   /** Longest first. */
@@ -26,7 +26,7 @@ export interface AuditedStorm {
   readonly findings: readonly string[];
 }
 
-export interface AuditedOptions extends Omit<StormOptions, 'expected' | 'recipeFile' | 'said'> {
+export interface AuditedOptions extends Omit<FaultRunOptions, 'expected' | 'recipeFile' | 'said'> {
   readonly recipe: string;
   /** Longest time without progress that P10 allows. */
   readonly longestStallMs: number;
@@ -34,17 +34,17 @@ export interface AuditedOptions extends Omit<StormOptions, 'expected' | 'recipeF
 }
 
 /** Runs a recipe under faults to its end, then reads its streams: rollouts, steps, the learner's weights (P1, P2, P5), and every stall (P10). */
-export async function auditedStorm(options: AuditedOptions): Promise<AuditedStorm & { stored: StoredRun }> {
+export async function auditedRun(options: AuditedOptions): Promise<AuditedRun & { stored: StoredRun }> {
   const { home, runId, recipe, directory, signal, longestStallMs, say } = options;
   const recipeFile = `${runId}.yaml`;
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, recipeFile), recipe);
   const startedMs = performance.now();
   const expected = planRun(parseRecipe(recipe, recipeFile)).rollouts;
-  const storm = await runStorm({ ...options, recipeFile, expected, said: (fault, share) => say(line(fault, share)) });
+  const run = await runWithFaults({ ...options, recipeFile, expected, said: (fault, share) => say(line(fault, share)) });
   const seconds = (performance.now() - startedMs) / 1000;
   const stored = await readStoredRun(home, runId, signal);
-  const faults = recoveryFromStreams(storm.faults, stored);
+  const faults = recoveryFromStreams(run.faults, stored);
   const stalls = findStalls(progressTimes(stored), faults);
   const audit = auditOf(stored);
   return {
@@ -55,7 +55,7 @@ export async function auditedStorm(options: AuditedOptions): Promise<AuditedStor
     seconds,
     audit,
     findings: [
-      ...storm.findings,
+      ...run.findings,
       ...stallFindings(stalls, faults, longestStallMs),
       ...audit.findings,
       ...[learnerFinding(stored, await finalWeights(stored.entries))].filter((finding) => finding !== undefined),
