@@ -182,7 +182,7 @@ def measure_rollouts(shape: Shape, seconds: float) -> dict[str, float]:
         "prefilledTokensPerSecond": round(per_second["prefilled_tokens"]),
         "cachedShareOfPrompt": round(per_second["cached_tokens"] / prompt, 3),
         "turnsPerSecond": round(turns / elapsed, 1),
-        # What a machine that is busy with other things still tells.
+        # What a machine that is busy with other things still shows.
         "generatedTokensPerCpuSecond": round((after["generated_tokens"] - before["generated_tokens"]) / cpu),
         "batchesPerSecond": round(per_second["steps"], 1),
     }

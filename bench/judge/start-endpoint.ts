@@ -16,9 +16,9 @@ export async function startEndpoint(options: Omit<ScriptedJudgeOptions, 'script'
   return {
     baseUrl: String(baseUrl),
     async report(): Promise<EndpointReport> {
-      const told = once(worker, 'message');
+      const message = once(worker, 'message');
       worker.postMessage('report', []);
-      const [report]: unknown[] = await told;
+      const [report]: unknown[] = await message;
       // The worker posts nothing else after its address.
       return report as EndpointReport;
     },

@@ -51,7 +51,7 @@ describe('a date', () => {
     expect(of(text)).toMatch(reason);
   });
 
-  test('reads day and month as it is told', () => {
+  test('reads day and month as the setting says', () => {
     expect(of('05/03/1990', true)).toEqual({ year: 1990, month: 3, day: 5 });
     expect(of('05/03/1990', false)).toEqual({ year: 1990, month: 5, day: 3 });
   });

@@ -6,7 +6,7 @@ export interface SupportScores {
 }
 
 /**
- * Supporting facts as HotpotQA's script scores them: sets of keys, both sides without any is EM 1 and F1 0. Keys must tell
+ * Supporting facts as HotpotQA's script scores them: sets of keys, both sides without any is EM 1 and F1 0. Keys must distinguish
  * facts apart by themselves; `supportKey` makes them of a title and a sentence.
  */
 export function supportScores(predicted: Iterable<string>, gold: Iterable<string>): SupportScores {

@@ -150,7 +150,7 @@ test('a call after one that took too long is answered, and so is one that waited
   expect(behind).toEqual({ status: 'fulfilled', value: [{ turnEnd: '', text: 'fine' }] });
 });
 
-test('P8: a template is not told the day', async () => {
+test('P8: a template does not know the day', async () => {
   const { render } = rendererOf('{% if strftime_now is defined %}{{ strftime_now("%Y") }}{% else %}no day{% endif %}');
   expect(await render([{ messages: [user] }])).toEqual([{ turnEnd: '', text: 'no day' }]);
 });

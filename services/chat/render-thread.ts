@@ -16,7 +16,7 @@ export type RenderReply =
 
 export type RenderedText = { readonly text: string } | { readonly error: string };
 
-/** The day would be in the prompt, and the same task another one tomorrow (P8): templates have a text for where nobody tells it. */
+/** The day would be in the prompt, and the same task another one tomorrow (P8): templates have a text for where nobody knows it. */
 const withoutDay = "{% set strftime_now = undefined %}{{ '' }}";
 
 function messageOf(thrown: unknown): string {

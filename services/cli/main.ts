@@ -15,7 +15,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   terminal.err(`gradus: standard output cannot be written: ${error.message}`);
   process.exit(exitCodeOf(error));
 });
-// Nobody is left to be told.
+// Nobody is left to read a message.
 process.stderr.on('error', () => {});
 
 try {

@@ -91,11 +91,11 @@ test('P9: one run that cannot be read is named with the reason, and hides no oth
   }
   await writeFile(join(home, 'a-damaged', 'summary.json'), '{"run":');
   await writeFile(join(home, 'b-sound', 'summary.json'), JSON.stringify(exampleSummary()));
-  const told = await gradus('status', '--home', home);
-  expect(told.code).toBe(2);
-  expect(told.out).toContain('run b-sound: stage 1, 2 steps, 2:01 min, finished');
-  expect(told.out).toContain('run c-begun: not finished; gradus resume c-begun continues it');
-  expect(told.out).toContain(
+  const reported = await gradus('status', '--home', home);
+  expect(reported.code).toBe(2);
+  expect(reported.out).toContain('run b-sound: stage 1, 2 steps, 2:01 min, finished');
+  expect(reported.out).toContain('run c-begun: not finished; gradus resume c-begun continues it');
+  expect(reported.out).toContain(
     `run a-damaged: cannot be read: ${join(home, 'a-damaged/summary.json')}: is no JSON; remove it`,
   );
   const json = await gradus('status', '--home', home, '--json');

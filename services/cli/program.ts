@@ -25,7 +25,7 @@ import type { Terminal } from './terminal/terminal.ts';
 const defaultRecipe = 'recipes/demo.yaml';
 
 /**
- * The whole command line. `finish` is told the exit code of the command that ran. Commands are imported when they run:
+ * The whole command line. `finish` gets the exit code of the command that ran. Commands are imported when they run:
  * help and completion should not wait for gRPC, NATS and Vega to load.
  */
 export function createProgram(terminal: Terminal, finish: (exitCode: number) => void): Command {
@@ -98,7 +98,7 @@ Exit codes:
     .addOption(
       new Option(
         '--max-tokens-field <name>',
-        'field that tells the endpoint the most tokens of a turn; by default max_tokens',
+        'field that gives the endpoint the most tokens of a turn; by default max_tokens',
       ).choices(maxTokensFields),
     )
     .option('--concurrency <n>', 'requests at once; by default 16 at an endpoint', wholeNumber)

@@ -67,7 +67,7 @@ test('names the most tokens as the server wants them, and says what to set where
   expect(server.calls[1]?.request).toEqual({ model: 'm', messages: hello, temperature: 0, max_completion_tokens: 7 });
 });
 
-test('a server that does not know the newer field is told apart', async () => {
+test('a server that does not know the newer field is recognised', async () => {
   await using server = await startScriptedEndpoint(() => ({
     status: 400,
     body: '{"message": "Extra inputs are not permitted: max_completion_tokens"}',

@@ -17,7 +17,7 @@ export const serverFields = {
   maxTokensField: z
     .enum(maxTokensFields)
     .default('max_tokens')
-    .describe('Field that tells the server the most tokens of a reply; newer models of OpenAI want the second.'),
+    .describe('Field that gives the server the most tokens of a reply; newer models of OpenAI want the second.'),
 };
 
 /** A policy behind such a server. */

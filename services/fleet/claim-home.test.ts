@@ -92,7 +92,7 @@ async function startSupervisor(home: string) {
   return { process: child, said };
 }
 
-test('a home has one fleet at a time, and the second is told whose it is and since when', async () => {
+test('a home has one fleet at a time, and the second is refused with the process of the first and since when it runs', async () => {
   const home = await newHome();
   const first = await claim(home);
   await expect(claimHome(home, description)).rejects.toThrow(
@@ -187,7 +187,7 @@ test('a file that cannot be written while the fleet runs is written once it can'
   await expect.poll(async () => (await readFleetFile(home))?.natsUrl).toBe('nats://127.0.0.1:2');
 });
 
-test('a fleet of another process namespace is named and told apart from one that can be stopped here', async () => {
+test('a fleet of another process namespace is named and distinguished from one that can be stopped here', async () => {
   const home = await newHome();
   await killedFleet(home, { ...ownIdentity(), namespace: 'pid:[1]' });
   const lock = await lockFile(lockPath(home));

@@ -159,7 +159,7 @@ test('a fleet fits only recipes with the same files of data, wherever the recipe
   expect(key(rows, '/a/tiny.yaml')).toBe(key(rows, '/a/other.yaml'));
 });
 
-test('learner and engines are told which folders they may touch, also where a name holds a comma', () => {
+test('learner and engines are given the folders that they may touch, also where a name holds a comma', () => {
   const roots = ['/home, sweet', '/models/nano'];
   const planned = planBase({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths }, roots);
   for (const service of ['learner', 'engine'] as const) {

@@ -6,7 +6,7 @@ const labelOf = (name: string): string => `judge-${name}`;
 
 /** One process for each of `fleet.scripted_judges`, which knows the questions of the run. They start before who asks them. */
 export function planScriptedJudges({ recipe, paths }: FleetInputs): PlannedService[] {
-  // Only MuSiQue's rows tell the answers on the way.
+  // Only MuSiQue's rows have the answers on the way.
   const questions = questionFormatOf(recipe.data) === 'musique' ? [paths.train, paths.held_out] : [];
   return Object.entries(recipe.fleet.scripted_judges).map(([name, settings]) => ({
     label: labelOf(name),

@@ -138,7 +138,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     restarted(label, pid) {
       options.events.restarted(label, pid);
       followMoves(label);
-      // The file tells process ids and addresses; an old one there must not be signalled or asked by anybody.
+      // The file holds process ids and addresses; an old one there must not be signalled or asked by anybody.
       void publishFile();
     },
   };

@@ -77,7 +77,7 @@ test('text that nobody vouched for brings none either, but for tags of the forma
   );
 });
 
-test('what the template or the messages do wrong is told with the field or the file', async () => {
+test('what the template or the messages do wrong is reported with the field or the file', async () => {
   const { client: policy } = await client('{{ raise_exception("no tools here") if tools else "fine" }}');
   const user = { role: 'user', parts: [{ text: 'x' }] };
   const refused = async (chat: object, text: string | RegExp) =>

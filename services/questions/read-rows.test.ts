@@ -114,15 +114,15 @@ describe("rows of Gradus's own format", () => {
     await expect(read(`[${JSON.stringify(row)}\n,{"id":]}`)).rejects.toThrow(/rows\.jsonl:2: row 1: not valid JSON/);
   });
 
-  test('of others bring their own keys, which are told once', async () => {
-    const told: string[] = [];
+  test('of others bring their own keys, which are reported once', async () => {
+    const reported: string[] = [];
     await read(lines({ ...row, level: 1, alias: 'x' }, { ...row, id: 'b', level: 2 }), 'gradus', {
-      onUnreadKey: (key) => void told.push(key),
+      onUnreadKey: (key) => void reported.push(key),
     });
-    expect(told).toEqual(['level', 'alias']);
+    expect(reported).toEqual(['level', 'alias']);
   });
 
-  test('ids may be told apart over several files', async () => {
+  test('ids may be distinguished over several files', async () => {
     const seen = new Map<string, string>();
     await read(lines(row), 'gradus', { seen });
     await expect(read(lines(row), 'gradus', { seen })).rejects.toThrow(/is already the id of/);
@@ -213,7 +213,7 @@ describe('plain rows', () => {
 });
 
 describe('rows of Search-R1', () => {
-  test('have a list of golden answers; ids are told apart by source, and made of the question where there are none', async () => {
+  test('have a list of golden answers; ids are distinguished by source, and made of the question where there are none', async () => {
     const rows = await read(
       lines(
         { id: 'train_0', data_source: 'nq', question: 'q1', golden_answers: ['x', 'y'], prompt: [] },

@@ -14,13 +14,13 @@ export interface ReadRowsOptions {
   readonly format: RowFormat;
   /** Where each id has been seen, by `idKey`; shared between files whose ids must differ. */
   readonly seen?: Map<string, string>;
-  /** Told of each key that the format does not read, once. */
+  /** Called for each key that the format does not read, once. */
   readonly onUnreadKey?: (key: string) => void;
 }
 
 /** All rows of a run are held in memory by its coordinator. */
 export const maxRows = 1_000_000;
-/** Unread keys that are told; a file whose every row has others would be endless. */
+/** Unread keys that are reported; a file whose every row has others would be endless. */
 const maxUnreadKeys = 20;
 
 /** 16 bytes of the SHA-256 of an id: what is kept of a million of them. Smaller keys are held out first (decision 0024). */

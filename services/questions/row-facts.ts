@@ -8,7 +8,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export interface RowFacts {
   readonly data: JsonObject;
   readonly gold: JsonObject;
-  /** `question` of the data; all of the data as JSON where it has none. What a judge is told was asked. */
+  /** `question` of the data; all of the data as JSON where it has none. A judge reads it as the question. */
   readonly question: string;
   /** `answers` of the gold, or its `answer` and `aliases`: what text, number and date scorers compare with. Empty where it has neither. */
   readonly answers: readonly string[];

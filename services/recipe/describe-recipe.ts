@@ -16,7 +16,7 @@ interface FieldSchema {
   readonly items?: FieldSchema;
   /** Of what has entries by name. */
   readonly additionalProperties?: FieldSchema | boolean;
-  /** Kinds of an entry, told apart by `kind`. */
+  /** Kinds of an entry, distinguished by `kind`. */
   readonly oneOf?: readonly FieldSchema[];
   readonly const?: unknown;
   readonly anyOf?: readonly FieldSchema[];

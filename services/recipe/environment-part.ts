@@ -53,7 +53,7 @@ export function needsRetrieval({ environment }: Pick<Recipe, 'environment'>): bo
   return findEnvironment(environment.name)?.needs.includes('retrieval') === true;
 }
 
-/** Whether its environment says that its prompts are messages. One that only tells in an episode does not. */
+/** Whether its environment says that its prompts are messages. One that only says so in an episode does not. */
 export function speaksInMessages({ environment: { name, options } }: Pick<Recipe, 'environment'>): boolean {
   const definition = findEnvironment(name);
   const parsed = definition?.options.safeParse(options);
@@ -65,7 +65,7 @@ export function textOptions({ environment }: Pick<Recipe, 'environment'>): Reado
   return findEnvironment(environment.name)?.inText ?? {};
 }
 
-/** Whether a scripted engine can play its environment; an unknown one is told elsewhere. */
+/** Whether a scripted engine can play its environment; an unknown one is reported elsewhere. */
 export function hasScript({ environment }: Pick<Recipe, 'environment'>): boolean {
   const definition = findEnvironment(environment.name);
   return definition === undefined || definition.scripted !== undefined;

@@ -57,14 +57,14 @@ function formatPath(path: readonly (string | number)[]): string {
     .join('');
 }
 
-/** Only what is told is looked up: a line is found by reading through the document. */
+/** Only what is reported is looked up: a line is found by reading through the document. */
 function invalid(
   file: string,
   issues: readonly RecipeIssue[],
   describe: (issue: RecipeIssue) => string,
 ): TerminalError {
-  const told = issues.slice(0, mostProblems).map(describe);
+  const reported = issues.slice(0, mostProblems).map(describe);
   const head = issues.length === 1 ? '' : `${file} has ${issues.length.toLocaleString('en')} problems:\n`;
-  const problems = firstOf([...told, ...issues.slice(mostProblems).map(() => '')], mostProblems);
+  const problems = firstOf([...reported, ...issues.slice(mostProblems).map(() => '')], mostProblems);
   return new TerminalError('invalid_argument', `${head}${problems.join('\n')}`, { details: { file, problems } });
 }

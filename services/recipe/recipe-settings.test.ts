@@ -47,7 +47,7 @@ test.each([
   expect(() => withSettings(text)).toThrow(message);
 });
 
-test('all settings without a place are told at once', () => {
+test('all settings without a place are reported at once', () => {
   expect(() => withSettings('stages.9.kind=rl', 'name.x=1')).toThrow(/stages has no 9.*\n.*name is "demo"/);
 });
 

@@ -153,7 +153,7 @@ it('P2: a worker knows what the coordinator will read beside the weights: withou
   expect(missing({ exact_match: 1, correct: 1, house: 1 })).toEqual([]);
 });
 
-it('tells the declared scorers of a stage by kind', () => {
+it('reports the declared scorers of a stage by kind', () => {
   expect(judgedScorers(recipe, alone).map(({ name }) => name)).toEqual(['correct', 'prose']);
   expect(customScorers(recipe, alone).map(({ name }) => name)).toEqual(['house']);
   expect(groupwiseScorers(recipe, alone)).toEqual([]);

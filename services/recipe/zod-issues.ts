@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { suggest } from '#platform/runtime/suggest.ts';
 import type { RecipeIssue } from './check-recipe.ts';
 
-/** Problems that are told one by one; more are counted. */
+/** Problems that are reported one by one; more are counted. */
 export const mostProblems = 50;
 
 /**

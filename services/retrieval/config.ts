@@ -152,7 +152,7 @@ export const retrievalConfig = baseConfig
       .min(1)
       .max(10_000_000)
       .default(32_768)
-      .describe('Most queries that may wait or be worked on at once; beyond, callers are told to come back.'),
+      .describe('Most queries that may wait or be worked on at once; beyond, callers are asked to come back.'),
     maxWaitingBytes: z
       .int()
       .min(8_192)

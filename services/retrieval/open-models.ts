@@ -16,7 +16,7 @@ export interface Models {
 
 /**
  * Opens what the config names; the encoder with the settings that the vectors of an index were made with. Weights that
- * cannot be had are told, and are no reason not to serve.
+ * cannot be had are reported, and are no reason not to serve.
  */
 export async function openModels(
   config: Pick<RetrievalConfig, 'encoder' | 'reranker' | 'modelThreads'>,

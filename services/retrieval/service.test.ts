@@ -90,7 +90,7 @@ describe('the retrieval service over gRPC', () => {
     expect(missingIds).toEqual([]);
   });
 
-  test('fetch tells unknown ids apart and keeps the order', async () => {
+  test('fetch separates unknown ids and keeps the order', async () => {
     const answer = await retrieval.fetch({ ids: ['0009', 'doc_3', '0001', '', '0009'] });
     expect(answer.documents.map(({ id }) => id)).toEqual(['0009', '0001', '0009']);
     expect(answer.missingIds).toEqual(['doc_3', '']);

@@ -88,7 +88,7 @@ describe('compose', () => {
       { name: 'b', atLeast: 1, otherwise: 0.5 },
     ];
     expect(compose({ a: 1, b: 1 }, { a: 0 }, { gates })).toBe(0.25);
-    // The other way round nobody can tell which gate decides.
+    // The other way round nobody can know which gate decides.
     expect(compose({ a: 1, b: 1 }, { a: 0 }, { gates: gates.toReversed() })).toBeUndefined();
   });
 

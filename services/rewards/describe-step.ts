@@ -42,7 +42,7 @@ function gateReason(step: Extract<CompositionStep, { kind: 'gate' }>): string {
     case 'does not hold':
       return `${name} is ${shortNumber(value)}, not ${bounds}: ${shortNumber(after)} in place of ${shortNumber(before)}`;
     case 'absent':
-      return `${name} is absent, so nobody can tell whether it is ${bounds}: no reward`;
+      return `${name} is absent, so nobody can know whether it is ${bounds}: no reward`;
   }
 }
 

@@ -34,7 +34,7 @@ export const judgeSettings = z
     retryRatio: z.number().min(0).max(1).default(0.25).describe('Retries granted per question, on average.'),
     retryReserve: z.int().min(0).max(10_000).default(100).describe('Retries that may be saved up: a burst.'),
     circuitFailureRatio: z.number().gt(0).max(1).default(0.6).describe('Share of failed calls that opens the circuit.'),
-    circuitMinCalls: z.int().min(1).max(50).default(20).describe('Calls, of the last 50, that it takes to tell.'),
+    circuitMinCalls: z.int().min(1).max(50).default(20).describe('Calls, of the last 50, that a decision needs.'),
     circuitOpenMs: milliseconds(1, 600_000).default(5_000).describe('Time without calls before one tries again.'),
     cacheMebibytes: z.int().min(0).max(65_536).default(64).describe('Memory for replies; 0 keeps none.'),
     cacheDirectory: z

@@ -146,7 +146,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     },
     statusNotTold(thrown: unknown): void {
       statusFailures.inc();
-      log.debug({ err: errorFrom(thrown) }, 'the status of this worker could not be told');
+      log.debug({ err: errorFrom(thrown) }, 'the status of this worker could not be reported');
     },
     handlerFailed(sequence: number, thrown: unknown): void {
       log.error({ sequence, err: errorFrom(thrown) }, 'a task could not be finished here; it will be delivered again');

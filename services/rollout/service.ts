@@ -21,7 +21,7 @@ import { createEnvironmentClients } from './worker/environment-clients.ts';
 import { createOutbox } from './worker/outbox.ts';
 import { createPolicyGateways } from './worker/policy-gateways.ts';
 import { startWorker } from './worker/run-worker.ts';
-import { tellStatus } from './worker/tell-status.ts';
+import { reportStatus } from './worker/report-status.ts';
 import { watchedOutbox } from './worker/watched-outbox.ts';
 import { loadOwnEpisodes } from '#environments/own-file/load.ts';
 
@@ -129,13 +129,13 @@ export async function startRollout(
     onExhausted: (message, reason) => reportExhaustedTask(context, message, reason),
   });
   worker.pulling.catch((error: unknown) => ctx.fail(error));
-  const telling = tellStatus(
+  const reporting = reportStatus(
     createWorkerStatuses(nats),
     { workerId: config.workerId, limit: config.concurrency, held: () => worker.held, watchdog },
     ctx.signal,
     (error) => events.statusNotTold(error),
   );
-  ctx.defer('status', () => telling);
+  ctx.defer('status', () => reporting);
   // Four fifths of the drain are the rollouts'; the rest is for the connections.
   ctx.defer('rollouts', () => worker.drain(config.drainMs * 0.8));
   server.setServing(true);

@@ -34,7 +34,7 @@ const compare = (replayed: Segment[], recorded = record(), version: bigint | und
   compareTrajectories({ segments: recorded }, { segments: replayed }, version);
 
 describe('compareTrajectories', () => {
-  it('P8: the same tokens are identical, whatever their log-probabilities, whose distance is told', () => {
+  it('P8: the same tokens are identical, whatever their log-probabilities, whose distance is reported', () => {
     const replayed = record();
     replayed[3]?.logprobs.splice(1, 1, -1.5);
     expect(compare(replayed)).toEqual({
@@ -73,7 +73,7 @@ describe('compareTrajectories', () => {
     expect(difference?.gotText).toBe(`…${'a'.repeat(60)}y${'b'.repeat(59)}…`);
   });
 
-  it('tells what the environment answered otherwise from what the policy wrote', () => {
+  it('reports what the environment answered otherwise from what the policy wrote', () => {
     const replayed = record().with(2, environmentSegment('<result>there</result>', [6, 12]));
     expect(compare(replayed).difference).toMatchObject({
       segment: 2,

@@ -19,7 +19,7 @@ export class UserCodeError extends Error {
 /** Whether what was thrown is a mistake of the code that threw it: no lost connection, and no wait that was cut off. */
 export function isFault(thrown: unknown): boolean {
   const { cause } = Object(thrown) as { readonly cause?: unknown };
-  // fetch tells of a lost connection by a TypeError with the system's error behind it.
+  // fetch reports a lost connection by a TypeError with the system's error behind it.
   if (cause instanceof Error && errorFrom(cause) instanceof TransientError) return false;
   return errorFrom(thrown) instanceof TerminalError;
 }

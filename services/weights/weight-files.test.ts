@@ -47,7 +47,7 @@ test('without weights it says what may be there', async () => {
   ]);
 });
 
-test('a shard that is missing and a file that the index does not name are both told', async () => {
+test('a shard that is missing and a file that the index does not name are both reported', async () => {
   await write(shards[0], 'model.safetensors');
   await writeIndex({ 'a.weight': shards[0], 'b.weight': shards[1] });
   expect(await weightFileProblems(directory)).toEqual([
@@ -65,7 +65,7 @@ test.each([{}, undefined, { 'a.weight': '../model.safetensors' }, { 'a.weight': 
   },
 );
 
-test('a file that is shorter or longer than its header says, or has none, is told for each', async () => {
+test('a file that is shorter or longer than its header says, or has none, is reported for each', async () => {
   const whole = weights();
   const [cut, noHeader] = shards;
   await writeFile(join(directory, cut), whole.subarray(0, -1));

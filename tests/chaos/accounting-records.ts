@@ -108,7 +108,7 @@ function recordOf({ fact }: LedgerEntry, closes: ReadonlyMap<string, GroupClosed
       if (fact.value.state === 'stopped') return undefined;
       return { fact: fact.case, state: fact.value.state };
     default:
-      // Closes stand with their groups; resumes and whatever else tells of processes are no accounting.
+      // Closes stand with their groups; resumes and other facts about processes are no accounting.
       return undefined;
   }
 }

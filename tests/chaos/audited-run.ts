@@ -41,7 +41,12 @@ export async function auditedRun(options: AuditedOptions): Promise<AuditedRun & 
   await writeFile(join(directory, recipeFile), recipe);
   const startedMs = performance.now();
   const expected = planRun(parseRecipe(recipe, recipeFile)).rollouts;
-  const run = await runWithFaults({ ...options, recipeFile, expected, said: (fault, share) => say(line(fault, share)) });
+  const run = await runWithFaults({
+    ...options,
+    recipeFile,
+    expected,
+    said: (fault, share) => say(line(fault, share)),
+  });
   const seconds = (performance.now() - startedMs) / 1000;
   const stored = await readStoredRun(home, runId, signal);
   const faults = recoveryFromStreams(run.faults, stored);

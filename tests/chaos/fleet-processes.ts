@@ -64,7 +64,7 @@ export function programOf({ command }: ProcessFacts): string {
   return /services\/([a-z-]+)\//.exec(program)?.[1] ?? program.replace(/^.*[/.]/, '');
 }
 
-/** What tells one service's process from another's: its program and, of a service of ours, where it serves. */
+/** What distinguishes one service's process from another's: its program and, of a service of ours, where it serves. */
 export function isSameService(dead: ProcessFacts, other: ProcessFacts, address: string | undefined): boolean {
   if (programOf(dead) !== programOf(other) || programOf(dead) === '') return false;
   return address === undefined || other.command.includes(address);

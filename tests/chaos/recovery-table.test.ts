@@ -46,7 +46,7 @@ test('a worker has recovered when the last rollout it held runs again, not when 
   expect(recoveryFromStreams([fault({ atMs: 9_500 })], run)[0]?.heldAgainMs).toBeUndefined();
 });
 
-test('a coordinator has recovered with the next fact, and one that did not lead is told apart', () => {
+test('a coordinator has recovered with the next fact, and one that did not lead is recognised', () => {
   const entries = [
     fact(1_010, { case: 'groupOpened', value: {} }),
     fact(4_000, { case: 'runResumed', value: {} }),

@@ -5,7 +5,7 @@ import type { StoredRun } from './stored-run.ts';
 const dyingMs = 250;
 
 /**
- * Times that the streams tell better than a watcher: by the server's clock, and whatever the watcher's connection went
+ * Times that the streams show better than a watcher: by the server's clock, and whatever the watcher's connection went
  * through. Of a coordinator, the next fact; of a worker, the start of the last rollout that had to start again.
  */
 export function recoveryFromStreams(

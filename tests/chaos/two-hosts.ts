@@ -8,7 +8,7 @@ const run = promisify(execFile);
 export interface TwoHosts extends AsyncDisposable {
   readonly near: Host;
   readonly far: Host;
-  /** Pulls the cable: no packet passes, and nobody is told. */
+  /** Pulls the cable: no packet passes, and nobody is notified. */
   cut(): Promise<void>;
   heal(): Promise<void>;
 }

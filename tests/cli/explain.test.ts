@@ -168,7 +168,7 @@ describe('gradus reward explain', () => {
   });
 });
 
-it('the group of every rollout of a compared group is told as the ledger closed it, to the last bit', async () => {
+it('the group of every rollout of a compared group is reported as the ledger closed it, to the last bit', async () => {
   const fleet = await startGroupwiseFleet({
     recipe: {
       rewards: '{ preferred: 1, exact_match: 0.5 }',
@@ -189,11 +189,11 @@ it('the group of every rollout of a compared group is told as the ledger closed 
   const entries = await fleet.ledger('run-a');
   const { composition } = fleet.seen.find(isTraining) ?? {};
   if (composition === undefined) throw new Error('no task with a composition');
-  let told = 0;
+  let reported = 0;
   for await (const result of readResults(fleet.nats, 'run-a', AbortSignal.timeout(60_000))) {
     const story = groupStory(entries, result);
     if (story?.closed?.own === undefined || Object.keys(story.closed.judged).length === 0) continue;
-    told += 1;
+    reported += 1;
     const { own, members, step, version } = story.closed;
     const { steps, total } = composeRecorded(composition, result, own.components);
     expect(own).toMatchObject({ reward: total, counted: true });
@@ -204,5 +204,5 @@ it('the group of every rollout of a compared group is told as the ledger closed 
     expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
     expect([step, version]).toEqual([1n, 1n]);
   }
-  expect(told).toBe(12);
+  expect(reported).toBe(12);
 });

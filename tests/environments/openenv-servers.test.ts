@@ -56,7 +56,7 @@ async function startEcho() {
 }
 
 describe.skipIf(!installed)("servers of OpenEnv's own package", () => {
-  test('the echo server answers with what it is told, and a second episode waits until it has room', async () => {
+  test('the echo server answers with what it receives, and a second episode waits until it has room', async () => {
     const { url } = await startEcho();
     const environment = play(url, { observation: 'echoed_message', max_steps: 2 });
     const episode = await environment.start(row(), io);
@@ -101,7 +101,7 @@ describe.skipIf(!installed)("servers of OpenEnv's own package", () => {
     for (const episode of [one, other, mistaken]) await episode.close?.();
   });
 
-  test('tools of a server are listed in the prompt and called, with its errors told to the policy', async () => {
+  test('tools of a server are listed in the prompt and called, with its errors shown to the policy', async () => {
     const { url } = await startServer((port) => [servers, 'tools', `${port}`]);
     const environment = play(url, { action: 'tools', prompt_template: '{tools}', codec: 'xml', reward: 'none' });
     const episode = await environment.start(row(), io);

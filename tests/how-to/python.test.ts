@@ -51,7 +51,7 @@ test('the page on environments in Python: its file plays its rows as its recipe 
   });
 });
 
-test('a package that is missing is told before a run, by the name of the file', async () => {
+test('a package that is missing is reported before a run, by the name of the file', async () => {
   const { folder, recipe: file } = written();
   folder.write('guess.py', `import no_such_package\n${blocks.get('guess.py')}`);
   const { recipe } = await loadRecipe(file);

@@ -70,7 +70,7 @@ describe('the ledger', () => {
     expect((await nats.jsm.streams.info(streams.ledger)).state.messages).toBe(0);
   });
 
-  test('P1: deleted under a run ends it, and whoever watches is told which stream is gone and what to do', async () => {
+  test('P1: deleted under a run ends it, and its watchers get the name of the stream that is gone and what to do', async () => {
     const started = await startRunAndDelete(streams.ledger);
     await expect(started.ended('run-a')).rejects.toThrow(/stream LEDGER was deleted.*start a new run/);
     expect(started.learner.applied).toEqual([]);

@@ -37,7 +37,7 @@ async function killed(child: ReturnType<typeof spawn>): Promise<void> {
   await once(child, 'exit');
 }
 
-test('P1: a second server on a store that one uses is refused, and told which process it is', async () => {
+test('P1: a second server on a store that one uses is refused, with the process that uses it', async () => {
   const directory = await temporaryDirectory();
   await using first = await startNatsServer({ storeDirectory: directory });
   await expect(startNatsServer({ storeDirectory: directory })).rejects.toThrow(

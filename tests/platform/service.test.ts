@@ -147,7 +147,7 @@ describe('a service that cannot start', () => {
     expect(second.stderr()).toContain(`cannot serve metrics on ${metrics}: the port is in use`);
   });
 
-  test('refuses to be reachable from other machines unless told so', async () => {
+  test('refuses to be reachable from other machines unless the config says so', async () => {
     const refused = startProcess('--grpc', '0.0.0.0:0');
     expect(await refused.exit).toBe(2);
     expect(refused.stderr()).toMatch(/reachable from other machines.*--allow-remote/);

@@ -52,7 +52,7 @@ describe('health', () => {
     });
   }
 
-  test('the server and each service are SERVING after listen, and NOT_SERVING when told so', async () => {
+  test('the server and each service are SERVING after listen, and NOT_SERVING when it is set so', async () => {
     const { server, address } = await startServer();
     expect(await check(address, '')).toMatchObject({ status: 'SERVING' });
     expect(await check(address, name)).toMatchObject({ status: 'SERVING' });
@@ -64,7 +64,7 @@ describe('health', () => {
     expect(await check(address, '')).toMatchObject({ status: 'SERVING' });
   });
 
-  test('our own client tells answers from silence: a port that nothing answers at, and a server that does not serve', async () => {
+  test('our own client distinguishes answers from silence: a port that nothing answers at, and a server that does not serve', async () => {
     const { server, address } = await startServer();
     using client = createHealthClient(address);
     expect(await client.ask(60_000)).toBe('serving');

@@ -71,7 +71,7 @@ describe.skipIf(!existsSync(python))('an unmodified client', () => {
     expect(await ask(url, 'verl')).toEqual({ statuses: [429], error: 'too much is waiting' });
   });
 
-  test('of verl is told once, and not ten times, what is wrong with its request', async () => {
+  test('of verl gets once, and not ten times, what is wrong with its request', async () => {
     const { url } = await startHttpApi();
     expect(await ask(url, 'verl_wrong_count')).toEqual({
       statuses: [400],

@@ -20,7 +20,7 @@ test.each([
   [1_000, '1'],
   [1_001, '2'],
   [7_500, '8'],
-])('too much waiting is 429, and %d ms to wait are told in whole seconds', async (retryAfterMs, seconds) => {
+])('too much waiting is 429, and %d ms to wait are given in whole seconds', async (retryAfterMs, seconds) => {
   const api = await startHttpApi({ around: busy(retryAfterMs) });
   for (const [path, body] of [
     ['/retrieve', { queries: ['x'] }],
@@ -127,7 +127,7 @@ test('500 connections at once are all answered, each with its own result', async
   agent.destroy();
 });
 
-test('bodies are held up to a budget; beyond it a request is told to come again, and is answered once others are gone', async () => {
+test('bodies are held up to a budget; beyond it a request is asked to come again, and is answered once others are gone', async () => {
   const api = await startHttpApi();
   const [host = '', port] = api.address.split(':');
   const head =

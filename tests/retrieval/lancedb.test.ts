@@ -44,7 +44,7 @@ async function startReplica(uri: string, ...flags: readonly string[]): Promise<G
   throw new Error('the replica ended before it served');
 }
 
-test('two processes over one published index give the same answers, and go over to a new one when told', async () => {
+test('two processes over one published index give the same answers, and go over to a new one when asked', async () => {
   const corpus = await writeCorpus(fivePages);
   const uri = join(await temporaryDirectory(), 'database');
   const build = (): Promise<Run> => run('index', 'build', corpus, '--backend', 'lancedb', '--out', uri, '--json');

@@ -201,7 +201,7 @@ test.each<[string, Record<string, string>, number]>([
   expect(await askPing(headers)).toMatchObject({ status });
 });
 
-test('a refused host is told how to be allowed, and is answered when it is', async () => {
+test('a refused host reads how it is allowed, and is answered when it is', async () => {
   const host = 'retrieval.example:8000';
   expect((await askPing({ host })).body).toContain('--allowed-hosts');
   const flags = ['--allowed-hosts', 'retrieval.example,pages.example'];

@@ -78,7 +78,7 @@ test('searches by vectors and by both give what encoder and fusion give by hand'
   expect(hybrid.results[0]?.hits.map(({ score }) => score)).toEqual(best.map((score) => expect.closeTo(score, 9)));
 });
 
-test('a cross-encoder orders the best 15 anew and gives 10, unless told otherwise', async () => {
+test('a cross-encoder orders the best 15 anew and gives 10, unless the settings say otherwise', async () => {
   const corpus = await writeCorpus();
   const { client, metric } = await startRetrievalService(
     '--corpus',
@@ -134,7 +134,7 @@ test('300 callers at once share batches of the models, and each gets its own ans
   expect(together.every(({ reranked, mode }) => reranked && mode === SearchMode.HYBRID)).toBe(true);
 });
 
-test('models without weights are told, words are searched, and who asks for more hears the reason', async () => {
+test('models without weights are reported, words are searched, and a client that asks for more gets the reason', async () => {
   const corpus = await writeCorpus();
   const { client } = await startRetrievalService(
     '--corpus',

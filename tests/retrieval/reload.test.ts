@@ -8,7 +8,7 @@ import { startRetrievalService } from './service.ts';
 
 const towns = Array.from({ length: 40 }, (_, at) => `town${at}`);
 
-/** Each index answers with ids of its own, so that a hit tells where it is from. */
+/** Each index answers with ids of its own, so that a hit shows where it is from. */
 async function buildFor(directory: string, name: string): Promise<string> {
   const corpusPath = join(directory, `${name}.jsonl`);
   const pages = towns.map((town) => ({ id: `${name}-${town}`, title: town, text: `${town} lies in ${name}.` }));

@@ -4,7 +4,7 @@ import { startTracing } from '#platform/telemetry/tracing.ts';
 import { fivePages, writeCorpus } from './http-api.ts';
 import { startRetrievalService } from './service.ts';
 
-test('P7: a call tells in its span, and the service in its metrics, how long each stage took', async () => {
+test('P7: a call shows in its span, and the service in its metrics, how long each stage took', async () => {
   const exporter = new InMemorySpanExporter();
   const tracing = await startTracing({ service: 'retrieval', processor: new SimpleSpanProcessor(exporter) });
   onTestFinished(() => tracing.shutdown());

@@ -76,7 +76,7 @@ describe('rollouts when things break', () => {
     await next.stop();
   });
 
-  it('P1: a worker process that is told to stop exits with 0 and loses nothing', async () => {
+  it('P1: a worker process that is asked to stop exits with 0 and loses nothing', async () => {
     const running = await start({ script: slowChain(300), workers: 0 });
     const ids = taskIds(12);
     await publishAll(running, ids);

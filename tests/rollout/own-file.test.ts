@@ -8,7 +8,7 @@ import { taskOf, tokenizerPath, useRolloutFleet } from './fleet.ts';
 
 const start = useRolloutFleet();
 
-/** Forgets to make the tags and control tokens of what it was told harmless, and never ends by itself. */
+/** Forgets to make the tags and control tokens of what it was given as harmless, and never ends by itself. */
 const careless = `
 import { defineEnvironment, z } from 'gradus/environment';
 export default defineEnvironment({

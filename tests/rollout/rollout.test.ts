@@ -287,7 +287,7 @@ describe('a rollout', () => {
       { composition: { weights: [{ name: 'charm', weight: 1 }] } },
       /the composition reads charm, which the reward service neither gave nor called absent/,
     ],
-  ])('P2: tells whoever asked about %s at once, without a reward', async (name, overrides, reason) => {
+  ])('P2: answers the asker about %s at once, without a reward', async (name, overrides, reason) => {
     const result = await play(`chain-${name.replaceAll(' ', '')}`, overrides);
     expect(result).toMatchObject({ failure: FailureClass.INTERNAL, failureDetail: expect.stringMatching(reason) });
     expect(result.reward).toBeUndefined();

@@ -3,7 +3,7 @@ import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import { startRolloutFleet, taskOf, type RolloutFleet } from './fleet.ts';
 
-/** Asks until the statuses are as wanted; workers tell theirs every few seconds. */
+/** Asks until the statuses are as wanted; workers report theirs every few seconds. */
 async function until(
   list: () => Promise<WorkerStatus[]>,
   wanted: (workers: readonly WorkerStatus[]) => boolean,

@@ -121,7 +121,7 @@ it.each([
   120_000,
 );
 
-it('P2: fails when nothing came back, instead of telling a 0', async () => {
+it('P2: fails when nothing came back, instead of reporting a 0', async () => {
   fleet = await startCoordinatorFleet(withoutLearner);
   fleet.setWorker(() => ({ result: { failure: FailureClass.POLICY_UNAVAILABLE } }));
   await fleet.submit('run-a');

@@ -1,4 +1,4 @@
-/** One engine in a process of its own, so that its memory can be told. Arguments: name, file with an EngineQuestion. */
+/** One engine in a process of its own, so that its memory can be reported. Arguments: name, file with an EngineQuestion. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { peakResidentMiBOf, residentMiBOf } from '../process-facts.ts';

@@ -66,7 +66,7 @@ test('many calls at once over one connection each get their own answer', async (
   expect(replies.map(idOf)).toEqual(queries);
 });
 
-test('an error is told by its status', async () => {
+test('an error is reported by its status', async () => {
   const { connection, requestOf } = await connect();
   const replies = await Promise.all(['a', 'fail', 'b'].map((query) => send(connection, requestOf(query))));
   expect(replies.map(idOf)).toEqual(['a', 'grpc status 9', 'b']);

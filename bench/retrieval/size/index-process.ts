@@ -1,5 +1,5 @@
 /**
- * One step with an index in a process of its own, so that its memory and time can be told. Prints JSON.
+ * One step with an index in a process of its own, so that its memory and time can be reported. Prints JSON.
  *
  *     index-process.ts build CORPUS DIRECTORY
  *     index-process.ts search DIRECTORY FILE-WITH-QUERIES SECONDS

@@ -4,7 +4,7 @@ import { describeLeftBehind } from '#fleet/claim-home.ts';
 import type { FleetOptions } from '#fleet/start-fleet.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-/** Tells the person at the terminal what happens to the fleet. */
+/** Reports to the person at the terminal what happens to the fleet. */
 export function fleetEvents(terminal: Terminal): FleetOptions['events'] {
   const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
   return {

@@ -10,7 +10,7 @@ export interface IndexReloadOptions {
 /** Indexes of millions of passages take a while to read. */
 const timeoutMs = 600_000;
 
-/** Tells a running retrieval service to read its index anew; what it answers meanwhile comes from the old one. */
+/** Asks a running retrieval service to read its index anew; what it answers meanwhile comes from the old one. */
 export async function indexReloadCommand(
   address: string,
   { json }: IndexReloadOptions,

@@ -13,7 +13,7 @@ import { rewardList } from '#rewards/reward-list.ts';
 import type { RowNeeds } from '#questions/read-questions.ts';
 import { readRowFacts, type RowFacts } from '#questions/row-facts.ts';
 
-const anything: RowChecks = { check: () => {}, tell: () => {} };
+const anything: RowChecks = { check: () => {}, report: () => {} };
 
 async function place(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-rows-'));
@@ -191,14 +191,14 @@ describe('rows of a recipe', () => {
     await expect(countRows({ ...options, train: tooMany }, anything)).rejects.toThrow('more than 999 aliases');
   });
 
-  test('of others are told which keys are not read, once a file', async () => {
+  test('of others: keys that are not read are reported, once a file', async () => {
     const directory = await place();
     const rows = [0, 1, 2].map((number) => ({ ...question(number), aliasess: ['x'], level: 1 }));
     const train = await source(directory, 'rows.jsonl', rows);
     const notes: string[] = [];
     await countRows(
       { format: 'gradus', train, held_out: 1, corpus: train },
-      { check: () => {}, tell: (note) => void notes.push(note) },
+      { check: () => {}, report: (note) => void notes.push(note) },
     );
     expect(notes).toEqual([`${train}: keys that are not read: aliasess (did you mean aliases?), level`]);
   });

@@ -37,7 +37,7 @@ export interface RowChecks {
   /** Throws when a row cannot be used. */
   readonly check: (row: PlacedRow) => void;
   /** For people: what was left unread. */
-  readonly tell: (note: string) => void;
+  readonly report: (note: string) => void;
 }
 
 /**
@@ -116,7 +116,7 @@ export async function countRows(options: RowsOptions, checks: RowChecks): Promis
 async function* sourceRows(
   path: string,
   options: RowsOptions,
-  { check, tell }: RowChecks,
+  { check, report }: RowChecks,
   seen: Map<string, string>,
 ): AsyncGenerator<SourceRow> {
   const { format } = options;
@@ -127,7 +127,7 @@ async function* sourceRows(
     yield placed.row;
   }
   if (unread.length > 0)
-    tell(`${path}: keys that are not read: ${unread.map((key) => describe(key, format)).join(', ')}`);
+    report(`${path}: keys that are not read: ${unread.map((key) => describe(key, format)).join(', ')}`);
 }
 
 function describe(key: string, format: RowsOptions['format']): string {

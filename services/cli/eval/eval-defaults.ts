@@ -2,7 +2,7 @@
 export interface EvalDefaults {
   readonly contextTokens: number;
   readonly maxNewTokens: number;
-  /** Nobody trained the model for its environment: that has to tell it what it may write. */
+  /** Nobody trained the model for its environment: that has to describe what it may write. */
   readonly isInstructed: boolean;
   readonly engine: Readonly<Record<string, number>>;
   readonly limits: Readonly<Record<string, number>>;

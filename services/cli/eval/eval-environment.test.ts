@@ -17,7 +17,7 @@ test('an environment is rewarded by its primary metric, or by what its episodes 
   expect(evalEnvironment('openenv').rewards).toEqual({ environment_reward: 1 });
 });
 
-test('a model that was not trained for search is told how to search, whether the environment is named or the default', () => {
+test('a model that was not trained for search is instructed how to search, whether the environment is named or the default', () => {
   const { environment } = evalEnvironment('search', true);
   expect(environment).toEqual(evalEnvironment(undefined, true).environment);
   expect(environment.options).toMatchObject({ chat: true, system_prompt: expect.stringContaining('websearch') });

@@ -4,7 +4,7 @@ import { rewardMetric } from '#rewards/metric-names.ts';
 
 /**
  * The environment of an evaluation without a recipe, and what its rollouts are rewarded by: its primary metric, or, where that is the
- * reward, what its episodes give themselves. Its own scorers are recorded too. Where `isInstructed`, it tells the model what it may
+ * reward, what its episodes give themselves. Its own scorers are recorded too. Where `isInstructed`, it describes to the model what it may
  * write. Throws TerminalError for a name that is unknown.
  */
 export function evalEnvironment(

@@ -44,7 +44,7 @@ test('a number that scoring again does not give is flagged; what would have to b
   ]);
 });
 
-test('detectors that fired are told, then or now', () => {
+test('detectors that fired are reported, then or now', () => {
   const rows = detectorRows(score({ detectors: { giant_answer: 0.25, retired: 1 } }), explained);
   expect(rows.map(({ name, recorded, recomputed, differs }) => [name, recorded, recomputed, differs])).toEqual([
     ['giant_answer', 0.25, 0, true],
@@ -81,7 +81,7 @@ test('P2: the composition is computed from what was recorded, and gives nothing 
 test('differences are said in words, and so is a reward that its parts do not give', () => {
   const components = { exact_match: 0.5, house: 0.5 };
   const item = create(ScoreItemSchema, { row: goldRow({ answers: ['Paris'] }) });
-  const told = (reward: number): string => {
+  const rendered = (reward: number): string => {
     const group: GroupStory = {
       opened: create(GroupOpenedSchema, { groupId: 'g', stage: 'one', purpose: Purpose.TRAIN }),
       closed: {
@@ -99,12 +99,12 @@ test('differences are said in words, and so is a reward that its parts do not gi
     const scored = { recorded: { item, score: score({ components }) }, explained, composition };
     return renderExplanation({ result: resultOf({ components }), scored, group }, createColours(false)).join('\n');
   };
-  expect(told(1.25)).toContain('reward: 1.25');
-  expect(told(1.25)).not.toContain('not the recorded reward');
-  expect(told(1)).toContain('the composition of what was recorded is 1.25, not the recorded reward');
-  expect(told(1)).toContain(
+  expect(rendered(1.25)).toContain('reward: 1.25');
+  expect(rendered(1.25)).not.toContain('not the recorded reward');
+  expect(rendered(1)).toContain('the composition of what was recorded is 1.25, not the recorded reward');
+  expect(rendered(1)).toContain(
     'exact_match, candidate_list: scored again it is another number, so another version of the scorer gave the reward',
   );
-  expect(told(1)).toContain('house 0.5\n  a scorer of the config');
-  expect(told(1)).toContain('preferred 0.25\n  from the comparison of its group');
+  expect(rendered(1)).toContain('house 0.5\n  a scorer of the config');
+  expect(rendered(1)).toContain('preferred 0.25\n  from the comparison of its group');
 });

@@ -60,7 +60,7 @@ const result = create(RolloutResultSchema, {
 });
 const colours = pc.createColors(false);
 /** What is said of the group: the lines behind those of the rollout. */
-const told = (...facts: Fact[]): string[] =>
+const reported = (...facts: Fact[]): string[] =>
   renderExplanation({ result, scored: undefined, group: groupStory(entriesOf(...facts), result) }, colours)
     .slice(5)
     .filter((line) => line !== '');
@@ -69,7 +69,7 @@ describe('the story of a group', () => {
   test('ends with the advantage and the step that trained on it', () => {
     const formed: Fact = { case: 'stepFormed', value: { step: 5n, samples: [{ taskId: 'a' }] } };
     const committed: Fact = { case: 'stepCommitted', value: { step: 5n, version: 6n } };
-    const lines = told(started, opened, closed(GroupFate.KEPT), formed, committed);
+    const lines = reported(started, opened, closed(GroupFate.KEPT), formed, committed);
     expect(lines.filter((line) => !/[│┌└├]/.test(line))).toEqual([
       'group g, step 2 of one: kept',
       'mean 0.833333, standard deviation 0.288675',
@@ -87,13 +87,13 @@ describe('the story of a group', () => {
   });
 
   test('says what was not trained on, and what is not known yet', () => {
-    expect(told(started, opened)).toEqual(['group g of 4 is still open']);
-    expect(told(started)).toEqual([]);
-    const aside = told(started, opened, closed(GroupFate.NO_VARIANCE));
+    expect(reported(started, opened)).toEqual(['group g of 4 is still open']);
+    expect(reported(started)).toEqual([]);
+    const aside = reported(started, opened, closed(GroupFate.NO_VARIANCE));
     expect(aside[0]).toBe('group g, step 2 of one: set aside, its rewards do not vary');
     expect(aside.slice(-2)).toEqual(['advantage 0: the group trains nothing', 'no batch holds it']);
     const formed: Fact = { case: 'stepFormed', value: { step: 5n, samples: [{ taskId: 'a' }] } };
-    expect(told(started, opened, closed(GroupFate.KEPT), formed).at(-1)).toBe(
+    expect(reported(started, opened, closed(GroupFate.KEPT), formed).at(-1)).toBe(
       'trained on in step 5, not committed yet',
     );
   });
@@ -115,7 +115,7 @@ describe('the story of a group', () => {
       case: 'groupClosed',
       value: { groupId: 'g', fate: GroupFate.EVALUATED, samples: [{ taskId: 'a', reward: 1, trajectorySequence: 7n }] },
     };
-    expect(told(started, asked, counted)).toEqual(['group g: counted for an evaluation (after)']);
+    expect(reported(started, asked, counted)).toEqual(['group g: counted for an evaluation (after)']);
     expect(groupStory(entriesOf(started, asked, counted), result)?.closed?.own).toMatchObject({
       reward: 1,
       counted: true,

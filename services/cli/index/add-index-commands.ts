@@ -82,7 +82,7 @@ export function addIndexCommands(program: Command, terminal: Terminal, finish: (
     );
   index
     .command('reload')
-    .description('tell a running retrieval service to read its index anew, without a pause')
+    .description('ask a running retrieval service to read its index anew, without a pause')
     .argument('<address>', 'gRPC address of the service, host:port')
     .addOption(json())
     .action(async (address: string, options: IndexReloadOptions) =>

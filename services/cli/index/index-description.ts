@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { tableLines } from '../terminal/table.ts';
 
-/** What `build` and `info` tell of an index. */
+/** What `build` and `info` say of an index. */
 export const indexDescriptionSchema = z.looseObject({
   directory: z.string(),
   indexVersion: z.string(),

@@ -62,7 +62,7 @@ describe('the report of a replay', () => {
     expect(verdictOf(outcome({ difference }))).toBe('different');
   });
 
-  it('tells rounding from other weights, and both from another policy and another environment', () => {
+  it('distinguishes rounding from other weights, and both from another policy and another environment', () => {
     const cause = (comparison: Partial<TrajectoryComparison>, same?: boolean) =>
       renderReplay(outcome({ difference, ...comparison }, same)).at(-1);
     expect(cause({ largestLogprobDifference: 1e-6 })).toContain('equal up to rounding');

@@ -4,7 +4,7 @@ import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { compose, withoutGroupwise } from '#rewards/compose.ts';
 import type { TrajectoryComparison } from '#trajectory/compare-trajectories.ts';
 
-/** What a replay is told about at its end. */
+/** What a replay reports at its end. */
 export interface ReplayOutcome {
   readonly recorded: RolloutResult;
   readonly replayed: RolloutResult;
@@ -17,7 +17,7 @@ export interface ReplayOutcome {
 
 export type Verdict = 'identical' | 'identical_until_weights_changed' | 'different';
 
-/** Tokens and reward decide; log-probabilities are only told. */
+/** Tokens and reward decide; log-probabilities are only reported. */
 export function verdictOf(outcome: ReplayOutcome): Verdict {
   const { comparison } = outcome;
   if (comparison.difference !== undefined) return 'different';

@@ -48,7 +48,7 @@ it.each([
     adder,
     /^environment: environment\.options\.allow: no server has a tool 'ad'; did you mean add\?$/,
   ],
-])('tells before the run starts what keeps %s from working', async (environment, file, problem) => {
+])('reports before the run starts what keeps %s from working', async (environment, file, problem) => {
   expect(await problemsOf(environment, file)).toEqual([expect.stringMatching(problem)]);
 });
 

@@ -10,7 +10,7 @@ async function folder(): Promise<string> {
   return directory;
 }
 
-test('P9: fresh weights that take too long are told as that, with the command that makes them, not as a wrong model', async () => {
+test('P9: fresh weights that take too long are reported as that, with the command that makes them, not as a wrong model', async () => {
   const from = await folder();
   const out = join(from, 'out');
   const made = makeInitialModel({ from, seed: 3, copying: true }, out, 1);

@@ -89,12 +89,12 @@ export async function modelProblems(directory: string, fresh = false): Promise<s
 
 /**
  * Makes everything that a run reads exist, and says where it is. What is generated goes to `directory`: `world/` or
- * `data/`. A second call finds it there and changes nothing. `tell` hears what is worth a line and stops nobody.
+ * `data/`. A second call finds it there and changes nothing. `report` gets what is worth a line and stops nobody.
  */
 export async function prepareInputs(
   loaded: LoadedRecipe,
   directory: string,
-  tell: (note: string) => void = () => {},
+  report: (note: string) => void = () => {},
 ): Promise<RecipePaths> {
   const problems = [
     ...(await rewardProblems(loaded)),
@@ -105,10 +105,10 @@ export async function prepareInputs(
   if (problems.length > 0) throw inputError(loaded, problems);
   const stageProblems = await stageFileProblems(loaded);
   if (stageProblems.length > 0) throw inputError(loaded, stageProblems);
-  for (const note of unpinnedModels(loaded.recipe)) tell(note);
+  for (const note of unpinnedModels(loaded.recipe)) report(note);
   const environment = environmentDirectory(loaded.recipe, loaded.file);
   return {
-    ...(await prepareData(loaded, directory, tell)),
+    ...(await prepareData(loaded, directory, report)),
     ...(environment !== undefined && { environment }),
     ...locateEnvironment(loaded.recipe, loaded.file),
     ...(needsRetrieval(loaded.recipe) && locateSearchModels(loaded.recipe)),
@@ -138,7 +138,7 @@ export async function stageFileProblems({ recipe, file }: LoadedRecipe): Promise
 async function prepareData(
   loaded: LoadedRecipe,
   directory: string,
-  tell: (note: string) => void,
+  report: (note: string) => void,
 ): Promise<RecipePaths> {
   const { recipe, file } = loaded;
   const { data } = locateInputs(recipe, file);
@@ -152,7 +152,7 @@ async function prepareData(
   }
   if (data.rows !== undefined) {
     await requireFiles(loaded, 'data.rows', rowFiles(data.rows));
-    const rows = await writeRows(data.rows, rowChecks(rowNeeds(recipe), tell), join(directory, 'data'));
+    const rows = await writeRows(data.rows, rowChecks(rowNeeds(recipe), report), join(directory, 'data'));
     return {
       model,
       train: rows.train,
@@ -202,8 +202,8 @@ async function requireFiles(
 }
 
 /** What every row has to pass: the environment takes it, and the scorers of all stages can read its gold. */
-export function rowChecks(needs: RowNeeds, tell: (note: string) => void): RowChecks {
-  return { tell, check: (placed) => void checkedQuestion(placed, needs) };
+export function rowChecks(needs: RowNeeds, report: (note: string) => void): RowChecks {
+  return { report, check: (placed) => void checkedQuestion(placed, needs) };
 }
 
 async function prepareWorld(

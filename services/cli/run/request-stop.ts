@@ -14,7 +14,7 @@ export interface StopOptions {
   readonly signal?: AbortSignal | undefined;
   /** Longest time that no coordinator may take the request. Default 60 s: a dead one is restarted, or its run taken over, within seconds. */
   readonly withinMs?: number | undefined;
-  /** Told once, when the first try failed. */
+  /** Called once, when the first try failed. */
   readonly onRetry?: ((error: Error, withinMs: number) => void) | undefined;
 }
 

@@ -37,7 +37,7 @@ test('scorers that load and take their settings are no problem', async () => {
   expect(await problemsOf(files, '{ house: { weight: 1, most: 2 }, theirs: 1 }')).toEqual([]);
 });
 
-test('P9: what a scorer throws when it is loaded, and settings that it refuses, are told before the run starts', async () => {
+test('P9: what a scorer throws when it is loaded, and settings that it refuses, are reported before the run starts', async () => {
   const files = {
     'house.ts': sound,
     'broken.ts': `throw new Error('no table of weights');`,

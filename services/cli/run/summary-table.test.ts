@@ -113,11 +113,11 @@ test('what the environment reported has a line per stage', () => {
   const [stage] = summary.stages;
   if (stage === undefined) throw new Error('the example has a stage');
   const { before, after } = stage.evalDetail;
-  const told = (detail: typeof before, moves: number) => ({
+  const evaluated = (detail: typeof before, moves: number) => ({
     ...detail,
     sampled: { ...detail.sampled, environment: { moves } },
   });
-  const stages = [{ ...stage, evalDetail: { before: told(before, 3.5), after: told(after, 2) } }];
+  const stages = [{ ...stage, evalDetail: { before: evaluated(before, 3.5), after: evaluated(after, 2) } }];
   const lines = formatSummary(parseRunSummary(JSON.stringify({ ...summary, stages }), 'summary.json'));
   expect(lines).toContain('environment in tool-use: moves 3.5 -> 2');
   expect(formatSummary(parseRunSummary(JSON.stringify(summary), 'summary.json')).join('\n')).not.toContain(

@@ -1,5 +1,5 @@
 /**
- * Our own colours, told from escape sequences in text from outside: while a text is put together ours carry a number that
+ * Our own colours, distinguished from escape sequences in text from outside: while a text is put together ours carry a number that
  * nobody outside can know, and the terminal lets nothing else through.
  */
 import { randomInt } from 'node:crypto';

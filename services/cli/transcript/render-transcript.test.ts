@@ -52,8 +52,8 @@ test('exactly the lines that the policy wrote are marked as trained on', () => {
 });
 
 test('what the environment reported is next to the reward, and nothing is said where it reported nothing', () => {
-  const told = { ...result, environmentMetrics: { moves: 3, depth: 1 / 3 } };
-  expect(renderTranscript(trajectory, told, 1.25, createColours(false))).toContain(
+  const reported = { ...result, environmentMetrics: { moves: 3, depth: 1 / 3 } };
+  expect(renderTranscript(trajectory, reported, 1.25, createColours(false))).toContain(
     'environment: depth 0.3333, moves 3',
   );
   expect(renderTranscript(trajectory, result, 1.25, createColours(false)).join('\n')).not.toContain('environment: ');

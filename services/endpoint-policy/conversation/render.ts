@@ -2,16 +2,16 @@ import type { EndpointMessage } from '#endpoint/chat-client.ts';
 import { partsOf, type ChatMessage, type Continuation, type Conversation } from '#chat/conversation.ts';
 
 /**
- * Messages of an environment as the endpoint gets them. Tools are told in the system's message and results come from the user, in the
+ * Messages of an environment as the endpoint gets them. Tools are listed in the system's message and results come from the user, in the
  * tags of Hermes: the environment reads calls out of the text, so that the server needs no support for tools.
  */
 export function messagesOf(chat: Conversation | Continuation): EndpointMessage[] {
   if ('after' in chat) return chat.after.map(messageOf);
   const [first, ...rest] = chat.messages.map(messageOf);
   if (chat.tools === undefined || chat.tools.length === 0) return first === undefined ? [] : [first, ...rest];
-  const told = toolText(chat.tools);
-  if (first?.role === 'system') return [{ role: 'system', content: `${first.content}\n\n${told}` }, ...rest];
-  return [{ role: 'system', content: told }, ...(first === undefined ? [] : [first]), ...rest];
+  const listed = toolText(chat.tools);
+  if (first?.role === 'system') return [{ role: 'system', content: `${first.content}\n\n${listed}` }, ...rest];
+  return [{ role: 'system', content: listed }, ...(first === undefined ? [] : [first]), ...rest];
 }
 
 /** The same for people, in transcripts. */

@@ -33,10 +33,10 @@ export async function generate(
   changed();
   const release = await acquired.finally(changed);
   const startedMs = performance.now();
-  const told = (outcome: EndpointOutcome): void => events.called(outcome, performance.now() - startedMs);
+  const report = (outcome: EndpointOutcome): void => events.called(outcome, performance.now() - startedMs);
   try {
     const answer = await context.endpoint.complete(messages, samplingOf(sampling), signal);
-    told(answer.kind === 'context' ? 'context' : 'answered');
+    report(answer.kind === 'context' ? 'context' : 'answered');
     if (answer.kind === 'message') events.used(answer.promptTokens, answer.completionTokens);
     const turn = turnOf(answer, sampling.stop, roomTokens);
     return {
@@ -50,7 +50,7 @@ export async function generate(
       load: loadOf(context),
     };
   } catch (thrown) {
-    told(outcomeOf(errorFrom(thrown)));
+    report(outcomeOf(errorFrom(thrown)));
     throw thrown;
   } finally {
     release();

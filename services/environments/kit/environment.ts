@@ -164,11 +164,11 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
   readonly locate?: (options: z.output<Options>, at: (path: string) => string) => z.output<Options>;
   /** What the options ask of a service that it is not set to give. */
   readonly conflicts?: (options: z.output<Options>, services: ServiceSettings) => readonly OptionConflict[];
-  /** Whether its prompts are messages, which need the model's chat template. Absent where only an episode can tell. */
+  /** Whether its prompts are messages, which need the model's chat template. Absent where only an episode can know. */
   readonly speaksInMessages?: (options: z.output<Options>) => boolean;
   /** Options with which its prompts are text, for a model without a chat template; absent where it only speaks in messages, or never does. */
   readonly inText?: Partial<z.input<Options>>;
-  /** Options for a model that was not trained for it: they tell it what it may write. Absent where the prompts do that by themselves. */
+  /** Options for a model that was not trained for it: they describe what it may write. Absent where the prompts do that by themselves. */
   readonly instructed?: Partial<z.input<Options>>;
   /** Settings of a scripted engine that plays this environment; absent where none can. */
   readonly scripted?: (options: z.output<Options>) => Readonly<Record<string, string | number>>;

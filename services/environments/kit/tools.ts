@@ -3,7 +3,7 @@ import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import type { StepIo } from './environment.ts';
 
-/** What a call gave: text that the policy reads, or an error that it is told. */
+/** What a call gave: text that the policy reads, or an error that it is shown. */
 export type ToolResult =
   | { readonly text: string; readonly facts?: Readonly<Record<string, unknown>> }
   | { readonly error: string };

@@ -127,7 +127,7 @@ describe('P2: a server that fails makes no reward but a failure that is tried el
     expect((await environment.start(row, io)).prompt()).toBe('{"text":"ready"}');
   });
 
-  test('when it cannot be reached, which is told before a run', async () => {
+  test('when it cannot be reached, which is reported before a run', async () => {
     const server = await serverWhoseStep(() => {});
     await environmentOf([server.url]).check?.(io.signal);
     await server[Symbol.asyncDispose]();
@@ -186,7 +186,7 @@ describe('what the server refuses', () => {
       data: { message: 'Invalid message', code: 'VALIDATION_ERROR', errors: [{ type, loc: ['word'], msg: 'bad' }] },
     });
 
-  test('of a turn is told to the policy, as often as violations are forgiven', async () => {
+  test('of a turn is shown to the policy, as often as violations are forgiven', async () => {
     const { url } = await serverWhoseStep((connection) => connection.send(refusal('string_too_short')));
     const episode = await environmentOf([url], { max_violations: 1 }).start(row, io);
     expect(await episode.step(turn(''), io)).toEqual({

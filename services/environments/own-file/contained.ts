@@ -140,7 +140,7 @@ async function openContained(contained: ContainOptions, given: unknown, host: Us
     finish: async (process) => await process.ask({ op: 'end' }, longestEndMs),
   });
   let episodes = 0;
-  /** Told of a call that nobody waited for any more; the next episode tells it. */
+  /** Called for a call that nobody waited for any more; the next episode reports it. */
   let untold: UserCodeError | undefined;
   return {
     stop: first.stop,
@@ -220,7 +220,7 @@ interface Asked {
 }
 
 /** Calls of one episode. A caller that stops waiting lets the process know. */
-function askOf(home: Home<HostReply>, file: string, tell: (error: UserCodeError) => void): Asked {
+function askOf(home: Home<HostReply>, file: string, report: (error: UserCodeError) => void): Asked {
   async function call(what: string, request: Requested, io: CallIo): Promise<HostReply> {
     const { episode } = request;
     const cancel = (): void => {
@@ -235,7 +235,7 @@ function askOf(home: Home<HostReply>, file: string, tell: (error: UserCodeError)
         const error = heldError(what, file, reply.held);
         // It cannot end itself where it is the first process of its namespace.
         await home.end();
-        if (io.signal.aborted) tell(error);
+        if (io.signal.aborted) report(error);
         throw error;
       }
       if ('failed' in reply) {

@@ -166,12 +166,12 @@ def thrown_by(error: BaseException, path: Path) -> dict[str, Any]:
 
 def trace_of(error: BaseException) -> str:
     """The traceback without this program's own frames and those of the import system."""
-    told = traceback.TracebackException.from_exception(error)
+    trace = traceback.TracebackException.from_exception(error)
     ours = (__file__, load.__code__.co_filename)
-    frames = [each for each in told.stack if each.filename not in ours and not each.filename.startswith("<frozen ")]
+    frames = [each for each in trace.stack if each.filename not in ours and not each.filename.startswith("<frozen ")]
     if frames or isinstance(error, SyntaxError):
-        told.stack = traceback.StackSummary.from_list(frames)
-    return "".join(told.format())
+        trace.stack = traceback.StackSummary.from_list(frames)
+    return "".join(trace.format())
 
 
 def missing_package(error: Exception) -> str:

@@ -127,7 +127,7 @@ describe('an episode', () => {
     await expect(take(episode, 'more')).rejects.toThrow(/over/);
   });
 
-  test('tells the policy of a tool that found nothing, and counts the call as failed', async () => {
+  test('shows the policy that a tool found nothing, and counts the call as failed', async () => {
     const episode = await begin();
     for (const [text, notice] of [
       [websearch('nobody'), 'error: nothing found'],

@@ -112,7 +112,7 @@ describe('an episode with an MCP server over stdio', () => {
     );
   });
 
-  test('has its own session where the server has state, and shares one where it is told so', async () => {
+  test('has its own session where the server has state, and shares one where the options say so', async () => {
     const visits = async (session: string): Promise<unknown[]> => {
       const environment = await openTools({ servers: [stdioServer('shop', [], { session })] });
       const [one, two] = [await startEpisode(environment), await startEpisode(environment)];

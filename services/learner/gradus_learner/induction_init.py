@@ -26,7 +26,7 @@ from torch import Tensor
 
 from gradus_learner.model import Attention, Policy
 
-# Rotary pairs that tell one position from the next; slower ones cannot.
+# Rotary pairs that distinguish one position from the next; slower ones cannot.
 POSITION_PAIRS = 3
 POSITION_GAIN = 0.2
 MATCH_GAIN = 0.3

@@ -100,7 +100,7 @@ def mismatch_weights(
     """Constant factors (N,) on the loss that correct for sampling by an engine that is not quite the trainer.
 
     `tis`: ratio cut at `cap`; `icepop`: ratio, or 0 outside [low, cap]; `sequence_tis`: the whole sequence's ratio
-    cut at `cap`. `sequence_N` tells which sequence a token is of, from 0.
+    cut at `cap`. `sequence_N` says which sequence a token is of, from 0.
     """
     log_ratio_N = (trainer_logprobs_N - rollout_logprobs_N).detach()
     if correction == "sequence_tis":

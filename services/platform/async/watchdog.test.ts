@@ -51,7 +51,7 @@ test('a wait that goes on is logged at twice, four times … its time: what hang
   expect(await metrics.render()).toContain('what="load"} 1');
 });
 
-test('a wait that is over in time is forgotten and never told', () => {
+test('a wait that is over in time is forgotten and never reported', () => {
   const { watchdog, lines, after } = watched();
   const wait = watchdog.begin({ what: 'call', subject: 'a', expectedMs: 10 });
   after(5);

@@ -26,7 +26,7 @@ export function addReflection(server: Server, services: readonly DescService[]):
   ]);
   const format = 'Protocol Buffer 3 EnumDescriptorProto' as const;
   // The package reads only the encoded files of each entry; they come from the generated code, so what a client is
-  // told is exactly the contract, and no .proto file has to be shipped.
+  // reported is exactly the contract, and no .proto file has to be shipped.
   const packageDefinition = {
     gradus: { format, type: {}, fileDescriptorProtos: descriptors },
     health: { format, type: {}, fileDescriptorProtos: healthDescriptors },
@@ -42,7 +42,7 @@ export interface Health {
 /** SERVING as long as the process answers at all: for probes that restart, where the other names are for those that route. */
 export const livenessName = 'liveness';
 
-/** Health of the whole server (`''`) and of each service by name; NOT_SERVING until told otherwise. */
+/** Health of the whole server (`''`) and of each service by name; NOT_SERVING until it is set otherwise. */
 export function addHealth(server: Server, services: readonly DescService[]): Health {
   const names = ['', ...services.map((service) => service.typeName)];
   const health = new HealthImplementation({

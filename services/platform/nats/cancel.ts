@@ -1,5 +1,5 @@
 /**
- * Cancellation of tasks. What waits leaves the queue; what runs is stopped by its worker, which is told at once:
+ * Cancellation of tasks. What waits leaves the queue; what runs is stopped by its worker, which is notified at once:
  *
  *     removed from TASKS (also when a worker holds it) --> CancelTasks on gradus.cancel.<run> --> rollouts abort
  *

@@ -146,7 +146,7 @@ export async function acquireLease(nats: Nats, options: LeaseOptions): Promise<L
         } catch (thrown) {
           throwIfCancelled(lost.signal);
           const error = errorFrom(thrown);
-          // Somebody else was faster by a hair: the next look tells.
+          // Somebody else was faster by a hair: the next look shows it.
           if (!(error instanceof TransientError) && !isWrongSequence(error)) throw error;
           await sleep(retryMs, caller);
         }

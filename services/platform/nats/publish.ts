@@ -18,7 +18,7 @@ export interface PublishOptions {
   readonly messageId: string;
   /**
    * Stored only if the newest message of the subject has this sequence (0: there is none); else `failed_precondition`, which
-   * `isWrongSequence` tells from others.
+   * `isWrongSequence` recognises.
    */
   readonly afterSequence?: number | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;

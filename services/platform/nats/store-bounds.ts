@@ -27,7 +27,7 @@ export const streamBounds = {
 /** What the buckets on disk reserve; those of leases and of running runs hold a few hundred bytes for each run. */
 export const bucketBytes = { redeliveries: 16 * MiB, leases: 4 * MiB, running: 4 * MiB } as const;
 
-/** Share of the free disk that a server without a limit of its own offers to streams; ours is told as much. */
+/** Share of the free disk that a server without a limit of its own offers to streams; ours is given as much. */
 export const offeredShare = 0.75;
 
 function sumOf(sizes: Iterable<number>): number {

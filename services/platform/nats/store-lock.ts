@@ -19,7 +19,7 @@ const ownerSchema = z.object({
 });
 type Owner = z.infer<typeof ownerSchema>;
 
-/** A server that was told to end, or whose guardian ends it, needs its time. */
+/** A server that was asked to end, or whose guardian ends it, needs its time. */
 const endingMs = 10_000;
 
 /** Waits for a server that ends, and ends one that nobody is left to end. Throws when another one uses the store. */

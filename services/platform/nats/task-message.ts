@@ -46,7 +46,7 @@ export interface HeldTask extends TaskMessage {
 }
 
 export interface HeldTaskEvents {
-  /** Before the queue is told. */
+  /** Before the queue is informed. */
   readonly settling: (task: HeldTask, how: Settled) => Promise<void>;
   readonly settled: (task: HeldTask) => void;
 }

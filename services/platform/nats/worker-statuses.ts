@@ -56,7 +56,7 @@ export function createWorkerStatuses(nats: Nats): WorkerStatuses {
   return {
     async put(status) {
       const data = toBinary(WorkerStatusSchema, create(WorkerStatusSchema, status));
-      await within('telling the status of a worker', {}, (kv) => kv.put(keyOf(status.workerId), data));
+      await within('reporting the status of a worker', {}, (kv) => kv.put(keyOf(status.workerId), data));
     },
     async remove(workerId) {
       await within('removing the status of a worker', { withinMs: removeTimeoutMs }, (kv) => kv.purge(keyOf(workerId)));

@@ -145,7 +145,7 @@ describe('refusals name the field, the value and the way out', () => {
     expect(problem({ file: fileWith('constructor: 1') })).toContain('constructor: cannot be a name');
   });
 
-  test('more keys than anyone reads: the first are told, the others counted', () => {
+  test('more keys than anyone reads: the first are reported, the others counted', () => {
     const text = problem({ file: fileWith(Array.from({ length: 5_000 }, (_, at) => `logLevelx${at}: 1`).join('\n')) });
     expect(text.split('\n').length).toBeLessThan(25);
     expect(text).toContain('and 4,980 more');

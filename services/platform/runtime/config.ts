@@ -16,7 +16,7 @@ import type { ConfigField } from './config-fields.ts';
 import { firstOf, shortText, showValue } from '../text/show-value.ts';
 import { suggest } from './suggest.ts';
 
-/** Problems that are told one by one; more are counted. */
+/** Problems that are reported one by one; more are counted. */
 const mostProblems = 20;
 
 /** `host:port` of a server that a service offers. */
@@ -227,7 +227,7 @@ function schemaError(
     const origin = origins.get(field?.key ?? key) ?? (file === undefined ? 'config' : `file ${file}`);
     if (issue.code === 'unrecognized_keys') {
       const known = Object.keys(shapeAt(schema, path) ?? {});
-      // One more than is told, so that the others are counted.
+      // One more than is reported, so that the others are counted.
       return issue.keys.map((unknown, at) => {
         if (at > mostProblems) return '';
         const full = [...path, unknown].join('.');

@@ -54,7 +54,7 @@ test('a process that has ended and that nobody waits for is gone', async () => {
   expect(process.kill(pid, 0)).toBe(true);
 });
 
-test('the start of a process is told by ps where there is no /proc', () => {
+test('the start of a process is reported by ps where there is no /proc', () => {
   const { child } = startSleep();
   const found = startTimeFromPs(child.pid ?? 0);
   expect(found).toMatch(/^[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}$/);

@@ -1,6 +1,6 @@
 /**
- * Which process it was: a process id alone is given again, in a container even to the same program. Start time and boot tell
- * two processes of one id apart; the namespace says whether an id means anything here.
+ * Which process it was: a process id alone is given again, in a container even to the same program. Start time and boot
+ * distinguish two processes of one id; the namespace says whether an id means anything here.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';

@@ -115,7 +115,7 @@ async function startAll<C extends BaseConfig>(
   }
 }
 
-/** Services have no callers to authenticate yet, so they stay on this machine unless told otherwise (DESIGN §10). */
+/** Services have no callers to authenticate yet, so they stay on this machine unless the config says otherwise (DESIGN §10). */
 function checkLoopback(config: BaseConfig & { readonly http?: unknown }): void {
   if (config.allowRemote) return;
   for (const key of ['grpc', 'metrics', 'http'] as const) {

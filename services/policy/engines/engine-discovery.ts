@@ -10,7 +10,7 @@ export interface DiscoveryOptions {
   readonly resolve?: (host: string) => Promise<readonly string[]>;
   /** host:port, known or not. */
   readonly onPresent: (address: string) => void;
-  /** Was among the addresses before, and is not any more. Told again until it is back. */
+  /** Was among the addresses before, and is not any more. Called again until it is back. */
   readonly onAbsent: (address: string) => void;
   readonly onFailed: (name: string, error: Error) => void;
 }

@@ -46,7 +46,7 @@ describe('engine pool', () => {
     expect(await whereTo(pool, 'u')).toBe('b:1');
   });
 
-  it('counts what other gateways sent to an engine, as the engine tells', async () => {
+  it('counts what other gateways sent to an engine, as the engine reports', async () => {
     const pool = poolOf({ maxInFlightPerEngine: 8 });
     pool.report('a:1', load({ running: 5, waiting: 1 }));
     for (const session of ['s', 't', 'u']) expect(await whereTo(pool, session)).toBe('b:1');

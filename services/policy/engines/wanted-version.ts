@@ -6,7 +6,7 @@ export interface LoadedVersion {
 }
 
 export interface WantedVersion {
-  /** What every engine has to serve; undefined until somebody has loaded or an engine tells. */
+  /** What every engine has to serve; undefined until somebody has loaded or an engine reports one. */
   current(): LoadedVersion | undefined;
   /** An engine serves this. The newest of all is the wanted one: a gateway that was restarted has nobody else to ask. */
   learn(loaded: LoadedVersion): void;

@@ -15,7 +15,7 @@ export type Bm25Search = (query: string, k: number) => ScoredPassages;
  * A word that stands twice in the query counts twice. Passage lengths are exact (Lucene rounds them to a byte).
  *
  * MaxScore (Turtle and Flood 1995) over windows of passages, with the bounds of the blocks in each window (Ding and Suel
- * 2011). Terms are taken the most telling first; those that together cannot lift a passage to the k-th best score are
+ * 2011). Terms are taken in the order of their weight, greatest first; those that together cannot lift a passage to the k-th best score are
  * only looked up for passages that other terms brought up. Every passage's terms are added in the same order, so that
  * equal passages have equal scores.
  */

@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 describe('a build in a thread of its own', () => {
-  test('leaves the event loop of its caller free, and tells its progress', async () => {
+  test('leaves the event loop of its caller free, and reports its progress', async () => {
     const seen: BuildProgress[] = [];
     const target = join(directory, 'index');
     const state = { turns: 0, done: false };

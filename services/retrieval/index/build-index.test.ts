@@ -84,7 +84,7 @@ describe('building an index', () => {
     );
   });
 
-  test('tells its progress, and the manifest what was read', async () => {
+  test('reports its progress, and the manifest what was read', async () => {
     const text = manyPages(2_500);
     const corpusPath = await corpusOf(text);
     const seen: BuildProgress[] = [];
@@ -130,7 +130,7 @@ describe('building an index', () => {
     expect(await version(path, {})).not.toBe(first);
   });
 
-  test('does not write over an index or other files unless it is told to, and then swaps when it is complete', async () => {
+  test('does not write over an index or other files unless it is asked to, and then swaps when it is complete', async () => {
     const corpusPath = await corpusOf(manyPages(10));
     const old = await buildIndex({ corpusPath, directory: target(), settings: {} });
     const again = { corpusPath, directory: target(), settings: { k1: 0.9 } };

@@ -8,7 +8,7 @@ import { createFileWriter } from './file-writer.ts';
 const directory = mkdtempSync(join(tmpdir(), 'gradus-writer-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-test('a file holds what was written, across its buffer, and its size and checksum are told', () => {
+test('a file holds what was written, across its buffer, and its size and checksum are reported', () => {
   const path = join(directory, 'numbers');
   const writer = createFileWriter(path);
   const expected: number[] = [];

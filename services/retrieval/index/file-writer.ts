@@ -7,7 +7,7 @@ import { TransientError, errorFrom } from '#platform/errors.ts';
 export interface WrittenFile {
   readonly name: string;
   readonly bytes: number;
-  /** CRC-32 of the bytes: tells damage, not malice. */
+  /** CRC-32 of the bytes: finds damage, not malice. */
   readonly crc32: number;
 }
 

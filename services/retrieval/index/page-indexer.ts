@@ -73,7 +73,7 @@ export function createPageIndexer(files: IndexFileWriters, settings: IndexSettin
   return {
     refuse({ id, line }, where) {
       if (chunked && /#\d+$/.test(id)) {
-        // "page#3" names a part of "page", and a page of that name could not be told from it.
+        // "page#3" names a part of "page", and a page of that name could not be distinguished from it.
         return new TerminalError(
           'invalid_argument',
           `${where}: id: ${showValue(id)} ends like the id of a chunk; rename it, or build without chunks`,

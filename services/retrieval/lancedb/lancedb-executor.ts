@@ -20,7 +20,7 @@ type StageTimes = Partial<Record<ExecutorStage, number>>;
 
 /**
  * Hands batches to LanceDB, which searches in threads of its own; many executors of one process share an index. `timeoutMs`
- * bounds each of its answers: what it has begun it cannot be told to stop.
+ * bounds each of its answers: what has begun cannot be stopped.
  */
 export function createLancedbExecutor(timeoutMs: number): Executor<LancedbIndex> {
   const indexes = new Map<number, LancedbIndex>();

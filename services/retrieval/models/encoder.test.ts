@@ -70,7 +70,7 @@ describe('encoder', () => {
     expect(distance(await encoder.encode(many, 'passage'), expected)).toBeLessThan(close);
   });
 
-  it('pools by the first or the last token, without prefixes and without scaling, when told to', async () => {
+  it('pools by the first or the last token, without prefixes and without scaling, when asked to', async () => {
     const { texts, clsRaw, last } = tiny.expected;
     const plain = { queryPrefix: '', passagePrefix: '' };
     const cls = await opened(tiny.encoder, {

@@ -120,7 +120,7 @@ const cached = async (): Promise<string[]> =>
     : [];
 
 describe('findModel in a directory', () => {
-  it('finds the weights where exporters put them, or where it is told', async () => {
+  it('finds the weights where exporters put them, or where the setting says', async () => {
     const hub = hubSettingsFrom({});
     expect((await findModel(model, { hub })).weightsPath).toBe(join(model, 'onnx/model.onnx'));
     const flat = join(scratch, 'flat');
@@ -146,7 +146,7 @@ describe('findModel in a directory', () => {
 });
 
 describe('findModel on a hub', () => {
-  it('downloads a model that works, tells how far it is, and asks the hub nothing the next time', async () => {
+  it('downloads a model that works, reports how far it is, and asks the hub nothing the next time', async () => {
     const { hub, asked } = await hubWith({ token: 'secret' });
     const steps: DownloadProgress[] = [];
     const withToken = { ...hub, token: 'secret' };
@@ -165,7 +165,7 @@ describe('findModel on a hub', () => {
     );
   });
 
-  it('downloads nothing when told to stay offline, and says where it looked', async () => {
+  it('downloads nothing when asked to stay offline, and says where it looked', async () => {
     const { hub, asked } = await hubWith();
     const offline = { ...hub, offline: true };
     await expect(findModel('tiny/encoder', { hub: offline })).rejects.toMatchObject({

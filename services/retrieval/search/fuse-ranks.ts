@@ -29,7 +29,7 @@ export function fuseRanks(
     });
   }
   const fused = [...ranks].map(([passage, of]) => {
-    // In one order whatever the lists' order is, so that rounding cannot tell the lists apart.
+    // In one order whatever the lists' order is, so that rounding cannot favour a list.
     of.sort((a, b) => a - b);
     return { passage, score: of.reduce((sum, rank) => sum + 1 / (k + rank), 0) };
   });

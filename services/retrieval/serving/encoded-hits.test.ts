@@ -22,7 +22,7 @@ test('hits are encoded byte for byte as the schema says, and come back as they w
   fc.assert(
     fc.property(fc.array(hit, { maxLength: 5 }), (hits) => {
       const encoded = encodeHits(hits);
-      // -0 and 0 are the same score; only the generated code tells them apart.
+      // -0 and 0 are the same score; only the generated code distinguishes them.
       const plain = hits.map((one) => ({ ...one, score: one.score === 0 ? 0 : one.score }));
       expect(Buffer.compare(encoded, toBinary(HitsSchema, create(HitsSchema, { hits: plain })))).toBe(0);
       expect(decodeHits(encoded)).toMatchObject(plain);

@@ -20,7 +20,7 @@ export interface GatheredStageOptions<T extends StageItem> {
   /** Batches at a time. */
   readonly concurrency: number;
   readonly maxBatch: number;
-  /** Tells each item what came of it; when it throws, all of them fail. */
+  /** Gives each item what came of it; when it throws, all of them fail. */
   readonly run: (items: readonly T[]) => Promise<void>;
 }
 

@@ -2,7 +2,7 @@ import { untilCancelled } from '#platform/async/until-cancelled.ts';
 import { throwIfCancelled } from '#platform/errors.ts';
 import type { SearchPool } from './search-pool.ts';
 
-/** An index that can be served: what executors open it from, and what is told about it. */
+/** An index that can be served: what executors open it from, and what is said of it. */
 export interface LoadedIndex<D> {
   readonly indexVersion: string;
   readonly data: D;
@@ -130,7 +130,7 @@ export async function startGenerations<D, I extends LoadedIndex<D>>(
       next ??= running.then(() => {
         next = undefined;
         const swapping = swap();
-        // A failure is told to those who asked; the next one starts all the same.
+        // A failure is reported to those who asked; the next one starts all the same.
         running = swapping.catch(() => {});
         return swapping;
       });

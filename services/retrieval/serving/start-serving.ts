@@ -21,7 +21,7 @@ export interface ServingSettings extends AdmissionLimits {
   readonly maxMs: number;
 }
 
-/** What is told of serving, while it goes on. */
+/** What is reported of serving, while it goes on. */
 export interface ServingEvents extends GenerationsEvents {
   cached(outcome: 'hit' | 'miss' | 'joined', queries: number): void;
   refused(): void;

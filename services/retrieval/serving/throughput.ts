@@ -9,7 +9,7 @@ export interface Throughput {
 
 /** Older work counts half as much after this time. */
 const halfLifeMs = 2_000;
-/** Shorter times tell more of the clock than of the work. */
+/** Shorter times say more of the clock than of the work. */
 const leastMs = 1;
 
 /** `nowMs` is a monotonic clock. */

@@ -47,7 +47,7 @@ export async function openRequestedEncoder(
 ): Promise<Encoder> {
   // Native libraries that a task without vectors does not need.
   const { openEncoder } = await import('../models/encoder.ts');
-  let told = 0;
+  let reported = 0;
   return await openEncoder(encoder, {
     hub,
     settings,
@@ -55,8 +55,8 @@ export async function openRequestedEncoder(
     // While one tokenises the other computes.
     workers: Math.min(2, availableParallelism()),
     onProgress: ({ file, doneBytes, totalBytes }) => {
-      if (doneBytes < totalBytes && doneBytes - told < bytesPerProgress) return;
-      told = doneBytes;
+      if (doneBytes < totalBytes && doneBytes - reported < bytesPerProgress) return;
+      reported = doneBytes;
       onProgress({ phase: 'downloading', file, doneBytes, totalBytes });
     },
   });

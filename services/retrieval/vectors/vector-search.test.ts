@@ -129,7 +129,7 @@ describe('approximate search', () => {
     expect((await readFile(path)).equals(first)).toBe(true);
   });
 
-  it('looks at more when told to, gives no more than there are, and says when the file is not what it should be', async () => {
+  it('looks at more when asked to, gives no more than there are, and says when the file is not what it should be', async () => {
     const data = await built('f32');
     const wide = openHnswSearch({ ...data, searchBreadth: 1_000 });
     expect(recall(await wide.search(queries, 10))).toBeGreaterThan(0.99);

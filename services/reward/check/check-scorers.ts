@@ -30,7 +30,7 @@ export async function checkScorers(
   const started = await Promise.all(
     Object.entries(scorers).map(async ([name, one]) => {
       try {
-        // One process tells as much as all of them.
+        // One process shows as much as all of them.
         const alone = one.kind === 'http' ? one : { ...one, processes: 1 };
         return [...(await startCustomScorers({ scorers: { [name]: alone }, python }, ctx, environment))];
       } catch (thrown) {

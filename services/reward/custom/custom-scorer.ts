@@ -13,7 +13,7 @@ export interface ScorerBackend extends AsyncDisposable {
   readonly concurrency: number;
   readonly running: number;
   readonly waiting: number;
-  /** What is wrong with the settings; undefined when nothing is, or the scorer cannot tell. Throws `CancelledError` alone. */
+  /** What is wrong with the settings; undefined when nothing is, or the scorer cannot know. Throws `CancelledError` alone. */
   settingsProblem(settings: object, signal: AbortSignal): Promise<SettingsVerdict>;
   /** Throws `CancelledError` when `signal` aborts, nothing else. */
   score(item: ScoreItem, settings: object, signal: AbortSignal): Promise<RawScore | CustomAbsence>;
@@ -54,7 +54,7 @@ export interface CustomScorer extends AsyncDisposable {
 /** A run has a handful of settings. */
 const mostVerdicts = 256;
 
-/** `start` builds the backend; it is told of restarts by `events`. */
+/** `start` builds the backend; it is notified of restarts by `events`. */
 export async function startCustomScorer(
   name: string,
   settings: CustomScorerSettings,
@@ -66,7 +66,7 @@ export async function startCustomScorer(
   const admission = createAdmission(`scorer '${name}'`, backend.concurrency + settings.queue, 'rollouts');
   const verdicts = new Map<string, string | undefined>();
   const logLimit = createLogLimit(10, 10_000);
-  const told = (): void => events.load(backend.running, backend.waiting);
+  const report = (): void => events.load(backend.running, backend.waiting);
 
   function tellAbsence(item: ScoreItem, { reason, detail }: CustomAbsence): void {
     events.absent(reason);
@@ -91,8 +91,8 @@ export async function startCustomScorer(
     async score(item, settingsJson, signal) {
       const started = performance.now();
       const asked = backend.score(item, settingsOf(settingsJson), signal);
-      told();
-      const raw = await asked.finally(told);
+      report();
+      const raw = await asked.finally(report);
       events.called(performance.now() - started);
       const outcome = raw.kind === 'absent' ? raw : scaled(raw.value, settings);
       if (outcome.kind === 'absent') tellAbsence(item, outcome);

@@ -8,7 +8,7 @@ import type { ScorerReply } from './scorer-reply.ts';
 const { signal } = new AbortController();
 const crash = ended('crashed', 'its process ended');
 
-/** A process that answers when it is told to; a crash ends it. */
+/** A process that answers when it is asked to; a crash ends it. */
 function scriptedProcess() {
   let alive = true;
   const asked: { request: object; answer: (outcome: ScorerReply | typeof crash) => void }[] = [];
@@ -112,7 +112,7 @@ describe('a pool of scorer processes', () => {
   test('refuses rollouts once three starts in a row have failed, and takes them again once one succeeds', async () => {
     const first = scriptedProcess();
     const replacement = scriptedProcess();
-    const told: (string | undefined)[] = [];
+    const reported: (string | undefined)[] = [];
     const pauses = scriptedPauses();
     let starts = 0;
     await using pool = poolOf(first.scorer, {
@@ -120,7 +120,7 @@ describe('a pool of scorer processes', () => {
         starts += 1;
         return starts < 5 ? ended('unavailable', 'no module named numpy') : replacement.scorer;
       },
-      onBroken: (detail) => told.push(detail),
+      onBroken: (detail) => reported.push(detail),
       pause: pauses.pause,
     });
     const lost = pool.ask({ id: 1 }, signal);
@@ -139,7 +139,7 @@ describe('a pool of scorer processes', () => {
     expect(starts).toBe(3);
     await pauses.end(5000);
     await pauses.end(5000);
-    await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('3 times'), undefined]));
+    await vi.waitFor(() => expect(reported).toEqual([expect.stringContaining('3 times'), undefined]));
     const scored = pool.ask({ id: 4 }, signal);
     await vi.waitFor(() => expect(replacement.asked).toHaveLength(1));
     replacement.asked[0]?.answer({ id: 4, score: 1 });
@@ -148,19 +148,19 @@ describe('a pool of scorer processes', () => {
 
   test('goes on with the processes that it has while others do not start', async () => {
     const { scorer, asked } = scriptedProcess();
-    const told: (string | undefined)[] = [];
+    const reported: (string | undefined)[] = [];
     const pauses = scriptedPauses();
     await using pool = poolOf(scorer, {
       processes: 2,
       start: async () => ended('unavailable', 'no memory'),
-      onBroken: (detail) => told.push(detail),
+      onBroken: (detail) => reported.push(detail),
       pause: pauses.pause,
     });
     const running = pool.ask({ id: 1 }, signal);
     const waiting = pool.ask({ id: 2 }, signal);
     await pauses.end(100);
     await pauses.end(200);
-    await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('3 times')]));
+    await vi.waitFor(() => expect(reported).toEqual([expect.stringContaining('3 times')]));
     asked[0]?.answer({ id: 1, score: 1 });
     expect(await running).toEqual({ id: 1, score: 1 });
     await vi.waitFor(() => expect(asked).toHaveLength(2));

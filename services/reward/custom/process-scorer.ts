@@ -53,11 +53,7 @@ export async function startProcessScorer(
     onCircuit: (circuit) => log.warn({ scorer: name, circuit }, 'the circuit of a scorer changed'),
     onBroken(detail) {
       if (detail === undefined) log.info({ scorer: name }, 'processes of a scorer start again');
-      else
-        log.error(
-          { scorer: name, detail },
-          'processes of a scorer do not start; without any, rollouts are refused',
-        );
+      else log.error({ scorer: name, detail }, 'processes of a scorer do not start; without any, rollouts are refused');
     },
   });
   return {

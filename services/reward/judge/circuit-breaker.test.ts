@@ -20,7 +20,7 @@ function breaker(minCalls = 4, failureRatio = 0.5) {
 }
 
 describe('a circuit', () => {
-  test('opens when the share of failures is reached, not before enough calls tell', () => {
+  test('opens when the share of failures is reached, not before there are enough calls', () => {
     const { circuit, outcome } = breaker();
     for (const failed of [true, true, true]) outcome(failed);
     expect(circuit.state).toBe('closed');

@@ -34,7 +34,7 @@ export interface CircuitBreaker {
 
 export interface CircuitOptions {
   readonly failureRatio: number;
-  /** Outcomes that it takes to tell. */
+  /** Outcomes that a decision needs. */
   readonly minCalls: number;
   readonly openMs: number;
   /** Monotonic, in milliseconds. */

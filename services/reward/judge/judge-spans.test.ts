@@ -25,7 +25,7 @@ afterEach(() => tracing.shutdown());
 const spansOf = (name: string) => exporter.getFinishedSpans().filter((span) => span.name === name);
 
 describe('P7: spans of a judge', () => {
-  test('tell where the answer came from, calls and tokens, each cost once, and no text', async () => {
+  test('say where the answer came from, calls and tokens, each cost once, and no text', async () => {
     await using endpoint = await startScriptedJudge({
       script: (_, call) => (call === 1 ? { status: 503, body: '' } : 'A'),
     });

@@ -230,7 +230,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
       }
       return { answer, usage };
     });
-    // What a shared call costs is told by whoever made it.
+    // What a shared call costs is reported by the caller that made it.
     return shared ? { ...result, usage: nothing, source: 'shared' } : { ...result, source: 'asked' };
   }
 

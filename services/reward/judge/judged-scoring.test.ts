@@ -36,7 +36,7 @@ const itemOf = (id: string, text: string, judged: Component[]) => ({
 });
 
 describe('Score with judged components', () => {
-  test('adds what the judge says to the components, and tells which reply it was read from', async () => {
+  test('adds what the judge says to the components, and reports which reply it was read from', async () => {
     await using endpoint = await startScriptedJudge();
     await using service = await startRewardUnderTest({ main: { ...fast, baseUrl: endpoint.baseUrl } });
     const { scores } = await service.reward.score({

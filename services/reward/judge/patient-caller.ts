@@ -63,12 +63,12 @@ export function createPatientCaller<Request, Reply>(
   const { circuit, budget, events, settings, now } = parts;
   const slots = createSemaphore(settings.concurrency);
 
-  const told = (): void => events.load(settings.concurrency - slots.available, slots.waiting);
+  const report = (): void => events.load(settings.concurrency - slots.available, slots.waiting);
 
   async function once(request: Request, signal: AbortSignal): Promise<Outcome<Reply>> {
     const acquired = slots.acquire(signal);
-    told();
-    const release = await acquired.finally(told);
+    report();
+    const release = await acquired.finally(report);
     try {
       const permit = circuit.admit();
       if (permit === undefined) {
@@ -81,7 +81,7 @@ export function createPatientCaller<Request, Reply>(
       return await inTime(request, permit, signal);
     } finally {
       release();
-      told();
+      report();
     }
   }
 

@@ -5,7 +5,7 @@ type Ask<Reply> = (request: ChatRequest, signal: AbortSignal) => Promise<Reply>;
 
 export interface PlainFallback<Reply> {
   readonly ask: Ask<Reply>;
-  /** To be told of a refusal: true when it was the schema that was refused, so that the same question may be sent without. */
+  /** To be called for a refusal: true when it was the schema that was refused, so that the same question may be sent without. */
   refused(request: ChatRequest, detail: string): boolean;
 }
 

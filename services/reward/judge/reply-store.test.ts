@@ -206,9 +206,9 @@ describe('replies on disk', () => {
       return child;
     };
     const [doomed, other] = [writer('doomed'), writer('other')];
-    // Each tells how many it has written, from time to time.
+    // Each reports how many it has written, from time to time.
     await Promise.all([once(doomed, 'message'), once(other, 'message')]);
-    const [told]: unknown[] = await once(doomed, 'message');
+    const [reported]: unknown[] = await once(doomed, 'message');
     doomed.kill('SIGKILL');
     await once(doomed, 'exit');
     const [toldOther]: unknown[] = await once(other, 'message');
@@ -216,7 +216,7 @@ describe('replies on disk', () => {
     await once(other, 'exit');
     const { store, counts } = opened(directory);
     for (const [name, count] of [
-      ['doomed', told],
+      ['doomed', reported],
       ['other', toldOther],
     ] as const) {
       expect(count).toBeGreaterThan(0);

@@ -234,7 +234,7 @@ function openFile(path: string, generation: number, maxPages: number): OpenFile 
 function replyOf(key: string, row: Readonly<Record<string, unknown>>): StoredReply | undefined {
   const { digest, entry } = row;
   if (typeof entry !== 'string' || digest !== digestOf(key, entry)) return undefined;
-  // The digest has just told that this is what `set` wrote.
+  // The digest has just shown that this is what `set` wrote.
   const [text, replyId] = JSON.parse(entry) as [string, string];
   return { text, replyId };
 }

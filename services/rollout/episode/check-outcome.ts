@@ -12,7 +12,7 @@ export interface EnvironmentInPlay {
 
 export type DoneOutcome = Extract<StepOutcome, { readonly kind: 'done' }>;
 
-/** Throws UserCodeFailure for what no step may give: an environment in a file of its own has no compiler to tell. */
+/** Throws UserCodeFailure for what no step may give: an environment in a file of its own has no compiler to report it. */
 export function checkOutcome({ definition }: EnvironmentInPlay, outcome: StepOutcome): void {
   const fail = (problem: string): never => {
     throw new UserCodeFailure(FailureClass.USER_ENVIRONMENT, `environment ${definition.name}, step: ${problem}`);

@@ -23,12 +23,12 @@ function failing(errors: readonly Error[]) {
 
 describe('retryInPlace', () => {
   const { signal } = new AbortController();
-  const told: string[] = [];
+  const reported: string[] = [];
 
-  it('repeats a transient failure as often as its budget says, and tells each time', async () => {
+  it('repeats a transient failure as often as its budget says, and reports each time', async () => {
     const call = failing([away(), away()]);
-    expect(await retryInPlace(call.run, budget, signal, (error) => told.push(error.code))).toBe('done');
-    expect(told).toEqual(['unavailable', 'unavailable']);
+    expect(await retryInPlace(call.run, budget, signal, (error) => reported.push(error.code))).toBe('done');
+    expect(reported).toEqual(['unavailable', 'unavailable']);
     const hopeless = failing([away(), away(), away()]);
     await expect(retryInPlace(hopeless.run, budget, signal, () => {})).rejects.toThrow('down');
     expect(hopeless.calls()).toBe(3);

@@ -80,7 +80,7 @@ export async function runEpisode(
   try {
     record = await playEpisode(parsed, played, episode, ports, signal);
   } catch (thrown) {
-    // What went wrong first is what is told.
+    // What went wrong first is what is reported.
     await close().catch(() => {});
     throw thrown;
   }

@@ -135,7 +135,7 @@ async function confirm(context: RolloutTaskContext, taskId: string, message: Tas
   }
 }
 
-/** A task that must fail everywhere. Whoever asked for it is told, when it says who that is. */
+/** A task that must fail everywhere. The coordinator that asked for it is notified, when the task names it. */
 async function deadLetter(
   context: RolloutTaskContext,
   message: TaskMessage,
@@ -172,7 +172,7 @@ export async function reportExhaustedTask(
   try {
     task = decodeTask(message.data);
   } catch {
-    // It names nobody to tell; the dead letter keeps its bytes.
+    // It names nobody to notify; the dead letter keeps its bytes.
   }
   context.events.deadLettered(task?.taskId ?? '', reason);
   if (task !== undefined) await publishGivenUp(context, message, task, reason, provenance);

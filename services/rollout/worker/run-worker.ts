@@ -23,7 +23,7 @@ export interface Worker {
   drain(withinMs: number): Promise<void>;
 }
 
-/** Time left, after the drain's grace, to tell the queue which tasks come back. */
+/** Time left, after the drain's grace, to report to the queue which tasks come back. */
 const HAND_BACK_MS = 2_000;
 
 /**

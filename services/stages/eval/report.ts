@@ -57,8 +57,8 @@ export function reportOf(stage: DecidedStage, rows: readonly PlayedRow[], seed: 
 }
 
 /** Names of what is counted in successes: `avg@n`, and `pass@k` for every k. */
-export function successMetrics({ samples, pass_at: told = defaultPassAt(samples) }: EvalStage): string[] {
-  return [`avg@${samples}`, ...told.map((k) => `pass@${k}`)];
+export function successMetrics({ samples, pass_at: counts = defaultPassAt(samples) }: EvalStage): string[] {
+  return [`avg@${samples}`, ...counts.map((k) => `pass@${k}`)];
 }
 
 /** Of each row the mean over its samples that came back (`avg@n` of every component), then the mean over rows. */
@@ -109,8 +109,8 @@ function metricsOf(
 }
 
 function successesOf({ success }: DecidedStage, { samples }: PlayedRow): { readonly n: number; readonly c: number } {
-  const told = samples.flatMap(({ values }) => values[success.metric] ?? []);
-  return { n: told.length, c: told.filter((value) => value >= success.at_least).length };
+  const known = samples.flatMap(({ values }) => values[success.metric] ?? []);
+  return { n: known.length, c: known.filter((value) => value >= success.at_least).length };
 }
 
 /** The rows for later stages, each with the share of its samples that were a success as tag `pass_rate`, where any came back. */

@@ -36,7 +36,7 @@ export const evalSchema = z
           .min(1)
           .max(64)
           .optional()
-          .describe("Component that tells, or `reward`; by default the environment's primary metric."),
+          .describe("Component that decides, or `reward`; by default the environment's primary metric."),
         at_least: z.number().min(-1e6).max(1e6).default(1).describe('Least value of a success.'),
       })
       .prefault({})

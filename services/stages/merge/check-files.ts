@@ -5,7 +5,7 @@ import type { ModelOutline } from './model-differences.ts';
 import { modelFileOf, readOutline } from './outline.ts';
 import type { MergeStage } from './schema.ts';
 
-/** Compares the models of files with the one that the run begins with, whose shapes no stage changes; tells every difference of all of them. */
+/** Compares the models of files with the one that the run begins with, whose shapes no stage changes; reports every difference of all of them. */
 export async function checkMergeFiles(
   { models }: MergeStage,
   paths: Readonly<Record<string, string>>,

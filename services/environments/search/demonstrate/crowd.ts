@@ -29,7 +29,7 @@ export const crowdSchema = z.strictObject({
     .strictObject({ full: weight, early: weight, guess: weight, sloppy: weight })
     .describe('Weights of the kinds of demonstrators.'),
   queries: z.enum(queryNames).default('title').describe('Where the words of a search come from.'),
-  skip_scrape: share.describe('Share that does not open a page whose preview already tells what they need.'),
+  skip_scrape: share.describe('Share that does not open a page whose preview already says what they need.'),
   fault_rate: share.describe('Chance that a turn of a sloppy demonstrator goes wrong.'),
   faults: z
     .strictObject({

@@ -9,7 +9,7 @@ export interface Hop {
   readonly query: string;
 }
 
-/** title: the page's name, whoever told it. question: only words that the question or an earlier answer has said. */
+/** title: the page's name, known from a tool. question: only words that the question or an earlier answer has said. */
 export const queryNames = ['title', 'question'] as const;
 export type QueryStyle = (typeof queryNames)[number];
 

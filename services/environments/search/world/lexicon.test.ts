@@ -4,7 +4,7 @@ import { aliasSentence, relations } from './relations.ts';
 
 const all = entityTypes.flatMap((type) => [...lexicon[type].first, ...lexicon[type].last]);
 
-test('no word is in two slots, so that a word alone tells its type and place', () => {
+test('no word is in two slots, so that a word alone says its type and place', () => {
   expect(new Set(all.map((word) => word.toLowerCase())).size).toBe(all.length);
   expect(all).toHaveLength(960);
 });
@@ -22,7 +22,7 @@ test('no word of a name is a word of the templates', () => {
   expect(all.filter((word) => words.has(word.toLowerCase()))).toEqual([]);
 });
 
-test('the type of an entity is told by its name', () => {
+test('the type of an entity is read from its name', () => {
   for (const type of entityTypes) expect(typeOfName(`${lexicon[type].first[0]} ${lexicon[type].last[0]}`)).toBe(type);
   expect(typeOfName('Johann Strauss')).toBeUndefined();
   expect(typeOfName('')).toBeUndefined();

@@ -1,7 +1,7 @@
 /**
  * The words of all names of all worlds: 96 per slot, the same for every seed, so that a tokenizer made from one world
  * has each word of any other as one token. No word occurs in two slots, nor is one an English word of the templates:
- * a word alone tells the type of its entity and its place in the name.
+ * a word alone says the type of its entity and its place in the name.
  */
 function words(list: string): readonly string[] {
   return list.trim().split(/\s+/);
@@ -134,7 +134,7 @@ export const lexicon: Readonly<Record<EntityType, NameLexicon>> = {
 
 const typeOfWord = new Map(entityTypes.flatMap((type) => lexicon[type].first.map((word) => [word, type] as const)));
 
-/** The type of a world's entity, told by its first word; undefined for any other text. */
+/** The type of a world's entity, read from its first word; undefined for any other text. */
 export function typeOfName(name: string): EntityType | undefined {
   return typeOfWord.get(name.split(' ', 1)[0] ?? '');
 }

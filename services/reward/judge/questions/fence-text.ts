@@ -7,7 +7,7 @@ export const fenceRule =
 
 /**
  * Shows a text that the policy, or a data set, wrote. The mark depends on the text, so that no text can contain its own;
- * a text that is too long loses its middle, and the judge is told so.
+ * a text that is too long loses its middle, and the judge is informed.
  */
 export function fenceText(name: string, text: string, maxCharacters: number): string {
   const mark = createHash('sha256').update(text).digest('hex').slice(0, 12);

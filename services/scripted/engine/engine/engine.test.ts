@@ -75,7 +75,7 @@ test('Abort ends a running and a waiting turn as ABORTED; an unknown one is not 
   expect([engine.running, engine.waiting, engine.abort('task:0:0')]).toEqual([0, 0, false]);
 });
 
-test('P6: a turn more than may wait is refused, and told when to come back', async () => {
+test('P6: a turn more than may wait is refused, with the time to come back', async () => {
   const { engine } = engineOf(() => ({ text: 'late', latencyMs: longMs }), { maxRunning: 1, maxWaiting: 0 });
   const runs = generate(engine, requestOf('task:0:0'), never);
   await expect.poll(() => engine.running).toBe(1);

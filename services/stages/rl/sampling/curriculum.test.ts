@@ -39,7 +39,7 @@ describe('the curriculum', () => {
     expect(metrics).not.toHaveProperty('prompts/rate/hops=3');
   });
 
-  test('orders values as numbers where they are numbers, and as it is told where it is told', () => {
+  test('orders values as numbers where they are numbers, and as the setting says where there is one', () => {
     const order = (given: object, ...values: string[]) =>
       Object.keys(curriculum.weigh(settings(given), rows(...values), new Map()).metrics).filter((name) =>
         name.startsWith('prompts/weight/'),

@@ -31,11 +31,11 @@ export function foldRates(progress: unknown, fact: unknown): RatesProgress {
   const { step, rates } = fact as RatesFact;
   const last = newest.at(-1);
   if (last !== undefined && step < last.step) return { older, newest };
-  const told = new Map(Object.entries(rates));
+  const latest = new Map(Object.entries(rates));
   const steps =
     last?.step === step
-      ? [...newest.slice(0, -1), { step, rates: new Map([...told, ...last.rates]) }]
-      : [...newest, { step, rates: told }];
+      ? [...newest.slice(0, -1), { step, rates: new Map([...latest, ...last.rates]) }]
+      : [...newest, { step, rates: latest }];
   const settled = steps.slice(0, -apart);
   if (settled.length === 0) return { older, newest: steps };
   return { older: merged(older, settled), newest: steps.slice(-apart) };
@@ -93,6 +93,6 @@ export function ratesFacts(step: number, rates: Rates): RatesFact[] {
 
 function merged(older: Rates, steps: readonly { readonly rates: Rates }[]): Rates {
   const rates = new Map(older);
-  for (const { rates: told } of steps) for (const [key, rate] of told) rates.set(key, rate);
+  for (const { rates: latest } of steps) for (const [key, rate] of latest) rates.set(key, rate);
   return rates;
 }

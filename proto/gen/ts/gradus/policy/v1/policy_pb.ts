@@ -677,7 +677,7 @@ export type GenerateResponse = Message<"gradus.policy.v1.GenerateResponse"> & {
   generateMs: number;
 
   /**
-   * As it was when the request ended. Absent when the engine does not tell.
+   * As it was when the request ended. Absent when the engine does not say.
    *
    * @generated from field: gradus.policy.v1.EngineLoad load = 11;
    */

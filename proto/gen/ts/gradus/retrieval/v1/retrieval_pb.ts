@@ -447,7 +447,7 @@ export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
  */
 export const SearchMode = {
   /**
-   * As the service is set up: Describe tells which.
+   * As the service is set up: Describe says which.
    *
    * @generated from enum value: SEARCH_MODE_UNSPECIFIED = 0;
    */

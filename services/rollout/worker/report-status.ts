@@ -15,8 +15,8 @@ export interface StatusSources {
 const toldWaits = 64;
 const countedOverdue = 65_536;
 
-/** Says every few seconds how this worker is, until `signal` aborts; then takes it back. `onFailure` is told of each try that failed. */
-export async function tellStatus(
+/** Says every few seconds how this worker is, until `signal` aborts; then takes it back. `onFailure` is called for each try that failed. */
+export async function reportStatus(
   statuses: WorkerStatuses,
   { workerId, limit, held, watchdog }: StatusSources,
   signal: AbortSignal,
