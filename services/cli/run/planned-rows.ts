@@ -14,13 +14,13 @@ export interface PlannedRows {
 }
 
 /**
- * What a run would train on, read and checked as the run does it; writes nothing. `data` has the places of files, which are there. `tell` hears
+ * What a run would train on, read and checked as the run does it; writes nothing. `data` has the places of files, which are there. `report` gets
  * what is left unread. Throws TerminalError that begins with file and line at the first row that cannot be used.
  */
 export async function plannedRows(
   recipe: Recipe,
   { world, musique, files, rows }: Recipe['data'],
-  tell: (note: string) => void,
+  report: (note: string) => void,
 ): Promise<PlannedRows> {
   const needs = rowNeeds(recipe);
   const checked = (found: readonly MuSiqueRow[], place: string): StageRow[] =>
@@ -37,10 +37,10 @@ export async function plannedRows(
     return { train, counts: { train: train.length, heldOut: heldOut.length } };
   }
   if (rows !== undefined) {
-    const { check } = rowChecks(needs, tell);
+    const { check } = rowChecks(needs, report);
     const train: StageRow[] = [];
     const counts = await countRows(rows, {
-      tell,
+      report,
       check(placed) {
         check(placed);
         if (placed.place.startsWith(`${rows.train}:`)) train.push(placed.row);
