@@ -1,15 +1,15 @@
-import { existsSync } from 'node:fs';
-import { glob, readFile } from 'node:fs/promises';
+import { existsSync, globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 
 import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-const records = await Array.fromAsync(glob('docs/decisions/[0-9]*.md', { cwd: root }));
+const records = globSync('docs/decisions/[0-9]*.md', { cwd: root });
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
-  ...(await Array.fromAsync(glob('{docs,services,policies,data,recipes,deploy,bench}/**/*.md', { cwd: root }))),
+  ...globSync('{docs,services,policies,data,recipes,deploy,bench}/**/*.md', { cwd: root }),
 ];
 
 const link = /\]\((?!https?:)([^)#\s]+)/gu;
