@@ -1,23 +1,15 @@
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { Purpose, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { failureWord, finishWord, purposeWord } from '#trajectory/enum-words.ts';
 import { errorFrom, type TransientError } from '#platform/errors.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 import type { ConcurrencyReason } from './worker/decide-concurrency.ts';
 import type { InfrastructureClass, InfrastructureFailure } from './episode/infrastructure-failure.ts';
 
-/** Closed label sets, from the enums of the contracts. */
-function namesOf(values: Readonly<Record<string, number>>): (value: number) => string {
-  const names = new Map(Object.entries(values).map(([name, value]) => [value, name.toLowerCase()]));
-  return (value) => names.get(value) ?? 'unknown';
-}
-
-const failureClassName = namesOf(FailureClass);
 const failureName = (failure: FailureClass): string =>
-  failure === FailureClass.UNSPECIFIED ? 'none' : failureClassName(failure);
-const purposeName = namesOf(Purpose);
-const finishName = namesOf(FinishReason);
+  failure === FailureClass.UNSPECIFIED ? 'none' : failureWord(failure);
 
 /** The only place of the worker that counts and logs: one function per business event. */
 export function createRolloutEvents(log: Logger, metrics: Metrics) {
@@ -96,7 +88,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       inFlight.set(count);
     },
     turnEnded(finishReason: FinishReason, count: number, elapsedMs: number): void {
-      turns.inc({ finish: finishName(finishReason) });
+      turns.inc({ finish: finishWord(finishReason) });
       turnSeconds.observe(elapsedMs / 1000);
       log.trace({ finishReason, tokens: count }, 'a turn ended');
     },
@@ -109,7 +101,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       log.error({ taskId, turn }, 'the segments are not the sequence that the engine saw');
     },
     resultPublished(result: RolloutResult, duplicate: boolean): void {
-      rollouts.inc({ purpose: purposeName(result.purpose), failure: failureName(result.failure) });
+      rollouts.inc({ purpose: purposeWord(result.purpose), failure: failureName(result.failure) });
       seconds.observe(result.durationMs / 1000);
       tokens.inc({ kind: 'prompt' }, result.promptTokens);
       tokens.inc({ kind: 'model' }, result.modelTokens);
@@ -129,7 +121,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       );
     },
     taskCancelled(task: RolloutTask, reason: string): void {
-      cancelled.inc({ purpose: purposeName(task.purpose) });
+      cancelled.inc({ purpose: purposeWord(task.purpose) });
       log.debug({ taskId: task.taskId, reason }, 'a rollout is stopped because nobody waits for it');
     },
     taskDrained(taskId: string): void {

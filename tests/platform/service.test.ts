@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
+import { startOtlpCollector } from '../fixtures/otlp-collector.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 
 import { until } from './fixtures.ts';
@@ -163,31 +164,12 @@ describe('a service that cannot start', () => {
 });
 
 test('P7: traces are sent to the OTLP endpoint when one is set, also those of the last moment', async () => {
-  const collected: Buffer[] = [];
-  const collector = new Server();
-  const raw = (bytes: Buffer): Buffer => bytes;
-  collector.register(
-    '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-    (call: { request: Buffer }, callback: (error: null, response: Buffer) => void) => {
-      collected.push(call.request);
-      callback(null, Buffer.alloc(0));
-    },
-    raw,
-    raw,
-    'unary',
-  );
-  const port = await new Promise<number>((resolve, reject) => {
-    collector.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound);
-      else reject(error);
-    });
-  });
-  onTestFinished(() => collector.forceShutdown());
-  const { client, child, exit } = await startSample('--otlp-endpoint', `http://127.0.0.1:${port}`);
+  using collector = await startOtlpCollector();
+  const { client, child, exit } = await startSample('--otlp-endpoint', collector.url);
   await client.describe({});
   child.kill('SIGTERM');
   expect(await exit).toBe(0);
-  const text = Buffer.concat(collected).toString('latin1');
-  expect(text).toContain('gradus.retrieval.v1.RetrievalService/Describe');
-  expect(text).toContain('gradus-sample');
+  expect(collector.spans.map(({ name, service }) => ({ name, service }))).toEqual([
+    { name: 'gradus.retrieval.v1.RetrievalService/Describe', service: 'gradus-sample' },
+  ]);
 });

@@ -1,3 +1,5 @@
+import { rolloutSpan } from '#trajectory/rollout-span.ts';
+import { failureWord } from '#trajectory/enum-words.ts';
 import { resolve } from 'node:path';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
@@ -11,7 +13,7 @@ import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { createCountedRewards, type CountedReward } from '#run/rollouts/counted-rewards.ts';
 import { findResult, lastRollout, readResults, readTrajectory } from '#run/rollouts/find-rollout.ts';
-import { failureWord, renderTranscript } from '../transcript/render-transcript.ts';
+import { renderTranscript } from '../transcript/render-transcript.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 
 export interface RolloutShowOptions {
@@ -64,6 +66,7 @@ export async function rolloutShowCommand(
               result: toJson(RolloutResultSchema, result),
               trajectory: toJson(TrajectorySchema, trajectory),
               reward: reward ?? null,
+              traceId: rolloutSpan(result.runId, result.taskId).traceId,
             })
           : renderTranscript(trajectory, result, reward, terminal.colours),
       );

@@ -7,7 +7,7 @@ import { shortNumber } from '#rewards/short-number.ts';
 import type { RecordedScore } from '#trajectory/recorded-score.ts';
 import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
-import { failureWord } from '../transcript/render-transcript.ts';
+import { failureWord } from '#trajectory/enum-words.ts';
 import { componentRows, detectorRows, type ComponentRow } from './component-rows.ts';
 import type { GroupStory, OwnOutcome } from '#run/group-story.ts';
 import { composeRecorded } from '#run/rollouts/recorded-reward.ts';

@@ -1,7 +1,9 @@
+import { failureWord } from '#trajectory/enum-words.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { FinishReason, SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Segment, Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { recordedTask } from '#trajectory/recorded-task.ts';
 import type { Colours } from '../terminal/colours.ts';
 
@@ -26,6 +28,7 @@ export function renderTranscript(
     colours.bold(`rollout ${result.taskId}`),
     `run ${result.runId}, stage ${result.stage}, group ${result.groupId}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
     `${result.turns} turns, ${result.toolCalls} tool calls (${result.toolFailures} failed), ${result.durationMs} ms on ${result.workerId}`,
+    `trace ${rolloutSpan(result.runId, result.taskId).traceId}`,
     colours.dim(`lines marked with '${trainedMark.trim()}' are trained on: ${trainedTokens} of ${allTokens} tokens`),
     '',
     ...trajectory.segments.flatMap((segment) => renderSegment(segment, isTrained(segment), colours)),
@@ -96,12 +99,4 @@ function environmentLine({ environmentMetrics }: RolloutResult): string[] {
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
   return parts.length === 0 ? [] : [`environment: ${parts.join(', ')}`];
-}
-
-const failureWords: ReadonlyMap<number, string> = new Map(
-  Object.entries(FailureClass).map(([name, value]) => [value, name.toLowerCase()]),
-);
-
-export function failureWord(failure: FailureClass): string {
-  return failureWords.get(failure) ?? `class ${failure}`;
 }

@@ -1,3 +1,4 @@
+import { failureWord } from '#trajectory/enum-words.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
@@ -37,7 +38,7 @@ export function createFailureTally(stage: TrainingStage, stageStep: number): Fai
     const top = [...classes]
       .sort(([, a], [, b]) => b - a)
       .slice(0, 3)
-      .map(([failure, times]) => `${nameOf(failure)} ${times}`);
+      .map(([failure, times]) => `${failureWord(failure)} ${times}`);
     const unscored = kind === 'infrastructure' ? unscoredGroups() : '';
     const answers =
       top.length === 0 && unscored === '' ? 'no answer came before the deadline of their groups' : top.join(', ');
@@ -83,9 +84,4 @@ function absences(groups: readonly Group[]): number {
   for (const group of groups)
     for (const sample of group.samples) if (sample.state === 'absent' && !sample.cancelled) count += 1;
   return count;
-}
-
-function nameOf(failure: FailureClass): string {
-  const [name] = Object.entries(FailureClass).find(([, value]) => value === failure) ?? [`class ${failure}`];
-  return name.toLowerCase();
 }

@@ -6,6 +6,7 @@ import { clearQueue, queuedTasks } from '#platform/nats/queued-tasks.ts';
 import { onLink } from '#platform/nats/link.ts';
 import { streams, subjects } from '#platform/nats/streams.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
+import { rolloutSpan, taskAttributes } from '#trajectory/rollout-span.ts';
 import type { TaskInit } from '#recipe/build-task.ts';
 
 /** Long enough for a NATS server that restarts. */
@@ -30,9 +31,14 @@ export function createTaskPublisher(nats: Nats, runId: string): TaskPublisher {
     async publish(task, purpose, signal) {
       const subject = subjects.task(runId, purpose === Purpose.EVAL ? 'eval' : 'train');
       const messageId = `${runId}:${task.taskId ?? ''}:${task.attempt ?? 0}`;
-      // The root of the rollout's trace; its context travels with the task (P7).
-      return withSpan('rollout.publish', { 'gradus.run': runId, 'gradus.task': task.taskId ?? '' }, () =>
-        publishMessage(nats, subject, RolloutTaskSchema, task, { messageId, signal, timeoutMs: publishTimeoutMs }),
+      // The root of the rollout's trace; its context travels with the task (P7). Later attempts join the trace.
+      const root = rolloutSpan(runId, task.taskId ?? '');
+      return withSpan(
+        'rollout.publish',
+        taskAttributes({ runId, ...task }),
+        () =>
+          publishMessage(nats, subject, RolloutTaskSchema, task, { messageId, signal, timeoutMs: publishTimeoutMs }),
+        (task.attempt ?? 0) === 0 ? { root } : { parent: root },
       );
     },
     async outstanding(signal) {

@@ -1,3 +1,4 @@
+import { failureWord } from '#trajectory/enum-words.ts';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { evaluationComposition } from '#recipe/stage-scorers.ts';
@@ -59,7 +60,7 @@ function playedSample({ taskId, result, lastFailure }: Sample, composition: Comp
       environment: {},
       prediction: undefined,
       failure: undefined,
-      absent: lastFailure === undefined ? 'deadline' : nameOf(lastFailure.failure),
+      absent: lastFailure === undefined ? 'deadline' : failureWord(lastFailure.failure),
       absentDetail: lastFailure?.failureDetail ?? '',
       truncated: false,
       turns: 0,
@@ -75,7 +76,7 @@ function playedSample({ taskId, result, lastFailure }: Sample, composition: Comp
     values: { ...components, ...(reward !== undefined && { reward }) },
     environment: environmentMetrics,
     prediction,
-    failure: failure === FailureClass.UNSPECIFIED ? undefined : nameOf(failure),
+    failure: failure === FailureClass.UNSPECIFIED ? undefined : failureWord(failure),
     absent: undefined,
     absentDetail: '',
     truncated,
@@ -84,8 +85,4 @@ function playedSample({ taskId, result, lastFailure }: Sample, composition: Comp
     modelTokens,
     textOnly,
   };
-}
-
-function nameOf(failure: FailureClass): string {
-  return (Object.entries(FailureClass).find(([, value]) => value === failure)?.[0] ?? 'unknown').toLowerCase();
 }

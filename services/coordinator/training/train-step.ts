@@ -1,6 +1,7 @@
 import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
+import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { environmentMeansIn } from '../environment-series.ts';
 import { splitFinite } from '#run/ledger/finite-metrics.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
@@ -20,8 +21,9 @@ export async function trainStep(
   const startedMs = context.now();
   const trained = await withSpan(
     'run.train_step',
-    { 'gradus.run': context.runId, 'gradus.step': Number(formed.step) },
+    { 'gradus.run': context.runId, 'gradus.stage': formed.stage, 'gradus.step': Number(formed.step) },
     () => learnerOf(context).train(context.ledger.state, formed, signal),
+    { links: formed.samples.map(({ taskId }) => rolloutSpan(context.runId, taskId)) },
   );
   const trainedMs = context.now();
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
+import { withToolCall } from '#platform/telemetry/gen-ai.ts';
 import type { StepIo } from './environment.ts';
 
 /** What a call gave: text that the policy reads, or an error that it is shown. */
@@ -58,7 +59,8 @@ export async function callTool(
   if (tool === undefined) return { kind: 'violation', code: 'unknown_tool' };
   const parsed = tool.args.safeParse(call.args);
   if (!parsed.success) return { kind: 'violation', code: 'bad_arguments' };
-  return { kind: 'result', result: await withinTime(tool.name, io, (signal) => tool.run(parsed.data, { signal })) };
+  const run = () => withinTime(tool.name, io, (signal) => tool.run(parsed.data, { signal }));
+  return { kind: 'result', result: await withToolCall(tool.name, run) };
 }
 
 /** Waiting for a tool ends with the step's time or signal, whether the tool heeds its own or not. */

@@ -3,10 +3,24 @@
  * Without an endpoint nothing is recorded or exported, but ids are still made and passed on, so that logs of all
  * services can be joined.
  */
-import { SpanStatusCode, context, propagation, trace } from '@opentelemetry/api';
-import type { Attributes, Context, Span, TextMapGetter, TextMapSetter } from '@opentelemetry/api';
+import { createHash } from 'node:crypto';
+import { ROOT_CONTEXT, SpanStatusCode, TraceFlags, context, propagation, trace } from '@opentelemetry/api';
+import type {
+  Attributes,
+  Context,
+  Span,
+  SpanContext,
+  SpanKind,
+  TextMapGetter,
+  TextMapSetter,
+} from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { AlwaysOffSampler, BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import {
+  AlwaysOffSampler,
+  BatchSpanProcessor,
+  NodeTracerProvider,
+  RandomIdGenerator,
+} from '@opentelemetry/sdk-trace-node';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
 
@@ -34,11 +48,37 @@ async function otlpProcessor(endpoint: string): Promise<SpanProcessor> {
   });
 }
 
+/** Ids of a span that whoever knows what it is about can compute, so that others find and link it without a store. */
+export interface SpanIds {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+}
+
+export function spanIdsOf(...about: readonly string[]): SpanIds {
+  const digest = createHash('sha256').update(JSON.stringify(about)).digest('hex');
+  return { traceId: digest.slice(0, 32), spanId: digest.slice(32, 48) };
+}
+
+/** A step links each of its rollouts. */
+const mostLinks = 16_384;
+
+/** Ids of the root span that is started right now. */
+let wanted: SpanIds | undefined;
+const random = new RandomIdGenerator();
+const idGenerator = {
+  generateTraceId: () => wanted?.traceId ?? random.generateTraceId(),
+  generateSpanId: () => wanted?.spanId ?? random.generateSpanId(),
+};
+
 /** Registers the process-wide tracer. Call once, first thing in a process. */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const processor =
     options.processor ?? (options.endpoint === undefined ? undefined : await otlpProcessor(options.endpoint));
   const provider = new NodeTracerProvider({
+    idGenerator,
+    spanLimits: { linkCountLimit: mostLinks },
     resource: resourceFromAttributes({ [ATTR_SERVICE_NAME]: `gradus-${options.service}` }),
     ...(processor === undefined ? { sampler: new AlwaysOffSampler() } : { spanProcessors: [processor] }),
   });
@@ -53,18 +93,55 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
   };
 }
 
+export interface SpanSettings {
+  readonly kind?: SpanKind;
+  /** Begins a trace with these ids, whatever span is active. */
+  readonly root?: SpanIds;
+  /** Its parent, in place of the active span. */
+  readonly parent?: SpanIds;
+  readonly links?: readonly SpanIds[];
+}
+
 /** Runs `fn` inside a span; an error marks the span and is rethrown. */
-export async function withSpan<T>(name: string, attributes: Attributes, fn: (span: Span) => Promise<T>): Promise<T> {
-  return await trace.getTracer('gradus').startActiveSpan(name, { attributes }, async (span) => {
-    try {
-      return await fn(span);
-    } catch (error) {
-      recordError(span, error);
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
+export async function withSpan<T>(
+  name: string,
+  attributes: Attributes,
+  fn: (span: Span) => Promise<T>,
+  settings: SpanSettings = {},
+): Promise<T> {
+  const span = startSpan(name, attributes, settings);
+  try {
+    return await context.with(trace.setSpan(context.active(), span), () => fn(span));
+  } catch (error) {
+    recordError(span, error);
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+function startSpan(name: string, attributes: Attributes, { kind, root, parent, links = [] }: SpanSettings): Span {
+  const options = {
+    attributes,
+    ...(kind !== undefined && { kind }),
+    links: links.map((ids) => ({ context: contextOf(ids) })),
+  };
+  const within = parent === undefined ? context.active() : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent));
+  wanted = root;
+  try {
+    return trace.getTracer('gradus').startSpan(name, { ...options, root: root !== undefined }, within);
+  } finally {
+    wanted = undefined;
+  }
+}
+
+function contextOf(ids: SpanIds): SpanContext {
+  return { ...ids, traceFlags: TraceFlags.SAMPLED, isRemote: true };
+}
+
+/** Adds to the active span what became known while it lasted. */
+export function annotateSpan(attributes: Attributes): void {
+  trace.getActiveSpan()?.setAttributes(attributes);
 }
 
 /** Marks a span as failed, unless the work was only cancelled. */

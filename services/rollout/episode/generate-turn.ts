@@ -5,7 +5,9 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason, LogprobKind, SamplingSchema, type VersionSpan } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Environment } from '#environments/kit/environment.ts';
 import { TransientError } from '#platform/errors.ts';
+import { withGeneration, type Generated } from '#platform/telemetry/gen-ai.ts';
 import { badLogprob } from '#trajectory/bad-logprob.ts';
+import { finishWord } from '#trajectory/enum-words.ts';
 import { digestsEqual } from '#trajectory/sequence-digest.ts';
 import type { EpisodePorts } from './episode-ports.ts';
 import { InfrastructureFailure } from './infrastructure-failure.ts';
@@ -42,18 +44,23 @@ export async function generateTurn(
     },
   };
   const response = await callRemote(ports, attempt, signal, async () => {
-    const answer = await ports.generate(
-      {
-        requestId: `${task.taskId}:${task.attempt}:${turn}`,
-        // A session is one sequence, which engines may keep.
-        sessionId: recorder.role === '' ? task.taskId : `${task.taskId}:${recorder.role}`,
-        tokenIds: [...recorder.tokenIds],
-        sampling: turnSampling,
-        contextTokens: limits.contextTokens,
-        priority: task.purpose === Purpose.EVAL ? 1 : 0,
-        minVersion: task.policyVersion,
-      },
-      { signal, timeoutMs: limits.turnTimeoutMs },
+    const answer = await withGeneration(
+      { ...turnSampling, inputTokens: recorder.tokenIds.length, maxTokens: turnSampling.maxNewTokens },
+      () =>
+        ports.generate(
+          {
+            requestId: `${task.taskId}:${task.attempt}:${turn}`,
+            // A session is one sequence, which engines may keep.
+            sessionId: recorder.role === '' ? task.taskId : `${task.taskId}:${recorder.role}`,
+            tokenIds: [...recorder.tokenIds],
+            sampling: turnSampling,
+            contextTokens: limits.contextTokens,
+            priority: task.purpose === Purpose.EVAL ? 1 : 0,
+            minVersion: task.policyVersion,
+          },
+          { signal, timeoutMs: limits.turnTimeoutMs },
+        ),
+      generatedOf,
     );
     if (answer.finishReason === FinishReason.ABORTED)
       throw new TransientError('aborted', 'the engine aborted the turn');
@@ -70,6 +77,14 @@ export async function generateTurn(
   }
   ports.events.turnEnded(response.finishReason, response.tokenIds.length, performance.now() - startedAt);
   return response;
+}
+
+function generatedOf({ tokenIds, finishReason, versions }: GenerateResponse): Generated {
+  return {
+    outputTokens: tokenIds.length,
+    finishReason: finishWord(finishReason),
+    model: `policy@${versions?.last ?? ''}`,
+  };
 }
 
 /** An engine that breaks the contract is a fault of the platform, never of the policy. */

@@ -6,6 +6,9 @@ import { retryHeader } from '#platform/nats/dead-letters.ts';
 import type { TaskMessage } from '#platform/nats/messages.ts';
 import type { EnvironmentLease, EnvironmentRegistry } from '#environments/registry.ts';
 import { InfrastructureFailure, infrastructureFailureFrom } from '../episode/infrastructure-failure.ts';
+import { annotateSpan } from '#platform/telemetry/tracing.ts';
+import { resultAttributes, taskAttributes } from '#trajectory/rollout-span.ts';
+import { compose } from '#rewards/compose.ts';
 import { decodeTask, parseTask, type ParsedTask } from '../episode/parse-task.ts';
 import { failedResult, finishedResult, trajectoryOf, type Provenance } from '../episode/rollout-result.ts';
 import { runRollout, type RolloutPorts } from '../episode/run-rollout.ts';
@@ -55,6 +58,7 @@ export async function handleRolloutTask(
   let lease: EnvironmentLease;
   try {
     task = decodeTask(message.data);
+    annotateSpan({ ...taskAttributes(task), 'gradus.delivery': message.redeliveries + 1 });
     parsed = parseTask(task);
     const { environment } = task;
     const options = parsed.environmentOptions;
@@ -83,7 +87,9 @@ export async function handleRolloutTask(
       trajectoryOf(parsed.task, message.data, finished),
       published,
     );
-    await publish(context, message, finishedResult(parsed.task, finished, sequence, provenance()), published);
+    const result = finishedResult(parsed.task, finished, sequence, provenance());
+    annotateSpan({ 'gradus.reward': rewardOf(parsed.task, result) });
+    await publish(context, message, result, published);
   } catch (thrown) {
     if (cancelled.signal.aborted) {
       context.events.taskCancelled(parsed.task, errorFrom(cancelled.signal.reason).message);
@@ -116,12 +122,18 @@ export async function handleRolloutTask(
   await confirm(context, parsed.task.taskId, message);
 }
 
+/** What the coordinator will make of it; undefined while a component is absent, as before a comparison with its group. */
+function rewardOf({ composition }: RolloutTask, result: RolloutResult): number | undefined {
+  return composition === undefined ? undefined : compose(composition, result);
+}
+
 async function publish(
   context: RolloutTaskContext,
   message: TaskMessage,
   result: RolloutResult,
   signal: AbortSignal,
 ): Promise<void> {
+  annotateSpan(resultAttributes(result));
   const { duplicate } = await context.outbox.result(result, message.headers.get(retryHeader), signal);
   context.events.resultPublished(result, duplicate);
 }

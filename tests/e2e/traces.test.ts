@@ -1,0 +1,59 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { rolloutSpan } from '#trajectory/rollout-span.ts';
+import { startOtlpCollector } from '../fixtures/otlp-collector.ts';
+import { startGradus } from './gradus-process.ts';
+
+const recipe = resolve(import.meta.dirname, '../../recipes/rollouts-scripted.yaml');
+
+test('P7: each rollout of a run is one trace with its task, its turns, its tools and its reward, and the steps link what they were trained on', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-traces-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  using collector = await startOtlpCollector();
+  vi.stubEnv('GRADUS_OTLP_ENDPOINT', collector.url);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const settings = [
+    'stages.0.until.steps=2',
+    'fleet.workers=1',
+    'fleet.engines=1',
+    'fleet.scripted.latency_median_ms=1',
+  ];
+  const run = startGradus(directory, 'run', recipe, '--run-id', 'traced', ...settings.flatMap((one) => ['--set', one]));
+  expect(await run.exit(), run.output()).toBe(0);
+
+  const roots = collector.spans.filter(({ name, parentId }) => name === 'rollout.publish' && parentId === '');
+  const traces = new Set(roots.map(({ traceId }) => traceId));
+  const { rollouts } = JSON.parse(await readFile(join(directory, 'runs/traced/summary.json'), 'utf8'));
+  expect(roots).toHaveLength(rollouts.published);
+  expect(traces.size).toBe(roots.length);
+
+  const played = collector.spans.filter(({ name }) => name === 'gradus.rollout');
+  expect(new Set(played.map(({ traceId }) => traceId))).toEqual(traces);
+  for (const { traceId, attributes } of played) {
+    expect(traceId).toBe(rolloutSpan('traced', String(attributes['gradus.rollout'])).traceId);
+    expect(attributes).toMatchObject({
+      'gradus.run': 'traced',
+      'gradus.stage': 'play',
+      'gradus.environment': 'search',
+    });
+    expect(attributes['gradus.reward']).toBeGreaterThanOrEqual(0);
+    const own = collector.spans.filter((span) => span.traceId === traceId);
+    const turns = own.filter(({ name }) => name === 'text_completion');
+    expect(turns).toHaveLength(Number(attributes['gradus.turns']));
+    const written = turns.reduce((sum, turn) => sum + Number(turn.attributes['gen_ai.usage.output_tokens']), 0);
+    expect(written).toBe(attributes['gradus.tokens.model']);
+    expect(own.filter(({ name }) => name.startsWith('execute_tool '))).toHaveLength(
+      Number(attributes['gradus.tool_calls']),
+    );
+  }
+
+  const steps = collector.spans.filter(({ name }) => name === 'run.train_step');
+  expect(steps.map(({ attributes }) => attributes['gradus.step'])).toEqual([1, 2]);
+  for (const { traceId, links } of steps) {
+    expect(links.length).toBeGreaterThan(0);
+    for (const link of links) expect(traces).toContain(link.traceId);
+    expect(traces).not.toContain(traceId);
+  }
+});
