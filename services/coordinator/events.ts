@@ -1,4 +1,5 @@
-import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import { fateWord } from '#trajectory/enum-words.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { createEnvironmentSeries } from './environment-series.ts';
 import type { Reception } from './groups/group-collector.ts';
@@ -35,16 +36,6 @@ export interface CoordinatorEvents {
 export type Phase = 'rollout' | 'train' | 'sync' | 'eval' | 'learner_wait' | 'engine_wait';
 
 const groupBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800] as const;
-
-const fates: Readonly<Record<GroupFate, string>> = {
-  [GroupFate.UNSPECIFIED]: 'unspecified',
-  [GroupFate.KEPT]: 'kept',
-  [GroupFate.NO_VARIANCE]: 'no_variance',
-  [GroupFate.SHRUNK]: 'shrunk',
-  [GroupFate.DROPPED]: 'dropped',
-  [GroupFate.EVALUATED]: 'evaluated',
-  [GroupFate.SURPLUS]: 'surplus',
-};
 
 export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   const runs = metrics.gauge('gradus_runs_active', 'Runs that this coordinator drives.');
@@ -119,7 +110,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     resultReceived: (reception) => results.inc({ reception }),
     groupOpened: (purpose) => opened.inc({ purpose }),
     groupClosed(fate, seconds) {
-      closed.inc({ fate: fates[fate] ?? 'unspecified' });
+      closed.inc({ fate: fateWord(fate) });
       groupSeconds.observe(seconds);
     },
     rolloutsOpen: (count) => open.set(count),

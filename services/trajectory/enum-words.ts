@@ -1,3 +1,4 @@
+import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
@@ -11,3 +12,4 @@ function wordsOf(values: Readonly<Record<string, number>>): (value: number) => s
 export const failureWord: (failure: FailureClass) => string = wordsOf(FailureClass);
 export const finishWord: (reason: FinishReason) => string = wordsOf(FinishReason);
 export const purposeWord: (purpose: Purpose) => string = wordsOf(Purpose);
+export const fateWord: (fate: GroupFate) => string = wordsOf(GroupFate);

@@ -49,6 +49,12 @@ test('P7: each rollout of a run is one trace with its task, its turns, its tools
     );
   }
 
+  // Each rollout was played for one group, and each group says what became of it.
+  const groups = collector.spans.filter(({ name }) => name === 'run.group');
+  expect(groups.flatMap(({ links }) => links.map(({ traceId }) => traceId)).toSorted()).toEqual([...traces].toSorted());
+  for (const { attributes } of groups)
+    expect(['kept', 'no_variance', 'evaluated', 'surplus']).toContain(attributes['gradus.fate']);
+
   const steps = collector.spans.filter(({ name }) => name === 'run.train_step');
   expect(steps.map(({ attributes }) => attributes['gradus.step'])).toEqual([1, 2]);
   for (const { traceId, links } of steps) {

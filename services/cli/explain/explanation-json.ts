@@ -1,5 +1,6 @@
+import { fateWord } from '#trajectory/enum-words.ts';
 import { toJson, type JsonValue } from '@bufbuild/protobuf';
-import { GroupJudgedSchema, GroupOpenedSchema, GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import { GroupJudgedSchema, GroupOpenedSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { ExplainResponseSchema, ScoreItemSchema, ScoreSchema } from '#proto/reward/v1/reward_pb.ts';
 import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
@@ -45,10 +46,7 @@ function scoredJson(
 function closedJson({ fate, judged, step, version, ...rest }: ClosedGroup): object {
   return {
     ...rest,
-    fate:
-      Object.entries(GroupFate)
-        .find(([, value]) => value === fate)?.[0]
-        .toLowerCase() ?? `${fate}`,
+    fate: fateWord(fate),
     judged: Object.fromEntries(
       Object.entries(judged).map(([name, value]): [string, JsonValue] => [name, toJson(GroupJudgedSchema, value)]),
     ),

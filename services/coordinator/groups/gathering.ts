@@ -1,3 +1,6 @@
+import { withSpan } from '#platform/telemetry/tracing.ts';
+import { fateWord } from '#trajectory/enum-words.ts';
+import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ResultRefusedSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
@@ -199,7 +202,18 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   }
 
   async function closeGroup(group: Group, closed: ClosedInit): Promise<void> {
-    await context.ledger.append({ case: 'groupClosed', value: closed });
+    const { groupId, taskIds } = group.plan;
+    await withSpan(
+      'run.group',
+      {
+        'gradus.run': context.runId,
+        'gradus.stage': plan.stage.name,
+        'gradus.group': groupId,
+        'gradus.fate': fateWord(closed.fate),
+      },
+      () => context.ledger.append({ case: 'groupClosed', value: closed }),
+      { links: taskIds.map((taskId) => rolloutSpan(context.runId, taskId)), startedMs: group.openedAtMs },
+    );
     group.fate = closed.fate;
     context.events.groupClosed(closed.fate, ((group.settledAtMs ?? 0) - group.openedAtMs) / 1000);
   }

@@ -100,6 +100,8 @@ export interface SpanSettings {
   /** Its parent, in place of the active span. */
   readonly parent?: SpanIds;
   readonly links?: readonly SpanIds[];
+  /** By performance.now(), where it began earlier. */
+  readonly startedMs?: number;
 }
 
 /** Runs `fn` inside a span; an error marks the span and is rethrown. */
@@ -120,10 +122,15 @@ export async function withSpan<T>(
   }
 }
 
-function startSpan(name: string, attributes: Attributes, { kind, root, parent, links = [] }: SpanSettings): Span {
+function startSpan(
+  name: string,
+  attributes: Attributes,
+  { kind, root, parent, links = [], startedMs }: SpanSettings,
+): Span {
   const options = {
     attributes,
     ...(kind !== undefined && { kind }),
+    ...(startedMs !== undefined && { startTime: startedMs }),
     links: links.map((ids) => ({ context: contextOf(ids) })),
   };
   const within = parent === undefined ? context.active() : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent));
