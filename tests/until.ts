@@ -1,8 +1,14 @@
-/** Polls until it holds; fails after 100 s. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 100_000;
+import { sleep } from '#platform/async/sleep.ts';
+
+/** Polls until it holds. The time only ends a hang. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what = holds.toString(),
+  timeoutMs = 100_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`it did not come to that within 100 s: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (performance.now() > deadline) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`);
+    await sleep(10);
   }
 }

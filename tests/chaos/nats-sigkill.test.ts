@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { streams, subjects } from '#platform/nats/streams.ts';
-import { startNats, until } from '../platform/fixtures.ts';
+import { startNats } from '../platform/fixtures.ts';
+import { until } from '../until.ts';
 
 const rounds = 4;
 const writers = 16;

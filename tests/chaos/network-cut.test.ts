@@ -33,6 +33,7 @@ test.skipIf(impossible !== undefined)(title, async ({ signal }) => {
       expect(await live.until({ kind: 'answered', share: 1 }, live.answered + 30, signal)).toBe(true);
       await hosts.cut();
       const fromMs = Date.now();
+      // Time is the subject: a cut that is shorter, and one that is longer, than what notices it.
       await sleep(cutMs, signal);
       cuts.push({ fromMs, toMs: Date.now() });
       await hosts.heal();

@@ -7,7 +7,6 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
-import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { connectNats } from '#platform/nats/connect.ts';
 import type { Nats } from '#platform/nats/connect.ts';
@@ -58,19 +57,6 @@ export async function startNats() {
     freeze: () => freeze(server.pid),
     thaw: () => process.kill(server.pid, 'SIGCONT'),
   };
-}
-
-/** Polls until `condition` holds. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  timeoutMs = 100_000,
-): Promise<void> {
-  const untilMs = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > untilMs) throw new Error(`never happened: ${what}`);
-    await sleep(10);
-  }
 }
 
 export const testRun = 'r1';

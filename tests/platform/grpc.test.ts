@@ -2,7 +2,6 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
-import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
@@ -107,9 +106,13 @@ describe('unary calls', () => {
   });
 
   test('hundreds of calls at once share one connection', async () => {
+    const all = Promise.withResolvers<void>();
+    let running = 0;
     const { client } = await startTestRetrieval({
       search: async ({ topK }) => {
-        await sleep(5);
+        running += 1;
+        if (running === 1_000) all.resolve();
+        await all.promise;
         return { indexVersion: String(topK) };
       },
     });

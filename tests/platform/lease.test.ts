@@ -11,6 +11,7 @@ import { startNatsServer } from '#platform/nats/nats-server.ts';
 import type { NatsServer } from '#platform/nats/nats-server.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
+import { until } from '../until.ts';
 
 const { signal } = new AbortController();
 let server: NatsServer;
@@ -42,13 +43,6 @@ const held = async (key: string, holder: string, more: Partial<LeaseOptions> = {
   const given = await acquire(key, holder, more);
   if (!('lost' in given)) throw new Error(`${given.holder} has it`);
   return given;
-};
-const until = async (holds: () => Promise<boolean>) => {
-  const deadline = performance.now() + 100_000;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error('it did not come to that within 100 s');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 };
 /** What the server does with a lease that is not renewed. */
 const expire = (key: string) => nats.jsm.streams.purge(`KV_${leaseBucket}`, { filter: `$KV.${leaseBucket}.${key}` });

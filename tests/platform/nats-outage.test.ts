@@ -6,7 +6,8 @@ import { decodeMessage, publishMessage, pullTasks, tailStream } from '#platform/
 import { ensureStreams, streams, subjects } from '#platform/nats/streams.ts';
 import { watchQueue } from '#platform/nats/watch-queue.ts';
 
-import { startNats, until } from './fixtures.ts';
+import { startNats } from './fixtures.ts';
+import { until } from '../until.ts';
 
 type Fixture = Awaited<ReturnType<typeof startNats>>;
 
@@ -43,6 +44,17 @@ function startWorker(fixture: Fixture) {
     await Promise.allSettled(settling);
   });
   return { taken: () => taken };
+}
+
+/** The connection has noticed that the server is gone. */
+const linkDown = ({ nats }: Fixture) => until(() => nats.link.signal.aborted, 'the connection is down');
+
+const resultReaders = async ({ nats }: Fixture) => (await nats.jsm.consumers.list(streams.results).next()) ?? [];
+
+/** Consumers of results and of tasks whose reader waits for a message. */
+async function consumersThatWait(fixture: Fixture): Promise<number> {
+  const tasks = await fixture.nats.jsm.consumers.list(streams.tasks).next();
+  return [...(await resultReaders(fixture)), ...tasks].filter(({ num_waiting: waiting }) => waiting > 0).length;
 }
 
 /** Follows the results as a coordinator does; gives the ids in order of arrival. */
@@ -87,15 +99,16 @@ describe('NATS becomes unavailable', () => {
     startQueueWatch(fixture);
     const wanted = Array.from({ length: 600 }, (_, index) => `task-${index}`);
     const publishing = (async () => {
-      for (const id of wanted) {
+      for (const [index, id] of wanted.entries()) {
+        // Never far ahead of the results, so that each restart finds work in every state.
+        await until(() => index < tail.ids.length + 100, 'results of earlier tasks');
         await publish(fixture, subjects.task(run, 'train'), id);
-        await sleep(2);
       }
     })();
     for (const results of [50, 150, 300]) {
       await until(() => tail.ids.length >= results, `${results} results`);
       await fixture.kill();
-      await sleep(100);
+      await linkDown(fixture);
       await fixture.restart();
     }
     await publishing;
@@ -109,7 +122,7 @@ describe('NATS becomes unavailable', () => {
     const fixture = await startNats();
     await fixture.kill();
     const publishing = publish(fixture, subjects.result(run), 'a');
-    await sleep(100);
+    await linkDown(fixture);
     await fixture.restart();
     await expect(publishing).resolves.toEqual({ sequence: 1, duplicate: false });
   });
@@ -131,6 +144,7 @@ describe('NATS becomes unavailable', () => {
     await until(() => tail.ids.length === 1, 'the first result');
     await fixture.freeze();
     const publishing = publish(fixture, subjects.result(run), 'during', 30_000);
+    // Time is the subject: longer than an attempt waits for its answer, 5 s.
     await sleep(6_000);
     fixture.thaw();
     await publishing;
@@ -143,7 +157,7 @@ describe('NATS becomes unavailable', () => {
     const fixture = await startNats();
     const tail = startTail(fixture);
     const worker = startWorker(fixture);
-    await sleep(50);
+    await until(async () => (await consumersThatWait(fixture)) >= 3, 'the tail and both lanes of the worker wait');
     await fixture.kill();
     await fixture.restart();
     await publish(fixture, subjects.task(run, 'eval'), 'later');
@@ -158,7 +172,7 @@ describe('NATS becomes unavailable', () => {
       const options = { signal: controller.signal };
       for await (const _ of tailStream(fixture.nats, streams.results, subjects.result(run), options));
     })();
-    await sleep(100);
+    await until(async () => (await resultReaders(fixture)).length === 1, 'the tail reads');
     await fixture.nats.jsm.streams.delete(streams.results);
     await expect(reading).rejects.toMatchObject({ code: 'not_found', message: expect.stringContaining('RESULTS') });
     await ensureStreams(fixture.nats);

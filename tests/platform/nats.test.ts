@@ -25,8 +25,8 @@ import {
   tasksLeft,
   temporaryDirectory,
   testRun as run,
-  until,
 } from './fixtures.ts';
+import { until } from '../until.ts';
 
 describe('connecting', () => {
   const signal = new AbortController().signal;
@@ -235,8 +235,12 @@ describe('tailing', () => {
     const stop = new AbortController();
     const reading = tailStream(nats, streams.ledger, subjects.ledger(run), { signal: stop.signal });
     expect((await reading.next()).value?.sequence).toBe(1);
-    // A whole batch has come by now: what feeds the reader waits until it has taken all of that.
-    await sleep(500);
+    // A whole batch comes: what feeds the reader waits until it has taken all of that.
+    await until(async () => {
+      const [consumer] = await nats.jsm.consumers.list(streams.ledger).next();
+      return (consumer?.delivered.consumer_seq ?? 0) >= 256;
+    }, 'a batch was sent');
+    await nats.nc.flush();
     stop.abort();
     expect(await reading.return()).toMatchObject({ done: true });
   });

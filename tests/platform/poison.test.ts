@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { subjects, streams } from '#platform/nats/streams.ts';
 
-import { idOf, publishTask, publishTasks, startNats, tasksLeft, testRun, until } from './fixtures.ts';
+import { idOf, publishTask, publishTasks, startNats, tasksLeft, testRun } from './fixtures.ts';
+import { until } from '../until.ts';
 
 /** A worker process that is started again whenever it dies, as a supervisor does. */
 function superviseWorker(url: string) {

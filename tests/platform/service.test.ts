@@ -9,7 +9,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import { startOtlpCollector } from '../fixtures/otlp-collector.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 
-import { until } from './fixtures.ts';
+import { until } from '../until.ts';
 
 const main = fileURLToPath(new URL('service-main.ts', import.meta.url));
 

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { pull } from '#platform/nats/pull.ts';
 import { ensureStreams, streams, workerConsumers } from '#platform/nats/streams.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
-import { connectTo, publishTask, startServer, temporaryDirectory, until } from './fixtures.ts';
+import { connectTo, publishTask, startServer, temporaryDirectory } from './fixtures.ts';
+import { until } from '../until.ts';
 
 /** Deliveries that the consumer remembers of evaluations that are done. */
 export const staleDeliveries = 30;

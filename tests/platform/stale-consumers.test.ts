@@ -14,10 +14,11 @@ import type { TaskMessage } from '#platform/nats/messages.ts';
 import { recreateWorkerConsumer, streams, workerConsumers } from '#platform/nats/streams.ts';
 import { findNatsServer } from '#platform/nats/nats-server.ts';
 import { watchQueue } from '#platform/nats/watch-queue.ts';
-import { idOf, publishTask, startNats, tasksLeft, testRun, until } from './fixtures.ts';
+import { idOf, publishTask, startNats, tasksLeft, testRun } from './fixtures.ts';
+import { until } from '../until.ts';
 import { staleDeliveries, startWithStaleConsumer } from './stale-consumer.ts';
 
-/** A worker with one slot: each task is a round of requests of its own. */
+/** A worker with one slot: each task is a round of requests of its own, which takes `workMs` longer. */
 function startWorker(nats: Nats, workMs = 0): readonly string[] {
   const done: string[] = [];
   const stop = new AbortController();
@@ -116,6 +117,7 @@ describe('a queue in order', () => {
         const { sequence } = await publishTask(nats, id, index % 10 === 0 ? 'eval' : 'train');
         if (index % 10 === 5) await cancelTasks(nats, testRun, [{ taskId: id, sequence }], 'nobody waits');
         else kept.push(id);
+        // Time is the subject: the cancellation has to meet the request of a worker that is about to ask again.
         await sleep(2, undefined);
       }
       await until(async () => (await tasksLeft(nats)) === 0, 'an empty queue', 300_000);

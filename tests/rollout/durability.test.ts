@@ -7,7 +7,7 @@ import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { publishBytes } from '#platform/nats/publish.ts';
-import { subjects } from '#platform/nats/streams.ts';
+import { streams, subjects } from '#platform/nats/streams.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { encodeTrajectory } from '#trajectory/encode-trajectory.ts';
 import { promptSegment } from '#trajectory/segments.ts';
@@ -39,6 +39,15 @@ async function expectAllOnce(by: RolloutFleet, ids: readonly string[], timeoutMs
   return found;
 }
 
+/** Tasks that the server was given back, by their place in the queue: of a lease that expires it says nothing here. */
+function handBacks({ nats }: RolloutFleet): readonly number[] {
+  const sequences: number[] = [];
+  nats.nc.subscribe(`$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.${streams.tasks}.>`, {
+    callback: (_, message) => void sequences.push(message.json<{ readonly stream_seq: number }>().stream_seq),
+  });
+  return sequences;
+}
+
 /** A worker in a process of its own. */
 function spawnWorker(to: RolloutFleet, ...flags: string[]) {
   const addresses = { '--policy': to.policy, '--retrieval': to.retrieval, '--reward': to.reward };
@@ -63,16 +72,32 @@ describe('rollouts when things break', () => {
   });
 
   it('P1: a worker that stops finishes what fits its grace and hands the rest back under the same task ids', async () => {
-    const running = await start({ script: slowChain(400), worker: { drainMs: 3_000, workerId: 'first' } });
-    const quick = taskIds(4);
-    await publishAll(running, quick);
-    await expect.poll(() => running.engine.generated.length).toBeGreaterThanOrEqual(4);
-    const stopping = running.workers[0]?.stop(3_000);
-    await stopping;
-    // Three turns of 400 ms do not fit the 400 ms of grace. Well below the lease of 30 s: the tasks were handed back.
+    const stopping = Promise.withResolvers<void>();
+    const stopped = Promise.withResolvers<void>();
+    const longer = ['task-2', 'task-3'];
+    const running = await start({
+      // The last turn is written during the grace, or too late for it.
+      script: ({ sessionId, turn }) =>
+        turn < 2
+          ? (chain[turn] ?? '')
+          : (longer.includes(sessionId) ? stopped : stopping).promise.then(() => chain[turn] ?? ''),
+      worker: { drainMs: 6_000, workerId: 'first' },
+    });
+    const ids = taskIds(4);
+    await publishAll(running, ids);
+    await expect.poll(() => running.engine.generated.filter(({ turn }) => turn === 2).length).toBe(4);
+    const handedBack = handBacks(running);
+    const stop = running.workers[0]?.stop(6_000);
+    stopping.resolve();
+    await stop;
+    await running.nats.nc.flush();
+    expect(new Set(handedBack).size).toBe(longer.length);
+    stopped.resolve();
     const next = await running.addWorker({ workerId: 'second' });
-    const results = await expectAllOnce(running, quick);
-    expect(results.every(({ attempt }) => attempt === 0)).toBe(true);
+    const results = await expectAllOnce(running, ids);
+    expect(results.map(({ attempt, workerId }) => [attempt, workerId])).toEqual(
+      ids.map((id) => [0, longer.includes(id) ? 'second' : 'first']),
+    );
     await next.stop();
   });
 

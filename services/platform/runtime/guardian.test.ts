@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { until } from '../../../tests/until.ts';
 import { isAlive } from './is-alive.ts';
 
 const run = promisify(execFile);
@@ -27,12 +28,8 @@ async function startSupervisor(childScript: string) {
 }
 
 async function gone(pid: number): Promise<boolean> {
-  const untilMs = performance.now() + 60_000;
-  while (performance.now() < untilMs) {
-    if (!isAlive(pid)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return false;
+  await until(() => !isAlive(pid), `process ${pid} is gone`);
+  return true;
 }
 
 test('children end when their supervisor is killed with SIGKILL', async () => {

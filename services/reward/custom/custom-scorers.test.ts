@@ -106,6 +106,7 @@ describe('a call with custom scorers', () => {
   test('a thousand rollouts through two processes come back in order, and none is lost', async () => {
     const path = temporaryScorers().write(
       'own.ts',
+      // Time is the subject: replies come in another order than the questions.
       `export default {
         async score({ id }) {
           await new Promise((resolve) => setTimeout(resolve, Number(id) % 3));
