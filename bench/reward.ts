@@ -1,5 +1,5 @@
 /**
- * What scoring costs: EM + F1 of pairs in one process, rows of a file in one process, and rollouts a second through gRPC in
+ * What scoring costs: exact match and F1 of pairs in one process, rows of a file in one process, and rollouts a second through gRPC in
  * batches to a service of its own: by rule, and with a custom scorer of each kind that does next to nothing. JSON on stdout.
  *
  *     npx node bench/reward.ts [--questions FILE] [--seconds N] [--clients N]

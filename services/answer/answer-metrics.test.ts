@@ -56,15 +56,15 @@ describe('every answer metric', () => {
     (_, metric) => {
       fc.assert(
         fc.property(words, fc.array(words, { minLength: 1, maxLength: 4 }), (prediction, answers) => {
-          const { em, f1 } = metric(prediction, answers);
+          const { exactMatch, f1 } = metric(prediction, answers);
           expect(f1).toBeGreaterThanOrEqual(0);
           expect(f1).toBeLessThanOrEqual(1);
           const alone = answers.map((answer) => metric(prediction, [answer]));
-          expect(em).toBe(Math.max(...alone.map((one) => one.em)));
+          expect(exactMatch).toBe(Math.max(...alone.map((one) => one.exactMatch)));
           expect(f1).toBe(Math.max(...alone.map((one) => one.f1)));
           const [first = ''] = answers;
           expect(metric(first, [prediction]).f1).toBeCloseTo(metric(prediction, [first]).f1, 12);
-          expect(metric(first, [first]).em).toBe(1);
+          expect(metric(first, [first]).exactMatch).toBe(1);
           if (normalizeAnswer(first) !== '') expect(metric(first, [first]).f1).toBe(1);
         }),
       );
@@ -103,7 +103,7 @@ describe('every answer metric', () => {
 
 describe('exact match', () => {
   test('takes the best of answer and aliases', () => {
-    expect(answerScores('the Fab Four', ['The Beatles', 'Fab Four']).em).toBe(1);
+    expect(answerScores('the Fab Four', ['The Beatles', 'Fab Four']).exactMatch).toBe(1);
   });
 
   test.each([
@@ -114,7 +114,7 @@ describe('exact match', () => {
     ['Paris, France', 'Paris', 0],
     ['', 'Paris', 0],
   ])('%j against %j is %d', (prediction, gold, expected) => {
-    expect(answerScores(prediction, [gold]).em).toBe(expected);
+    expect(answerScores(prediction, [gold]).exactMatch).toBe(expected);
   });
 });
 
@@ -143,7 +143,7 @@ describe('F1', () => {
         expect(value).toBeGreaterThanOrEqual(0);
         expect(value).toBeLessThanOrEqual(1);
         expect(answerScores(right, [left]).f1).toBeCloseTo(value, 12);
-        expect(value).toBeGreaterThanOrEqual(answerScores(left, [right]).em);
+        expect(value).toBeGreaterThanOrEqual(answerScores(left, [right]).exactMatch);
       }),
     );
   });

@@ -3,7 +3,7 @@ import { sameTokens, tokenOverlap } from './token-overlap.ts';
 
 export interface AnswerScores {
   /** 1 when the prediction equals an answer after normalisation. */
-  readonly em: 0 | 1;
+  readonly exactMatch: 0 | 1;
   /** Token F1 against the best answer, 0..1. */
   readonly f1: number;
 }
@@ -17,9 +17,9 @@ export function answerScores(prediction: string, answers: readonly string[]): An
   let f1 = 0;
   for (const answer of answers) {
     const gold = answerTokens(answer);
-    if (sameTokens(predicted, gold)) return { em: 1, f1: 1 };
+    if (sameTokens(predicted, gold)) return { exactMatch: 1, f1: 1 };
     if (predicted.length === 0 || gold.length === 0) continue;
     f1 = Math.max(f1, tokenOverlap(predicted, gold).f1);
   }
-  return { em: 0, f1 };
+  return { exactMatch: 0, f1 };
 }

@@ -2,7 +2,7 @@ import { answerTokens } from './normalize-answer.ts';
 import { sameTokens, tokenOverlap } from './token-overlap.ts';
 
 export interface HotpotScores {
-  readonly em: 0 | 1;
+  readonly exactMatch: 0 | 1;
   readonly f1: number;
   readonly prec: number;
   readonly recall: number;
@@ -17,11 +17,11 @@ const whole: ReadonlySet<string> = new Set(['yes', 'no', 'noanswer']);
  */
 export function hotpotqaScores(prediction: string, answers: readonly string[]): HotpotScores {
   const predicted = answerTokens(prediction);
-  const best = { em: 0 as 0 | 1, f1: 0, prec: 0, recall: 0 };
+  const best = { exactMatch: 0 as 0 | 1, f1: 0, prec: 0, recall: 0 };
   for (const answer of answers) {
     const gold = answerTokens(answer);
     const same = sameTokens(predicted, gold);
-    if (same) best.em = 1;
+    if (same) best.exactMatch = 1;
     if (!same && (isWhole(predicted) || isWhole(gold))) continue;
     const { precision, recall, f1 } = tokenOverlap(predicted, gold);
     best.f1 = Math.max(best.f1, f1);

@@ -66,7 +66,7 @@ describe('a set', () => {
 
   test('takes one alias of an element, and naming two of them is no second element', () => {
     expect(setScores(['NYC', 'New York', 'Rome'], [['New York', 'NYC'], ['Rome']])).toEqual({
-      em: 1,
+      exactMatch: 1,
       f1: 1,
       prec: 1,
       recall: 1,

@@ -82,7 +82,7 @@ function rounded(row: unknown): string {
 }
 
 describe.skipIf(!existsSync(python))('the official definitions (skipped where .venv is absent)', () => {
-  test('agree with ours on 100,000 generated pairs: normaliser, EM, and the F1 of MuSiQue, SQuAD and HotpotQA', async () => {
+  test('agree with ours on 100,000 generated pairs: normaliser, exact match, and the F1 of MuSiQue, SQuAD and HotpotQA', async () => {
     const pairs = pairsOf(100_000, 20_250_101);
     const expected = await referenceOf(pairs);
     expect(expected).toHaveLength(pairs.length);
@@ -90,14 +90,15 @@ describe.skipIf(!existsSync(python))('the official definitions (skipped where .v
     let matches = 0;
     let partial = 0;
     for (const [at, [prediction, gold]] of pairs.entries()) {
-      const { em, f1 } = answerScores(prediction, [gold]);
+      const { exactMatch, f1 } = answerScores(prediction, [gold]);
       const squad = squadScores(prediction, [gold]);
       const hotpot = hotpotqaScores(prediction, [gold]);
-      if (squad.em !== em || hotpot.em !== em) different.push([prediction, gold, 'em']);
-      const ours = [normalizeAnswer(prediction), em, f1, squad.f1, hotpot.f1, hotpot.prec, hotpot.recall];
+      if (squad.exactMatch !== exactMatch || hotpot.exactMatch !== exactMatch)
+        different.push([prediction, gold, 'exactMatch']);
+      const ours = [normalizeAnswer(prediction), exactMatch, f1, squad.f1, hotpot.f1, hotpot.prec, hotpot.recall];
       const theirs = expected[at];
       if (rounded(ours) !== rounded(theirs)) different.push([prediction, gold, ours, theirs]);
-      matches += em;
+      matches += exactMatch;
       if (f1 > 0 && f1 < 1) partial += 1;
     }
     expect(different.slice(0, 5)).toEqual([]);
@@ -118,7 +119,7 @@ describe.skipIf(!existsSync(python))('the official definitions (skipped where .v
         list.map(([title, line]) => supportKey(title, line));
       const support = supportScores(keys(said), keys(wanted));
       const joint = jointScores([hotpotqaScores(prediction, [gold]), support]);
-      const ours = [support, joint].flatMap(({ em, f1, prec, recall }) => [em, f1, prec, recall]);
+      const ours = [support, joint].flatMap(({ exactMatch, f1, prec, recall }) => [exactMatch, f1, prec, recall]);
       ours.push(musiqueSupportScores(keys(said), keys(wanted)).f1);
       if (rounded(ours) !== rounded(expected[at])) different.push([rows[at], ours, expected[at]]);
     }

@@ -1,8 +1,8 @@
 """Answer metrics written down a second time, from their definitions, to compare the TypeScript ones with.
 
 Reads lines of JSON ``[prediction, gold]`` and answers each with
-``[normalised prediction, em, musique f1, squad f1, hotpotqa f1, hotpotqa precision, hotpotqa recall]``.
-Lines ``[prediction, gold, predicted facts, gold facts]``, facts being pairs of title and number, get HotpotQA's em, f1,
+``[normalised prediction, exact match, musique f1, squad f1, hotpotqa f1, hotpotqa precision, hotpotqa recall]``.
+Lines ``[prediction, gold, predicted facts, gold facts]``, facts being pairs of title and number, get HotpotQA's exact_match, f1,
 precision and recall of the facts, the same of answer and facts together, and MuSiQue's f1 of the facts.
 Standard library only.
 """
@@ -44,11 +44,11 @@ def score_facts(prediction: str, gold: str, said: list[list[object]], wanted: li
     precision = len(left & right) / len(left) if left else 0.0
     recall = len(left & right) / len(right) if right else 0.0
     f1 = harmonic(precision, recall)
-    _, em, _, _, _, answer_precision, answer_recall = score(prediction, gold)
+    _, exact_match, _, _, _, answer_precision, answer_recall = score(prediction, gold)
     both = (answer_precision * precision, answer_recall * recall)
     return [
         *(int(left == right), f1, precision, recall),
-        *(em * int(left == right), harmonic(*both), *both),
+        *(exact_match * int(left == right), harmonic(*both), *both),
         f1 if left or right else 1.0,
     ]
 

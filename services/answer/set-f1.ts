@@ -1,7 +1,7 @@
 import { normalizeAnswer } from './normalize-answer.ts';
 
 export interface SetScores {
-  readonly em: 0 | 1;
+  readonly exactMatch: 0 | 1;
   readonly f1: number;
   readonly prec: number;
   readonly recall: number;
@@ -20,7 +20,7 @@ export interface SetComparison {
   /** Normalised names of the prediction that are gold, one for each gold element that was met. */
   readonly met: readonly string[];
   /** Those that are not. */
-  readonly strangers: readonly string[];
+  readonly extra: readonly string[];
   /** First names of gold elements that were not met. */
   readonly missing: readonly string[];
 }
@@ -33,12 +33,12 @@ export function setScores(predicted: readonly string[], gold: readonly (readonly
   return scoresOf(compareSets(predicted, gold));
 }
 
-export function scoresOf({ met, strangers, missing }: SetComparison): SetScores {
-  if (met.length === 0) return { em: 0, f1: 0, prec: 0, recall: 0 };
-  const prec = met.length / (met.length + strangers.length);
+export function scoresOf({ met, extra, missing }: SetComparison): SetScores {
+  if (met.length === 0) return { exactMatch: 0, f1: 0, prec: 0, recall: 0 };
+  const prec = met.length / (met.length + extra.length);
   const recall = met.length / (met.length + missing.length);
   return {
-    em: strangers.length === 0 && missing.length === 0 ? 1 : 0,
+    exactMatch: extra.length === 0 && missing.length === 0 ? 1 : 0,
     f1: (2 * prec * recall) / (prec + recall),
     prec,
     recall,
@@ -59,11 +59,11 @@ export function compareSets(predicted: readonly string[], gold: readonly (readon
     elements.push(first);
   }
   const met = new Map<number, string>();
-  const strangers: string[] = [];
+  const extra: string[] = [];
   for (const name of left) {
     const element = elementOf.get(name);
-    if (element === undefined) strangers.push(name);
+    if (element === undefined) extra.push(name);
     else if (!met.has(element)) met.set(element, name);
   }
-  return { met: [...met.values()], strangers, missing: elements.filter((_, element) => !met.has(element)) };
+  return { met: [...met.values()], extra, missing: elements.filter((_, element) => !met.has(element)) };
 }

@@ -1,12 +1,12 @@
 export interface SupportScores {
-  readonly em: 0 | 1;
+  readonly exactMatch: 0 | 1;
   readonly f1: number;
   readonly prec: number;
   readonly recall: number;
 }
 
 /**
- * Supporting facts as HotpotQA's script scores them: sets of keys, both sides without any is EM 1 and F1 0. Keys must distinguish
+ * Supporting facts as HotpotQA's script scores them: sets of keys, both sides without any is exact match 1 and F1 0. Keys must distinguish
  * facts apart by themselves; `supportKey` makes them of a title and a sentence.
  */
 export function supportScores(predicted: Iterable<string>, gold: Iterable<string>): SupportScores {
@@ -19,7 +19,7 @@ export function supportScores(predicted: Iterable<string>, gold: Iterable<string
 /** As MuSiQue's script: the same, but F1 is 1 when both sides are without any. */
 export function musiqueSupportScores(predicted: Iterable<string>, gold: Iterable<string>): SupportScores {
   const scores = supportScores(predicted, gold);
-  return scores.em === 1 ? { em: 1, f1: 1, prec: 1, recall: 1 } : scores;
+  return scores.exactMatch === 1 ? { exactMatch: 1, f1: 1, prec: 1, recall: 1 } : scores;
 }
 
 export function supportKey(title: string, sentence: number): string {
@@ -31,14 +31,19 @@ export function jointScores(parts: readonly SupportScores[]): SupportScores {
   const product = (value: (part: SupportScores) => number) => parts.reduce((so, part) => so * value(part), 1);
   const prec = product((part) => part.prec);
   const recall = product((part) => part.recall);
-  return { em: parts.every(({ em }) => em === 1) ? 1 : 0, f1: harmonic(prec, recall), prec, recall };
+  return {
+    exactMatch: parts.every(({ exactMatch }) => exactMatch === 1) ? 1 : 0,
+    f1: harmonic(prec, recall),
+    prec,
+    recall,
+  };
 }
 
-/** `right` of so many predictions, for so many that are gold; as many of each, all right, is EM 1. Recall ends at 1. */
+/** `right` of so many predictions, for so many that are gold; as many of each, all right, is exact match 1. Recall ends at 1. */
 export function countedScores(right: number, predicted: number, gold: number): SupportScores {
   const prec = predicted === 0 ? 0 : right / predicted;
   const recall = gold === 0 ? 0 : Math.min(1, right / gold);
-  return { em: right === predicted && right === gold ? 1 : 0, f1: harmonic(prec, recall), prec, recall };
+  return { exactMatch: right === predicted && right === gold ? 1 : 0, f1: harmonic(prec, recall), prec, recall };
 }
 
 function harmonic(prec: number, recall: number): number {

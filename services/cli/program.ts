@@ -88,7 +88,7 @@ Exit codes:
     .description(
       'evaluate a model directory, an endpoint, or the policy of a recipe: predictions, metrics with intervals, pass@k',
     )
-    .argument('[recipe]', 'recipe whose eval stages are run; one without has its last stage with rollouts evaluated')
+    .argument('[recipe]', 'recipe whose eval stages are run; without one, its last stage with rollouts is evaluated')
     .option(
       '--model <dir>',
       'model directory, or with --endpoint the name of the model; with a recipe in place of its model',
@@ -101,19 +101,19 @@ Exit codes:
         'field that gives the endpoint the most tokens of a turn; by default max_tokens',
       ).choices(maxTokensFields),
     )
-    .option('--concurrency <n>', 'requests at once; by default 16 at an endpoint', wholeNumber)
+    .option('--concurrency <n>', 'requests at a time; by default 16 at an endpoint', wholeNumber)
     .option('--data <file>', 'rows to ask, without a recipe')
-    .addOption(new Option('--format <name>', 'how they are written').choices(evalFormats).default('gradus'))
-    .option('--corpus <file>', 'what is searched; by default the paragraphs of musique, hotpotqa and 2wiki rows')
+    .addOption(new Option('--format <name>', 'format of the rows').choices(evalFormats).default('gradus'))
+    .option('--corpus <file>', 'corpus that is searched; by default the paragraphs of musique, hotpotqa and 2wiki rows')
     .option('--environment <name>', 'built-in environment that plays the rows, without a recipe')
-    .option('--limit <n>', 'most rows, the first of a seeded order', wholeNumber)
+    .option('--limit <n>', 'most rows that are asked, the first of a seeded order', wholeNumber)
     .option('--samples <n>', 'rollouts per row', wholeNumber, 1)
-    .option('--greedy', 'draw the likeliest tokens', false)
-    .option('--seed <n>', 'of the order and the drawing', wholeNumber, 1)
+    .option('--greedy', 'take the likeliest token each time', false)
+    .option('--seed <n>', 'seed of the order and of the sampling', wholeNumber, 1)
     .option('--context-tokens <n>', 'most tokens of a rollout; by default 640, 16384 at an endpoint', wholeNumber)
     .option('--max-new-tokens <n>', 'most tokens of a turn; by default 48, 1024 at an endpoint', wholeNumber)
     .option('--max-turns <n>', 'most turns', wholeNumber, 10)
-    .requiredOption('--out <dir>', 'gets predictions.jsonl and summary.json; the same command goes on there')
+    .requiredOption('--out <dir>', 'folder for predictions.jsonl and summary.json; the same command continues there')
     .addOption(settings())
     .addOption(json())
     .action(async (recipe: string | undefined, options: EvalOptions) =>
@@ -126,10 +126,10 @@ Exit codes:
     .argument('<run>', 'id of the run')
     .option(
       '--accept-changed <names>',
-      `go on although this has changed since it was recorded: ${changeGroups.join(', ')}; several with commas`,
+      `continue although this has changed since it was recorded: ${changeGroups.join(', ')}; several with commas`,
       (text: string) => text.split(',').map((name) => name.trim()),
     )
-    .option('--restore-recipe', 'write recipe.json again as the ledger has it, before anything else', false)
+    .option('--restore-recipe', 'first write recipe.json again as the ledger has it', false)
     .addOption(home())
     .addOption(json())
     .action(async (run: string, options: ResumeOptions) =>

@@ -165,8 +165,8 @@ describe('a recipe', () => {
     expect(problemsOf(`${minimal}    gate: { metric: sampled.hop=3.exact_mach, at_least: 1 }\n`)).toMatch(
       /splits its metrics by no tag 'hop'; did you mean hops\?[^]*did you mean exact_match\?/,
     );
-    expect(problemsOf(`${minimal}    gate: { metric: sampled.em, at_least: 1 }\n`)).toContain(
-      "'em' is no metric of this stage's evaluations; they have exact_match,",
+    expect(problemsOf(`${minimal}    gate: { metric: sampled.match, at_least: 1 }\n`)).toContain(
+      "'match' is no metric of this stage's evaluations; they have exact_match,",
     );
     for (const metric of [
       'sampled.exact_match.low',

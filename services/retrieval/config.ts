@@ -107,12 +107,12 @@ export const retrievalConfig = baseConfig
       .enum(['lexical', 'dense', 'hybrid'])
       .optional()
       .describe(
-        'How is searched where a request leaves it open; hybrid where there are an encoder and vectors, else lexical.',
+        'Mode of a search whose request names none; hybrid where there are an encoder and vectors, else lexical.',
       ),
     defaultRerank: z
       .boolean()
       .optional()
-      .describe('Whether is reranked where a request leaves it open; true where there is a reranker.'),
+      .describe('Whether hits are reranked when the request does not say; true where there is a reranker.'),
     requireModels: z
       .boolean()
       .default(false)
@@ -132,7 +132,7 @@ export const retrievalConfig = baseConfig
       .max(64)
       .default(defaultSearchThreads)
       .describe(
-        'Threads that search, beside the one that talks to callers; 0 searches in that one. Default: one fewer than there ' +
+        'Threads that search, next to the one that serves callers; 0 searches in that one. Default: one fewer than there ' +
           'are processors, 1 to 4.',
       ),
     cacheMib: z

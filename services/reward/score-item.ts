@@ -41,8 +41,8 @@ export function predictionOf(turns: readonly Turn[]): string | undefined {
 }
 
 function scoresOf(prediction: string | undefined, answers: readonly string[]): AnswerScores {
-  if (prediction === undefined) return { em: 0, f1: 0 };
+  if (prediction === undefined) return { exactMatch: 0, f1: 0 };
   const scores = answerScores(prediction, answers);
   // An option's letter such as "A" normalises to nothing, and so do other texts: no point for being as empty as it.
-  return scores.em === 1 && answerTokens(prediction).length === 0 ? { em: 0, f1: 0 } : scores;
+  return scores.exactMatch === 1 && answerTokens(prediction).length === 0 ? { exactMatch: 0, f1: 0 } : scores;
 }

@@ -73,8 +73,8 @@ describe('the reward service over gRPC', () => {
   test.each([
     [
       'an unknown scorer',
-      { scorers: [{ name: 'em' }] },
-      /scorers\[0\]\.name: unknown scorer "em"; known: exact_match, f1/,
+      { scorers: [{ name: 'exact' }] },
+      /scorers\[0\]\.name: unknown scorer "exact"; known: exact_match, f1/,
     ],
     [
       'a scorer named twice',

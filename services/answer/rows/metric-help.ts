@@ -10,12 +10,12 @@ export interface MetricHelp {
 
 export const metricHelp = {
   musique: {
-    about: 'MuSiQue: EM and token F1, F1 of the supporting paragraphs',
+    about: 'MuSiQue: exact match and token F1, F1 of the supporting paragraphs',
     reads: 'predicted_supports, supports: [0, 7] (optional)',
     writes: 'exact_match, f1, support_exact_match, support_f1',
     settings: [],
   },
-  squad: { about: 'SQuAD 1.1: EM and token F1', reads: '', writes: 'exact_match, f1', settings: [] },
+  squad: { about: 'SQuAD 1.1: exact match and token F1', reads: '', writes: 'exact_match, f1', settings: [] },
   hotpotqa: {
     about: 'HotpotQA: yes, no and noanswer as a whole; supporting facts; both together',
     reads: 'predicted_supports, supports: [["Title", 0]] (optional)',
@@ -42,7 +42,7 @@ export const metricHelp = {
   },
   choice: { about: 'the gold option by letter or by text', reads: '', writes: 'choice', settings: ['options'] },
   date: {
-    about: 'the gold date, as far as it says',
+    about: 'the gold date, to the precision that it has',
     reads: 'years may be JSON numbers',
     writes: 'date',
     settings: ['precision', 'day_first'],

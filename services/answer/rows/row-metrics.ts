@@ -74,8 +74,8 @@ const goldOf = (row: { readonly answers: readonly string[] }): readonly string[]
 const textOf = (value: string | number): string => String(value);
 const intervalText = (value: string | readonly [number, number]): string =>
   typeof value === 'string' ? value : `${value[0]} - ${value[1]}`;
-const missing = { em: 0, f1: 0 } as const;
-const missingParts = { em: 0, f1: 0, prec: 0, recall: 0 } as const;
+const missing = { exactMatch: 0, f1: 0 } as const;
+const missingParts = { exactMatch: 0, f1: 0, prec: 0, recall: 0 } as const;
 
 /** Every metric by its name on the command line. */
 export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
@@ -88,7 +88,10 @@ export const rowMetrics: Readonly<Record<RowMetricName, RowMetric>> = {
       const scores = typeof row.prediction === 'string' ? answerScores(row.prediction, row.answers) : missing;
       if (row.supports === undefined) return scoreColumns(scores);
       const supports = musiqueSupportScores((row.predicted_supports ?? []).map(String), row.supports.map(String));
-      return { ...scoreColumns(scores), ...scoreColumns({ em: supports.em, f1: supports.f1 }, 'support_') };
+      return {
+        ...scoreColumns(scores),
+        ...scoreColumns({ exactMatch: supports.exactMatch, f1: supports.f1 }, 'support_'),
+      };
     },
   }),
   squad: metric({

@@ -68,12 +68,12 @@ export function twoWikiEvidences(row: FactRow): SupportScores | undefined {
 
 /** What the published scripts call em, f1, prec and recall, by the names that metrics have everywhere. */
 export function scoreColumns(
-  scores: { readonly em: number; readonly f1: number } & Partial<SupportScores>,
+  scores: { readonly exactMatch: number; readonly f1: number } & Partial<SupportScores>,
   prefix = '',
 ) {
-  const { em, f1, prec, recall } = scores;
+  const { exactMatch, f1, prec, recall } = scores;
   return {
-    [`${prefix}exact_match`]: em,
+    [`${prefix}exact_match`]: exactMatch,
     [`${prefix}f1`]: f1,
     ...(prec !== undefined && { [`${prefix}precision`]: prec }),
     ...(recall !== undefined && { [`${prefix}recall`]: recall }),

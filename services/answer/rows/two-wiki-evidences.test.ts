@@ -16,11 +16,16 @@ describe("2Wiki's reasoning triples", () => {
       ['wojna  polskoruska.', 'Director', 'ZULAWSKI'],
       ['Xawery Żuławski', 'mother', 'Małgorzata Braunek'],
     ];
-    expect(scores(predicted, gold)).toEqual({ em: 1, f1: 1, prec: 1, recall: 1 });
+    expect(scores(predicted, gold)).toEqual({ exactMatch: 1, f1: 1, prec: 1, recall: 1 });
   });
 
   test('have no aliases of the relation, and subject and object keep their places', () => {
-    expect(scores([['Zulawski', 'mum', 'Małgorzata Braunek']], gold)).toEqual({ em: 0, f1: 0, prec: 0, recall: 0 });
+    expect(scores([['Zulawski', 'mum', 'Małgorzata Braunek']], gold)).toEqual({
+      exactMatch: 0,
+      f1: 0,
+      prec: 0,
+      recall: 0,
+    });
     expect(scores([['Małgorzata Braunek', 'mother', 'Zulawski']], gold)).toMatchObject({ prec: 0, recall: 0 });
   });
 
@@ -29,7 +34,7 @@ describe("2Wiki's reasoning triples", () => {
       ['Zulawski', 'mother', 'Małgorzata Braunek'],
       ['Zulawski', 'father', 'Andrzej'],
     ];
-    expect(scores(predicted, gold)).toEqual({ em: 0, f1: 0.5, prec: 0.5, recall: 0.5 });
+    expect(scores(predicted, gold)).toEqual({ exactMatch: 0, f1: 0.5, prec: 0.5, recall: 0.5 });
   });
 
   test('one gold triple named in two ways is not exact, and recall ends at 1', () => {
@@ -37,7 +42,7 @@ describe("2Wiki's reasoning triples", () => {
       ['A', 'r', 'C'],
       ['B', 'r', 'C'],
     ];
-    expect(scores(predicted, [[['A', 'B'], 'r', 'C']])).toEqual({ em: 0, f1: 1, prec: 1, recall: 1 });
+    expect(scores(predicted, [[['A', 'B'], 'r', 'C']])).toEqual({ exactMatch: 0, f1: 1, prec: 1, recall: 1 });
   });
 
   test('gold triples are counted as often as they stand there, predictions once', () => {
@@ -49,7 +54,7 @@ describe("2Wiki's reasoning triples", () => {
           ['A', 'r', 'B.'],
         ],
       ),
-    ).toEqual({ em: 0, f1: 2 / 3, prec: 1, recall: 0.5 });
+    ).toEqual({ exactMatch: 0, f1: 2 / 3, prec: 1, recall: 0.5 });
     expect(
       scores(
         [
@@ -58,11 +63,11 @@ describe("2Wiki's reasoning triples", () => {
         ],
         [['a', 'r', 'b']],
       ),
-    ).toEqual({ em: 1, f1: 1, prec: 1, recall: 1 });
+    ).toEqual({ exactMatch: 1, f1: 1, prec: 1, recall: 1 });
   });
 
   test('without any on both sides it is exact with F1 0, as the script has it', () => {
-    expect(scores([], [])).toEqual({ em: 1, f1: 0, prec: 0, recall: 0 });
+    expect(scores([], [])).toEqual({ exactMatch: 1, f1: 0, prec: 0, recall: 0 });
     expect(twoWikiEvidences({})).toBeUndefined();
   });
 
@@ -81,7 +86,7 @@ describe("2Wiki's reasoning triples", () => {
         const got = scores(predicted, golds);
         expect(got?.prec).toBe(distinct.length === 0 ? 0 : right / distinct.length);
         expect(got?.recall).toBe(golds.length === 0 ? 0 : Math.min(1, right / golds.length));
-        expect(got?.em).toBe(right === distinct.length && right === golds.length ? 1 : 0);
+        expect(got?.exactMatch).toBe(right === distinct.length && right === golds.length ? 1 : 0);
       }),
     );
   });

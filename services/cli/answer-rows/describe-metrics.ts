@@ -13,7 +13,7 @@ export function describeMetrics(): string {
     ].join('\n'),
   );
   return `
-Rows are JSON lines {"id", "prediction", "answers": [..]}; below is what a metric reads beside them.
+Rows are JSON lines {"id", "prediction", "answers": [..]}; below is what a metric reads in addition.
 A prediction that is missing or null scores 0. A gold answer that is missing, or that the metric cannot read, is an error.
 
 Metrics:

@@ -9,7 +9,7 @@ export function addBenchCommands(program: Command, terminal: Terminal, finish: (
   bench
     .command('rollouts')
     .description('rollouts per second through the whole path, with a scripted policy and without a trainer')
-    .option('--recipe <file>', 'whose environment, data and rewards are played; by default rollouts-scripted.yaml')
+    .option('--recipe <file>', 'recipe whose environment, data and rewards are used; by default rollouts-scripted.yaml')
     .option('--rollouts <n>', 'rollouts that are measured', wholeNumber, 2000)
     .option('--warm-up <n>', 'rollouts before those', wholeNumber, 300)
     .option('--workers <n>', 'rollout workers', wholeNumber, 1)
@@ -20,7 +20,7 @@ export function addBenchCommands(program: Command, terminal: Terminal, finish: (
     .option('--latency-sigma <x>', 'sigma of its log-normal distribution', decimal, 0)
     .option('--right-probability <p>', 'share of answers that are right', decimal, 0.5)
     .option('--seed <n>', 'seed of world, tasks and latencies', wholeNumber, 1)
-    .option('--keep', 'keep streams and logs', false)
+    .option('--keep', 'keep the streams and logs afterwards', false)
     .addOption(home())
     .addOption(json())
     .action(async (options: BenchRolloutsOptions) =>

@@ -6,7 +6,7 @@ import { home, json, parseRunId } from './standard-options.ts';
 
 /** The commands of `gradus rollout`. */
 export function addRolloutCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
-  const rollout = program.command('rollout').description('look into rollouts');
+  const rollout = program.command('rollout').description('show rollouts, and play them again');
   rollout
     .command('show')
     .description('print a rollout as a transcript; what is trained on is marked')

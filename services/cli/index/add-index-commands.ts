@@ -45,7 +45,7 @@ export function addIndexCommands(program: Command, terminal: Terminal, finish: (
       finish(await (await import('../commands/index-build.ts')).indexBuildCommand(corpus, options, terminal)),
     );
   addVectorFlags(index.command('vectors').requiredOption('--encoder <model>', modelHelp))
-    .description('add vectors to an index, or go on with a build of some that was interrupted')
+    .description('add vectors to an index, or continue a build of vectors that was interrupted')
     .argument('<dir>', 'directory of the index')
     .addOption(json())
     .action(async (directory: string, options: IndexVectorsOptions) =>
@@ -53,7 +53,7 @@ export function addIndexCommands(program: Command, terminal: Terminal, finish: (
     );
   index
     .command('info')
-    .description('show what an index is of and how it was built')
+    .description('show the corpus of an index, and how the index was built')
     .argument('<dir>', 'directory of the index')
     .option('--verify', 'compare every byte with its checksum', false)
     .addOption(json())
@@ -66,14 +66,14 @@ export function addIndexCommands(program: Command, terminal: Terminal, finish: (
     .argument('<dir>', 'directory of the index')
     .argument('<query...>', 'words to search for')
     .option('-k, --hits <n>', 'how many hits', whole(1, 1_000), 10)
-    .option('--k1 <n>', 'in place of what the index was built for', within(0, 100))
-    .option('--b <n>', 'in place of what the index was built for', within(0, 1))
+    .option('--k1 <n>', 'BM25 saturation, in place of the one that the index was built for', within(0, 100))
+    .option('--b <n>', 'BM25 length normalisation, in place of the one that the index was built for', within(0, 1))
     .addOption(
-      new Option('--mode <mode>', 'by words, by vectors, or by both')
+      new Option('--mode <mode>', 'search by words, by vectors, or by both')
         .choices(['lexical', 'dense', 'hybrid'] as const)
         .default('lexical' as const),
     )
-    .option('--encoder <model>', 'the model of the vectors, where it lies elsewhere now')
+    .option('--encoder <model>', 'model of the vectors, if it has moved')
     .addOption(json())
     .action(async (directory: string, query: readonly string[], options: IndexSearchOptions) =>
       finish(
@@ -106,8 +106,8 @@ function addVectorFlags(command: Command): Command {
         'f16',
       ] as const),
     )
-    .option('--query-prefix <text>', "before each query, in place of the model's own")
-    .option('--passage-prefix <text>', "before each passage, in place of the model's own")
+    .option('--query-prefix <text>', "text before each query, in place of the model's own")
+    .option('--passage-prefix <text>', "text before each passage, in place of the model's own")
     .addOption(
       new Option('--pooling <how>', "tokens to one vector, in place of the model's own").choices([
         'mean',
@@ -115,7 +115,7 @@ function addVectorFlags(command: Command): Command {
         'last',
       ] as const),
     )
-    .option('--max-tokens <n>', "of a text, in place of the model's own", whole(2, 1_000_000));
+    .option('--max-tokens <n>', "most tokens of a text, in place of the model's own", whole(2, 1_000_000));
 }
 
 function within(least: number, most: number): (text: string) => number {

@@ -19,7 +19,7 @@ const none: ReadonlySet<string> = new Set();
 
 /** 1 - allowed/n for n candidates, where `allowed` is what the gold answers explain; 0 when they explain all. */
 export function detectCandidateList({ prediction, answers, answerScores }: Episode): number {
-  if (prediction === undefined || answerScores.em === 1) return 0;
+  if (prediction === undefined || answerScores.exactMatch === 1) return 0;
   const candidates = candidatesIn(prediction);
   if (candidates.size < 2) return 0;
   const allowed = candidatesAllowed(candidates, answers);

@@ -8,7 +8,7 @@ const leastShare = 0.8;
 
 /** Share of the question that the answer repeats, if that is most of it; else 0. */
 export function detectCopiedPrompt({ prediction, question, answerScores }: Episode): number {
-  if (prediction === undefined || prediction.length * 2 < question.length || answerScores.em === 1) return 0;
+  if (prediction === undefined || prediction.length * 2 < question.length || answerScores.exactMatch === 1) return 0;
   const share = shareCopied(question, prediction);
   return share >= leastShare ? share : 0;
 }

@@ -74,5 +74,5 @@ function ofPrediction(
   reasonsOf: (prediction: string) => string[],
 ): Explained {
   if (prediction === undefined) return { value, reasons: [noPrediction] };
-  return { value, reasons: answerScores.em === 1 ? [right] : reasonsOf(prediction) };
+  return { value, reasons: answerScores.exactMatch === 1 ? [right] : reasonsOf(prediction) };
 }

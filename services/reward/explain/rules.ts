@@ -43,7 +43,7 @@ export function explainRlFactory(episode: Episode, settings: SettingsOf<'rl_fact
   const formula =
     episode.prediction === undefined
       ? `no prediction: -${size} + f/2`
-      : episode.answerScores.em === 1
+      : episode.answerScores.exactMatch === 1
         ? 'right: 1 + f/2'
         : 'wrong: f';
   return {

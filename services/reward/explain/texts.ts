@@ -13,7 +13,7 @@ export function explainExactMatch(episode: Episode): Explained {
   const { prediction, answers } = episode;
   if (prediction === undefined) return withoutPrediction(episode);
   if (answerTokens(prediction).length === 0) return nothingLeft(prediction);
-  const equal = answers.findIndex((answer) => answerScores(prediction, [answer]).em === 1);
+  const equal = answers.findIndex((answer) => answerScores(prediction, [answer]).exactMatch === 1);
   const reasons = [normalised(prediction)];
   if (equal >= 0) return { value: 1, reasons: [...reasons, `equal to ${answerLabel(answers, equal)}`] };
   return { value: 0, reasons: [...reasons, ...otherAnswers(answers)] };

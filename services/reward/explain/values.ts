@@ -144,15 +144,15 @@ export function explainSetF1(episode: Episode, { separator }: SettingsOf<'set_f1
     splitElements(prediction, separator),
     answers.map((answer) => [answer]),
   );
-  const { met, strangers, missing } = comparison;
+  const { met, extra, missing } = comparison;
   const { f1, prec, recall } = scoresOf(comparison);
   return {
     value: f1,
     reasons: [
       `in both, normalised: ${quoteAll(met)}`,
-      `only in the prediction: ${quoteAll(strangers)}`,
+      `only in the prediction: ${quoteAll(extra)}`,
       `only in the answers: ${quoteAll(missing)}`,
-      `precision ${met.length}/${met.length + strangers.length} = ${ratio(prec)}, recall ${met.length}/${met.length + missing.length} = ${ratio(recall)}`,
+      `precision ${met.length}/${met.length + extra.length} = ${ratio(prec)}, recall ${met.length}/${met.length + missing.length} = ${ratio(recall)}`,
     ],
   };
 }

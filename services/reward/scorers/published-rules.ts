@@ -12,7 +12,7 @@ export function scoreAnswerStructure(episode: Episode, settings: SettingsOf<'ans
 
 /** The cell of an episode with an answer. */
 export function answerStructureCell(episode: Episode): 'valid_match' | 'invalid_match' | 'valid_miss' | 'invalid_miss' {
-  return `${isValidEpisode(episode) ? 'valid' : 'invalid'}_${episode.answerScores.em === 1 ? 'match' : 'miss'}`;
+  return `${isValidEpisode(episode) ? 'valid' : 'invalid'}_${episode.answerScores.exactMatch === 1 ? 'match' : 'miss'}`;
 }
 
 /** ReCall: F1 with HotpotQA's rule, or the floor where it is 0; an episode that breaks the format gets 0. */
@@ -40,7 +40,7 @@ export function rlFactoryRule(
   const calls = turns.filter(({ action }) => action.case === 'toolCall').length;
   const answerTags = prediction === undefined ? -size : size;
   const format = answerTags - (calls > freeCalls ? size : 0);
-  const value = prediction === undefined ? -size + format / 2 : answerScores.em === 1 ? 1 + format / 2 : format;
+  const value = prediction === undefined ? -size + format / 2 : answerScores.exactMatch === 1 ? 1 + format / 2 : format;
   return { calls, format, value };
 }
 
