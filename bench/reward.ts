@@ -42,7 +42,7 @@ interface Pair {
   readonly answers: readonly string[];
 }
 
-/** A third right, a third beside it, a third of another question, each against answer and aliases. */
+/** A third right, a third next to it, a third of another question, each against answer and aliases. */
 function readPairs(): { readonly pairs: readonly Pair[]; readonly from: string } {
   const gold = existsSync(values.questions)
     ? readFileSync(values.questions, 'utf8')

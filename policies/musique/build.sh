@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes the policy that recipes/musique-nano.yaml starts from, out of the real passages and the training split of the
-# real questions. Everything lands in runs/policies/musique, which git ignores; README.md beside this says more.
+# real questions. Everything lands in runs/policies/musique, which git ignores; README.md next to this says more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 questions=${1:-data/musique/questions.jsonl}

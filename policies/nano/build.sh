@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, and the run of recipe.yaml.
-# None of these worlds is the demo's. README.md beside this says what comes out and how long it takes.
+# None of these worlds is the demo's. README.md next to this says what comes out and how long it takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=.build/base-policy

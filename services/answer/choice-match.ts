@@ -14,7 +14,7 @@ const labelled = /^(?:[([]([A-Za-z])[)\]][.:]?|([A-Za-z])[).:])\s+(\S.*)$/su;
 
 /**
  * 1 when the prediction names a gold option: "B", "(B)", "B.", "Answer: B", "B) Paris", or its text. Gold answers are
- * letters, texts, or both ("B", "Paris"). A letter beside a text that contradicts the gold text is wrong; two letters are
+ * letters, texts, or both ("B", "Paris"). A letter next to a text that contradicts the gold text is wrong; two letters are
  * no answer.
  */
 export function choiceMatch(prediction: string, answers: readonly string[], options: number): 0 | 1 {
@@ -45,7 +45,7 @@ export function decideChoice(prediction: string, answers: readonly string[], opt
   if (letters.size === 0) return byText();
   if (!letters.has(predicted.letter)) return decided(false, `the gold letter is ${[...letters].join(' or ')}`);
   if (text === undefined || texts.size === 0 || sameText) return decided(true, 'the letter is the gold one');
-  return decided(false, 'the letter is the gold one, the text beside it is not');
+  return decided(false, 'the letter is the gold one, the text next to it is not');
 }
 
 function sameAsWritten(a: string, b: string): boolean {

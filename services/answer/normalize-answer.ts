@@ -11,7 +11,7 @@ const article = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 const word = 0;
 const punctuation = 1;
 const space = 2;
-/** Neither a word character nor white space for Python: an article beside it stands alone. */
+/** Neither a word character nor white space for Python: an article next to it stands alone. */
 const odd = 3;
 
 const asciiClass = Uint8Array.from({ length: 128 }, (_, code) => {

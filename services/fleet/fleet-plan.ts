@@ -20,7 +20,7 @@ export interface PlannedService {
   readonly args: readonly string[];
   /** CPU threads of a Python service. */
   readonly threads?: number;
-  /** Environment variables that it reads beside its own settings: keys of other servers. */
+  /** Environment variables that it reads next to its own settings: keys of other servers. */
   readonly variables?: readonly string[];
   /**
    * Time to end in when it is started again on purpose (a full disk, an address that moved). Absent: it is killed; a lone coordinator

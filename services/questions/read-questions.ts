@@ -51,7 +51,7 @@ export function checkedQuestion({ row, place }: PlacedRow, needs: RowNeeds): Row
   if (Array.isArray(aliases) && aliases.length > 0 && readsSets(needs.stages)) {
     throw new TerminalError(
       'invalid_argument',
-      `${place}: aliases: ${aliases.length} beside the answer, and set_f1 takes each answer for an element of the set; keep the elements only`,
+      `${place}: aliases: ${aliases.length} next to the answer, and set_f1 takes each answer for an element of the set; keep the elements only`,
     );
   }
   return checkedRow(row, place, needs);

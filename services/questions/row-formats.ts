@@ -67,9 +67,10 @@ const gradusRow = z
     };
     if (answer === undefined && answers === undefined)
       refuse('answer', 'is missing; give answer, or answers as a list');
-    if (answer !== undefined && answers !== undefined) refuse('answers', 'is there beside answer; give one of them');
-    if (answers !== undefined && aliases !== undefined) refuse('aliases', 'go beside answer; add them to answers');
-    if (hops !== undefined && tags['hops'] !== undefined) refuse('hops', 'is there beside tags.hops; give one of them');
+    if (answer !== undefined && answers !== undefined) refuse('answers', 'is there next to answer; give one of them');
+    if (answers !== undefined && aliases !== undefined) refuse('aliases', 'go next to answer; add them to answers');
+    if (hops !== undefined && tags['hops'] !== undefined)
+      refuse('hops', 'is there next to tags.hops; give one of them');
   });
 
 const searchR1Row = z.object({

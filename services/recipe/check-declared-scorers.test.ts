@@ -141,7 +141,7 @@ describe('declared scorers', () => {
     }
   });
 
-  it('may name judges that the fleet plays, beside those of `judges` or alone', () => {
+  it('may name judges that the fleet plays, next to those of `judges` or alone', () => {
     const scripted = { fleet: { scripted_judges: { played: { noise: 0.5 } } } };
     const named = (judge: string) => (recipe: ScorersRecipe) => {
       Object.assign(recipe, scripted);

@@ -15,7 +15,7 @@ export function completeEnvironment<Given extends Pick<Recipe, 'environment' | '
   const own = path === undefined ? undefined : ownEnvironmentAt(path);
   const name = own?.name ?? recipe.environment.name;
   if (name === '') return { recipe, issues: [{ path: ['environment'], message: 'needs name or path' }] };
-  // Whoever submitted it had the file and checked it; who only reads what was recorded need not have it.
+  // Anyone who submitted it had the file and checked it; one who only reads what was recorded need not have it.
   if (isUnloaded(recipe)) return { recipe, issues: [] };
   let definition: EnvironmentDefinition;
   try {

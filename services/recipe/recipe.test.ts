@@ -229,7 +229,7 @@ describe('a recipe', () => {
     expect(problemsOf(minimal.replace('{ exact_match: 1 }', rewards))).toContain(problem);
   });
 
-  it('writes a preset out, keys beside it win, and the written out recipe is read the same again', () => {
+  it('writes a preset out, keys next to it win, and the written out recipe is read the same again', () => {
     const recipe = parseRecipe(
       minimal.replace('{ exact_match: 1 }', '{ preset: rezero, format: 0.5, substring: 1 }'),
       'r.yaml',

@@ -38,7 +38,7 @@ export interface ResolvedRecipe {
   readonly format: 1;
   /** As the user gave it; for people. */
   readonly recipe_path: string;
-  /** Values of it that were given beside the file, as `stages.0.until.steps=2`; for people: `recipe` has them. */
+  /** Values of it that were given next to the file, as `stages.0.until.steps=2`; for people: `recipe` has them. */
   readonly set?: readonly string[];
   readonly recipe: Recipe;
   readonly paths: RecipePaths;

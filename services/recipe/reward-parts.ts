@@ -143,7 +143,7 @@ export type CustomScorer = Extract<DeclaredScorer, { kind: 'typescript' | 'pytho
 export const declaredScorersSchema = z
   .record(name, declaredScorerSchema)
   .refine((scorers) => Object.keys(scorers).length <= 32, 'takes at most 32 scorers')
-  .describe('Scorers of this recipe by name, beside the built-in ones; stages weigh them in `rewards`.');
+  .describe('Scorers of this recipe by name, next to the built-in ones; stages weigh them in `rewards`.');
 
 /** The reward service's settings of a judge in a recipe's spelling: base_url, model, api_key_env … */
 export const judgesSchema = z

@@ -67,7 +67,7 @@ function stageWith(composition: string, rewards: string): RolloutStage {
   return stage;
 }
 
-it('sends custom scorers with their settings among the scorers, judged ones beside them, and the composition', () => {
+it('sends custom scorers with their settings among the scorers, judged ones next to them, and the composition', () => {
   const task = taskOf(alone);
   expect(task.scorers?.filter(({ recordedOnly }) => recordedOnly === false)).toMatchObject([
     { name: 'exact_match', settingsJson: '', recordedOnly: false },
@@ -136,7 +136,7 @@ it('has the overlong penalty, by default at the context limit', () => {
   });
 });
 
-it('P2: a worker knows what the coordinator will read beside the weights: without it there is no result to compose', () => {
+it('P2: a worker knows what the coordinator will read next to the weights: without it there is no result to compose', () => {
   const stage = stageWith(
     '{ penalties: { house: 1, giant_answer: 1 }, gates: [{ name: correct, at_least: 0.5 }, { name: preferred, at_least: 0.1 }] }',
     '{ exact_match: 1, preferred: 2, correct: 0, prose: 0, house: 0 }',

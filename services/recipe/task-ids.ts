@@ -18,7 +18,7 @@ export function groupIdOf(key: GroupKey): string {
   return hash(['group', key.recipeHash, key.seed, key.stage, key.step, key.draw, key.questionId]);
 }
 
-/** Lower-case hex, 64 characters; the same whoever computes it and whenever. */
+/** Lower-case hex, 64 characters; the same wherever and whenever it is computed. */
 export function taskIdOf(key: GroupKey, sampleIndex: number): string {
   return hash(['task', key.recipeHash, key.seed, key.stage, key.step, key.draw, key.questionId, sampleIndex]);
 }

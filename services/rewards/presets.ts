@@ -1,8 +1,8 @@
-/** A reward as a recipe writes it: the weight, and settings beside it where the scorer has any. */
+/** A reward as a recipe writes it: the weight, and settings next to it where the scorer has any. */
 export type PresetReward = number | Readonly<Record<string, number | string | boolean>>;
 
 /**
- * Reward sets of published projects by name. `preset: NAME` in a recipe stands for these keys; keys written beside it win.
+ * Reward sets of published projects by name. `preset: NAME` in a recipe stands for these keys; keys written next to it win.
  * What differs from the public code, and why, is in docs/rewards.md.
  */
 export const presets = {

@@ -42,7 +42,7 @@ describe('the score that a trajectory keeps', () => {
   it.each([
     ['other texts', ['a', 'b', 'c']],
     ['another number of turns', texts.slice(1)],
-  ])('keeps its own texts beside segments with %s', (_name, written) => {
+  ])('keeps its own texts next to segments with %s', (_name, written) => {
     const { item, trajectory } = recorded(written);
     const read = unpackScore(trajectory);
     expect(read !== undefined && equals(ScoreItemSchema, read.item, item)).toBe(true);

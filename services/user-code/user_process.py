@@ -34,7 +34,7 @@ def begin(mebibytes: int) -> None:
 def load(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    # The file imports what lies beside it, as if it were started itself.
+    # The file imports what lies next to it, as if it were started itself.
     sys.path[0] = str(path.parent)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:

@@ -11,7 +11,7 @@ const strict: Leeway = { asynchronous: new Set() };
 /**
  * What a ledger says about who was asked what, what came back, what it counted for and what was trained on: one line of
  * stable JSON per fact. Left out is what may differ between two runs of one recipe and seed: times, workers, positions in
- * streams, directories, resumes, and the order in which groups happened to close. A group's close stands beside its opening.
+ * streams, directories, resumes, and the order in which groups happened to close. A group's close stands next to its opening.
  * Of an asynchronous stage the order of facts and the metrics of steps are left out, too: groups, rewards, advantages and batches stay.
  */
 export function accountingRecords(

@@ -33,7 +33,7 @@ export interface LiveRun extends AsyncDisposable {
 }
 
 const pollMs = 10;
-/** A stream beside those of the run, on disk as they are. */
+/** A stream next to those of the run, on disk as they are. */
 const probeStream = 'CHAOS';
 const probeSubject = 'chaos.probe';
 

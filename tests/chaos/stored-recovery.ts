@@ -42,7 +42,7 @@ export function recoveryFromStreams(
     if (fault.service === 'coordinator') {
       const next = entries.find(({ atMs }) => atMs > fault.atMs + dyingMs);
       const recoveredMs = next === undefined ? 0 : Math.max(0, next.atMs - fault.fromMs);
-      // Whoever takes a run over says so first; without that the killed one was not the leader.
+      // Anyone who takes a run over says so first; without that the killed one was not the leader.
       const isStandby = fault.action === 'kill' && next?.value.fact.case !== 'runResumed';
       if (isStandby) return { ...fault, recoveredMs, service: 'coordinator, standby' };
       return { ...fault, recoveredMs };

@@ -257,7 +257,7 @@ describe('a coordinator that does not lead the run', () => {
     release();
     expect(await stopped).toMatchObject({ state: RunState.STOPPED });
     expect(await followed).toMatchObject({ state: RunState.STOPPED, step: 1 });
-    // Whoever is asked goes on with it.
+    // Anyone who is asked goes on with it.
     await fleet.submit('run-a', client, true);
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
     await expectWhole();

@@ -25,7 +25,7 @@ async function startAndLeave(before: (leader: Coordinator) => Promise<void> = as
         void before(leader)
           .then(() => leader.stop())
           .then(resolve, reject);
-      // What runs while the leader leaves is held, and comes back to whoever leads then.
+      // What runs while the leader leaves is held, and comes back to the one who leads then.
       return rollouts >= 4 && rollouts <= 8 ? { keep: true } : { result: { reward: rewardOf(task) } };
     });
   });

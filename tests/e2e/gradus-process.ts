@@ -79,7 +79,7 @@ export async function until(
   }
 }
 
-/** A folder with tiny.yaml and a model of random weights beside it. */
+/** A folder with tiny.yaml and a model of random weights next to it. */
 export async function tinyWorkplace(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-e2e-'));
   await cp(join(root, 'tests/e2e/tiny.yaml'), join(directory, 'tiny.yaml'));

@@ -30,7 +30,7 @@ export interface ScriptedLearner {
   beforeStep: (step: number) => Promise<void>;
   /** What it says of damaged files when a run is opened. */
   damaged: readonly string[];
-  /** What a step reports beside the usual metrics. */
+  /** What a step reports next to the usual metrics. */
   moreMetrics: (step: number) => Record<string, number>;
   /** Metrics that a step leaves out because they were not finite, with what they were. */
   absentMetrics: (step: number) => Record<string, string>;

@@ -30,7 +30,7 @@ function superviseWorker(url: string) {
   return { deaths: () => deaths };
 }
 
-test('P1: a task that kills each worker that begins it ends in the dead letters, and none of those beside it does', async () => {
+test('P1: a task that kills each worker that begins it ends in the dead letters, and none of those that ran with it does', async () => {
   const { nats, url } = await startNats();
   const ids = await publishTasks(nats, 40);
   await publishTask(nats, 'poison');

@@ -65,7 +65,7 @@ test.each([
   expect(Object(body).result[0]).toHaveLength(expected);
 });
 
-test("a score stands beside the document for Search-R1's clients, and in the row for Menlo's", async () => {
+test("a score stands next to the document for Search-R1's clients, and in the row for Menlo's", async () => {
   const asked = { queries: ['Halvard'], return_scores: true };
   const searchR1 = await api.post('/retrieve', { ...asked, topk: 1 });
   expect(searchR1.body).toMatchObject({ result: [[{ document: { id: '0007' }, score: expect.any(Number) }]] });

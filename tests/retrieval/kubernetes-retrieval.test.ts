@@ -60,7 +60,7 @@ function only(objects: readonly z.infer<typeof object>[], kind: string): z.infer
 describe.skipIf(!present)(`retrieval on Kubernetes${present ? '' : ' (skipped: no kubectl here)'}`, () => {
   let scratch = '';
   beforeAll(async () => {
-    // Beside the base: kustomize reads nothing outside of what a kustomization's own path leads to.
+    // Next to the base: kustomize reads nothing outside of what a kustomization's own path leads to.
     scratch = await mkdtemp(join(manifests, 'overlays', 'test-'));
   });
   afterAll(() => rm(scratch, { recursive: true, force: true }));

@@ -10,7 +10,7 @@ import { createRetrievalSource } from '../../services/environments/search/retrie
 import { silentLog } from '../platform/fixtures.ts';
 import { writeCorpus } from './http-api.ts';
 
-test('a page of more than one part reaches a rollout whole, beside short ones asked for in the same moment', async () => {
+test('a page of more than one part reaches a rollout whole, next to short ones asked for in the same moment', async () => {
   const lifecycle = createLifecycle(silentLog);
   onTestFinished(async () => {
     lifecycle.stop('the test is over');

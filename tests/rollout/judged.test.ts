@@ -76,7 +76,7 @@ describe('a rollout with judged components and a composition', () => {
     return { judge, fleet };
   }
 
-  it('has the reward that the composition makes of rules and judges, and every component beside it', async () => {
+  it('has the reward that the composition makes of rules and judges, and every component next to it', async () => {
     const { fleet } = await start({});
     for (const name of ['good', 'broken', 'bad']) await fleet.publish(taskOf(`${name}-1`, judged));
 

@@ -1,5 +1,5 @@
 /**
- * Lexical search of other libraries beside ours: the same corpus, questions and k, each in a process of its own.
+ * Lexical search of other libraries next to ours: the same corpus, questions and k, each in a process of its own.
  *
  *     npx node bench/retrieval.ts engines [--engines gradus,bm25s-numpy,…] [--passages N] [--seconds 5] [--quick]
  */

@@ -1,5 +1,5 @@
 /**
- * The server that people write for Search-R1's API (FastAPI, uvicorn, bm25s) beside ours, under the same load: same
+ * The server that people write for Search-R1's API (FastAPI, uvicorn, bm25s) next to ours, under the same load: same
  * corpus, queries, k and client.
  *
  *     npx node bench/retrieval.ts servers [--servers plain-1,tuned-2,…] [--clients 1,50,…] [--seconds 4] [--quick]

@@ -19,7 +19,7 @@ const row = {
   maxMs: 1_234.5,
 };
 
-test('a load is shown with its errors, and beside the first server where several are compared', () => {
+test('a load is shown with its errors, and next to the first server where several are compared', () => {
   const targets = [
     { name: 'gradus', protocol: 'http', startMs: 1_000, rows: [row] },
     {

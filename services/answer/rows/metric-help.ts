@@ -1,9 +1,9 @@
 /** What a metric over rows does, in words. Apart from the code of the metrics, so that help need not load it. */
 export interface MetricHelp {
   readonly about: string;
-  /** What it reads beside `id`, `prediction` and `answers`. */
+  /** What it reads next to `id`, `prediction` and `answers`. */
   readonly reads: string;
-  /** What it writes beside `id`. */
+  /** What it writes next to `id`. */
   readonly writes: string;
   readonly settings: readonly string[];
 }

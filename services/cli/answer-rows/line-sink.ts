@@ -21,7 +21,7 @@ export function stdoutSink(): LineSink {
   };
 }
 
-/** Writes beside the file and renames at the end, so that a file is whole or is not there. */
+/** Writes next to the file and renames at the end, so that a file is whole or is not there. */
 export async function openFileSink(path: string): Promise<LineSink> {
   const partial = `${path}.partial`;
   let handle: FileHandle;

@@ -26,7 +26,7 @@ export function readProcessUsage(pid: number): ProcessUsage | undefined {
   }
 }
 
-/** Seconds that all cores together were busy, since boot, whoever kept them so. */
+/** Seconds that all cores together were busy since boot, with any process. */
 export function readBusySeconds(): number {
   return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
 }

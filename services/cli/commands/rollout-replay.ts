@@ -37,7 +37,7 @@ export interface RolloutReplayOptions {
 
 /** Reading the streams of a large home. */
 const readTimeoutMs = 120_000;
-/** Starting the process, scoring and writing the answer, beside the rollout itself. */
+/** Starting the process, scoring and writing the answer, next to the rollout itself. */
 const playMarginMs = 60_000;
 
 /** Plays a recorded rollout again and compares. Gives 0 when it is the same, 1 when not. Nothing of it is counted. */

@@ -48,7 +48,7 @@ export function requireSame(
   }
 }
 
-/** Fills a new directory beside `target` and renames it: `target` is whole or is not there. One that holds anything is refused. */
+/** Fills a new directory next to `target` and renames it: `target` is whole or is not there. One that holds anything is refused. */
 export async function writeWholeDirectory(target: string, fill: (directory: string) => Promise<void>): Promise<void> {
   const staging = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
   await mkdir(staging, { recursive: true });

@@ -13,7 +13,7 @@ import { readDataInfo, requireSame, writeWholeDirectory } from './prepared-direc
 
 export type MusiqueOptions = NonNullable<Recipe['data']['musique']>;
 
-/** data.json beside the split: what it was made from and what is in it. */
+/** data.json next to the split: what it was made from and what is in it. */
 const splitInfoSchema = z.strictObject({
   format: z.literal(1),
   questions: z.string(),

@@ -155,7 +155,7 @@ describe('rows of a recipe', () => {
     ],
     [{ exact_match: 0, date: settings }, { answer: '05/03/1990' }, /:1: question n0: .*set day_first/],
     [{ exact_match: 0, gold_found: settings }, { answer: 'Paris' }, /:1: question n0: support_titles: empty/],
-    [{ exact_match: 0, set_f1: settings }, { answer: 'Ann', aliases: ['Annie'] }, /:1: aliases: 1 beside the answer/],
+    [{ exact_match: 0, set_f1: settings }, { answer: 'Ann', aliases: ['Annie'] }, /:1: aliases: 1 next to the answer/],
   ])('that %j cannot read are refused by file and line before anything is written', async (rewards, gold, message) => {
     const directory = await place();
     const train = await source(directory, 'rows.jsonl', [{ ...question(0), ...gold }, question(1)]);
@@ -185,7 +185,7 @@ describe('rows of a recipe', () => {
     };
     expect(await questions(text)).toMatchObject([{ answers: ['Ann', ...most] }]);
     await expect(questions(needsOf({ exact_match: 0, set_f1: settings }))).rejects.toThrow(
-      `${prepared.train}:1: aliases: 999 beside the answer`,
+      `${prepared.train}:1: aliases: 999 next to the answer`,
     );
     const tooMany = await source(directory, 'more.jsonl', [{ ...row(0), aliases: [...most, 'Anne'] }]);
     await expect(countRows({ ...options, train: tooMany }, anything)).rejects.toThrow('more than 999 aliases');

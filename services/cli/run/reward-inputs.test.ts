@@ -27,7 +27,7 @@ async function load(judges: string) {
   return { directory, loaded: await loadRecipe(join(directory, 'r.yaml')) };
 }
 
-test('files that the reward service will read are looked for beside the recipe before anything starts', async () => {
+test('files that the reward service will read are looked for next to the recipe before anything starts', async () => {
   const { directory, loaded } = await load(
     'judges: { main: { base_url: http://127.0.0.1:1/v1, model: m, api_key_file: key } }',
   );

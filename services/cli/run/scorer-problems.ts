@@ -13,7 +13,7 @@ const answerSchema = z.strictObject({
   settings: z.record(z.string(), z.string()),
 });
 
-/** Beside the longest time in which a scorer may load, for starting the process and asking about settings. */
+/** In addition to the longest time in which a scorer may load, for starting the process and asking about settings. */
 const besidesLoadingMs = 60_000;
 
 /** Loads the recipe's own scorers as the reward service does: why they do not load, and what they refuse of their settings. */

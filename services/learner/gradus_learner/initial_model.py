@@ -17,7 +17,7 @@ import torch
 from gradus_learner.induction_init import wire_induction
 from gradus_learner.model import ModelConfig, ModelError, Policy, save_weights
 
-# What a model directory has beside its config and weights, as far as it is there.
+# What a model directory has next to its config and weights, as far as it is there.
 BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 
 

@@ -4,7 +4,7 @@ Two choices make copying, the skill that the search task stands on, easy for a t
 
 - A word has the same token wherever it stands. A section (the text between two added tokens) and a line that start
   with a letter get a space in front, so `<answer>Halvard` and `born to Halvard` both hold ` Halvard`. Decoding keeps
-  that space; whoever reads a tool's argument or an answer trims it.
+  that space; anyone who reads a tool's argument or an answer trims it.
 - Every word of `words` is one token, whatever its frequency (`ignore_merges`: a piece that is in the vocabulary is
   taken whole). Anything else still has tokens, down to single bytes.
 - Digits go in pairs, without a leading space, so an id looks the same in a list and in a call.

@@ -14,7 +14,7 @@ interface Entry<R> {
 }
 
 /**
- * Calls that are made in the same turn of the event loop travel together, and whoever asks for what is on its way already
+ * Calls that are made in the same turn of the event loop travel together, and anyone who asks for what is on its way already
  * waits for that answer: hundreds of concurrent episodes, whose groups ask for the same things, cost a few requests.
  * `run` gives one result per item, in order. The queue is bounded by the callers' concurrency.
  */

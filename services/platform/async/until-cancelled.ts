@@ -11,7 +11,7 @@ export function untilCancelled<T>(work: Promise<T>, signal: AbortSignal | undefi
     const settled = (): void => signal.removeEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    // Whoever abandoned the work does not hear of its failure: a promise settles once.
+    // Anyone who abandoned the work does not hear of its failure: a promise settles once.
     work.then(
       (value) => (settled(), resolve(value)),
       (error: unknown) => (settled(), reject(error)),

@@ -62,7 +62,7 @@ export async function cancelTasks(
     (sequence) => removeTask(nats, sequence, signal),
     signal,
   );
-  // Removed first: whoever gets a task after the word was said would not know.
+  // Removed first: anyone who gets a task after the word was said would not know.
   await nats.link.whenUp(signal);
   for (let at = 0; at < tasks.length; at += idsPerMessage) {
     const taskIds = tasks.slice(at, at + idsPerMessage).map(({ taskId }) => taskId);

@@ -1,4 +1,4 @@
-/** A hand-over from callbacks to one reader. Bounded by whoever pushes: nothing is pulled that has no room. */
+/** A hand-over from callbacks to one reader. Bounded by the one who pushes: nothing is pulled that has no room. */
 export interface MessageQueue<T> {
   readonly size: number;
   push(item: T): void;

@@ -7,7 +7,7 @@ import type { GradusError } from '../errors.ts';
 
 /** JetStream's own codes for conditions that pass: no quorum, no space, restarting, too many requests. */
 const transientApiCodes = new Set([10008, 10023, 10028, 10047, 10074, 10077]);
-/** Stream or consumer not found: whoever wants it can create it again. */
+/** Stream or consumer not found: anyone who wants it can create it again. */
 const missingApiCodes = new Set([10014, 10059]);
 
 /** A write that was bound to the newest message of its subject (`afterSequence`) found another one there. */

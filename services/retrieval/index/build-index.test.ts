@@ -141,7 +141,7 @@ describe('building an index', () => {
     const open = await openIndex(target());
     const replaced = await buildIndex({ ...again, replace: true });
     expect(indexVersionOf(replaced)).not.toBe(indexVersionOf(old));
-    // Whoever has the old one open reads on.
+    // Anyone who has the old one open reads on.
     expect(createIndexReader(open).card(9).id).toBe('p9');
     closeIndex(open);
     expect(await readdir(directory)).toEqual(['corpus.jsonl', 'index']);

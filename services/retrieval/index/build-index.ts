@@ -19,7 +19,7 @@ export interface BuildIndexOptions extends WriteIndexOptions {
 }
 
 /**
- * Builds an index of a JSONL corpus in a temporary directory beside the target, and renames it when it is complete:
+ * Builds an index of a JSONL corpus in a temporary directory next to the target, and renames it when it is complete:
  * after an error or a cancellation nothing is left. Memory: `memoryBytes` for postings, and about 40 bytes a page
  * besides its id.
  */
@@ -66,7 +66,7 @@ async function checkTarget(directory: string, replace: boolean): Promise<void> {
     );
 }
 
-/** Whoever has the old index open keeps it: its files live until they are closed. */
+/** Anyone who has the old index open keeps it: its files live until they are closed. */
 async function replaceDirectory(temporary: string, directory: string): Promise<void> {
   const old = `${temporary}.old`;
   const moved = await rename(directory, old).then(

@@ -74,7 +74,7 @@ describe('a page', () => {
     });
   });
 
-  test('has a preview that is empty only where its text is blank: the title stands beside it', async () => {
+  test('has a preview that is empty only where its text is blank: the title stands next to it', async () => {
     await withIndex(pages, {}, (reader) => {
       expect([1, 2, 3].map((passage) => reader.card(passage).preview)).toEqual(['Naïve.', '', '']);
     });

@@ -48,7 +48,7 @@ export async function runBuildTask(task: BuildTask, context: TaskContext): Promi
   const temporary = await mkdtemp(join(tmpdir(), 'gradus-publish-'));
   try {
     const directory = join(temporary, 'index');
-    // Published vectors are read from the list of an exact search; whoever serves them indexes them by itself.
+    // Published vectors are read from the list of an exact search; anyone who serves them indexes them by itself.
     const request: BuildTask['vectors'] = task.vectors && { ...task.vectors, kind: 'exact', scalar: 'f32' };
     const manifest = await buildHere(directory, { ...task, vectors: request }, context);
     const { publishIndex } = await import('../lancedb/publish-index.ts');

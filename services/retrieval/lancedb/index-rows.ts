@@ -14,7 +14,7 @@ export interface RowBatch {
   readonly pages: readonly PageRow[];
 }
 
-/** Bounds of one batch: what is held in memory, beside LanceDB's own buffers. */
+/** Bounds of one batch: what is held in memory, next to LanceDB's own buffers. */
 const batchRows = 16_384;
 const batchCharacters = 16 * 1024 * 1024;
 

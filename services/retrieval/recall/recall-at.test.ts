@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { recallAt } from './recall-at.ts';
 
 describe('recall at k', () => {
-  test('is the mean share of the support found, beside the share of questions with all of it', () => {
+  test('is the mean share of the support found, next to the share of questions with all of it', () => {
     const rankings = [
       ['a', 'x', 'b'],
       ['y', 'c', 'z'],

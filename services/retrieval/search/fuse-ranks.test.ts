@@ -54,7 +54,7 @@ describe('fuseRanks', () => {
     );
   });
 
-  it('puts whoever is better in every list first', () => {
+  it('puts anyone who is better in every list first', () => {
     fc.assert(
       fc.property(lists, (all) => {
         const { passages } = fuseRanks(all, 1_000);

@@ -29,7 +29,7 @@ export interface SlotOptions<D> {
 /** The next executor starts after this, and after twice as long each time that one is lost before it did any work. */
 const restartDelay = { firstMs: 50, mostMs: 5_000 } as const;
 
-/** After so many executors in a row that could not be readied, whoever waits for an index hears why. */
+/** After so many executors in a row that could not be readied, anyone who waits for an index hears why. */
 const mostFailedStarts = 3;
 
 /**

@@ -6,7 +6,7 @@ interface Share<T> {
 
 /**
  * Waiting work of many callers, served in turns: a caller with 256 queries does not make one with a single query wait for
- * all of them. Whoever adds bounds what waits.
+ * all of them. Anyone who adds bounds what waits.
  */
 export interface FairQueue<T> {
   /** Items that wait; those that `isWanted` will refuse are among them. */

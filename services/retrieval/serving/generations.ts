@@ -31,7 +31,7 @@ export interface Generations<I> {
   /** The index that serves now, held until `release`. */
   acquire(): Generation<I>;
   /**
-   * Loads anew and swaps; on failure the old one stays. Whoever asks while one runs shares the next. The signal ends the
+   * Loads anew and swaps; on failure the old one stays. Anyone who asks while one runs shares the next. The signal ends the
    * wait, not the reload.
    */
   reload(signal?: AbortSignal): Promise<Reloaded>;

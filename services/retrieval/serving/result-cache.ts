@@ -10,7 +10,7 @@ export interface ResultCache {
   clear(): void;
 }
 
-/** What an entry takes beside key and value: two objects, an array buffer, list links and a slot of the map. */
+/** What an entry takes next to key and value: two objects, an array buffer, list links and a slot of the map. */
 const entryBytes = 250;
 /** `maxBytes` 0: nothing is kept. */
 export function createResultCache(maxBytes: number): ResultCache {

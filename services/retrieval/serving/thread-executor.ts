@@ -8,7 +8,7 @@ const endMs = 2_000;
 
 /**
  * An executor in a thread of its own. `entry` is a module that calls `serveThread`. A thread that ends (out of memory, a
- * fault) fails what it was asked for; whoever holds the executor starts another one.
+ * fault) fails what it was asked for; anyone who holds the executor starts another one.
  */
 export function startThreadExecutor<D>(entry: URL): Executor<D> {
   const worker = new Worker(entry, { name: 'search' });

@@ -72,7 +72,7 @@ export async function buildVectors(
     }
     const made = kind === 'hnsw' ? linked : encoded;
     const sum = await checksum(made, signal);
-    // A name of its own for every content: whoever reads the old file goes on reading it.
+    // A name of its own for every content: anyone who reads the old file goes on reading it.
     const file = `${filePrefix}${sum.crc32.toString(16).padStart(8, '0')}.${kind}`;
     await rename(made, join(directory, file));
     const manifest: IndexManifest = {

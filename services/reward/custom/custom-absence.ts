@@ -1,7 +1,7 @@
 import { absenceReasons, type AbsenceReason } from '../judge/absence.ts';
 
 /**
- * Why a custom scorer gave no number. Beside the reasons of endpoints (`../judge/absence.ts`):
+ * Why a custom scorer gave no number. In addition to the reasons of endpoints (`../judge/absence.ts`):
  *
  * | reason          | what happened                                                     |
  * |-----------------|-------------------------------------------------------------------|

@@ -145,7 +145,7 @@ describe('a call with custom scorers', () => {
       .toMatch(/gradus_custom_scorer_waiting_calls\{scorer="own"\} 0/);
   });
 
-  test('P2: one that throws leaves its component absent, whatever the item has beside it', async () => {
+  test('P2: one that throws leaves its component absent, whatever the item has next to it', async () => {
     const path = temporaryScorers().write('own.ts', "export default { score() { throw new Error('no'); } };");
     await using service = await startRewardUnderTest({}, { scorers: { own: { kind: 'typescript', path } } });
     const scorers = [{ name: 'exact_match' }, { name: 'own' }];

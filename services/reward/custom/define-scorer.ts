@@ -61,7 +61,7 @@ export interface Episode {
 type Scored = number | boolean;
 
 export interface ScorerDefinition<Settings extends z.ZodType> {
-  /** Of what a recipe writes beside the weight; without a schema there are none. Strict, so that a slip of the pen is refused. */
+  /** Of what a recipe writes next to the weight; without a schema there are none. Strict, so that a slip of the pen is refused. */
   readonly settings?: Settings;
   readonly score: (episode: Episode, settings: z.output<Settings>) => Scored | Promise<Scored>;
 }

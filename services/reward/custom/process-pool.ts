@@ -47,7 +47,7 @@ const brokenPauseMs = 5000;
  *     working --3 starts fail in a row--> broken --a start succeeds--> working
  *
  * Broken, rollouts are refused when no process is left.
- * Beside that, a circuit opens when most rollouts cost their process.
+ * In addition, a circuit opens when most rollouts cost their process.
  */
 export function createProcessPool(first: ScorerProcess, options: PoolOptions): ProcessPool {
   const { pause = sleep } = options;

@@ -49,7 +49,7 @@ describe('many_answers', () => {
       0.5,
     ],
     ['the code alone, of a client that sends no texts', [refused('many_answers', '')], 0.5],
-    ['ten elements beside a think tag', [refused('think', `<think>${'<answer>1</answer>'.repeat(10)}`)], 0.9],
+    ['ten elements next to a think tag', [refused('think', `<think>${'<answer>1</answer>'.repeat(10)}`)], 0.9],
     ['answers in three turns', [answerTurn('1990'), answerTurn('1991'), answerTurn('1992')], 2 / 3],
     [
       'the refused turn before a sound one',

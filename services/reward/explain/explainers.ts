@@ -16,7 +16,7 @@ import { explainExactMatch, explainF1, explainHotpotqaF1, explainSubstring } fro
 import { explainFormat, explainGoldFetched, explainGoldFound, explainToolSuccess, explainXml } from './turns.ts';
 import { explainChoice, explainDate, explainIou, explainNumeric, explainSetF1 } from './values.ts';
 
-/** Beside `scorers/registry.ts`: a scorer without an explanation does not compile. */
+/** Next to `scorers/registry.ts`: a scorer without an explanation does not compile. */
 export const plainExplainers: Readonly<Record<PlainScorer, (episode: Episode) => Explained>> = {
   exact_match: explainExactMatch,
   f1: explainF1,

@@ -156,7 +156,7 @@ describe('explanations say what was compared', () => {
       [
         'prediction "(B) Rome": letter B, text "Rome"',
         'answers: "B", "Paris"',
-        'the letter is the gold one, the text beside it is not',
+        'the letter is the gold one, the text next to it is not',
       ],
     ],
     [

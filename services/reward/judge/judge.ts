@@ -266,7 +266,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
         return answer;
       }
       const value = question.parse(answer.text);
-      // Whoever shares a key shares the wording, and with it the parser.
+      // Anyone who shares a key shares the wording, and with it the parser.
       if (value === undefined) throw new TypeError(`${question.template} cannot read what it has read before`);
       events.answered(source);
       return { kind: 'verdict', value, replyId: answer.replyId, source };

@@ -104,7 +104,7 @@ export function createPatientCaller<Request, Reply>(
         throw cancelled;
       }
       const failure = failureOf(error);
-      // Whoever asks to slow down, or refuses one request, lives.
+      // Anyone who asks to slow down, or refuses one request, lives.
       if (failure.reason === 'unavailable' || failure.reason === 'timeout') permit.failed();
       else permit.succeeded();
       events.called(failure.reason, now() - started);

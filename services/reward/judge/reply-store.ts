@@ -11,7 +11,7 @@ export interface StoredReply {
   readonly replyId: string;
 }
 
-/** Replies on disk. What goes wrong with it is counted, and is never an error of whoever asks: the judge is asked then. */
+/** Replies on disk. What goes wrong with it is counted, and is never an error of the caller: the judge is asked then. */
 export interface ReplyStore {
   get(key: string): StoredReply | undefined;
   set(key: string, reply: StoredReply): void;
@@ -21,7 +21,7 @@ export interface ReplyStore {
 export interface ReplyStoreOptions {
   /** Made when it is not there. */
   readonly directory: string;
-  /** Bound of the file; its journal takes up to 4 MiB beside it. */
+  /** Bound of the file; its journal takes up to 4 MiB next to it. */
   readonly mebibytes: number;
   /** For messages. */
   readonly who: string;
@@ -207,7 +207,7 @@ function openFile(path: string, generation: number, maxPages: number): OpenFile 
       `DELETE FROM replies WHERE rowid IN (SELECT rowid FROM replies ORDER BY used
          LIMIT max(1, (SELECT count(*) FROM replies) / ${evictedShare}))`,
     );
-    // The bound may be smaller than that of whoever wrote the file.
+    // The bound may be smaller than that of the one who wrote the file.
     if (numberOf('page_count') > maxPages) {
       while (numberOf('page_count') - numberOf('freelist_count') > maxPages * 0.9 && evict.run().changes > 0);
       database.exec('VACUUM');

@@ -16,7 +16,7 @@ export interface SingleFlight<R> {
 }
 
 /**
- * Whoever asks for what is being fetched waits for that. A flight is cancelled when nobody waits for it any more; one
+ * A caller that asks for what is being fetched waits for that. A shared call is cancelled when nobody waits for it any more; one
  * waiter who leaves does not disturb the others.
  */
 export function createSingleFlight<R>(): SingleFlight<R> {

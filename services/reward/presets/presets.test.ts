@@ -23,7 +23,7 @@ const answer = (text: string): Turn =>
 const broken = (code = 'no_action'): Turn =>
   create(TurnSchema, { text: 'hm', action: { case: 'violation', value: { code } } });
 
-/** The reward of an episode whose stage says `preset: NAME` and what stands beside it. */
+/** The reward of an episode whose stage says `preset: NAME` and what stands next to it. */
 function totalOf(
   preset: PresetName,
   turns: readonly Turn[],
@@ -115,7 +115,7 @@ describe('rezero', () => {
     [5, 0.95],
     [6, 0.95],
     [0, 0],
-  ])('pays for %d searches %d, beside format and exact match', (searches, retry) => {
+  ])('pays for %d searches %d, next to format and exact match', (searches, retry) => {
     const turns = [...Array.from({ length: searches }, () => search()), answer('Paris')];
     expect(totalOf('rezero', turns)).toBeCloseTo(2 + retry, 12);
   });
@@ -157,7 +157,7 @@ describe('the public Jan code, its defects fixed', () => {
   });
 });
 
-test('a key beside a preset wins over it', () => {
+test('a key next to a preset wins over it', () => {
   expect(totalOf('search_r1_structure', [answer('Rome')], { answer_structure: { weight: 2, valid_miss: 0.5 } })).toBe(
     1,
   );

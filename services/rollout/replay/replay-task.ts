@@ -26,7 +26,7 @@ export async function replayTask(
   signal: AbortSignal,
 ): Promise<{ readonly trajectory: Trajectory; readonly result: RolloutResult }> {
   const startedMs = performance.now();
-  // Whoever asks for a replay has chosen the weights; they may be older than those the task wanted.
+  // Anyone who asks for a replay has chosen the weights; they may be older than those the task wanted.
   const parsed = parseTask({ ...task, policyVersion: 0n });
   await using environments = createEnvironmentRegistry(clients);
   using lease = await environments.acquire(task.environment, parsed.environmentOptions);

@@ -1,4 +1,4 @@
-/** Room for bytes: whoever does not fit waits, in order. One that is larger than all the room enters alone. */
+/** Room for bytes: anyone who does not fit waits, in order. One that is larger than all the room enters alone. */
 export interface ByteGate {
   readonly usedBytes: number;
   /** Resolves when there is room; dispose it to leave. */

@@ -88,7 +88,7 @@ export const rolloutFields = {
       preset: z
         .enum(presetNames)
         .optional()
-        .describe('Rewards of a published project; keys written beside it win (docs/rewards.md).'),
+        .describe('Rewards of a published project; keys written next to it win (docs/rewards.md).'),
       exact_match: weight.optional().describe('Answer equals gold after normalisation.'),
       f1: weight.optional().describe('Token F1 against gold.'),
       tool_success: weight.optional().describe('Share of tool calls that worked.'),

@@ -4,7 +4,7 @@ import type { TrainingStage } from './training-fields.ts';
 
 /**
  * Gather the batches of the stage's steps before `before` that are not decided yet; several at a time when the recipe allows
- * staleness. Training on what is decided goes on beside it. 0: gather nothing more, only train.
+ * staleness. Training on what is decided goes on next to it. 0: gather nothing more, only train.
  */
 export interface Gather {
   readonly before: number;

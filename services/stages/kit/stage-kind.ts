@@ -109,7 +109,7 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   /** `progress` with one more of the facts that `StageContext.record` wrote; `undefined` before the first. Pure. */
   fold?(progress: unknown, fact: unknown): unknown;
   /**
-   * Metrics of steps that it reads in `next` and `warnings`, beside those of every kind (rewards, detectors, counts of rollouts and groups,
+   * Metrics of steps that it reads in `next` and `warnings`, next to those of every kind (rewards, detectors, counts of rollouts and groups,
    * `time/step`): of steps before the newest one a run remembers no others.
    */
   readonly remembers?: readonly string[];

@@ -22,7 +22,7 @@ const help = `demonstrate: episodes of a mixed crowd in the search environment, 
   --retrieval HOST:PORT the retrieval service over the same corpus
   --count N             episodes to write
   --seed N              default 1
-  --crowd FILE          default: crowd.yaml beside this program
+  --crowd FILE          default: crowd.yaml next to this program
   --out FILE            the result, complete or absent
   --concurrency N       episodes at once, default 512`;
 

@@ -49,7 +49,7 @@ export function trainingQuestions(options: WriteWorldOptions): MuSiqueRow[] {
 }
 
 /**
- * Writes DIR/{corpus.jsonl, train.jsonl, held_out.jsonl, world.json}. The files are written beside DIR and moved there at
+ * Writes DIR/{corpus.jsonl, train.jsonl, held_out.jsonl, world.json}. The files are written next to DIR and moved there at
  * the end; a DIR with world.json holds all of one world.
  */
 export async function writeWorld(options: WriteWorldOptions, dir: string): Promise<WrittenWorld> {
@@ -67,7 +67,7 @@ export async function writeWorld(options: WriteWorldOptions, dir: string): Promi
     try {
       for (const [name, rows] of files) await writeLines(join(staging, name), rows);
       await mkdir(target, { recursive: true });
-      // It vouches for the files beside it: an older one goes first, the new one comes last.
+      // It vouches for the files next to it: an older one goes first, the new one comes last.
       await rm(join(target, 'world.json'), { force: true });
       for (const [name] of files) await rename(join(staging, name), join(target, name));
     } finally {

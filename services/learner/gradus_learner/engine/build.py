@@ -55,7 +55,7 @@ def checked_digest(directory: Path, expected: str) -> str:
 def read_vocabulary(directory: Path, config: ModelConfig) -> Vocabulary:
     path = directory / "tokenizer.json"
     if not path.is_file():
-        raise ConfigError(f"{path}: not found; a model directory holds tokenizer.json beside config.json")
+        raise ConfigError(f"{path}: not found; a model directory holds tokenizer.json next to config.json")
     try:
         vocabulary = Vocabulary(path)
     except Exception as error:

@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`text` and digest are computed by whoever sends the answer, off the engine's thread."""
+    """`text` and digest are computed by the one who sends the answer, off the engine's thread."""
 
     token_ids: list[int]
     logprobs: list[float]

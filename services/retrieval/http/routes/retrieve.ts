@@ -6,7 +6,7 @@ import { rowOf } from '../rows.ts';
 const keys = ['queries', 'topk', 'topk_retrieval', 'topk_rerank', 'return_scores'];
 
 /**
- * `POST /retrieve` of Search-R1 and of Menlo. With scores the first nests a row as `document` beside its score, the
+ * `POST /retrieve` of Search-R1 and of Menlo. With scores the first nests a row as `document` next to its score, the
  * second puts the score into the row; a request with one of Menlo's two counts is Menlo's.
  */
 export async function retrieve(finder: Finder, body: unknown, signal: AbortSignal): Promise<object> {

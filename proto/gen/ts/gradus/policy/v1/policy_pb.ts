@@ -132,7 +132,7 @@ export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*
   messageDesc(file_gradus_policy_v1_policy, 1);
 
 /**
- * What whoever sends requests needs to know to send neither too many nor too few.
+ * What a sender of requests needs to know to send neither too many nor too few.
  *
  * @generated from message gradus.policy.v1.EngineLoad
  */

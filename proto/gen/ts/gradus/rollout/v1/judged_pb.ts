@@ -13,7 +13,7 @@ export const file_gradus_rollout_v1_judged: GenFile = /*@__PURE__*/
   fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9qdWRnZWQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxIpABCg9KdWRnZWRDb21wb25lbnQSDAoEbmFtZRgBIAEoCRINCgVqdWRnZRgCIAEoCRIpCgVncmFkZRgDIAEoCzIYLmdyYWR1cy5yb2xsb3V0LnYxLkdyYWRlSAASKwoGcnVicmljGAQgASgLMhkuZ3JhZHVzLnJvbGxvdXQudjEuUnVicmljSABCCAoGbWV0aG9kIh4KBUdyYWRlEhUKDW5vdF9hdHRlbXB0ZWQYASABKAEiOAoGUnVicmljEi4KCGNyaXRlcmlhGAEgAygLMhwuZ3JhZHVzLnJvbGxvdXQudjEuQ3JpdGVyaW9uIj4KCUNyaXRlcmlvbhIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEg4KBndlaWdodBgDIAEoAWIGcHJvdG8z");
 
 /**
- * A component that a judge gives, beside those of the scorers.
+ * A component that a judge gives, next to those of the scorers.
  *
  * @generated from message gradus.rollout.v1.JudgedComponent
  */

@@ -266,7 +266,7 @@ export type RolloutTask = Message<"gradus.rollout.v1.RolloutTask"> & {
   policyVersion: bigint;
 
   /**
-   * Components that judges give, beside those of `scorers`. Groupwise ones are the coordinator's and not here.
+   * Components that judges give, next to those of `scorers`. Groupwise ones are the coordinator's and not here.
    *
    * @generated from field: repeated gradus.rollout.v1.JudgedComponent judged = 15;
    */
