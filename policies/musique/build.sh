@@ -32,7 +32,7 @@ address=$("$python" -c 'import json, sys; print(json.loads(sys.stdin.readline())
 
 demonstrate() { # questions count seed out
   node services/environments/search/demonstrate/main.ts --questions "$1" --count "$2" --seed "$3" --out "$4" \
-    --retrieval "$address" --crowd "$here/crowd.yaml" --concurrency 64
+    --retrieval "$address" --mixture "$here/mixture.yaml" --concurrency 64
 }
 demonstrate "$build/split/train.jsonl" 2985 1 "$build/real.jsonl"
 demonstrate "$build/rows.jsonl" "$(wc -l < "$build/rows.jsonl")" 2 "$build/made.jsonl"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the demo's base policy from nothing: worlds, a crowd's demonstrations, a tokenizer, and the run of recipe.yaml.
+# Makes the demo's base policy from nothing: worlds, demonstrations of mixed quality, a tokenizer, and the run of recipe.yaml.
 # None of these worlds is the demo's. README.md next to this says what comes out and how long it takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -5,16 +5,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TransientError } from '#platform/errors.ts';
 import { createWorld } from '../world/create-world.ts';
 import type { SearchSource } from '../search-tools.ts';
-import { readCrowd, type Crowd } from './crowd.ts';
+import { readMixture, type Mixture } from './mixture.ts';
 import { planOf } from './plan.ts';
 import type { DemonstratedEpisode } from './run-episode.ts';
 import { writeDemonstrations, type DemonstrationJob } from './write-demonstrations.ts';
 
 let root = '';
-let crowd: Crowd;
+let mixture: Mixture;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gradus-demonstrate-'));
-  crowd = await readCrowd(join(import.meta.dirname, 'crowd.yaml'));
+  mixture = await readMixture(join(import.meta.dirname, 'mixture.yaml'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -36,7 +36,7 @@ async function demonstrations(name: string, change: Partial<DemonstrationJob> = 
   const out = join(root, name);
   await writeDemonstrations({
     plans,
-    crowd,
+    mixture,
     source: tools,
     count: 600,
     seed: 1,
@@ -54,8 +54,8 @@ const modelTexts = (episode: DemonstratedEpisode): string[] =>
 const prediction = (episode: DemonstratedEpisode): string =>
   /<answer> (.*)<\/answer>$/.exec(modelTexts(episode).at(-1) ?? '')?.[1] ?? '';
 const answer = (episode: DemonstratedEpisode): string => answerOf.get(episode.segments[0]?.text ?? '') ?? '?';
-const only = (kind: keyof Crowd['kinds']): Crowd => ({
-  ...crowd,
+const only = (kind: keyof Mixture['kinds']): Mixture => ({
+  ...mixture,
   kinds: { full: 0, early: 0, guess: 0, sloppy: 0, [kind]: 1 },
 });
 
@@ -69,7 +69,7 @@ describe('demonstrations', () => {
     expect(c).not.toBe(a);
   });
 
-  test('are of the kinds that the crowd asks for, and ask every question in turn', async () => {
+  test('are of the kinds that the mixture asks for, and ask every question in turn', async () => {
     const episodes = await demonstrations('shares');
     const share = (kind: string): number =>
       episodes.filter((episode) => episode.kind === kind).length / episodes.length;
@@ -92,30 +92,30 @@ describe('demonstrations', () => {
 
 describe('a demonstrator', () => {
   test('of the full kind answers rightly, half of them skipping pages whose preview says enough', async () => {
-    const episodes = await demonstrations('full', { crowd: only('full') });
+    const episodes = await demonstrations('full', { mixture: only('full') });
     for (const episode of episodes) expect(prediction(episode)).toBe(answer(episode));
     const scrapes = episodes.flatMap(modelTexts).filter((text) => text.includes('scrape')).length;
     const hops = episodes.reduce((sum, episode) => sum + episode.hops, 0);
     expect(scrapes).toBeLessThan(hops);
-    const diligent = await demonstrations('diligent', { crowd: { ...only('full'), skip_scrape: 0 } });
+    const diligent = await demonstrations('diligent', { mixture: { ...only('full'), skip_scrape: 0 } });
     for (const episode of diligent) expect(modelTexts(episode)).toHaveLength(2 * episode.hops + 1);
   });
 
   test('of the early kind answers with the entity before the last hop', async () => {
     const last = new Map(rows.map((row) => [row.question, row.question_decomposition.at(-2)?.answer]));
-    for (const episode of await demonstrations('early', { crowd: only('early'), count: 200 })) {
+    for (const episode of await demonstrations('early', { mixture: only('early'), count: 200 })) {
       expect(prediction(episode)).toBe(last.get(episode.segments[0]?.text ?? ''));
     }
   });
 
   test('of the guessing kind answers at once', async () => {
-    const episodes = await demonstrations('guess', { crowd: only('guess'), count: 200 });
+    const episodes = await demonstrations('guess', { mixture: only('guess'), count: 200 });
     for (const episode of episodes) expect(episode.segments).toHaveLength(2);
     expect(episodes.filter((episode) => prediction(episode) === answer(episode)).length).toBeLessThan(20);
   });
 
   test('of the sloppy kind makes each kind of fault, heeds the notice, and gets there', async () => {
-    const episodes = await demonstrations('sloppy', { crowd: only('sloppy') });
+    const episodes = await demonstrations('sloppy', { mixture: only('sloppy') });
     for (const episode of episodes) expect(prediction(episode)).toBe(answer(episode));
     const environment = episodes.flatMap(({ segments }) =>
       segments.filter(({ kind }) => kind === 'environment').map(({ text }) => text),
@@ -153,10 +153,10 @@ describe('bad input', () => {
     await expect(demonstrations('none', { plans: [] })).rejects.toThrow(/no question/);
   });
 
-  test('a crowd with unknown keys or weights that cannot be is refused by name', async () => {
-    const path = join(root, 'crowd.yaml');
+  test('a mixture with unknown keys or weights that cannot be is refused by name', async () => {
+    const path = join(root, 'mixture.yaml');
     await writeFile(path, 'kinds: { full: 1, early: 0, guess: 0, sloppy: -1 }\n');
-    await expect(readCrowd(path)).rejects.toThrow(/crowd\.yaml: kinds\.sloppy/);
-    await expect(readCrowd(join(root, 'absent.yaml'))).rejects.toThrow(/absent\.yaml/);
+    await expect(readMixture(path)).rejects.toThrow(/mixture\.yaml: kinds\.sloppy/);
+    await expect(readMixture(join(root, 'absent.yaml'))).rejects.toThrow(/absent\.yaml/);
   });
 });

@@ -1,6 +1,6 @@
 import type { Codec } from '../../kit/codec.ts';
 import type { Random } from '../world/random.ts';
-import { faultNames, type Crowd, type Fault, type Kind } from './crowd.ts';
+import { faultNames, type Mixture, type Fault, type Kind } from './mixture.ts';
 import type { Plan } from './plan.ts';
 
 /** Yields turns, receives the environment's text after each; the last turn is an answer. */
@@ -11,7 +11,7 @@ export interface Demonstrator {
   readonly plan: Plan;
   /** What to answer when there is nothing better. */
   readonly guess: string;
-  readonly crowd: Crowd;
+  readonly mixture: Mixture;
   readonly codec: Codec;
   /** Malformed turns that the environment forgives. */
   readonly forgiven: number;
@@ -29,11 +29,11 @@ interface Memory {
 }
 
 export function* demonstrate(who: Demonstrator): Demonstration {
-  const { kind, plan, codec, crowd, random, guess } = who;
+  const { kind, plan, codec, mixture, random, guess } = who;
   const answer = (text: string): string => codec.renderAnswer(text);
   if (kind === 'guess') return void (yield answer(guess));
   const hops = kind === 'early' ? plan.hops.slice(0, -1) : plan.hops;
-  const skipsScrape = random.next() < crowd.skip_scrape;
+  const skipsScrape = random.next() < mixture.skip_scrape;
   const memory: Memory = { search: undefined, hits: [], violations: 0 };
   let known = guess;
   for (const hop of hops) {
@@ -54,12 +54,12 @@ export function* demonstrate(who: Demonstrator): Demonstration {
 
 /** A proper turn, maybe after a fault; gives the environment's text for it. */
 function* turn(proper: string, who: Demonstrator, memory: Memory): Generator<string, string, string> {
-  const { kind, crowd, random } = who;
+  const { kind, mixture, random } = who;
   // At most one fault a turn: the notice is heeded.
-  if (kind === 'sloppy' && random.next() < crowd.fault_rate) {
-    const possible = faultNames.filter((fault) => crowd.faults[fault] > 0 && isPossible(fault, who, memory));
+  if (kind === 'sloppy' && random.next() < mixture.fault_rate) {
+    const possible = faultNames.filter((fault) => mixture.faults[fault] > 0 && isPossible(fault, who, memory));
     if (possible.length > 0) {
-      const fault = random.weighted(possible.map((name) => [name, crowd.faults[name]] as const));
+      const fault = random.weighted(possible.map((name) => [name, mixture.faults[name]] as const));
       if (isViolation(fault)) memory.violations += 1;
       yield faultyTurn(fault, proper, who, memory);
     }
@@ -88,7 +88,7 @@ function isPossible(fault: Fault, { forgiven }: Demonstrator, memory: Memory): b
 function faultyTurn(
   fault: Fault,
   proper: string,
-  { plan, crowd, codec, random }: Demonstrator,
+  { plan, mixture, codec, random }: Demonstrator,
   memory: Memory,
 ): string {
   const [callStop = '', answerStop = ''] = codec.stop;
@@ -96,7 +96,7 @@ function faultyTurn(
   const call = codec.renderCall('websearch', { query: entity });
   switch (fault) {
     case 'unknown_tool':
-      return codec.renderCall(random.pick(crowd.unknown_tools), { query: entity });
+      return codec.renderCall(random.pick(mixture.unknown_tools), { query: entity });
     case 'broken_json':
       return call.replace(`}}${callStop}`, `}${callStop}`);
     case 'missing_close':

@@ -1,5 +1,5 @@
 /**
- * Writes demonstrations for the base policy: a crowd of mixed quality acts in the real environment over a running
+ * Writes demonstrations for the base policy: a mixture of demonstrators acts in the real environment over a running
  * retrieval service. See `--help`.
  */
 import { join } from 'node:path';
@@ -9,11 +9,11 @@ import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { readAllMusique } from '#questions/musique/read-musique.ts';
-import { readCrowd } from './crowd.ts';
+import { readMixture } from './mixture.ts';
 import { planOf, type Plan, type QueryStyle } from './plan.ts';
 import { writeDemonstrations } from './write-demonstrations.ts';
 
-const help = `demonstrate: episodes of a mixed crowd in the search environment, as rows of a stage of kind sft
+const help = `demonstrate: episodes of a mixture of demonstrators in the search environment, as rows of a stage of kind sft
 
   node services/environments/search/demonstrate/main.ts --world DIR --retrieval HOST:PORT --count N --out FILE
 
@@ -22,7 +22,7 @@ const help = `demonstrate: episodes of a mixed crowd in the search environment, 
   --retrieval HOST:PORT the retrieval service over the same corpus
   --count N             episodes to write
   --seed N              default 1
-  --crowd FILE          default: crowd.yaml next to this program
+  --mixture FILE        default: mixture.yaml next to this program
   --out FILE            the result, complete or absent
   --concurrency N       episodes at once, default 512`;
 
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
       retrieval: { type: 'string' },
       count: { type: 'string' },
       seed: { type: 'string', default: '1' },
-      crowd: { type: 'string', default: join(import.meta.dirname, 'crowd.yaml') },
+      mixture: { type: 'string', default: join(import.meta.dirname, 'mixture.yaml') },
       out: { type: 'string' },
       concurrency: { type: 'string', default: '512' },
       help: { type: 'boolean', default: false },
@@ -61,8 +61,8 @@ async function main(): Promise<void> {
   const questions = values.questions ?? join(required('world', values.world), 'train.jsonl');
   const count = integer('count', required('count', values.count), 1, 100_000_000);
   const out = required('out', values.out);
-  const crowd = await readCrowd(values.crowd);
-  const plans = await readPlans(questions, crowd.queries);
+  const mixture = await readMixture(values.mixture);
+  const plans = await readPlans(questions, mixture.queries);
   const client = createGrpcClient(RetrievalService, required('retrieval', values.retrieval), { timeoutMs: 30_000 });
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new Error('interrupted')));
@@ -79,7 +79,7 @@ async function main(): Promise<void> {
     await client.ready({ timeoutMs: 10_000, signal: stop.signal });
     await writeDemonstrations({
       plans,
-      crowd,
+      mixture,
       source: createRetrievalSource(client),
       count,
       seed: integer('seed', values.seed, 0, Number.MAX_SAFE_INTEGER),

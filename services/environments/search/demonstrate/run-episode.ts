@@ -1,6 +1,6 @@
 import { TerminalError } from '#platform/errors.ts';
 import type { Environment } from '../../kit/environment.ts';
-import type { Kind } from './crowd.ts';
+import type { Kind } from './mixture.ts';
 import { demonstrate, type Demonstrator } from './demonstrator.ts';
 
 export interface DemonstratedSegment {

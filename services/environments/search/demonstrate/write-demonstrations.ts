@@ -4,13 +4,13 @@ import { openSearch } from '../index.ts';
 import type { SearchSource } from '../search-tools.ts';
 import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import { createRandom } from '../world/random.ts';
-import { kindNames, type Crowd } from './crowd.ts';
+import { kindNames, type Mixture } from './mixture.ts';
 import { guessesOf, type Plan } from './plan.ts';
 import { runEpisode, type DemonstratedEpisode } from './run-episode.ts';
 
 export interface DemonstrationJob {
   readonly plans: readonly Plan[];
-  readonly crowd: Crowd;
+  readonly mixture: Mixture;
   readonly source: SearchSource;
   readonly count: number;
   readonly seed: number;
@@ -29,13 +29,13 @@ export interface DemonstrationJob {
 export async function writeDemonstrations(job: DemonstrationJob): Promise<void> {
   if (job.plans.length === 0)
     throw new TerminalError('invalid_argument', 'no question has all of its supporting paragraphs');
-  const options = job.crowd.environment;
+  const options = job.mixture.environment;
   const environment = openSearch(options, job.source);
   const codec = createCodec(options.codec);
   const random = createRandom(`demonstrate/${job.seed}`);
   const order = random.fork('order').shuffle(job.plans);
   const guesses = guessesOf(job.plans);
-  const kinds = kindNames.map((kind) => [kind, job.crowd.kinds[kind]] as const);
+  const kinds = kindNames.map((kind) => [kind, job.mixture.kinds[kind]] as const);
 
   function episode(index: number): Promise<DemonstratedEpisode> {
     const own = random.fork(String(index));
@@ -45,7 +45,7 @@ export async function writeDemonstrations(job: DemonstrationJob): Promise<void> 
       kind: own.weighted(kinds),
       plan,
       guess: own.pick(guesses(plan.answer)),
-      crowd: job.crowd,
+      mixture: job.mixture,
       codec,
       forgiven: options.max_violations,
       random: own,

@@ -23,7 +23,7 @@ export type Fault = (typeof faultNames)[number];
 export const kindNames = ['full', 'early', 'guess', 'sloppy'] as const;
 export type Kind = (typeof kindNames)[number];
 
-export const crowdSchema = z.strictObject({
+export const mixtureSchema = z.strictObject({
   environment: searchOptions.prefault({}).describe('Options of the search environment, as in a recipe.'),
   kinds: z
     .strictObject({ full: weight, early: weight, guess: weight, sloppy: weight })
@@ -43,16 +43,16 @@ export const crowdSchema = z.strictObject({
     .describe('Weights of the faults.'),
   unknown_tools: z.array(z.string().min(1)).min(1).describe('Names of tools that do not exist.'),
 });
-export type Crowd = z.infer<typeof crowdSchema>;
+export type Mixture = z.infer<typeof mixtureSchema>;
 
-export async function readCrowd(path: string): Promise<Crowd> {
+export async function readMixture(path: string): Promise<Mixture> {
   let value: unknown;
   try {
     value = parse(await readFile(path, 'utf8'));
   } catch (cause) {
     throw new TerminalError('invalid_argument', `${path}: ${errorFrom(cause).message}`, { cause });
   }
-  const parsed = crowdSchema.safeParse(value);
+  const parsed = mixtureSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new TerminalError(
