@@ -1,5 +1,5 @@
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
@@ -25,8 +25,8 @@ describe('every number', () => {
   });
 
   it('is looked at where services have configs: a new service is in the list', () => {
-    const folders = readdirSync(join(repositoryRoot, 'services'));
-    const written = folders.filter((name) => readdirSync(join(repositoryRoot, 'services', name)).includes('config.ts'));
+    const files = globSync('{*,scripted/*}/config.ts', { cwd: join(repositoryRoot, 'services') });
+    const written = files.map((file) => dirname(file).replace('/', '-'));
     expect(Object.keys(serviceConfigs).toSorted()).toEqual(written.toSorted());
   });
 
