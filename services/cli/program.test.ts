@@ -117,7 +117,7 @@ test('the completion of bash proposes commands, options and files where they bel
       );
     });
   expect(await complete('gradus re')).toBe('resume reward');
-  expect(await complete('gradus rollout ')).toBe('show replay');
+  expect(await complete('gradus rollout ')).toBe('list export show replay');
   expect((await complete('gradus serve re')).split(' ')).toEqual(['retrieval', 'reward']);
   expect(await complete('gradus run --dr')).toBe('--dry-run');
   expect(await complete('gradus run READ')).toBe('README.md');

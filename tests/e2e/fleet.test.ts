@@ -16,16 +16,16 @@ const trainingRollouts = 5 * 3 * 4;
 const evaluationRollouts = 5 * 6 * 2;
 
 async function taskIds(directory: string, run: string): Promise<string[]> {
-  const show = startGradus(directory, 'rollout', 'show', '--run', run, '--list', '--json');
-  expect(await show.exit()).toBe(0);
-  const lines = show
+  const list = startGradus(directory, 'rollout', 'list', '--run', run, '--limit', '0', '--json');
+  expect(await list.exit()).toBe(0);
+  const lines = list
     .output()
     .trim()
     .split('\n')
     .filter((line) => line.startsWith('{'));
   return lines.map((line) => {
-    const result: { taskId: string } = JSON.parse(line);
-    return result.taskId;
+    const { rollout }: { rollout: string } = JSON.parse(line);
+    return rollout;
   });
 }
 

@@ -70,17 +70,17 @@ test('P4: jan-nano runs, each stage two steps: sharded weights, the chat templat
   expect(log).toContain('intfloat/e5-base-v2');
   expect(log).toContain('cross-encoder/ms-marco-MiniLM-L12-v2');
 
-  const show = async (...args: readonly string[]): Promise<string> => {
-    const shown = startGradus(directory, 'rollout', 'show', ...args);
-    expect(await shown.exit(), shown.output()).toBe(0);
-    return shown.output();
+  const look = async (...args: readonly string[]): Promise<string> => {
+    const looked = startGradus(directory, 'rollout', ...args);
+    expect(await looked.exit(), looked.output()).toBe(0);
+    return looked.output();
   };
-  const rollouts = (await show('--run', 'jan', '--list', '--json'))
+  const rollouts = (await look('list', '--run', 'jan', '--limit', '0', '--json'))
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line): { taskId: string; turns: number; components: Record<string, number> } => JSON.parse(line));
+    .map((line): { rollout: string; turns: number; components: Record<string, number> } => JSON.parse(line));
   const called = rollouts.find(({ turns, components }) => turns > 1 && (components['tool_success'] ?? 0) > 0);
-  const transcript = (await show(called?.taskId ?? '')).replaceAll(/^[ +] /gm, '');
+  const transcript = (await look('show', called?.rollout ?? '')).replaceAll(/^[ +] /gm, '');
   const opening = '<|im_start|>assistant\n<think>\n\n</think>\n\n';
   expect(transcript).toContain('-- prompt');
   expect(transcript).toContain('as short as possible. /no_think<|im_end|>\n<|im_start|>user\n');

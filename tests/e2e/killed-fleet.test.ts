@@ -126,7 +126,7 @@ test('a reader of streams ends what a killed fleet left before it opens them', a
   process.kill(await guardianOf(fleet.supervisor.pid), 'SIGKILL');
   run.process.kill('SIGKILL');
   await run.exit();
-  const show = startGradus(directory, 'rollout', 'show', '--run', 'read', '--list');
+  const show = startGradus(directory, 'rollout', 'list', '--run', 'read');
   expect(await show.exit(), show.output()).toBe(0);
   expect(show.output()).toMatch(/ended what a fleet that was killed had left/);
   expect(fleet.processes.filter((each) => stateOf(each) === 'alive')).toEqual([]);

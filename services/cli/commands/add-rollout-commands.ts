@@ -1,18 +1,48 @@
 import { Option, type Command } from 'commander';
 import type { Terminal } from '../terminal/terminal.ts';
+import { addSelectionOptions } from '../rollouts/selection-options.ts';
+import type { RolloutExportOptions } from './rollout-export.ts';
+import type { RolloutListOptions } from './rollout-list.ts';
 import type { RolloutReplayOptions } from './rollout-replay.ts';
 import type { RolloutShowOptions } from './rollout-show.ts';
 import { home, json, parseRunId } from './standard-options.ts';
 
 /** The commands of `gradus rollout`. */
 export function addRolloutCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
-  const rollout = program.command('rollout').description('show rollouts, and play them again');
+  const rollout = program.command('rollout').description('list, show, export and play again');
+  addSelectionOptions(
+    rollout.command('list').description('list rollouts: what they got, how long they took and how they ended'),
+    50,
+  )
+    .addOption(json())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  gradus rollout list --run demo-20261201-101500 --sort worst --limit 10\n  gradus rollout list --stage tool-use --purpose train --tag hops=2 --failure any',
+    )
+    .action(async (options: RolloutListOptions) =>
+      finish(await (await import('./rollout-list.ts')).rolloutListCommand(options, terminal)),
+    );
+
+  addSelectionOptions(
+    rollout
+      .command('export')
+      .description('write rollouts for other tools, token by token')
+      .requiredOption('--out <path>', 'file of JSON lines, or for atif a new folder with a file for each rollout')
+      .addOption(
+        new Option('--format <which>', "a JSON object a line, or Harbor's Agent Trajectory Interchange Format")
+          .choices(['jsonl', 'atif'] as const)
+          .default('jsonl' as const),
+      ),
+    0,
+  ).action(async (options: RolloutExportOptions) =>
+    finish(await (await import('./rollout-export.ts')).rolloutExportCommand(options, terminal)),
+  );
+
   rollout
     .command('show')
     .description('print a rollout as a transcript; what is trained on is marked')
     .argument('[task-id]', 'id of the rollout, or its beginning')
     .option('--run <id>', 'only rollouts of this run; without a task id its last one', parseRunId)
-    .option('--list', 'list the rollouts instead', false)
     .addOption(home())
     .addOption(json())
     .action(async (id: string | undefined, options: RolloutShowOptions) =>

@@ -61,7 +61,7 @@ export async function findResult(
   if (only === undefined) {
     throw new TerminalError(
       'not_found',
-      `no rollout's id begins with '${prefix}'; 'gradus rollout show --run RUN --list' lists them`,
+      `no rollout's id begins with '${prefix}'; 'gradus rollout list --limit 0' lists them`,
     );
   }
   if (others.length > 0) {

@@ -1,0 +1,62 @@
+import { resolve } from 'node:path';
+import { exitCodes } from '../exit-codes.ts';
+import { readSelected, type ReadRollout } from '../rollouts/read-selected.ts';
+import { rolloutJson } from '../rollouts/rollout-json.ts';
+import { selectedBy, type SelectionOptions } from '../rollouts/selection-options.ts';
+import { formatDuration } from '../terminal/format-duration.ts';
+import { tableLines } from '../terminal/table.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { withStreams } from '../transcript/with-streams.ts';
+import { failureWord } from '#trajectory/enum-words.ts';
+import { readRowFacts } from '#questions/row-facts.ts';
+
+export interface RolloutListOptions extends SelectionOptions {
+  readonly json: boolean;
+}
+
+/** Shown of a question and of an answer. */
+const shownCharacters = 48;
+
+/** Rollouts of one run or of all as a table, or a JSON object a line. Works with and without a running fleet. */
+export async function rolloutListCommand(options: RolloutListOptions, terminal: Terminal): Promise<number> {
+  const signal = AbortSignal.timeout(600_000);
+  const note = (line: string): void => terminal.err(line);
+  await withStreams(resolve(options.home), { command: 'gradus rollout list', note }, signal, async (nats) => {
+    const rows: string[][] = [];
+    for await (const rollout of readSelected(nats, selectedBy(options), note, signal)) {
+      if (options.json) terminal.out(JSON.stringify(rolloutJson(rollout)));
+      else rows.push(rowOf(rollout));
+    }
+    if (options.json) return;
+    if (rows.length === 0) return void terminal.out('no rollout is like that');
+    const align = heads.map((head) => (numbers.includes(head) ? ('right' as const) : ('left' as const)));
+    terminal.out(tableLines(rows, { head: heads, align, compact: true }));
+    if (rows.length === options.limit) note(`these are ${rows.length}; --limit 0 lists all of them`);
+  });
+  return exitCodes.ok;
+}
+
+const heads = ['rollout', 'stage', 'step', 'for', 'reward', 'turns', 'tokens', 'time', 'question', 'ended with'];
+const numbers: readonly string[] = ['step', 'reward', 'turns', 'tokens', 'time'];
+
+function rowOf({ result, counted, recorded }: ReadRollout): string[] {
+  const { reward, group } = counted;
+  const row = recorded?.task.row;
+  const ended = result.failure === 0 ? (result.prediction ?? 'no answer') : failureWord(result.failure);
+  return [
+    result.taskId.slice(0, 12),
+    result.stage,
+    group === undefined ? '' : `${group.step}`,
+    group === undefined || group.evaluation === '' ? 'training' : `evaluation ${group.evaluation}`,
+    reward.kind === 'reward' ? reward.reward.toFixed(3) : reward.kind,
+    `${result.turns}`,
+    `${result.promptTokens + result.modelTokens + result.environmentTokens}`,
+    formatDuration(result.durationMs),
+    short(row === undefined ? (group?.questionId ?? '') : readRowFacts(row).question),
+    short(ended),
+  ];
+}
+
+function short(text: string): string {
+  return text.length <= shownCharacters ? text : `${text.slice(0, shownCharacters - 1)}…`;
+}
