@@ -116,6 +116,21 @@ export function neutralise(text: string): string {
   return text.replace(formatTag, '&lt;');
 }
 
+/** The first `limit` UTF-16 units of a text. A cut is said, never silent: the policy can know that there is more. */
+export function cutText(text: string, limit: number): string {
+  return text.length <= limit ? text : markCut(text.slice(0, limit).toWellFormed(), limit, text.length);
+}
+
+export function markCut(kept: string, limit: number, length: number): string {
+  return `${kept} [cut: ${limit} of ${length} characters]`;
+}
+
+/** A turn without the stop that ended it. */
+export function withoutStop(text: string, stop: readonly string[]): string {
+  const end = stop.find((one) => text.endsWith(one));
+  return end === undefined ? text : text.slice(0, -end.length);
+}
+
 interface Tags {
   readonly open: string;
   readonly close: string;

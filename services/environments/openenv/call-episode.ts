@@ -1,7 +1,6 @@
-import type { Codec, ViolationCode } from '../kit/codec.ts';
+import { cutText, type Codec, type ViolationCode } from '../kit/codec.ts';
 import type { Episode, ModelTurn, StepIo, StepOutcome } from '../kit/environment.ts';
 import { callViolations, failureOf, noticeOf } from '../kit/tool-episode.ts';
-import { cut } from './observation.ts';
 import type { OpenenvOptions } from './options.ts';
 import { createRewardTally } from './reward.ts';
 import type { Session } from './session.ts';
@@ -45,7 +44,7 @@ export function createCallEpisode(
       steps += 1;
       tally.add(observed.reward);
       const failed = 'error' in result;
-      const text = cut(failed ? result.error : result.text, options.max_observation_characters);
+      const text = cutText(failed ? result.error : result.text, options.max_observation_characters);
       const action = {
         kind: 'tool_call',
         name: parsed.name,

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
-import { createCodec, neutralise } from '../kit/codec.ts';
+import { createCodec, cutText, neutralise } from '../kit/codec.ts';
 import { defineEnvironment, type Environment, type EpisodeRow, type StartIo } from '../kit/environment.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
 import { createTextEpisode } from './text-episode.ts';
 import { createCallEpisode } from './call-episode.ts';
-import { cut, observationText, textOf } from './observation.ts';
+import { observationText, textOf } from './observation.ts';
 import { openenvOptions, type OpenenvOptions } from './options.ts';
 import { rewardName } from './reward.ts';
 import { openSession, sessionUrl, type Observed, type Session } from './session.ts';
@@ -108,6 +108,6 @@ function promptOf(
       const fields = Object.keys(row.data).join(', ');
       throw new UserCodeError(`option prompt_template: row ${row.id} has no field ${field}; it has: ${fields}`);
     }
-    return neutralise(cut(textOf(row.data[field]), most));
+    return neutralise(cutText(textOf(row.data[field]), most));
   });
 }

@@ -1,4 +1,5 @@
 import { UserCodeError } from '#user-code/user-code-error.ts';
+import { cutText } from '../kit/codec.ts';
 import type { OpenenvOptions } from './options.ts';
 
 /** What the policy reads of an observation, before what could act in it is taken out. */
@@ -7,15 +8,11 @@ export function observationText(
   { observation: path, max_observation_characters: most }: OpenenvOptions,
 ): string {
   const { metadata: _, ...rest } = observation;
-  return cut(textOf(path === undefined ? rest : fieldOf(observation, path)), most);
+  return cutText(textOf(path === undefined ? rest : fieldOf(observation, path)), most);
 }
 
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-export function cut(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most)} [cut, ${text.length - most} characters more]`;
 }
 
 function fieldOf(observation: Readonly<Record<string, unknown>>, path: string): unknown {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { codecNames } from '../kit/codec.ts';
+import { checkRewardBounds, codecOption, maxViolationsOption, rewardBounds, stopOption } from '../kit/options.ts';
 
 const address = z
   .string()
@@ -28,11 +28,9 @@ export const openenvOptions = z
       .record(z.string(), z.json())
       .default({})
       .describe('More fields of each action, the same for all. Only for `text`.'),
-    stop: z
-      .array(z.string().min(1))
-      .max(16)
-      .default([])
-      .describe('A turn ends at one of these, which is not sent. Only for `text`; for `tools` the codec has its own.'),
+    stop: stopOption.describe(
+      'A turn ends at one of these, which is not sent. Only for `text`; for `tools` the codec has its own.',
+    ),
     prompt_template: z
       .string()
       .min(1)
@@ -61,13 +59,10 @@ export const openenvOptions = z
       .max(10_000_000)
       .default(20_000)
       .describe('Most characters of an observation that the policy reads; a cut is marked in the text.'),
-    codec: z.enum(codecNames).default('xml').describe('How calls, results and answers are written. Only for `tools`.'),
-    max_violations: z
-      .int()
-      .min(0)
-      .max(100)
-      .default(2)
-      .describe('Turns that the format or the server refuses and that get a notice; one more ends the episode.'),
+    codec: codecOption.describe('How calls, results and answers are written. Only for `tools`.'),
+    max_violations: maxViolationsOption.describe(
+      'Turns that the format or the server refuses and that get a notice; one more ends the episode.',
+    ),
     max_tools: z.int().min(1).max(1024).default(64).describe('Most tools that a server may list. Only for `tools`.'),
     max_steps: z
       .int()
@@ -82,8 +77,7 @@ export const openenvOptions = z
       .describe(
         'What `environment_reward` is made of: the rewards of the steps. `none`: the server gives none, and scorers judge.',
       ),
-    reward_low: z.number().default(0).describe('What counts as 0; less is cut to it.'),
-    reward_high: z.number().default(1).describe('What counts as 1; more is cut to it.'),
+    ...rewardBounds,
     max_message_bytes: z
       .int()
       .min(1024)
@@ -91,8 +85,5 @@ export const openenvOptions = z
       .default(2 ** 20)
       .describe('Largest message of a server; one that sends more loses the session.'),
   })
-  .refine(({ reward_low, reward_high }) => reward_low < reward_high, {
-    path: ['reward_high'],
-    message: 'must be more than reward_low',
-  });
+  .superRefine(checkRewardBounds);
 export type OpenenvOptions = z.output<typeof openenvOptions>;

@@ -1,4 +1,5 @@
 import { UserCodeError } from '#user-code/user-code-error.ts';
+import { scaleReward } from '../kit/options.ts';
 import type { OpenenvOptions } from './options.ts';
 
 export interface RewardTally {
@@ -13,7 +14,7 @@ export const rewardName = 'environment_reward';
 
 /** Makes one reward of 0..1 of the rewards of an episode's steps. */
 export function createRewardTally(options: OpenenvOptions): RewardTally {
-  const { reward: how, reward_low: low, reward_high: high } = options;
+  const { reward: how } = options;
   let raw: number | undefined;
   let steps = 0;
   return {
@@ -30,7 +31,7 @@ export function createRewardTally(options: OpenenvOptions): RewardTally {
       if (steps === 0) return { [rewardName]: 0 };
       if (raw === undefined)
         throw new UserCodeError('no step had a reward; with the option reward: none the server need not give one');
-      return { [rewardName]: Math.min(1, Math.max(0, (raw - low) / (high - low))) };
+      return { [rewardName]: scaleReward(raw, options) };
     },
     metrics: () => ({ environment_steps: steps, ...(raw !== undefined && { environment_reward_raw: raw }) }),
   };

@@ -1,4 +1,4 @@
-import { neutralise } from '../kit/codec.ts';
+import { neutralise, withoutStop } from '../kit/codec.ts';
 import type { Episode, ModelTurn, StepIo, StepOutcome } from '../kit/environment.ts';
 import { failureOf } from '../kit/tool-episode.ts';
 import { observationText } from './observation.ts';
@@ -38,9 +38,4 @@ export function createTextEpisode(session: Session, prompt: string, options: Ope
   function shown(text: string): string {
     return options.result_template.replaceAll('{observation}', () => neutralise(text));
   }
-}
-
-function withoutStop(text: string, stop: readonly string[]): string {
-  const end = stop.find((one) => text.endsWith(one));
-  return end === undefined ? text : text.slice(0, -end.length);
 }

@@ -2,6 +2,8 @@ import type { ChatMessage, Conversation } from '#chat/conversation.ts';
 import type { Episode, EpisodeRow, StartIo, StepOutcome } from '../kit/environment.ts';
 import type { Home } from '../kit/processes.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
+import { withoutStop } from '../kit/codec.ts';
+import { scaleReward } from '../kit/options.ts';
 import type { PythonOptions } from './options.ts';
 import type { HostReply, Said } from './reply.ts';
 
@@ -74,22 +76,14 @@ function plain(said: Said): string {
 
 function scaled(
   rewards: Readonly<Record<string, number>>,
-  { rewards: names, reward_low: low, reward_high: high }: PythonOptions,
+  { rewards: names, ...bounds }: PythonOptions,
 ): Record<string, number> {
   const unknown = Object.keys(rewards).filter((name) => !names.includes(name));
   if (unknown.length > 0)
     throw new UserCodeError(
       `step gave the reward ${unknown.join(', ')}; the option rewards names: ${names.join(', ')}`,
     );
-  const entries = Object.entries(rewards);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, Math.min(1, Math.max(0, (value - low) / (high - low)))]),
-  );
-}
-
-function withoutStop(text: string, stop: readonly string[]): string {
-  const end = stop.find((one) => text.endsWith(one));
-  return end === undefined ? text : text.slice(0, -end.length);
+  return Object.fromEntries(Object.entries(rewards).map(([name, value]) => [name, scaleReward(value, bounds)]));
 }
 
 /** Keys of `info` and names of rubric functions are what they are: what no name of a metric has becomes _. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkRewardBounds, memoryOption, rewardBounds, stopOption, variablesOption } from '../kit/options.ts';
 
 export const pythonOptions = z
   .strictObject({
@@ -23,19 +24,11 @@ export const pythonOptions = z
       .describe(
         'Names of the rewards that an episode gives, all of them when it is done; a reward that is one number is `environment_reward`; none where scorers alone judge.',
       ),
-    reward_low: z.number().default(0).describe('A reward that counts as 0; less is cut to it.'),
-    reward_high: z.number().default(1).describe('A reward that counts as 1; more is cut to it.'),
-    stop: z
-      .array(z.string().min(1))
-      .max(16)
-      .default([])
-      .describe('A turn ends at one of these, which step does not get.'),
+    ...rewardBounds,
+    stop: stopOption.describe('A turn ends at one of these, which step does not get.'),
     python: z.string().min(1).default('python3').describe('Interpreter, with the packages that the file needs.'),
     processes: z.int().min(1).max(256).default(1).describe('Processes of a worker; each holds many episodes.'),
-    memory_mebibytes: z
-      .int()
-      .min(16)
-      .max(1_048_576)
+    memory_mebibytes: memoryOption
       .default(1024)
       .describe('Memory of a process with all that it starts; one that needs more is ended.'),
     timeout_ms: z
@@ -50,18 +43,13 @@ export const pythonOptions = z
       .max(3_600_000)
       .default(60_000)
       .describe('Longest time until a process has loaded the file.'),
-    environment: z
-      .array(z.string().min(1).max(128))
-      .max(64)
-      .default([])
-      .describe(
-        'Environment variables of the worker that the file may see, by name; apart from these only what a program needs to run, as PATH and HOME.',
-      ),
+    environment: variablesOption.describe(
+      'Environment variables of the worker that the file may see, by name; apart from these only what a program needs to run, as PATH and HOME.',
+    ),
   })
-  .superRefine(({ class: name, load_environment, reward_low, reward_high }, ctx) => {
+  .superRefine(({ class: name, load_environment }, ctx) => {
     if ((name === undefined) === (load_environment === undefined))
       ctx.addIssue({ code: 'custom', path: ['class'], message: 'give one of class and load_environment' });
-    if (reward_low >= reward_high)
-      ctx.addIssue({ code: 'custom', path: ['reward_high'], message: 'must be more than reward_low' });
-  });
+  })
+  .superRefine(checkRewardBounds);
 export type PythonOptions = z.output<typeof pythonOptions>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { codecNames, thoughtRules } from '../kit/codec.ts';
+import { thoughtRules } from '../kit/codec.ts';
+import { checkSystemPrompt, codecOption, maxViolationsOption, systemPromptOption } from '../kit/options.ts';
 
 export const searchOptions = z
   .strictObject({
@@ -14,7 +15,7 @@ export const searchOptions = z
       .boolean()
       .default(false)
       .describe("Speak in messages, in the model's own chat template; with codec `hermes` it lists the tools."),
-    system_prompt: z.string().min(1).max(16_384).optional().describe('Message of the system; needs `chat: true`.'),
+    system_prompt: systemPromptOption(16_384).describe('Message of the system; needs `chat: true`.'),
     top_k: z.int().min(1).max(100).default(10).describe('Hits that one search returns.'),
     preview_characters: z
       .int()
@@ -28,22 +29,14 @@ export const searchOptions = z
       .max(10_000_000)
       .default(20_000)
       .describe('Most characters of a document that the policy sees; a cut is marked in the text.'),
-    codec: z.enum(codecNames).default('xml').describe('How calls, results and answers are written.'),
+    codec: codecOption,
     think: z
       .enum(thoughtRules)
       .default('violation')
       .describe(
         '`<think> … </think>` in front of a call or an answer: a `violation`; `allowed`; or `stripped`, allowed and not read by scorers. Training keeps what was sampled. With `chat`, the template begins a thought unless it is a violation.',
       ),
-    max_violations: z
-      .int()
-      .min(0)
-      .max(100)
-      .default(2)
-      .describe('Malformed turns that get a notice; one more ends the episode.'),
+    max_violations: maxViolationsOption,
   })
-  .refine(({ chat, system_prompt: prompt }) => chat || prompt === undefined, {
-    path: ['system_prompt'],
-    error: 'needs chat: true; without it, write what the system says into prompt_template',
-  });
+  .superRefine(checkSystemPrompt);
 export type SearchOptions = z.output<typeof searchOptions>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { markCut } from '../kit/codec.ts';
 import { defineTool, type Tool } from '../kit/tools.ts';
 import type { SearchOptions } from './options.ts';
 
@@ -66,8 +67,7 @@ function renderDocument(
   { max_document_characters: limit }: SearchOptions,
 ): string {
   if (body.length <= limit) return `${title}: ${body}`;
-  // A cut is said, never silent: the policy can know that there is more.
-  return `${title}: ${cutAtWord(body, limit)} [cut: ${limit} of ${body.length} characters]`;
+  return markCut(`${title}: ${cutAtWord(body, limit)}`, limit, body.length);
 }
 
 function cutAtWord(long: string, limit: number): string {

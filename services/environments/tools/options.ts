@@ -1,27 +1,29 @@
 import { basename, extname } from 'node:path';
 import { z } from 'zod';
-import { codecNames } from '../kit/codec.ts';
+import {
+  checkSystemPrompt,
+  codecOption,
+  maxViolationsOption,
+  memoryOption,
+  systemPromptOption,
+  variablesOption,
+} from '../kit/options.ts';
 
 const name = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must start with a-z and have at most 32 of a-z, 0-9, _ and -')
   .describe('Name of the server; the prefix of its tools where two servers have a tool of one name.');
 
-const environment = z
-  .array(z.string().min(1).max(128))
-  .max(64)
-  .default([])
-  .describe('Environment variables of the worker that its process gets, by name; it gets PATH and these, no others.');
+const environment = variablesOption.describe(
+  'Environment variables of the worker that its process gets, by name; it gets PATH and these, no others.',
+);
 
 const session = z
   .enum(['shared', 'per_episode'])
   .default('shared')
   .describe('`per_episode`: each episode has a session of its own, for tools that keep state. `shared`: all use one.');
 
-const memoryMebibytes = z
-  .int()
-  .min(16)
-  .max(1_048_576)
+const memoryMebibytes = memoryOption
   .default(512)
   .describe('Memory of its process with all that it starts; more ends it.');
 
@@ -99,19 +101,11 @@ export const toolsOptions = z
       .describe(
         "Speak in messages, in the model's own chat template, without thoughts; with codec `hermes` it lists the tools.",
       ),
-    system_prompt: z
-      .string()
-      .min(1)
-      .max(65_536)
-      .optional()
-      .describe('Message of the system, with the same names in braces; needs `chat: true`.'),
-    codec: z.enum(codecNames).default('xml').describe('How calls, results and answers are written.'),
-    max_violations: z
-      .int()
-      .min(0)
-      .max(100)
-      .default(2)
-      .describe('Malformed turns that get a notice; one more ends the episode.'),
+    system_prompt: systemPromptOption(65_536).describe(
+      'Message of the system, with the same names in braces; needs `chat: true`.',
+    ),
+    codec: codecOption,
+    max_violations: maxViolationsOption,
     max_result_characters: z
       .int()
       .min(100)
@@ -137,13 +131,8 @@ export const toolsOptions = z
       .default(30_000)
       .describe('Longest time until a server has started and listed its tools.'),
   })
-  .superRefine(({ servers, files, chat, system_prompt: system }, ctx) => {
-    if (system !== undefined && !chat)
-      ctx.addIssue({
-        code: 'custom',
-        path: ['system_prompt'],
-        message: 'needs chat: true; without it, write what the system says into prompt_template',
-      });
+  .superRefine(checkSystemPrompt)
+  .superRefine(({ servers, files }, ctx) => {
     if (servers.length + files.length === 0)
       ctx.addIssue({ code: 'custom', path: ['servers'], message: 'name at least one server or file' });
     const names = [...servers.map(({ name: one }) => one), ...files.map(({ path }) => toolboxName(path))];

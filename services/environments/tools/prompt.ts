@@ -1,6 +1,7 @@
 import type { ChatPart, Conversation } from '#chat/conversation.ts';
 import { neutralise, type Codec } from '../kit/codec.ts';
-import { toolSchema, type Tool } from '../kit/tools.ts';
+import { openingMessages } from '../kit/options.ts';
+import type { Tool } from '../kit/tools.ts';
 import type { ToolsOptions } from './options.ts';
 import { setUpWrong } from './set-up-wrong.ts';
 
@@ -11,7 +12,7 @@ export interface PromptRow {
 
 /** The template with the tools, how to call them, and columns of the row. UserCodeError where the row lacks one. */
 export function promptOf(
-  options: Pick<ToolsOptions, 'prompt_template' | 'system_prompt' | 'chat' | 'codec'>,
+  options: Pick<ToolsOptions, 'prompt_template' | 'system_prompt' | 'chat'>,
   row: PromptRow,
   codec: Codec,
   tools: readonly Tool[],
@@ -20,13 +21,7 @@ export function promptOf(
   const asked = render(options.prompt_template);
   if (!options.chat) return asked.map(({ text }) => text).join('');
   const { system_prompt: system } = options;
-  return {
-    messages: [
-      ...(system === undefined ? [] : [{ role: 'system', content: render(system) } as const]),
-      { role: 'user', content: asked },
-    ],
-    ...(options.codec === 'hermes' && { tools: tools.map(toolSchema) }),
-  };
+  return openingMessages(system === undefined ? undefined : render(system), asked, tools, codec);
 }
 
 const placeholder = /\{([A-Za-z_][A-Za-z0-9_]*)\}/;

@@ -1,4 +1,5 @@
 import type { CallToolResult, ContentBlock } from '@modelcontextprotocol/client';
+import { cutText } from '../kit/codec.ts';
 import type { ToolResult } from '../kit/tools.ts';
 
 /**
@@ -15,7 +16,7 @@ export function toolResultOf(
   if (texts.length === 0 && refused.length > 0)
     return { error: `the tool gave ${refused.join(' and ')}, and only text can be read` };
   const whole = [...texts, ...refused.map((what) => `[${what}: only text can be read]`)].join('\n');
-  const text = cut(whole, maxCharacters);
+  const text = cutText(whole, maxCharacters);
   return isError === true ? { error: text === '' ? 'the tool failed' : text } : { text };
 }
 
@@ -31,9 +32,4 @@ function refusedOf(block: ContentBlock): string[] {
   if (block.type === 'resource' && 'blob' in block.resource)
     return [`resource ${block.resource.mimeType ?? block.resource.uri}`];
   return [];
-}
-
-function cut(text: string, limit: number): string {
-  if (text.length <= limit) return text;
-  return `${text.slice(0, limit).toWellFormed()} [cut: ${limit} of ${text.length} characters]`;
 }
