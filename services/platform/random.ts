@@ -3,14 +3,9 @@ import { createHash } from 'node:crypto';
 /** Uniform integers in 0..bound-1. */
 export type Random = (bound: number) => number;
 
-/** A reproducible source of random integers, seeded by any strings and numbers (sfc32 over a SHA-256 of them). */
-export function createRandom(...seed: readonly (string | number)[]): Random {
-  const digest = createHash('sha256').update(JSON.stringify(seed)).digest();
-  let a = digest.readUInt32LE(0);
-  let b = digest.readUInt32LE(4);
-  let c = digest.readUInt32LE(8);
-  let counter = digest.readUInt32LE(12);
-  const next = (): number => {
+/** The generator sfc32 (Chris Doty-Humphrey, PractRand) from its state of four 32-bit words: integers of 32 bits. Not for secrets. */
+export function sfc32(a: number, b: number, c: number, counter: number): () => number {
+  return () => {
     const sum = (a + b + counter) >>> 0;
     counter = (counter + 1) >>> 0;
     a = b ^ (b >>> 9);
@@ -18,6 +13,12 @@ export function createRandom(...seed: readonly (string | number)[]): Random {
     c = (((c << 21) | (c >>> 11)) + sum) >>> 0;
     return sum;
   };
+}
+
+/** A reproducible source of random integers, seeded by any strings and numbers (sfc32 over a SHA-256 of them). */
+export function createRandom(...seed: readonly (string | number)[]): Random {
+  const digest = createHash('sha256').update(JSON.stringify(seed)).digest();
+  const next = sfc32(digest.readUInt32LE(0), digest.readUInt32LE(4), digest.readUInt32LE(8), digest.readUInt32LE(12));
   return (bound) => {
     // Values past the last whole multiple of `bound` would make small results likelier.
     const limit = 2 ** 32 - (2 ** 32 % bound);

@@ -1,7 +1,8 @@
+import { sfc32 } from '#platform/random.ts';
+
 /**
- * A seeded source of randomness: same seed and label, same numbers, on every machine. sfc32 (Chris Doty-Humphrey,
- * PractRand) seeded by FNV-1a of the label; not for secrets. `fork` gives an independent stream, so that drawing more
- * for one purpose does not shift another.
+ * A seeded source of randomness: same seed and label, same numbers, on every machine. `fork` gives an independent stream, so that drawing
+ * more for one purpose does not shift another. The seeding is its own, FNV-1a of the label: the bytes of committed worlds follow from it.
  */
 /** What lists may hold: anything but undefined and null. */
 export type Value = object | string | number | boolean;
@@ -30,19 +31,7 @@ function hash(text: string, basis: number): number {
 
 export function createRandom(seed: number | string): Random {
   const label = String(seed);
-  let a = hash(label, 0x811c9dc5);
-  let b = hash(label, 0x9e3779b9);
-  let c = hash(label, 0x85ebca6b);
-  let counter = 1;
-
-  function next32(): number {
-    const sum = (a + b + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + sum;
-    return sum >>> 0;
-  }
+  const next32 = sfc32(hash(label, 0x811c9dc5), hash(label, 0x9e3779b9), hash(label, 0x85ebca6b), 1);
   // Spreads the bits of the seed, as the generator's author advises.
   for (let i = 0; i < 15; i++) next32();
 
