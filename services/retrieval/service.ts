@@ -6,7 +6,8 @@ import { createRetrievalEvents } from './events.ts';
 import { describe } from './handlers/describe.ts';
 import { fetch } from './handlers/fetch.ts';
 import { search } from './handlers/search.ts';
-import type { HttpDependencies, HttpServer } from './http/start-http-server.ts';
+import type { HttpServer } from '#platform/http/json-server.ts';
+import type { HttpDependencies } from './http/start-http-server.ts';
 import { hubSettingsFrom, type HubSettings } from './models/hub-settings.ts';
 import { openRetriever } from './open-retriever.ts';
 

@@ -1,9 +1,8 @@
 /** The HTTP API: one server for the clients of Search-R1, Menlo and ReCall, and for MCP. See docs/retrieval-api.md. */
-import fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
 import { createHostCheck } from '#platform/http/allowed-hosts.ts';
-import { parseJsonBody } from '#platform/http/json-body.ts';
+import { createJsonServer, drainHttp, listenHttp, type HttpServer } from '#platform/http/json-server.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { shortText } from '#platform/text/show-value.ts';
@@ -35,13 +34,6 @@ export interface HttpDependencies extends Finder {
   readonly signal: AbortSignal;
 }
 
-export interface HttpServer {
-  /** `host:port` as bound. */
-  readonly address: string;
-  /** Takes no more, and ends when what runs has ended, at the latest after `withinMs`. */
-  drain(withinMs: number): Promise<void>;
-}
-
 /** Longest piece of a path that is no route, in its error. */
 const longestPathShown = 200;
 /** As many may connect at one moment; the system may allow fewer. */
@@ -54,17 +46,7 @@ export async function startHttpServer(
   settings: HttpSettings,
   { retriever, events, log, metrics, signal }: HttpDependencies,
 ): Promise<HttpServer> {
-  const app = fastify({
-    logger: false,
-    bodyLimit: longestBodyBytes,
-    // Requests under way are refused by the hook below, with the time to wait.
-    return503OnClosing: false,
-    forceCloseConnections: 'idle',
-    // For a request to arrive, not for its answer.
-    requestTimeout: 30_000,
-    keepAliveTimeout: 75_000,
-    routerOptions: { ignoreTrailingSlash: true },
-  });
+  const app = createJsonServer({ longestBodyBytes, jsonBounds, routerOptions: { ignoreTrailingSlash: true } });
   app.server.maxConnections = mostConnections;
   let draining = false;
   const calls = createHttpCalls({
@@ -89,7 +71,6 @@ export async function startHttpServer(
   });
   limitBodies(app, calls);
   app.setErrorHandler((error, _request, reply) => calls.refuse(reply, error));
-  parseJson(app);
 
   const finder: Finder = { retriever, events };
   app.post(
@@ -124,24 +105,15 @@ export async function startHttpServer(
   refuseOthers(app);
 
   return {
-    address: await listen(app, address),
+    address: await listenHttp(app, address, backlog),
     drain: (withinMs) => {
       draining = true;
-      return drain(app, calls.cutOff, log, withinMs);
+      return drainHttp(app, withinMs, () => {
+        log.warn({ withinMs }, 'HTTP requests were still running at the end of the drain; they are cut off');
+        calls.cutOff();
+      });
     },
   };
-}
-
-/** Faster than Fastify's own, which rewrites `__proto__` keys: only named fields are read here. */
-function parseJson(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
-    try {
-      done(null, parseJsonBody(bytes, jsonBounds));
-    } catch (error) {
-      done(errorFrom(error));
-    }
-  });
 }
 
 /** Paths that are no route, and routes asked with another method. */
@@ -156,33 +128,4 @@ function refuseOthers(app: FastifyInstance): void {
     const detail = `${path} is asked with ${allowed.join(', ')}, not ${request.method}`;
     return reply.code(405).header('allow', allowed.join(', ')).send({ detail, code: 'unimplemented' });
   });
-}
-
-async function listen(app: FastifyInstance, address: string): Promise<string> {
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon);
-  try {
-    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)), backlog });
-  } catch (cause) {
-    const reason =
-      cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE'
-        ? 'the port is in use by another process; choose another one, or port 0 for any free port'
-        : String(cause);
-    throw new TerminalError('failed_precondition', `cannot serve HTTP on ${address}: ${reason}`, { cause });
-  }
-  const bound = app.server.address();
-  return `${host}:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
-}
-
-async function drain(app: FastifyInstance, cutOff: () => void, log: Logger, withinMs: number): Promise<void> {
-  const timer = setTimeout(() => {
-    log.warn({ withinMs }, 'HTTP requests were still running at the end of the drain; they are cut off');
-    cutOff();
-    app.server.closeAllConnections();
-  }, withinMs);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(timer);
-  }
 }

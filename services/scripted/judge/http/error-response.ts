@@ -1,4 +1,4 @@
-import { TransientError, errorFrom, type ErrorCode } from '#platform/errors.ts';
+import { httpRefusal } from '#platform/http/json-server.ts';
 
 export interface ErrorResponse {
   readonly status: number;
@@ -14,35 +14,16 @@ export interface ErrorResponse {
   };
 }
 
-const statusOfCode: Readonly<Record<ErrorCode, number>> = {
-  invalid_argument: 400,
-  not_found: 404,
-  already_exists: 409,
-  failed_precondition: 400,
-  unimplemented: 405,
-  data_loss: 500,
-  permission_denied: 403,
-  internal: 500,
-  unavailable: 503,
-  resource_exhausted: 429,
-  aborted: 503,
-  cancelled: 499,
-  deadline_exceeded: 504,
-};
+/** A list of 64 answers of 32,768 characters, escaped. */
+export const longestBodyBytes = 32 * 1024 * 1024;
 
 /** Error to HTTP status and OpenAI's error object. */
 export function errorResponse(thrown: unknown): ErrorResponse {
-  // What Fastify refuses before a route is asked has a status of its own: a body that is too large, or no JSON.
-  const refused = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : undefined;
-  const error = errorFrom(thrown);
-  const status = refused ?? statusOfCode[error.code];
-  const field = 'details' in error ? error.details['field'] : undefined;
+  const { status, headers, error } = httpRefusal(thrown, { longestBodyBytes });
+  const field = error.details['field'];
   return {
     status,
-    headers:
-      error instanceof TransientError
-        ? { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) }
-        : {},
+    headers,
     body: {
       error: {
         message: error.message,
