@@ -1,4 +1,5 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
+import { isOutage } from './absence-reasons.ts';
 import { holds, readValue, type ScoredValues } from './compose.ts';
 
 /** What came back for a rollout: what is there, and why the rest is not. */
@@ -19,9 +20,6 @@ export interface MissingComponent {
   readonly ask: 'later' | 'again' | 'never';
 }
 
-/** Reasons that pass by themselves. */
-const outages: ReadonlySet<string> = new Set(['unavailable', 'rate_limited', 'circuit_open']);
-
 /**
  * The components without which the rollout has no reward, groupwise ones aside: empty when `compose` can make one, or will once the
  * group is compared. A gate that does not hold decides, and then nothing is missing for the sum. Pure.
@@ -41,6 +39,6 @@ export function missingFor(composition: Composition, score: PartialScore): Missi
   for (const { name } of [...composition.weights, ...composition.penalties]) if (isMissing(name)) names.add(name);
   return [...names].map((name) => {
     const reason = (Object.hasOwn(score.absent, name) ? score.absent[name] : undefined) ?? '';
-    return { name, reason, ask: reason === '' ? 'never' : outages.has(reason) ? 'later' : 'again' };
+    return { name, reason, ask: reason === '' ? 'never' : isOutage(reason) ? 'later' : 'again' };
   });
 }

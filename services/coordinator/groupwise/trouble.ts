@@ -1,6 +1,7 @@
 import type { ScoreGroupResponse } from '#proto/reward/v1/group_pb.ts';
 import { CancelledError, TransientError } from '#platform/errors.ts';
 import type { GradusError } from '#platform/errors.ts';
+import { isOutage } from '#rewards/absence-reasons.ts';
 
 /** Why a group has no scores yet. */
 export interface Trouble {
@@ -12,19 +13,19 @@ export interface Trouble {
   readonly passes: boolean;
 }
 
-/** Reasons that have nothing to do with the question. */
-const passing: ReadonlySet<string> = new Set(['unavailable', 'rate_limited', 'timeout', 'circuit_open']);
+/** Of a group's many questions to one judge, those that had no answer in time are a judge that is busy. */
+const isPassing = (reason: string): boolean => isOutage(reason) || reason === 'timeout';
 
 /** Undefined when every judgement is there. */
 export function troubleOf({ missing, absences, planned }: ScoreGroupResponse): Trouble | undefined {
   if (missing === 0) return undefined;
   const reasons = Object.entries(absences).sort(([, a], [, b]) => b - a);
-  const [top] = reasons.filter(([reason]) => passing.has(reason)).concat(reasons);
+  const [top] = reasons.filter(([reason]) => isPassing(reason)).concat(reasons);
   const counts = reasons.map(([reason, count]) => `${reason} ${count}`).join(', ');
   return {
     reason: top?.[0] ?? 'unknown',
     detail: `${missing} of ${planned} comparisons are missing: ${counts}`,
-    passes: top !== undefined && passing.has(top[0]),
+    passes: top !== undefined && isPassing(top[0]),
   };
 }
 

@@ -1,7 +1,7 @@
-import { absenceReasons, type AbsenceReason } from '../judge/absence.ts';
+import { absenceReasons, type AbsenceReason } from '#rewards/absence-reasons.ts';
 
 /**
- * Why a custom scorer gave no number. In addition to the reasons of endpoints (`../judge/absence.ts`):
+ * Why a custom scorer gave no number. In addition to the reasons of endpoints (`#rewards/absence-reasons.ts`):
  *
  * | reason          | what happened                                                     |
  * |-----------------|-------------------------------------------------------------------|

@@ -1,4 +1,4 @@
-import type { AbsenceReason } from '../judge/absence.ts';
+import type { AbsenceReason } from '#rewards/absence-reasons.ts';
 import type { PairVerdict } from '../judge/questions/compare-pair.ts';
 import type { ScheduleSettings } from './pair-schedule.ts';
 

@@ -1,5 +1,5 @@
 import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
-import { absenceReasons, type AbsenceReason } from './absence.ts';
+import { absenceReasons, type AbsenceReason } from '#rewards/absence-reasons.ts';
 import type { CircuitState } from './circuit-breaker.ts';
 
 /** Where an answer came from: a call for this question, an earlier reply, or somebody else's call under way. */
