@@ -40,11 +40,11 @@ test('a rollout searches for a fact, reads its page, goes on to the next, and an
   const play = script(1, 5);
   const texts = await Promise.all([0, 1, 2, 3, 4].map(async (turn) => (await play(turnOf('abc …', turn))).text));
   expect(texts).toEqual([
-    '<tool>{"name":"websearch","args":{"query":"Abc"}}</tool>',
-    '<tool>{"name":"scrape","args":{"id":"4"}}</tool>',
-    '<tool>{"name":"websearch","args":{"query":"Other"}}</tool>',
-    '<tool>{"name":"scrape","args":{"id":"9"}}</tool>',
-    '<answer>second</answer>',
+    '<tool>{"name": "websearch", "args": {"query": "Abc"}}</tool>',
+    '<tool>{"name": "scrape", "args": {"id": "4"}}</tool>',
+    '<tool>{"name": "websearch", "args": {"query": "Other"}}</tool>',
+    '<tool>{"name": "scrape", "args": {"id": "9"}}</tool>',
+    '<answer> second</answer>',
   ]);
 });
 
@@ -54,14 +54,14 @@ test('P8: the same turn has the same answer on every engine, and another seed ha
       Array.from({ length: 200 }, async (_, seed) => await script(0.5)(turnOf('abc', 2, BigInt(seed)))),
     );
   expect(await answers()).toEqual(await answers());
-  const right = (await answers()).filter(({ text }) => text === '<answer>second</answer>').length;
+  const right = (await answers()).filter(({ text }) => text === '<answer> second</answer>').length;
   // Half of the answers are meant to be right, and half of the others by chance: 150 of 200, within five deviations.
   expect(right).toBeGreaterThan(119);
   expect(right).toBeLessThan(181);
 });
 
 test('a prompt that is none of the questions is played all the same, and counted', async () => {
-  expect((await script(1)(turnOf('zzz', 2))).text).toBe('<answer>unknown</answer>');
+  expect((await script(1)(turnOf('zzz', 2))).text).toBe('<answer> unknown</answer>');
   expect(unknown).toHaveLength(1);
 });
 

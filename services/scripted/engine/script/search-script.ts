@@ -1,3 +1,4 @@
+import { createCodec, type CodecName } from '#environments/kit/codec.ts';
 import { createRandom } from '#platform/random.ts';
 import type { Script } from '../engine/engine.ts';
 import { drawLatencyMs, type LatencyOptions } from '../../latency.ts';
@@ -6,7 +7,7 @@ import type { ScriptedQuestion } from './read-questions.ts';
 
 export interface SearchScriptOptions extends LatencyOptions {
   readonly questions: QuestionIndex;
-  readonly codec: 'xml' | 'hermes';
+  readonly codec: CodecName;
   /** Tool calls, and the answer as the last. */
   readonly turns: number;
   readonly rightProbability: number;
@@ -21,13 +22,10 @@ const nobody: ScriptedQuestion = { question: '', answer: 'unknown', titles: ['un
  */
 export function createSearchScript(options: SearchScriptOptions): Script {
   const { questions } = options;
-  const renderCall = (name: string, args: Readonly<Record<string, string>>): string =>
-    options.codec === 'xml'
-      ? `<tool>${JSON.stringify({ name, args })}</tool>`
-      : `<tool_call>${JSON.stringify({ name, arguments: args })}</tool_call>`;
+  const { renderCall, renderAnswer } = createCodec(options.codec);
 
   function textOf(question: ScriptedQuestion, turn: number, isRight: boolean, other: ScriptedQuestion): string {
-    if (turn >= options.turns - 1) return `<answer>${isRight ? question.answer : other.answer}</answer>`;
+    if (turn >= options.turns - 1) return renderAnswer(isRight ? question.answer : other.answer);
     const fact = Math.floor(turn / 2);
     const pageId = question.pageIds[fact % Math.max(1, question.pageIds.length)];
     return turn % 2 === 1 && pageId !== undefined
