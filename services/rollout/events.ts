@@ -2,7 +2,7 @@ import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { failureWord, finishWord, purposeWord } from '#trajectory/enum-words.ts';
-import { errorFrom, type TransientError } from '#platform/errors.ts';
+import { errorFrom, type GradusError } from '#platform/errors.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 import type { ConcurrencyReason } from './worker/decide-concurrency.ts';
@@ -92,7 +92,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       turnSeconds.observe(elapsedMs / 1000);
       log.trace({ finishReason, tokens: count }, 'a turn ended');
     },
-    callRetried(failure: InfrastructureClass, error: TransientError): void {
+    callRetried(failure: InfrastructureClass, error: GradusError): void {
       retried.inc({ failure: failureName(failure) });
       log.debug({ failure: failureName(failure), code: error.code, reason: error.message }, 'a call is repeated');
     },

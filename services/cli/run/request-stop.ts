@@ -1,6 +1,6 @@
 import type { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { CancelledError, TransientError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
-import { sleep } from '#platform/async/sleep.ts';
+import { CancelledError, TransientError, errorFrom, throwIfCancelled, type GradusError } from '#platform/errors.ts';
+import { retry } from '#platform/async/retry.ts';
 import type { Coordinators } from './coordinators.ts';
 
 export interface StopRequest {
@@ -20,7 +20,6 @@ export interface StopOptions {
 
 /** Longer than a coordinator needs to find out that nobody leads a run. */
 const callTimeoutMs = 10_000;
-const pauseMs = 500;
 
 /**
  * Asks a run to stop until a coordinator has written that into its ledger: then it holds whatever dies. Gives the run's state,
@@ -31,26 +30,31 @@ export async function requestStop(
   { runId, now, reason }: StopRequest,
   { signal, withinMs = 60_000, onRetry }: StopOptions = {},
 ): Promise<RunState> {
-  const untilMs = performance.now() + withinMs;
-  for (let tries = 1; ; tries++) {
+  const call = { timeoutMs: callTimeoutMs, signal };
+  const passes = (error: GradusError) => error instanceof TransientError || error instanceof CancelledError;
+  try {
+    const send = () => coordinators.ask((client) => client.stopRun({ runId, now, noWait: true, reason }, call));
+    const { state } = await retry(send, {
+      signal,
+      withinMs,
+      baseMs: 500,
+      maxMs: 500,
+      mayPass: (error) => signal?.aborted !== true && passes(error),
+      onRetry(error, attempt) {
+        if (attempt === 1) onRetry?.(error, withinMs);
+        coordinators.next();
+      },
+    });
+    return state;
+  } catch (thrown) {
     throwIfCancelled(signal);
-    try {
-      const call = { timeoutMs: callTimeoutMs, signal };
-      return (await coordinators.ask((client) => client.stopRun({ runId, now, noWait: true, reason }, call))).state;
-    } catch (thrown) {
-      throwIfCancelled(signal);
-      const error = errorFrom(thrown);
-      if (!(error instanceof TransientError) && !(error instanceof CancelledError)) throw error;
-      if (performance.now() >= untilMs)
-        throw new TransientError(
-          'unavailable',
-          `no coordinator took the request to stop run ${runId} within ${Math.round(withinMs / 1000)} s (last: ${error.message}); ` +
-            'the run may go on: ask again, or stop the fleet',
-          { cause: error },
-        );
-      if (tries === 1) onRetry?.(error, withinMs);
-      coordinators.next();
-      await sleep(pauseMs, signal);
-    }
+    const error = errorFrom(thrown);
+    if (!passes(error)) throw error;
+    throw new TransientError(
+      'unavailable',
+      `no coordinator took the request to stop run ${runId} within ${Math.round(withinMs / 1000)} s (last: ${error.message}); ` +
+        'the run may go on: ask again, or stop the fleet',
+      { cause: error },
+    );
   }
 }

@@ -1,6 +1,6 @@
 import type { ScoreGroupResponse } from '#proto/reward/v1/group_pb.ts';
 import type { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
-import { sleep } from '#platform/async/sleep.ts';
+import { pauseAfter, repeat } from '#platform/async/retry.ts';
 import { TerminalError, cancelledFrom, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import type { GrpcClient } from '#platform/grpc/client.ts';
 import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
@@ -69,21 +69,28 @@ export function createPatientAsk(options: PatienceOptions): (request: GroupReque
   return async (request, asking) => {
     const { name, scorer, attempts, signal } = asking;
     let known: Answer = { response: undefined, trouble: undefined };
+    let failures = 0;
     let inVain = 0;
     try {
-      for (let attempt = 0; ; attempt++) {
-        const { response, trouble } = await askOnce(request, asking);
-        known = { response: response ?? known.response, trouble };
-        if (trouble === undefined) return known;
-        if (!trouble.passes) inVain += 1;
-        const isOver = trouble.passes
-          ? outages.failed(scorer.judge) >= patienceMs
-          : inVain >= attempts || scorer.partial === 'aggregate';
-        if (isOver) return known;
-        options.onRetry(asking, request, trouble);
-        asking.onWait(`${name} from judge ${scorer.judge}: ${trouble.reason} (${trouble.detail})`);
-        await sleep(Math.min(5000, 200 * 2 ** Math.min(attempt, 10)), signal);
-      }
+      return await repeat(
+        async () => {
+          const { response, trouble } = await askOnce(request, asking);
+          return (known = { response: response ?? known.response, trouble });
+        },
+        ({ trouble }) => {
+          if (trouble === undefined) return undefined;
+          failures += 1;
+          if (!trouble.passes) inVain += 1;
+          const isOver = trouble.passes
+            ? outages.failed(scorer.judge) >= patienceMs
+            : inVain >= attempts || scorer.partial === 'aggregate';
+          if (isOver) return undefined;
+          options.onRetry(asking, request, trouble);
+          asking.onWait(`${name} from judge ${scorer.judge}: ${trouble.reason} (${trouble.detail})`);
+          return pauseAfter(failures, { baseMs: 200 }, 0);
+        },
+        signal,
+      );
     } catch (thrown) {
       // Until the next group is asked about nobody waits: that time is no part of an outage.
       outages.forget(scorer.judge);

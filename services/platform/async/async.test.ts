@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CancelledError, TerminalError, TransientError } from '../errors.ts';
 import { deadlineSignal } from './deadline-signal.ts';
 import { mapConcurrent } from './map-concurrent.ts';
-import { retry } from './retry.ts';
+import { pauseAfter, retry } from './retry.ts';
 import { createSemaphore } from './semaphore.ts';
 import { sleep } from './sleep.ts';
 
@@ -101,6 +101,45 @@ describe('retry', () => {
     expect(calls).toBe(1);
   });
 
+  test('a failure that may pass is whatever the caller says, and the time of all calls ends it', async () => {
+    let calls = 0;
+    const late = () => {
+      calls += 1;
+      return Promise.reject(new CancelledError('deadline_exceeded', 'too slow'));
+    };
+    const mayPass = (error: Error) => error instanceof CancelledError;
+    await expect(retry(late, { baseMs: 1, maxMs: 1, withinMs: 20, mayPass })).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
+    expect(calls).toBeGreaterThan(1);
+    await expect(retry(late, { baseMs: 1, withinMs: 0, mayPass })).rejects.toThrow('too slow');
+  });
+
+  test('a free failure counts for nothing, and a pause ends with the signal that belongs to its error', async () => {
+    const stop = new AbortController();
+    let calls = 0;
+    const full = () => {
+      calls += 1;
+      return Promise.reject(new TransientError('resource_exhausted', 'full', { retryAfterMs: calls < 9 ? 0 : 60_000 }));
+    };
+    const retrying = retry(full, {
+      attempts: 1,
+      baseMs: 1,
+      isFree: () => true,
+      pauseEnds: () => stop.signal,
+      onRetry: () => void (calls === 9 && setImmediate(() => stop.abort())),
+    });
+    await expect(retrying).rejects.toBeInstanceOf(CancelledError);
+    expect(calls).toBe(9);
+  });
+
+  test('a pause doubles up to its bound, half of it at random', () => {
+    const pauses = (random: number) =>
+      [1, 2, 3, 4].map((failures) => pauseAfter(failures, { baseMs: 100, maxMs: 400, random: () => random }, 60));
+    expect(pauses(0)).toEqual([60, 100, 200, 200]);
+    expect(pauses(1)).toEqual([100, 200, 400, 400]);
+  });
+
   test('the wait is at least what the other side asked for, and the signal ends it', async () => {
     const controller = new AbortController();
     const retrying = retry(
@@ -118,7 +157,8 @@ describe('mapConcurrent', () => {
     const results = await mapConcurrent([5, 1, 3, 2, 4], 2, async (n) => {
       running += 1;
       most = Math.max(most, running);
-      await sleep(n);
+      // The later ones of a pair end first.
+      for (let turn = 0; turn < n; turn += 1) await Promise.resolve();
       running -= 1;
       return n * 10;
     });

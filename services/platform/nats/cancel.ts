@@ -160,6 +160,6 @@ function request<T>(nats: Nats, signal: AbortSignal, ask: () => Promise<T>): Pro
         throw errorFromNats(thrown, 'cancelling a task');
       }
     },
-    { signal, attempts: Number.POSITIVE_INFINITY, baseMs: 50, maxMs: 1_000 },
+    { signal, baseMs: 50, maxMs: 1_000 },
   );
 }

@@ -5,8 +5,9 @@ import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 
+import { retry } from '../async/retry.ts';
 import { sleep } from '../async/sleep.ts';
-import { TerminalError, TransientError, errorFrom, throwIfCancelled } from '../errors.ts';
+import { TerminalError, TransientError, errorFrom, throwIfCancelled, type GradusError } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { watchLink } from './link.ts';
@@ -46,6 +47,7 @@ const minVersion = [2, 9] as const;
 const advisedVersion = [2, 12, 7] as const;
 const closeTimeoutMs = 2_000;
 const defaultConnectTimeoutMs = 10_000;
+const startPause = { baseMs: 200, maxMs: 200 };
 
 export async function connectNats(options: NatsOptions): Promise<Nats> {
   const { log, url } = options;
@@ -75,37 +77,40 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
 
 async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
   const timeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs;
-  const untilMs = performance.now() + timeoutMs;
-  for (;;) {
-    throwIfCancelled(options.signal);
-    try {
-      return await connect({
-        servers: options.url.split(',').map((server) => server.trim()),
-        name: options.name,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: 200,
-        reconnectJitter: 100,
-        // A frozen server is noticed after 3 unanswered pings.
-        pingInterval: 5_000,
-        maxPingOut: 3,
-        timeout: 2_000,
-        // Stack traces of every request cost more than the requests.
-        noAsyncTraces: true,
-      });
-    } catch (thrown) {
-      const error = errorFromNats(thrown, `NATS at ${options.url}`);
-      if (error.code === 'permission_denied' || error.code === 'invalid_argument') throw error;
-      if (performance.now() >= untilMs) {
-        throw new TerminalError(
-          'failed_precondition',
-          `no NATS server answers at ${options.url} (tried for ${Math.round(timeoutMs / 1000)} s): ${errorFrom(thrown).message}; ` +
-            'start one with `nats-server --jetstream`, or set natsUrl to where it runs',
-          { cause: thrown, details: { url: options.url } },
-        );
-      }
-      await sleep(200, options.signal);
-    }
-  }
+  const { signal, url } = options;
+  const mayPass = ({ code }: GradusError) =>
+    !signal.aborted && code !== 'permission_denied' && code !== 'invalid_argument';
+  let last: unknown;
+  const open = async () => {
+    throwIfCancelled(signal);
+    return await connect({
+      servers: url.split(',').map((server) => server.trim()),
+      name: options.name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 200,
+      reconnectJitter: 100,
+      // A frozen server is noticed after 3 unanswered pings.
+      pingInterval: 5_000,
+      maxPingOut: 3,
+      timeout: 2_000,
+      // Stack traces of every request cost more than the requests.
+      noAsyncTraces: true,
+    });
+  };
+  const errorOf = (thrown: unknown) => errorFromNats((last = thrown), `NATS at ${url}`);
+  return await retry(open, { ...startPause, signal, withinMs: timeoutMs, errorOf, mayPass }).catch(
+    (thrown: unknown) => {
+      const error = errorFrom(thrown);
+      throwIfCancelled(signal);
+      if (!mayPass(error)) throw error;
+      throw new TerminalError(
+        'failed_precondition',
+        `no NATS server answers at ${url} (tried for ${Math.round(timeoutMs / 1000)} s): ${errorFrom(last).message}; ` +
+          'start one with `nats-server --jetstream`, or set natsUrl to where it runs',
+        { cause: last, details: { url } },
+      );
+    },
+  );
 }
 
 function isBefore(version: string, wanted: readonly number[]): boolean {
@@ -144,8 +149,7 @@ async function openJetStream(nc: NatsConnection, options: NatsOptions): Promise<
       { cause, details: { url } },
     );
   if (nc.info?.jetstream !== true) throw missing(undefined, 'runs without JetStream');
-  const untilMs = performance.now() + (options.connectTimeoutMs ?? defaultConnectTimeoutMs);
-  for (;;) {
+  const open = async () => {
     throwIfCancelled(signal);
     try {
       return await jetstreamManager(nc, { timeout: 5_000 });
@@ -153,11 +157,11 @@ async function openJetStream(nc: NatsConnection, options: NatsOptions): Promise<
       const error = errorFromNats(thrown, `JetStream at ${url}`);
       // No answer at all is how an account without JetStream looks too; a cluster without a leader times out or says so.
       const passes = error instanceof TransientError && !isNoAnswer(thrown);
-      if (!passes) throw missing(thrown, `does not let this account use JetStream (${error.message})`);
-      if (performance.now() >= untilMs) throw error;
-      await sleep(200, signal);
+      throw passes ? error : missing(thrown, `does not let this account use JetStream (${error.message})`);
     }
-  }
+  };
+  const withinMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs;
+  return await retry(open, { ...startPause, signal, withinMs });
 }
 
 async function close(nc: NatsConnection): Promise<void> {

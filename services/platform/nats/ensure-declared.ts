@@ -5,7 +5,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 
-import { sleep } from '../async/sleep.ts';
+import { retry } from '../async/retry.ts';
 import { TerminalError } from '../errors.ts';
 import type { Nats } from './connect.ts';
 import { fitToStore, isNoRoom, isNoSpace } from './fit-to-store.ts';
@@ -24,10 +24,6 @@ export interface DeclaredStream {
   readonly wantedBytes: number | undefined;
 }
 
-/** Tries, and the most that each waits longer than the one before: together some 3 s. */
-const attempts = 10;
-const longestWaitMs = 100;
-
 /** Safe to call from every process, at the same time. */
 export async function ensureDeclared(
   nats: Nats,
@@ -35,23 +31,21 @@ export async function ensureDeclared(
   /** Brought up to date where they exist, and not made. */
   ifPresent: readonly DeclaredStream[] = [],
 ): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await ensureOnce(nats, declared, ifPresent);
-      return;
-    } catch (error) {
-      if (!mayPass(error) || attempt === attempts) throw errorFromNats(error, 'making the streams');
-      // At different times: those who start together would only be in each other's way again.
-      await sleep(Math.random() * longestWaitMs * attempt);
-    }
-  }
+  // At different times: those who start together would only be in each other's way again.
+  await retry(() => ensureOnce(nats, declared, ifPresent), {
+    attempts: 8,
+    baseMs: 200,
+    maxMs: 1_000,
+    errorOf: (thrown) => errorFromNats(thrown, 'making the streams'),
+    mayPass: (_error, thrown) => isPassing(thrown),
+  });
 }
 
 /**
  * Others make the same streams at this moment: they take the room, or the server (2.9) fails over two requests for one name. What they
  * have made is not missing at the next try.
  */
-function mayPass(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   return isNoSpace(error) || isNoRoom(error) || (error instanceof JetStreamApiError && error.status >= 500);
 }
 

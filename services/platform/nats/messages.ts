@@ -68,6 +68,6 @@ export async function getMessage(
         throw errorFromNats(thrown, `reading ${what}`);
       }
     },
-    { signal: deadline.signal, attempts: Number.POSITIVE_INFINITY, baseMs: 50, maxMs: 1_000 },
+    { signal: deadline.signal, baseMs: 50, maxMs: 1_000 },
   );
 }

@@ -6,7 +6,7 @@ import type { MsgHdrs } from '@nats-io/transport-node';
 
 import { deadlineSignal } from '../async/deadline-signal.ts';
 import { retry } from '../async/retry.ts';
-import { CancelledError, TerminalError, TransientError, errorFrom } from '../errors.ts';
+import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '../errors.ts';
 import { injectTrace } from '../telemetry/tracing.ts';
 import type { Nats } from './connect.ts';
 import { onLink } from './link.ts';
@@ -62,7 +62,7 @@ export async function publishBytes(
   checkSize(nats, subject, data, headers, what);
   const timeoutMs = options.timeoutMs ?? 30_000;
   using deadline = deadlineSignal(options.signal, timeoutMs, `publishing ${what} to ${subject}`);
-  let last: TransientError | undefined;
+  let last: GradusError | undefined;
   let missing = 0;
 
   async function attempt(): Promise<Published> {
@@ -87,7 +87,6 @@ export async function publishBytes(
   try {
     return await retry(attempt, {
       signal: deadline.signal,
-      attempts: Number.POSITIVE_INFINITY,
       baseMs: 50,
       maxMs: 1_000,
       onRetry: (error) => (last = error),

@@ -51,7 +51,7 @@ export async function clearQueue(nats: Nats, runId: string, signal: AbortSignal)
         throw errorFromNats(thrown, `clearing the queue of run ${runId}`);
       }
     },
-    { signal, attempts: Number.POSITIVE_INFINITY, baseMs: 50, maxMs: 1_000 },
+    { signal, baseMs: 50, maxMs: 1_000 },
   );
 }
 

@@ -149,6 +149,6 @@ async function confirm(nats: Nats, reply: () => string, settlement: string): Pro
         throw errorFromNats(thrown, 'settling a task');
       }
     },
-    { signal: deadline.signal, attempts: Number.POSITIVE_INFINITY, baseMs: 50, maxMs: 1_000 },
+    { signal: deadline.signal, baseMs: 50, maxMs: 1_000 },
   );
 }

@@ -1,8 +1,9 @@
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { createSemaphore } from '#platform/async/semaphore.ts';
-import { sleep } from '#platform/async/sleep.ts';
+import { pauseAfter, repeat } from '#platform/async/retry.ts';
 import { TerminalError, TransientError, cancelledFrom, errorFrom, type GradusError } from '#platform/errors.ts';
-import { absent, type Absence, type AbsenceReason } from './absence.ts';
+import type { AbsenceReason } from '#rewards/absence-reasons.ts';
+import { absent, type Absence } from './absence.ts';
 import type { CircuitBreaker, CircuitPermit } from './circuit-breaker.ts';
 import type { JudgeSettings } from '#rewards/judge-settings.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -116,8 +117,8 @@ export function createPatientCaller<Request, Reply>(
   function pauseOf(failure: Failure, attempt: number, endsMs: number): number | string {
     if (failure.retryAfterMs === undefined) return 'not to be repeated';
     if (attempt >= settings.attempts) return `attempt ${attempt} of ${settings.attempts}`;
-    const backoffMs = Math.min(settings.retryMaxMs, settings.retryBaseMs * 2 ** (attempt - 1));
-    const pauseMs = Math.max(failure.retryAfterMs, backoffMs * (0.5 + parts.random() / 2));
+    const backoff = { baseMs: settings.retryBaseMs, maxMs: settings.retryMaxMs, random: parts.random };
+    const pauseMs = pauseAfter(attempt, backoff, failure.retryAfterMs);
     if (now() + pauseMs >= endsMs) return 'no time for another attempt';
     if (budget.withdraw()) return pauseMs;
     events.retryDenied();
@@ -132,20 +133,25 @@ export function createPatientCaller<Request, Reply>(
       return slots.waiting;
     },
     async call(request, endsMs, signal) {
-      for (let attempt = 1; ; attempt += 1) {
-        const outcome = await once(request, signal);
-        if (outcome.kind === 'reply') return outcome;
-        if (outcome.reason === 'refused' && parts.resend?.(request, outcome.detail) === true) {
-          attempt -= 1;
-          continue;
-        }
-        const pauseMs = pauseOf(outcome, attempt, endsMs);
-        if (typeof pauseMs === 'string') {
-          return absent(outcome.reason, `${outcome.detail} (${pauseMs})`);
-        }
-        events.retried();
-        await sleep(pauseMs, signal);
-      }
+      let attempt = 0;
+      let last = '';
+      const outcome = await repeat(
+        () => once(request, signal),
+        (found) => {
+          if (found.kind === 'reply') return undefined;
+          if (found.reason === 'refused' && parts.resend?.(request, found.detail) === true) return 0;
+          attempt += 1;
+          const pause = pauseOf(found, attempt, endsMs);
+          if (typeof pause === 'string') {
+            last = pause;
+            return undefined;
+          }
+          events.retried();
+          return pause;
+        },
+        signal,
+      );
+      return outcome.kind === 'reply' ? outcome : absent(outcome.reason, `${outcome.detail} (${last})`);
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { GenerateRequestSchema, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import type { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { TransientError } from '#platform/errors.ts';
+import type { GradusError } from '#platform/errors.ts';
 import type { InfrastructureClass } from './infrastructure-failure.ts';
 import type { RetryBudget } from './retry-in-place.ts';
 import type { RolloutWaits } from './rollout-waits.ts';
@@ -18,7 +18,7 @@ export interface EpisodePorts {
   readonly waits: RolloutWaits;
   readonly events: {
     turnEnded(finishReason: FinishReason, tokens: number, elapsedMs: number): void;
-    callRetried(failure: InfrastructureClass, error: TransientError): void;
+    callRetried(failure: InfrastructureClass, error: GradusError): void;
     tokensDiffer(taskId: string, turn: number): void;
   };
 }
