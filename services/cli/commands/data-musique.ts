@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { readMusique } from '#questions/musique/read-musique.ts';
 import { selectJanNano } from '#questions/musique/select-jan-nano.ts';
-import { countByHops, writeMusiqueSplit } from '../data/write-musique-split.ts';
+import { countByHops, writeMusiqueSplit } from '#questions/musique/write-split.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 

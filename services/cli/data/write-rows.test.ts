@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { readQuestions } from '#questions/read-questions.ts';
 import { rowChecks } from '../run/prepare-inputs.ts';
-import { splitRows } from './write-musique-split.ts';
+import { splitRows } from '#questions/musique/write-split.ts';
 import { countRows, writeRows, type RowChecks, type RowsOptions } from './write-rows.ts';
 import { search } from '#environments/search/index.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';

@@ -9,7 +9,7 @@ import { formats, rowFormats, type SourceRow } from '#questions/row-formats.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
-import { readDataInfo, requireSame, writeWholeDirectory } from './prepared-directory.ts';
+import { readDataInfo, requireSame, writeWholeDirectory } from '#questions/prepared-directory.ts';
 
 export type RowsOptions = NonNullable<Recipe['data']['rows']>;
 

@@ -4,7 +4,7 @@ import { checkedMusique, readQuestions } from '#questions/read-questions.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { rowNeeds } from '#recipe/row-needs.ts';
 import type { RowCounts, StageRow } from '#stages/kit/stage-kind.ts';
-import { readMusiqueSplit } from '../data/write-musique-split.ts';
+import { readMusiqueSplit } from '#questions/musique/write-split.ts';
 import { countRows } from '../data/write-rows.ts';
 import { rowChecks } from './prepare-inputs.ts';
 

@@ -22,7 +22,7 @@ import type { Recipe } from '#recipe/schema.ts';
 import { weightFileProblems } from '#weights/weight-files.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import { writeWorld } from '#environments/search/world/write-world.ts';
-import { writeMusiqueSplit } from '../data/write-musique-split.ts';
+import { writeMusiqueSplit } from '#questions/musique/write-split.ts';
 import { writeRows, type RowChecks, type RowsOptions } from '../data/write-rows.ts';
 import { makeInitialModel } from './initial-model.ts';
 import { inputError } from './place-problems.ts';

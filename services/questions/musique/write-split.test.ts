@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { countByHops, splitRows, writeMusiqueSplit } from './write-musique-split.ts';
+import { countByHops, splitRows, writeMusiqueSplit } from './write-split.ts';
 
 const row = (number: number) => ({
   id: `2hop__${number}_${number + 1}`,

@@ -4,12 +4,12 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
 import { unreadable } from '#platform/files/file-error.ts';
-import { buildCorpus } from '#questions/musique/build-corpus.ts';
-import type { MuSiqueRow } from '#questions/musique/musique-row.ts';
-import { readAllMusique } from '#questions/musique/read-musique.ts';
-import { selectJanNano } from '#questions/musique/select-jan-nano.ts';
+import { buildCorpus } from './build-corpus.ts';
+import type { MuSiqueRow } from './musique-row.ts';
+import { readAllMusique } from './read-musique.ts';
+import { selectJanNano } from './select-jan-nano.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import { readDataInfo, requireSame, writeWholeDirectory } from './prepared-directory.ts';
+import { readDataInfo, requireSame, writeWholeDirectory } from '../prepared-directory.ts';
 
 export type MusiqueOptions = NonNullable<Recipe['data']['musique']>;
 
