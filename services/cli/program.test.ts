@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { createProgram } from './program.ts';
 import { repositoryRoot } from '#platform/repository.ts';
-import { exampleSummary } from './run/example-summary.ts';
+import { exampleSummary } from './run/summary-under-test.ts';
 import { createTerminal } from './terminal/terminal.ts';
 
 import { gradus, temporary } from './program-under-test.ts';

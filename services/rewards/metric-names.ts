@@ -1,9 +1,9 @@
 /**
  * Names in metrics.jsonl, the ledger and gates, of evaluations and of training steps. A scorer goes by its own name everywhere.
  *
- *     sampled.exact_match   sampled.exact_match.low   sampled.hops=3.exact_match   sampled.environment.moves
+ *     sampled.exact_match   sampled.exact_match.low   sampled.level=3.exact_match   sampled.environment.moves
  *     sampled.pass@4        sampled.pass@4.low
- *     reward/exact_match                              reward/hops=3/exact_match    environment/moves
+ *     reward/exact_match                              reward/level=3/exact_match    environment/moves
  */
 
 /** What an evaluation has of every rollout, whatever its environment. */
@@ -42,7 +42,7 @@ export interface Headline {
   readonly tags: readonly string[];
 }
 
-/** `hops=3`, with what has it, the declared tags in their order; a tag's values by number where they are numbers. */
+/** `level=3`, with what has it, the declared tags in their order; a tag's values by number where they are numbers. */
 export function splitByTags<Item>(
   items: readonly Item[],
   tagsOf: (item: Item) => Readonly<Record<string, string>>,
@@ -74,13 +74,13 @@ export function inOrder(a: string, b: string): number {
 
 const part = /^(sampled|greedy)(?:\.([a-z][a-z0-9_]*=[A-Za-z0-9_-]+))?$/;
 
-/** The sampling mode and the value of a tag that a prefix such as `sampled.hops=3` stands for; undefined for any other text. */
+/** The sampling mode and the value of a tag that a prefix such as `sampled.level=3` stands for; undefined for any other text. */
 export function parsePart(prefix: string): { readonly mode: string; readonly tag: string | undefined } | undefined {
   const [whole, mode, tag] = part.exec(prefix) ?? [];
   return whole === undefined || mode === undefined ? undefined : { mode, tag };
 }
 
-/** `sampled`, `sampled.hops=3` …: what the metrics of an evaluation are over. */
+/** `sampled`, `sampled.level=3` …: what the metrics of an evaluation are over. */
 export function partsOf(metrics: Readonly<Record<string, number>>): string[] {
   return Object.keys(metrics).flatMap((key) => {
     const prefix = key.endsWith('.n') ? key.slice(0, -2) : '';

@@ -2,7 +2,7 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { exampleSummary } from './example-summary.ts';
+import { exampleSummary } from './summary-under-test.ts';
 import { heldOutPoints, stagePoints, writeCurves } from './reward-curves.ts';
 import { parseRunSummary } from '#run/directory/run-summary.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseRunSummary } from '#run/directory/run-summary.ts';
 import { formatSummary } from './summary-table.ts';
-import { exampleSummary } from './example-summary.ts';
+import { exampleSummary } from './summary-under-test.ts';
 
 test('the table shows before and after of every stage, in all and per value of a tag', () => {
   const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json')).join('\n');

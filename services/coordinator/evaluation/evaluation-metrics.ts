@@ -28,7 +28,7 @@ export function evaluatedSamples(
 }
 
 /**
- * `sampled.exact_match`, `greedy.f1`, `sampled.hops=2.exact_match` … : means over the samples that came back, of every component and
+ * `sampled.exact_match`, `greedy.f1`, `sampled.level=2.exact_match` … : means over the samples that came back, of every component and
  * of the reward, of what the environment reports (`sampled.environment.moves`), their number `n`, how many are `absent`, the 95 % interval of the primary metric (`sampled.exact_match.low`), and
  * `sampled.detector.NAME`, the share in which a detector of reward hacking fired. What no sample has is not there (P2).
  */

@@ -86,7 +86,7 @@ function componentMetrics(results: readonly RolloutResult[]): Record<string, num
   );
 }
 
-/** `reward/hops=3/mean` and `reward/hops=3/NAME`: the same by the values of declared tags. */
+/** `reward/level=3/mean` and `reward/level=3/NAME`: the same by the values of declared tags. */
 function tagMetrics(groups: readonly ClosedGroup[], tags: readonly string[]): Record<string, number> {
   const { parts, leftOut } = splitByTags(groups, (group) => group.tags, tags);
   const metrics: Record<string, number> = {};

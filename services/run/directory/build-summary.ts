@@ -29,7 +29,7 @@ export interface DetailedEval extends EvalSummary {
   readonly overSamples: Readonly<
     Record<string, { readonly value: number; readonly low: number; readonly high: number }>
   >;
-  /** By the value of a tag, as `hops=3`. */
+  /** By the value of a tag, as `level=3`. */
   readonly byTag: Readonly<Record<string, EvalSummary>>;
 }
 

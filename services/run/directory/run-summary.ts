@@ -17,7 +17,7 @@ const modeSchema = scoresSchema.extend({
   environment: z.record(z.string(), z.number()),
   /** What is made of several samples of a row, as `pass@4`. */
   overSamples: z.record(z.string(), z.object({ value: z.number(), low: z.number(), high: z.number() })),
-  /** By the value of a tag, as `hops=3`. */
+  /** By the value of a tag, as `level=3`. */
   byTag: z.record(z.string(), scoresSchema),
 });
 export type ModeScores = z.infer<typeof modeSchema>;

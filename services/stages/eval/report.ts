@@ -23,7 +23,7 @@ export interface EvalReport {
   readonly failures: Readonly<Record<string, number>>;
   readonly success: Success;
   readonly metrics: Readonly<Record<string, Estimate>>;
-  /** The same for the rows with each value of a tag, `hops=2`; of a tag the values with the most rows. */
+  /** The same for the rows with each value of a tag, `level=2`; of a tag the values with the most rows. */
   readonly by_tag: Readonly<
     Record<string, { readonly rows: number; readonly metrics: Readonly<Record<string, Estimate>> }>
   >;

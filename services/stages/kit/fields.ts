@@ -7,7 +7,7 @@ import type { StageRoles } from './roles.ts';
 
 /** Fields of a stage that several kinds have. Each kind's schema spreads what it takes. */
 
-/** `sampled.exact_match`, `greedy.f1`, `sampled.hops=3.exact_match`, `sampled.exact_match.low`, `sampled.environment.moves`, `sampled.pass@4` …. */
+/** `sampled.exact_match`, `greedy.f1`, `sampled.level=3.exact_match`, `sampled.exact_match.low`, `sampled.environment.moves`, `sampled.pass@4` …. */
 const gateMetricPattern =
   /^(sampled|greedy)\.(?:([a-z][a-z0-9_]*)=[A-Za-z0-9_-]+\.)?(environment\.[A-Za-z][A-Za-z0-9_]*|[a-z][a-z0-9_]*(?:@[0-9]+)?(?:\.low|\.high)?)$/;
 
@@ -61,7 +61,7 @@ export const commonFields = {
           'must be sampled or greedy, optionally .TAG=VALUE, then .METRIC: for example sampled.reward',
         )
         .describe(
-          'Metric of the evaluation after the stage: `sampled.` or `greedy.`, then `reward`, a scorer, `environment.NAME`, or `pass@K` and `avg@N` of an eval stage; `sampled.hops=3.NAME` is of the rows with that tag.',
+          'Metric of the evaluation after the stage: `sampled.` or `greedy.`, then `reward`, a scorer, `environment.NAME`, or `pass@K` and `avg@N` of an eval stage; `sampled.level=3.NAME` is of the rows with that tag.',
         ),
       at_least: z.number().min(-100).max(100).optional().describe('Least value.'),
       gain_at_least: z

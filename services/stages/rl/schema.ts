@@ -92,7 +92,7 @@ export const rlSchema = z
           )
           .default({})
           .describe(
-            'Only rows whose tags have one of these values, or a number within these bounds, by tag: `{ hops: [2], pass_rate: { at_least: 0.1, at_most: 0.9 } }`.',
+            'Only rows whose tags have one of these values, or a number within these bounds, by tag: `{ level: [2], pass_rate: { at_least: 0.1, at_most: 0.9 } }`.',
           ),
       })
       .prefault({})

@@ -6,7 +6,7 @@ import type { Rates } from './rates.ts';
 const curriculumSchema = z
   .strictObject({
     kind: z.literal('curriculum'),
-    tag: z.string().min(1).max(64).describe('Tag of the rows that says how far they are, for example `hops`.'),
+    tag: z.string().min(1).max(64).describe('Tag of the rows that says how far they are, for example `level`.'),
     order: z
       .array(z.union([z.string().max(64), z.int().min(-1_000_000_000).max(1_000_000_000)]))
       .min(1)
