@@ -13,9 +13,9 @@ import { z } from 'zod';
 import { openCrossEncoder } from '../services/retrieval/models/cross-encoder.ts';
 import { openEncoder } from '../services/retrieval/models/encoder.ts';
 import { hubSettingsFrom } from '../services/retrieval/models/hub-settings.ts';
-import { measureModels, measureWords, type WordSettings } from '../services/retrieval/recall/measure-recall.ts';
-import { readHotpotqaSet, readMusiqueSet, type QuestionSet } from '../services/retrieval/recall/question-set.ts';
-import { recallTable, recallTableByGroup } from '../services/retrieval/recall/recall-table.ts';
+import { measureModels, measureWords, type WordSettings } from './retrieval/recall/measure-recall.ts';
+import { readHotpotqaSet, readMusiqueSet, type QuestionSet } from './retrieval/recall/question-set.ts';
+import { recallTable, recallTableByGroup } from './retrieval/recall/recall-table.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
-import type { IndexReader } from '../index/index-reader.ts';
-import { createTopK } from '../index/top-k.ts';
-import type { CrossEncoder } from '../models/cross-encoder.ts';
-import type { Encoder } from '../models/encoder.ts';
-import { fuseRanks } from '../search/fuse-ranks.ts';
+import type { IndexReader } from '../../../services/retrieval/index/index-reader.ts';
+import { createTopK } from '../../../services/retrieval/index/top-k.ts';
+import type { CrossEncoder } from '../../../services/retrieval/models/cross-encoder.ts';
+import type { Encoder } from '../../../services/retrieval/models/encoder.ts';
+import { fuseRanks } from '../../../services/retrieval/search/fuse-ranks.ts';
 import { pagesOf } from './rank-pages.ts';
 
 export interface ModelRanking {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildTimeoutMs, tinyEncoders } from '../../../tests/fixtures/tiny-encoders/tiny-encoders.ts';
-import { openCrossEncoder, type CrossEncoder } from '../models/cross-encoder.ts';
-import { openEncoder, type Encoder } from '../models/encoder.ts';
-import { hubSettingsFrom } from '../models/hub-settings.ts';
+import { openCrossEncoder, type CrossEncoder } from '../../../services/retrieval/models/cross-encoder.ts';
+import { openEncoder, type Encoder } from '../../../services/retrieval/models/encoder.ts';
+import { hubSettingsFrom } from '../../../services/retrieval/models/hub-settings.ts';
 import { measureModels, measureWords, type WordSettings } from './measure-recall.ts';
 import type { QuestionSet } from './question-set.ts';
 import { recallTable, recallTableByGroup } from './recall-table.ts';

@@ -3,7 +3,7 @@ import { readHotpotqa } from '#questions/hotpotqa/read-hotpotqa.ts';
 import { allParagraphs, paragraphContents } from '#questions/hotpotqa/paragraph-contents.ts';
 import { classOf } from '#questions/musique/select-jan-nano.ts';
 import { readMusique } from '#questions/musique/read-musique.ts';
-import { readPages } from '../corpus/read-pages.ts';
+import { readPages } from '../../../services/retrieval/corpus/read-pages.ts';
 
 export interface SupportedQuestion {
   readonly question: string;

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { indexCorpus } from './index/index-corpus.ts';
-import { createIndexReader } from './index/index-reader.ts';
-import { closeIndex } from './index/open-index.ts';
-import { cutoffs, measureWords, type WordSettings } from './recall/measure-recall.ts';
-import { readHotpotqaSet, readMusiqueSet, type QuestionSet } from './recall/question-set.ts';
-import { recallAt } from './recall/recall-at.ts';
+import { indexCorpus } from '../../../services/retrieval/index/index-corpus.ts';
+import { createIndexReader } from '../../../services/retrieval/index/index-reader.ts';
+import { closeIndex } from '../../../services/retrieval/index/open-index.ts';
+import { cutoffs, measureWords, type WordSettings } from './measure-recall.ts';
+import { readHotpotqaSet, readMusiqueSet, type QuestionSet } from './question-set.ts';
+import { recallAt } from './recall-at.ts';
 
-const data = join(import.meta.dirname, '../../../shared/data');
+const data = join(import.meta.dirname, '../../../../shared/data');
 const musique = join(data, 'musique');
 const hotpotqa = join(data, 'hotpotqa/hotpotqa_train_sample.json');
 const present = existsSync(join(musique, 'corpus.jsonl')) && existsSync(hotpotqa);

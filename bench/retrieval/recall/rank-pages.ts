@@ -1,4 +1,4 @@
-import type { IndexReader } from '../index/index-reader.ts';
+import type { IndexReader } from '../../../services/retrieval/index/index-reader.ts';
 
 /** How many passages are looked at for one page, where pages are chunked. */
 const chunksPerPage = 8;

@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildIndex } from '../index/build-index.ts';
-import { createIndexReader } from '../index/index-reader.ts';
-import type { IndexSettings } from '../index/manifest.ts';
-import { closeIndex, openIndex } from '../index/open-index.ts';
-import type { CrossEncoder } from '../models/cross-encoder.ts';
-import type { Encoder } from '../models/encoder.ts';
+import { buildIndex } from '../../../services/retrieval/index/build-index.ts';
+import { createIndexReader } from '../../../services/retrieval/index/index-reader.ts';
+import type { IndexSettings } from '../../../services/retrieval/index/manifest.ts';
+import { closeIndex, openIndex } from '../../../services/retrieval/index/open-index.ts';
+import type { CrossEncoder } from '../../../services/retrieval/models/cross-encoder.ts';
+import type { Encoder } from '../../../services/retrieval/models/encoder.ts';
 import type { QuestionSet } from './question-set.ts';
 import { rankByModels } from './rank-by-models.ts';
 import { rankPages } from './rank-pages.ts';
