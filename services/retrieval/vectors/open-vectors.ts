@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import { blockPassages, startExactSearch, type ExactVectors } from './exact-search.ts';
-import { openHnswSearch, type HnswVectors } from './hnsw-search.ts';
+import type { HnswVectors } from './hnsw-search.ts';
 import type { VectorSearcher } from './nearest.ts';
 import type { VectorsManifest } from './vectors-manifest.ts';
 
@@ -48,7 +48,8 @@ export async function startVectorSearch(data: VectorData, threads = 1): Promise<
     case 'exact':
       return await startExactSearch(data, threads);
     case 'hnsw':
-      return openHnswSearch(data);
+      // Its library is loaded only where an index has a graph.
+      return (await import('./hnsw-search.ts')).openHnswSearch(data);
   }
 }
 
