@@ -1,6 +1,6 @@
 import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
-import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { failureWord, finishWord, purposeWord } from '#trajectory/enum-words.ts';
 import { errorFrom, type GradusError } from '#platform/errors.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';

@@ -8,7 +8,6 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { CancelledError } from '#platform/errors.ts';
 import { connectNats } from '#platform/nats/connect.ts';
-import { sleep } from '#platform/async/sleep.ts';
 import { decodeMessage, getMessage, publishMessage, pullTasks, tailStream } from '#platform/nats/messages.ts';
 import { startNatsServer } from '#platform/nats/nats-server.ts';
 import { ensureStreams, streams, subjects, workerConsumers } from '#platform/nats/streams.ts';
