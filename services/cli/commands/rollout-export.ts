@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
 import { repositoryRoot } from '#platform/repository.ts';
 import { openFileSink } from '../answer-rows/line-sink.ts';
-import { writeWholeDirectory } from '../data/prepared-directory.ts';
+import { writeWholeDirectory } from '#questions/prepared-directory.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { atifOf } from '../rollouts/atif.ts';
 import { readSelected, type ReadRollout } from '../rollouts/read-selected.ts';
