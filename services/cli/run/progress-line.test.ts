@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
-import { bar, createRateMeter, plainLine, progressLine, warningLines } from './progress-line.ts';
+import { bar, createRateMeter, evaluationLine, plainLine, progressLine, warningLines } from './progress-line.ts';
+import { createTerminal } from '../terminal/terminal.ts';
+import { createProgress } from './progress.ts';
 import type { ProgressStatus } from './progress-line.ts';
 
 const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
@@ -67,6 +69,57 @@ test('the primary metric of the environment is next to the reward, and not said 
   expect(plainLine(status(), status(scored))).toContain('step 4/15, reward 0.500, exact_match 0.313');
   const led = status({ ...scored, primaryMetric: 'reward', metrics: { 'reward/reward': 1 } });
   expect(progressLine(led, undefined, 200)).toContain('reward 0.500  1:05 min');
+});
+
+test('the line of a step says how long its rollouts were, what was learned from and how the learner fared', () => {
+  const metrics = {
+    loss: -0.01234,
+    entropy: 0.1523,
+    'sequence_length/mean': 211.4,
+    'turns/mean': 4.13,
+    'groups/kept': 14,
+    'groups/opened': 16,
+    'time/step': 12.4,
+  };
+  expect(plainLine(status(), status({ step: 4, rewardMean: 0.5, metrics }))).toBe(
+    '[1:05 min] 1/3 tool-use: step 4/15, reward 0.500, loss -0.0123, entropy 0.152, 211 tokens, 4.1 turns, 14 of 16 groups kept, 12 s',
+  );
+});
+
+test('P9: a held-out result is said once, with its interval, for each way of drawing', () => {
+  const metrics = {
+    'eval/sampled.exact_match': 0.26,
+    'eval/sampled.exact_match.low': 0.2,
+    'eval/sampled.exact_match.high': 0.33,
+    'eval/greedy.exact_match': 0.615,
+  };
+  const evaluated = status({ metrics });
+  expect(evaluationLine(status(), evaluated)).toBe(
+    '[1:05 min] 1/3 tool-use: held out, exact_match sampled 0.260 (0.200..0.330), greedy 0.615',
+  );
+  expect(evaluationLine(evaluated, status({ step: 4, metrics: { ...metrics, loss: 1 } }))).toBeUndefined();
+  expect(evaluationLine(undefined, status())).toBeUndefined();
+});
+
+test('on a terminal the lines of what happened stay above the live line', () => {
+  const written: string[] = [];
+  const terminal = { ...createTerminal(), interactive: true, columns: 80 };
+  const progress = createProgress(
+    {
+      ...terminal,
+      err: (line) => void written.push(`line ${String(line)}`),
+      status: (line) => void written.push(line),
+    },
+    () => 0,
+  );
+  progress(status());
+  progress(status({ step: 4, rewardMean: 0.5 }));
+  expect(written).toEqual([
+    'line [1:05 min] 1/3 tool-use: rollouts',
+    expect.stringContaining('3/15'),
+    'line [1:05 min] 1/3 tool-use: step 4/15, reward 0.500',
+    expect.stringContaining('4/15'),
+  ]);
 });
 
 test('the live line never wraps', () => {

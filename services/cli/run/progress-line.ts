@@ -97,6 +97,40 @@ export function scoreTexts({ rewardMean, primaryMetric, metrics }: ProgressStatu
   ];
 }
 
+/** What a step was like, beyond its reward; what it has no metric of is left out. */
+function stepTexts(metrics: ProgressStatus['metrics']): string[] {
+  const text = (name: string, show: (value: number) => string): string[] => {
+    const value = metrics[name];
+    return value === undefined ? [] : [show(value)];
+  };
+  const opened = metrics['groups/opened'];
+  return [
+    ...text('loss', (loss) => `loss ${loss.toFixed(4)}`),
+    ...text('entropy', (nats) => `entropy ${nats.toFixed(3)}`),
+    ...text('sequence_length/mean', (tokens) => `${tokens.toFixed(0)} tokens`),
+    ...text('turns/mean', (turns) => `${turns.toFixed(1)} turns`),
+    ...text('groups/kept', (kept) => (opened === undefined ? '' : `${kept} of ${opened} groups kept`)).filter(Boolean),
+    ...text('time/step', (seconds) => formatDuration(seconds * 1_000)),
+  ];
+}
+
+/** The held-out result that the status before did not have: its primary metric with its 95 % interval, for each way of drawing. */
+export function evaluationLine(before: ProgressStatus | undefined, status: ProgressStatus): string | undefined {
+  const { primaryMetric: name, metrics } = status;
+  const drawn = ['sampled', 'greedy'].flatMap((mode) => {
+    const key = `eval/${mode}.${name}`;
+    const value = metrics[key];
+    if (value === undefined) return [];
+    const [low, high] = [metrics[`${key}.low`], metrics[`${key}.high`]];
+    const interval = low === undefined || high === undefined ? '' : ` (${low.toFixed(3)}..${high.toFixed(3)})`;
+    return [`${mode} ${value.toFixed(3)}${interval}`];
+  });
+  const isNew = Object.entries(metrics).some(
+    ([key, value]) => key.startsWith('eval/') && before?.metrics[key] !== value,
+  );
+  return drawn.length === 0 || !isNew ? undefined : `${placeOf(status)}: held out, ${name} ${drawn.join(', ')}`;
+}
+
 export function bar(done: number, of: number, width: number): string {
   const filled = of <= 0 ? 0 : Math.min(width, Math.round((done / of) * width));
   return `[${'='.repeat(filled)}${' '.repeat(width - filled)}]`;
@@ -121,7 +155,7 @@ export function plainLine(before: ProgressStatus | undefined, status: ProgressSt
   const place = placeOf(status);
   if (before?.stage !== status.stage) return `${place}: ${phaseWord(status.phase)}`;
   if (before.step !== status.step) {
-    const scores = scoreTexts(status).map((text) => `, ${text}`);
+    const scores = [...scoreTexts(status), ...stepTexts(status.metrics)].map((text) => `, ${text}`);
     const left = status.remainingMs === undefined ? '' : `, about ${formatDuration(Number(status.remainingMs))} left`;
     const fired = firedOften(status.detectors).map((text) => `, ${text}`);
     return `${place}: step ${status.step}/${status.steps}${scores.join('')}${fired.join('')}${left}`;

@@ -1,8 +1,8 @@
 import type { Terminal } from '../terminal/terminal.ts';
-import { createRateMeter, plainLine, progressLine, warningLines } from './progress-line.ts';
+import { createRateMeter, evaluationLine, plainLine, progressLine, warningLines } from './progress-line.ts';
 import type { ProgressStatus } from './progress-line.ts';
 
-/** Shows each status: one live line on a terminal, a line per event elsewhere. */
+/** Shows each status: a line per event, and on a terminal a live line below them. */
 export function createProgress(
   terminal: Terminal,
   now: () => number = () => performance.now(),
@@ -11,13 +11,9 @@ export function createProgress(
   let before: ProgressStatus | undefined;
   return (status) => {
     const rate = meter.observe(status, now());
-    const line = plainLine(before, status);
-    for (const warning of warningLines(before, status)) terminal.err(warning);
+    const lines = [plainLine(before, status), evaluationLine(before, status), ...warningLines(before, status)];
+    for (const line of lines) if (line !== undefined) terminal.err(line);
     before = status;
-    if (!terminal.interactive) {
-      if (line !== undefined) terminal.err(line);
-      return;
-    }
-    terminal.status(progressLine(status, rate, terminal.columns));
+    if (terminal.interactive) terminal.status(progressLine(status, rate, terminal.columns));
   };
 }
