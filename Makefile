@@ -16,6 +16,7 @@ help: ## This list
 
 setup: node_modules/.setup .venv/.setup ## Install what is missing: npm packages, Python environment, nats-server
 	@scripts/setup-nats
+	@scripts/link-gradus
 
 node_modules/.setup: package.json package-lock.json
 	npm ci --no-audit --no-fund
