@@ -61,9 +61,9 @@ export function parseDate(text: string, dayFirst?: boolean): ParsedDate {
   const [isMonth, month3, year3] = monthAndYear.exec(plain) ?? [];
   if (isMonth !== undefined) return made(year3, monthOf(month3));
   const [isYear, year4 = ''] = yearOnly.exec(plain) ?? [];
-  // "5" is no year, "5 AD" is.
+  // "5" is not a year, "5 AD" is.
   if (isYear !== undefined && (year4.length >= 3 || eraWord !== undefined)) return made(year4);
-  return refused('it is no date that can be read in one way');
+  return refused('it is not a date that can be read in one way');
 }
 
 function checked(year: number, month?: number, day?: number): ParsedDate {

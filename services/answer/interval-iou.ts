@@ -23,7 +23,7 @@ export function parseInterval(text: string): Interval | undefined {
   return end > start ? { start, end } : undefined;
 }
 
-/** Intersection over union with the best gold interval, 0..1; 0 for what is no interval, on either side. */
+/** Intersection over union with the best gold interval, 0..1; 0 for what is not an interval, on either side. */
 export function intervalIou(prediction: string, answers: readonly string[]): number {
   const predicted = parseInterval(prediction);
   if (predicted === undefined) return 0;

@@ -13,7 +13,7 @@ const rounding = 1e-9;
 
 /**
  * 1 when the prediction is a gold number: |p - g| <= max(absolute, relative x |g|), both in the base unit of the gold's unit.
- * What is no single number scores 0, on either side.
+ * What is not a single number scores 0, on either side.
  */
 export function numericMatch(prediction: string, answers: readonly string[], options: NumericOptions): 0 | 1 {
   const predicted = parseQuantity(prediction);

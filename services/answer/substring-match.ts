@@ -3,7 +3,7 @@ import { answerTokens } from './normalize-answer.ts';
 export interface SubstringOptions {
   /** Match at word boundaries: "no" is not in "none". */
   readonly wholeWords: boolean;
-  /** A normalised prediction of more words scores 0, so that listing candidates does not pay; 0 is no bound. */
+  /** A normalised prediction of more words scores 0, so that listing candidates does not pay; 0 is not a bound. */
   readonly maxWords: number;
 }
 

@@ -30,6 +30,6 @@ function parseTools(json: string, where: string): unknown[] {
   try {
     return tools.parse(JSON.parse(json));
   } catch (cause) {
-    throw new TerminalError('invalid_argument', `${where}.tools_json is no JSON array`, { cause });
+    throw new TerminalError('invalid_argument', `${where}.tools_json is not a JSON array`, { cause });
   }
 }

@@ -127,7 +127,7 @@ test.each([
     {},
     'refuses the messages: only user and assistant take turns',
   ],
-  ['{{ messages.nothing.more }}', {}, 'gives no text for the messages'],
+  ['{{ messages.nothing.more }}', {}, 'renders no text for the messages'],
   [endless, { timeoutMs: 300, memoryMebibytes: 2_048 }, 'did not end within 300 ms'],
   ['{% for a in range(100000000) %}{% endfor %}', { memoryMebibytes: 32 }, 'took more than 32 MiB of memory'],
 ])('a template that cannot be rendered ends in an error that names its file: %s', async (source, bounds, problem) => {

@@ -83,7 +83,7 @@ export function createChatRenderer(
       return chats.map((chat, at) => {
         const rendered = texts[at];
         if (rendered !== undefined && 'error' in rendered) throw refuse(`refuses the messages: ${rendered.error}`);
-        if (rendered === undefined || rendered.text === '') throw refuse('gives no text for the messages');
+        if (rendered === undefined || rendered.text === '') throw refuse('renders no text for the messages');
         return renderedOf(chat, rendered.text);
       });
     },

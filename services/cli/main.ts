@@ -10,7 +10,7 @@ for (const command of [program, ...program.commands, ...program.commands.flatMap
   command.exitOverride();
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A reader that closed the pipe (`gradus ... | head`) is no error of ours.
+  // A reader that closed the pipe (`gradus ... | head`) is not an error of ours.
   if (error.code === 'EPIPE') process.exit(exitCodes.ok);
   terminal.err(`gradus: standard output cannot be written: ${error.message}`);
   process.exit(exitCodeOf(error));

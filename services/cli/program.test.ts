@@ -96,13 +96,13 @@ test('P9: one run that cannot be read is named with the reason, and hides no oth
   expect(reported.out).toContain('run b-sound: stage 1, 2 steps, 2:01 min, finished');
   expect(reported.out).toContain('run c-begun: not finished; gradus resume c-begun continues it');
   expect(reported.out).toContain(
-    `run a-damaged: cannot be read: ${join(home, 'a-damaged/summary.json')}: is no JSON; remove it`,
+    `run a-damaged: cannot be read: ${join(home, 'a-damaged/summary.json')}: is not JSON; remove it`,
   );
   const json = await gradus('status', '--home', home, '--json');
   expect(json.code).toBe(2);
   expect(JSON.parse(json.out)).toMatchObject({
     resting: ['b-sound', 'c-begun'],
-    unreadable: [{ run: 'a-damaged', reason: expect.stringContaining('is no JSON') }],
+    unreadable: [{ run: 'a-damaged', reason: expect.stringContaining('is not JSON') }],
   });
 });
 

@@ -118,7 +118,7 @@ test.each<[string, EndpointReply, { contextTokens?: number }, object]>([
 });
 
 test('ids that no conversation has are refused by name', async () => {
-  await expect(played('x', [5, 6, 7])).rejects.toThrow(/Generate: token_ids is no conversation/);
+  await expect(played('x', [5, 6, 7])).rejects.toThrow(/Generate: token_ids is not a conversation/);
 });
 
 test('an endpoint cannot be given weights', () => {

@@ -78,7 +78,7 @@ test('a server that does not know the newer field is recognised', async () => {
   );
 });
 
-describe('P2: an answer that is none is no answer of the model', () => {
+describe('P2: an answer that is none is not an answer of the model', () => {
   test.each<[string, EndpointReply, RegExp]>([
     ['no JSON', { fault: 'garbage' }, /answered 200 and no JSON: "<html>/],
     ['no choice', { fault: 'no_choice' }, /no chat completion: choices: /],

@@ -21,7 +21,7 @@ export interface ChatEndpoint {
   ): Promise<EndpointAnswer>;
 }
 
-/** A policy at a server of the chat completions API: what is no answer of the model is an error. */
+/** A policy at a server of the chat completions API: what is not an answer of the model is an error. */
 export function createChatEndpoint(
   settings: Omit<EndpointSettings, 'maxTokensField'> & Partial<EndpointSettings>,
   apiKey: string | undefined,

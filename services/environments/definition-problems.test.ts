@@ -14,7 +14,7 @@ test.each(environments.map((definition) => [definition.name, definition] as cons
 test.each([
   [
     { scorers: ['exact_mach'], primaryMetric: 'reward' },
-    "scorers: 'exact_mach' is no built-in scorer; did you mean exact_match?",
+    "scorers: 'exact_mach' is not a built-in scorer; did you mean exact_match?",
   ],
   [{ primaryMetric: 'f1' }, "primaryMetric: 'f1' is nothing that its rollouts have; there are: exact_match, reward"],
   [{ rewards: ['format'] }, "rewards: 'format' is the name of a built-in scorer; give it another one"],

@@ -22,7 +22,7 @@ export function definitionProblems({ primaryMetric, scorers, rewards, roles, tag
     );
   };
   for (const name of scorers)
-    if (!scorerNames.includes(name)) refuse('scorers', name, 'is no built-in scorer', scorerNames);
+    if (!scorerNames.includes(name)) refuse('scorers', name, 'is not a built-in scorer', scorerNames);
   for (const name of rewards)
     if (scorerNames.includes(name))
       problems.push(`rewards: '${name}' is the name of a built-in scorer; give it another one`);

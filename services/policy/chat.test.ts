@@ -83,7 +83,7 @@ test('what the template or the messages do wrong is reported with the field or t
   const refused = async (chat: object, text: string | RegExp) =>
     await expect(policy.tokenize({ chats: [chat] })).rejects.toThrow(text);
   await refused({ messages: [user], toolsJson: '[{}]' }, /chat_template\.jinja: .*refuses the messages: no tools here/);
-  await refused({ messages: [user], toolsJson: '{}' }, 'chats[0].tools_json is no JSON array');
+  await refused({ messages: [user], toolsJson: '{}' }, 'chats[0].tools_json is not a JSON array');
   await refused({ messages: [] }, 'chats[0].messages has 0 entries; 1 to 1024 are taken');
   await refused(
     { messages: [user, { role: 'robot', parts: [] }] },

@@ -36,7 +36,7 @@ export const answerSchema = z.union(
 /** zod says of a union only that nothing fits; a text that is too long or blank deserves its own words. */
 function unionProblem({ input }: { readonly input?: unknown }): string {
   if (typeof input !== 'string') return 'must be text, a number or an interval [start, end]';
-  return bounded(rowLimits.answerCharacters).safeParse(input).error?.issues[0]?.message ?? 'is no answer';
+  return bounded(rowLimits.answerCharacters).safeParse(input).error?.issues[0]?.message ?? 'is not an answer';
 }
 
 export const idSchema = bounded(rowLimits.idCharacters);

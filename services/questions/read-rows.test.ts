@@ -87,7 +87,7 @@ describe("rows of Gradus's own format", () => {
     ['gold of no use', { ...row, id: 'x', answer: true }, /2: answer: true must be text, a number or an interval/],
     ['a blank element', { id: 'x', question: 'q', answers: ['a', ''] }, /2: answers\.1: "" is blank/],
     ['aliases of a list', { id: 'x', question: 'q', answers: ['a'], aliases: ['b'] }, /2: aliases: go next to answer/],
-    ['a tag that is no name', { ...row, id: 'x', tags: { Kind: 'a' } }, /2: tags\.Kind: .*must be lower case/],
+    ['a tag that is not a name', { ...row, id: 'x', tags: { Kind: 'a' } }, /2: tags\.Kind: .*must be lower case/],
     ['a tag of two words', { ...row, id: 'x', tags: { kind: 'a b' } }, /2: tags\.kind: "a b" must be a number or text/],
     ['hops twice', { ...row, id: 'x', hops: 2, tags: { hops: 2 } }, /2: hops: is there next to tags\.hops; give one/],
     ['a megabyte', { ...row, id: 'x', answer: 'y'.repeat(2 ** 20) }, /2: answer: "y{70,}\.\.\. longer than 4096/],

@@ -28,7 +28,7 @@ export function rowFacts(row: WireRow | undefined): RowFacts {
   return facts;
 }
 
-/** Throws TerminalError('invalid_argument') for a row whose data or gold is no JSON object. */
+/** Throws TerminalError('invalid_argument') for a row whose data or gold is not a JSON object. */
 export function readRowFacts(row: WireRow): RowFacts {
   const data = objectOf('data_json', row.dataJson);
   const gold = objectOf('gold_json', row.goldJson);

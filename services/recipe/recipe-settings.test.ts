@@ -51,7 +51,7 @@ test('all settings without a place are reported at once', () => {
   expect(() => withSettings('stages.9.kind=rl', 'name.x=1')).toThrow(/stages has no 9.*\n.*name is "demo"/);
 });
 
-test.each(['seed', '=1', 'a..b=1', '.a=1', 'a.=1', ''])('%j is no setting', (text) => {
+test.each(['seed', '=1', 'a..b=1', '.a=1', 'a.=1', ''])('%j is not a setting', (text) => {
   expect(() => parseSetting(text)).toThrow('must be PATH=VALUE, for example --set stages.0.until.steps=2');
 });
 

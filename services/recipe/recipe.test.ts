@@ -166,7 +166,7 @@ describe('a recipe', () => {
       /splits its metrics by no tag 'hop'; did you mean hops\?[^]*did you mean exact_match\?/,
     );
     expect(problemsOf(`${minimal}    gate: { metric: sampled.match, at_least: 1 }\n`)).toContain(
-      "'match' is no metric of this stage's evaluations; they have exact_match,",
+      "'match' is not a metric of this stage's evaluations; they have exact_match,",
     );
     for (const metric of [
       'sampled.exact_match.low',
@@ -176,7 +176,7 @@ describe('a recipe', () => {
     ])
       expect(parseRecipe(`${minimal}    gate: { metric: ${metric}, at_least: 1 }\n`, 'r.yaml').stages).toHaveLength(1);
     expect(problemsOf(`${minimal}    gate: { metric: sampled.numeric, at_least: 1 }\n`)).toContain(
-      'is no metric of this stage',
+      'is not a metric of this stage',
     );
     const numeric = minimal.replace('exact_match: 1', 'exact_match: 1, numeric: 1');
     expect(

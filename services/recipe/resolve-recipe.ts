@@ -58,7 +58,7 @@ export interface RecordedInput {
   readonly bytes: number;
 }
 
-/** Paths that a recipe names, made absolute against the recipe's folder; an endpoint is no path. Reads nothing. */
+/** Paths that a recipe names, made absolute against the recipe's folder; an endpoint is not a path. Reads nothing. */
 export function locateInputs(recipe: Recipe, recipeFile: string): { model: string | undefined; data: Recipe['data'] } {
   const at = (path: string) => resolve(dirname(recipeFile), path);
   const { musique, files, rows, world } = recipe.data;

@@ -43,7 +43,7 @@ function fromZod(root: unknown, issue: z.core.$ZodIssue, input: unknown): Recipe
   ];
 }
 
-/** Keys that a schema knows for `value`; empty where it is no object. */
+/** Keys that a schema knows for `value`; empty where it is not an object. */
 function keysAt(schema: unknown, value: unknown): string[] {
   return Object.keys(shapeOf(meantOption(schema, value) ?? schema) ?? {});
 }

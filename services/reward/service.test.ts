@@ -98,19 +98,19 @@ describe('the reward service over gRPC', () => {
     ],
     ['settings for a scorer that has none', { scorers: [{ name: 'f1', settingsJson: '{}' }] }, /f1 has no settings/],
     [
-      'gold that is no number',
+      'gold that is not a number',
       { answers: ['3 or 4'], scorers: [{ name: 'numeric' }] },
-      /answers\[0\]: "3 or 4" is no single number: .*more than one number/,
+      /answers\[0\]: "3 or 4" is not a single number: .*more than one number/,
     ],
     [
-      'gold that is no date',
+      'gold that is not a date',
       { answers: ['05/03/1990'], scorers: [{ name: 'date' }] },
-      /answers\[0\]: "05\/03\/1990" is no single date: day and month can be read either way/,
+      /answers\[0\]: "05\/03\/1990" is not a single date: day and month can be read either way/,
     ],
     [
-      'gold that is no interval',
+      'gold that is not an interval',
       { answers: ['20 - 10'], scorers: [{ name: 'iou' }] },
-      /answers\[0\]: "20 - 10" is no interval; write START - END/,
+      /answers\[0\]: "20 - 10" is not an interval; write START - END/,
     ],
     [
       'no pages to compare with',
@@ -135,7 +135,7 @@ describe('the reward service over gRPC', () => {
     await expect(failure).rejects.toThrow(message);
   });
 
-  test('an option is scored by its letter, which is no text, without a free point for exact match', async () => {
+  test('an option is scored by its letter, which is not text, without a free point for exact match', async () => {
     const scored = async (text: string) => {
       const { scores } = await reward.score({
         items: [

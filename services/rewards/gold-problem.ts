@@ -52,17 +52,17 @@ function answerProblem(kind: GoldKind, answer: string, dayFirst: boolean | undef
       const parsed = parseQuantity(answer);
       return parsed.kind === 'quantity'
         ? undefined
-        : `is no single number: ${parsed.reason}; write it as digits, for example 1234.5 km`;
+        : `is not a single number: ${parsed.reason}; write it as digits, for example 1234.5 km`;
     }
     case 'date': {
       const parsed = parseDate(answer, dayFirst);
       return parsed.kind === 'date'
         ? undefined
-        : `is no single date: ${parsed.reason}; write it as YYYY-MM-DD, YYYY-MM or YYYY`;
+        : `is not a single date: ${parsed.reason}; write it as YYYY-MM-DD, YYYY-MM or YYYY`;
     }
     case 'interval':
       return parseInterval(answer) === undefined
-        ? 'is no interval; write START - END with the end after the start, for example 12.5 - 20'
+        ? 'is not an interval; write START - END with the end after the start, for example 12.5 - 20'
         : undefined;
     case 'choice':
       return answer.trim() === '' ? "is blank; give the option's letter, its text, or both" : undefined;

@@ -27,7 +27,7 @@ export const settableScorers = {
     settings: z.strictObject({
       weight,
       whole_words: z.boolean().default(true).describe('Match at word boundaries: "no" is not in "none".'),
-      max_words: z.int().min(0).max(10_000).default(20).describe('Longer predictions score 0; 0 is no bound.'),
+      max_words: z.int().min(0).max(10_000).default(20).describe('Longer predictions score 0; 0 is not a bound.'),
     }),
   },
   hotpotqa_f1: {

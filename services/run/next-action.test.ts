@@ -212,7 +212,7 @@ stages:
     expect(evaluations(`rewards: { f1: 1 }, ${composed}`, `rewards: { f1: 1 }, ${composed}`)).toEqual(once);
     expect(evaluations(`rewards: { f1: 1 }, ${composed}`, `rewards: { f1: 2 }, ${composed}`)).toEqual(twice);
     expect(evaluations('rewards: { f1: 1 }', `rewards: { f1: 1 }, ${composed}`)).toEqual(twice);
-    // What reads the comparison is no part of an evaluation.
+    // What reads the comparison is not a part of an evaluation.
     const preferring = composed.replace('format', 'preferred');
     expect(
       evaluations(

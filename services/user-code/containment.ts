@@ -7,7 +7,7 @@
  * | a process namespace | nothing in it outlives the first process, and its /proc shows no process outside | descendants and those with our mark in their environment are sought and ended |
  * | a memory control group | the kernel ends what goes over the limit | memory is added up every 50 ms |
  *
- * It is no sandbox: files, network and, as root, the kernel are the scorer's as they are the service's.
+ * It is not a sandbox: files, network and, as root, the kernel are the scorer's as they are the service's.
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

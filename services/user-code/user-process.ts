@@ -20,7 +20,7 @@ export interface UserProcessOptions<Reply> extends GroupCommand {
   readonly maxReplyBytes: number;
 }
 
-/** Why a process ended, or never was. Of these only `unavailable` is no fault of the user's code. */
+/** Why a process ended, or never was. Of these only `unavailable` is not a fault of the user's code. */
 export interface ProcessEnd {
   readonly kind: 'absent';
   readonly reason: 'timeout' | 'crashed' | 'out_of_memory' | 'unavailable';

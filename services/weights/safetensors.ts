@@ -69,7 +69,7 @@ export async function readTensorPlaces(path: string): Promise<ReadonlyMap<string
     await using file = await open(each);
     const header = await readHeader(each, file, (await file.stat()).size);
     if (header === undefined)
-      throw new TerminalError('invalid_argument', `${each}: is no safetensors file, or was cut; copy it anew`);
+      throw new TerminalError('invalid_argument', `${each}: is not a safetensors file, or was cut; copy it anew`);
     for (const [name, place] of header.tensors) {
       if (found.has(name))
         throw new TerminalError('invalid_argument', `${each}: ${name} is in ${found.get(name)?.file} too; keep one`);

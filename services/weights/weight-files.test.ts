@@ -61,7 +61,7 @@ test.each([{}, undefined, { 'a.weight': '../model.safetensors' }, { 'a.weight': 
   async (places) => {
     await write('model.safetensors');
     await writeIndex(places);
-    expect(await weightFileProblems(directory)).toEqual([expect.stringContaining('is no index of weights')]);
+    expect(await weightFileProblems(directory)).toEqual([expect.stringContaining('is not an index of weights')]);
   },
 );
 
@@ -73,12 +73,12 @@ test('a file that is shorter or longer than its header says, or has none, is rep
   await writeIndex({ 'a.weight': cut, 'b.weight': noHeader });
   expect(await weightFileProblems(directory)).toEqual([
     `${join(directory, cut)}: has ${whole.length - 1} bytes, and its header says ${whole.length}; it was cut: copy it anew`,
-    `${join(directory, noHeader)}: is no safetensors file, or was cut; copy it anew`,
+    `${join(directory, noHeader)}: is not a safetensors file, or was cut; copy it anew`,
   ]);
   await writeFile(join(directory, cut), Buffer.concat([whole, Buffer.alloc(1)]));
   await writeFile(join(directory, noHeader), '');
   expect(await weightFileProblems(directory)).toEqual([
     `${join(directory, cut)}: has ${whole.length + 1} bytes, and its header says ${whole.length}; copy it anew`,
-    `${join(directory, noHeader)}: is no safetensors file, or was cut; copy it anew`,
+    `${join(directory, noHeader)}: is not a safetensors file, or was cut; copy it anew`,
   ]);
 });

@@ -26,7 +26,7 @@ export async function weightFileProblems(directory: string): Promise<string[]> {
 
 /** A file is as long as its header says, or it was cut. */
 export async function fileProblem(path: string): Promise<string | undefined> {
-  const isNone = 'is no safetensors file, or was cut; copy it anew';
+  const isNone = 'is not a safetensors file, or was cut; copy it anew';
   try {
     await using file = await open(path);
     const { size } = await file.stat();
@@ -57,7 +57,7 @@ async function placeProblems(directory: string): Promise<string[]> {
   const named = shardsOf(text);
   if (named === undefined) {
     return [
-      `${path}: is no index of weights; weight_map must name a file model*.safetensors next to it for each tensor`,
+      `${path}: is not an index of weights; weight_map must name a file model*.safetensors next to it for each tensor`,
     ];
   }
   return [
@@ -68,7 +68,7 @@ async function placeProblems(directory: string): Promise<string[]> {
   ];
 }
 
-/** Undefined where the text is no index. */
+/** Undefined where the text is not an index. */
 function shardsOf(text: string): ReadonlySet<string> | undefined {
   try {
     const names = new Set(Object.values(indexSchema.parse(JSON.parse(text)).weight_map));

@@ -93,8 +93,10 @@ describe('gradus dlq', () => {
     await running.publish(taskOf('chess-2', { environment: 'chess' }));
     await expect.poll(async () => (await dlq('list', [])).out.length).toBe(3);
     await expect(dlq('drop', ['2', 'nobody'])).rejects.toThrow(/begins with 'nobody'; 'gradus dlq list' lists them/);
-    await expect(dlq('retry', ['chess'])).rejects.toThrow(/'chess' is the beginning of several dead letters, 1 and 3/);
-    await expect(dlq('retry', [])).rejects.toThrow(/give the numbers or task ids of letters, or --all/);
+    await expect(dlq('retry', ['chess'])).rejects.toThrow(
+      /'chess' is the beginning of several task ids, those of dead letters 1 and 3/,
+    );
+    await expect(dlq('retry', [])).rejects.toThrow(/give the numbers or task ids of dead letters, or --all/);
     await expect(dlq('drop', ['1'], { all: true })).rejects.toThrow(/or --all/);
     expect((await dlq('list', [])).out).toHaveLength(3);
   });

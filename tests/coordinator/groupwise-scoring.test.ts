@@ -147,7 +147,7 @@ describe('groups that are being scored', () => {
     await expectWhole(fleet, 3);
   });
 
-  it('P2: with one sample that came back have no reward: it is given up, which is no failure', async () => {
+  it('P2: with one sample that came back have no reward: it is given up, which is not a failure', async () => {
     let odd: string | undefined;
     fleet = await startGroupwiseFleet({
       recipe: {

@@ -145,9 +145,9 @@ describe('metrics of the learner that are no finite numbers', () => {
       { step: 2, not_finite: ['grad_norm', 'loss', 'train/policy_drift'] },
     ]);
     expect((await fleet.summary('run-a')).stages[0].warnings).toEqual([
-      expect.stringMatching(/^grad_norm was no finite number in 1 step, first in step 2: /),
-      expect.stringMatching(/^loss was no finite number in 1 step, first in step 2: /),
-      expect.stringMatching(/^train\/policy_drift was no finite number in 1 step, first in step 2: /),
+      expect.stringMatching(/^grad_norm was not a finite number in 1 step, first in step 2: /),
+      expect.stringMatching(/^loss was not a finite number in 1 step, first in step 2: /),
+      expect.stringMatching(/^train\/policy_drift was not a finite number in 1 step, first in step 2: /),
       expect.stringMatching(/^5 updates were left out .* \(first in step 1\)$/),
       expect.stringMatching(/^9 samples were left out .* \(first in step 1\)$/),
     ]);

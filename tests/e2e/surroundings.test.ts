@@ -111,7 +111,7 @@ test('P10: services whose ports are taken for good while they are dead move, and
   await gradus.says(/play: step 2\//);
   for (const label of ['nats', 'learner', 'retrieval']) {
     const address = await takePortOf(home, label);
-    await gradus.says(new RegExp(`${label} cannot have its port back: ${address} \\(process ${process.pid} `));
+    await gradus.says(new RegExp(`${label} cannot listen on its old port: ${address} \\(process ${process.pid} `));
     await gradus.says(new RegExp(`${label} has moved from ${address} to 127\\.0\\.0\\.1:\\d+`));
   }
   const { natsUrl, services } = await fleetFile(home);

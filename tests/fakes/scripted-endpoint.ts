@@ -14,7 +14,7 @@ export type EndpointRequest = z.output<typeof requestSchema>;
 
 /**
  * What a server does with a request: says a text; answers a status; never answers (`hang`); closes in the middle of the answer (`cut`);
- * answers what is no JSON (`garbage`), no choice (`no_choice`), a choice without text (`empty_choice`), or ten megabytes (`huge`).
+ * answers what is not JSON (`garbage`), no choice (`no_choice`), a choice without text (`empty_choice`), or ten megabytes (`huge`).
  */
 export type EndpointReply =
   | string
@@ -31,7 +31,7 @@ export interface EndpointCall {
 export async function startScriptedEndpoint(script: (request: EndpointRequest, call: number) => EndpointReply) {
   const calls: EndpointCall[] = [];
   const server = createServer((incoming, response) => {
-    // A caller that disconnected is no failure of the server.
+    // A caller that disconnected is not a failure of the server.
     handle(incoming, response).catch(() => response.destroy());
   });
 

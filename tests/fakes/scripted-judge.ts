@@ -8,7 +8,7 @@ import { parseChatRequest, type ChatRequest } from '../../services/scripted/judg
 import { shownTexts as textsIn, type ShownText } from '../../services/scripted/judge/questions/read-question.ts';
 import { createJudgeScript, type GradeAnswer } from '../../services/scripted/judge/script/judge-script.ts';
 
-/** How a call goes wrong. `garbage` is a reply that says nothing; `malformed` is no reply of the API at all. */
+/** How a call goes wrong. `garbage` is a reply that says nothing; `malformed` is not a reply of the API at all. */
 export type JudgeFault = 'server_error' | 'rate_limited' | 'hang' | 'cut' | 'garbage' | 'malformed';
 
 /** The text of a reply, or the name of a fault. */
@@ -81,7 +81,7 @@ export async function startScriptedJudge(options: ScriptedJudgeOptions = {}) {
     };
     // Handed over in full, or cut off.
     response.once('finish', end).once('close', end);
-    // A caller that disconnected is no failure of the judge.
+    // A caller that disconnected is not a failure of the judge.
     handle(incoming, response).catch(() => response.destroy());
   });
 

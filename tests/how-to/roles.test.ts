@@ -135,7 +135,7 @@ test('a recipe with roles that cannot be is refused with what to do', async () =
   const wrong: [string, RegExp][] = [
     [
       'stages.0.roles.solvr={}',
-      /roles\.solvr.*is no role of environment sums, which has proposer, solver; did you mean solver\?/s,
+      /roles\.solvr.*is not a role of environment sums, which has proposer, solver; did you mean solver\?/s,
     ],
     ['stages.0.roles.proposer.rewards={"psed": 1}', /is nothing that this stage records.*did you mean posed\?/s],
     ['stages.0.roles.proposer.rewards={"posed": 0}', /needs a weight above 0/],

@@ -68,7 +68,7 @@ const servers: [string, (flags: readonly string[]) => Promise<Ask>][] = [
   ['POST /visit', (flags) => retrieval('/visit', flags, '{"url":"3"}')],
   ['GET /stats', (flags) => retrieval('/stats', flags)],
   ['GET /health', (flags) => retrieval('/health', flags)],
-  ['a path that is no route', (flags) => retrieval('/nothing', flags)],
+  ['a path that is not a route', (flags) => retrieval('/nothing', flags)],
   ["the scripted judge's completions", (flags) => judge('/v1/chat/completions', flags, question)],
   ["the scripted judge's models", (flags) => judge('/v1/models', flags)],
   ['/metrics', (flags) => metricsOf('/metrics', flags)],

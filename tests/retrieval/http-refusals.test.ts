@@ -89,7 +89,7 @@ test('JSON that nests without end is refused like any other', async () => {
   expect(closed.status).toBe(400);
 });
 
-test('a path that is no route lists the routes; another method says which one', async () => {
+test('a path that is not a route lists the routes; another method says which one', async () => {
   expect(await api.post('/retrive', {})).toMatchObject({
     status: 404,
     body: { detail: expect.stringContaining('there is no /retrive; routes: /retrieve, ') },

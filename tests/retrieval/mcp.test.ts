@@ -215,7 +215,7 @@ test('MCP over HTTP keeps no session: there is no stream to open and none to end
   }
 });
 
-test('what is no JSON-RPC is refused in its words', async () => {
+test('what is not JSON-RPC is refused in its words', async () => {
   const api = await startHttpApi();
   const broken = await api.post('/mcp', '', { headers: accept, body: '{"jsonrpc":' });
   expect(broken).toMatchObject({ status: 400, body: { error: { code: -32700 } } });

@@ -58,7 +58,7 @@ test('an endpoint plays a whole rollout with tools; the trajectory says that it 
   expect(turns.every(({ logprobKind, logprobs }) => logprobKind === LogprobKind.ABSENT && logprobs.length === 0)).toBe(
     true,
   );
-  // What the model wrote behind its call is no part of the conversation.
+  // What the model wrote behind its call is not a part of the conversation.
   expect(server.calls[2]?.request.messages.map(({ role, content }) => [role, content.slice(0, 30)])).toEqual([
     ['user', brontley.question.slice(0, 30)],
     ['assistant', chain[0]?.slice(0, 30)],

@@ -62,7 +62,7 @@ test('a worker plays episodes of a Python class, token-exact, and closes each of
     expect(trajectory.segments.map(({ kind }) => kind)).toEqual([PROMPT, MODEL, ENVIRONMENT, MODEL]);
     expect(trajectory.segments[2]?.text).toBe(' no, again: ');
   }
-  // P2: an exception of the user's code is no reward.
+  // P2: an exception of the user's code is not a reward.
   const thrown = await fleet.resultOf('throws-1');
   expect(thrown.failure).toBe(FailureClass.USER_ENVIRONMENT);
   expect(thrown.components).toEqual({});

@@ -87,7 +87,7 @@ describe('a rollout', () => {
   });
 
   it.each([
-    ['an empty answer is no call', 'emptyAnswer', 1, 0],
+    ['an empty answer is not a call', 'emptyAnswer', 1, 0],
     ['a call of broken JSON is one that failed', 'brokenJson', 1, 1],
     ['a tool that does not exist is a call that failed', 'unknownTool', 1, 1],
     ['a document that does not exist is a call that failed', 'noSuchId', 1, 1],
@@ -261,7 +261,7 @@ describe('a rollout', () => {
     expect(result.reward).toBeUndefined();
   });
 
-  it('moves what is no task to the dead letters, with the reason, and goes on', async () => {
+  it('moves what is not a task to the dead letters, with the reason, and goes on', async () => {
     await fleet.publishRaw(Buffer.from('this is not a task'));
     await expect
       .poll(async () => (await fleet.deadLetters()).map(({ reason }) => reason))

@@ -57,9 +57,9 @@ describe('rows of a file', () => {
     ['musique', { ...good, prediction: 7 }, /in\.jsonl:2: prediction: expected string/],
     ['squad', { ...good, answers: ['The.'] }, /in\.jsonl:2: answers\[0\]: "The\." normalises to nothing/],
     ['hotpotqa', { ...good, supports: [['A']] }, /in\.jsonl:2: supports\.0/],
-    ['numeric', { ...good, answers: ['3 or 4'] }, /in\.jsonl:2: answers\[0\]: "3 or 4" is no single number/],
+    ['numeric', { ...good, answers: ['3 or 4'] }, /in\.jsonl:2: answers\[0\]: "3 or 4" is not a single number/],
     ['date', { ...good, answers: ['05/03/1990'] }, /in\.jsonl:2: answers\[0\]: .*set day_first/],
-    ['iou', { ...good, answers: [[9, 3]] }, /in\.jsonl:2: answers\[0\]: "9 - 3" is no interval/],
+    ['iou', { ...good, answers: [[9, 3]] }, /in\.jsonl:2: answers\[0\]: "9 - 3" is not an interval/],
     ['choice', { ...good, answers: [' '] }, /in\.jsonl:2: answers\[0\]: " " is blank/],
   ])('by %s: %j is named by file, line and field, and skipped only when asked', async (metric, row, message) => {
     const sound = { id: 'a', prediction: '1990', answers: ['1990'] };

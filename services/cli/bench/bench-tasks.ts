@@ -30,7 +30,8 @@ export function createBenchTasks(recipe: Recipe, runId: string, rows: readonly R
     taskAt(index) {
       const group = Math.floor(index / groupSize);
       const row = rows[group % rows.length];
-      if (row === undefined) throw new TerminalError('invalid_argument', 'a bench needs rows');
+      if (row === undefined)
+        throw new TerminalError('invalid_argument', 'a bench needs rows; name them in data of the recipe');
       const draw = String(group);
       const key = { recipeHash: hash, seed: recipe.seed, stage: stage.name, step: 0, draw, questionId: row.id };
       const sampleIndex = index % groupSize;

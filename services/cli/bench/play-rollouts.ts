@@ -48,7 +48,10 @@ export async function playRollouts(options: PlayOptions): Promise<Played> {
     if (performance.now() - heardMs < options.silenceMs) return;
     const missing = `${count - tally.answered} of ${count} rollouts have no result`;
     finished.reject(
-      new TransientError('unavailable', `${missing}, and none came for ${options.silenceMs / 1000} s; see the logs`),
+      new TransientError(
+        'unavailable',
+        `${missing}, and no result came for ${options.silenceMs / 1000} s; see the logs`,
+      ),
     );
   }, 1_000);
   const onStop = (): void => finished.reject(new CancelledError('cancelled', 'the bench was stopped'));

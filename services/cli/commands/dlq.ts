@@ -34,7 +34,7 @@ export async function dlqCommand(
   if ((action === 'retry' || action === 'drop') && (options.all === true) === ids.length > 0) {
     throw new TerminalError(
       'invalid_argument',
-      `gradus dlq ${action}: give the numbers or task ids of letters, or --all (with --run: all of a run)`,
+      `gradus dlq ${action}: give the numbers or task ids of dead letters, or --all (with --run: all of a run)`,
     );
   }
   const signal = AbortSignal.timeout(timeoutMs);
@@ -111,7 +111,7 @@ async function findLetters(
     if (other !== undefined) {
       throw new TerminalError(
         'invalid_argument',
-        `'${id}' is the beginning of several dead letters, ${letter.number} and ${other.number} among them; give the number`,
+        `'${id}' is the beginning of several task ids, those of dead letters ${letter.number} and ${other.number} among them; give the number`,
       );
     }
     return letter;

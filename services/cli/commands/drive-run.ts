@@ -53,7 +53,9 @@ export async function driveRun(options: DriveOptions): Promise<number> {
   const starting = new AbortController();
   const watching = new AbortController();
   const interrupts = watchInterrupts();
-  interrupts.onFirst(() => starting.abort(new CancelledError('cancelled', 'stopped while starting; nothing ran yet')));
+  interrupts.onFirst(() =>
+    starting.abort(new CancelledError('cancelled', 'stopped during the start; nothing ran yet')),
+  );
   const events = fleetEvents(terminal);
   const restarts = countRestarts(events);
   let own: Fleet | undefined;

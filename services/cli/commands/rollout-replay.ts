@@ -76,7 +76,7 @@ async function replay(
   if (problems.length > 0)
     throw new TerminalError(
       'not_found',
-      `${paths.model} is no model directory: ${problems.join('; ')}; name the model with --model DIR`,
+      `${paths.model} is not a model directory: ${problems.join('; ')}; name the model with --model DIR`,
     );
 
   const lent = await usableFleet(home, resolved);

@@ -99,7 +99,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
       rowsProblems.push(errorFrom(thrown).message);
     }
   }
-  // A model that is not there yet is no mistake of the recipe: it may be fetched later.
+  // A model that is not there yet is not a mistake of the recipe: it may be fetched later.
   const isThere = model === undefined || (await isReadable(join(model, 'config.json')));
   const ofModel = [
     ...(model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined)).map(

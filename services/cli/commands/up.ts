@@ -53,7 +53,7 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
     terminal.err('stopping the fleet');
     await fleet.stop(stopGraceMs);
     if (fleet.failed.aborted) {
-      throw new TransientError('unavailable', `the fleet broke down: ${errorFrom(fleet.failed.reason).message}`);
+      throw new TransientError('unavailable', `the fleet failed: ${errorFrom(fleet.failed.reason).message}`);
     }
     return exitCodes.ok;
   } finally {

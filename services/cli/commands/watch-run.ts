@@ -82,7 +82,7 @@ export async function watchRun(options: WatchOptions): Promise<RunStatus> {
   } catch (thrown) {
     if (failed?.aborted === true) {
       const why = errorFrom(failed.reason).message;
-      throw new TransientError('unavailable', `the fleet broke down: ${why}`, { cause: thrown });
+      throw new TransientError('unavailable', `the fleet failed: ${why}`, { cause: thrown });
     }
     if (!giveUp.signal.aborted || latest === undefined) throw thrown;
     // A fleet of our own is ended with the run. In another one only a coordinator can stop it.

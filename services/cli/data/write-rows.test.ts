@@ -93,7 +93,7 @@ describe('rows of a recipe', () => {
 
   test('leave some to train on', async () => {
     const { directory, options } = await plain(3);
-    const message = /held_out: 3 of 3 questions of .*rows\.jsonl leaves none to train on; use fewer/;
+    const message = /held_out: 3 of 3 questions of .*rows\.jsonl leaves no question to train on; hold out fewer/;
     await expect(writeRows(options, anything, join(directory, 'data'))).rejects.toThrow(message);
     await expect(countRows(options, anything)).rejects.toThrow(message);
   });
@@ -126,7 +126,7 @@ describe('rows of a recipe', () => {
 
     await writeFile(train, JSON.stringify([row('1', 'A'), row('2', 'C')]));
     await expect(writeRows(options, anything, join(directory, 'other'))).rejects.toThrow(
-      `${train}:1: row 1: supporting_facts: "C" is no title in the row's context; remove the row, or name a corpus`,
+      `${train}:1: row 1: supporting_facts: "C" is not a title in the row's context; remove the row, or name a corpus`,
     );
     await writeFile(
       train,
@@ -146,12 +146,12 @@ describe('rows of a recipe', () => {
     [
       { exact_match: 0, numeric: settings },
       { answer: '3-4' },
-      /:1: question n0: answers\[0\]: "3-4" is no single number/,
+      /:1: question n0: answers\[0\]: "3-4" is not a single number/,
     ],
     [
       { exact_match: 0, iou: settings },
       { answer: [20, 12] },
-      /:1: question n0: answers\[0\]: "20 - 12" is no interval/,
+      /:1: question n0: answers\[0\]: "20 - 12" is not an interval/,
     ],
     [{ exact_match: 0, date: settings }, { answer: '05/03/1990' }, /:1: question n0: .*set day_first/],
     [{ exact_match: 0, gold_found: settings }, { answer: 'Paris' }, /:1: question n0: support_titles: empty/],

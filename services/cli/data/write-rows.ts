@@ -143,7 +143,7 @@ function requireSupports({ row, place }: PlacedRow): void {
   if (lost === undefined) return;
   throw new TerminalError(
     'invalid_argument',
-    `${place}: supporting_facts: ${JSON.stringify(lost)} is no title in the row's context; remove the row, or name a corpus`,
+    `${place}: supporting_facts: ${JSON.stringify(lost)} is not a title in the row's context; remove the row, or name a corpus`,
   );
 }
 
@@ -205,7 +205,7 @@ function requireSomeLeft(path: string, heldOut: number, rows: number): void {
   if (heldOut < rows) return;
   throw new TerminalError(
     'invalid_argument',
-    `held_out: ${heldOut} of ${rows} questions of ${path} leaves none to train on; use fewer`,
+    `held_out: ${heldOut} of ${rows} questions of ${path} leaves no question to train on; hold out fewer`,
   );
 }
 

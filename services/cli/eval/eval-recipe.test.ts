@@ -30,7 +30,7 @@ test('a model that is missing is named by its option', async () => {
   await writeFile(data, '{"id":"1","question":"Who?","answer":"x"}\n');
   const model = join(out, 'absent');
   await expect(prepare({ out, data, format: 'gradus', model, corpus: data })).rejects.toThrow(
-    `--model: ${model} is no model directory`,
+    `--model: ${model} is not a model directory`,
   );
 });
 

@@ -64,7 +64,7 @@ async function* unlessSilent<T>(items: AsyncIterable<T>): AsyncGenerator<T, void
       const end = new AbortController();
       const silence = sleep(silentMs, end.signal).then(
         () => {
-          throw new TransientError('unavailable', `nothing was heard for ${silentMs} ms`);
+          throw new TransientError('unavailable', `the coordinator sent nothing for ${silentMs} ms`);
         },
         () => undefined,
       );

@@ -43,9 +43,13 @@ export async function makeInitialModel(
         { cause },
       );
     const said = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
-    throw new TerminalError('invalid_argument', `model.path: no fresh weights can be made: ${said || String(cause)}`, {
-      cause,
-    });
+    throw new TerminalError(
+      'invalid_argument',
+      `model.path: fresh weights could not be made: ${said || String(cause)}`,
+      {
+        cause,
+      },
+    );
   }
   return out;
 }

@@ -174,7 +174,7 @@ async function prepareModel(loaded: LoadedRecipe, made: string): Promise<string>
   if (given === undefined) throw inputError(loaded, ['model: names neither path nor endpoint']);
   const problems = await modelProblems(given, weights !== undefined);
   if (problems.length > 0)
-    throw inputError(loaded, [`model.path: ${given} is no model directory: ${problems.join('; ')}`]);
+    throw inputError(loaded, [`model.path: ${given} is not a model directory: ${problems.join('; ')}`]);
   if (weights === undefined) return given;
   return await makeInitialModel({ from: given, seed: recipe.seed, copying: weights === 'copying' }, made);
 }

@@ -7,7 +7,7 @@ import { scorerProblems } from './scorer-problems.ts';
 
 const sound = `
 import { defineScorer, z } from 'gradus/scorer';
-console.log('what it prints is no answer');
+console.log('what it prints is not an answer');
 export default defineScorer({ settings: z.strictObject({ most: z.number() }), score: () => 1 });
 `;
 

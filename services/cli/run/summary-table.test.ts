@@ -91,7 +91,7 @@ test('a stage that was stopped before its last evaluation shows what there is', 
 });
 
 test('a damaged summary is named with its field', () => {
-  expect(() => parseRunSummary('{"run":', 'runs/r/summary.json')).toThrow(/^runs\/r\/summary.json: is no JSON/);
+  expect(() => parseRunSummary('{"run":', 'runs/r/summary.json')).toThrow(/^runs\/r\/summary.json: is not JSON/);
   expect(() => parseRunSummary('{"run":"r"}', 'runs/r/summary.json')).toThrow(/^runs\/r\/summary.json: recipe:/);
 });
 
@@ -125,7 +125,7 @@ test('what the environment reported has a line per stage', () => {
   );
 });
 
-test('an environment that is rewarded by itself is led by its reward, which is no share', () => {
+test('an environment that is rewarded by itself is led by its reward, which is not a share', () => {
   const summary = { ...exampleSummary(), primaryMetric: 'reward' };
   const lines = formatSummary(parseRunSummary(JSON.stringify(summary), 'summary.json'));
   expect(lines.find((line) => line.includes('stage'))).toMatch(/n │ +reward │ +greedy │ +exact_match/);

@@ -63,7 +63,7 @@ export async function withNats<T>(url: string, signal: AbortSignal, use: (nats: 
   if (url === 'nats://' || url === '') {
     throw new TransientError(
       'unavailable',
-      'the streams of this home are just being opened or read; try again in a moment',
+      'another command opens or reads the streams of this home; try again in a moment',
     );
   }
   const nats = await connectNats({

@@ -68,7 +68,8 @@ function parse({ tokenIds, sampling, contextTokens }: GenerateRequest) {
   if (roomTokens <= 0)
     fail('context_tokens', `is ${contextTokens}, and token_ids has ${tokenIds.length}; it must leave room for a turn`);
   const messages = decodeMessages(tokenIds);
-  if (messages === undefined) return fail('token_ids', 'is no conversation; send what Tokenize of this service gave');
+  if (messages === undefined)
+    return fail('token_ids', 'is not a conversation; send what Tokenize of this service gave');
   return { messages, sampling, roomTokens };
 }
 

@@ -11,7 +11,7 @@ const options = z.strictObject({
     .refine((text) => text.includes('{question}'), 'must contain {question}')
     .default('{question}=')
     .describe('The prompt; `{question}` is replaced.'),
-  stop: z.string().min(1).max(16).default('\n').describe('What ends the answer; it is no part of it.'),
+  stop: z.string().min(1).max(16).default('\n').describe('What ends the answer; it is not a part of it.'),
 });
 
 /** One sum a rollout: `12+7=` is the prompt, and what the policy writes up to the stop is its answer. */

@@ -137,8 +137,12 @@ describe('P2: a server that fails makes no reward but a failure that is tried el
 
   test.each<[string, (connection: Connection) => void, RegExp, object?]>([
     ['when it dies mid-episode', (connection) => connection.drop(), /closed the connection|connection failed/],
-    ['when it sends nonsense', (connection) => connection.send('{"type": "observa'), /what is no reply: "\{/],
-    ['when it sends another shape', (connection) => connection.send('{"type":"state","data":{}}'), /what is no reply/],
+    ['when it sends nonsense', (connection) => connection.send('{"type": "observa'), /what is not a reply: "\{/],
+    [
+      'when it sends another shape',
+      (connection) => connection.send('{"type":"state","data":{}}'),
+      /what is not a reply/,
+    ],
     [
       'when it sends 10 MB',
       (connection) => connection.send(observed({ text: 'x'.repeat(10_000_000) })),
@@ -205,7 +209,7 @@ describe('what the server refuses', () => {
     );
   });
 
-  test("an exception of the server's own code is no failure of the network", async () => {
+  test("an exception of the server's own code is not a failure of the network", async () => {
     const { url } = await serverWhoseStep((connection) =>
       connection.send(JSON.stringify({ type: 'error', data: { message: 'KeyError', code: 'EXECUTION_ERROR' } })),
     );

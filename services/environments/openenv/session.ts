@@ -103,7 +103,7 @@ export async function openSession(url: string, options: SessionOptions, io: Call
     if (bytes > options.maxMessageBytes)
       return lose(`it sent ${bytes} bytes; at most max_message_bytes (${options.maxMessageBytes}) are read`);
     const parsed = reply.safeParse(parseJson(data));
-    if (!parsed.success) return lose(`it sent what is no reply: ${JSON.stringify(data.slice(0, 120))}`);
+    if (!parsed.success) return lose(`it sent what is not a reply: ${JSON.stringify(data.slice(0, 120))}`);
     const { data: said } = parsed;
     if (said.type === 'error' && said.data.code === 'CAPACITY_REACHED')
       return lose(`it is full: ${said.data.message}`, 'resource_exhausted');

@@ -22,7 +22,7 @@ export function definitionOf(exported: unknown): EnvironmentDefinition {
   const problems = definitionShape(definition);
   if (problems.length > 0)
     throw new NoEnvironmentError(
-      `its default export is no environment: ${problems.join('; ')}; write: export default defineEnvironment({ … })`,
+      `its default export is not an environment: ${problems.join('; ')}; write: export default defineEnvironment({ … })`,
     );
   return definition as EnvironmentDefinition;
 }

@@ -103,7 +103,7 @@ async function replyTo(definition: EnvironmentDefinition, request: PlayRequest):
     }
     case 'step': {
       const played = episodes.get(request.episode);
-      if (played === undefined) throw new TransientError('unavailable', 'the episode is gone');
+      if (played === undefined) throw new TransientError('unavailable', 'the episode does not exist any more');
       played.stop = new AbortController();
       const { turn, toolTimeoutMs } = request;
       const io = { signal: played.stop.signal, toolTimeoutMs };
@@ -184,7 +184,7 @@ function threwOf(thrown: unknown) {
   const own = places.find((place) => place.file.startsWith(folder)) ?? places[0];
   const given = thrown instanceof UserCodeError ? thrown : undefined;
   return {
-    type: thrown instanceof Error ? thrown.name : 'something that is no Error',
+    type: thrown instanceof Error ? thrown.name : 'something that is not an Error',
     message: (thrown instanceof Error ? thrown.message : inspect(thrown)).slice(0, longestMessage),
     file: given?.file ?? own?.file ?? file,
     line: given?.line ?? own?.line ?? null,

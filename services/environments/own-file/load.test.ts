@@ -92,7 +92,7 @@ test.each([
   [
     'half.ts',
     "export default { name: 'Half', opne() {} };",
-    /half\.ts: its default export is no environment: name: .* \(got 'Half'\); open: is missing, a function; .*row\.gold: is missing, a zod schema/,
+    /half\.ts: its default export is not an environment: name: .* \(got 'Half'\); open: is missing, a function; .*row\.gold: is missing, a zod schema/,
   ],
   [
     'taken.ts',

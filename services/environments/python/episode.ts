@@ -24,7 +24,7 @@ export async function createPythonEpisode(
     async step({ text }, stepIo): Promise<StepOutcome> {
       const written = withoutStop(text, options.stop);
       const reply = await home.ask('step', { op: 'step', episode, text: written }, stepIo);
-      if (!('done' in reply)) throw new TypeError('host.py answered a step as if it were something else');
+      if (!('done' in reply)) throw new TypeError('host.py answered a step with a reply of another kind');
       const { done, text: said, metrics, prediction } = reply;
       if (!done) {
         const next = continuing(said, typeof prompt !== 'string');
@@ -47,7 +47,7 @@ export async function createPythonEpisode(
     const given = { id: row.id, data: row.data, tags: row.tags, seed };
     try {
       const reply = await home.ask('reset', { op: 'start', episode, row: given }, io);
-      if (!('text' in reply)) throw new TypeError('host.py answered a reset as if it were something else');
+      if (!('text' in reply)) throw new TypeError('host.py answered a reset with a reply of another kind');
       return typeof reply.text === 'string' ? reply.text : { messages: messagesOf(reply.text) };
     } catch (thrown) {
       home.leave();

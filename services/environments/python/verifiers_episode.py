@@ -136,5 +136,5 @@ def verifiers_maker(module: ModuleType, options: dict[str, Any]) -> Callable[[],
         raise AttributeError("it has no function load_environment")
     environment: Any = load_environment(**options)
     if not callable(getattr(environment, "rollout", None)) or not hasattr(environment, "rubric"):
-        raise TypeError(f"load_environment gave {type(environment).__name__}, which is no environment of verifiers")
+        raise TypeError(f"load_environment gave {type(environment).__name__}, which is not an environment of verifiers")
     return lambda: VerifiersEpisode(environment)

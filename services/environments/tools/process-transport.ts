@@ -67,7 +67,7 @@ export function createProcessTransport(server: ProcessServer, host: UserCodeHost
       if (suppressed !== undefined)
         host.log.warn(
           { server: name, text: line.slice(0, 200), suppressed },
-          'a tool server prints what is no message',
+          'a tool server printed a line that is not a message',
         );
       if (strays > mostStrayLines) end(`it printed ${strays} lines that are no MCP messages`);
       return;

@@ -43,14 +43,16 @@ function wrong(message: string): UserCodeError {
 
 function loaded(name: string, definition: unknown): Loaded {
   const { description, input, run } = objectOf(definition);
-  if (typeof description !== 'string') throw wrong(`tool ${name}: its description is no text`);
+  if (typeof description !== 'string') throw wrong(`tool ${name}: its description is not text`);
   if (typeof run !== 'function') throw wrong(`tool ${name}: it has no function 'run'`);
   const { safeParse } = objectOf(input);
-  if (typeof safeParse !== 'function') throw wrong(`tool ${name}: its input is no schema; write z.strictObject({ … })`);
+  if (typeof safeParse !== 'function')
+    throw wrong(`tool ${name}: its input is not a schema; write z.strictObject({ … })`);
   // A schema of the user's own zod has the same shape.
   const schema = input as z.ZodType;
   const { $schema: _draft, ...jsonSchema } = z.toJSONSchema(schema, { io: 'input' });
-  if (jsonSchema.type !== 'object') throw wrong(`tool ${name}: its input is no object; write z.strictObject({ … })`);
+  if (jsonSchema.type !== 'object')
+    throw wrong(`tool ${name}: its input is not an object; write z.strictObject({ … })`);
   return {
     description,
     inputSchema: { ...jsonSchema, type: 'object' },

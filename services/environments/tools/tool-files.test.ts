@@ -93,7 +93,7 @@ describe('tools of a TypeScript file', () => {
     [
       'has a tool without schema',
       `export default { x: { description: 'X.', run: () => 1 } };`,
-      'its input is no schema',
+      'its input is not a schema',
     ],
   ])('of a file that %s are refused with its last words', async (_what, text, words) => {
     await expect(startEpisode(await open(text))).rejects.toMatchObject({

@@ -151,7 +151,7 @@ function createSchemaChecks() {
       };
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw setUpWrong(`server '${server}', tool ${name}: its inputSchema is no JSON schema: ${why}`, cause);
+      throw setUpWrong(`server '${server}', tool ${name}: its inputSchema is not JSON schema: ${why}`, cause);
     }
   }
 

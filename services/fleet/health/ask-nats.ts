@@ -31,7 +31,9 @@ export function askNats(address: string, timeoutMs: number): Promise<void> {
   const fail = (what: string, cause?: Error): void => reject(new TransientError('unavailable', what, { cause }));
   let text = '';
   const silence = (): string =>
-    text === '' ? `NATS at ${address} does not greet` : `JetStream at ${address} does not answer`;
+    text === ''
+      ? `NATS at ${address} accepts the connection and sends no INFO line`
+      : `JetStream at ${address} does not answer`;
   const deadline = setTimeout(() => fail(silence()), timeoutMs);
   socket.on('data', (data) => {
     if (text === '') socket.write(question);

@@ -21,7 +21,9 @@ test('P10: a port that stays taken is waited for, with the name of who has it, a
   const at = { service: 'retrieval', grpc: grpc.address, metrics: free.address };
   for (let start = 0; start < 3; start++) {
     await expect(ports.claim(at)).rejects.toThrow(
-      new RegExp(`^retrieval cannot have its port back: ${grpc.address} \\(process ${process.pid} \\(.*\\) has it\\)$`),
+      new RegExp(
+        `^retrieval cannot listen on its old port: ${grpc.address} \\(process ${process.pid} \\(.*\\) has it\\)$`,
+      ),
     );
   }
   expect(await ports.claim(at)).toEqual({ grpc: '127.0.0.1:0', metrics: free.address });
@@ -31,7 +33,7 @@ test('a port that is free again in time is kept', async () => {
   const grpc = await listen();
   const ports = createPortClaim('retrieval');
   const at = { service: 'retrieval', grpc: grpc.address };
-  await expect(ports.claim(at)).rejects.toThrow('cannot have its port back');
+  await expect(ports.claim(at)).rejects.toThrow('cannot listen on its old port');
   await grpc.close();
   expect(await ports.claim(at)).toEqual({ grpc: grpc.address });
 });

@@ -33,7 +33,7 @@ export function createPortClaim(label: string): PortClaim {
       refused += 1;
       if (refused < patientStarts) {
         const ports = taken.map(({ address, holder }) => `${address} (${holder} has it)`).join(', ');
-        throw new TransientError('unavailable', `${label} cannot have its port back: ${ports}`);
+        throw new TransientError('unavailable', `${label} cannot listen on its old port: ${ports}`);
       }
       refused = 0;
       const gone = new Set(taken.map(({ address }) => address));

@@ -112,7 +112,8 @@ export function createCallRunner(metrics: Metrics, log: Logger, tracer: Tracer) 
 
     function answerFor(call: Running, thrown: unknown): ReturnType<typeof statusFromError> {
       const answer = statusFromError(thrown);
-      if (answer.code === Status.INTERNAL) log.error({ err: thrown, path }, 'a call failed by a fault of this service');
+      if (answer.code === Status.INTERNAL)
+        log.error({ err: thrown, path }, 'a call failed because of a fault in this service');
       call.finish(answer.code, thrown);
       return answer;
     }

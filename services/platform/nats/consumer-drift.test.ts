@@ -31,13 +31,13 @@ describe('a consumer and its queue', () => {
     expect(driftOf(ahead)).toEqual({ gone: 0, forgotten: 0, isAhead: true });
   });
 
-  test('what is published between the readings is no drift, wherever it was counted', () => {
+  test('what is published between the readings is not drift, wherever it was counted', () => {
     const published = { ...inOrder, storedAfter: 13, published: 3 };
     expect(driftOf({ ...published, pending: 9 })).toBeUndefined();
     expect(driftOf(published)).toBeUndefined();
   });
 
-  test('what is settled between the readings is no drift, wherever it was counted', () => {
+  test('what is settled between the readings is not drift, wherever it was counted', () => {
     expect(driftOf({ ...inOrder, storedAfter: 7 })).toBeUndefined();
     expect(driftOf({ ...inOrder, storedAfter: 7, ackPending: 1 })).toBeUndefined();
   });

@@ -16,7 +16,7 @@ export interface DeadLetter {
   /** Position in the stream: names a letter also when its task does not decode. */
   readonly number: number;
   readonly runId: string;
-  /** Undefined when the payload is no task. */
+  /** Undefined when the payload is not a task. */
   readonly task: RolloutTask | undefined;
   readonly data: Uint8Array;
   readonly reason: string;
@@ -47,7 +47,7 @@ export async function retryDeadLetter(nats: Nats, letter: DeadLetter, signal: Ab
   if (!/^gradus\.tasks\.[^.]+\.(train|eval)$/.test(letter.subject)) {
     throw new TerminalError(
       'failed_precondition',
-      `dead letter ${letter.number} came from '${letter.subject}', which is no task subject; it can only be dropped`,
+      `dead letter ${letter.number} came from '${letter.subject}', which is not a task subject; it can only be dropped`,
     );
   }
   const messageId = `dlq:${letter.number}:${letter.diedAt.getTime()}`;

@@ -29,7 +29,7 @@ export function parseDelivery(reply: string): Delivery {
     consumerSequence === undefined ||
     !Number.isSafeInteger(deliveries + streamSequence + consumerSequence)
   ) {
-    throw new TerminalError('data_loss', `'${reply}' is no reply subject of a JetStream delivery`);
+    throw new TerminalError('data_loss', `'${reply}' is not a reply subject of a JetStream delivery`);
   }
   return { deliveries, streamSequence, consumerSequence, storedAt };
 }

@@ -63,7 +63,7 @@ export async function fitToStore(nats: Nats, streams: readonly StreamToFit[]): P
   }
   nats.log.warn(
     { availableBytes, wantedBytes: wholeBytes, sizes: Object.fromEntries(sizes) },
-    'the NATS server has less room than the streams would like; they are made smaller',
+    'the NATS server has less room than the streams ask for; they are made smaller',
   );
   return sizes;
 }

@@ -179,7 +179,7 @@ function parseFlags(
 }
 
 /**
- * One environment may serve a whole fleet, so a variable that belongs to another service is no error. One that is
+ * One environment may serve a whole fleet, so a variable that belongs to another service is not an error. One that is
  * nearly ours is a slip of the pen.
  */
 function checkVariables(fields: readonly ConfigField[], env: NodeJS.ProcessEnv): void {

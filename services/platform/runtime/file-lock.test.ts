@@ -158,7 +158,7 @@ async function lockThrough(before: string, path: string): Promise<string> {
   return String(line);
 }
 
-test('P10: a lock program that a signal ends is started again; one that is ended each time is no matter of the file system', async () => {
+test('P10: a lock program that a signal ends is started again; one that is ended each time is not a matter of the file system', async () => {
   const folder = await newFolder();
   const path = join(folder, 'a.lock');
   const endsOnce = `[ -e ${folder}/ended ] || { touch ${folder}/ended; kill -KILL $$; }`;

@@ -19,7 +19,7 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** A longer word is no slip of the pen, and comparing it takes the product of both lengths. */
+/** A longer word is not a slip of the pen, and comparing it takes the product of both lengths. */
 const longestWord = 64;
 
 /** The candidate that was probably meant, if one is close enough: at most a third of the letters differ. */

@@ -14,7 +14,7 @@ it.each([
   ['more than certainty', [1], [0.5], 'gave 0.5 as'],
   ['too few log-probabilities', [1, 2], [-1], 'gave 1 logprobs for 2 tokens'],
   ['a token beyond the vocabulary', [1, 700], [-1, -1], 'gave token id 700, and its vocabulary has 500'],
-])('P2: %s is no turn, and the engine is named', (_what, tokenIds, logprobs, message) => {
+])('P2: %s is not a turn, and the engine is named', (_what, tokenIds, logprobs, message) => {
   const check = () => checkGenerated(generated(tokenIds, logprobs), '10.0.0.7:1', 500);
   expect(check).toThrow(`engine 10.0.0.7:1 ${message}`);
 });

@@ -43,7 +43,7 @@ describe('the reader of HotpotQA', () => {
     ['a type that is none', /rows\.json: row 1: type: /, { ...row, type: 'hop' }],
     [
       'a support that points nowhere',
-      /row 1: supporting_facts: "C" is no title in the row's context/,
+      /row 1: supporting_facts: "C" is not a title in the row's context/,
       { ...row, supporting_facts: [['C', 0]] },
     ],
   ])('names file, row and field of %s', async (_, message, value) => {

@@ -24,7 +24,7 @@ export async function readHotpotqa(path: string): Promise<HotpotqaRow[]> {
     const titles = new Set(parsed.data.context.map(([title]) => title));
     for (const [title] of parsed.data.supporting_facts) {
       if (titles.has(title)) continue;
-      throw invalid(`${where}: supporting_facts: ${showValue(title)} is no title in the row's context`);
+      throw invalid(`${where}: supporting_facts: ${showValue(title)} is not a title in the row's context`);
     }
     return parsed.data;
   });

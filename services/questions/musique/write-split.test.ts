@@ -40,7 +40,7 @@ test('the split is whole, disjoint and the same whatever the order of the rows',
 });
 
 test('holding out every question is refused with the numbers', () => {
-  expect(() => splitRows([row(1), row(2)], 2)).toThrow('held_out: 2 of 2 questions leaves none to train on');
+  expect(() => splitRows([row(1), row(2)], 2)).toThrow('held_out: 2 of 2 questions leaves no question to train on');
 });
 
 test('without a corpus the passages of all questions become one, each once', async () => {

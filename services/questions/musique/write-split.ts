@@ -44,7 +44,7 @@ export function splitRows<Row extends { readonly id: string }>(
   if (heldOut >= rows.length) {
     throw new TerminalError(
       'invalid_argument',
-      `held_out: ${heldOut} of ${rows.length} questions leaves none to train on; use fewer`,
+      `held_out: ${heldOut} of ${rows.length} questions leaves no question to train on; hold out fewer`,
     );
   }
   const keyed = rows.map((row) => ({ row, key: createHash('sha256').update(row.id).digest('hex') }));

@@ -26,6 +26,6 @@ export function limitBodies(app: FastifyInstance, calls: HttpCalls): void {
 /** A body of unknown length counts as the longest that is read. */
 function announcedBytes({ headers }: FastifyRequest): number {
   if (headers['transfer-encoding'] !== undefined) return longestBodyBytes;
-  // The parser of HTTP has refused what is no number.
+  // The parser of HTTP has refused what is not a number.
   return Math.min(Number(headers['content-length'] ?? 0), longestBodyBytes);
 }

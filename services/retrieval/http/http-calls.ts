@@ -73,7 +73,8 @@ export function createHttpCalls({ log, timeoutMs, overloadStatus, stopping }: Ht
 
   function refuse(reply: FastifyReply, thrown: unknown): FastifyReply {
     const { status, headers, body, error } = errorResponse(thrown, overloadStatus);
-    if (error.code === 'internal') log.error({ err: thrown }, 'an HTTP request failed by a fault of this service');
+    if (error.code === 'internal')
+      log.error({ err: thrown }, 'an HTTP request failed because of a fault in this service');
     closeIfStopping(reply);
     return reply.code(status).headers(headers).send(body);
   }

@@ -34,7 +34,7 @@ export interface HttpDependencies extends Finder {
   readonly signal: AbortSignal;
 }
 
-/** Longest piece of a path that is no route, in its error. */
+/** Longest piece of a path that is not a route, in its error. */
 const longestPathShown = 200;
 /** As many may connect at one moment; the system may allow fewer. */
 const backlog = 4_096;

@@ -151,7 +151,7 @@ describe('building an index', () => {
     await expect(buildIndex({ ...again, directory: join(directory, 'other'), replace: true })).rejects.toThrow(
       /holds other files/,
     );
-    await expect(buildIndex({ ...again, directory: corpusPath })).rejects.toThrow(/is no directory/);
+    await expect(buildIndex({ ...again, directory: corpusPath })).rejects.toThrow(/is not a directory/);
   });
 
   test.each([

@@ -54,7 +54,7 @@ async function checkTarget(directory: string, replace: boolean): Promise<void> {
   const entries = await readdir(directory).catch((thrown: unknown): string[] => {
     const error = errorFrom(thrown);
     if (error.code === 'not_found') return [];
-    throw new TerminalError('invalid_argument', `${directory}: is no directory (${error.message}); give another`);
+    throw new TerminalError('invalid_argument', `${directory}: is not a directory (${error.message}); give another`);
   });
   if (entries.length === 0) return;
   if (!entries.includes(manifestName))

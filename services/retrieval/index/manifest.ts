@@ -114,7 +114,7 @@ export async function readManifest(directory: string): Promise<IndexManifest> {
 
 export const howToBuild = 'build it anew with: gradus index build CORPUS --out DIR';
 
-/** Written last, and at once: a directory without a manifest is no index, and one with half of one is never seen. */
+/** Written last, and at once: a directory without a manifest is not an index, and one with half of one is never seen. */
 export async function writeManifest(directory: string, manifest: IndexManifest): Promise<void> {
   const text = `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`;
   const path = join(directory, manifestName);

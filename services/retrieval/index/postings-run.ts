@@ -56,7 +56,7 @@ export function createPostingsRun(memoryBytes: number): PostingsRun {
       larger.set(latestPair);
       latestPair = larger;
     }
-    // Beyond every pair, so that it is no pair of the passage.
+    // Beyond every pair, so that it is not a pair of the passage.
     latestPair[term] = 0xffff_ffff;
     terms.set(word, term);
     return term;

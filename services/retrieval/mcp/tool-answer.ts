@@ -20,7 +20,8 @@ export async function toolAnswer(
     return { content: [{ type: 'text', text: JSON.stringify(await work(deadline.signal)) }] };
   } catch (thrown) {
     const error = errorFrom(thrown);
-    if (error.code === 'internal') log.error({ err: thrown, tool: name }, 'a tool failed by a fault of this service');
+    if (error.code === 'internal')
+      log.error({ err: thrown, tool: name }, 'a tool failed because of a fault in this service');
     const text =
       error instanceof TransientError
         ? `${error.message}; try again in ${Math.max(1, Math.ceil(error.retryAfterMs / 1_000))} s`

@@ -113,7 +113,7 @@ describe('encoder', () => {
     await expect(opened(tiny.encoder, { settings: { maxTokens: 129 } })).rejects.toThrow(/reads 128 at most/);
   });
 
-  it('names the file that is no model, no tokenizer or no JSON', async () => {
+  it('names the file that is not a model, no tokenizer or no JSON', async () => {
     const weights = await variant('weights', { 'onnx/model.onnx': 'not a model' });
     await expect(opened(weights)).rejects.toMatchObject({
       code: 'failed_precondition',

@@ -10,7 +10,7 @@ import { absenceReasons, type AbsenceReason } from '#rewards/absence-reasons.ts'
  * | `out_of_memory` | its process needed more than it may                               |
  * | `out_of_range`  | a number outside low..high, or none that is finite                |
  * | `timeout`       | no score in time; the process was killed                          |
- * | `unparsable`    | what it gave is no number                                         |
+ * | `unparsable`    | what it gave is not a number                                         |
  * | `circuit_open`  | not asked, because it fails at the start or on most of the rollouts |
  * | `unavailable`   | HTTP: no reply. Process: the service stops                        |
  */

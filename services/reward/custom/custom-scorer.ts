@@ -109,7 +109,7 @@ function settingsOf(settingsJson: string): object {
   return settingsJson === '' ? {} : (JSON.parse(settingsJson) as object);
 }
 
-/** low..high to 0..1; what lies outside is no reward that anybody meant. */
+/** low..high to 0..1; what lies outside is not a reward that anybody meant. */
 function scaled(
   value: number,
   { low, high }: { readonly low: number; readonly high: number },

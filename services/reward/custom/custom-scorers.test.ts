@@ -22,7 +22,7 @@ describe('P2: a scorer that cannot be used', () => {
       /it has no default export; write: export default/,
     ],
     ['without a function', 'own.ts', 'export default { score: 1 };', /its default export has no function `score`/],
-    ['with no schema', 'own.ts', 'export default { settings: {}, score: () => 1 };', /its `settings` is no schema/],
+    ['with no schema', 'own.ts', 'export default { settings: {}, score: () => 1 };', /its `settings` is not a schema/],
     ['that throws as it loads', 'own.ts', "throw new Error('not today');", /not today/],
     ['that exits as it loads', 'own.ts', 'process.exit(3);', /its process ended with exit code 3/],
     ['that is never loaded', 'own.ts', 'for (;;);', /it was not loaded within 3000 ms/],

@@ -123,7 +123,7 @@ function rawScore(reply: ScorerReply | CustomAbsence): RawScore | CustomAbsence 
   if ('score' in reply) return { kind: 'raw', value: reply.score };
   if ('threw' in reply) return customAbsent('threw', reply.threw);
   if ('notFinite' in reply) return customAbsent('out_of_range', `it gave ${reply.notFinite}`);
-  if ('noNumber' in reply) return customAbsent('unparsable', `it gave ${reply.noNumber}, which is no number`);
+  if ('noNumber' in reply) return customAbsent('unparsable', `it gave ${reply.noNumber}, which is not a number`);
   // They were sound when they were checked.
   if ('badSettings' in reply) return customAbsent('threw', reply.badSettings);
   return customAbsent('crashed', 'it answered a rollout as if only its settings had been checked');

@@ -50,7 +50,7 @@ function parserOf(schema: unknown): Loaded['parse'] {
     };
   }
   const { safeParse } = objectOf(schema);
-  if (typeof safeParse !== 'function') throw new Error('its `settings` is no schema; write z.strictObject({ … })');
+  if (typeof safeParse !== 'function') throw new Error('its `settings` is not a schema; write z.strictObject({ … })');
   return (settings) => {
     const { success, data, error } = objectOf(safeParse.call(schema, settings));
     if (success !== true) throw new SettingsError(problemsOf(error));

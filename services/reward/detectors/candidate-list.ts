@@ -40,7 +40,7 @@ export function candidatesAllowed(candidates: ReadonlySet<string>, answers: read
   return Math.max(longest, met);
 }
 
-/** The different candidates that a text names, normalised; empty when it is no list. Linear in the text. */
+/** The different candidates that a text names, normalised; empty when it is not a list. Linear in the text. */
 export function candidatesIn(text: string): ReadonlySet<string> {
   if (!mayList.test(text)) return none;
   const years = new Set(text.match(year));

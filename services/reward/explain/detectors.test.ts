@@ -13,7 +13,7 @@ test.each<[string, TurnInit[], number, string[]]>([
     0.75,
     ['4 candidates; the gold answers allow 1', 'candidates: "rome", "oslo", "bergen", "bonn"'],
   ],
-  ['candidate_list', [answer('Rome')], 0, ['the prediction is no list']],
+  ['candidate_list', [answer('Rome')], 0, ['the prediction is not a list']],
   ['candidate_list', [answer('Paris')], 0, ['the prediction is right, whatever it looks like']],
   ['candidate_list', [], 0, ['there is no prediction to look at']],
   ['copied_prompt', [answer(question)], 1, ["the prediction repeats 1 of the question's words"]],

@@ -23,7 +23,7 @@ export function explainManyAnswers(episode: Episode): Explained {
 export function explainCandidateList(episode: Episode): Explained {
   return ofPrediction(episode, detectCandidateList(episode), (prediction) => {
     const candidates = candidatesIn(prediction);
-    if (candidates.size === 0) return ['the prediction is no list'];
+    if (candidates.size === 0) return ['the prediction is not a list'];
     const allowed = candidatesAllowed(candidates, episode.answers);
     return [
       `${count(candidates.size, 'candidate')}; the gold answers allow ${allowed}`,

@@ -99,7 +99,7 @@ function standingOf(pairs: readonly JudgedPair[], count: number, settings: Pairw
   };
 }
 
-/** The same place won in both orders. A tie next to a win is no contradiction. */
+/** The same place won in both orders. A tie next to a win is not a contradiction. */
 function contradicts({ comparisons }: JudgedPair): boolean {
   const [one, other] = comparisons.map(({ outcome }) => (outcome.kind === 'verdict' ? outcome.verdict : undefined));
   return one === other && (one === 'first' || one === 'second');

@@ -22,7 +22,7 @@ describe('a group ranked as a list', () => {
     expect(response.inconsistency).toBeGreaterThan(0.5);
   });
 
-  test('P2: a ranking that leaves one out is no ranking, and its scores are absent', async () => {
+  test('P2: a ranking that leaves one out is not a ranking, and its scores are absent', async () => {
     const { ask } = await fleet({ script: () => '{"ranking": [1, 2]}' });
     const response = await ask({ ...listwise, samples: graded(1, 2, 3) });
     expect(values(response)).toEqual([undefined, undefined, undefined]);

@@ -23,7 +23,7 @@ test.each([
   [{ item: { id: 'x' } }, 'row: missing'],
   [{ item: { ...item, row: { ...goldRow({}), goldJson: '[' } } }, 'row.gold_json: not valid JSON'],
   [{ item: { ...item, row: goldRow({}) } }, 'answers: empty'],
-  [{ item: { ...item, scorers: [{ name: 'numeric' }] } }, 'is no single number'],
+  [{ item: { ...item, scorers: [{ name: 'numeric' }] } }, 'is not a single number'],
 ])('an item that could not be scored is refused: %#', async (request, message) => {
   await using service = await startRewardUnderTest({});
   await expect(service.reward.explain(request)).rejects.toMatchObject({

@@ -18,7 +18,7 @@ export interface JudgedValue {
   readonly criteria?: Readonly<Record<string, number>>;
 }
 
-/** One judged component of a checked item. An episode without an answer is no failure, and the judge is not asked. */
+/** One judged component of a checked item. An episode without an answer is not a failure, and the judge is not asked. */
 export async function judgeComponent(
   item: ScoreItem,
   { method }: JudgedComponent,

@@ -53,7 +53,7 @@ describe('P7: spans of a judge', () => {
     );
   });
 
-  test('name the reason of an absence, which is no error of the span', async () => {
+  test('name the reason of an absence, which is not an error of the span', async () => {
     await using endpoint = await startScriptedJudge({ script: () => ({ status: 503, body: '' }) });
     const { judge } = judgeUnderTest(endpoint.baseUrl, { attempts: 3 });
     await judge.ask(question, signal);

@@ -86,7 +86,7 @@ describe('exact_match and f1', () => {
     expect(listed['f1']).toBeCloseTo(1 / 3, 12);
   });
 
-  test('a gold answer inside a longer one is no exact match', () => {
+  test('a gold answer inside a longer one is not an exact match', () => {
     expect(componentsOf([answer('Paris, the capital of France')])['exact_match']).toBe(0);
   });
 });

@@ -30,7 +30,7 @@ test('P2: an exception of an environment is user code, with its place', async ()
   expect(userCodeFailureOf(new Error('wrapped', { cause: thrown }))).toBe(thrown);
   expect(await thrownBy(() => Promise.reject(new Error('late')))).toBeInstanceOf(UserCodeFailure);
   expect(await thrownBy(() => Promise.reject('text'))).toMatchObject({
-    message: expect.stringContaining("'text' was thrown, which is no Error"),
+    message: expect.stringContaining("'text' was thrown, which is not an Error"),
   });
 });
 

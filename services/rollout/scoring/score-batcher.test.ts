@@ -66,7 +66,7 @@ describe('score batcher', () => {
   it.each([
     ['too few', []],
     ['another id', [{ id: 'x' }]],
-    ['a component that is no number', [{ id: 'a', components: { f1: Number.NaN } }]],
+    ['a component that is not a number', [{ id: 'a', components: { f1: Number.NaN } }]],
     ['a component above 1', [{ id: 'a', components: { f1: 1.5 } }]],
   ])('P2: takes an answer with %s for a failure, not for a reward', async (_name, scores) => {
     const { batcher } = batcherOf(async () => scores);

@@ -200,7 +200,7 @@ function notFiniteWarnings({ steps }: StageState): string[] {
     for (const name of notFinite) stepsOf.set(name, [...(stepsOf.get(name) ?? []), step]);
   return [...stepsOf].map(
     ([name, failed]) =>
-      `${name} was no finite number in ${failed.length} ${failed.length === 1 ? 'step' : 'steps'}, first in step ${failed[0]}: the update cannot be trusted; look at the learner's log`,
+      `${name} was not a finite number in ${failed.length} ${failed.length === 1 ? 'step' : 'steps'}, first in step ${failed[0]}: the update cannot be trusted; look at the learner's log`,
   );
 }
 

@@ -77,7 +77,7 @@ export function parseRunSummary(text: string, path: string): RunSummary {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new TerminalError('data_loss', `${path}: is no JSON; remove it, and the end of the run writes it again`, {
+    throw new TerminalError('data_loss', `${path}: is not JSON; remove it, and the end of the run writes it again`, {
       cause,
     });
   }

@@ -77,7 +77,7 @@ function decodeEntry(runId: string, { sequence, data }: TailMessage): LedgerEntr
   } catch (cause) {
     throw new TerminalError(
       'data_loss',
-      `the ledger of run ${runId} is damaged: message ${sequence} of ${streams.ledger} is no entry ` +
+      `the ledger of run ${runId} is damaged: message ${sequence} of ${streams.ledger} is not an entry ` +
         `(${errorFrom(cause).message}); if it was never one, delete that message and resume, else start a new run`,
       { cause, details: { sequence } },
     );

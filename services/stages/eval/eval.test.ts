@@ -116,9 +116,9 @@ describe('an eval stage in a recipe', () => {
     [', gate: { metric: sampled.reward, at_least: 0.1, on_fail: repeat }', 'must be continue or stop'],
     [
       ', samples: 2, gate: { metric: sampled.pass@4, at_least: 0.1 }',
-      "'pass@4' is no metric of this stage's evaluations; did you mean pass@1?",
+      "'pass@4' is not a metric of this stage's evaluations; did you mean pass@1?",
     ],
-    [', gate: { metric: sampled.hops=2.pass@1, at_least: 0.1 }', "'pass@1' is no metric of this stage"],
+    [', gate: { metric: sampled.hops=2.pass@1, at_least: 0.1 }', "'pass@1' is not a metric of this stage"],
     [', greedy: true, gate: { metric: sampled.pass@1, at_least: 0.1 }', 'must begin with greedy'],
     [', deadlines: { group_ms: 9000 }', 'tool < turn < rollout < group < stage'],
     [', until: { steps: 3 }', 'stages[0].until: unknown key'],

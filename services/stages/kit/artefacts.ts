@@ -32,7 +32,7 @@ export function checkUses(recipe: Recipe, index: number): RecipeIssue[] {
     if (earlier.some(({ name }) => name === from)) return [];
     const names = earlier.map(({ name }) => name).join(', ');
     const help = names === '' ? 'there is none' : `there are: ${names}`;
-    return [{ path, message: `is no earlier stage that leaves ${artefact}; ${help}`, value: from }];
+    return [{ path, message: `is not an earlier stage that leaves ${artefact}; ${help}`, value: from }];
   });
 }
 

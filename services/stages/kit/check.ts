@@ -100,7 +100,7 @@ export function checkGate(
   if (!known.includes(name) && !name.startsWith('environment.')) {
     const meant = suggest(name, known);
     const help = meant === undefined ? `they have ${known.join(', ')}: for example ${mode}.${primaryMetric}` : '';
-    refuse(`'${name}' is no metric of this stage's evaluations; ${help || `did you mean ${meant}?`}`);
+    refuse(`'${name}' is not a metric of this stage's evaluations; ${help || `did you mean ${meant}?`}`);
   }
   return issues;
 }

@@ -52,7 +52,8 @@ export async function writeMean(models: readonly Averaged[], to: string, signal:
       const bytes = format.encode(mean);
       format.decode(aligned(bytes), values);
       const lost = values.findIndex((value) => !Number.isFinite(value));
-      if (lost >= 0) throw notFinite(`the mean of tensor ${name} holds ${mean[lost]}, which is no number of ${type}`);
+      if (lost >= 0)
+        throw notFinite(`the mean of tensor ${name} holds ${mean[lost]}, which is not a number of ${type}`);
       await file.write(bytes, 0, bytes.length, position);
       position += bytes.length;
     }

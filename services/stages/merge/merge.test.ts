@@ -113,7 +113,7 @@ describe('the mean of models', () => {
         { weight: 2, tensors: model('F16', 65504) },
         { weight: -1, tensors: model('F16', -65504) },
       ]),
-    ).rejects.toThrow('the mean of tensor a holds 196512, which is no number of F16');
+    ).rejects.toThrow('the mean of tensor a holds 196512, which is not a number of F16');
   });
 });
 
@@ -201,9 +201,9 @@ describe('a merge stage in a recipe', () => {
     ['models: []', 'stages[2].models'],
     [
       'models: [{ stage: out }]',
-      'stages[2].models[0].stage: is no earlier stage that leaves weights; there are: taught',
+      'stages[2].models[0].stage: is not an earlier stage that leaves weights; there are: taught',
     ],
-    ['models: [{ stage: soup }]', 'stages[2].models[0].stage: is no earlier stage that leaves weights'],
+    ['models: [{ stage: soup }]', 'stages[2].models[0].stage: is not an earlier stage that leaves weights'],
     ['models: [{ stage: taught, weight: .nan }]', 'stages[2].models[0].weight: must be a finite number'],
     ['models: [{ stage: taught, weight: .inf }]', 'stages[2].models[0].weight: must be a finite number'],
     ['models: [{ stage: taught, weight: 0 }]', 'is 0: leave the model out'],

@@ -114,7 +114,7 @@ function canonical(value: unknown): string {
   );
 }
 
-/** Undefined where there is none. Throws TerminalError for a file that is no JSON object. */
+/** Undefined where there is none. Throws TerminalError for a file that is not a JSON object. */
 export async function readJsonObject(directory: string, name: string): Promise<JsonObject | undefined> {
   const path = join(directory, name);
   let text: string;
@@ -126,5 +126,5 @@ export async function readJsonObject(directory: string, name: string): Promise<J
   }
   const value = parseJsonAt(text, path);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  throw new TerminalError('invalid_argument', `${path}: is no JSON object`);
+  throw new TerminalError('invalid_argument', `${path}: is not a JSON object`);
 }

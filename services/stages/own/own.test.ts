@@ -73,7 +73,7 @@ describe('the page on stage kinds of your own', () => {
       [expect.stringMatching(/^stages\[1\]: \/.*absent\.ts: there is no such file; check the path/)],
       {
         error: expect.stringContaining(
-          'stages[1].takes[0].stage: is no earlier stage that leaves rows; there are: asked',
+          'stages[1].takes[0].stage: is not an earlier stage that leaves rows; there are: asked',
         ),
       },
     ]);

@@ -20,7 +20,7 @@ export function checkRoles(stage: RlStage, recipe: Recipe): RecipeIssue[] {
     if (!declared.includes(name)) {
       const meant = suggest(name, declared);
       const help = meant === undefined ? '' : `; did you mean ${meant}?`;
-      issues.push({ path, message: `is no role of environment ${environment}, which ${has}${help}` });
+      issues.push({ path, message: `is not a role of environment ${environment}, which ${has}${help}` });
       continue;
     }
     if (rewards === undefined) continue;

@@ -122,7 +122,7 @@ function checkPlateau(recipe: Recipe, stage: RlStage): RecipeIssue[] {
     return [
       {
         path,
-        message: `is no component that every rollout of the stage has by itself; ${help}`,
+        message: `is not a component that every rollout of the stage has by itself; ${help}`,
         value: plateau.metric,
       },
     ];

@@ -65,7 +65,7 @@ function problemOf(value: unknown, error: z.ZodError): string {
   const meant = has('segments') ? 1 : has('text') ? 2 : has('prompt') || has('response') ? 0 : undefined;
   const [issue] = error.issues;
   const inner = issue?.code === 'invalid_union' && meant !== undefined ? issue.errors[meant]?.[0] : undefined;
-  if (inner === undefined) return issue?.message ?? 'is no row';
+  if (inner === undefined) return issue?.message ?? 'is not a row';
   return `${inner.path.join('.')}: ${inner.message.replace(/^Invalid input: /, '')}`;
 }
 

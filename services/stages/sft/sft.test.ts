@@ -140,12 +140,12 @@ describe('a batch', () => {
 
 describe('an sft stage in a recipe', () => {
   it.each([
-    ['rows: { stage: nobody }', 'stages[1].rows.stage: is no earlier stage that leaves rollouts; there are: asked'],
+    ['rows: { stage: nobody }', 'stages[1].rows.stage: is not an earlier stage that leaves rollouts; there are: asked'],
     ['rows: { path: r }, warmup_steps: 10', 'stages[1].warmup_steps: must be less than until.steps (10)'],
     ['rows: { pth: r }', 'stages[1].rows: must be { path } or { stage, best, at_least }'],
     [
       'rows: { path: r }, gate: { metric: sampled.nothing, at_least: 1 }',
-      "stages[1].gate.metric: 'nothing' is no metric",
+      "stages[1].gate.metric: 'nothing' is not a metric",
     ],
   ])('%s is refused', (text, problem) => {
     expect(() => recipeOf(text)).toThrow(problem);

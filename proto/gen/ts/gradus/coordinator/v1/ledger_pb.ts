@@ -681,7 +681,7 @@ export type SampleOutcome = Message<"gradus.coordinator.v1.SampleOutcome"> & {
   truncated: boolean;
 
   /**
-   * Given up on purpose (deadline, full batch, stop): its absence is no failure and no loss. Never with a reward.
+   * Given up on purpose (deadline, full batch, stop): its absence is not a failure and no loss. Never with a reward.
    *
    * @generated from field: bool cancelled = 6;
    */

@@ -286,7 +286,7 @@ export type Score = Message<"gradus.reward.v1.Score"> & {
   id: string;
 
   /**
-   * 0..1, unweighted: what was given, every scorer of the item, and every judged component that is there. What they add up to is no matter of this service (gradus.rollout.v1.Composition).
+   * 0..1, unweighted: what was given, every scorer of the item, and every judged component that is there. What they add up to is not a matter of this service (gradus.rollout.v1.Composition).
    *
    * @generated from field: map<string, double> components = 2;
    */

@@ -24,7 +24,7 @@ export const RewardService: GenService<{
   /**
    * INVALID_ARGUMENT names the item and field for an unknown scorer, a bad weight, settings that a scorer refuses, or an
    * empty gold answer. RESOURCE_EXHAUSTED when the queue of a judge or custom scorer has no room for the whole call. One
-   * that fails is no error: its component is absent.
+   * that fails is not an error: its component is absent.
    *
    * @generated from rpc gradus.reward.v1.RewardService.Score
    */

@@ -126,7 +126,7 @@ export type ScorerSettings = Message<"gradus.rollout.v1.ScorerSettings"> & {
   settingsJson: string;
 
   /**
-   * Its weight is 0, so a gold answer that it cannot read is no mistake.
+   * Its weight is 0, so a gold answer that it cannot read is not a mistake.
    *
    * @generated from field: bool recorded_only = 3;
    */
