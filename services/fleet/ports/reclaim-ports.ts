@@ -7,7 +7,7 @@ export type Protocol = (typeof protocols)[number];
 export type Addresses = Partial<Record<Protocol, string | undefined>>;
 
 /** Starts that wait for the old port, with the supervisor's growing pauses between them: 3 s. */
-const patientStarts = 4;
+const startsAtOldPort = 4;
 
 export interface PortClaim {
   /** Where the next process is to serve; `127.0.0.1:0` in place of a port that stays taken. */
@@ -31,7 +31,7 @@ export function createPortClaim(label: string): PortClaim {
         return old;
       }
       refused += 1;
-      if (refused < patientStarts) {
+      if (refused < startsAtOldPort) {
         const ports = taken.map(({ address, holder }) => `${address} (${holder} has it)`).join(', ');
         throw new TransientError('unavailable', `${label} cannot listen on its old port: ${ports}`);
       }

@@ -5,7 +5,7 @@ import type { HttpScorerSettings } from '#rewards/custom-scorer-settings.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { readKeyVariable } from '#endpoint/api-key.ts';
 import { createCircuitBreaker } from '../judge/circuit-breaker.ts';
-import { createPatientCaller } from '../judge/patient-caller.ts';
+import { createRetryingCaller } from '../judge/retrying-caller.ts';
 import { postJson } from '#platform/http/post-json.ts';
 import { createRetryBudget } from '../judge/retry-budget.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
@@ -26,7 +26,7 @@ export function createHttpScorer(
   const who = `scorer '${name}'`;
   const apiKey = keyEnv === undefined ? undefined : readKeyVariable(`scorers.${name}.keyEnv`, keyEnv, environment);
   const budget = createRetryBudget({ ratio: 0.25, reserve: 100 });
-  const caller = createPatientCaller<string, string>({
+  const caller = createRetryingCaller<string, string>({
     send: async (body, signal) => await postJson({ who, url, apiKey }, body, signal),
     circuit: createCircuitBreaker({
       failureRatio: 0.6,

@@ -11,7 +11,7 @@ import { createAdmission, type AdmissionTicket } from './admission.ts';
 import { createCircuitBreaker, type CircuitState } from './circuit-breaker.ts';
 import { createJudgeEvents, type AnswerSource, type JudgeTally } from './judge-events.ts';
 import type { JudgeSettings } from '#rewards/judge-settings.ts';
-import { createPatientCaller } from './patient-caller.ts';
+import { createRetryingCaller } from './retrying-caller.ts';
 import { createPlainFallback } from './plain-fallback.ts';
 import type { Question } from './question.ts';
 import { openReplyStore } from './reply-store.ts';
@@ -104,7 +104,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     settings.structuredOutput,
     (message) => log.warn({ judge: name, message }, 'the judge refuses schemas; its replies are only parsed'),
   );
-  const caller = createPatientCaller<ChatRequest & { readonly usage: CallUsage }, Reply>({
+  const caller = createRetryingCaller<ChatRequest & { readonly usage: CallUsage }, Reply>({
     async send(request, callSignal) {
       const { usage } = request;
       usage.calls += 1;

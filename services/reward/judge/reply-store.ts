@@ -86,7 +86,7 @@ export function openReplyStore(options: ReplyStoreOptions): ReplyStore {
   function startAt(generation: number): OpenFile {
     const path = join(directory, `replies-${generation}.sqlite`);
     try {
-      return openPatiently(path, generation, maxPages);
+      return openWithRetries(path, generation, maxPages);
     } catch (thrown) {
       if (!isDamaged(thrown)) throw unusable(thrown);
       return leaveBehind(path, generation);
@@ -178,7 +178,7 @@ interface OpenFile {
   pages(): number;
 }
 
-function openPatiently(path: string, generation: number, maxPages: number): OpenFile {
+function openWithRetries(path: string, generation: number, maxPages: number): OpenFile {
   for (let tries = 1; ; tries += 1) {
     try {
       return openFile(path, generation, maxPages);

@@ -1,17 +1,17 @@
 import { CancelledError, cancelledFrom, throwIfCancelled } from '#platform/errors.ts';
 
-interface Flight<R> {
+interface SharedCall<R> {
   readonly promise: Promise<R>;
   readonly controller: AbortController;
   waiters: number;
 }
 
 export interface SingleFlight<R> {
-  /** `shared` is true for those who joined a flight that was under way. Rejects when `signal` aborts. */
+  /** `shared` is true for those who joined a call that was under way. Rejects when `signal` aborts. */
   run(
     key: string,
     signal: AbortSignal,
-    fly: (signal: AbortSignal) => Promise<R>,
+    start: (signal: AbortSignal) => Promise<R>,
   ): Promise<{ result: R; shared: boolean }>;
 }
 
@@ -20,39 +20,39 @@ export interface SingleFlight<R> {
  * waiter who leaves does not disturb the others.
  */
 export function createSingleFlight<R>(): SingleFlight<R> {
-  const flights = new Map<string, Flight<R>>();
+  const calls = new Map<string, SharedCall<R>>();
 
-  function begin(key: string, fly: (signal: AbortSignal) => Promise<R>): Flight<R> {
+  function begin(key: string, start: (signal: AbortSignal) => Promise<R>): SharedCall<R> {
     const controller = new AbortController();
-    const promise = fly(controller.signal).finally(() => {
-      if (flights.get(key)?.controller === controller) flights.delete(key);
+    const promise = start(controller.signal).finally(() => {
+      if (calls.get(key)?.controller === controller) calls.delete(key);
     });
-    const flight = { promise, controller, waiters: 0 };
-    flights.set(key, flight);
-    return flight;
+    const call = { promise, controller, waiters: 0 };
+    calls.set(key, call);
+    return call;
   }
 
   return {
-    async run(key, signal, fly) {
+    async run(key, signal, start) {
       throwIfCancelled(signal);
-      const present = flights.get(key);
-      const flight = present ?? begin(key, fly);
-      flight.waiters += 1;
+      const present = calls.get(key);
+      const call = present ?? begin(key, start);
+      call.waiters += 1;
       let leave = (): void => {};
       try {
         const result = await new Promise<R>((resolve, reject) => {
           leave = () => reject(cancelledFrom(signal.reason));
           signal.addEventListener('abort', leave, { once: true });
-          flight.promise.then(resolve, reject);
+          call.promise.then(resolve, reject);
         });
         return { result, shared: present !== undefined };
       } finally {
         signal.removeEventListener('abort', leave);
-        flight.waiters -= 1;
-        if (flight.waiters === 0) {
+        call.waiters -= 1;
+        if (call.waiters === 0) {
           // Newcomers begin anew instead of joining what is being cancelled.
-          if (flights.get(key) === flight) flights.delete(key);
-          flight.controller.abort(new CancelledError('cancelled', 'nobody waits for the answer any more'));
+          if (calls.get(key) === call) calls.delete(key);
+          call.controller.abort(new CancelledError('cancelled', 'nobody waits for the answer any more'));
         }
       }
     },

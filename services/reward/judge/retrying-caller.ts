@@ -10,7 +10,7 @@ import type { RetryBudget } from './retry-budget.ts';
 
 export type CallResult<Reply> = { readonly kind: 'reply'; readonly reply: Reply } | Absence;
 
-export interface PatientCaller<Request, Reply> {
+export interface RetryingCaller<Request, Reply> {
   readonly running: number;
   readonly waiting: number;
   /**
@@ -29,7 +29,7 @@ export interface CallEvents {
   load(running: number, waiting: number): void;
 }
 
-export interface PatientCallerParts<Request, Reply> {
+export interface RetryingCallerParts<Request, Reply> {
   /** One call; errors as of `postJson`. */
   send(request: Request, signal: AbortSignal): Promise<Reply>;
   /** True when a refused request may be sent once more in another form; no retry of the budget. */
@@ -58,9 +58,9 @@ interface Failure {
 type Outcome<Reply> = { readonly kind: 'reply'; readonly reply: Reply } | Failure;
 
 /** Concurrency, deadline, circuit, retries and their budget around one endpoint. */
-export function createPatientCaller<Request, Reply>(
-  parts: PatientCallerParts<Request, Reply>,
-): PatientCaller<Request, Reply> {
+export function createRetryingCaller<Request, Reply>(
+  parts: RetryingCallerParts<Request, Reply>,
+): RetryingCaller<Request, Reply> {
   const { circuit, budget, events, settings, now } = parts;
   const slots = createSemaphore(settings.concurrency);
 
