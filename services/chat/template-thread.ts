@@ -72,7 +72,7 @@ export function createTemplateThread(source: string, bounds: TemplateBounds): Te
       : new TransientError('unavailable', `the thread that renders ended: ${cause.message}`, { cause });
   }
 
-  /** Fails the call that is first in line; those behind it get a thread of their own. */
+  /** Fails the call that is first in the queue; those behind it get a thread of their own. */
   function end(ended: Thread, error: GradusError): void {
     if (thread !== ended) return;
     thread = undefined;
@@ -81,7 +81,7 @@ export function createTemplateThread(source: string, bounds: TemplateBounds): Te
     next();
   }
 
-  /** Sends what is first in line, once there is a thread. */
+  /** Sends what is first in the queue, once there is a thread. */
   function next(): void {
     clearTimeout(timer);
     const [job] = jobs;

@@ -13,7 +13,7 @@ export interface Candidate {
   readonly kvUsedRatio: number;
 }
 
-/** Above this share, an engine is about to put requests back in line. */
+/** Above this share, an engine is about to put requests back into the queue. */
 const FULL_KV_RATIO = 0.9;
 /** A line longer than this share of what the engine does at once costs more than computing a prefix again elsewhere. */
 const LONG_LINE_RATIO = 0.5;

@@ -16,7 +16,7 @@ export async function generate(
   try {
     const response = await fleet.generate(request, signal);
     events.generated(response, request.tokenIds.length, performance.now() - startedAt);
-    // The caller is to pace itself by all engines and the line here, not by the one that served it.
+    // The caller is to pace itself by all engines and the queue here, not by the one that served it.
     return { ...response, load: create(EngineLoadSchema, fleet.describe().load) };
   } catch (thrown) {
     const error = errorFrom(thrown);

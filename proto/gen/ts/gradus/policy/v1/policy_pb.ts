@@ -164,7 +164,7 @@ export type EngineLoad = Message<"gradus.policy.v1.EngineLoad"> & {
   kvUsedRatio: number;
 
   /**
-   * Requests that lost their place to others and were put back in line, since the start; the sum at a gateway, where it
+   * Requests that lost their place to others and were put back into the queue, since the start; the sum at a gateway, where it
    * may also shrink as engines leave.
    *
    * @generated from field: uint64 preemptions = 5;
