@@ -4,6 +4,7 @@ import type { Shell } from './completion/completion-script.ts';
 import type { DataMusiqueOptions } from './commands/data-musique.ts';
 import type { ResumeOptions } from './commands/resume.ts';
 import type { RunOptions } from './commands/run.ts';
+import type { WatchCommandOptions } from './commands/watch.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
@@ -77,10 +78,24 @@ Exit codes:
     .addOption(settings())
     .option('--run-id <id>', 'name of the run; 1 to 64 of a-z, 0-9 and -', parseRunId)
     .option('--dry-run', 'check the recipe and print the plan; starts nothing', false)
+    .addOption(
+      new Option('--detach', 'go on in a process of its own once the run has started; its output goes to HOME/RUN.log')
+        .default(false)
+        .conflicts('dryRun'),
+    )
     .addOption(home())
     .addOption(json())
     .action(async (recipe: string, options: RunOptions) =>
       finish(await (await import('./commands/run.ts')).runCommand(recipe, options, terminal)),
+    );
+
+  program
+    .command('watch')
+    .description('follow a run of the fleet in a home until it ends; Ctrl-C ends the watching, not the run')
+    .argument('<run>', 'id of the run', parseRunId)
+    .addOption(home())
+    .action(async (run: string, options: WatchCommandOptions) =>
+      finish(await (await import('./commands/watch.ts')).watchCommand(run, options, terminal)),
     );
 
   program

@@ -3,6 +3,7 @@ import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { lastLineProblem } from '#platform/files/last-line.ts';
 import { locateInputs, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { detach } from './detach.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
 import {
   fleetFiles,
@@ -30,6 +31,7 @@ export interface RunOptions {
   readonly seed?: number;
   readonly set: readonly string[];
   readonly dryRun: boolean;
+  readonly detach: boolean;
   readonly runId?: string;
   readonly home: string;
   readonly json: boolean;
@@ -47,6 +49,11 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
       'already_exists',
       `run ${runId} exists in ${home}; continue it with 'gradus resume ${runId}', or choose another --run-id`,
     );
+  }
+  if (options.detach) {
+    const settings = [...set.flatMap((one) => ['--set', one]), ...(seed === undefined ? [] : ['--seed', `${seed}`])];
+    const args = ['run', recipePath, ...settings, '--home', home];
+    return await detach({ args, home, runId }, terminal);
   }
   // A dry run should not wait for gRPC and NATS to load.
   const { driveRun } = await import('./drive-run.ts');

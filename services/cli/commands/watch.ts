@@ -1,0 +1,40 @@
+import { resolve } from 'node:path';
+import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { readFleetFile } from '#fleet/fleet-file.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { fleetCoordinators } from '../run/coordinators.ts';
+import { followRun } from '../run/follow-run.ts';
+import { stateWord } from '../run/progress-line.ts';
+import { createProgress } from '../run/progress.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+export interface WatchCommandOptions {
+  readonly home: string;
+}
+
+const callTimeoutMs = 30_000;
+
+/** Follows a run of the fleet in a home until it ends. Ctrl-C ends the watching, never the run. */
+export async function watchCommand(runId: string, options: WatchCommandOptions, terminal: Terminal): Promise<number> {
+  const home = resolve(options.home);
+  const fleet = await readFleetFile(home);
+  if (fleet === undefined)
+    throw new TerminalError('not_found', `no fleet runs in ${home}; 'gradus status' lists the runs that lie there`);
+  const coordinators = fleetCoordinators(fleet, callTimeoutMs, () => readFleetFile(home));
+  const leave = new AbortController();
+  const onSignal = (): void => leave.abort();
+  process.once('SIGINT', onSignal);
+  try {
+    const { state, message, directory } = await followRun(coordinators, runId, leave.signal, createProgress(terminal));
+    terminal.out(`run ${runId} ${stateWord(state)}${message === '' ? '' : `: ${message}`}; it lies in ${directory}`);
+    return state === RunState.FAILED ? exitCodes.runFailed : exitCodes.ok;
+  } catch (thrown) {
+    if (!leave.signal.aborted) throw thrown;
+    terminal.err(`run ${runId} goes on; 'gradus stop ${runId}' stops it`);
+    return exitCodes.stopped;
+  } finally {
+    process.off('SIGINT', onSignal);
+    coordinators.close();
+  }
+}

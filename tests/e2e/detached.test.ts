@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { fleetServices, startGradus, startGradusBy } from './gradus-process.ts';
+
+const recipe = resolve(import.meta.dirname, '../../recipes/rollouts-scripted.yaml');
+
+test('P1: a run that is detached outlives its terminal, is followed by watch, and says at once what keeps it from starting', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-detached-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const settings = [
+    '--set',
+    'fleet.workers=1',
+    '--set',
+    'stages.0.until.steps=3',
+    '--set',
+    'fleet.scripted.step_ms=2000',
+  ];
+  const refused = startGradus(
+    directory,
+    'run',
+    recipe,
+    '--detach',
+    '--run-id',
+    'wrong',
+    '--set',
+    'fleet.nats=127.0.0.1:1',
+  );
+  expect(await refused.exit()).toBe(2);
+  expect(refused.output()).toMatch(/model\.path: .*nowhere is no model directory/);
+
+  // A session of its own, as a terminal has one, ends with SIGHUP to all that is in it.
+  const start = startGradusBy(
+    ['setsid', '--wait'],
+    directory,
+    'run',
+    recipe,
+    '--detach',
+    '--run-id',
+    'quiet',
+    ...settings,
+  );
+  expect(await start.exit(), start.output()).toBe(0);
+  expect(start.output()).toContain("run quiet goes on without this terminal; 'gradus watch quiet' follows it");
+  const services = await fleetServices(join(directory, 'runs'));
+  expect(services.length).toBeGreaterThan(0);
+  const sessions = execFileSync('ps', ['-o', 'sid=', '-p', services.map(({ pid }) => pid).join()], {
+    encoding: 'utf8',
+  });
+  expect(sessions).not.toContain(` ${start.process.pid} `);
+
+  const watch = startGradus(directory, 'watch', 'quiet');
+  expect(await watch.exit(), watch.output()).toBe(0);
+  expect(watch.output()).toContain('run quiet finished; it lies in');
+  expect(await readFile(join(directory, 'runs/quiet.log'), 'utf8')).toContain('step 3/3');
+  const { rollouts } = JSON.parse(await readFile(join(directory, 'runs/quiet/summary.json'), 'utf8'));
+  expect(rollouts).toMatchObject({ lost: 0 });
+});
