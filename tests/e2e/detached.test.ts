@@ -18,18 +18,9 @@ test('P1: a run that is detached outlives its terminal, is followed by watch, an
     '--set',
     'fleet.scripted.step_ms=2000',
   ];
-  const refused = startGradus(
-    directory,
-    'run',
-    recipe,
-    '--detach',
-    '--run-id',
-    'wrong',
-    '--set',
-    'fleet.nats=127.0.0.1:1',
-  );
+  const refused = startGradus(directory, 'run', recipe, '--detach', '--run-id', 'wrong', '--set', 'model.path=nowhere');
   expect(await refused.exit()).toBe(2);
-  expect(refused.output()).toMatch(/model\.path: .*nowhere is no model directory/);
+  expect(refused.output()).toMatch(/model\.path: .*nowhere\/config.json is missing/);
 
   // A session of its own, as a terminal has one, ends with SIGHUP to all that is in it.
   const start = startGradusBy(
