@@ -80,7 +80,7 @@ export const rolloutConfig = baseConfig.extend({
     .max(1000)
     .default(5)
     .describe(
-      'Times that a task may fail, or die with its worker, before it is given up: a failure is published, and it becomes a dead letter.',
+      'Times that a task may fail, and that workers may die with it, each counted by itself, before it is given up: a failure is published, and it becomes a dead letter.',
     ),
   callTimeoutMs: z
     .int()

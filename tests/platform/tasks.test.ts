@@ -136,6 +136,29 @@ describe('tasks', () => {
     expect(await tasksHeld(nats)).toBe(0);
   });
 
+  test('P1, P2: deaths of its workers and hand-backs are not failures of a task', async () => {
+    const { nats, url } = await startNats();
+    await publishTask(nats, 'task');
+    const dying = await connectTo(url);
+    const taken = Promise.withResolvers<void>();
+    startPulling(dying, 1, () => taken.resolve());
+    await taken.promise;
+    await dying.nc.close();
+    const seen: string[] = [];
+    startPulling(nats, 1, async (task) => {
+      seen.push(`handed out again ${task.redeliveries}, failed ${await task.failures()}`);
+      if (task.redeliveries === 1) await task.handBack();
+      else if (task.redeliveries === 2) await task.nak(0);
+      else await task.ack();
+    });
+    await until(() => seen.length === 3, 'the task is taken for the fourth time');
+    expect(seen).toEqual([
+      'handed out again 1, failed 0',
+      'handed out again 2, failed 0',
+      'handed out again 3, failed 1',
+    ]);
+  });
+
   test('an evaluation that waits goes before training that waits longer', async () => {
     const { nats } = await startNats();
     await publishTasks(nats, 20);

@@ -184,6 +184,33 @@ describe('rollouts when things break', () => {
     expect(new Set(running.engine.generated.map(({ sessionId }) => sessionId))).toEqual(new Set(['again']));
   });
 
+  it('P1, P2: the death of a worker uses up none of the deliveries that are for the failures of the task', async () => {
+    let isDead = false;
+    let failures = 0;
+    const held = Promise.withResolvers<string>();
+    const running = await start({
+      workers: 0,
+      script: ({ turn }) => {
+        if (!isDead) return held.promise;
+        if (failures === 0) {
+          failures += 1;
+          throw new TransientError('aborted', 'the engine lost its place');
+        }
+        return chain[turn] ?? '';
+      },
+    });
+    await publishAll(running, ['again']);
+    const child = spawnWorker(running);
+    await expect.poll(() => running.engine.generated.length).toBe(1);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    isDead = true;
+    held.resolve('');
+    await running.addWorker({ maxDeliveries: 2, retries: 0 });
+    await expectAllOnce(running, ['again']);
+    expect(failures).toBe(1);
+  });
+
   it('retries a turn in place, with the same prefix and seed, when the budget allows it', async () => {
     let failures = 0;
     const running = await start({

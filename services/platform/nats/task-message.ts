@@ -20,6 +20,11 @@ export interface TaskMessage {
   readonly sequence: number;
   /** How often it was handed out before. */
   readonly redeliveries: number;
+  /**
+   * How often a worker that lived returned it as failed. Deaths of its workers and hand-backs are not among them. 0 while the
+   * records cannot be read.
+   */
+  failures(): Promise<number>;
   /** Done: the task leaves the queue. Resolves once the server has confirmed it. */
   ack(): Promise<void>;
   /** It failed here: back to the queue, handed out again after `delayMs`. */
@@ -49,6 +54,7 @@ export interface HeldTaskEvents {
   /** Before the queue is informed. */
   readonly settling: (task: HeldTask, how: Settled) => Promise<void>;
   readonly settled: (task: HeldTask) => void;
+  readonly failures: (task: HeldTask) => Promise<number>;
 }
 
 /** How long a settlement is tried while NATS is unavailable; after that the task is redelivered. */
@@ -98,6 +104,7 @@ export function holdTask(nats: Nats, message: Msg, events: HeldTaskEvents): Held
     adopt(again) {
       reply = again;
     },
+    failures: () => events.failures(task),
     ack: () => settle('+ACK', 'done'),
     nak: (delayMs) => nak(delayMs, 'failed'),
     handBack: () => nak(handBackDelayMs, 'returned'),

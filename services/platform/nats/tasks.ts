@@ -57,8 +57,12 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
       if (known.has(task)) await records.forget(task.key);
       return;
     }
-    const before = known.get(task) ?? (task.redeliveries === 0 ? blank : await records.read(task.key));
+    const before = await recordOf(task);
     await records.write(task.key, { ...before, [how]: before[how] + 1 });
+  }
+
+  async function recordOf(task: HeldTask): Promise<RedeliveryRecord> {
+    return known.get(task) ?? (task.redeliveries === 0 ? blank : await records.read(task.key));
   }
 
   function settled(task: HeldTask): void {
@@ -76,7 +80,11 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
       present.adopt(message.reply ?? '');
       return;
     }
-    const task = holdTask(nats, message, { settling, settled });
+    const task = holdTask(nats, message, {
+      settling,
+      settled,
+      failures: async (asked) => (await recordOf(asked)).failed,
+    });
     held.set(task.sequence, task);
     if (task.redeliveries < trusted) dispatcher.offer(task, purpose);
     else void examine(task, purpose);

@@ -111,8 +111,10 @@ export async function handleRolloutTask(
       thrown instanceof InfrastructureFailure
         ? thrown
         : infrastructureFailureFrom(FailureClass.INTERNAL, 'unexpected', errorFrom(thrown));
-    if (failure.retryable && message.redeliveries + 1 < context.maxDeliveries) {
-      const delayMs = Math.min(MAX_REDELIVERY_DELAY_MS, context.redeliveryDelayMs * 2 ** message.redeliveries);
+    // A task whose workers died has not failed by itself: only failures use up its deliveries.
+    const failures = failure.retryable ? await message.failures() : 0;
+    if (failure.retryable && failures + 1 < context.maxDeliveries) {
+      const delayMs = Math.min(MAX_REDELIVERY_DELAY_MS, context.redeliveryDelayMs * 2 ** failures);
       context.events.taskHandedBack(parsed.task, failure, delayMs);
       await message.nak(delayMs);
       return;
