@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
@@ -7,7 +6,8 @@ import type { Recipe, StageRecipe } from '#recipe/schema.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { CoordinatorEvents } from './events.ts';
-import type { LedgerWriter } from '#run/ledger/ledger-stream.ts';
+import type { LedgerWriter } from './ledger-writer.ts';
+import { laterBranchModel } from '#run/directory/places.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
 import type { GroupwiseSession } from './groupwise/groupwise-session.ts';
 import type { LearnerSession } from './sessions/learner-session.ts';
@@ -68,14 +68,12 @@ export function stageLabel(stage: Pick<StageRecipe, 'name'>, round: number): str
   return round === 0 ? stage.name : `${stage.name}#${round + 1}`;
 }
 
-/** Where a branch of weights has its checkpoints: the run's directory for the first one. */
-export function branchDirectory(directory: string, branch: number): string {
-  return branch === 0 ? directory : join(directory, 'branches', String(branch));
-}
-
 /** Model that a branch starts from. */
-export function branchModel(context: Pick<RunContext, 'directory' | 'resolved'>, branch: number): string {
-  return branch === 0 ? context.resolved.paths.model : join(branchDirectory(context.directory, branch), 'model');
+export function branchModel(
+  { directory, resolved }: Pick<RunContext, 'directory' | 'resolved'>,
+  branch: number,
+): string {
+  return branch === 0 ? resolved.paths.model : laterBranchModel(directory, branch);
 }
 
 /** Directory of the current weights. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { foldEntry } from './ledger/fold.ts';
-import type { FactInit } from './ledger/ledger-stream.ts';
+import type { FactInit } from './ledger/read-ledger.ts';
 import type { Gather } from '#stages/kit/stage-context.ts';
 import { newRunState, nextStageStep, versionOf } from './ledger/run-state.ts';
 import type { RunState } from './ledger/run-state.ts';

@@ -1,5 +1,6 @@
 import { scorerNames } from '#rewards/scorer-catalogue.ts';
 import type { Evaluation, StageState, StepSummary } from './ledger/run-state.ts';
+import { detectorNames, type DetectorName } from '#rewards/detector-names.ts';
 
 /** 1 in a line of metrics.jsonl while something diverges, else 0. */
 export const divergenceMetric = 'detector/reward_diverges';
@@ -181,4 +182,18 @@ function declaredComponents({ metrics }: StepSummary): string[] {
 function rangeOf(steps: readonly StepSummary[]): string {
   const [first, last] = [steps[0]?.step, steps.at(-1)?.step];
   return first === last ? `step ${first}` : `steps ${first}-${last}`;
+}
+
+/** Share of a stage's rollouts so far in which each detector fired, 0..1; those that never did are left out. */
+export function detectorShares({ steps }: Pick<StageState, 'steps'>): Partial<Record<DetectorName, number>> {
+  const shares: Partial<Record<DetectorName, number>> = {};
+  const rollouts = steps.reduce((sum, { metrics }) => sum + (metrics['rollouts/completed'] ?? 0), 0);
+  for (const name of detectorNames) {
+    const fired = steps.reduce(
+      (sum, { metrics }) => sum + (metrics[`detector/${name}`] ?? 0) * (metrics['rollouts/completed'] ?? 0),
+      0,
+    );
+    if (fired > 0) shares[name] = fired / rollouts;
+  }
+  return shares;
 }

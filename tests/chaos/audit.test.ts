@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import type { FactInit } from '../../services/run/ledger/ledger-stream.ts';
+import type { FactInit } from '../../services/run/ledger/read-ledger.ts';
 import { accountingRecords, firstDifference } from './accounting-records.ts';
 import { auditRun } from './audit.ts';
 

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import type { FactInit } from '../../services/run/ledger/ledger-stream.ts';
+import type { FactInit } from '../../services/run/ledger/read-ledger.ts';
 import { formatRecovery, quantile, recoveryRows } from './recovery-table.ts';
 import type { FaultRecord } from './recovery-table.ts';
 import { progressTimes, recoveryFromStreams } from './stored-recovery.ts';

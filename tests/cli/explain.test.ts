@@ -10,7 +10,7 @@ import { claimHome } from '../../services/fleet/claim-home.ts';
 import { rewardExplainCommand } from '../../services/cli/commands/reward-explain.ts';
 import { composeRecorded } from '../../services/run/rollouts/recorded-reward.ts';
 import { groupStory } from '../../services/run/group-story.ts';
-import { readResults } from '../../services/run/rollouts/find-rollout.ts';
+import { readResults } from '../../services/run/rollouts/results.ts';
 import { createColours } from '../../services/cli/terminal/colours.ts';
 import { textOf, type Terminal } from '../../services/cli/terminal/terminal.ts';
 import { startScriptedJudge } from '../fakes/scripted-judge.ts';

@@ -3,7 +3,7 @@ import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import { publishMessage } from '#platform/nats/messages.ts';
 import { subjects } from '#platform/nats/streams.ts';
-import { findResult, readResults } from '../../services/run/rollouts/find-rollout.ts';
+import { findResult, readResults } from '../../services/run/rollouts/results.ts';
 import { connectTo, startNats, startServer } from '../platform/fixtures.ts';
 
 async function idsOf(nats: Nats, run: string | undefined): Promise<string[]> {

@@ -8,8 +8,9 @@ import { startNatsServer } from '#platform/nats/nats-server.ts';
 import type { NatsServer } from '#platform/nats/nats-server.ts';
 import { ensureStreams } from '#platform/nats/streams.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
-import { createLedgerWriter, foldLedger } from '../../services/run/ledger/ledger-stream.ts';
-import type { FactInit } from '../../services/run/ledger/ledger-stream.ts';
+import { foldLedger } from '../../services/run/ledger/read-ledger.ts';
+import { createLedgerWriter } from '../../services/coordinator/ledger-writer.ts';
+import type { FactInit } from '../../services/run/ledger/read-ledger.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
 
 const { signal } = new AbortController();

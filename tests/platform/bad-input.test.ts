@@ -6,7 +6,7 @@ import { pullTasks } from '#platform/nats/messages.ts';
 import { publishBytes } from '#platform/nats/publish.ts';
 import { ensureStreams, streams, subjects } from '#platform/nats/streams.ts';
 import { auditRun } from '../../services/coordinator/files/run-files.ts';
-import { foldLedger } from '../../services/run/ledger/ledger-stream.ts';
+import { foldLedger } from '../../services/run/ledger/read-ledger.ts';
 import { startResultIntake } from '../../services/coordinator/groups/result-intake.ts';
 import { silentLog, startNats, testRun } from './fixtures.ts';
 

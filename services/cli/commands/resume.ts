@@ -1,10 +1,11 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { changedInputs, parseChangeGroups, refusalOf } from '#recipe/inputs/changed-inputs.ts';
 import { rerootPaths } from '#recipe/reroot.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { runFileNames, runsIn } from '#run/directory/places.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
@@ -62,9 +63,9 @@ export function movedRecipe({ directory, ...resolved }: ResolvedRecipe, home: st
 
 async function readRecordedRecipe(home: string, runId: string): Promise<string> {
   try {
-    return await readFile(join(home, runId, 'recipe.json'), 'utf8');
+    return await readFile(join(home, runId, runFileNames.recipe), 'utf8');
   } catch (cause) {
-    const known = await runIdsIn(home);
+    const { ids: known } = await runsIn(home);
     const suggestion = suggest(runId, known);
     const help =
       suggestion !== undefined
@@ -74,37 +75,4 @@ async function readRecordedRecipe(home: string, runId: string): Promise<string> 
           : 'there are no runs';
     throw new TerminalError('not_found', `there is no run '${runId}' in ${home}; ${help}`, { cause });
   }
-}
-
-/** Folders of `home` that hold a run, by name; those that cannot be read are passed over. */
-async function runIdsIn(home: string): Promise<string[]> {
-  return (await runsIn(home)).ids;
-}
-
-export interface UnreadableRun {
-  readonly run: string;
-  readonly reason: string;
-}
-
-/** Folders of `home` that hold a run, by name, and those that cannot be read. */
-export async function runsIn(home: string): Promise<{ readonly ids: string[]; readonly unreadable: UnreadableRun[] }> {
-  let entries;
-  try {
-    entries = await readdir(home, { withFileTypes: true });
-  } catch {
-    // No home yet: no runs.
-    return { ids: [], unreadable: [] };
-  }
-  const found: string[] = [];
-  const unreadable: UnreadableRun[] = [];
-  for (const entry of entries) {
-    if (!entry.isDirectory()) continue;
-    try {
-      const files = await readdir(join(home, entry.name));
-      if (files.includes('recipe.json')) found.push(entry.name);
-    } catch (thrown) {
-      unreadable.push({ run: entry.name, reason: errorFrom(thrown).message });
-    }
-  }
-  return { ids: found.toSorted(), unreadable };
 }

@@ -10,9 +10,9 @@ import { explanationJson } from '../explain/explanation-json.ts';
 import { groupStory, type GroupStory } from '#run/group-story.ts';
 import { renderComparison } from '../explain/render-comparison.ts';
 import { renderExplanation, type ExplainedRollout, type ScoredRollout } from '../explain/render-explanation.ts';
-import { readLedgerEntries } from '#run/ledger/weights-history.ts';
+import { ledgerEntries } from '#run/ledger/read-ledger.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { findResult, lastRollout, readTrajectory } from '#run/rollouts/find-rollout.ts';
+import { findResult, lastRollout, readTrajectory } from '#run/rollouts/results.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 
 export interface RewardExplainOptions {
@@ -90,7 +90,7 @@ async function readRecord(
   const result =
     id === undefined ? await lastRollout(nats, run ?? '', signal) : await findResult(nats, id, run, signal);
   const scored = result.trajectorySequence === 0n ? undefined : await readScore(nats, result);
-  const entries = await readLedgerEntries(nats, result.runId, signal).catch((thrown: unknown) => {
+  const entries = await ledgerEntries(nats, result.runId, signal).catch((thrown: unknown) => {
     const error = errorFrom(thrown);
     // A rollout that no coordinator asked for, as those of `gradus bench`: its own numbers are there all the same.
     if (error.code === 'not_found') return [];

@@ -13,14 +13,15 @@ import { exitCodes } from '../exit-codes.ts';
 import { fleetKey, readFleetFile } from '#fleet/fleet-file.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 import { playAgain } from '../replay/play-again.ts';
-import { findWeights, newestWeights, readLedgerEntries, weightsHistory } from '#run/ledger/weights-history.ts';
+import { ledgerEntries } from '#run/ledger/read-ledger.ts';
+import { findWeights, newestWeights, weightsHistory } from '#run/ledger/weights-history.ts';
 import type { Weights, WeightsHistory } from '#run/ledger/weights-history.ts';
 import { startReplayFleet } from '../replay/replay-fleet.ts';
 import { renderReplay, replayJson, verdictOf } from '../replay/replay-report.ts';
 import type { ReplayOutcome } from '../replay/replay-report.ts';
 import { modelProblems } from '../run/prepare-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { findResult, lastRollout, readTrajectory } from '#run/rollouts/find-rollout.ts';
+import { findResult, lastRollout, readTrajectory } from '#run/rollouts/results.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { watchInterrupts } from './interrupts.ts';
 import { environmentLimitFlags } from '#fleet/fleet-plan.ts';
@@ -130,7 +131,7 @@ async function readRecord(
       const result =
         id === undefined ? await lastRollout(nats, run ?? '', reading) : await findResult(nats, id, run, reading);
       const trajectory = await readTrajectory(nats, result);
-      return { result, trajectory, history: weightsHistory(await readLedgerEntries(nats, result.runId, reading)) };
+      return { result, trajectory, history: weightsHistory(await ledgerEntries(nats, result.runId, reading)) };
     },
   );
 }

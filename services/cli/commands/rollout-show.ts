@@ -9,7 +9,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { createCountedRollouts, type CountedReward } from '#run/rollouts/counted-rollouts.ts';
-import { findResult, lastRollout, readTrajectory } from '#run/rollouts/find-rollout.ts';
+import { findResult, lastRollout, readTrajectory } from '#run/rollouts/results.ts';
 import { renderTranscript } from '../transcript/render-transcript.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 

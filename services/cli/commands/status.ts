@@ -13,15 +13,15 @@ import { describeFullDisk, findFullDisk } from '#fleet/disk/watch-disks.ts';
 import { askServices, unanswered } from '#fleet/health/ask-services.ts';
 import type { ServiceState } from '#fleet/health/ask-services.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
-import { hasEnded } from '../run/follow-run.ts';
-import { phaseWord, scoreTexts, stateWord } from '../run/progress-line.ts';
+import { hasEnded, phaseWord, stateWord } from '#run/live-status.ts';
+import { scoreTexts } from '../run/progress-line.ts';
 import { listWorkers } from '../run/list-workers.ts';
 import { formatWorkers } from '../run/worker-table.ts';
 import { readRunSummary, type RunSummary } from '#run/directory/run-summary.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { runsIn, type UnreadableRun } from './resume.ts';
+import { runsIn, type UnreadableRun } from '#run/directory/places.ts';
 
 export interface StatusOptions {
   readonly home: string;

@@ -9,7 +9,7 @@ import { readFleetFile } from '#fleet/fleet-file.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
 import { followRun } from '../run/follow-run.ts';
-import { stateWord } from '../run/progress-line.ts';
+import { stateWord } from '#run/live-status.ts';
 import { requestStop } from '../run/request-stop.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 

@@ -10,9 +10,10 @@ import { tableLines } from '../terminal/table.ts';
 import { failureWord } from '#trajectory/enum-words.ts';
 import { componentRows, detectorRows, type ComponentRow } from './component-rows.ts';
 import type { GroupStory, OwnOutcome } from '#run/group-story.ts';
+import type { CompositionStep } from '#rewards/compose.ts';
+import { describeStep } from '#rewards/describe-step.ts';
 import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import { renderGroup } from './render-group.ts';
-import { renderSteps } from './render-steps.ts';
 
 export interface ScoredRollout {
   readonly recorded: RecordedScore;
@@ -124,4 +125,14 @@ function judgementLines({ grade, criteria, replyId, source }: Judgement): string
     ...Object.entries(criteria).map(([name, value]) => `${name}: ${shortNumber(value)}`),
     source === 'rule' ? 'the judge was not asked' : `from reply ${JSON.stringify(replyId)} (${source})`,
   ];
+}
+
+/** A line for each step of a composition, with the total after it. */
+function renderSteps(steps: readonly CompositionStep[], colours: Colours): string[] {
+  return steps.map((step) => {
+    const { name, reasons } = describeStep(step);
+    // Gates and clips say themselves what the total is then.
+    const result = step.kind === 'gate' || step.kind === 'clip' ? '' : ` = ${shortNumber(step.after)}`;
+    return `${colours.bold(name)}: ${reasons.join('; ')}${result}`;
+  });
 }

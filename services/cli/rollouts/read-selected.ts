@@ -3,7 +3,7 @@ import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import { createCountedRollouts } from '#run/rollouts/counted-rollouts.ts';
-import { readResults, readTrajectory } from '#run/rollouts/find-rollout.ts';
+import { readResults, readTrajectory } from '#run/rollouts/results.ts';
 import { recordedTask } from '#trajectory/recorded-task.ts';
 import { inOrder, isSelected, type FoundRollout, type Selection } from './select-rollouts.ts';
 

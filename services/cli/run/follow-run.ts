@@ -2,6 +2,7 @@ import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
+import { hasEnded } from '#run/live-status.ts';
 import type { Coordinators } from './coordinators.ts';
 
 /** Runs can take days: the stream is opened again rather than held forever. */
@@ -11,10 +12,6 @@ const reconnectMs = 500;
 const silentMs = 10_000;
 /** How long a run may be without a leader (coordinators are restarted) before we stop waiting for one. */
 const patienceMs = 120_000;
-
-export function hasEnded(status: Pick<RunStatus, 'state'>): boolean {
-  return status.state === RunState.STOPPED || status.state === RunState.FINISHED || status.state === RunState.FAILED;
-}
 
 /** Statuses of a run until it ends, whichever coordinators lead it until then. Gives the last one. */
 export async function followRun(

@@ -1,26 +1,8 @@
-import { Phase, RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { phaseWord } from '#run/live-status.ts';
 import { rewardMetric } from '#rewards/metric-names.ts';
-import { firedOften } from './fired-often.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
-
-const phaseWords: Readonly<Record<number, string>> = {
-  [Phase.UNSPECIFIED]: 'starting',
-  [Phase.EVALUATE]: 'evaluating',
-  [Phase.ROLLOUT]: 'rollouts',
-  [Phase.TRAIN]: 'training',
-  [Phase.LOAD]: 'loading weights',
-  [Phase.OPEN]: 'opening the learner',
-};
-
-const stateWords: Readonly<Record<number, string>> = {
-  [RunState.UNSPECIFIED]: 'unknown',
-  [RunState.RUNNING]: 'running',
-  [RunState.STOPPED]: 'stopped',
-  [RunState.FINISHED]: 'finished',
-  [RunState.FAILED]: 'failed',
-  [RunState.INTERRUPTED]: 'interrupted',
-};
 
 export type ProgressStatus = Pick<
   RunStatus,
@@ -41,9 +23,6 @@ export type ProgressStatus = Pick<
   | 'warnings'
   | 'detectors'
 >;
-
-export const stateWord = (state: RunState): string => stateWords[state] ?? 'unknown';
-export const phaseWord = (phase: Phase): string => phaseWords[phase] ?? 'working';
 
 /** Rollouts per second over the last few seconds, from the counts that the statuses carry. */
 export interface RateMeter {
@@ -164,4 +143,14 @@ export function plainLine(before: ProgressStatus | undefined, status: ProgressSt
   // Its seconds count on: once is enough.
   if (before.message === '' && status.message !== '') return `${place}: ${status.message}`;
   return undefined;
+}
+
+const least = 0.01;
+
+/** `candidate_list 12.5 %`: detectors of reward hacking that fired in more than 1 % of rollouts, the most frequent first. */
+export function firedOften(shares: Readonly<Record<string, number>>): string[] {
+  return Object.entries(shares)
+    .filter(([, share]) => share > least)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([name, share]) => `${name} ${(share * 100).toFixed(1)} %`);
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { stateWord } from './progress-line.ts';
+import { stateWord } from '#run/live-status.ts';
+import { runFileNames } from '#run/directory/places.ts';
 import { readRunSummary } from '#run/directory/run-summary.ts';
 import { formatSummary } from './summary-table.ts';
 
@@ -32,7 +33,7 @@ export async function reportRun(
 /** Files and folders of a run that are there: one that trained nothing has no checkpoints. */
 async function partsOf(directory: string): Promise<string[]> {
   const names = new Set(await readdir(directory));
-  return ['summary.json', 'metrics.jsonl', 'recipe.json', 'stages/', 'checkpoints/', 'logs/'].filter((part) =>
+  return [...Object.values(runFileNames).toReversed(), 'stages/', 'checkpoints/', 'logs/'].filter((part) =>
     names.has(part.replace('/', '')),
   );
 }

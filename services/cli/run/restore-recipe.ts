@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
-import { canonicalJson, parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
-import { readLedgerEntries } from '#run/ledger/weights-history.ts';
+import { writeAtomically } from '#platform/files/write-atomically.ts';
+import { recipeText, runFileNames } from '#run/directory/places.ts';
+import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { ledgerEntries } from '#run/ledger/read-ledger.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 
 const readTimeoutMs = 120_000;
@@ -12,7 +12,7 @@ const readTimeoutMs = 120_000;
 export async function restoreRecipe(home: string, runId: string, note: (line: string) => void): Promise<void> {
   const signal = AbortSignal.timeout(readTimeoutMs);
   const entries = await withStreams(home, { command: 'gradus resume --restore-recipe', note }, signal, (nats) =>
-    readLedgerEntries(nats, runId, signal),
+    ledgerEntries(nats, runId, signal),
   );
   let recorded: { readonly recipeJson: string; readonly directory: string } | undefined;
   for (const { fact } of entries) {
@@ -21,10 +21,8 @@ export async function restoreRecipe(home: string, runId: string, note: (line: st
   }
   if (recorded === undefined)
     throw new TerminalError('data_loss', `the ledger of run ${runId} does not say what its recipe was`);
-  const { directory } = recorded;
-  const file = join(home, runId, 'recipe.json');
-  const draft = `${file}.${randomUUID()}.draft`;
-  const resolved = { ...parseResolvedRecipe(recorded.recipeJson), directory };
-  await writeFile(draft, `${JSON.stringify(JSON.parse(canonicalJson(resolved)), undefined, 2)}\n`);
-  await rename(draft, file);
+  await writeAtomically(
+    join(home, runId, runFileNames.recipe),
+    recipeText(parseResolvedRecipe(recorded.recipeJson), recorded.directory),
+  );
 }

@@ -37,9 +37,9 @@ test('a stage that was evaluated on its way has a curve of its own, in the order
   const [stage] = summary().stages;
   const detail = stage?.evalDetail ?? {};
   const evalDetail = {
-    after: detail['after'] ?? {},
-    'step-10': detail['before'] ?? {},
-    before: detail['before'] ?? {},
+    after: detail['after'] ?? { version: 0 },
+    'step-10': detail['before'] ?? { version: 0 },
+    before: detail['before'] ?? { version: 0 },
   };
   const evaluated = { ...summary().stages[0], steps: 12, evalDetail };
   expect(stagePoints(evaluated, 'exact_match')).toEqual(

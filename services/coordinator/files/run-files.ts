@@ -1,21 +1,17 @@
 import { mkdir, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
-import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Nats } from '#platform/nats/connect.ts';
-import { decodeMessage, tailStream } from '#platform/nats/messages.ts';
-import { streams, subjects } from '#platform/nats/streams.ts';
-import { resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
+import { recipeText, runFileNames } from '#run/directory/places.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { storedResults } from '#run/rollouts/results.ts';
 import { createAccount } from '#run/rollouts/accounting.ts';
 import type { RolloutTotals } from '#run/rollouts/accounting.ts';
 import { foldEntry } from '#run/ledger/fold.ts';
-import { readLedger } from '#run/ledger/ledger-stream.ts';
+import { readLedger } from '#run/ledger/read-ledger.ts';
 import { newRunState } from '#run/ledger/run-state.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
-import { findMessage } from '#platform/nats/find-message.ts';
 import { appendPatiently } from './append-patiently.ts';
 import { metricsLine } from '#run/directory/metrics-lines.ts';
 import { buildSummary } from '#run/directory/build-summary.ts';
@@ -44,16 +40,13 @@ export function createRunFiles(
   resolved: ResolvedRecipe,
   mayWrite: (signal: AbortSignal) => Promise<void>,
 ): RunFiles {
-  const metricsPath = join(directory, 'metrics.jsonl');
+  const metricsPath = join(directory, runFileNames.metrics);
   // Held open: a next leader replaces the file, and what this one may still write goes to the old one.
   let metrics: FileHandle | undefined;
   return {
     async restore(signal) {
       await mkdir(directory, { recursive: true });
-      await writeAtomically(
-        join(directory, 'recipe.json'),
-        `${JSON.stringify(JSON.parse(resolvedRecipeJson({ ...resolved, directory })), null, 2)}\n`,
-      );
+      await writeAtomically(join(directory, runFileNames.recipe), recipeText(resolved, directory));
       let lines = '';
       let state = newRunState(runId);
       for await (const entry of readLedger(nats, runId, signal)) {
@@ -74,7 +67,7 @@ export function createRunFiles(
       const totals = await auditRun(nats, runId, signal);
       await mayWrite(signal);
       await writeAtomically(
-        join(directory, 'summary.json'),
+        join(directory, runFileNames.summary),
         `${JSON.stringify(buildSummary(resolved, state, totals), null, 2)}\n`,
       );
       return totals;
@@ -90,22 +83,6 @@ export function createRunFiles(
 export async function auditRun(nats: Nats, runId: string, signal: AbortSignal): Promise<RolloutTotals> {
   const account = createAccount();
   for await (const entry of readLedger(nats, runId, signal)) account.entry(entry);
-  const subject = subjects.result(runId);
-  const newest = await findMessage(nats, streams.results, { last_by_subj: subject }, signal);
-  if (newest === undefined) return account.totals();
-  for await (const message of tailStream(nats, streams.results, subject, { signal })) {
-    const result = decodeResult(message.data);
-    if (result !== undefined) account.result(result);
-    if (message.sequence >= newest.sequence) break;
-  }
+  for await (const result of storedResults(nats, runId, signal)) account.result(result);
   return account.totals();
-}
-
-/** What is no result answers no task: the account shows its task as open or lost. */
-function decodeResult(data: Uint8Array): RolloutResult | undefined {
-  try {
-    return decodeMessage(RolloutResultSchema, data);
-  } catch {
-    return undefined;
-  }
 }

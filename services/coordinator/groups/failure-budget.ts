@@ -3,7 +3,7 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
-import { describeMissing } from '../groupwise/describe-missing.ts';
+import { describeMissing } from '../groupwise/group-scores.ts';
 import type { MissingScores } from '../groupwise/group-scores.ts';
 import type { Group, Reception } from './group-collector.ts';
 

@@ -1,5 +1,5 @@
 import { throwIfCancelled } from '#platform/errors.ts';
-import { cancelSamples } from './cancel-samples.ts';
+import { cancelSamples } from './give-up.ts';
 import { createGathering } from './gathering.ts';
 import type { GatherPlan, Load } from './gather-plan.ts';
 import type { Group } from './group-collector.ts';

@@ -11,7 +11,7 @@ import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
 import type { ScoringGroup } from '../groupwise/background-scoring.ts';
 import { refusalId } from '#run/ledger/fold.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
-import { cancelSamples } from './cancel-samples.ts';
+import { cancelSamples } from './give-up.ts';
 import { isUserCode } from '#run/rollouts/failure-classes.ts';
 import type { ClosedInit, GatherPlan, Load } from './gather-plan.ts';
 import { createGroupCollector } from './group-collector.ts';

@@ -1,5 +1,5 @@
-import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
+import { hasEnded } from '#run/live-status.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import type { RunStatusInit } from '../runs/run-status.ts';
 
@@ -22,10 +22,10 @@ export async function* watchRun(
   for (;;) {
     const run = registry.driven(runId);
     const status = await registry.status(runId, signal);
-    const hasEnded = status.state !== RunState.RUNNING && status.state !== RunState.INTERRUPTED;
-    const isHeld = registry.own().includes(runId) || (hasEnded && (await registry.leader(runId, signal)) !== undefined);
-    if (!hasEnded || !isHeld) yield status;
-    if (hasEnded && !isHeld) return;
+    const isOver = hasEnded(status);
+    const isHeld = registry.own().includes(runId) || (isOver && (await registry.leader(runId, signal)) !== undefined);
+    if (!isOver || !isHeld) yield status;
+    if (isOver && !isHeld) return;
     if (run === undefined) {
       await sleep(elsewhereMs, signal);
       continue;

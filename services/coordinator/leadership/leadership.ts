@@ -4,7 +4,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import { leaseTtlMs } from '#platform/nats/bucket-settings.ts';
 import { acquireLease } from '#platform/nats/lease.ts';
 import type { Lease } from '#platform/nats/lease.ts';
-import type { FencedWriter } from '#run/ledger/ledger-stream.ts';
+import type { FencedWriter } from '../ledger-writer.ts';
 
 /**
  * The right to drive one run. The lease keeps other coordinators away; the ledger decides (see `FencedWriter`): whoever wrote to

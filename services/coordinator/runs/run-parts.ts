@@ -4,7 +4,7 @@ import { needsLearner } from '#stages/kit/kinds.ts';
 import { leaseTtlMs } from '#platform/nats/bucket-settings.ts';
 import { withLocatedEnvironment } from '#recipe/environment-paths.ts';
 import { recipeHash } from '#recipe/resolve-recipe.ts';
-import type { LedgerWriter } from '#run/ledger/ledger-stream.ts';
+import type { LedgerWriter } from '../ledger-writer.ts';
 import { createGroupwiseSession } from '../groupwise/groupwise-session.ts';
 import { readTurns } from '../groupwise/read-turns.ts';
 import { createLearnerSession } from '../sessions/learner-session.ts';

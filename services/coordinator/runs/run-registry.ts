@@ -6,14 +6,13 @@ import { CancelledError, TerminalError, TransientError, errorFrom } from '#platf
 import { readLease } from '#platform/nats/lease.ts';
 import type { LeaseView } from '#platform/nats/lease.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
-import { foldLedger, ledgerRuns } from '#run/ledger/ledger-stream.ts';
-import { listedRuns } from './listed-runs.ts';
+import { foldLedger, ledgerRuns } from '#run/ledger/read-ledger.ts';
 import { askLeader } from '../leadership/ask-leader.ts';
 import { runStatus } from './run-status.ts';
 import type { RunStatusInit } from './run-status.ts';
 import { startRun } from './start-run.ts';
 import type { DrivenRun, RunDependencies, StartOptions, StopWish } from './start-run.ts';
-import { stopUnledRun } from './stop-unled-run.ts';
+import { stopUnledRun } from './unled-runs.ts';
 import { hasSuccessor } from '../leadership/successors.ts';
 
 export type ListedRuns = MessageInitShape<typeof ListRunsResponseSchema> & { readonly runs: RunStatusInit[] };
@@ -172,4 +171,17 @@ function checkRunId(runId: string): string {
     throw new TerminalError('invalid_argument', `run_id: '${runId.slice(0, 80)}' must be 1 to 64 of a-z, 0-9 and -`);
   }
   return runId;
+}
+
+/** Runs of one answer: each is read from its ledger. */
+const mostListed = 256;
+
+/** Which runs an answer lists, by id: those that are driven here first, so that none of them is left out for one that rests. `leftOut` counts the others (P9). */
+export function listedRuns(
+  driven: Iterable<string>,
+  known: Iterable<string>,
+): { readonly ids: readonly string[]; readonly leftOut: number } {
+  const all = new Set([...[...driven].sort(), ...[...known].sort()]);
+  const ids = [...all].slice(0, mostListed).sort();
+  return { ids, leftOut: all.size - ids.length };
 }

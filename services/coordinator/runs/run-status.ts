@@ -7,8 +7,7 @@ import { kindOf } from '#stages/kit/kinds.ts';
 import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
 import type { RunState, StageState } from '#run/ledger/run-state.ts';
-import { describeDivergence, findDivergences } from '#run/reward-divergence.ts';
-import { detectorShares } from '#run/stage-detectors.ts';
+import { describeDivergence, findDivergences, detectorShares } from '#run/reward-divergence.ts';
 import type { Progress } from '../watches/progress-board.ts';
 
 export type RunStatusInit = MessageInitShape<typeof RunStatusSchema>;

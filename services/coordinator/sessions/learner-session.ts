@@ -10,7 +10,8 @@ import { kindOf } from '#stages/kit/kinds.ts';
 import type { BatchSource, LearnerBatch } from '#stages/kit/learner-batch.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
 import type { Weights } from './policy-session.ts';
-import { branchDirectory, branchModel } from '../run-context.ts';
+import { branchDirectory } from '#run/directory/places.ts';
+import { branchModel } from '../run-context.ts';
 import { waitPatiently } from './wait-patiently.ts';
 import type { Patience } from './wait-patiently.ts';
 

@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import { expect, it, onTestFinished } from 'vitest';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { foldEntry } from '#run/ledger/fold.ts';
-import type { FactInit } from '#run/ledger/ledger-stream.ts';
+import type { FactInit } from '#run/ledger/read-ledger.ts';
 import { newRunState } from '#run/ledger/run-state.ts';
 import { replacePolicy } from './replace-policy.ts';
 import type { RunContext } from '../run-context.ts';

@@ -1,8 +1,16 @@
-import type { FactInit } from '#run/ledger/ledger-stream.ts';
+import type { FactInit } from '#run/ledger/read-ledger.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
-import { writeModel } from '../files/export-model.ts';
+import { writeModel, exportModel } from '../files/export-model.ts';
 import { branchModel, currentWeights } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
+
+/** Writes the policy as it is to a directory that transformers loads. */
+export async function exportPolicy(context: RunContext, to: string): Promise<void> {
+  const weights = currentWeights(context, context.ledger.state);
+  await context.confirmLead();
+  await context.writeFolder(context.signal, () => exportModel(weights, context.resolved.paths.model, to));
+  context.log.info({ directory: to }, 'the policy is exported');
+}
 
 /**
  * A new branch of weights begins from what `write` puts into a directory: config and weights. `factOf` gives the fact that says so; after a

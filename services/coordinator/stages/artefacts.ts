@@ -5,7 +5,7 @@ import { checkWeights, digestFile } from '#weights/manifest.ts';
 import type { Artefact, ArtefactRow } from '#stages/kit/artefacts.ts';
 import { artefactKey } from '#run/ledger/run-state.ts';
 import { writeAtomically } from '#platform/files/write-atomically.ts';
-import { exportPolicy } from '../sessions/export-policy.ts';
+import { exportPolicy } from '../sessions/replace-policy.ts';
 import type { RunContext } from '../run-context.ts';
 
 /** Those that lie in files. */

@@ -7,17 +7,17 @@ import type { StageRecipe } from '#recipe/schema.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import { isUsed } from '#stages/kit/artefacts.ts';
 import { gateOf } from '#stages/kit/rollout-stages.ts';
-import { currentStage, finalModel, isTrained, nextStageStep, versionOf } from '#run/ledger/run-state.ts';
+import { entryModel, finalModel } from '#run/directory/places.ts';
+import { currentStage, isTrained, nextStageStep, versionOf } from '#run/ledger/run-state.ts';
 import type { RunState, StageState } from '#run/ledger/run-state.ts';
 import { leaveWeights } from './artefacts.ts';
 import { copyWeights } from '../files/export-model.ts';
-import { closeSurplusGroups } from '../groups/close-surplus.ts';
+import { closeSurplusGroups } from '../groups/give-up.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
-import { exportPolicy } from '../sessions/export-policy.ts';
+import { exportPolicy, replacePolicy } from '../sessions/replace-policy.ts';
 import { nextAction } from '#run/next-action.ts';
 import type { Action } from '#run/next-action.ts';
 import { currentWeights } from '../run-context.ts';
-import { replacePolicy } from '../sessions/replace-policy.ts';
 import type { Weights } from '../sessions/policy-session.ts';
 import type { RunContext } from '../run-context.ts';
 import { createStageContext } from './stage-context.ts';
@@ -126,7 +126,7 @@ async function enterStage(context: RunContext, stage: StageRecipe, index: number
   if (before !== undefined && before.index < index && isUsed(context.recipe, before.name, 'weights'))
     await leaveWeights(context, before.name);
   if (gateOf(stage)?.on_fail === 'roll_back')
-    await exportPolicy(context, entryModel(context, context.ledger.state.stages.length));
+    await exportPolicy(context, entryModel(context.directory, context.ledger.state.stages.length));
   await context.ledger.append({
     case: 'stageEntered',
     value: { stage: stage.name, stageIndex: index },
@@ -159,15 +159,10 @@ async function decide(context: RunContext, stage: StageRecipe, entered: StageSta
     await context.ledger.append({ case: 'gateDecided', value: { stage: stage.name, ...decision } });
     return;
   }
-  const entry = entryModel(context, context.ledger.state.stages.length - 1);
+  const entry = entryModel(context.directory, context.ledger.state.stages.length - 1);
   await replacePolicy(
     context,
     (directory) => copyWeights(entry, directory),
     () => ({ case: 'gateDecided', value: { stage: stage.name, ...decision } }),
   );
-}
-
-/** Where the policy that entered the n-th stage of the run is kept while its gate may still send the run back to it. */
-function entryModel(context: RunContext, stageNumber: number): string {
-  return join(context.directory, 'entries', String(stageNumber));
 }

@@ -6,11 +6,10 @@ import { stageFile } from '#recipe/resolve-recipe.ts';
 import type { StageContext } from '#stages/kit/stage-context.ts';
 import { writeAtomically } from '#platform/files/write-atomically.ts';
 import { leaveRows, takeArtefact } from './artefacts.ts';
-import { exportPolicy } from '../sessions/export-policy.ts';
+import { exportPolicy, replacePolicy } from '../sessions/replace-policy.ts';
 import { runPipeline } from '../training/pipeline.ts';
 import { play } from './play.ts';
-import { trainBatch } from '../training/train-batch.ts';
-import { replacePolicy } from '../sessions/replace-policy.ts';
+import { trainBatch } from '../training/train-step.ts';
 import { currentWeights } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 

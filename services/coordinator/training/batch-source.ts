@@ -4,7 +4,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { stageFile } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { BatchSource } from '#stages/kit/learner-batch.ts';
-import { readLedger } from '#run/ledger/ledger-stream.ts';
+import { readLedger } from '#run/ledger/read-ledger.ts';
 import { readTrajectory } from '../groups/read-trajectory.ts';
 
 /** What batches are made of, from the streams of a run and the files of its recipe. */

@@ -3,12 +3,14 @@ import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { environmentMeansIn } from '../environment-series.ts';
-import { splitFinite } from '#run/ledger/finite-metrics.ts';
-import { versionOf } from '#run/ledger/run-state.ts';
+import { splitFinite } from '#run/ledger/finite.ts';
+import { versionOf, nextStageStep } from '#run/ledger/run-state.ts';
 import type { PipelineClock } from './pipeline-clock.ts';
 import { learnerOf } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 import { learnerMetricName, learnerMetrics } from './step-metrics.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { createPipelineClock } from './pipeline-clock.ts';
 
 /** Trains on the decided batch, loads the new version everywhere, and commits the step. Rollouts may go on meanwhile. */
 export async function trainStep(
@@ -68,4 +70,17 @@ export async function trainStep(
   });
   context.events.stepCommitted(formed.metrics['reward/mean'] ?? 0, version);
   context.events.environmentReported('train', environmentMeansIn(formed.metrics));
+}
+
+/** A step whose batch needs no rollouts to be gathered: decided, then trained on. */
+export async function trainBatch(context: RunContext, stage: string, stageStep: number): Promise<void> {
+  const { ledger, signal } = context;
+  if (ledger.state.formed.length === 0) {
+    const next = nextStageStep(ledger.state);
+    if (next !== stageStep)
+      throw new TerminalError('internal', `batch ${stageStep} is formed when it is the turn of ${next}`);
+    await ledger.append({ case: 'stepFormed', value: { step: BigInt(ledger.state.step + 1), stage, stageStep } });
+  }
+  const [formed] = ledger.state.formed;
+  if (formed !== undefined) await trainStep(context, formed, createPipelineClock(context.now()), signal);
 }

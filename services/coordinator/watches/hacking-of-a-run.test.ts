@@ -7,12 +7,11 @@ import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { createCoordinatorEvents } from '../events.ts';
 import { metricsLine } from '#run/directory/metrics-lines.ts';
 import { foldEntry } from '#run/ledger/fold.ts';
-import type { FactInit } from '#run/ledger/ledger-stream.ts';
+import type { FactInit } from '#run/ledger/read-ledger.ts';
 import { currentStage, newRunState } from '#run/ledger/run-state.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
 import { createDivergenceWatch } from './divergence-watch.ts';
-import { allDivergences } from '#run/reward-divergence.ts';
-import { detectorShares } from '#run/stage-detectors.ts';
+import { allDivergences, detectorShares } from '#run/reward-divergence.ts';
 
 const evaluated = (name: string, em: number): FactInit => {
   const { low, high } = wilsonInterval(em * 200, 200);

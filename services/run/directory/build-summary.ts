@@ -1,111 +1,14 @@
 import { headlineOf } from '#recipe/environment-part.ts';
 import { inOrder, overSamples, parsePart, partsOf, reservedNames, rewardMetric } from '#rewards/metric-names.ts';
 import { rewardWeights } from '#rewards/reward-list.ts';
-import type { RecordedInput, ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { kindOf, playedAs } from '#stages/kit/kinds.ts';
 import type { RolloutTotals } from '../rollouts/accounting.ts';
-import type { AcceptedInput, Evaluation, RunState, StageState } from '../ledger/run-state.ts';
-import { finalModel, isTrained, versionOf } from '../ledger/run-state.ts';
-import { allDivergences, describeDivergence } from '../reward-divergence.ts';
-import { detectorShares } from '../stage-detectors.ts';
-
-/** Held-out results at temperature 1 (greedy if nothing else was asked for). */
-export interface EvalSummary {
-  /** Means by name: of every component, and `reward`. What no rollout has is not there. */
-  readonly metrics: Readonly<Record<string, number>>;
-  readonly n: number;
-}
-
-export interface DetailedEval extends EvalSummary {
-  /** 95 % interval of the primary metric; null where no rollout has it. */
-  readonly interval: { readonly low: number; readonly high: number } | null;
-  readonly turns: number;
-  readonly truncated: number;
-  /** Rollouts that infrastructure failed; they are not in n. */
-  readonly absent: number;
-  /** Means of what the environment reports, by its names. */
-  readonly environment: Readonly<Record<string, number>>;
-  /** What is made of several samples of a row, as `pass@4`, with 95 % intervals. */
-  readonly overSamples: Readonly<
-    Record<string, { readonly value: number; readonly low: number; readonly high: number }>
-  >;
-  /** By the value of a tag, as `level=3`. */
-  readonly byTag: Readonly<Record<string, EvalSummary>>;
-}
-
-export interface EvalDetail {
-  readonly version: number;
-  readonly sampled?: DetailedEval;
-  readonly greedy?: DetailedEval;
-}
-
-/** summary.json. The first eight keys are its contract; the others are extras. */
-export interface RunSummary {
-  readonly run: string;
-  readonly recipe: string;
-  readonly seed: number;
-  /** `scripted`: no model played, so nothing here is a result. `endpoint`: the recipe's server did. */
-  readonly policy: 'builtin' | 'scripted' | 'endpoint';
-  /** Judges that judged by rule, with what they knew of the answers. */
-  readonly scriptedJudges: readonly string[];
-  readonly wallSeconds: number;
-  readonly stages: readonly StageSummary[];
-  readonly rollouts: RolloutTotals;
-  /** What to look at first, by its name in `metrics`. */
-  readonly primaryMetric: string;
-  /** Why results were refused, the newest few. */
-  readonly refused: readonly string[];
-  /** What was wrong with files that the learner had written, the newest few: it went on from older ones. */
-  readonly damagedFiles: readonly string[];
-  readonly state: string;
-  readonly message: string;
-  readonly recipePath: string;
-  readonly recipeHash: string;
-  readonly directory: string;
-  readonly steps: number;
-  readonly version: number;
-  readonly weights: string;
-  /** The policy of a finished run as a directory that transformers loads; null where nothing was trained, or the run has not finished. */
-  readonly model: string | null;
-  readonly updatedAt: string;
-  /** The files that the run stands on, by content. */
-  readonly inputs: readonly RecordedInput[];
-  /** Those that changed, and were accepted at a resume or passed over at a takeover. */
-  readonly acceptedChanges: readonly (Omit<AcceptedInput, 'atMs'> & { readonly at: string })[];
-  /** The untrained policy at the limits of the last stage. */
-  readonly baseline: (EvalSummary & { readonly detail: EvalDetail }) | null;
-  /** The policy after the last stage that was evaluated. */
-  readonly final: (EvalSummary & { readonly stage: string; readonly detail: EvalDetail }) | null;
-}
-
-export interface StageSummary {
-  readonly name: string;
-  readonly kind: string;
-  readonly steps: number;
-  readonly rollouts: number;
-  readonly groups: number;
-  /** Mean reward of each step. */
-  readonly reward: readonly number[];
-  /** Mean of the primary metric and of each scorer that the stage names, in each step; null where a step has none. */
-  readonly components: Readonly<Record<string, readonly (number | null)[]>>;
-  /** Share of its rollouts in which each detector of reward hacking fired; those that never did are left out. */
-  readonly detectors: Readonly<Record<string, number>>;
-  /**
-   * For people: where the training reward rose while a held-out or declared metric fell, at any time of the stage, and what the
-   * learner left out.
-   */
-  readonly warnings: readonly string[];
-  /** How the newest step drew its prompts, as the stage's kind says it; empty where they are drawn without looking. */
-  readonly prompts: Readonly<Record<string, number>>;
-  readonly eval: { readonly before: EvalSummary | null; readonly after: EvalSummary | null };
-  readonly round: number;
-  readonly rewardWeights: Readonly<Record<string, number>>;
-  readonly contextTokens: number;
-  readonly finished: string | null;
-  readonly gate: { readonly passed: boolean; readonly action: string; readonly reason: string } | null;
-  readonly seconds: number;
-  readonly evalDetail: Readonly<Record<string, EvalDetail>>;
-}
+import type { Evaluation, RunState, StageState } from '../ledger/run-state.ts';
+import { isTrained, versionOf } from '../ledger/run-state.ts';
+import { finalModel } from './places.ts';
+import { allDivergences, describeDivergence, detectorShares } from '../reward-divergence.ts';
+import type { EvalDetail, ModeScores, RunSummary, Scores, StageSummary } from './run-summary.ts';
 
 const toldProblems = 10;
 
@@ -220,7 +123,7 @@ function leftOutWarnings({ steps }: StageState): string[] {
   });
 }
 
-function shortEval(evaluation: Evaluation | undefined): EvalSummary | null {
+function shortEval(evaluation: Evaluation | undefined): Scores | null {
   if (evaluation === undefined) return null;
   return at(evaluation.metrics, evaluation.metrics['sampled.n'] === undefined ? 'greedy' : 'sampled');
 }
@@ -235,7 +138,7 @@ function evalDetail({ metrics, version }: Evaluation, primaryMetric: string): Ev
 
 type Metrics = Readonly<Record<string, number>>;
 
-function detailed(metrics: Metrics, mode: string, primaryMetric: string): DetailedEval {
+function detailed(metrics: Metrics, mode: string, primaryMetric: string): ModeScores {
   const value = (name: string) => metrics[`${mode}.${name}`] ?? 0;
   const low = metrics[`${mode}.${primaryMetric}.low`];
   const high = metrics[`${mode}.${primaryMetric}.high`];
@@ -271,7 +174,7 @@ function environmentOf(metrics: Metrics, mode: string): Record<string, number> {
 }
 
 /** What scorers gave, and the reward: the names of one part that nothing else has. */
-function at(metrics: Metrics, part: string): EvalSummary {
+function at(metrics: Metrics, part: string): Scores {
   const named = Object.entries(metrics).flatMap(([key, value]) => {
     const name = key.startsWith(`${part}.`) ? key.slice(part.length + 1) : '';
     const isScored = name === rewardMetric || (/^[a-z][a-z0-9_]*$/.test(name) && !reservedNames.has(name));

@@ -1,6 +1,6 @@
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { divergenceMetric, findDivergences } from '../reward-divergence.ts';
-import { splitFinite } from '../ledger/finite-metrics.ts';
+import { splitFinite } from '../ledger/finite.ts';
 import { versionOf } from '../ledger/run-state.ts';
 import type { RunState } from '../ledger/run-state.ts';
 

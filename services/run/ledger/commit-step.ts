@@ -1,7 +1,7 @@
 import type { StepCommitted } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { isRemembered } from '#stages/kit/kinds.ts';
-import { splitFinite } from './finite-metrics.ts';
+import { splitFinite } from './finite.ts';
 import { misplaced, stageIn } from './require-state.ts';
 import { withStage } from './run-state.ts';
 import type { RunState, StepSummary } from './run-state.ts';

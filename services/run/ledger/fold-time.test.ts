@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { foldEntry } from './fold.ts';
-import type { FactInit } from './ledger-stream.ts';
+import type { FactInit } from './read-ledger.ts';
 import { newRunState } from './run-state.ts';
 
 const started: FactInit = { case: 'runStarted', value: { recipeJson: '{}', recipeHash: 'h', directory: '/d' } };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { foldEntry } from './fold.ts';
-import type { FactInit } from './ledger-stream.ts';
+import type { FactInit } from './read-ledger.ts';
 import { currentStage, newRunState, nextStageStep, versionOf } from './run-state.ts';
 import type { RunState } from './run-state.ts';
 

@@ -3,7 +3,7 @@ import { TerminalError } from '#platform/errors.ts';
 import { reroot } from '#recipe/reroot.ts';
 import { kindNamed } from '#stages/kit/kinds.ts';
 import { commitStep } from './commit-step.ts';
-import { splitFinite } from './finite-metrics.ts';
+import { splitFinite } from './finite.ts';
 import { misplaced, running, stageIn, started } from './require-state.ts';
 import { artefactKey, currentStage, versionOf, withStage } from './run-state.ts';
 import type { GroupRecord, RunState, StageState } from './run-state.ts';

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Recipe } from '#recipe/schema.ts';
 import type { RecordedInput } from '#recipe/resolve-recipe.ts';
 import type { GroupClosed, GroupOpened, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
@@ -137,11 +136,6 @@ export function nextStageStep(state: RunState): number {
 /** The policy is another one than the model that the run began with, and a model wrote it. */
 export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { step, branch }: RunState): boolean {
   return fleet.learner.kind === 'builtin' && (step > 0 || branch.index > 0);
-}
-
-/** Where a run that has finished leaves its policy, as transformers loads it. */
-export function finalModel(directory: string): string {
-  return join(directory, 'final');
 }
 
 export function artefactKey(stage: string, artefact: string): string {

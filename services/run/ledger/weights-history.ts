@@ -1,12 +1,8 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
-import type { Nats } from '#platform/nats/connect.ts';
-import { findMessage } from '#platform/nats/find-message.ts';
-import { decodeMessage, tailStream } from '#platform/nats/messages.ts';
-import { streams, subjects } from '#platform/nats/streams.ts';
+import { laterBranchModel } from '../directory/places.ts';
 import { reroot } from '#recipe/reroot.ts';
 
 /** Where the weights of each policy version of a run lay, by what its ledger says. */
@@ -28,7 +24,7 @@ export function weightsHistory(entries: Iterable<LedgerEntry>): WeightsHistory {
   const beginBranch = (): void => {
     branch += 1;
     version += 1n;
-    versions.set(version, [join(directory, 'branches', String(branch), 'model')]);
+    versions.set(version, [laterBranchModel(directory, branch)]);
   };
   for (const { fact } of entries) {
     switch (fact.case) {
@@ -83,20 +79,6 @@ export function weightsHistory(entries: Iterable<LedgerEntry>): WeightsHistory {
     }
   }
   return { directory, versions, model };
-}
-
-/** Every fact of a run so far. Throws TerminalError('not_found') when there is none. */
-export async function readLedgerEntries(nats: Nats, runId: string, signal: AbortSignal): Promise<LedgerEntry[]> {
-  const subject = subjects.ledger(runId);
-  const last = await findMessage(nats, streams.ledger, { last_by_subj: subject }, signal);
-  if (last === undefined)
-    throw new TerminalError('not_found', `run ${runId} has no ledger on the streams of this home`);
-  const entries: LedgerEntry[] = [];
-  for await (const message of tailStream(nats, streams.ledger, subject, { signal })) {
-    entries.push(decodeMessage(LedgerEntrySchema, message.data));
-    if (message.sequence >= last.sequence) break;
-  }
-  return entries;
 }
 
 export interface Weights {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { createAccount } from './accounting.ts';
-import type { FactInit } from '../ledger/ledger-stream.ts';
+import type { FactInit } from '../ledger/read-ledger.ts';
 
 const entry = (fact: FactInit) => create(LedgerEntrySchema, { runId: 'r', fact });
 const opened = (groupId: string, taskIds: string[]) => entry({ case: 'groupOpened', value: { groupId, taskIds } });

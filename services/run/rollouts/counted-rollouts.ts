@@ -2,7 +2,7 @@ import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { errorFrom } from '#platform/errors.ts';
 import type { Nats } from '#platform/nats/connect.ts';
-import { readLedgerEntries } from '../ledger/weights-history.ts';
+import { ledgerEntries } from '../ledger/read-ledger.ts';
 
 /** What a run made of a rollout: a reward, none (it is absent), or nothing yet, since its group is open or no run asked for it. */
 export type CountedReward =
@@ -49,7 +49,7 @@ interface LedgerFacts {
 async function readFacts(nats: Nats, runId: string, signal: AbortSignal): Promise<LedgerFacts> {
   const rewards = new Map<string, CountedReward>();
   const groups = new Map<string, GroupFacts>();
-  const entries = await readLedgerEntries(nats, runId, signal).catch((thrown: unknown) => {
+  const entries = await ledgerEntries(nats, runId, signal).catch((thrown: unknown) => {
     const error = errorFrom(thrown);
     if (error.code === 'not_found') return [];
     throw error;

@@ -1,9 +1,42 @@
+import { errorFrom } from '#platform/errors.ts';
+import type { RunFiles } from '../files/run-files.ts';
+import type { FencedWriter } from '../ledger-writer.ts';
+import type { RunDependencies, StopWish } from './start-run.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { createRunFiles } from '../files/run-files.ts';
-import { createLedgerWriter, foldLedger } from '#run/ledger/ledger-stream.ts';
-import { endUnledRun } from './end-unled-run.ts';
+import { foldLedger } from '#run/ledger/read-ledger.ts';
+import { createLedgerWriter } from '../ledger-writer.ts';
 import { claimLeadership } from '../leadership/leadership.ts';
-import type { RunDependencies, StopWish } from './start-run.ts';
+
+export interface UnledEnd {
+  readonly state: 'failed' | 'stopped';
+  readonly message: string;
+}
+
+/**
+ * Ends a run that nobody drives: in its ledger, and in the summary that `gradus status` shows. The ledger decides: a summary that
+ * cannot be written is reported, and the run has ended all the same.
+ */
+export async function endUnledRun(
+  { events, running, log }: RunDependencies,
+  writer: FencedWriter,
+  files: Pick<RunFiles, 'writeSummary'>,
+  value: UnledEnd,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runId } = writer.state;
+  await writer.append({ case: 'runEnded', value });
+  events.ledgerEntry('runEnded');
+  try {
+    await files.writeSummary(writer.state, signal);
+  } catch (thrown) {
+    log.warn(
+      { err: errorFrom(thrown), run: runId, ...value },
+      'the summary of a run that has ended could not be written',
+    );
+  }
+  await running.remove(runId, signal);
+}
 
 /**
  * Ends a run that nobody leads and nobody takes over as stopped: a request that is only remembered would be met by a run that goes

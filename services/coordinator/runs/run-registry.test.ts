@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listedRuns } from './listed-runs.ts';
+import { listedRuns } from './run-registry.ts';
 
 test('P9: lists 256 runs at most, those that are driven among them, and counts what it leaves out', () => {
   const known = Array.from({ length: 300 }, (_, index) => `run-${String(index).padStart(3, '0')}`);

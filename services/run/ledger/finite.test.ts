@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
-import type { FactInit } from './ledger-stream.ts';
-import { checkFinite } from './check-finite.ts';
+import type { FactInit } from './read-ledger.ts';
+import { checkFinite } from './finite.ts';
 
 const check = (fact: FactInit) => () => checkFinite(create(LedgerEntrySchema, { runId: 'run-a', fact }));
 
