@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { Chat } from '#proto/policy/v1/policy_pb.ts';
-import type { ChatMessage, Continuation, Conversation } from './conversation.ts';
+import type { Chat, ChatSchema } from '#proto/policy/v1/policy_pb.ts';
+import { type ChatMessage, type Continuation, type Conversation, partsOf } from './conversation.ts';
 import { TerminalError } from '#platform/errors.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 
 const maxMessages = 1024;
 const roles = ['system', 'user', 'assistant', 'tool'] as const;
@@ -32,4 +33,18 @@ function parseTools(json: string, where: string): unknown[] {
   } catch (cause) {
     throw new TerminalError('invalid_argument', `${where}.tools_json is not a JSON array`, { cause });
   }
+}
+
+/** What `Tokenize` of the policy service takes; plain JSON, too. */
+export function chatToProto(chat: Conversation | Continuation): MessageInitShape<typeof ChatSchema> {
+  const continues = 'after' in chat;
+  return {
+    messages: (continues ? chat.after : chat.messages).map((message) => ({
+      role: message.role,
+      parts: partsOf(message).map(({ text, trusted = false }) => ({ text, trusted })),
+    })),
+    continues,
+    thinking: chat.thinking ?? false,
+    toolsJson: 'tools' in chat && chat.tools !== undefined ? JSON.stringify(chat.tools) : '',
+  };
 }

@@ -1,15 +1,17 @@
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { createSemaphore, type Semaphore } from '#platform/async/semaphore.ts';
-import { createChatEndpoint, type ChatEndpoint } from '#endpoint/chat-endpoint.ts';
+import { type Semaphore, createSemaphore } from '#platform/async/semaphore.ts';
+import { type ChatEndpoint, createChatEndpoint } from '#endpoint/chat-endpoint.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import { readKeyVariable } from '#endpoint/api-key.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { EndpointPolicyConfig } from './config.ts';
-import { createEndpointPolicyEvents, type EndpointPolicyEvents } from './events.ts';
+import { type EndpointPolicyEvents, createEndpointPolicyEvents } from './events.ts';
 import { describe } from './handlers/describe.ts';
-import { addEngine, loadVersion, removeEngine } from './handlers/fixed-policy.ts';
 import { generate } from './handlers/generate.ts';
 import { tokenize } from './handlers/tokenize.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { LoadVersionRequest, LoadVersionResponseSchema } from '#proto/policy/v1/policy_pb.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 export interface EndpointPolicyContext {
   readonly config: EndpointPolicyConfig;
@@ -44,4 +46,21 @@ export async function startEndpointPolicy(
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   server.setServing(true);
   return { grpc };
+}
+
+/** Version 0 is what the endpoint serves, whatever that is. */
+export function loadVersion({ version }: LoadVersionRequest): MessageInitShape<typeof LoadVersionResponseSchema> {
+  if (version === 0n) return { version: 0n, carriedOver: 0 };
+  throw new TerminalError(
+    'failed_precondition',
+    `LoadVersion: version is ${version}; an endpoint cannot be given weights, so only version 0 is there: evaluate it, or train a model directory`,
+  );
+}
+
+export function addEngine(): never {
+  throw new TerminalError('unimplemented', 'AddEngine: an endpoint has no engines of its own to add');
+}
+
+export function removeEngine(): never {
+  throw new TerminalError('unimplemented', 'RemoveEngine: an endpoint has no engines of its own to remove');
 }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
-import { createChatRenderer, type ChatRenderer } from '#chat/chat-renderer.ts';
+import { type ChatRenderer, createChatRenderer } from '#chat/chat-renderer.ts';
 import { controlTokensOf } from '#chat/control-tokens.ts';
 import { readChatTemplate } from '#chat/read-chat-template.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
@@ -8,16 +8,16 @@ import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { PolicyConfig } from './config.ts';
 import { connectEngine } from './engines/engine-connection.ts';
 import { followNames, isName } from './engines/engine-discovery.ts';
-import { createEpochFence, type EpochFence } from './epoch-fence.ts';
-import { createEngineFleet, type EngineFleet } from './engines/engine-fleet.ts';
-import { createPolicyEvents, type PolicyEvents } from './events.ts';
+import { type EngineFleet, createEngineFleet } from './engines/engine-fleet.ts';
+import { type PolicyEvents, createPolicyEvents } from './events.ts';
 import { addEngine } from './handlers/add-engine.ts';
 import { describe } from './handlers/describe.ts';
 import { generate } from './handlers/generate.ts';
 import { loadVersion } from './handlers/load-version.ts';
 import { removeEngine } from './handlers/remove-engine.ts';
 import { tokenize } from './handlers/tokenize.ts';
-import { loadTokenizer, type Tokenizer } from '#chat/tokenizer.ts';
+import { type Tokenizer, loadTokenizer } from '#chat/tokenizer.ts';
+import { TerminalError } from '#platform/errors.ts';
 
 export interface PolicyContext {
   readonly tokenizer: Tokenizer;
@@ -91,4 +91,25 @@ async function openChat(tokenizer: Tokenizer): Promise<ChatRenderer | undefined>
     await chat[Symbol.asyncDispose]();
     throw thrown;
   }
+}
+
+/** Refuses leaders of the past: each leader of a run sends its epoch, which is higher than that of every one before it. */
+interface EpochFence {
+  /** Throws for an epoch below the highest so far, 0 included; before the first leader came, 0 is anybody's. */
+  admit(epoch: bigint): void;
+}
+
+function createEpochFence(): EpochFence {
+  let highest = 0n;
+  return {
+    admit(epoch) {
+      if (epoch < highest) {
+        throw new TerminalError(
+          'failed_precondition',
+          `epoch is ${epoch}, but a coordinator of epoch ${highest} leads; restart this service if the ledger was begun anew`,
+        );
+      }
+      if (epoch > highest) highest = epoch;
+    },
+  };
 }

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { paragraphContents } from './hotpotqa/paragraph-contents.ts';
+import { paragraphContents } from './hotpotqa/hotpotqa-row.ts';
 import {
-  answersSchema,
+  type PlainRow,
+  type QuestionRow,
   answerSchema,
+  answersSchema,
   idSchema,
+  plainRowOf,
   questionSchema,
   rowLimits,
   titleSchema,
   titlesSchema,
-  plainRowOf,
-  type PlainRow,
-  type QuestionRow,
 } from './question-row.ts';
 
 export const rowFormats = ['plain', 'gradus', 'search_r1', 'hotpotqa', '2wiki'] as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { overlongPenalty } from './overlong.ts';
+import { overlongPenalty } from './compose.ts';
 
 describe('the overlong penalty', () => {
   it("is the paper's", () => {

@@ -13,16 +13,15 @@ import type { RolloutConfig } from './config.ts';
 import { rolloutWaits } from './episode/rollout-waits.ts';
 import { createTokenSource } from './episode/token-source.ts';
 import { createRolloutEvents } from './events.ts';
-import { handleRolloutTask, reportExhaustedTask, type RolloutTaskContext } from './handlers/rollout-task.ts';
+import { type RolloutTaskContext, handleRolloutTask, reportExhaustedTask } from './handlers/rollout-task.ts';
 import { createScoreBatcher } from './scoring/score-batcher.ts';
 import { createCancellations } from './worker/cancellations.ts';
 import { createConcurrencyLimit } from './worker/concurrency-limit.ts';
 import { createEnvironmentClients } from './worker/environment-clients.ts';
-import { createOutbox } from './worker/outbox.ts';
+import { createOutbox, watchedOutbox } from './worker/outbox.ts';
 import { createPolicyGateways } from './worker/policy-gateways.ts';
 import { startWorker } from './worker/run-worker.ts';
 import { reportStatus } from './worker/report-status.ts';
-import { watchedOutbox } from './worker/watched-outbox.ts';
 import { loadOwnEpisodes } from '#environments/own-file/load.ts';
 
 const BYTES_PER_MEBIBYTE = 1024 * 1024;

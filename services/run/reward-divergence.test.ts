@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { wilsonInterval } from '#stages/kit/binomial-interval.ts';
+import { wilsonInterval } from '#stages/kit/estimate.ts';
 import { createRandom } from '#platform/random.ts';
 import type { Evaluation, StepSummary } from './ledger/run-state.ts';
 import { allDivergences, describeDivergence, findDivergences } from './reward-divergence.ts';

@@ -1,7 +1,6 @@
-import { SegmentKind, LogprobKind, type Segment, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { LogprobKind, type Segment, SegmentKind, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
-import { badLogprob } from './bad-logprob.ts';
-import { concatenateTokens, segmentsOfRole } from './segments.ts';
+import { badLogprob, concatenateTokens, segmentsOfRole } from './segments.ts';
 import { digestsEqual, sequenceDigest } from './sequence-digest.ts';
 
 const DIGEST_BYTES = 32;

@@ -1,11 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import {
-  LogprobKind,
-  SegmentKind,
-  SegmentSchema,
   type FinishReason,
+  LogprobKind,
   type Sampling,
   type Segment,
+  SegmentKind,
+  SegmentSchema,
   type VersionSpan,
 } from '#proto/trajectory/v1/trajectory_pb.ts';
 
@@ -93,4 +93,12 @@ export function versionSpan(
           };
   }
   return span;
+}
+
+/** Rounding of engines may lift a certainty above 0 by this. */
+const tolerance = 1e-4;
+
+/** Index of the first that is not a log-probability (NaN, an infinity, above 0); -1 when all are. */
+export function badLogprob(logprobs: readonly number[]): number {
+  return logprobs.findIndex((logprob) => !(logprob <= tolerance && logprob > -Infinity));
 }

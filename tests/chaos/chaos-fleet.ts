@@ -1,14 +1,10 @@
 import { sleep } from '#platform/async/sleep.ts';
 import { TransientError } from '#platform/errors.ts';
-import { isAlive } from '#platform/runtime/is-alive.ts';
-import { readFleetFile } from '../../services/fleet/fleet-file.ts';
-import type { FleetFile } from '../../services/fleet/fleet-file.ts';
-import { processFacts } from './fleet-processes.ts';
-import type { ProcessFacts } from './fleet-processes.ts';
-import { startGradusRun } from './gradus-run.ts';
-import type { GradusRun } from './gradus-run.ts';
-import { watchLiveRun } from './live-run.ts';
-import type { LiveRun } from './live-run.ts';
+import { isAlive } from '#platform/runtime/process-identity.ts';
+import { type FleetFile, readFleetFile } from '../../services/fleet/fleet-file.ts';
+import { type ProcessFacts, processFacts } from './fleet-processes.ts';
+import { type GradusRun, startGradusRun } from './gradus-run.ts';
+import { type LiveRun, watchLiveRun } from './live-run.ts';
 
 export type FleetService = FleetFile['services'][number];
 

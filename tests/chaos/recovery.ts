@@ -1,10 +1,9 @@
 import { sleep } from '#platform/async/sleep.ts';
 import { TransientError } from '#platform/errors.ts';
-import { isAlive } from '#platform/runtime/is-alive.ts';
+import { isAlive } from '#platform/runtime/process-identity.ts';
 import { readFleetFile } from '../../services/fleet/fleet-file.ts';
-import type { FleetService, ChaosFleet } from './chaos-fleet.ts';
-import { createWorkProbe, firstWork } from './work-probe.ts';
-import type { WorkProbe } from './work-probe.ts';
+import type { ChaosFleet, FleetService } from './chaos-fleet.ts';
+import { type WorkProbe, createWorkProbe, firstWork } from './work-probe.ts';
 
 /** How long a recovery is watched. */
 const recoveryTimeoutMs = 90_000;

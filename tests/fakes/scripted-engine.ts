@@ -7,7 +7,7 @@ import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { sequenceDigest } from '#trajectory/sequence-digest.ts';
 import { createEngine } from '../../services/scripted/engine/engine/engine.ts';
-import { describe } from '../../services/scripted/engine/handlers/describe.ts';
+import { describe } from '../../services/scripted/engine/service.ts';
 import { generate } from '../../services/scripted/engine/handlers/generate.ts';
 
 /** What the script sees of a turn. */

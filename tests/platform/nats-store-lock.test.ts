@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { isLocked } from '#platform/runtime/file-lock.ts';
-import { isAlive } from '#platform/runtime/is-alive.ts';
-import { identityOf } from '#platform/runtime/process-identity.ts';
+import { identityOf, isAlive } from '#platform/runtime/process-identity.ts';
 import { startNatsServer } from '#platform/nats/nats-server.ts';
 import { temporaryDirectory } from './fixtures.ts';
 

@@ -4,9 +4,9 @@ import { FinishReason, SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { concatenateTokens, countTokens } from '#trajectory/segments.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
-import { turnSeed } from '../../services/rollout/episode/turn-seed.ts';
+import { turnSeed } from '../../services/rollout/episode/generate-turn.ts';
 import type { ScriptedAnswer, ScriptedRequest } from '../fakes/scripted-engine.ts';
-import { brontley, startRolloutFleet, taskOf, tokenizerPath, type RolloutFleet } from './fleet.ts';
+import { type RolloutFleet, brontley, startRolloutFleet, taskOf, tokenizerPath } from './fleet.ts';
 import { goldRow } from '../fixtures/gold-item.ts';
 
 const search = (query: string): string => `<tool>{"name": "websearch", "args": {"query": "${query}"}}</tool>`;

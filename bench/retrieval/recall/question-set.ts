@@ -1,6 +1,6 @@
 import { TerminalError } from '#platform/errors.ts';
 import { readHotpotqa } from '#questions/hotpotqa/read-hotpotqa.ts';
-import { allParagraphs, paragraphContents } from '#questions/hotpotqa/paragraph-contents.ts';
+import { allParagraphs, paragraphContents } from '#questions/hotpotqa/hotpotqa-row.ts';
 import { classOf } from '#questions/musique/select-jan-nano.ts';
 import { readMusique } from '#questions/musique/read-musique.ts';
 import { readPages } from '../../../services/retrieval/corpus/read-pages.ts';

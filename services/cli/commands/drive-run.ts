@@ -1,28 +1,23 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
 import { retry } from '#platform/async/retry.ts';
 import type { FoundInput } from '#recipe/inputs/survey-inputs.ts';
-import { resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
-import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { type ResolvedRecipe, resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetBusy } from '#fleet/claim-home.ts';
-import { readFleetFile } from '#fleet/fleet-file.ts';
-import type { FleetFile } from '#fleet/fleet-file.ts';
+import { type FleetFile, readFleetFile } from '#fleet/fleet-file.ts';
 import { refuseStaleFleet } from '#fleet/stale-fleet.ts';
 import { checkSpace } from '#fleet/disk/check-space.ts';
 import { watchDisks } from '#fleet/disk/watch-disks.ts';
 import { countRestarts } from '#fleet/count-restarts.ts';
-import { startFleet } from '#fleet/start-fleet.ts';
-import type { Fleet } from '#fleet/start-fleet.ts';
-import { fleetCoordinators } from '../run/coordinators.ts';
-import type { Coordinators } from '../run/coordinators.ts';
+import { type Fleet, startFleet } from '#fleet/start-fleet.ts';
+import { type Coordinators, fleetCoordinators } from '../run/coordinators.ts';
 import { readInputs } from '../run/read-inputs.ts';
 import { watchInterrupts } from './interrupts.ts';
 import { watchRun } from './watch-run.ts';
 import { reportRun } from '../run/report-run.ts';
 import { requestStop } from '../run/request-stop.ts';
-import { resumeHint } from '../run/resume-hint.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { diskEvents, fleetEvents } from './fleet-events.ts';
 
@@ -178,4 +173,17 @@ function exitCodeOfState(state: RunState): number {
     default:
       return exitCodes.runFailed;
   }
+}
+
+/** The command that continues a run which ended with `message`; what the message says must be accepted is part of it. */
+export function resumeHint(
+  { runId, home }: { readonly runId: string; readonly home: string },
+  message: string,
+): string {
+  const [accepting] = /--accept-changed [a-z_,]+/.exec(message) ?? [];
+  const flags = [
+    ...(home === resolve('runs') ? [] : [`--home ${home}`]),
+    ...(accepting === undefined ? [] : [accepting]),
+  ];
+  return [`continue it with: gradus resume ${runId}`, ...flags].join(' ');
 }

@@ -6,6 +6,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { detach } from './detach.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
 import {
+  type LoadedRecipe,
   fleetFiles,
   loadRecipe,
   modelProblems,
@@ -14,12 +15,10 @@ import {
   stageFileProblems,
 } from '../run/prepare-inputs.ts';
 import { isReadable } from '../run/is-readable.ts';
-import type { LoadedRecipe } from '../run/prepare-inputs.ts';
 import { chatProblems } from '../run/chat-problems.ts';
 import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
-import { plannedRows } from '../run/planned-rows.ts';
-import { rowProblems } from '../run/row-problems.ts';
+import { plannedRows, rowProblems } from '../run/planned-rows.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
 import { scorerProblems } from '../run/scorer-problems.ts';
 import type { RowCounts } from '#stages/kit/stage-kind.ts';

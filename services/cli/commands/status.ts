@@ -1,27 +1,23 @@
 import { join, resolve } from 'node:path';
-import { RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
-import type { ListRunsResponse, RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { type ListRunsResponse, type RunStatus, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
 import { toJson } from '@bufbuild/protobuf';
 import { errorFrom } from '#platform/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { stateOf } from '#platform/runtime/process-identity.ts';
 import { whoAndSince } from '#fleet/claim-home.ts';
-import { readFleetFile, readRecordedFleet } from '#fleet/fleet-file.ts';
-import type { FleetFile } from '#fleet/fleet-file.ts';
+import { type FleetFile, readFleetFile, readRecordedFleet } from '#fleet/fleet-file.ts';
 import { describeFullDisk, findFullDisk } from '#fleet/disk/watch-disks.ts';
-import { askServices, unanswered } from '#fleet/health/ask-services.ts';
-import type { ServiceState } from '#fleet/health/ask-services.ts';
+import { type ServiceState, askServices, unanswered } from '#fleet/health/ask-services.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
 import { hasEnded, phaseWord, stateWord } from '#run/live-status.ts';
 import { scoreTexts } from '../run/progress-line.ts';
-import { listWorkers } from '../run/list-workers.ts';
-import { formatWorkers } from '../run/worker-table.ts';
-import { readRunSummary, type RunSummary } from '#run/directory/run-summary.ts';
+import { formatWorkers, listWorkers } from '../run/worker-table.ts';
+import { type RunSummary, readRunSummary } from '#run/directory/run-summary.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { runsIn, type UnreadableRun } from '#run/directory/places.ts';
+import { type UnreadableRun, runsIn } from '#run/directory/places.ts';
 
 export interface StatusOptions {
   readonly home: string;

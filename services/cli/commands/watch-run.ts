@@ -1,12 +1,11 @@
 import { toJson } from '@bufbuild/protobuf';
-import { RunState, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
-import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { RunState, type RunStatus, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
 import type { DiskWatch } from '#fleet/disk/watch-disks.ts';
 import { followRun } from '../run/follow-run.ts';
 import { requestStop } from '../run/request-stop.ts';
 import type { Coordinators } from '../run/coordinators.ts';
-import { createProgress } from '../run/progress.ts';
+import { createProgress } from '../run/progress-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Interrupts } from './interrupts.ts';
 

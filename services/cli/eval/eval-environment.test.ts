@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { environments } from '#environments/index.ts';
-import { evalEnvironment } from './eval-environment.ts';
-import { evalOfRecipe } from './eval-recipe.ts';
+import { evalEnvironment, evalOfRecipe } from './eval-recipe.ts';
 
 test.each(environments.map(({ name }) => [name]))(
   '%s can be evaluated without a recipe: something is weighed',

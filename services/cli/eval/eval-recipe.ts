@@ -5,14 +5,14 @@ import { unreadable } from '#platform/files/file-error.ts';
 import { checkRecipeValue, formatIssue } from '#recipe/parse-recipe.ts';
 import { applySettings, parseSetting } from '#recipe/recipe-settings.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
-import { inputError } from '../run/place-problems.ts';
-import type { ProblemSource } from '../run/place-problems.ts';
-import { loadRecipe } from '../run/prepare-inputs.ts';
-import type { LoadedRecipe } from '../run/prepare-inputs.ts';
+import { type ProblemSource, inputError } from '../run/place-problems.ts';
+import { type LoadedRecipe, loadRecipe } from '../run/prepare-inputs.ts';
 import { defaultsFor } from './eval-defaults.ts';
-import { evalEnvironment } from './eval-environment.ts';
 import type { EvalFormat } from './eval-formats.ts';
 import { simpleqaRows } from './simpleqa-rows.ts';
+import { defaultEnvironment } from '#environments/index.ts';
+import { environmentNamed } from '#environments/registry.ts';
+import { rewardMetric } from '#rewards/metric-names.ts';
 
 export interface EvalOptions {
   /** A directory, or the name of the model at the endpoint. */
@@ -185,4 +185,24 @@ function checked(value: unknown, source: ProblemSource): LoadedRecipe['recipe'] 
     { file: source.name, source },
     outcome.issues.map((issue) => formatIssue(issue)),
   );
+}
+
+/**
+ * The environment of an evaluation without a recipe, and what its rollouts are rewarded by: its primary metric, or, where that is the
+ * reward, what its episodes give themselves. Its own scorers are recorded too. Where `isInstructed`, it describes to the model what it may
+ * write. Throws TerminalError for a name that is unknown.
+ */
+export function evalEnvironment(
+  name: string = defaultEnvironment.name,
+  isInstructed = false,
+): {
+  readonly environment: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
+  readonly rewards: Readonly<Record<string, number>>;
+} {
+  const { primaryMetric, rewards, instructed = {} } = environmentNamed(name);
+  const weighed = primaryMetric === rewardMetric ? rewards : [primaryMetric];
+  return {
+    environment: { name, options: isInstructed ? instructed : {} },
+    rewards: Object.fromEntries(weighed.map((each) => [each, 1])),
+  };
 }

@@ -7,6 +7,7 @@ import type { RowCounts, StageRow } from '#stages/kit/stage-kind.ts';
 import { readMusiqueSplit } from '#questions/musique/write-split.ts';
 import { countRows } from '../data/write-rows.ts';
 import { rowChecks } from './prepare-inputs.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
 
 export interface PlannedRows {
   readonly train: readonly StageRow[];
@@ -55,4 +56,12 @@ export async function plannedRows(
     for await (const _ of readQuestions(files.held_out, 'musique', needs)) heldOut += 1;
   }
   return { train, counts: { train: train.length, heldOut } };
+}
+
+/** Why stages cannot ask the training rows as they say; those with rows of their own look at them with their files. */
+export function rowProblems({ stages }: Pick<Recipe, 'stages'>, rows: readonly StageRow[]): string[] {
+  return stages.flatMap((stage) => {
+    const kind = kindOf(stage);
+    return kind.ownRows?.(stage) === undefined ? [...(kind.checkRows?.(stage, rows) ?? [])] : [];
+  });
 }

@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
-import { bar, createRateMeter, evaluationLine, plainLine, progressLine, warningLines } from './progress-line.ts';
+import {
+  type ProgressStatus,
+  bar,
+  createProgress,
+  createRateMeter,
+  evaluationLine,
+  plainLine,
+  progressLine,
+  warningLines,
+} from './progress-line.ts';
 import { createTerminal } from '../terminal/terminal.ts';
-import { createProgress } from './progress.ts';
-import type { ProgressStatus } from './progress-line.ts';
 
 const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
   stage: 'tool-use',

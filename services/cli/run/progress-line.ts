@@ -1,8 +1,8 @@
-import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
-import type { RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { Phase, type RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { phaseWord } from '#run/live-status.ts';
 import { rewardMetric } from '#rewards/metric-names.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 export type ProgressStatus = Pick<
   RunStatus,
@@ -153,4 +153,20 @@ export function firedOften(shares: Readonly<Record<string, number>>): string[] {
     .filter(([, share]) => share > least)
     .toSorted(([, a], [, b]) => b - a)
     .map(([name, share]) => `${name} ${(share * 100).toFixed(1)} %`);
+}
+
+/** Shows each status: a line per event, and on a terminal a live line below them. */
+export function createProgress(
+  terminal: Terminal,
+  now: () => number = () => performance.now(),
+): (status: ProgressStatus) => void {
+  const meter = createRateMeter();
+  let before: ProgressStatus | undefined;
+  return (status) => {
+    const rate = meter.observe(status, now());
+    const lines = [plainLine(before, status), evaluationLine(before, status), ...warningLines(before, status)];
+    for (const line of lines) if (line !== undefined) terminal.err(line);
+    before = status;
+    if (terminal.interactive) terminal.status(progressLine(status, rate, terminal.columns));
+  };
 }

@@ -1,6 +1,10 @@
 import type { PendingWait, WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import type { FleetFile } from '#fleet/fleet-file.ts';
 
 /** Waits that are named one by one under the table; more are counted. */
 const namedWaits = 5;
@@ -50,4 +54,22 @@ function countByKind(waits: readonly PendingWait[]): string {
 function longest(waits: readonly PendingWait[]): string {
   const oldest = waits.toSorted((a, b) => Number(b.waitedMs - a.waitedMs))[0];
   return oldest === undefined ? '' : `${oldest.what} ${formatDuration(Number(oldest.waitedMs))}`;
+}
+
+/** What the workers say of themselves; none when the streams cannot be asked just now. */
+export async function listWorkers(fleet: Pick<FleetFile, 'natsUrl'>): Promise<WorkerStatus[]> {
+  if (fleet.natsUrl === '') return [];
+  const signal = AbortSignal.timeout(5_000);
+  const log = createLogger({ service: 'gradus', level: 'silent' });
+  try {
+    const nats = await connectNats({ url: fleet.natsUrl, name: 'gradus-cli', log, signal, connectTimeoutMs: 2_000 });
+    try {
+      return await createWorkerStatuses(nats).list(signal);
+    } finally {
+      await nats.close();
+    }
+  } catch {
+    // The table of services says that NATS is down; the rest of the status is worth showing.
+    return [];
+  }
 }

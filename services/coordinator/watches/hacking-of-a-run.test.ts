@@ -1,15 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
-import { LedgerEntrySchema, type LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
-import { wilsonInterval } from '#stages/kit/binomial-interval.ts';
+import { type LedgerEntry, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
+import { wilsonInterval } from '#stages/kit/estimate.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { createCoordinatorEvents } from '../events.ts';
 import { metricsLine } from '#run/directory/metrics-lines.ts';
 import { foldEntry } from '#run/ledger/fold.ts';
 import type { FactInit } from '#run/ledger/read-ledger.ts';
-import { currentStage, newRunState } from '#run/ledger/run-state.ts';
-import type { RunState } from '#run/ledger/run-state.ts';
+import { type RunState, currentStage, newRunState } from '#run/ledger/run-state.ts';
 import { createDivergenceWatch } from './divergence-watch.ts';
 import { allDivergences, detectorShares } from '#run/reward-divergence.ts';
 

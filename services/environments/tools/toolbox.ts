@@ -4,11 +4,10 @@ import { createSemaphore } from '#platform/async/semaphore.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import type { Tool, ToolResult } from '../kit/tools.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
-import { threwKey, threwOf } from './threw.ts';
+import { setUpWrong, threwKey, threwOf } from './set-up-wrong.ts';
 import type { McpSession } from './mcp-session.ts';
 import type { ToolsOptions } from './options.ts';
 import type { ToolServer } from './tool-server.ts';
-import { setUpWrong } from './set-up-wrong.ts';
 import { toolResultOf } from './tool-result.ts';
 
 /** The tools of one episode. */

@@ -1,16 +1,14 @@
 /** A NATS server of our own, for a fleet on one machine and for tests: JetStream on, on a free port of loopback. */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
-
 import { sleep } from '../async/sleep.ts';
 import { TerminalError, TransientError, throwIfCancelled } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
-import { offeredStoreBytes } from './offered-store.ts';
 import { lockStore, recordOwner } from './store-lock.ts';
+import { offeredShare } from './store-bounds.ts';
 
 export interface NatsServerOptions {
   /** Streams are kept here; made if missing. The same directory again brings them back. */
@@ -250,4 +248,16 @@ async function end(child: ChildProcess, exited: Promise<string>): Promise<void> 
     .catch(() => undefined);
   await Promise.race([exited, late]);
   timer.abort();
+}
+
+/**
+ * How many bytes a server offers to the streams in `directory`: what `configFile` says of its last start, or more when the disk has
+ * more by now. A server that counts anew finds less on a disk that its own streams have begun to fill, and does not bring
+ * back a stream whose bound no longer fits: it would be missing until somebody makes it again.
+ */
+async function offeredStoreBytes(directory: string, configFile: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  const now = Math.floor(offeredShare * bavail * bsize);
+  const before = /max_file_store: (\d+)\b/.exec(await readFile(configFile, 'utf8').catch(() => ''))?.[1];
+  return Math.max(now, Number(before ?? 0));
 }

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { until } from '../../../tests/until.ts';
-import { isAlive } from './is-alive.ts';
+import { isAlive } from './process-identity.ts';
 
 const run = promisify(execFile);
 

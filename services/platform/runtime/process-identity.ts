@@ -5,7 +5,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { z } from 'zod';
-import { isAlive } from './is-alive.ts';
 
 export const processIdentitySchema = z.object({
   pid: z.int().min(1),
@@ -97,4 +96,14 @@ function bootId(): string {
 
 function namespace(): string {
   return hasProc() ? readlinkSync('/proc/self/ns/pid') : '';
+}
+
+/** True while a process of that id exists, ours or not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }

@@ -6,23 +6,16 @@
  * 128 + n ended by a second signal.
  */
 import type { z } from 'zod';
-
 import { TerminalError, errorFrom } from '../errors.ts';
-import { createLogger } from '../telemetry/logging.ts';
-import type { Logger } from '../telemetry/logging.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { type Logger, createLogger } from '../telemetry/logging.ts';
+import { type Metrics, createMetrics } from '../telemetry/metrics.ts';
 import { startTracing } from '../telemetry/tracing.ts';
 import { visibleText } from '../text/visible-text.ts';
-import { loadConfig } from './config.ts';
-import type { BaseConfig } from './config.ts';
+import { type BaseConfig, loadConfig } from './config.ts';
 import { describeConfig, maskConfig } from './config-text.ts';
-import { createLifecycle, startLaterExitCode } from './lifecycle.ts';
-import type { Lifecycle } from './lifecycle.ts';
+import { type Lifecycle, createLifecycle, startLaterExitCode } from './lifecycle.ts';
 import { isLoopbackAddress } from './loopback.ts';
 import { startMetricsServer } from './metrics-server.ts';
-import { createStopRequests } from './stop-requests.ts';
-import type { StopSignal } from './stop-requests.ts';
 
 export interface ServiceContext {
   readonly name: string;
@@ -173,4 +166,27 @@ function endSoon(clean: boolean, log: Logger): void {
     clean ? 1_000 : 0,
   );
   timer.unref();
+}
+
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/**
+ * What a signal asks for:
+ * - `stop`: the first of its kind, drain.
+ * - `repeat`: the same request once more, as a terminal and a parent may both pass it on.
+ * - `end`: somebody does not want to wait for the drain.
+ */
+export type StopRequest = 'stop' | 'repeat' | 'end';
+
+const sameRequestMs = 300;
+
+/** `now` is monotonic, in milliseconds. */
+export function createStopRequests(now: () => number): (signal: StopSignal) => StopRequest {
+  const seenMs = new Map<StopSignal, number>();
+  return (signal) => {
+    const firstMs = seenMs.get(signal);
+    if (firstMs !== undefined) return now() - firstMs > sameRequestMs ? 'end' : 'repeat';
+    seenMs.set(signal, now());
+    return 'stop';
+  };
 }

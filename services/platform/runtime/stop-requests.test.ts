@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createStopRequests } from './stop-requests.ts';
+import { createStopRequests } from './run-service.ts';
 
 test('one Ctrl-C that arrives twice, from the terminal and from a parent, is one request', () => {
   let nowMs = 0;

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { afterEach, expect, it } from 'vitest';
 import { GenerateResponseSchema } from '#proto/policy/v1/policy_pb.ts';
 import { engine, gateway, stopAll, turnOf } from '../gateway-under-test.ts';
-import { checkGenerated } from './check-generated.ts';
+import { checkGenerated } from './engine-fleet.ts';
 
 afterEach(stopAll);
 

@@ -5,16 +5,15 @@ import type {
   GenerateRequest,
   GenerateResponse,
 } from '#proto/policy/v1/policy_pb.ts';
-import { CancelledError, TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
-import { checkGenerated } from './check-generated.ts';
+import { CancelledError, type GradusError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import type { EngineConnection } from './engine-connection.ts';
-import { totalLoad, loadFromProto } from './engine-load.ts';
-import { createEngineMember, type EngineMember, type EngineMemberOptions } from './engine-member.ts';
-import { createEnginePool, type EnginePoolOptions, type PoolRequest, type EngineEntry } from './engine-pool.ts';
-import { loadOnAll } from './load-on-all.ts';
-import type { LoadTarget } from './load-on-all.ts';
+import { loadFromProto, totalLoad } from './engine-load.ts';
+import { type EngineMember, type EngineMemberOptions, createEngineMember } from './engine-member.ts';
+import { type EngineEntry, type EnginePoolOptions, type PoolRequest, createEnginePool } from './engine-pool.ts';
+import { type LoadTarget, loadOnAll } from './load-on-all.ts';
 import { removeMember } from './remove-member.ts';
 import { createWantedVersion } from './wanted-version.ts';
+import { badLogprob } from '#trajectory/segments.ts';
 
 export interface EngineFleetOptions
   extends Omit<EngineMemberOptions, 'pool' | 'wanted' | 'onAnswer'>, EnginePoolOptions {
@@ -208,4 +207,24 @@ function moveableError(thrown: unknown, address: string): GradusError {
   return error.code === 'cancelled'
     ? new TransientError('unavailable', `engine ${address} dropped the call`, { cause: error })
     : error;
+}
+
+/**
+ * What an engine generated must be tokens of the vocabulary with a log-probability each. An engine whose weights or memory are damaged
+ * gives others: nothing of that may be trained on (P2), and another engine can do the turn. Throws `TransientError` with the engine's name.
+ * `vocabularySize` 0 is unknown.
+ */
+export function checkGenerated(
+  { tokenIds, logprobs }: GenerateResponse,
+  address: string,
+  vocabularySize: number,
+): void {
+  const fail = (problem: string): never => {
+    throw new TransientError('aborted', `engine ${address} ${problem}; its weights or its memory may be damaged`);
+  };
+  if (logprobs.length !== tokenIds.length) fail(`gave ${logprobs.length} logprobs for ${tokenIds.length} tokens`);
+  const bad = badLogprob(logprobs);
+  if (bad !== -1) fail(`gave ${logprobs[bad]} as the log-probability of token ${bad} of ${tokenIds.length}`);
+  const beyond = vocabularySize === 0 ? -1 : tokenIds.findIndex((id) => id >= vocabularySize);
+  if (beyond !== -1) fail(`gave token id ${tokenIds[beyond]}, and its vocabulary has ${vocabularySize}`);
 }

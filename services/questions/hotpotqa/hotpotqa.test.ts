@@ -3,8 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { HotpotqaRow } from './hotpotqa-row.ts';
-import { allParagraphs } from './paragraph-contents.ts';
+import { type HotpotqaRow, allParagraphs } from './hotpotqa-row.ts';
 import { readHotpotqa } from './read-hotpotqa.ts';
 
 let root = '';

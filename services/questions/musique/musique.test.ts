@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildCorpus } from './build-corpus.ts';
+import { buildCorpus } from './write-split.ts';
 import { readAllMusique } from './read-musique.ts';
 import { classOf, selectJanNano, spread } from './select-jan-nano.ts';
 import { musiqueQuestion } from './to-question.ts';

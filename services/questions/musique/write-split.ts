@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
 import { unreadable } from '#platform/files/file-error.ts';
-import { buildCorpus } from './build-corpus.ts';
 import type { MuSiqueRow } from './musique-row.ts';
 import { readAllMusique } from './read-musique.ts';
 import { selectJanNano } from './select-jan-nano.ts';
@@ -132,4 +131,22 @@ async function requireFile(path: string, field: string): Promise<void> {
 
 async function writeJsonLines(path: string, rows: readonly object[]): Promise<void> {
   await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}
+
+/** A passage of a retrieval corpus: `contents` is `title\ntext`. */
+export interface Passage {
+  readonly id: string;
+  readonly contents: string;
+}
+
+/** All paragraphs of all rows, exact duplicates removed, sorted; the ids follow that order, so equal rows give equal ids. */
+export async function buildCorpus(rows: AsyncIterable<MuSiqueRow> | Iterable<MuSiqueRow>): Promise<Passage[]> {
+  const contents = new Set<string>();
+  for await (const row of rows) {
+    for (const { title, paragraph_text: text } of row.paragraphs) contents.add(`${title}\n${text}`);
+  }
+  const width = Math.max(5, String(contents.size).length);
+  return [...contents]
+    .sort()
+    .map((passage, index) => ({ id: `p${String(index).padStart(width, '0')}`, contents: passage }));
 }

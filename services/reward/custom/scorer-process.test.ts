@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { isAlive } from '#platform/runtime/is-alive.ts';
+import { isAlive } from '#platform/runtime/process-identity.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { createProcessOutput } from '#user-code/process-output.ts';
 import { startScorerProcess } from './scorer-process.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '#platform/random.ts';
-import { createPairSchedule, type Pair, type PairOutcome, type ScheduleSettings } from './pair-schedule.ts';
-import { tieByValue } from './tie-by-value.ts';
+import { type Pair, type PairOutcome, type ScheduleSettings, createPairSchedule } from './pair-schedule.ts';
+import { tieByValue } from './score-members.ts';
 
 /** All pairs of a schedule whose judge prefers the lower index. */
 function play(settings: ScheduleSettings, count: number, seed = 'seed', share?: number): Pair[] {

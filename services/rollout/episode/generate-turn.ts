@@ -5,17 +5,16 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason, LogprobKind, SamplingSchema, type VersionSpan } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Environment } from '#environments/kit/environment.ts';
 import { TransientError } from '#platform/errors.ts';
-import { withGeneration, type Generated } from '#platform/telemetry/gen-ai.ts';
-import { badLogprob } from '#trajectory/bad-logprob.ts';
+import { type Generated, withGeneration } from '#platform/telemetry/gen-ai.ts';
+import { badLogprob } from '#trajectory/segments.ts';
 import { finishWord } from '#trajectory/enum-words.ts';
 import { digestsEqual } from '#trajectory/sequence-digest.ts';
 import type { EpisodePorts } from './episode-ports.ts';
 import { InfrastructureFailure } from './infrastructure-failure.ts';
 import type { ParsedTask } from './parse-task.ts';
-import { callRemote, type RemoteCall } from './remote-call.ts';
+import { type RemoteCall, callRemote } from './remote-call.ts';
 import { overdueAfter } from './rollout-waits.ts';
 import type { SequenceRecorder } from './sequence-recorder.ts';
-import { turnSeed } from './turn-seed.ts';
 
 /** One turn of the policy, appended to the sequence, which has to be the engine's own afterwards (P4). */
 export async function generateTurn(
@@ -101,4 +100,19 @@ function checkResponse(response: GenerateResponse, roomTokens: number, turn: num
     fail(`gave ${response.tokenIds.length} tokens where ${roomTokens} had room`);
   if (response.finishReason === FinishReason.UNSPECIFIED) fail('gave no finish reason');
   return response.versions ?? fail('did not say which policy version wrote');
+}
+
+const MASK = (1n << 64n) - 1n;
+
+/** SplitMix64's finaliser: every bit of the input changes about half of the output's bits. */
+function mix(value: bigint): bigint {
+  let z = value & MASK;
+  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK;
+  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK;
+  return z ^ (z >> 31n);
+}
+
+/** Seed of turn `turn` (from 0) of a rollout: the same whenever and wherever the rollout runs. uint64. */
+export function turnSeed(rolloutSeed: bigint, turn: number): bigint {
+  return mix(mix(rolloutSeed) + BigInt(turn + 1) * 0x9e3779b97f4a7c15n);
 }

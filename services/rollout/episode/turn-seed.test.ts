@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { turnSeed } from './turn-seed.ts';
+import { turnSeed } from './generate-turn.ts';
 
 describe('turnSeed', () => {
   it('P8: is the same for the same rollout and turn, and fits uint64', () => {

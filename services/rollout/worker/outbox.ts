@@ -1,4 +1,4 @@
-import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { type RolloutResult, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Nats } from '#platform/nats/connect.ts';
@@ -8,6 +8,7 @@ import { streams, subjects } from '#platform/nats/streams.ts';
 import { decodeTrajectory, encodeTrajectory } from '#trajectory/encode-trajectory.ts';
 import { createByteGate } from './byte-gate.ts';
 import { digestsEqual } from '#trajectory/sequence-digest.ts';
+import { type RolloutWaits, overdueAfter } from '../episode/rollout-waits.ts';
 
 export interface OutboxOptions {
   /** Longest time of one publication, NATS being unavailable included, in milliseconds. */
@@ -59,6 +60,21 @@ export function createOutbox(nats: Nats, { timeoutMs, maxBytes }: OutboxOptions)
         signal,
         timeoutMs,
       });
+    },
+  };
+}
+
+/** An outbox whose publications the watchdog knows. `timeoutMs` is that of one publication. */
+export function watchedOutbox(outbox: Outbox, waits: RolloutWaits, timeoutMs: number): Outbox {
+  const expectedMs = overdueAfter(timeoutMs);
+  return {
+    trajectory(task, ...rest) {
+      const watched = waits.begin({ what: 'publish.trajectory', subject: task.taskId, expectedMs });
+      return outbox.trajectory(task, ...rest).finally(() => watched[Symbol.dispose]());
+    },
+    result(result, ...rest) {
+      const watched = waits.begin({ what: 'publish.result', subject: result.taskId, expectedMs });
+      return outbox.result(result, ...rest).finally(() => watched[Symbol.dispose]());
     },
   };
 }

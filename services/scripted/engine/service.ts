@@ -3,15 +3,23 @@ import { createGrpcServer } from '#platform/grpc/server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import type { ScriptedEngineConfig } from './config.ts';
-import { createEngine } from './engine/engine.ts';
+import { type Engine, createEngine } from './engine/engine.ts';
 import { createScriptedEngineEvents } from './events.ts';
-import { abort } from './handlers/abort.ts';
-import { describe } from './handlers/describe.ts';
 import { generate } from './handlers/generate.ts';
-import { loadVersion } from './handlers/load-version.ts';
 import { createQuestionIndex } from './script/question-index.ts';
 import { readQuestions } from './script/read-questions.ts';
 import { createSearchScript } from './script/search-script.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  AbortRequest,
+  AbortResponseSchema,
+  DescribeResponseSchema,
+  LoadVersionRequest,
+  LoadVersionResponseSchema,
+} from '#proto/policy/v1/policy_pb.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { checkRoots } from '#platform/files/check-roots.ts';
+import { checkWeights } from '#weights/manifest.ts';
 
 export async function startScriptedEngine(
   config: ScriptedEngineConfig,
@@ -40,4 +48,41 @@ export async function startScriptedEngine(
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   ctx.log.info({ questions: questions.size }, 'a scripted policy answers: nothing here is a result');
   return { grpc };
+}
+
+function abort(engine: Engine, { requestId }: AbortRequest): MessageInitShape<typeof AbortResponseSchema> {
+  if (requestId === '') throw new TerminalError('invalid_argument', 'request_id is empty; name the request to abort');
+  return { aborted: engine.abort(requestId) };
+}
+
+export function describe(engine: Engine): MessageInitShape<typeof DescribeResponseSchema> {
+  return {
+    model: 'scripted',
+    maxContextTokens: engine.maxContext,
+    tokenizerHash: engine.tokenizer.hash,
+    tokenizerPath: engine.tokenizer.path,
+    version: engine.version,
+    weightsPath: engine.weightsPath,
+    weightsDigest: engine.weightsDigest,
+    load: engine.load(),
+    running: engine.running,
+    waiting: engine.waiting,
+    engines: 1,
+  };
+}
+
+/** Weights mean nothing here, but they have to be there as the learner wrote them. */
+async function loadVersion(
+  engine: Engine,
+  roots: readonly string[],
+  { version, weightsPath, weightsDigest }: LoadVersionRequest,
+): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
+  if (version > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new TerminalError('invalid_argument', `version is ${version}; it must be at most 2^53 - 1`);
+  const serves = version === engine.version && ['', engine.weightsDigest].includes(weightsDigest);
+  // What it started with is nobody's weights: any digest of version 0 is right.
+  if (version < engine.version || serves || version === 0n)
+    return engine.loadVersion(version, engine.weightsPath, engine.weightsDigest);
+  await checkRoots('weights_path', weightsPath, roots);
+  return engine.loadVersion(version, weightsPath, await checkWeights(weightsPath, weightsDigest));
 }

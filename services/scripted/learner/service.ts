@@ -3,10 +3,11 @@ import { createGrpcServer } from '#platform/grpc/server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { ScriptedLearnerConfig } from './config.ts';
 import { createScriptedLearnerEvents } from './events.ts';
-import { describe } from './handlers/describe.ts';
 import { openRun } from './handlers/open-run.ts';
 import { trainStep } from './handlers/train-step.ts';
-import { createRunHolder } from './run/run-holder.ts';
+import { type RunHolder, createRunHolder } from './run/run-holder.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { DescribeResponseSchema } from '#proto/learner/v1/learner_pb.ts';
 
 export async function startScriptedLearner(
   config: ScriptedLearnerConfig,
@@ -23,4 +24,8 @@ export async function startScriptedLearner(
   const grpc = await server.listen(config.grpc);
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   return { grpc };
+}
+
+function describe({ run }: RunHolder): MessageInitShape<typeof DescribeResponseSchema> {
+  return { runId: run?.runId ?? '', step: BigInt(run?.step ?? 0), parameters: 0n, device: 'scripted' };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { wilsonInterval } from './binomial-interval.ts';
+import { wilsonInterval } from './estimate.ts';
 
 it('the Wilson interval has its textbook values', () => {
   // 10 of 100: 5.52 % .. 17.44 %; 0 of 10: 0 .. 27.75 %.

@@ -1,10 +1,9 @@
 import { idleRoles } from '#rewards/metric-names.ts';
 import type { Gather } from '../kit/stage-context.ts';
-import type { StageKind } from '../kit/stage-kind.ts';
+import type { StageKind, StageView } from '../kit/stage-kind.ts';
 import { checkRl } from './check.ts';
 import { batchOfRl } from './batch.ts';
 import { nextOfRl } from './next.ts';
-import { idleRoleWarnings } from './idle-roles.ts';
 import { poolProblems, promptPool, taggedRows } from './prompt-pool.ts';
 import { rememberedMetrics, samplingOf } from './sampling/index.ts';
 import { promptMetrics } from './sampling/prompt-sampling.ts';
@@ -72,3 +71,12 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
     }
   },
 };
+
+/** Roles that a stage trains and that had nothing to learn from in most of its steps (P9). */
+export function idleRoleWarnings(steps: StageView['steps']): string[] {
+  const idle = steps.filter(({ metrics }) => (metrics[idleRoles] ?? 0) > 0).length;
+  if (idle * 2 <= steps.length) return [];
+  return [
+    `in ${idle} of ${steps.length} steps the batch had nothing of a role that is trained: it did not speak, or its rewards did not vary within a group; see role/NAME/sequences and role/NAME/frac_reward_zero_std in metrics.jsonl, then change its rewards, or train: false`,
+  ];
+}

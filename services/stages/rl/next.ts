@@ -1,9 +1,9 @@
-import { hasPlateau } from './plateau.ts';
 import { rewardMetric } from '#rewards/metric-names.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import type { Gather } from '../kit/stage-context.ts';
 import type { StageNext, StageView } from '../kit/stage-kind.ts';
 import type { RlStage } from './schema.ts';
+import { meanOf } from '#rewards/advantages.ts';
 
 export function nextOfRl(stage: RlStage, view: StageView, recipe: Pick<Recipe, 'eval'>): StageNext<Gather> {
   const evalEverySteps = recipe.eval.every_steps;
@@ -51,4 +51,18 @@ function endOf(stage: RlStage, view: StageView): End | undefined {
     if (hasPlateau(values.slice(-2 * windowSteps), { windowSteps, minDelta })) return 'plateau';
   }
   return undefined;
+}
+
+export interface Plateau {
+  readonly windowSteps: number;
+  readonly minDelta: number;
+}
+
+/** Whether the mean of the last window of rewards is less than `minDelta` above that of the window before it. */
+export function hasPlateau(rewardPerStep: readonly number[], plateau: Plateau): boolean {
+  const { windowSteps, minDelta } = plateau;
+  if (rewardPerStep.length < 2 * windowSteps) return false;
+  const last = meanOf(rewardPerStep.slice(-windowSteps));
+  const before = meanOf(rewardPerStep.slice(-2 * windowSteps, -windowSteps));
+  return last - before < minDelta;
 }

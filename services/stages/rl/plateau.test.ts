@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hasPlateau } from './plateau.ts';
+import { hasPlateau } from './next.ts';
 
 it('a plateau needs two windows and too small a rise', () => {
   const plateau = { windowSteps: 2, minDelta: 0.05 };

@@ -1,14 +1,12 @@
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { createPromptSampler } from '../../kit/prompt-sampler.ts';
-import { createRandom } from '#platform/random.ts';
-import type { StepPrompts, StepPromptsRequest } from '../../kit/step-prompts.ts';
+import { type Random, createRandom } from '#platform/random.ts';
+import type { AskedGroup, Learned, StepPrompts, StepPromptsRequest } from '../../kit/step-prompts.ts';
 import { promptPool } from '../prompt-pool.ts';
 import type { RlStage } from '../schema.ts';
-import { samplingOf } from './index.ts';
-import type { ChosenSampling } from './index.ts';
-import { learnedRates } from './learned-rates.ts';
-import { ratesAfter } from './rates.ts';
-import { weightedOrder } from './weighted-order.ts';
+import { type ChosenSampling, samplingOf } from './index.ts';
+import { movedRates, ratesAfter, ratesFacts } from './rates.ts';
+import { meanOf } from '#rewards/advantages.ts';
 
 type DrawingStage = Pick<RlStage, 'name' | 'prompts' | 'batch' | 'max_staleness'>;
 
@@ -69,4 +67,36 @@ function byWeight(
   }
   const order = orders.flatMap((each) => [...each]);
   return { metrics, index: (_lane, _number, draw) => order[draw] ?? pool.length };
+}
+
+/** The rates after a step that asked `groups`. `metrics` are those of the draws. */
+function learnedRates(
+  sampling: ChosenSampling,
+  { stageStep, primaryMetric }: Pick<StepPromptsRequest, 'stageStep' | 'primaryMetric'>,
+  { groups, metrics }: { readonly groups: readonly AskedGroup[]; readonly metrics: Readonly<Record<string, number>> },
+): Learned {
+  const metric = sampling.metric ?? primaryMetric;
+  const scores = groups.flatMap(({ row, components }) => {
+    const values = components.flatMap((given) => given[metric] ?? []);
+    return values.length === 0 ? [] : [{ key: sampling.keyOf(row), score: meanOf(values) }];
+  });
+  return {
+    metrics: { ...metrics, ...sampling.outcome(groups) },
+    facts: (progress) =>
+      ratesFacts(stageStep, movedRates(ratesAfter(progress, stageStep - 1), scores, sampling.newestWeight)),
+  };
+}
+
+/**
+ * Indexes of the positive weights in random order, drawn without replacement: each next one with a probability in proportion to its weight
+ * among those that are left. By exponential keys -ln(u) / weight, ascending (Efraimidis and Spirakis 2006, algorithm A).
+ */
+export function weightedOrder(weights: readonly number[], random: Random): Uint32Array {
+  const keys = weights.map((weight) => {
+    // One draw for every index, so that a weight that becomes 0 does not move the draws of the others.
+    const uniform = (random(2 ** 32 - 1) + 1) / 2 ** 32;
+    return weight > 0 ? -Math.log(uniform) / weight : Infinity;
+  });
+  const order = Uint32Array.from(keys.flatMap((key, index) => (key < Infinity ? [index] : [])));
+  return order.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b);
 }

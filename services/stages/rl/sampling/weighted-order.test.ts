@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '#platform/random.ts';
-import { weightedOrder } from './weighted-order.ts';
+import { weightedOrder } from './step-prompts.ts';
 
 const order = (weights: readonly number[], ...seed: (string | number)[]) => [
   ...weightedOrder(weights, createRandom(...seed)),
