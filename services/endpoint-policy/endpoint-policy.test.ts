@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { GenerateRequestSchema, TokenizeRequestSchema } from '#proto/policy/v1/policy_pb.ts';
 import { FinishReason, LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { createSemaphore } from '#platform/async/semaphore.ts';
-import { chatToProto } from '#chat/chat-from-proto.ts';
+import { chatToProto } from '#chat/chat-proto.ts';
 import type { Continuation, Conversation } from '#chat/conversation.ts';
 import { createChatEndpoint } from '#endpoint/chat-endpoint.ts';
 import { loadConfig } from '#platform/runtime/config.ts';

@@ -28,7 +28,10 @@ export async function rolloutListCommand(options: RolloutListOptions, terminal: 
       else rows.push(rowOf(rollout));
     }
     if (options.json) return;
-    if (rows.length === 0) return void terminal.out('no rollout is like that');
+    if (rows.length === 0) {
+      terminal.out('no rollout is like that');
+      return;
+    }
     const align = heads.map((head) => (numbers.includes(head) ? ('right' as const) : ('left' as const)));
     terminal.out(tableLines(rows, { head: heads, align, compact: true }));
     if (rows.length === options.limit) note(`these are ${rows.length}; --limit 0 lists all of them`);

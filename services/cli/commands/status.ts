@@ -11,7 +11,7 @@ import { describeFullDisk, findFullDisk } from '#fleet/disk/watch-disks.ts';
 import { type ServiceState, askServices, unanswered } from '#fleet/health/ask-services.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
 import { hasEnded, phaseWord, stateWord } from '#run/live-status.ts';
-import { scoreTexts } from '../run/progress-line.ts';
+import { scoreTexts } from '../run/progress.ts';
 import { formatWorkers, listWorkers } from '../run/worker-table.ts';
 import { type RunSummary, readRunSummary } from '#run/directory/run-summary.ts';
 import { formatDuration } from '../terminal/format-duration.ts';

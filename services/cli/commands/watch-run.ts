@@ -5,7 +5,7 @@ import type { DiskWatch } from '#fleet/disk/watch-disks.ts';
 import { followRun } from '../run/follow-run.ts';
 import { requestStop } from '../run/request-stop.ts';
 import type { Coordinators } from '../run/coordinators.ts';
-import { createProgress } from '../run/progress-line.ts';
+import { createProgress } from '../run/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Interrupts } from './interrupts.ts';
 

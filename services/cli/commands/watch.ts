@@ -6,7 +6,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
 import { followRun } from '../run/follow-run.ts';
 import { stateWord } from '#run/live-status.ts';
-import { createProgress } from '../run/progress-line.ts';
+import { createProgress } from '../run/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface WatchCommandOptions {

@@ -1,5 +1,5 @@
 import { inOrder, rewardMetric } from '#rewards/metric-names.ts';
-import { firedOften } from './progress-line.ts';
+import { firedOften } from './progress.ts';
 import { formatDuration } from '../terminal/format-duration.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { EvalDetail, ModeScores, RunSummary, Scores } from '#run/directory/run-summary.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { TokenizeRequest, TokenizeResponseSchema } from '#proto/policy/v1/policy_pb.ts';
-import { chatFromProto } from '#chat/chat-from-proto.ts';
+import { chatFromProto } from '#chat/chat-proto.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { messagesOf, shown } from '../conversation/render.ts';
 import { encodeMessages } from '../conversation/sequence.ts';

@@ -9,7 +9,7 @@ import { createLineSplitter } from '#user-code/line-splitter.ts';
 import { createLogLimit } from '#user-code/log-limit.ts';
 import { createProcessOutput } from '#user-code/process-output.ts';
 import type { UserCodeHost } from '#user-code/user-code-host.ts';
-import { setUpWrong } from './set-up-wrong.ts';
+import { setUpWrong } from './tool-errors.ts';
 
 export interface ProcessServer {
   readonly name: string;

@@ -3,7 +3,7 @@ import { neutralise, type Codec } from '../kit/codec.ts';
 import { openingMessages } from '../kit/options.ts';
 import type { Tool } from '../kit/tools.ts';
 import type { ToolsOptions } from './options.ts';
-import { setUpWrong } from './set-up-wrong.ts';
+import { setUpWrong } from './tool-errors.ts';
 
 export interface PromptRow {
   readonly id: string;

@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import { type CallToolResult, Server } from '@modelcontextprotocol/server';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
-import { type Threw, threwKey } from './set-up-wrong.ts';
+import { type Threw, threwKey } from './tool-errors.ts';
 import { describeThrown } from '#user-code/describe-thrown.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
 import { resolveForUsers } from '#user-code/user-imports.ts';

@@ -7,7 +7,7 @@ import { createHttpTransport } from './http-transport.ts';
 import { SessionFailure, startMcpSession, type McpSession, type McpTransport } from './mcp-session.ts';
 import { toolboxName, type ToolsOptions } from './options.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
-import { setUpWrong } from './set-up-wrong.ts';
+import { setUpWrong } from './tool-errors.ts';
 import { createProcessTransport } from './process-transport.ts';
 
 /** Where tools come from: an MCP server, or a user's file in a process of ours that speaks MCP. */

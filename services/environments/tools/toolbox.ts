@@ -4,7 +4,7 @@ import { createSemaphore } from '#platform/async/semaphore.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import type { Tool, ToolResult } from '../kit/tools.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
-import { setUpWrong, threwKey, threwOf } from './set-up-wrong.ts';
+import { setUpWrong, threwKey, threwOf } from './tool-errors.ts';
 import type { McpSession } from './mcp-session.ts';
 import type { ToolsOptions } from './options.ts';
 import type { ToolServer } from './tool-server.ts';

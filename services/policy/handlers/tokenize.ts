@@ -3,7 +3,7 @@ import type { Chat, TokenizedChatSchema, TokenizeRequest, TokenizeResponseSchema
 import { controlTokensOf, createNeutraliser } from '#chat/control-tokens.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { PolicyContext } from '../service.ts';
-import { chatFromProto } from '#chat/chat-from-proto.ts';
+import { chatFromProto } from '#chat/chat-proto.ts';
 
 const maxTexts = 256;
 

@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ChatSchema, TokenizeRequestSchema, TokenizeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { formatTags } from '#environments/kit/codec.ts';
 import { createCallBatcher } from '#platform/async/call-batcher.ts';
-import { chatToProto } from '#chat/chat-from-proto.ts';
+import { chatToProto } from '#chat/chat-proto.ts';
 import type { Continuation, Conversation } from '#chat/conversation.ts';
 
 export interface TokenizedText {

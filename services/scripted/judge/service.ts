@@ -3,7 +3,7 @@ import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { ScriptedJudgeConfig } from './config.ts';
 import { createScriptedJudgeEvents } from './events.ts';
 import { gradeByHops, readHopWorths } from './grades/grade-by-hops.ts';
-import { gradeByReference } from './grades/answer-in.ts';
+import { gradeByReference } from './grades/grade-by-reference.ts';
 import { createCompletions } from './http/completions.ts';
 import { startHttpServer } from './http/start-http-server.ts';
 import { type GradeAnswer, createJudgeScript } from './script/judge-script.ts';

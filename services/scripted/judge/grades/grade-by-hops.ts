@@ -2,7 +2,7 @@ import { normalizeAnswer } from '#answer/normalize-answer.ts';
 import { readMusique } from '#questions/musique/read-musique.ts';
 import type { MuSiqueRow } from '#questions/musique/musique-row.ts';
 import type { GradeAnswer } from '../script/judge-script.ts';
-import { answerIn } from './answer-in.ts';
+import { answerIn } from './grade-by-reference.ts';
 
 /** What each answer of a question is worth, by its normalised form. */
 export type HopWorths = ReadonlyMap<string, number>;

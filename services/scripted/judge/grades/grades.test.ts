@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { gradeByHops, readHopWorths, worthsOf } from './grade-by-hops.ts';
-import { gradeByReference } from './answer-in.ts';
+import { gradeByReference } from './grade-by-reference.ts';
 
 const step = (id: number, answer: string) => ({ id, question: 'q', answer, paragraph_support_idx: id });
 const row = {

@@ -10,7 +10,7 @@ import {
   plainLine,
   progressLine,
   warningLines,
-} from './progress-line.ts';
+} from './progress.ts';
 import { createTerminal } from '../terminal/terminal.ts';
 
 const status = (more: Partial<ProgressStatus> = {}): ProgressStatus => ({
