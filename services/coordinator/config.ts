@@ -35,7 +35,7 @@ export const coordinatorConfig = baseConfig.extend({
     .max(3600_000)
     .default(300_000)
     .describe('Longest load of a policy version on all engines, in milliseconds.'),
-  patienceMs: z
+  maxOutageMs: z
     .int()
     .min(0)
     .max(24 * 3600_000)

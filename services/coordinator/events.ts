@@ -23,7 +23,7 @@ export interface CoordinatorEvents {
   stepCommitted(reward: number, version: number): void;
   /** Means of what episodes report of themselves, by their names. */
   environmentReported(purpose: 'train' | 'eval', means: Readonly<Record<string, number>>): void;
-  /** Of a run that is driven here; it counts until it is told otherwise. */
+  /** Of a run that is driven here; it counts until it is set otherwise. */
   rewardDiverges(runId: string, diverges: boolean): void;
   phaseEnded(phase: Phase, seconds: number): void;
   ledgerEntry(fact: string): void;

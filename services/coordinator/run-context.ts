@@ -12,7 +12,7 @@ import type { RunState } from '#run/ledger/run-state.ts';
 import type { GroupwiseSession } from './groupwise/groupwise-session.ts';
 import type { LearnerSession } from './sessions/learner-session.ts';
 import type { PolicySession } from './sessions/policy-session.ts';
-import type { ProgressBoard } from './watches/progress-board.ts';
+import type { RunProgress } from './watches/run-progress.ts';
 import type { ResultIntake } from './groups/result-intake.ts';
 import type { TaskPublisher } from './groups/task-publisher.ts';
 
@@ -44,7 +44,7 @@ export interface RunContext {
   writeFolder(signal: AbortSignal, write: () => Promise<void>): Promise<void>;
   /** Absent where the coordinator has no reward service; recipes that need one are refused then. */
   readonly groupwise: GroupwiseSession | undefined;
-  readonly progress: ProgressBoard;
+  readonly progress: RunProgress;
   readonly events: CoordinatorEvents;
   readonly log: Logger;
   /** Throws when another coordinator leads the run. */

@@ -65,7 +65,7 @@ describe('the reward rises while held-out exact match falls', () => {
     expect(findDivergences({ steps, evaluations })).toEqual([]);
   });
 
-  test('is found when the fall is slow, and the evaluation before is not far away', () => {
+  test('is found when the fall is slow, and the evaluation before is not long before', () => {
     const correct = [100, 110, 112, 105, 98, 90, 82, 74];
     const evaluations = correct.map((count, at) => evaluation(at * 4, count));
     const steps = Array.from({ length: 28 }, (_, at) => step(at + 1, 0.3 + 0.012 * at));
@@ -109,7 +109,7 @@ describe('the reward rises while a declared component falls', () => {
     ['it falls within noise', judged(0.8, -0.005)],
     ['it is a built-in scorer, which the reward adds up', judged(0.8, -0.03, 'format')],
     [
-      'a step has none of it, since the judge was away',
+      'a step has none of it, since the judge was unavailable',
       judged(0.8, -0.03).map((of, at) => (at === 6 || at === 15 ? step(at, 0.5) : of)),
     ],
   ])('is not found when %s', (_, steps) => {

@@ -228,7 +228,7 @@ describe('leadership', () => {
 });
 
 describe('a coordinator that does not lead the run', () => {
-  it('tells its progress, follows it, refuses a second one, and passes on the request to stop', async () => {
+  it('reports its progress, follows it, refuses a second one, and passes on the request to stop', async () => {
     fleet = await startCoordinatorFleet({ recipe });
     const { client } = await fleet.addCoordinator();
     let release = () => {};

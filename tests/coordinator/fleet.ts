@@ -105,7 +105,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
       natsUrl: server.url,
       policy: policyAddress,
       learner: learner.address,
-      patienceMs: 60_000,
+      maxOutageMs: 60_000,
       ...options.config,
       ...overrides,
     });

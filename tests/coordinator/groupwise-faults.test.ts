@@ -16,10 +16,10 @@ afterEach(async () => {
 
 describe('a judge that is unavailable', () => {
   it('P2: is waited for, and the run says so; no reward is invented and none is lost', async () => {
-    let away = true;
+    let down = true;
     fleet = await startGroupwiseFleet({
       recipe: { steps: 1 },
-      judge: { script: () => (away ? 'server_error' : undefined) },
+      judge: { script: () => (down ? 'server_error' : undefined) },
     });
     await fleet.submit('run-a');
     await until(async () =>
@@ -28,7 +28,7 @@ describe('a judge that is unavailable', () => {
       ),
     );
     expect(await fleet.closed()).toEqual([]);
-    away = false;
+    down = false;
     expect(await fleet.ended('run-a')).toMatchObject(finished);
     const closed = await fleet.closed();
     expect(closed.map(({ fate }) => fate)).toEqual(Array.from({ length: 3 }, () => GroupFate.KEPT));
@@ -39,11 +39,11 @@ describe('a judge that is unavailable', () => {
   });
 
   it('P2: for good ends the run, which names judge, reason and fix; resumed, it asks again and generates nothing again', async () => {
-    let away = true;
+    let down = true;
     fleet = await startGroupwiseFleet({
       recipe: { steps: 1, groups: '{ on_deadline: retry, max_infrastructure_failures: 0.1 }' },
-      judge: { script: () => (away ? 'server_error' : undefined) },
-      config: { patienceMs: 500 },
+      judge: { script: () => (down ? 'server_error' : undefined) },
+      config: { maxOutageMs: 500 },
     });
     await fleet.submit('run-a');
     const { state, message } = await fleet.ended('run-a');
@@ -55,7 +55,7 @@ describe('a judge that is unavailable', () => {
     // Not closed: the rollouts are there, only their scores are not.
     expect(await fleet.closed()).toEqual([]);
     const generated = fleet.seen.length;
-    away = false;
+    down = false;
     await fleet.submit('run-a', fleet.coordinator.client, true);
     expect(await fleet.ended('run-a')).toMatchObject(finished);
     await expectWhole(fleet, 3);

@@ -74,7 +74,7 @@ export async function startGroupwiseFleet(options: GroupwiseFleetOptions = {}) {
   const fleet = await startCoordinatorFleet({
     recipe: groupwiseRecipe(options.recipe),
     worker: options.worker ?? answering,
-    config: { reward: reward.address, patienceMs: 20_000, ...options.config },
+    config: { reward: reward.address, maxOutageMs: 20_000, ...options.config },
   });
   return {
     ...fleet,

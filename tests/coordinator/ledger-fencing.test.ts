@@ -65,7 +65,7 @@ describe('the ledger', () => {
     expect(state.life).toBe('running');
   });
 
-  it('tells a leader that only looks, and does not mistake its own facts for those of another one', async () => {
+  it('informs a leader that only looks, and does not mistake its own facts for those of another one', async () => {
     const past = await writerOf('looks');
     await past.append(started);
     await Promise.all([past.append(entered), past.append(opened('a')), past.verify()]);

@@ -22,7 +22,7 @@ async function fileOf(name: string): Promise<string> {
   return await readFile(join(fleet.directoryOf('run-a'), name), 'utf8');
 }
 
-/** Every number that the run told is one, and its summary can be read. */
+/** Every number that the run reported is one, and its summary can be read. */
 async function expectNumbers(): Promise<void> {
   for (const line of await fleet.metricsLines('run-a'))
     for (const [name, value] of Object.entries(line)) expect(value, name).not.toBeNull();

@@ -25,7 +25,7 @@ const topK = 10;
 /** Batches of another size move the last bits of vectors and logits. */
 const tolerance = 1e-3;
 /** A queue of 2,000 reranked searches is long, and nothing is to be given up here. */
-const patience = ['--max-ms', '600000', '--http-timeout-ms', '600000'];
+const longLimits = ['--max-ms', '600000', '--http-timeout-ms', '600000'];
 
 const settings = {
   'dense-exact': { index: 'exact', flags: ['--default-mode', 'dense'], rerank: false },
@@ -87,7 +87,7 @@ export async function dense(args: readonly string[]) {
         ...flags,
         '--cache-mib',
         '0',
-        ...patience,
+        ...longLimits,
         ...(rerank ? ['--reranker', models.reranker] : []),
       ]);
       for (const protocol of protocols) {

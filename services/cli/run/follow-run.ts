@@ -11,7 +11,7 @@ const reconnectMs = 500;
 /** A coordinator says something every second; one that is silent for longer may be frozen, and another one is asked. */
 const silentMs = 10_000;
 /** How long a run may be without a leader (coordinators are restarted) before we stop waiting for one. */
-const patienceMs = 120_000;
+const maxLeaderlessMs = 120_000;
 
 /** Statuses of a run until it ends, whichever coordinators lead it until then. Gives the last one. */
 export async function followRun(
@@ -31,7 +31,7 @@ export async function followRun(
         onStatus(status);
         if (hasEnded(status)) return status;
         if (status.state === RunState.RUNNING) lastLedMs = performance.now();
-        else if (performance.now() - lastLedMs > patienceMs) break;
+        else if (performance.now() - lastLedMs > maxLeaderlessMs) break;
       }
     } catch (thrown) {
       answer = thrown;
@@ -44,8 +44,8 @@ export async function followRun(
       coordinators.next();
     }
     if (isPaused()) lastLedMs = performance.now();
-    if (performance.now() - lastLedMs > patienceMs) {
-      throw new TransientError('unavailable', `no coordinator leads run ${runId} for ${patienceMs / 1000} s`, {
+    if (performance.now() - lastLedMs > maxLeaderlessMs) {
+      throw new TransientError('unavailable', `no coordinator leads run ${runId} for ${maxLeaderlessMs / 1000} s`, {
         cause: answer,
       });
     }

@@ -12,7 +12,7 @@ import { foldEntry } from '#run/ledger/fold.ts';
 import { readLedger } from '#run/ledger/read-ledger.ts';
 import { newRunState } from '#run/ledger/run-state.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
-import { appendPatiently } from './append-patiently.ts';
+import { appendLine } from './append-line.ts';
 import { metricsLine } from '#run/directory/metrics-lines.ts';
 import { buildSummary } from '#run/directory/build-summary.ts';
 import { writeAtomically } from '#platform/files/write-atomically.ts';
@@ -61,7 +61,7 @@ export function createRunFiles(
       const line = metricsLine(entry, after);
       const file = metrics;
       if (line === undefined || file === undefined) return;
-      await appendPatiently(file, line, onWait, until);
+      await appendLine(file, line, onWait, until);
     },
     async writeSummary(state, signal) {
       const totals = await auditRun(nats, runId, signal);

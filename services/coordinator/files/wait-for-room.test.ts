@@ -6,8 +6,8 @@ const full = () => Object.assign(new Error('ENOSPC: no space left on device, wri
 function waiter() {
   const stop = new AbortController();
   const messages: (string | undefined)[] = [];
-  const board = { update: ({ message }: { readonly message?: string }) => void messages.push(message) };
-  return { stop, messages, options: { directory: '/run', board, log: { warn: () => {} }, stop: stop.signal } };
+  const progress = { update: ({ message }: { readonly message?: string }) => void messages.push(message) };
+  return { stop, messages, options: { directory: '/run', progress, log: { warn: () => {} }, stop: stop.signal } };
 }
 
 test('P9, P10: a write waits for room on a full disk, says so once, and says when it is over', async () => {

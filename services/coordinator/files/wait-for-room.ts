@@ -1,20 +1,20 @@
 import type { Logger } from '#platform/telemetry/logging.ts';
-import type { ProgressBoard } from '../watches/progress-board.ts';
-import { waitPatiently } from '../sessions/wait-patiently.ts';
+import type { RunProgress } from '../watches/run-progress.ts';
+import { callWithRetries } from '../sessions/call-with-retries.ts';
 
 export interface RoomWaiter {
   /** The run's. */
   readonly directory: string;
-  readonly board: Pick<ProgressBoard, 'update'>;
+  readonly progress: Pick<RunProgress, 'update'>;
   readonly log: Pick<Logger, 'warn'>;
   /** Ends the wait: the run is asked to stop. */
   readonly stop: AbortSignal;
 }
 
 /** What is said while the run's folder has no room. */
-export function sayNoRoom({ directory, board, log }: Omit<RoomWaiter, 'stop'>, err: Error): void {
+export function sayNoRoom({ directory, progress, log }: Omit<RoomWaiter, 'stop'>, err: Error): void {
   log.warn({ err, directory }, "the run's folder has no room; the run waits for some");
-  board.update({ message: `waiting for room in ${directory}: ${err.message}` });
+  progress.update({ message: `waiting for room in ${directory}: ${err.message}` });
 }
 
 /** Writes to the run's folder; a full disk is waited for, nothing else, and that is said once. */
@@ -24,6 +24,6 @@ export async function waitForRoom(waiter: RoomWaiter, signal: AbortSignal, write
     if (!waits) sayNoRoom(waiter, error);
     waits = true;
   };
-  await waitPatiently({ totalMs: 0, stop: waiter.stop, onRetry }, signal, write);
-  if (waits) waiter.board.update({ message: '' });
+  await callWithRetries({ totalMs: 0, stop: waiter.stop, onRetry }, signal, write);
+  if (waits) waiter.progress.update({ message: '' });
 }

@@ -3,14 +3,14 @@ import { cancelSamples } from './give-up.ts';
 import { createGathering } from './gathering.ts';
 import type { GatherPlan, Load } from './gather-plan.ts';
 import type { Group } from './group-collector.ts';
-import { noGatherings } from '../watches/progress-board.ts';
+import { noGatherings } from '../watches/run-progress.ts';
 import { restoreGatherings } from './restore-gatherings.ts';
 import type { RunContext } from '../run-context.ts';
 
 /** Longest sleep while results are expected: bounds how late a change of plan is seen. */
 export const longestWaitMs = 2_000;
 
-/** Gathers the groups of one plan, with nothing beside it, in the order of their draws. */
+/** Gathers the groups of one plan, with nothing else at the time, in the order of their draws. */
 export async function gatherGroups(
   context: RunContext,
   plan: GatherPlan,

@@ -132,7 +132,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     return refusedResult(result, problem);
   }
 
-  /** What a leader refused stays refused: nobody can tell any more what lay at its trajectory's place then. */
+  /** What a leader refused stays refused: nobody can know any more what lay at its trajectory's place then. */
   function checked(result: RolloutResult): RolloutResult {
     const missing = collector.missing(result.taskId);
     if (missing === undefined) return result;

@@ -8,7 +8,7 @@ import { nextStageStep } from '#run/ledger/run-state.ts';
 
 /**
  * Takes the tasks of samples out of the queue and stops what runs. Nothing depends on it: a task that is missed runs in
- * vain, and its result is redundant. So a failure is told and passed over. Who does not lead the run any more cancels nothing:
+ * vain, and its result is redundant. So a failure is reported and ignored. A coordinator that does not lead the run any more cancels nothing:
  * the next leader waits for these samples.
  */
 export async function cancelSamples(

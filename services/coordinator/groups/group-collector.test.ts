@@ -166,7 +166,7 @@ describe('a collector', () => {
     expect(sample.state).toBe('absent');
   });
 
-  it('gives up everything when it is told to', () => {
+  it('gives up everything when it is asked to', () => {
     const collector = createGroupCollector(policy);
     collector.add(plan('a', 3), 0);
     collector.giveUp();

@@ -65,7 +65,7 @@ function takeOver(context: RestoredRun, { collector }: Restorable, outstanding: 
         sample.cancelled = outcome?.cancelled ?? false;
         if (!counted) sample.result = undefined;
       } else if (sample.state !== 'done') {
-        // Asked anew, with the whole budget: what failed before may have been mended.
+        // Asked anew, with the whole budget: what failed before may have been fixed.
         const queued = outstanding.get(sample.taskId);
         const inQueue = queued !== undefined && queued >= sample.attempt;
         const next = sample.state === 'absent' ? sample.attempt + 1 : sample.attempt;

@@ -41,7 +41,7 @@ describe('scoring in the background', () => {
     expect(scoring.next).toBeUndefined();
   });
 
-  it('says what each group waits for, and tells of every change', () => {
+  it('says what each group waits for, and reports every change', () => {
     const { pending, scoring, changes } = scripted();
     const a = group('a');
     scoring.begin(a);

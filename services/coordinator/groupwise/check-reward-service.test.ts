@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { DescribeRequestSchema, DescribeResponseSchema } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
-import type { RewardClient } from './ask-patiently.ts';
+import type { RewardClient } from './score-with-retries.ts';
 import { checkRewardService } from './check-reward-service.ts';
 
 const recipe = parseRecipe(
@@ -61,7 +61,7 @@ it('asks custom scorers about the settings of every stage, and names stage and p
 });
 
 it('asks nobody about a recipe that is taken over', async () => {
-  const away = clientWith({ 0: 'bad' });
-  await checkRewardService(recipe, away.client, false, signal);
-  expect(away.asked).toEqual([]);
+  const down = clientWith({ 0: 'bad' });
+  await checkRewardService(recipe, down.client, false, signal);
+  expect(down.asked).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { TerminalError } from '#platform/errors.ts';
 import { isCustom, taskScorers } from '#recipe/stage-scorers.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import type { RewardClient } from './ask-patiently.ts';
+import type { RewardClient } from './score-with-retries.ts';
 
 const describeTimeoutMs = 30_000;
 

@@ -9,8 +9,8 @@ import type { Logger } from '#platform/telemetry/logging.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
 import type { CoordinatorEvents } from '../events.ts';
 import type { Group, Sample } from '../groups/group-collector.ts';
-import { createPatientAsk, isLate, late } from './ask-patiently.ts';
-import type { Answer, Asking, RewardClient } from './ask-patiently.ts';
+import { createRetryingScorer, isLate, late } from './score-with-retries.ts';
+import type { Answer, Asking, RewardClient } from './score-with-retries.ts';
 import { groupRequest, presentSamples } from './group-request.ts';
 import { judgedOf } from './group-scores.ts';
 import type { GroupJudgedInit, GroupScores, MissingScores } from './group-scores.ts';
@@ -18,7 +18,7 @@ import type { GroupJudgedInit, GroupScores, MissingScores } from './group-scores
 /** The groupwise scorers of the reward service, as a run uses them. */
 export interface GroupwiseSession {
   /**
-   * What a settled group's samples get from the groupwise scorers of its stage. Waits while a judge is away; what it does not give in
+   * What a settled group's samples get from the groupwise scorers of its stage. Waits while a judge is unavailable; what it does not give in
    * the end is `missing`, as is everything when `signal` aborts with `deadline_exceeded`. Another abort throws `CancelledError`; what
    * waiting cannot fix (a judge that the service does not have, a lost trajectory) throws `TerminalError`.
    * `onWait` hears what it waits for.
@@ -31,7 +31,7 @@ export interface GroupwiseOptions {
   readonly runId: string;
   readonly recipe: Recipe;
   /** How long a judge or service that does not answer is waited for. */
-  readonly patienceMs: number;
+  readonly maxOutageMs: number;
   /** What the policy wrote in a rollout, turn by turn. */
   turnsOf(sample: Sample, signal: AbortSignal): Promise<readonly string[]>;
   readonly events: Pick<CoordinatorEvents, 'groupScored' | 'retried'>;
@@ -51,11 +51,11 @@ const leftOut = { reason: 'not_compared', detail: 'the schedule has no pair for 
 export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSession {
   const { recipe, runId, events, log, now } = options;
   const slots = createSemaphore(groupsAtOnce);
-  const ask = createPatientAsk({
+  const ask = createRetryingScorer({
     ...options,
-    onRetry({ name, scorer }, { id }, trouble) {
+    onRetry({ name, scorer }, { id }, failure) {
       events.retried('reward');
-      log.warn({ scorer: name, judge: scorer.judge, group: id, ...trouble }, 'a group has no scores yet; asking again');
+      log.warn({ scorer: name, judge: scorer.judge, group: id, ...failure }, 'a group has no scores yet; asking again');
     },
   });
 
@@ -84,11 +84,11 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
     try {
       return await withSpan('run.score_group', attributes, async (span) => {
         const answer = await slots.run(() => askAbout(group, composition, asking), signal);
-        if (answer.trouble !== undefined) span.setAttribute('gradus.absent', answer.trouble.reason);
+        if (answer.failure !== undefined) span.setAttribute('gradus.absent', answer.failure.reason);
         return answer;
       });
     } catch (thrown) {
-      if (isLate(signal)) return { response: undefined, trouble: late(signal) };
+      if (isLate(signal)) return { response: undefined, failure: late(signal) };
       throw thrown;
     }
   }
@@ -109,7 +109,7 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
         onWait(`${name} from judge ${scorer.judge}`);
         const timeoutMs = groupTimeoutMs(recipe, scorer) + callMarginMs;
         const { attempts } = stage.groups;
-        const { response, trouble } = await askInSlot(group, composition, {
+        const { response, failure } = await askInSlot(group, composition, {
           ...named,
           timeoutMs,
           attempts,
@@ -122,7 +122,7 @@ export function createGroupwiseSession(options: GroupwiseOptions): GroupwiseSess
         for (const { id, score } of scored) components.set(id, { ...components.get(id), [name]: score });
         if (response !== undefined) judged[name] = judgedOf(response);
         if (scored.length < present.length) {
-          const { reason, detail } = trouble ?? leftOut;
+          const { reason, detail } = failure ?? leftOut;
           missing.push({ scorer: name, judge: scorer.judge, reason, detail });
         }
       }

@@ -2,7 +2,7 @@ import type { StopRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { CancelledError, cancelledFrom, errorFrom, throwIfCancelled } from '#platform/errors.ts';
-import { leasePatienceMs } from '../leadership/leadership.ts';
+import { leaseWaitMs } from '../leadership/leadership.ts';
 import { askLeader } from '../leadership/ask-leader.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import type { DrivenRun } from '../runs/start-run.ts';
@@ -42,7 +42,7 @@ export async function stopRun(
       if (recorded && state === RunState.RUNNING) unledMs = undefined;
       else unledMs ??= performance.now();
     }
-    if (unledMs !== undefined && performance.now() - unledMs > leasePatienceMs) await stopUnled();
+    if (unledMs !== undefined && performance.now() - unledMs > leaseWaitMs) await stopUnled();
     await sleep(pollMs, signal);
   }
 

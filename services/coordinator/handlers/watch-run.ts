@@ -31,6 +31,6 @@ export async function* watchRun(
       continue;
     }
     await sleep(leastGapMs, signal);
-    if (registry.driven(runId) === run) await run.board.changed(mostGapMs - leastGapMs, signal);
+    if (registry.driven(runId) === run) await run.liveProgress.changed(mostGapMs - leastGapMs, signal);
   }
 }

@@ -27,7 +27,7 @@ const absentFilesMs = 20_000;
 /** A server that restarts is back sooner. */
 const sayBlindMs = 10_000;
 
-/** Takes over the runs of this fleet that nobody leads, until it is told to stop. */
+/** Takes over the runs of this fleet that nobody leads, until it is asked to stop. */
 export async function adoptRuns(options: AdoptOptions): Promise<void> {
   const { nats, registry, running, log, signal } = options;
   /** Runs that nobody leads and that could not be taken over here: since when, and when that was tried last. */

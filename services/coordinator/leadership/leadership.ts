@@ -7,7 +7,7 @@ import type { Lease } from '#platform/nats/lease.ts';
 import type { FencedWriter } from '../ledger-writer.ts';
 
 /**
- * The right to drive one run. The lease keeps other coordinators away; the ledger decides (see `FencedWriter`): whoever wrote to
+ * The right to drive one run. The lease keeps other coordinators out; the ledger decides (see `FencedWriter`): anyone who wrote to
  * it last leads, whatever anybody believes.
  */
 export interface Leadership {
@@ -33,12 +33,12 @@ export interface LeadershipOptions {
   /** Also from an earlier process of the same holder, which cannot be alive any more. */
   readonly fromEarlierSelf: boolean;
   /** How long the lease of a dead leader is waited for. */
-  readonly patienceMs: number;
+  readonly waitMs: number;
   readonly signal: AbortSignal;
 }
 
 /** Longer than a lease lives. */
-export const leasePatienceMs = leaseTtlMs + 2_000;
+export const leaseWaitMs = leaseTtlMs + 2_000;
 const pollMs = 200;
 
 export async function claimLeadership(nats: Nats, options: LeadershipOptions): Promise<Leadership> {
@@ -51,7 +51,7 @@ export async function claimLeadership(nats: Nats, options: LeadershipOptions): P
   lease.lost.addEventListener('abort', onLost, { once: true });
 
   async function acquire(): Promise<Lease> {
-    const untilMs = performance.now() + options.patienceMs;
+    const untilMs = performance.now() + options.waitMs;
     for (;;) {
       const given = await acquireLease(nats, {
         key: runId,

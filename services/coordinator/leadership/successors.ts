@@ -2,7 +2,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { onLink } from '#platform/nats/link.ts';
 import { subjects } from '#platform/nats/streams.ts';
 
-/** One round trip on a connection that is up, to a process that may be busy; nobody at all is told at once by the server. */
+/** One round trip on a connection that is up, to a process that may be busy; the server answers at once when there is nobody at all. */
 const answerMs = 3_000;
 
 /**

@@ -11,7 +11,7 @@ import { createLearnerSession } from '../sessions/learner-session.ts';
 import { coordinatorWaits } from '../watches/overdue-message.ts';
 import { createPolicySession } from '../sessions/policy-session.ts';
 import { createDivergenceWatch } from '../watches/divergence-watch.ts';
-import type { ProgressBoard } from '../watches/progress-board.ts';
+import type { RunProgress } from '../watches/run-progress.ts';
 import { createBatchSource } from '../training/batch-source.ts';
 import { hasTrajectory } from '../groups/read-trajectory.ts';
 import { startResultIntake } from '../groups/result-intake.ts';
@@ -24,11 +24,11 @@ import { sayNoRoom, waitForRoom } from '../files/wait-for-room.ts';
 import type { Leadership } from '../leadership/leadership.ts';
 import type { RunDependencies, RunParts } from './start-run.ts';
 
-/** The ledger of a driven run: what is appended also goes to the files, the metrics and whoever watches. */
+/** The ledger of a driven run: what is appended also goes to the files, the metrics and everyone who watches. */
 export function recordingLedger(
   deps: RunDependencies,
   { runId, writer, files, directory }: RunParts,
-  board: ProgressBoard,
+  progress: RunProgress,
   until: { readonly signal: AbortSignal; readonly stop: AbortSignal },
 ): LedgerWriter & { sinceLastEntryMs(): number } {
   let lastEntryMs = performance.now();
@@ -50,11 +50,11 @@ export function recordingLedger(
       let waited = false;
       const onWait = (error: Error): void => {
         waited = true;
-        sayNoRoom({ directory, board, log }, error);
+        sayNoRoom({ directory, progress, log }, error);
       };
       await files.entry(entry, writer.state, onWait, until);
       // Other facts may be recorded meanwhile: what is said stays until this line is written.
-      board.update(waited ? { message: '' } : {});
+      progress.update(waited ? { message: '' } : {});
       return entry;
     },
   };
@@ -62,7 +62,7 @@ export function recordingLedger(
 
 export interface ContextOptions {
   readonly ledger: LedgerWriter;
-  readonly board: ProgressBoard;
+  readonly progress: RunProgress;
   readonly signal: AbortSignal;
   readonly stopSignal: AbortSignal;
 }
@@ -71,15 +71,15 @@ export interface ContextOptions {
 export function createRunContext(deps: RunDependencies, parts: RunParts, options: ContextOptions): RunContext {
   const { config, nats, events } = deps;
   const { runId, resolved, directory, leadership, writer } = parts;
-  const { board, signal, stopSignal } = options;
+  const { progress, signal, stopSignal } = options;
   const log = deps.log.child({ run: runId });
-  const patience = (service: 'learner' | 'policy') => ({
-    totalMs: config.patienceMs,
+  const retries = (service: 'learner' | 'policy') => ({
+    totalMs: config.maxOutageMs,
     stop: stopSignal,
     onRetry(error: Error, waitedMs: number) {
       events.retried(service);
       log.warn({ err: error, waitedMs: Math.round(waitedMs) }, `the ${service} does not answer; trying again`);
-      board.update({ message: `waiting for the ${service}: ${error.message}` });
+      progress.update({ message: `waiting for the ${service}: ${error.message}` });
     },
   });
   return {
@@ -101,7 +101,7 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
             directory,
             resolved,
             trainTimeoutMs: config.trainTimeoutMs,
-            patience: patience('learner'),
+            retries: retries('learner'),
             epoch: writer.epoch,
             leads: {
               confirm: () => leadership.confirm(signal),
@@ -118,26 +118,26 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
     policy: createPolicySession({
       client: deps.policy,
       timeoutMs: config.loadTimeoutMs,
-      patience: patience('policy'),
+      retries: retries('policy'),
       epoch: writer.epoch,
       confirm: () => leadership.confirm(signal),
     }),
     hasTrajectory: (result, until) => hasTrajectory(nats, runId, result, until),
-    writeFolder: (until, write) => waitForRoom({ directory, board, log, stop: stopSignal }, until, write),
+    writeFolder: (until, write) => waitForRoom({ directory, progress, log, stop: stopSignal }, until, write),
     groupwise:
       deps.reward &&
       createGroupwiseSession({
         client: deps.reward,
         runId,
         recipe: resolved.recipe,
-        patienceMs: config.patienceMs,
+        maxOutageMs: config.maxOutageMs,
         turnsOf: (sample, until) =>
-          readTurns(nats, runId, sample, { signal: until, timeoutMs: Math.max(30_000, config.patienceMs) }),
+          readTurns(nats, runId, sample, { signal: until, timeoutMs: Math.max(30_000, config.maxOutageMs) }),
         events,
         log,
         now: () => performance.now(),
       }),
-    progress: board,
+    progress,
     events,
     log,
     // Also asked when the run is stopped, so bound by time rather than by its signal.
@@ -148,7 +148,7 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
   };
 }
 
-/** What is overdue is told of each run by itself, and counted over all. */
+/** What is overdue is reported for each run by itself, and counted over all. */
 export function overdueOptions(
   { config, metrics, workers }: RunDependencies,
   context: RunContext,
@@ -162,7 +162,7 @@ export function overdueOptions(
       metrics,
       maxWaits: maxOverdueWaits,
     }),
-    board: progress,
+    progress,
     state: () => ledger.state,
     trainTimeoutMs: config.trainTimeoutMs,
     loadTimeoutMs: config.loadTimeoutMs,

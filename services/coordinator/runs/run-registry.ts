@@ -63,8 +63,8 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
       return runStatus({ state, recipe, progress, sinceLastEntryMs: run.sinceLastEntryMs(), led: true });
     }
     const lease = starting.has(runId) ? undefined : await leader(runId, signal);
-    const told = lease && (await askLeader(lease, signal, (client, call) => client.getRun({ runId }, call)));
-    if (told !== undefined && told.state !== Life.INTERRUPTED) return told;
+    const reported = lease && (await askLeader(lease, signal, (client, call) => client.getRun({ runId }, call)));
+    if (reported !== undefined && reported.state !== Life.INTERRUPTED) return reported;
     const { state } = await foldLedger(nats, runId, signal);
     if (state.life === 'new') throw unknownRun(runId);
     const { recipe } = parseResolvedRecipe(state.recipeJson);
@@ -79,7 +79,7 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
     await run.ended;
     runs.delete(run.runId);
     deps.events.runs(runs.size);
-    run.board.update({});
+    run.liveProgress.update({});
   }
 
   return {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { newRunState, type Evaluation, type RunState } from '#run/ledger/run-state.ts';
-import { createProgressBoard } from '../watches/progress-board.ts';
+import { createRunProgress } from '../watches/run-progress.ts';
 import { runStatus } from './run-status.ts';
 
 /** Two stages of two steps each; what the second differs in, if anything. */
@@ -59,7 +59,7 @@ const state: RunState = {
 };
 
 function remainingSeconds(of: ReturnType<typeof recipe>): number {
-  const { current: progress } = createProgressBoard();
+  const { current: progress } = createRunProgress();
   return Number(runStatus({ state, recipe: of, progress, sinceLastEntryMs: 0, led: true }).remainingMs) / 1000;
 }
 

@@ -8,7 +8,7 @@ import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
 import type { RunState, StageState } from '#run/ledger/run-state.ts';
 import { describeDivergence, findDivergences, detectorShares } from '#run/reward-divergence.ts';
-import type { Progress } from '../watches/progress-board.ts';
+import type { Progress } from '../watches/run-progress.ts';
 
 export type RunStatusInit = MessageInitShape<typeof RunStatusSchema>;
 
@@ -34,7 +34,7 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
   const interrupted = state.life === 'running' && !inputs.led;
   return {
     runId: state.runId,
-    // Its end is told once its files are written: until then it is still at work.
+    // Its end is reported once its files are written: until then it is still at work.
     state: interrupted ? Life.INTERRUPTED : progress === undefined ? lifeToProto(state.life) : Life.RUNNING,
     stage: stage?.name ?? recipe.stages[0]?.name ?? '',
     stageIndex: index,

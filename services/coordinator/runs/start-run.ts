@@ -20,12 +20,12 @@ import type { Ledger } from '#run/ledger/read-ledger.ts';
 import type { FencedWriter } from '../ledger-writer.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
 import { checkRewardService } from '../groupwise/check-reward-service.ts';
-import type { RewardClient } from '../groupwise/ask-patiently.ts';
+import type { RewardClient } from '../groupwise/score-with-retries.ts';
 import type { LearnerClient } from '../sessions/learner-session.ts';
 import type { PolicyClient } from '../sessions/policy-session.ts';
 import { readRunRows } from '../stages/prompt-rows.ts';
-import { createProgressBoard } from '../watches/progress-board.ts';
-import type { Progress, ProgressBoard } from '../watches/progress-board.ts';
+import { createRunProgress } from '../watches/run-progress.ts';
+import type { Progress, RunProgress } from '../watches/run-progress.ts';
 import type { RunRows } from '../run-context.ts';
 import { watchLostTasks } from '../watches/watch-lost-tasks.ts';
 import { watchOverdue } from '../watches/watch-overdue.ts';
@@ -36,7 +36,7 @@ import { checkRequest } from './check-request.ts';
 import type { CheckedRequest, RunRequest } from './check-request.ts';
 import { driveRun } from './drive-run.ts';
 import { endUnledRun } from './unled-runs.ts';
-import { claimLeadership, leasePatienceMs } from '../leadership/leadership.ts';
+import { claimLeadership, leaseWaitMs } from '../leadership/leadership.ts';
 import type { Leadership } from '../leadership/leadership.ts';
 import { createRunContext, overdueOptions, recordingLedger } from './run-parts.ts';
 import type { RunningRuns } from '../leadership/running-runs.ts';
@@ -67,7 +67,7 @@ export interface DrivenRun {
   readonly recipe: ResolvedRecipe['recipe'];
   readonly state: RunState;
   readonly progress: Progress;
-  readonly board: ProgressBoard;
+  readonly liveProgress: RunProgress;
   /** Milliseconds since the last fact. */
   sinceLastEntryMs(): number;
   /**
@@ -122,7 +122,7 @@ export async function startRun(
     runId,
     ...self,
     fromEarlierSelf: options.fromEarlierSelf,
-    patienceMs: options.adopt ? 0 : leasePatienceMs,
+    waitMs: options.adopt ? 0 : leaseWaitMs,
     signal,
   });
   try {
@@ -229,14 +229,14 @@ export interface RunParts {
 
 function setGoing(deps: RunDependencies, parts: RunParts): DrivenRun {
   const { runId, resolved, writer, leadership } = parts;
-  const board = createProgressBoard();
+  const progress = createRunProgress();
   const now = new AbortController();
   const afterStep = new AbortController();
   const signal = AbortSignal.any([now.signal, leadership.lost]);
-  const ledger = recordingLedger(deps, parts, board, { signal, stop: afterStep.signal });
+  const ledger = recordingLedger(deps, parts, progress, { signal, stop: afterStep.signal });
   const context = createRunContext(deps, parts, {
     ledger,
-    board,
+    progress,
     signal,
     stopSignal: afterStep.signal,
   });
@@ -261,9 +261,9 @@ function setGoing(deps: RunDependencies, parts: RunParts): DrivenRun {
       return writer.state;
     },
     get progress() {
-      return board.current;
+      return progress.current;
     },
-    board,
+    liveProgress: progress,
     sinceLastEntryMs: () => ledger.sinceLastEntryMs(),
     async requestStop({ now: atOnce, reason }) {
       await ledger.append({ case: 'stopRequested', value: { now: atOnce, reason, holder: deps.self.holder } });
@@ -280,6 +280,6 @@ function setGoing(deps: RunDependencies, parts: RunParts): DrivenRun {
   function halt(atOnce: boolean): void {
     afterStep.abort(new CancelledError('cancelled', 'the run is asked to stop'));
     if (atOnce) now.abort(new CancelledError('cancelled', 'the run is asked to stop now'));
-    board.update({});
+    progress.update({});
   }
 }

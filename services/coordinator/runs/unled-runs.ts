@@ -49,7 +49,7 @@ export async function stopUnledRun(
   signal: AbortSignal,
 ): Promise<void> {
   const { nats, self, running } = deps;
-  const leadership = await claimLeadership(nats, { runId, ...self, fromEarlierSelf: false, patienceMs: 0, signal });
+  const leadership = await claimLeadership(nats, { runId, ...self, fromEarlierSelf: false, waitMs: 0, signal });
   try {
     const writer = createLedgerWriter(nats, await foldLedger(nats, runId, signal));
     leadership.writeWith(writer);

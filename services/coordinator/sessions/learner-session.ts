@@ -12,8 +12,8 @@ import type { RunState } from '#run/ledger/run-state.ts';
 import type { Weights } from './policy-session.ts';
 import { branchDirectory } from '#run/directory/places.ts';
 import { branchModel } from '../run-context.ts';
-import { waitPatiently } from './wait-patiently.ts';
-import type { Patience } from './wait-patiently.ts';
+import { callWithRetries } from './call-with-retries.ts';
+import type { CallRetries } from './call-with-retries.ts';
 
 export type LearnerClient = GrpcClient<typeof LearnerService>;
 type TrainStepInit = MessageInitShape<typeof TrainStepRequestSchema>;
@@ -22,7 +22,7 @@ type TrainStepInit = MessageInitShape<typeof TrainStepRequestSchema>;
  * The learner, as a run uses it.
  *
  *     closed --OpenRun, then the steps since its checkpoint again--> open --TrainStep--> open
- *        ^------------------- it went away, or lost its place -------------+
+ *        ^------------------- it closed the run, or lost its place -------------+
  */
 export interface LearnerSession {
   /** Opens the run at the state's step. */
@@ -44,7 +44,7 @@ export interface LearnerSessionOptions {
   readonly directory: string;
   readonly resolved: ResolvedRecipe;
   readonly trainTimeoutMs: number;
-  readonly patience: Patience;
+  readonly retries: CallRetries;
   /** Fencing token of this leader; sent with every call. */
   readonly epoch: number;
   /** Both throw `CancelledError` when another coordinator leads the run; `verify` also asks the ledger. */
@@ -55,7 +55,7 @@ export interface LearnerSessionOptions {
 }
 
 export function createLearnerSession(options: LearnerSessionOptions): LearnerSession {
-  const { client, resolved, patience } = options;
+  const { client, resolved, retries } = options;
   let openBranch: number | undefined;
 
   async function openOnce(state: RunState, signal: AbortSignal): Promise<OpenedLearner> {
@@ -126,9 +126,9 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
   }
 
   return {
-    open: (state, signal) => waitPatiently(patience, signal, () => openOnce(state, signal)),
+    open: (state, signal) => callWithRetries(retries, signal, () => openOnce(state, signal)),
     train: (state, formed, signal) =>
-      waitPatiently(patience, signal, async () => {
+      callWithRetries(retries, signal, async () => {
         if (openBranch !== state.branch.index) await openOnce(state, signal);
         try {
           return await send(state, formed, signal);
@@ -139,7 +139,9 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
           if (error.code !== 'failed_precondition' && error.code !== 'not_found') throw error;
           // Refused, perhaps because a newer leader was there: then this one is over.
           await options.leads.verify();
-          throw new TransientError('unavailable', `the learner lost its place: ${error.message}`, { cause: error });
+          throw new TransientError('unavailable', `the learner does not have the run open any more: ${error.message}`, {
+            cause: error,
+          });
         }
       }),
   };

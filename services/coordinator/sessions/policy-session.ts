@@ -1,7 +1,7 @@
 import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import type { GrpcClient } from '#platform/grpc/client.ts';
-import { waitPatiently } from './wait-patiently.ts';
-import type { Patience } from './wait-patiently.ts';
+import { callWithRetries } from './call-with-retries.ts';
+import type { CallRetries } from './call-with-retries.ts';
 
 export type PolicyClient = GrpcClient<typeof PolicyService>;
 
@@ -24,7 +24,7 @@ export interface PolicySession {
 export interface PolicySessionOptions {
   readonly client: PolicyClient;
   readonly timeoutMs: number;
-  readonly patience: Patience;
+  readonly retries: CallRetries;
   /** Fencing token of this leader; sent with every call. */
   readonly epoch: number;
   /** Throws `CancelledError` when another coordinator leads the run. */
@@ -32,7 +32,7 @@ export interface PolicySessionOptions {
 }
 
 export function createPolicySession(options: PolicySessionOptions): PolicySession {
-  const { client, timeoutMs, patience } = options;
+  const { client, timeoutMs, retries } = options;
   const epoch = BigInt(options.epoch);
   async function load(version: number, { path, digest = '' }: Weights, signal: AbortSignal): Promise<void> {
     await options.confirm();
@@ -41,15 +41,15 @@ export function createPolicySession(options: PolicySessionOptions): PolicySessio
   }
   return {
     served: (signal) =>
-      waitPatiently(patience, signal, async () => {
+      callWithRetries(retries, signal, async () => {
         const { version, weightsPath } = await client.describe({}, { signal, timeoutMs });
         return { version: Number(version), weightsPath };
       }),
     async load(version, weights, signal) {
-      await waitPatiently(patience, signal, () => load(version, weights, signal));
+      await callWithRetries(retries, signal, () => load(version, weights, signal));
     },
     async reach(version, weights, signal) {
-      await waitPatiently(patience, signal, async () => {
+      await callWithRetries(retries, signal, async () => {
         const { version: served } = await client.describe({}, { signal, timeoutMs });
         if (Number(served) <= version) await load(version, weights, signal);
       });

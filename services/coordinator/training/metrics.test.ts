@@ -95,10 +95,10 @@ describe('an evaluation', () => {
   });
 
   it('has what the environment reports, by tag too, where it was reported', () => {
-    const told = { ...result(1), environmentMetrics: { moves: 4 } };
+    const reported = { ...result(1), environmentMetrics: { moves: 4 } };
     const metrics = evaluationMetrics(
       [
-        { mode: 'sampled', row: row(2), result: told },
+        { mode: 'sampled', row: row(2), result: reported },
         { mode: 'sampled', row: row(3), result: result(1) },
       ],
       plain,
@@ -211,8 +211,8 @@ describe('the metrics of a step', () => {
   it('P2: have the mean of what the environment reported, over the rollouts that did', () => {
     const [group] = groups;
     if (group === undefined) throw new Error('there are groups');
-    const told = { ...result(1), environmentMetrics: { moves: 4 } };
-    const metrics = rolloutMetrics([{ ...group, results: [told, result(0)] }], 3, 1e-6, []);
+    const reported = { ...result(1), environmentMetrics: { moves: 4 } };
+    const metrics = rolloutMetrics([{ ...group, results: [reported, result(0)] }], 3, 1e-6, []);
     expect(metrics).toMatchObject({ 'environment/moves': 4 });
     expect(rolloutMetrics(groups, 3, 1e-6, [])).not.toHaveProperty(['environment/moves']);
   });

@@ -15,7 +15,7 @@ import type { Gathering } from '../groups/gathering.ts';
 import { nextAction } from '#run/next-action.ts';
 import { promptRows } from '../stages/prompt-rows.ts';
 import { createPipelineClock } from './pipeline-clock.ts';
-import { noGatherings } from '../watches/progress-board.ts';
+import { noGatherings } from '../watches/run-progress.ts';
 import { restoreGatherings } from '../groups/restore-gatherings.ts';
 import type { RunContext } from '../run-context.ts';
 import { trainStep } from './train-step.ts';
@@ -34,7 +34,7 @@ type Read = { readonly result: RolloutResult | undefined } | { readonly error: E
  *
  *     gathering g, g+1 .. g+staleness --in order--> formed --> one is trained, loaded, committed
  *
- * One loop owns the state; training and the scoring of settled groups go on beside it, and wake it when they end. With `max_staleness: 0` nothing
+ * One loop owns the state; training and the scoring of settled groups go on at the same time, and wake it when they end. With `max_staleness: 0` nothing
  * is gathered while a batch is trained. The first error ends both, and nothing is left running.
  */
 export async function runPipeline(context: RunContext, stage: TrainingStage): Promise<PipelineEnd> {

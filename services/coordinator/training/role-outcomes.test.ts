@@ -96,7 +96,7 @@ describe('a group of an environment with roles', () => {
     // (1, 1, 0): mean 2/3, unbiased deviation 0.57735. (1, 0): mean 1/2, deviation 0.70711.
     expect(advantagesOf(closed, 'proposer')).toEqual(['0.5773', '0.5773', '-1.1547']);
     expect(advantagesOf(closed, 'solver')).toEqual(['0.7071', '-0.7071', undefined]);
-    // The rollout's own reward is the stage's, and it has no advantage beside those of its roles.
+    // The rollout's own reward is the stage's, and it has no advantage next to those of its roles.
     expect(closed.samples.map(({ reward, advantage }) => [reward, advantage])).toEqual([
       [1, 0],
       [0, 0],

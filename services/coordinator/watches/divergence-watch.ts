@@ -8,7 +8,7 @@ export interface DivergenceWatch {
   observe(state: RunState): void;
 }
 
-/** Tells of a run whose reward diverges. What it tells depends on the ledger alone, so a run that is resumed is told of again. */
+/** Reports a run whose reward diverges. What it reports depends on the ledger alone, so a run that is resumed is reported again. */
 export function createDivergenceWatch(log: Logger, onChange: (diverges: boolean) => void): DivergenceWatch {
   let known: ReadonlySet<string> = new Set();
   return {

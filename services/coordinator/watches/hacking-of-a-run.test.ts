@@ -88,7 +88,7 @@ describe('what a ledger says of reward hacking', () => {
     ]);
   });
 
-  test('the log warns once with both numbers, and the gauge follows; who takes the run over is told again', () => {
+  test('the log warns once with both numbers, and the gauge follows; a coordinator that takes the run over gets it again', () => {
     const logged: string[] = [];
     const log = createLogger({
       service: 'test',

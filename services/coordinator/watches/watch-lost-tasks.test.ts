@@ -7,7 +7,7 @@ import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const { signal } = new AbortController();
 
-/** A group of two whose tasks are published, and what the search is told of them. */
+/** A group of two whose tasks are published, and what the search is given of them. */
 function searchUnderTest() {
   const collector = createGroupCollector({
     onDeadline: 'retry',
@@ -20,29 +20,29 @@ function searchUnderTest() {
   const row = goldRow({});
   const { samples } = collector.add({ groupId: 'g', draw: 0, row, taskIds: ['a', 'b'] }, 0);
   for (const sample of samples) sample.publishedMs = 0;
-  const told = { nowMs: 0, queued: ['b'], held: [''], isRead: true };
+  const given = { nowMs: 0, queued: ['b'], held: [''], isRead: true };
   const search = createLostTaskSearch(
     {
-      now: () => told.nowMs,
+      now: () => given.nowMs,
       progress: { current: { gatherings: () => [{ collector }] }, update: () => undefined },
       publisher: {
-        queued: async () => told.queued.length,
-        outstanding: async () => new Map(told.queued.map((taskId) => [taskId, 0])),
+        queued: async () => given.queued.length,
+        outstanding: async () => new Map(given.queued.map((taskId) => [taskId, 0])),
       },
-      intake: { isRead: async () => told.isRead },
+      intake: { isRead: async () => given.isRead },
       events: { tasksLost: () => undefined },
       log: { warn: () => undefined, debug: () => undefined },
     },
     {
       workers: async () => [
-        create(WorkerStatusSchema, { workerId: 'w', waits: told.held.map((taskId) => ({ taskId })) }),
+        create(WorkerStatusSchema, { workerId: 'w', waits: given.held.map((taskId) => ({ taskId })) }),
       ],
     },
   );
   async function lookFor(ms: number): Promise<void> {
-    for (const untilMs = told.nowMs + ms; told.nowMs < untilMs; told.nowMs += 2_000) await search.look(signal);
+    for (const untilMs = given.nowMs + ms; given.nowMs < untilMs; given.nowMs += 2_000) await search.look(signal);
   }
-  return { told, lookFor, states: () => samples.map(({ state, attempt }) => `${state} ${attempt}`) };
+  return { given, lookFor, states: () => samples.map(({ state, attempt }) => `${state} ${attempt}`) };
 }
 
 describe('the search for lost tasks', () => {
@@ -55,18 +55,18 @@ describe('the search for lost tasks', () => {
   });
 
   it('leaves what a worker says that it holds', async () => {
-    const { told, lookFor, states } = searchUnderTest();
-    told.held = ['a'];
+    const { given, lookFor, states } = searchUnderTest();
+    given.held = ['a'];
     await lookFor(600_000);
     expect(states()).toEqual(['open 0', 'open 0']);
   });
 
   it('P1: takes no task for lost whose result may lie unread', async () => {
-    const { told, lookFor, states } = searchUnderTest();
-    told.isRead = false;
+    const { given, lookFor, states } = searchUnderTest();
+    given.isRead = false;
     await lookFor(600_000);
     expect(states()).toEqual(['open 0', 'open 0']);
-    told.isRead = true;
+    given.isRead = true;
     await lookFor(6_000);
     expect(states()).toEqual(['waiting 1', 'open 0']);
   });

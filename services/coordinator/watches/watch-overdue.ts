@@ -7,15 +7,15 @@ import type { RunState } from '#run/ledger/run-state.ts';
 import type { Gathering } from '../groups/gathering.ts';
 import { overdueMessage } from './overdue-message.ts';
 import type { CoordinatorWait, OpenGroup } from './overdue-message.ts';
-import type { ProgressBoard } from './progress-board.ts';
+import type { RunProgress } from './run-progress.ts';
 
 export interface OverdueWatchOptions {
   readonly watchdog: Watchdog<CoordinatorWait>;
-  readonly board: ProgressBoard;
+  readonly progress: RunProgress;
   state(): RunState;
   readonly trainTimeoutMs: number;
   readonly loadTimeoutMs: number;
-  /** Asked only while no sample comes in, or something is overdue. Undefined when it cannot be told at the moment. */
+  /** Asked only while no sample comes in, or something is overdue. Undefined when it cannot be known at the moment. */
   workers(signal: AbortSignal): Promise<readonly WorkerStatus[] | undefined>;
 }
 
@@ -33,11 +33,11 @@ const workerExpectedMs = 5_000;
 const leastExpectedMs = 10_000;
 
 /**
- * Looks every two seconds, from the outside, at what a run waits for, and puts what is overdue on its board. A group is overdue
+ * Looks every two seconds, from the outside, at what a run waits for, and puts what is overdue into its progress. A group is overdue
  * when half of its deadline is gone; a step or a load after four times what the one before took, at most half of its deadline.
  */
 export async function watchOverdue(options: OverdueWatchOptions, signal: AbortSignal): Promise<void> {
-  const { board, watchdog } = options;
+  const { progress, watchdog } = options;
   const waits = new Map<string, Disposable>();
   let missingBefore = 0;
 
@@ -51,7 +51,7 @@ export async function watchOverdue(options: OverdueWatchOptions, signal: AbortSi
   }
 
   async function look(): Promise<void> {
-    const open = [...board.current.gatherings()].flatMap(openGroups);
+    const open = [...progress.current.gatherings()].flatMap(openGroups);
     const missing = open.reduce((sum, { group }) => sum + group.missing.size, 0);
     const isStill = missing > 0 && missing === missingBefore;
     missingBefore = missing;
@@ -61,8 +61,8 @@ export async function watchOverdue(options: OverdueWatchOptions, signal: AbortSi
         { what: 'group', subject: group.groupId, expectedMs },
       ]),
     );
-    const scoring = [...board.current.gatherings()].flatMap((gathering) => gathering.scoring);
-    for (const [groupId, expectedMs] of [...board.current.gatherings()].flatMap(scoringWaits))
+    const scoring = [...progress.current.gatherings()].flatMap((gathering) => gathering.scoring);
+    for (const [groupId, expectedMs] of [...progress.current.gatherings()].flatMap(scoringWaits))
       present.set(`scoring ${groupId}`, { what: 'group.scoring', subject: groupId, expectedMs });
     const call = callOf(options);
     if (call !== undefined) present.set(`${call.what} ${call.subject}`, call);
@@ -78,7 +78,7 @@ export async function watchOverdue(options: OverdueWatchOptions, signal: AbortSi
       workers,
       scoring,
     );
-    if (overdue !== board.current.overdue) board.update({ overdue });
+    if (overdue !== progress.current.overdue) progress.update({ overdue });
   }
 
   while (!signal.aborted) {
@@ -107,13 +107,13 @@ function scoringWaits({ plan, scoring }: Gathering): (readonly [groupId: string,
 }
 
 /** The call to learner or engines that the run is in. */
-function callOf({ board, state, trainTimeoutMs, loadTimeoutMs }: OverdueWatchOptions): Expected | undefined {
+function callOf({ progress, state, trainTimeoutMs, loadTimeoutMs }: OverdueWatchOptions): Expected | undefined {
   const now = state();
   const next = String(now.step + 1);
   const newest = currentStage(now)?.steps.at(-1)?.metrics ?? {};
   const expected = (lastSeconds: number | undefined, timeoutMs: number) =>
     Math.min(timeoutMs / 2, lastSeconds === undefined ? Infinity : Math.max(leastExpectedMs, 4_000 * lastSeconds));
-  switch (board.current.phase) {
+  switch (progress.current.phase) {
     case Phase.OPEN:
       return { what: 'learner.open', subject: String(now.step), expectedMs: trainTimeoutMs / 2 };
     case Phase.TRAIN:

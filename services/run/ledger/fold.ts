@@ -161,7 +161,7 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
   }
 }
 
-/** What the run stands on from here, if it is told, and what of it was accepted. */
+/** What the run stands on from here, if it is given, and what of it was accepted. */
 function standingOn(state: RunState, fact: RunStarted | RunResumed, atMs: number): RunState {
   const accepted = 'accepted' in fact ? fact.accepted : [];
   return {
@@ -193,12 +193,12 @@ export function refusalId(taskId: string, attempt: number): string {
   return `${taskId}:${attempt}`;
 }
 
-/** What lay in the run's directory has moved with it; what the recipe names is told anew. */
+/** What lay in the run's directory has moved with it; what the recipe names is recorded anew. */
 function movedTo(state: RunState, { directory, recipeJson }: RunResumed): Partial<RunState> {
   return { directory, recipeJson, weightsPath: reroot(state.weightsPath, state.directory, directory) };
 }
 
-/** Versions that were told before keep their numbers; the stage in progress counts on from the new ones. */
+/** Versions that were reported before keep their numbers; the stage in progress counts on from the new ones. */
 function moveVersions(state: RunState, by: number): RunState {
   const stage = currentStage(state);
   const branch = { ...state.branch, baseVersion: state.branch.baseVersion + by };

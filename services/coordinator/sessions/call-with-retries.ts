@@ -2,8 +2,8 @@ import { retry } from '#platform/async/retry.ts';
 import { CancelledError, TransientError, throwIfCancelled, type GradusError } from '#platform/errors.ts';
 import { mostFullMs } from '#platform/runtime/fleet-bounds.ts';
 
-/** How long a service that does not answer is waited for, and who is told. */
-export interface Patience {
+/** How long a service that does not answer is waited for, and what is called meanwhile. */
+export interface CallRetries {
   readonly totalMs: number;
   /** The run is asked to stop: a full disk is waited for no longer, everything else is. */
   readonly stop?: AbortSignal;
@@ -15,9 +15,9 @@ export interface Patience {
  * error when `totalMs` have gone by without success; where there is no room (a full disk) that is half an hour at least, in
  * which somebody may make some, or until the run is asked to stop (`CancelledError`).
  */
-export function waitPatiently<T>(patience: Patience, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+export function callWithRetries<T>(retries: CallRetries, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   const isFull = ({ code }: GradusError) => code === 'resource_exhausted';
-  const { totalMs, stop } = patience;
+  const { totalMs, stop } = retries;
   return retry(
     async () => {
       throwIfCancelled(signal);
@@ -35,7 +35,7 @@ export function waitPatiently<T>(patience: Patience, signal: AbortSignal, call: 
         );
       },
       pauseEnds: (error) => (isFull(error) ? stop : undefined),
-      onRetry: (error, _attempt, waitedMs) => patience.onRetry(error, waitedMs),
+      onRetry: (error, _attempt, waitedMs) => retries.onRetry(error, waitedMs),
     },
   );
 }

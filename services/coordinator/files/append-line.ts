@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { cancelledFrom, errorFrom } from '#platform/errors.ts';
-import { waitPatiently } from '../sessions/wait-patiently.ts';
+import { callWithRetries } from '../sessions/call-with-retries.ts';
 
 export type AppendFile = Pick<FileHandle, 'appendFile' | 'truncate'> & { stat(): Promise<{ readonly size: number }> };
 
@@ -8,7 +8,7 @@ export type AppendFile = Pick<FileHandle, 'appendFile' | 'truncate'> & { stat():
  * Appends a line. A full disk is waited for, and nothing else; `onWait` is called once. A run that is asked to `stop` waits no
  * longer (`CancelledError`): the file is made again from the ledger when it goes on. Nothing is waited for once `signal` is aborted.
  */
-export async function appendPatiently(
+export async function appendLine(
   file: AppendFile,
   line: string,
   onWait: (error: Error) => void,
@@ -19,7 +19,8 @@ export async function appendPatiently(
     if (!waits) onWait(error);
     waits = true;
   };
-  if (!signal.aborted) return await waitPatiently({ totalMs: 0, stop, onRetry }, signal, () => appendWhole(file, line));
+  if (!signal.aborted)
+    return await callWithRetries({ totalMs: 0, stop, onRetry }, signal, () => appendWhole(file, line));
   try {
     await appendWhole(file, line);
   } catch (thrown) {

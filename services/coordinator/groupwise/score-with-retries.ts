@@ -7,15 +7,15 @@ import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
 import type { Named } from '#recipe/stage-scorers.ts';
 import type { GroupRequest } from './group-request.ts';
 import { createOutages } from './outages.ts';
-import { troubleFrom, troubleOf } from './trouble.ts';
-import type { Trouble } from './trouble.ts';
+import { failureFromError, failureInResponse } from './scoring-failure.ts';
+import type { ScoringFailure } from './scoring-failure.ts';
 
 export type RewardClient = GrpcClient<typeof RewardService>;
 
 export interface Answer {
   readonly response: ScoreGroupResponse | undefined;
   /** Why scores are missing; undefined when every judgement is there. */
-  readonly trouble: Trouble | undefined;
+  readonly failure: ScoringFailure | undefined;
 }
 
 /** Whom a group is asked of, and how long. */
@@ -29,35 +29,37 @@ export interface Asking extends Named<GroupwiseScorer> {
   onWait(what: string): void;
 }
 
-export interface PatienceOptions {
+export interface RetryingScorerOptions {
   readonly client: Pick<RewardClient, 'scoreGroup'>;
-  readonly patienceMs: number;
-  onRetry(asking: Asking, request: GroupRequest, trouble: Trouble): void;
+  readonly maxOutageMs: number;
+  onRetry(asking: Asking, request: GroupRequest, failure: ScoringFailure): void;
   now(): number;
 }
 
 /**
- * Asks about a group until there is an answer, or nothing more is to be hoped for: a judge or service that is away is waited for
- * `patienceMs`, counted over all groups, anything else that asking again may fix is asked `attempts` times. When `signal` aborts with
- * `deadline_exceeded` the answer is what there is by then; another abort throws `CancelledError`. What nothing mends throws
+ * Asks about a group until there is an answer, or nothing more is to be hoped for: the caller waits for a judge or service that is unavailable for
+ * `maxOutageMs`, counted over all groups, anything else that asking again may fix is asked `attempts` times. When `signal` aborts with
+ * `deadline_exceeded` the answer is what there is by then; another abort throws `CancelledError`. What nothing can fix throws
  * `TerminalError` naming the scorer.
  */
-export function createPatientAsk(options: PatienceOptions): (request: GroupRequest, asking: Asking) => Promise<Answer> {
-  const { client, patienceMs, now } = options;
+export function createRetryingScorer(
+  options: RetryingScorerOptions,
+): (request: GroupRequest, asking: Asking) => Promise<Answer> {
+  const { client, maxOutageMs, now } = options;
   const outages = createOutages(now);
 
   async function askOnce(request: GroupRequest, asking: Asking): Promise<Answer> {
     const { name, scorer, signal, timeoutMs } = asking;
     try {
       const response = await client.scoreGroup(request, { signal, timeoutMs });
-      const trouble = troubleOf(response);
-      if (trouble?.passes !== true) outages.forget(scorer.judge);
-      return { response, trouble };
+      const failure = failureInResponse(response);
+      if (failure?.passes !== true) outages.forget(scorer.judge);
+      return { response, failure };
     } catch (thrown) {
       throwIfCancelled(signal);
       const error = errorFrom(thrown);
-      const trouble = troubleFrom(error);
-      if (trouble !== undefined) return { response: undefined, trouble };
+      const failure = failureFromError(error);
+      if (failure !== undefined) return { response: undefined, failure };
       throw new TerminalError(
         error instanceof TerminalError ? error.code : 'internal',
         `the groupwise scorer ${name} cannot be asked: ${error.message}; fix it, then resume the run`,
@@ -68,25 +70,25 @@ export function createPatientAsk(options: PatienceOptions): (request: GroupReque
 
   return async (request, asking) => {
     const { name, scorer, attempts, signal } = asking;
-    let known: Answer = { response: undefined, trouble: undefined };
+    let known: Answer = { response: undefined, failure: undefined };
     let failures = 0;
     let inVain = 0;
     try {
       return await repeat(
         async () => {
-          const { response, trouble } = await askOnce(request, asking);
-          return (known = { response: response ?? known.response, trouble });
+          const { response, failure } = await askOnce(request, asking);
+          return (known = { response: response ?? known.response, failure });
         },
-        ({ trouble }) => {
-          if (trouble === undefined) return undefined;
+        ({ failure }) => {
+          if (failure === undefined) return undefined;
           failures += 1;
-          if (!trouble.passes) inVain += 1;
-          const isOver = trouble.passes
-            ? outages.failed(scorer.judge) >= patienceMs
+          if (!failure.passes) inVain += 1;
+          const isOver = failure.passes
+            ? outages.failed(scorer.judge) >= maxOutageMs
             : inVain >= attempts || scorer.partial === 'aggregate';
           if (isOver) return undefined;
-          options.onRetry(asking, request, trouble);
-          asking.onWait(`${name} from judge ${scorer.judge}: ${trouble.reason} (${trouble.detail})`);
+          options.onRetry(asking, request, failure);
+          asking.onWait(`${name} from judge ${scorer.judge}: ${failure.reason} (${failure.detail})`);
           return pauseAfter(failures, { baseMs: 200 }, 0);
         },
         signal,
@@ -95,7 +97,7 @@ export function createPatientAsk(options: PatienceOptions): (request: GroupReque
       // Until the next group is asked about nobody waits: that time is no part of an outage.
       outages.forget(scorer.judge);
       if (!isLate(signal)) throw thrown;
-      return { response: known.response, trouble: known.trouble ?? late(signal) };
+      return { response: known.response, failure: known.failure ?? late(signal) };
     }
   };
 }
@@ -106,6 +108,6 @@ export function isLate(signal: AbortSignal): boolean {
 }
 
 /** What is missing at the deadline. */
-export function late(signal: AbortSignal): Trouble {
+export function late(signal: AbortSignal): ScoringFailure {
   return { reason: 'deadline', detail: cancelledFrom(signal.reason).message, passes: false };
 }

@@ -4,12 +4,12 @@ import type { GradusError } from '#platform/errors.ts';
 import { isOutage } from '#rewards/absence-reasons.ts';
 
 /** Why a group has no scores yet. */
-export interface Trouble {
+export interface ScoringFailure {
   /** A reason of the reward service for an absence, or the code of an error. */
   readonly reason: string;
   /** For people. */
   readonly detail: string;
-  /** The judge or the service is away or busy: it is waited for. Else asking again may help, and is counted. */
+  /** The judge or the service is unavailable or busy, and the caller waits for it. Else asking again may help, and is counted. */
   readonly passes: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface Trouble {
 const isPassing = (reason: string): boolean => isOutage(reason) || reason === 'timeout';
 
 /** Undefined when every judgement is there. */
-export function troubleOf({ missing, absences, planned }: ScoreGroupResponse): Trouble | undefined {
+export function failureInResponse({ missing, absences, planned }: ScoreGroupResponse): ScoringFailure | undefined {
   if (missing === 0) return undefined;
   const reasons = Object.entries(absences).sort(([, a], [, b]) => b - a);
   const [top] = reasons.filter(([reason]) => isPassing(reason)).concat(reasons);
@@ -30,7 +30,7 @@ export function troubleOf({ missing, absences, planned }: ScoreGroupResponse): T
 }
 
 /** Undefined for an error that asking again cannot fix. A call that we did not cancel was cut off by a service that stops. */
-export function troubleFrom(error: GradusError): Trouble | undefined {
+export function failureFromError(error: GradusError): ScoringFailure | undefined {
   const passes = error instanceof TransientError || error instanceof CancelledError;
   return passes ? { reason: error.code, detail: error.message, passes } : undefined;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { appendPatiently } from './append-patiently.ts';
+import { appendLine } from './append-line.ts';
 
 /** Nobody aborts, but for what is given. */
 const until = (given: { readonly signal?: AbortSignal; readonly stop?: AbortSignal } = {}) => ({
@@ -38,7 +38,7 @@ test('P9, P10: a line waits for room on a full disk, says so once, and is writte
       await file.appendFile(line);
     },
   };
-  await appendPatiently(counting, 'line\n', ({ message }) => heard.push(message), until());
+  await appendLine(counting, 'line\n', ({ message }) => heard.push(message), until());
   expect(disk.content).toBe('before\nline\n');
   expect(heard).toEqual([expect.stringContaining('ENOSPC')]);
 });
@@ -49,15 +49,15 @@ test.each(['signal', 'stop'])(
     const { disk, file } = fileOnFullDisk();
     const end = new AbortController();
     const ended = until({ [which]: end.signal });
-    await expect(appendPatiently(file, 'line\n', () => end.abort(), ended)).rejects.toMatchObject({
+    await expect(appendLine(file, 'line\n', () => end.abort(), ended)).rejects.toMatchObject({
       code: 'cancelled',
     });
     expect(disk.content).toBe('before\n');
     // What has room is written afterwards too, and what has none is not waited for.
-    await expect(appendPatiently(file, 'line\n', () => undefined, ended)).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(appendLine(file, 'line\n', () => undefined, ended)).rejects.toMatchObject({ code: 'cancelled' });
     expect(disk.content).toBe('before\n');
     disk.room = true;
-    await appendPatiently(file, 'line\n', () => undefined, ended);
+    await appendLine(file, 'line\n', () => undefined, ended);
     expect(disk.content).toBe('before\nline\n');
   },
 );

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ScoreGroupResponseSchema } from '#proto/reward/v1/group_pb.ts';
 import { CancelledError, TerminalError, TransientError } from '#platform/errors.ts';
 import { createOutages } from './outages.ts';
-import { troubleFrom, troubleOf } from './trouble.ts';
+import { failureFromError, failureInResponse } from './scoring-failure.ts';
 
 const response = (absences: Record<string, number>) =>
   create(ScoreGroupResponseSchema, {
@@ -14,11 +14,11 @@ const response = (absences: Record<string, number>) =>
 
 describe('why a group has no scores', () => {
   it('is nothing when no judgement is missing', () => {
-    expect(troubleOf(response({}))).toBeUndefined();
+    expect(failureInResponse(response({}))).toBeUndefined();
   });
 
-  it('is the judge that is away, even when more questions were refused or could not be read', () => {
-    expect(troubleOf(response({ unparsable: 3, circuit_open: 1, timeout: 2 }))).toEqual({
+  it('is the judge that is unavailable, even when more questions were refused or could not be read', () => {
+    expect(failureInResponse(response({ unparsable: 3, circuit_open: 1, timeout: 2 }))).toEqual({
       reason: 'timeout',
       detail: '6 of 10 comparisons are missing: unparsable 3, timeout 2, circuit_open 1',
       passes: true,
@@ -26,15 +26,15 @@ describe('why a group has no scores', () => {
   });
 
   it.each(['refused', 'unparsable', 'deadline'])('does not pass by waiting when it is %s', (reason) => {
-    expect(troubleOf(response({ [reason]: 1 }))).toMatchObject({ reason, passes: false });
+    expect(failureInResponse(response({ [reason]: 1 }))).toMatchObject({ reason, passes: false });
   });
 
-  it('is a service that is away, overloaded or late; a request that is wrong is none', () => {
-    expect(troubleFrom(new TransientError('unavailable', 'gone'))).toMatchObject({ passes: true, detail: 'gone' });
-    expect(troubleFrom(new TransientError('resource_exhausted', 'full'))).toMatchObject({ passes: true });
-    expect(troubleFrom(new CancelledError('deadline_exceeded', 'late'))).toMatchObject({ passes: true });
-    expect(troubleFrom(new CancelledError('cancelled', 'draining'))).toMatchObject({ passes: true });
-    expect(troubleFrom(new TerminalError('invalid_argument', 'no such judge'))).toBeUndefined();
+  it('is a service that is unavailable, overloaded or late; a request that is wrong is none', () => {
+    expect(failureFromError(new TransientError('unavailable', 'gone'))).toMatchObject({ passes: true, detail: 'gone' });
+    expect(failureFromError(new TransientError('resource_exhausted', 'full'))).toMatchObject({ passes: true });
+    expect(failureFromError(new CancelledError('deadline_exceeded', 'late'))).toMatchObject({ passes: true });
+    expect(failureFromError(new CancelledError('cancelled', 'draining'))).toMatchObject({ passes: true });
+    expect(failureFromError(new TerminalError('invalid_argument', 'no such judge'))).toBeUndefined();
   });
 });
 

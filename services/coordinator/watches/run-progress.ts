@@ -14,7 +14,8 @@ export interface Progress {
   readonly gatherings: () => Iterable<Gathering>;
 }
 
-export interface ProgressBoard {
+/** The progress of a driven run, for all who wait for its changes. */
+export interface RunProgress {
   readonly current: Progress;
   update(change: Partial<Progress>): void;
   /** Resolves at the next update, or after `timeoutMs`. */
@@ -23,7 +24,7 @@ export interface ProgressBoard {
 
 export const noGatherings: Progress['gatherings'] = () => [];
 
-export function createProgressBoard(): ProgressBoard {
+export function createRunProgress(): RunProgress {
   let current: Progress = {
     phase: Phase.UNSPECIFIED,
     done: 0,
