@@ -15,7 +15,7 @@ stages:
     until: { steps: 3 }
 `;
 
-const recipeFile = (name: string) => new URL(`../../../recipes/${name}`, import.meta.url);
+const recipeFile = (name: string) => new URL(`../../recipes/${name}`, import.meta.url);
 const shipped = ['demo.yaml', 'musique-nano.yaml', 'jan-nano.yaml'].map((name) => ({
   name,
   text: readFileSync(recipeFile(name), 'utf8'),

@@ -11,6 +11,6 @@ test('the reply subject of a delivery is read, with and without a domain', () =>
 test.each(['', '_INBOX.abc', '$JS.ACK.TASKS.workers.x.17.19.1.5', '$JS.ACK.TASKS.workers.2'])(
   "'%s' is refused",
   (reply) => {
-    expect(() => parseDelivery(reply)).toThrow(/no reply subject/);
+    expect(() => parseDelivery(reply)).toThrow(/not a reply subject/);
   },
 );

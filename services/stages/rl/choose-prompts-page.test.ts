@@ -47,5 +47,5 @@ test('what contradicts itself in prompts is refused, all of it, with the field',
     'stages.2.prompts.rows.stage',
   ]);
   expect(outcome.issues[1]?.message).toContain('did you mean exact_match?');
-  expect(outcome.issues[3]?.message).toContain('no earlier stage that leaves rows');
+  expect(outcome.issues[3]?.message).toContain('not an earlier stage that leaves rows');
 });
