@@ -30,7 +30,7 @@ export function addSelectionOptions(command: Command, limit: number): Command {
     )
     .addOption(new Option('--purpose <which>', 'only for training, or only of evaluations').choices(purposes))
     .addOption(
-      new Option('--tag <name=value>', 'only of rows with this tag, for example hops=3; may be repeated')
+      new Option('--tag <name=value>', 'only of rows with this tag, for example level=3; may be repeated')
         .argParser(parseTag)
         .default(new Map<string, string>(), 'none'),
     )
@@ -54,7 +54,7 @@ export function selectedBy({ run, tag, limit, home: _home, ...selection }: Selec
 
 function parseTag(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const at = text.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('It must be NAME=VALUE, for example hops=3.');
+  if (at < 1) throw new InvalidArgumentError('It must be NAME=VALUE, for example level=3.');
   return new Map([...before, [text.slice(0, at), text.slice(at + 1)]]);
 }
 
