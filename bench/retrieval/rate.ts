@@ -1,4 +1,4 @@
-import { percentilesOf, type Percentiles } from './load/percentiles.ts';
+import { percentilesOf, type Percentiles } from './load/tally.ts';
 
 export interface Rate extends Percentiles {
   readonly queries: number;

@@ -1,10 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { answerScores } from './answer-scores.ts';
+import { answerScores, squadScores, substringMatch } from './answer-scores.ts';
 import { hotpotqaScores } from './hotpotqa-scores.ts';
 import { normalizeAnswer } from './normalize-answer.ts';
-import { squadScores } from './squad-scores.ts';
-import { substringMatch } from './substring-match.ts';
 
 describe('the normaliser', () => {
   test.each([

@@ -5,10 +5,9 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
-import { answerScores } from './answer-scores.ts';
+import { answerScores, squadScores } from './answer-scores.ts';
 import { hotpotqaScores } from './hotpotqa-scores.ts';
 import { normalizeAnswer } from './normalize-answer.ts';
-import { squadScores } from './squad-scores.ts';
 import { jointScores, musiqueSupportScores, supportKey, supportScores } from './support-scores.ts';
 
 const python = join(import.meta.dirname, '../../.venv/bin/python');

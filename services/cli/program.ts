@@ -183,7 +183,7 @@ Exit codes:
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (service: string, flags: readonly string[]) =>
-      finish(await (await import('./commands/serve.ts')).serveCommand(service, flags)),
+      finish(await (await import('./commands/run-in-place.ts')).serveCommand(service, flags)),
     );
 
   program
@@ -193,7 +193,9 @@ Exit codes:
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()
-    .action(async (flags: readonly string[]) => finish(await (await import('./commands/mcp.ts')).mcpCommand(flags)));
+    .action(async (flags: readonly string[]) =>
+      finish(await (await import('./commands/run-in-place.ts')).mcpCommand(flags)),
+    );
 
   program
     .command('world')

@@ -1,11 +1,11 @@
 import { environmentNamed } from '#environments/registry.ts';
-import { questionFormatOf } from '#questions/question-format.ts';
+import { questionFormatOf } from '#questions/question-row.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import type { RecipePaths } from '#recipe/resolve-recipe.ts';
 import { join } from 'node:path';
-import { endpointSettings } from '#recipe/endpoint-settings.ts';
+import { endpointSettings } from '#recipe/run-parts.ts';
 import { keyVariables, rewardFlags } from './reward-plan.ts';
 import { serviceDeadlines } from './service-deadlines.ts';
 import { hubVariables } from './service-programs.ts';

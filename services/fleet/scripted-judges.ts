@@ -1,4 +1,4 @@
-import { questionFormatOf } from '#questions/question-format.ts';
+import { questionFormatOf } from '#questions/question-row.ts';
 import { judgesSchema } from '#recipe/reward-parts.ts';
 import { flags, type FleetInputs, type PlannedService } from './fleet-plan.ts';
 

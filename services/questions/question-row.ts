@@ -88,3 +88,12 @@ export function plainRowOf({ id, question, answers, hops, supportTitles, aliases
 export function wireRow({ id, data, gold, tags }: PlainRow): Row {
   return create(RowSchema, { id, dataJson: JSON.stringify(data), goldJson: JSON.stringify(gold), tags });
 }
+
+/** How the prepared files of a run's rows are written. */
+export const questionFormats = ['musique', 'plain'] as const;
+export type QuestionFormat = (typeof questionFormats)[number];
+
+/** The format that the `data` section of a recipe leads to. */
+export function questionFormatOf(data: { readonly rows?: unknown }): QuestionFormat {
+  return data.rows === undefined ? 'musique' : 'plain';
+}

@@ -8,8 +8,7 @@ import { musiqueQuestion } from './musique/to-question.ts';
 import { issuesOf } from '#recipe/zod-issues.ts';
 import { showValue } from '#platform/text/show-value.ts';
 import { checkQuestion, readsSets, readsText, type CheckedStage } from '#rewards/check-question.ts';
-import type { QuestionFormat } from './question-format.ts';
-import { plainRowOf, wireRow, type PlainRow } from './question-row.ts';
+import { type QuestionFormat, plainRowOf, wireRow, type PlainRow } from './question-row.ts';
 import { readRows, type PlacedRow } from './read-rows.ts';
 import { readRowFacts, type JsonObject } from './row-facts.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { environmentDirectory, withLocatedEnvironment } from './environment-paths.ts';
+import { environmentDirectory, withLocatedEnvironment } from './environment-part.ts';
 import { parseRecipe } from './parse-recipe.ts';
 import { recipeHash } from './resolve-recipe.ts';
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { rowFormats } from '#questions/row-formats.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
+import type { EndpointSettings } from '#endpoint/server-fields.ts';
+import type { Recipe } from './schema.ts';
 
 /** Parts of a recipe that hold for the whole run. */
 
@@ -261,3 +263,16 @@ export const checkpointsSchema = z
     keep: z.int().min(1).max(1000).default(2).describe('Newest checkpoints that are kept.'),
   })
   .describe('What a resume starts from.');
+
+/** The recipe's endpoint as the service takes it. */
+export function endpointSettings(endpoint: NonNullable<Recipe['model']['endpoint']>): EndpointSettings {
+  const { base_url: baseUrl, model, api_key_env: apiKeyEnv, extra_body: extraBody } = endpoint;
+  const { max_tokens_field: maxTokensField } = endpoint;
+  return {
+    baseUrl,
+    model,
+    maxTokensField,
+    ...(apiKeyEnv !== undefined && { apiKeyEnv }),
+    ...(extraBody !== undefined && { extraBody }),
+  };
+}

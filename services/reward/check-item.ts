@@ -1,10 +1,9 @@
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
-import { errorFrom, type TerminalError } from '#platform/errors.ts';
+import { errorFrom, TerminalError } from '#platform/errors.ts';
 import { rowFacts, type RowFacts } from '#questions/row-facts.ts';
 import { goldProblem, scorersOfGold } from '#rewards/gold-problem.ts';
 import { isSettableScorer, scorerNames } from '#rewards/scorer-catalogue.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
-import { invalidItem } from './invalid-item.ts';
 import { compileScorer, objectOfSettings, type CompiledScorer } from './scorers/compile-scorer.ts';
 
 const builtIn: ReadonlySet<string> = new Set(scorerNames);
@@ -71,4 +70,14 @@ export function checkSettings(name: string, settingsJson: string, custom: Custom
   if (custom.has(name)) objectOfSettings(name, settingsJson);
   else if (settingsJson !== '') throw new TypeError(`${name} has no settings; leave it empty`);
   return undefined;
+}
+
+/** Names the item: `items[2] (id "a1")`. */
+export function itemPlace({ id }: Pick<ScoreItem, 'id'>, index: number): string {
+  return `items[${index}]${id === '' ? '' : ` (id ${JSON.stringify(id)})`}`;
+}
+
+/** INVALID_ARGUMENT that names the item. */
+export function invalidItem(item: Pick<ScoreItem, 'id'>, index: number, problem: string): TerminalError {
+  return new TerminalError('invalid_argument', `${itemPlace(item, index)}: ${problem}`);
 }

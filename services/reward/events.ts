@@ -1,5 +1,5 @@
 import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
-import { componentHistogram } from './component-histogram.ts';
+import { componentHistogram } from './custom/custom-events.ts';
 import type { ItemScore } from './score-item.ts';
 
 /** What happens in this service, counted in one place. */

@@ -1,5 +1,4 @@
 import type { CompositionStep } from './compose.ts';
-import { shortNumber } from './short-number.ts';
 
 /** A step of the composition in words: its name, and one fact a line. */
 export function describeStep(step: CompositionStep): { readonly name: string; readonly reasons: string[] } {
@@ -57,4 +56,9 @@ function clipReason({ low, high, before, after }: Extract<CompositionStep, { kin
 function overlongReason(step: Extract<CompositionStep, { kind: 'overlong' }>): string {
   const { modelTokens, maxTokens, bufferTokens, penalty, before } = step;
   return `${modelTokens} tokens of the policy's own; free up to ${maxTokens - bufferTokens}, full at ${maxTokens}: ${shortNumber(before)} + ${shortNumber(penalty)}`;
+}
+
+/** A number for people: six significant digits, `absent` where there is none. */
+export function shortNumber(value: number | undefined): string {
+  return value === undefined ? 'absent' : `${Number(value.toPrecision(6)) + 0}`;
 }

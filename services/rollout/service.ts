@@ -10,7 +10,7 @@ import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import { createUserCodeHost } from '#user-code/user-code-host.ts';
 import type { RolloutConfig } from './config.ts';
-import { rolloutWaits } from './episode/rollout-waits.ts';
+import { rolloutWaits } from './episode/episode-ports.ts';
 import { createTokenSource } from './episode/token-source.ts';
 import { createRolloutEvents } from './events.ts';
 import { type RolloutTaskContext, handleRolloutTask, reportExhaustedTask } from './handlers/rollout-task.ts';

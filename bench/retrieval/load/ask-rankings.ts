@@ -1,8 +1,7 @@
 import { rankingFromGrpc, rankingFromHttp, type Ranking } from './answers.ts';
 import type { Reply } from './connection.ts';
-import { encodeCall } from './encode-call.ts';
+import { encodeCall, openConnection } from './open-connection.ts';
 import type { GeneratorPlan } from './generator-plan.ts';
-import { openConnection } from './open-connection.ts';
 
 /** What a server answers to each query when it has nothing else to do: asked one after another. */
 export async function askRankings(

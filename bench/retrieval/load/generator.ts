@@ -6,9 +6,8 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { cpuSecondsOf, machineCpuSeconds, processTree, residentMiBOf, stolenCpuSeconds } from '../process-facts.ts';
 import { createJudge, rankingFromGrpc, rankingFromHttp } from './answers.ts';
-import { encodeCall } from './encode-call.ts';
+import { encodeCall, openConnection } from './open-connection.ts';
 import { generatorPlan, type GeneratorReport } from './generator-plan.ts';
-import { openConnection } from './open-connection.ts';
 import { runLoad } from './run-load.ts';
 
 /** Calls that share an HTTP/2 connection: what many servers allow. */

@@ -1,7 +1,11 @@
 import { askRankings } from './ask-rankings.ts';
 import { isSameRanking, type Ranking } from './answers.ts';
-import { generateLoad } from './generate-load.ts';
 import type { GeneratorPlan, GeneratorReport } from './generator-plan.ts';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 export interface Loads {
   /** Numbers of clients that each call as fast as they are answered. */
@@ -54,4 +58,21 @@ export async function measureLoads(
     rows.push(row);
   }
   return { idleDiffers: differs?.length, rows };
+}
+
+const run = promisify(execFile);
+
+/** Runs a plan in a process of its own. */
+export async function generateLoad(plan: GeneratorPlan): Promise<GeneratorReport> {
+  const directory = await mkdtemp(join(tmpdir(), 'gradus-load-'));
+  try {
+    const path = join(directory, 'plan.json');
+    await writeFile(path, JSON.stringify(plan));
+    const { stdout } = await run(process.execPath, [join(import.meta.dirname, 'generator.ts'), path]);
+    // The generator prints nothing else.
+    const report: GeneratorReport = JSON.parse(stdout);
+    return report;
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }

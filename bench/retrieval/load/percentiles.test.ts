@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { percentilesOf } from './percentiles.ts';
+import { percentilesOf } from './tally.ts';
 
 test('percentiles are values that were measured, by nearest rank', () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index);

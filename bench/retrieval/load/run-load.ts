@@ -3,11 +3,9 @@
  * calls are due at times that do not depend on the answers; one that finds every client busy waits for the first free one,
  * and its time counts from when it was due (no coordinated omission).
  */
-import { arrivalsOf } from './arrivals.ts';
 import type { Connection, Reply } from './connection.ts';
-import { createTally, type TallyReport, type Verdict } from './tally.ts';
-import { percentilesOf } from './percentiles.ts';
-import { createRandom } from '#environments/search/world/random.ts';
+import { createTally, type TallyReport, type Verdict, percentilesOf } from './tally.ts';
+import { createRandom, type Random } from '#environments/search/world/random.ts';
 
 export interface LoadPlan {
   readonly clients: number;
@@ -145,4 +143,16 @@ async function runPaced(plan: LoadPlan, forMs: number, callOnce: CallOnce): Prom
   pump();
   await ended.promise;
   return { late };
+}
+
+/**
+ * When calls are due, in milliseconds from the start: a Poisson process, which is what many clients that know nothing of
+ * each other look like. Endless.
+ */
+export function* arrivalsOf(ratePerSecond: number, random: Random): Generator<number, never> {
+  let at = 0;
+  for (;;) {
+    at += (-Math.log(1 - random.next()) * 1000) / ratePerSecond;
+    yield at;
+  }
 }

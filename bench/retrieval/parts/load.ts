@@ -6,12 +6,15 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { musiqueOrSynthetic } from '../corpora.ts';
-import { lexicalRankings } from '../lexical-rankings.ts';
 import { describeRow } from '../load/describe-row.ts';
 import { loadFlags, parseLoads } from '../load/load-flags.ts';
 import { measureLoads, type Loads, type MeasuredLoads } from '../load/measure-loads.ts';
 import { distinctQueries } from '../questions.ts';
 import { startGradus } from '../start-gradus.ts';
+import { indexCorpus } from '../../../services/retrieval/index/index-corpus.ts';
+import { createIndexReader } from '../../../services/retrieval/index/index-reader.ts';
+import { closeIndex } from '../../../services/retrieval/index/open-index.ts';
+import type { Ranking } from '../load/answers.ts';
 
 export interface LoadTarget extends MeasuredLoads {
   readonly name: string;
@@ -34,7 +37,7 @@ export async function load(args: readonly string[]) {
   const loads = parseLoads(values);
   const corpus = await musiqueOrSynthetic();
   const queries = distinctQueries(corpus.questions, queriesAsked);
-  const expected = await lexicalRankings(corpus.path, queries, topK);
+  const expected = await lexicalRankings(corpus.path, queries);
   const targets: LoadTarget[] = [];
 
   async function measure(name: string, flags: readonly string[], some: Loads): Promise<void> {
@@ -55,4 +58,18 @@ export async function load(args: readonly string[]) {
   // Every query has been asked once before, so all of them are answered from the cache.
   await measure('lexical, all answers cached', [], { ...loads, clients: cachedClients, paced: [] });
   return { corpus: corpus.name, topK, queries: queries.length, loads, targets };
+}
+
+/** What a service over this corpus has to answer, from an index in this process. */
+export async function lexicalRankings(corpus: string, queries: readonly string[]): Promise<Ranking[]> {
+  const index = await indexCorpus(corpus, { analyzer: 'standard', k1: 1.2, b: 0.75 });
+  try {
+    const { search, card } = createIndexReader(index);
+    return queries.map((query) => {
+      const { passages, scores } = search(query, topK);
+      return Array.from(passages, (passage, place) => ({ id: card(passage).id, score: scores[place] ?? NaN }));
+    });
+  } finally {
+    closeIndex(index);
+  }
 }

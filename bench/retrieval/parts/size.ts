@@ -3,16 +3,16 @@
  *
  *     npx node bench/retrieval.ts size [--passages 12475,1000000] [--seconds 5] [--quick]
  */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { z } from 'zod';
 import { benchDirectory, syntheticCorpus } from '../corpora.ts';
-import { dropPageCache } from '../drop-page-cache.ts';
 import { residentMiBOf } from '../process-facts.ts';
 import type { BuildStep, SearchStep } from '../size/index-steps.ts';
 import { startGradus } from '../start-gradus.ts';
+import { writeFileSync } from 'node:fs';
 
 const run = promisify(execFile);
 const indexProcess = join(import.meta.dirname, '../size/index-process.ts');
@@ -89,4 +89,15 @@ function describe({ passages, build, cold, warm, service }: SizeRow): string {
     `${memory.opened.residentMiB} MiB open, ${memory.searched.residentMiB} MiB after 1,000 queries; ` +
     `${rate.queriesPerSecond}/s, p50 ${rate.p50Ms}, p99 ${rate.p99Ms} ms\n`
   );
+}
+
+/** Lets the kernel forget all files, so that the next read comes from the disk. False where that is not allowed. */
+export function dropPageCache(): boolean {
+  try {
+    execFileSync('sync');
+    writeFileSync('/proc/sys/vm/drop_caches', '3');
+    return true;
+  } catch {
+    return false;
+  }
 }

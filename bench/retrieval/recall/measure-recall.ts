@@ -8,8 +8,7 @@ import { closeIndex, openIndex } from '../../../services/retrieval/index/open-in
 import type { CrossEncoder } from '../../../services/retrieval/models/cross-encoder.ts';
 import type { Encoder } from '../../../services/retrieval/models/encoder.ts';
 import type { QuestionSet } from './question-set.ts';
-import { rankByModels } from './rank-by-models.ts';
-import { rankPages } from './rank-pages.ts';
+import { rankByModels, rankPages } from './rank-by-models.ts';
 
 export type WordSettings = Pick<IndexSettings, 'analyzer' | 'k1' | 'b' | 'titleBoost' | 'chunk'>;
 

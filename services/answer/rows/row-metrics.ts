@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import { goldProblem, type GoldProblem } from '#rewards/gold-problem.ts';
 import { settableScorers } from '#rewards/scorer-catalogue.ts';
-import { answerScores } from '../answer-scores.ts';
+import { answerScores, squadScores, substringMatch } from '../answer-scores.ts';
 import { choiceMatch } from '../choice-match.ts';
 import { dateMatch } from '../date-match.ts';
 import { hotpotqaScores } from '../hotpotqa-scores.ts';
 import { intervalIou } from '../interval-iou.ts';
 import { numericMatch } from '../numeric-match.ts';
 import { setScores, splitElements } from '../set-f1.ts';
-import { squadScores } from '../squad-scores.ts';
-import { substringMatch } from '../substring-match.ts';
 import { musiqueSupportScores } from '../support-scores.ts';
 import type { RowMetricName } from './metric-help.ts';
 import { hotpotqaFacts, jointColumns, scoreColumns, twoWikiEvidences, twoWikiFacts } from './supporting-facts.ts';

@@ -1,6 +1,5 @@
 import { Option, type Command } from 'commander';
-import { rowMetricNames } from '#answer/rows/metric-help.ts';
-import { describeMetrics } from '../answer-rows/describe-metrics.ts';
+import { rowMetricNames, metricHelp, type MetricHelp } from '#answer/rows/metric-help.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { home, json, parseRunId } from './standard-options.ts';
 import type { RewardExplainOptions } from './reward-explain.ts';
@@ -39,4 +38,24 @@ export function addRewardCommands(program: Command, terminal: Terminal, finish: 
     .action(async (id: string | undefined, options: RewardExplainOptions) =>
       finish(await (await import('./reward-explain.ts')).rewardExplainCommand(id, options, terminal)),
     );
+}
+
+const indent = ' '.repeat(13);
+
+/** The metrics with what each reads and writes, for help. */
+export function describeMetrics(): string {
+  const rows = Object.entries<MetricHelp>(metricHelp).map(([name, { about, reads, writes, settings }]) =>
+    [
+      `  ${name.padEnd(10)} ${about}`,
+      ...(reads === '' ? [] : [`${indent}reads: ${reads}`]),
+      `${indent}writes: ${writes}`,
+      ...(settings.length === 0 ? [] : [`${indent}settings: ${settings.join(', ')}`]),
+    ].join('\n'),
+  );
+  return `
+Rows are JSON lines {"id", "prediction", "answers": [..]}; below is what a metric reads in addition.
+A prediction that is missing or null scores 0. A gold answer that is missing, or that the metric cannot read, is an error.
+
+Metrics:
+${rows.join('\n')}`;
 }

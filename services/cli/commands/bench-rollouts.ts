@@ -4,7 +4,7 @@ import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { CancelledError } from '#platform/errors.ts';
 import { connectNats, type Nats } from '#platform/nats/connect.ts';
 import { ensureStreams, streams, workerConsumers } from '#platform/nats/streams.ts';
-import { questionFormatOf } from '#questions/question-format.ts';
+import { questionFormatOf } from '#questions/question-row.ts';
 import { readQuestions } from '#questions/read-questions.ts';
 import { rowNeeds } from '#recipe/row-needs.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';

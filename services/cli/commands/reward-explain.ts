@@ -5,7 +5,6 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { unpackScore } from '#trajectory/recorded-score.ts';
 import { recordedComposition } from '#trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { explainScore } from '../explain/explain-score.ts';
 import { explanationJson } from '../explain/explanation-json.ts';
 import { groupStory, type GroupStory } from '#run/group-story.ts';
 import { renderComparison } from '../explain/render-comparison.ts';
@@ -14,6 +13,15 @@ import { ledgerEntries } from '#run/ledger/read-ledger.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findResult, lastRollout, readTrajectory } from '#run/rollouts/results.ts';
 import { withStreams } from '../transcript/with-streams.ts';
+import { fromJson, toBinary } from '@bufbuild/protobuf';
+import { z } from 'zod';
+import {
+  ExplainResponseSchema,
+  ScoreItemSchema,
+  type ExplainResponse,
+  type ScoreItem,
+} from '#proto/reward/v1/reward_pb.ts';
+import { askProgram } from '../process/ask-program.ts';
 
 export interface RewardExplainOptions {
   readonly home: string;
@@ -107,4 +115,21 @@ async function readScore(nats: Nats, result: RolloutResult): Promise<Omit<Scored
     'failed_precondition',
     `rollout ${result.taskId} was recorded by a version that did not keep what it scored; 'gradus rollout show' has its components`,
   );
+}
+
+/** Starting a process and scoring one item takes well under a second. */
+const scoreTimeoutMs = 60_000;
+
+/** Why a recorded item has the numbers it has, by this version of the reward service's own code; needs no fleet. */
+export async function explainScore(item: ScoreItem, signal: AbortSignal): Promise<ExplainResponse> {
+  const answer = await askProgram({
+    entry: 'services/reward/explain/main.ts',
+    args: [],
+    input: toBinary(ScoreItemSchema, item),
+    answer: z.json(),
+    timeoutMs: scoreTimeoutMs,
+    failure: 'the rollout cannot be explained',
+    signal,
+  });
+  return fromJson(ExplainResponseSchema, answer);
 }

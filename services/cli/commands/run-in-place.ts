@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import type { Program } from '#fleet/service-programs.ts';
+import { type Program, parseServiceName, programOf } from '#fleet/service-programs.ts';
+import { join } from 'node:path';
+import { repositoryRoot } from '#platform/repository.ts';
 
 /**
  * Runs a program in our place: its flags pass through, its standard streams are ours, its exit code too.
@@ -24,4 +26,18 @@ export async function runInPlace(program: Program, flags: readonly string[]): Pr
 
 function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+}
+
+/** Serves a corpus over MCP on our standard streams. */
+export async function mcpCommand(flags: readonly string[]): Promise<number> {
+  const entry = join(repositoryRoot, 'services/retrieval/mcp/stdio-main.ts');
+  return await runInPlace(
+    { command: process.execPath, args: ['--disable-warning=ExperimentalWarning', entry], env: {} },
+    flags,
+  );
+}
+
+/** Runs one service in our place; its ready line goes to stdout. */
+export async function serveCommand(service: string, flags: readonly string[]): Promise<number> {
+  return await runInPlace(programOf(parseServiceName(service)), flags);
 }

@@ -1,4 +1,4 @@
-import { shortNumber } from '#rewards/short-number.ts';
+import { shortNumber } from '#rewards/describe-step.ts';
 import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
 import { componentRows } from './component-rows.ts';

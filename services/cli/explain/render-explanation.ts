@@ -3,7 +3,7 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { ExplainResponse, Judgement } from '#proto/reward/v1/reward_pb.ts';
 import { rowFacts } from '#questions/row-facts.ts';
-import { shortNumber } from '#rewards/short-number.ts';
+import { shortNumber, describeStep } from '#rewards/describe-step.ts';
 import type { RecordedScore } from '#trajectory/recorded-score.ts';
 import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
@@ -11,7 +11,6 @@ import { failureWord } from '#trajectory/enum-words.ts';
 import { componentRows, detectorRows, type ComponentRow } from './component-rows.ts';
 import type { GroupStory, OwnOutcome } from '#run/group-story.ts';
 import type { CompositionStep } from '#rewards/compose.ts';
-import { describeStep } from '#rewards/describe-step.ts';
 import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import { renderGroup } from './render-group.ts';
 

@@ -2,7 +2,7 @@ import { GroupFate, type GroupJudged } from '#proto/coordinator/v1/ledger_pb.ts'
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { meanOf, standardDeviation, type AdvantageMethod } from '#rewards/advantages.ts';
-import { shortNumber } from '#rewards/short-number.ts';
+import { shortNumber } from '#rewards/describe-step.ts';
 import type { Colours } from '../terminal/colours.ts';
 import { tableLines } from '../terminal/table.ts';
 import type { ClosedGroup, GroupStory, Member, MemberRole } from '#run/group-story.ts';

@@ -1,4 +1,4 @@
-import { formatDuration } from '../terminal/format-duration.ts';
+import { formatDuration } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { IndexProgress } from './run-index-task.ts';
 

@@ -5,7 +5,7 @@ import { createChatEndpoint } from '#endpoint/chat-endpoint.ts';
 import { errorFrom } from '#platform/errors.ts';
 import { readKeyVariable } from '#endpoint/api-key.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import { endpointSettings } from '#recipe/endpoint-settings.ts';
+import { endpointSettings } from '#recipe/run-parts.ts';
 
 type Endpoint = NonNullable<Recipe['model']['endpoint']>;
 

@@ -1,6 +1,6 @@
 import { findEnvironment } from '#environments/registry.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
-import { environmentDirectory, withLocatedEnvironment } from '#recipe/environment-paths.ts';
+import { environmentDirectory, withLocatedEnvironment } from '#recipe/environment-part.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { createUserCodeHost } from '#user-code/user-code-host.ts';
 import type { LoadedRecipe } from './prepare-inputs.ts';

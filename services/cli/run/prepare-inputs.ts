@@ -3,12 +3,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { isMissing } from '#platform/files/file-error.ts';
-import { utf8Text } from '#platform/files/utf8-text.ts';
+import { utf8Text } from '#platform/files/parse-json.ts';
 import { checkedQuestion, type RowNeeds } from '#questions/read-questions.ts';
 import { rowNeeds } from '#recipe/row-needs.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { parseSetting } from '#recipe/recipe-settings.ts';
-import { environmentDirectory } from '#recipe/environment-paths.ts';
+import { environmentDirectory, needsRetrieval } from '#recipe/environment-part.ts';
 import {
   filesOfStage,
   locateEnvironment,
@@ -35,7 +35,6 @@ import { environmentProblems } from './environment-problems.ts';
 import { rewardProblems } from './reward-inputs.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 import { parseYamlDocument } from '#platform/files/yaml-document.ts';
-import { needsRetrieval } from '#recipe/environment-part.ts';
 
 export interface LoadedRecipe {
   readonly file: string;

@@ -1,13 +1,11 @@
 import { join } from 'node:path';
 import { TerminalError, TransientError } from '#platform/errors.ts';
-import { connectNats } from '#platform/nats/connect.ts';
-import type { Nats } from '#platform/nats/connect.ts';
+import { connectNats, type Nats } from '#platform/nats/connect.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
-import { isDirectory } from '../data/is-directory.ts';
-import { claimHome, describeLeftBehind } from '#fleet/claim-home.ts';
-import type { FleetDescription } from '#fleet/claim-home.ts';
+import { claimHome, describeLeftBehind, type FleetDescription } from '#fleet/claim-home.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
 import { startNats } from '#fleet/start-nats.ts';
+import { stat } from 'node:fs/promises';
 
 export interface StreamsReader {
   /** Named to anyone who finds the home taken meanwhile: `gradus dlq list`. */
@@ -76,5 +74,14 @@ export async function withNats<T>(url: string, signal: AbortSignal, use: (nats: 
     return await use(nats);
   } finally {
     await nats.close();
+  }
+}
+
+export async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    // Absent, which is the answer.
+    return false;
   }
 }

@@ -2,7 +2,7 @@ import { createWatchdog } from '#platform/async/watchdog.ts';
 import { errorFrom } from '#platform/errors.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
 import { leaseTtlMs } from '#platform/nats/bucket-settings.ts';
-import { withLocatedEnvironment } from '#recipe/environment-paths.ts';
+import { withLocatedEnvironment } from '#recipe/environment-part.ts';
 import { recipeHash } from '#recipe/resolve-recipe.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
 import { createGroupwiseSession } from '../groupwise/groupwise-session.ts';

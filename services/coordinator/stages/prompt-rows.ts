@@ -1,8 +1,6 @@
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { readJsonValues } from '#platform/files/read-json-values.ts';
-import { questionFormatOf } from '#questions/question-format.ts';
-import type { QuestionFormat } from '#questions/question-format.ts';
-import type { PlainRow } from '#questions/question-row.ts';
+import { questionFormatOf, type QuestionFormat, type PlainRow } from '#questions/question-row.ts';
 import { checkedQuestion, readQuestions } from '#questions/read-questions.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { filesOfStage, type ResolvedRecipe } from '#recipe/resolve-recipe.ts';

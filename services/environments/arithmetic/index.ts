@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { answerFields } from '../kit/answers.ts';
+import { answerFields } from '../kit/options.ts';
 import { neutralise } from '../kit/codec.ts';
 import { defineEnvironment } from '../kit/environment.ts';
 

@@ -7,7 +7,9 @@
  */
 import type { z } from 'zod';
 import type { ChatMessage, Conversation } from '#chat/conversation.ts';
-import type { EnvironmentClients, Need } from './clients.ts';
+import type { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import type { GrpcClient } from '#platform/grpc/client.ts';
+import type { UserCodeHost } from '#user-code/user-code-host.ts';
 
 /** A row of the data set as an episode sees it: never the gold. */
 export interface EpisodeRow<Data = unknown> {
@@ -206,4 +208,16 @@ export function defineEnvironment<Options extends z.ZodObject, Data extends z.Zo
 ): EnvironmentDefinition {
   // Options and rows reach `open` and `start` only after the spec's own schemas have parsed them.
   return { needs: [], scorers: [], rewards: [], roles: [], tags: [], ...spec };
+}
+
+/** Services that an environment may stand on. */
+export const needs = ['retrieval'] as const;
+export type Need = (typeof needs)[number];
+
+/** What an environment may use of the worker that plays it, opened when it is first asked for. */
+export interface EnvironmentClients {
+  /** Throws TerminalError where the address is not known. */
+  retrieval(): GrpcClient<typeof RetrievalService>;
+  /** What processes of users' code are started with. */
+  userCode(): Promise<UserCodeHost>;
 }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
-import { describeThrown } from '#user-code/describe-thrown.ts';
+import { describeThrown } from '#user-code/user-code-error.ts';
 import { resolveForUsers } from '#user-code/user-imports.ts';
 import type { EnvironmentDefinition } from '../kit/environment.ts';
 

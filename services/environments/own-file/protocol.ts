@@ -20,8 +20,7 @@
 import { z } from 'zod';
 import { errorCodes } from '#platform/errors.ts';
 import { threwReply } from '../kit/threw.ts';
-import type { EpisodeRow, ModelTurn } from '../kit/environment.ts';
-import { needs } from '../kit/clients.ts';
+import { type EpisodeRow, type ModelTurn, needs } from '../kit/environment.ts';
 
 /** Longest line of a host: a text that the policy reads. */
 export const maxReplyBytes = 4 * 2 ** 20;

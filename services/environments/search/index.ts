@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import type { Conversation } from '#chat/conversation.ts';
 import { TerminalError } from '#platform/errors.ts';
-import { answerFields } from '../kit/answers.ts';
+import { answerFields, openingMessages } from '../kit/options.ts';
 import { createCodec, neutralise, type Codec } from '../kit/codec.ts';
 import { defineEnvironment, type Environment } from '../kit/environment.ts';
 import { createToolEpisode } from '../kit/tool-episode.ts';
-import { openingMessages } from '../kit/options.ts';
 import type { Tool } from '../kit/tools.ts';
 import { searchOptions, type SearchOptions } from './options.ts';
 import { createRetrievalSource } from './retrieval-source.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { answerFields } from '../kit/answers.ts';
+import { answerFields } from '../kit/options.ts';
 import { createCodec } from '../kit/codec.ts';
 import { defineEnvironment, type EpisodeRow } from '../kit/environment.ts';
 import { createToolEpisode } from '../kit/tool-episode.ts';

@@ -9,7 +9,7 @@ import {
   type Tool,
 } from '@modelcontextprotocol/client';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
-import { untilCancelled } from '#platform/async/until-cancelled.ts';
+import { untilCancelled } from '#platform/async/sleep.ts';
 import { CancelledError, TransientError, cancelledFrom, errorFrom } from '#platform/errors.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
 import type { ProcessTransport } from './process-transport.ts';

@@ -10,8 +10,7 @@ import { type CallToolResult, Server } from '@modelcontextprotocol/server';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { type Threw, threwKey } from './tool-errors.ts';
-import { describeThrown } from '#user-code/describe-thrown.ts';
-import { UserCodeError } from '#user-code/user-code-error.ts';
+import { describeThrown, UserCodeError } from '#user-code/user-code-error.ts';
 import { resolveForUsers } from '#user-code/user-imports.ts';
 
 interface Loaded {

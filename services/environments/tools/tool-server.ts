@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { SdkHttpError } from '@modelcontextprotocol/client';
-import { untilCancelled } from '#platform/async/until-cancelled.ts';
+import { untilCancelled } from '#platform/async/sleep.ts';
 import { TransientError, cancelledFrom, isGradusError } from '#platform/errors.ts';
 import type { UserCodeHost } from '#user-code/user-code-host.ts';
 import { createHttpTransport } from './http-transport.ts';

@@ -1,8 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, stat, statfs } from 'node:fs/promises';
+import { join, dirname } from 'node:path';
 import { TransientError } from '#platform/errors.ts';
 import { defaultFreeDiskBytes, formatBytes, minimumFreeDiskBytes } from '#platform/nats/store-bounds.ts';
-import { freeBytes } from './free-space.ts';
 
 /** For logs, metrics, and checkpoints of a small model. */
 const leastRunBytes = 64 * 1024 * 1024;
@@ -59,4 +58,18 @@ async function bytesIn(directory: string): Promise<number> {
     if (found?.isFile() === true) sum += found.size;
   }
   return sum;
+}
+
+/** Bytes that may still be written to the file system of `path`; of its nearest folder that exists when it does not. */
+export async function freeBytes(path: string): Promise<number> {
+  try {
+    const { bsize, bavail, bfree, files, ffree } = await statfs(path);
+    // Without an inode there is no room for another file, however many bytes are free.
+    if (files > 0 && ffree === 0) return 0;
+    return bsize * (process.getuid?.() === 0 ? bfree : bavail);
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (!isMissing || dirname(path) === path) throw error;
+    return await freeBytes(dirname(path));
+  }
 }

@@ -2,8 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { checkSpace } from './check-space.ts';
-import { freeBytes } from './free-space.ts';
+import { checkSpace, freeBytes } from './check-space.ts';
 import { describeFullDisk, watchDisks } from './watch-disks.ts';
 
 const MiB = 1024 ** 2;

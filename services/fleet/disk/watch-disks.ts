@@ -1,10 +1,9 @@
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
-import { sleep } from '#platform/async/sleep.ts';
-import { untilCancelled } from '#platform/async/until-cancelled.ts';
+import { sleep, untilCancelled } from '#platform/async/sleep.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { formatBytes } from '#platform/nats/store-bounds.ts';
 import { mostFullMs } from '#platform/runtime/fleet-bounds.ts';
-import { freeBytes } from './free-space.ts';
+import { freeBytes } from './check-space.ts';
 
 export interface FullDisk {
   readonly path: string;

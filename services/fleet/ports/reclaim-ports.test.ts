@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { dependantsOf } from './dependants.ts';
-import { createPortClaim, movesBetween } from './reclaim-ports.ts';
+import { dependantsOf, createPortClaim, movesBetween } from './reclaim-ports.ts';
 
 async function listen(): Promise<{ address: string; close(): Promise<void> }> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { CancelledError } from '../errors.ts';
-import { untilCancelled } from './until-cancelled.ts';
+import { untilCancelled } from './sleep.ts';
 
 describe('a wait for work that cannot be interrupted', () => {
   test('gives the result, or the error, of work that ends first, and lets go of the signal', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { utf8Text } from './utf8-text.ts';
+import { utf8Text } from './parse-json.ts';
 
 test('text is UTF-8, with or without a byte-order mark', () => {
   expect(utf8Text(Buffer.from('name: São Paulo'), 'r.yaml')).toBe('name: São Paulo');

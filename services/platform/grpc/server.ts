@@ -10,16 +10,22 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { trace } from '@opentelemetry/api';
 import type { Tracer } from '@opentelemetry/api';
-
 import { TerminalError } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { addHealth, addReflection } from './health-reflection.ts';
-import type { EncodedMessage } from './encoded-message.ts';
+import {
+  type EncodedMessage,
+  maxMessageBytes,
+  wireMethod,
+  type AnyService,
+  type Init,
+  type MethodOf,
+  type MethodsOf,
+  type Shape,
+} from './service-definition.ts';
 import { createCallRunner } from './server-call.ts';
 import type { CallContext } from './server-call.ts';
-import { maxMessageBytes, wireMethod } from './service-definition.ts';
-import type { AnyService, Init, MethodOf, MethodsOf, Shape } from './service-definition.ts';
 
 export type { CallContext } from './server-call.ts';
 

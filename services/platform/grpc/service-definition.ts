@@ -1,9 +1,15 @@
 /** From a generated protobuf-es service to what grpc-js serves and calls. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
 import type { GenService, GenServiceMethods } from '@bufbuild/protobuf/codegenv2';
-
-import { EncodedMessage } from './encoded-message.ts';
 
 /** Largest message in either direction. */
 export const maxMessageBytes = 64 * 1024 * 1024;
@@ -55,4 +61,15 @@ export function wireMethod(service: DescService, method: DescMethod): WireMethod
     responseSerialize: encoder(method.output),
     responseDeserialize: decoder(method.output),
   };
+}
+
+/** A message that is in its wire format already: a handler may give one in place of what its schema describes. */
+export class EncodedMessage<D extends DescMessage> {
+  readonly schema: D;
+  readonly bytes: Buffer;
+
+  constructor(schema: D, bytes: Buffer) {
+    this.schema = schema;
+    this.bytes = bytes;
+  }
 }

@@ -35,7 +35,7 @@ export function createHostCheck(address: string, { allowedHosts }: HostSettings)
     const page = URL.canParse(origin) ? new URL(origin) : undefined;
     const ofThisServer = page !== undefined && page.host === host;
     const site = page === undefined ? undefined : hostnameOf(page.origin);
-    if (ofThisServer || (site !== undefined && (isLoopbackName(site) || isLoopbackAddress(site) || names.has(site)))) {
+    if (ofThisServer || (site !== undefined && (isLoopbackName(site) || isLoopbackHost(site) || names.has(site)))) {
       return undefined;
     }
     return `origin: pages of '${shortText(origin)}' may not ask this service; list their hosts with --allowed-hosts`;
@@ -54,6 +54,12 @@ function isLoopbackName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }
 
-function isLoopbackAddress(name: string): boolean {
+function isLoopbackHost(name: string): boolean {
   return name === '[::1]' || (isIP(name) === 4 && name.startsWith('127.'));
+}
+
+/** Whether `host:port` names this machine itself, as it is written: no name is looked up, since names may be anybody's. */
+export function isLoopbackAddress(address: string): boolean {
+  const host = address.slice(0, address.lastIndexOf(':'));
+  return host === 'localhost' || isLoopbackHost(host);
 }

@@ -3,12 +3,10 @@
  * probably meant. Parsed once, frozen.
  */
 import { readFileSync } from 'node:fs';
-
 import { z } from 'zod';
-
 import { TerminalError, errorFrom } from '../errors.ts';
 import { prototypeKeys } from '../files/prototype-keys.ts';
-import { utf8Text } from '../files/utf8-text.ts';
+import { utf8Text } from '../files/parse-json.ts';
 import { parseYamlDocument } from '../files/yaml-document.ts';
 import { logLevels } from '../telemetry/logging.ts';
 import { configFields, shapeOf, valueFromText } from './config-fields.ts';

@@ -14,7 +14,7 @@ import { visibleText } from '../text/visible-text.ts';
 import { type BaseConfig, loadConfig } from './config.ts';
 import { describeConfig, maskConfig } from './config-text.ts';
 import { type Lifecycle, createLifecycle, startLaterExitCode } from './lifecycle.ts';
-import { isLoopbackAddress } from './loopback.ts';
+import { isLoopbackAddress } from '../http/allowed-hosts.ts';
 import { startMetricsServer } from './metrics-server.ts';
 
 export interface ServiceContext {

@@ -6,8 +6,7 @@ import type {
   GenerateResponse,
 } from '#proto/policy/v1/policy_pb.ts';
 import { CancelledError, type GradusError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
-import type { EngineConnection } from './engine-connection.ts';
-import { loadFromProto, totalLoad } from './engine-load.ts';
+import { type EngineConnection, loadFromProto, totalLoad } from './engine-connection.ts';
 import { type EngineMember, type EngineMemberOptions, createEngineMember } from './engine-member.ts';
 import { type EngineEntry, type EnginePoolOptions, type PoolRequest, createEnginePool } from './engine-pool.ts';
 import { type LoadTarget, loadOnAll } from './load-on-all.ts';

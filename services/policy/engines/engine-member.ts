@@ -3,9 +3,8 @@ import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import { createAdaptiveTimeout } from '#platform/grpc/adaptive-timeout.ts';
 import type { PolicyEvents } from '../events.ts';
-import type { EngineConnection } from './engine-connection.ts';
+import { type EngineConnection, loadFromProto } from './engine-connection.ts';
 import type { EnginePool } from './engine-pool.ts';
-import { loadFromProto } from './engine-load.ts';
 import type { LoadedVersion, WantedVersion } from './wanted-version.ts';
 
 export interface EngineMemberOptions {

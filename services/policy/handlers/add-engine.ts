@@ -1,7 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { AddEngineRequest, AddEngineResponseSchema } from '#proto/policy/v1/policy_pb.ts';
+import type {
+  AddEngineRequest,
+  AddEngineResponseSchema,
+  RemoveEngineRequest,
+  RemoveEngineResponseSchema,
+} from '#proto/policy/v1/policy_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
-import { isLoopbackAddress } from '#platform/runtime/loopback.ts';
+import { isLoopbackAddress } from '#platform/http/allowed-hosts.ts';
 import type { PolicyContext } from '../service.ts';
 
 /** Of a DNS name, a colon and a port. */
@@ -32,4 +37,21 @@ export function checkAddress(method: string, address: string): void {
       { details: { field: 'address' } },
     );
   }
+}
+
+const MAX_DRAIN_MS = 600_000;
+
+export async function removeEngine(
+  { fleet }: PolicyContext,
+  { address, drainMs }: RemoveEngineRequest,
+  signal: AbortSignal,
+): Promise<MessageInitShape<typeof RemoveEngineResponseSchema>> {
+  checkAddress('RemoveEngine', address);
+  if (drainMs > MAX_DRAIN_MS) {
+    throw new TerminalError('invalid_argument', `RemoveEngine: drain_ms is ${drainMs}; at most ${MAX_DRAIN_MS}`, {
+      details: { field: 'drain_ms' },
+    });
+  }
+  const moved = await fleet.remove(address, drainMs, signal);
+  return { moved, engines: fleet.describe().entries.length };
 }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
-import { utf8Text } from '#platform/files/utf8-text.ts';
+import { utf8Text } from '#platform/files/parse-json.ts';
 import { showValue } from '#platform/text/show-value.ts';
 import { hotpotqaRowSchema, type HotpotqaRow } from './hotpotqa-row.ts';
 

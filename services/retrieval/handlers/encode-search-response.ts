@@ -1,5 +1,5 @@
 import { SearchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { EncodedMessage } from '#platform/grpc/encoded-message.ts';
+import { EncodedMessage } from '#platform/grpc/service-definition.ts';
 import type { EncodedAnswer } from '../serving/serving-retriever.ts';
 import { modeToProto } from './search-mode.ts';
 

@@ -1,6 +1,6 @@
 import type { SearchRequest, SearchResponseSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
-import type { EncodedMessage } from '#platform/grpc/encoded-message.ts';
+import type { EncodedMessage } from '#platform/grpc/service-definition.ts';
 import type { RetrievalEvents } from '../events.ts';
 import { limits } from '../limits.ts';
 import type { ServingRetriever } from '../serving/serving-retriever.ts';

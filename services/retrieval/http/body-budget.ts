@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { TransientError } from '#platform/errors.ts';
-import { longestBodyBytes } from './error-response.ts';
-import type { HttpCalls } from './http-calls.ts';
+import { longestBodyBytes, type HttpCalls } from './http-calls.ts';
 
 /** Of all bodies that are being received or worked on. Bodies are a few hundred bytes, a trainer's batch a few hundred thousand. */
 const mostBodyBytes = 512 * 1024 * 1024;

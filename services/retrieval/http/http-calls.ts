@@ -1,11 +1,10 @@
 /** One HTTP request as a call: signal, deadline, trace and answer. Its metrics are in `http-metrics.ts`. */
-import { SpanKind, TraceFlags, context, trace } from '@opentelemetry/api';
-import type { Context, Span } from '@opentelemetry/api';
+import { SpanKind, TraceFlags, context, trace, type Context, type Span } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CancelledError, TransientError } from '#platform/errors.ts';
+import { CancelledError, TransientError, type ErrorCode, type GradusError } from '#platform/errors.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { extractTrace, recordError } from '#platform/telemetry/tracing.ts';
-import { errorResponse } from './error-response.ts';
+import { httpRefusal } from '#platform/http/json-server.ts';
 
 export interface HttpCallOptions {
   readonly log: Logger;
@@ -116,4 +115,23 @@ function spanUnder(name: string, parent: Context): Span {
           { kind: SpanKind.SERVER, attributes: { 'http.route': name.slice(name.indexOf('/')) } },
           parent,
         );
+}
+
+export interface ErrorResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** `detail` is where clients of the servers that this one stands in for look for the reason. */
+  readonly body: { readonly detail: string; readonly code: ErrorCode };
+  readonly error: GradusError;
+}
+
+export const longestBodyBytes = 16 * 1024 * 1024;
+/** A request is a list of at most 8,192 queries and a few fields; clients may send fields of their own. */
+export const jsonBounds = { mostValues: 100_000, mostDepth: 64 };
+
+/** `overloadStatus` stands for `resource_exhausted`. */
+export function errorResponse(thrown: unknown, overloadStatus: 429 | 503 = 429): ErrorResponse {
+  const refusal = httpRefusal(thrown, { longestBodyBytes, overloadStatus });
+  const { message: detail, code } = refusal.error;
+  return { ...refusal, body: { detail, code } };
 }

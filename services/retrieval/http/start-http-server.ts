@@ -9,16 +9,12 @@ import { shortText } from '#platform/text/show-value.ts';
 import { trimEnd } from '#platform/text/trim-end.ts';
 import { mountMcp } from '../mcp/mount-mcp.ts';
 import { limitBodies } from './body-budget.ts';
-import { jsonBounds, longestBodyBytes } from './error-response.ts';
+import { jsonBounds, longestBodyBytes, createHttpCalls } from './http-calls.ts';
 import type { Finder } from './find.ts';
-import { createHttpCalls } from './http-calls.ts';
-import { measureHttp } from './http-metrics.ts';
-import { routeList } from './route-list.ts';
-import { batchSearch } from './routes/batch-search.ts';
-import { health } from './routes/health.ts';
+import { measureHttp, routeList } from './http-metrics.ts';
+import { batchSearch, search } from './routes/search.ts';
+import { health, stats } from './routes/stats.ts';
 import { retrieve } from './routes/retrieve.ts';
-import { search } from './routes/search.ts';
-import { stats } from './routes/stats.ts';
 import { visit } from './routes/visit.ts';
 
 export interface HttpSettings {

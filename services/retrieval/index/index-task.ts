@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { addVectors, openRequestedEncoder, vectorsRequestSchema } from '../vectors/add-vectors.ts';
-import { describeIndex } from './describe-index.ts';
 import { readManifest } from './manifest.ts';
-import { buildTaskSchema, runBuildTask, type TaskContext } from './run-build-task.ts';
+import { buildTaskSchema, describeIndex, runBuildTask, type TaskContext } from './run-build-task.ts';
 import { runSearchTask, searchTaskSchema } from './run-search-task.ts';
 import { verifyIndex } from './verify-index.ts';
 

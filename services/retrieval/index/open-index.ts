@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { TerminalError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import { contentFiles, lexicalFiles, type ContentFileName, type LexicalFileName } from './lexical-files.ts';
 import { howToBuild, indexVersionOf, readManifest, type IndexManifest } from './manifest.ts';
-import { passagePenalties } from './passage-penalties.ts';
+import { passagePenalties } from './bm25-formula.ts';
 import { recomputeBounds } from './recompute-bounds.ts';
 import { checkChecksum, checkSize } from './verify-index.ts';
 

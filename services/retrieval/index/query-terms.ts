@@ -1,6 +1,6 @@
 import { createAnalyzer } from '../analyzer/analyzer.ts';
-import type { IndexData } from './open-index.ts';
-import { createTermLookup } from './term-lookup.ts';
+import type { IndexData, LexicalArrays } from './open-index.ts';
+import { findSlot, hashBytes } from './hash-slots.ts';
 
 /** Bounds are sums in another order than scores; this much relative slack covers the rounding. */
 export const boundSlack = 1 + 1e-9;
@@ -40,5 +40,26 @@ export function createQueryTerms({ arrays, manifest }: IndexData): (query: strin
       terms.push({ weight, bound: weight * (termBounds[term] ?? 0) * boundSlack, postings, block, blockEnd });
     }
     return terms.sort((one, other) => other.bound - one.bound || one.block - other.block);
+  };
+}
+
+/** The number of a term, or -1. Reuses its buffer. */
+export function createTermLookup(arrays: LexicalArrays): (term: string) => number {
+  const text = arrays['terms.text'];
+  const offsets = arrays['terms.offsets'];
+  const slots = arrays['terms.slots'];
+  // A term has at most 255 UTF-16 units, each at most three bytes.
+  const buffer = Buffer.alloc(1024);
+  let length = 0;
+
+  const matches = (entry: number): boolean => {
+    const start = offsets[entry] ?? 0;
+    if ((offsets[entry + 1] ?? 0) - start !== length) return false;
+    for (let at = 0; at < length; at += 1) if (text[start + at] !== buffer[at]) return false;
+    return true;
+  };
+  return (term) => {
+    length = buffer.write(term);
+    return findSlot(slots, hashBytes(buffer, 0, length), matches);
   };
 }

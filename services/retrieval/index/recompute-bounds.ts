@@ -1,4 +1,4 @@
-import { findEscape } from './find-escape.ts';
+import { findEscape } from './score-window.ts';
 import type { LexicalArrays } from './open-index.ts';
 import { escapedFrequency, roundedUp } from './postings-writer.ts';
 

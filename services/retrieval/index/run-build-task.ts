@@ -10,8 +10,7 @@ import {
   type AddVectorsProgress,
 } from '../vectors/add-vectors.ts';
 import { buildIndex } from './build-index.ts';
-import { describeIndex } from './describe-index.ts';
-import { indexSettingsSchema, type IndexManifest } from './manifest.ts';
+import { indexSettingsSchema, indexVersionOf, type IndexManifest } from './manifest.ts';
 import type { BuildProgress } from './write-index.ts';
 
 export const buildTaskSchema = z.strictObject({
@@ -82,4 +81,11 @@ async function buildHere(
   } finally {
     await encoder.dispose();
   }
+}
+
+/** What is said of an index: its manifest, where it lies, its version and its size. */
+export function describeIndex(directory: string, manifest: IndexManifest): object {
+  const { files, vectors } = manifest;
+  const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, vectors?.bytes ?? 0);
+  return { directory, indexVersion: indexVersionOf(manifest), bytes, ...manifest };
 }

@@ -1,4 +1,3 @@
-import { findEscape } from './find-escape.ts';
 import type { IndexData } from './open-index.ts';
 import { escapedFrequency } from './postings-writer.ts';
 import { boundSlack, type QueryTerm } from './query-terms.ts';
@@ -177,4 +176,16 @@ export function createScoreWindow({ arrays, penalties }: IndexData): ScoreWindow
       selected = -1;
     },
   };
+}
+
+/** The frequency of a posting whose byte says that it does not fit: `escapes` holds pairs, ascending by posting. */
+export function findEscape(escapes: Uint32Array, posting: number): number {
+  let low = 0;
+  let high = escapes.length / 2;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((escapes[2 * middle] ?? 0) < posting) low = middle + 1;
+    else high = middle;
+  }
+  return escapes[2 * low + 1] ?? 0;
 }

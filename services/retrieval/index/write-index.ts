@@ -7,7 +7,7 @@ import { createIndexFiles } from './index-files.ts';
 import { formatVersion, writeManifest, type IndexManifest, type IndexSettings } from './manifest.ts';
 import { mergeRuns } from './merge-runs.ts';
 import { createPageIndexer } from './page-indexer.ts';
-import { passagePenalties } from './passage-penalties.ts';
+import { passagePenalties } from './bm25-formula.ts';
 import { createPostingsWriter } from './postings-writer.ts';
 
 export interface BuildProgress {

@@ -9,7 +9,8 @@ import { lancedbBm25, type BuildManifest } from './build-manifest.ts';
 import { connectDatabase, type DatabasePlace } from './connect-database.ts';
 import { openLancedbIndex, type LancedbIndex } from './lancedb-index.ts';
 import { createLancedbExecutor } from './lancedb-executor.ts';
-import { checkPlace } from './read-published.ts';
+import { existsSync } from 'node:fs';
+import { latestBuild, noIndex } from './builds.ts';
 
 export interface LancedbRetrieverOptions extends DatabasePlace {
   readonly settings: ServingSettings;
@@ -110,4 +111,21 @@ function servedIndex(
       backend: 'lancedb',
     },
   };
+}
+
+/** What is published there now. */
+export async function readPublished(place: DatabasePlace): Promise<BuildManifest> {
+  checkPlace(place.uri);
+  const connection = await connectDatabase(place);
+  try {
+    return (await latestBuild(connection, place.uri)).manifest;
+  } finally {
+    connection.close();
+  }
+}
+
+/** LanceDB would make a directory that is not there; a typing error should not. */
+export function checkPlace(uri: string): void {
+  if (uri.includes('://') || uri === '' || existsSync(uri)) return;
+  throw noIndex(uri);
 }

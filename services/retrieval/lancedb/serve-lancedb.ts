@@ -8,8 +8,7 @@ import type { HubSettings } from '../models/hub-settings.ts';
 import { openModels } from '../open-models.ts';
 import type { ServingRetriever } from '../serving/serving-retriever.ts';
 import { encoderSettingsOf } from '../vectors/check-encoder.ts';
-import { openLancedbRetriever } from './open-lancedb-retriever.ts';
-import { readPublished } from './read-published.ts';
+import { openLancedbRetriever, readPublished } from './open-lancedb-retriever.ts';
 
 /** Serves what the config's `uri` names. Queries are read as the passages' vectors were made. */
 export async function serveLancedb(

@@ -2,7 +2,7 @@ import { linkOf } from '../http/document-link.ts';
 import type { Finder } from '../http/find.ts';
 import { invalid } from '../http/request-fields.ts';
 import { limits } from '../limits.ts';
-import { previews } from './previews.ts';
+import { previews } from './websearch.ts';
 
 export interface GoogleSearch {
   readonly q: string;

@@ -8,9 +8,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { cancelledFrom, errorFrom } from '#platform/errors.ts';
 import { textOfBody } from '#platform/http/json-body.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
-import { jsonBounds } from '../http/error-response.ts';
+import { jsonBounds, type HttpCalls } from '../http/http-calls.ts';
 import type { Finder } from '../http/find.ts';
-import type { HttpCalls } from '../http/http-calls.ts';
 import { createMcpServer } from './create-mcp-server.ts';
 
 export interface McpMount {

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { InferenceSpec } from './inference-protocol.ts';
-import { planBatches } from './plan-batches.ts';
 import { normalise, poolTokens } from './pool-tokens.ts';
 import { createSequenceTokenizer, type Sequence } from './sequence-tokenizer.ts';
 
@@ -131,4 +130,27 @@ async function readTokenizer(path: string): Promise<Tokenizer> {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`${path} is not a Hugging Face tokenizer.json: ${why}`, { cause });
   }
+}
+
+/**
+ * Packs sequences into batches so that little is computed on padding: the longest first, each batch padded to its longest,
+ * at most `maxTokens` with padding (one sequence may have more), at most `maxRows` rows. Gives positions; empty
+ * sequences are in no batch.
+ */
+export function planBatches(lengths: readonly number[], maxTokens: number, maxRows: number): number[][] {
+  const order = lengths.flatMap((length, at) => (length > 0 ? [at] : []));
+  order.sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0) || a - b);
+  const batches: number[][] = [];
+  let current: number[] = [];
+  let longest = 0;
+  for (const at of order) {
+    if (current.length === maxRows || (current.length > 0 && (current.length + 1) * longest > maxTokens)) {
+      batches.push(current);
+      current = [];
+    }
+    if (current.length === 0) longest = lengths[at] ?? 0;
+    current.push(at);
+  }
+  if (current.length > 0) batches.push(current);
+  return batches;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planBatches } from './plan-batches.ts';
+import { planBatches } from './inference-session.ts';
 
 describe('planBatches', () => {
   it('puts the longest together, within tokens and rows', () => {

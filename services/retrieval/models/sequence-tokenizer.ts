@@ -1,5 +1,4 @@
 import type { Tokenizer } from '@huggingface/tokenizers';
-import { shareLength } from './share-length.ts';
 
 /** What a model reads: ids with special tokens, and which of two texts each belongs to. */
 export interface Sequence {
@@ -108,4 +107,16 @@ function find(all: readonly number[], part: readonly number[], from: number): nu
   let at = from;
   while (at + part.length < all.length && !part.every((id, offset) => all[at + offset] === id)) at += 1;
   return at;
+}
+
+/**
+ * How many tokens of two texts stay when both may have `room` together: the longer gives first, then both alike, and of
+ * an odd number the longer gets one more (`longest_first` of the tokenizers library).
+ */
+export function shareLength(first: number, second: number, room: number): readonly [number, number] {
+  if (first + second <= room) return [first, second];
+  const shorter = Math.min(first, second);
+  const keptShorter = Math.min(shorter, Math.floor(room / 2));
+  const keptLonger = room - keptShorter;
+  return first > second ? [keptLonger, keptShorter] : [keptShorter, keptLonger];
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { shareLength } from './share-length.ts';
+import { shareLength } from './sequence-tokenizer.ts';
 
 it.each([
   // first, second, room, kept: worked out by hand from the rule that the longer gives first.

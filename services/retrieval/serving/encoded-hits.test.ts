@@ -2,8 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HitsSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
-import { decodeHits } from './decode-hits.ts';
-import { createHitsWriter, encodeHits } from './encoded-hits.ts';
+import { decodeHits, createHitsWriter, encodeHits } from './encoded-hits.ts';
 
 const hit = fc.record({
   id: fc.string({ unit: 'binary' }),

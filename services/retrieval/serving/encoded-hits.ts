@@ -1,4 +1,6 @@
 import type { SearchHit } from '../retriever.ts';
+import { fromBinary } from '@bufbuild/protobuf';
+import { HitsSchema } from '#proto/retrieval/v1/retrieval_pb.ts';
 
 /**
  * One query's hits as the bytes of a `gradus.retrieval.v1.Hits`. Threads hand them over, the cache keeps them and gRPC
@@ -112,4 +114,8 @@ export function encodeHits(hits: readonly SearchHit[]): EncodedHits {
   const writer = createHitsWriter();
   for (const hit of hits) writer.add(hit);
   return writer.take();
+}
+
+export function decodeHits(encoded: EncodedHits): readonly SearchHit[] {
+  return encoded.length === 0 ? [] : fromBinary(HitsSchema, encoded).hits;
 }

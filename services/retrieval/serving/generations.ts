@@ -1,4 +1,4 @@
-import { untilCancelled } from '#platform/async/until-cancelled.ts';
+import { untilCancelled } from '#platform/async/sleep.ts';
 import { throwIfCancelled } from '#platform/errors.ts';
 import type { SearchPool } from './search-pool.ts';
 

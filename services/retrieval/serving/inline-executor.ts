@@ -1,5 +1,5 @@
 import type { Executor } from './executor.ts';
-import type { PassageReader } from './passage-reader.ts';
+import type { PassageReader } from './open-passage-reader.ts';
 import { createBatchRunner } from './run-batch.ts';
 
 /** Works in the thread that calls: right for a small corpus, and where there is one core. */

@@ -1,8 +1,7 @@
 import type { CrossEncoder } from '../models/cross-encoder.ts';
 import type { Encoder } from '../models/encoder.ts';
 import type { SearchHit } from '../retriever.ts';
-import { decodeHits } from './decode-hits.ts';
-import { encodeHits, type EncodedHits } from './encoded-hits.ts';
+import { decodeHits, encodeHits, type EncodedHits } from './encoded-hits.ts';
 import { createGatheredStage, type GatheredStage, type StageItem } from './gathered-stage.ts';
 
 export interface EncodeItem extends StageItem {

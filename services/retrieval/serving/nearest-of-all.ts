@@ -1,6 +1,6 @@
 import { errorFrom, type GradusError } from '#platform/errors.ts';
 import type { SearchTask } from './executor.ts';
-import type { PassageReader, Ranking } from './passage-reader.ts';
+import type { PassageReader, Ranking } from './open-passage-reader.ts';
 
 export interface NearestOfTask {
   readonly ranking?: Ranking | undefined;

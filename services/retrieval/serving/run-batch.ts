@@ -5,7 +5,7 @@ import { fuseRanks } from '../search/fuse-ranks.ts';
 import { createHitsWriter, type HitsWriter } from './encoded-hits.ts';
 import { executorStages, type Batch, type BatchAnswer, type ExecutorStage, type SearchTask } from './executor.ts';
 import { nearestOfAll, type NearestOfTask } from './nearest-of-all.ts';
-import type { PassageReader, Ranking } from './passage-reader.ts';
+import type { PassageReader, Ranking } from './open-passage-reader.ts';
 
 /** Words and vectors each give this many candidates, or as many as are asked for. */
 export const hybridDepth = 100;

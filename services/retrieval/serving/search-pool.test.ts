@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Gate } from '../../../tests/fixtures/gated-search-thread/gated-search-thread.ts';
-import { decodeHits } from './decode-hits.ts';
+import { decodeHits } from './encoded-hits.ts';
 import { startSearchPool, type SearchJob, type SearchPool } from './search-pool.ts';
 import { startThreadExecutor } from './thread-executor.ts';
 

@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads';
 import { errorFrom } from '#platform/errors.ts';
-import type { PassageReader } from './passage-reader.ts';
+import type { PassageReader } from './open-passage-reader.ts';
 import { createBatchRunner } from './run-batch.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { FromThread, ToThread } from './executor.ts';
 
 /** The whole of a search thread: opens indexes, works on batches, one message after the other. */
 export function serveThread(openReader: (data: unknown) => Promise<PassageReader>): void {

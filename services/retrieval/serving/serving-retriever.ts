@@ -4,13 +4,12 @@ import type { Description, DocumentPart, FetchOptions, Retriever, SearchMode, Se
 import type { Admission } from './admission.ts';
 import type { CallerWaits } from './caller-waits.ts';
 import { decideSearch, type SearchAbilities, type SearchPlan } from './decide-search.ts';
-import { decodeHits } from './decode-hits.ts';
-import { noHits, type EncodedHits } from './encoded-hits.ts';
-import type { SharedQuery, SharedSearches } from './shared-searches.ts';
+import { decodeHits, noHits, type EncodedHits } from './encoded-hits.ts';
+import type { SharedQuery, SharedSearches, StageSeconds } from './shared-searches.ts';
 import type { Generation, Generations } from './generations.ts';
 import type { ResultCache } from './result-cache.ts';
 import type { FetchJob, SearchPool } from './search-pool.ts';
-import { stageNotes } from './stage-notes.ts';
+import { trace } from '@opentelemetry/api';
 
 export interface EncodedAnswer {
   /** One per query, in the order asked. */
@@ -190,4 +189,18 @@ function tooLong(): TerminalError {
     'invalid_argument',
     `queries, top_k: the answer is longer than ${most} MiB; ask for less at once`,
   );
+}
+
+/**
+ * Adds an event for each query that comes back to the span of the call that runs now: how long each stage took.
+ * Undefined where nobody records the call.
+ */
+export function stageNotes(): ((seconds: StageSeconds) => void) | undefined {
+  const span = trace.getActiveSpan();
+  if (span === undefined || !span.isRecording()) return undefined;
+  return (seconds) =>
+    span.addEvent(
+      'gradus.retrieval.query',
+      Object.fromEntries(Object.entries(seconds).map(([stage, value]) => [`gradus.retrieval.${stage}_seconds`, value])),
+    );
 }

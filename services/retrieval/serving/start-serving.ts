@@ -7,7 +7,7 @@ import { startGenerations, type GenerationsEvents, type LoadedIndex } from './ge
 import { createInlineExecutor } from './inline-executor.ts';
 import type { Executor } from './executor.ts';
 import { createEncodeStage, createRerankStage } from './model-stages.ts';
-import type { PassageReader } from './passage-reader.ts';
+import type { PassageReader } from './open-passage-reader.ts';
 import { createResultCache, type ResultCache } from './result-cache.ts';
 import { startSearchPool, type PoolOptions, type SearchPool } from './search-pool.ts';
 import { createServingRetriever, type ServedIndex, type ServingRetriever } from './serving-retriever.ts';

@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { TerminalError, TransientError } from '#platform/errors.ts';
-import type { BatchAnswer, Executor } from './executor.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { BatchAnswer, Executor, FromThread, ToThread } from './executor.ts';
 
 /** A thread that works on a batch for longer after it was asked to end is terminated. */
 const endMs = 2_000;

@@ -1,8 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { TerminalError } from '#platform/errors.ts';
 import { nearestGraph } from './nearest-graph.ts';
-import type { Nearest, VectorSearcher } from './nearest.ts';
-import { queryCount } from './query-count.ts';
+import { type Nearest, type VectorSearcher, queryCount } from './nearest.ts';
 
 /** Vectors in memory that threads share, in blocks of `blockPassages`, the last with fewer. */
 export interface ExactVectors {

@@ -1,8 +1,7 @@
 import { TerminalError } from '#platform/errors.ts';
-import { createHnswIndex } from './hnsw-index.ts';
-import type { Nearest, VectorSearcher } from './nearest.ts';
-import { queryCount } from './query-count.ts';
+import { type Nearest, type VectorSearcher, queryCount } from './nearest.ts';
 import type { VectorScalar } from './vectors-manifest.ts';
+import { Index, MetricKind, ScalarKind } from 'usearch';
 
 export interface HnswVectors {
   readonly passages: number;
@@ -54,4 +53,26 @@ function sorted(keys: BigUint64Array, distances: Float32Array): Nearest {
     passages: Uint32Array.from(rows, ({ passage }) => passage),
     scores: Float64Array.from(rows, ({ score }) => score),
   };
+}
+
+const scalarKinds: Readonly<Record<VectorScalar, ScalarKind>> = {
+  f32: ScalarKind.F32,
+  f16: ScalarKind.F16,
+};
+
+/** Neighbours a vector keeps; candidates looked at while building: what HNSW implementations commonly default to. */
+const connectivity = 16;
+const expansionAdd = 128;
+
+/** An empty index. Nothing but `searchBreadth` matters once a file is opened into it. */
+export function createHnswIndex(dimensions: number, scalar: VectorScalar, searchBreadth: number): Index {
+  return new Index({
+    dimensions,
+    metric: MetricKind.IP,
+    quantization: scalarKinds[scalar],
+    connectivity,
+    expansion_add: expansionAdd,
+    expansion_search: searchBreadth,
+    multi: false,
+  });
 }

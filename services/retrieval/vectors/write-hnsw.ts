@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
-import { createHnswIndex } from './hnsw-index.ts';
+import { createHnswIndex } from './hnsw-search.ts';
 import type { VectorScalar } from './vectors-manifest.ts';
 
 export interface WriteHnswOptions {

@@ -1,5 +1,4 @@
-import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
-import { componentHistogram } from '../component-histogram.ts';
+import { durationBuckets, type Metrics, type Histogram } from '#platform/telemetry/metrics.ts';
 import { customAbsenceReasons, type CustomAbsenceReason } from './custom-absence.ts';
 
 /** Since the start, for Describe. */
@@ -71,4 +70,12 @@ export function createCustomEvents(metrics: Metrics, scorer: string): CustomEven
       waiting.set({ scorer }, waitingCalls);
     },
   };
+}
+
+/** Tenths of a score. */
+const ratioBuckets: readonly number[] = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+
+/** The label's values are names of the registry and of the config: a closed set. */
+export function componentHistogram(metrics: Metrics): Histogram<'scorer'> {
+  return metrics.histogram('gradus_reward_component_ratio', 'Components given, 0..1.', ratioBuckets, ['scorer']);
 }

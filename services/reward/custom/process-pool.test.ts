@@ -2,8 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { cancelledFrom } from '#platform/errors.ts';
 import { ended } from '#user-code/user-process.ts';
 import { createProcessPool, type PoolOptions } from './process-pool.ts';
-import type { ScorerProcess, StartedProcess } from './scorer-process.ts';
-import type { ScorerReply } from './scorer-reply.ts';
+import type { ScorerProcess, StartedProcess, ScorerReply } from './scorer-process.ts';
 
 const { signal } = new AbortController();
 const crash = ended('crashed', 'its process ended');

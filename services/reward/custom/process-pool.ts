@@ -3,8 +3,7 @@ import { createSemaphore } from '#platform/async/semaphore.ts';
 import { cancelledFrom, throwIfCancelled } from '#platform/errors.ts';
 import { createCircuitBreaker, type CircuitState } from '../judge/circuit-breaker.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
-import type { ScorerProcess, StartedProcess } from './scorer-process.ts';
-import type { ScorerReply } from './scorer-reply.ts';
+import type { ScorerProcess, StartedProcess, ScorerReply } from './scorer-process.ts';
 
 export interface ProcessPool extends AsyncDisposable {
   readonly running: number;

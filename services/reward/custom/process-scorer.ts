@@ -5,15 +5,13 @@ import { rowFacts } from '#questions/row-facts.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { ProcessScorerSettings } from '#rewards/custom-scorer-settings.ts';
 import { predictionOf } from '../score-item.ts';
-import { programVariables } from '#user-code/program-variables.ts';
-import type { UserCodeHost } from '#user-code/user-code-host.ts';
+import { programVariables, type UserCodeHost } from '#user-code/user-code-host.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { RawScore, ScorerBackend } from './custom-scorer.ts';
 import { episodeJson, transcriptOf } from './episode-json.ts';
 import { createProcessPool } from './process-pool.ts';
 import { createProcessOutput } from '#user-code/process-output.ts';
-import { startScorerProcess } from './scorer-process.ts';
-import type { ScorerReply } from './scorer-reply.ts';
+import { startScorerProcess, type ScorerReply } from './scorer-process.ts';
 
 export interface ProcessScorerContext extends UserCodeHost {
   /** Interpreter of Python. */

@@ -1,7 +1,7 @@
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
-import { invalidItem } from '../invalid-item.ts';
+import { invalidItem } from '../check-item.ts';
 import type { CustomAbsence } from './custom-absence.ts';
 import type { CustomScorer, CustomValue } from './custom-scorer.ts';
 import type { CustomScorers } from './custom-scorers.ts';

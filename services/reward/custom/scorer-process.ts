@@ -1,6 +1,6 @@
 import { startUserProcess, type UserProcess, type UserProcessOptions } from '#user-code/user-process.ts';
 import type { CustomAbsence } from './custom-absence.ts';
-import { maxReplyBytes, scorerReply, type ScorerReply } from './scorer-reply.ts';
+import { z } from 'zod';
 
 export type ScorerProcess = UserProcess<ScorerReply>;
 export type StartedProcess = ScorerProcess | CustomAbsence;
@@ -12,3 +12,20 @@ export async function startScorerProcess(
 ): Promise<StartedProcess> {
   return await startUserProcess({ ...options, reply: scorerReply, awaited: 'score', maxReplyBytes }, signal);
 }
+
+/** Replies of a scorer's process to {id, episode?, settings} (typescript-host.ts) or {id, call} (python_host.py). */
+export const scorerReply = z.union([
+  z.object({ id: z.int(), score: z.number() }),
+  /** The settings are sound; asked for without an episode. */
+  z.object({ id: z.int(), checked: z.literal(true) }),
+  /** NaN or an infinity, which JSON does not have. */
+  z.object({ id: z.int(), notFinite: z.string() }),
+  z.object({ id: z.int(), noNumber: z.string() }),
+  /** Text and trace of an exception. */
+  z.object({ id: z.int(), threw: z.string() }),
+  z.object({ id: z.int(), badSettings: z.string() }),
+]);
+export type ScorerReply = z.output<typeof scorerReply>;
+
+/** A reply has a number or some kilobytes of trace. */
+export const maxReplyBytes = 1 << 18;

@@ -1,7 +1,6 @@
-import { answerScores } from '#answer/answer-scores.ts';
+import { answerScores, substringMatch } from '#answer/answer-scores.ts';
 import { hotpotqaScores, isWhole } from '#answer/hotpotqa-scores.ts';
 import { answerTokens, normalizeAnswer } from '#answer/normalize-answer.ts';
-import { substringMatch } from '#answer/substring-match.ts';
 import { tokenOverlap } from '#answer/token-overlap.ts';
 import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from '../scorers/scorer.ts';

@@ -1,10 +1,9 @@
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import { callOutcome } from '#rewards/call-outcome.ts';
 import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
-import { scoreFormat } from '../scorers/format.ts';
+import { scoreFormat, scoreToolSuccess } from '../scorers/exact-match.ts';
 import { fetchedGold, foundGold, scoreGoldFetched, scoreGoldFound, type ReachedPages } from '../scorers/gold-pages.ts';
 import type { Episode } from '../scorers/scorer.ts';
-import { scoreToolSuccess } from '../scorers/tool-success.ts';
 import { malformation } from '../scorers/well-formed.ts';
 import { readXml, scoreXml } from '../scorers/xml.ts';
 import { count, quote, ratio, withoutPrediction, type Explained } from './explained.ts';

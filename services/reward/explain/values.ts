@@ -6,7 +6,7 @@ import { compareNumbers, type NumberComparison } from '#answer/numeric-match.ts'
 import { parseQuantity, type ParsedQuantity } from '#answer/quantity.ts';
 import { compareSets, scoresOf, splitElements } from '#answer/set-f1.ts';
 import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
-import { shortNumber } from '#rewards/short-number.ts';
+import { shortNumber } from '#rewards/describe-step.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { eachAnswer, quote, quoteAll, ratio, withoutPrediction, type Explained } from './explained.ts';
 

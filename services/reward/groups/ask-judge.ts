@@ -1,8 +1,7 @@
 import { createSemaphore } from '#platform/async/semaphore.ts';
 import { throwIfCancelled } from '#platform/errors.ts';
-import type { Absence } from '../judge/absence.ts';
+import type { Absence, Question } from '../judge/question.ts';
 import type { Judge, Verdict } from '../judge/judge.ts';
-import type { Question } from '../judge/question.ts';
 
 export type GroupAsk = <T>(
   question: Question<T>,

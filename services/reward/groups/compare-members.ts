@@ -5,7 +5,6 @@ import type { GroupAsk } from './ask-judge.ts';
 import { expectedWinRates, fitStrengths } from './bradley-terry.ts';
 import type { Comparison, GroupTask, MemberScore, PairwiseSettings, Standing } from './group-task.ts';
 import { createPairSchedule, type Pair, type PairOutcome } from './pair-schedule.ts';
-import { shareByRule } from './same-text.ts';
 
 interface JudgedPair extends PairOutcome {
   readonly how: 'judged' | 'rule' | 'missing';
@@ -136,4 +135,15 @@ function scoresOf(pairs: readonly PairOutcome[], count: number, settings: Pairwi
       points: gained,
     };
   });
+}
+
+/** What is shown to nobody twice: texts that differ in white space only are the same. */
+export function textKey(text: string): string {
+  return text.trim().replace(/\s+/gu, ' ');
+}
+
+/** How `a` fares against `b` without a judge: identical texts tie, no answer loses; undefined when a judge has to say. */
+export function shareByRule(a: string | undefined, b: string | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a === b ? 0.5 : Number(a !== undefined);
+  return textKey(a) === textKey(b) ? 0.5 : undefined;
 }

@@ -3,7 +3,7 @@ import { permutation, type Random } from '#platform/random.ts';
 import { rankList } from '../judge/questions/rank-list.ts';
 import type { GroupAsk } from './ask-judge.ts';
 import type { GroupAbsence, GroupTask, ListwiseSettings, Standing } from './group-task.ts';
-import { shareByRule, textKey } from './same-text.ts';
+import { shareByRule, textKey } from './compare-members.ts';
 
 type Pass =
   | {

@@ -2,7 +2,7 @@ import type { Criterion, JudgedComponent } from '#proto/rollout/v1/judged_pb.ts'
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { rowFacts } from '#questions/row-facts.ts';
-import { itemPlace } from '../invalid-item.ts';
+import { itemPlace } from '../check-item.ts';
 import type { Judges } from './judges.ts';
 
 const namePattern = /^[a-z][a-z0-9_]{0,63}$/;

@@ -2,7 +2,7 @@ import type { Criterion, JudgedComponent } from '#proto/rollout/v1/judged_pb.ts'
 import type { ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { rowFacts } from '#questions/row-facts.ts';
 import { predictionOf } from '../score-item.ts';
-import type { Absence } from './absence.ts';
+import type { Absence } from './question.ts';
 import type { Judge } from './judge.ts';
 import { gradeAnswer, type Grade } from './questions/grade-answer.ts';
 import { rateRubric } from './questions/rate-rubric.ts';

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { JudgementSchema, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { mapConcurrent } from '#platform/async/map-concurrent.ts';
-import type { Absence } from './absence.ts';
+import type { Absence } from './question.ts';
 import { judgeComponent, type JudgedValue } from './judge-item.ts';
 import type { Judge } from './judge.ts';
 import type { Judges } from './judges.ts';

@@ -6,14 +6,13 @@ import { createChatClient, type ChatReply, type ChatRequest, type EndpointMessag
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
-import { absent, type Absence } from './absence.ts';
+import { absent, type Absence, type Question } from './question.ts';
 import { createAdmission, type AdmissionTicket } from './admission.ts';
 import { createCircuitBreaker, type CircuitState } from './circuit-breaker.ts';
 import { createJudgeEvents, type AnswerSource, type JudgeTally } from './judge-events.ts';
 import type { JudgeSettings } from '#rewards/judge-settings.ts';
 import { createRetryingCaller } from './retrying-caller.ts';
 import { createPlainFallback } from './plain-fallback.ts';
-import type { Question } from './question.ts';
 import { openReplyStore } from './reply-store.ts';
 import { createRetryBudget } from './retry-budget.ts';
 import { createSingleFlight } from './single-flight.ts';

@@ -1,4 +1,5 @@
 import type { EndpointMessage } from '#endpoint/chat-client.ts';
+import type { AbsenceReason } from '#rewards/absence-reasons.ts';
 
 /** Something to ask a judge, and how to read what it says. */
 export interface Question<T> {
@@ -11,4 +12,15 @@ export interface Question<T> {
   readonly form: string;
   /** Undefined when the text cannot be read with certainty: then there is no number. Never guesses, never clamps. */
   parse(text: string): T | undefined;
+}
+
+export interface Absence {
+  readonly kind: 'absent';
+  readonly reason: AbsenceReason;
+  /** For people. */
+  readonly detail: string;
+}
+
+export function absent(reason: AbsenceReason, detail: string): Absence {
+  return { kind: 'absent', reason, detail };
 }

@@ -3,7 +3,7 @@ import { createSemaphore } from '#platform/async/semaphore.ts';
 import { pauseAfter, repeat } from '#platform/async/retry.ts';
 import { TerminalError, TransientError, cancelledFrom, errorFrom, type GradusError } from '#platform/errors.ts';
 import type { AbsenceReason } from '#rewards/absence-reasons.ts';
-import { absent, type Absence } from './absence.ts';
+import { absent, type Absence } from './question.ts';
 import type { CircuitBreaker, CircuitPermit } from './circuit-breaker.ts';
 import type { JudgeSettings } from '#rewards/judge-settings.ts';
 import type { RetryBudget } from './retry-budget.ts';

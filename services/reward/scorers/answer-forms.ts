@@ -4,7 +4,7 @@ import { hotpotqaScores } from '#answer/hotpotqa-scores.ts';
 import { intervalIou } from '#answer/interval-iou.ts';
 import { numericMatch } from '#answer/numeric-match.ts';
 import { setScores, splitElements } from '#answer/set-f1.ts';
-import { substringMatch } from '#answer/substring-match.ts';
+import { substringMatch } from '#answer/answer-scores.ts';
 import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
 import type { Episode } from './scorer.ts';
 

@@ -8,14 +8,11 @@ import {
   scoreSetF1,
   scoreSubstring,
 } from './answer-forms.ts';
-import { scoreExactMatch } from './exact-match.ts';
-import { scoreF1 } from './f1.ts';
-import { scoreFormat } from './format.ts';
+import { scoreExactMatch, scoreF1, scoreFormat, scoreToolSuccess } from './exact-match.ts';
 import { scoreGoldFetched, scoreGoldFound } from './gold-pages.ts';
 import { scoreBrevity, scoreLengthBudget } from './length-shaping.ts';
 import { scoreAnswerStructure, scoreF1Floor, scoreRetry, scoreRlFactory } from './published-rules.ts';
 import type { Episode, Scorer } from './scorer.ts';
-import { scoreToolSuccess } from './tool-success.ts';
 import { scoreXml } from './xml.ts';
 
 /** Scorers without settings. */

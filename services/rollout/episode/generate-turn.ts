@@ -9,11 +9,10 @@ import { type Generated, withGeneration } from '#platform/telemetry/gen-ai.ts';
 import { badLogprob } from '#trajectory/segments.ts';
 import { finishWord } from '#trajectory/enum-words.ts';
 import { digestsEqual } from '#trajectory/sequence-digest.ts';
-import type { EpisodePorts } from './episode-ports.ts';
+import { type EpisodePorts, overdueAfter } from './episode-ports.ts';
 import { InfrastructureFailure } from './infrastructure-failure.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { type RemoteCall, callRemote } from './remote-call.ts';
-import { overdueAfter } from './rollout-waits.ts';
 import type { SequenceRecorder } from './sequence-recorder.ts';
 
 /** One turn of the policy, appended to the sequence, which has to be the engine's own afterwards (P4). */

@@ -1,13 +1,12 @@
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { errorFrom, type ErrorCode } from '#platform/errors.ts';
-import type { EpisodePorts } from './episode-ports.ts';
+import type { EpisodePorts, RolloutWaits } from './episode-ports.ts';
 import {
   InfrastructureFailure,
   infrastructureFailureFrom,
   type InfrastructureClass,
 } from './infrastructure-failure.ts';
 import { retryInPlace } from './retry-in-place.ts';
-import type { RolloutWaits } from './rollout-waits.ts';
 import { UserCodeFailure, userCodeFailureOf } from './user-code-failure.ts';
 
 export interface RemoteCall {

@@ -9,9 +9,8 @@ import { InfrastructureFailure, infrastructureFailureFrom } from './infrastructu
 import type { EnvironmentInPlay } from './check-outcome.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { retryInPlace } from './retry-in-place.ts';
-import { overdueAfter } from './rollout-waits.ts';
+import { overdueAfter, type EpisodePorts } from './episode-ports.ts';
 import { UserCodeFailure, userCodeFailureOf } from './user-code-failure.ts';
-import type { EpisodePorts } from './episode-ports.ts';
 import { runEpisode, type EpisodeRecord } from './run-episode.ts';
 
 export interface RolloutPorts extends EpisodePorts {

@@ -1,6 +1,5 @@
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { describeThrown } from '#user-code/describe-thrown.ts';
-import { isFault } from '#user-code/user-code-error.ts';
+import { describeThrown, isFault } from '#user-code/user-code-error.ts';
 import { isGradusError } from '#platform/errors.ts';
 
 export type UserCodeClass =

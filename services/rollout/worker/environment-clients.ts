@@ -1,4 +1,4 @@
-import type { EnvironmentClients } from '#environments/kit/clients.ts';
+import type { EnvironmentClients } from '#environments/kit/environment.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';

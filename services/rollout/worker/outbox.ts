@@ -8,7 +8,7 @@ import { streams, subjects } from '#platform/nats/streams.ts';
 import { decodeTrajectory, encodeTrajectory } from '#trajectory/encode-trajectory.ts';
 import { createByteGate } from './byte-gate.ts';
 import { digestsEqual } from '#trajectory/sequence-digest.ts';
-import { type RolloutWaits, overdueAfter } from '../episode/rollout-waits.ts';
+import { type RolloutWaits, overdueAfter } from '../episode/episode-ports.ts';
 
 export interface OutboxOptions {
   /** Longest time of one publication, NATS being unavailable included, in milliseconds. */

@@ -2,7 +2,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import type { Watchdog } from '#platform/async/watchdog.ts';
 import { statusIntervalMs } from '#platform/nats/bucket-settings.ts';
 import type { WorkerStatuses } from '#platform/nats/worker-statuses.ts';
-import type { RolloutWait } from '../episode/rollout-waits.ts';
+import type { RolloutWait } from '../episode/episode-ports.ts';
 
 export interface StatusSources {
   readonly workerId: string;

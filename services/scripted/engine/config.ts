@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { questionFormats } from '#questions/question-format.ts';
+import { questionFormats } from '#questions/question-row.ts';
 import { rootsField } from '#platform/files/check-roots.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';

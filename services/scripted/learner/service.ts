@@ -5,7 +5,7 @@ import type { ScriptedLearnerConfig } from './config.ts';
 import { createScriptedLearnerEvents } from './events.ts';
 import { openRun } from './handlers/open-run.ts';
 import { trainStep } from './handlers/train-step.ts';
-import { type RunHolder, createRunHolder } from './run/run-holder.ts';
+import { type RunHolder, createRunHolder } from './run/open-run.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { DescribeResponseSchema } from '#proto/learner/v1/learner_pb.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defaultPassAt, passAt } from './pass-at.ts';
+import { defaultPassAt, passAt } from './report.ts';
 
 describe('pass@k', () => {
   it('is the chance that k of n samples hold a success, by the formula and by counting', () => {

@@ -1,7 +1,7 @@
 import { CancelledError, TerminalError, TransientError } from '#platform/errors.ts';
 import { issuesOf } from '#recipe/zod-issues.ts';
 import { showValue } from '#platform/text/show-value.ts';
-import { describeThrown } from '#user-code/describe-thrown.ts';
+import { describeThrown } from '#user-code/user-code-error.ts';
 import type { OwnStageKind } from './define-stage-kind.ts';
 import type { OwnStage } from './schema.ts';
 

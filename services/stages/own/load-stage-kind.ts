@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { TerminalError } from '#platform/errors.ts';
 import { unreadable } from '#platform/files/file-error.ts';
-import { describeThrown } from '#user-code/describe-thrown.ts';
+import { describeThrown } from '#user-code/user-code-error.ts';
 import { resolveForUsers } from '#user-code/user-imports.ts';
 import type { OwnStageKind } from './define-stage-kind.ts';
 

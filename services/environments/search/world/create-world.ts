@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
 import type { MuSiqueRow } from '#questions/musique/musique-row.ts';
 import { createRegistry, createSubWorld, maximumEntities, minimumEntities, type SubWorld } from './entities.ts';
-import { pagesOf, type Page } from './pages.ts';
-import { questionsOf } from './questions.ts';
+import { pagesOf, type Page, questionsOf } from './questions.ts';
 import { createRandom } from './random.ts';
 
 export type Split = 'train' | 'held_out';

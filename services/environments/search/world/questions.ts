@@ -1,8 +1,8 @@
 import { TerminalError } from '#platform/errors.ts';
 import type { MuSiqueParagraph, MuSiqueRow } from '#questions/musique/musique-row.ts';
 import type { Entity, Fact, SubWorld } from './entities.ts';
-import type { Page } from './pages.ts';
 import type { Random } from './random.ts';
+import { aliasSentence } from './relations.ts';
 
 /** Hops of the 10,325 questions of Jan-nano: 7000 / 2150 / 1175. */
 const hopShares = [
@@ -133,4 +133,22 @@ function rowOf(
     answer_aliases: answer.alias === undefined ? [] : [answer.alias],
     answerable: true,
   };
+}
+
+/** A document of the corpus. */
+export interface Page {
+  readonly id: string;
+  readonly title: string;
+  readonly text: string;
+}
+
+/** One page per entity; its sentences in random order, so that a preview shows a random part of the facts. */
+export function pagesOf(world: SubWorld, random: Random): readonly Page[] {
+  return world.entities.map((entity) => {
+    const sentences = (world.facts.get(entity) ?? []).map((fact) =>
+      fact.relation.sentence(entity.name, fact.object.name),
+    );
+    if (entity.alias !== undefined) sentences.push(aliasSentence(entity.name, entity.alias));
+    return { id: entity.id, title: entity.name, text: random.shuffle(sentences).join(' ') };
+  });
 }

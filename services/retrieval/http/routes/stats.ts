@@ -19,3 +19,9 @@ export function stats(retriever: Retriever): object {
     backend: rest.backend,
   };
 }
+
+/** `GET /health`: 503 comes from the server itself once it drains. */
+export function health(retriever: Retriever): object {
+  const { indexVersion } = retriever.describe();
+  return { status: 'healthy', pipeline_loaded: true, device: 'cpu', index_version: indexVersion };
+}

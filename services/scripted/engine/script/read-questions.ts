@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
 import { readJsonValues } from '#platform/files/read-json-values.ts';
 import { readMusique } from '#questions/musique/read-musique.ts';
-import type { QuestionFormat } from '#questions/question-format.ts';
-import { wireRow } from '#questions/question-row.ts';
+import { type QuestionFormat, wireRow } from '#questions/question-row.ts';
 import { readRowFacts } from '#questions/row-facts.ts';
 import { readRows } from '#questions/read-rows.ts';
 

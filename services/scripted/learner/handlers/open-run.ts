@@ -1,8 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { OpenRunRequest, OpenRunResponseSchema } from '#proto/learner/v1/learner_pb.ts';
 import type { ScriptedLearnerEvents } from '../events.ts';
-import { openLearnerRun } from '../run/open-run.ts';
-import type { RunHolder } from '../run/run-holder.ts';
+import { openLearnerRun, type RunHolder } from '../run/open-run.ts';
 
 /** A coordinator that comes back finds the run as it left it; only a new process reads the checkpoint. */
 export async function openRun(

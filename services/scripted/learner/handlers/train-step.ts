@@ -3,9 +3,8 @@ import type { StepHeader, TrainStepRequest, TrainStepResponseSchema } from '#pro
 import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import type { ScriptedLearnerEvents } from '../events.ts';
-import type { OpenRun } from '../run/open-run.ts';
+import type { OpenRun, RunHolder } from '../run/open-run.ts';
 import { readSample, type TrainedSample } from '../run/read-sample.ts';
-import type { RunHolder } from '../run/run-holder.ts';
 
 export interface TrainStepContext {
   readonly holder: RunHolder;

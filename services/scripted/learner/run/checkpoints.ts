@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { errorFrom } from '#platform/errors.ts';
 import { differences, readManifest } from '#weights/manifest.ts';
 import { namesIn } from './run-directory.ts';
-import { safetensorsOf } from './weights.ts';
 import { writeDirectory } from './write-directory.ts';
+import { createHash } from 'node:crypto';
+import type { TrainedSample } from './read-sample.ts';
 
 const stateSchema = z.object({
   runId: z.string(),
@@ -65,4 +66,24 @@ async function damageOf(directory: string): Promise<readonly string[]> {
 
 async function stepNames(root: string): Promise<string[]> {
   return (await namesIn(root)).filter((name) => /^step-\d{6,}$/.test(name)).toSorted();
+}
+
+/**
+ * Stand-ins for weights: a chain of SHA-256 over everything that was trained on. Two learners that applied the same steps
+ * to the same samples have the same weights, byte for byte; one step twice, or another batch, gives others.
+ */
+export const initialChain = '0'.repeat(64);
+
+export function chainStep(chain: string, step: number, samples: readonly TrainedSample[]): string {
+  const hash = createHash('sha256').update(`${chain} ${step}\n`);
+  for (const { digest, advantage, truncated } of samples) hash.update(`${digest} ${advantage} ${truncated}\n`);
+  return hash.digest('hex');
+}
+
+/** A safetensors file with one tensor of 32 bytes. */
+export function safetensorsOf(chain: string): Uint8Array {
+  const header = JSON.stringify({ chain: { dtype: 'U8', shape: [32], data_offsets: [0, 32] } });
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, Buffer.from(header), Buffer.from(chain, 'hex')]);
 }

@@ -3,11 +3,11 @@ import type { OpenRunRequest } from '#proto/learner/v1/learner_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { checkRoots } from '#platform/files/check-roots.ts';
 import { differences, readManifest, weightsDigest } from '#weights/manifest.ts';
-import { findCheckpoint, writeCheckpoint } from './checkpoints.ts';
+import { findCheckpoint, writeCheckpoint, chainStep, initialChain, safetensorsOf } from './checkpoints.ts';
 import type { TrainedSample } from './read-sample.ts';
 import { claimDirectory, forgetVersions, modelDigests } from './run-directory.ts';
-import { chainStep, initialChain, safetensorsOf } from './weights.ts';
 import { writeDirectory } from './write-directory.ts';
+import { createSemaphore } from '#platform/async/semaphore.ts';
 
 /** What a step answered, so that it can answer again. */
 export interface StepRecord {
@@ -147,3 +147,20 @@ async function isWhole(directory: string): Promise<boolean> {
   const manifest = await readManifest(directory).catch(() => undefined);
   return manifest !== undefined && (await differences(directory, manifest.files)).length === 0;
 }
+
+/** The one open run, and the lock under which it changes: one call after another, as in a learner with one device. */
+export function createRunHolder() {
+  const lock = createSemaphore(1);
+  let run: OpenRun | undefined;
+  return {
+    get run(): OpenRun | undefined {
+      return run;
+    },
+    hold(next: OpenRun): void {
+      run = next;
+    },
+    inOrder: <T>(fn: () => Promise<T>): Promise<T> => lock.run(fn),
+  };
+}
+
+export type RunHolder = ReturnType<typeof createRunHolder>;
