@@ -10,7 +10,7 @@ import { connectEngine } from './engines/engine-connection.ts';
 import { followNames, isName } from './engines/engine-discovery.ts';
 import { type EngineFleet, createEngineFleet } from './engines/engine-fleet.ts';
 import { type PolicyEvents, createPolicyEvents } from './events.ts';
-import { addEngine, removeEngine } from './handlers/add-engine.ts';
+import { addEngine, removeEngine } from './handlers/change-engines.ts';
 import { describe } from './handlers/describe.ts';
 import { generate } from './handlers/generate.ts';
 import { loadVersion } from './handlers/load-version.ts';

@@ -1,5 +1,5 @@
 import { machineFacts } from '#platform/runtime/machine-facts.ts';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 import type { BenchOptions } from './bench-options.ts';
 import type { SampledProcess } from './process-usage.ts';
 import type { Quantiles, TallyCounts } from './tally.ts';

@@ -6,7 +6,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { dropDeadLetter, readDeadLetters, retryDeadLetter } from '#platform/nats/dead-letters.ts';
 import type { DeadLetter } from '#platform/nats/dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { formatDuration } from '../terminal/table.ts';
+import { formatDuration } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withNats, withStreams } from '../transcript/with-streams.ts';
 

@@ -12,7 +12,7 @@ import { fleetKey } from '#fleet/fleet-file.ts';
 import { isReadable } from '../run/is-readable.ts';
 import { readRunSummary } from '#run/directory/run-summary.ts';
 import { fleetFiles, prepareInputs } from '../run/prepare-inputs.ts';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 const runId = 'eval';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { exitCodes } from '../exit-codes.ts';
 import { runIndexTask } from '../index/run-index-task.ts';
 import { modelPath } from '../index/vectors-request.ts';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface IndexSearchOptions {

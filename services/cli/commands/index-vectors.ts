@@ -5,7 +5,7 @@ import { formatIndex, indexDescriptionSchema } from '../index/index-description.
 import { runIndexTask } from '../index/run-index-task.ts';
 import { showProgress } from '../index/show-progress.ts';
 import { vectorsRequest, type VectorsOptions } from '../index/vectors-request.ts';
-import { formatDuration } from '../terminal/table.ts';
+import { formatDuration } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface IndexVectorsOptions extends VectorsOptions {

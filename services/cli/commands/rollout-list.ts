@@ -3,7 +3,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { readSelected, type ReadRollout } from '../rollouts/read-selected.ts';
 import { rolloutJson } from '../rollouts/rollout-json.ts';
 import { selectedBy, type SelectionOptions } from '../rollouts/selection-options.ts';
-import { formatDuration, tableLines } from '../terminal/table.ts';
+import { formatDuration, tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { failureWord } from '#trajectory/enum-words.ts';

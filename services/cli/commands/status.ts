@@ -14,7 +14,7 @@ import { hasEnded, phaseWord, stateWord } from '#run/live-status.ts';
 import { scoreTexts } from '../run/progress.ts';
 import { formatWorkers, listWorkers } from '../run/worker-table.ts';
 import { type RunSummary, readRunSummary } from '#run/directory/run-summary.ts';
-import { formatDuration, tableLines } from '../terminal/table.ts';
+import { formatDuration, tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { type UnreadableRun, runsIn } from '#run/directory/places.ts';
 

@@ -1,6 +1,6 @@
 import { shortNumber } from '#rewards/describe-step.ts';
 import type { Colours } from '../terminal/colours.ts';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 import { componentRows } from './component-rows.ts';
 import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import type { ExplainedRollout } from './render-explanation.ts';

@@ -6,7 +6,7 @@ import { rowFacts } from '#questions/row-facts.ts';
 import { shortNumber, describeStep } from '#rewards/describe-step.ts';
 import type { RecordedScore } from '#trajectory/recorded-score.ts';
 import type { Colours } from '../terminal/colours.ts';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 import { failureWord } from '#trajectory/enum-words.ts';
 import { componentRows, detectorRows, type ComponentRow } from './component-rows.ts';
 import type { GroupStory, OwnOutcome } from '#run/group-story.ts';

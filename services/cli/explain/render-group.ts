@@ -4,7 +4,7 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { meanOf, standardDeviation, type AdvantageMethod } from '#rewards/advantages.ts';
 import { shortNumber } from '#rewards/describe-step.ts';
 import type { Colours } from '../terminal/colours.ts';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 import type { ClosedGroup, GroupStory, Member, MemberRole } from '#run/group-story.ts';
 
 /** What became of the rollout in its group: its rank, its advantage, and the step that trained on it. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 
 /** What `build` and `info` say of an index. */
 export const indexDescriptionSchema = z.looseObject({

@@ -1,4 +1,4 @@
-import { formatDuration } from '../terminal/table.ts';
+import { formatDuration } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { IndexProgress } from './run-index-task.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
-import { formatDuration } from '../terminal/table.ts';
+import { formatDuration } from '../terminal/format.ts';
 import {
   type ProgressStatus,
   bar,

@@ -1,7 +1,7 @@
 import { Phase, type RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { phaseWord } from '#run/live-status.ts';
 import { rewardMetric } from '#rewards/metric-names.ts';
-import { formatDuration } from '../terminal/table.ts';
+import { formatDuration } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export type ProgressStatus = Pick<

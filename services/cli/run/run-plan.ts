@@ -7,7 +7,7 @@ import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
 import { gateOf, hasRollouts } from '#stages/kit/rollout-stages.ts';
 import { rewardWeights } from '#rewards/reward-list.ts';
 import { describeComposition, describeScorers } from './scoring-plan.ts';
-import { tableLines } from '../terminal/table.ts';
+import { tableLines } from '../terminal/format.ts';
 
 /** What a recipe will do, counted before anything is started. */
 export interface RunPlan {

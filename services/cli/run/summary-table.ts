@@ -1,6 +1,6 @@
 import { inOrder, rewardMetric } from '#rewards/metric-names.ts';
 import { firedOften } from './progress.ts';
-import { formatDuration, tableLines } from '../terminal/table.ts';
+import { formatDuration, tableLines } from '../terminal/format.ts';
 import type { EvalDetail, ModeScores, RunSummary, Scores } from '#run/directory/run-summary.ts';
 
 type Stage = RunSummary['stages'][number];

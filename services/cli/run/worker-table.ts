@@ -1,5 +1,5 @@
 import type { PendingWait, WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
-import { formatDuration, tableLines } from '../terminal/table.ts';
+import { formatDuration, tableLines } from '../terminal/format.ts';
 import { connectNats } from '#platform/nats/connect.ts';
 import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { wantsColours } from './colours.ts';
-import { tableLines } from './table.ts';
+import { tableLines } from './format.ts';
 import { createTerminal } from './terminal.ts';
 
 /** What a page of a corpus, an answer or a judge may hold. */

@@ -1,7 +1,7 @@
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import { callOutcome } from '#rewards/call-outcome.ts';
 import type { SettingsOf } from '#rewards/scorer-catalogue.ts';
-import { scoreFormat, scoreToolSuccess } from '../scorers/exact-match.ts';
+import { scoreFormat, scoreToolSuccess } from '../scorers/plain-scorers.ts';
 import { fetchedGold, foundGold, scoreGoldFetched, scoreGoldFound, type ReachedPages } from '../scorers/gold-pages.ts';
 import type { Episode } from '../scorers/scorer.ts';
 import { malformation } from '../scorers/well-formed.ts';

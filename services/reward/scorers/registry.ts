@@ -8,7 +8,7 @@ import {
   scoreSetF1,
   scoreSubstring,
 } from './answer-forms.ts';
-import { scoreExactMatch, scoreF1, scoreFormat, scoreToolSuccess } from './exact-match.ts';
+import { scoreExactMatch, scoreF1, scoreFormat, scoreToolSuccess } from './plain-scorers.ts';
 import { scoreGoldFetched, scoreGoldFound } from './gold-pages.ts';
 import { scoreBrevity, scoreLengthBudget } from './length-shaping.ts';
 import { scoreAnswerStructure, scoreF1Floor, scoreRetry, scoreRlFactory } from './published-rules.ts';
