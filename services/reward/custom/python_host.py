@@ -1,6 +1,6 @@
 """Runs one scorer written in Python, in a process of its own: python_host.py FILE FUNCTION MEBIBYTES.
 
-Requests and replies are lines of JSON on descriptor 3 (scorer-reply.ts); what the scorer prints does not meet them.
+Requests and replies are lines of JSON on descriptor 3 (scorer-process.ts); what the scorer prints does not meet them.
 Ends when that descriptor closes. Nothing but the standard library, so that any interpreter will do.
 """
 

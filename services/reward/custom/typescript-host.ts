@@ -1,6 +1,6 @@
 /**
  * Runs one scorer written in TypeScript, in a process of its own: `typescript-host.ts FILE`. Requests and replies are lines
- * of JSON on descriptor 3 (`scorer-reply.ts`); what the scorer prints does not meet them. Ends when that descriptor closes.
+ * of JSON on descriptor 3 (`scorer-process.ts`); what the scorer prints does not meet them. Ends when that descriptor closes.
  */
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
