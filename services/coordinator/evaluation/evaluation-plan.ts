@@ -37,7 +37,7 @@ export function evaluationPlan(context: RunContext, parts: EvaluationParts): Gat
   const composition = evaluationComposition(recipe, stage);
   const build = createTaskBuilder(recipe, stage);
   const count = Math.min(parts.limit, rows.length);
-  const order = createPromptSampler({ seed: recipe.seed, stage: '', lane: 'evaluation', size: rows.length });
+  const order = createPromptSampler({ seed: recipe.seed, stage: '', sequence: 'evaluation', size: rows.length });
   return {
     stage,
     stageStep,

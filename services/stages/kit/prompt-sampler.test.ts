@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createPromptSampler } from './prompt-sampler.ts';
 
 describe('the prompt sampler', () => {
-  const options = { seed: 1, stage: 'one', lane: 'prompt', size: 10 } as const;
+  const options = { seed: 1, stage: 'one', sequence: 'prompt', size: 10 } as const;
   const draws = (sampler: { questionAt(draw: number): number }, from: number, to: number) =>
     Array.from({ length: to - from }, (_, index) => sampler.questionAt(from + index));
 
@@ -21,12 +21,12 @@ describe('the prompt sampler', () => {
     expect(second).not.toEqual(first);
   });
 
-  it('has different orders for other seeds, stages and lanes', () => {
+  it('has different orders for other seeds, stages and sequences', () => {
     const orders = [
       options,
       { ...options, seed: 2 },
       { ...options, stage: 'two' },
-      { ...options, lane: 'replacement' as const },
+      { ...options, sequence: 'replacement' as const },
     ].map((variant) => draws(createPromptSampler(variant), 0, 10).join());
     expect(new Set(orders).size).toBe(4);
   });

@@ -9,14 +9,14 @@ export interface PromptSamplerOptions {
   readonly seed: number;
   readonly stage: string;
   /** Independent sequences of one stage: the prompts of the steps, and the replacements of dynamic sampling. */
-  readonly lane: 'prompt' | 'replacement' | 'evaluation';
+  readonly sequence: 'prompt' | 'replacement' | 'evaluation';
   /** Number of questions, > 0. */
   readonly size: number;
 }
 
 /**
  * Shuffled epochs without replacement: draws e*size .. (e+1)*size-1 are a permutation of all questions, a new one for
- * every epoch e. Two lanes instead of one, so that how many groups had to be replaced never moves later prompts (P8).
+ * every epoch e. Two sequences instead of one, so that how many groups had to be replaced never moves later prompts (P8).
  */
 export function createPromptSampler(options: PromptSamplerOptions): PromptSampler {
   let epoch = -1;
@@ -26,7 +26,7 @@ export function createPromptSampler(options: PromptSamplerOptions): PromptSample
       const wanted = Math.floor(draw / options.size);
       if (wanted !== epoch) {
         order = new Uint32Array(
-          permutation(options.size, createRandom('prompts', options.seed, options.stage, options.lane, wanted)),
+          permutation(options.size, createRandom('prompts', options.seed, options.stage, options.sequence, wanted)),
         );
         epoch = wanted;
       }

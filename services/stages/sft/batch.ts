@@ -14,7 +14,7 @@ interface RowSet {
 /** Rows of a step: shuffled epochs without replacement, the same whenever the step is sent (P8). */
 export async function batchOfSft(stage: SftStage, stageStep: number, source: BatchSource): Promise<LearnerBatch> {
   const rows = await source.once(`rows of ${stage.name}`, () => rowsOf(stage, source));
-  const sampler = createPromptSampler({ seed: source.seed, stage: stage.name, lane: 'prompt', size: rows.size });
+  const sampler = createPromptSampler({ seed: source.seed, stage: stage.name, sequence: 'prompt', size: rows.size });
   return {
     last: stageStep + 1 >= stage.until.steps,
     temperature: 1,

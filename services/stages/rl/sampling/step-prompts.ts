@@ -22,10 +22,10 @@ export function stepPrompts(stage: DrawingStage, request: StepPromptsRequest): S
   return {
     at(draw) {
       if (draw >= most) return undefined;
-      const lane = draw < groups ? 'prompt' : 'replacement';
-      const number = lane === 'prompt' ? stageStep * groups + draw : stageStep * (most - groups) + (draw - groups);
-      const row = pool[drawn.index(lane, number, draw)];
-      return row === undefined ? undefined : { row, name: `${lane}:${number}` };
+      const sequence = draw < groups ? 'prompt' : 'replacement';
+      const number = sequence === 'prompt' ? stageStep * groups + draw : stageStep * (most - groups) + (draw - groups);
+      const row = pool[drawn.index(sequence, number, draw)];
+      return row === undefined ? undefined : { row, name: `${sequence}:${number}` };
     },
     learned: (asked) =>
       sampling === undefined
@@ -36,15 +36,15 @@ export function stepPrompts(stage: DrawingStage, request: StepPromptsRequest): S
 
 interface Drawn {
   /** Of the row in the pool: `number` counts over the stage, `draw` within the step. */
-  index(lane: 'prompt' | 'replacement', number: number, draw: number): number;
+  index(sequence: 'prompt' | 'replacement', number: number, draw: number): number;
   readonly metrics: Readonly<Record<string, number>>;
 }
 
 function inEpochs({ seed, label }: StepPromptsRequest, pool: readonly Row[]): Drawn {
-  const sampler = (lane: 'prompt' | 'replacement') =>
-    createPromptSampler({ seed, stage: label, lane, size: pool.length });
-  const lanes = { prompt: sampler('prompt'), replacement: sampler('replacement') };
-  return { metrics: {}, index: (lane, number) => lanes[lane].questionAt(number) };
+  const sampler = (sequence: 'prompt' | 'replacement') =>
+    createPromptSampler({ seed, stage: label, sequence, size: pool.length });
+  const sequences = { prompt: sampler('prompt'), replacement: sampler('replacement') };
+  return { metrics: {}, index: (sequence, number) => sequences[sequence].questionAt(number) };
 }
 
 /**
