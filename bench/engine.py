@@ -74,7 +74,7 @@ def build_engine(shape: Shape, rows: int, cache_bytes: int) -> Any:
     from gradus_learner.engine.scheduler import Engine
     from gradus_learner.engine.stops import Vocabulary
     from gradus_learner.engine.transformer import fuse
-    from gradus_learner.model import ModelConfig, Policy
+    from gradus_learner.models.qwen3 import ModelConfig, Policy
 
     config = ModelConfig(
         vocab_size=shape.vocabulary,

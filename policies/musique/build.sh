@@ -38,7 +38,7 @@ demonstrate "$build/split/train.jsonl" 2985 1 "$build/real.jsonl"
 demonstrate "$build/rows.jsonl" "$(wc -l < "$build/rows.jsonl")" 2 "$build/made.jsonl"
 "$python" "$here/keep_grounded.py" "$build/real.jsonl" "$build/made.jsonl" > "$build/demonstrations.jsonl"
 "$python" "$here/repeat_passages.py" --corpus "$corpus" > "$build/passages.jsonl"
-"$python" -m gradus_learner.tokenizer --text "$corpus" "$build/split/train.jsonl" \
+"$python" -m gradus_learner.initial.tokenizer --text "$corpus" "$build/split/train.jsonl" \
   --words-from "$here/words.txt" --vocabulary 4096 --out "$build/tokenizer.json"
 "$python" "$here/initial.py" --tokenizer "$build/tokenizer.json" --out "$build/initial"
 cp "$build/tokenizer.json" "$build/initial"

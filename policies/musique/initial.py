@@ -21,8 +21,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from gradus_learner.model import ModelConfig, Policy, parameter_count, save_weights
-from gradus_learner.tokenizer import END_TOKEN
+from gradus_learner.initial.tokenizer import END_TOKEN
+from gradus_learner.models.qwen3 import ModelConfig, Policy, parameter_count, save_weights
 
 # Embedding entries; with tied weights also the size of the first logits.
 EMBEDDING = 0.05

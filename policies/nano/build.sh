@@ -47,7 +47,7 @@ for line in list(open(sys.argv[1]))[:3000]:
         print(segment["text"])' "$build/demonstrations-101.jsonl"
   grep -E '^    [A-Z]' services/environments/search/world/lexicon.ts
 } > "$build/words.txt"
-"$python" -m gradus_learner.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
+"$python" -m gradus_learner.initial.tokenizer --text "$build/words.txt" --words-from "$build/words.txt" --vocabulary 1600 \
   --out "$build/tokenizer.json"
 for kind in lookup questions chains; do cat "$build/$kind"-*.jsonl > "$build/$kind.jsonl"; done
 cat "$build"/demonstrations-*.jsonl > "$build/demonstrations.jsonl"

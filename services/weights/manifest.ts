@@ -1,6 +1,6 @@
 /**
  * What a directory of weights holds: the size and SHA-256 of each file, in `manifest.json`, written last. The same as
- * `gradus_learner/manifest.py` reads and writes.
+ * `gradus_learner/files/manifest.py` reads and writes.
  */
 import { createHash } from 'node:crypto';
 import { readFile, readdir, stat } from 'node:fs/promises';

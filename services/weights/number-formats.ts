@@ -7,7 +7,7 @@ export interface NumberFormat {
   encode(values: Float64Array): Uint8Array;
 }
 
-/** All that weights of a model may be (`gradus_learner/weight_files.py`). */
+/** All that weights of a model may be (`gradus_learner/models/weight_files.py`). */
 export const floatFormats = { F64: float64(), F32: float32(), F16: float16(), BF16: bfloat16() } as const;
 export type FloatType = keyof typeof floatFormats;
 

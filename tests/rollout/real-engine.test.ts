@@ -27,8 +27,8 @@ const env = {
 /** A policy that has learnt nothing writes anything: all the more ways to disagree about a token. */
 const makePolicy = `
 import json, pathlib, shutil, sys, torch
-from gradus_learner.model import Policy, save_weights
-from gradus_learner.model_config import ModelConfig
+from gradus_learner.models.qwen3 import Policy, save_weights
+from gradus_learner.models.config import ModelConfig
 directory, tokenizer = pathlib.Path(sys.argv[1]), sys.argv[2]
 directory.mkdir(parents=True)
 vocabulary = max(t["id"] for t in json.load(open(tokenizer))["added_tokens"]) + 1

@@ -26,7 +26,7 @@ export async function makeInitialModel(
 ): Promise<string> {
   // The weights are written last: with them the directory is whole.
   if (await isReadable(join(out, 'model.safetensors'))) return out;
-  const named = ['-m', 'gradus_learner.initial_model', '--from', from, '--out', out, '--seed', `${seed}`];
+  const named = ['-m', 'gradus_learner.initial.model', '--from', from, '--out', out, '--seed', `${seed}`];
   const args = [...named, ...(copying ? ['--copying'] : [])];
   try {
     await run(pythonProgram, args, {

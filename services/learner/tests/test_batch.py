@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from gradus_learner.batch import micro_batches
+from gradus_learner.train.batch import micro_batches
 
 
 def test_micro_batches_hold_every_sequence_once_stay_in_budget_and_pad_little() -> None:

@@ -14,7 +14,10 @@ import torch
 from safetensors.torch import save_file
 from tiny_learner import PLAIN, flip_a_bit, random_policy, samples
 
-from gradus_learner.checkpoint import (
+from gradus_learner.files.atomic import DiskFullError
+from gradus_learner.files.manifest import read_manifest, weights_digest
+from gradus_learner.models.qwen3 import ModelError, load_weights, weights_of
+from gradus_learner.train.checkpoint import (
     Found,
     find_checkpoint,
     optimizer_tensors,
@@ -22,10 +25,7 @@ from gradus_learner.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
-from gradus_learner.manifest import read_manifest, weights_digest
-from gradus_learner.model import ModelError, load_weights, weights_of
-from gradus_learner.model_files import DiskFullError
-from gradus_learner.trainer import Trainer
+from gradus_learner.train.trainer import Trainer
 
 
 @contextmanager

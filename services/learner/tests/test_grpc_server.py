@@ -16,9 +16,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tiny_learner import serving
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
-from gradus_learner.config import ConfigError, LearnerConfig, load_config
-from gradus_learner.grpc_server import GrpcService, ServiceError
-from gradus_learner.telemetry import JsonLines, setup_logging
+from gradus_learner.serve.config import ConfigError, LearnerConfig, load_config
+from gradus_learner.serve.grpc_server import GrpcService, ServiceError
+from gradus_learner.serve.telemetry import JsonLines, setup_logging
 
 SERVICE = learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"]
 
@@ -165,8 +165,8 @@ def test_an_unknown_key_in_the_file_is_an_error_with_a_suggestion(tmp_path: Any)
 
 def test_sigterm_drains_and_the_process_exits_0_after_one_ready_line() -> None:
     code = (
-        "from gradus_learner.config import ServiceConfig\n"
-        "from gradus_learner.grpc_server import run_service\n"
+        "from gradus_learner.serve.config import ServiceConfig\n"
+        "from gradus_learner.serve.grpc_server import run_service\n"
         "async def build(service): pass\n"
         "raise SystemExit(run_service('probe', ServiceConfig(), build))\n"
     )

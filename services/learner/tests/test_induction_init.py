@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gradus_learner.induction_init import wire_induction
-from gradus_learner.model import Policy
-from gradus_learner.model_config import ModelConfig
+from gradus_learner.initial.induction import wire_induction
+from gradus_learner.models.config import ModelConfig
+from gradus_learner.models.qwen3 import Policy
 
 VOCABULARY, HALF = 200, 32
 

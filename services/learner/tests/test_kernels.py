@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from gradus_learner.kernels import rms_norm, rotate
+from gradus_learner.models.kernels import rms_norm, rotate
 
 
 def random(*shape: int) -> torch.Tensor:

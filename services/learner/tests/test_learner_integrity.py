@@ -19,7 +19,7 @@ from test_learner_service import same_weights
 from tiny_learner import SHAPES, TRAJECTORIES, LearnerClient, flip_a_bit, model_directory, refused, scenario
 
 from gradus.learner.v1 import learner_pb2
-from gradus_learner.manifest import read_manifest, verify, weights_digest
+from gradus_learner.files.manifest import read_manifest, verify, weights_digest
 
 FAILED, INVALID = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT
 
@@ -98,7 +98,7 @@ def put_nan(directory: Path) -> None:
     """As a learner of another make might write it: with a manifest that agrees."""
     from safetensors.torch import save_file
 
-    from gradus_learner.manifest import digest_files
+    from gradus_learner.files.manifest import digest_files
 
     file = directory / "model.safetensors"
     save_file({**load_file(file), "model.norm.weight": torch.full((16,), float("nan"))}, file)
@@ -291,13 +291,13 @@ def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
         assert same_weights(model, answer.weights_path)
         json.loads((Path(answer.checkpoint_path) / "state.json").read_text(), parse_constant=pytest.fail)
 
-    from gradus_learner.losses import PolicyLoss, policy_loss
+    from gradus_learner.objectives.losses import PolicyLoss, policy_loss
 
     def not_a_number(*arguments: object) -> PolicyLoss:
         result = policy_loss(*arguments)  # pyright: ignore[reportArgumentType]
         return type(result)(**{**vars(result), "loss_N": result.loss_N * float("nan")})
 
-    monkeypatch.setattr("gradus_learner.trainer.policy_loss", not_a_number)
+    monkeypatch.setattr("gradus_learner.train.trainer.policy_loss", not_a_number)
     scenario(body)
 
 
@@ -363,7 +363,7 @@ def test_an_epoch_that_cannot_be_is_refused(tmp_path: Path) -> None:
 def test_what_the_process_writes_is_for_its_owner_only(tmp_path: Path) -> None:
     model = model_directory(tmp_path / "model")
     process = subprocess.Popen(
-        [sys.executable, "-m", "gradus_learner.learner_service", "--grpc", "127.0.0.1:0", "--threads", "1"],
+        [sys.executable, "-m", "gradus_learner.serve.service", "--grpc", "127.0.0.1:0", "--threads", "1"],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         umask=0o022,
@@ -391,7 +391,7 @@ def test_what_the_process_writes_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_beyond_loopback_the_directories_must_be_said() -> None:
-    command = ["-m", "gradus_learner.learner_service", "--grpc", "127.0.0.1:0", "--allow-remote", "true"]
+    command = ["-m", "gradus_learner.serve.service", "--grpc", "127.0.0.1:0", "--allow-remote", "true"]
     process = subprocess.run(
         [sys.executable, *command],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

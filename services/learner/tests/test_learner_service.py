@@ -26,7 +26,7 @@ from tiny_learner import (
 )
 
 from gradus.learner.v1 import learner_pb2
-from gradus_learner.model import load_policy
+from gradus_learner.models.qwen3 import load_policy
 
 
 def same_weights(left: str | Path, right: str | Path) -> bool:
@@ -188,7 +188,7 @@ def test_the_reference_of_the_kl_term_survives_a_restart(tmp_path: Path) -> None
 def test_the_process_prints_one_ready_line_and_drains_on_sigterm() -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gradus_learner.learner_service", "--grpc", "127.0.0.1:0", "--threads", "1"],
+        [sys.executable, "-m", "gradus_learner.serve.service", "--grpc", "127.0.0.1:0", "--threads", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=env,

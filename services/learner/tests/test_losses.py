@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradus_learner.algorithm import Algorithm, AlgorithmError
-from gradus_learner.losses import (
+from gradus_learner.objectives.algorithm import Algorithm, AlgorithmError
+from gradus_learner.objectives.losses import (
     Aggregation,
     KlEstimator,
     MismatchCorrection,

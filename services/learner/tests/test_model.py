@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradus_learner.model import (
+from gradus_learner.models.qwen3 import (
     ModelConfig,
     ModelError,
     Policy,

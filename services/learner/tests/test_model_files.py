@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_learner import model_directory
 
-from gradus_learner import memory
-from gradus_learner.model import ModelConfig, ModelError, load_policy
-from gradus_learner.tokenizer_size import tokenizer_size
+from gradus_learner.models import memory
+from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy
+from gradus_learner.models.tokenizer_size import tokenizer_size
 
 
 def change(directory: Path, **values: Any) -> None:
@@ -87,7 +87,7 @@ def test_tensors_of_other_shapes_are_found_in_the_header_before_memory_is_taken(
     def no_memory(*_: Any, **__: Any) -> Any:
         raise AssertionError("tensors were read")
 
-    monkeypatch.setattr("gradus_learner.weight_files.load_file", no_memory)
+    monkeypatch.setattr("gradus_learner.models.weight_files.load_file", no_memory)
     with pytest.raises(ModelError) as raised:
         load_policy(directory)
     assert "model.embed_tokens.weight has shape (50, 16), config.json says (16777216, 16)" in str(raised.value)

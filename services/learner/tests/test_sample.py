@@ -5,7 +5,7 @@ import pytest
 from tiny_learner import ENVIRONMENT, MODEL, PROMPT, VOCABULARY, packed, trajectory
 
 from gradus.trajectory.v1 import trajectory_pb2
-from gradus_learner.sample import Sample, SampleError, decode_sample
+from gradus_learner.train.sample import Sample, SampleError, decode_sample
 
 SHAPE = ((PROMPT, 3), (MODEL, 2), (ENVIRONMENT, 4), (MODEL, 1), (ENVIRONMENT, 2))
 

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from gradus.learner.v1 import learner_pb2
 from gradus.trajectory.v1 import trajectory_pb2
-from gradus_learner.algorithm import Algorithm, AlgorithmError, TrainingError
+from gradus_learner.objectives.algorithm import Algorithm, AlgorithmError, TrainingError
 from gradus_learner.objectives.supervised import (
     Example,
     Supervised,
@@ -37,8 +37,8 @@ from gradus_learner.objectives.supervised import (
     supervised_from_proto,
     train_supervised,
 )
-from gradus_learner.sample import SampleError
-from gradus_learner.trainer import Trainer
+from gradus_learner.train.sample import SampleError
+from gradus_learner.train.trainer import Trainer
 
 WORDS = {"what": 7, "is": 8, "it": 9, "blue": 10, "page": 11}
 

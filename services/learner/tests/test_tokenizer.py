@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from gradus_learner.tokenizer import END_TOKEN, FORMAT_TOKENS, TokenizerError, main, train_tokenizer
+from gradus_learner.initial.tokenizer import END_TOKEN, FORMAT_TOKENS, TokenizerError, main, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[3]
 CORPUS = [

@@ -7,9 +7,9 @@ import pytest
 import torch
 from tiny_learner import PLAIN, random_policy, samples
 
-from gradus_learner.algorithm import TrainingError
-from gradus_learner.losses import Aggregation
-from gradus_learner.trainer import Trainer, make_micro_batch, token_logprobs
+from gradus_learner.objectives.algorithm import TrainingError
+from gradus_learner.objectives.losses import Aggregation
+from gradus_learner.train.trainer import Trainer, make_micro_batch, token_logprobs
 
 
 def weights(trainer: Trainer) -> torch.Tensor:

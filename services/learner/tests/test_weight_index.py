@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from tiny_learner import flip_a_bit, model_directory
 
 from gradus_learner.engine.build import checked_digest, read_weights
-from gradus_learner.model import ModelConfig, ModelError, load_policy, weights_of
-from gradus_learner.run_directory import model_digests
-from gradus_learner.weight_index import INDEX_NAME
+from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy, weights_of
+from gradus_learner.models.weight_index import INDEX_NAME
+from gradus_learner.train.run_directory import model_digests
 
 SHARDS = tuple(f"model-0000{number}-of-00003.safetensors" for number in (1, 2, 3))
 NORM = "model.norm.weight"

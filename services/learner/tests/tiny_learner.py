@@ -17,13 +17,13 @@ from prometheus_client import CollectorRegistry
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
 from gradus.trajectory.v1 import trajectory_pb2
-from gradus_learner.algorithm import Algorithm
-from gradus_learner.config import LearnerConfig
-from gradus_learner.grpc_server import GrpcService
-from gradus_learner.learner_events import LearnerEvents
-from gradus_learner.learner_service import LearnerService
-from gradus_learner.model import ModelConfig, Policy, save_weights
-from gradus_learner.sample import Sample, sequence_digest
+from gradus_learner.models.qwen3 import ModelConfig, Policy, save_weights
+from gradus_learner.objectives.algorithm import Algorithm
+from gradus_learner.serve.config import LearnerConfig
+from gradus_learner.serve.events import LearnerEvents
+from gradus_learner.serve.grpc_server import GrpcService
+from gradus_learner.serve.service import LearnerService
+from gradus_learner.train.sample import Sample, sequence_digest
 
 VOCABULARY = 50
 CONFIG = ModelConfig(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from gradus_learner.config import ConfigError, load_config
 from gradus_learner.engine.config import EngineConfig
+from gradus_learner.serve.config import ConfigError, load_config
 
 
 def prepare_threads() -> None:
@@ -26,7 +26,7 @@ def main() -> int:
         return 2
     prepare_threads()
     from gradus_learner.engine.build import build_engine
-    from gradus_learner.grpc_server import run_service
+    from gradus_learner.serve.grpc_server import run_service
 
     return run_service("engine", config, lambda service: build_engine(config, service))
 

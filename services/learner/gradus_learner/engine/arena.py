@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradus_learner.model import ModelConfig
+from gradus_learner.models.qwen3 import ModelConfig
 
 # Breaks the power-of-two distance between the rows of transposed keys, which would share few cache sets.
 _PADDING = 16

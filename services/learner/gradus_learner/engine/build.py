@@ -8,18 +8,18 @@ from pathlib import Path
 
 import torch
 
-from gradus_learner.config import ConfigError
 from gradus_learner.engine.config import EngineConfig
 from gradus_learner.engine.events import EngineEvents
 from gradus_learner.engine.scheduler import Engine
 from gradus_learner.engine.service import EngineService
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights, fuse
-from gradus_learner.grpc_server import GrpcService
-from gradus_learner.manifest import MANIFEST_NAME, digest_files, read_manifest, said, weights_digest
-from gradus_learner.model import ModelConfig, ModelError, load_policy, parameter_count
-from gradus_learner.run_directory import check_path
-from gradus_learner.weight_files import weight_files
+from gradus_learner.files.manifest import MANIFEST_NAME, digest_files, read_manifest, said, weights_digest
+from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy, parameter_count
+from gradus_learner.models.weight_files import weight_files
+from gradus_learner.serve.config import ConfigError
+from gradus_learner.serve.grpc_server import GrpcService
+from gradus_learner.train.run_directory import check_path
 
 # Memory that each parameter takes while a version is loaded.
 LOADING: Mapping[str, int] = {"weights as read": 4, "fused weights": 4}

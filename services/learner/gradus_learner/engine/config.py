@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gradus_learner.config import ServiceConfig
+from gradus_learner.serve.config import ServiceConfig
 
 
 class EngineConfig(ServiceConfig):

@@ -29,7 +29,7 @@ from gradus_learner.engine.runner import Ended, Runner
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights
 from gradus_learner.engine.waiting_line import WaitingLine
-from gradus_learner.model import ModelConfig
+from gradus_learner.models.qwen3 import ModelConfig
 
 _ROOM_TOKENS = 16
 

@@ -18,9 +18,9 @@ from gradus_learner.engine.request import Finish, Outcome, Request, RequestError
 from gradus_learner.engine.runner import NonFiniteError
 from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
 from gradus_learner.engine.transformer import Weights
-from gradus_learner.epoch_fence import MAX_EXACT, EpochFence
-from gradus_learner.grpc_server import ServiceError
-from gradus_learner.model import ModelError
+from gradus_learner.models.qwen3 import ModelError
+from gradus_learner.serve.epoch_fence import MAX_EXACT, EpochFence
+from gradus_learner.serve.grpc_server import ServiceError
 
 _FINISH = {
     Finish.STOP: trajectory_pb2.FINISH_REASON_STOP,

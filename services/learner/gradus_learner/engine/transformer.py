@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gradus_learner.engine.arena import Region
-from gradus_learner.model import ModelConfig, Policy, rotary_tables
+from gradus_learner.models.qwen3 import ModelConfig, Policy, rotary_tables
 
 
 @dataclass(frozen=True)

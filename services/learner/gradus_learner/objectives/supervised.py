@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from gradus.trajectory.v1 import trajectory_pb2
-from gradus_learner.algorithm import AlgorithmError, TrainingError
-from gradus_learner.batch import micro_batches
-from gradus_learner.model import Policy
-from gradus_learner.optimizer import BETA2, set_adamw
-from gradus_learner.sample import SampleError, digest_of, sequence_digest, unzip
+from gradus_learner.models.qwen3 import Policy
+from gradus_learner.objectives.algorithm import AlgorithmError, TrainingError
+from gradus_learner.train.batch import micro_batches
+from gradus_learner.train.optimizer import BETA2, set_adamw
+from gradus_learner.train.sample import SampleError, digest_of, sequence_digest, unzip
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "learning_rate": (0, 1),

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from gradus.policy.v1 import policy_pb2
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.manifest import MANIFEST_NAME, Manifest, digest_files, weights_digest
-from gradus_learner.model import Policy, save_weights
+from gradus_learner.files.manifest import MANIFEST_NAME, Manifest, digest_files, weights_digest
+from gradus_learner.models.qwen3 import Policy, save_weights
 from tests.engine.test_engine_service import Client, connect, launch
 from tests.engine.tiny_engine import build_policy
 

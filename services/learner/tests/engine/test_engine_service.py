@@ -24,7 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gradus.policy.v1 import policy_pb2
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.model import Policy, save_weights
+from gradus_learner.models.qwen3 import Policy, save_weights
 from tests.engine.tiny_engine import build_policy, largest_difference, reference_logprobs
 
 LEARNER = Path(__file__).parents[2]

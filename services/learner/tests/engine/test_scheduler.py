@@ -4,7 +4,7 @@ import torch
 
 from gradus_learner.engine.request import Finish, Outcome
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.model import Policy
+from gradus_learner.models.qwen3 import Policy
 from tests.engine.tiny_engine import EngineMaker, ask, largest_difference, prompts, reference_logprobs, run
 
 

@@ -10,7 +10,7 @@ from gradus_learner.engine.request import Finish
 from gradus_learner.engine.runner import NonFiniteError
 from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.model import Policy, save_weights
+from gradus_learner.models.qwen3 import Policy, save_weights
 from tests.engine.tiny_engine import (
     CONTEXT,
     EngineMaker,

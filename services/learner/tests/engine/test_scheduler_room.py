@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradus_learner.engine.request import Finish
 from gradus_learner.engine.scheduler import Engine
-from gradus_learner.model import Policy
+from gradus_learner.models.qwen3 import Policy
 from tests.engine.tiny_engine import (
     CONTEXT,
     EngineMaker,

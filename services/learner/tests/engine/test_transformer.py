@@ -5,7 +5,7 @@ import torch
 from gradus_learner.engine.arena import Region, region_capacities
 from gradus_learner.engine.prefill_plan import plan_prefill
 from gradus_learner.engine.transformer import Part, Span, decode, prefill
-from gradus_learner.model import Policy
+from gradus_learner.models.qwen3 import Policy
 from tests.engine.tiny_engine import CONTEXT, prompts, weights_of
 
 

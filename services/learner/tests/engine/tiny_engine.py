@@ -16,7 +16,7 @@ from gradus_learner.engine.request import Outcome, Request, Sampling
 from gradus_learner.engine.scheduler import Engine
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights, fuse
-from gradus_learner.model import ModelConfig, Policy, save_weights
+from gradus_learner.models.qwen3 import ModelConfig, Policy, save_weights
 
 CONTEXT = 160
 

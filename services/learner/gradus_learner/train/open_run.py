@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from gradus_learner.checkpoint import find_checkpoint
-from gradus_learner.grpc_server import ServiceError
-from gradus_learner.learner_run import DISK_FULL_RETRY_MS, LearnerRun
-from gradus_learner.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
-from gradus_learner.model import ModelConfig, ModelError, load_policy
-from gradus_learner.model_files import is_disk_full
-from gradus_learner.run_directory import RunDirectory, check_path, model_digests
-from gradus_learner.tokenizer_size import tokenizer_size
-from gradus_learner.trainer import Trainer
+from gradus_learner.files.atomic import is_disk_full
+from gradus_learner.files.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
+from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy
+from gradus_learner.models.tokenizer_size import tokenizer_size
+from gradus_learner.serve.grpc_server import ServiceError
+from gradus_learner.train.checkpoint import find_checkpoint
+from gradus_learner.train.run import DISK_FULL_RETRY_MS, LearnerRun
+from gradus_learner.train.run_directory import RunDirectory, check_path, model_digests
+from gradus_learner.train.trainer import Trainer
 
 # Memory that each parameter takes while it is trained.
 TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}

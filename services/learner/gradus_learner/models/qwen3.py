@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradus_learner.kernels import rms_norm, rotate
-from gradus_learner.memory import check_memory
-from gradus_learner.model_config import ModelConfig, ModelError
-from gradus_learner.model_files import write_durably
-from gradus_learner.weight_files import WEIGHTS, check_declared, check_layers, declared_tensors, read_tensors
+from gradus_learner.files.atomic import write_durably
+from gradus_learner.models.config import ModelConfig, ModelError
+from gradus_learner.models.kernels import rms_norm, rotate
+from gradus_learner.models.memory import check_memory
+from gradus_learner.models.weight_files import WEIGHTS, check_declared, check_layers, declared_tensors, read_tensors
 
 __all__ = (
     "ModelConfig",

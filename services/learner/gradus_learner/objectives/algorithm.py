@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from gradus_learner.losses import Aggregation, KlEstimator, MismatchCorrection
+from gradus_learner.objectives.losses import Aggregation, KlEstimator, MismatchCorrection
 
 
 class AlgorithmError(ValueError):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from gradus_learner.model_config import ModelError
+from gradus_learner.models.config import ModelError
 
 
 def tokenizer_size(path: Path) -> int:

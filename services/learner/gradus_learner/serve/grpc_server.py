@@ -33,8 +33,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from gradus_learner.config import ConfigError, ServiceConfig
-from gradus_learner.telemetry import Tracing, setup_logging
+from gradus_learner.serve.config import ConfigError, ServiceConfig
+from gradus_learner.serve.telemetry import Tracing, setup_logging
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # As in services/platform/grpc/status.ts: trailers stay small, and say when to try again.

@@ -24,7 +24,7 @@ import math
 import torch
 from torch import Tensor
 
-from gradus_learner.model import Attention, Policy
+from gradus_learner.models.qwen3 import Attention, Policy
 
 # Rotary pairs that distinguish one position from the next; slower ones cannot.
 POSITION_PAIRS = 3

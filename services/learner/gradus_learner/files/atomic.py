@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gradus_learner.manifest import MANIFEST_NAME, Manifest, digest_files
+from gradus_learner.files.manifest import MANIFEST_NAME, Manifest, digest_files
 
 
 def write_durably(path: Path, write: Callable[[Path], object]) -> None:

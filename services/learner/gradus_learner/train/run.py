@@ -16,16 +16,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from gradus_learner.algorithm import Algorithm, TrainingError
-from gradus_learner.checkpoint import (
-    Checkpoint,
-    optimizer_tensors,
-    restore_optimizer,
-    write_checkpoint,
-)
-from gradus_learner.finite import first_not_finite, split_metrics
-from gradus_learner.grpc_server import ServiceError
-from gradus_learner.manifest import (
+from gradus_learner.files.atomic import DiskFullError, write_directory
+from gradus_learner.files.manifest import (
     FileDigest,
     Manifest,
     ManifestError,
@@ -33,12 +25,20 @@ from gradus_learner.manifest import (
     verify,
     weights_digest,
 )
-from gradus_learner.model import Policy, load_weights, parameter_count, weights_of
-from gradus_learner.model_files import DiskFullError, write_directory
+from gradus_learner.models.finite import first_not_finite, split_metrics
+from gradus_learner.models.qwen3 import Policy, load_weights, parameter_count, weights_of
+from gradus_learner.objectives.algorithm import Algorithm, TrainingError
 from gradus_learner.objectives.supervised import Example, Supervised
-from gradus_learner.run_directory import RunDirectory
-from gradus_learner.sample import Sample
-from gradus_learner.trainer import Trainer
+from gradus_learner.serve.grpc_server import ServiceError
+from gradus_learner.train.checkpoint import (
+    Checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    write_checkpoint,
+)
+from gradus_learner.train.run_directory import RunDirectory
+from gradus_learner.train.sample import Sample
+from gradus_learner.train.trainer import Trainer
 
 KEEP_VERSIONS = 3
 KEEP_RECORDS = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gradus_learner.model import Policy
+from gradus_learner.models.qwen3 import Policy
 
 BETA1, BETA2 = 0.9, 0.999
 

@@ -19,10 +19,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gradus_learner.finite import first_not_finite
-from gradus_learner.manifest import Manifest, ManifestError, read_manifest, verify
-from gradus_learner.model_config import ModelError
-from gradus_learner.model_files import write_directory
+from gradus_learner.files.atomic import write_directory
+from gradus_learner.files.manifest import Manifest, ManifestError, read_manifest, verify
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.finite import first_not_finite
 
 STEP_NAME = re.compile(r"step-(\d{6,})")
 FORMAT = {"format": "pt"}

@@ -12,9 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gradus_learner.finite import first_not_finite
-from gradus_learner.model_config import ModelConfig, ModelError
-from gradus_learner.weight_index import INDEX_NAME, check_places, check_shards, read_index
+from gradus_learner.models.config import ModelConfig, ModelError
+from gradus_learner.models.finite import first_not_finite
+from gradus_learner.models.weight_index import INDEX_NAME, check_places, check_shards, read_index
 
 # The weights of a model: one file, or the shards of an index.
 WEIGHTS = "model*.safetensors"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradus_learner.grpc_server import ServiceError
-from gradus_learner.manifest import (
+from gradus_learner.files.atomic import write_durably
+from gradus_learner.files.manifest import (
     MANIFEST_NAME,
     WEIGHTS_NAME,
     FileDigest,
@@ -25,7 +25,7 @@ from gradus_learner.manifest import (
     read_manifest,
     said,
 )
-from gradus_learner.model_files import write_durably
+from gradus_learner.serve.grpc_server import ServiceError
 
 MARK_NAME = "learner.json"
 FORMAT = "gradus-learner-run-1"

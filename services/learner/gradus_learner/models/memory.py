@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gradus_learner.model_config import ModelError
+from gradus_learner.models.config import ModelError
 
 GIB = 2**30
 

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradus_learner.algorithm import Algorithm, TrainingError
-from gradus_learner.batch import micro_batches
-from gradus_learner.losses import kl_estimate, mismatch_weights, policy_loss, token_weights
-from gradus_learner.model import Policy
+from gradus_learner.models.qwen3 import Policy
+from gradus_learner.objectives.algorithm import Algorithm, TrainingError
+from gradus_learner.objectives.losses import kl_estimate, mismatch_weights, policy_loss, token_weights
 from gradus_learner.objectives.supervised import Example, Supervised, train_supervised
-from gradus_learner.optimizer import make_optimizer, set_adamw
-from gradus_learner.sample import Sample
+from gradus_learner.train.batch import micro_batches
+from gradus_learner.train.optimizer import make_optimizer, set_adamw
+from gradus_learner.train.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from gradus_learner.model_files import write_durably
+from gradus_learner.files.atomic import write_durably
 
 END_TOKEN = "<|end|>"
 # The pieces of the search environment's XML format; each is one token.
@@ -177,7 +177,7 @@ def read_texts(path: Path) -> list[str]:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m gradus_learner.tokenizer", description="Train the nano tokenizer from text files."
+        prog="python -m gradus_learner.initial.tokenizer", description="Train the nano tokenizer from text files."
     )
     parser.add_argument("--text", nargs="+", type=Path, required=True, help="plain text or JSONL to learn pieces from")
     parser.add_argument("--words-from", nargs="*", type=Path, default=[], help="files whose every word gets a token")

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from gradus_learner.manifest import WEIGHTS_NAME
-from gradus_learner.model_config import ModelError
+from gradus_learner.files.manifest import WEIGHTS_NAME
+from gradus_learner.models.config import ModelError
 
 INDEX_NAME = "model.safetensors.index.json"
 # Of a model with a hundred thousand tensors.

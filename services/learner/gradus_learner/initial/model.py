@@ -1,6 +1,6 @@
 """A model directory with fresh weights, made of a config.json and a tokenizer.json.
 
-`python -m gradus_learner.initial_model --from DIR --out DIR --seed 1 [--copying]`. The same seed gives the same
+`python -m gradus_learner.initial.model --from DIR --out DIR --seed 1 [--copying]`. The same seed gives the same
 weights.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from gradus_learner.induction_init import wire_induction
-from gradus_learner.model import ModelConfig, ModelError, Policy, save_weights
+from gradus_learner.initial.induction import wire_induction
+from gradus_learner.models.qwen3 import ModelConfig, ModelError, Policy, save_weights
 
 # What a model directory has next to its config and weights, as far as it is there.
 BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
@@ -37,7 +37,7 @@ def make_model(source: Path, out: Path, seed: int, copying: bool) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="gradus_learner.initial_model")
+    parser = argparse.ArgumentParser(prog="gradus_learner.initial.model")
     parser.add_argument("--from", dest="source", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)

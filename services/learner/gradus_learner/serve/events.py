@@ -7,7 +7,7 @@ import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from gradus_learner.learner_run import LearnerRun, StepRecord
+from gradus_learner.train.run import LearnerRun, StepRecord
 
 GAUGES = {
     "gradus_learner_loss": "Loss of the last step.",

@@ -1,4 +1,4 @@
-"""The learner as a service: `python -m gradus_learner.learner_service --grpc 127.0.0.1:0 --threads 2`.
+"""The learner as a service: `python -m gradus_learner.serve.service --grpc 127.0.0.1:0 --threads 2`.
 
 All work on weights runs in one thread of its own, one call after another, so that health and metrics answer at any
 time and a call that was cancelled cannot meet its own repetition halfway.
@@ -18,15 +18,15 @@ from typing import Any, TypeVar
 import torch
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
-from gradus_learner.algorithm import AlgorithmError, algorithm_from_proto
-from gradus_learner.config import ConfigError, LearnerConfig, load_config
-from gradus_learner.epoch_fence import EpochFence
-from gradus_learner.grpc_server import GrpcService, ServiceError, run_service
-from gradus_learner.learner_events import LearnerEvents
-from gradus_learner.learner_run import LearnerRun, StepOptions, StepRecord
+from gradus_learner.objectives.algorithm import AlgorithmError, algorithm_from_proto
 from gradus_learner.objectives.supervised import Example, Supervised, decode_example, supervised_from_proto
-from gradus_learner.open_run import open_run
-from gradus_learner.sample import Sample, SampleError, decode_sample
+from gradus_learner.serve.config import ConfigError, LearnerConfig, load_config
+from gradus_learner.serve.epoch_fence import EpochFence
+from gradus_learner.serve.events import LearnerEvents
+from gradus_learner.serve.grpc_server import GrpcService, ServiceError, run_service
+from gradus_learner.train.open_run import open_run
+from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
+from gradus_learner.train.sample import Sample, SampleError, decode_sample
 
 T = TypeVar("T")
 

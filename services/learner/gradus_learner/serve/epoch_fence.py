@@ -7,7 +7,7 @@ learns the epoch from the next call, and the ledger refuses what a late leader m
 
 from __future__ import annotations
 
-from gradus_learner.grpc_server import ServiceError
+from gradus_learner.serve.grpc_server import ServiceError
 
 # What JavaScript counts exactly; an epoch beyond would lock every later leader out.
 MAX_EXACT = 2**53 - 1

@@ -1,0 +1,1 @@
+"""What a policy starts from: its tokens and its first weights."""

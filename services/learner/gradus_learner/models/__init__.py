@@ -1,0 +1,1 @@
+"""Decoders, and what a model directory must be before it is loaded."""

@@ -1,0 +1,1 @@
+"""Samples in, updated weights and checkpoints out; knows no network."""
