@@ -16,8 +16,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tiny_learner import serving
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
+from gradus_learner.engine.scheduler import StoppedError
+from gradus_learner.engine.service import OldVersionError
+from gradus_learner.errors import BusyError, GradusError, NoRoomError, StateError
 from gradus_learner.serve.config import ConfigError, LearnerConfig, load_config
-from gradus_learner.serve.grpc_server import GrpcService, ServiceError
+from gradus_learner.serve.grpc_server import GrpcService
+from gradus_learner.serve.statuses import status_of
 from gradus_learner.serve.telemetry import JsonLines, setup_logging
 
 SERVICE = learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"]
@@ -26,7 +30,7 @@ SERVICE = learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"]
 class Echo:
     async def open_run(self, request: Any, _context: Any) -> Any:
         if request.run_id == "bad":
-            raise ServiceError("failed_precondition", "run_id bad: choose another")
+            raise StateError("run_id bad: choose another")
         if request.run_id == "bug":
             raise KeyError("bug")
         return learner_pb2.OpenRunResponse(step=request.seed)
@@ -184,3 +188,15 @@ def test_sigterm_drains_and_the_process_exits_0_after_one_ready_line() -> None:
     assert out == ""
     for line in err.splitlines():
         assert json.loads(line)["service"] == "probe"
+
+
+def errors(of: type[GradusError]) -> list[type[GradusError]]:
+    return [each for found in of.__subclasses__() for each in (found, *errors(found))]
+
+
+def test_every_error_of_learner_and_engine_has_a_status_and_only_passing_ones_say_when_to_try_again() -> None:
+    found = {each: status_of(each.__new__(each)) for each in errors(GradusError)}
+    assert found[StoppedError] == grpc.StatusCode.UNAVAILABLE
+    assert [each.__name__ for each, status in found.items() if status == grpc.StatusCode.INTERNAL] == []
+    assert {each for each in found if each.retry_after_ms is not None} == {NoRoomError, OldVersionError}
+    assert BusyError("full", 50).retry_after_ms == 50

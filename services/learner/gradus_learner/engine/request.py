@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gradus.policy.v1 import policy_pb2
+from gradus_learner.errors import InputError
 
 
 class Finish(Enum):
@@ -17,10 +18,6 @@ class Finish(Enum):
     LENGTH = 2
     CONTEXT = 3
     ABORTED = 4
-
-
-class RequestError(ValueError):
-    """A request that can never be served; the message names field, value and fix."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,11 @@ MAX_PRIORITY = 9
 
 def _require(holds: bool, message: Callable[[], str]) -> None:
     if not holds:
-        raise RequestError(message())
+        raise InputError(message())
 
 
 def parse_request(message: policy_pb2.GenerateRequest, vocabulary: int, max_context: int) -> Request:
+    """Raises InputError for a request that can never be served."""
     drawn = message.sampling
     token_ids = list(message.token_ids)
     length = len(token_ids)

@@ -20,6 +20,7 @@ from gradus_learner.engine.request import Finish
 from gradus_learner.engine.sampler import sample
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Part, Span, Weights, decode, prefill
+from gradus_learner.errors import StateError
 
 # A sequence starts in a region with at least this much room.
 _ROOM_TOKENS = 16
@@ -32,7 +33,7 @@ Ended = tuple[Turn, Finish | Exception]
 Place = tuple[Batch, int, int]
 
 
-class NonFiniteError(RuntimeError):
+class NonFiniteError(StateError):
     """The weights gave logits that are not numbers."""
 
 

@@ -29,18 +29,13 @@ from gradus_learner.engine.runner import Ended, Runner
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights
 from gradus_learner.engine.waiting_line import WaitingLine
+from gradus_learner.errors import BusyError, NotReadyError
 from gradus_learner.models.qwen3 import ModelConfig
 
 _ROOM_TOKENS = 16
 
 
-class QueueFullError(RuntimeError):
-    def __init__(self, waiting: int, retry_after_ms: int) -> None:
-        super().__init__(f"{waiting} requests are waiting already, the most this engine queues; retry later")
-        self.retry_after_ms = retry_after_ms
-
-
-class StoppedError(RuntimeError):
+class StoppedError(NotReadyError):
     """The engine is shutting down and takes no more work."""
 
 
@@ -126,13 +121,16 @@ class Engine:
         self._thread.start()
 
     def submit(self, request: Request) -> Turn:
-        """The turn's future gives the outcome. Raises QueueFullError, StoppedError."""
+        """The turn's future gives the outcome. Raises BusyError, StoppedError."""
         turn = Turn(request, self.vocabulary.rule(request.sampling.stop), self.config.eos_token_id)
         with self._lock:
             if self._stopping:
                 raise StoppedError("the engine is shutting down")
             if len(self._waiting) >= self.max_waiting:
-                raise QueueFullError(len(self._waiting), int(1000 * min(max(self._turn_seconds, 0.05), 5.0)))
+                raise BusyError(
+                    f"{len(self._waiting)} requests are waiting already, the most this engine queues; retry later",
+                    int(1000 * min(max(self._turn_seconds, 0.05), 5.0)),
+                )
             if request.request_id:
                 # The same turn sent again (its caller gave up on the first): only the newer is wanted.
                 earlier = self._active.get(request.request_id)

@@ -14,13 +14,12 @@ import numpy as np
 from gradus.policy.v1 import policy_pb2
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.engine.events import EngineEvents
-from gradus_learner.engine.request import Finish, Outcome, Request, RequestError, parse_request
-from gradus_learner.engine.runner import NonFiniteError
-from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
+from gradus_learner.engine.request import Finish, Outcome, Request, parse_request
+from gradus_learner.engine.scheduler import Engine
 from gradus_learner.engine.transformer import Weights
+from gradus_learner.errors import BusyError, InputError, NotReadyError, StateError
 from gradus_learner.models.qwen3 import ModelError
 from gradus_learner.serve.epoch_fence import MAX_EXACT, EpochFence
-from gradus_learner.serve.grpc_server import ServiceError
 
 _FINISH = {
     Finish.STOP: trajectory_pb2.FINISH_REASON_STOP,
@@ -28,6 +27,12 @@ _FINISH = {
     Finish.CONTEXT: trajectory_pb2.FINISH_REASON_CONTEXT,
     Finish.ABORTED: trajectory_pb2.FINISH_REASON_ABORTED,
 }
+
+
+class OldVersionError(NotReadyError):
+    """A request needs newer weights than those that serve: they are on their way, or another engine has them."""
+
+    retry_after_ms = 250
 
 
 def sequence_digest(token_ids: list[int]) -> bytes:
@@ -46,7 +51,7 @@ class EngineService:
         read: Callable[[Path, str], tuple[Weights, str]],
     ) -> None:
         """`read` builds weights from a directory and gives their digest, which is the one that it is asked for unless
-        that is empty. It blocks, and raises ServiceError, ModelError or ValueError."""
+        that is empty. It blocks, and raises GradusError, ModelError or ValueError."""
         self._engine = engine
         self._events = events
         self._model = model
@@ -87,40 +92,32 @@ class EngineService:
             preemptions=engine.preemptions,
         )
 
-    async def generate(self, message: policy_pb2.GenerateRequest, context: Any) -> policy_pb2.GenerateResponse:
+    async def generate(self, message: policy_pb2.GenerateRequest, _context: Any) -> policy_pb2.GenerateResponse:
         engine = self._engine
         if engine.version < message.min_version:
-            # Not the caller's fault: weights are on their way, or another engine has them.
             self._events.refused("old_version")
-            raise ServiceError(
-                "unavailable",
-                f"version {engine.version} serves, older than min_version {message.min_version}; load that first",
-                retry_after_ms=250,
+            raise OldVersionError(
+                f"version {engine.version} serves, older than min_version {message.min_version}; load that first"
             )
         try:
             request = parse_request(message, engine.config.vocab_size, engine.max_context)
             turn = engine.submit(request)
-        except RequestError as error:
+        except InputError:
             self._events.refused("invalid")
-            raise ServiceError("invalid_argument", str(error)) from None
-        except QueueFullError as error:
+            raise
+        except BusyError:
             self._events.refused("queue_full")
-            context.set_trailing_metadata((("retry-after-ms", str(error.retry_after_ms)),))
-            raise ServiceError("resource_exhausted", str(error)) from None
-        except StoppedError as error:
-            raise ServiceError("unavailable", str(error)) from None
+            raise
         try:
             outcome = await asyncio.wrap_future(turn.future)
         except asyncio.CancelledError:
             engine.abort_turn(turn)
             raise
-        except NonFiniteError as error:
-            raise ServiceError("failed_precondition", str(error)) from None
         return self._response(request, outcome)
 
     async def abort(self, message: policy_pb2.AbortRequest, _context: Any) -> policy_pb2.AbortResponse:
         if not message.request_id:
-            raise ServiceError("invalid_argument", "request_id is empty; name the request to abort")
+            raise InputError("request_id is empty; name the request to abort")
         return policy_pb2.AbortResponse(aborted=self._engine.abort(message.request_id))
 
     async def load_version(
@@ -128,21 +125,18 @@ class EngineService:
     ) -> policy_pb2.LoadVersionResponse:
         engine = self._engine
         if message.version > MAX_EXACT:
-            raise ServiceError("invalid_argument", f"version is {message.version}; it must be at most 2^53 - 1")
+            raise InputError(f"version is {message.version}; it must be at most 2^53 - 1")
         self._fence.admit(message.epoch)
         # One at a time, and to its end even if the caller gives up: a version is loaded or not.
         async with self._loading:
             if message.version == engine.version and not self._differs(message.weights_digest):
                 return policy_pb2.LoadVersionResponse(version=engine.version)
             if message.version < engine.version:
-                raise ServiceError(
-                    "failed_precondition",
+                raise StateError(
                     f"version is {message.version}, but version {engine.version} serves already; versions only grow",
                 )
             if not message.weights_path:
-                raise ServiceError(
-                    "invalid_argument", "weights_path is empty; name the directory that holds model.safetensors"
-                )
+                raise InputError("weights_path is empty; name the directory that holds model.safetensors")
             started = time.perf_counter()
             try:
                 weights, digest = await asyncio.to_thread(
@@ -150,9 +144,7 @@ class EngineService:
                 )
                 carried = await asyncio.shield(asyncio.wrap_future(engine.load(weights, message.version)))
             except (ModelError, ValueError, OSError) as error:
-                raise ServiceError("failed_precondition", f"weights_path: {error}") from None
-            except StoppedError as error:
-                raise ServiceError("unavailable", str(error)) from None
+                raise StateError(f"weights_path: {error}") from None
             self._weights_path = message.weights_path
             self._weights_digest = digest
             self._events.loaded(message.version, digest, carried, time.perf_counter() - started)

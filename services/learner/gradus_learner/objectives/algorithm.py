@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
+from gradus_learner.errors import InputError
 from gradus_learner.objectives.losses import Aggregation, KlEstimator, MismatchCorrection
 
 
-class AlgorithmError(ValueError):
+class AlgorithmError(InputError):
     """An option out of its bounds; the message names field, value and bound."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(InputError):
     """A step that could not be applied; the weights are as before."""
 
 

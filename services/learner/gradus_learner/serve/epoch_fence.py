@@ -7,7 +7,7 @@ learns the epoch from the next call, and the ledger refuses what a late leader m
 
 from __future__ import annotations
 
-from gradus_learner.serve.grpc_server import ServiceError
+from gradus_learner.errors import InputError, StateError
 
 # What JavaScript counts exactly; an epoch beyond would lock every later leader out.
 MAX_EXACT = 2**53 - 1
@@ -20,12 +20,11 @@ class EpochFence:
         self._admits_nobody = admits_nobody
 
     def admit(self, epoch: int) -> None:
-        """FAILED_PRECONDITION for an epoch below the highest so far, INVALID_ARGUMENT for one that cannot be."""
+        """StateError for an epoch below the highest so far, InputError for one that cannot be."""
         if epoch > MAX_EXACT:
-            raise ServiceError("invalid_argument", f"epoch is {epoch}; it must be at most 2^53 - 1")
+            raise InputError(f"epoch is {epoch}; it must be at most 2^53 - 1")
         if epoch < self._highest and not (epoch == 0 and self._admits_nobody):
-            raise ServiceError(
-                "failed_precondition",
+            raise StateError(
                 f"epoch is {epoch}, but a coordinator of epoch {self._highest} leads; "
                 "restart this service if the ledger was begun anew",
             )

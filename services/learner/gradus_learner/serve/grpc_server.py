@@ -24,7 +24,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Literal
+from typing import Any
 
 import grpc
 from google.protobuf import message_factory
@@ -33,7 +33,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from gradus_learner.errors import GradusError
 from gradus_learner.serve.config import ConfigError, ServiceConfig
+from gradus_learner.serve.statuses import status_of
 from gradus_learner.serve.telemetry import Tracing, setup_logging
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -42,32 +44,6 @@ MAX_MESSAGE_CHARACTERS = 2048
 RETRY_AFTER_KEY = "retry-after-ms"
 # As in services/platform/grpc/health-reflection.ts: the health of this name says that the process answers at all.
 LIVENESS_NAME = "liveness"
-
-Code = Literal[
-    "invalid_argument",
-    "not_found",
-    "already_exists",
-    "failed_precondition",
-    "unimplemented",
-    "data_loss",
-    "permission_denied",
-    "internal",
-    "unavailable",
-    "resource_exhausted",
-    "aborted",
-    "cancelled",
-    "deadline_exceeded",
-]
-
-
-class ServiceError(Exception):
-    """An error that the caller sees as a gRPC status. The codes are those of services/platform/errors.ts."""
-
-    def __init__(self, code: Code, message: str, retry_after_ms: int | None = None) -> None:
-        super().__init__(message)
-        self.code: Code = code
-        # How long the caller should wait before it tries again; transient codes only.
-        self.retry_after_ms = retry_after_ms
 
 
 def snake_case(name: str) -> str:
@@ -219,18 +195,19 @@ class GrpcService:
 
     @contextlib.asynccontextmanager
     async def _call(self, name: str, context: Any) -> AsyncGenerator[None]:
-        """Spans, metrics and the one mapping from exceptions to statuses."""
+        """Spans and metrics; an error becomes a status (serve/statuses.py)."""
         started, code = time.monotonic(), "ok"
         carrier = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         self._running.labels(name).inc()
         try:
             with self.tracing.span(name, carrier):
                 yield
-        except ServiceError as error:
-            code = error.code
+        except GradusError as error:
+            status = status_of(error)
+            code = status.name.lower()
             self.log.warning("%s: %s", name, error, extra={"fields": {"code": code}})
             trailers = () if error.retry_after_ms is None else ((RETRY_AFTER_KEY, str(error.retry_after_ms)),)
-            await context.abort(grpc.StatusCode[code.upper()], str(error)[:MAX_MESSAGE_CHARACTERS], trailers)
+            await context.abort(status, str(error)[:MAX_MESSAGE_CHARACTERS], trailers)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             code = "cancelled"
             raise

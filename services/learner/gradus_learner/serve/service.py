@@ -18,12 +18,13 @@ from typing import Any, TypeVar
 import torch
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
-from gradus_learner.objectives.algorithm import AlgorithmError, algorithm_from_proto
+from gradus_learner.errors import GradusError, InputError, ReopenedError, StateError
+from gradus_learner.objectives.algorithm import algorithm_from_proto
 from gradus_learner.objectives.supervised import Example, Supervised, decode_example, supervised_from_proto
 from gradus_learner.serve.config import ConfigError, LearnerConfig, load_config
 from gradus_learner.serve.epoch_fence import EpochFence
 from gradus_learner.serve.events import LearnerEvents
-from gradus_learner.serve.grpc_server import GrpcService, ServiceError, run_service
+from gradus_learner.serve.grpc_server import GrpcService, run_service
 from gradus_learner.train.open_run import open_run
 from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
 from gradus_learner.train.sample import Sample, SampleError, decode_sample
@@ -102,39 +103,38 @@ class LearnerService:
         async for request in requests:
             if header is None or options is None:
                 if request.WhichOneof("message") != "header":
-                    raise ServiceError("invalid_argument", "the first message must be the header")
+                    raise InputError("the first message must be the header")
                 header = request.header
                 self._fence.admit(header.epoch)
                 options = step_options(header)
                 if header.run_id != run.run_id:
-                    raise ServiceError("failed_precondition", f"run_id is {header.run_id!r}, open is {run.run_id!r}")
+                    raise StateError(f"run_id is {header.run_id!r}, open is {run.run_id!r}")
                 continue
             if options.step <= run.step:
                 # Answered from its record; its samples are read past.
                 continue
             if request.WhichOneof("message") != "sample":
-                raise ServiceError("invalid_argument", f"message {len(samples) + 2} must be a sample")
+                raise InputError(f"message {len(samples) + 2} must be a sample")
             received_bytes += len(request.sample.trajectory)
             if received_bytes > self.config.max_step_mebibytes * 1024 * 1024:
-                raise ServiceError(
+                raise InputError(
                     # No time heals it, unlike a full disk.
-                    "invalid_argument",
                     f"the samples exceed {self.config.max_step_mebibytes} MiB; raise --max-step-mebibytes",
                 )
             if len(samples) >= header.samples:
-                raise ServiceError("invalid_argument", f"more samples came than the header's {header.samples}")
+                raise InputError(f"more samples came than the header's {header.samples}")
             samples.append(await self._decode(run, request.sample, len(samples), options))
         if header is None or options is None:
-            raise ServiceError("invalid_argument", "the stream is empty; send a header and its samples")
+            raise InputError("the stream is empty; send a header and its samples")
         if len(samples) != header.samples and options.step > run.step:
-            raise ServiceError("invalid_argument", f"{len(samples)} samples came, the header says {header.samples}")
+            raise InputError(f"{len(samples)} samples came, the header says {header.samples}")
         # Again: while its samples came in, the next leader may have been here.
         self._fence.admit(header.epoch)
         return await self._answer(run, options, samples)
 
     def _open_run(self) -> LearnerRun:
         if self.run is None:
-            raise ServiceError("failed_precondition", "no run is open; call OpenRun first")
+            raise StateError("no run is open; call OpenRun first")
         return self.run
 
     async def _decode(self, run: LearnerRun, message: Any, index: int, options: StepOptions) -> Sample | Example:
@@ -162,7 +162,7 @@ class LearnerService:
         try:
             return await asyncio.to_thread(decode)
         except SampleError as error:
-            raise ServiceError("invalid_argument", f"sample {index}: {error}") from None
+            raise InputError(f"sample {index}: {error}") from None
 
     async def _answer(
         self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample | Example]
@@ -184,11 +184,11 @@ class LearnerService:
         self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample | Example]
     ) -> tuple[StepRecord, bool]:
         if run is not self.run:
-            raise ServiceError("aborted", f"run {run.run_id} was opened again meanwhile; send the step again")
+            raise ReopenedError(f"run {run.run_id} was opened again meanwhile; send the step again")
         before = run.step
         try:
             record, applied = run.apply(options, samples)
-        except ServiceError as error:
+        except GradusError as error:
             self.events.step_refused(run, options.step, str(error))
             raise
         finally:
@@ -211,16 +211,13 @@ class LearnerService:
 
 def step_options(header: learner_pb2.StepHeader) -> StepOptions:
     if header.samples == 0:
-        raise ServiceError("invalid_argument", "samples is 0; a step needs at least one")
+        raise InputError("samples is 0; a step needs at least one")
     # 0 is the field left unset.
     temperature = header.temperature or 1.0
     if not 0 < temperature <= 10:
-        raise ServiceError("invalid_argument", f"temperature is {temperature}; it must be above 0 and at most 10")
-    try:
-        supervised = header.WhichOneof("objective") == "supervised"
-        objective = supervised_from_proto(header.supervised) if supervised else algorithm_from_proto(header.algorithm)
-    except AlgorithmError as error:
-        raise ServiceError("invalid_argument", str(error)) from None
+        raise InputError(f"temperature is {temperature}; it must be above 0 and at most 10")
+    supervised = header.WhichOneof("objective") == "supervised"
+    objective = supervised_from_proto(header.supervised) if supervised else algorithm_from_proto(header.algorithm)
     return StepOptions(header.step, objective, temperature, header.checkpoint, header.set_reference)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
+from gradus_learner.errors import DamagedError, InputError, NoRoomError, StateError
 from gradus_learner.files.atomic import is_disk_full
 from gradus_learner.files.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
 from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy
 from gradus_learner.models.tokenizer_size import tokenizer_size
-from gradus_learner.serve.grpc_server import ServiceError
 from gradus_learner.train.checkpoint import find_checkpoint
-from gradus_learner.train.run import DISK_FULL_RETRY_MS, LearnerRun
+from gradus_learner.train.run import LearnerRun
 from gradus_learner.train.run_directory import RunDirectory, check_path, model_digests
 from gradus_learner.train.trainer import Trainer
 
@@ -37,19 +37,18 @@ def open_run(
 ) -> LearnerRun:
     """`make_room` is called once nothing is left to refuse but the model itself: two runs may not fit into memory."""
     if not run_id:
-        raise ServiceError("invalid_argument", "run_id is empty")
+        raise InputError("run_id is empty")
     check_path("directory", directory, roots)
     check_path("model_path", model_path, roots)
     files = RunDirectory(directory, run_id)
     try:
         model = model_digests(model_path)
     except OSError as error:
-        raise ServiceError("invalid_argument", f"model_path: {error.filename}: {error.strerror}") from None
+        raise InputError(f"model_path: {error.filename}: {error.strerror}") from None
     marked = files.check_mark(model_path, model, expected or {})
     found = find_checkpoint(files.checkpoints)
     if found.checkpoint is not None and not resume:
-        raise ServiceError(
-            "failed_precondition",
+        raise StateError(
             f"{directory} already has checkpoint {found.checkpoint.directory.name}; set resume or choose another "
             "directory",
         )
@@ -60,7 +59,7 @@ def open_run(
         make_room()
         policy = load_policy(model_path, device, config=config, bytes_each=TRAINING)
     except (ModelError, ManifestError) as error:
-        raise ServiceError("invalid_argument", f"model_path: {error}") from None
+        raise InputError(f"model_path: {error}") from None
     torch.manual_seed(seed)
     run = LearnerRun(
         run_id=run_id,
@@ -77,7 +76,7 @@ def open_run(
         try:
             run.restore(found.checkpoint)
         except ModelError as error:
-            raise ServiceError("data_loss", f"{found.checkpoint.directory}: {error}") from None
+            raise DamagedError(f"{found.checkpoint.directory}: {error}") from None
     # Versions past the checkpoint belong to steps that will be made again.
     files.forget_half_written()
     files.forget_versions(lambda version: version > run.step)
@@ -89,10 +88,8 @@ def mark(files: RunDirectory, model: Mapping[str, FileDigest]) -> None:
         files.mark(model)
     except OSError as error:
         if is_disk_full(error):
-            raise ServiceError(
-                "resource_exhausted", f"no room to write in {files.path}; free disk space", DISK_FULL_RETRY_MS
-            ) from None
-        raise ServiceError("invalid_argument", f"directory: {error.filename}: {error.strerror}") from None
+            raise NoRoomError(f"no room to write in {files.path}; free disk space") from None
+        raise InputError(f"directory: {error.filename}: {error.strerror}") from None
 
 
 def check_manifest(model_path: Path, model: Mapping[str, FileDigest]) -> None:

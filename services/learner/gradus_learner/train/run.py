@@ -16,6 +16,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from gradus_learner.errors import DivergedError, InputError, NoRoomError, StateError
 from gradus_learner.files.atomic import DiskFullError, write_directory
 from gradus_learner.files.manifest import (
     FileDigest,
@@ -27,9 +28,8 @@ from gradus_learner.files.manifest import (
 )
 from gradus_learner.models.finite import first_not_finite, split_metrics
 from gradus_learner.models.qwen3 import Policy, load_weights, parameter_count, weights_of
-from gradus_learner.objectives.algorithm import Algorithm, TrainingError
+from gradus_learner.objectives.algorithm import Algorithm
 from gradus_learner.objectives.supervised import Example, Supervised
-from gradus_learner.serve.grpc_server import ServiceError
 from gradus_learner.train.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -42,7 +42,6 @@ from gradus_learner.train.trainer import Trainer
 
 KEEP_VERSIONS = 3
 KEEP_RECORDS = 8
-DISK_FULL_RETRY_MS = 5_000
 
 
 @dataclass
@@ -137,16 +136,16 @@ class LearnerRun:
             else:
                 rollouts = [sample for sample in samples if isinstance(sample, Sample)]
                 metrics = self.trainer.train(rollouts, objective, options.temperature, options.step)
-        except TrainingError as error:
-            raise ServiceError("invalid_argument", str(error)) from None
+        except InputError:
+            # Nothing was applied.
+            raise
         except BaseException:
             self.torn = True
             raise
         bad = first_not_finite(self.policy.named_parameters())
         if bad is not None:
             self.torn = True
-            raise ServiceError(
-                "invalid_argument",
+            raise DivergedError(
                 f"step {options.step} gave weights that are not finite: {bad}; nothing of it is written, and the run "
                 "ends. Resume it to train the step once more; where it ends so again, start a new run with a lower "
                 f"learning_rate ({objective.learning_rate:g}) or max_grad_norm "
@@ -161,17 +160,14 @@ class LearnerRun:
         return record, True
 
     def answered(self, options: StepOptions) -> StepRecord | None:
-        """The record of a step that was applied before; None when it is the next. Else FAILED_PRECONDITION."""
+        """The record of a step that was applied before; None when it is the next. Else StateError."""
         if self.torn:
-            raise ServiceError(
-                "failed_precondition", f"step {self.step + 1} of run {self.run_id} broke off; open the run again"
-            )
+            raise StateError(f"step {self.step + 1} of run {self.run_id} broke off; open the run again")
         if options.step == self.step + 1:
             return None
         record = self.records.get(options.step)
         if record is None:
-            raise ServiceError(
-                "failed_precondition",
+            raise StateError(
                 f"step is {options.step}, the learner of run {self.run_id} is at {self.step}; send {self.step + 1}",
             )
         if record.step == self.step:
@@ -185,11 +181,7 @@ class LearnerRun:
             if checkpoint and not record.checkpoint_path:
                 record.checkpoint_path = str(self._write_checkpoint(record))
         except DiskFullError as error:
-            raise ServiceError(
-                "resource_exhausted",
-                f"{error.strerror}; step {record.step} is applied, send it again to write it",
-                DISK_FULL_RETRY_MS,
-            ) from error
+            raise NoRoomError(f"{error.strerror}; step {record.step} is applied, send it again to write it") from error
 
     def _write_version(self) -> tuple[str, str]:
         weights, config = weights_of(self.policy), self.policy.config.to_json()
@@ -219,8 +211,7 @@ class LearnerRun:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.state.get("runId") != self.run_id:
-            raise ServiceError(
-                "failed_precondition",
+            raise StateError(
                 f"{checkpoint.directory} is of run {checkpoint.state.get('runId')!r}, not of {self.run_id!r}",
             )
         load_weights(self.policy, checkpoint.directory)

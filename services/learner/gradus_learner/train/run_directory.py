@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gradus_learner.errors import InputError, OutsideRootsError, StateError
 from gradus_learner.files.atomic import write_durably
 from gradus_learner.files.manifest import (
     MANIFEST_NAME,
@@ -25,7 +26,6 @@ from gradus_learner.files.manifest import (
     read_manifest,
     said,
 )
-from gradus_learner.serve.grpc_server import ServiceError
 
 MARK_NAME = "learner.json"
 FORMAT = "gradus-learner-run-1"
@@ -37,12 +37,11 @@ VERSION_FILES = frozenset({"config.json", "model.safetensors", MANIFEST_NAME})
 def check_path(field: str, path: Path, roots: Sequence[Path]) -> None:
     """Absolute, and under one of `roots` if there are any; links are followed first."""
     if not path.is_absolute():
-        raise ServiceError("invalid_argument", f"{field} is {str(path)!r}; it must be an absolute path")
+        raise InputError(f"{field} is {str(path)!r}; it must be an absolute path")
     real = path.resolve()
     if roots and not any(real.is_relative_to(root.resolve()) for root in roots):
         allowed = ", ".join(str(root) for root in roots)
-        raise ServiceError(
-            "permission_denied",
+        raise OutsideRootsError(
             f"{field} is {str(path)!r}, which lies outside of {allowed}; move it there or start this service with "
             "another --roots",
         )
@@ -71,7 +70,7 @@ class RunDirectory:
         return self.path / "versions" / f"{version:06d}"
 
     def check_mark(self, model_path: Path, model: Mapping[str, FileDigest], expected: Mapping[str, str]) -> bool:
-        """Is it marked as this run's, with this model? FAILED_PRECONDITION where it is another's or nobody's, or the
+        """Is it marked as this run's, with this model? StateError where it is another's or nobody's, or the
         model is not `expected`: SHA-256 by name, as the ledger has them; without any, what the mark says."""
         mark = self.path / MARK_NAME
         try:
@@ -84,15 +83,11 @@ class RunDirectory:
             self._check_model(model_path, {name: model[name].sha256 for name in model}, expected)
             return False
         except NotADirectoryError:
-            raise ServiceError("invalid_argument", f"directory is {str(self.path)!r}, which is a file") from None
+            raise InputError(f"directory is {str(self.path)!r}, which is a file") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ServiceError(
-                "failed_precondition", f"{mark} does not say whose directory this is ({error}); put it back"
-            ) from None
+            raise StateError(f"{mark} does not say whose directory this is ({error}); put it back") from None
         if run_id != self.run_id:
-            raise ServiceError(
-                "failed_precondition", f"{self.path} is of run {run_id!r}, not of {self.run_id!r}; choose another"
-            )
+            raise StateError(f"{self.path} is of run {run_id!r}, not of {self.run_id!r}; choose another")
         found = {name: each.sha256 for name, each in model.items()}
         before = {name: each.sha256 for name, each in recorded.items()}
         self._check_model(model_path, found, expected or before)
@@ -107,8 +102,7 @@ class RunDirectory:
             if expected.get(name) != found.get(name)
         ]
         if changed:
-            raise ServiceError(
-                "failed_precondition",
+            raise StateError(
                 f"model_path: not the model that run {self.run_id} began with: {'; '.join(changed)}; "
                 "put the files back, or begin a new run with the new ones",
             )
@@ -116,8 +110,7 @@ class RunDirectory:
     def _check_unmarked(self) -> None:
         for name in ("versions", "checkpoints"):
             if (self.path / name).exists():
-                raise ServiceError(
-                    "failed_precondition",
+                raise StateError(
                     f"{self.path / name} is there, but no {MARK_NAME} says that run {self.run_id!r} made it; "
                     "choose another directory",
                 )
@@ -134,9 +127,7 @@ class RunDirectory:
         """What stands where a version is to be written is an earlier write of it."""
         target = self.version(version)
         if target.exists() and not self._is_own(target):
-            raise ServiceError(
-                "failed_precondition", f"{target} is there, and run {self.run_id!r} did not write it; move it elsewhere"
-            )
+            raise StateError(f"{target} is there, and run {self.run_id!r} did not write it; move it elsewhere")
 
     def forget_versions(self, is_old: Callable[[int], bool]) -> None:
         root = self.path / "versions"

@@ -16,13 +16,14 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.errors import InputError
 
 # What training holds: 1e39 is finite as a double only.
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 MAX_TRAJECTORY_BYTES = 64 * 1024 * 1024
 
 
-class SampleError(ValueError):
+class SampleError(InputError):
     """A trajectory that cannot be trained on as it is; the message names field and value."""
 
 

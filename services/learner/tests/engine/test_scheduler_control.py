@@ -8,8 +8,9 @@ import torch
 from gradus_learner.engine.build import read_weights
 from gradus_learner.engine.request import Finish
 from gradus_learner.engine.runner import NonFiniteError
-from gradus_learner.engine.scheduler import Engine, QueueFullError, StoppedError
+from gradus_learner.engine.scheduler import Engine, StoppedError
 from gradus_learner.engine.stops import Vocabulary
+from gradus_learner.errors import BusyError
 from gradus_learner.models.qwen3 import Policy, save_weights
 from tests.engine.tiny_engine import (
     CONTEXT,
@@ -90,7 +91,7 @@ def test_p6_the_queue_is_bounded_and_says_when_to_come_back(make_engine: EngineM
     engine = make_engine(start=False, max_waiting=3)
     for _ in range(3):
         engine.submit(ask([1]))
-    with pytest.raises(QueueFullError) as caught:
+    with pytest.raises(BusyError) as caught:
         engine.submit(ask([1]))
     assert 50 <= caught.value.retry_after_ms <= 5000
     assert engine.waiting == 3
