@@ -55,7 +55,7 @@ it('P4: learns the right rollouts of an earlier stage, and is evaluated before a
   expect(right.size).toBeGreaterThan(0);
   expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2, 3]);
   for (const { header, payloads } of fleet.learner.applied) {
-    expect(header.objective.case).toBe('supervised');
+    expect(header.objective?.name).toBe('supervised');
     expect(payloads).toHaveLength(3);
     for (const payload of payloads) expect(right.has(payload)).toBe(true);
   }

@@ -16,7 +16,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from test_learner_service import same_weights
-from tiny_learner import SHAPES, TRAJECTORIES, LearnerClient, flip_a_bit, model_directory, refused, scenario
+from tiny_learner import (
+    SHAPES,
+    TRAJECTORIES,
+    LearnerClient,
+    flip_a_bit,
+    model_directory,
+    policy_gradient,
+    refused,
+    scenario,
+)
 
 from gradus.learner.v1 import learner_pb2
 from gradus_learner.files.manifest import read_manifest, verify, weights_digest
@@ -281,8 +290,8 @@ def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
 
     async def body(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
-        algorithm = learner_pb2.Algorithm(learning_rate=1e-3, clip_low=0.2, clip_high=0.28)
-        answer = await client.step(1, TRAJECTORIES, algorithm=algorithm, checkpoint=True)
+        algorithm = policy_gradient(learning_rate=1e-3, clip_low=0.2, clip_high=0.28)
+        answer = await client.step(1, TRAJECTORIES, objective=algorithm, checkpoint=True)
         assert answer.applied
         assert dict(answer.absent_metrics) == {"loss": "nan"}
         assert "loss" not in answer.metrics
@@ -291,13 +300,14 @@ def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
         assert same_weights(model, answer.weights_path)
         json.loads((Path(answer.checkpoint_path) / "state.json").read_text(), parse_constant=pytest.fail)
 
-    from gradus_learner.objectives.losses import PolicyLoss, policy_loss
+    from gradus_learner.objectives.policy_gradient import policy_loss
+    from gradus_learner.train.rollouts import TokenLoss
 
-    def not_a_number(*arguments: object) -> PolicyLoss:
+    def not_a_number(*arguments: object) -> TokenLoss:
         result = policy_loss(*arguments)  # pyright: ignore[reportArgumentType]
         return type(result)(**{**vars(result), "loss_N": result.loss_N * float("nan")})
 
-    monkeypatch.setattr("gradus_learner.train.trainer.policy_loss", not_a_number)
+    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.policy_loss", not_a_number)
     scenario(body)
 
 
@@ -308,9 +318,7 @@ def test_a_sample_whose_advantage_is_not_finite_is_refused_by_name(tmp_path: Pat
 
     async def body(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
-        header = learner_pb2.StepHeader(
-            run_id="r", step=1, samples=1, algorithm=learner_pb2.Algorithm(learning_rate=1e-3)
-        )
+        header = learner_pb2.StepHeader(run_id="r", step=1, samples=1, objective=policy_gradient(learning_rate=1e-3))
         messages = [learner_pb2.TrainStepRequest(header=header), learner_pb2.TrainStepRequest(sample=sample)]
         await refused(client.send(messages), INVALID, f"sample 0: advantage of 't1' is {advantage}; it must be finite")
 
@@ -319,21 +327,21 @@ def test_a_sample_whose_advantage_is_not_finite_is_refused_by_name(tmp_path: Pat
 
 def test_the_numbers_of_an_algorithm_are_bounded_and_all_problems_are_said(tmp_path: Path) -> None:
     model = model_directory(tmp_path / "model")
-    bad = learner_pb2.Algorithm(
+    bad = policy_gradient(
         learning_rate=float("nan"), clip_low=-1, clip_high=float("inf"), epochs=10**9, weight_decay=2, mismatch_cap=-3
     )
 
     async def body(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
         for text in (
-            "algorithm.learning_rate is nan; it must be from 0 to 1",
-            "algorithm.clip_low is -1.0; it must be from 0 to 1",
-            "algorithm.clip_high is inf; it must be from 0 to 10",
-            "algorithm.epochs is 1000000000; it must be from 1 to 100",
-            "algorithm.weight_decay is 2.0; it must be from 0 to 1",
-            "algorithm.mismatch_cap is -3.0; it must be from 0 to 1000",
+            "policy_gradient.learning_rate is nan; it must be from 0 to 1",
+            "policy_gradient.clip_low is -1.0; it must be from 0 to 1",
+            "policy_gradient.clip_high is inf; it must be from 0 to 10",
+            "policy_gradient.epochs is 1000000000; it must be from 1 to 100",
+            "policy_gradient.weight_decay is 2.0; it must be from 0 to 1",
+            "policy_gradient.mismatch_cap is -3.0; it must be from 0 to 1000",
         ):
-            await refused(client.step(1, TRAJECTORIES, algorithm=bad), INVALID, text)
+            await refused(client.step(1, TRAJECTORIES, objective=bad), INVALID, text)
 
     scenario(body)
 

@@ -17,6 +17,7 @@ from tiny_learner import (
     LearnerClient,
     model_directory,
     packed,
+    policy_gradient,
     refused,
     scenario,
     step_messages,
@@ -103,8 +104,8 @@ def test_a_step_out_of_order_or_of_another_run_or_miscounted_is_refused(tmp_path
         await refused(client.step(1, [], samples=0), invalid, "samples is 0")
         await refused(client.send([]), invalid, "the stream is empty")
         await refused(client.send(step_messages(1, TRAJECTORIES)[1:]), invalid, "must be the header")
-        bad = learner_pb2.Algorithm(learning_rate=1e-3, aggregation="mean")
-        await refused(client.step(1, TRAJECTORIES, algorithm=bad), invalid, "algorithm.aggregation is mean")
+        bad = policy_gradient(learning_rate=1e-3, aggregation="mean")
+        await refused(client.step(1, TRAJECTORIES, objective=bad), invalid, "policy_gradient.aggregation is mean")
 
     scenario(body)
 

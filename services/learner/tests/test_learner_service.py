@@ -19,6 +19,7 @@ from tiny_learner import (
     LearnerClient,
     model_directory,
     packed,
+    policy_gradient,
     random_policy,
     refused,
     scenario,
@@ -167,18 +168,18 @@ def test_p4_tokens_that_the_engine_did_not_see_are_counted_and_left_out(tmp_path
 
 def test_the_reference_of_the_kl_term_survives_a_restart(tmp_path: Path) -> None:
     model = model_directory(tmp_path / "model")
-    algorithm = learner_pb2.Algorithm(learning_rate=1e-2, clip_low=0.2, clip_high=0.28, kl_coefficient=0.5)
+    algorithm = policy_gradient(learning_rate=1e-2, clip_low=0.2, clip_high=0.28, kl_coefficient=0.5)
 
     async def first(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
         await refused(
-            client.step(1, TRAJECTORIES, algorithm=algorithm), grpc.StatusCode.INVALID_ARGUMENT, "set_reference"
+            client.step(1, TRAJECTORIES, objective=algorithm), grpc.StatusCode.INVALID_ARGUMENT, "set_reference"
         )
-        await client.step(1, TRAJECTORIES, algorithm=algorithm, set_reference=True, checkpoint=True)
+        await client.step(1, TRAJECTORIES, objective=algorithm, set_reference=True, checkpoint=True)
 
     async def second(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model, resume=True)
-        answer = await client.step(2, TRAJECTORIES, algorithm=algorithm)
+        answer = await client.step(2, TRAJECTORIES, objective=algorithm)
         assert answer.metrics["reference_kl"] > 0
 
     scenario(first)

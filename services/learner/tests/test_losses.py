@@ -6,16 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradus_learner.objectives.algorithm import Algorithm, AlgorithmError
-from gradus_learner.objectives.losses import (
-    Aggregation,
-    KlEstimator,
+from gradus_learner.objectives.formulas import Aggregation, KlEstimator, kl_estimate, token_weights
+from gradus_learner.objectives.objective import OptionsError
+from gradus_learner.objectives.policy_gradient import (
     MismatchCorrection,
-    kl_estimate,
+    PolicyGradient,
     mismatch_weights,
     policy_loss,
-    token_weights,
 )
+from gradus_learner.objectives.registry import objective_of
 
 OLD = torch.tensor([0.5, 0.2, 0.9, 0.1], dtype=torch.float64).log()
 NEW = torch.tensor([0.7, 0.1, 0.95, 0.5], dtype=torch.float64).log()
@@ -117,15 +116,37 @@ def test_a_sequence_correction_sees_only_its_own_sequence() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dual_clip": 0.5}, "algorithm.dual_clip is 0.5"),
-        ({"aggregation": "token-mean"}, "algorithm.aggregation is token-mean; it must be one of token_mean"),
-        ({"learning_rate": 0.0}, "algorithm.learning_rate is 0.0"),
-        ({"clip_high": float("nan")}, "algorithm.clip_high is nan"),
-        ({"aggregation": "seq_mean_token_sum_norm"}, "algorithm.horizon_tokens is 0"),
-        ({"mismatch_correction": "icepop", "mismatch_low": 3.0}, "algorithm.mismatch_low is 3.0"),
+        ({"dual_clip": 0.5}, "policy_gradient.dual_clip is 0.5"),
+        ({"aggregation": "token-mean"}, "policy_gradient.aggregation is token-mean; it must be one of token_mean"),
+        ({"learning_rate": 0.0}, "policy_gradient.learning_rate is 0.0"),
+        ({"clip_high": float("nan")}, "policy_gradient.clip_high is nan"),
+        ({"aggregation": "seq_mean_token_sum_norm"}, "policy_gradient.horizon_tokens is 0"),
+        ({"mismatch_correction": "icepop", "mismatch_low": 3.0}, "policy_gradient.mismatch_low is 3.0"),
     ],
 )
 def test_an_option_out_of_bounds_is_named(options: dict[str, float], message: str) -> None:
-    with pytest.raises(AlgorithmError) as raised:
-        Algorithm(**options)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(OptionsError) as raised:
+        PolicyGradient(**options)  # pyright: ignore[reportArgumentType]
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("policy_gradient", {"clip_hihg": 0.3}, "policy_gradient.clip_hihg is no option; did you mean clip_high?"),
+        ("policy_gradient", {"epochs": 1.5}, "policy_gradient.epochs is 1.5; it must be a whole number"),
+        ("policy_gradient", {"mask_truncated": 1.0}, "policy_gradient.mask_truncated is 1.0; it must be true or false"),
+        ("policy_gradient", {"kl_estimator": 3.0}, "policy_gradient.kl_estimator is 3.0; it must be a text"),
+        ("supervised", {"learning_rate": True}, "supervised.learning_rate is True; it must be a number"),
+        ("dpo", {}, "objective.name is 'dpo'; this learner has policy_gradient, supervised"),
+    ],
+)
+def test_an_option_that_an_objective_does_not_have_is_named(
+    name: str, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(OptionsError) as raised:
+        objective_of(name, options)
+    assert message in str(raised.value)
+    assert objective_of("policy_gradient", {"epochs": 2.0, "learning_rate": 0.5}) == PolicyGradient(
+        epochs=2, learning_rate=0.5
+    )

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_learner import ENVIRONMENT, MODEL, PROMPT, VOCABULARY, packed, trajectory
+from tiny_learner import ENVIRONMENT, MODEL, PROMPT, VOCABULARY, intake, packed, trajectory
 
 from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.objectives.objective import Packed
 from gradus_learner.train.sample import Sample, SampleError, decode_sample
 
 SHAPE = ((PROMPT, 3), (MODEL, 2), (ENVIRONMENT, 4), (MODEL, 1), (ENVIRONMENT, 2))
 
 
 def decoded(data: bytes, role: str = "") -> Sample:
-    return decode_sample(data, 0.5, True, vocabulary_size=VOCABULARY, tokenizer_hash="", temperature=1.0, role=role)
+    return decode_sample(Packed(data, 0.5, True, role), intake())
 
 
 def test_p4_loss_falls_on_the_tokens_of_model_segments_and_on_no_other() -> None:

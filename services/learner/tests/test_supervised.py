@@ -18,7 +18,9 @@ from tiny_learner import (
     PROMPT,
     TRAJECTORIES,
     LearnerClient,
+    intake,
     model_directory,
+    objective,
     random_policy,
     refused,
     samples,
@@ -27,14 +29,14 @@ from tiny_learner import (
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
 
-from gradus.learner.v1 import learner_pb2
 from gradus.trajectory.v1 import trajectory_pb2
-from gradus_learner.objectives.algorithm import Algorithm, AlgorithmError, TrainingError
+from gradus_learner.objectives.objective import OptionsError, Packed, TrainingError
+from gradus_learner.objectives.policy_gradient import PolicyGradient
+from gradus_learner.objectives.registry import objective_of
 from gradus_learner.objectives.supervised import (
     Example,
     Supervised,
     decode_example,
-    supervised_from_proto,
     train_supervised,
 )
 from gradus_learner.train.sample import SampleError
@@ -58,7 +60,7 @@ def row(*segments: tuple[int, str], end: bool = True) -> bytes:
 
 
 def decoded(data: bytes, objective: Supervised, tokenizer_hash: str = "") -> Example:
-    return decode_example(data, objective, vocabulary_size=50, tokenizer_hash=tokenizer_hash, end_token=3, encode=words)
+    return decode_example(Packed(data), objective, intake(tokenizer_hash=tokenizer_hash, encode=words))
 
 
 PLAIN = Supervised(learning_rate=1e-2)
@@ -100,13 +102,13 @@ def test_a_row_without_anything_to_learn_is_refused(segments: tuple[tuple[int, s
 
 
 def test_options_are_bounded_and_all_problems_are_said() -> None:
-    with pytest.raises(AlgorithmError, match=r"supervised.weight_decay is 2; .*; supervised.learning_rate is 0; "):
+    with pytest.raises(OptionsError, match=r"supervised.learning_rate is 0; .*; supervised.weight_decay is 2; "):
         Supervised(0, weight_decay=2)
     with pytest.raises(
-        AlgorithmError, match=r"supervised.beta2 is 1; .*; supervised.precision is half; it must be float32 or"
+        OptionsError, match=r"supervised.beta2 is 1.0; .*; supervised.precision is half; it must be one of float32, "
     ):
-        supervised_from_proto(learner_pb2.Supervised(learning_rate=1, max_grad_norm=1, beta2=1, precision="half"))
-    assert supervised_from_proto(learner_pb2.Supervised(learning_rate=1, max_grad_norm=1)) == Supervised(1)
+        objective_of("supervised", {"learning_rate": 1.0, "beta2": 1.0, "precision": "half"})
+    assert objective_of("supervised", {"learning_rate": 1.0}) == Supervised(1)
 
 
 def test_the_gradient_is_that_of_the_mean_cross_entropy_whatever_the_micro_batches() -> None:
@@ -125,9 +127,7 @@ def test_the_gradient_is_that_of_the_mean_cross_entropy_whatever_the_micro_batch
     }
     for budget in (4, 1000):
         again = random_policy()
-        metrics = train_supervised(
-            again, Trainer(again, budget).optimizer, examples, Supervised(1e-9, max_grad_norm=1e6), budget
-        )
+        metrics = train_supervised(Trainer(again, budget), examples, Supervised(1e-9, max_grad_norm=1e6))
         assert metrics["loss"] == pytest.approx(float(expected), rel=1e-5)
         assert metrics["model_tokens"] == 9
         for name, parameter in again.named_parameters():
@@ -139,12 +139,12 @@ def test_sequences_that_are_too_long_are_left_out_and_counted_and_a_step_of_noth
     short, long = (decoded(row((PROMPT, "what"), (MODEL, text)), PLAIN) for text in ("blue", "it is blue page it is"))
     limited = Supervised(1e-3, max_tokens=4)
     alone, both = random_policy(), random_policy()
-    expected = train_supervised(alone, Trainer(alone, 1000).optimizer, [short], PLAIN, 1000)
-    metrics = train_supervised(both, Trainer(both, 1000).optimizer, [long, short], limited, 1000)
+    expected = train_supervised(Trainer(alone, 1000), [short], PLAIN)
+    metrics = train_supervised(Trainer(both, 1000), [long, short], limited)
     assert (metrics["samples_trained"], metrics["samples_too_long"], metrics["tokens"]) == (1, 1, 3)
     assert metrics["loss"] == expected["loss"]
     with pytest.raises(TrainingError, match="all 1 samples have more than 4 tokens; raise max_tokens"):
-        train_supervised(both, Trainer(both, 1000).optimizer, [long], limited, 1000)
+        train_supervised(Trainer(both, 1000), [long], limited)
 
 
 def test_the_second_step_of_adamw_is_that_of_its_formula_with_the_beta2_of_the_step() -> None:
@@ -156,22 +156,22 @@ def test_the_second_step_of_adamw_is_that_of_its_formula_with_the_beta2_of_the_s
     first, second = torch.zeros_like(parameter), torch.zeros_like(parameter)
     for step in (1, 2):
         before = parameter.detach().clone()
-        trainer.train_supervised(examples, Supervised(rate, max_grad_norm=1e6, beta2=beta2))
+        train_supervised(trainer, examples, Supervised(rate, max_grad_norm=1e6, beta2=beta2))
         assert parameter.grad is not None
         first = beta1 * first + (1 - beta1) * parameter.grad
         second = beta2 * second + (1 - beta2) * parameter.grad**2
         moved = rate * (first / (1 - beta1**step)) / ((second / (1 - beta2**step)).sqrt() + 1e-8)
         torch.testing.assert_close(parameter.detach(), before - moved, rtol=1e-5, atol=1e-7)
-    trainer.train(samples(), Algorithm(), 1.0, 3)
+    PolicyGradient().train(trainer, samples(), 1.0, 3)
     assert {group["betas"] for group in trainer.optimizer.param_groups} == {(0.9, 0.999)}
 
 
 def test_passes_in_bfloat16_lose_digits_and_leave_weights_in_float32() -> None:
     examples = [decoded(row((PROMPT, "what is it"), (MODEL, "blue page")), PLAIN)]
     losses: list[float] = []
-    for objective in (PLAIN, Supervised(1e-2, precision="bfloat16")):
+    for options in (PLAIN, Supervised(1e-2, precision="bfloat16")):
         policy = random_policy()
-        losses.append(train_supervised(policy, Trainer(policy, 1000).optimizer, examples, objective, 1000)["loss"])
+        losses.append(train_supervised(Trainer(policy, 1000), examples, options)["loss"])
         assert {parameter.dtype for parameter in policy.parameters()} == {torch.float32}
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=2e-2)
@@ -191,23 +191,20 @@ def test_the_learner_learns_rows_of_text_step_by_step_and_answers_a_repeated_ste
 ) -> None:
     model = tokenized_model(tmp_path / "model")
     data = [row((PROMPT, "what is it"), (MODEL, "blue")), row((PROMPT, "page"), (MODEL, "it is blue"))]
-    supervised = learner_pb2.Supervised(learning_rate=2e-2, max_grad_norm=1)
+    taught = objective("supervised", learning_rate=2e-2)
 
     async def body(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
-        answers = [
-            await client.step(step, data, algorithm=None, supervised=supervised, checkpoint=step == 30)
-            for step in range(1, 31)
-        ]
+        answers = [await client.step(step, data, objective=taught, checkpoint=step == 30) for step in range(1, 31)]
         losses, answer = [each.metrics["loss"] for each in answers], answers[-1]
         assert losses[-1] < 0.2 < losses[0]
         assert answer.metrics["token_accuracy"] == 1
-        again = await client.step(30, data, algorithm=None, supervised=supervised)
+        again = await client.step(30, data, objective=taught)
         assert not again.applied
         assert again.weights_digest == answer.weights_digest
-        bad = learner_pb2.Supervised(learning_rate=2)
+        bad = objective("supervised", learning_rate=2)
         await refused(
-            client.step(31, data, algorithm=None, supervised=bad),
+            client.step(31, data, objective=bad),
             grpc.StatusCode.INVALID_ARGUMENT,
             "supervised.learning_rate is 2.0",
         )
@@ -215,7 +212,7 @@ def test_the_learner_learns_rows_of_text_step_by_step_and_answers_a_repeated_ste
         sampled.ParseFromString(gzip.decompress(TRAJECTORIES[0]))
         sampled.tokenizer_hash = hashlib.sha256((model / "tokenizer.json").read_bytes()).hexdigest()
         both = [*data, gzip.compress(sampled.SerializeToString())]
-        mixed = await client.step(31, both, algorithm=None, supervised=supervised)
+        mixed = await client.step(31, both, objective=taught)
         assert mixed.applied
         assert mixed.metrics["samples_trained"] == 3
 

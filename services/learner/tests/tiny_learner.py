@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.models.qwen3 import ModelConfig, Policy, save_weights
-from gradus_learner.objectives.algorithm import Algorithm
+from gradus_learner.objectives.objective import Intake
+from gradus_learner.objectives.policy_gradient import PolicyGradient
 from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.events import LearnerEvents
 from gradus_learner.serve.grpc_server import GrpcService
@@ -35,7 +36,7 @@ CONFIG = ModelConfig(
     num_key_value_heads=1,
     head_dim=8,
 )
-PLAIN = Algorithm(learning_rate=1e-3, clip_low=0.2, clip_high=0.28, dual_clip=10.0)
+PLAIN = PolicyGradient(learning_rate=1e-3, clip_low=0.2, clip_high=0.28, dual_clip=10.0)
 
 
 def random_policy(seed: int = 0) -> Policy:
@@ -112,6 +113,16 @@ def samples(policy: Policy | None = None, advantages: Sequence[float] = (1.0, -0
     return made
 
 
+def intake(**more: Any) -> Intake:
+    """Of a model with this vocabulary, which is asked for no text."""
+    return Intake(**{**INTAKE, **more})
+
+
+INTAKE: dict[str, Any] = {
+    "vocabulary_size": VOCABULARY, "tokenizer_hash": "", "end_token": 3, "temperature": 1.0, "encode": list,
+}  # fmt: skip
+
+
 def packed(message: trajectory_pb2.Trajectory) -> bytes:
     return gzip.compress(message.SerializeToString())
 
@@ -155,12 +166,20 @@ class LearnerClient:
         return await self.send(step_messages(step, trajectories, **more))
 
 
+def objective(name: str, **options: float | bool | str) -> learner_pb2.Objective:
+    message = learner_pb2.Objective(name=name)
+    message.options.update(options)
+    return message
+
+
+def policy_gradient(**options: float | bool | str) -> learner_pb2.Objective:
+    return objective("policy_gradient", **options)
+
+
 def step_messages(step: int, trajectories: Sequence[bytes], **more: Any) -> list[learner_pb2.TrainStepRequest]:
-    algorithm = learner_pb2.Algorithm(
-        learning_rate=1e-2, clip_low=0.2, clip_high=0.28, dual_clip=10, updates_per_epoch=2
-    )
     fields: dict[str, Any] = {
-        "run_id": "r", "step": step, "algorithm": algorithm, "samples": len(trajectories), "temperature": 1.0,
+        "run_id": "r", "step": step, "objective": policy_gradient(learning_rate=1e-2, updates_per_epoch=2),
+        "samples": len(trajectories), "temperature": 1.0,
     }  # fmt: skip
     header = learner_pb2.StepHeader(**{**fields, **more})
     return [

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
-import { algorithmSchema } from '#recipe/stage-parts.ts';
 import { day, milliseconds } from './fields.ts';
+import { algorithmSchema } from './objectives.ts';
 import type { RolloutStage } from './fields.ts';
 
 /** Of a stage that trains on groups of rollouts: which groups there are, what becomes of those that fail, and how they are learned from. */

@@ -1,4 +1,5 @@
 import type { BatchSource, LearnerBatch } from '../kit/learner-batch.ts';
+import { objectiveOf, policyGradient } from '../kit/objectives.ts';
 import type { FormedBatch } from '../kit/stage-kind.ts';
 import type { RlStage } from './schema.ts';
 
@@ -24,29 +25,10 @@ export async function batchOfRl(
     last: stageStep + 1 >= until.steps,
     temperature: sampling.temperature,
     setReference: stageStep === 0 && algorithm.kl_coefficient > 0,
-    objective: {
-      case: 'algorithm',
-      value: {
-        clipLow: algorithm.clip_low,
-        clipHigh: algorithm.clip_high,
-        dualClip: algorithm.dual_clip,
-        aggregation: algorithm.aggregation,
-        horizonTokens: algorithm.horizon_tokens === 0 ? limits.context_tokens : algorithm.horizon_tokens,
-        klCoefficient: algorithm.kl_coefficient,
-        klEstimator: algorithm.kl_estimator,
-        mismatchCorrection: algorithm.mismatch_correction,
-        mismatchLow: algorithm.mismatch_low,
-        mismatchCap: algorithm.mismatch_cap,
-        epochs: algorithm.epochs,
-        updatesPerEpoch: Math.min(algorithm.updates_per_epoch, count),
-        learningRate: algorithm.learning_rate,
-        warmupSteps: algorithm.warmup_steps,
-        weightDecay: algorithm.weight_decay,
-        maxGradNorm: algorithm.max_grad_norm,
-        maskTruncated: algorithm.mask_truncated,
-        entropyCoefficient: algorithm.entropy_coefficient,
-      },
-    },
+    objective: objectiveOf(policyGradient, algorithm, {
+      horizon_tokens: algorithm.horizon_tokens === 0 ? limits.context_tokens : algorithm.horizon_tokens,
+      updates_per_epoch: Math.min(algorithm.updates_per_epoch, count),
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { createPromptSampler } from '../kit/prompt-sampler.ts';
 import type { LearnerBatch, BatchSource } from '../kit/learner-batch.ts';
+import { objectiveOf, supervised } from '../kit/objectives.ts';
 import { openRowFile } from './row-file.ts';
 import { packRow } from './row.ts';
 import type { SftStage } from './schema.ts';
@@ -19,18 +20,7 @@ export async function batchOfSft(stage: SftStage, stageStep: number, source: Bat
     last: stageStep + 1 >= stage.until.steps,
     temperature: 1,
     setReference: false,
-    objective: {
-      case: 'supervised',
-      value: {
-        learningRate: learningRateAt(stage, stageStep),
-        weightDecay: stage.weight_decay,
-        maxGradNorm: stage.max_grad_norm,
-        contextWeight: stage.context_weight,
-        beta2: stage.beta2,
-        maxTokens: stage.max_tokens,
-        precision: stage.precision,
-      },
-    },
+    objective: objectiveOf(supervised, stage, { learning_rate: learningRateAt(stage, stageStep) }),
     count: stage.batch,
     async *samples() {
       for (let draw = 0; draw < stage.batch; draw++)

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { filePath } from '#recipe/run-parts.ts';
 import { commonFields } from '../kit/fields.ts';
+import { supervised } from '../kit/objectives.ts';
 
 const fromFile = z
   .strictObject({
@@ -35,35 +36,19 @@ export const sftSchema = z
     until: z
       .strictObject({ steps: z.int().min(0).max(1_000_000).describe('Steps of the stage.') })
       .describe('When the stage ends.'),
-    learning_rate: z.number().positive().max(1).default(1e-5).describe('AdamW; the peak of the schedule.'),
-    warmup_steps: z.int().min(0).max(1_000_000).default(0).describe('Steps over which it rises to that.'),
+    ...supervised.fields,
+    warmup_steps: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Steps over which the learning rate rises to its peak.'),
     final_learning_rate_share: z
       .number()
       .min(0)
       .max(1)
       .default(0.05)
       .describe('Share of the peak to which it falls along a cosine until the last step; 1 keeps it.'),
-    weight_decay: z.number().min(0).max(1).default(0).describe('AdamW, matrices only.'),
-    beta2: z.number().positive().lt(1).default(0.999).describe("AdamW's decay of the second moment."),
-    max_grad_norm: z.number().positive().max(1_000_000).default(1).describe('Gradients are scaled down to this norm.'),
-    max_tokens: z
-      .int()
-      .min(0)
-      .max(1_048_576)
-      .default(0)
-      .describe('Rows with more tokens are left out, and counted as `train/samples_too_long`; 0 takes all.'),
-    precision: z
-      .enum(['float32', 'bfloat16'])
-      .default('float32')
-      .describe('Of the passes: bfloat16 is faster where the processor multiplies it; weights stay float32.'),
-    context_weight: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0)
-      .describe(
-        'Weight of prompt and environment tokens in the loss; 0 learns what the model writes and nothing else.',
-      ),
   })
   .describe('Supervised learning on rows, or on rollouts of an earlier stage; loss on what the model writes.');
 

@@ -1,1 +1,1 @@
-"""What a step minimises, one objective per file: a frozen config from the wire, and a pure function."""
+"""Objectives: one loss a file; `registry` has the list."""

@@ -11,78 +11,62 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from gradus.trajectory.v1 import trajectory_pb2
-from gradus_learner.models.qwen3 import Policy
-from gradus_learner.objectives.algorithm import AlgorithmError, TrainingError
+from gradus_learner.objectives.objective import (
+    Between,
+    Intake,
+    Packed,
+    TrainingError,
+    check_options,
+)
 from gradus_learner.train.batch import micro_batches
-from gradus_learner.train.optimizer import BETA2, set_adamw
-from gradus_learner.train.sample import SampleError, digest_of, sequence_digest, unzip
-
-BOUNDS: dict[str, tuple[float, float]] = {
-    "learning_rate": (0, 1),
-    "weight_decay": (0, 1),
-    "max_grad_norm": (0, 1e6),
-    "context_weight": (0, 1),
-    "beta2": (0, 1),
-    "max_tokens": (0, 2**32 - 1),
-}
+from gradus_learner.train.sample import SampleError, check_tokenizer, digest_of, parse_trajectory, sequence_digest
+from gradus_learner.train.trainer import BETA2, Trainer, set_adamw
 
 Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
 class Supervised:
-    learning_rate: float
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    context_weight: float = 0.0
-    beta2: float = BETA2
-    # 0 takes sequences of any length.
-    max_tokens: int = 0
-    # Of the passes; weights stay as they are.
+    """The names are those of an `sft` stage of a recipe."""
+
+    name: ClassVar[str] = "supervised"
+
+    # Of this step; a schedule is the caller's.
+    learning_rate: Annotated[float, Between(0, 1, above=True)] = 1e-5
+    weight_decay: Annotated[float, Between(0, 1)] = 0.0
+    max_grad_norm: Annotated[float, Between(0, 1e6, above=True)] = 1.0
+    # Of prompt and environment tokens in the mean; 0 trains on model segments alone.
+    context_weight: Annotated[float, Between(0, 1)] = 0.0
+    # Decay of AdamW's second moment.
+    beta2: Annotated[float, Between(0, 1, above=True, below=True)] = BETA2
+    # Longer samples are left out of the step, and counted; 0 takes sequences of any length.
+    max_tokens: Annotated[int, Between(0, 2**32 - 1)] = 0
+    # Of the passes; weights and moments stay as they are.
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        problems = [
-            f"supervised.{name} is {getattr(self, name)}; it must be from {least:g} to {greatest:g}"
-            for name, (least, greatest) in BOUNDS.items()
-            # False for what is not a number, too.
-            if not least <= getattr(self, name) <= greatest
-        ]
-        problems += [
-            f"supervised.{name} is 0; it must be > 0"
-            for name in ("learning_rate", "max_grad_norm")
-            if getattr(self, name) == 0
-        ]
-        if self.beta2 == 1:
-            problems.append("supervised.beta2 is 1; it must be < 1")
-        if self.precision not in get_args(Precision):
-            problems.append(f"supervised.precision is {self.precision}; it must be {' or '.join(get_args(Precision))}")
-        if problems:
-            raise AlgorithmError("; ".join(problems))
+        check_options(self)
 
+    @property
+    def needs_reference(self) -> bool:
+        return False
 
-def supervised_from_proto(message: Any) -> Supervised:
-    """Unset beta2 and precision mean their defaults."""
-    return Supervised(
-        learning_rate=message.learning_rate,
-        weight_decay=message.weight_decay,
-        max_grad_norm=message.max_grad_norm,
-        context_weight=message.context_weight,
-        beta2=message.beta2 or BETA2,
-        max_tokens=message.max_tokens,
-        precision=cast("Precision", message.precision or "float32"),
-    )
+    def decode(self, packed: Packed, intake: Intake) -> Example:
+        return decode_example(packed, self, intake)
+
+    def train(self, trainer: Trainer, samples: Sequence[Example], _temperature: float, _step: int) -> dict[str, float]:
+        return train_supervised(trainer, samples, self)
 
 
 @dataclass(frozen=True)
@@ -99,22 +83,10 @@ class Example:
         return len(self.ids)
 
 
-def decode_example(
-    data: bytes,
-    objective: Supervised,
-    *,
-    vocabulary_size: int,
-    tokenizer_hash: str,
-    end_token: int,
-    encode: Callable[[str], Sequence[int]],
-    role: str = "",
-) -> Example:
-    """A gzipped Trajectory: tokens as they were sampled, or text that is tokenised here."""
-    trajectory = trajectory_pb2.Trajectory()
-    try:
-        trajectory.ParseFromString(unzip(data))
-    except DecodeError as error:
-        raise SampleError(f"trajectory is not a gradus.trajectory.v1.Trajectory: {error}") from None
+def decode_example(packed: Packed, objective: Supervised, intake: Intake) -> Example:
+    """Tokens as they were sampled, or text that is tokenised here. An advantage is not read."""
+    trajectory = parse_trajectory(packed.trajectory)
+    role = packed.role
     digest = digest_of(trajectory, role)
     ids: list[int] = []
     is_model: list[bool] = []
@@ -128,21 +100,20 @@ def decode_example(
         written = segment.kind == trajectory_pb2.SEGMENT_KIND_MODEL
         if not tokens and segment.text:
             as_sampled = False
-            tokens = list(encode(segment.text))
+            tokens = list(intake.encode(segment.text))
         if not segment.token_ids and written and segment.finish_reason == trajectory_pb2.FINISH_REASON_STOP:
             as_sampled = False
-            tokens.append(end_token)
+            tokens.append(intake.end_token)
         ids += tokens
         is_model += [written] * len(tokens)
     array = np.array(ids, np.int64)
     if len(array) < 2:
         raise SampleError(f"{trajectory.task_id!r} has {len(array)} tokens; a sequence has at least 2")
-    if int(array.max()) >= vocabulary_size:
-        raise SampleError(f"token id {int(array.max())} is beyond the vocabulary of {vocabulary_size}")
+    if int(array.max()) >= intake.vocabulary_size:
+        raise SampleError(f"token id {int(array.max())} is beyond the vocabulary of {intake.vocabulary_size}")
     if as_sampled:
         # What a policy sampled stays as it was (P4).
-        if tokenizer_hash and trajectory.tokenizer_hash != tokenizer_hash:
-            raise SampleError(f"tokenizer_hash is {trajectory.tokenizer_hash!r}, the learner's is {tokenizer_hash!r}")
+        check_tokenizer(trajectory, intake)
         if sequence_digest(array) != digest:
             raise SampleError(f"{trajectory.task_id!r} has tokens that the engine did not see (digest differs)")
     mask = np.array(is_model, np.bool_)
@@ -159,15 +130,14 @@ def passes_in(precision: Precision, device: torch.device) -> contextlib.Abstract
     return torch.autocast(device.type, torch.bfloat16)
 
 
-def train_supervised(
-    policy: Policy,
-    optimizer: torch.optim.Optimizer,
-    examples: Sequence[Example],
-    objective: Supervised,
-    micro_batch_tokens: int,
-) -> dict[str, float]:
+def cross_entropy(logits_NV: Tensor, targets_N: Tensor, weights_N: Tensor, total: float) -> Tensor:
+    """Sum of weight x cross-entropy over the tokens of a micro-batch, divided by `total`, the weights of the update."""
+    return (F.cross_entropy(logits_NV, targets_N, reduction="none") * weights_N).sum() / total
+
+
+def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: Supervised) -> dict[str, float]:
     """One update. Micro-batches change memory and speed, not the gradient."""
-    device = next(policy.parameters()).device
+    policy, optimizer, device = trainer.policy, trainer.optimizer, trainer.device
     received = len(examples)
     examples = [example for example in examples if objective.max_tokens == 0 or example.length <= objective.max_tokens]
     if not examples:
@@ -178,7 +148,7 @@ def train_supervised(
     total = float(sum(float(example.weights.sum()) for example in examples))
     optimizer.zero_grad(set_to_none=True)
     loss_sum, right, written = 0.0, 0, 0
-    for part in micro_batches([example.length for example in examples], micro_batch_tokens):
+    for part in micro_batches([example.length for example in examples], trainer.micro_batch_tokens):
         chosen = [examples[index] for index in part]
         longest = max(example.length for example in chosen)
         ids_BT = np.zeros((len(chosen), longest), np.int64)
@@ -196,7 +166,7 @@ def train_supervised(
             logits_NV = policy.logits(hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, before_N)).float()
         targets_N = torch.from_numpy(ids_BT.reshape(-1)[at_N]).to(device)
         weights_N = torch.from_numpy(weights_BT.reshape(-1)[at_N]).to(device)
-        loss = (F.cross_entropy(logits_NV, targets_N, reduction="none") * weights_N).sum() / total
+        loss = cross_entropy(logits_NV, targets_N, weights_N, total)
         loss.backward()
         loss_sum += float(loss.detach())
         of_model_N = torch.from_numpy(model_BT.reshape(-1)[at_N]).to(device)

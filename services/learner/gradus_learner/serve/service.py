@@ -19,15 +19,15 @@ import torch
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
 from gradus_learner.errors import GradusError, InputError, ReopenedError, StateError
-from gradus_learner.objectives.algorithm import algorithm_from_proto
-from gradus_learner.objectives.supervised import Example, Supervised, decode_example, supervised_from_proto
+from gradus_learner.objectives.objective import Packed
+from gradus_learner.objectives.registry import objective_of
 from gradus_learner.serve.config import ConfigError, LearnerConfig, load_config
 from gradus_learner.serve.epoch_fence import EpochFence
 from gradus_learner.serve.events import LearnerEvents
 from gradus_learner.serve.grpc_server import GrpcService, run_service
 from gradus_learner.train.open_run import open_run
 from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
-from gradus_learner.train.sample import Sample, SampleError, decode_sample
+from gradus_learner.train.sample import Sample, SampleError
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ class LearnerService:
     ) -> learner_pb2.TrainStepResponse:
         header: learner_pb2.StepHeader | None = None
         options: StepOptions | None = None
-        samples: list[Sample | Example] = []
+        samples: list[Any] = []
         received_bytes = 0
         run = self._open_run()
         async for request in requests:
@@ -137,35 +137,15 @@ class LearnerService:
             raise StateError("no run is open; call OpenRun first")
         return self.run
 
-    async def _decode(self, run: LearnerRun, message: Any, index: int, options: StepOptions) -> Sample | Example:
-        def decode() -> Sample | Example:
-            if isinstance(options.objective, Supervised):
-                return decode_example(
-                    message.trajectory,
-                    options.objective,
-                    vocabulary_size=run.policy.config.vocab_size,
-                    tokenizer_hash=run.tokenizer_hash,
-                    end_token=run.policy.config.eos_token_id,
-                    encode=run.encode,
-                    role=message.role,
-                )
-            return decode_sample(
-                message.trajectory,
-                message.advantage,
-                message.truncated,
-                vocabulary_size=run.policy.config.vocab_size,
-                tokenizer_hash=run.tokenizer_hash,
-                temperature=options.temperature,
-                role=message.role,
-            )
-
+    async def _decode(self, run: LearnerRun, message: Any, index: int, options: StepOptions) -> Any:
+        packed = Packed(message.trajectory, message.advantage, message.truncated, message.role)
         try:
-            return await asyncio.to_thread(decode)
+            return await asyncio.to_thread(options.objective.decode, packed, run.intake(options.temperature))
         except SampleError as error:
             raise InputError(f"sample {index}: {error}") from None
 
     async def _answer(
-        self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample | Example]
+        self, run: LearnerRun, options: StepOptions, samples: Sequence[Any]
     ) -> learner_pb2.TrainStepResponse:
         # Shielded: a caller that disconnects does not stop a step halfway; its repetition finds the record.
         record, applied = await asyncio.shield(self._in_order(lambda: self._apply(run, options, samples)))
@@ -180,9 +160,7 @@ class LearnerService:
             checkpoint_path=record.checkpoint_path,
         )
 
-    def _apply(
-        self, run: LearnerRun, options: StepOptions, samples: Sequence[Sample | Example]
-    ) -> tuple[StepRecord, bool]:
+    def _apply(self, run: LearnerRun, options: StepOptions, samples: Sequence[Any]) -> tuple[StepRecord, bool]:
         if run is not self.run:
             raise ReopenedError(f"run {run.run_id} was opened again meanwhile; send the step again")
         before = run.step
@@ -216,8 +194,7 @@ def step_options(header: learner_pb2.StepHeader) -> StepOptions:
     temperature = header.temperature or 1.0
     if not 0 < temperature <= 10:
         raise InputError(f"temperature is {temperature}; it must be above 0 and at most 10")
-    supervised = header.WhichOneof("objective") == "supervised"
-    objective = supervised_from_proto(header.supervised) if supervised else algorithm_from_proto(header.algorithm)
+    objective = objective_of(header.objective.name, dict(header.objective.options.items()))
     return StepOptions(header.step, objective, temperature, header.checkpoint, header.set_reference)
 
 

@@ -9,6 +9,7 @@ answered from its record. Weights that are not finite after a step are never wri
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,8 +29,7 @@ from gradus_learner.files.manifest import (
 )
 from gradus_learner.models.finite import first_not_finite, split_metrics
 from gradus_learner.models.qwen3 import Policy, load_weights, parameter_count, weights_of
-from gradus_learner.objectives.algorithm import Algorithm
-from gradus_learner.objectives.supervised import Example, Supervised
+from gradus_learner.objectives.objective import Intake, Objective
 from gradus_learner.train.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -37,7 +37,6 @@ from gradus_learner.train.checkpoint import (
     write_checkpoint,
 )
 from gradus_learner.train.run_directory import RunDirectory
-from gradus_learner.train.sample import Sample
 from gradus_learner.train.trainer import Trainer
 
 KEEP_VERSIONS = 3
@@ -60,7 +59,7 @@ class StepRecord:
 @dataclass(frozen=True)
 class StepOptions:
     step: int
-    objective: Algorithm | Supervised
+    objective: Objective
     temperature: float
     checkpoint: bool
     set_reference: bool
@@ -103,6 +102,11 @@ class LearnerRun:
             self.tokenizer = Tokenizer.from_file(str(self.model_path / "tokenizer.json"))
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
+    def intake(self, temperature: float) -> Intake:
+        """What samples of a step must fit."""
+        config = self.policy.config
+        return Intake(config.vocab_size, self.tokenizer_hash, config.eos_token_id, temperature, self.encode)
+
     def current_weights(self) -> tuple[str, str]:
         """Directory and digest of the current weights; written again if they went missing or were damaged."""
         if self.step == 0:
@@ -121,21 +125,17 @@ class LearnerRun:
         except (ManifestError, OSError) as error:
             return [str(error)]
 
-    def apply(self, options: StepOptions, samples: Sequence[Sample | Example]) -> tuple[StepRecord, bool]:
+    def apply(self, options: StepOptions, samples: Sequence[Any]) -> tuple[StepRecord, bool]:
         """The step's record, and whether it was applied now."""
         done = self.answered(options)
         if done is not None:
             return done, False
         objective = options.objective
-        if options.set_reference and isinstance(objective, Algorithm) and objective.kl_coefficient > 0:
+        if options.set_reference and objective.needs_reference:
             self.trainer.set_reference()
+        started = time.monotonic()
         try:
-            if isinstance(objective, Supervised):
-                examples = [sample for sample in samples if isinstance(sample, Example)]
-                metrics = self.trainer.train_supervised(examples, objective)
-            else:
-                rollouts = [sample for sample in samples if isinstance(sample, Sample)]
-                metrics = self.trainer.train(rollouts, objective, options.temperature, options.step)
+            metrics = objective.train(self.trainer, samples, options.temperature, options.step)
         except InputError:
             # Nothing was applied.
             raise
@@ -151,7 +151,7 @@ class LearnerRun:
                 f"learning_rate ({objective.learning_rate:g}) or max_grad_norm "
                 f"({objective.max_grad_norm:g})",
             )
-        finite, others = split_metrics(metrics)
+        finite, others = split_metrics({**metrics, "seconds": time.monotonic() - started})
         record = StepRecord(options.step, finite, {name: f"{value}" for name, value in others.items()})
         self.step = options.step
         self.records[options.step] = record

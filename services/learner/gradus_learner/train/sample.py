@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.errors import InputError
+from gradus_learner.objectives.objective import Intake, Packed
 
 # What training holds: 1e39 is finite as a double only.
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
@@ -61,26 +62,30 @@ def unzip(data: bytes) -> bytes:
     return plain
 
 
-def decode_sample(
-    data: bytes,
-    advantage: float,
-    truncated: bool,
-    *,
-    vocabulary_size: int,
-    tokenizer_hash: str,
-    temperature: float,
-    role: str = "",
-) -> Sample:
-    """The sequence of `role`, which is empty where the environment has no roles."""
+def parse_trajectory(data: bytes) -> trajectory_pb2.Trajectory:
+    """Of its gzipped bytes."""
     trajectory = trajectory_pb2.Trajectory()
     try:
         trajectory.ParseFromString(unzip(data))
     except DecodeError as error:
         raise SampleError(f"trajectory is not a gradus.trajectory.v1.Trajectory: {error}") from None
+    return trajectory
+
+
+def check_tokenizer(trajectory: trajectory_pb2.Trajectory, intake: Intake) -> None:
+    if intake.tokenizer_hash and trajectory.tokenizer_hash != intake.tokenizer_hash:
+        raise SampleError(
+            f"tokenizer_hash is {trajectory.tokenizer_hash!r}, the learner's is {intake.tokenizer_hash!r}"
+        )
+
+
+def decode_sample(packed: Packed, intake: Intake) -> Sample:
+    """The sequence of the sample's role, which is empty where the environment has no roles."""
+    trajectory = parse_trajectory(packed.trajectory)
+    advantage, role = packed.advantage, packed.role
     if not abs(advantage) <= MAX_FLOAT32:
         raise SampleError(f"advantage of {trajectory.task_id!r} is {advantage}; it must be finite as a 32-bit number")
-    if tokenizer_hash and trajectory.tokenizer_hash != tokenizer_hash:
-        raise SampleError(f"tokenizer_hash is {trajectory.tokenizer_hash!r}, the learner's is {tokenizer_hash!r}")
+    check_tokenizer(trajectory, intake)
     digest = digest_of(trajectory, role)
     ids: list[int] = []
     positions: list[NDArray[np.int64]] = []
@@ -88,7 +93,7 @@ def decode_sample(
     for index, segment in enumerate(trajectory.segments):
         if segment.role != role:
             continue
-        check_segment(segment, f"segments[{index}]", temperature, first=not ids)
+        check_segment(segment, f"segments[{index}]", intake.temperature, first=not ids)
         if segment.kind == trajectory_pb2.SEGMENT_KIND_MODEL:
             positions.append(np.arange(len(ids), len(ids) + len(segment.token_ids)))
             logprobs += segment.logprobs
@@ -96,15 +101,15 @@ def decode_sample(
     if not ids:
         raise SampleError("segments are empty; a trajectory has at least a prompt")
     array = np.array(ids, np.int64)
-    if int(array.max()) >= vocabulary_size:
-        raise SampleError(f"token id {int(array.max())} is beyond the vocabulary of {vocabulary_size}")
+    if int(array.max()) >= intake.vocabulary_size:
+        raise SampleError(f"token id {int(array.max())} is beyond the vocabulary of {intake.vocabulary_size}")
     return Sample(
         task_id=trajectory.task_id,
         ids=array,
         model_positions=np.concatenate(positions) if positions else np.zeros(0, np.int64),
         rollout_logprobs=np.array(logprobs, np.float32),
         advantage=advantage,
-        truncated=truncated,
+        truncated=packed.truncated,
         digest_matches=sequence_digest(array) == digest,
     )
 

@@ -1,104 +1,33 @@
-"""One training step: samples in, updated weights and metrics out. No files, no network.
-
-Shapes: B sequences, T tokens, D hidden, V vocabulary, N model tokens of a micro-batch, S samples of an update.
-
-Denominators are counted over all samples of an update before any micro-batch runs, so the size of micro-batches
-changes memory and speed, not the gradient.
-"""
+"""What a run trains: a policy and its AdamW, which outlive the objectives that use them in turn."""
 
 from __future__ import annotations
 
 import copy
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from gradus_learner.models.qwen3 import Policy
-from gradus_learner.objectives.algorithm import Algorithm, TrainingError
-from gradus_learner.objectives.losses import kl_estimate, mismatch_weights, policy_loss, token_weights
-from gradus_learner.objectives.supervised import Example, Supervised, train_supervised
-from gradus_learner.train.batch import micro_batches
-from gradus_learner.train.optimizer import make_optimizer, set_adamw
-from gradus_learner.train.sample import Sample
+
+BETA1, BETA2 = 0.9, 0.999
 
 
-@dataclass(frozen=True)
-class MicroBatch:
-    ids_BT: Tensor
-    # Flat positions whose next token was sampled by the policy, that token, its sample's row in this micro-batch.
-    positions_N: Tensor
-    targets_N: Tensor
-    row_N: Tensor
-    rollout_N: Tensor
-    # Indices of the samples in the order of rows.
-    samples: tuple[int, ...]
+def make_optimizer(policy: Policy) -> torch.optim.AdamW:
+    """Weight decay is for matrices only."""
+    matrices = [parameter for parameter in policy.parameters() if parameter.dim() > 1]
+    vectors = [parameter for parameter in policy.parameters() if parameter.dim() == 1]
+    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=1e-6, betas=(BETA1, BETA2), fused=True)
 
 
-@dataclass
-class Sums:
-    """Sums over model tokens, for metrics."""
-
-    tokens: float = 0.0
-    loss: float = 0.0
-    entropy: float = 0.0
-    ratio: float = 0.0
-    clipped: float = 0.0
-    clipped_low: float = 0.0
-    ppo_kl: float = 0.0
-    reference_kl: float = 0.0
-
-
-@dataclass
-class Mismatch:
-    """Between the trainer's logprobs, before the first update, and those the engine reported."""
-
-    tokens: int = 0
-    total: float = 0.0
-    largest: float = 0.0
-    k3: float = 0.0
-
-    def add(self, trainer_N: Tensor, rollout_N: Tensor) -> None:
-        if len(trainer_N) == 0:
-            return
-        distance_N = (trainer_N - rollout_N).abs()
-        self.tokens += len(distance_N)
-        self.total += float(distance_N.sum())
-        self.largest = max(self.largest, float(distance_N.max()))
-        self.k3 += float(kl_estimate(rollout_N, trainer_N, "k3").sum())
-
-
-def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: torch.device) -> MicroBatch:
-    longest = max(samples[index].length for index in indices)
-    ids = np.zeros((len(indices), longest), np.int64)
-    for row, index in enumerate(indices):
-        ids[row, : samples[index].length] = samples[index].ids
-    counts = [len(samples[index].model_positions) for index in indices]
-    row_N = np.repeat(np.arange(len(indices)), counts)
-    at_N = np.concatenate([samples[index].model_positions for index in indices])
-    rollout_N = np.concatenate([samples[index].rollout_logprobs for index in indices])
-    arrays = (ids, row_N * longest + at_N - 1, ids[row_N, at_N], row_N, rollout_N)
-    return MicroBatch(*(torch.from_numpy(array).to(device) for array in arrays), samples=tuple(indices))
-
-
-def token_logprobs(
-    policy: Policy, batch: MicroBatch, temperature: float, entropy_gradient: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Logprobs at `temperature` of the sampled tokens, and the entropy where they were sampled, both (N,)."""
-    hidden_BTD = policy.hidden(batch.ids_BT)
-    hidden_ND = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, batch.positions_N)
-    logprobs_NV = torch.log_softmax(policy.logits(hidden_ND).float() / temperature, dim=-1)
-    picked_N = logprobs_NV.gather(1, batch.targets_N.unsqueeze(1)).squeeze(1)
-    with torch.set_grad_enabled(entropy_gradient):
-        entropy_N = -(logprobs_NV.exp() * logprobs_NV).sum(-1)
-    return picked_N, entropy_N
+def set_adamw(optimizer: torch.optim.Optimizer, rate: float, weight_decay: float, beta2: float = BETA2) -> None:
+    """Of one step, whatever the objective before it set."""
+    for group, decay in zip(optimizer.param_groups, (weight_decay, 0.0), strict=True):
+        group["lr"], group["weight_decay"], group["betas"] = rate, decay, (BETA1, beta2)
 
 
 class Trainer:
+    """`reference` is the policy that entered the stage, where an objective has asked for it."""
+
     def __init__(self, policy: Policy, micro_batch_tokens: int) -> None:
         self.policy = policy
         self.micro_batch_tokens = micro_batch_tokens
@@ -108,135 +37,3 @@ class Trainer:
 
     def set_reference(self) -> None:
         self.reference = copy.deepcopy(self.policy).requires_grad_(False)
-
-    def train(self, samples: Sequence[Sample], algorithm: Algorithm, temperature: float, step: int) -> dict[str, float]:
-        """Apply all updates of one step; `step` counts from 1. Raises TrainingError with nothing applied."""
-        started = time.monotonic()
-        mismatched = sum(not sample.digest_matches for sample in samples)
-        if mismatched == len(samples):
-            raise TrainingError(f"all {len(samples)} samples have tokens that the engine did not see (digest differs)")
-        if algorithm.kl_coefficient > 0 and self.reference is None:
-            raise TrainingError("kl_coefficient is above 0 without a reference; send set_reference with this step")
-        used = [
-            sample
-            for sample in samples
-            if sample.digest_matches
-            and len(sample.model_positions) > 0
-            and not (algorithm.mask_truncated and sample.truncated)
-        ]
-        rate = algorithm.learning_rate * min(1.0, step / max(1, algorithm.warmup_steps))
-        set_adamw(self.optimizer, rate, algorithm.weight_decay)
-        mismatch = Mismatch()
-        old = self._old_logprobs(used, temperature, mismatch) if algorithm.updates > 1 else None
-        sums, norms, skipped = Sums(), list[float](), 0
-        for _ in range(algorithm.epochs):
-            for part in np.array_split(np.arange(len(used)), algorithm.updates_per_epoch):
-                if len(part) == 0:
-                    continue
-                chosen = [used[index] for index in part]
-                chosen_old = None if old is None else [old[index] for index in part]
-                norm = self._update(chosen, chosen_old, algorithm, temperature, sums, mismatch)
-                if math.isfinite(norm):
-                    norms.append(norm)
-                else:
-                    skipped += 1
-        tokens = max(1.0, sums.tokens)
-        return {
-            "loss": sums.loss / max(1, len(norms) + skipped),
-            "grad_norm": sum(norms) / max(1, len(norms)),
-            "entropy": sums.entropy / tokens,
-            "ratio_mean": sums.ratio / tokens,
-            "clip_fraction": sums.clipped / tokens,
-            "clip_fraction_low": sums.clipped_low / tokens,
-            "ppo_kl": sums.ppo_kl / tokens,
-            "reference_kl": sums.reference_kl / tokens,
-            "mismatch_mean": mismatch.total / max(1, mismatch.tokens),
-            "mismatch_max": mismatch.largest,
-            "mismatch_k3": mismatch.k3 / max(1, mismatch.tokens),
-            "learning_rate": rate,
-            "tokens": float(sum(sample.length for sample in samples)),
-            "model_tokens": float(sum(len(sample.model_positions) for sample in used)),
-            "samples_trained": float(len(used)),
-            "token_mismatches": float(mismatched),
-            "updates": float(len(norms)),
-            "updates_skipped": float(skipped),
-            "seconds": time.monotonic() - started,
-        }
-
-    def train_supervised(self, examples: Sequence[Example], objective: Supervised) -> dict[str, float]:
-        started = time.monotonic()
-        metrics = train_supervised(self.policy, self.optimizer, examples, objective, self.micro_batch_tokens)
-        return {**metrics, "seconds": time.monotonic() - started}
-
-    def _micro_batches(self, samples: Sequence[Sample]) -> list[MicroBatch]:
-        parts = micro_batches([sample.length for sample in samples], self.micro_batch_tokens)
-        return [make_micro_batch(samples, part, self.device) for part in parts]
-
-    @torch.no_grad()
-    def _old_logprobs(self, samples: Sequence[Sample], temperature: float, mismatch: Mismatch) -> list[Tensor]:
-        """Logprobs under the weights before the first update, per sample."""
-        found: dict[int, Tensor] = {}
-        for batch in self._micro_batches(samples):
-            logprobs_N, _ = token_logprobs(self.policy, batch, temperature)
-            mismatch.add(logprobs_N, batch.rollout_N)
-            counts = [len(samples[index].model_positions) for index in batch.samples]
-            found.update(zip(batch.samples, logprobs_N.split(counts), strict=True))
-        return [found[index] for index in range(len(samples))]
-
-    def _update(
-        self,
-        samples: Sequence[Sample],
-        old: Sequence[Tensor] | None,
-        algorithm: Algorithm,
-        temperature: float,
-        sums: Sums,
-        mismatch: Mismatch,
-    ) -> float:
-        """One optimiser update; the gradient norm before clipping. An update that is not finite is left out."""
-        lengths_S = torch.tensor([len(sample.model_positions) for sample in samples])
-        weights_S = token_weights(lengths_S, algorithm.aggregation, algorithm.horizon_tokens)
-        weights_S = weights_S.to(self.device)
-        advantages_S = torch.tensor([sample.advantage for sample in samples], device=self.device)
-        self.optimizer.zero_grad(set_to_none=True)
-        for batch in self._micro_batches(samples):
-            sample_N = torch.tensor(batch.samples, device=self.device)[batch.row_N]
-            advantages_N, weights_N = advantages_S[sample_N], weights_S[sample_N]
-            bonus = algorithm.entropy_coefficient > 0
-            new_N, entropy_N = token_logprobs(self.policy, batch, temperature, entropy_gradient=bonus)
-            if old is None:
-                old_N = new_N.detach()
-                mismatch.add(old_N, batch.rollout_N)
-            else:
-                old_N = torch.cat([old[index] for index in batch.samples])
-            result = policy_loss(
-                new_N, old_N, advantages_N, algorithm.clip_low, algorithm.clip_high, algorithm.dual_clip
-            )
-            loss_N = result.loss_N * mismatch_weights(
-                old_N,
-                batch.rollout_N,
-                batch.row_N,
-                algorithm.mismatch_correction,
-                algorithm.mismatch_low,
-                algorithm.mismatch_cap,
-            )
-            if algorithm.kl_coefficient > 0 and self.reference is not None:
-                with torch.no_grad():
-                    reference_N, _ = token_logprobs(self.reference, batch, temperature)
-                kl_N = kl_estimate(new_N, reference_N, algorithm.kl_estimator)
-                loss_N = loss_N + algorithm.kl_coefficient * kl_N
-                sums.reference_kl += float(kl_N.detach().sum())
-            if bonus:
-                loss_N = loss_N - algorithm.entropy_coefficient * entropy_N
-            loss = (loss_N * weights_N).sum()
-            loss.backward()
-            sums.tokens += len(new_N)
-            sums.loss += float(loss.detach())
-            sums.entropy += float(entropy_N.detach().sum())
-            sums.ratio += float(result.ratio_N.sum())
-            sums.clipped += float(result.clipped_N.sum())
-            sums.clipped_low += float(result.clipped_low_N.sum())
-            sums.ppo_kl += float((old_N - new_N.detach()).sum())
-        norm = float(torch.nn.utils.clip_grad_norm_(self.policy.parameters(), algorithm.max_grad_norm))
-        if math.isfinite(norm):
-            self.optimizer.step()
-        return norm

@@ -93,7 +93,7 @@ def test_p6_the_queue_is_bounded_and_says_when_to_come_back(make_engine: EngineM
         engine.submit(ask([1]))
     with pytest.raises(BusyError) as caught:
         engine.submit(ask([1]))
-    assert 50 <= caught.value.retry_after_ms <= 5000
+    assert 50 <= (caught.value.retry_after_ms or 0) <= 5000
     assert engine.waiting == 3
     step_until_done(engine)
     engine.submit(ask([1]))

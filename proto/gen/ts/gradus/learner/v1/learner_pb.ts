@@ -4,199 +4,47 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file gradus/learner/v1/learner.proto.
  */
 export const file_gradus_learner_v1_learner: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSKeAQoKU3VwZXJ2aXNlZBIVCg1sZWFybmluZ19yYXRlGAEgASgBEhQKDHdlaWdodF9kZWNheRgCIAEoARIVCg1tYXhfZ3JhZF9ub3JtGAMgASgBEhYKDmNvbnRleHRfd2VpZ2h0GAQgASgBEg0KBWJldGEyGAUgASgBEhIKCm1heF90b2tlbnMYBiABKA0SEQoJcHJlY2lzaW9uGAcgASgJIqEDCglBbGdvcml0aG0SEAoIY2xpcF9sb3cYASABKAESEQoJY2xpcF9oaWdoGAIgASgBEhEKCWR1YWxfY2xpcBgDIAEoARITCgthZ2dyZWdhdGlvbhgEIAEoCRIWCg5ob3Jpem9uX3Rva2VucxgFIAEoDRIWCg5rbF9jb2VmZmljaWVudBgGIAEoARIUCgxrbF9lc3RpbWF0b3IYByABKAkSGwoTbWlzbWF0Y2hfY29ycmVjdGlvbhgIIAEoCRIUCgxtaXNtYXRjaF9sb3cYCSABKAESFAoMbWlzbWF0Y2hfY2FwGAogASgBEg4KBmVwb2NocxgLIAEoDRIZChF1cGRhdGVzX3Blcl9lcG9jaBgMIAEoDRIVCg1sZWFybmluZ19yYXRlGA0gASgBEhQKDHdhcm11cF9zdGVwcxgOIAEoDRIUCgx3ZWlnaHRfZGVjYXkYDyABKAESFQoNbWF4X2dyYWRfbm9ybRgQIAEoARIWCg5tYXNrX3RydW5jYXRlZBgRIAEoCBIbChNlbnRyb3B5X2NvZWZmaWNpZW50GBIgASgBIo8CCg5PcGVuUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEQoJZGlyZWN0b3J5GAIgASgJEhIKCm1vZGVsX3BhdGgYAyABKAkSDAoEc2VlZBgEIAEoBBIOCgZyZXN1bWUYBSABKAgSGAoQa2VlcF9jaGVja3BvaW50cxgGIAEoDRINCgVlcG9jaBgHIAEoBBJKCg1tb2RlbF9kaWdlc3RzGAggAygLMjMuZ3JhZHVzLmxlYXJuZXIudjEuT3BlblJ1blJlcXVlc3QuTW9kZWxEaWdlc3RzRW50cnkaMwoRTW9kZWxEaWdlc3RzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKbAQoPT3BlblJ1blJlc3BvbnNlEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSEgoKcGFyYW1ldGVycxgEIAEoBBIWCg50b2tlbml6ZXJfaGFzaBgFIAEoCRIWCg53ZWlnaHRzX2RpZ2VzdBgGIAEoCRIPCgdkYW1hZ2VkGAcgAygJIv8BCgpTdGVwSGVhZGVyEg4KBnJ1bl9pZBgBIAEoCRIMCgRzdGVwGAIgASgEEjEKCWFsZ29yaXRobRgDIAEoCzIcLmdyYWR1cy5sZWFybmVyLnYxLkFsZ29yaXRobUgAEjMKCnN1cGVydmlzZWQYCSABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdXBlcnZpc2VkSAASDwoHc2FtcGxlcxgEIAEoDRITCgt0ZW1wZXJhdHVyZRgFIAEoARISCgpjaGVja3BvaW50GAYgASgIEhUKDXNldF9yZWZlcmVuY2UYByABKAgSDQoFZXBvY2gYCCABKARCCwoJb2JqZWN0aXZlIlQKClN0ZXBTYW1wbGUSEgoKdHJhamVjdG9yeRgBIAEoDBIRCglhZHZhbnRhZ2UYAiABKAESEQoJdHJ1bmNhdGVkGAMgASgIEgwKBHJvbGUYBCABKAkifwoQVHJhaW5TdGVwUmVxdWVzdBIvCgZoZWFkZXIYASABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdGVwSGVhZGVySAASLwoGc2FtcGxlGAIgASgLMh0uZ3JhZHVzLmxlYXJuZXIudjEuU3RlcFNhbXBsZUgAQgkKB21lc3NhZ2UihQMKEVRyYWluU3RlcFJlc3BvbnNlEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSDwoHYXBwbGllZBgEIAEoCBJCCgdtZXRyaWNzGAUgAygLMjEuZ3JhZHVzLmxlYXJuZXIudjEuVHJhaW5TdGVwUmVzcG9uc2UuTWV0cmljc0VudHJ5EhcKD2NoZWNrcG9pbnRfcGF0aBgGIAEoCRIWCg53ZWlnaHRzX2RpZ2VzdBgHIAEoCRJPCg5hYnNlbnRfbWV0cmljcxgIIAMoCzI3LmdyYWR1cy5sZWFybmVyLnYxLlRyYWluU3RlcFJlc3BvbnNlLkFic2VudE1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARo0ChJBYnNlbnRNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIRCg9EZXNjcmliZVJlcXVlc3QiVAoQRGVzY3JpYmVSZXNwb25zZRIOCgZydW5faWQYASABKAkSDAoEc3RlcBgCIAEoBBISCgpwYXJhbWV0ZXJzGAMgASgEEg4KBmRldmljZRgEIAEoCWIGcHJvdG8z");
+  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSJDCglPYmplY3RpdmUSDAoEbmFtZRgBIAEoCRIoCgdvcHRpb25zGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKPAgoOT3BlblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRISCgptb2RlbF9wYXRoGAMgASgJEgwKBHNlZWQYBCABKAQSDgoGcmVzdW1lGAUgASgIEhgKEGtlZXBfY2hlY2twb2ludHMYBiABKA0SDQoFZXBvY2gYByABKAQSSgoNbW9kZWxfZGlnZXN0cxgIIAMoCzIzLmdyYWR1cy5sZWFybmVyLnYxLk9wZW5SdW5SZXF1ZXN0Lk1vZGVsRGlnZXN0c0VudHJ5GjMKEU1vZGVsRGlnZXN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimwEKD09wZW5SdW5SZXNwb25zZRIMCgRzdGVwGAEgASgEEg8KB3ZlcnNpb24YAiABKAQSFAoMd2VpZ2h0c19wYXRoGAMgASgJEhIKCnBhcmFtZXRlcnMYBCABKAQSFgoOdG9rZW5pemVyX2hhc2gYBSABKAkSFgoOd2VpZ2h0c19kaWdlc3QYBiABKAkSDwoHZGFtYWdlZBgHIAMoCSK7AQoKU3RlcEhlYWRlchIOCgZydW5faWQYASABKAkSDAoEc3RlcBgCIAEoBBIvCglvYmplY3RpdmUYAyABKAsyHC5ncmFkdXMubGVhcm5lci52MS5PYmplY3RpdmUSDwoHc2FtcGxlcxgEIAEoDRITCgt0ZW1wZXJhdHVyZRgFIAEoARISCgpjaGVja3BvaW50GAYgASgIEhUKDXNldF9yZWZlcmVuY2UYByABKAgSDQoFZXBvY2gYCCABKAQiVAoKU3RlcFNhbXBsZRISCgp0cmFqZWN0b3J5GAEgASgMEhEKCWFkdmFudGFnZRgCIAEoARIRCgl0cnVuY2F0ZWQYAyABKAgSDAoEcm9sZRgEIAEoCSJ/ChBUcmFpblN0ZXBSZXF1ZXN0Ei8KBmhlYWRlchgBIAEoCzIdLmdyYWR1cy5sZWFybmVyLnYxLlN0ZXBIZWFkZXJIABIvCgZzYW1wbGUYAiABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdGVwU2FtcGxlSABCCQoHbWVzc2FnZSKFAwoRVHJhaW5TdGVwUmVzcG9uc2USDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIPCgdhcHBsaWVkGAQgASgIEkIKB21ldHJpY3MYBSADKAsyMS5ncmFkdXMubGVhcm5lci52MS5UcmFpblN0ZXBSZXNwb25zZS5NZXRyaWNzRW50cnkSFwoPY2hlY2twb2ludF9wYXRoGAYgASgJEhYKDndlaWdodHNfZGlnZXN0GAcgASgJEk8KDmFic2VudF9tZXRyaWNzGAggAygLMjcuZ3JhZHVzLmxlYXJuZXIudjEuVHJhaW5TdGVwUmVzcG9uc2UuQWJzZW50TWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjQKEkFic2VudE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhEKD0Rlc2NyaWJlUmVxdWVzdCJUChBEZXNjcmliZVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRIMCgRzdGVwGAIgASgEEhIKCnBhcmFtZXRlcnMYAyABKAQSDgoGZGV2aWNlGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
- * Supervised learning: the mean cross-entropy of what is to be written, over all its tokens of a step, in one update.
+ * How a step learns: a loss that the learner has, by name, and its options. The learner checks names, types and bounds, and has the
+ * defaults: services/learner/gradus_learner/objectives, one file a loss.
  *
- * @generated from message gradus.learner.v1.Supervised
+ * @generated from message gradus.learner.v1.Objective
  */
-export type Supervised = Message<"gradus.learner.v1.Supervised"> & {
+export type Objective = Message<"gradus.learner.v1.Objective"> & {
   /**
-   * Of this step, > 0 and at most 1; a schedule is the caller's.
+   * policy_gradient: rollouts with advantages. DAPO (arXiv 2503.14476).
+   * supervised: the mean cross-entropy of what is to be written, over all its tokens of a step, in one update. Samples may be text: a segment
+   * with `text` and no `token_ids` is tokenised by the learner, once, by itself; a model segment of finish_reason STOP gets the
+   * end-of-sequence token behind it. Advantages are not read.
    *
-   * @generated from field: double learning_rate = 1;
+   * @generated from field: string name = 1;
    */
-  learningRate: number;
+  name: string;
 
   /**
-   * @generated from field: double weight_decay = 2;
-   */
-  weightDecay: number;
-
-  /**
-   * @generated from field: double max_grad_norm = 3;
-   */
-  maxGradNorm: number;
-
-  /**
-   * Weight of prompt and environment tokens in the mean, 0..1; 0 trains on model segments alone.
+   * By the names that they have in a recipe: those of an rl stage's `algorithm`, those of an sft stage. `learning_rate` is of this step.
+   * What is left out has its default. A name that the objective does not have, or a value out of its bounds, is refused with INVALID_ARGUMENT.
    *
-   * @generated from field: double context_weight = 4;
+   * @generated from field: google.protobuf.Struct options = 2;
    */
-  contextWeight: number;
-
-  /**
-   * Decay of AdamW's second moment, below 1; 0 means 0.999.
-   *
-   * @generated from field: double beta2 = 5;
-   */
-  beta2: number;
-
-  /**
-   * Samples with more tokens are left out of the step and counted as `samples_too_long`; 0 takes all. A step that is left without any is
-   * refused with INVALID_ARGUMENT.
-   *
-   * @generated from field: uint32 max_tokens = 6;
-   */
-  maxTokens: number;
-
-  /**
-   * float32 | bfloat16, of the passes; weights and moments are float32 with both. Empty means float32.
-   *
-   * @generated from field: string precision = 7;
-   */
-  precision: string;
+  options?: JsonObject | undefined;
 };
 
 /**
- * Describes the message gradus.learner.v1.Supervised.
- * Use `create(SupervisedSchema)` to create a new message.
+ * Describes the message gradus.learner.v1.Objective.
+ * Use `create(ObjectiveSchema)` to create a new message.
  */
-export const SupervisedSchema: GenMessage<Supervised> = /*@__PURE__*/
+export const ObjectiveSchema: GenMessage<Objective> = /*@__PURE__*/
   messageDesc(file_gradus_learner_v1_learner, 0);
-
-/**
- * How a policy gradient's loss is made. Names and formulas: DAPO (arXiv 2503.14476) and docs/algorithms.md.
- *
- * @generated from message gradus.learner.v1.Algorithm
- */
-export type Algorithm = Message<"gradus.learner.v1.Algorithm"> & {
-  /**
-   * Asymmetric clip range of the ratio, >= 0. DAPO: 0.2 and 0.28.
-   *
-   * @generated from field: double clip_low = 1;
-   */
-  clipLow: number;
-
-  /**
-   * @generated from field: double clip_high = 2;
-   */
-  clipHigh: number;
-
-  /**
-   * Dual clip for negative advantages, > 1; 0 is off.
-   *
-   * @generated from field: double dual_clip = 3;
-   */
-  dualClip: number;
-
-  /**
-   * token_mean | token_sum | seq_mean_token_sum | seq_mean_token_mean | seq_mean_token_sum_norm.
-   *
-   * @generated from field: string aggregation = 4;
-   */
-  aggregation: string;
-
-  /**
-   * Horizon of seq_mean_token_sum_norm, in tokens.
-   *
-   * @generated from field: uint32 horizon_tokens = 5;
-   */
-  horizonTokens: number;
-
-  /**
-   * Coefficient of the KL to the stage's reference policy; 0 is off.
-   *
-   * @generated from field: double kl_coefficient = 6;
-   */
-  klCoefficient: number;
-
-  /**
-   * k1 | k2 | k3.
-   *
-   * @generated from field: string kl_estimator = 7;
-   */
-  klEstimator: string;
-
-  /**
-   * none | tis | icepop | sequence_tis.
-   *
-   * @generated from field: string mismatch_correction = 8;
-   */
-  mismatchCorrection: string;
-
-  /**
-   * @generated from field: double mismatch_low = 9;
-   */
-  mismatchLow: number;
-
-  /**
-   * @generated from field: double mismatch_cap = 10;
-   */
-  mismatchCap: number;
-
-  /**
-   * Passes over the batch, >= 1.
-   *
-   * @generated from field: uint32 epochs = 11;
-   */
-  epochs: number;
-
-  /**
-   * Optimiser updates per pass, >= 1; the batch is split evenly by samples.
-   *
-   * @generated from field: uint32 updates_per_epoch = 12;
-   */
-  updatesPerEpoch: number;
-
-  /**
-   * @generated from field: double learning_rate = 13;
-   */
-  learningRate: number;
-
-  /**
-   * @generated from field: uint32 warmup_steps = 14;
-   */
-  warmupSteps: number;
-
-  /**
-   * @generated from field: double weight_decay = 15;
-   */
-  weightDecay: number;
-
-  /**
-   * @generated from field: double max_grad_norm = 16;
-   */
-  maxGradNorm: number;
-
-  /**
-   * Leave samples that were cut by a limit out of the loss.
-   *
-   * @generated from field: bool mask_truncated = 17;
-   */
-  maskTruncated: boolean;
-
-  /**
-   * Entropy bonus coefficient; 0 is off.
-   *
-   * @generated from field: double entropy_coefficient = 18;
-   */
-  entropyCoefficient: number;
-};
-
-/**
- * Describes the message gradus.learner.v1.Algorithm.
- * Use `create(AlgorithmSchema)` to create a new message.
- */
-export const AlgorithmSchema: GenMessage<Algorithm> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 1);
 
 /**
  * @generated from message gradus.learner.v1.OpenRunRequest
@@ -264,7 +112,7 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
  * Use `create(OpenRunRequestSchema)` to create a new message.
  */
 export const OpenRunRequestSchema: GenMessage<OpenRunRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 2);
+  messageDesc(file_gradus_learner_v1_learner, 1);
 
 /**
  * @generated from message gradus.learner.v1.OpenRunResponse
@@ -320,7 +168,7 @@ export type OpenRunResponse = Message<"gradus.learner.v1.OpenRunResponse"> & {
  * Use `create(OpenRunResponseSchema)` to create a new message.
  */
 export const OpenRunResponseSchema: GenMessage<OpenRunResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 3);
+  messageDesc(file_gradus_learner_v1_learner, 2);
 
 /**
  * @generated from message gradus.learner.v1.StepHeader
@@ -339,24 +187,9 @@ export type StepHeader = Message<"gradus.learner.v1.StepHeader"> & {
   step: bigint;
 
   /**
-   * @generated from oneof gradus.learner.v1.StepHeader.objective
+   * @generated from field: gradus.learner.v1.Objective objective = 3;
    */
-  objective: {
-    /**
-     * @generated from field: gradus.learner.v1.Algorithm algorithm = 3;
-     */
-    value: Algorithm;
-    case: "algorithm";
-  } | {
-    /**
-     * Samples may be text: a segment with `text` and no `token_ids` is tokenised by the learner, once, by itself; a model segment of
-     * finish_reason STOP gets the end-of-sequence token behind it. Advantages are not read.
-     *
-     * @generated from field: gradus.learner.v1.Supervised supervised = 9;
-     */
-    value: Supervised;
-    case: "supervised";
-  } | { case: undefined; value?: undefined };
+  objective?: Objective | undefined;
 
   /**
    * Number of samples that follow, > 0.
@@ -399,7 +232,7 @@ export type StepHeader = Message<"gradus.learner.v1.StepHeader"> & {
  * Use `create(StepHeaderSchema)` to create a new message.
  */
 export const StepHeaderSchema: GenMessage<StepHeader> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 4);
+  messageDesc(file_gradus_learner_v1_learner, 3);
 
 /**
  * @generated from message gradus.learner.v1.StepSample
@@ -437,7 +270,7 @@ export type StepSample = Message<"gradus.learner.v1.StepSample"> & {
  * Use `create(StepSampleSchema)` to create a new message.
  */
 export const StepSampleSchema: GenMessage<StepSample> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 5);
+  messageDesc(file_gradus_learner_v1_learner, 4);
 
 /**
  * @generated from message gradus.learner.v1.TrainStepRequest
@@ -466,7 +299,7 @@ export type TrainStepRequest = Message<"gradus.learner.v1.TrainStepRequest"> & {
  * Use `create(TrainStepRequestSchema)` to create a new message.
  */
 export const TrainStepRequestSchema: GenMessage<TrainStepRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 6);
+  messageDesc(file_gradus_learner_v1_learner, 5);
 
 /**
  * @generated from message gradus.learner.v1.TrainStepResponse
@@ -529,7 +362,7 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
  * Use `create(TrainStepResponseSchema)` to create a new message.
  */
 export const TrainStepResponseSchema: GenMessage<TrainStepResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 7);
+  messageDesc(file_gradus_learner_v1_learner, 6);
 
 /**
  * @generated from message gradus.learner.v1.DescribeRequest
@@ -542,7 +375,7 @@ export type DescribeRequest = Message<"gradus.learner.v1.DescribeRequest"> & {
  * Use `create(DescribeRequestSchema)` to create a new message.
  */
 export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 8);
+  messageDesc(file_gradus_learner_v1_learner, 7);
 
 /**
  * @generated from message gradus.learner.v1.DescribeResponse
@@ -574,5 +407,5 @@ export type DescribeResponse = Message<"gradus.learner.v1.DescribeResponse"> & {
  * Use `create(DescribeResponseSchema)` to create a new message.
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 9);
+  messageDesc(file_gradus_learner_v1_learner, 8);
 

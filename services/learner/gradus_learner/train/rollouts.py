@@ -1,0 +1,273 @@
+"""A training step on rollouts, whatever the loss of a token: samples in, updated weights and metrics out.
+
+Shapes: B sequences, T tokens, D hidden, V vocabulary, N model tokens of a micro-batch, S samples of an update.
+
+Denominators are counted over all samples of an update before any micro-batch runs, so the size of micro-batches
+changes memory and speed, not the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradus_learner.models.qwen3 import Policy
+from gradus_learner.objectives.formulas import Aggregation, kl_estimate, token_weights
+from gradus_learner.objectives.objective import TrainingError
+from gradus_learner.train.batch import micro_batches
+from gradus_learner.train.sample import Sample
+from gradus_learner.train.trainer import Trainer, set_adamw
+
+
+@dataclass(frozen=True)
+class RolloutTokens:
+    """Model tokens of a micro-batch: log-probabilities at the step's temperature, all (N,)."""
+
+    # With the gradient; before the step's first update; as the engine reported them; of the reference policy.
+    new_N: Tensor
+    old_N: Tensor
+    rollout_N: Tensor
+    reference_N: Tensor | None
+    # Of the distribution that each token was drawn from; with a gradient where the options ask for it.
+    entropy_N: Tensor
+    advantages_N: Tensor
+    # Which sequence a token is of, from 0.
+    row_N: Tensor
+
+
+@dataclass(frozen=True)
+class TokenLoss:
+    """Per token, (N,): the loss, and what the metrics count."""
+
+    loss_N: Tensor
+    ratio_N: Tensor
+    # Where the upper or lower clip took over, and where the dual clip did.
+    clipped_N: Tensor
+    clipped_low_N: Tensor
+    kl_N: Tensor | None = None
+
+
+class RolloutOptions(Protocol):
+    """What the options of any loss on rollouts have; `loss` is the pure function that they are of."""
+
+    @property
+    def aggregation(self) -> Aggregation: ...
+    @property
+    def horizon_tokens(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def updates_per_epoch(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def warmup_steps(self) -> int: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def max_grad_norm(self) -> float: ...
+    @property
+    def mask_truncated(self) -> bool: ...
+    @property
+    def needs_reference(self) -> bool: ...
+    @property
+    def entropy_gradient(self) -> bool: ...
+    def loss(self, tokens: RolloutTokens) -> TokenLoss: ...
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    ids_BT: Tensor
+    # Flat positions whose next token was sampled by the policy, that token, its sample's row in this micro-batch.
+    positions_N: Tensor
+    targets_N: Tensor
+    row_N: Tensor
+    rollout_N: Tensor
+    # Indices of the samples in the order of rows.
+    samples: tuple[int, ...]
+
+
+@dataclass
+class Sums:
+    """Sums over model tokens, for metrics."""
+
+    tokens: float = 0.0
+    loss: float = 0.0
+    entropy: float = 0.0
+    ratio: float = 0.0
+    clipped: float = 0.0
+    clipped_low: float = 0.0
+    ppo_kl: float = 0.0
+    reference_kl: float = 0.0
+
+
+@dataclass
+class Mismatch:
+    """Between the trainer's logprobs, before the first update, and those the engine reported."""
+
+    tokens: int = 0
+    total: float = 0.0
+    largest: float = 0.0
+    k3: float = 0.0
+
+    def add(self, trainer_N: Tensor, rollout_N: Tensor) -> None:
+        if len(trainer_N) == 0:
+            return
+        distance_N = (trainer_N - rollout_N).abs()
+        self.tokens += len(distance_N)
+        self.total += float(distance_N.sum())
+        self.largest = max(self.largest, float(distance_N.max()))
+        self.k3 += float(kl_estimate(rollout_N, trainer_N, "k3").sum())
+
+
+def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: torch.device) -> MicroBatch:
+    longest = max(samples[index].length for index in indices)
+    ids = np.zeros((len(indices), longest), np.int64)
+    for row, index in enumerate(indices):
+        ids[row, : samples[index].length] = samples[index].ids
+    counts = [len(samples[index].model_positions) for index in indices]
+    row_N = np.repeat(np.arange(len(indices)), counts)
+    at_N = np.concatenate([samples[index].model_positions for index in indices])
+    rollout_N = np.concatenate([samples[index].rollout_logprobs for index in indices])
+    arrays = (ids, row_N * longest + at_N - 1, ids[row_N, at_N], row_N, rollout_N)
+    return MicroBatch(*(torch.from_numpy(array).to(device) for array in arrays), samples=tuple(indices))
+
+
+def token_logprobs(
+    policy: Policy, batch: MicroBatch, temperature: float, entropy_gradient: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Logprobs at `temperature` of the sampled tokens, and the entropy where they were sampled, both (N,)."""
+    hidden_BTD = policy.hidden(batch.ids_BT)
+    hidden_ND = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, batch.positions_N)
+    logprobs_NV = torch.log_softmax(policy.logits(hidden_ND).float() / temperature, dim=-1)
+    picked_N = logprobs_NV.gather(1, batch.targets_N.unsqueeze(1)).squeeze(1)
+    with torch.set_grad_enabled(entropy_gradient):
+        entropy_N = -(logprobs_NV.exp() * logprobs_NV).sum(-1)
+    return picked_N, entropy_N
+
+
+def train_on_rollouts(
+    trainer: Trainer, samples: Sequence[Sample], options: RolloutOptions, temperature: float, step: int
+) -> dict[str, float]:
+    """Apply all updates of one step; `step` counts from 1. Raises TrainingError with nothing applied."""
+    mismatched = sum(not sample.digest_matches for sample in samples)
+    if mismatched == len(samples):
+        raise TrainingError(f"all {len(samples)} samples have tokens that the engine did not see (digest differs)")
+    if options.needs_reference and trainer.reference is None:
+        raise TrainingError("kl_coefficient is above 0 without a reference; send set_reference with this step")
+    used = [
+        sample
+        for sample in samples
+        if sample.digest_matches
+        and len(sample.model_positions) > 0
+        and not (options.mask_truncated and sample.truncated)
+    ]
+    rate = options.learning_rate * min(1.0, step / max(1, options.warmup_steps))
+    set_adamw(trainer.optimizer, rate, options.weight_decay)
+    mismatch = Mismatch()
+    several = options.epochs * options.updates_per_epoch > 1
+    old = old_logprobs(trainer, used, temperature, mismatch) if several else None
+    sums, norms, skipped = Sums(), list[float](), 0
+    for _ in range(options.epochs):
+        for part in np.array_split(np.arange(len(used)), options.updates_per_epoch):
+            if len(part) == 0:
+                continue
+            chosen = [used[index] for index in part]
+            chosen_old = None if old is None else [old[index] for index in part]
+            norm = update(trainer, chosen, chosen_old, options, temperature, sums, mismatch)
+            if math.isfinite(norm):
+                norms.append(norm)
+            else:
+                skipped += 1
+    tokens = max(1.0, sums.tokens)
+    return {
+        "loss": sums.loss / max(1, len(norms) + skipped),
+        "grad_norm": sum(norms) / max(1, len(norms)),
+        "entropy": sums.entropy / tokens,
+        "ratio_mean": sums.ratio / tokens,
+        "clip_fraction": sums.clipped / tokens,
+        "clip_fraction_low": sums.clipped_low / tokens,
+        "ppo_kl": sums.ppo_kl / tokens,
+        "reference_kl": sums.reference_kl / tokens,
+        "mismatch_mean": mismatch.total / max(1, mismatch.tokens),
+        "mismatch_max": mismatch.largest,
+        "mismatch_k3": mismatch.k3 / max(1, mismatch.tokens),
+        "learning_rate": rate,
+        "tokens": float(sum(sample.length for sample in samples)),
+        "model_tokens": float(sum(len(sample.model_positions) for sample in used)),
+        "samples_trained": float(len(used)),
+        "token_mismatches": float(mismatched),
+        "updates": float(len(norms)),
+        "updates_skipped": float(skipped),
+    }
+
+
+def batches_of(trainer: Trainer, samples: Sequence[Sample]) -> list[MicroBatch]:
+    parts = micro_batches([sample.length for sample in samples], trainer.micro_batch_tokens)
+    return [make_micro_batch(samples, part, trainer.device) for part in parts]
+
+
+@torch.no_grad()
+def old_logprobs(trainer: Trainer, samples: Sequence[Sample], temperature: float, mismatch: Mismatch) -> list[Tensor]:
+    """Logprobs under the weights before the first update, per sample."""
+    found: dict[int, Tensor] = {}
+    for batch in batches_of(trainer, samples):
+        logprobs_N, _ = token_logprobs(trainer.policy, batch, temperature)
+        mismatch.add(logprobs_N, batch.rollout_N)
+        counts = [len(samples[index].model_positions) for index in batch.samples]
+        found.update(zip(batch.samples, logprobs_N.split(counts), strict=True))
+    return [found[index] for index in range(len(samples))]
+
+
+def update(
+    trainer: Trainer,
+    samples: Sequence[Sample],
+    old: Sequence[Tensor] | None,
+    options: RolloutOptions,
+    temperature: float,
+    sums: Sums,
+    mismatch: Mismatch,
+) -> float:
+    """One optimiser update; the gradient norm before clipping. An update that is not finite is left out."""
+    lengths_S = torch.tensor([len(sample.model_positions) for sample in samples])
+    weights_S = token_weights(lengths_S, options.aggregation, options.horizon_tokens)
+    weights_S = weights_S.to(trainer.device)
+    advantages_S = torch.tensor([sample.advantage for sample in samples], device=trainer.device)
+    trainer.optimizer.zero_grad(set_to_none=True)
+    for batch in batches_of(trainer, samples):
+        sample_N = torch.tensor(batch.samples, device=trainer.device)[batch.row_N]
+        advantages_N, weights_N = advantages_S[sample_N], weights_S[sample_N]
+        new_N, entropy_N = token_logprobs(trainer.policy, batch, temperature, options.entropy_gradient)
+        if old is None:
+            old_N = new_N.detach()
+            mismatch.add(old_N, batch.rollout_N)
+        else:
+            old_N = torch.cat([old[index] for index in batch.samples])
+        reference_N = None
+        if options.needs_reference and trainer.reference is not None:
+            with torch.no_grad():
+                reference_N, _ = token_logprobs(trainer.reference, batch, temperature)
+        result = options.loss(
+            RolloutTokens(new_N, old_N, batch.rollout_N, reference_N, entropy_N, advantages_N, batch.row_N)
+        )
+        if result.kl_N is not None:
+            sums.reference_kl += float(result.kl_N.detach().sum())
+        loss = (result.loss_N * weights_N).sum()
+        loss.backward()
+        sums.tokens += len(new_N)
+        sums.loss += float(loss.detach())
+        sums.entropy += float(entropy_N.detach().sum())
+        sums.ratio += float(result.ratio_N.sum())
+        sums.clipped += float(result.clipped_N.sum())
+        sums.clipped_low += float(result.clipped_low_N.sum())
+        sums.ppo_kl += float((old_N - new_N.detach()).sum())
+    norm = float(torch.nn.utils.clip_grad_norm_(trainer.policy.parameters(), options.max_grad_norm))
+    if math.isfinite(norm):
+        trainer.optimizer.step()
+    return norm

@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import type { LearnerBatch } from './learner-batch.ts';
+
+/**
+ * What the learner's objectives take, by the names that a recipe has: nothing else here lists them. An option goes to the learner as it is in
+ * the recipe. The learner has the same names and defaults (services/learner/gradus_learner/objectives), which a test holds together.
+ */
+interface Objective<Fields> {
+  readonly name: string;
+  readonly fields: Fields;
+}
+
+export const policyGradient = {
+  name: 'policy_gradient',
+  fields: {
+    clip_low: z.number().min(0).max(1).default(0.2).describe('Lower clip range of the ratio.'),
+    clip_high: z.number().min(0).max(10).default(0.28).describe('Upper clip range of the ratio (clip-higher).'),
+    dual_clip: z.number().min(0).max(1000).default(10).describe('Bound for negative advantages, > 1; 0 is off.'),
+    aggregation: z
+      .enum(['token_mean', 'token_sum', 'seq_mean_token_sum', 'seq_mean_token_mean', 'seq_mean_token_sum_norm'])
+      .default('token_mean')
+      .describe('How token losses become one number.'),
+    horizon_tokens: z
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .default(0)
+      .describe('Horizon of seq_mean_token_sum_norm; 0 is the context limit.'),
+    kl_coefficient: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe('KL to the policy that entered the stage; 0 is off.'),
+    kl_estimator: z.enum(['k1', 'k2', 'k3']).default('k3').describe('Estimator of that KL.'),
+    mismatch_correction: z
+      .enum(['none', 'tis', 'icepop', 'sequence_tis'])
+      .default('none')
+      .describe('Correction of engine against learner probabilities.'),
+    mismatch_low: z.number().min(0).max(1).default(0.5).describe('Lower bound of the icepop weight.'),
+    mismatch_cap: z.number().min(1).max(1000).default(2).describe('Upper bound of the weight.'),
+    learning_rate: z.number().min(0).max(1).default(1e-6).describe('AdamW.'),
+    warmup_steps: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Steps over which the learning rate rises to its value.'),
+    weight_decay: z.number().min(0).max(1).default(0).describe('AdamW.'),
+    max_grad_norm: z.number().positive().max(1_000_000).default(1).describe('Gradients are scaled down to this norm.'),
+    epochs: z.int().min(1).max(100).default(1).describe('Passes over a batch.'),
+    updates_per_epoch: z.int().min(1).max(1024).default(1).describe('Optimiser updates in a pass.'),
+    mask_truncated: z.boolean().default(false).describe('Leave samples that were cut by a limit out of the loss.'),
+    entropy_coefficient: z.number().min(0).max(100).default(0).describe('Entropy bonus; 0 is off.'),
+  },
+};
+
+export const supervised = {
+  name: 'supervised',
+  fields: {
+    learning_rate: z.number().positive().max(1).default(1e-5).describe('AdamW; the peak of the schedule.'),
+    weight_decay: z.number().min(0).max(1).default(0).describe('AdamW, matrices only.'),
+    beta2: z.number().positive().lt(1).default(0.999).describe("AdamW's decay of the second moment."),
+    max_grad_norm: z.number().positive().max(1_000_000).default(1).describe('Gradients are scaled down to this norm.'),
+    max_tokens: z
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .default(0)
+      .describe('Rows with more tokens are left out, and counted as `train/samples_too_long`; 0 takes all.'),
+    precision: z
+      .enum(['float32', 'bfloat16'])
+      .default('float32')
+      .describe('Of the passes: bfloat16 is faster where the processor multiplies it; weights stay float32.'),
+    context_weight: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0)
+      .describe(
+        'Weight of prompt and environment tokens in the loss; 0 learns what the model writes and nothing else.',
+      ),
+  },
+};
+
+export const algorithmSchema = z
+  .strictObject({
+    advantage: z
+      .enum(['grpo', 'grpo_no_std', 'rloo'])
+      .default('grpo')
+      .describe('Advantage from the rewards of a group.'),
+    dynamic_sampling: z.boolean().default(true).describe('Replace groups whose rewards do not vary (DAPO).'),
+    variance_tolerance: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(1e-6)
+      .describe('Standard deviation up to which rewards count as equal.'),
+    ...policyGradient.fields,
+  })
+  .prefault({})
+  .describe('Defaults are DAPO (arXiv 2503.14476).');
+
+/** Its options are those of `given` by these names; `changes` are of this step. */
+export function objectiveOf<Name extends string>(
+  { name, fields }: Objective<Readonly<Record<Name, unknown>>>,
+  given: NoInfer<Readonly<Record<Name, string | number | boolean>>>,
+  changes: NoInfer<Partial<Record<Name, number>>>,
+): LearnerBatch['objective'] {
+  const options: Record<string, string | number | boolean> = {};
+  for (const option in fields) options[option] = changes[option] ?? given[option];
+  return { name, options };
+}
