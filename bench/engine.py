@@ -74,9 +74,10 @@ def build_engine(shape: Shape, rows: int, cache_bytes: int) -> Any:
     from gradus_learner.engine.scheduler import Engine
     from gradus_learner.engine.stops import Vocabulary
     from gradus_learner.engine.transformer import fuse
-    from gradus_learner.models.qwen3 import ModelConfig, Policy
+    from gradus_learner.models.qwen3 import Qwen3
+    from gradus_learner.models.qwen3_config import Qwen3Config
 
-    config = ModelConfig(
+    config = Qwen3Config(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
         intermediate_size=3 * shape.hidden,
@@ -88,7 +89,7 @@ def build_engine(shape: Shape, rows: int, cache_bytes: int) -> Any:
         # Never drawn: turns end by their length.
         eos_token_id=shape.vocabulary,
     )
-    policy = Policy(config)
+    policy = Qwen3(config)
     policy.initialise(torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "tokenizer.json"

@@ -22,7 +22,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from gradus_learner.initial.tokenizer import END_TOKEN
-from gradus_learner.models.qwen3 import ModelConfig, Policy, parameter_count, save_weights
+from gradus_learner.models.load import parameter_count, save_weights
+from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.qwen3_config import Qwen3Config
 
 # Embedding entries; with tied weights also the size of the first logits.
 EMBEDDING = 0.05
@@ -41,7 +43,7 @@ def rows_at_right_angles(count: int, width: int, generator: torch.Generator) -> 
 
 
 @torch.no_grad()
-def write_copying_heads(policy: Policy, generator: torch.Generator) -> None:
+def write_copying_heads(policy: Qwen3, generator: torch.Generator) -> None:
     config = policy.config
     width, head = config.hidden_size, config.head_dim
     half, groups = head // 2, config.num_key_value_heads
@@ -93,7 +95,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(options.tokenizer))
-    config = ModelConfig(
+    config = Qwen3Config(
         vocab_size=tokenizer.get_vocab_size(),
         eos_token_id=tokenizer.token_to_id(END_TOKEN),
         hidden_size=192,
@@ -108,7 +110,7 @@ def main() -> None:
         tie_word_embeddings=True,
     )
     generator = torch.Generator().manual_seed(options.seed)
-    policy = Policy(config)
+    policy = Qwen3(config)
     policy.initialise(generator)
     write_copying_heads(policy, generator)
     save_weights(policy, options.out)

@@ -27,8 +27,10 @@ const env = {
 /** A policy that has learnt nothing writes anything: all the more ways to disagree about a token. */
 const makePolicy = `
 import json, pathlib, shutil, sys, torch
-from gradus_learner.models.qwen3 import Policy, save_weights
-from gradus_learner.models.config import ModelConfig
+from gradus_learner.models.load import save_weights
+from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.registry import read_model
 directory, tokenizer = pathlib.Path(sys.argv[1]), sys.argv[2]
 directory.mkdir(parents=True)
 vocabulary = max(t["id"] for t in json.load(open(tokenizer))["added_tokens"]) + 1
@@ -39,7 +41,7 @@ config = dict(model_type="qwen3", architectures=["Qwen3ForCausalLM"], hidden_siz
 (directory / "config.json").write_text(json.dumps(config))
 shutil.copy(tokenizer, directory / "tokenizer.json")
 torch.manual_seed(3)
-save_weights(Policy(ModelConfig.from_directory(directory)), directory)
+save_weights(read_model(directory).build(), directory)
 `;
 
 describe.runIf(existsSync(python))('rollouts with the built-in engine', () => {

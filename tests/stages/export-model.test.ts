@@ -12,7 +12,7 @@ const nano = join(root, 'policies/nano');
 const script = `
 import sys, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from gradus_learner.models.qwen3 import load_policy
+from gradus_learner.models.load import load_policy
 model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 ids = tokenizer("Who founded it?", return_tensors="pt").input_ids

@@ -16,7 +16,8 @@ from tiny_learner import PLAIN, flip_a_bit, random_policy, samples
 
 from gradus_learner.files.atomic import DiskFullError
 from gradus_learner.files.manifest import read_manifest, weights_digest
-from gradus_learner.models.qwen3 import ModelError, load_weights, weights_of
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.load import load_weights, weights_of
 from gradus_learner.train.checkpoint import (
     Found,
     find_checkpoint,

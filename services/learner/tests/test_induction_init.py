@@ -5,14 +5,14 @@ import torch
 from torch.nn import functional as F
 
 from gradus_learner.initial.induction import wire_induction
-from gradus_learner.models.config import ModelConfig
-from gradus_learner.models.qwen3 import Policy
+from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.qwen3_config import Qwen3Config
 
 VOCABULARY, HALF = 200, 32
 
 
-def fresh(wired: bool, layers: int = 2) -> Policy:
-    config = ModelConfig(
+def fresh(wired: bool, layers: int = 2) -> Qwen3:
+    config = Qwen3Config(
         vocab_size=VOCABULARY,
         hidden_size=128,
         intermediate_size=128,
@@ -22,14 +22,14 @@ def fresh(wired: bool, layers: int = 2) -> Policy:
         head_dim=32,
     )
     generator = torch.Generator().manual_seed(3)
-    policy = Policy(config)
+    policy = Qwen3(config)
     policy.initialise(generator)
     if wired:
         wire_induction(policy, generator)
     return policy
 
 
-def loss_of_second_half_after(policy: Policy, steps: int) -> float:
+def loss_of_second_half_after(policy: Qwen3, steps: int) -> float:
     """Cross-entropy where random sequences are written for the second time; ln(200) = 5.3 is chance."""
     generator = torch.Generator().manual_seed(5)
     optimizer = torch.optim.AdamW(policy.parameters(), lr=3e-3)

@@ -8,7 +8,7 @@ import pytest
 from tiny_learner import CONFIG
 
 from gradus_learner.initial.model import main, make_model
-from gradus_learner.models.qwen3 import load_policy
+from gradus_learner.models.load import load_policy
 
 
 def source(directory: Path) -> Path:

@@ -27,7 +27,7 @@ from tiny_learner import (
 )
 
 from gradus.learner.v1 import learner_pb2
-from gradus_learner.models.qwen3 import load_policy
+from gradus_learner.models.load import load_policy
 
 
 def same_weights(left: str | Path, right: str | Path) -> bool:

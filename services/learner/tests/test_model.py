@@ -5,19 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradus_learner.models.qwen3 import (
-    ModelConfig,
-    ModelError,
-    Policy,
-    expected_shapes,
-    load_policy,
-    parameter_count,
-    save_weights,
-)
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.load import load_policy, parameter_count, save_weights
+from gradus_learner.models.qwen3 import Qwen3, tensor_shapes
+from gradus_learner.models.qwen3_config import Qwen3Config
 
 
-def tiny(tie: bool = True, kv_heads: int = 2) -> ModelConfig:
-    return ModelConfig(
+def tiny(tie: bool = True, kv_heads: int = 2) -> Qwen3Config:
+    return Qwen3Config(
         vocab_size=97,
         hidden_size=32,
         intermediate_size=48,
@@ -31,8 +26,8 @@ def tiny(tie: bool = True, kv_heads: int = 2) -> ModelConfig:
     )
 
 
-def random_policy(config: ModelConfig, seed: int = 0) -> Policy:
-    policy = Policy(config)
+def random_policy(config: Qwen3Config, seed: int = 0) -> Qwen3:
+    policy = Qwen3(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in policy.parameters():
@@ -60,8 +55,8 @@ def test_logits_equal_those_of_transformers_on_the_same_directory(tmp_path: Path
 @pytest.mark.parametrize("tie", [True, False])
 def test_the_shapes_that_are_expected_are_those_of_the_model(tie: bool) -> None:
     config = tiny(tie)
-    own = {name: tuple(parameter.shape) for name, parameter in Policy(config).named_parameters()}
-    assert expected_shapes(config) == own
+    own = {name: tuple(parameter.shape) for name, parameter in Qwen3(config).named_parameters()}
+    assert tensor_shapes(config) == own
 
 
 def test_saved_weights_load_to_the_same_parameters(tmp_path: Path) -> None:
@@ -98,7 +93,7 @@ def test_a_block_diagonal_mask_packs_sequences_without_crosstalk() -> None:
 
 def test_a_model_of_another_architecture_is_refused_by_name() -> None:
     with pytest.raises(ModelError, match="model_type is 'llama'"):
-        ModelConfig.from_mapping({"model_type": "llama"})
+        Qwen3Config.from_mapping({"model_type": "llama"})
 
 
 def test_a_truncated_weights_file_is_refused_and_named(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from safetensors.torch import load_file, save_file
 from tiny_learner import model_directory
 
 from gradus_learner.models import memory
-from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.load import load_policy
+from gradus_learner.models.registry import read_model
 from gradus_learner.models.tokenizer_size import tokenizer_size
 
 
@@ -68,7 +70,7 @@ def test_a_configuration_that_is_no_mapping_is_refused_by_file(tmp_path: Path, t
     directory = model_directory(tmp_path)
     (directory / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"config\.json: (holds|not JSON|larger)"):
-        ModelConfig.from_directory(directory)
+        read_model(directory)
 
 
 def test_layers_that_the_weights_do_not_have_are_refused_before_anything_is_built(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from safetensors.torch import load_file, save_file
 from tiny_learner import flip_a_bit, model_directory
 
 from gradus_learner.engine.build import checked_digest, read_weights
-from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy, weights_of
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.load import load_policy, weights_of
+from gradus_learner.models.registry import read_model
 from gradus_learner.models.weight_index import INDEX_NAME
 from gradus_learner.train.run_directory import model_digests
 
@@ -51,8 +53,7 @@ def test_shards_are_the_model_that_one_file_is(tmp_path: Path) -> None:
 
 def test_an_engine_reads_shards_and_its_digest_covers_every_one(tmp_path: Path) -> None:
     directory = split(model_directory(tmp_path))
-    config = ModelConfig.from_directory(directory)
-    _, parameters, digest = read_weights(directory, config, 64, "cpu")
+    _, parameters, digest = read_weights(directory, read_model(directory), 64, "cpu")
     assert parameters == sum(tensor.numel() for tensor in weights_of(load_policy(directory)).values())
     assert digest == checked_digest(directory, digest)
     assert set(SHARDS) < model_digests(directory).keys()

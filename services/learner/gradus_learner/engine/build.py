@@ -15,7 +15,9 @@ from gradus_learner.engine.service import EngineService
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights, fuse
 from gradus_learner.files.manifest import MANIFEST_NAME, digest_files, read_manifest, said, weights_digest
-from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy, parameter_count
+from gradus_learner.models.config import DecoderConfig, ModelError
+from gradus_learner.models.load import load_policy, parameter_count
+from gradus_learner.models.registry import Model, read_model
 from gradus_learner.models.weight_files import weight_files
 from gradus_learner.serve.config import ConfigError
 from gradus_learner.serve.grpc_server import GrpcService
@@ -26,14 +28,14 @@ LOADING: Mapping[str, int] = {"weights as read": 4, "fused weights": 4}
 
 
 def read_weights(
-    directory: Path, config: ModelConfig, context: int, device: str, expected: str = ""
+    directory: Path, model: Model, context: int, device: str, expected: str = ""
 ) -> tuple[Weights, int, str]:
     """Fused weights, the number of parameters, the weights' digest. `directory` needs model.safetensors only.
 
     Raises ModelError for files that are not what the directory's manifest says, or another digest than `expected`.
     """
     digest = checked_digest(directory, expected)
-    policy = load_policy(directory, device, config=config, bytes_each=LOADING)
+    policy = load_policy(directory, device, model=model, bytes_each=LOADING)
     return fuse(policy, context), parameter_count(policy), digest
 
 
@@ -52,7 +54,7 @@ def checked_digest(directory: Path, expected: str) -> str:
     return digest
 
 
-def read_vocabulary(directory: Path, config: ModelConfig) -> Vocabulary:
+def read_vocabulary(directory: Path, config: DecoderConfig) -> Vocabulary:
     path = directory / "tokenizer.json"
     if not path.is_file():
         raise ConfigError(f"{path}: not found; a model directory holds tokenizer.json next to config.json")
@@ -79,18 +81,18 @@ def check_device(device: str) -> None:
 async def build_engine(config: EngineConfig, service: GrpcService) -> None:
     torch.set_num_threads(config.threads)
     check_device(config.device)
-    model = ModelConfig.from_directory(config.model)
-    if config.max_context > model.max_position_embeddings:
+    model = read_model(config.model)
+    if config.max_context > model.config.max_position_embeddings:
         raise ConfigError(
             f"max_context is {config.max_context}, but the model was made for max_position_embeddings "
-            f"{model.max_position_embeddings}; lower --max-context"
+            f"{model.config.max_position_embeddings}; lower --max-context"
         )
     if 0 < config.kv_tokens < config.max_context:
         raise ConfigError(
             f"kv_tokens is {config.kv_tokens}, but one sequence may have max_context {config.max_context} tokens; "
             "raise --kv-tokens"
         )
-    vocabulary = read_vocabulary(config.model, model)
+    vocabulary = read_vocabulary(config.model, model.config)
     weights, parameters, digest = read_weights(config.model, model, config.max_context, config.device)
     events = EngineEvents(service.registry)
     events.serving_version(config.version)

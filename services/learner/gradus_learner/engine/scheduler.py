@@ -30,7 +30,7 @@ from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights
 from gradus_learner.engine.waiting_line import WaitingLine
 from gradus_learner.errors import BusyError, NotReadyError
-from gradus_learner.models.qwen3 import ModelConfig
+from gradus_learner.models.qwen3_config import Qwen3Config
 
 _ROOM_TOKENS = 16
 
@@ -94,7 +94,7 @@ class Engine:
         return self._version
 
     @property
-    def config(self) -> ModelConfig:
+    def config(self) -> Qwen3Config:
         return self._runner.weights.config
 
     @property

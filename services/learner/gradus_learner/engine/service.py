@@ -18,7 +18,7 @@ from gradus_learner.engine.request import Finish, Outcome, Request, parse_reques
 from gradus_learner.engine.scheduler import Engine
 from gradus_learner.engine.transformer import Weights
 from gradus_learner.errors import BusyError, InputError, NotReadyError, StateError
-from gradus_learner.models.qwen3 import ModelError
+from gradus_learner.models.config import ModelError
 from gradus_learner.serve.epoch_fence import MAX_EXACT, EpochFence
 
 _FINISH = {

@@ -1,7 +1,7 @@
 """The policy's forward pass over a key-value arena: one token for each active row, or ragged prompts.
 
 Shapes: N tokens of any sequences side by side, B rows, Q longest new part, S keys, D hidden, H query heads,
-K key-value heads, G = H / K, E head width, V vocabulary. Equal to `Policy.forward` up to float rounding (tested).
+K key-value heads, G = H / K, E head width, V vocabulary. Equal to `Qwen3.forward` up to float rounding (tested).
 
 Weights are fused when they are loaded: q, k and v are one matrix, so are gate and up; the norms' weights are folded
 into the matrices that follow them, and 1/sqrt(E) into q's norm.
@@ -17,7 +17,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gradus_learner.engine.arena import Region
-from gradus_learner.models.qwen3 import ModelConfig, Policy, rotary_tables
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.qwen3 import Qwen3, rotary_tables
+from gradus_learner.models.qwen3_config import Qwen3Config
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class FusedLayer:
 
 @dataclass(frozen=True)
 class Weights:
-    config: ModelConfig
+    config: Qwen3Config
     embedding: Tensor
     layers: tuple[FusedLayer, ...]
     # (V, D), the last norm folded in.
@@ -46,8 +49,10 @@ class Weights:
         return self.embedding.device
 
 
-def fuse(policy: Policy, context: int) -> Weights:
-    """Weights for sequences of at most `context` tokens."""
+def fuse(policy: Decoder, context: int) -> Weights:
+    """Weights for sequences of at most `context` tokens. Raises ModelError for another architecture than Qwen3."""
+    if not isinstance(policy, Qwen3):
+        raise ModelError(f"the built-in engine runs qwen3, not {type(policy).__name__}; serve it by another engine")
     config = policy.config
     named = {name: value.detach() for name, value in policy.named_parameters()}
     heads, groups, width = config.num_attention_heads, config.num_key_value_heads, config.head_dim

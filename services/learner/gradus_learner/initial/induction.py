@@ -24,7 +24,9 @@ import math
 import torch
 from torch import Tensor
 
-from gradus_learner.models.qwen3 import Attention, Policy
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.qwen3 import Attention, Qwen3
 
 # Rotary pairs that distinguish one position from the next; slower ones cannot.
 POSITION_PAIRS = 3
@@ -37,8 +39,10 @@ POSITION_NORM = 2.0
 OTHER_NORM = 1.4
 
 
-def wire_induction(policy: Policy, generator: torch.Generator) -> None:
+def wire_induction(policy: Decoder, generator: torch.Generator) -> None:
     """Change freshly initialised weights in place. Needs two layers and query heads in every key-value group."""
+    if not isinstance(policy, Qwen3):
+        raise ModelError(f"weights that copy are made for qwen3, not for {type(policy).__name__}")
     config = policy.config
     width, head, half = config.hidden_size, config.head_dim, config.head_dim // 2
     per_group = config.num_attention_heads // config.num_key_value_heads

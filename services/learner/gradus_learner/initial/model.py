@@ -15,7 +15,9 @@ from pathlib import Path
 import torch
 
 from gradus_learner.initial.induction import wire_induction
-from gradus_learner.models.qwen3 import ModelConfig, ModelError, Policy, save_weights
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.load import save_weights
+from gradus_learner.models.registry import read_model
 
 # What a model directory has next to its config and weights, as far as it is there.
 BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
@@ -23,8 +25,7 @@ BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "gen
 
 def make_model(source: Path, out: Path, seed: int, copying: bool) -> None:
     """`config.json` is written last but for the weights: a directory that has both is whole."""
-    config = ModelConfig.from_directory(source)
-    policy = Policy(config)
+    policy = read_model(source).build()
     generator = torch.Generator().manual_seed(seed)
     policy.initialise(generator)
     if copying:

@@ -9,34 +9,14 @@ no mask of its own, only that its padded outputs are ignored.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradus_learner.files.atomic import write_durably
-from gradus_learner.models.config import ModelConfig, ModelError
+from gradus_learner.models.decoder import Architecture, Decoder
 from gradus_learner.models.kernels import rms_norm, rotate
-from gradus_learner.models.memory import check_memory
-from gradus_learner.models.weight_files import WEIGHTS, check_declared, check_layers, declared_tensors, read_tensors
-
-__all__ = (
-    "ModelConfig",
-    "ModelError",
-    "Policy",
-    "load_policy",
-    "load_weights",
-    "parameter_count",
-    "save_weights",
-    "weights_of",
-)
-
-
-# Memory that each parameter takes while weights are read.
-READING: Mapping[str, int] = {"weights": 4}
+from gradus_learner.models.qwen3_config import Qwen3Config
 
 
 class RMSNorm(nn.Module):
@@ -49,7 +29,7 @@ class RMSNorm(nn.Module):
         return rms_norm(x, self.weight, self.eps)
 
 
-def rotary_tables(config: ModelConfig, positions_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def rotary_tables(config: Qwen3Config, positions_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """cos and sin of shape (B, T, E); both halves repeat, as Qwen3's rotate-half form wants."""
     half = torch.arange(0, config.head_dim, 2, device=positions_BT.device, dtype=torch.float32)
     inverse = 1.0 / config.rope_theta ** (half / config.head_dim)
@@ -59,7 +39,7 @@ def rotary_tables(config: ModelConfig, positions_BT: Tensor, dtype: torch.dtype)
 
 
 class Attention(nn.Module):
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: Qwen3Config) -> None:
         super().__init__()
         self.config = config
         width, head = config.hidden_size, config.head_dim
@@ -86,7 +66,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: Qwen3Config) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
@@ -97,7 +77,7 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: Qwen3Config) -> None:
         super().__init__()
         self.self_attn = Attention(config)
         self.mlp = FeedForward(config)
@@ -109,22 +89,24 @@ class Layer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-class Decoder(nn.Module):
-    def __init__(self, config: ModelConfig) -> None:
+class Stack(nn.Module):
+    def __init__(self, config: Qwen3Config) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
-class Policy(nn.Module):
-    """Token ids to next-token logits."""
-
-    def __init__(self, config: ModelConfig) -> None:
+class Qwen3(Decoder):
+    def __init__(self, config: Qwen3Config) -> None:
         super().__init__()
-        self.config = config
-        self.model = Decoder(config)
+        self._config = config
+        self.model = Stack(config)
         self.lm_head = None if config.tie_word_embeddings else nn.Linear(config.hidden_size, config.vocab_size, False)
+
+    @property
+    def config(self) -> Qwen3Config:
+        return self._config
 
     def initialise(self, generator: torch.Generator) -> None:
         """Normal weights of 0.02; what writes to the residual stream is scaled down by its depth (GPT-2)."""
@@ -144,11 +126,6 @@ class Policy(nn.Module):
     def hidden(
         self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
     ) -> Tensor:
-        """Final hidden states (B, T, D), after the last norm.
-
-        `attention_mask` is boolean, broadcastable to (B, H, T, T), true where a query may look at a key;
-        None is causal. `positions_BT` counts from 0 when None.
-        """
         if positions_BT is None:
             positions_BT = torch.arange(token_ids_BT.shape[1], device=token_ids_BT.device).unsqueeze(0)
         x_BTD = self.model.embed_tokens(token_ids_BT)
@@ -160,17 +137,8 @@ class Policy(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         return F.linear(hidden, self.output_weight_VD)
 
-    def forward(
-        self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
-    ) -> Tensor:
-        return self.logits(self.hidden(token_ids_BT, positions_BT, attention_mask))
 
-
-def parameter_count(policy: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in policy.parameters())
-
-
-def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(config: Qwen3Config) -> dict[str, tuple[int, ...]]:
     """Of every parameter, by arithmetic alone: torch's meta device takes seconds of imports when it is first used."""
     width, inner, head = config.hidden_size, config.intermediate_size, config.head_dim
     queries, keys = config.num_attention_heads * head, config.num_key_value_heads * head
@@ -194,53 +162,4 @@ def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return shapes if config.tie_word_embeddings else {**shapes, "lm_head.weight": table}
 
 
-def check_weights(config: ModelConfig, directory: str | Path, pattern: str = WEIGHTS) -> dict[str, tuple[int, ...]]:
-    """What the headers of `directory` declare is the model of `config`. The shapes of its parameters."""
-    root = Path(directory)
-    declared = declared_tensors(root, pattern)
-    if config.tie_word_embeddings:
-        declared.pop("lm_head.weight", None)
-    check_layers(root, config, declared)
-    expected = expected_shapes(config)
-    check_declared(root, declared, expected)
-    return expected
-
-
-def load_weights(policy: Policy, directory: str | Path, pattern: str = WEIGHTS) -> None:
-    """Replace the parameters by those in `directory`; nothing changes if a tensor is missing, damaged or misshapen."""
-    check_weights(policy.config, directory, pattern)
-    own = dict(policy.named_parameters())
-    found = read_tensors(Path(directory), pattern, next(iter(own.values())).dtype)
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(found[name])
-
-
-def load_policy(
-    directory: str | Path,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
-    config: ModelConfig | None = None,
-    bytes_each: Mapping[str, int] = READING,
-) -> Policy:
-    """`config` is that of config.json unless given; `bytes_each`: memory that a parameter takes, by purpose."""
-    config = config or ModelConfig.from_directory(directory)
-    parameters = sum(math.prod(shape) for shape in check_weights(config, directory).values())
-    check_memory(str(directory), parameters, READING, torch.device("cpu"))
-    check_memory(str(directory), parameters, bytes_each, torch.device(device))
-    policy = Policy(config).to(device=device, dtype=dtype)
-    load_weights(policy, directory)
-    return policy
-
-
-def weights_of(policy: Policy) -> dict[str, Tensor]:
-    return {name: parameter.detach().contiguous().cpu() for name, parameter in policy.named_parameters()}
-
-
-def save_weights(policy: Policy, directory: str | Path) -> None:
-    """Write config.json and model.safetensors; each name shows a whole file or none."""
-    root = Path(directory)
-    root.mkdir(parents=True, exist_ok=True)
-    write_durably(root / "config.json", lambda path: path.write_text(policy.config.to_json(), encoding="utf-8"))
-    weights = weights_of(policy)
-    write_durably(root / "model.safetensors", lambda path: save_file(weights, str(path), {"format": "pt"}))
+QWEN3 = Architecture("qwen3", Qwen3Config.from_mapping, tensor_shapes, Qwen3)

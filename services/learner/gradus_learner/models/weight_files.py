@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gradus_learner.models.config import ModelConfig, ModelError
+from gradus_learner.models.config import ModelError
 from gradus_learner.models.finite import first_not_finite
 from gradus_learner.models.weight_index import INDEX_NAME, check_places, check_shards, read_index
 
@@ -69,12 +69,12 @@ def weight_files(directory: Path, pattern: str = WEIGHTS) -> list[Path]:
     return files
 
 
-def check_layers(directory: Path, config: ModelConfig, declared: Mapping[str, Declared]) -> None:
+def check_layers(directory: Path, number: int, declared: Mapping[str, Declared]) -> None:
     """The number of layers, before anything is built for each of them."""
     layers = {int(match[1]) for name in declared if (match := LAYER_NAME.fullmatch(name)) is not None}
-    if layers != set(range(config.num_hidden_layers)):
+    if layers != set(range(number)):
         raise ModelError(
-            f"{directory}: config.json says num_hidden_layers {config.num_hidden_layers}, but the weights are of "
+            f"{directory}: config.json says num_hidden_layers {number}, but the weights are of "
             f"{len(layers)} layers; they belong to different models"
         )
 

@@ -65,11 +65,11 @@ class Objective(Protocol):
         """Whether its loss looks at the policy that entered the stage."""
         ...
 
-    def decode(self, packed: Packed, intake: Intake) -> Any:
+    def decode(self, packed: Packed, intake: Intake, /) -> Any:
         """What `train` takes. Raises SampleError for a sample that cannot be learned from as it is."""
         ...
 
-    def train(self, trainer: Trainer, samples: Sequence[Any], temperature: float, step: int) -> dict[str, float]:
+    def train(self, trainer: Trainer, samples: Sequence[Any], temperature: float, step: int, /) -> dict[str, float]:
         """All updates of one step, and its metrics; `step` counts from 1. Raises TrainingError with nothing applied."""
         ...
 

@@ -10,7 +10,9 @@ import torch
 from gradus_learner.errors import DamagedError, InputError, NoRoomError, StateError
 from gradus_learner.files.atomic import is_disk_full
 from gradus_learner.files.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
-from gradus_learner.models.qwen3 import ModelConfig, ModelError, load_policy
+from gradus_learner.models.config import DecoderConfig, ModelError
+from gradus_learner.models.load import load_policy
+from gradus_learner.models.registry import read_model
 from gradus_learner.models.tokenizer_size import tokenizer_size
 from gradus_learner.train.checkpoint import find_checkpoint
 from gradus_learner.train.run import LearnerRun
@@ -53,11 +55,11 @@ def open_run(
             "directory",
         )
     try:
-        config = ModelConfig.from_directory(model_path)
-        check_tokenizer(model_path, config)
+        read = read_model(model_path)
+        check_tokenizer(model_path, read.config)
         check_manifest(model_path, model)
         make_room()
-        policy = load_policy(model_path, device, config=config, bytes_each=TRAINING)
+        policy = load_policy(model_path, device, model=read, bytes_each=TRAINING)
     except (ModelError, ManifestError) as error:
         raise InputError(f"model_path: {error}") from None
     torch.manual_seed(seed)
@@ -107,7 +109,7 @@ def check_manifest(model_path: Path, model: Mapping[str, FileDigest]) -> None:
             )
 
 
-def check_tokenizer(model_path: Path, config: ModelConfig) -> None:
+def check_tokenizer(model_path: Path, config: DecoderConfig) -> None:
     path = model_path / "tokenizer.json"
     size = tokenizer_size(path) if path.is_file() else 0
     if size > config.vocab_size:

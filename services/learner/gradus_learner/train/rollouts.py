@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradus_learner.models.qwen3 import Policy
+from gradus_learner.models.decoder import Decoder
 from gradus_learner.objectives.formulas import Aggregation, kl_estimate, token_weights
 from gradus_learner.objectives.objective import TrainingError
 from gradus_learner.train.batch import micro_batches
@@ -140,7 +140,7 @@ def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: 
 
 
 def token_logprobs(
-    policy: Policy, batch: MicroBatch, temperature: float, entropy_gradient: bool = False
+    policy: Decoder, batch: MicroBatch, temperature: float, entropy_gradient: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Logprobs at `temperature` of the sampled tokens, and the entropy where they were sampled, both (N,)."""
     hidden_BTD = policy.hidden(batch.ids_BT)

@@ -27,8 +27,9 @@ from gradus_learner.files.manifest import (
     verify,
     weights_digest,
 )
+from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.finite import first_not_finite, split_metrics
-from gradus_learner.models.qwen3 import Policy, load_weights, parameter_count, weights_of
+from gradus_learner.models.load import load_weights, parameter_count, weights_of
 from gradus_learner.objectives.objective import Intake, Objective
 from gradus_learner.train.checkpoint import (
     Checkpoint,
@@ -82,7 +83,7 @@ class LearnerRun:
     tokenizer: Any = None
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> Decoder:
         return self.trainer.policy
 
     @property

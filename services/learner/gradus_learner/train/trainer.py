@@ -6,12 +6,12 @@ import copy
 
 import torch
 
-from gradus_learner.models.qwen3 import Policy
+from gradus_learner.models.decoder import Decoder
 
 BETA1, BETA2 = 0.9, 0.999
 
 
-def make_optimizer(policy: Policy) -> torch.optim.AdamW:
+def make_optimizer(policy: Decoder) -> torch.optim.AdamW:
     """Weight decay is for matrices only."""
     matrices = [parameter for parameter in policy.parameters() if parameter.dim() > 1]
     vectors = [parameter for parameter in policy.parameters() if parameter.dim() == 1]
@@ -28,12 +28,12 @@ def set_adamw(optimizer: torch.optim.Optimizer, rate: float, weight_decay: float
 class Trainer:
     """`reference` is the policy that entered the stage, where an objective has asked for it."""
 
-    def __init__(self, policy: Policy, micro_batch_tokens: int) -> None:
+    def __init__(self, policy: Decoder, micro_batch_tokens: int) -> None:
         self.policy = policy
         self.micro_batch_tokens = micro_batch_tokens
         self.device = next(policy.parameters()).device
         self.optimizer = make_optimizer(policy)
-        self.reference: Policy | None = None
+        self.reference: Decoder | None = None
 
     def set_reference(self) -> None:
         self.reference = copy.deepcopy(self.policy).requires_grad_(False)

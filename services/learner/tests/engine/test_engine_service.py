@@ -24,7 +24,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gradus.policy.v1 import policy_pb2
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.models.qwen3 import Policy, save_weights
+from gradus_learner.models.load import save_weights
+from gradus_learner.models.qwen3 import Qwen3
 from tests.engine.tiny_engine import build_policy, largest_difference, reference_logprobs
 
 LEARNER = Path(__file__).parents[2]
@@ -126,7 +127,7 @@ def test_it_describes_itself_is_healthy_and_shows_metrics(client: Client, model_
 
 
 def test_p4_tokens_logprobs_text_and_digest_belong_together(
-    client: Client, policy: Policy, vocabulary: Vocabulary
+    client: Client, policy: Qwen3, vocabulary: Vocabulary
 ) -> None:
     """P4: the digest covers exactly the prompt's and the generated ids."""
     answer = client.generate(request([5, 6, 7], seed=2))
@@ -180,7 +181,7 @@ def patient(
     process.communicate(timeout=120)
 
 
-def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Policy:
+def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Qwen3:
     # One number of the residual stream is always the same, and the end token's logit is far below all others by it.
     from dataclasses import replace
 
@@ -188,7 +189,7 @@ def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Policy:
 
     end = vocabulary.size - 1
     tiny = build_policy(vocabulary.size, end, seed)
-    policy = Policy(replace(tiny.config, max_position_embeddings=100_000))
+    policy = Qwen3(replace(tiny.config, max_position_embeddings=100_000))
     policy.load_state_dict(tiny.state_dict())
     with torch.no_grad():
         for name, parameter in policy.named_parameters():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradus_learner.engine.request import Finish
 from gradus_learner.engine.scheduler import Engine
-from gradus_learner.models.qwen3 import Policy
+from gradus_learner.models.qwen3 import Qwen3
 from tests.engine.tiny_engine import (
     CONTEXT,
     EngineMaker,
@@ -38,9 +38,7 @@ def test_an_evaluation_begins_before_training_requests_that_came_earlier(make_en
     assert started == sorted(time for time in started if time is not None)
 
 
-def test_p8_turns_that_lose_their_row_write_the_same_tokens_as_without(
-    make_engine: EngineMaker, policy: Policy
-) -> None:
+def test_p8_turns_that_lose_their_row_write_the_same_tokens_as_without(make_engine: EngineMaker, policy: Qwen3) -> None:
     texts = prompts(6, longest=20, seed=5)
     requests = [
         ask(text, f"r{index}", session=f"s{index}", seed=index, max_new_tokens=60) for index, text in enumerate(texts)

@@ -16,7 +16,9 @@ from gradus_learner.engine.request import Outcome, Request, Sampling
 from gradus_learner.engine.scheduler import Engine
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights, fuse
-from gradus_learner.models.qwen3 import ModelConfig, Policy, save_weights
+from gradus_learner.models.load import save_weights
+from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.qwen3_config import Qwen3Config
 
 CONTEXT = 160
 
@@ -41,8 +43,8 @@ def build_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def build_policy(vocabulary: int, eos: int, seed: int = 1) -> Policy:
-    config = ModelConfig(
+def build_policy(vocabulary: int, eos: int, seed: int = 1) -> Qwen3:
+    config = Qwen3Config(
         vocab_size=vocabulary,
         hidden_size=32,
         intermediate_size=48,
@@ -53,7 +55,7 @@ def build_policy(vocabulary: int, eos: int, seed: int = 1) -> Policy:
         max_position_embeddings=512,
         eos_token_id=eos,
     )
-    policy = Policy(config)
+    policy = Qwen3(config)
     generator = torch.Generator().manual_seed(seed)
     policy.initialise(generator)
     # Far from uniform, so that a wrong key or position shows in the numbers.
@@ -84,20 +86,20 @@ def vocabulary(model_directory: Path) -> Vocabulary:
 
 
 @pytest.fixture
-def policy(vocabulary: Vocabulary) -> Policy:
+def policy(vocabulary: Vocabulary) -> Qwen3:
     return build_policy(vocabulary.size, vocabulary.size - 1)
 
 
 class EngineMaker(Protocol):
-    def __call__(self, policy: Policy | None = None, start: bool = True, **overrides: Any) -> Engine: ...
+    def __call__(self, policy: Qwen3 | None = None, start: bool = True, **overrides: Any) -> Engine: ...
 
 
 @pytest.fixture
-def make_engine(policy: Policy, vocabulary: Vocabulary) -> Generator[EngineMaker]:
+def make_engine(policy: Qwen3, vocabulary: Vocabulary) -> Generator[EngineMaker]:
     engines: list[Engine] = []
     own = policy
 
-    def make(policy: Policy | None = None, start: bool = True, **overrides: Any) -> Engine:
+    def make(policy: Qwen3 | None = None, start: bool = True, **overrides: Any) -> Engine:
         settings: dict[str, Any] = {
             "max_context": CONTEXT,
             "max_running": 16,
@@ -116,7 +118,7 @@ def make_engine(policy: Policy, vocabulary: Vocabulary) -> Generator[EngineMaker
         engine.stop()
 
 
-def weights_of(policy: Policy) -> Weights:
+def weights_of(policy: Qwen3) -> Weights:
     return fuse(policy, CONTEXT)
 
 
@@ -145,9 +147,7 @@ def prompts(count: int, longest: int = 60, seed: int = 3, vocabulary: int = 256)
 
 
 @torch.inference_mode()
-def reference_logprobs(
-    policy: Policy, prompt: list[int], generated: list[int], temperature: float = 1.0
-) -> list[float]:
+def reference_logprobs(policy: Qwen3, prompt: list[int], generated: list[int], temperature: float = 1.0) -> list[float]:
     """What the learner computes for the tokens that the engine sampled."""
     logits = policy(torch.tensor([prompt + generated]))[0, len(prompt) - 1 : -1]
     scores = torch.log_softmax(logits.float() / temperature, dim=-1)
