@@ -22,7 +22,7 @@ const programs = {
   'scripted-learner': { kind: 'node', entry: 'services/scripted/learner/main.ts', flags: [] },
   'scripted-judge': { kind: 'node', entry: 'services/scripted/judge/main.ts', flags: [] },
   engine: { kind: 'python', entry: 'gradus_learner.engine' },
-  learner: { kind: 'python', entry: 'gradus_learner.serve.service' },
+  learner: { kind: 'python', entry: 'gradus_learner.serve' },
 } as const;
 
 export type ServiceName = keyof typeof programs;

@@ -372,7 +372,7 @@ def test_an_epoch_that_cannot_be_is_refused(tmp_path: Path) -> None:
 def test_what_the_process_writes_is_for_its_owner_only(tmp_path: Path) -> None:
     model = model_directory(tmp_path / "model")
     process = subprocess.Popen(
-        [sys.executable, "-m", "gradus_learner.serve.service", "--grpc", "127.0.0.1:0", "--threads", "1"],
+        [sys.executable, "-m", "gradus_learner.serve", "--grpc", "127.0.0.1:0", "--threads", "1"],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         umask=0o022,
@@ -400,7 +400,7 @@ def test_what_the_process_writes_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_beyond_loopback_the_directories_must_be_said() -> None:
-    command = ["-m", "gradus_learner.serve.service", "--grpc", "127.0.0.1:0", "--allow-remote", "true"]
+    command = ["-m", "gradus_learner.serve", "--grpc", "127.0.0.1:0", "--allow-remote", "true"]
     process = subprocess.run(
         [sys.executable, *command],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -189,7 +189,7 @@ def test_the_reference_of_the_kl_term_survives_a_restart(tmp_path: Path) -> None
 def test_the_process_prints_one_ready_line_and_drains_on_sigterm() -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gradus_learner.serve.service", "--grpc", "127.0.0.1:0", "--threads", "1"],
+        [sys.executable, "-m", "gradus_learner.serve", "--grpc", "127.0.0.1:0", "--threads", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=env,

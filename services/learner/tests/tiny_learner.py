@@ -23,9 +23,9 @@ from gradus_learner.models.qwen3_config import Qwen3Config
 from gradus_learner.objectives.objective import Intake
 from gradus_learner.objectives.policy_gradient import PolicyGradient
 from gradus_learner.serve.config import LearnerConfig
-from gradus_learner.serve.events import LearnerEvents
 from gradus_learner.serve.grpc_server import GrpcService
-from gradus_learner.serve.service import LearnerService
+from gradus_learner.serve.learner import LearnerService
+from gradus_learner.serve.learner_events import LearnerEvents
 from gradus_learner.train.sample import Sample, sequence_digest
 
 VOCABULARY = 50

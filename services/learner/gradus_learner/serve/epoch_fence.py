@@ -1,8 +1,8 @@
 """Leaders of the past are not heard.
 
 Each leader of a run sends its epoch, which is higher than that of every leader before it. A process that was frozen,
-and wakes up when another one leads, is informed instead of being obeyed. Not written down: a receiver that was restarted
-learns the epoch from the next call, and the ledger refuses what a late leader makes of an answer.
+and wakes up when another one leads, is informed instead of being obeyed. Not written down: a receiver that was
+restarted learns the epoch from the next call, and the ledger refuses what a late leader makes of an answer.
 """
 
 from __future__ import annotations

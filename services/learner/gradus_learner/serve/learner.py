@@ -1,4 +1,4 @@
-"""The learner as a service: `python -m gradus_learner.serve.service --grpc 127.0.0.1:0 --threads 2`.
+"""LearnerService: the RPCs over one `LearnerRun`.
 
 All work on weights runs in one thread of its own, one call after another, so that health and metrics answer at any
 time and a call that was cancelled cannot meet its own repetition halfway.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,14 +15,13 @@ from typing import Any, TypeVar
 
 import torch
 
-from gradus.learner.v1 import learner_pb2, learner_service_pb2
+from gradus.learner.v1 import learner_pb2
 from gradus_learner.errors import GradusError, InputError, ReopenedError, StateError
 from gradus_learner.objectives.objective import Packed
 from gradus_learner.objectives.registry import objective_of
-from gradus_learner.serve.config import ConfigError, LearnerConfig, load_config
+from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.epoch_fence import EpochFence
-from gradus_learner.serve.events import LearnerEvents
-from gradus_learner.serve.grpc_server import GrpcService, run_service
+from gradus_learner.serve.learner_events import LearnerEvents
 from gradus_learner.train.open_run import open_run
 from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
 from gradus_learner.train.sample import Sample, SampleError
@@ -196,23 +193,3 @@ def step_options(header: learner_pb2.StepHeader) -> StepOptions:
         raise InputError(f"temperature is {temperature}; it must be above 0 and at most 10")
     objective = objective_of(header.objective.name, dict(header.objective.options.items()))
     return StepOptions(header.step, objective, temperature, header.checkpoint, header.set_reference)
-
-
-def main(argv: Sequence[str]) -> int:
-    try:
-        config = load_config(LearnerConfig, argv, os.environ)
-    except ConfigError as error:
-        print(f"gradus learner: {error}", file=sys.stderr)
-        return 2
-    torch.set_num_threads(config.threads)
-
-    async def build(service: GrpcService) -> None:
-        learner = LearnerService(config, LearnerEvents(service.registry, service.log))
-        service.add(learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"], learner)
-        service.defer(learner.close)
-
-    return run_service("learner", config, build)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
