@@ -1,5 +1,7 @@
-import { create } from '@bufbuild/protobuf';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { create, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -12,6 +14,7 @@ import {
   type Segment,
   type Trajectory,
 } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 import { checkTrajectory } from './check-trajectory.ts';
 import { decodeTrajectory, encodeTrajectory } from './encode-trajectory.ts';
 import {
@@ -90,59 +93,34 @@ describe('segments', () => {
   });
 });
 
+type Change = readonly [path: readonly (string | number)[], value: JsonValue];
+
+/** What the learner's tests read as well: a worker and the learner refuse the same. */
+const goldens: {
+  readonly whole: JsonValue;
+  readonly refused: readonly { readonly name: string; readonly change: Change; readonly worker: string }[];
+} = JSON.parse(readFileSync(join(repositoryRoot, 'tests/fixtures/trajectories/refused.json'), 'utf8'));
+
+function golden(change?: Change): Trajectory {
+  const values = change === undefined ? goldens.whole : changed(goldens.whole, ...change);
+  return fromJson(TrajectorySchema, values);
+}
+
+function changed(value: JsonValue, [step, ...rest]: Change[0], to: JsonValue): JsonValue {
+  if (step === undefined) return to;
+  if (Array.isArray(value)) return value.map((each, index) => (index === step ? changed(each, rest, to) : each));
+  if (value === null || typeof value !== 'object') throw new Error(`there is no ${step} in ${String(value)}`);
+  return { ...value, [step]: changed(value[step] ?? null, rest, to) };
+}
+
 describe('checkTrajectory', () => {
-  const broken: [string, RegExp, (trajectory: Trajectory) => void][] = [
-    ['no task id', /task_id is empty/, (t) => (t.taskId = '')],
-    ['no tokenizer hash', /tokenizer_hash is empty/, (t) => (t.tokenizerHash = '')],
-    ['no segments', /segments is empty/, (t) => (t.segments = [])],
-    ['no prompt', /segments\[0\]\.kind is not PROMPT/, (t) => void t.segments.shift()],
-    ['a second prompt', /segments\[4\]\.kind is PROMPT/, (t) => t.segments.push(promptSegment('again', [5]))],
-    [
-      'an empty environment segment',
-      /segments\[2\]\.token_ids is empty/,
-      (t) => t.segments.splice(2, 1, environmentSegment('', [])),
-    ],
-    ['a missing logprob', /segments\[1\]\.logprobs has 0 entries for 1 tokens/, (t) => t.segments[1]?.logprobs.pop()],
-    ['a positive logprob', /segments\[1\]\.logprobs\[0\] is 0\.7/, (t) => t.segments[1]?.logprobs.splice(0, 1, 0.7)],
-    [
-      'a logprob that is not a number',
-      /segments\[1\]\.logprobs\[0\] is NaN/,
-      (t) => t.segments[1]?.logprobs.splice(0, 1, Number.NaN),
-    ],
-    ['logprobs on environment text', /segments\[2\]\.logprobs is set/, (t) => t.segments[2]?.logprobs.push(-1)],
-    [
-      'an endless logprob',
-      /segments\[1\]\.logprobs\[0\] is -Infinity/,
-      (t) => t.segments[1]?.logprobs.splice(0, 1, -Infinity),
-    ],
-    [
-      'a segment of no kind',
-      /segments\[2\]\.kind is unspecified/,
-      (t) => change(t, 2, { kind: SegmentKind.UNSPECIFIED }),
-    ],
-    [
-      'logprobs of no kind',
-      /segments\[1\]\.logprob_kind is unspecified/,
-      (t) => change(t, 1, { logprobKind: LogprobKind.UNSPECIFIED }),
-    ],
-    ['a turn without versions', /segments\[1\]\.versions is missing/, (t) => delete t.segments[1]?.versions],
-    ['a turn without sampling', /segments\[1\]\.sampling is missing/, (t) => delete t.segments[1]?.sampling],
-    ['one token changed', /not the tokens that the engine saw/, (t) => t.segments[0]?.tokenIds.splice(0, 1, 7)],
-    ['a short digest', /sequence_digest has 3 bytes/, (t) => (t.sequenceDigest = new Uint8Array(3))],
-  ];
-
-  function change(trajectory: Trajectory, index: number, fields: Partial<Segment>): void {
-    Object.assign(trajectory.segments[index] ?? {}, fields);
-  }
-
   it('accepts a whole trajectory', () => {
-    checkTrajectory(example());
+    checkTrajectory(golden());
   });
 
-  it.each(broken)('P4: refuses %s and names the field', (_name, message, breakIt) => {
-    const trajectory = example();
-    breakIt(trajectory);
-    expect(() => checkTrajectory(trajectory)).toThrow(message);
+  it.each(goldens.refused)('P4: refuses $name and names the field', ({ change, worker }) => {
+    const trajectory = golden(change);
+    expect(() => checkTrajectory(trajectory)).toThrow(worker);
   });
 });
 

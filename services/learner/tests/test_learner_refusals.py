@@ -72,7 +72,7 @@ def no_segments(message: trajectory_pb2.Trajectory) -> None:
         (broken(drop_logprob), "segments[1] has 4 logprobs for 5 tokens"),
         (broken(not_a_number), "segments[1].logprobs hold a value"),
         (broken(unknown_kind), "segments[0].kind is 0"),
-        (broken(no_prompt), "a trajectory starts with a prompt"),
+        (broken(no_prompt), "segments[0].kind is not PROMPT"),
         (broken(other_temperature), "sampled at temperature 0.5"),
         (broken(beyond), "token id 5000 is beyond the vocabulary of 50"),
         (broken(no_segments), "segments are empty"),

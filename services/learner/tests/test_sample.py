@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+from google.protobuf import json_format
 from tiny_learner import ENVIRONMENT, MODEL, PROMPT, VOCABULARY, intake, packed, trajectory
 
 from gradus.trajectory.v1 import trajectory_pb2
@@ -76,3 +81,38 @@ def test_sequences_of_several_roles_are_never_mixed() -> None:
         decoded(packed(with_roles()), "judge")
     with pytest.raises(SampleError, match="role is 'solver'; trajectory 't7' has none"):
         decoded(packed(trajectory(SHAPE, seed=7)), "solver")
+
+
+# What services/trajectory reads as well: a worker and the learner refuse the same.
+GOLDENS = json.loads((Path(__file__).parents[3] / "tests/fixtures/trajectories/refused.json").read_text())
+
+
+def golden(change: tuple[list[Any], Any] | None = None) -> bytes:
+    values: Any = json.loads(json.dumps(GOLDENS["whole"]))
+    if change is not None:
+        *way, last = change[0]
+        at = values
+        for step in way:
+            at = at[step]
+        at[last] = change[1]
+    return packed(json_format.ParseDict(values, trajectory_pb2.Trajectory()))
+
+
+def answer_to(data: bytes) -> str:
+    """Why a trajectory is not trained on; empty where it is."""
+    try:
+        sample = decode_sample(Packed(data, 0.5), intake(vocabulary_size=8000, tokenizer_hash="ab" * 32))
+    except SampleError as error:
+        return str(error)
+    return "" if sample.digest_matches else "digest differs"
+
+
+def test_p4_a_whole_trajectory_is_taken() -> None:
+    """P4: what the model sampled is what is trained on, to the token."""
+    assert answer_to(golden()) == ""
+
+
+@pytest.mark.parametrize("case", GOLDENS["refused"], ids=lambda case: case["name"])
+def test_p4_what_a_worker_must_refuse_the_learner_refuses_too(case: Any) -> None:
+    """P4: what the model sampled is what is trained on, to the token."""
+    assert case["learner"] in answer_to(golden(case["change"]))

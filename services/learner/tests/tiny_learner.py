@@ -91,6 +91,7 @@ def trajectory(
             segment.logprobs.extend(logprobs[at : at + count].tolist())
             segment.logprob_kind = trajectory_pb2.LOGPROB_KIND_TEMPERED
             segment.sampling.temperature = 1.0
+            segment.versions.SetInParent()
         at += count
     return message
 

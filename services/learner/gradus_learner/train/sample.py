@@ -22,6 +22,8 @@ from gradus_learner.objectives.objective import Intake, Packed
 # What training holds: 1e39 is finite as a double only.
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 MAX_TRAJECTORY_BYTES = 64 * 1024 * 1024
+# Rounding of engines may lift a certainty above 0 by this.
+ROUNDING = 1e-4
 
 
 class SampleError(InputError):
@@ -83,6 +85,8 @@ def decode_sample(packed: Packed, intake: Intake) -> Sample:
     """The sequence of the sample's role, which is empty where the environment has no roles."""
     trajectory = parse_trajectory(packed.trajectory)
     advantage, role = packed.advantage, packed.role
+    if not trajectory.task_id:
+        raise SampleError("task_id is empty")
     if not abs(advantage) <= MAX_FLOAT32:
         raise SampleError(f"advantage of {trajectory.task_id!r} is {advantage}; it must be finite as a 32-bit number")
     check_tokenizer(trajectory, intake)
@@ -90,10 +94,12 @@ def decode_sample(packed: Packed, intake: Intake) -> Sample:
     ids: list[int] = []
     positions: list[NDArray[np.int64]] = []
     logprobs: list[float] = []
+    begun = False
     for index, segment in enumerate(trajectory.segments):
         if segment.role != role:
             continue
-        check_segment(segment, f"segments[{index}]", intake.temperature, first=not ids)
+        check_segment(segment, f"segments[{index}]", intake.temperature, begun)
+        begun = True
         if segment.kind == trajectory_pb2.SEGMENT_KIND_MODEL:
             positions.append(np.arange(len(ids), len(ids) + len(segment.token_ids)))
             logprobs += segment.logprobs
@@ -128,25 +134,35 @@ def digest_of(trajectory: Any, role: str) -> bytes:
     return trajectory.sequence_digest
 
 
-def check_segment(segment: Any, where: str, temperature: float, first: bool) -> None:
+def check_segment(segment: Any, where: str, temperature: float, begun: bool) -> None:
+    """`begun`: the sequence has its prompt. As services/trajectory/check-trajectory.ts, which saw it before."""
     kinds = trajectory_pb2
     if segment.kind not in (kinds.SEGMENT_KIND_PROMPT, kinds.SEGMENT_KIND_MODEL, kinds.SEGMENT_KIND_ENVIRONMENT):
         raise SampleError(f"{where}.kind is {segment.kind}; it must be PROMPT, MODEL or ENVIRONMENT")
+    if not begun and segment.kind != kinds.SEGMENT_KIND_PROMPT:
+        raise SampleError(f"{where}.kind is not PROMPT; a sequence begins with its prompt")
+    if begun and segment.kind == kinds.SEGMENT_KIND_PROMPT:
+        raise SampleError(f"{where}.kind is PROMPT; only the first segment of a sequence may be")
     if segment.kind != kinds.SEGMENT_KIND_MODEL:
+        if not segment.token_ids:
+            raise SampleError(f"{where}.token_ids is empty")
         if segment.logprobs:
             raise SampleError(f"{where}.logprobs are given, but only model segments have them")
         return
-    if first and segment.token_ids:
-        raise SampleError(f"{where} is the policy's with nothing before it; a trajectory starts with a prompt")
     if len(segment.logprobs) != len(segment.token_ids):
         raise SampleError(f"{where} has {len(segment.logprobs)} logprobs for {len(segment.token_ids)} tokens")
-    if not all(math.isfinite(value) and value <= 1e-3 for value in segment.logprobs):
+    if segment.logprob_kind == kinds.LOGPROB_KIND_UNSPECIFIED:
+        raise SampleError(f"{where}.logprob_kind is unspecified")
+    for field in ("versions", "sampling"):
+        if not segment.HasField(field):
+            raise SampleError(f"{where}.{field} is missing")
+    if not all(math.isfinite(value) and value <= ROUNDING for value in segment.logprobs):
         raise SampleError(f"{where}.logprobs hold a value that is not a log-probability (finite, at most 0)")
     if not segment.token_ids:
         return
     if segment.logprob_kind == kinds.LOGPROB_KIND_RAW and temperature != 1:
         raise SampleError(f"{where}.logprob_kind is RAW, but the step compares at temperature {temperature}")
-    if segment.HasField("sampling") and abs(segment.sampling.temperature - temperature) > 1e-6:
+    if abs(segment.sampling.temperature - temperature) > 1e-6:
         raise SampleError(
             f"{where} was sampled at temperature {segment.sampling.temperature}, the step compares at {temperature}"
         )
