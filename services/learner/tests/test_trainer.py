@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from tiny_learner import PLAIN, random_policy, samples
 
 from gradus_learner.objectives.formulas import Aggregation
 from gradus_learner.objectives.objective import TrainingError
+from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.rollouts import make_micro_batch, token_logprobs, train_on_rollouts
 from gradus_learner.train.trainer import Trainer
 
@@ -172,3 +174,18 @@ def test_warm_up_raises_the_learning_rate_linearly() -> None:
     algorithm = replace(PLAIN, warmup_steps=4)
     rates = [train_on_rollouts(trainer, samples(), algorithm, 1.0, step)["learning_rate"] for step in (1, 2, 4, 9)]
     assert rates == pytest.approx([2.5e-4, 5e-4, 1e-3, 1e-3])
+
+
+def test_micro_batches_hold_every_sequence_once_stay_in_budget_and_pad_little() -> None:
+    rng = random.Random(0)
+    lengths = [rng.randint(40, 400) for _ in range(5000)]
+    groups = micro_batches(lengths, 8192)
+    assert sorted(index for group in groups for index in group) == list(range(5000))
+    padded = [len(group) * max(lengths[index] for index in group) for group in groups]
+    assert max(padded) <= 8192
+    assert sum(lengths) / sum(padded) > 0.95
+
+
+def test_a_sequence_beyond_the_budget_stands_alone_and_comes_first() -> None:
+    assert micro_batches([3, 3, 50, 3, 3], 6) == [[2], [0, 1], [3, 4]]
+    assert micro_batches([], 6) == []

@@ -17,7 +17,7 @@ from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.files.manifest import MANIFEST_NAME, Manifest, digest_files, weights_digest
 from gradus_learner.models.load import save_weights
 from gradus_learner.models.qwen3 import Qwen3
-from tests.engine.test_engine_service import Client, connect, launch
+from tests.engine.engine_process import Client, connect, launch
 from tests.engine.tiny_engine import build_policy
 
 FAILED = grpc.StatusCode.FAILED_PRECONDITION

@@ -1,87 +1,24 @@
-"""The engine as a process, over gRPC."""
+"""The engine over gRPC: what it answers, and what it refuses."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import struct
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gradus.policy.v1 import policy_pb2
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.models.load import save_weights
 from gradus_learner.models.qwen3 import Qwen3
-from tests.engine.tiny_engine import build_policy, largest_difference, reference_logprobs
-
-LEARNER = Path(__file__).parents[2]
-DEADLINE_SECONDS = 120
-
-
-@dataclass
-class Client:
-    process: subprocess.Popen[str]
-    ready: dict[str, str]
-    channel: grpc.Channel
-
-    def method(self, name: str, response: type[Message]) -> grpc.UnaryUnaryMultiCallable[Any, Any]:
-        return self.channel.unary_unary(
-            f"/gradus.policy.v1.EngineService/{name}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=response.FromString,
-        )
-
-    def call(self, name: str, request: Message, response: type[Message]) -> Any:
-        return self.method(name, response)(request, timeout=DEADLINE_SECONDS)
-
-    def describe(self) -> Any:
-        return self.call("Describe", policy_pb2.DescribeRequest(), policy_pb2.DescribeResponse)
-
-    def generate(self, request: policy_pb2.GenerateRequest) -> Any:
-        return self.call("Generate", request, policy_pb2.GenerateResponse)
-
-    def future(self, request: policy_pb2.GenerateRequest) -> Any:
-        return self.method("Generate", policy_pb2.GenerateResponse).future(request, timeout=DEADLINE_SECONDS)
-
-    def until(self, holds: Callable[[Any], bool]) -> None:
-        end = time.monotonic() + DEADLINE_SECONDS
-        while not holds(self.describe()):
-            assert time.monotonic() < end, "the engine never got there"
-
-    def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://{self.ready['metrics']}/metrics", timeout=60) as response:
-            return response.read().decode()
-
-
-def launch(directory: Path, *flags: str) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(LEARNER), str(LEARNER / "../../proto/gen/python")])
-    return subprocess.Popen(
-        [sys.executable, "-m", "gradus_learner.engine", "--model", str(directory), "--threads", "1", *flags],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def connect(process: subprocess.Popen[str]) -> Client:
-    assert process.stdout is not None
-    ready = json.loads(process.stdout.readline())
-    return Client(process, ready, grpc.insecure_channel(ready["grpc"]))
+from tests.engine.engine_process import Client, connect, launch, load, request
+from tests.engine.tiny_engine import largest_difference, reference_logprobs
 
 
 @pytest.fixture(scope="module")
@@ -94,21 +31,6 @@ def client(model_directory: Path) -> Generator[Client]:
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0
     assert all(json.loads(line)["service"] == "engine" for line in stderr.splitlines())
-
-
-def request(token_ids: list[int], request_id: str = "", context: int = 0, **sampling: Any) -> Any:
-    settings: dict[str, Any] = {"temperature": 1.0, "max_new_tokens": 6, **sampling}
-    return policy_pb2.GenerateRequest(
-        request_id=request_id,
-        session_id="session",
-        token_ids=token_ids,
-        sampling=trajectory_pb2.Sampling(**settings),
-        context_tokens=context,
-    )
-
-
-def endless(request_id: str = "", seed: int = 0) -> Any:
-    return request([1, 2, 3], request_id, max_new_tokens=100_000, seed=seed)
 
 
 def test_it_describes_itself_is_healthy_and_shows_metrics(client: Client, model_directory: Path) -> None:
@@ -164,101 +86,6 @@ def test_a_bad_request_is_refused_by_field_and_value(client: Client, bad: Any, w
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@pytest.fixture(scope="module")
-def patient(
-    tmp_path_factory: pytest.TempPathFactory, model_directory: Path, vocabulary: Vocabulary
-) -> Generator[Client]:
-    """An engine whose turns go on until they are stopped: no end token, a long context."""
-    directory = tmp_path_factory.mktemp("patient")
-    (directory / "tokenizer.json").write_bytes((model_directory / "tokenizer.json").read_bytes())
-    save_weights(endless_policy(vocabulary), directory)
-    flags = ("--max-context", "100000", "--max-running", "2", "--max-waiting", "1", "--drain-ms", "100")
-    process = launch(directory, *flags)
-    client = connect(process)
-    yield client
-    client.channel.close()
-    process.terminate()
-    process.communicate(timeout=120)
-
-
-def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Qwen3:
-    # One number of the residual stream is always the same, and the end token's logit is far below all others by it.
-    from dataclasses import replace
-
-    import torch
-
-    end = vocabulary.size - 1
-    tiny = build_policy(vocabulary.size, end, seed)
-    policy = Qwen3(replace(tiny.config, max_position_embeddings=100_000))
-    policy.load_state_dict(tiny.state_dict())
-    with torch.no_grad():
-        for name, parameter in policy.named_parameters():
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
-                parameter[0] = 0
-        table = policy.model.embed_tokens.weight
-        table[:, 0] = 1
-        table[end] = 0
-        table[end, 0] = -1e6
-    return policy
-
-
-def test_cancelling_the_call_frees_the_engine(patient: Client) -> None:
-    call = patient.future(endless())
-    patient.until(lambda state: state.running == 1)
-    call.cancel()
-    patient.until(lambda state: state.running == 0)
-
-
-def test_abort_returns_what_was_sampled(patient: Client) -> None:
-    call = patient.future(endless("long"))
-    patient.until(lambda state: state.running == 1)
-    abort = policy_pb2.AbortRequest(request_id="long")
-    assert patient.call("Abort", abort, policy_pb2.AbortResponse).aborted
-    answer = call.result()
-    assert answer.finish_reason == trajectory_pb2.FINISH_REASON_ABORTED
-    assert len(answer.token_ids) == len(answer.logprobs) > 0
-    assert not patient.call("Abort", abort, policy_pb2.AbortResponse).aborted
-
-
-def test_p6_a_full_queue_refuses_with_a_time_to_come_back(patient: Client) -> None:
-    """P6: no queue grows with the number of rollouts."""
-    calls = [patient.future(endless(seed=i)) for i in range(2)]
-    patient.until(lambda state: state.running == 2)
-    calls.append(patient.future(endless(seed=2)))
-    patient.until(lambda state: state.waiting == 1)
-    with pytest.raises(grpc.RpcError) as caught:
-        patient.generate(endless())
-    error: Any = caught.value
-    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert int(dict(error.trailing_metadata())["retry-after-ms"]) >= 50
-    for call in calls:
-        call.cancel()
-    patient.until(lambda state: state.running + state.waiting == 0)
-
-
-def load(client: Client, version: int, path: Path | str, epoch: int = 0) -> Any:
-    message = policy_pb2.LoadVersionRequest(version=version, weights_path=str(path), epoch=epoch)
-    return client.call("LoadVersion", message, policy_pb2.LoadVersionResponse)
-
-
-def test_a_version_loads_while_requests_are_in_flight(patient: Client, vocabulary: Vocabulary, tmp_path: Path) -> None:
-    save_weights(endless_policy(vocabulary, seed=2), tmp_path)
-    call = patient.future(endless("carried"))
-    patient.until(lambda state: state.running == 1)
-    answer = load(patient, 3, tmp_path)
-    assert (answer.version, answer.carried_over) == (3, 1)
-    assert (patient.describe().version, patient.describe().weights_path) == (3, str(tmp_path))
-    assert load(patient, 3, "anywhere", epoch=9).carried_over == 0
-    with pytest.raises(grpc.RpcError, match="epoch is 7, but a coordinator of epoch 9 leads"):
-        load(patient, 4, tmp_path, epoch=7)
-    # A few tokens by the new weights, then an end.
-    before = steps(patient)
-    patient.until(lambda _: steps(patient) > before + 2)
-    patient.call("Abort", policy_pb2.AbortRequest(request_id="carried"), policy_pb2.AbortResponse)
-    versions = call.result().versions
-    assert (versions.first, versions.last) == (0, 3)
-
-
 def test_p5_a_request_that_needs_newer_weights_is_sent_away_for_the_time_being(client: Client) -> None:
     message = request([1, 2])
     message.min_version = 5
@@ -269,11 +96,6 @@ def test_p5_a_request_that_needs_newer_weights_is_sent_away_for_the_time_being(c
     load = client.generate(message).load
     assert (load.capacity, load.preemptions) == (2, 0)
     assert 0 <= load.kv_used_ratio <= 1
-
-
-def steps(client: Client) -> float:
-    line = next(line for line in client.metrics().splitlines() if line.startswith("gradus_engine_steps_total"))
-    return float(line.split()[-1])
 
 
 def test_a_version_that_cannot_be_loaded_changes_nothing(client: Client, tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""Numbers that cannot be are refused or named, wherever they enter or leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+import torch
+from test_learner_service import same_weights
+from tiny_learner import (
+    TRAJECTORIES,
+    LearnerClient,
+    model_directory,
+    policy_gradient,
+    refused,
+    scenario,
+)
+
+from gradus.learner.v1 import learner_pb2
+from gradus_learner.models.qwen3 import Qwen3
+
+FAILED, INVALID = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_step_that_leaves_weights_that_are_not_finite_is_refused_and_never_written(tmp_path: Path) -> None:
+    """P9: nothing is silent."""
+    model = model_directory(tmp_path / "model")
+    run, other = tmp_path / "run", tmp_path / "other"
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(run, model)
+        await client.step(1, TRAJECTORIES, checkpoint=True)
+        policy = client.service.run.policy if client.service.run else None
+        assert isinstance(policy, Qwen3)
+        handle = policy.model.norm.register_forward_hook(spoil)
+        with pytest.raises(grpc.RpcError, match=r"the run ends\. Resume it to train the step once more") as raised:
+            await client.step(2, TRAJECTORIES)
+        assert raised.value.code() == INVALID
+        assert "step 2 gave weights that are not finite: model.norm.weight" in (raised.value.details() or "")
+        handle.remove()
+        assert sorted(path.name for path in (run / "versions").iterdir()) == ["000001"]
+        await refused(client.step(2, TRAJECTORIES), FAILED, "open the run again")
+        assert (await client.open(run, model, resume=True)).step == 1
+        assert (await client.step(2, TRAJECTORIES)).applied
+        await client.open(other, model)
+        for step in (1, 2):
+            await client.step(step, TRAJECTORIES)
+        assert same_weights(run / "versions" / "000002", other / "versions" / "000002")
+
+    scenario(body)
+
+
+def spoil(module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+    """The gradient is finite, one weight is not: as after an update beyond what a float32 holds."""
+    with torch.no_grad():
+        module.get_parameter("weight")[3] = float("inf")
+    return torch.nan_to_num(output, nan=0.0, posinf=1.0, neginf=-1.0).detach() * module.get_parameter("weight")[0]
+
+
+def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_directory(tmp_path / "model")
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(tmp_path / "run", model)
+        algorithm = policy_gradient(learning_rate=1e-3, clip_low=0.2, clip_high=0.28)
+        answer = await client.step(1, TRAJECTORIES, objective=algorithm, checkpoint=True)
+        assert answer.applied
+        assert dict(answer.absent_metrics) == {"loss": "nan"}
+        assert "loss" not in answer.metrics
+        assert answer.metrics["updates_skipped"] == 1
+        assert client.registry.get_sample_value("gradus_learner_skipped_updates_total") == 1
+        assert same_weights(model, answer.weights_path)
+        json.loads((Path(answer.checkpoint_path) / "state.json").read_text(), parse_constant=pytest.fail)
+
+    from gradus_learner.objectives.policy_gradient import policy_loss
+    from gradus_learner.train.rollouts import TokenLoss
+
+    def not_a_number(*arguments: object) -> TokenLoss:
+        result = policy_loss(*arguments)  # pyright: ignore[reportArgumentType]
+        return type(result)(**{**vars(result), "loss_N": result.loss_N * float("nan")})
+
+    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.policy_loss", not_a_number)
+    scenario(body)
+
+
+@pytest.mark.parametrize("advantage", [float("nan"), float("inf"), 1e39])
+def test_a_sample_whose_advantage_is_not_finite_is_refused_by_name(tmp_path: Path, advantage: float) -> None:
+    model = model_directory(tmp_path / "model")
+    sample = learner_pb2.StepSample(trajectory=TRAJECTORIES[1], advantage=advantage)
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(tmp_path / "run", model)
+        header = learner_pb2.StepHeader(run_id="r", step=1, samples=1, objective=policy_gradient(learning_rate=1e-3))
+        messages = [learner_pb2.TrainStepRequest(header=header), learner_pb2.TrainStepRequest(sample=sample)]
+        await refused(client.send(messages), INVALID, f"sample 0: advantage of 't1' is {advantage}; it must be finite")
+
+    scenario(body)
+
+
+def test_the_numbers_of_an_algorithm_are_bounded_and_all_problems_are_said(tmp_path: Path) -> None:
+    model = model_directory(tmp_path / "model")
+    bad = policy_gradient(
+        learning_rate=float("nan"), clip_low=-1, clip_high=float("inf"), epochs=10**9, weight_decay=2, mismatch_cap=-3
+    )
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(tmp_path / "run", model)
+        for text in (
+            "policy_gradient.learning_rate is nan; it must be from 0 to 1",
+            "policy_gradient.clip_low is -1.0; it must be from 0 to 1",
+            "policy_gradient.clip_high is inf; it must be from 0 to 10",
+            "policy_gradient.epochs is 1000000000; it must be from 1 to 100",
+            "policy_gradient.weight_decay is 2.0; it must be from 0 to 1",
+            "policy_gradient.mismatch_cap is -3.0; it must be from 0 to 1000",
+        ):
+            await refused(client.step(1, TRAJECTORIES, objective=bad), INVALID, text)
+
+    scenario(body)
+
+
+def test_an_epoch_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    model = model_directory(tmp_path / "model")
+
+    async def body(client: LearnerClient) -> None:
+        await refused(client.open(tmp_path / "run", model, epoch=2**53), INVALID, "must be at most 2^53 - 1")
+        await client.open(tmp_path / "run", model, epoch=5)
+        await refused(client.open(tmp_path / "run", model, resume=True), FAILED, "epoch is 0, but a coordinator of")
+
+    scenario(body)
