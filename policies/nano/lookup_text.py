@@ -1,7 +1,7 @@
 """Three kinds of text from which looking things up is learnt fast; demonstrations alone teach it several times slower.
 
-- `pages`: two pages as search results, then sentences, ids and short questions about them in any order. Anyone who finds
-  the place in the first half can write the second without fault.
+- `pages`: two pages as search results, then sentences, ids and short questions about them in any order. Anyone who
+  finds the place in the first half can write the second without fault.
 - `questions`: one question, a page, the answer. The question now stands far from its answer, as in an episode.
 - `chains`: a question of several hops, and for each hop the search and the page, nothing else. Which fact comes next?
 

@@ -2,8 +2,9 @@
 
 Reads lines of JSON ``[prediction, gold]`` and answers each with
 ``[normalised prediction, exact match, musique f1, squad f1, hotpotqa f1, hotpotqa precision, hotpotqa recall]``.
-Lines ``[prediction, gold, predicted facts, gold facts]``, facts being pairs of title and number, get HotpotQA's exact_match, f1,
-precision and recall of the facts, the same of answer and facts together, and MuSiQue's f1 of the facts.
+Lines ``[prediction, gold, predicted facts, gold facts]``, facts being pairs of title and number, get HotpotQA's
+exact_match, f1, precision and recall of the facts, the same of answer and facts together, and MuSiQue's f1 of the
+facts.
 Standard library only.
 """
 
