@@ -8,10 +8,8 @@ import {
   FinishReason,
   LogprobKind,
   SamplingSchema,
-  SegmentKind,
   TrajectorySchema,
   VersionSpanSchema,
-  type Segment,
   type Trajectory,
 } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { repositoryRoot } from '#platform/repository.ts';
