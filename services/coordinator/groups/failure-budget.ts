@@ -5,6 +5,7 @@ import { TerminalError } from '#platform/errors.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { describeMissing } from '../groupwise/group-scores.ts';
 import type { MissingScores } from '../groupwise/group-scores.ts';
+import type { ClosedInit } from './gather-plan.ts';
 import type { Group, Reception } from './group-collector.ts';
 
 /** What failed in a step, against the shares that the recipe allows. A failure ends the run rather than become a reward (P2). */
@@ -16,8 +17,16 @@ export interface FailureTally {
   unscored(missing: MissingScores): void;
   /** What became of groupwise scores, for people; empty when none are missing. */
   unscoredGroups(): string;
-  /** Throws TerminalError('failed_precondition') with the classes that failed most. */
-  check(groups: readonly Group[]): void;
+  /**
+   * Throws TerminalError('failed_precondition') with the classes that failed most. `closing`: groups that are about to be closed, and
+   * what their close will say.
+   */
+  check(groups: readonly Group[], closing?: readonly Closing[]): void;
+}
+
+export interface Closing {
+  readonly group: Group;
+  readonly closed: ClosedInit;
 }
 
 export function createFailureTally(stage: TrainingStage, stageStep: number): FailureTally {
@@ -69,10 +78,10 @@ export function createFailureTally(stage: TrainingStage, stageStep: number): Fai
       data.set(result.failure, (data.get(result.failure) ?? 0) + 1);
       dataFailures += 1;
     },
-    check(groups) {
+    check(groups, closing = []) {
       const planned = stage.batch.groups * stage.batch.group_size;
       const rollouts = Math.max(planned, groups.length * stage.batch.group_size);
-      const absent = absences(groups) - forgiven;
+      const absent = absences(groups) + losses(closing) - forgiven;
       if (absent > stage.groups.max_infrastructure_failures * rollouts) fail(absent, rollouts, 'infrastructure');
       if (dataFailures > stage.groups.max_data_failures * rollouts) fail(dataFailures, rollouts, 'data');
     },
@@ -84,4 +93,15 @@ function absences(groups: readonly Group[]): number {
   for (const group of groups)
     for (const sample of group.samples) if (sample.state === 'absent' && !sample.cancelled) count += 1;
   return count;
+}
+
+/** Samples that came back, and get no reward. */
+function losses(closing: readonly Closing[]): number {
+  return closing.reduce((sum, { group, closed }) => {
+    const lost = closed.samples.filter(({ taskId, reward, cancelled }) => {
+      const sample = group.samples.find((candidate) => candidate.taskId === taskId);
+      return sample?.state === 'done' && reward === undefined && !cancelled;
+    });
+    return sum + lost.length;
+  }, 0);
 }

@@ -1,6 +1,7 @@
 import { throwIfCancelled } from '#platform/errors.ts';
 import { cancelSamples } from './give-up.ts';
 import { createGathering } from './gathering.ts';
+import { progressOf } from './gather-plan.ts';
 import type { GatherPlan, Load } from './gather-plan.ts';
 import type { Group } from './group-collector.ts';
 import { noGatherings } from '../watches/run-progress.ts';
@@ -30,7 +31,7 @@ export async function gatherGroups(
       throwIfCancelled(signal);
       await gathering.tend(load, signal);
       context.events.rolloutsOpen(gathering.collector.openSamples());
-      context.progress.update(plan.progress(gathering.collector.groups));
+      context.progress.update(progressOf(plan, gathering.collector.groups));
       if (gathering.finished) return gathering.groups;
       const waitMs = Math.min(longestWaitMs, gathering.wakeAtMs() - context.now());
       const result = await context.intake.next(Math.max(1, waitMs), signal);

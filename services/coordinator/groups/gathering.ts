@@ -8,16 +8,26 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import { CancelledError, TerminalError } from '#platform/errors.ts';
 import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
-import type { ScoringGroup } from '../groupwise/background-scoring.ts';
+import type { ScoreGroup, ScoringGroup } from '../groupwise/background-scoring.ts';
 import { refusalId } from '#run/ledger/fold.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
 import { cancelSamples } from './give-up.ts';
 import { isUserCode } from '#run/rollouts/failure-classes.ts';
+import { groupAt, wantedGroups } from './gather-plan.ts';
 import type { ClosedInit, GatherPlan, Load } from './gather-plan.ts';
 import { createGroupCollector } from './group-collector.ts';
 import type { Group, GroupCollector, Reception, Sample } from './group-collector.ts';
 import { stageRoles } from '#recipe/stage-roles.ts';
-import { stageComposition } from '#recipe/stage-scorers.ts';
+import { createTaskBuilder } from '#recipe/build-task.ts';
+import type { TaskInit } from '#recipe/build-task.ts';
+import { evaluationComposition, groupwiseScorers, stageComposition } from '#recipe/stage-scorers.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
+import { closeEvaluatedGroup } from '../evaluation/evaluation-plan.ts';
+import { noRewardService } from '../groupwise/check-reward-service.ts';
+import type { GroupScores } from '../groupwise/group-scores.ts';
+import { closeTrainingGroup } from '../training/close-training-group.ts';
+import { createFailureTally } from './failure-budget.ts';
+import type { FailureTally } from './failure-budget.ts';
 import { refusedResult, resultProblem } from './result-problem.ts';
 import type { RunContext } from '../run-context.ts';
 
@@ -29,6 +39,8 @@ import type { RunContext } from '../run-context.ts';
 export interface Gathering {
   readonly plan: GatherPlan;
   readonly collector: GroupCollector;
+  /** Of a step of training, against the shares that the recipe allows; undefined for an evaluation. */
+  readonly failures: FailureTally | undefined;
   /** In the order of their draws. */
   readonly groups: readonly Group[];
   /** Groups of the ledger whose results have not been read again yet. */
@@ -59,24 +71,36 @@ const readsAtOnce = 8;
 
 /** Takes up the groups that the ledger has already; with such, `restoreGatherings` comes before the first `tend`. */
 export function createGathering(context: RunContext, plan: GatherPlan): Gathering {
+  const { recipe } = context;
   const collector = createGroupCollector(plan.policy);
   const kind = plan.purpose === Purpose.EVAL ? 'eval' : 'train';
+  const evaluation = plan.purpose === Purpose.EVAL ? plan.evaluation : '';
   const startedMs = context.now();
   const endMs = startedMs + plan.deadlineMs;
   const records = context.ledger.state.groups;
-  const scoring = plan.score && createBackgroundScoring(plan.score, () => context.progress.update({}));
-  const composition = stageComposition(context.recipe, plan.stage);
-  const roles = plan.purpose === Purpose.TRAIN ? stageRoles(context.recipe, plan.stage) : undefined;
+  const scorer = plan.purpose === Purpose.TRAIN ? scorerOf(context, plan.stage) : undefined;
+  const scoring = scorer && createBackgroundScoring(scorer, () => context.progress.update({}));
+  const failures = plan.purpose === Purpose.TRAIN ? createFailureTally(plan.stage, plan.stageStep) : undefined;
+  const composition = stageComposition(recipe, plan.stage);
+  const roles = plan.purpose === Purpose.TRAIN ? stageRoles(recipe, plan.stage) : undefined;
+  const evaluated = evaluationComposition(recipe, plan.stage);
+  const build = createTaskBuilder(recipe, plan.stage);
   let refusals: MessageInitShape<typeof ResultRefusedSchema>[] = [];
   let expired = false;
   let finished = false;
   let nextDraw = 0;
   for (; nextDraw < records.size; nextDraw++) {
-    const next = plan.planAt(nextDraw);
+    const next = groupAt(plan, nextDraw);
     if (next === undefined || !records.has(next.groupId)) break;
     collector.add(next, startedMs);
   }
   const restoring = nextDraw > 0;
+
+  function taskOf({ plan: { groupId, row } }: Group, { taskId, index, attempt }: Sample): TaskInit {
+    const { purpose, modes } = plan;
+    const mode = modes[index] ?? (purpose === Purpose.EVAL ? 'sampled' : 'train');
+    return build({ runId: context.runId, taskId, groupId, sampleIndex: index, attempt, row, purpose, mode });
+  }
 
   async function publish(group: Group, samples: readonly Sample[], signal: AbortSignal): Promise<void> {
     await mapConcurrent(
@@ -84,7 +108,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
       publishesAtOnce,
       async (sample) => {
         // The ledger's version was loaded before it got there: an older one may not write for this task.
-        const task = { ...plan.task(group, sample), policyVersion: BigInt(versionOf(context.ledger.state)) };
+        const task = { ...taskOf(group, sample), policyVersion: BigInt(versionOf(context.ledger.state)) };
         const { duplicate, sequence } = await context.publisher.publish(task, plan.purpose, signal);
         context.events.taskPublished(kind, sample.attempt > 0);
         sample.publishedMs = context.now();
@@ -98,8 +122,9 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   }
 
   async function openGroups(load: () => Load, signal: AbortSignal): Promise<void> {
-    for (let count = plan.wanted(collector.groups, load()); count > 0; count--) {
-      const next = plan.planAt(nextDraw);
+    const wanted = wantedGroups(plan, recipe.fleet.max_open_rollouts, collector.groups, load());
+    for (let count = wanted; count > 0; count--) {
+      const next = groupAt(plan, nextDraw);
       if (next === undefined) return;
       // In the ledger first: a result never belongs to a group that nobody knows.
       await context.ledger.append({
@@ -111,7 +136,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
           purpose: plan.purpose,
           questionId: next.row.id,
           taskIds: [...next.taskIds],
-          evaluation: plan.evaluation,
+          evaluation,
         },
       });
       nextDraw += 1;
@@ -163,7 +188,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
       async ({ group, sample, result }) => {
         if (await context.hasTrajectory(result, signal)) return;
         const problem = `trajectory_sequence: ${result.trajectorySequence}; no trajectory of this task lies there`;
-        plan.failures?.result(refuse(result, problem), 'refused');
+        failures?.result(refuse(result, problem), 'refused');
         context.events.resultReceived('refused');
         collector.takeBack(group, sample, context.now());
       },
@@ -184,24 +209,29 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     const settled = await takeSettled(signal);
     await recordRefusals();
     if (scoring === undefined) {
-      for (const group of settled) await closeGroup(group, plan.close(group, undefined));
+      for (const group of settled) await closeGroup(group, outcomeOf(group));
       return;
     }
     for (const group of settled) scoring.begin(group);
     const scored = scoring.takeScored();
     const closing = scored.map(({ group, scores }) => {
       group.scoringSeconds = scores.seconds;
-      const closed = plan.close(group, scores);
-      loseUnscored(group, closed);
-      for (const missing of scores.missing) plan.failures?.unscored(missing);
-      return { group, closed };
+      for (const missing of scores.missing) failures?.unscored(missing);
+      return { group, closed: outcomeOf(group, scores) };
     });
     // Before they are closed: a run that ends here asks for the scores again when it is resumed, and the rollouts are not lost.
-    plan.failures?.check(collector.groups);
+    failures?.check(collector.groups, closing);
     for (const { group, closed } of closing) await closeGroup(group, closed);
   }
 
-  async function closeGroup(group: Group, closed: ClosedInit): Promise<void> {
+  function outcomeOf(group: Group, scores?: GroupScores): ClosedInit {
+    return plan.purpose === Purpose.EVAL
+      ? closeEvaluatedGroup(evaluated, group)
+      : closeTrainingGroup({ stage: plan.stage, composition, ...(roles && { roles }) }, group, scores);
+  }
+
+  /** What the close changes here is read from the ledger's state, as it is after a resume. */
+  async function closeGroup(group: Group, value: ClosedInit): Promise<void> {
     const { groupId, taskIds } = group.plan;
     await withSpan(
       'run.group',
@@ -209,19 +239,21 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
         'gradus.run': context.runId,
         'gradus.stage': plan.stage.name,
         'gradus.group': groupId,
-        'gradus.fate': fateWord(closed.fate),
+        'gradus.fate': fateWord(value.fate),
       },
-      () => context.ledger.append({ case: 'groupClosed', value: closed }),
+      () => context.ledger.append({ case: 'groupClosed', value }),
       { links: taskIds.map((taskId) => rolloutSpan(context.runId, taskId)), startedMs: group.openedAtMs },
     );
-    group.fate = closed.fate;
+    const closed = context.ledger.state.groups.get(groupId)?.closed;
+    if (closed === undefined) throw new TerminalError('internal', `the ledger has no close of group ${groupId}`);
+    collector.close(group, closed, context.now());
     context.events.groupClosed(closed.fate, ((group.settledAtMs ?? 0) - group.openedAtMs) / 1000);
   }
 
   function giveUpWhenLate(): void {
     if (expired || context.now() < endMs) return;
     expired = true;
-    const { stage, evaluation, deadlineMs } = plan;
+    const { stage, deadlineMs } = plan;
     const open = collector.openSamples();
     context.log.warn(
       { open, deadlineMs, stage: stage.name, evaluation },
@@ -236,6 +268,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   return {
     plan,
     collector,
+    failures,
     restoring,
     startedMs,
     get groups() {
@@ -247,7 +280,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     accept(result) {
       const { taken, reception } = receive(result);
       if (reception === 'failed' && isUserCode(taken.failure)) throw endedByUserCode(taken);
-      if (reception !== 'unknown') plan.failures?.result(taken, reception);
+      if (reception !== 'unknown') failures?.result(taken, reception);
       return reception;
     },
     readAgain: (result) => receive(result).reception,
@@ -256,7 +289,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
       for (const { group, sample } of collector.takeDue(context.now())) await publish(group, [sample], signal);
       await closeGroups(signal);
       await cancelSamples(context, collector.takeAbandoned(), 'nobody waits for them any more');
-      plan.failures?.check(collector.groups);
+      failures?.check(collector.groups);
       if (!expired) await openGroups(load, signal);
       finished = collector.openSamples() === 0 && collector.groups.every((group) => group.fate !== undefined);
     },
@@ -275,15 +308,11 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   };
 }
 
-/** What the ledger calls absent is absent here too, as it is after a resume. */
-function loseUnscored(group: Group, { samples }: ClosedInit): void {
-  for (const sample of group.samples) {
-    const outcome = samples.find(({ taskId }) => taskId === sample.taskId);
-    if (sample.state !== 'done' || outcome?.reward !== undefined) continue;
-    sample.state = 'absent';
-    sample.cancelled = outcome?.cancelled ?? false;
-    sample.result = undefined;
-  }
+function scorerOf({ recipe, groupwise }: RunContext, stage: TrainingStage): ScoreGroup | undefined {
+  if (groupwiseScorers(recipe, stage).length === 0) return undefined;
+  if (groupwise === undefined)
+    throw new TerminalError('failed_precondition', noRewardService(`stage ${stage.name} compares samples`));
+  return (group, signal, onWait) => groupwise.score(stage, group, signal, onWait);
 }
 
 function endedByUserCode({ runId, taskId, failure, failureDetail }: RolloutResult): TerminalError {

@@ -1,4 +1,4 @@
-import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { GroupClosed, GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { isFreshEnough } from './capacity.ts';
@@ -70,6 +70,9 @@ export interface CollectorPolicy {
   readonly stragglerAfter?: number | undefined;
 }
 
+/** What the ledger says of a group that is closed. */
+export type ClosedGroup = Pick<GroupClosed, 'fate' | 'samples'>;
+
 /** What became of a result. */
 export type Reception = 'counted' | 'redundant' | 'unknown' | 'stale' | 'failed' | 'refused';
 
@@ -88,8 +91,8 @@ export interface GroupCollector {
   skipAttempt(sample: Sample, nowMs: number): void;
   /** Settles groups that are whole, and applies the policy to those that are past their deadline. */
   takeSettled(nowMs: number): Group[];
-  /** Takes over a close that the ledger has already. */
-  settle(group: Group, fate: GroupFate, nowMs: number): void;
+  /** The ledger has decided: what it counted counts, and what it calls absent is absent, now and after a resume. */
+  close(group: Group, closed: ClosedGroup, nowMs: number): void;
   /** Gives up whatever is missing, on purpose. */
   giveUp(): void;
   /** Samples whose tasks nobody waits for any more, once each. */
@@ -268,9 +271,16 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
       }
       return settled;
     },
-    settle(group, fate, nowMs) {
-      group.settledAtMs = nowMs;
-      group.fate = fate;
+    close(group, closed, nowMs) {
+      for (const sample of group.samples) {
+        const outcome = closed.samples.find(({ taskId }) => taskId === sample.taskId);
+        const isCounted = outcome?.reward !== undefined;
+        sample.state = isCounted ? 'done' : 'absent';
+        sample.cancelled = outcome?.cancelled ?? false;
+        if (!isCounted) sample.result = undefined;
+      }
+      group.settledAtMs ??= nowMs;
+      group.fate = closed.fate;
       live.delete(group);
     },
     giveUp() {

@@ -20,7 +20,13 @@ it('P3: results whose stream was deleted and made again while they are read are 
     events: { resultReceived: () => undefined },
     ledger: { state: { groups: new Map() } },
   };
-  const gathering = { restoring: true, readAgain: () => 'unknown' as const, collector, groups: [], plan: {} };
+  const gathering = {
+    restoring: true,
+    readAgain: () => 'unknown' as const,
+    collector,
+    groups: [],
+    failures: undefined,
+  };
   await restoreGatherings(context, [gathering], new AbortController().signal);
   expect(newest).toEqual([]);
 });

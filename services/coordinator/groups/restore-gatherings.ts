@@ -10,9 +10,7 @@ export interface RestoredRun extends Pick<RunContext, 'now'> {
   readonly ledger: { readonly state: Pick<RunContext['ledger']['state'], 'groups'> };
 }
 
-export interface Restorable extends Pick<Gathering, 'restoring' | 'readAgain' | 'collector' | 'groups'> {
-  readonly plan: Pick<Gathering['plan'], 'failures'>;
-}
+export type Restorable = Pick<Gathering, 'restoring' | 'readAgain' | 'collector' | 'groups' | 'failures'>;
 
 /** Longest sleep while results are read again. */
 const longestWaitMs = 10_000;
@@ -48,7 +46,7 @@ export async function restoreGatherings(
   }
   for (const gathering of restoring) {
     takeOver(context, gathering, outstanding);
-    gathering.plan.failures?.begin(gathering.groups);
+    gathering.failures?.begin(gathering.groups);
   }
 }
 
@@ -56,26 +54,21 @@ function takeOver(context: RestoredRun, { collector }: Restorable, outstanding: 
   const nowMs = context.now();
   for (const group of collector.groups) {
     const closed = context.ledger.state.groups.get(group.plan.groupId)?.closed;
-    for (const sample of group.samples) {
-      if (closed !== undefined) {
-        // The ledger has decided: what it counted counts, what it called absent stays absent.
-        const outcome = closed.samples.find((candidate) => candidate.taskId === sample.taskId);
-        const counted = outcome?.reward !== undefined;
-        sample.state = counted ? 'done' : 'absent';
-        sample.cancelled = outcome?.cancelled ?? false;
-        if (!counted) sample.result = undefined;
-      } else if (sample.state !== 'done') {
-        // Asked anew, with the whole budget: what failed before may have been fixed.
-        const queued = outstanding.get(sample.taskId);
-        const inQueue = queued !== undefined && queued >= sample.attempt;
-        const next = sample.state === 'absent' ? sample.attempt + 1 : sample.attempt;
-        sample.state = inQueue ? 'open' : 'waiting';
-        sample.attempt = inQueue ? queued : next;
-        sample.firstAttempt = sample.attempt;
-        sample.publishedMs = inQueue ? nowMs : undefined;
-        sample.askAtMs = nowMs;
-      }
+    if (closed !== undefined) {
+      collector.close(group, closed, nowMs);
+      continue;
     }
-    if (closed !== undefined) collector.settle(group, closed.fate, nowMs);
+    for (const sample of group.samples) {
+      if (sample.state === 'done') continue;
+      // Asked anew, with the whole budget: what failed before may have been fixed.
+      const queued = outstanding.get(sample.taskId);
+      const inQueue = queued !== undefined && queued >= sample.attempt;
+      const next = sample.state === 'absent' ? sample.attempt + 1 : sample.attempt;
+      sample.state = inQueue ? 'open' : 'waiting';
+      sample.attempt = inQueue ? queued : next;
+      sample.firstAttempt = sample.attempt;
+      sample.publishedMs = inQueue ? nowMs : undefined;
+      sample.askAtMs = nowMs;
+    }
   }
 }

@@ -1,22 +1,26 @@
+import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { headlineOf } from '#recipe/environment-part.ts';
 import { stageRoles } from '#recipe/stage-roles.ts';
+import type { AskedGroup } from '#stages/kit/step-prompts.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { groupwiseMetrics } from '../groupwise/groupwise-metrics.ts';
 import { currentStage, nextStageStep } from '#run/ledger/run-state.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
+import { isKept } from '../groups/gather-plan.ts';
 import type { Gathering } from '../groups/gathering.ts';
+import type { Group } from '../groups/group-collector.ts';
 import type { RunContext } from '../run-context.ts';
 import { roleMetrics } from './role-metrics.ts';
 import { rolloutMetrics } from './step-metrics.ts';
-import { isKept } from './training-plan.ts';
 
 /**
  * Decides the batch of a step from its closed groups. It is in the ledger, with what its rollouts were like, before anything
  * is trained: sending it again gives the same step. False when no group has anything to learn from.
  */
 export async function formBatch(context: RunContext, stage: TrainingStage, gathering: Gathering): Promise<boolean> {
-  const { groups, plan } = gathering;
+  const { groups, plan, failures } = gathering;
   const { stageStep } = plan;
   const { state } = context.ledger;
   if (stageStep !== nextStageStep(state))
@@ -33,7 +37,7 @@ export async function formBatch(context: RunContext, stage: TrainingStage, gathe
     if (groups.every((group) => group.samples.every((sample) => sample.state === 'absent'))) {
       throw new TerminalError(
         'failed_precondition',
-        `${message}: ${plan.failures?.unscoredGroups() || "no rollout came back in time; see the workers' logs"}, then resume`,
+        `${message}: ${failures?.unscoredGroups() || "no rollout came back in time; see the workers' logs"}, then resume`,
       );
     }
     context.log.warn(
@@ -48,7 +52,7 @@ export async function formBatch(context: RunContext, stage: TrainingStage, gathe
   );
   const step = state.step + state.formed.length + 1;
   const seconds = (context.now() - gathering.startedMs) / 1000;
-  const learned = plan.learned?.(groups);
+  const learned = plan.purpose === Purpose.TRAIN ? plan.prompts.learned(groups.map(askedGroup)) : undefined;
   const { tags } = headlineOf(context.recipe);
   const metrics = {
     ...metricsOf(stage, gathering, records, tags),
@@ -112,4 +116,10 @@ function roleMetricsOf(
     groups.flatMap((group) => group.samples.flatMap(({ result }) => result ?? [])),
     stage.algorithm.variance_tolerance,
   );
+}
+
+function askedGroup({ plan: { row }, fate, samples }: Group): AskedGroup {
+  const isOver = fate !== undefined && fate !== GroupFate.SURPLUS;
+  const results = isOver ? samples.flatMap(({ result }) => (result === undefined ? [] : [result])) : [];
+  return { row, isKept: isKept(fate), components: results.map(({ components }) => components) };
 }

@@ -10,6 +10,7 @@ import { cancelSamples, closeSurplusGroups } from '../groups/give-up.ts';
 import { formBatch } from './form-batch.ts';
 import { longestWaitMs } from '../groups/gather-groups.ts';
 import { createGathering } from '../groups/gathering.ts';
+import { isKept, progressOf } from '../groups/gather-plan.ts';
 import type { Load } from '../groups/gather-plan.ts';
 import type { Gathering } from '../groups/gathering.ts';
 import { nextAction } from '#run/next-action.ts';
@@ -19,7 +20,7 @@ import { noGatherings } from '../watches/run-progress.ts';
 import { restoreGatherings } from '../groups/restore-gatherings.ts';
 import type { RunContext } from '../run-context.ts';
 import { trainStep } from './train-step.ts';
-import { isKept, trainingPlan } from './training-plan.ts';
+import { trainingPlan } from './training-plan.ts';
 
 /**
  * Why it came to rest: something else is due (an evaluation, the end of the stage), no batch had anything to learn from, or the
@@ -159,7 +160,7 @@ export async function runPipeline(context: RunContext, stage: TrainingStage): Pr
       if (outcome !== 'busy') continue;
       const head = gatherings.get(gather.from);
       if (training === undefined && head !== undefined)
-        context.progress.update({ phase: Phase.ROLLOUT, ...head.plan.progress(head.collector.groups) });
+        context.progress.update({ phase: Phase.ROLLOUT, ...progressOf(head.plan, head.collector.groups) });
       await rest(Math.min(...[...gatherings.values()].map((gathering) => gathering.wakeAtMs())));
     }
   }

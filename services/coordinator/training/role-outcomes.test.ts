@@ -12,7 +12,7 @@ import type { BatchSource } from '#stages/kit/learner-batch.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 import type { Group } from '../groups/group-collector.ts';
 import { roleMetrics } from './role-metrics.ts';
-import { closeTrainingGroup } from './training-plan.ts';
+import { closeTrainingGroup } from './close-training-group.ts';
 import { resultProblem } from '../groups/result-problem.ts';
 
 const stageWith = (algorithm = '{}') => {

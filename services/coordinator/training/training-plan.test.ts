@@ -9,7 +9,7 @@ import type { Group } from '../groups/group-collector.ts';
 import { createTaskBuilder } from '#recipe/build-task.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { stageComposition } from '#recipe/stage-scorers.ts';
-import { closeTrainingGroup } from './training-plan.ts';
+import { closeTrainingGroup } from './close-training-group.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const recipeWith = (extra: string) =>
