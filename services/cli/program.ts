@@ -81,7 +81,7 @@ Exit codes:
     .addOption(
       new Option('--detach', 'go on in a process of its own once the run has started; its output goes to HOME/RUN.log')
         .default(false)
-        .conflicts('dryRun'),
+        .conflicts(['dryRun', 'json']),
     )
     .addOption(home())
     .addOption(json())

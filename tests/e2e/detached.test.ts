@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -22,6 +22,9 @@ test('P1: a run that is detached outlives its terminal, is followed by watch, an
   expect(await refused.exit()).toBe(2);
   expect(refused.output()).toMatch(/model\.path: .*nowhere\/config.json is missing/);
 
+  // The corrected command may have the same id, and a mistyped one is said at once.
+  expect(await readdir(join(directory, 'runs'))).not.toContain('wrong.log');
+
   // A session of its own, as a terminal has one, ends with SIGHUP to all that is in it.
   const start = startGradusBy(
     ['setsid', '--wait'],
@@ -42,6 +45,9 @@ test('P1: a run that is detached outlives its terminal, is followed by watch, an
   });
   expect(sessions).not.toContain(` ${start.process.pid} `);
 
+  const unknown = startGradus(directory, 'watch', 'quite');
+  expect(await unknown.exit(60_000)).toBe(2);
+  expect(unknown.output()).toContain('quite');
   const watch = startGradus(directory, 'watch', 'quiet');
   expect(await watch.exit(), watch.output()).toBe(0);
   expect(watch.output()).toContain('run quiet finished; it lies in');

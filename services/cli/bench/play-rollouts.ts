@@ -1,3 +1,5 @@
+import { withSpan } from '#platform/telemetry/tracing.ts';
+import { rolloutSpan, taskAttributes } from '#trajectory/rollout-span.ts';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { mapConcurrent } from '#platform/async/map-concurrent.ts';
@@ -77,10 +79,14 @@ export async function playRollouts(options: PlayOptions): Promise<Played> {
         places.push(await open.acquire(signal));
         const task = options.taskAt(index);
         tally.asked(task.taskId);
-        await publishMessage(nats, subjects.task(runId, 'train'), RolloutTaskSchema, task, {
-          messageId: `${runId}:${task.taskId}`,
-          signal,
-        });
+        const subject = subjects.task(runId, 'train');
+        await withSpan(
+          'rollout.publish',
+          taskAttributes(task),
+          () =>
+            publishMessage(nats, subject, RolloutTaskSchema, task, { messageId: `${runId}:${task.taskId}`, signal }),
+          { root: rolloutSpan(runId, task.taskId) },
+        );
       },
       signal,
     );

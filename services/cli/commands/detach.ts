@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError } from '#platform/errors.ts';
@@ -35,15 +35,19 @@ export async function detach({ args, home, runId }: DetachOptions, terminal: Ter
   await once(child, 'spawn');
   let ended: number | undefined;
   child.once('exit', (code) => (ended = code ?? 1));
+  // Until it has started, Ctrl-C means the run: it would go on unseen.
+  const stop = (): void => void child.kill('SIGTERM');
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, stop);
   terminal.err(`starting run ${runId} in process ${child.pid ?? 0}; its output goes to ${log}`);
-  for (;;) {
+  while (ended === undefined && !startedLine.test(await readFile(log, 'utf8'))) await sleep(100);
+  for (const name of signals) process.off(name, stop);
+  if (ended !== undefined) {
     const text = await readFile(log, 'utf8');
-    if (ended !== undefined) {
-      terminal.err(text.trimEnd().split('\n'));
-      return ended;
-    }
-    if (startedLine.test(text)) break;
-    await sleep(100);
+    terminal.err(text.trimEnd().split('\n'));
+    // Nothing has begun: the corrected command may have the same id.
+    if (!startedLine.test(text)) await rm(log);
+    return ended;
   }
   child.unref();
   terminal.out(

@@ -164,7 +164,7 @@ async function submit(
   await retry(send, { signal, attempts: 10, baseMs: 200, maxMs: 3_000 });
 }
 
-function exitCodeOfState(state: RunState): number {
+export function exitCodeOfState(state: RunState): number {
   switch (state) {
     case RunState.FINISHED:
       return exitCodes.ok;

@@ -61,6 +61,7 @@ async function writeAtif(rollouts: AsyncIterable<ReadRollout>, folder: string): 
   };
   let written = 0;
   let without = 0;
+  const named = new Set<string>();
   await writeWholeDirectory(folder, async (staging) => {
     for await (const rollout of rollouts) {
       const trajectory = atifOf(rollout, version);
@@ -68,7 +69,11 @@ async function writeAtif(rollouts: AsyncIterable<ReadRollout>, folder: string): 
         without += 1;
         continue;
       }
-      await writeFile(join(staging, `${rollout.result.taskId}.json`), `${JSON.stringify(trajectory, undefined, 2)}\n`);
+      const { taskId, trajectorySequence } = rollout.result;
+      // Attempts at one task are rollouts of their own.
+      const name = named.has(taskId) ? `${taskId}-${trajectorySequence}` : taskId;
+      named.add(taskId);
+      await writeFile(join(staging, `${name}.json`), `${JSON.stringify(trajectory, undefined, 2)}\n`);
       written += 1;
     }
     if (written === 0) throw new TerminalError('not_found', 'no rollout is like that; nothing was written');

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
+import { exitCodeOfState } from './drive-run.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetCoordinators } from '../run/coordinators.ts';
 import { followRun } from '../run/follow-run.ts';
@@ -26,9 +26,11 @@ export async function watchCommand(runId: string, options: WatchCommandOptions, 
   const onSignal = (): void => leave.abort();
   process.once('SIGINT', onSignal);
   try {
+    // An id that nobody knows is said at once; `followRun` would wait for a coordinator that has just come back.
+    await coordinators.ask((client) => client.getRun({ runId }, { timeoutMs: callTimeoutMs }));
     const { state, message, directory } = await followRun(coordinators, runId, leave.signal, createProgress(terminal));
     terminal.out(`run ${runId} ${stateWord(state)}${message === '' ? '' : `: ${message}`}; it lies in ${directory}`);
-    return state === RunState.FAILED ? exitCodes.runFailed : exitCodes.ok;
+    return exitCodeOfState(state);
   } catch (thrown) {
     if (!leave.signal.aborted) throw thrown;
     terminal.err(`run ${runId} goes on; 'gradus stop ${runId}' stops it`);

@@ -41,7 +41,7 @@ export async function* readSelected(
   let unknown = 0;
   for (const rollout of inOrder(found, selection)) {
     if (limit > 0 && given >= limit) break;
-    const recorded = await readRecorded(nats, rollout);
+    const recorded = await readRecorded(nats, rollout, signal);
     if (recorded === undefined && tags.size > 0) unknown += 1;
     if (!hasTags(recorded?.task, tags)) continue;
     given += 1;
@@ -50,9 +50,13 @@ export async function* readSelected(
   if (unknown > 0) note(`${unknown} rollouts have no trajectory, so nobody knows their tags; they are left out`);
 }
 
-async function readRecorded(nats: Nats, { result }: FoundRollout): Promise<ReadRollout['recorded']> {
+async function readRecorded(
+  nats: Nats,
+  { result }: FoundRollout,
+  signal: AbortSignal,
+): Promise<ReadRollout['recorded']> {
   try {
-    const trajectory = await readTrajectory(nats, result);
+    const trajectory = await readTrajectory(nats, result, signal);
     return { trajectory, task: recordedTask(trajectory) };
   } catch (thrown) {
     if (thrown instanceof TerminalError && thrown.code === 'not_found') return undefined;

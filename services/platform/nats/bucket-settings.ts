@@ -17,8 +17,8 @@ export const leaseTtlMs = 3_000;
 export const runningBucket = 'gradus-running';
 /** The name is older than the word redelivery: stores that exist have it. */
 export const redeliveryBucket = 'gradus_suspects';
-/** A task that was not heard of for this long is judged anew. */
-export const redeliveryTtlMs = 6 * 3600_000;
+/** A task that was not heard of for this long is judged anew. Longer than the longest rollout, 24 h. */
+export const redeliveryTtlMs = 48 * 3600_000;
 export const workersBucket = 'WORKERS';
 /** Time between two statuses of a worker. */
 export const statusIntervalMs = 3_000;

@@ -20,7 +20,8 @@ export interface RedeliveryRecord {
 }
 
 export interface RedeliveryRecords {
-  read(key: string): Promise<RedeliveryRecord>;
+  /** Undefined where it cannot be read; blank where there is none. */
+  read(key: string): Promise<RedeliveryRecord | undefined>;
   write(key: string, record: RedeliveryRecord): Promise<void>;
   forget(key: string): Promise<void>;
 }
@@ -47,7 +48,7 @@ export function createRedeliveryRecords(nats: Nats): RedeliveryRecords {
 
   return {
     read: (key) =>
-      withBucket('read', blank, async (kv) => {
+      withBucket<RedeliveryRecord | undefined>('read', undefined, async (kv) => {
         const entry = await kv.get(key);
         return entry === null || entry.operation !== 'PUT' ? blank : recordSchema.parse(entry.json());
       }),

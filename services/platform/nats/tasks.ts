@@ -54,14 +54,15 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
 
   async function settling(task: HeldTask, how: Settled): Promise<void> {
     if (how === 'done') {
-      if (known.has(task)) await records.forget(task.key);
+      // Else the bucket would fill with tasks that went well in the end.
+      if (task.redeliveries > 0) await records.forget(task.key);
       return;
     }
-    const before = await recordOf(task);
+    const before = (await recordOf(task)) ?? blank;
     await records.write(task.key, { ...before, [how]: before[how] + 1 });
   }
 
-  async function recordOf(task: HeldTask): Promise<RedeliveryRecord> {
+  async function recordOf(task: HeldTask): Promise<RedeliveryRecord | undefined> {
     return known.get(task) ?? (task.redeliveries === 0 ? blank : await records.read(task.key));
   }
 
@@ -83,7 +84,8 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
     const task = holdTask(nats, message, {
       settling,
       settled,
-      failures: async (asked) => (await recordOf(asked)).failed,
+      // Where nobody knows why it came back, each hand-out counts: the bound has to hold without the records.
+      failures: async (asked) => (await recordOf(asked))?.failed ?? asked.redeliveries,
     });
     held.set(task.sequence, task);
     if (task.redeliveries < trusted) dispatcher.offer(task, purpose);
@@ -91,7 +93,7 @@ export async function* pullTasks(nats: Nats, options: PullTasksOptions): AsyncGe
   }
 
   async function examine(task: HeldTask, purpose: TaskPurpose): Promise<void> {
-    const record = await records.read(task.key);
+    const record = (await records.read(task.key)) ?? blank;
     known.set(task, record);
     const deaths = task.redeliveries - record.failed - record.returned;
     if (record.failed >= maxDeliveries || task.redeliveries >= hardLimit * maxDeliveries) {

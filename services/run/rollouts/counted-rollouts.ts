@@ -4,7 +4,10 @@ import { errorFrom } from '#platform/errors.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import { ledgerEntries } from '../ledger/read-ledger.ts';
 
-/** What a run made of a rollout: a reward, none (it is absent), or nothing yet, since its group is open or no run asked for it. */
+/**
+ * What a run made of a rollout: a reward, none (it is absent, or another result of its task was counted), or nothing yet, since its group is open or no
+ * run asked for it.
+ */
 export type CountedReward =
   | { readonly kind: 'reward'; readonly reward: number }
   | { readonly kind: 'none' }
@@ -33,21 +36,33 @@ export function createCountedRollouts(nats: Nats, signal: AbortSignal) {
   return async ({ runId, taskId, groupId, trajectorySequence }: RolloutResult): Promise<CountedRollout> => {
     const known = runs.get(runId) ?? readFacts(nats, runId, signal);
     runs.set(runId, known);
-    const { rewards, groups } = await known;
-    return {
-      reward: rewards.get(taskId) ?? { kind: trajectorySequence === 0n ? 'none' : 'open' },
-      group: groups.get(groupId),
-    };
+    const { closed, groups } = await known;
+    const counted = closed.get(taskId);
+    return { reward: rewardOf(counted, trajectorySequence), group: groups.get(groupId) };
   };
 }
 
+/** A task may leave several results: attempts that failed, a straggler that came after all. One of them is counted, known by its trajectory. */
+function rewardOf(counted: Counted | undefined, trajectorySequence: bigint): CountedReward {
+  if (counted === undefined) return { kind: trajectorySequence === 0n ? 'none' : 'open' };
+  return counted.reward === undefined || counted.trajectorySequence !== trajectorySequence
+    ? { kind: 'none' }
+    : { kind: 'reward', reward: counted.reward };
+}
+
+interface Counted {
+  readonly reward: number | undefined;
+  readonly trajectorySequence: bigint;
+}
+
 interface LedgerFacts {
-  readonly rewards: ReadonlyMap<string, CountedReward>;
+  /** What the closes of groups say, by task. */
+  readonly closed: ReadonlyMap<string, Counted>;
   readonly groups: ReadonlyMap<string, GroupFacts>;
 }
 
 async function readFacts(nats: Nats, runId: string, signal: AbortSignal): Promise<LedgerFacts> {
-  const rewards = new Map<string, CountedReward>();
+  const closed = new Map<string, Counted>();
   const groups = new Map<string, GroupFacts>();
   const entries = await ledgerEntries(nats, runId, signal).catch((thrown: unknown) => {
     const error = errorFrom(thrown);
@@ -63,9 +78,8 @@ async function readFacts(nats: Nats, runId: string, signal: AbortSignal): Promis
     const { groupId, fate, samples } = fact.value;
     const opened = groups.get(groupId);
     if (opened !== undefined) groups.set(groupId, { ...opened, fate });
-    for (const { taskId, reward } of samples)
-      if (!rewards.has(taskId))
-        rewards.set(taskId, reward === undefined ? { kind: 'none' } : { kind: 'reward', reward });
+    for (const { taskId, reward, trajectorySequence } of samples)
+      if (!closed.has(taskId)) closed.set(taskId, { reward, trajectorySequence });
   }
-  return { rewards, groups };
+  return { closed, groups };
 }

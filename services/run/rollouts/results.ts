@@ -1,12 +1,13 @@
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { TerminalError, errorFrom, throwIfCancelled } from '#platform/errors.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import { findMessage } from '#platform/nats/find-message.ts';
 import { decodeMessage, getMessage, tailStream } from '#platform/nats/messages.ts';
 import type { GetOptions } from '#platform/nats/messages.ts';
 import { streams, subjects } from '#platform/nats/streams.ts';
+import { createCountedRollouts } from './counted-rollouts.ts';
 import { decodeTrajectory } from '#trajectory/encode-trajectory.ts';
 
 /**
@@ -19,13 +20,15 @@ export async function* storedResults(
   signal: AbortSignal,
 ): AsyncGenerator<RolloutResult, void, undefined> {
   const subject = runId === undefined ? 'gradus.results.>' : subjects.result(runId);
-  const newest = await orUndefined(findMessage(nats, streams.results, { last_by_subj: subject }, signal));
+  const newest = await findMessage(nats, streams.results, { last_by_subj: subject }, signal);
   if (newest === undefined) return;
   for await (const { data, sequence } of tailStream(nats, streams.results, subject, { signal })) {
     const result = decodeResult(data);
     if (result !== undefined) yield result;
     if (sequence >= newest.sequence) return;
   }
+  // The stream ends quietly with its signal; a part of the results is not all of them.
+  throwIfCancelled(signal);
 }
 
 function decodeResult(data: Uint8Array): RolloutResult | undefined {
@@ -43,28 +46,33 @@ export async function* readResults(
   signal: AbortSignal,
 ): AsyncGenerator<RolloutResult, void, undefined> {
   let found = false;
-  for await (const result of storedResults(nats, runId, signal)) {
-    found = true;
-    yield result;
+  try {
+    for await (const result of storedResults(nats, runId, signal)) {
+      found = true;
+      yield result;
+    }
+  } catch (thrown) {
+    if (errorFrom(thrown).code !== 'not_found') throw thrown;
   }
   if (found) return;
   const who = runId === undefined ? 'no run has left a rollout' : `there is no rollout of a run ${runId}`;
   throw new TerminalError('not_found', `${who} here; 'gradus status' lists the runs`);
 }
 
-/** The newest result whose task id begins with `prefix`, which must be unambiguous. */
+/** The result of the task whose id begins with `prefix`, which must be unambiguous: of several the one that its run counted, else the newest. */
 export async function findResult(
   nats: Nats,
   prefix: string,
   runId: string | undefined,
   signal: AbortSignal,
 ): Promise<RolloutResult> {
-  const found = new Map<string, RolloutResult>();
+  const found = new Map<string, RolloutResult[]>();
   for await (const result of readResults(nats, runId, signal)) {
-    if (result.taskId.startsWith(prefix)) found.set(result.taskId, result);
+    if (result.taskId.startsWith(prefix)) found.set(result.taskId, [...(found.get(result.taskId) ?? []), result]);
   }
   const [only, ...others] = found.values();
-  if (only === undefined) {
+  const newest = only?.at(-1);
+  if (only === undefined || newest === undefined) {
     throw new TerminalError(
       'not_found',
       `no rollout's id begins with '${prefix}'; 'gradus rollout list --limit 0' lists them`,
@@ -77,7 +85,10 @@ export async function findResult(
       `${found.size} rollouts begin with '${prefix}' (${ids} ...); give more of the id`,
     );
   }
-  return only;
+  if (only.length === 1) return newest;
+  const counted = createCountedRollouts(nats, signal);
+  for (const result of only) if ((await counted(result)).reward.kind === 'reward') return result;
+  return newest;
 }
 
 /** The newest rollout of a run that left a trajectory. */
@@ -107,14 +118,14 @@ export async function findTrajectory(
 }
 
 /** Throws TerminalError('not_found') when the rollout left none, or it is gone. */
-export async function readTrajectory(nats: Nats, result: RolloutResult): Promise<Trajectory> {
+export async function readTrajectory(nats: Nats, result: RolloutResult, signal?: AbortSignal): Promise<Trajectory> {
   const { runId, taskId, trajectorySequence, failureDetail } = result;
   if (trajectorySequence === 0n)
     throw new TerminalError(
       'not_found',
       `rollout ${taskId} left no trajectory: ${failureDetail || 'infrastructure failed'}`,
     );
-  const data = await findTrajectory(nats, runId, result);
+  const data = await findTrajectory(nats, runId, result, signal === undefined ? {} : { signal });
   if (data === undefined)
     throw new TerminalError(
       'not_found',

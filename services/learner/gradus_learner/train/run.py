@@ -17,7 +17,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from gradus_learner.errors import DivergedError, InputError, NoRoomError, StateError
+from gradus_learner.errors import DivergedError, NoRoomError, StateError
 from gradus_learner.files.atomic import DiskFullError, write_directory
 from gradus_learner.files.manifest import (
     FileDigest,
@@ -30,7 +30,7 @@ from gradus_learner.files.manifest import (
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.finite import first_not_finite, split_metrics
 from gradus_learner.models.load import load_weights, parameter_count, weights_of
-from gradus_learner.objectives.objective import Intake, Objective
+from gradus_learner.objectives.objective import Intake, Objective, TrainingError
 from gradus_learner.train.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -137,7 +137,7 @@ class LearnerRun:
         started = time.monotonic()
         try:
             metrics = objective.train(self.trainer, samples, options.temperature, options.step)
-        except InputError:
+        except TrainingError:
             # Nothing was applied.
             raise
         except BaseException:
