@@ -60,8 +60,10 @@ export async function scorerOf(rewardPid: number): Promise<ProcessFacts | undefi
 /** The program of a service, as its command line names it; empty for anything else. */
 export function programOf({ command }: ProcessFacts): string {
   const program =
-    command.find((word) => /services\/[a-z-]+\/main\.ts$|^gradus_learner\.|nats-server$/.test(word)) ?? '';
-  return /services\/([a-z-]+)\//.exec(program)?.[1] ?? program.replace(/^.*[/.]/, '');
+    command.find((word) => /services\/(?:scripted\/)?[a-z-]+\/main\.ts$|^gradus_learner\.|nats-server$/.test(word)) ??
+    '';
+  const ours = /services\/((?:scripted\/)?[a-z-]+)\//.exec(program)?.[1];
+  return ours?.replace('/', '-') ?? program.replace(/^.*[/.]/, '');
 }
 
 /** What distinguishes one service's process from another's: its program and, of a service of ours, where it serves. */
