@@ -25,17 +25,21 @@ for (const file of report.testResults) {
   const name = relative(process.cwd(), file.name);
   const failed = file.assertionResults.filter(({ status }) => status === 'failed');
   skipped += file.assertionResults.filter(({ status }) => status === 'pending' || status === 'skipped').length;
-  if (failed.length === 0 && file.message !== '') console.log(`failed: ${name}: ${firstLines(file.message)}`);
+  if (failed.length === 0 && file.message !== '') console.log(`failed: ${name}: ${shortened(file.message)}`);
   const flaky = file.assertionResults.filter(
     ({ status, failureMessages }) => status === 'passed' && failureMessages.length > 0,
   );
   for (const test of [...failed, ...flaky]) {
     const verdict = test.status === 'failed' ? 'failed' : 'flaky, passed on its second attempt';
-    console.log(`${verdict}: ${name} > ${test.fullName}: ${firstLines(test.failureMessages[0] ?? '')}`);
+    console.log(`${verdict}: ${name} > ${test.fullName}: ${shortened(test.failureMessages[0] ?? '')}`);
   }
 }
 if (skipped > 0) console.log(`skipped: ${skipped} tests; their titles say what they need`);
 
-function firstLines(message: string): string {
-  return message.split('\n').slice(0, 3).join(' | ').slice(0, 400);
+/** The beginning of a message and its end, which says what was expected; without the stack. */
+function shortened(message: string): string {
+  const [said = ''] = message.split(/\n {4}at /);
+  const lines = said.split('\n');
+  const shown = lines.length <= 7 ? lines : [...lines.slice(0, 3), '…', ...lines.slice(-3)];
+  return shown.map((line) => line.slice(0, 300)).join(' | ');
 }

@@ -23,7 +23,7 @@ test('P1, P2, P5, P8, P10: a run under faults of every process has the accountin
   });
   const [run] = report.runs;
   // Kept when something is wrong: the logs say what.
-  expect(report.findings, `${directory}\n${said.join('\n')}`).toEqual([]);
+  expect(report.findings.join('\n'), `${directory}\n${said.join('\n')}\n`).toBe('');
   expect(run?.faults).toHaveLength(14);
   expect(run?.audit.totals).toMatchObject({ lost: 0, duplicated: 0, open: 0, failedInfra: 0 });
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
