@@ -33,21 +33,22 @@ export async function detach({ args, home, runId }: DetachOptions, terminal: Ter
     stdio: ['ignore', file.fd, file.fd],
   });
   await once(child, 'spawn');
-  let ended: number | undefined;
-  child.once('exit', (code) => (ended = code ?? 1));
+  /** The exit code once it has ended. */
+  const ended = (): number | undefined => child.exitCode ?? (child.signalCode === null ? undefined : 1);
   // Until it has started, Ctrl-C means the run: it would go on unseen.
   const stop = (): void => void child.kill('SIGTERM');
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of signals) process.on(name, stop);
   terminal.err(`starting run ${runId} in process ${child.pid ?? 0}; its output goes to ${log}`);
-  while (ended === undefined && !startedLine.test(await readFile(log, 'utf8'))) await sleep(100);
+  while (ended() === undefined && !startedLine.test(await readFile(log, 'utf8'))) await sleep(100);
   for (const name of signals) process.off(name, stop);
-  if (ended !== undefined) {
+  const code = ended();
+  if (code !== undefined) {
     const text = await readFile(log, 'utf8');
     terminal.err(text.trimEnd().split('\n'));
     // Nothing has begun: the corrected command may have the same id.
     if (!startedLine.test(text)) await rm(log);
-    return ended;
+    return code;
   }
   child.unref();
   terminal.out(
