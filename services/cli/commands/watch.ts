@@ -26,7 +26,7 @@ export async function watchCommand(runId: string, options: WatchCommandOptions, 
   const onSignal = (): void => leave.abort();
   process.once('SIGINT', onSignal);
   try {
-    // An id that nobody knows is said at once; `followRun` would wait for a coordinator that has just come back.
+    // An unknown id is refused at once; `followRun` would wait for a coordinator that has just come back.
     await coordinators.ask((client) => client.getRun({ runId }, { timeoutMs: callTimeoutMs }));
     const { state, message, directory } = await followRun(coordinators, runId, leave.signal, createProgress(terminal));
     terminal.out(`run ${runId} ${stateWord(state)}${message === '' ? '' : `: ${message}`}; it lies in ${directory}`);

@@ -22,8 +22,8 @@ export interface Selected {
 }
 
 /**
- * Rollouts in their order, each with what is recorded of it. Throws TerminalError('not_found') where the run left none at all. `note` hears of rollouts whose
- * tags nobody knows.
+ * Rollouts in their order, each with what is recorded of it. Throws TerminalError('not_found') where the run has no rollout at all. `note` gets a line on rollouts whose
+ * tags are not known.
  */
 export async function* readSelected(
   nats: Nats,
@@ -47,7 +47,7 @@ export async function* readSelected(
     given += 1;
     yield { ...rollout, recorded };
   }
-  if (unknown > 0) note(`${unknown} rollouts have no trajectory, so nobody knows their tags; they are left out`);
+  if (unknown > 0) note(`${unknown} rollouts have no trajectory, so their tags are not known; they are left out`);
 }
 
 async function readRecorded(

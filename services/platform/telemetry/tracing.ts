@@ -48,7 +48,7 @@ async function otlpProcessor(endpoint: string): Promise<SpanProcessor> {
   });
 }
 
-/** Ids of a span that whoever knows what it is about can compute, so that others find and link it without a store. */
+/** Ids of a span, computed from what the span is about: others find and link it, and nothing has to be stored. */
 export interface SpanIds {
   /** 32 hexadecimal digits. */
   readonly traceId: string;

@@ -40,7 +40,7 @@ test('bytes are bounded, too, and answers that are held count', () => {
   expect(admission.bytes).toBe(0);
 });
 
-test('anyone who is refused hears when half of the queue will have gone, at the rate of late', () => {
+test('a refusal says when half of the queue will be empty, at the latest rate', () => {
   const { admission, throughput, pass } = setUp({ maxWaitingQueries: 1_000, maxWaitingBytes: 1e6 });
   admission.enter(1_000, 0);
   expect(refusalOf(() => admission.enter(1, 0)).retryAfterMs).toBe(500);
