@@ -105,3 +105,15 @@ function losses(closing: readonly Closing[]): number {
     return sum + lost.length;
   }, 0);
 }
+
+/** Code of the user ends the run at once: no attempt would go otherwise. */
+export function endedByUserCode({ runId, taskId, failure, failureDetail }: RolloutResult): TerminalError {
+  const changed = failure === FailureClass.USER_SCORER ? 'scorers' : 'environment';
+  // Nothing that the run stands on changes when a key is set or a server is set up right.
+  const accepting = failure === FailureClass.POLICY_REFUSED ? '' : ` --accept-changed ${changed}`;
+  return new TerminalError(
+    'failed_precondition',
+    `rollout ${taskId}: ${failureDetail}; fix it, then 'gradus resume ${runId}${accepting}'`,
+    { details: { task: taskId } },
+  );
+}

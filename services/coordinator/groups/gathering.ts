@@ -3,12 +3,12 @@ import { fateWord } from '#trajectory/enum-words.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ResultRefusedSchema } from '#proto/coordinator/v1/ledger_pb.ts';
-import { FailureClass, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import { CancelledError, TerminalError } from '#platform/errors.ts';
 import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
-import type { ScoreGroup, ScoringGroup } from '../groupwise/background-scoring.ts';
+import type { ScoringGroup } from '../groupwise/background-scoring.ts';
 import { refusalId } from '#run/ledger/fold.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
 import { cancelSamples } from './give-up.ts';
@@ -20,13 +20,12 @@ import type { Group, GroupCollector, Reception, Sample } from './group-collector
 import { stageRoles } from '#recipe/stage-roles.ts';
 import { createTaskBuilder } from '#recipe/build-task.ts';
 import type { TaskInit } from '#recipe/build-task.ts';
-import { evaluationComposition, groupwiseScorers, stageComposition } from '#recipe/stage-scorers.ts';
-import type { TrainingStage } from '#stages/kit/training-fields.ts';
+import { evaluationComposition, stageComposition } from '#recipe/stage-scorers.ts';
 import { closeEvaluatedGroup } from '../evaluation/evaluation-plan.ts';
-import { noRewardService } from '../groupwise/check-reward-service.ts';
+import { groupScorer } from '../groupwise/check-reward-service.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import { closeTrainingGroup } from '../training/close-training-group.ts';
-import { createFailureTally } from './failure-budget.ts';
+import { createFailureTally, endedByUserCode } from './failure-budget.ts';
 import type { FailureTally } from './failure-budget.ts';
 import { refusedResult, resultProblem } from './result-problem.ts';
 import type { RunContext } from '../run-context.ts';
@@ -78,7 +77,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   const startedMs = context.now();
   const endMs = startedMs + plan.deadlineMs;
   const records = context.ledger.state.groups;
-  const scorer = plan.purpose === Purpose.TRAIN ? scorerOf(context, plan.stage) : undefined;
+  const scorer = plan.purpose === Purpose.TRAIN ? groupScorer(context, plan.stage) : undefined;
   const scoring = scorer && createBackgroundScoring(scorer, () => context.progress.update({}));
   const failures = plan.purpose === Purpose.TRAIN ? createFailureTally(plan.stage, plan.stageStep) : undefined;
   const composition = stageComposition(recipe, plan.stage);
@@ -306,22 +305,4 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     },
     leave: async () => await scoring?.leave(),
   };
-}
-
-function scorerOf({ recipe, groupwise }: RunContext, stage: TrainingStage): ScoreGroup | undefined {
-  if (groupwiseScorers(recipe, stage).length === 0) return undefined;
-  if (groupwise === undefined)
-    throw new TerminalError('failed_precondition', noRewardService(`stage ${stage.name} compares samples`));
-  return (group, signal, onWait) => groupwise.score(stage, group, signal, onWait);
-}
-
-function endedByUserCode({ runId, taskId, failure, failureDetail }: RolloutResult): TerminalError {
-  const changed = failure === FailureClass.USER_SCORER ? 'scorers' : 'environment';
-  // Nothing that the run stands on changes when a key is set or a server is set up right.
-  const accepting = failure === FailureClass.POLICY_REFUSED ? '' : ` --accept-changed ${changed}`;
-  return new TerminalError(
-    'failed_precondition',
-    `rollout ${taskId}: ${failureDetail}; fix it, then 'gradus resume ${runId}${accepting}'`,
-    { details: { task: taskId } },
-  );
 }

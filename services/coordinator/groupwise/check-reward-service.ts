@@ -1,7 +1,10 @@
 import { TerminalError } from '#platform/errors.ts';
-import { isCustom, taskScorers } from '#recipe/stage-scorers.ts';
+import { groupwiseScorers, isCustom, taskScorers } from '#recipe/stage-scorers.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import type { Recipe } from '#recipe/schema.ts';
+import type { TrainingStage } from '#stages/kit/training-fields.ts';
+import type { RunContext } from '../run-context.ts';
+import type { ScoreGroup } from './background-scoring.ts';
 import type { RewardClient } from './score-with-retries.ts';
 
 const describeTimeoutMs = 30_000;
@@ -56,4 +59,12 @@ export async function checkRewardService(
   });
   if (refused.length > 0)
     throw new TerminalError('failed_precondition', `scorers refuse their settings: ${refused.join('; ')}`);
+}
+
+/** What compares the samples of a group of the stage; undefined where nothing does. Throws failed_precondition without a reward service. */
+export function groupScorer({ recipe, groupwise }: RunContext, stage: TrainingStage): ScoreGroup | undefined {
+  if (groupwiseScorers(recipe, stage).length === 0) return undefined;
+  if (groupwise === undefined)
+    throw new TerminalError('failed_precondition', noRewardService(`stage ${stage.name} compares samples`));
+  return (group, signal, onWait) => groupwise.score(stage, group, signal, onWait);
 }
