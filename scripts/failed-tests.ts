@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { parseArgs } from 'node:util';
 
-// Prints the names of vitest's failed and skipped tests, and of those that passed only on their second attempt, from the
-// report of its JSON reporter. The log of a gate may be cut to its last lines, and vitest prints a failure far above them.
+// Prints the names of vitest's failed and skipped tests from the report of its JSON reporter, and of those that passed
+// when their files ran once more (a second report). The log of a gate may be cut to its last lines, and vitest prints a
+// failure far above them. With --files it prints only the files that hold a failure.
 
 interface Report {
   readonly testResults: readonly {
     readonly name: string;
+    readonly status: string;
     readonly message: string;
     readonly assertionResults: readonly {
       readonly status: string;
@@ -16,25 +19,38 @@ interface Report {
   }[];
 }
 
-const [path] = process.argv.slice(2);
-if (path === undefined) throw new Error('usage: failed-tests.ts REPORT.json');
-// The file is vitest's own.
-const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
-let skipped = 0;
-for (const file of report.testResults) {
-  const name = relative(process.cwd(), file.name);
-  const failed = file.assertionResults.filter(({ status }) => status === 'failed');
-  skipped += file.assertionResults.filter(({ status }) => status === 'pending' || status === 'skipped').length;
-  if (failed.length === 0 && file.message !== '') console.log(`failed: ${name}: ${shortened(file.message)}`);
-  const flaky = file.assertionResults.filter(
-    ({ status, failureMessages }) => status === 'passed' && failureMessages.length > 0,
-  );
-  for (const test of [...failed, ...flaky]) {
-    const verdict = test.status === 'failed' ? 'failed' : 'flaky, passed on its second attempt';
-    console.log(`${verdict}: ${name} > ${test.fullName}: ${shortened(test.failureMessages[0] ?? '')}`);
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { files: { type: 'boolean' } } });
+// The files are vitest's own.
+const [first, second] = positionals.map((path) => JSON.parse(readFileSync(path, 'utf8')) as Report);
+if (first === undefined) throw new Error('usage: failed-tests.ts [--files] REPORT.json [SECOND.json]');
+if (values.files) {
+  for (const { status, name } of first.testResults) if (status === 'failed') console.log(relative(process.cwd(), name));
+} else {
+  const [before, again] = [failures(first), second && failures(second)];
+  for (const [name, message] of before) {
+    const flaky = again !== undefined && !again.has(name);
+    console.log(`${flaky ? 'flaky, passed when its file ran once more' : 'failed'}: ${name}: ${shortened(message)}`);
   }
+  for (const [name, message] of again ?? []) {
+    if (!before.has(name)) console.log(`failed when its file ran once more: ${name}: ${shortened(message)}`);
+  }
+  const skipped = first.testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === 'pending' || status === 'skipped'),
+  );
+  if (skipped.length > 0) console.log(`skipped: ${skipped.length} tests; their titles say what they need`);
 }
-if (skipped > 0) console.log(`skipped: ${skipped} tests; their titles say what they need`);
+
+/** The first message of each failed test by its name, and of each file that failed outside its tests. */
+function failures(report: Report): Map<string, string> {
+  return new Map(
+    report.testResults.flatMap(({ name, status, message, assertionResults }): [string, string][] => {
+      const file = relative(process.cwd(), name);
+      const failed = assertionResults.filter((test) => test.status === 'failed');
+      if (status === 'failed' && failed.length === 0) return [[file, message]];
+      return failed.map(({ fullName, failureMessages }) => [`${file} > ${fullName}`, failureMessages[0] ?? '']);
+    }),
+  );
+}
 
 /** The beginning of a message and its end, which says what was expected; without the stack. */
 function shortened(message: string): string {

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createSynthetic, syntheticQuestions, wordOf, writeSyntheticCorpus } from './synthetic-corpus.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 test('every rank has a word of its own', () => {
   const words = Array.from({ length: 200_000 }, (_, rank) => wordOf(rank));
@@ -10,8 +10,7 @@ test('every rank has a word of its own', () => {
 });
 
 test('the same seed writes the same bytes, another seed other ones', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-synthetic-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-synthetic-');
   const write = async (name: string, seed: number): Promise<string> => {
     const path = join(directory, name);
     const { bytes } = await writeSyntheticCorpus(path, { passages: 1_500, seed });

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
@@ -9,6 +8,7 @@ import { createChatRenderer, type ChatRenderer } from './chat-renderer.ts';
 import { controlTokensOf, createNeutraliser } from './control-tokens.ts';
 import { partsOf, type ChatMessage, type Conversation } from './conversation.ts';
 import { readChatTemplate } from './read-chat-template.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const root = join(import.meta.dirname, '../..');
 const shape = join(root, 'tests/fixtures/qwen3-shape');
@@ -161,8 +161,7 @@ test('a template that leaves earlier turns out cannot say what follows one', asy
 });
 
 async function modelDirectory(files: Readonly<Record<string, string>>): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-chat-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-chat-');
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
   return directory;
 }

@@ -1,17 +1,16 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { engine, gateway, stopAll } from './gateway-under-test.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const fixtures = join(import.meta.dirname, '../../tests/fixtures');
 afterEach(stopAll);
 
 /** A tokenizer with a chat template next to it, as a model directory has them; its control token is `<|end|>`. */
 async function modelWith(template: string | undefined): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-policy-chat-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-policy-chat-');
   await copyFile(join(fixtures, 'tokenizer/tokenizer.json'), join(directory, 'tokenizer.json'));
   if (template !== undefined) await writeFile(join(directory, 'chat_template.jinja'), template);
   return join(directory, 'tokenizer.json');

@@ -1,15 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { checkWeights, digestOf, manifestJson, manifestName, readManifest, weightsDigest } from './manifest.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const files = { 'config.json': '{}\n', 'model-1.safetensors': 'one', 'model-2.safetensors': 'two' };
 
 async function versionDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-weights-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-weights-');
   const digests = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, digestOf(content)]));
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
   await writeFile(

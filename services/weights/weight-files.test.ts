@@ -1,15 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { weightFileProblems, weightIndexName } from './weight-files.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'] as const;
 let directory: string;
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'gradus-weights-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  directory = await temporaryDirectory('gradus-weights-');
 });
 
 /** One tensor of four bytes. */

@@ -7,12 +7,13 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { findMessage } from '#platform/nats/find-message.ts';
 import { getMessage } from '#platform/nats/messages.ts';
 import { ensureStreams, streams, subjects } from '#platform/nats/streams.ts';
-import { silentLog, temporaryDirectory } from '../platform/fixtures.ts';
+import { silentLog } from '../platform/fixtures.ts';
 import { until } from '../until.ts';
 import { chaosRecipe } from './chaos-recipe.ts';
 import { thisHost } from './host-fleet.ts';
 import { runOnHosts } from './host-run.ts';
 import { ledStreams, startNatsCluster } from './nats-cluster.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 /** A server that came back first has to catch up: without it the loss of another one would be the loss of the majority. */
 async function untilWhole(nats: Nats, stream: string): Promise<void> {

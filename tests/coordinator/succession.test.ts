@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { hasSuccessor, offerSuccession } from '../../services/coordinator/leadership/successors.ts';
-import { connectTo, startServer, temporaryDirectory } from '../platform/fixtures.ts';
+import { connectTo, startServer } from '../platform/fixtures.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const { signal } = new AbortController();
 

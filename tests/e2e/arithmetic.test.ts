@@ -1,9 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { readJson, startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const recipe = resolve(import.meta.dirname, '../../recipes/arithmetic.yaml');
 const evaluated = z.object({ metrics: z.object({ exact_match: z.number() }) });
@@ -13,8 +12,7 @@ const summary = z.object({
 });
 
 it('fresh weights learn sums from demonstrations that are half wrong, and reinforcement makes them right more often', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-arithmetic-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-arithmetic-e2e-');
   const sizes = ['eval.greedy=false', 'stages.1.until.steps=8'];
   const run = startGradus(directory, 'run', recipe, '--run-id', 'sums', ...sizes.flatMap((size) => ['--set', size]));
   expect(await run.exit(), run.output()).toBe(0);

@@ -1,12 +1,11 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { fleetServices, isAlive, startGradus, until } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 async function place(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-bench-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-bench-e2e-');
   return directory;
 }
 

@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { normalizeAnswer } from '#answer/normalize-answer.ts';
 import type { ChatRequest } from '../../services/scripted/judge/http/chat-request.ts';
 import { shownTexts, startScriptedJudge } from '../fakes/scripted-judge.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -51,8 +51,7 @@ function gradeByReference(request: ChatRequest): string {
 }
 
 test('P1, P2: a run is trained and evaluated by what its composition makes of rules, a judge and custom scorers', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-composed-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-composed-e2e-');
   const judge = await startScriptedJudge({ script: gradeByReference });
   onTestFinished(() => judge[Symbol.asyncDispose]());
   await writeFile(join(directory, 'composed.yaml'), recipe(judge.baseUrl));

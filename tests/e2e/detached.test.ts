@@ -1,15 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { fleetServices, startGradus, startGradusBy } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const recipe = resolve(import.meta.dirname, '../../recipes/rollouts-scripted.yaml');
 
 test('P1: a run that is detached outlives its terminal, is followed by watch, and says at once what keeps it from starting', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-detached-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-detached-');
   const settings = [
     '--set',
     'fleet.workers=1',

@@ -1,5 +1,4 @@
-import { readdir, readFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import {
@@ -9,13 +8,13 @@ import {
   type ScriptedEndpoint,
 } from '../fakes/scripted-endpoint.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 
 /** A folder with a row for each question, whose answer is always Ann, and a corpus that says so. */
 async function workplace(questions: readonly string[]): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-endpoint-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-endpoint-');
   await writeFile(
     join(directory, 'rows.jsonl'),
     lines(questions.map((question) => ({ id: question, question, answer: 'Ann' }))),

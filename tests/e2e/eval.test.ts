@@ -1,17 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const model = join(root, 'policies/nano');
 const shared = resolve(root, '../shared/data');
 
 async function workplace(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-eval-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-eval-');
   return directory;
 }
 

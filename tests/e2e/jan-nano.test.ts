@@ -1,18 +1,17 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readJson, readJsonLines, startGradus, startGradusBy } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const python = join(root, '.venv/bin/python');
 
 /** The repository's recipe, and stand-ins where it looks for its model, its questions and, in the hub's cache, its search models. */
 async function workplace(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-jan-nano-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-jan-nano-');
   await promisify(execFile)(python, [join(root, 'tests/fixtures/qwen3-shape/build.py'), directory], {
     env: { ...process.env, PYTHONPATH: join(root, 'services/learner'), OMP_NUM_THREADS: '1' },
   });

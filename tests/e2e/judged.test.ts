@@ -1,16 +1,15 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { readStoredRun } from '../chaos/stored-run.ts';
 import { fleetServices, readJsonLines, startGradus, until } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
 async function workplace(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-judged-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-judged-e2e-');
   const recipe = await readFile(join(root, 'tests/e2e/judged.yaml'), 'utf8');
   await writeFile(join(directory, 'judged.yaml'), recipe.replace('POLICY', join(root, 'policies/nano')));
   return directory;

@@ -1,14 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const recipe = resolve(import.meta.dirname, '../../recipes/python-demo.yaml');
 
 test('P1: recipes/python-demo.yaml trains a step in an environment of a Python file, and every rollout is accounted for', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-python-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-python-e2e-');
   const sizes = ['eval.questions=4', 'stages.library.batch.groups=2', 'stages.library.until.steps=1'];
   const sets = sizes.flatMap((size) => ['--set', size]);
   const run = startGradus(directory, 'run', recipe, '--run-id', 'library', ...sets);

@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 
 const model = resolve(import.meta.dirname, '../../policies/nano');
@@ -57,8 +57,7 @@ stages:${stage('both', '{ proposer: { rewards: { posed: 1 } } }')}${stage('solve
 `;
 
 test('P4: the learner trains on the sequences of both roles in one step, and on none of a role that is not trained', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-roles-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-roles-e2e-');
   const rows = Array.from({ length: 12 }, (_, index) => ({ id: `r${index}`, data: { word: `word${index}` } }));
   await writeFile(join(directory, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   await writeFile(join(directory, 'echo.ts'), environment);

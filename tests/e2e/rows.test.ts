@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const model = resolve(import.meta.dirname, '../../policies/nano');
 const limits = `{ context_tokens: 512, max_turns: 4, max_new_tokens: 48, tool_timeout_ms: 5000, turn_timeout_ms: 30000, rollout_timeout_ms: 90000 }`;
@@ -33,8 +33,7 @@ stages:
 const colours = ['red', 'green', 'blue', 'grey'];
 
 test('P1: a run trains on multiple choice questions, scored by letter, and accounts for every rollout', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-rows-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-rows-e2e-');
   const options = colours.map((colour, index) => `${'ABCD'.charAt(index)}) ${colour}`).join(' ');
   const questions = Array.from({ length: 24 }, (_, index) => ({
     id: `q${index}`,

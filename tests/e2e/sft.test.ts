@@ -1,8 +1,8 @@
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { readJson, startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const nano = resolve(import.meta.dirname, '../../policies/nano');
 
@@ -25,8 +25,7 @@ stages:
 `;
 
 it('a run teaches fresh weights what a file of rows says, evaluates that, and leaves a model that loads elsewhere', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-sft-e2e-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-sft-e2e-');
   const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
   await mkdir(join(directory, 'model'));
   for (const file of ['config.json', 'tokenizer.json']) await cp(join(nano, file), join(directory, 'model', file));

@@ -1,16 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { startOtlpCollector } from '../fixtures/otlp-collector.ts';
 import { startGradus } from './gradus-process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const recipe = resolve(import.meta.dirname, '../../recipes/rollouts-scripted.yaml');
 
 test('P7: each rollout of a run is one trace with its task, its turns, its tools and its reward, and the steps link what they were trained on', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-traces-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-traces-');
   using collector = await startOtlpCollector();
   vi.stubEnv('GRADUS_OTLP_ENDPOINT', collector.url);
   onTestFinished(() => void vi.unstubAllEnvs());

@@ -1,12 +1,12 @@
 /** Does what docs/how-to/evaluate-a-model.md says, with its own code blocks; its endpoint is a scripted one. */
-import { readFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { repositoryRoot } from '../../services/platform/repository.ts';
 import { readJson, readJsonLines, startGradus } from '../e2e/gradus-process.ts';
 import { startScriptedEndpoint, type EndpointRequest } from '../fakes/scripted-endpoint.ts';
 import { docBlocks } from '../fixtures/doc-blocks.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const pageName = 'how-to/evaluate-a-model.md';
 const blocks = docBlocks(pageName);
@@ -26,8 +26,7 @@ function reader({ messages }: EndpointRequest): string {
 }
 
 async function folder(baseUrl: string): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-how-to-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-how-to-');
   await symlink(join(repositoryRoot, 'policies'), join(directory, 'policies'));
   for (const [name, text] of blocks) await writeFile(join(directory, name), at(text, baseUrl));
   return directory;

@@ -1,10 +1,9 @@
 /** Builds what docs/how-to/mcp-tools.md says, from its own code blocks. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { toolsOptions } from '#environments/tools/options.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
@@ -12,6 +11,7 @@ import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { repositoryRoot } from '../../services/platform/repository.ts';
 import { wireRow } from '#questions/question-row.ts';
 import { taskOf, useRolloutFleet } from '../rollout/fleet.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const start = useRolloutFleet();
 const page = await readFile(join(repositoryRoot, 'docs/how-to/mcp-tools.md'), 'utf8');
@@ -20,8 +20,7 @@ const blocks = new Map(
 );
 
 async function folderOfBlocks(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'gradus-how-to-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await temporaryDirectory('gradus-how-to-');
   for (const [name, text] of blocks) await writeFile(join(folder, name), text);
   return folder;
 }

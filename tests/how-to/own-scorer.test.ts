@@ -1,20 +1,19 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { repositoryRoot } from '../../services/platform/repository.ts';
 import { loadRecipe } from '../../services/cli/run/prepare-inputs.ts';
 import { rewardProblems } from '../../services/cli/run/reward-inputs.ts';
 import { itemFor } from '../../services/reward/custom/scorers-under-test.ts';
 import { startRewardUnderTest } from '../../services/reward/service-under-test.ts';
 import { docBlocks } from '../fixtures/doc-blocks.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const blocks = docBlocks('how-to/own-scorer.md');
 
 /** The page's files in a folder outside of the repository; `changed` take the place of some. */
 async function written(changed: Readonly<Record<string, string>> = {}): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-own-scorer-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-own-scorer-');
   await cp(join(repositoryRoot, 'policies/nano'), join(directory, 'model'), { recursive: true });
   for (const [name, text] of blocks) await writeFile(join(directory, name), changed[name] ?? text);
   return join(directory, 'recipe.yaml');

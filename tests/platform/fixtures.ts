@@ -1,13 +1,11 @@
 /** A real NATS server with our streams, for one test. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { connectNats } from '#platform/nats/connect.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import { startNatsServer } from '#platform/nats/nats-server.ts';
@@ -18,12 +16,6 @@ import { freeze } from '#platform/runtime/freeze-under-test.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
 
 export const silentLog = pino({ level: 'silent' });
-
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-platform-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 export async function startServer(options: Partial<NatsServerOptions> = {}): Promise<NatsServer> {
   const server = await startNatsServer({ storeDirectory: await temporaryDirectory(), ...options });

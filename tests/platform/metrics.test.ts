@@ -8,8 +8,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-import { temporaryDirectory } from './fixtures.ts';
 import { declaredMetrics } from './metric-declarations.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { isLocked } from '#platform/runtime/file-lock.ts';
 import { identityOf, isAlive } from '#platform/runtime/process-identity.ts';
 import { startNatsServer } from '#platform/nats/nats-server.ts';
-import { temporaryDirectory } from './fixtures.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 /** Starts a server, says its process id, and waits to be killed. No guardian: the server is left behind. */
 const starter = `

@@ -4,7 +4,8 @@ import { StorageType } from '@nats-io/jetstream';
 import { expect, test } from 'vitest';
 import { connectNats } from '#platform/nats/connect.ts';
 import { startNatsServer } from '#platform/nats/nats-server.ts';
-import { silentLog, temporaryDirectory } from './fixtures.ts';
+import { silentLog } from './fixtures.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const MiB = 1024 ** 2;
 

@@ -22,10 +22,10 @@ import {
   startNats,
   startServer,
   tasksLeft,
-  temporaryDirectory,
   testRun as run,
 } from './fixtures.ts';
 import { until } from '../until.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 describe('connecting', () => {
   const signal = new AbortController().signal;

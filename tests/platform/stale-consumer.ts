@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { pull } from '#platform/nats/pull.ts';
 import { ensureStreams, streams, workerConsumers } from '#platform/nats/streams.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
-import { connectTo, publishTask, startServer, temporaryDirectory } from './fixtures.ts';
+import { connectTo, publishTask, startServer } from './fixtures.ts';
 import { until } from '../until.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 /** Deliveries that the consumer remembers of evaluations that are done. */
 export const staleDeliveries = 30;

@@ -13,7 +13,8 @@ import {
 } from '#platform/nats/bucket-settings.ts';
 import { minimumStoreBytes } from '#platform/nats/store-bounds.ts';
 import { ensureStreams, streams, subjects, workerConsumers } from '#platform/nats/streams.ts';
-import { connectTo, startServer, temporaryDirectory } from './fixtures.ts';
+import { connectTo, startServer } from './fixtures.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const MiB = 1024 ** 2;
 const subjectsOf = { LEDGER: 'gradus.ledger.>', RESULTS: 'gradus.results.>', TRAJECTORIES: 'gradus.trajectories.>' };

@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
 import { repositoryRoot } from '../../services/platform/repository.ts';
-import { temporaryDirectory } from '../platform/fixtures.ts';
 import { fivePages, writeCorpus } from './http-api.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const gradus = `${repositoryRoot}/services/cli/bin/gradus`;
 

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isGradusError } from '#platform/errors.ts';
-import { temporaryDirectory } from '../platform/fixtures.ts';
 import { startRetrievalService } from './service.ts';
 import { until } from '../until.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const names = Array.from({ length: 300 }, (_, at) => `name${at}`);
 

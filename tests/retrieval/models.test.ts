@@ -8,8 +8,8 @@ import { openEncoder } from '../../services/retrieval/models/encoder.ts';
 import { hubSettingsFrom } from '../../services/retrieval/models/hub-settings.ts';
 import { buildVectors } from '../../services/retrieval/vectors/build-vectors.ts';
 import { buildTimeoutMs, tinyEncoders, type TinyEncoders } from '../fixtures/tiny-encoders/tiny-encoders.ts';
-import { temporaryDirectory } from '../platform/fixtures.ts';
 import { startRetrievalService } from './service.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const hub = hubSettingsFrom({ HF_HUB_OFFLINE: '1' });
 const words = ['river', 'town', 'bridge', 'company', 'founded', 'built', 'where', 'word', 'two', 'passage'];

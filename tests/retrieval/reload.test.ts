@@ -3,8 +3,8 @@ import { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildIndex } from '../../services/retrieval/index/build-index.ts';
-import { temporaryDirectory } from '../platform/fixtures.ts';
 import { startRetrievalService } from './service.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const towns = Array.from({ length: 40 }, (_, at) => `town${at}`);
 

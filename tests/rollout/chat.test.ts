@@ -1,7 +1,6 @@
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
@@ -9,6 +8,7 @@ import { concatenateTokens } from '#trajectory/segments.ts';
 import { playAgain } from '../../services/cli/replay/play-again.ts';
 import { goldRow } from '../fixtures/gold-item.ts';
 import { brontley, chain, taskOf, tokenizerPath, useRolloutFleet } from './fleet.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const startFleet = useRolloutFleet();
 const opening = 'assistant: ';
@@ -18,8 +18,7 @@ const template =
 
 /** The tokenizer of the tests with a chat template next to it, in which `<|end|>` ends a message. */
 async function modelWithTemplate(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-chat-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-chat-');
   await copyFile(tokenizerPath, join(directory, 'tokenizer.json'));
   await writeFile(join(directory, 'chat_template.jinja'), template);
   return join(directory, 'tokenizer.json');

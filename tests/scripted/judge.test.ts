@@ -12,7 +12,8 @@ import { startRewardUnderTest } from '../../services/reward/service-under-test.t
 import { scriptedJudgeConfig } from '../../services/scripted/judge/config.ts';
 import { startScriptedJudge } from '../../services/scripted/judge/service.ts';
 import { goldRow } from '../fixtures/gold-item.ts';
-import { silentLog, temporaryDirectory } from '../platform/fixtures.ts';
+import { silentLog } from '../platform/fixtures.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const world = createWorld({ seed: 7, trainEntities: 60, heldOutEntities: 60 });
 const rows = world.questions('train', 30);

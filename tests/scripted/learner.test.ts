@@ -17,8 +17,8 @@ import { createGrpcClient } from '#platform/grpc/client.ts';
 import { encodeTrajectory } from '#trajectory/encode-trajectory.ts';
 import { concatenateTokens, modelSegment, promptSegment } from '#trajectory/segments.ts';
 import { sequenceDigest } from '#trajectory/sequence-digest.ts';
-import { temporaryDirectory } from '../platform/fixtures.ts';
 import { tokenizerPath } from '../rollout/fleet.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const main = join(import.meta.dirname, '../../services/scripted/learner/main.ts');
 

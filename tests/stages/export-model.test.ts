@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { exportModel } from '../../services/coordinator/files/export-model.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -22,10 +21,10 @@ with torch.no_grad():
     theirs = model(ids).logits
 print(float((ours - theirs).abs().max()), tokenizer.eos_token_id == model.config.eos_token_id, ids.shape[1])
 `;
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 it('a model that is exported loads in transformers, tokenizer and all, with the logits that it has here', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-export-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-export-');
   const to = join(directory, 'final');
   // Twice: what stands there is replaced.
   await exportModel(nano, nano, to);

@@ -1,12 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, it, onTestFinished } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { readJsonLines } from '../e2e/gradus-process.ts';
 import { docBlocks } from '../fixtures/doc-blocks.ts';
 import { startCoordinatorFleet } from '../coordinator/fleet.ts';
 import { createCoordinatorProcesses } from '../coordinator/process.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const processes = createCoordinatorProcesses();
 let fleet: Awaited<ReturnType<typeof startCoordinatorFleet>>;
@@ -37,8 +37,7 @@ stages:
 `;
 
 it('the page on stage kinds of your own: a run ends where the file throws, with file and line, and goes on when it is corrected', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-own-stage-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-own-stage-');
   const file = join(directory, 'curate.ts');
   const right = docBlocks('how-to/own-stage-kind.md').get('curate.ts') ?? '';
   await writeFile(file, right.replace('context.leaveRows(kept)', 'context.leaveRows(kept.none.at(0))'));

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readQuestions } from '#questions/read-questions.ts';
 import { rowChecks } from '../run/prepare-inputs.ts';
 import { splitRows } from '#questions/musique/write-split.ts';
@@ -12,12 +11,12 @@ import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import { rewardList } from '#rewards/reward-list.ts';
 import type { RowNeeds } from '#questions/read-questions.ts';
 import { readRowFacts, type RowFacts } from '#questions/row-facts.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const anything: RowChecks = { check: () => {}, report: () => {} };
 
 async function place(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-rows-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-rows-');
   return directory;
 }
 

@@ -1,14 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { chatProblems } from './chat-problems.ts';
 import { prepareInputs } from './prepare-inputs.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 async function loaded(options: string, files: Readonly<Record<string, string>> = {}) {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-chat-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-chat-');
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
   const file = join(directory, 'recipe.yaml');
   const recipe = parseRecipe(

@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { makeInitialModel } from './initial-model.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 async function folder(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-initial-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-initial-');
   return directory;
 }
 

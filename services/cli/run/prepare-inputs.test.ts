@@ -1,12 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { fleetInputsDirectory, loadRecipe } from './prepare-inputs.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 test('P9: a fleet prepares its data anew when a file that they come from was edited', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-inputs-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-inputs-');
   const file = join(directory, 'rows.yaml');
   await writeFile(
     file,

@@ -1,14 +1,14 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { foldEntry } from '#run/ledger/fold.ts';
 import type { FactInit } from '#run/ledger/read-ledger.ts';
 import { newRunState } from '#run/ledger/run-state.ts';
 import { replacePolicy } from './replace-policy.ts';
 import type { RunContext } from '../run-context.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const begun: FactInit[] = [
   { case: 'runStarted', value: { recipeJson: '{}', recipeHash: 'h', seed: 1n, directory: '/d' } },
@@ -20,8 +20,7 @@ const replaced: FactInit = {
 };
 
 it('P1: another policy is whole before the ledger says so, and is written again after a death before that', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-replace-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-replace-');
   const model = join(directory, 'model');
   await mkdir(model);
   await writeFile(join(model, 'tokenizer.json'), '{}');

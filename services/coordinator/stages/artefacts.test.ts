@@ -1,15 +1,14 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { digestOf, weightsDigest } from '#weights/manifest.ts';
 import { newRunState } from '#run/ledger/run-state.ts';
 import { artefactPath, takeArtefact } from './artefacts.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 /** A run of which stage `a` left what is named here, with these digests. */
 async function runWith(artefacts: Readonly<Record<string, string>>) {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-artefacts-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-artefacts-');
   const state = { ...newRunState('r'), artefacts: new Map(Object.entries(artefacts)) };
   const append = () => Promise.reject(new Error('nothing is left here'));
   return { directory, ledger: { state, append } };

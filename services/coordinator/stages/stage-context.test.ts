@@ -1,15 +1,14 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { StageRecipe } from '#recipe/schema.ts';
 import type { RunContext } from '../run-context.ts';
 import { createStageContext } from './stage-context.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 /** A run whose disk is full at the first try of every write: what it began to read of it is gone. */
 async function onFullDisk() {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-stage-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-stage-');
   const facts: unknown[] = [];
   let waits = 0;
   const run = {

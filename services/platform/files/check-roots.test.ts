@@ -1,12 +1,11 @@
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { checkRoots } from './check-roots.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 test('a path has to lie under one of the roots, whatever links and dots it is written with', async () => {
-  const place = await mkdtemp(join(tmpdir(), 'gradus-roots-'));
-  onTestFinished(() => rm(place, { recursive: true }));
+  const place = await temporaryDirectory('gradus-roots-');
   const home = join(place, 'home');
   await mkdir(home);
   await symlink(place, join(home, 'link'));

@@ -1,12 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { lastLineProblem } from './last-line.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 async function problemOf(content: string): Promise<string | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), 'gradus-lines-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await temporaryDirectory('gradus-lines-');
   const path = join(folder, 'corpus.jsonl');
   await writeFile(path, content);
   return (await lastLineProblem(path))?.replace(path, 'FILE');

@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { inputFiles, isLoaded } from './input-files.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const paths = {
   model: '/m',
@@ -31,8 +31,7 @@ test.each(['model/notes.json', 'scorers/house/helpers.py', 'scorers/other/reward
 );
 
 test('a stage stands on a file, or on the files of a model in a directory', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-inputs-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
+  const directory = await temporaryDirectory('gradus-inputs-');
   const model = join(directory, 'other');
   await mkdir(model);
   for (const name of ['config.json', 'model-00001-of-00001.safetensors', 'README.md'])

@@ -1,7 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -12,13 +11,13 @@ import { judgeUnderTest } from './judge-under-test.ts';
 import { gradeAnswer } from './questions/grade-answer.ts';
 import { openReplyStore, type ReplyStoreOptions } from './reply-store.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const { signal } = new AbortController();
 const log = createLogger({ service: 'reward', level: 'silent' });
 
 async function folder(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-replies-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-replies-');
   return directory;
 }
 

@@ -1,7 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { floatFormats } from '#weights/number-formats.ts';
 import type { FloatType } from '#weights/number-formats.ts';
 import { readTensorPlaces } from '#weights/safetensors.ts';
@@ -9,12 +7,6 @@ import { safetensorsOf } from '../../../tests/fixtures/safetensors.ts';
 import type { TestTensor, TestTensors } from '../../../tests/fixtures/safetensors.ts';
 
 export type { TestTensors };
-
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-merge-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 export async function writeTensors(path: string, tensors: TestTensors): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

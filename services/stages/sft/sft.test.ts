@@ -1,9 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { fromBinary } from '@bufbuild/protobuf';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FinishReason, SegmentKind, TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
@@ -11,6 +10,7 @@ import type { BatchSource } from '../kit/learner-batch.ts';
 import { batchOfSft, learningRateAt } from './batch.ts';
 import { packRow, parseSftRow } from './row.ts';
 import { openRowFile } from './row-file.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const recipeOf = (stage: string) =>
   parseRecipe(
@@ -33,8 +33,7 @@ const stageOf = (text: string) => {
 const decode = (bytes: Uint8Array) => fromBinary(TrajectorySchema, gunzipSync(bytes));
 
 async function rowsFile(lines: readonly string[]): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'gradus-sft-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('gradus-sft-');
   const path = join(directory, 'rows.jsonl');
   await writeFile(path, lines.join('\n'));
   return path;

@@ -1,12 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readQuestions } from './read-questions.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 async function files(...pages: readonly string[]) {
-  const directory = await mkdtemp(join(tmpdir(), 'script-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const directory = await temporaryDirectory('script-');
   const [questions, corpus] = [join(directory, 'questions.jsonl'), join(directory, 'corpus.jsonl')];
   const row = {
     id: 'q1',
