@@ -1,8 +1,10 @@
 /** Writes the reference pages of recipes and of each service's settings, from their schemas. Usage: write-reference.ts DIR */
+import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { describeRecipe } from '../services/recipe/describe-recipe.ts';
+import { programOf } from '../services/fleet/service-programs.ts';
 import { describeConfig } from '../services/platform/runtime/config-text.ts';
 import { coordinatorConfig } from '../services/coordinator/config.ts';
 import { policyConfig } from '../services/policy/config.ts';
@@ -30,12 +32,15 @@ const directory = process.argv[2];
 if (directory === undefined) throw new Error('give the folder to write to');
 await mkdir(directory, { recursive: true });
 await writeFile(join(directory, 'recipe.md'), describeRecipe());
-const sections = Object.entries(services).map(
-  ([name, schema]) => `## ${name}\n\n\`\`\`\n${describeConfig(name, schema).trimEnd()}\n\`\`\`\n`,
-);
+const texts = Object.entries(services).map(([name, schema]) => [name, describeConfig(`gradus serve ${name}`, schema)]);
+for (const name of ['engine', 'learner'] as const) {
+  const { command, args, env } = programOf(name);
+  texts.push([name, execFileSync(command, [...args, '--help'], { env: { ...process.env, ...env }, encoding: 'utf8' })]);
+}
+const sections = texts.map(([name, text = '']) => `## ${name}\n\n\`\`\`\n${text.trimEnd()}\n\`\`\`\n`);
 const head = `# Settings of the services
 
 Generated from the schemas. Every flag is also a key of the file (\`--nats-url\` is \`natsUrl\`) and a variable of the environment
-(\`GRADUS_NATS_URL\`). Engine and learner print theirs with \`gradus serve engine --help\` and \`gradus serve learner --help\`.
+(\`GRADUS_NATS_URL\`). \`gradus serve SERVICE --help\` prints the same.
 `;
 await writeFile(join(directory, 'services.md'), [head, ...sections].join('\n'));

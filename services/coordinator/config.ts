@@ -13,7 +13,7 @@ export const coordinatorConfig = baseConfig.extend({
     .describe(
       'Servers of a NATS cluster that keep a copy of each stream; absent leaves streams as they are, new ones get one.',
     ),
-  policy: address.describe('The policy gateway, host:port.'),
+  policy: address.describe('The policy gateway, host:port.').meta({ example: '127.0.0.1:7001' }),
   learner: address.optional().describe('The learner, host:port; recipes of which no stage trains do without.'),
   environmentFiles: z
     .array(z.string().min(1))

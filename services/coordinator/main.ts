@@ -1,5 +1,8 @@
 import { runService } from '#platform/runtime/run-service.ts';
 import { coordinatorConfig } from './config.ts';
-import { startCoordinator } from './service.ts';
 
-await runService({ name: 'coordinator', config: coordinatorConfig, start: startCoordinator });
+await runService({
+  name: 'coordinator',
+  config: coordinatorConfig,
+  start: async (config, ctx) => await (await import('./service.ts')).startCoordinator(config, ctx),
+});

@@ -7,8 +7,9 @@ export const serverFields = {
   baseUrl: z
     .url({ protocol: /^https?$/, error: 'must be a URL, for example http://127.0.0.1:8000/v1' })
     .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must not hold a password; name it with apiKeyEnv or apiKeyFile')
-    .describe('Where /chat/completions is, for example http://127.0.0.1:8000/v1.'),
-  model: z.string().min(1).describe('Model to ask for.'),
+    .describe('Where /chat/completions is, for example http://127.0.0.1:8000/v1.')
+    .meta({ example: 'http://127.0.0.1:8000/v1' }),
+  model: z.string().min(1).describe('Model to ask for.').meta({ example: 'qwen3-4b' }),
   apiKeyEnv: z
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, not the key itself')

@@ -30,7 +30,11 @@ export const policyConfig = baseConfig
       .max(longestWaitMs)
       .default(5_000)
       .describe('Time between two looks at the addresses of a dns:/// name, in milliseconds.'),
-    tokenizer: z.string().min(1).describe('Path of the tokenizer.json that all engines share.'),
+    tokenizer: z
+      .string()
+      .min(1)
+      .describe('Path of the tokenizer.json that all engines share.')
+      .meta({ example: 'policies/nano/tokenizer.json' }),
     maxInFlightPerEngine: z
       .int()
       .min(1)

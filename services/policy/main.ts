@@ -1,5 +1,8 @@
 import { runService } from '#platform/runtime/run-service.ts';
 import { policyConfig } from './config.ts';
-import { startPolicy } from './service.ts';
 
-await runService({ name: 'policy', config: policyConfig, start: startPolicy });
+await runService({
+  name: 'policy',
+  config: policyConfig,
+  start: async (config, ctx) => await (await import('./service.ts')).startPolicy(config, ctx),
+});

@@ -46,7 +46,8 @@ export const retrievalConfig = baseConfig
       .describe(
         'Path of the corpus, where no --index is given: JSONL, one {"id", "contents"} or {"id", "title", "text"} a line. Indexed at start, unless ' +
           'an index is given, too: then the index must be of this corpus.',
-      ),
+      )
+      .meta({ example: 'corpus.jsonl' }),
     index: path
       .optional()
       .describe('Directory of an index that `gradus index build` wrote; Reload reads it again, also behind a symlink.'),
@@ -132,9 +133,9 @@ export const retrievalConfig = baseConfig
       .max(64)
       .default(defaultSearchThreads)
       .describe(
-        'Threads that search, next to the one that serves callers; 0 searches in that one. Default: one fewer than there ' +
-          'are processors, 1 to 4.',
-      ),
+        'Threads that search, next to the one that serves callers; 0 searches in that one.',
+      )
+      .meta({ byDefault: 'one fewer than there are processors, 1 to 4' }),
     cacheMib: z
       .int()
       .min(0)

@@ -1,7 +1,6 @@
 import { runService } from '#platform/runtime/run-service.ts';
 import { retrievalConfig } from './config.ts';
 import { hubSettingsFrom } from './models/hub-settings.ts';
-import { startRetrieval } from './service.ts';
 
 // The variables of Hugging Face's libraries, which name no setting of ours.
 const hub = hubSettingsFrom(process.env);
@@ -9,5 +8,5 @@ const hub = hubSettingsFrom(process.env);
 await runService({
   name: 'retrieval',
   config: retrievalConfig,
-  start: async (config, ctx) => await startRetrieval(config, ctx, hub),
+  start: async (config, ctx) => await (await import('./service.ts')).startRetrieval(config, ctx, hub),
 });

@@ -23,7 +23,8 @@ export const rolloutConfig = baseConfig.extend({
       /^[^\s,]+:\d{1,5}(,[^\s,]+:\d{1,5})*$/,
       'must be host:port, for example 127.0.0.1:41234, or a comma list of them',
     )
-    .describe('gRPC address of the policy gateway; a comma list when there are several.'),
+    .describe('gRPC address of the policy gateway; a comma list when there are several.')
+    .meta({ example: '127.0.0.1:7001' }),
   retrieval: address
     .optional()
     .describe('gRPC address of the retrieval service; only environments that search need it.'),
@@ -57,7 +58,7 @@ export const rolloutConfig = baseConfig.extend({
     .max(64)
     .default([...defaultFileLimits.variables])
     .describe('Environment variables of this service that such a process may see, by name; a comma list as a flag.'),
-  reward: address.describe('gRPC address of the reward service.'),
+  reward: address.describe('gRPC address of the reward service.').meta({ example: '127.0.0.1:7002' }),
   concurrency: z
     .int()
     .min(1)
@@ -73,7 +74,8 @@ export const rolloutConfig = baseConfig.extend({
     .min(1)
     .max(128)
     .default(() => `${hostname()}-${process.pid}`)
-    .describe('Name of this worker in results; host and process id by default.'),
+    .describe('Name of this worker in results.')
+    .meta({ byDefault: 'host and process id' }),
   maxDeliveries: z
     .int()
     .min(1)

@@ -1,9 +1,8 @@
 import { runService } from '#platform/runtime/run-service.ts';
 import { rolloutConfig } from './config.ts';
-import { startRollout } from './service.ts';
 
 await runService({
   name: 'rollout',
   config: rolloutConfig,
-  start: (config, ctx) => startRollout(config, ctx, process.env),
+  start: async (config, ctx) => await (await import('./service.ts')).startRollout(config, ctx, process.env),
 });

@@ -18,6 +18,14 @@ export interface ConfigField {
   /** `--retry-base-ms` */
   readonly flag: string;
   readonly kind: FieldKind;
+  /** For people: `<n>`, `<a|b>`; empty for a switch. */
+  readonly type: string;
+  /** The service does not start without it. */
+  readonly required: boolean;
+  /** For people, as it would be typed; undefined where there is none. */
+  readonly byDefault: string | undefined;
+  /** A value as it would be typed, of what an example of the command needs. */
+  readonly example: string | undefined;
   readonly description: string;
   /** Never printed: marked with `.meta({ secret: true })`, or named like one. */
   readonly secret: boolean;
@@ -70,18 +78,58 @@ function kindOf(schema: AnyType): FieldKind {
   return { kind: 'json' };
 }
 
-/** Description and secrecy may be attached to any of the wrappers. */
-function metaOf(schema: AnyType): { description: string; secret: boolean } {
-  let description = '';
-  let secret = false;
+interface FieldMeta {
+  readonly description: string;
+  readonly secret: boolean;
+  /** In place of a default that differs from machine to machine. */
+  readonly byDefault: string | undefined;
+  readonly example: string | undefined;
+}
+
+/** Whatever is said of a field may be attached to any of its wrappers, and the outermost counts. */
+function metaOf(schema: AnyType): FieldMeta {
+  const metas: Readonly<Record<string, unknown>>[] = [];
   for (let current = schema; ;) {
-    const meta = z.globalRegistry.get(current);
-    if (description === '') description = meta?.description ?? '';
-    if (meta?.['secret'] === true) secret = true;
+    metas.push(z.globalRegistry.get(current) ?? {});
     const definition = definitionOf(current);
-    if (!('innerType' in definition)) return { description, secret };
+    if (!('innerType' in definition)) break;
     current = definition.innerType;
   }
+  const text = (key: string): string | undefined =>
+    metas.map((meta) => meta[key]).find((value) => typeof value === 'string' && value !== '') as string | undefined;
+  return {
+    description: text('description') ?? '',
+    secret: metas.some((meta) => meta['secret'] === true),
+    byDefault: text('byDefault'),
+    example: text('example'),
+  };
+}
+
+/** What a value looks like: the choices of an enum, else a word for its kind. */
+function typeOf(schema: AnyType, kind: FieldKind): string {
+  const definition = definitionOf(inner(schema));
+  if (definition.type === 'enum') return `<${Object.values(definition.entries).join('|')}>`;
+  switch (kind.kind) {
+    case 'boolean':
+      return '';
+    case 'number':
+      return '<n>';
+    case 'list':
+      return '<list>';
+    case 'text':
+    case 'json':
+      return `<${kind.kind}>`;
+  }
+}
+
+/** A default as it would be typed; undefined where there is none, or an empty one. */
+function defaultOf(schema: AnyType): string | undefined {
+  const definition = definitionOf(schema);
+  if (definition.type !== 'default' && definition.type !== 'prefault')
+    return 'innerType' in definition ? defaultOf(definition.innerType) : undefined;
+  const value: unknown = definition.defaultValue;
+  const text = Array.isArray(value) ? value.join(',') : typeof value === 'object' ? JSON.stringify(value) : `${value}`;
+  return text === '' ? undefined : text;
 }
 
 export function shapeOf(schema: AnyType): Readonly<Record<string, AnyType>> | undefined {
@@ -98,12 +146,19 @@ export function configFields(schema: AnyType): ConfigField[] {
       return;
     }
     const meta = metaOf(current);
+    const kind = kindOf(current);
+    const type = typeOf(current, kind);
+    const byDefault = meta.byDefault ?? defaultOf(current);
     fields.push({
       path,
       key: path.join('.'),
       variable: snakeUpper(path),
       flag: kebab(path),
-      kind: kindOf(current),
+      kind,
+      type,
+      required: !z.safeParse(current, undefined).success,
+      byDefault,
+      example: meta.example,
       description: meta.description,
       secret: meta.secret || secretName.test(path.at(-1) ?? ''),
     });

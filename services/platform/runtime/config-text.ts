@@ -1,7 +1,7 @@
 /** Config for people: masked for the log, and as a table for --help. */
 import type { z } from 'zod';
 
-import { configFields } from './config-fields.ts';
+import { configFields, type ConfigField } from './config-fields.ts';
 
 /** A copy that may be printed: secrets and passwords inside URLs are replaced. */
 export function maskConfig(schema: z.ZodType, config: unknown): unknown {
@@ -20,16 +20,32 @@ export function maskConfig(schema: z.ZodType, config: unknown): unknown {
   return mask(config, []);
 }
 
-/** What `--help` prints. */
-export function describeConfig(name: string, schema: z.ZodType): string {
-  const fields = configFields(schema);
-  const width = Math.max(...fields.map((field) => field.flag.length), '--config FILE'.length);
-  const lines = fields.map((field) => `  ${field.flag.padEnd(width)}  ${field.description}`);
+const configFlag = { flag: '--config', type: '<file>', description: 'YAML or JSON file with these settings.' };
+
+/** What `--help` prints: required settings first, each with its type and its default. `command` is typed before the flags; flags of `without` are left out. */
+export function describeConfig(command: string, schema: z.ZodType, without: readonly string[] = []): string {
+  const fields = configFields(schema).filter(({ flag }) => !without.includes(flag));
+  const required = fields.filter((field) => field.required);
+  const optional = fields.filter((field) => !field.required);
+  const shown = (field: Pick<ConfigField, 'flag' | 'type'>): string => `${field.flag} ${field.type}`.trimEnd();
+  const width = Math.max(...fields.map((field) => shown(field).length));
+  const line = (field: Pick<ConfigField, 'flag' | 'type' | 'description'>, note = ''): string =>
+    `  ${shown(field).padEnd(width)}  ${field.description}${note}`;
+  const byDefault = ({ byDefault: text }: ConfigField): string => (text === undefined ? '' : ` (default: ${text})`);
+  const shownInExample = fields.filter((field) => field.required || field.example !== undefined);
+  const example = shownInExample.map(({ flag, example: value = '…' }) => `${flag} ${value}`);
   return [
-    `gradus ${name}`,
+    `Usage: ${[command, ...required.map(shown), '[flags]'].join(' ')}`,
     '',
-    `  ${'--config FILE'.padEnd(width)}  YAML or JSON; the environment (GRADUS_…) comes before it, flags before both.`,
-    ...lines,
+    'Flags override the environment (GRADUS_…), and that the file of --config. A switch takes true or false.',
+    ...(required.length === 0 ? [] : ['', 'Required:', ...required.map((field) => line(field))]),
+    '',
+    'Optional:',
+    line(configFlag),
+    ...optional.map((field) => line(field, byDefault(field))),
+    '',
+    'Example:',
+    `  ${[command, ...(example.length === 0 ? ['--grpc 127.0.0.1:7000'] : example)].join(' ')}`,
     '',
   ].join('\n');
 }

@@ -178,9 +178,32 @@ describe('printing', () => {
     });
   });
 
-  test('--help lists each flag with its description', () => {
-    const text = describeConfig('rollout', schema);
-    expect(text).toMatch(/--concurrency +Rollouts at once\./);
-    expect(text).toMatch(/--retry-base-ms/);
+  test('--help says of each flag what it takes, its default, and which are required, those first', () => {
+    const text = describeConfig('gradus serve rollout', schema);
+    const lines = text.split('\n').map((line) => line.trim().replaceAll(/ {2,}/g, '  '));
+    expect(lines[0]).toBe('Usage: gradus serve rollout --worker-id <text> [flags]');
+    expect(lines.indexOf('--worker-id <text>')).toBe(lines.indexOf('Required:') + 1);
+    expect(lines).toContain('--concurrency <n>  Rollouts at once. (default: 256)');
+    expect(lines).toContain('--retry-once  (default: false)');
+    expect(lines).toContain('--retry-base-ms <n>  (default: 100)');
+    expect(lines).toContain('--engines <list>  (default: a)');
+    expect(lines).toContain('--ports <list>');
+    expect(lines).toContainEqual(expect.stringMatching(/^--log-level <trace\|debug\|.*\(default: info\)$/));
+  });
+
+  test('an example of a command has what is required and what says an example of itself; a default of this machine is not printed', () => {
+    const text = describeConfig(
+      'gradus serve x',
+      z.strictObject({
+        policy: z.string().describe('Where.').meta({ example: '127.0.0.1:7001' }),
+        corpus: z.string().optional().meta({ example: 'corpus.jsonl' }),
+        host: z
+          .string()
+          .default(() => 'this-machine')
+          .meta({ byDefault: 'its name' }),
+      }),
+    );
+    expect(text).toContain('Example:\n  gradus serve x --policy 127.0.0.1:7001 --corpus corpus.jsonl\n');
+    expect(text).toContain('(default: its name)');
   });
 });

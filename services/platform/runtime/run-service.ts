@@ -32,7 +32,10 @@ export interface ServiceContext {
 export interface ServiceDefinition<C> {
   readonly name: string;
   readonly config: z.ZodType<C>;
-  /** Gives the bound addresses by protocol, for example `{ grpc: '127.0.0.1:41234' }`. */
+  /**
+   * Gives the bound addresses by protocol, for example `{ grpc: '127.0.0.1:41234' }`. It imports the service itself: help, and what is
+   * wrong with a setting, should not wait for gRPC and NATS to load.
+   */
   start(config: C, ctx: ServiceContext): Promise<Readonly<Record<string, string>>>;
 }
 
@@ -43,7 +46,7 @@ const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 export async function runService<C extends BaseConfig>(definition: ServiceDefinition<C>): Promise<void> {
   const argv = process.argv.slice(2);
   if (argv.includes('--help')) {
-    process.stdout.write(describeConfig(definition.name, definition.config));
+    process.stdout.write(describeConfig(`gradus serve ${definition.name}`, definition.config));
     return;
   }
   let config: C;

@@ -4,26 +4,19 @@
  *
  * Exit codes: 0 the client left, 1 failed, 2 bad config.
  */
-import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { loadConfig } from '#platform/runtime/config.ts';
 import { describeConfig, maskConfig } from '#platform/runtime/config-text.ts';
-import { createLifecycle, type Lifecycle } from '#platform/runtime/lifecycle.ts';
-import { createLogger, type Logger } from '#platform/telemetry/logging.ts';
-import { createMetrics } from '#platform/telemetry/metrics.ts';
+import { createLifecycle } from '#platform/runtime/lifecycle.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import { visibleText } from '#platform/text/visible-text.ts';
-import { startTracing } from '#platform/telemetry/tracing.ts';
 import { retrievalConfig, type RetrievalConfig } from '../config.ts';
-import { createRetrievalEvents } from '../events.ts';
-import { hubSettingsFrom } from '../models/hub-settings.ts';
-import { openRetriever } from '../open-retriever.ts';
-import { createMcpServer } from './create-mcp-server.ts';
 
 /** Settings of servers that are not served here. */
 const elsewhere = ['--grpc', '--http', '--metrics'];
 
 const argv = process.argv.slice(2);
-if (argv.includes('--help')) process.stdout.write(describeConfig('mcp', retrievalConfig));
+if (argv.includes('--help')) process.stdout.write(describeConfig('gradus mcp', retrievalConfig, elsewhere));
 else await main();
 
 async function main(): Promise<void> {
@@ -44,7 +37,7 @@ async function main(): Promise<void> {
   log.info({ config: maskConfig(retrievalConfig, config), pid: process.pid }, 'the server starts');
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => lifecycle.stop(name));
   try {
-    await serve(config, lifecycle, log);
+    await (await import('./serve-corpus.ts')).serveCorpus(config, lifecycle, log);
     if (!lifecycle.signal.aborted) lifecycle.serving();
   } catch (error) {
     if (!lifecycle.signal.aborted) lifecycle.fail(error);
@@ -55,31 +48,4 @@ async function main(): Promise<void> {
   const { clean } = await lifecycle.drain(config.drainMs);
   // Standard input may still be open, and would hold the process.
   process.exit(clean && lifecycle.failure === undefined ? 0 : 1);
-}
-
-async function serve(config: RetrievalConfig, lifecycle: Lifecycle, log: Logger): Promise<void> {
-  const tracing = await startTracing({ service: 'retrieval-mcp', endpoint: config.otlpEndpoint });
-  lifecycle.defer('traces', () => tracing.shutdown());
-  const metrics = createMetrics();
-  const events = createRetrievalEvents(log, metrics);
-  const retriever = await openRetriever(
-    config,
-    events,
-    {
-      name: 'retrieval-mcp',
-      log,
-      metrics,
-      signal: lifecycle.signal,
-      defer: (what, dispose) => lifecycle.defer(what, dispose),
-      fail: (error) => lifecycle.fail(error),
-    },
-    hubSettingsFrom(process.env),
-  );
-  const bounds = { log, timeoutMs: config.httpTimeoutMs };
-  const connection = serveStdio(() => createMcpServer({ retriever, events }, bounds), {
-    onerror: (error) => log.warn({ err: error }, 'a message could not be read or answered'),
-  });
-  lifecycle.defer('MCP', () => connection.close());
-  process.stdin.once('end', () => lifecycle.stop('the client has left'));
-  process.stdin.once('close', () => lifecycle.stop('the client has left'));
 }

@@ -6,7 +6,11 @@ import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 
 export const scriptedEngineConfig = baseConfig.extend({
   roots: rootsField,
-  tokenizer: z.string().min(1).describe('Path of the tokenizer.json whose ids are generated.'),
+  tokenizer: z
+    .string()
+    .min(1)
+    .describe('Path of the tokenizer.json whose ids are generated.')
+    .meta({ example: 'policies/nano/tokenizer.json' }),
   questions: z
     .array(z.string().min(1))
     .max(16)

@@ -1,5 +1,8 @@
 import { runService } from '#platform/runtime/run-service.ts';
 import { scriptedLearnerConfig } from './config.ts';
-import { startScriptedLearner } from './service.ts';
 
-await runService({ name: 'scripted-learner', config: scriptedLearnerConfig, start: startScriptedLearner });
+await runService({
+  name: 'scripted-learner',
+  config: scriptedLearnerConfig,
+  start: async (config, ctx) => await (await import('./service.ts')).startScriptedLearner(config, ctx),
+});

@@ -13,7 +13,10 @@ from gradus_learner.serve.config import ServiceConfig
 class EngineConfig(ServiceConfig):
     model: Annotated[
         Path,
-        Field(description="Directory with config.json, tokenizer.json and model.safetensors or its shards."),
+        Field(
+            description="Directory with config.json, tokenizer.json and model.safetensors or its shards.",
+            examples=["policies/nano"],
+        ),
     ]
     version: Annotated[int, Field(ge=0, description="Policy version of the weights in `model`.")] = 0
     max_context: Annotated[int, Field(ge=2, description="Longest sequence, in tokens; sizes the key-value arena.")] = (

@@ -10,11 +10,12 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 
 class ConfigError(ValueError):
@@ -107,13 +108,47 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
+def type_of(info: FieldInfo) -> str:
+    """`<n>`, `<a|b>`; empty for a switch. The words are those of services/platform/runtime/config-fields.ts."""
+    kinds = [kind for kind in get_args(info.annotation) or (info.annotation,) if kind is not type(None)]
+    if get_origin(info.annotation) is Literal:
+        return f"<{'|'.join(kinds)}>"
+    if get_origin(info.annotation) is tuple:
+        return "<list>"
+    return {bool: "", int: "<n>", float: "<n>"}.get(kinds[0], "<text>")
+
+
+def default_of(info: FieldInfo) -> str:
+    """A default as it would be typed; empty where there is none."""
+    if info.is_required() or info.default is None or info.default == ():
+        return ""
+    return str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
+
+
 def describe_config(model: type[BaseModel]) -> str:
     """What `--help` prints; the shape is that of services/platform/runtime/config-text.ts."""
-    flags = {flag_of(field): info.description or "" for field, info in model.model_fields.items()}
-    flags = {"--config FILE": "YAML or JSON; the environment (GRADUS_…) comes before it, flags before both."} | flags
-    width = max(map(len, flags))
-    lines = [f"  {flag:{width}}  {text}" for flag, text in flags.items()]
-    return "\n".join([f"gradus {model.__name__.removesuffix('Config').lower()}", "", *lines])
+    command = f"gradus serve {model.__name__.removesuffix('Config').lower()}"
+    shown = {name: f"{flag_of(name)} {type_of(info)}".rstrip() for name, info in model.model_fields.items()}
+    width = max(map(len, shown.values()))
+    required = {name: info for name, info in model.model_fields.items() if info.is_required()}
+    lines = {name: f"  {shown[name]:{width}}  {info.description}" for name, info in model.model_fields.items()}
+    defaults = {name: f" (default: {text})" for name, info in model.model_fields.items() if (text := default_of(info))}
+    example = [f"{flag_of(name)} {info.examples[0]}" for name, info in required.items() if info.examples]
+    return "\n".join(
+        [
+            " ".join([f"Usage: {command}", *(shown[name] for name in required), "[flags]"]),
+            "",
+            "Flags override the environment (GRADUS_…), and that the file of --config. A switch takes true or false.",
+            *(["", "Required:", *(lines[name] for name in required)] if required else []),
+            "",
+            "Optional:",
+            f"  {'--config <file>':{width}}  YAML or JSON file with these settings.",
+            *(lines[name] + defaults.get(name, "") for name in lines if name not in required),
+            "",
+            "Example:",
+            " ".join([f"  {command}", *(example or ["--grpc 127.0.0.1:7000"])]),
+        ]
+    )
 
 
 def load_config(model: type[C], argv: Sequence[str], env: Mapping[str, str]) -> C:

@@ -1,0 +1,38 @@
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import type { Lifecycle } from '#platform/runtime/lifecycle.ts';
+import type { Logger } from '#platform/telemetry/logging.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
+import { startTracing } from '#platform/telemetry/tracing.ts';
+import type { RetrievalConfig } from '../config.ts';
+import { createRetrievalEvents } from '../events.ts';
+import { hubSettingsFrom } from '../models/hub-settings.ts';
+import { openRetriever } from '../open-retriever.ts';
+import { createMcpServer } from './create-mcp-server.ts';
+
+/** The search tools of a corpus over standard input and output, until the client leaves. */
+export async function serveCorpus(config: RetrievalConfig, lifecycle: Lifecycle, log: Logger): Promise<void> {
+  const tracing = await startTracing({ service: 'retrieval-mcp', endpoint: config.otlpEndpoint });
+  lifecycle.defer('traces', () => tracing.shutdown());
+  const metrics = createMetrics();
+  const events = createRetrievalEvents(log, metrics);
+  const retriever = await openRetriever(
+    config,
+    events,
+    {
+      name: 'retrieval-mcp',
+      log,
+      metrics,
+      signal: lifecycle.signal,
+      defer: (what, dispose) => lifecycle.defer(what, dispose),
+      fail: (error) => lifecycle.fail(error),
+    },
+    hubSettingsFrom(process.env),
+  );
+  const bounds = { log, timeoutMs: config.httpTimeoutMs };
+  const connection = serveStdio(() => createMcpServer({ retriever, events }, bounds), {
+    onerror: (error) => log.warn({ err: error }, 'a message could not be read or answered'),
+  });
+  lifecycle.defer('MCP', () => connection.close());
+  process.stdin.once('end', () => lifecycle.stop('the client has left'));
+  process.stdin.once('close', () => lifecycle.stop('the client has left'));
+}
