@@ -132,9 +132,7 @@ export const retrievalConfig = baseConfig
       .min(0)
       .max(64)
       .default(defaultSearchThreads)
-      .describe(
-        'Threads that search, next to the one that serves callers; 0 searches in that one.',
-      )
+      .describe('Threads that search, next to the one that serves callers; 0 searches in that one.')
       .meta({ byDefault: 'one fewer than there are processors, 1 to 4' }),
     cacheMib: z
       .int()
