@@ -20,7 +20,7 @@ import { exitCodes } from './exit-codes.ts';
 import { serviceNames } from '#fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
-import { home, json, parseRunId, settings, wholeNumber } from './commands/standard-options.ts';
+import { decimal, home, json, parseRunId, settings, wholeNumber } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -122,12 +122,21 @@ Exit codes:
     .option('--corpus <file>', 'corpus that is searched; by default the paragraphs of musique, hotpotqa and 2wiki rows')
     .option('--environment <name>', 'built-in environment that plays the rows, without a recipe')
     .option('--limit <n>', 'most rows that are asked, the first of a seeded order', wholeNumber)
-    .option('--samples <n>', 'rollouts per row', wholeNumber, 1)
-    .option('--greedy', 'take the likeliest token each time', false)
-    .option('--seed <n>', 'seed of the order and of the sampling', wholeNumber, 1)
-    .option('--context-tokens <n>', 'most tokens of a rollout; by default 640, 16384 at an endpoint', wholeNumber)
+    .option('--samples <n>', 'rollouts per row; by default 1', wholeNumber)
+    .addOption(
+      new Option('--temperature <t>', 'temperature of the samples, above 0; by default 1')
+        .argParser(decimal)
+        .conflicts('greedy'),
+    )
+    .option('--greedy', 'take the likeliest token each time')
+    .option('--seed <n>', "seed of the order and of the sampling; by default the recipe's, or 1", wholeNumber)
+    .option(
+      '--context-tokens <n>',
+      "most tokens of a rollout; by default the recipe's, or 640, 16384 at an endpoint",
+      wholeNumber,
+    )
     .option('--max-new-tokens <n>', 'most tokens of a turn; by default 48, 1024 at an endpoint', wholeNumber)
-    .option('--max-turns <n>', 'most turns', wholeNumber, 10)
+    .option('--max-turns <n>', 'most turns; by default 10', wholeNumber)
     .requiredOption('--out <dir>', 'folder for predictions.jsonl and summary.json; the same command continues there')
     .addOption(settings())
     .addOption(json())

@@ -2,6 +2,7 @@
 export interface EvalDefaults {
   readonly contextTokens: number;
   readonly maxNewTokens: number;
+  readonly maxTurns: number;
   /** Nobody trained the model for its environment: that has to describe what it may write. */
   readonly isInstructed: boolean;
   readonly engine: Readonly<Record<string, number>>;
@@ -13,10 +14,19 @@ const second = 1_000;
 
 const defaults = {
   // A small policy of ours knows its prompts.
-  directory: { contextTokens: 640, maxNewTokens: 48, isInstructed: false, engine: {}, limits: {}, stage: {} },
+  directory: {
+    contextTokens: 640,
+    maxNewTokens: 48,
+    maxTurns: 10,
+    isInstructed: false,
+    engine: {},
+    limits: {},
+    stage: {},
+  },
   endpoint: {
     contextTokens: 16_384,
     maxNewTokens: 1_024,
+    maxTurns: 10,
     isInstructed: true,
     engine: { max_running: 16 },
     limits: { turn_timeout_ms: 120 * second, rollout_timeout_ms: 900 * second },

@@ -35,8 +35,6 @@ test('P9: an environment next to a recipe is refused, since the recipe names its
   const options = {
     environment: 'tools',
     format: 'gradus',
-    samples: 1,
-    greedy: false,
     seed: 1,
     set: [],
     out: 'out',

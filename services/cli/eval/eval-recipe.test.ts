@@ -2,8 +2,9 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { prepareInputs } from '../run/prepare-inputs.ts';
-import { evalOfModel } from './eval-recipe.ts';
+import { evalOfModel, evalOfRecipe } from './eval-recipe.ts';
 
 test.each([
   ['plain rows', 'gradus'],
@@ -34,14 +35,43 @@ test('a model that is missing is named by its option', async () => {
   );
 });
 
+const recipe = (stages: string) => `
+name: own
+model: { path: policies/nano }
+data: { world: {} }
+environment: { name: search }
+stages:
+  - { name: one, limits: { context_tokens: 100, max_new_tokens: 10 }, rewards: { exact_match: 1 }${stages} }
+`;
+const ofRecipe = async (stages: string, options: Partial<Parameters<typeof evalOfRecipe>[1]>) => {
+  const out = await temporaryDirectory('gradus-eval-recipe-');
+  const path = join(out, 'recipe.yaml');
+  await writeFile(path, recipe(stages));
+  return (await evalOfRecipe(path, { format: 'gradus', set: [], json: false, out, ...options })).recipe;
+};
+
+test('the last stage of a recipe is evaluated at the temperature, the limits and the seed that are asked for', async () => {
+  const asked = await ofRecipe(', kind: rl, until: { steps: 1 }', { temperature: 0.2, contextTokens: 80, seed: 9 });
+  expect(asked.seed).toBe(9);
+  expect(asked.stages).toMatchObject([
+    { kind: 'eval', sampling: { temperature: 0.2 }, limits: { context_tokens: 80, max_new_tokens: 10 } },
+  ]);
+});
+
+test('P9: options for which eval stages of a recipe have a word of their own are refused', async () => {
+  await expect(ofRecipe(', kind: eval', { temperature: 0.2, samples: 4 })).rejects.toThrow(
+    /^--samples, --temperature: recipe .* has eval stages of its own; change them there, or with --set/,
+  );
+});
+
+test('a temperature that cannot be is named by its option', async () => {
+  await expect(ofRecipe(', kind: rl, until: { steps: 1 }', { temperature: 0 })).rejects.toThrow(/^--temperature: /);
+});
+
 async function prepare(
   given: Pick<Parameters<typeof evalOfModel>[0], 'out' | 'data' | 'format' | 'model' | 'corpus'>,
 ): Promise<unknown> {
   const loaded = await evalOfModel({
-    samples: 1,
-    greedy: false,
-    seed: 1,
-    maxTurns: 2,
     set: [],
     json: false,
     ...given,

@@ -27,12 +27,14 @@ export interface EvalOptions {
   /** Of a built-in environment. */
   readonly environment?: string;
   readonly limit?: number;
-  readonly samples: number;
-  readonly greedy: boolean;
-  readonly seed: number;
+  readonly samples?: number;
+  readonly greedy?: boolean;
+  /** Of the samples; 1 where nothing is said. */
+  readonly temperature?: number;
+  readonly seed?: number;
   readonly contextTokens?: number;
   readonly maxNewTokens?: number;
-  readonly maxTurns: number;
+  readonly maxTurns?: number;
   readonly set: readonly string[];
   readonly out: string;
   readonly json: boolean;
@@ -45,8 +47,17 @@ const modelOptions = {
   'model.endpoint.base_url': '--endpoint',
   'model.endpoint.api_key_env': '--api-key-env',
 };
+/** Of the one stage that is made from options. */
+const stageOptions = {
+  'stages[0].samples': '--samples',
+  'stages[0].sampling.temperature': '--temperature',
+  'stages[0].limits.context_tokens': '--context-tokens',
+  'stages[0].limits.max_new_tokens': '--max-new-tokens',
+  'stages[0].limits.max_turns': '--max-turns',
+};
 const evalOptions = {
   ...modelOptions,
+  ...stageOptions,
   environment: '--environment',
   'data.rows.train': '--data',
   'data.rows.corpus': '--corpus',
@@ -65,6 +76,7 @@ export async function evalOfRecipe(path: string, options: EvalOptions): Promise<
   const loaded = await loadRecipe(path, options.set);
   const { recipe } = loaded;
   const own = recipe.stages.filter(({ kind }) => kind === 'eval');
+  if (own.length > 0) requireNoStageOptions(path, options);
   const last = rolloutStages(recipe).at(-1);
   const stages =
     own.length > 0
@@ -75,15 +87,38 @@ export async function evalOfRecipe(path: string, options: EvalOptions): Promise<
             {
               name: 'eval',
               kind: 'eval',
-              limits: last.limits,
+              limits: { ...last.limits, ...limitsOf(options) },
               rewards: last.rewards,
               ...(last.composition !== undefined && { composition: last.composition }),
               ...asked(options, 'held_out'),
             },
           ];
   const model = policyOf(options) ?? recipe.model;
-  const source = { name: path, options: model === recipe.model ? {} : modelOptions };
-  return { ...loaded, recipe: checked({ ...recipe, model, stages }, source), source };
+  const source = {
+    name: path,
+    options: { ...(model !== recipe.model && modelOptions), ...(own.length === 0 && stageOptions) },
+  };
+  const { seed = recipe.seed } = options;
+  return { ...loaded, recipe: checked({ ...recipe, seed, model, stages }, source), source };
+}
+
+/** P9: eval stages of a recipe say themselves what an option would say. */
+function requireNoStageOptions(path: string, options: EvalOptions): void {
+  const { samples, greedy, temperature, limit, contextTokens, maxNewTokens, maxTurns } = options;
+  const given = Object.entries({
+    '--samples': samples,
+    '--greedy': greedy,
+    '--temperature': temperature,
+    '--limit': limit,
+    '--context-tokens': contextTokens,
+    '--max-new-tokens': maxNewTokens,
+    '--max-turns': maxTurns,
+  }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (given.length > 0)
+    throw new TerminalError(
+      'invalid_argument',
+      `${given.join(', ')}: recipe ${path} has eval stages of its own; change them there, or with --set, for example --set stages.0.samples=4`,
+    );
 }
 
 /** A recipe for a model directory, or for an endpoint, and a file of rows. */
@@ -97,16 +132,22 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
     );
   const defaults = defaultsFor(options.endpoint === undefined ? 'directory' : 'endpoint');
   const played = evalEnvironment(options.environment, defaults.isInstructed);
-  const { contextTokens = defaults.contextTokens, maxNewTokens = defaults.maxNewTokens } = options;
+  const limits = {
+    context_tokens: defaults.contextTokens,
+    max_new_tokens: defaults.maxNewTokens,
+    max_turns: defaults.maxTurns,
+    ...limitsOf(options),
+    ...defaults.limits,
+  };
   const value = {
     name: 'eval',
-    seed: options.seed,
+    seed: options.seed ?? 1,
     model,
     data: await dataOf(resolve(data), format, options.corpus, out),
     environment: played.environment,
     fleet: {
       engine: {
-        max_context: contextTokens,
+        max_context: limits.context_tokens,
         ...(options.concurrency !== undefined && { max_running: options.concurrency }),
         ...(options.concurrency === undefined && defaults.engine),
       },
@@ -115,12 +156,7 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
       {
         name: 'eval',
         kind: 'eval',
-        limits: {
-          context_tokens: contextTokens,
-          max_new_tokens: maxNewTokens,
-          max_turns: options.maxTurns,
-          ...defaults.limits,
-        },
+        limits,
         rewards: played.rewards,
         ...defaults.stage,
         ...asked(options, 'all'),
@@ -155,8 +191,22 @@ function policyOf({ model, endpoint, apiKeyEnv, maxTokensField }: EvalOptions): 
   };
 }
 
-function asked({ limit, samples, greedy }: EvalOptions, of: 'all' | 'held_out'): Record<string, unknown> {
-  return { prompts: { of, ...(limit !== undefined && { limit }) }, samples, greedy };
+function asked({ limit, samples, greedy, temperature }: EvalOptions, of: 'all' | 'held_out'): Record<string, unknown> {
+  return {
+    prompts: { of, ...(limit !== undefined && { limit }) },
+    ...(samples !== undefined && { samples }),
+    ...(greedy !== undefined && { greedy }),
+    ...(temperature !== undefined && { sampling: { temperature } }),
+  };
+}
+
+/** Those that were given. */
+function limitsOf({ contextTokens, maxNewTokens, maxTurns }: EvalOptions): Readonly<Record<string, number>> {
+  return {
+    ...(contextTokens !== undefined && { context_tokens: contextTokens }),
+    ...(maxNewTokens !== undefined && { max_new_tokens: maxNewTokens }),
+    ...(maxTurns !== undefined && { max_turns: maxTurns }),
+  };
 }
 
 async function dataOf(path: string, format: EvalFormat, corpus: string | undefined, out: string): Promise<object> {

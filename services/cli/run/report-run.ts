@@ -17,7 +17,7 @@ export async function reportRun(
   const { terminal } = options;
   const summary = await readRunSummary(directory);
   // Vega is large and needed only here.
-  const { writeCurves } = await import('./reward-curves.ts');
+  const { writeCurves } = await import('../curves/write-curves.ts');
   const curves = summary === undefined ? [] : await writeCurves(summary, directory);
   if (options.json) return;
   const why = last.message === '' ? '' : `: ${last.message}`;

@@ -5,29 +5,40 @@ import type { EvalDetail, ModeScores, RunSummary, Scores } from '#run/directory/
 
 type Stage = RunSummary['stages'][number];
 
-/** Scorers with a column of their own, next to the primary metric. */
-const mostColumns = 3;
+/** What the policy is most likely to write comes first: sampling adds noise to it, which training removes too. */
+const modes = ['greedy', 'sampled'] as const;
+type Mode = (typeof modes)[number];
+
+/** Other scorers in the line of a stage; all of them would hide what it is about. */
+const mostOthers = 4;
 
 /** Before and after each stage, over all held-out rows and per value of a tag, then what the rollouts add up to. */
 export function formatSummary(summary: RunSummary): string[] {
-  const { primaryMetric } = summary;
+  const { primaryMetric, stages } = summary;
   const others = otherMetrics(summary);
-  const columns = others.slice(0, mostColumns);
-  const rows = summary.stages.flatMap((stage) => stageRows(stage, primaryMetric, columns));
-  const table = tableLines(rows, {
-    head: ['stage', 'steps', 'rows', 'n', primaryMetric, 'greedy', ...columns],
-    compact: true,
-    align: ['left', 'right', 'left', ...Array<'right'>(3 + columns.length).fill('right')],
-  });
+  const drawn = modes.filter((mode) =>
+    stages.some(({ evalDetail: { before, after } }) => before?.[mode] !== undefined || after?.[mode] !== undefined),
+  );
+  // Six columns stay within 80 characters.
+  const table = tableLines(
+    stages.flatMap((stage) => stageRows(stage, primaryMetric, drawn)),
+    {
+      head: ['stage', 'steps', 'rows', 'n', ...drawn],
+      compact: true,
+      align: ['left', 'right', 'left', ...Array<'right'>(1 + drawn.length).fill('right')],
+    },
+  );
   const { rollouts } = summary;
   return [
-    `${summary.recipe}, seed ${summary.seed}, ${formatDuration(summary.wallSeconds * 1000)}; shares in %, before -> after`,
+    `${summary.recipe}, seed ${summary.seed}, ${formatDuration(summary.wallSeconds * 1000)}`,
+    `held out, before -> after: ${primaryMetric}${primaryMetric === rewardMetric ? '' : ' in %'}`,
     ...(summary.policy === 'scripted' ? ['policy: scripted; no model played, so none of this is a result'] : []),
     ...(summary.scriptedJudges.length > 0
       ? [`judges that know the answers: ${summary.scriptedJudges.join(', ')}; nothing here is about a model as judge`]
       : []),
     ...table,
-    ...(others.length > mostColumns ? [`summary.json also has: ${others.slice(mostColumns).join(', ')}`] : []),
+    ...stages.flatMap((stage) => othersLine(stage, others.slice(0, mostOthers))),
+    ...(others.length > mostOthers ? [`summary.json also has: ${others.slice(mostOthers).join(', ')}`] : []),
     ...baselineLines(summary),
     ...summary.stages.flatMap(overSamplesLine),
     ...summary.stages.flatMap(environmentLine),
@@ -49,47 +60,42 @@ function otherMetrics({ stages, primaryMetric }: RunSummary): string[] {
   return all.includes(rewardMetric) && primaryMetric !== rewardMetric ? [...names, rewardMetric] : names;
 }
 
-function stageRows(stage: Stage, primary: string, columns: readonly string[]): string[][] {
-  const { before, after } = stage.evalDetail;
-  const rows = [
-    [
-      stage.name,
-      `${stage.steps}`,
-      'all',
-      `${stage.eval.after?.n ?? stage.eval.before?.n ?? ''}`,
-      arrow(stage.eval.before, stage.eval.after, primary),
-      arrow(before?.greedy, after?.greedy, primary),
-      ...columns.map((name) => arrow(stage.eval.before, stage.eval.after, name)),
-    ],
-  ];
-  for (const tag of tagsOf(before, after)) {
-    const from = scoresOf(before, tag);
-    const to = scoresOf(after, tag);
-    rows.push([
-      '',
-      '',
-      tag,
-      `${to.sampled?.n ?? from.sampled?.n ?? to.greedy?.n ?? from.greedy?.n ?? ''}`,
-      arrow(from.sampled, to.sampled, primary),
-      arrow(from.greedy, to.greedy, primary),
-      ...columns.map((name) => arrow(from.sampled, to.sampled, name)),
-    ]);
-  }
-  return rows;
+function stageRows(
+  { name, steps, evalDetail: { before, after } }: Stage,
+  primary: string,
+  drawn: readonly Mode[],
+): string[][] {
+  const row = (
+    label: string,
+    scoresOf: (detail: EvalDetail | undefined, mode: Mode) => Scores | undefined,
+  ): string[] => {
+    const counts = drawn.flatMap((mode) => [scoresOf(after, mode)?.n ?? [], scoresOf(before, mode)?.n ?? []].flat());
+    return [
+      label,
+      `${counts.find((n) => n > 0) ?? '-'}`,
+      ...drawn.map((mode) => arrow(scoresOf(before, mode), scoresOf(after, mode), primary)),
+    ];
+  };
+  const all = row('all', (detail, mode) => detail?.[mode]);
+  const parts = tagsOf(before, after)
+    .map((tag) => row(tag, (detail, mode) => detail?.[mode]?.byTag[tag]))
+    // A value that every row has says nothing that `all` does not.
+    .filter(([, n]) => n !== all[1]);
+  return [[name, `${steps}`, ...all], ...parts.map((part) => ['', '', ...part])];
+}
+
+/** What else is scored, sampled where samples were drawn. */
+function othersLine({ name, eval: { before, after } }: Stage, others: readonly string[]): string[] {
+  const parts = others.flatMap((metric) => {
+    const text = arrow(before, after, metric);
+    return text === '-' ? [] : [`${metric} ${text}`];
+  });
+  return parts.length === 0 ? [] : [`${name}: ${parts.join(', ')}`];
 }
 
 function tagsOf(...details: readonly (EvalDetail | undefined)[]): string[] {
-  const found = details
-    .flatMap((detail) => [detail?.sampled, detail?.greedy])
-    .flatMap((mode) => Object.keys(mode?.byTag ?? {}));
+  const found = details.flatMap((detail) => modes.flatMap((mode) => Object.keys(detail?.[mode]?.byTag ?? {})));
   return [...new Set(found)].toSorted(inOrder);
-}
-
-function scoresOf(
-  detail: EvalDetail | undefined,
-  tag: string,
-): { sampled: Scores | undefined; greedy: Scores | undefined } {
-  return { sampled: detail?.sampled?.byTag[tag], greedy: detail?.greedy?.byTag[tag] };
 }
 
 /** Components are shares, shown in %; a reward is what its weights make it. */
@@ -97,11 +103,10 @@ function shown(name: string, value: number): string {
   return name === rewardMetric ? value.toFixed(3) : (value * 100).toFixed(1);
 }
 
-/** `29.0 -> 51.5`; one number where only one evaluation has it. */
+/** `29.0 -> 51.5`; a dash stands for what no evaluation has, and nothing for an end that is not there yet. */
 function arrow(before: Scores | null | undefined, after: Scores | null | undefined, name: string): string {
-  const from = before?.metrics[name];
-  const to = after?.metrics[name];
-  if (from === undefined) return to === undefined ? '' : shown(name, to);
+  const [from, to] = [before, after].map((scores) => (scores?.n === 0 ? undefined : scores?.metrics[name]));
+  if (from === undefined) return to === undefined ? '-' : shown(name, to);
   return to === undefined ? `${shown(name, from)} ->` : `${shown(name, from)} -> ${shown(name, to)}`;
 }
 
@@ -114,17 +119,17 @@ function baselineLines({ baseline, stages, primaryMetric: name }: RunSummary): s
     interval === null
       ? shown(name, value)
       : `${shown(name, value)} (${shown(name, interval.low)}..${shown(name, interval.high)})`;
-  const line = (mode: 'sampled' | 'greedy'): string[] => {
+  const line = (mode: Mode): string[] => {
     const [before, after] = [baseline.detail[mode], final[mode]];
     const [from, to] = [before?.metrics[name], after?.metrics[name]];
     if (before === undefined || after === undefined || from === undefined || to === undefined) return [];
     const gain = `${to < from ? '' : '+'}${shown(name, to - from)}${name === rewardMetric ? '' : ' points'}`;
     return [
       `${mode} ${name} at the limits of ${last?.name ?? ''}: ${withInterval(before, from)} -> ` +
-        `${withInterval(after, to)}, ${gain} over ${after.n} rows`,
+        `${withInterval(after, to)}, ${gain} over ${after.n} rows${after.interval === null ? '' : ' (95 % intervals)'}`,
     ];
   };
-  return [...line('sampled'), ...line('greedy')];
+  return modes.flatMap(line);
 }
 
 /** What is made of several samples of a row, with 95 % intervals: `avg@4`, `pass@4`. */
@@ -132,9 +137,9 @@ function overSamplesLine({ name, evalDetail: { after } }: Stage): string[] {
   const percent = (share: number): string => (share * 100).toFixed(1);
   const found = Object.entries((after?.sampled ?? after?.greedy)?.overSamples ?? {});
   const parts = found.map(
-    ([metric, { value, low, high }]) => `${metric} ${percent(value)} (${percent(low)}..${percent(high)})`,
+    ([metric, { value, low, high }]) => `${metric} ${percent(value)} % (${percent(low)}..${percent(high)})`,
   );
-  return parts.length === 0 ? [] : [`of the samples of a row in ${name}: ${parts.join(', ')}`];
+  return parts.length === 0 ? [] : [`of the samples of a row in ${name}, with 95 % intervals: ${parts.join(', ')}`];
 }
 
 /** What the environment reports, before and after; nothing is scored by it. */

@@ -87,6 +87,7 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState, primaryMetric
     round: stage.round,
     rewardWeights: weights,
     contextTokens: played?.limits.context_tokens ?? 0,
+    maxTurns: played?.limits.max_turns ?? 0,
     finished: stage.finished?.reason ?? null,
     gate: stage.gate ?? null,
     seconds: Math.round(sum('time/step') * 100) / 100,

@@ -54,7 +54,9 @@ const stageSchema = z.object({
   eval: z.object({ before: scoresSchema.nullable(), after: scoresSchema.nullable() }),
   round: z.number().default(0),
   rewardWeights: z.record(z.string(), z.number()).default({}),
+  /** Limits of its rollouts, and of its evaluations; 0 where it has none, turns also in older summaries. */
   contextTokens: z.number(),
+  maxTurns: z.number().default(0),
   finished: z.string().nullable().default(null),
   gate: z.object({ passed: z.boolean(), action: z.string(), reason: z.string() }).nullable(),
   seconds: z.number().default(0),
