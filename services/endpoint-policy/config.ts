@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { endpointFields } from '#endpoint/server-fields.ts';
+import { serverFields } from '#endpoint/server-fields.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 
 export const endpointPolicyConfig = baseConfig.extend({
-  ...endpointFields,
+  ...serverFields,
   maxContext: z
     .int()
     .min(16)

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { postJson } from '#platform/http/post-json.ts';
-import { TerminalError } from '#platform/errors.ts';
 import { trimEnd } from '#platform/text/trim-end.ts';
-import { maxTokensFix } from './refusal.ts';
+import { errorInBody } from './error-in-body.ts';
 import type { EndpointSettings } from './server-fields.ts';
 
 export interface EndpointMessage {
@@ -11,7 +10,8 @@ export interface EndpointMessage {
 }
 
 export interface EndpointSampling {
-  readonly temperature: number;
+  /** Absent: as the server does; some models take no other. */
+  readonly temperature?: number;
   /** Absent: as the server does. */
   readonly topP?: number;
   readonly topK?: number;
@@ -32,6 +32,8 @@ export interface ChatReply {
   readonly text: string;
   /** A token limit cut it. */
   readonly cut: boolean;
+  /** A filter of the server took some of it. */
+  readonly filtered: boolean;
   /** The server says that the model wrote something, be it thoughts or the end of its turn. */
   readonly wrote: boolean;
   readonly promptTokens: number;
@@ -48,7 +50,7 @@ export interface NoReply {
 
 export interface ChatClient {
   readonly url: string;
-  /** One call, no retries; errors as of `postJson`. */
+  /** One call, no retries; errors as of `postJson`, also for one that a server or router wraps into 200. */
   complete(request: ChatRequest, sampling: EndpointSampling, signal: AbortSignal): Promise<ChatReply | NoReply>;
 }
 
@@ -60,13 +62,17 @@ export interface ChatClientOptions extends Pick<EndpointSettings, 'baseUrl' | 'm
   readonly apiKey: string | undefined;
 }
 
+/** Text in parts, as some servers give it; other parts, such as thoughts, are not what the model says. */
+const textParts = z.array(z.looseObject({ type: z.string(), text: z.string().optional() }));
+
+/** Only what is read: an id or a count that is odd is no reason to drop a reply. */
 const completion = z.looseObject({
-  id: z.string().default(''),
+  id: z.string().catch(''),
   choices: z
     .array(
       z.looseObject({
         message: z.looseObject({
-          content: z.string().nullish(),
+          content: z.union([z.string(), textParts]).nullish(),
           reasoning_content: z.string().nullish(),
           reasoning: z.string().nullish(),
         }),
@@ -76,25 +82,24 @@ const completion = z.looseObject({
     .min(1),
 });
 
-const spending = z.looseObject({
-  usage: z.looseObject({
-    prompt_tokens: z.number().min(0).default(0),
-    completion_tokens: z.number().min(0).default(0),
-  }),
-});
+const count = z.number().min(0).catch(0);
+const spending = z.looseObject({ usage: z.looseObject({ prompt_tokens: count, completion_tokens: count }) });
+
+/** `max_tokens` is what some servers in front of other APIs pass on. */
+const limits: readonly unknown[] = ['length', 'max_tokens'];
 
 /** The chat completions API, as OpenAI, vLLM, SGLang and others serve it: https://platform.openai.com/docs/api-reference/chat. */
 export function createChatClient(options: ChatClientOptions): ChatClient {
   const { model, extraBody, apiKey, maxTokensField = 'max_tokens' } = options;
   const url = `${trimEnd(options.baseUrl, '/')}/chat/completions`;
-  const post = { who: options.who ?? url, url, apiKey };
+  const who = options.who ?? url;
   return {
     url,
     async complete({ messages, schema }, { temperature, topP, topK, seed, maxTokens }, signal) {
       const body = JSON.stringify({
         model,
         messages,
-        temperature,
+        ...(temperature !== undefined && { temperature }),
         [maxTokensField]: maxTokens,
         ...(topP !== undefined && { top_p: topP }),
         ...(topK !== undefined && { top_k: topK }),
@@ -104,18 +109,12 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
         }),
         ...extraBody,
       });
-      try {
-        return replyOf(await postJson(post, body, signal));
-      } catch (thrown) {
-        const fix = thrown instanceof TerminalError ? maxTokensFix(thrown, maxTokensField) : undefined;
-        if (!(thrown instanceof TerminalError) || fix === undefined) throw thrown;
-        throw new TerminalError(thrown.code, `${thrown.message}; ${fix}`, { details: thrown.details, cause: thrown });
-      }
+      return replyOf(await postJson({ who, url, apiKey }, body, signal), who);
     },
   };
 }
 
-function replyOf(text: string): ChatReply | NoReply {
+function replyOf(text: string, who: string): ChatReply | NoReply {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -123,6 +122,8 @@ function replyOf(text: string): ChatReply | NoReply {
     const problem = `200 and no JSON: ${JSON.stringify(text.slice(0, 80))}`;
     return { kind: 'none', problem, promptTokens: 0, completionTokens: 0 };
   }
+  const error = errorInBody(json, who);
+  if (error !== undefined) throw error;
   const usage = spending.safeParse(json).data?.usage;
   const spent = { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 };
   const parsed = completion.safeParse(json);
@@ -133,13 +134,21 @@ function replyOf(text: string): ChatReply | NoReply {
   }
   const { id, choices } = parsed.data;
   const { message, finish_reason: finish } = choices[0] ?? {};
-  const cut = finish === 'length';
+  const cut = limits.includes(finish);
   return {
     kind: 'reply',
     id,
-    text: (message?.content ?? '').toWellFormed(),
+    text: textOf(message?.content).toWellFormed(),
     cut,
+    filtered: finish === 'content_filter',
     wrote: spent.completionTokens > 0 || cut || Boolean(message?.reasoning ?? message?.reasoning_content),
     ...spent,
   };
+}
+
+function textOf(content: string | z.output<typeof textParts> | null | undefined): string {
+  if (typeof content === 'string') return content;
+  return (content ?? [])
+    .map(({ type, text }) => (type === 'text' || type === 'output_text' ? (text ?? '') : ''))
+    .join('');
 }

@@ -21,6 +21,9 @@ export interface ChatEndpoint {
   ): Promise<EndpointAnswer>;
 }
 
+const nameKey = 'name the variable that holds the key: --api-key-env, or model.endpoint.api_key_env of a recipe';
+const leaveTemperature = 'set the one that the model takes: extra_body: {temperature: 1} of model.endpoint in a recipe';
+
 /** A policy at a server of the chat completions API: what is not an answer of the model is an error. */
 export function createChatEndpoint(
   settings: Omit<EndpointSettings, 'maxTokensField'> & Partial<EndpointSettings>,
@@ -41,7 +44,7 @@ export function createChatEndpoint(
       } catch (thrown) {
         if (!(thrown instanceof TerminalError)) throw thrown;
         if (isContextRefusal(thrown)) return { kind: 'context' };
-        throw refusalOf(thrown, url, settings);
+        throw refusalOf(thrown, { ...settings, nameKey, leaveTemperature });
       }
     },
   };

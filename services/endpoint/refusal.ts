@@ -1,31 +1,5 @@
-import { z } from 'zod';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import type { EndpointSettings } from './server-fields.ts';
-
-const mostCharacters = 300;
-
-const errorBody = z.looseObject({ error: z.union([z.string(), z.looseObject({ message: z.string() })]) });
-const flatBody = z.looseObject({ message: z.string() });
-
-/** What the server says of an error, as OpenAI, vLLM and SGLang put it, without anything like a key. */
-function saidIn(body: unknown): string {
-  if (typeof body !== 'string') return '';
-  let said = body;
-  try {
-    const json: unknown = JSON.parse(body);
-    const { error } = errorBody.safeParse(json).data ?? {};
-    const flat = flatBody.safeParse(json).data?.message;
-    said = (typeof error === 'object' ? error.message : error) ?? flat ?? body;
-  } catch {
-    // Text for people: it is what was said.
-  }
-  // Some servers repeat part of the key, with stars in the middle.
-  return said
-    .replaceAll(/\S*\*{3,}\S*/g, '***')
-    .replaceAll(/\s+/g, ' ')
-    .trim()
-    .slice(0, mostCharacters);
-}
 
 /** A request that is longer than the model takes: the policy's conversation, not a wrong setting. */
 export function isContextRefusal({ details }: TerminalError): boolean {
@@ -54,30 +28,38 @@ export function maxTokensFix(
   return isRefused ? 'set max_tokens_field: max_tokens (gradus eval: --max-tokens-field)' : undefined;
 }
 
-/** An error of `postJson` that another try would meet again, with what to do about it. */
-export function refusalOf(
-  error: TerminalError,
-  url: string,
-  { model, apiKeyEnv, maxTokensField }: Pick<EndpointSettings, 'model' | 'apiKeyEnv'> & Partial<EndpointSettings>,
-): TerminalError | TransientError {
-  const { status, body } = error.details;
+/** What to do about a refusal of the temperature, which some models do not let one choose. */
+function temperatureFix({ details: { status, body } }: TerminalError, leaveOut: string): string | undefined {
+  if (status !== 400 && status !== 422) return undefined;
+  return /\btemperature\b/i.test(String(body)) ? leaveOut : undefined;
+}
+
+export interface RefusedSettings
+  extends Pick<EndpointSettings, 'model' | 'apiKeyEnv'>, Partial<Pick<EndpointSettings, 'maxTokensField'>> {
+  /** What to do where a key is needed and none is named. */
+  readonly nameKey: string;
+  /** How to ask without a temperature. */
+  readonly leaveTemperature: string;
+}
+
+/** The error of `postJson` for an answer that another try would meet again, with what to do about it. */
+export function refusalOf(error: TerminalError, settings: RefusedSettings): TerminalError | TransientError {
+  const { model, apiKeyEnv, maxTokensField, nameKey, leaveTemperature } = settings;
+  const { status } = error.details;
   // More than a reply can have: a fault of this answer, not of the settings.
   if (typeof status !== 'number') return new TransientError('aborted', error.message, { cause: error });
-  const key =
-    apiKeyEnv === undefined
-      ? 'name the variable that holds the key: --api-key-env, or model.endpoint.api_key_env of a recipe'
-      : `check the key in ${apiKeyEnv}`;
+  const key = apiKeyEnv === undefined ? nameKey : `check the key in ${apiKeyEnv}`;
+  const served = `check that model ${model} is served there, and that the URL ends before /chat/completions, as http://host:8000/v1`;
   const fixes: Readonly<Record<number, string>> = {
     401: key,
+    402: 'check the credit of the account behind the key',
     403: `${key}, and whether it may use model ${model}`,
-    404: `check that model ${model} is served there, and that the URL ends before /chat/completions, as http://host:8000/v1`,
+    404: served,
   };
   const fix =
     maxTokensFix(error, maxTokensField) ??
-    fixes[status] ??
+    temperatureFix(error, leaveTemperature) ??
+    (status < 400 ? served : fixes[status]) ??
     `check model ${model}, the limits and extra_body against what the server takes`;
-  const said = saidIn(body);
-  return new TerminalError('permission_denied', `${url} answered ${status}${said === '' ? '' : `: ${said}`}; ${fix}`, {
-    details: { status },
-  });
+  return new TerminalError('permission_denied', `${error.message}; ${fix}`, { details: { status } });
 }

@@ -19,11 +19,6 @@ export const serverFields = {
     .enum(maxTokensFields)
     .default('max_tokens')
     .describe('Field that gives the server the most tokens of a reply; newer models of OpenAI want the second.'),
-};
-
-/** A policy behind such a server. */
-export const endpointFields = {
-  ...serverFields,
   extraBody: z
     .record(z.string().min(1).max(128), z.json())
     .optional()
@@ -32,4 +27,4 @@ export const endpointFields = {
     ),
 };
 
-export type EndpointSettings = z.output<z.ZodObject<typeof endpointFields>>;
+export type EndpointSettings = z.output<z.ZodObject<typeof serverFields>>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { stageKinds } from '#stages/index.ts';
 import { declaredScorersSchema, judgesSchema } from './reward-parts.ts';
 import { snakeShape } from './snake-shape.ts';
-import { endpointFields } from '#endpoint/server-fields.ts';
+import { serverFields } from '#endpoint/server-fields.ts';
 import { environmentSchema } from './environment-schema.ts';
 import { checkpointsSchema, dataSchema, evalSchema, filePath, fleetSchema, retrievalSchema } from './run-parts.ts';
 
@@ -32,7 +32,7 @@ export const recipeSchema = z
             'Directory with config.json, tokenizer.json, and model.safetensors or its shards with model.safetensors.index.json, relative to the recipe.',
           ),
         endpoint: z
-          .strictObject(snakeShape(endpointFields))
+          .strictObject(snakeShape(serverFields))
           .optional()
           .describe(
             'In place of `path`: a server that speaks the chat completions API. It is evaluated; nothing is trained.',

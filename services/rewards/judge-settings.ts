@@ -8,7 +8,13 @@ export const judgeSettings = z
   .strictObject({
     ...serverFields,
     apiKeyFile: z.string().min(1).optional().describe('File that holds the API key.'),
-    temperature: z.number().min(0).max(2).default(0).describe('Sampling temperature.'),
+    temperature: z
+      .number()
+      .min(0)
+      .max(2)
+      .nullable()
+      .default(0)
+      .describe('Sampling temperature; null leaves it out, for models that take none but their own.'),
     maxTokens: z.int().min(1).max(65_536).default(512).describe('Longest reply, in tokens.'),
     structuredOutput: z
       .enum(['auto', 'json_schema', 'off'])

@@ -6,7 +6,7 @@ import { z } from 'zod';
 const requestSchema = z.looseObject({
   model: z.string(),
   messages: z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() })).min(1),
-  temperature: z.number(),
+  temperature: z.number().optional(),
   max_tokens: z.int().min(1).optional(),
   max_completion_tokens: z.int().min(1).optional(),
 });

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { CancelledError, TerminalError, TransientError, cancelledFrom } from '../errors.ts';
 
 export interface PostOptions {
@@ -10,13 +11,13 @@ export interface PostOptions {
 
 /** A reply has some kilobytes; one without end must not fill the memory. */
 const maxReplyBytes = 1 << 20;
-const maxErrorCharacters = 200;
+const maxErrorCharacters = 300;
 const maxDetailCharacters = 4096;
 
 /**
  * The text that a server answers to a JSON body, by the platform's fetch. `TransientError`: 408, 425, 429 (resource_exhausted)
- * and 5xx, with Retry-After; no connection, or one that was cut. `TerminalError`: other 4xx; `internal` for a reply of more than
- * a mebibyte. `CancelledError` when `signal` aborts. `details` of an answer that is an error: its `status`, and the `body` without the key.
+ * and 5xx, with Retry-After; no connection, or one that was cut. `TerminalError`: other 4xx, and a redirect; `internal` for a reply
+ * of more than a mebibyte. `CancelledError` when `signal` aborts. `details` of an answer that is an error: its `status`, and the `body` without the key.
  */
 export async function postJson({ who, url, apiKey }: PostOptions, body: string, signal: AbortSignal): Promise<string> {
   try {
@@ -29,11 +30,15 @@ export async function postJson({ who, url, apiKey }: PostOptions, body: string, 
       body,
       signal,
       // The key goes where the settings say, nowhere else.
-      redirect: 'error',
+      redirect: 'manual',
     });
     const text = await readBounded(response, who);
-    if (!response.ok) throw errorOf(response, withoutKey(text, apiKey), who);
-    return text;
+    if (response.ok) return text;
+    const { status, headers } = response;
+    const location = headers.get('location');
+    if (location !== null && status >= 300 && status < 400) throw redirected(status, location, who);
+    const retryAfterMs = parseRetryAfter(headers.get('retry-after'), Date.now());
+    throw errorOfStatus({ status, body: withoutKey(text, apiKey), who, retryAfterMs });
   } catch (thrown) {
     if (signal.aborted) throw cancelledFrom(signal.reason);
     if (thrown instanceof TransientError || thrown instanceof TerminalError || thrown instanceof CancelledError)
@@ -71,18 +76,63 @@ async function readBounded(response: Response, who: string): Promise<string> {
   return text + decoder.decode();
 }
 
-function errorOf(response: Response, body: string, who: string): TransientError | TerminalError {
-  const { status } = response;
-  // Some endpoints repeat the key in what they say about it.
-  const said = status === 401 || status === 403 ? '' : `: ${body.slice(0, maxErrorCharacters)}`;
-  const message = `${who} answered ${status}${said}`;
+function redirected(status: number, location: string, who: string): TerminalError {
+  return new TerminalError(
+    'failed_precondition',
+    `${who} answered ${status}: redirects to ${location.slice(0, maxErrorCharacters)}, which is not followed with a key; name that address`,
+    { details: { status, body: '' } },
+  );
+}
+
+/** The error for an answer of this status, which is not 2xx. */
+export function errorOfStatus(answer: {
+  readonly status: number;
+  /** Without the key. */
+  readonly body: string;
+  readonly who: string;
+  /** Stands behind the status. */
+  readonly note?: string;
+  readonly retryAfterMs?: number | undefined;
+}): TransientError | TerminalError {
+  const { status, body, who, note = '', retryAfterMs = 0 } = answer;
+  const sentence = sentenceOf(body);
+  const message = `${who} answered ${status}${note}${sentence === '' ? '' : `: ${sentence}`}`;
   const details = { status, body: body.slice(0, maxDetailCharacters) };
-  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now()) ?? 0;
   if (status === 429) return new TransientError('resource_exhausted', message, { details, retryAfterMs });
   if (status >= 500 || status === 408 || status === 425) {
     return new TransientError('unavailable', message, { details, retryAfterMs });
   }
   return new TerminalError('failed_precondition', message, { details });
+}
+
+const errorBody = z.looseObject({
+  error: z.union([
+    z.string(),
+    z.looseObject({ message: z.string(), param: z.string().nullish() }).transform(({ message, param }) =>
+      // Some name the field nowhere else.
+      typeof param === 'string' && param !== '' && !message.includes(param) ? `${message} (${param})` : message,
+    ),
+  ]),
+});
+const flatBody = z.looseObject({ message: z.string() });
+const detailBody = z.looseObject({ detail: z.string() });
+
+/** What a server says of an error, as OpenAI, vLLM, SGLang and FastAPI put it, on one line and without anything like a key. */
+export function sentenceOf(body: string): string {
+  let said = body;
+  try {
+    const json: unknown = JSON.parse(body);
+    said =
+      errorBody.safeParse(json).data?.error ??
+      flatBody.safeParse(json).data?.message ??
+      detailBody.safeParse(json).data?.detail ??
+      body;
+  } catch {
+    // Text for people: it is what was said.
+  }
+  // Some servers repeat part of the key, with stars in the middle.
+  const plain = said.replaceAll(/\S*\*{3,}\S*/g, '***').replaceAll(/\s+/g, ' ');
+  return plain.trim().slice(0, maxErrorCharacters);
 }
 
 /** Seconds or a date (RFC 9110, 10.2.3), in milliseconds from now; undefined when there is none that can be read. */

@@ -15,6 +15,7 @@ import { scoreItem, type ItemScore } from '../score-item.ts';
 
 export const maxItems = 1024;
 const longestTrace = 2048;
+const longestDetail = 500;
 
 type ScoreInit = MessageInitShape<typeof ScoreSchema>;
 
@@ -71,16 +72,18 @@ function withAsked(base: ItemScore, judged: JudgedScores = new Map(), custom: Cu
   if (judged.size + custom.size === 0) return base;
   const components: Record<string, number> = { ...base.components };
   const absent: Record<string, string> = {};
+  const absentDetails: Record<string, string> = {};
   const threw: Record<string, string> = {};
   const judgements: NonNullable<ScoreInit['judgements']> = {};
   for (const [name, outcome] of [...judged, ...custom]) {
     if (outcome.kind === 'absent') {
       absent[name] = outcome.reason;
+      absentDetails[name] = outcome.detail.slice(0, longestDetail).toWellFormed();
       if (outcome.reason === 'threw') threw[name] = outcome.detail.slice(0, longestTrace);
     } else components[name] = outcome.value;
   }
   for (const [name, outcome] of judged) {
     if (outcome.kind === 'value') judgements[name] = judgementToProto(outcome);
   }
-  return { ...base, components, absent, judgements, threw };
+  return { ...base, components, absent, judgements, threw, absentDetails };
 }

@@ -1,3 +1,4 @@
+import type { Logger } from '#platform/telemetry/logging.ts';
 import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
 import { absenceReasons, type AbsenceReason } from '#rewards/absence-reasons.ts';
 import type { CircuitState } from './circuit-breaker.ts';
@@ -31,7 +32,8 @@ export interface JudgeEvents {
   /** A retry or repair that the budget did not grant. */
   retryDenied(): void;
   answered(source: AnswerSource): void;
-  absent(reason: AbsenceReason): void;
+  /** `detail`: for people, such as the endpoint's own sentence. Logged once a minute for each reason. */
+  absent(reason: AbsenceReason, detail: string): void;
   circuit(state: CircuitState): void;
   load(running: number, waiting: number): void;
   cached(sizeBytes: number): void;
@@ -45,10 +47,26 @@ export interface Prices {
   readonly completionPrice: number;
 }
 
+export interface JudgeEventsContext {
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** Of one reason: a judge that fails, fails thousands of times. */
+const logEveryMs = 60_000;
+
 const circuitLevels: Readonly<Record<CircuitState, number>> = { closed: 0, half_open: 1, open: 2 };
 
 /** `judge` is a name of the config, so the label's values are a closed set. */
-export function createJudgeEvents(metrics: Metrics, judge: string, prices: Prices): JudgeEvents {
+export function createJudgeEvents(
+  { metrics, log, now }: JudgeEventsContext,
+  judge: string,
+  prices: Prices,
+): JudgeEvents {
+  /** When each reason was logged last, and how many absences there were since. */
+  const logged = new Map<AbsenceReason, { atMs: number; unlogged: number }>();
   const questions = metrics.counter('gradus_judge_questions_total', 'Questions to a judge by what became of them.', [
     'judge',
     'outcome',
@@ -126,9 +144,16 @@ export function createJudgeEvents(metrics: Metrics, judge: string, prices: Price
       if (source !== 'asked') tally.cacheHits += 1;
       questions.inc({ judge, outcome: source });
     },
-    absent(reason) {
+    absent(reason, detail) {
       tally.absences += 1;
       questions.inc({ judge, outcome: reason });
+      const last = logged.get(reason);
+      if (last !== undefined && now() - last.atMs < logEveryMs) {
+        last.unlogged += 1;
+        return;
+      }
+      log.warn({ judge, reason, detail, unlogged: last?.unlogged ?? 0 }, 'a judge gave no verdict');
+      logged.set(reason, { atMs: now(), unlogged: 0 });
     },
     circuit: (state) => circuit.set({ judge }, circuitLevels[state]),
     load(runningCalls, waitingQuestions) {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
-import { cancelledFrom } from '#platform/errors.ts';
+import { TerminalError, cancelledFrom } from '#platform/errors.ts';
 import { createChatClient, type ChatReply, type ChatRequest, type EndpointMessage } from '#endpoint/chat-client.ts';
+import { refusalOf } from '#endpoint/refusal.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
@@ -69,7 +70,10 @@ interface CallUsage {
   completionTokens: number;
 }
 
-type Reply = Pick<ChatReply, 'id' | 'text'>;
+interface Reply extends Pick<ChatReply, 'id' | 'text'> {
+  /** Why nothing of it counts; undefined where it is whole. */
+  readonly unusable?: string | undefined;
+}
 
 interface Flown {
   readonly answer: Answer | Absence;
@@ -84,7 +88,7 @@ interface Flown {
 export function createJudge(name: string, settings: JudgeSettings, context: JudgeContext): Judge {
   const { log, metrics, now = () => performance.now(), random = Math.random } = context;
   const who = `judge '${name}'`;
-  const events = createJudgeEvents(metrics, name, settings);
+  const events = createJudgeEvents({ metrics, log, now }, name, settings);
   const circuit = createCircuitBreaker({
     failureRatio: settings.circuitFailureRatio,
     minCalls: settings.circuitMinCalls,
@@ -96,10 +100,23 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     },
   });
   const budget = createRetryBudget({ ratio: settings.retryRatio, reserve: settings.retryReserve });
-  const { temperature, maxTokens } = settings;
+  const { maxTokens } = settings;
+  const sampling = { maxTokens, ...(settings.temperature !== null && { temperature: settings.temperature }) };
+  const refusalWords = {
+    ...settings,
+    nameKey: `name the variable that holds the key: judges.${name}.api_key_env`,
+    leaveTemperature: `set judges.${name}.temperature: null, which leaves it out`,
+  };
   const endpoint = createChatClient({ ...settings, who, apiKey: context.apiKey });
   const client = createPlainFallback(
-    (request, signal) => endpoint.complete(request, { temperature, maxTokens }, signal),
+    async (request, signal) => {
+      try {
+        return await endpoint.complete(request, sampling, signal);
+      } catch (thrown) {
+        if (!(thrown instanceof TerminalError) || thrown.details['status'] === undefined) throw thrown;
+        throw refusalOf(thrown, refusalWords);
+      }
+    },
     settings.structuredOutput,
     (message) => log.warn({ judge: name, message }, 'the judge refuses schemas; its replies are only parsed'),
   );
@@ -111,8 +128,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
       events.used(reply.promptTokens, reply.completionTokens);
       usage.promptTokens += reply.promptTokens;
       usage.completionTokens += reply.completionTokens;
-      // A reply that is none has an empty text, which no question can read.
-      return reply.kind === 'none' ? { id: '', text: '' } : reply;
+      return reply.kind === 'none' ? { id: '', text: '', unusable: reply.problem } : wholeReply(reply, maxTokens);
     },
     resend: client.refused,
     circuit,
@@ -144,11 +160,11 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
         });
 
   function keyOf(question: Question<unknown>): string {
-    const { baseUrl, model, structuredOutput } = settings;
+    const { baseUrl, model, temperature, structuredOutput, extraBody } = settings;
     return createHash('sha256')
       .update(
         JSON.stringify([
-          [baseUrl, model, temperature, maxTokens, structuredOutput],
+          [baseUrl, model, temperature, maxTokens, structuredOutput, extraBody ?? null],
           [question.template, question.messages, question.schema ?? null],
         ]),
       )
@@ -165,11 +181,11 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
       for (let repairs = 0; ; repairs += 1) {
         const result = await caller.call({ messages, schema: question.schema, usage }, endsMs, deadline.signal);
         if (result.kind === 'absent') return result;
-        const { text, id } = result.reply;
-        if (question.parse(text) !== undefined) {
+        const { text, id, unusable } = result.reply;
+        if (unusable === undefined && question.parse(text) !== undefined) {
           return { kind: 'answer', text, replyId: id };
         }
-        const unread = `the reply ${JSON.stringify(text.slice(0, 120))} cannot be read`;
+        const unread = unusable ?? `the reply ${JSON.stringify(text.slice(0, 120))} cannot be read`;
         if (repairs === 1) return absent('unparsable', `${unread}, nor could the one before`);
         if (!budget.withdraw()) {
           events.retryDenied();
@@ -261,7 +277,7 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     async ask(question, signal) {
       const { answer, source } = await tracedAnswerTo(question, signal);
       if (answer.kind === 'absent') {
-        events.absent(answer.reason);
+        events.absent(answer.reason, answer.detail);
         return answer;
       }
       const value = question.parse(answer.text);
@@ -279,4 +295,13 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
     }),
     close: () => store?.close(),
   };
+}
+
+/** A verdict of a reply that was cut is what its model had not yet dropped. */
+function wholeReply({ id, text, cut, filtered }: ChatReply, maxTokens: number): Reply {
+  if (cut) {
+    const unusable = `the reply was cut at ${maxTokens} tokens; raise max_tokens, or turn thinking off with extra_body`;
+    return { id, text, unusable };
+  }
+  return { id, text, ...(filtered && { unusable: 'a filter of the endpoint took some of the reply' }) };
 }

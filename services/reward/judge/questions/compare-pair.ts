@@ -1,10 +1,12 @@
 import type { Question } from '../question.ts';
 import { fenceRule, fenceText } from './fence-text.ts';
 import { findJson } from './find-json.ts';
+import { statedChoice } from './stated-choice.ts';
 
 export type PairVerdict = 'first' | 'second' | 'tie';
 
 const verdicts: Readonly<Record<string, PairVerdict>> = { A: 'first', B: 'second', TIE: 'tie' };
+const meanings = { A: 'first', B: 'second', TIE: 'tie' };
 
 /** What makes one better when the request does not say. */
 export const defaultCriterion = 'The better one is correct; among correct ones, complete; among complete ones, brief.';
@@ -54,12 +56,11 @@ ${fenceRule}`,
   };
 }
 
-/** The verdict of the JSON object, or a word that stands alone; two different ones say nothing. */
+/** The verdict of the JSON object, or the one that the reply states; two different ones say nothing. */
 export function parseVerdict(text: string, allowTies: boolean): PairVerdict | undefined {
   const json = findJson(text);
-  const said = json === undefined ? new Set(text.match(/\b(?:A|B|TIE)\b/g)) : new Set([json['verdict']]);
-  const [word] = said;
-  if (said.size !== 1 || typeof word !== 'string') return undefined;
-  const verdict = Object.hasOwn(verdicts, word) ? verdicts[word] : undefined;
+  // What looks like the form and is none, or is there twice, is not read as prose.
+  const word = json === undefined ? (/\{\s*"/.test(text) ? undefined : statedChoice(text, meanings)) : json['verdict'];
+  const verdict = typeof word === 'string' && Object.hasOwn(verdicts, word) ? verdicts[word] : undefined;
   return verdict === 'tie' && !allowTies ? undefined : verdict;
 }

@@ -1,7 +1,11 @@
+import { conclusionOf } from './conclusion.ts';
+
 /** The one JSON object of a reply: the whole of it, in a code block, or amid talk. Undefined when there is none or several. */
-export function findJson(text: string): Readonly<Record<string, unknown>> | undefined {
-  const whole = parseObject(text);
+export function findJson(reply: string): Readonly<Record<string, unknown>> | undefined {
+  // Before thoughts are looked for: a string of the object may speak of <think>.
+  const whole = parseObject(reply);
   if (whole !== undefined) return whole;
+  const text = conclusionOf(reply);
   let found: Readonly<Record<string, unknown>> | undefined;
   for (let at = text.indexOf('{'); at >= 0;) {
     const end = endOfObject(text, at);

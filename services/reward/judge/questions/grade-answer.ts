@@ -1,9 +1,11 @@
 import type { Question } from '../question.ts';
 import { fenceRule, fenceText } from './fence-text.ts';
+import { statedChoice } from './stated-choice.ts';
 
 export type Grade = 'correct' | 'incorrect' | 'not_attempted';
 
 const grades: Readonly<Record<string, Grade>> = { A: 'correct', B: 'incorrect', C: 'not_attempted' };
+const meanings = { A: 'correct', B: 'incorrect', C: 'not attempted' };
 
 const instructions = `You grade an answer to a question against the reference answers.
 ${fenceRule}
@@ -43,12 +45,8 @@ export function gradeAnswer({ question, references, answer, maxCharacters }: Ans
   };
 }
 
-/**
- * The letter that stands alone. `CORRECT` holds no letter that stands alone; two different ones say nothing for certain
- * (the reference script takes the first, so that "A good answer would be B" reads as correct).
- */
+/** The letter that the reply states: prose with an "A" in it is no grade (the reference script takes the first letter that it meets). */
 export function parseGrade(text: string): Grade | undefined {
-  const letters = new Set(text.match(/\b[ABC]\b/g));
-  const [letter] = letters;
-  return letters.size === 1 && letter !== undefined ? grades[letter] : undefined;
+  const letter = statedChoice(text, meanings);
+  return letter === undefined ? undefined : grades[letter];
 }

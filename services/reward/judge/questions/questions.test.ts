@@ -24,6 +24,42 @@ describe('a grade', () => {
     ['A good answer would be B', undefined],
     ['ABC', undefined],
     ['', undefined],
+    // An article, a vitamin, an initial.
+    ['A comparison with the reference shows that the answer is INCORRECT.', undefined],
+    ['A correct answer names Paris; this one does not.', undefined],
+    ['Answer: A careful reading finds nothing of the kind.', undefined],
+    ['The answer names Vitamin C, as the reference does: CORRECT.', undefined],
+    ['Plan B failed, as the reference says.', undefined],
+    ['The answer is A. Smith, not B. Jones.', undefined],
+    ['The reference answer is C.', undefined],
+    // What states a grade.
+    ['_B_', 'incorrect'],
+    ['"B"', 'incorrect'],
+    ['(B)', 'incorrect'],
+    ['[[B]]', 'incorrect'],
+    [String.raw`\boxed{B}`, 'incorrect'],
+    ['Ｂ', 'incorrect'],
+    ['{"grade": "B", "reason": "A is too kind"}', 'incorrect'],
+    ['<grade>B</grade>', 'incorrect'],
+    ['Grade: **A**', 'correct'],
+    ['My final answer is C.', 'not_attempted'],
+    ['C (NOT_ATTEMPTED)', 'not_attempted'],
+    ['A quick look is enough.\nIt is Rome, not Paris.\n\nB', 'incorrect'],
+    ['The verdict is B because A city in France was asked for.', 'incorrect'],
+    // What contradicts itself, or repeats what was asked.
+    ['A: INCORRECT', undefined],
+    ['Grade: A\nOn reflection:\nB', undefined],
+    ['Grade: A, B or C?', undefined],
+    ['If the grade is A, it must say Paris.', undefined],
+    // Thoughts.
+    ['<think>\nA correct answer must say Paris. Grade: A?\n</think>\n\nB', 'incorrect'],
+    ['The answer could be\nA\n</think>\nB', 'incorrect'],
+    ['[THINK]Grade: A.[/THINK]B', 'incorrect'],
+    ['<thinking>A</thinking><thinking>C</thinking>B', 'incorrect'],
+    ['<|channel|>analysis<|message|>A<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>', 'incorrect'],
+    ['<think>\nA correct answer would be\nA', undefined],
+    ['<think>A</think>', undefined],
+    ['<|channel|>analysis<|message|>A', undefined],
   ])('of %j is %s', (text, grade) => {
     expect(parseGrade(text)).toBe(grade);
   });
@@ -45,6 +81,15 @@ describe('a verdict', () => {
     ['I prefer B over A', true, undefined],
     ['tie', true, undefined],
     ['', true, undefined],
+    ['A closer look shows that the second is better.', true, undefined],
+    ['B is the letter of a vitamin, too.', true, undefined],
+    ['Nothing to tell a TIE from in this A', true, undefined],
+    ['The better answer is B.', true, 'second'],
+    ['[[TIE]]', true, 'tie'],
+    ['Winner: A', true, 'first'],
+    ['<think>{"verdict": "A"}</think>{"verdict": "B"}', true, 'second'],
+    ['<think>{"verdict": "A"}', true, undefined],
+    ['{"reason": "the first has a <think> without an end", "verdict": "B"}', true, 'second'],
   ])('of %j with ties %s is %s', (text, ties, verdict) => {
     expect(parseVerdict(text, ties)).toBe(verdict);
   });
@@ -53,6 +98,11 @@ describe('a verdict', () => {
 describe('ratings', () => {
   test('are taken when every criterion has a number within 0..1', () => {
     expect(parseRatings('{"clear": 0.5, "true": 1, "more": 9}', ['clear', 'true'])).toEqual({ clear: 0.5, true: 1 });
+  });
+
+  test('are those behind the thoughts', () => {
+    const reply = '<think>\nI might give {"clear": 0.2, "true": 0.2} at first.\n</think>\n{"clear": 0.8, "true": 1}';
+    expect(parseRatings(reply, ['clear', 'true'])).toEqual({ clear: 0.8, true: 1 });
   });
 
   test.each([
@@ -80,6 +130,7 @@ describe('a ranking', () => {
     ['{"ranking": [3, 1, 1.5]}', undefined],
     ['{"ranking": ["3", "1", "2"]}', undefined],
     ['3 > 1 > 2', undefined],
+    ['<think>{"ranking": [1, 2, 3]}</think>{"ranking": [3, 1, 2]}', [2, 0, 1]],
   ])('of %j is %j', (text, indices) => {
     expect(parseRanking(text, 3)).toEqual(indices);
   });
@@ -89,6 +140,11 @@ test('the JSON object of a reply is found in linear time, and talk around it nev
   expect(findJson('{'.repeat(500_000))).toBeUndefined();
   expect(findJson('{"a":'.repeat(200_000))).toBeUndefined();
   fc.assert(fc.property(fc.string(), (text) => void findJson(`${text}{"a": 1}${text}`)));
+});
+
+test('a letter that is stated is found in linear time', () => {
+  for (const piece of ['A.', 'grade:', 'grade is A ', 'answer ', '<think>', '(', 'A\n', '- '])
+    expect(['correct', undefined]).toContain(parseGrade(piece.repeat(200_000)));
 });
 
 test('no text can close its own fence, and one that is too long loses its middle', () => {

@@ -26,7 +26,7 @@ from gradus.rollout.v1 import judged_pb2 as gradus_dot_rollout_dot_v1_dot_judged
 from gradus.rollout.v1 import task_pb2 as gradus_dot_rollout_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradus/reward/v1/reward.proto\x12\x10gradus.reward.v1\x1a\x1egradus/rollout/v1/judged.proto\x1a\x1cgradus/rollout/v1/task.proto\"\x82\x02\n\x04Turn\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x39\n\ttool_call\x18\x02 \x01(\x0b\x32\x1a.gradus.reward.v1.ToolCallH\x00R\x08toolCall\x12\x32\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x18.gradus.reward.v1.AnswerH\x00R\x06\x61nswer\x12;\n\tviolation\x18\x04 \x01(\x0b\x32\x1b.gradus.reward.v1.ViolationH\x00R\tviolation\x12\x1c\n\ttruncated\x18\x05 \x01(\x08R\ttruncated\x12\x12\n\x04role\x18\x06 \x01(\tR\x04roleB\x08\n\x06\x61\x63tion\"\xb0\x01\n\x08ToolCall\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n\tsucceeded\x18\x02 \x01(\x08R\tsucceeded\x12\x14\n\x05\x65rror\x18\x03 \x01(\tR\x05\x65rror\x12\x1d\n\nfacts_json\x18\x04 \x01(\tR\tfactsJson\x12%\n\x0e\x61rguments_json\x18\x05 \x01(\tR\rargumentsJson\x12\x16\n\x06result\x18\x06 \x01(\tR\x06result\"\x1c\n\x06\x41nswer\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\":\n\tViolation\x12\x12\n\x04\x63ode\x18\x01 \x01(\tR\x04\x63ode\x12\x19\n\x08was_call\x18\x02 \x01(\x08R\x07wasCall\"\x9b\x03\n\tScoreItem\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12(\n\x03row\x18\x02 \x01(\x0b\x32\x16.gradus.rollout.v1.RowR\x03row\x12,\n\x05turns\x18\x03 \x03(\x0b\x32\x16.gradus.reward.v1.TurnR\x05turns\x12;\n\x07scorers\x18\x04 \x03(\x0b\x32!.gradus.rollout.v1.ScorerSettingsR\x07scorers\x12\x35\n\x06tokens\x18\x06 \x01(\x0b\x32\x1d.gradus.reward.v1.TokenCountsR\x06tokens\x12<\n\x05given\x18\x05 \x03(\x0b\x32&.gradus.reward.v1.ScoreItem.GivenEntryR\x05given\x12:\n\x06judged\x18\x08 \x03(\x0b\x32\".gradus.rollout.v1.JudgedComponentR\x06judged\x1a\x38\n\nGivenEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"]\n\x0bTokenCounts\x12\x16\n\x06prompt\x18\x01 \x01(\rR\x06prompt\x12\x14\n\x05model\x18\x02 \x01(\rR\x05model\x12 \n\x0b\x65nvironment\x18\x03 \x01(\rR\x0b\x65nvironment\"A\n\x0cScoreRequest\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\x1b.gradus.reward.v1.ScoreItemR\x05items\"\xb4\x05\n\x05Score\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12G\n\ncomponents\x18\x02 \x03(\x0b\x32\'.gradus.reward.v1.Score.ComponentsEntryR\ncomponents\x12;\n\x06\x61\x62sent\x18\x03 \x03(\x0b\x32#.gradus.reward.v1.Score.AbsentEntryR\x06\x61\x62sent\x12G\n\njudgements\x18\x04 \x03(\x0b\x32\'.gradus.reward.v1.Score.JudgementsEntryR\njudgements\x12\x44\n\tdetectors\x18\x05 \x03(\x0b\x32&.gradus.reward.v1.Score.DetectorsEntryR\tdetectors\x12\x38\n\x05threw\x18\x06 \x03(\x0b\x32\".gradus.reward.v1.Score.ThrewEntryR\x05threw\x1a=\n\x0f\x43omponentsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a\x39\n\x0b\x41\x62sentEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1aZ\n\x0fJudgementsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.gradus.reward.v1.JudgementR\x05value:\x02\x38\x01\x1a<\n\x0e\x44\x65tectorsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a\x38\n\nThrewEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xd8\x01\n\tJudgement\x12\x19\n\x08reply_id\x18\x01 \x01(\tR\x07replyId\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x14\n\x05grade\x18\x03 \x01(\tR\x05grade\x12\x45\n\x08\x63riteria\x18\x04 \x03(\x0b\x32).gradus.reward.v1.Judgement.CriteriaEntryR\x08\x63riteria\x1a;\n\rCriteriaEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"@\n\rScoreResponse\x12/\n\x06scores\x18\x01 \x03(\x0b\x32\x17.gradus.reward.v1.ScoreR\x06scores\"]\n\x0f\x44\x65scribeRequest\x12J\n\x0f\x63ustom_settings\x18\x01 \x03(\x0b\x32!.gradus.rollout.v1.ScorerSettingsR\x0e\x63ustomSettings\"\xe9\x02\n\x10\x44\x65scribeResponse\x12\x18\n\x07scorers\x18\x01 \x03(\tR\x07scorers\x12\x34\n\x06judges\x18\x02 \x03(\x0b\x32\x1c.gradus.reward.v1.JudgeStateR\x06judges\x12;\n\x06\x63ustom\x18\x03 \x03(\x0b\x32#.gradus.reward.v1.CustomScorerStateR\x06\x63ustom\x12\x1c\n\tdetectors\x18\x04 \x03(\tR\tdetectors\x12\x65\n\x11settings_problems\x18\x05 \x03(\x0b\x32\x38.gradus.reward.v1.DescribeResponse.SettingsProblemsEntryR\x10settingsProblems\x1a\x43\n\x15SettingsProblemsEntry\x12\x10\n\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xa1\x01\n\x11\x43ustomScorerState\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12\x14\n\x05\x63\x61lls\x18\x04 \x01(\x04R\x05\x63\x61lls\x12\x1a\n\x08\x61\x62sences\x18\x05 \x01(\x04R\x08\x61\x62sences\x12\x1a\n\x08restarts\x18\x06 \x01(\x04R\x08restarts\"\x83\x03\n\nJudgeState\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x18\n\x07\x63ircuit\x18\x03 \x01(\tR\x07\x63ircuit\x12#\n\rrunning_calls\x18\x04 \x01(\rR\x0crunningCalls\x12\x18\n\x07waiting\x18\x05 \x01(\rR\x07waiting\x12\x14\n\x05\x63\x61lls\x18\x06 \x01(\x04R\x05\x63\x61lls\x12\x18\n\x07retries\x18\x07 \x01(\x04R\x07retries\x12!\n\x0cretry_budget\x18\x08 \x01(\x01R\x0bretryBudget\x12\x1d\n\ncache_hits\x18\t \x01(\x04R\tcacheHits\x12\x1a\n\x08\x61\x62sences\x18\n \x01(\x04R\x08\x61\x62sences\x12#\n\rprompt_tokens\x18\x0b \x01(\x04R\x0cpromptTokens\x12+\n\x11\x63ompletion_tokens\x18\x0c \x01(\x04R\x10\x63ompletionTokens\x12\x12\n\x04\x63ost\x18\r \x01(\x01R\x04\x63ost\"A\n\x0e\x45xplainRequest\x12/\n\x04item\x18\x01 \x01(\x0b\x32\x1b.gradus.reward.v1.ScoreItemR\x04item\"\x8d\x01\n\x0f\x45xplainResponse\x12=\n\ncomponents\x18\x01 \x03(\x0b\x32\x1d.gradus.reward.v1.ExplanationR\ncomponents\x12;\n\tdetectors\x18\x02 \x03(\x0b\x32\x1d.gradus.reward.v1.ExplanationR\tdetectors\"`\n\x0b\x45xplanation\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n\x05value\x18\x02 \x01(\x01H\x00R\x05value\x88\x01\x01\x12\x18\n\x07reasons\x18\x03 \x03(\tR\x07reasonsB\x08\n\x06_valueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradus/reward/v1/reward.proto\x12\x10gradus.reward.v1\x1a\x1egradus/rollout/v1/judged.proto\x1a\x1cgradus/rollout/v1/task.proto\"\x82\x02\n\x04Turn\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x39\n\ttool_call\x18\x02 \x01(\x0b\x32\x1a.gradus.reward.v1.ToolCallH\x00R\x08toolCall\x12\x32\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x18.gradus.reward.v1.AnswerH\x00R\x06\x61nswer\x12;\n\tviolation\x18\x04 \x01(\x0b\x32\x1b.gradus.reward.v1.ViolationH\x00R\tviolation\x12\x1c\n\ttruncated\x18\x05 \x01(\x08R\ttruncated\x12\x12\n\x04role\x18\x06 \x01(\tR\x04roleB\x08\n\x06\x61\x63tion\"\xb0\x01\n\x08ToolCall\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n\tsucceeded\x18\x02 \x01(\x08R\tsucceeded\x12\x14\n\x05\x65rror\x18\x03 \x01(\tR\x05\x65rror\x12\x1d\n\nfacts_json\x18\x04 \x01(\tR\tfactsJson\x12%\n\x0e\x61rguments_json\x18\x05 \x01(\tR\rargumentsJson\x12\x16\n\x06result\x18\x06 \x01(\tR\x06result\"\x1c\n\x06\x41nswer\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\":\n\tViolation\x12\x12\n\x04\x63ode\x18\x01 \x01(\tR\x04\x63ode\x12\x19\n\x08was_call\x18\x02 \x01(\x08R\x07wasCall\"\x9b\x03\n\tScoreItem\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12(\n\x03row\x18\x02 \x01(\x0b\x32\x16.gradus.rollout.v1.RowR\x03row\x12,\n\x05turns\x18\x03 \x03(\x0b\x32\x16.gradus.reward.v1.TurnR\x05turns\x12;\n\x07scorers\x18\x04 \x03(\x0b\x32!.gradus.rollout.v1.ScorerSettingsR\x07scorers\x12\x35\n\x06tokens\x18\x06 \x01(\x0b\x32\x1d.gradus.reward.v1.TokenCountsR\x06tokens\x12<\n\x05given\x18\x05 \x03(\x0b\x32&.gradus.reward.v1.ScoreItem.GivenEntryR\x05given\x12:\n\x06judged\x18\x08 \x03(\x0b\x32\".gradus.rollout.v1.JudgedComponentR\x06judged\x1a\x38\n\nGivenEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"]\n\x0bTokenCounts\x12\x16\n\x06prompt\x18\x01 \x01(\rR\x06prompt\x12\x14\n\x05model\x18\x02 \x01(\rR\x05model\x12 \n\x0b\x65nvironment\x18\x03 \x01(\rR\x0b\x65nvironment\"A\n\x0cScoreRequest\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\x1b.gradus.reward.v1.ScoreItemR\x05items\"\xc9\x06\n\x05Score\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12G\n\ncomponents\x18\x02 \x03(\x0b\x32\'.gradus.reward.v1.Score.ComponentsEntryR\ncomponents\x12;\n\x06\x61\x62sent\x18\x03 \x03(\x0b\x32#.gradus.reward.v1.Score.AbsentEntryR\x06\x61\x62sent\x12G\n\njudgements\x18\x04 \x03(\x0b\x32\'.gradus.reward.v1.Score.JudgementsEntryR\njudgements\x12\x44\n\tdetectors\x18\x05 \x03(\x0b\x32&.gradus.reward.v1.Score.DetectorsEntryR\tdetectors\x12\x38\n\x05threw\x18\x06 \x03(\x0b\x32\".gradus.reward.v1.Score.ThrewEntryR\x05threw\x12Q\n\x0e\x61\x62sent_details\x18\x07 \x03(\x0b\x32*.gradus.reward.v1.Score.AbsentDetailsEntryR\rabsentDetails\x1a=\n\x0f\x43omponentsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a\x39\n\x0b\x41\x62sentEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1aZ\n\x0fJudgementsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.gradus.reward.v1.JudgementR\x05value:\x02\x38\x01\x1a<\n\x0e\x44\x65tectorsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a\x38\n\nThrewEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a@\n\x12\x41\x62sentDetailsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xd8\x01\n\tJudgement\x12\x19\n\x08reply_id\x18\x01 \x01(\tR\x07replyId\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x14\n\x05grade\x18\x03 \x01(\tR\x05grade\x12\x45\n\x08\x63riteria\x18\x04 \x03(\x0b\x32).gradus.reward.v1.Judgement.CriteriaEntryR\x08\x63riteria\x1a;\n\rCriteriaEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\"@\n\rScoreResponse\x12/\n\x06scores\x18\x01 \x03(\x0b\x32\x17.gradus.reward.v1.ScoreR\x06scores\"]\n\x0f\x44\x65scribeRequest\x12J\n\x0f\x63ustom_settings\x18\x01 \x03(\x0b\x32!.gradus.rollout.v1.ScorerSettingsR\x0e\x63ustomSettings\"\xe9\x02\n\x10\x44\x65scribeResponse\x12\x18\n\x07scorers\x18\x01 \x03(\tR\x07scorers\x12\x34\n\x06judges\x18\x02 \x03(\x0b\x32\x1c.gradus.reward.v1.JudgeStateR\x06judges\x12;\n\x06\x63ustom\x18\x03 \x03(\x0b\x32#.gradus.reward.v1.CustomScorerStateR\x06\x63ustom\x12\x1c\n\tdetectors\x18\x04 \x03(\tR\tdetectors\x12\x65\n\x11settings_problems\x18\x05 \x03(\x0b\x32\x38.gradus.reward.v1.DescribeResponse.SettingsProblemsEntryR\x10settingsProblems\x1a\x43\n\x15SettingsProblemsEntry\x12\x10\n\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xa1\x01\n\x11\x43ustomScorerState\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12\x14\n\x05\x63\x61lls\x18\x04 \x01(\x04R\x05\x63\x61lls\x12\x1a\n\x08\x61\x62sences\x18\x05 \x01(\x04R\x08\x61\x62sences\x12\x1a\n\x08restarts\x18\x06 \x01(\x04R\x08restarts\"\x83\x03\n\nJudgeState\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x18\n\x07\x63ircuit\x18\x03 \x01(\tR\x07\x63ircuit\x12#\n\rrunning_calls\x18\x04 \x01(\rR\x0crunningCalls\x12\x18\n\x07waiting\x18\x05 \x01(\rR\x07waiting\x12\x14\n\x05\x63\x61lls\x18\x06 \x01(\x04R\x05\x63\x61lls\x12\x18\n\x07retries\x18\x07 \x01(\x04R\x07retries\x12!\n\x0cretry_budget\x18\x08 \x01(\x01R\x0bretryBudget\x12\x1d\n\ncache_hits\x18\t \x01(\x04R\tcacheHits\x12\x1a\n\x08\x61\x62sences\x18\n \x01(\x04R\x08\x61\x62sences\x12#\n\rprompt_tokens\x18\x0b \x01(\x04R\x0cpromptTokens\x12+\n\x11\x63ompletion_tokens\x18\x0c \x01(\x04R\x10\x63ompletionTokens\x12\x12\n\x04\x63ost\x18\r \x01(\x01R\x04\x63ost\"A\n\x0e\x45xplainRequest\x12/\n\x04item\x18\x01 \x01(\x0b\x32\x1b.gradus.reward.v1.ScoreItemR\x04item\"\x8d\x01\n\x0f\x45xplainResponse\x12=\n\ncomponents\x18\x01 \x03(\x0b\x32\x1d.gradus.reward.v1.ExplanationR\ncomponents\x12;\n\tdetectors\x18\x02 \x03(\x0b\x32\x1d.gradus.reward.v1.ExplanationR\tdetectors\"`\n\x0b\x45xplanation\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n\x05value\x18\x02 \x01(\x01H\x00R\x05value\x88\x01\x01\x12\x18\n\x07reasons\x18\x03 \x03(\tR\x07reasonsB\x08\n\x06_valueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORE_DETECTORSENTRY']._serialized_options = b'8\001'
   _globals['_SCORE_THREWENTRY']._loaded_options = None
   _globals['_SCORE_THREWENTRY']._serialized_options = b'8\001'
+  _globals['_SCORE_ABSENTDETAILSENTRY']._loaded_options = None
+  _globals['_SCORE_ABSENTDETAILSENTRY']._serialized_options = b'8\001'
   _globals['_JUDGEMENT_CRITERIAENTRY']._loaded_options = None
   _globals['_JUDGEMENT_CRITERIAENTRY']._serialized_options = b'8\001'
   _globals['_DESCRIBERESPONSE_SETTINGSPROBLEMSENTRY']._loaded_options = None
@@ -66,37 +68,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCOREREQUEST']._serialized_start=1152
   _globals['_SCOREREQUEST']._serialized_end=1217
   _globals['_SCORE']._serialized_start=1220
-  _globals['_SCORE']._serialized_end=1912
-  _globals['_SCORE_COMPONENTSENTRY']._serialized_start=1580
-  _globals['_SCORE_COMPONENTSENTRY']._serialized_end=1641
-  _globals['_SCORE_ABSENTENTRY']._serialized_start=1643
-  _globals['_SCORE_ABSENTENTRY']._serialized_end=1700
-  _globals['_SCORE_JUDGEMENTSENTRY']._serialized_start=1702
-  _globals['_SCORE_JUDGEMENTSENTRY']._serialized_end=1792
-  _globals['_SCORE_DETECTORSENTRY']._serialized_start=1794
-  _globals['_SCORE_DETECTORSENTRY']._serialized_end=1854
-  _globals['_SCORE_THREWENTRY']._serialized_start=1856
-  _globals['_SCORE_THREWENTRY']._serialized_end=1912
-  _globals['_JUDGEMENT']._serialized_start=1915
-  _globals['_JUDGEMENT']._serialized_end=2131
-  _globals['_JUDGEMENT_CRITERIAENTRY']._serialized_start=2072
-  _globals['_JUDGEMENT_CRITERIAENTRY']._serialized_end=2131
-  _globals['_SCORERESPONSE']._serialized_start=2133
-  _globals['_SCORERESPONSE']._serialized_end=2197
-  _globals['_DESCRIBEREQUEST']._serialized_start=2199
-  _globals['_DESCRIBEREQUEST']._serialized_end=2292
-  _globals['_DESCRIBERESPONSE']._serialized_start=2295
-  _globals['_DESCRIBERESPONSE']._serialized_end=2656
-  _globals['_DESCRIBERESPONSE_SETTINGSPROBLEMSENTRY']._serialized_start=2589
-  _globals['_DESCRIBERESPONSE_SETTINGSPROBLEMSENTRY']._serialized_end=2656
-  _globals['_CUSTOMSCORERSTATE']._serialized_start=2659
-  _globals['_CUSTOMSCORERSTATE']._serialized_end=2820
-  _globals['_JUDGESTATE']._serialized_start=2823
-  _globals['_JUDGESTATE']._serialized_end=3210
-  _globals['_EXPLAINREQUEST']._serialized_start=3212
-  _globals['_EXPLAINREQUEST']._serialized_end=3277
-  _globals['_EXPLAINRESPONSE']._serialized_start=3280
-  _globals['_EXPLAINRESPONSE']._serialized_end=3421
-  _globals['_EXPLANATION']._serialized_start=3423
-  _globals['_EXPLANATION']._serialized_end=3519
+  _globals['_SCORE']._serialized_end=2061
+  _globals['_SCORE_COMPONENTSENTRY']._serialized_start=1663
+  _globals['_SCORE_COMPONENTSENTRY']._serialized_end=1724
+  _globals['_SCORE_ABSENTENTRY']._serialized_start=1726
+  _globals['_SCORE_ABSENTENTRY']._serialized_end=1783
+  _globals['_SCORE_JUDGEMENTSENTRY']._serialized_start=1785
+  _globals['_SCORE_JUDGEMENTSENTRY']._serialized_end=1875
+  _globals['_SCORE_DETECTORSENTRY']._serialized_start=1877
+  _globals['_SCORE_DETECTORSENTRY']._serialized_end=1937
+  _globals['_SCORE_THREWENTRY']._serialized_start=1939
+  _globals['_SCORE_THREWENTRY']._serialized_end=1995
+  _globals['_SCORE_ABSENTDETAILSENTRY']._serialized_start=1997
+  _globals['_SCORE_ABSENTDETAILSENTRY']._serialized_end=2061
+  _globals['_JUDGEMENT']._serialized_start=2064
+  _globals['_JUDGEMENT']._serialized_end=2280
+  _globals['_JUDGEMENT_CRITERIAENTRY']._serialized_start=2221
+  _globals['_JUDGEMENT_CRITERIAENTRY']._serialized_end=2280
+  _globals['_SCORERESPONSE']._serialized_start=2282
+  _globals['_SCORERESPONSE']._serialized_end=2346
+  _globals['_DESCRIBEREQUEST']._serialized_start=2348
+  _globals['_DESCRIBEREQUEST']._serialized_end=2441
+  _globals['_DESCRIBERESPONSE']._serialized_start=2444
+  _globals['_DESCRIBERESPONSE']._serialized_end=2805
+  _globals['_DESCRIBERESPONSE_SETTINGSPROBLEMSENTRY']._serialized_start=2738
+  _globals['_DESCRIBERESPONSE_SETTINGSPROBLEMSENTRY']._serialized_end=2805
+  _globals['_CUSTOMSCORERSTATE']._serialized_start=2808
+  _globals['_CUSTOMSCORERSTATE']._serialized_end=2969
+  _globals['_JUDGESTATE']._serialized_start=2972
+  _globals['_JUDGESTATE']._serialized_end=3359
+  _globals['_EXPLAINREQUEST']._serialized_start=3361
+  _globals['_EXPLAINREQUEST']._serialized_end=3426
+  _globals['_EXPLAINRESPONSE']._serialized_start=3429
+  _globals['_EXPLAINRESPONSE']._serialized_end=3570
+  _globals['_EXPLANATION']._serialized_start=3572
+  _globals['_EXPLANATION']._serialized_end=3668
 # @@protoc_insertion_point(module_scope)

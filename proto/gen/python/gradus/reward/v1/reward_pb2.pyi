@@ -96,7 +96,7 @@ class ScoreRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ScoreItem, _Mapping]]] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("id", "components", "absent", "judgements", "detectors", "threw")
+    __slots__ = ("id", "components", "absent", "judgements", "detectors", "threw", "absent_details")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -132,19 +132,28 @@ class Score(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class AbsentDetailsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     ABSENT_FIELD_NUMBER: _ClassVar[int]
     JUDGEMENTS_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
     THREW_FIELD_NUMBER: _ClassVar[int]
+    ABSENT_DETAILS_FIELD_NUMBER: _ClassVar[int]
     id: str
     components: _containers.ScalarMap[str, float]
     absent: _containers.ScalarMap[str, str]
     judgements: _containers.MessageMap[str, Judgement]
     detectors: _containers.ScalarMap[str, float]
     threw: _containers.ScalarMap[str, str]
-    def __init__(self, id: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., absent: _Optional[_Mapping[str, str]] = ..., judgements: _Optional[_Mapping[str, Judgement]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., threw: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    absent_details: _containers.ScalarMap[str, str]
+    def __init__(self, id: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., absent: _Optional[_Mapping[str, str]] = ..., judgements: _Optional[_Mapping[str, Judgement]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., threw: _Optional[_Mapping[str, str]] = ..., absent_details: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Judgement(_message.Message):
     __slots__ = ("reply_id", "source", "grade", "criteria")
