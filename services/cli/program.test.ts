@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -104,32 +104,6 @@ test('P9: one run that cannot be read is named with the reason, and hides no oth
     resting: ['b-sound', 'c-begun'],
     unreadable: [{ run: 'a-damaged', reason: expect.stringContaining('is not JSON') }],
   });
-});
-
-test('the completion of bash proposes commands, options and files where they belong', async () => {
-  const { out } = await gradus('completion', 'bash');
-  const complete = (line: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const words = line.split(' ');
-      const script = `${out}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _gradus; echo "\${COMPREPLY[*]}"`;
-      execFile('bash', ['-c', script], { cwd: repositoryRoot }, (error, stdout) =>
-        error === null ? resolve(stdout.trim()) : reject(error),
-      );
-    });
-  expect(await complete('gradus re')).toBe('resume reward');
-  expect(await complete('gradus rollout ')).toBe('list export show replay');
-  expect((await complete('gradus serve re')).split(' ')).toEqual(['retrieval', 'reward']);
-  expect(await complete('gradus run --dr')).toBe('--dry-run');
-  expect(await complete('gradus run READ')).toBe('README.md');
-});
-
-test('the scripts for zsh and fish name every command', async () => {
-  for (const shell of ['zsh', 'fish']) {
-    const { out } = await gradus('completion', shell);
-    for (const command of ['up', 'run', 'resume', 'status', 'stop', 'rollout', 'serve', 'world', 'data']) {
-      expect(out, shell).toMatch(new RegExp(`\\b${command}\\b`));
-    }
-  }
 });
 
 test('reward score writes a line per row, all or nothing to a file, and ends by 2 at a malformed row', async () => {

@@ -17,6 +17,7 @@ import { maxTokensFields } from '#endpoint/server-fields.ts';
 import { evalFormats } from './eval/eval-formats.ts';
 import type { EvalOptions } from './eval/eval-recipe.ts';
 import { exitCodes } from './exit-codes.ts';
+import { addExamples, markRequired } from './help/help.ts';
 import { serviceNames } from '#fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
@@ -53,6 +54,8 @@ Exit codes:
   ${exitCodes.unavailable}    a service or NATS is not reachable or did not start
   ${exitCodes.stopped}  stopped by Ctrl-C, SIGTERM or 'gradus stop'; the run can be resumed`,
     );
+
+  markRequired(program);
 
   // What lies in a home was written by a policy and about it, and is read by anyone who started it; children inherit this.
   program.hook('preAction', (_program, command) => {
@@ -238,13 +241,27 @@ Exit codes:
 
   program
     .command('completion')
-    .description('print a completion script, for example: gradus completion bash >> ~/.bashrc')
+    .description('print a script that completes commands, options and values: runs, rollouts, stages, files')
     .addArgument(new Argument('<shell>', 'your shell').choices(shells))
     .action((shell: Shell) => {
-      terminal.out(completionScript(program, shell));
+      terminal.out(linesOf(completionScript(shell)));
       finish(exitCodes.ok);
     });
 
+  program
+    .command('complete', { hidden: true })
+    .description('what a word may become, for the scripts of completion')
+    .argument('[words...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (words: readonly string[]) => {
+      const { kind, words: found } = await (await import('./completion/candidates.ts')).candidates(program, words);
+      terminal.out([kind, ...found]);
+      finish(exitCodes.ok);
+    });
+
+  addExamples(program);
   return program;
 }
 

@@ -15,10 +15,6 @@ export function addRolloutCommands(program: Command, terminal: Terminal, finish:
     50,
   )
     .addOption(json())
-    .addHelpText(
-      'after',
-      '\nExamples:\n  gradus rollout list --run demo-20261201-101500 --sort worst --limit 10\n  gradus rollout list --stage tool-use --purpose train --tag level=2 --failure any',
-    )
     .action(async (options: RolloutListOptions) =>
       finish(await (await import('./rollout-list.ts')).rolloutListCommand(options, terminal)),
     );

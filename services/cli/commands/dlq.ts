@@ -6,7 +6,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { dropDeadLetter, readDeadLetters, retryDeadLetter } from '#platform/nats/dead-letters.ts';
 import type { DeadLetter } from '#platform/nats/dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { formatDuration } from '../terminal/format.ts';
+import { formatDuration, shortId } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withNats, withStreams } from '../transcript/with-streams.ts';
 
@@ -126,7 +126,7 @@ function matches(letter: DeadLetter, id: string): boolean {
 
 function letterLine(letter: DeadLetter): string {
   const age = formatDuration(Date.now() - letter.diedAt.getTime());
-  const task = letter.task === undefined ? '(no task)' : letter.task.taskId.slice(0, 16);
+  const task = letter.task === undefined ? '(no task)' : shortId(letter.task.taskId);
   return `${letter.number}  ${letter.runId}  ${task}  handed out again ${letter.redeliveries}x  ${age} ago  ${letter.reason}`;
 }
 

@@ -22,6 +22,7 @@ import {
   type ScoreItem,
 } from '#proto/reward/v1/reward_pb.ts';
 import { askProgram } from '../process/ask-program.ts';
+import { shortId } from '../terminal/format.ts';
 
 export interface RewardExplainOptions {
   readonly home: string;
@@ -73,7 +74,7 @@ async function readRecords(
   if (other.result.groupId === one.result.groupId) return { one, other };
   throw new TerminalError(
     'invalid_argument',
-    `--compare ${compare}: ${other.result.taskId} is of another group than ${one.result.taskId}; advantages compare the samples of one`,
+    `--compare ${compare}: ${shortId(other.result.taskId)} is of another group than ${shortId(one.result.taskId)}; advantages compare the samples of one`,
   );
 }
 
@@ -113,7 +114,7 @@ async function readScore(nats: Nats, result: RolloutResult): Promise<Omit<Scored
   if (recorded !== undefined) return { recorded, composition: recordedComposition(trajectory) };
   throw new TerminalError(
     'failed_precondition',
-    `rollout ${result.taskId} was recorded by a version that did not keep what it scored; 'gradus rollout show' has its components`,
+    `rollout ${shortId(result.taskId)} was recorded by a version that did not keep what it scored; 'gradus rollout show' has its components`,
   );
 }
 

@@ -12,6 +12,7 @@ import { exportedJson } from '../rollouts/rollout-json.ts';
 import { selectedBy, type SelectionOptions } from '../rollouts/selection-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withStreams } from '../transcript/with-streams.ts';
+import { plural } from '../terminal/format.ts';
 
 export interface RolloutExportOptions extends SelectionOptions {
   readonly format: 'jsonl' | 'atif';
@@ -30,9 +31,9 @@ export async function rolloutExportCommand(options: RolloutExportOptions, termin
     if (written === 0) throw new TerminalError('not_found', 'no rollout is like that; nothing was written');
     if (without > 0)
       note(
-        `${without} rollouts left no trajectory; ${options.format === 'atif' ? 'they are left out' : 'their segments are null'}`,
+        `${plural(without, 'rollout')} without a trajectory: ${options.format === 'atif' ? 'left out' : 'segments are null'}`,
       );
-    note(`${written} rollouts in ${out}`);
+    note(`${plural(written, 'rollout')} in ${out}`);
   });
   return exitCodes.ok;
 }

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { exitCodes } from '../exit-codes.ts';
+import { keepListedRollouts } from '../rollouts/listed-rollouts.ts';
 import { readSelected, type ReadRollout } from '../rollouts/read-selected.ts';
 import { rolloutJson } from '../rollouts/rollout-json.ts';
 import { selectedBy, type SelectionOptions } from '../rollouts/selection-options.ts';
-import { formatDuration, tableLines } from '../terminal/format.ts';
+import { formatDuration, shortId, tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { failureWord } from '#trajectory/enum-words.ts';
@@ -18,14 +19,18 @@ const shownCharacters = 48;
 
 /** Rollouts of one run or of all as a table, or a JSON object a line. Works with and without a running fleet. */
 export async function rolloutListCommand(options: RolloutListOptions, terminal: Terminal): Promise<number> {
+  const home = resolve(options.home);
   const signal = AbortSignal.timeout(600_000);
   const note = (line: string): void => terminal.err(line);
-  await withStreams(resolve(options.home), { command: 'gradus rollout list', note }, signal, async (nats) => {
+  await withStreams(home, { command: 'gradus rollout list', note }, signal, async (nats) => {
     const rows: string[][] = [];
+    const listed: string[] = [];
     for await (const rollout of readSelected(nats, selectedBy(options), note, signal)) {
+      listed.push(shortId(rollout.result.taskId));
       if (options.json) terminal.out(JSON.stringify(rolloutJson(rollout)));
       else rows.push(rowOf(rollout));
     }
+    if (listed.length > 0) await keepListedRollouts(home, listed);
     if (options.json) return;
     if (rows.length === 0) {
       terminal.out('no rollout is like that');
@@ -46,7 +51,7 @@ function rowOf({ result, counted, recorded }: ReadRollout): string[] {
   const row = recorded?.task.row;
   const ended = result.failure === 0 ? (result.prediction ?? 'no answer') : failureWord(result.failure);
   return [
-    result.taskId.slice(0, 12),
+    shortId(result.taskId),
     result.stage,
     group === undefined ? '' : `${group.step}`,
     group === undefined || group.evaluation === '' ? 'training' : `evaluation ${group.evaluation}`,

@@ -26,6 +26,7 @@ import { withStreams } from '../transcript/with-streams.ts';
 import { watchInterrupts } from './interrupts.ts';
 import { environmentLimitFlags } from '#fleet/fleet-plan.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
+import { shortId } from '../terminal/format.ts';
 
 export interface RolloutReplayOptions {
   readonly home: string;
@@ -140,7 +141,7 @@ function recordedTimeoutMs(result: RolloutResult, trajectory: Trajectory): numbe
   if (trajectory.task.length === 0)
     throw new TerminalError(
       'failed_precondition',
-      `rollout ${result.taskId} was recorded by a version that did not keep its task, so it cannot be played again`,
+      `rollout ${shortId(result.taskId)} was recorded by a version that did not keep its task, so it cannot be played again`,
     );
   return recordedTask(trajectory).limits?.rolloutTimeoutMs ?? 0;
 }

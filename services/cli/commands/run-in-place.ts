@@ -28,13 +28,14 @@ function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
 }
 
+export function mcpProgram(): Program {
+  const entry = join(repositoryRoot, 'services/retrieval/mcp/stdio-main.ts');
+  return { command: process.execPath, args: ['--disable-warning=ExperimentalWarning', entry], env: {} };
+}
+
 /** Serves a corpus over MCP on our standard streams. */
 export async function mcpCommand(flags: readonly string[]): Promise<number> {
-  const entry = join(repositoryRoot, 'services/retrieval/mcp/stdio-main.ts');
-  return await runInPlace(
-    { command: process.execPath, args: ['--disable-warning=ExperimentalWarning', entry], env: {} },
-    flags,
-  );
+  return await runInPlace(mcpProgram(), flags);
 }
 
 /** Runs one service in our place; its ready line goes to stdout. */

@@ -1,6 +1,6 @@
 import { shortNumber } from '#rewards/describe-step.ts';
 import type { Colours } from '../terminal/colours.ts';
-import { tableLines } from '../terminal/format.ts';
+import { shortId, tableLines } from '../terminal/format.ts';
 import { componentRows } from './component-rows.ts';
 import { composeRecorded } from '#run/rollouts/recorded-reward.ts';
 import type { ExplainedRollout } from './render-explanation.ts';
@@ -19,13 +19,13 @@ export function renderComparison(a: ExplainedRollout, b: ExplainedRollout, colou
     rows.push(difference === 0 ? cells.map(colours.dim) : cells);
   }
   return [
-    `group ${a.result.groupId} of run ${a.result.runId}; components as they were recorded, unweighted`,
+    `group ${shortId(a.result.groupId)} of run ${a.result.runId}; components as they were recorded, unweighted`,
     ...[a, b].map(
       ({ result }) =>
-        `${result.taskId.slice(0, 16)}: ${result.prediction === undefined ? 'no prediction' : JSON.stringify(result.prediction)}`,
+        `${shortId(result.taskId)}: ${result.prediction === undefined ? 'no prediction' : JSON.stringify(result.prediction)}`,
     ),
     ...tableLines(rows, {
-      head: ['', a.result.taskId.slice(0, 16), b.result.taskId.slice(0, 16), 'difference'],
+      head: ['', shortId(a.result.taskId), shortId(b.result.taskId), 'difference'],
       compact: true,
       align: ['left', 'right', 'right', 'right'],
     }),

@@ -6,7 +6,7 @@ import { rowFacts } from '#questions/row-facts.ts';
 import { shortNumber, describeStep } from '#rewards/describe-step.ts';
 import type { RecordedScore } from '#trajectory/recorded-score.ts';
 import type { Colours } from '../terminal/colours.ts';
-import { tableLines } from '../terminal/format.ts';
+import { shortId, tableLines } from '../terminal/format.ts';
 import { failureWord } from '#trajectory/enum-words.ts';
 import { componentRows, detectorRows, type ComponentRow } from './component-rows.ts';
 import type { GroupStory, OwnOutcome } from '#run/group-story.ts';
@@ -32,8 +32,8 @@ export interface ExplainedRollout {
 /** How a rollout's reward came about, from what it wrote to what was trained with. */
 export function renderExplanation({ result, scored, group }: ExplainedRollout, colours: Colours): string[] {
   return [
-    colours.bold(`rollout ${result.taskId}`),
-    `run ${result.runId}, stage ${result.stage}, ${purposeWord(result)}, group ${result.groupId}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
+    colours.bold(`rollout ${shortId(result.taskId)}`),
+    `run ${result.runId}, stage ${result.stage}, ${purposeWord(result)}, group ${shortId(result.groupId)}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
     ...(scored === undefined ? noReward(result, colours) : renderScore(result, scored, group?.closed?.own, colours)),
     ...(group === undefined ? [] : ['', ...renderGroup(group, result, colours)]),
   ];

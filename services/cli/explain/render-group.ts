@@ -4,12 +4,12 @@ import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { meanOf, standardDeviation, type AdvantageMethod } from '#rewards/advantages.ts';
 import { shortNumber } from '#rewards/describe-step.ts';
 import type { Colours } from '../terminal/colours.ts';
-import { tableLines } from '../terminal/format.ts';
+import { shortId, tableLines } from '../terminal/format.ts';
 import type { ClosedGroup, GroupStory, Member, MemberRole } from '#run/group-story.ts';
 
 /** What became of the rollout in its group: its rank, its advantage, and the step that trained on it. */
 export function renderGroup({ opened, closed }: GroupStory, result: RolloutResult, colours: Colours): string[] {
-  const heading = colours.bold(`group ${opened.groupId}`);
+  const heading = colours.bold(`group ${shortId(opened.groupId)}`);
   if (closed === undefined) return [`${heading} of ${opened.taskIds.length} is still open`];
   const fate = fateWord(closed.fate);
   if (opened.purpose === Purpose.EVAL)
@@ -40,7 +40,7 @@ function memberTable(members: readonly Member[], taskId: string, colours: Colour
   const rows = members.map((member) => {
     const cells = [
       member.rank === undefined ? '' : `${member.rank}`,
-      `${member.taskId.slice(0, 16)}${member.taskId === taskId ? ' <-' : ''}`,
+      `${shortId(member.taskId)}${member.taskId === taskId ? ' <-' : ''}`,
       `${member.sampleIndex}`,
       member.reward === undefined ? (member.cancelled ? 'given up' : 'absent') : shortNumber(member.reward),
       // Roles have their own.

@@ -3,6 +3,7 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { compose, withoutGroupwise } from '#rewards/compose.ts';
 import type { TrajectoryComparison } from '#trajectory/compare-trajectories.ts';
+import { shortId } from '../terminal/format.ts';
 
 /** What a replay reports at its end. */
 export interface ReplayOutcome {
@@ -39,7 +40,7 @@ export function renderReplay(outcome: ReplayOutcome): string[] {
   const { comparison, recorded, policy } = outcome;
   const { difference, changedWeights } = comparison;
   const rewards = rewardsOf(outcome);
-  const head = `replayed rollout ${recorded.taskId} of run ${recorded.runId} with policy version ${policy.version} (${policy.from})`;
+  const head = `replayed rollout ${shortId(recorded.taskId)} of run ${recorded.runId} with policy version ${policy.version} (${policy.from})`;
   const equal = `${count(comparison.equalSegments, 'segment')} and ${count(comparison.equalTokens, 'token')}`;
   const logprobs =
     comparison.largestLogprobDifference === 0

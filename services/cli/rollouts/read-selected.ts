@@ -6,6 +6,7 @@ import { createCountedRollouts } from '#run/rollouts/counted-rollouts.ts';
 import { readResults, readTrajectory } from '#run/rollouts/results.ts';
 import { recordedTask } from '#trajectory/recorded-task.ts';
 import { inOrder, isSelected, type FoundRollout, type Selection } from './select-rollouts.ts';
+import { plural } from '../terminal/format.ts';
 
 export interface ReadRollout extends FoundRollout {
   /** Absent where the platform failed before one was written, or the stream keeps it no longer. */
@@ -47,7 +48,7 @@ export async function* readSelected(
     given += 1;
     yield { ...rollout, recorded };
   }
-  if (unknown > 0) note(`${unknown} rollouts have no trajectory, so their tags are not known; they are left out`);
+  if (unknown > 0) note(`${plural(unknown, 'rollout')} without a trajectory left out: the tags are not known`);
 }
 
 async function readRecorded(

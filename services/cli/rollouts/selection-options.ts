@@ -14,9 +14,13 @@ export interface SelectionOptions extends Selection {
   readonly limit: number;
 }
 
-const failureClasses = Object.values(FailureClass)
-  .filter((failure) => failure !== FailureClass.UNSPECIFIED)
-  .map(failureWord);
+/** What `--failure` takes. */
+export const failureWords: readonly string[] = [
+  ...anyFailure,
+  ...Object.values(FailureClass)
+    .filter((failure) => failure !== FailureClass.UNSPECIFIED)
+    .map(failureWord),
+];
 
 /** The options by which `rollout list` and `rollout export` choose rollouts. */
 export function addSelectionOptions(command: Command, limit: number): Command {
@@ -34,11 +38,7 @@ export function addSelectionOptions(command: Command, limit: number): Command {
         .argParser(parseTag)
         .default(new Map<string, string>(), 'none'),
     )
-    .option(
-      '--failure <class>',
-      'only that ended so: a failure class, any, or none',
-      oneOf([...anyFailure, ...failureClasses]),
-    )
+    .option('--failure <class>', 'only that ended so: a failure class, any, or none', oneOf(failureWords))
     .option('--min-reward <x>', 'only with at least this reward', anyNumber)
     .option('--max-reward <x>', 'only with at most this reward', anyNumber)
     .option('--detector <name>', 'only where this detector of reward hacking fired', oneOf(detectorNames))

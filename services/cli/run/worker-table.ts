@@ -1,5 +1,5 @@
 import type { PendingWait, WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
-import { formatDuration, tableLines } from '../terminal/format.ts';
+import { formatDuration, shortId, tableLines } from '../terminal/format.ts';
 import { connectNats } from '#platform/nats/connect.ts';
 import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
@@ -38,7 +38,7 @@ function isOverdue({ waitedMs, expectedMs }: PendingWait): boolean {
 
 function describeWait(workerId: string, wait: PendingWait): string {
   const detail = wait.detail === '' ? '' : ` (${wait.detail})`;
-  return `${workerId} is in ${wait.what}${detail} of ${wait.taskId.slice(0, 16)} for ${formatDuration(Number(wait.waitedMs))}`;
+  return `${workerId} is in ${wait.what}${detail} of ${shortId(wait.taskId)} for ${formatDuration(Number(wait.waitedMs))}`;
 }
 
 function countByKind(waits: readonly PendingWait[]): string {

@@ -23,6 +23,16 @@ export function tableLines(rows: readonly (readonly string[])[], options: TableO
   return table.toString().split('\n');
 }
 
+/** An id as lists, headings and hints show it; commands take any beginning of it that is unique. */
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
+/** `1 turn`, `2 turns`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** 0.4 s, 12 s, 3:05 min, 2:10:00 h. */
 export function formatDuration(milliseconds: number): string {
   const seconds = Math.max(0, milliseconds) / 1_000;

@@ -6,6 +6,7 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { recordedTask } from '#trajectory/recorded-task.ts';
 import type { Colours } from '../terminal/colours.ts';
+import { plural, shortId } from '../terminal/format.ts';
 
 /** Lines that the policy is trained on begin with this, so that they stand out without colour too. */
 export const trainedMark = '+ ';
@@ -25,9 +26,9 @@ export function renderTranscript(
   const trainedTokens = trained.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
   const allTokens = trajectory.segments.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
   return [
-    colours.bold(`rollout ${result.taskId}`),
-    `run ${result.runId}, stage ${result.stage}, group ${result.groupId}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
-    `${result.turns} turns, ${result.toolCalls} tool calls (${result.toolFailures} failed), ${result.durationMs} ms on ${result.workerId}`,
+    colours.bold(`rollout ${shortId(result.taskId)}`),
+    `run ${result.runId}, stage ${result.stage}, group ${shortId(result.groupId)}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
+    `${plural(result.turns, 'turn')}, ${plural(result.toolCalls, 'tool call')} (${result.toolFailures} failed), ${result.durationMs} ms on ${result.workerId}`,
     `trace ${rolloutSpan(result.runId, result.taskId).traceId}`,
     colours.dim(`lines marked with '${trainedMark.trim()}' are trained on: ${trainedTokens} of ${allTokens} tokens`),
     '',
@@ -45,7 +46,7 @@ function renderSegment(segment: Segment, isTrained: boolean, colours: Colours): 
 }
 
 function headerOf(segment: Segment): string {
-  const tokens = `${segment.tokenIds.length} token${segment.tokenIds.length === 1 ? '' : 's'}`;
+  const tokens = plural(segment.tokenIds.length, 'token');
   const whose = segment.role === '' ? '' : ` of ${segment.role}`;
   switch (segment.kind) {
     case SegmentKind.PROMPT:
