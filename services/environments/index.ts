@@ -1,4 +1,5 @@
 import type { EnvironmentDefinition } from './kit/environment.ts';
+import { agent } from './agent/index.ts';
 import { arithmetic } from './arithmetic/index.ts';
 import { openenv } from './openenv/index.ts';
 import { python } from './python/index.ts';
@@ -9,4 +10,4 @@ import { tools } from './tools/index.ts';
 export const defaultEnvironment: EnvironmentDefinition = search;
 
 /** The environments that Gradus brings. A new one is a folder and a line here. */
-export const environments: readonly EnvironmentDefinition[] = [arithmetic, openenv, python, search, tools];
+export const environments: readonly EnvironmentDefinition[] = [agent, arithmetic, openenv, python, search, tools];

@@ -140,7 +140,8 @@ function tagsOf(name: string): Tags {
   return { open: `<${name}>`, close: `</${name}>` };
 }
 
-function withoutEndMarker(text: string): string {
+/** A turn as people read it, without the token that ended it. */
+export function withoutEndMarker(text: string): string {
   let rest = text.trimEnd();
   for (;;) {
     const marker = endMarkers.find((end) => rest.endsWith(end));
@@ -149,12 +150,18 @@ function withoutEndMarker(text: string): string {
   }
 }
 
-/** One thought, at the beginning. A template may have opened it already, so that the turn only closes it. */
 function withoutThought(text: string): string {
+  return splitThought(text).said;
+}
+
+/** One thought, at the beginning, and what is said after it. A template may have opened the thought already, so that the turn only closes it. */
+export function splitThought(text: string): { readonly thought: string; readonly said: string } {
   const end = text.indexOf('</think>');
   const begin = text.indexOf('<think>');
   const isThought = end >= 0 && (begin < 0 || (begin < end && text.slice(0, begin).trim() === ''));
-  return isThought ? text.slice(end + '</think>'.length).trimStart() : text;
+  if (!isThought) return { thought: '', said: text };
+  const thought = text.slice(begin < 0 ? 0 : begin + '<think>'.length, end).trim();
+  return { thought, said: text.slice(end + '</think>'.length).trimStart() };
 }
 
 function violation(code: ViolationCode): ParsedTurn {

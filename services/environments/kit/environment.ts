@@ -59,6 +59,8 @@ export interface ModelTurn {
   readonly text: string;
   /** The limit that cut it; absent where the policy ended it. */
   readonly cutBy?: 'turn' | 'context';
+  /** How many it has, and how many stood in front of it in its sequence. A worker says them. */
+  readonly tokens?: { readonly prompt: number; readonly turn: number };
 }
 
 export interface StartIo {

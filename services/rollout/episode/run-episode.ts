@@ -12,7 +12,7 @@ import { type EpisodePorts, overdueAfter } from './episode-ports.ts';
 import { generateTurn } from './generate-turn.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { callRemote } from './remote-call.ts';
-import { createEpisodeSequences, type EpisodeSequences } from './episode-sequences.ts';
+import { createEpisodeSequences, type EpisodeSequences, type Speaker } from './episode-sequences.ts';
 import type { OutsideText, TokenizedText } from './token-source.ts';
 import { failureClassOf, turnOf } from './turn-record.ts';
 import { ofEnvironment, userCodeFailureOf } from './user-code-failure.ts';
@@ -166,7 +166,7 @@ async function playEpisode(
     using deadline = deadlineSignal(signal, limits.turnTimeoutMs, `turn ${turn} of task ${task.taskId}`);
     const response = await generateTurn(parsed, played.environment, ports, speaker.recorder, turn, deadline.signal);
     generateMs += response.generateMs;
-    const modelTurn = turnOfResponse(response, turn, speaker.role);
+    const modelTurn = turnOfResponse(response, turn, speaker);
     const truncated = modelTurn.cutBy !== undefined;
     speaker.truncated = truncated;
     const outcome = await callRemote(
@@ -267,8 +267,13 @@ function stepEpisode(
   );
 }
 
-function turnOfResponse({ text, finishReason }: GenerateResponse, index: number, role: string): ModelTurn {
-  const turn = { index, ...(role !== '' && { role }), text };
+function turnOfResponse(
+  { text, tokenIds, finishReason }: GenerateResponse,
+  index: number,
+  { role, recorder }: Speaker,
+): ModelTurn {
+  const tokens = { prompt: recorder.tokenIds.length - tokenIds.length, turn: tokenIds.length };
+  const turn = { index, ...(role !== '' && { role }), text, tokens };
   if (finishReason === FinishReason.LENGTH) return { ...turn, cutBy: 'turn' };
   if (finishReason === FinishReason.CONTEXT) return { ...turn, cutBy: 'context' };
   return turn;

@@ -1,0 +1,195 @@
+import { request as httpRequest } from 'node:http';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { AgentReply } from './agent-call.ts';
+import { readTurn } from './read-turn.ts';
+import { refusal } from './refusal.ts';
+import { startFace } from './start-face.ts';
+
+const user = { role: 'user', content: 'Who?' };
+const tool = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };
+const tokens = { prompt: 3, turn: 2 };
+
+const written = (turn: number, text: string): AgentReply => ({ turn, ...readTurn(text, turn), cut: false, tokens });
+
+async function open(sampling: 'refused' | 'ignored' = 'refused') {
+  const face = await startFace({ thinking: false, sampling });
+  onTestFinished(() => face.close());
+  const { session, baseUrl, key } = face.open();
+  async function post(body: unknown, options: { key?: string; path?: string; signal?: AbortSignal } = {}) {
+    const response = await fetch(`${baseUrl}${options.path ?? '/chat/completions'}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${options.key ?? key}` },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...(options.signal && { signal: options.signal }),
+    });
+    const text = await response.text();
+    // Whatever a server answers.
+    const json = (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, unknown>;
+    return { status: response.status, text, json };
+  }
+  const ask = (messages: readonly object[], more: object = {}, options = {}) =>
+    post({ model: 'any', messages, ...more }, options);
+  /** A call that the model answers with this text. */
+  async function turn(index: number, messages: readonly object[], text: string, more: object = {}) {
+    const answer = ask(messages, more);
+    const asked = await session.asked();
+    session.answer(written(index, text));
+    return { asked, ...(await answer) };
+  }
+  return { face, session, baseUrl, key, post, ask, turn };
+}
+
+test('a conversation that grows is told by its new messages only, whatever way a client writes what the model said', async () => {
+  const { turn } = await open();
+  const call = '<tool_call>{"name": "look", "arguments": {"a": 1, "b": [2]}}</tool_call>';
+  const first = await turn(0, [user], `<think>Hm.</think>See. ${call}${call}<|im_end|>`, { tools: [tool] });
+  expect(first.asked).toEqual({
+    opening: { messages: [{ role: 'user', content: 'Who?' }], tools: [tool], thinking: false },
+  });
+  const calls = ['call_0_0', 'call_0_1'].map((id) => ({
+    id,
+    type: 'function',
+    function: { name: 'look', arguments: '{"a":1,"b":[2]}' },
+  }));
+  expect(first.json).toMatchObject({
+    object: 'chat.completion',
+    model: 'any',
+    choices: [
+      {
+        message: { role: 'assistant', content: 'See.', reasoning_content: 'Hm.', tool_calls: calls },
+        finish_reason: 'tool_calls',
+      },
+    ],
+    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  });
+  const respelled = calls.map((one) => ({ ...one, function: { name: 'look', arguments: '{"b": [2], "a": 1}' } }));
+  const parts = [{ type: 'text', text: ' See.' }];
+  const results = ['one', 'two'].map((content, at) => ({ role: 'tool', tool_call_id: `call_0_${at}`, content }));
+  const history = [user, { role: 'assistant', content: parts, tool_calls: respelled }, ...results];
+  const second = await turn(1, history, 'It is <tool_call>{broken</tool_call>', { tools: [tool] });
+  expect(second.asked).toEqual({ following: ['one', 'two'].map((content) => ({ role: 'tool', content })) });
+  expect(second.json).toMatchObject({
+    choices: [{ message: { content: 'It is <tool_call>{broken</tool_call>' }, finish_reason: 'stop' }],
+  });
+});
+
+test('a stream tells the same turn as events', async () => {
+  const { turn } = await open();
+  const text = 'Well. <tool_call>{"name": "look", "arguments": {}}</tool_call>';
+  const more = { tools: [tool], stream: true, stream_options: { include_usage: true } };
+  const events = (await turn(0, [user], text, more)).text.trim().split('\n\n');
+  expect(events.at(-1)).toBe('data: [DONE]');
+  const [first, last, usage] = events.slice(0, -1).map((event) => JSON.parse(event.slice('data: '.length)) as object);
+  expect(first).toMatchObject({
+    object: 'chat.completion.chunk',
+    choices: [{ delta: { role: 'assistant', content: 'Well.', tool_calls: [{ index: 0, id: 'call_0_0' }] } }],
+  });
+  expect(last).toMatchObject({ choices: [{ delta: {}, finish_reason: 'tool_calls' }] });
+  expect(usage).toMatchObject({ choices: [], usage: { total_tokens: 5 } });
+});
+
+test('P9: what is not served is refused by the name of the parameter, never ignored', async () => {
+  const { ask, post } = await open();
+  const refused: [object, string, string][] = [
+    [{ n: 2 }, 'n', 'invalid_value'],
+    [{ logprobs: true }, 'logprobs', 'invalid_value'],
+    [{ tool_choice: 'required' }, 'tool_choice', 'invalid_value'],
+    [{ response_format: { type: 'json_object' } }, 'response_format.type', 'invalid_value'],
+    [{ temperature: 0.2 }, 'temperature', 'unsupported_parameter'],
+    [{ max_tokens: 5 }, 'max_tokens', 'unsupported_parameter'],
+    [{ functions: [] }, 'functions', 'unsupported_parameter'],
+    [{ tools: [{ type: 'function' }] }, 'tools[0].function', 'invalid_value'],
+    [{ messages: [] }, 'messages', 'invalid_value'],
+    [{ messages: [{ role: 'robot', content: '' }] }, 'messages[0].role', 'invalid_value'],
+    [{ messages: [user, { role: 'assistant', content: 'It' }] }, 'messages[1]', 'unsupported_value'],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
+      'messages[0].content',
+      'invalid_value',
+    ],
+    [{ messages: [{ role: 'user', content: 'x'.repeat(500_001) }] }, 'messages', 'context_length_exceeded'],
+  ];
+  for (const [more, param, code] of refused) {
+    const { status, json } = await ask([user], more);
+    expect(json, param).toMatchObject({ error: { type: 'invalid_request_error', code, param } });
+    expect(status).toBe(400);
+  }
+  expect(await post('{"model"')).toMatchObject({ status: 400, json: { error: { type: 'invalid_request_error' } } });
+  expect(await post(`${'['.repeat(65)}${']'.repeat(65)}`)).toMatchObject({ status: 400 });
+  expect(await post(`"${'x'.repeat(17 * 2 ** 20)}"`)).toMatchObject({ status: 413 });
+  expect(await post({}, { path: '/embeddings' })).toMatchObject({
+    status: 404,
+    json: { error: { code: 'unknown_url' } },
+  });
+});
+
+test('sampling parameters are taken where the recipe says that they are ignored', async () => {
+  const { session, ask } = await open('ignored');
+  const answer = ask([user], { temperature: 0, max_tokens: 5, stop: ['x'] });
+  await session.asked();
+  session.answer(written(0, 'It.'));
+  expect(await answer).toMatchObject({ status: 200 });
+});
+
+test('P4: a history that was changed is refused with the message that differs', async () => {
+  const { turn, ask } = await open();
+  await turn(0, [user], 'It is she.', { tools: [tool] });
+  const said = { role: 'assistant', content: 'It is she.' };
+  const next = { role: 'user', content: 'Sure?' };
+  const refused: [readonly object[], object, string, string][] = [
+    [[{ ...user, content: 'Whom?' }, said, next], { tools: [tool] }, 'history_rewritten', 'messages[0]'],
+    [[user, { ...said, content: 'It is he.' }, next], { tools: [tool] }, 'history_rewritten', 'messages[1]'],
+    [[next], { tools: [tool] }, 'history_rewritten', 'messages[0]'],
+    [[user, said, next], {}, 'history_rewritten', 'tools'],
+    [[user, said], { tools: [tool] }, 'nothing_added', 'messages'],
+  ];
+  for (const [messages, more, code, param] of refused) {
+    const { status, json } = await ask(messages, more);
+    expect(json).toMatchObject({ error: { code, param } });
+    expect(status).toBe(400);
+  }
+});
+
+test('a session belongs to its key, takes one call at a time, and is over with its episode', async () => {
+  const { face, session, baseUrl, ask } = await open();
+  expect(await ask([user], {}, { key: 'gradus-0' })).toMatchObject({
+    status: 401,
+    json: { error: { code: 'invalid_api_key' } },
+  });
+  const other = face.open();
+  expect(await ask([user], {}, { key: other.key })).toMatchObject({ status: 401 });
+  const waiting = ask([user]);
+  await session.asked();
+  expect(await ask([{ ...user, content: 'And?' }])).toMatchObject({
+    status: 400,
+    json: { error: { code: 'parallel_calls' } },
+  });
+  session.close(refusal('episode_over', 'the episode of this session is over'));
+  expect(await waiting).toMatchObject({ status: 400, json: { error: { code: 'episode_over' } } });
+  expect(await ask([user])).toMatchObject({ status: 400, json: { error: { code: 'episode_over' } } });
+  face.forget(session);
+  expect(await ask([user])).toMatchObject({ status: 404, json: { error: { code: 'unknown_session' } } });
+  const models = await fetch(`${other.baseUrl}/models`, { headers: { authorization: `Bearer ${other.key}` } });
+  expect(await models.json()).toMatchObject({ data: [{ id: 'policy' }] });
+  // The name that a page of a browser has bound to this address.
+  const status = await new Promise((done) => {
+    httpRequest(`${baseUrl}/models`, { headers: { host: 'evil.example' } }, (response) =>
+      done(response.statusCode),
+    ).end();
+  });
+  expect(status).toBe(403);
+});
+
+test('an agent that lost its connection asks again and gets the turn that was written meanwhile', async () => {
+  const { session, ask } = await open();
+  const asks = vi.spyOn(session, 'ask');
+  const lost = new AbortController();
+  const first = ask([user], {}, { signal: lost.signal });
+  await session.asked();
+  lost.abort();
+  await expect(first).rejects.toThrow();
+  const again = ask([user]);
+  await expect.poll(() => asks.mock.calls.length).toBe(2);
+  session.answer(written(0, 'It.'));
+  expect(await again).toMatchObject({ json: { choices: [{ message: { content: 'It.' } }] } });
+});

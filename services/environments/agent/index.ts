@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { defineEnvironment } from '../kit/environment.ts';
+import { agentOptions } from './options.ts';
+
+/** An agent that owns its loop: a program that calls an OpenAI-compatible endpoint, which is the policy. */
+export const agent = defineEnvironment({
+  name: 'agent',
+  about: 'Train an agent that owns its loop: a program that asks the policy through an OpenAI-compatible endpoint.',
+  options: agentOptions,
+  row: {
+    data: z.record(z.string(), z.unknown()).describe('What the agent gets as `data` of the JSON on its stdin.'),
+    gold: z.record(z.string(), z.unknown()).describe('What scorers compare with, if there are any.'),
+  },
+  locate: (options, at) => ({ ...options, directory: at(options.directory ?? '.') }),
+  rewardsOf: ({ rewards }) => rewards,
+  primaryMetric: 'reward',
+  speaksInMessages: () => true,
+  async open(options, { userCode }) {
+    // The HTTP server is loaded where it is used: every program knows this list of environments.
+    const { openAgent } = await import('./open-agent.ts');
+    return await openAgent(options, await userCode());
+  },
+});

@@ -1,0 +1,37 @@
+import { copyFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { repositoryRoot } from '#platform/repository.ts';
+import { taskOf, tokenizerPath, type TaskOverrides } from '../rollout/fleet.ts';
+
+const template =
+  "{% for tool in tools or [] %}{{ 'tool: ' + tool.function.name + '<|end|>\n' }}{% endfor %}" +
+  "{% for message in messages %}{{ message.role + ': ' + message.content + '<|end|>\n' }}{% endfor %}" +
+  "{% if not enable_thinking %}{{ 'assistant: ' }}{% endif %}";
+
+/** The tokenizer of the tests with a chat template next to it, in which `<|end|>` ends a message. */
+export async function modelWithTemplate(): Promise<string> {
+  const directory = await temporaryDirectory('gradus-agents-');
+  await copyFile(tokenizerPath, join(directory, 'tokenizer.json'));
+  await writeFile(join(directory, 'chat_template.jinja'), template);
+  return join(directory, 'tokenizer.json');
+}
+
+/** A folder with these files, in which agents find our packages. */
+export async function agentFolder(files: Readonly<Record<string, string>>): Promise<string> {
+  const folder = await temporaryDirectory('gradus-agents-');
+  await symlink(join(repositoryRoot, 'node_modules'), join(folder, 'node_modules'));
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  return folder;
+}
+
+/** An episode of an agent, scored by the match of its answer. */
+export function agentTask(taskId: string, options: object, overrides: TaskOverrides = {}) {
+  return taskOf(taskId, {
+    environment: 'agent',
+    environmentOptionsJson: JSON.stringify(options),
+    scorers: [{ name: 'exact_match' }],
+    composition: { weights: [{ name: 'exact_match', weight: 1 }] },
+    ...overrides,
+  });
+}
