@@ -9,7 +9,7 @@ export const exitCodes = {
   different: 1,
   /** The command line, a recipe or an input file is wrong. */
   usage: 2,
-  /** The run ended by an error or a failed gate. It can be resumed. */
+  /** The run ended by an error or a failed gate, and can be resumed; or a stage of it had nothing to learn. */
   runFailed: 3,
   /** A service or NATS is not reachable or did not start. */
   unavailable: 4,

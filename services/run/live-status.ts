@@ -16,11 +16,14 @@ const stateWords: Readonly<Record<number, string>> = {
   [RunState.FINISHED]: 'finished',
   [RunState.FAILED]: 'failed',
   [RunState.INTERRUPTED]: 'interrupted',
+  [RunState.NOTHING_TO_LEARN]: 'nothing to learn',
 };
+
+const ends: readonly RunState[] = [RunState.STOPPED, RunState.FINISHED, RunState.FAILED, RunState.NOTHING_TO_LEARN];
 
 /** Nothing follows unless it is resumed. */
 export function hasEnded({ state = RunState.UNSPECIFIED }: { readonly state?: RunState | undefined }): boolean {
-  return state === RunState.STOPPED || state === RunState.FINISHED || state === RunState.FAILED;
+  return ends.includes(state);
 }
 
 export const stateWord = (state: RunState): string => stateWords[state] ?? 'unknown';

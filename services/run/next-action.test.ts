@@ -121,7 +121,7 @@ describe('the course of a run', () => {
     ]);
   });
 
-  it('P9: fails a run whose stages were to train and trained no step; one that was to train none finishes', () => {
+  it('P9: a run whose stages were to train and learned nothing ends with nothing to learn; one that was to train none finishes', () => {
     let state = newRunState('r');
     const add = (fact: FactInit) => {
       state = foldEntry(state, create(LedgerEntrySchema, { runId: 'r', atMs: 1n, fact }));
@@ -129,12 +129,14 @@ describe('the course of a run', () => {
     add({ case: 'runStarted', value: {} });
     for (const [stageIndex, stage] of ['one', 'two'].entries()) {
       add({ case: 'stageEntered', value: { stage, stageIndex } });
-      add({ case: 'stageFinished', value: { stage, reason: 'exhausted' } });
+      add({ case: 'stageFinished', value: { stage, reason: 'nothing_to_learn' } });
       add({ case: 'evalFinished', value: { stage, name: 'after' } });
     }
     expect(nextAction(recipeOf(), state)).toMatchObject({
-      life: 'failed',
-      message: expect.stringContaining('nothing was learned: no stage trained a step (one: exhausted, two: exhausted)'),
+      life: 'nothing_to_learn',
+      message: expect.stringContaining(
+        'no step learned anything in one (0 steps, ended by nothing_to_learn), two (0 steps, ended by nothing_to_learn)',
+      ),
     });
     const untrained = recipeOf('{ steps: 0 }');
     for (const stage of untrained.stages) if (stage.kind === 'rl') stage.until.steps = 0;

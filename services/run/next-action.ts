@@ -4,8 +4,8 @@ import { evaluationKey } from '#recipe/stage-scorers.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import { evaluatedAs, kindOf } from '#stages/kit/kinds.ts';
 import { gateOf } from '#stages/kit/rollout-stages.ts';
-import { currentStage } from './ledger/run-state.ts';
-import type { RunState, StageState } from './ledger/run-state.ts';
+import { currentStage, learnedSteps } from './ledger/run-state.ts';
+import type { RunEnding, RunState, StageState } from './ledger/run-state.ts';
 
 /** The next thing that a run does. */
 export type Action =
@@ -26,7 +26,7 @@ export type Action =
       readonly reason: string;
     }
   | { readonly kind: 'gate'; readonly stage: StageRecipe; readonly entered: StageState }
-  | { readonly kind: 'end'; readonly life: 'finished' | 'failed'; readonly message: string };
+  | { readonly kind: 'end'; readonly life: RunEnding; readonly message: string };
 
 /**
  * What follows from the state of a run. Pure: a run that was killed anywhere goes on from its ledger as if nothing had
@@ -72,22 +72,23 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   }
   if (entered.gate?.action === 'repeat') return enter(recipe, entered.index);
   if (entered.index + 1 < recipe.stages.length) return enter(recipe, entered.index + 1);
-  if (learnedNothing(recipe, state)) {
-    const ends = state.stages.map(({ name, finished }) => `${name}: ${finished?.reason ?? ''}`).join(', ');
-    return {
-      kind: 'end',
-      life: 'failed',
-      message: `nothing was learned: no stage trained a step (${ends}); the warnings of the stages say why: change the recipe and start another run`,
-    };
-  }
-  return { kind: 'end', life: 'finished', message: '' };
+  const idle = stagesThatLearnedNothing(recipe, state);
+  if (idle.length === 0) return { kind: 'end', life: 'finished', message: '' };
+  const ends = idle.map(({ name, steps, finished }) => `${name} (${steps.length} steps, ended by ${finished?.reason})`);
+  return {
+    kind: 'end',
+    life: 'nothing_to_learn',
+    message: `no step learned anything in ${ends.join(', ')}; look at its rollouts, change its rewards, its rows or the policy, and start another run`,
+  };
 }
 
-/** P9: a stage was to train, none did, and the policy is the model that the run began with. */
-function learnedNothing(recipe: Recipe, { step, branch }: RunState): boolean {
-  const trains = (stage: StageRecipe): boolean =>
-    kindOf(stage).needsLearner && kindOf(stage).estimate(stage, recipe).steps > 0;
-  return step === 0 && branch.index === 0 && recipe.stages.some(trains);
+/** P9: those that were to train, as they were entered last. */
+function stagesThatLearnedNothing(recipe: Recipe, { stages }: RunState): StageState[] {
+  return recipe.stages.flatMap((stage, index) => {
+    const trains = kindOf(stage).needsLearner && kindOf(stage).estimate(stage, recipe).steps > 0;
+    const entered = stages.findLast((one) => one.index === index);
+    return trains && entered !== undefined && learnedSteps(entered) === 0 ? [entered] : [];
+  });
 }
 
 /** The policy is still the model that the run began with, and nobody has evaluated it at the last limits yet. */

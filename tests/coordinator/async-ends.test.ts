@@ -65,7 +65,7 @@ describe('an asynchronous run', () => {
     expect(flat.size).toBeGreaterThan(0);
     expect(fleet.learner.applied.map(({ step }) => step)).toEqual([1, 2]);
     const summary = await fleet.summary('run-a');
-    expect(summary.stages[0]).toMatchObject({ steps: 2, finished: 'exhausted' });
+    expect(summary.stages[0]).toMatchObject({ steps: 2, finished: 'nothing_to_learn', learnedSteps: 2 });
     expect(summary.rollouts).toMatchObject({ lost: 0, open: 0, failedInfra: 0 });
     expect(await queuedIds(fleet.nats, 'run-a')).toEqual([]);
   });

@@ -42,7 +42,12 @@ describe('results', () => {
     await put(nats, subjects.result('another-run'), resultOf('b'));
     const intake = startIntake(nats);
     expect((await intake.next(10_000, signal))?.taskId).toBe('a');
-    expect(await auditRun(nats, testRun, signal)).toMatchObject({ published: 2, completed: 1, open: 1, duplicated: 0 });
+    expect((await auditRun(nats, testRun, signal)).totals).toMatchObject({
+      published: 2,
+      completed: 1,
+      open: 1,
+      duplicated: 0,
+    });
   });
 
   test('P1: results whose stream is deleted under a run are followed again in the one that is made', async () => {

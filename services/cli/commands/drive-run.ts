@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
 import { retry } from '#platform/async/retry.ts';
@@ -17,6 +17,7 @@ import { readInputs } from '../run/read-inputs.ts';
 import { watchInterrupts } from './interrupts.ts';
 import { watchRun } from './watch-run.ts';
 import { reportRun } from '../run/report-run.ts';
+import { resumeHint } from '../run/resume-hint.ts';
 import { requestStop } from '../run/request-stop.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { diskEvents, fleetEvents } from './fleet-events.ts';
@@ -104,7 +105,7 @@ export async function driveRun(options: DriveOptions): Promise<number> {
       disk,
     });
     terminal.status('');
-    if (last.state !== RunState.FINISHED) terminal.err(resumeHint(options, last.message));
+    if (!isOver(last.state)) terminal.err(resumeHint(options, last.message));
     await own?.stop(stopGraceMs);
     own = undefined;
     await reportRun(options.directory, last, { terminal, json: options.json });
@@ -164,6 +165,9 @@ async function submit(
   await retry(send, { signal, attempts: 10, baseMs: 200, maxMs: 3_000 });
 }
 
+/** There is nothing to resume. */
+const isOver = (state: RunState): boolean => state === RunState.FINISHED || state === RunState.NOTHING_TO_LEARN;
+
 export function exitCodeOfState(state: RunState): number {
   switch (state) {
     case RunState.FINISHED:
@@ -173,17 +177,4 @@ export function exitCodeOfState(state: RunState): number {
     default:
       return exitCodes.runFailed;
   }
-}
-
-/** The command that continues a run which ended with `message`; what the message says must be accepted is part of it. */
-export function resumeHint(
-  { runId, home }: { readonly runId: string; readonly home: string },
-  message: string,
-): string {
-  const [accepting] = /--accept-changed [a-z_,]+/.exec(message) ?? [];
-  const flags = [
-    ...(home === resolve('runs') ? [] : [`--home ${home}`]),
-    ...(accepting === undefined ? [] : [accepting]),
-  ];
-  return [`continue it with: gradus resume ${runId}`, ...flags].join(' ');
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { resumeHint } from '../commands/drive-run.ts';
+import { resumeHint } from './resume-hint.ts';
 
 const home = resolve('runs');
 const failed = "rollout t-1: own.py:3: KeyError; fix it, then 'gradus resume a --accept-changed environment'";

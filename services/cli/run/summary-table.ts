@@ -1,4 +1,5 @@
 import { inOrder, rewardMetric } from '#rewards/metric-names.ts';
+import { learningLines } from './learning-lines.ts';
 import { firedOften } from './progress.ts';
 import { formatDuration, tableLines } from '../terminal/format.ts';
 import type { EvalDetail, ModeScores, RunSummary, Scores } from '#run/directory/run-summary.ts';
@@ -43,6 +44,7 @@ export function formatSummary(summary: RunSummary): string[] {
     ...summary.stages.flatMap(overSamplesLine),
     ...summary.stages.flatMap(environmentLine),
     ...summary.stages.flatMap(gateLine),
+    ...learningLines(summary),
     ...summary.stages.flatMap(hackingLines),
     ...summary.damagedFiles.map((file) => `damaged: ${file}; the learner went on from what is whole: look at the disk`),
     `rollouts: ${rollouts.published} published, ${rollouts.completed} completed, ${rollouts.lost} lost, ` +

@@ -8,6 +8,8 @@ import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { storedResults } from '#run/rollouts/results.ts';
 import { createAccount } from '#run/rollouts/accounting.ts';
 import type { RolloutTotals } from '#run/rollouts/accounting.ts';
+import { createTrainingEndings } from '#run/rollouts/training-endings.ts';
+import type { TrainingEndings } from '#run/rollouts/training-endings.ts';
 import { foldEntry } from '#run/ledger/fold.ts';
 import { readLedger } from '#run/ledger/read-ledger.ts';
 import { newRunState } from '#run/ledger/run-state.ts';
@@ -64,11 +66,11 @@ export function createRunFiles(
       await appendLine(file, line, onWait, until);
     },
     async writeSummary(state, signal) {
-      const totals = await auditRun(nats, runId, signal);
+      const { totals, endings } = await auditRun(nats, runId, signal);
       await mayWrite(signal);
       await writeAtomically(
         join(directory, runFileNames.summary),
-        `${JSON.stringify(buildSummary(resolved, state, totals), null, 2)}\n`,
+        `${JSON.stringify(buildSummary(resolved, state, totals, endings), null, 2)}\n`,
       );
       return totals;
     },
@@ -80,9 +82,16 @@ export function createRunFiles(
 }
 
 /** Reads the whole ledger and all results of a run, and accounts for every rollout. */
-export async function auditRun(nats: Nats, runId: string, signal: AbortSignal): Promise<RolloutTotals> {
+export async function auditRun(
+  nats: Nats,
+  runId: string,
+  signal: AbortSignal,
+): Promise<{ readonly totals: RolloutTotals; readonly endings: TrainingEndings }> {
   const account = createAccount();
+  const endings = createTrainingEndings();
   for await (const entry of readLedger(nats, runId, signal)) account.entry(entry);
-  for await (const result of storedResults(nats, runId, signal)) account.result(result);
-  return account.totals();
+  for await (const result of storedResults(nats, runId, signal)) {
+    if (account.result(result)) endings.add(result);
+  }
+  return { totals: account.totals(), endings };
 }

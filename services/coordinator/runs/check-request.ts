@@ -44,6 +44,8 @@ export function checkRequest(request: RunRequest, known: RunState): CheckedReque
     );
   if (known.life === 'finished')
     throw new TerminalError('failed_precondition', `run '${runId}' is finished; there is nothing to resume`);
+  if (known.life === 'nothing_to_learn')
+    throw new TerminalError('failed_precondition', `run '${runId}' is over, with nothing to learn: ${known.message}`);
   const recorded = parseResolvedRecipe(known.recipeJson);
   const hash = recipeHash(recorded.recipe);
   if (known.recipeHash !== hash) {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { emptyTally } from '#run/ledger/training-tally.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { newRunState, type Evaluation, type RunState } from '#run/ledger/run-state.ts';
 import { createRunProgress } from '../watches/run-progress.ts';
@@ -52,6 +53,7 @@ const state: RunState = {
       entryVersion: 0,
       steps: [{ step: 1, version: 1, notFinite: [], metrics: { 'time/step': 10 } }],
       evaluations: [evaluation],
+      training: emptyTally,
       finished: undefined,
       gate: undefined,
     },

@@ -94,6 +94,8 @@ function lifeToProto(life: RunState['life']): Life {
       return Life.FAILED;
     case 'finished':
       return Life.FINISHED;
+    case 'nothing_to_learn':
+      return Life.NOTHING_TO_LEARN;
   }
 }
 

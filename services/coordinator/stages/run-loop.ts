@@ -9,7 +9,7 @@ import { isUsed } from '#stages/kit/artefacts.ts';
 import { gateOf } from '#stages/kit/rollout-stages.ts';
 import { entryModel, finalModel } from '#run/directory/places.ts';
 import { currentStage, isTrained, nextStageStep, versionOf } from '#run/ledger/run-state.ts';
-import type { RunState, StageState } from '#run/ledger/run-state.ts';
+import type { RunEnding, RunState, StageState } from '#run/ledger/run-state.ts';
 import { leaveWeights } from './artefacts.ts';
 import { copyWeights } from '../files/export-model.ts';
 import { closeSurplusGroups } from '../groups/give-up.ts';
@@ -22,7 +22,7 @@ import type { Weights } from '../sessions/policy-session.ts';
 import type { RunContext } from '../run-context.ts';
 import { createStageContext } from './stage-context.ts';
 
-export type RunEnd = { readonly life: 'finished' | 'failed' | 'stopped'; readonly message: string };
+export type RunEnd = { readonly life: RunEnding; readonly message: string };
 
 const stopped: RunEnd = { life: 'stopped', message: 'stopped on request; it can be resumed' };
 
@@ -61,7 +61,7 @@ export async function runLoop(context: RunContext, summarize: () => Promise<void
         break;
       case 'end':
         await context.publisher.clear(context.signal);
-        if (action.life === 'finished' && isTrained(context.recipe, context.ledger.state))
+        if (action.life !== 'failed' && isTrained(context.recipe, context.ledger.state))
           await exportPolicy(context, finalModel(context.directory));
         return { life: action.life, message: action.message };
     }

@@ -26,7 +26,7 @@ import { trainingPlan } from './training-plan.ts';
  * Why it came to rest: something else is due (an evaluation, the end of the stage), no batch had anything to learn from, or the
  * step in progress was the last one before a stop.
  */
-export type PipelineEnd = 'drained' | 'exhausted' | 'stopped';
+export type PipelineEnd = 'drained' | 'nothing_to_learn' | 'stopped';
 
 type Read = { readonly result: RolloutResult | undefined } | { readonly error: Error };
 
@@ -47,7 +47,7 @@ export async function runPipeline(context: RunContext, stage: TrainingStage): Pr
   let training: Promise<void> | undefined;
   let failure: Error | undefined;
   let reading: Promise<Read> | undefined;
-  let exhaustedAt = Infinity;
+  let emptyAt = Infinity;
   let lastStep = Infinity;
   const noteStop = () => {
     const { state } = context.ledger;
@@ -138,13 +138,13 @@ export async function runPipeline(context: RunContext, stage: TrainingStage): Pr
         if (committed > lastStep) return 'stopped';
         if (decided !== undefined) train(decided);
       }
-      const before = Math.min(gather.before, exhaustedAt, lastStep + 1);
+      const before = Math.min(gather.before, emptyAt, lastStep + 1);
       for (const [stageStep, gathering] of gatherings) {
         if (stageStep < before) continue;
         await gathering.leave();
         gatherings.delete(stageStep);
       }
-      if (gather.before === 0 || exhaustedAt < Infinity) await closeSurplusGroups(context);
+      if (gather.before === 0 || emptyAt < Infinity) await closeSurplusGroups(context);
       const begun: Gathering[] = [];
       for (let stageStep = gather.from; stageStep < before; stageStep++) {
         if (gatherings.has(stageStep)) continue;
@@ -153,10 +153,10 @@ export async function runPipeline(context: RunContext, stage: TrainingStage): Pr
         begun.push(gathering);
       }
       await restoreGatherings(context, begun, signal);
-      if (gatherings.size === 0 && training === undefined) return exhaustedAt < Infinity ? 'exhausted' : 'stopped';
+      if (gatherings.size === 0 && training === undefined) return emptyAt < Infinity ? 'nothing_to_learn' : 'stopped';
 
       const outcome = await tendAll(gather.from);
-      if (outcome === 'empty') exhaustedAt = gather.from;
+      if (outcome === 'empty') emptyAt = gather.from;
       if (outcome !== 'busy') continue;
       const head = gatherings.get(gather.from);
       if (training === undefined && head !== undefined)

@@ -4,7 +4,8 @@ import { withSpan } from '#platform/telemetry/tracing.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { environmentMeansIn } from '../environment-series.ts';
 import { splitFinite } from '#run/ledger/finite.ts';
-import { versionOf, nextStageStep } from '#run/ledger/run-state.ts';
+import { learnedMetric, versionOf, nextStageStep } from '#run/ledger/run-state.ts';
+import { hasSignal } from '#run/ledger/training-tally.ts';
 import type { PipelineClock } from './pipeline-clock.ts';
 import { learnerOf } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
@@ -64,12 +65,17 @@ export async function trainStep(
       weightsPath: trained.weightsPath,
       weightsDigest: trained.weightsDigest,
       checkpointPath: trained.checkpointPath,
-      metrics: { ...formed.metrics, ...finite, ...time },
+      metrics: { ...formed.metrics, ...finite, ...time, [learnedMetric]: Number(hasLearned(formed, finite)) },
       notFinite,
     },
   });
   context.events.stepCommitted(formed.metrics['reward/mean'] ?? 0, version);
   context.events.environmentReported('train', environmentMeansIn(formed.metrics));
+}
+
+/** Without an advantage, or a gradient, a step has learned nothing, although it is counted and brings a version (P9). */
+function hasLearned({ samples }: StepFormed, metrics: Readonly<Record<string, number>>): boolean {
+  return metrics['grad_norm'] !== 0 && (samples.length === 0 || hasSignal(samples));
 }
 
 /** A step whose batch needs no rollouts to be gathered: decided, then trained on. */

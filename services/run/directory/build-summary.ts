@@ -5,14 +5,20 @@ import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { kindOf, playedAs } from '#stages/kit/kinds.ts';
 import type { RolloutTotals } from '../rollouts/accounting.ts';
 import type { Evaluation, RunState, StageState } from '../ledger/run-state.ts';
-import { isTrained, versionOf } from '../ledger/run-state.ts';
+import { isTrained, learnedSteps, versionOf } from '../ledger/run-state.ts';
+import type { TrainingEndings } from '../rollouts/training-endings.ts';
 import { finalModel } from './places.ts';
 import { allDivergences, describeDivergence, detectorShares } from '../reward-divergence.ts';
 import type { EvalDetail, ModeScores, RunSummary, Scores, StageSummary } from './run-summary.ts';
 
 const toldProblems = 10;
 
-export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts: RolloutTotals): RunSummary {
+export function buildSummary(
+  resolved: ResolvedRecipe,
+  state: RunState,
+  rollouts: RolloutTotals,
+  endings: TrainingEndings,
+): RunSummary {
   const last = state.stages.findLast((stage) => stage.evaluations.some((evaluation) => evaluation.name === 'after'));
   const { recipe } = resolved;
   const { primaryMetric } = headlineOf(recipe);
@@ -26,7 +32,8 @@ export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts
     policy: resolved.recipe.model.endpoint === undefined ? resolved.recipe.fleet.engine.kind : 'endpoint',
     scriptedJudges: Object.keys(resolved.recipe.fleet.scripted_judges),
     wallSeconds: Math.round(state.activeMs / 10) / 100,
-    stages: state.stages.map((stage) => stageSummary(resolved, stage, primaryMetric)),
+    stages: state.stages.map((stage) => stageSummary(resolved, stage, primaryMetric, endings)),
+    notRun: recipe.stages.slice((state.stages.at(-1)?.index ?? -1) + 1).map(({ name }) => name),
     rollouts,
     primaryMetric,
     refused: [...new Set(state.refusals.values())].slice(-toldProblems),
@@ -38,7 +45,7 @@ export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts
     directory: state.directory,
     steps: state.step,
     version: versionOf(state),
-    model: state.life === 'finished' && isTrained(recipe, state) ? finalModel(state.directory) : null,
+    model: hasModel(state.life) && isTrained(recipe, state) ? finalModel(state.directory) : null,
     weights: state.weightsPath === '' ? resolved.paths.model : state.weightsPath,
     updatedAt: new Date(state.lastAtMs).toISOString(),
     inputs: state.inputs,
@@ -57,7 +64,15 @@ export function buildSummary(resolved: ResolvedRecipe, state: RunState, rollouts
   };
 }
 
-function stageSummary(resolved: ResolvedRecipe, stage: StageState, primaryMetric: string): StageSummary {
+/** Exported at its end: also where a later stage had nothing to learn. */
+const hasModel = (life: RunState['life']): boolean => life === 'finished' || life === 'nothing_to_learn';
+
+function stageSummary(
+  resolved: ResolvedRecipe,
+  stage: StageState,
+  primaryMetric: string,
+  endings: TrainingEndings,
+): StageSummary {
   const recipe = resolved.recipe.stages[stage.index];
   const sum = (metric: string) => stage.steps.reduce((total, step) => total + (step.metrics[metric] ?? 0), 0);
   const named = (name: string) => stage.evaluations.find((evaluation) => evaluation.name === name);
@@ -69,6 +84,9 @@ function stageSummary(resolved: ResolvedRecipe, stage: StageState, primaryMetric
     name: stage.name,
     kind: recipe?.kind ?? '',
     steps: stage.steps.length,
+    learnedSteps: learnedSteps(stage),
+    plannedSteps: recipe === undefined ? 0 : kindOf(recipe).estimate(recipe, resolved.recipe).steps,
+    training: { ...stage.training, ...endings.of(stage.name) },
     rollouts: sum('rollouts/published'),
     groups: sum('groups/opened'),
     reward: stage.steps.map((step) => step.metrics['reward/mean'] ?? 0),

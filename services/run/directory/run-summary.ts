@@ -32,10 +32,32 @@ const detailSchema = z.object({
   greedy: modeSchema.exactOptional(),
 });
 
+/** What the rollouts of training came to; those of evaluations are in `evalDetail`. */
+const trainingSchema = z.object({
+  /** Groups that were closed, without those that were not needed any more. */
+  groups: z.number(),
+  /** Of them, those without a signal: rewards that do not vary, or no role that is trained has spoken. */
+  flatGroups: z.number(),
+  /** Given up whole, for samples that were missing. */
+  droppedGroups: z.number(),
+  /** Samples with a reward, those whose reward is 0, and those that failed and have none. */
+  rewards: z.number(),
+  zeroRewards: z.number(),
+  absentRewards: z.number(),
+  /** Results by how they ended: a failure class, or `answered`; of repeated stages all rounds together. */
+  endings: z.record(z.string(), z.number()),
+  /** Id of a rollout that ended as most did. */
+  typicalRollout: z.string().nullable(),
+});
+
 const stageSchema = z.object({
   name: z.string(),
   kind: z.string(),
   steps: z.number(),
+  /** Steps that learned something, and as many as the recipe asks for at most; earlier versions did not write them. */
+  learnedSteps: z.number().exactOptional(),
+  plannedSteps: z.number().exactOptional(),
+  training: trainingSchema.exactOptional(),
   rollouts: z.number(),
   groups: z.number(),
   /** Mean reward of each step. */
@@ -103,6 +125,8 @@ const runSummarySchema = z.object({
   scriptedJudges: z.array(z.string()),
   wallSeconds: z.number(),
   stages: z.array(stageSchema),
+  /** Stages of the recipe that the run did not reach. */
+  notRun: z.array(z.string()).default([]),
   rollouts: totalsSchema,
   /** What to look at first, by its name in `metrics`. */
   primaryMetric: z.string(),

@@ -1,4 +1,5 @@
 import type { LedgerEntry, RunResumed, RunStarted } from '#proto/coordinator/v1/ledger_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { reroot } from '#recipe/reroot.ts';
 import { kindNamed } from '#stages/kit/kinds.ts';
@@ -6,7 +7,8 @@ import { commitStep } from './commit-step.ts';
 import { splitFinite } from './finite.ts';
 import { misplaced, running, stageIn, started } from './require-state.ts';
 import { artefactKey, currentStage, versionOf, withStage } from './run-state.ts';
-import type { GroupRecord, RunState, StageState } from './run-state.ts';
+import type { GroupRecord, RunEnding, RunState, StageState } from './run-state.ts';
+import { emptyTally, withClosedGroup } from './training-tally.ts';
 
 /** Longest time between two entries that wall clocks are believed, where nothing better is known. */
 const believedGapMs = 3_600_000;
@@ -75,6 +77,7 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
         entryVersion: versionOf(state),
         progress: undefined,
         steps: [],
+        training: emptyTally,
         evaluations: [],
         finished: undefined,
         gate: undefined,
@@ -89,7 +92,10 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
       const group = running(state, fact.case).groups.get(fact.value.groupId);
       if (group === undefined) throw misplaced(state, fact.case, `group ${fact.value.groupId} was not opened`);
       // Counted once: the first close stands (P1).
-      return group.closed === undefined ? withGroup(state, { ...group, closed: fact.value }) : state;
+      if (group.closed !== undefined) return state;
+      const closed = withGroup(state, { ...group, closed: fact.value });
+      if (group.opened.purpose !== Purpose.TRAIN) return closed;
+      return withStage(closed, { training: withClosedGroup(stageIn(state, fact.case).training, fact.value) });
     }
     case 'stepFormed': {
       const step = Number(fact.value.step);
@@ -223,10 +229,10 @@ function withNewBranch(state: RunState): RunState {
   };
 }
 
-function endOf(state: string): 'stopped' | 'failed' | 'finished' {
-  if (state === 'stopped' || state === 'failed' || state === 'finished') return state;
+function endOf(state: string): RunEnding {
+  if (state === 'stopped' || state === 'failed' || state === 'finished' || state === 'nothing_to_learn') return state;
   throw new TerminalError(
     'data_loss',
-    `the ledger has a run that ended as '${state}'; known are finished, stopped, failed`,
+    `the ledger has a run that ended as '${state}'; known are finished, nothing_to_learn, stopped, failed`,
   );
 }

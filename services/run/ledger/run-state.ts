@@ -1,16 +1,20 @@
 import type { Recipe } from '#recipe/schema.ts';
 import type { RecordedInput } from '#recipe/resolve-recipe.ts';
 import type { GroupClosed, GroupOpened, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { TrainingTally } from './training-tally.ts';
+
+/** How a run ended. `nothing_to_learn`: a stage that was to train has no step that learned anything (P9). */
+export type RunEnding = 'stopped' | 'failed' | 'finished' | 'nothing_to_learn';
 
 /**
  * The state of a run: a fold over its ledger (`fold.ts`), nothing else.
  *
- *     new -> running -> stopped | failed | finished
+ *     new -> running -> stopped | failed | finished | nothing_to_learn
  *             ^------------+-------+   (resumed)
  */
 export interface RunState {
   readonly runId: string;
-  readonly life: 'new' | 'running' | 'stopped' | 'failed' | 'finished';
+  readonly life: 'new' | 'running' | RunEnding;
   /** Why it ended. */
   readonly message: string;
   /** What it was asked for since it was started or resumed; anyone who leads it keeps to that. */
@@ -89,6 +93,7 @@ export interface StageState {
   readonly entryStep: number;
   readonly entryVersion: number;
   readonly steps: readonly StepSummary[];
+  readonly training: TrainingTally;
   readonly evaluations: readonly Evaluation[];
   readonly finished: { readonly reason: string } | undefined;
   readonly gate: { readonly passed: boolean; readonly action: string; readonly reason: string } | undefined;
@@ -134,8 +139,16 @@ export function nextStageStep(state: RunState): number {
 }
 
 /** The policy is another one than the model that the run began with, and a model wrote it. */
-export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { step, branch }: RunState): boolean {
-  return fleet.learner.kind === 'builtin' && (step > 0 || branch.index > 0);
+export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { stages, branch }: RunState): boolean {
+  return fleet.learner.kind === 'builtin' && (branch.index > 0 || stages.some((stage) => learnedSteps(stage) > 0));
+}
+
+/** 1 in a step's metrics, 0 where no advantage or no gradient was different from 0; absent in ledgers of earlier versions. */
+export const learnedMetric = 'learned';
+
+/** Steps of a stage that learned something. */
+export function learnedSteps({ steps }: Pick<StageState, 'steps'>): number {
+  return steps.filter(({ metrics }) => metrics[learnedMetric] !== 0).length;
 }
 
 export function artefactKey(stage: string, artefact: string): string {

@@ -45,7 +45,8 @@ const oneRedundant = 256;
 
 export interface Account {
   entry(entry: LedgerEntry): void;
-  result(result: RolloutResult): void;
+  /** False for a further result of a rollout that had one already. */
+  result(result: RolloutResult): boolean;
   totals(): RolloutTotals;
 }
 
@@ -118,10 +119,12 @@ export function createAccount(): Account {
       // Also of a task that is not known yet: it is passed over in the end if it stays so.
       const task = tasks.add(result.taskId);
       const isRefused = refused.has(refusalId(result.taskId, result.attempt));
+      const isRedundant = (tasks.get(task) & bit.completed) !== 0;
       if (isInfrastructure(result.failure) || isRefused) mark(task, bit.infra);
       else if (isUserCode(result.failure)) mark(task, bit.userCode);
-      else if ((tasks.get(task) & bit.completed) !== 0) tasks.set(task, tasks.get(task) + oneRedundant);
+      else if (isRedundant) tasks.set(task, tasks.get(task) + oneRedundant);
       else mark(task, bit.completed | (result.failure === FailureClass.UNSPECIFIED ? 0 : bit.data));
+      return !isRedundant;
     },
     totals() {
       const totals = { ...nothing, refused: refused.size };

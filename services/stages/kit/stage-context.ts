@@ -17,10 +17,10 @@ export interface StageContext {
   /** Of the environment: a component, or `reward`. */
   readonly primaryMetric: string;
   /**
-   * Gathers groups of rollouts and trains on them side by side, as the stage's `next` allows: its action is a `Gather`. `exhausted`: no batch had anything to
+   * Gathers groups of rollouts and trains on them side by side, as the stage's `next` allows: its action is a `Gather`. `nothing_to_learn`: no batch had anything to
    * learn from. `stopped`: the step in progress was the last one before a stop.
    */
-  trainOnRollouts(stage: TrainingStage): Promise<'drained' | 'exhausted' | 'stopped'>;
+  trainOnRollouts(stage: TrainingStage): Promise<'drained' | 'nothing_to_learn' | 'stopped'>;
   /**
    * Decides the batch of a stage step, trains on it (`StageKind.batch`), loads the new version everywhere and commits the step. After a
    * kill it goes on where it was (P1).

@@ -13,7 +13,7 @@ import { rlSchema } from './schema.ts';
 
 const ownRows = 'prompts';
 /** Why a stage ended that had nothing left to learn from. */
-const exhausted = 'exhausted';
+const nothingToLearn = 'nothing_to_learn';
 
 /** Reinforcement learning: steps of rollouts and updates until the steps, a plateau or a budget end it, or no group of a batch varies. */
 export const rl: StageKind<typeof rlSchema, Gather> = {
@@ -50,7 +50,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
   prompts: ({ steps }) => promptMetrics(steps.at(-1)?.metrics ?? {}),
   warnings: ({ prompts, until }, { steps, finished }) => [
     ...(samplingOf(prompts.sampling)?.warnings(steps.map(({ metrics }) => metrics)) ?? []),
-    ...(finished?.reason === exhausted
+    ...(finished?.reason === nothingToLearn
       ? [
           `ended after ${steps.length} of ${until.steps} steps: no group of the next batch had rewards that vary, so nothing was left to learn; ask rows that the policy answers sometimes (prompts.where, prompts.sampling), more samples of each (batch.group_size), or reward parts of an answer too`,
         ]
@@ -64,8 +64,8 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
     switch (end) {
       case 'drained':
         return { kind: 'done' };
-      case 'exhausted':
-        return { kind: 'finish', reason: exhausted };
+      case nothingToLearn:
+        return { kind: 'finish', reason: nothingToLearn };
       case 'stopped':
         return { kind: 'stopped' };
     }

@@ -15,6 +15,7 @@ class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_STATE_FINISHED: _ClassVar[RunState]
     RUN_STATE_FAILED: _ClassVar[RunState]
     RUN_STATE_INTERRUPTED: _ClassVar[RunState]
+    RUN_STATE_NOTHING_TO_LEARN: _ClassVar[RunState]
 
 class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -30,6 +31,7 @@ RUN_STATE_STOPPED: RunState
 RUN_STATE_FINISHED: RunState
 RUN_STATE_FAILED: RunState
 RUN_STATE_INTERRUPTED: RunState
+RUN_STATE_NOTHING_TO_LEARN: RunState
 PHASE_UNSPECIFIED: Phase
 PHASE_EVALUATE: Phase
 PHASE_ROLLOUT: Phase

@@ -981,7 +981,7 @@ export type StageFinished = Message<"gradus.coordinator.v1.StageFinished"> & {
   steps: number;
 
   /**
-   * plateau | steps | budget.
+   * steps | plateau | budget | nothing_to_learn, or a word of the stage's kind.
    *
    * @generated from field: string reason = 3;
    */
@@ -1000,7 +1000,7 @@ export const StageFinishedSchema: GenMessage<StageFinished> = /*@__PURE__*/
  */
 export type RunEnded = Message<"gradus.coordinator.v1.RunEnded"> & {
   /**
-   * finished | stopped | failed.
+   * finished | nothing_to_learn | stopped | failed.
    *
    * @generated from field: string state = 1;
    */
