@@ -21,7 +21,9 @@ export async function reportRun(
   const curves = summary === undefined ? [] : await writeCurves(summary, directory);
   if (options.json) return;
   const why = last.message === '' ? '' : `: ${last.message}`;
-  terminal.out(`run ${last.runId} ${stateWord(last.state)}${last.state === RunState.FINISHED ? '' : why}`);
+  const ending = `run ${last.runId} ${stateWord(last.state)}${last.state === RunState.FINISHED ? '' : why}`;
+  const isBad = last.state === RunState.FAILED || last.state === RunState.NOTHING_TO_LEARN;
+  terminal.out(isBad ? terminal.colours.red(ending) : ending);
   if (summary === undefined) return;
   terminal.out(formatSummary(summary));
   if (summary.model !== null) terminal.out(`the trained model, as transformers loads it: ${summary.model}`);

@@ -153,7 +153,11 @@ export async function runPipeline(context: RunContext, stage: TrainingStage): Pr
         begun.push(gathering);
       }
       await restoreGatherings(context, begun, signal);
-      if (gatherings.size === 0 && training === undefined) return emptyAt < Infinity ? 'nothing_to_learn' : 'stopped';
+      if (gatherings.size === 0 && training === undefined) {
+        // A step ended while groups were closed: what follows from it is asked again.
+        if (failure !== undefined || context.ledger.state.entries !== state.entries) continue;
+        return emptyAt < Infinity ? 'nothing_to_learn' : 'stopped';
+      }
 
       const outcome = await tendAll(gather.from);
       if (outcome === 'empty') emptyAt = gather.from;
