@@ -15,6 +15,8 @@ import { endpointPolicyConfig } from '../services/endpoint-policy/config.ts';
 import { scriptedEngineConfig } from '../services/scripted/engine/config.ts';
 import { scriptedJudgeConfig } from '../services/scripted/judge/config.ts';
 import { scriptedLearnerConfig } from '../services/scripted/learner/config.ts';
+import { describeVariables } from './reference/environment-variables.ts';
+import { describePrometheus } from './reference/prometheus.ts';
 
 const services: Readonly<Record<string, z.ZodType>> = {
   coordinator: coordinatorConfig,
@@ -44,3 +46,5 @@ Generated from the schemas. Every flag is also a key of the file (\`--nats-url\`
 (\`GRADUS_NATS_URL\`). \`gradus serve SERVICE --help\` prints the same.
 `;
 await writeFile(join(directory, 'services.md'), [head, ...sections].join('\n'));
+await writeFile(join(directory, 'prometheus.md'), describePrometheus());
+await writeFile(join(directory, 'environment-variables.md'), describeVariables(services));

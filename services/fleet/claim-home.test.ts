@@ -209,6 +209,23 @@ test('a process that is started is in the file before it serves, and out of it w
   await expect.poll(async () => (await readRecordedFleet(home))?.processes).toEqual([]);
 });
 
+test('Prometheus finds the services of a fleet, until it ends', async () => {
+  const home = await newHome();
+  const mine = await claim(home);
+  await mine.describe({
+    services: [
+      { label: 'nats', service: 'nats', pid: 1, nats: '127.0.0.1:1' },
+      { label: 'rollout-1', service: 'rollout', pid: 2, grpc: '127.0.0.1:2', metrics: '127.0.0.1:3' },
+    ],
+  });
+  const targets = async () => JSON.parse(await readFile(join(home, 'prometheus.json'), 'utf8')) as unknown;
+  expect(await targets()).toEqual([
+    { targets: ['127.0.0.1:3'], labels: { instance: 'rollout-1', service: 'rollout' } },
+  ]);
+  await mine.release();
+  await expect(targets()).rejects.toThrow('ENOENT');
+});
+
 test('nothing is cleared in a home that has no fleet file', async () => {
   const home = await newHome();
   expect(await clearHome(home)).toBeUndefined();

@@ -12,6 +12,7 @@ import { needsLearner } from '#stages/kit/kinds.ts';
 import { processIdentitySchema, stateOf } from '#platform/runtime/process-identity.ts';
 import type { FleetInputs } from './fleet-plan.ts';
 import { rewardConfigOf } from './reward-plan.ts';
+import { scrapeTargets } from './scrape-targets.ts';
 
 /**
  * <home>/fleet.json: what runs here, for other commands to find. Removed when the fleet ends. It describes a fleet and is no
@@ -62,6 +63,10 @@ export type FleetFile = z.infer<typeof fleetFileSchema>;
 
 function fleetFilePath(home: string): string {
   return join(home, 'fleet.json');
+}
+
+function targetsPath(home: string): string {
+  return join(home, 'prometheus.json');
 }
 
 /** What decides whether a recipe can run on a fleet: model, data, retrieval, judges and custom scorers, and the fleet itself. */
@@ -161,15 +166,22 @@ function textOf(fleet: FleetFile): string {
   return JSON.stringify(fleet, undefined, 2);
 }
 
-/** Whole or not at all, also when the disk is full or we are killed meanwhile. */
 export async function writeFleetFile(home: string, fleet: FleetFile): Promise<void> {
-  const path = fleetFilePath(home);
+  // First: while the fleet file does not say what it should, both are written again.
+  await replaceFile(targetsPath(home), scrapeTargets(fleet.services));
+  await replaceFile(fleetFilePath(home), textOf(fleet));
+}
+
+/** Whole or not at all, also when the disk is full or we are killed meanwhile. */
+async function replaceFile(path: string, text: string): Promise<void> {
   const draft = `${path}.draft`;
-  await writeFile(draft, textOf(fleet));
+  await writeFile(draft, text);
   await rename(draft, path);
 }
 
 export async function removeFleetFile(home: string): Promise<void> {
-  await rm(`${fleetFilePath(home)}.draft`, { force: true });
-  await rm(fleetFilePath(home), { force: true });
+  for (const path of [targetsPath(home), fleetFilePath(home)]) {
+    await rm(`${path}.draft`, { force: true });
+    await rm(path, { force: true });
+  }
 }

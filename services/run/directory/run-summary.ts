@@ -115,7 +115,7 @@ const acceptedSchema = z.object({
  * summary.json, as the coordinator writes it and everything else reads it. The first eight keys are its contract; the others are extras. What
  * earlier versions did not write has a default.
  */
-const runSummarySchema = z.object({
+export const runSummarySchema = z.object({
   run: z.string(),
   recipe: z.string(),
   seed: z.number(),

@@ -1,0 +1,78 @@
+/** The reference page of environment variables, from the schemas of services and from what is listed here. */
+import { execFileSync } from 'node:child_process';
+import type { z } from 'zod';
+import { programOf } from '../../services/fleet/service-programs.ts';
+import { configFields } from '../../services/platform/runtime/config-fields.ts';
+
+const head = `# Environment variables
+
+Generated from the schemas of the services.
+
+## Everywhere
+
+| variable | read by | meaning |
+|---|---|---|
+| \`GRADUS_LOG_LEVEL\`, \`GRADUS_OTLP_ENDPOINT\` | \`gradus run\`, \`resume\`, \`up\`, and each service alone | Passed on to every service of a fleet; see below. A fleet passes on no other variable of this page: what is meant for one service is in the recipe. |
+| \`GRADUS_CONFIG\` | services in TypeScript | The file of settings, in place of \`--config\`. |
+| \`GRADUS_TORCH_INDEX\` | \`make setup\` | Package index that PyTorch is installed from, for example https://download.pytorch.org/whl/cpu. |
+| \`GRADUS_SCORER_GROUP\` | nothing of yours | Set in processes of scorers and environments, to find what they started. |
+| \`HF_TOKEN\` | retrieval, \`gradus index\` | Token for models of the hub that need one. |
+
+A key of a judge or of an endpoint has the name that the recipe gives it (\`api_key_env\`, \`key_env\`). Code of your own sees no
+variable but those that \`environment.limits.environment\` or the scorer's \`environment\` names.
+
+## Settings of services
+
+Each is also a flag and a key of the file, where [types and defaults](services.md) are. A flag overrides the variable, and the
+variable overrides the file; an empty variable counts as absent. A variable that differs by one letter from one that the
+service knows is refused; other unknown ones are ignored, since one environment may serve several services.
+
+| variable | service | meaning |
+|---|---|---|
+`;
+
+interface Variable {
+  readonly name: string;
+  readonly meaning: string;
+}
+
+/** Engine and learner are Python: their models say what they take. */
+function pythonVariables(service: 'engine' | 'learner', model: string, module: string): Variable[] {
+  const { command, env } = programOf(service);
+  const program =
+    `import json\nfrom ${module} import ${model} as model\n` +
+    "print(json.dumps([{'name': f'GRADUS_{n.upper()}', 'meaning': f.description} for n, f in model.model_fields.items()]))";
+  const text = execFileSync(command, ['-c', program], { env: { ...process.env, ...env }, encoding: 'utf8' });
+  return JSON.parse(text) as Variable[];
+}
+
+export function describeVariables(services: Readonly<Record<string, z.ZodType>>): string {
+  const all = [
+    ...Object.entries(services).flatMap(([service, schema]) =>
+      configFields(schema).map(({ variable, description }) => ({ service, name: variable, meaning: description })),
+    ),
+    ...pythonVariables('engine', 'EngineConfig', 'gradus_learner.engine.config').map((one) => ({
+      service: 'engine',
+      ...one,
+    })),
+    ...pythonVariables('learner', 'LearnerConfig', 'gradus_learner.serve.config').map((one) => ({
+      service: 'learner',
+      ...one,
+    })),
+  ];
+  // What every service has is said once, in the words of the first.
+  const rows = new Map<string, { services: Set<string>; meaning: string }>();
+  const everywhere = new Set(all.map(({ service }) => service)).size;
+  const usedBy = Map.groupBy(all, ({ name }) => name);
+  for (const { service, name, meaning } of all) {
+    const isShared = (usedBy.get(name)?.length ?? 0) >= everywhere;
+    const row = rows.get(isShared ? name : `${name} ${meaning}`) ?? { services: new Set(), meaning };
+    row.services.add(isShared ? 'every service' : service);
+    rows.set(isShared ? name : `${name} ${meaning}`, row);
+  }
+  const lines = [...rows].map(
+    ([key, row]) =>
+      `| \`${key.split(' ')[0]}\` | ${[...row.services].join(', ')} | ${row.meaning.replaceAll('|', '\\|')} |`,
+  );
+  return `${head}${lines.toSorted().join('\n')}\n`;
+}

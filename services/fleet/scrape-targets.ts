@@ -1,0 +1,16 @@
+interface Scraped {
+  readonly label: string;
+  readonly service: string;
+  readonly metrics?: string | undefined;
+}
+
+/**
+ * <home>/prometheus.json: where Prometheus finds the metrics of what runs here, as its `file_sd_configs` reads it. Ports are others with
+ * each start.
+ */
+export function scrapeTargets(services: readonly Scraped[]): string {
+  const targets = services.flatMap(({ label, service, metrics }) =>
+    metrics === undefined ? [] : [{ targets: [metrics], labels: { instance: label, service } }],
+  );
+  return `${JSON.stringify(targets, null, 2)}\n`;
+}
