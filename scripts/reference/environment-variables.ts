@@ -32,6 +32,7 @@ service knows is refused; other unknown ones are ignored, since one environment 
 `;
 
 interface Variable {
+  readonly service: string;
   readonly name: string;
   readonly meaning: string;
 }
@@ -43,22 +44,16 @@ function pythonVariables(service: 'engine' | 'learner', model: string, module: s
     `import json\nfrom ${module} import ${model} as model\n` +
     "print(json.dumps([{'name': f'GRADUS_{n.upper()}', 'meaning': f.description} for n, f in model.model_fields.items()]))";
   const text = execFileSync(command, ['-c', program], { env: { ...process.env, ...env }, encoding: 'utf8' });
-  return JSON.parse(text) as Variable[];
+  return (JSON.parse(text) as Omit<Variable, 'service'>[]).map((variable) => ({ service, ...variable }));
 }
 
-export function describeVariables(services: Readonly<Record<string, z.ZodType>>): string {
-  const all = [
-    ...Object.entries(services).flatMap(([service, schema]) =>
+export function describeVariables(schemas: Readonly<Record<string, z.ZodType>>): string {
+  const all: Variable[] = [
+    ...Object.entries(schemas).flatMap(([service, schema]) =>
       configFields(schema).map(({ variable, description }) => ({ service, name: variable, meaning: description })),
     ),
-    ...pythonVariables('engine', 'EngineConfig', 'gradus_learner.engine.config').map((one) => ({
-      service: 'engine',
-      ...one,
-    })),
-    ...pythonVariables('learner', 'LearnerConfig', 'gradus_learner.serve.config').map((one) => ({
-      service: 'learner',
-      ...one,
-    })),
+    ...pythonVariables('engine', 'EngineConfig', 'gradus_learner.engine.config'),
+    ...pythonVariables('learner', 'LearnerConfig', 'gradus_learner.serve.config'),
   ];
   // What every service has is said once, in the words of the first.
   const rows = new Map<string, { services: Set<string>; meaning: string }>();
@@ -70,9 +65,12 @@ export function describeVariables(services: Readonly<Record<string, z.ZodType>>)
     row.services.add(isShared ? 'every service' : service);
     rows.set(isShared ? name : `${name} ${meaning}`, row);
   }
-  const lines = [...rows].map(
-    ([key, row]) =>
-      `| \`${key.split(' ')[0]}\` | ${[...row.services].join(', ')} | ${row.meaning.replaceAll('|', '\\|')} |`,
-  );
-  return `${head}${lines.toSorted().join('\n')}\n`;
+  const lines = [...rows]
+    .map(([key, row]) => ({ ...row, name: key.split(' ', 1)[0] ?? '' }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(
+      ({ name, services, meaning }) =>
+        `| \`${name}\` | ${[...services].join(', ')} | ${meaning.replaceAll('|', '\\|')} |`,
+    );
+  return `${head}${lines.join('\n')}\n`;
 }
