@@ -78,6 +78,13 @@ describe('the report of an evaluation', () => {
     expect(report.by_tag['hops=3']?.metrics['environment.moves']).toMatchObject({ value: 2, rows: 1 });
   });
 
+  it('says how the tokens were drawn, and within which limits', () => {
+    expect(report).toMatchObject({ sampling: { temperature: 1 }, limits: { context_tokens: 100 } });
+    const drawn = (stage: string) => reportOf(stageOf(stage), rows, 1).sampling;
+    expect(drawn(', sampling: { temperature: 0.2, top_k: 5 }')).toEqual({ temperature: 0.2, top_p: 1, top_k: 5 });
+    expect(drawn(', greedy: true')).toEqual({ temperature: 0, top_p: 1, top_k: 0 });
+  });
+
   it('has the same by tag', () => {
     expect(Object.keys(report.by_tag)).toEqual(['hops=2', 'hops=3']);
     expect(report.by_tag['hops=3']).toMatchObject({ rows: 1, metrics: { 'avg@2': { value: 0 } } });

@@ -21,6 +21,9 @@ export interface EvalReport {
   /** How rollouts ended that did not end with an answer. */
   readonly failures: Readonly<Record<string, number>>;
   readonly success: Success;
+  /** How the tokens were drawn; temperature 0 takes the likeliest. */
+  readonly sampling: EvalStage['sampling'];
+  readonly limits: EvalStage['limits'];
   readonly metrics: Readonly<Record<string, Estimate>>;
   /** The same for the rows with each value of a tag, `level=2`; of a tag the values with the most rows. */
   readonly by_tag: Readonly<
@@ -47,6 +50,8 @@ export function reportOf(stage: DecidedStage, rows: readonly PlayedRow[], seed: 
     ),
     failures: counted(present.flatMap(({ failure }) => failure ?? [])),
     success: stage.success,
+    sampling: stage.greedy ? { temperature: 0, top_p: 1, top_k: 0 } : stage.sampling,
+    limits: stage.limits,
     metrics: metricsOf(stage, rows, seed, ''),
     by_tag: Object.fromEntries(
       [...parts].map(([part, of]) => [part, { rows: of.length, metrics: metricsOf(stage, of, seed, part) }]),
