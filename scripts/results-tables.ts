@@ -96,7 +96,7 @@ function lastLimits(summaries: readonly RunSummary[]): Table {
 }
 
 /** Before and after every stage, at its own limits. */
-function stages(summaries: readonly RunSummary[]): Table {
+function ownLimits(summaries: readonly RunSummary[]): Table {
   const [first] = summaries;
   const tags = first === undefined ? [] : tagsOf(first);
   const rows = summaries.flatMap(({ seed, primaryMetric: name, stages: all }) =>
@@ -157,7 +157,7 @@ async function summaryIn(directory: string): Promise<RunSummary> {
 /** `climb DIRECTORY...` and its like: the lines of a table. Paths are relative to `root`. */
 async function linesOf(words: readonly string[], root: string): Promise<string[]> {
   const [kind = '', ...rest] = words;
-  const ofRuns = { climb, stages, 'last-limits': lastLimits }[kind];
+  const ofRuns = { climb, stages: ownLimits, 'last-limits': lastLimits }[kind];
   let table: Table;
   if (ofRuns !== undefined) table = ofRuns(await Promise.all(rest.map(async (name) => summaryIn(join(root, name)))));
   else if (kind === 'decoding') {
