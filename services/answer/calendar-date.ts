@@ -1,3 +1,5 @@
+import { asciiForms, undecorated } from './plain-characters.ts';
+
 export interface CalendarDate {
   /** Negative before the year 1: -44 is 44 BC. */
   readonly year: number;
@@ -16,7 +18,14 @@ const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 const monthName =
   '(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\\.?';
 const weekday = /^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+/u;
-const era = /\s*(bc|bce|ad|ce|b\.c\.|a\.d\.|b\.c\.e\.|c\.e\.)$/u;
+const eraWord = String.raw`(bc|bce|ad|ce|b\.c\.|a\.d\.|b\.c\.e\.|c\.e\.)`;
+/** Behind the year, or before it: "79 AD", "AD 79", "24 August AD 79". */
+const era = new RegExp(String.raw`\s*${eraWord}$|(?<=^|\s)${eraWord}\s*(?=\d{1,4}[.,]?$)`, 'u');
+const hedge =
+  /^(?:(?:circa|ca\.?|c\.|about|around|approximately|approx\.?|roughly|~)\s*)?(?:on |in )?(?:the )?(?:year )?(?=\w)/u;
+const zone = String.raw`(?:z|utc|gmt|[a-z]{2,4}t|(?:utc|gmt)?[+-]\d{1,2}:?(?:\d{2})?)`;
+const clock = String.raw`\d{1,2}(?::\d{2}){1,2}(?:\.\d{1,9})?(?:\s*[ap]\.?m\.?)?|\d{1,2}\s*[ap]\.?m\.?`;
+const time = new RegExp(String.raw`(?:,\s*|\s+)(?:at\s+)?(?:${clock})(?:\s*${zone})?$`, 'u');
 
 const iso = /^(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:t[\d:.]+(?:z|[+-][\d:]+)?)?$/u;
 const slashed = /^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})$/u;
@@ -26,22 +35,23 @@ const monthAndYear = new RegExp(`^${monthName}(?: of|,)? (\\d{3,4})$`, 'u');
 const yearOnly = /^(\d{1,4})$/u;
 
 /**
- * One date: ISO (2001-03-05, 2001-03, with a time behind it or not), "5 March 2001", "March 5th, 2001", "March 2001", "2001",
- * "44 BC". Refused: ranges, decades ("1990s"), two-digit years, days that no calendar has, and 05/03/2001 where both
+ * One date, with a time behind it or not: ISO (2001-03-05, 2001-03), "5 March 2001", "March 5th, 2001", "March 2001", "2001",
+ * "circa 1990", "44 BC", "AD 79". Refused: ranges, decades ("1990s"), two-digit years, days that no calendar has, and 05/03/2001 where both
  * readings exist and `dayFirst` is not said.
  */
 export function parseDate(text: string, dayFirst?: boolean): ParsedDate {
   if (text.length > longestText) return refused('the text is too long to be one date');
-  let plain = text
-    .trim()
+  let plain = undecorated(asciiForms(text))
     .toLowerCase()
     .replace(/\s+/gu, ' ')
-    .replace(/^(?:on|in) /u, '')
-    .replace(weekday, '');
-  const eraWord = era.exec(plain)?.[1]?.replaceAll('.', '');
-  if (eraWord !== undefined) plain = plain.replace(era, '');
-  else plain = plain.replace(/[.,]$/u, '');
-  const sign = eraWord === 'bc' || eraWord === 'bce' ? -1 : 1;
+    .replace(hedge, '')
+    .replace(weekday, '')
+    .replace(time, '');
+  const [, behind, before] = era.exec(plain) ?? [];
+  const named = (behind ?? before)?.replaceAll('.', '');
+  if (named !== undefined) plain = plain.replace(era, '');
+  plain = plain.replace(/[.,]$/u, '');
+  const sign = named === 'bc' || named === 'bce' ? -1 : 1;
   const made = (year: string | undefined, month?: number, day?: string): ParsedDate =>
     checked(sign * Number(year), month, day === undefined ? undefined : Number(day));
 
@@ -62,7 +72,7 @@ export function parseDate(text: string, dayFirst?: boolean): ParsedDate {
   if (isMonth !== undefined) return made(year3, monthOf(month3));
   const [isYear, year4 = ''] = yearOnly.exec(plain) ?? [];
   // "5" is not a year, "5 AD" is.
-  if (isYear !== undefined && (year4.length >= 3 || eraWord !== undefined)) return made(year4);
+  if (isYear !== undefined && (year4.length >= 3 || named !== undefined)) return made(year4);
   return refused('it is not a date that can be read in one way');
 }
 

@@ -1,4 +1,5 @@
 import { normalizeAnswer } from './normalize-answer.ts';
+import { undecorated } from './plain-characters.ts';
 
 export interface Choice {
   /** Upper case. */
@@ -8,12 +9,14 @@ export interface Choice {
 
 /** Longer texts are prose; only their normalised text is compared. */
 const longestLabel = 2000;
-const lead = /^(?:the )?(?:correct )?(?:answer|option|choice)(?: is)?\s*:?\s*(?=[([A-Z*])/iu;
-const bare = /^[([*]*([A-Za-z])[)\].:*]*$/u;
-const labelled = /^(?:[([]([A-Za-z])[)\]][.:]?|([A-Za-z])[).:])\s+(\S.*)$/su;
+const lead =
+  /^(?:(?:so|thus|therefore|hence),? )?(?:the |my )?(?:(?:final|correct|right|best) )*(?:answer|option|choice)(?: is)?\s*:?\s*(?=[([A-Z])/iu;
+const bare = /^[([]*([A-Za-z])[)\].:]*$/u;
+/** "B) Paris", "(B) Paris", "B - Paris"; or the letter on a line of its own. */
+const labelled = /^(?:[([]([A-Za-z])[)\]][.:]?\s+|([A-Za-z])(?:[).:]\s+|\s+[-–—]\s+|[^\S\n]*\n\s*))(\S.*)$/su;
 
 /**
- * 1 when the prediction names a gold option: "B", "(B)", "B.", "Answer: B", "B) Paris", or its text. Gold answers are
+ * 1 when the prediction names a gold option: "B", "(B)", "B.", "Answer: B", "B) Paris", "B - Paris", or its text, also in TeX or Markdown. Gold answers are
  * letters, texts, or both ("B", "Paris"). A letter next to a text that contradicts the gold text is wrong; two letters are
  * no answer.
  */
@@ -54,15 +57,17 @@ function sameAsWritten(a: string, b: string): boolean {
 
 /** Letter and text of an option; a single letter beyond the options is a text. */
 function parseChoice(answer: string, options: number): Choice {
-  const trimmed = answer.trim();
-  if (trimmed.length > longestLabel) return { text: trimmed };
-  const stripped = trimmed.replace(lead, '');
+  if (answer.length > longestLabel) return { text: answer.trim() };
+  // Both sides come here, so what NFKC does to their texts it does to both.
+  const stripped = undecorated(answer.normalize('NFKC')).replace(lead, '');
   const isOption = (letter: string | undefined): letter is string =>
     letter !== undefined && letter.toUpperCase().charCodeAt(0) - 65 < options;
   const single = bare.exec(stripped)?.[1];
   if (isOption(single)) return { letter: single.toUpperCase() };
   const [, bracketed, pointed, text] = labelled.exec(stripped) ?? [];
   const letter = bracketed ?? pointed;
-  if (isOption(letter) && text !== undefined) return { letter: letter.toUpperCase(), text };
+  // "A - B": two letters are no answer.
+  if (isOption(letter) && text !== undefined && !isOption(bare.exec(text)?.[1]))
+    return { letter: letter.toUpperCase(), text };
   return { text: stripped };
 }

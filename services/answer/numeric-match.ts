@@ -8,6 +8,8 @@ export interface NumericOptions {
   readonly unit: 'optional' | 'required' | 'ignored';
 }
 
+type ReadQuantity = Extract<ParsedQuantity, { kind: 'quantity' }>;
+
 /** What converting units costs in floating point; two ways to write one number never differ by more. */
 const rounding = 1e-9;
 
@@ -45,10 +47,11 @@ export function compareNumbers(
 ): NumberComparison {
   if (predicted.kind === 'refused') return { kind: 'refused', side: 'prediction', reason: predicted.reason };
   if (gold.kind === 'refused') return { kind: 'refused', side: 'gold', reason: gold.reason };
-  let [left, right] = [predicted.value, gold.value];
+  const [ours, theirs] = [readingNextTo(predicted, gold), readingNextTo(gold, predicted)];
+  let [left, right] = [ours.value, theirs.value];
   if (options.unit !== 'ignored') {
-    const unit = gold.unit ?? (options.unit === 'optional' ? predicted.unit : undefined);
-    const other = predicted.unit ?? (options.unit === 'optional' ? gold.unit : undefined);
+    const unit = theirs.unit ?? (options.unit === 'optional' ? ours.unit : undefined);
+    const other = ours.unit ?? (options.unit === 'optional' ? theirs.unit : undefined);
     if (unit?.kind !== other?.kind) return { kind: 'units', predicted: other?.kind, gold: unit?.kind };
     if (unit !== undefined && other !== undefined) {
       left = left * other.factor + other.offset;
@@ -61,4 +64,9 @@ export function compareNumbers(
     rounding * Math.abs(right),
   );
   return { kind: 'compared', predicted: left, gold: right, allowed, equal: Math.abs(left - right) <= allowed };
+}
+
+function readingNextTo(one: ReadQuantity, other: ReadQuantity): Pick<ReadQuantity, 'value' | 'unit'> {
+  const { otherwise } = one;
+  return otherwise !== undefined && otherwise.unit.kind === other.unit?.kind ? otherwise : one;
 }

@@ -1,7 +1,17 @@
+import { asciiForms, undecorated } from './plain-characters.ts';
 import { unitOf, type Unit } from './units.ts';
 
+interface Reading {
+  readonly value: number;
+  readonly unit: Unit | undefined;
+}
+
 export type ParsedQuantity =
-  | { readonly kind: 'quantity'; readonly value: number; readonly unit: Unit | undefined }
+  | (Reading & {
+      readonly kind: 'quantity';
+      /** A second reading, which counts next to a number of its kind of unit: "273K" is 273 kelvin next to degrees. */
+      readonly otherwise?: Reading & { readonly unit: Unit };
+    })
   /** No single number: `reason` is for people. */
   | { readonly kind: 'refused'; readonly reason: string };
 
@@ -10,15 +20,37 @@ const longestText = 120;
 
 const hedge = /^(?:about|around|approximately|approx\.?|roughly|circa|ca\.?|some|~|≈)\s*/iu;
 const currencySign = /^(?:US|A|C)?[$€£¥₹]/u;
-const scales: ReadonlyMap<string, number> = new Map([
-  ['hundred', 1e2],
-  ['thousand', 1e3],
-  ['million', 1e6],
-  ['millions', 1e6],
-  ['billion', 1e9],
-  ['billions', 1e9],
-  ['trillion', 1e12],
-  ['trillions', 1e12],
+const ordinal = /^(?:#|№|no\.)\s*(?=\d)/iu;
+const wrapped = /^(?:\((.*)\)|\[(.*)\]|\{(.*)\})$/su;
+/** In any case of letters. A scale is part of the number: "5k" is 5000, and no 5 of a unit k. */
+const scales: ReadonlyMap<string, number> = new Map(
+  (
+    [
+      [12, 'dozen|dozens'],
+      [1e2, 'hundred|hundreds'],
+      [1e3, 'thousand|thousands'],
+      [1e5, 'lakh|lakhs'],
+      [1e6, 'million|millions|mn|mln|mio'],
+      [1e7, 'crore|crores'],
+      [1e9, 'billion|billions|bn|bln|mrd'],
+      [1e12, 'trillion|trillions|tn|trn'],
+    ] as const
+  ).flatMap(([factor, names]) => names.split('|').map((name): [string, number] => [name, factor])),
+);
+/** Single letters, as written: "m" is a metre and "t" a tonne, but not of money. */
+const letterScales: ReadonlyMap<string, number> = new Map([
+  ['k', 1e3],
+  ['M', 1e6],
+  ['B', 1e9],
+  ['b', 1e9],
+]);
+/** Of money, and the capitals also where they follow the digits at once: units stand apart. */
+const moneyScales: ReadonlyMap<string, number> = new Map([
+  ['K', 1e3],
+  ['T', 1e12],
+  ['m', 1e6],
+  ['MM', 1e6],
+  ['t', 1e12],
 ]);
 const vulgar: Readonly<Record<string, readonly [number, number]>> = {
   '½': [1, 2],
@@ -39,14 +71,16 @@ const vulgar: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /**
- * One number with an optional unit: "1,000", "1 000.5", "-3.2e-4", "1.5 × 10^6", "2 1/2", "3 ½", "45%", "$1.2 million",
- * "12 km/h". Refused, because more than one reading exists or none: two numbers ("3 or 4", "3-4", "5 ± 1"), a decimal comma
+ * One number with an optional unit: "1,000", "1 000.5", "-3.2e-4", "1.5 × 10^6", "10^3", "2 1/2", "3 ½", "45%", "$1.2 million",
+ * "1.2B", "12 km/h", also in brackets, TeX or Markdown. Refused, because more than one reading exists or none: two numbers ("3 or 4", "3-4", "5 ± 1"), a decimal comma
  * ("3,14"), grouping that is not by three, numbers in words, infinity, units that follow no number.
  * Percent is a hundredth: "45%" is 0.45.
  */
 export function parseQuantity(text: string): ParsedQuantity {
   if (text.length > longestText) return refused('the text is too long to be one number');
-  let rest = text.trim().replace(hedge, '').replaceAll('\u2212', '-').trim();
+  let rest = undecorated(asciiForms(text)).replace(hedge, '').replace(ordinal, '').replace(/^=\s*/u, '');
+  const [, round, square, curly] = wrapped.exec(rest) ?? [];
+  rest = (round ?? square ?? curly ?? rest).trim();
   let sign = 1;
   const takeSign = (): void => {
     const first = rest[0];
@@ -62,27 +96,40 @@ export function parseQuantity(text: string): ParsedQuantity {
   }
   const number = takeNumber(rest);
   if (number.kind === 'refused') return number;
+  const isApart = /^\s/u.test(number.rest);
   rest = number.rest
     .trim()
     .replace(/[.,;!]$/u, '')
     .trim();
   let { value } = number;
-  const [scaleWord = ''] = /^[A-Za-z]+/u.exec(rest) ?? [];
-  const scale = scales.get(scaleWord.toLowerCase());
-  if (scale !== undefined) {
-    value *= scale;
-    rest = rest.slice(scaleWord.length).trim();
-  }
   value *= sign;
+  const unscaled = value;
+  const isKelvin = rest === 'K' && currency === undefined;
+  const takeScale = (): boolean => {
+    const [word = ''] = /^[A-Za-z]+/u.exec(rest) ?? [];
+    const money =
+      currency !== undefined || (!isApart && word === word.toUpperCase()) ? moneyScales.get(word) : undefined;
+    const scale = scales.get(word.toLowerCase()) ?? letterScales.get(word) ?? money;
+    if (scale === undefined) return false;
+    value *= scale;
+    rest = rest.slice(word.length).replace(/^\./u, '').trim();
+    return true;
+  };
+  // "3 hundred thousand".
+  if (takeScale()) takeScale();
+  const otherwise = isKelvin && value !== unscaled ? { value: unscaled, unit: unitOf('K') } : undefined;
   let unitText = currency ?? '';
   if (rest === '%' || /^(?:percent|per cent|pct\.?)$/iu.test(rest)) {
     value /= 100;
+  } else if (rest === '‰') {
+    value /= 1000;
   } else if (rest !== '') {
     if (/\d/u.test(rest.replace(/[a-z]\^?-?[23]/giu, ''))) return refused('there is more than one number in it');
     unitText = rest;
   }
   if (!Number.isFinite(value)) return refused('the number is too large');
-  return { kind: 'quantity', value, unit: unitText === '' ? undefined : unitOf(unitText) };
+  const unit = unitText === '' ? undefined : unitOf(unitText);
+  return { kind: 'quantity', value, unit, ...(otherwise !== undefined && { otherwise }) };
 }
 
 type TakenNumber =
@@ -98,7 +145,21 @@ const decimal = new RegExp(`^(?:(${integer})(\\.\\d+)?|(\\.\\d+))(?:[eE]([+-]?\\
 const power = /^\s*(?:×|x|\*|·)\s*10\s*(?:\^|\*\*)?\s*\{?([+-]?\d{1,4})\}?/u;
 const superscriptPower = /^\s*(?:×|x|\*|·)\s*10([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4})/u;
 
+const bareRaised = new RegExp(
+  String.raw`^(\d{1,4})\s*(?:(?:\^|\*\*)\s*\{?([+-]?\d{1,4})\}?|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4}))(?![\d.,])`,
+  'u',
+);
+
 function takeNumber(text: string): TakenNumber {
+  const bare = bareRaised.exec(text);
+  if (bare !== null) {
+    const [all, base, exponent, raised = ''] = bare;
+    return {
+      kind: 'number',
+      value: Number(base) ** Number(exponent ?? fromSuperscript(raised)),
+      rest: text.slice(all.length),
+    };
+  }
   const fraction = mixed.exec(text);
   if (fraction !== null) {
     const [all, wholePart, over, under, sign] = fraction;
@@ -109,10 +170,10 @@ function takeNumber(text: string): TakenNumber {
   }
   const match = decimal.exec(text);
   if (match === null) return refused('it does not begin with a number in digits');
-  const [all, whole = '0', decimals = '', bare = '', exponent = '0'] = match;
+  const [all, whole = '0', decimals = '', below = '', exponent = '0'] = match;
   let rest = text.slice(all.length);
   if (/^[.,]?\d/u.test(rest) || /^,\d/u.test(rest)) return refused('its digits are grouped in no known way');
-  const mantissa = bare === '' ? `${digitsText(whole)}${decimals}` : `0${bare}`;
+  const mantissa = below === '' ? `${digitsText(whole)}${decimals}` : `0${below}`;
   const times = power.exec(rest);
   const raised = superscriptPower.exec(rest);
   rest = rest.slice((times ?? raised)?.[0].length ?? 0);
