@@ -67,7 +67,7 @@ try {
   const samples: { rollouts: number; residentMebibytes: number }[] = [];
   let nextAt = 1000;
   for await (const line of createInterface({ input: run.stdout })) {
-    const status = JSON.parse(line) as { step?: number; rolloutsDone?: number };
+    const status = JSON.parse(line) as { step?: number; rollouts_done?: number };
     const rollouts = (status.step ?? 0) * groups * groupSize;
     if (rollouts < nextAt) continue;
     const usage = readProcessUsage(await coordinatorPid().catch(() => 0));

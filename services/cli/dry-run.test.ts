@@ -37,7 +37,7 @@ test('values of a recipe are replaced from the command line, and a path that is 
     ...set('stages.0.until.steps=3', 'stages.1.batch={ groups: 2, group_size: 4 }'),
   );
   expect(code).toBe(0);
-  expect(JSON.parse(out).stages).toMatchObject([{ steps: 3 }, { groups: 2, groupSize: 4 }, {}]);
+  expect(JSON.parse(out).stages).toMatchObject([{ steps: 3 }, { groups: 2, group_size: 4 }, {}]);
   const refused = await gradus('run', 'recipes/demo.yaml', '--dry-run', '--json', ...set('stages.0.until.step=3'));
   expect(JSON.parse(refused.out).error.message).toContain('unknown key; did you mean steps?');
   expect(refused.code).toBe(2);

@@ -3,6 +3,7 @@ import { errorFrom } from '#platform/errors.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { createProgram } from './program.ts';
 import { createTerminal } from './terminal/terminal.ts';
+import { jsonLine } from './terminal/json-line.ts';
 
 const terminal = createTerminal();
 const program = createProgram(terminal, (exitCode) => (process.exitCode = exitCode));
@@ -27,7 +28,7 @@ try {
   } else {
     const error = errorFrom(thrown);
     if (process.argv.includes('--json'))
-      terminal.out(JSON.stringify({ error: { code: error.code, message: error.message } }));
+      terminal.out(jsonLine({ error: { code: error.code, message: error.message } }));
     terminal.err(`gradus: ${error.message}`);
     if (error.code === 'internal') terminal.err(error.stack ?? '');
     process.exitCode = exitCodeOf(error);

@@ -85,24 +85,40 @@ test('resuming and stopping what is not there says so', async () => {
 
 test('P9: one run that cannot be read is named with the reason, and hides no other', async () => {
   const home = await temporary();
-  for (const run of ['a-damaged', 'b-sound', 'c-begun']) {
+  for (const run of ['a-damaged', 'b-sound', 'c-begun', 'd-killed', 'e-older']) {
     await mkdir(join(home, run));
     await writeFile(join(home, run, 'recipe.json'), '{}');
   }
-  await writeFile(join(home, 'a-damaged', 'summary.json'), '{"run":');
-  await writeFile(join(home, 'b-sound', 'summary.json'), JSON.stringify(exampleSummary()));
+  const write = (run: string, file: string, text: string) => writeFile(join(home, run, file), text);
+  await write('a-damaged', 'summary.json', '{"run":');
+  await write('b-sound', 'summary.json', JSON.stringify(exampleSummary()));
+  // Killed in its 14th step: its summary is from the start, and the last line of its metrics is half written.
+  await write('d-killed', 'summary.json', JSON.stringify({ ...exampleSummary(), state: 'running', stages: [] }));
+  const step = (number: number): string => JSON.stringify({ kind: 'step', stage: 'tool-use', step: number });
+  await write('d-killed', 'metrics.jsonl', `${step(12)}\n${step(13)}\n{"kind":"eval","step":13}\n{"kind":"st`);
+  await write('e-older', 'summary.json', '{"run":"e-older","state":"finished"}');
   const reported = await gradus('status', '--home', home);
   expect(reported.code).toBe(2);
   expect(reported.out).toContain('run b-sound: stage 1, 2 steps, 2:01 min, finished');
-  expect(reported.out).toContain('run c-begun: not finished; gradus resume c-begun continues it');
+  expect(reported.out).toContain(
+    `run c-begun: interrupted, no step is safe yet; gradus resume c-begun --home ${home} continues it`,
+  );
+  expect(reported.out).toContain(
+    `run d-killed: interrupted, 13 steps safe, the last in stage tool-use; gradus resume d-killed --home ${home} continues it`,
+  );
   expect(reported.out).toContain(
     `run a-damaged: cannot be read: ${join(home, 'a-damaged/summary.json')}: is not JSON; remove it`,
   );
+  expect(reported.out).toMatch(/run e-older: cannot be read: .*e-older\/summary\.json: \w+: /);
   const json = await gradus('status', '--home', home, '--json');
   expect(json.code).toBe(2);
   expect(JSON.parse(json.out)).toMatchObject({
-    resting: ['b-sound', 'c-begun'],
-    unreadable: [{ run: 'a-damaged', reason: expect.stringContaining('is not JSON') }],
+    resting: [
+      { run: 'b-sound', state: 'finished', safe_steps: 2 },
+      { run: 'c-begun', state: 'interrupted', safe_steps: 0 },
+      { run: 'd-killed', state: 'interrupted', safe_steps: 13 },
+    ],
+    unreadable: [{ run: 'a-damaged', reason: expect.stringContaining('is not JSON') }, { run: 'e-older' }],
   });
 });
 

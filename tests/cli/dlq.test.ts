@@ -51,7 +51,7 @@ describe('gradus dlq', () => {
     expect(json).toMatchObject({
       number: 1,
       run: 'run-1',
-      taskId: 'chess-1',
+      task_id: 'chess-1',
       redeliveries: 0,
       subject: 'gradus.tasks.run-1.train',
     });

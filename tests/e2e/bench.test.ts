@@ -23,7 +23,7 @@ test('P1: a bench plays every rollout through the whole path, once, and leaves n
   expect(report).toMatchObject({ policy: 'scripted', lost: 0, duplicated: 0, failures: {} });
   expect(report['processes']).toHaveLength(8);
   // Half right at 1, and tool use and format at 0.25 each.
-  expect(report['rewardMean']).toBeGreaterThan(0.5);
+  expect(report['reward_mean']).toBeGreaterThan(0.5);
   expect(await readdir(join(directory, 'runs'))).toEqual([]);
 });
 

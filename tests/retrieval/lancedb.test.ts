@@ -59,7 +59,7 @@ test('two processes over one published index give the same answers, and go over 
   const [fetched, again] = await Promise.all(replicas.map((replica) => replica.fetch({ ids })));
   expect(fetched?.missingIds).toEqual(['unknown']);
   expect(again).toEqual(fetched);
-  const { indexVersion } = z.object({ indexVersion: z.string() }).parse(JSON.parse(first.out));
+  const { index_version: indexVersion } = z.object({ index_version: z.string() }).parse(JSON.parse(first.out));
   expect(one?.indexVersion).toBe(indexVersion);
   expect(await replicas[0]?.describe({})).toMatchObject({ indexVersion, backend: 'lancedb' });
 

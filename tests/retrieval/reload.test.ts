@@ -107,7 +107,7 @@ test('gradus index reload says which index serves now, and why one does not', as
   await point(link, blue);
   const { out } = await gradus('index', 'reload', address, '--json');
   const { indexVersion } = await client.describe({});
-  expect(JSON.parse(out)).toEqual({ swapped: true, oldIndexVersion: old, newIndexVersion: indexVersion });
+  expect(JSON.parse(out)).toEqual({ swapped: true, old_index_version: old, new_index_version: indexVersion });
   await rm(link);
   const failed = await gradus('index', 'reload', address);
   expect(failed.code).not.toBe(0);

@@ -20,6 +20,7 @@ import { loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetEvents } from './fleet-events.ts';
 import { watchInterrupts } from './interrupts.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface BenchRolloutsOptions extends BenchOptions {
   readonly home: string;
@@ -65,7 +66,7 @@ export async function benchRolloutsCommand(given: BenchRolloutsOptions, terminal
     const tasks = createBenchTasks(recipe, runId, rows);
     const report = await measure(fleet, options, tasks, signal, terminal);
     terminal.status('');
-    terminal.out(given.json ? JSON.stringify(report) : formatBenchReport(report));
+    terminal.out(given.json ? jsonLine(report) : formatBenchReport(report));
     return report.lost === 0 && report.duplicated === 0 ? exitCodes.ok : exitCodes.runFailed;
   } finally {
     terminal.status('');

@@ -4,6 +4,7 @@ import { selectJanNano } from '#questions/musique/select-jan-nano.ts';
 import { countByHops, writeMusiqueSplit } from '#questions/musique/write-split.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface DataMusiqueOptions {
   readonly selection: 'all' | 'jan_nano';
@@ -26,7 +27,7 @@ export async function dataMusiqueCommand(
     const counted = { file, rows: rows.length, selected: selected.length, byHops: countByHops(selected) };
     terminal.out(
       options.json
-        ? JSON.stringify(counted)
+        ? jsonLine(counted)
         : `${file}: ${rows.length} questions, ${selected.length} selected (${formatHops(counted.byHops)})`,
     );
     return exitCodes.ok;
@@ -42,7 +43,7 @@ export async function dataMusiqueCommand(
   );
   terminal.out(
     options.json
-      ? JSON.stringify({ ...paths, ...info })
+      ? jsonLine({ ...paths, ...info })
       : `${info.train} training questions (${formatHops(info.trainByHops)}), ${info.heldOut} held out (${formatHops(info.heldOutByHops)}) in ${options.out}; corpus ${paths.corpus}`,
   );
   return exitCodes.ok;

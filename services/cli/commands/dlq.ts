@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { toJson } from '@bufbuild/protobuf';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { Nats } from '#platform/nats/connect.ts';
@@ -9,6 +8,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { formatDuration, shortId } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withNats, withStreams } from '../transcript/with-streams.ts';
+import { jsonLine, jsonLines, messageJson } from '../terminal/json-line.ts';
 
 export interface DlqOptions {
   readonly home: string;
@@ -62,7 +62,7 @@ async function perform(
     let count = 0;
     for await (const letter of readDeadLetters(nats, options.run, signal)) {
       count += 1;
-      terminal.out(options.json ? JSON.stringify(letterJson(letter)) : letterLine(letter));
+      terminal.out(options.json ? jsonLine(letterJson(letter)) : letterLine(letter));
     }
     if (count === 0) terminal.err(`no dead letters${options.run === undefined ? '' : ` of run ${options.run}`}`);
     return;
@@ -76,11 +76,11 @@ async function perform(
   for await (const letter of letters) {
     count += 1;
     if (action === 'show')
-      terminal.out(JSON.stringify(letterJson(letter, true), undefined, options.json ? 0 : 2).split('\n'));
+      terminal.out(options.json ? jsonLine(letterJson(letter, true)) : jsonLines(letterJson(letter, true)));
     else {
       await (action === 'retry' ? retryDeadLetter(nats, letter, signal) : dropDeadLetter(nats, letter));
       const done = action === 'retry' ? 'asked again' : 'dropped';
-      terminal.out(options.json ? JSON.stringify({ ...letterJson(letter), done }) : `${done}: ${letterLine(letter)}`);
+      terminal.out(options.json ? jsonLine({ ...letterJson(letter), done }) : `${done}: ${letterLine(letter)}`);
     }
   }
   if (count === 0) terminal.err('no dead letters');
@@ -140,7 +140,7 @@ function letterJson(letter: DeadLetter, whole = false): Record<string, unknown> 
     diedAt: letter.diedAt.toISOString(),
     subject: letter.subject,
     ...(whole && {
-      task: letter.task === undefined ? null : toJson(RolloutTaskSchema, letter.task),
+      task: letter.task === undefined ? null : messageJson(RolloutTaskSchema, letter.task),
       ...(letter.task === undefined && { bytes: Buffer.from(letter.data.subarray(0, 4096)).toString('base64') }),
     }),
   };

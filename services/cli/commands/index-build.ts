@@ -8,6 +8,7 @@ import { showProgress } from '../index/show-progress.ts';
 import { vectorsRequest, type VectorsOptions } from '../index/vectors-request.ts';
 import { formatDuration } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface IndexBuildOptions extends VectorsOptions {
   /** A directory; with lancedb also the URI of an object store. */
@@ -60,7 +61,7 @@ export async function indexBuildCommand(
     showProgress(size, terminal),
   );
   if (options.json) {
-    terminal.out(JSON.stringify(built));
+    terminal.out(jsonLine(built));
   } else {
     terminal.out(formatIndex(built));
     terminal.out(`built in ${formatDuration(built.seconds * 1000)}`);

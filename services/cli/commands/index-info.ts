@@ -3,6 +3,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { formatIndex, indexDescriptionSchema } from '../index/index-description.ts';
 import { runIndexTask } from '../index/run-index-task.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface IndexInfoOptions {
   readonly verify: boolean;
@@ -17,7 +18,7 @@ export async function indexInfoCommand(
 ): Promise<number> {
   const task = { task: 'info', directory: resolve(directory), verify };
   const index = await runIndexTask(task, indexDescriptionSchema);
-  terminal.out(json ? JSON.stringify(index) : formatIndex(index));
+  terminal.out(json ? jsonLine(index) : formatIndex(index));
   if (verify && !json) terminal.out('every file has the size and the checksum that the manifest says');
   return exitCodes.ok;
 }

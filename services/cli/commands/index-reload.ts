@@ -2,6 +2,7 @@ import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface IndexReloadOptions {
   readonly json: boolean;
@@ -21,7 +22,7 @@ export async function indexReloadCommand(
     await client.ready({ timeoutMs: 5_000 });
     const { oldIndexVersion, newIndexVersion } = await client.reload({});
     const swapped = oldIndexVersion !== newIndexVersion;
-    if (json) terminal.out(JSON.stringify({ swapped, oldIndexVersion, newIndexVersion }));
+    if (json) terminal.out(jsonLine({ swapped, oldIndexVersion, newIndexVersion }));
     else
       terminal.out(
         swapped ? `serves ${newIndexVersion} now, before ${oldIndexVersion}` : `unchanged: ${newIndexVersion}`,

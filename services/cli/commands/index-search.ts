@@ -5,6 +5,7 @@ import { runIndexTask } from '../index/run-index-task.ts';
 import { modelPath } from '../index/vectors-request.ts';
 import { tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface IndexSearchOptions {
   readonly hits: number;
@@ -34,7 +35,7 @@ export async function indexSearchCommand(
   const task = { task: 'search', directory: resolve(directory), query: words.join(' '), k, k1, b, mode, encoder };
   const answer = await runIndexTask(task, found);
   if (json) {
-    terminal.out(JSON.stringify(answer));
+    terminal.out(jsonLine(answer));
     return exitCodes.ok;
   }
   if (answer.hits.length === 0) {

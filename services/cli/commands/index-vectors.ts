@@ -7,6 +7,7 @@ import { showProgress } from '../index/show-progress.ts';
 import { vectorsRequest, type VectorsOptions } from '../index/vectors-request.ts';
 import { formatDuration } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface IndexVectorsOptions extends VectorsOptions {
   readonly encoder: string;
@@ -26,7 +27,7 @@ export async function indexVectorsCommand(
     showProgress(0, terminal),
   );
   if (options.json) {
-    terminal.out(JSON.stringify(built));
+    terminal.out(jsonLine(built));
   } else {
     terminal.out(formatIndex(built));
     terminal.out(`vectors built in ${formatDuration(built.seconds * 1000)}`);

@@ -13,6 +13,7 @@ import { selectedBy, type SelectionOptions } from '../rollouts/selection-options
 import type { Terminal } from '../terminal/terminal.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { plural } from '../terminal/format.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface RolloutExportOptions extends SelectionOptions {
   readonly format: 'jsonl' | 'atif';
@@ -49,7 +50,7 @@ async function writeLines(rollouts: AsyncIterable<ReadRollout>, file: string): P
   let without = 0;
   for await (const rollout of rollouts) {
     if (rollout.recorded === undefined) without += 1;
-    await sink.write(`${JSON.stringify(exportedJson(rollout))}\n`);
+    await sink.write(`${jsonLine(exportedJson(rollout))}\n`);
     written += 1;
   }
   if (written > 0) await sink.complete();

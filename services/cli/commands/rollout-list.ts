@@ -9,6 +9,7 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { failureWord } from '#trajectory/enum-words.ts';
 import { readRowFacts } from '#questions/row-facts.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface RolloutListOptions extends SelectionOptions {
   readonly json: boolean;
@@ -27,7 +28,7 @@ export async function rolloutListCommand(options: RolloutListOptions, terminal: 
     const listed: string[] = [];
     for await (const rollout of readSelected(nats, selectedBy(options), note, signal)) {
       listed.push(shortId(rollout.result.taskId));
-      if (options.json) terminal.out(JSON.stringify(rolloutJson(rollout)));
+      if (options.json) terminal.out(jsonLine(rolloutJson(rollout)));
       else rows.push(rowOf(rollout));
     }
     if (listed.length > 0) await keepListedRollouts(home, listed);

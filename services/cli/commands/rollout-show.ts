@@ -2,7 +2,6 @@ import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { resolve } from 'node:path';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { toJson } from '@bufbuild/protobuf';
 import { TerminalError } from '#platform/errors.ts';
 import { recordedComposition } from '#trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -12,6 +11,7 @@ import { createCountedRollouts, type CountedReward } from '#run/rollouts/counted
 import { findResult, lastRollout, readTrajectory } from '#run/rollouts/results.ts';
 import { renderTranscript } from '../transcript/render-transcript.ts';
 import { withStreams } from '../transcript/with-streams.ts';
+import { jsonLine, messageJson } from '../terminal/json-line.ts';
 
 export interface RolloutShowOptions {
   readonly home: string;
@@ -47,9 +47,9 @@ export async function rolloutShowCommand(
         counted.kind === 'open' ? composeRecorded(recordedComposition(trajectory), result).total : rewardOf(counted);
       terminal.out(
         options.json
-          ? JSON.stringify({
-              result: toJson(RolloutResultSchema, result),
-              trajectory: toJson(TrajectorySchema, trajectory),
+          ? jsonLine({
+              result: messageJson(RolloutResultSchema, result),
+              trajectory: messageJson(TrajectorySchema, trajectory),
               reward: reward ?? null,
               traceId: rolloutSpan(result.runId, result.taskId).traceId,
             })

@@ -25,6 +25,7 @@ import type { RowCounts } from '#stages/kit/stage-kind.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import { unpinnedModels } from '../run/unpinned-models.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { asIs, jsonLine } from '../terminal/json-line.ts';
 
 export interface RunOptions {
   readonly seed?: number;
@@ -130,7 +131,11 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...rowNotes,
   ];
   const plan = planRun(loaded.recipe, { notes, problems, rows: rowCounts });
-  terminal.out(options.json ? JSON.stringify(plan) : formatPlan(plan));
+  terminal.out(
+    options.json
+      ? jsonLine({ ...plan, stages: plan.stages.map((stage) => ({ ...stage, rewards: asIs(stage.rewards) })) })
+      : formatPlan(plan),
+  );
   return problems.length === 0 ? exitCodes.ok : exitCodes.usage;
 }
 

@@ -1,8 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type ListRunsResponse, type RunStatus, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
-import { toJson } from '@bufbuild/protobuf';
-import { errorFrom } from '#platform/errors.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { stateOf } from '#platform/runtime/process-identity.ts';
 import { whoAndSince } from '#fleet/claim-home.ts';
@@ -13,10 +12,11 @@ import { fleetCoordinators } from '../run/coordinators.ts';
 import { hasEnded, phaseWord, stateWord } from '#run/live-status.ts';
 import { scoreTexts } from '../run/progress.ts';
 import { formatWorkers, listWorkers } from '../run/worker-table.ts';
-import { type RunSummary, readRunSummary } from '#run/directory/run-summary.ts';
+import { restingRuns } from '../run/resting-runs.ts';
 import { formatDuration, tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { type UnreadableRun, runsIn } from '#run/directory/places.ts';
+import type { UnreadableRun } from '#run/directory/places.ts';
+import { asIs, jsonLine, messageJson } from '../terminal/json-line.ts';
 
 export interface StatusOptions {
   readonly home: string;
@@ -30,20 +30,14 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   const states = await askServices(fleet ?? { services: [], processes: [] });
   const silence = fleet === undefined ? undefined : unanswered(fleet, states);
   const isAsked = fleet !== undefined && silence === undefined;
-  const listed = isAsked ? await listRuns(fleet) : undefined;
+  const listed = isAsked ? await answered(home, () => listRuns(fleet)) : undefined;
   const running = listed?.runs ?? [];
   const leftOut = listed?.leftOut ?? 0;
-  const workers = isAsked ? await listWorkers(fleet) : [];
+  const workers = isAsked ? await answered(home, () => listWorkers(fleet)) : [];
   const unread = (listed?.unreadable ?? []).map(({ runId, reason }): UnreadableRun => ({ run: runId, reason }));
   const live = new Set([...running.map(({ runId }) => runId), ...unread.map(({ run }) => run)]);
-  const lying = await runsIn(home);
-  const resting = await Promise.all(lying.ids.filter((id) => !live.has(id)).map((id) => describeResting(home, id)));
-  const rested = resting.filter((each) => each.reason === undefined);
-  const unreadable = [
-    ...unread,
-    ...lying.unreadable,
-    ...resting.flatMap(({ run, reason }) => (reason === undefined ? [] : { run, reason })),
-  ];
+  const resting = await restingRuns(home, live);
+  const unreadable = [...unread, ...resting.unreadable];
   const code = unreadable.length === 0 ? exitCodes.ok : exitCodes.usage;
   if (options.json) {
     const services =
@@ -52,13 +46,13 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
         return { ...service, alive: state !== 'down', state };
       }) ?? [];
     terminal.out(
-      JSON.stringify({
+      jsonLine({
         home,
-        fleet: fleet ?? null,
+        fleet: fleet === undefined ? null : { ...fleet, paths: asIs(fleet.paths) },
         services,
-        workers: workers.map((worker) => toJson(WorkerStatusSchema, worker)),
-        runs: running.map((status) => toJson(RunStatusSchema, status)),
-        resting: rested.map(({ run }) => run),
+        workers: workers.map((worker) => messageJson(WorkerStatusSchema, worker)),
+        runs: running.map((status) => messageJson(RunStatusSchema, status)),
+        resting: resting.runs.map(({ run, state, safeSteps }) => ({ run, state, safeSteps })),
         unreadable,
         leftOut,
       }),
@@ -76,13 +70,29 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   for (const { runId, message } of running) if (message !== '') terminal.out(`run ${runId}: ${message}`);
   for (const { runId, warnings } of running)
     for (const warning of Object.values(warnings)) terminal.out(`run ${runId}: warning: ${warning}`);
-  for (const { text } of rested) terminal.out(text);
+  for (const { text } of resting.runs) terminal.out(text);
   if (leftOut > 0)
     terminal.out(
       `the coordinator lists 256 runs and leaves ${leftOut} out; of those, runs with a folder in ${home} are shown as their files have them`,
     );
   for (const { run, reason } of unreadable) terminal.out(`run ${run}: cannot be read: ${reason}`);
   return code;
+}
+
+/** What a fleet answers. One that ends meanwhile, or begins again, is a sentence and no message of a connection. */
+async function answered<T>(home: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    if (!(errorFrom(thrown) instanceof TransientError)) throw thrown;
+    const fleet = await readFleetFile(home);
+    const silence = fleet === undefined ? undefined : unanswered(fleet, await askServices(fleet));
+    if (silence !== undefined) throw silence;
+    const what = fleet === undefined ? 'has just stopped' : 'is stopping or starting';
+    throw new TransientError('unavailable', `the fleet in ${home} ${what}; ask for its status again in a moment`, {
+      cause: thrown,
+    });
+  }
 }
 
 async function listRuns(
@@ -136,26 +146,4 @@ function formatRuns(runs: readonly RunStatus[]): string[] {
     run.remainingMs === undefined ? '' : formatDuration(Number(run.remainingMs)),
   ]);
   return tableLines(rows, { head: ['run', 'state', 'stage', 'step', 'phase', 'last step', 'time', 'left'] });
-}
-
-interface Resting {
-  readonly run: string;
-  readonly text: string;
-  /** Why it cannot be read. */
-  readonly reason?: string;
-}
-
-async function describeResting(home: string, run: string): Promise<Resting> {
-  try {
-    return { run, text: describeSummary(run, await readRunSummary(join(home, run))) };
-  } catch (thrown) {
-    return { run, text: '', reason: errorFrom(thrown).message };
-  }
-}
-
-function describeSummary(id: string, summary: RunSummary | undefined): string {
-  const resume = `gradus resume ${id} continues it`;
-  if (summary === undefined) return `run ${id}: not finished; ${resume}`;
-  const steps = summary.stages.reduce((sum, stage) => sum + stage.steps, 0);
-  return `run ${id}: stage ${summary.stages.length}, ${steps} steps, ${formatDuration(summary.wallSeconds * 1000)}, ${summary.state === 'finished' ? 'finished' : `${summary.state}; ${resume}`}`;
 }

@@ -10,6 +10,7 @@ import { fleetFiles, fleetInputsDirectory, loadRecipe, prepareInputs } from '../
 import { readInputs } from '../run/read-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetEvents } from './fleet-events.ts';
+import { asIs, jsonLine } from '../terminal/json-line.ts';
 
 export interface UpOptions {
   readonly set: readonly string[];
@@ -47,7 +48,7 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
       signal: stop.signal,
       events: fleetEvents(terminal),
     });
-    if (options.json) terminal.out(JSON.stringify(fleet.file));
+    if (options.json) terminal.out(jsonLine({ ...fleet.file, paths: asIs(fleet.file.paths) }));
     else terminal.err(`the fleet is up; start a run with: gradus run ${recipePath}   (Ctrl-C stops the fleet)`);
     await aborted(AbortSignal.any([stop.signal, fleet.failed]));
     terminal.err('stopping the fleet');

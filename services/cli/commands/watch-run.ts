@@ -1,4 +1,3 @@
-import { toJson } from '@bufbuild/protobuf';
 import { RunState, type RunStatus, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
 import type { DiskWatch } from '#fleet/disk/watch-disks.ts';
@@ -8,6 +7,7 @@ import type { Coordinators } from '../run/coordinators.ts';
 import { createProgress } from '../run/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Interrupts } from './interrupts.ts';
+import { jsonLine, messageJson } from '../terminal/json-line.ts';
 
 export interface WatchOptions {
   readonly coordinators: Coordinators;
@@ -72,7 +72,7 @@ export async function watchRun(options: WatchOptions): Promise<RunStatus> {
       terminal.err(
         isLed ? 'a coordinator leads the run again' : 'the run has no coordinator; waiting for one to take over',
       );
-    if (options.json) terminal.out(JSON.stringify(toJson(RunStatusSchema, status)));
+    if (options.json) terminal.out(jsonLine(messageJson(RunStatusSchema, status)));
     else progress(status);
   };
 

@@ -1,6 +1,7 @@
 import { writeWorld } from '#environments/search/world/write-world.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 export interface WorldCommandOptions {
   readonly seed: number;
@@ -15,7 +16,7 @@ export async function worldCommand(options: WorldCommandOptions, terminal: Termi
   const written = await writeWorld({ seed, train, heldOut }, options.out);
   terminal.out(
     options.json
-      ? JSON.stringify(written)
+      ? jsonLine(written)
       : `${written.pages} pages, ${train} training and ${heldOut} held-out questions in ${options.out}`,
   );
   return exitCodes.ok;

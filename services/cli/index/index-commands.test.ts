@@ -38,8 +38,8 @@ test('an index is built, described, verified and searched', async () => {
   expect(built).toMatchObject({ code: 0, err: '' });
   expect(JSON.parse(built.out)).toMatchObject({
     corpus: { pages: 2, passages: 2 },
-    badLines: { count: 1, first: [{ line: 3 }] },
-    settings: { analyzer: 'standard', k1: 1.2, b: 0.75, titleBoost: 1 },
+    bad_lines: { count: 1, first: [{ line: 3 }] },
+    settings: { analyzer: 'standard', k1: 1.2, b: 0.75, title_boost: 1 },
   });
   const info = await gradus('index', 'info', index, '--verify');
   expect(info.code).toBe(0);
@@ -100,13 +100,13 @@ test(
       scalar: 'f32',
       dimensions: 32,
       passages: 2,
-      queryPrefix: 'query: ',
+      query_prefix: 'query: ',
     };
     expect(JSON.parse(built.out)).toMatchObject({ vectors });
     // The encoder's weights are random: only a text itself is sure to be the nearest.
     const add = ['index', 'vectors', index, '--encoder', encoder, '--vectors', 'hnsw', '--query-prefix', 'passage: '];
     const added = await gradus(...add, '--json');
-    expect(JSON.parse(added.out)).toMatchObject({ vectors: { kind: 'hnsw', queryPrefix: 'passage: ' } });
+    expect(JSON.parse(added.out)).toMatchObject({ vectors: { kind: 'hnsw', query_prefix: 'passage: ' } });
     expect((await gradus('index', 'info', index, '--verify')).out).toMatch(
       /vectors\s+│ .*encoder, 32 dimensions, hnsw/,
     );

@@ -86,6 +86,6 @@ describe('the report of a replay', () => {
   it('is JSON for machines, with versions as text', () => {
     const read: unknown = JSON.parse(replayJson(outcome({ changedWeights: { segment: 3, first: 7n, last: 8n } })));
     expect(read).toMatchObject({ verdict: 'identical_until_weights_changed', policy: { version: '7' } });
-    expect(read).toMatchObject({ changedWeights: { first: '7', last: '8' }, reward: { recorded: 1, replayed: 1 } });
+    expect(read).toMatchObject({ changed_weights: { first: '7', last: '8' }, reward: { recorded: 1, replayed: 1 } });
   });
 });

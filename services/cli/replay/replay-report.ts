@@ -4,6 +4,7 @@ import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { compose, withoutGroupwise } from '#rewards/compose.ts';
 import type { TrajectoryComparison } from '#trajectory/compare-trajectories.ts';
 import { shortId } from '../terminal/format.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 
 /** What a replay reports at its end. */
 export interface ReplayOutcome {
@@ -121,7 +122,7 @@ export function replayJson(outcome: ReplayOutcome): string {
   const { comparison, recorded, policy } = outcome;
   const { difference, changedWeights, ...equal } = comparison;
   const rewards = rewardsOf(outcome);
-  return JSON.stringify({
+  return jsonLine({
     verdict: verdictOf(outcome),
     taskId: recorded.taskId,
     runId: recorded.runId,

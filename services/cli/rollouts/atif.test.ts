@@ -6,6 +6,7 @@ import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { SegmentKind, TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { packScore } from '#trajectory/recorded-score.ts';
 import { atifOf } from './atif.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 import { exportedJson } from './rollout-json.ts';
 import type { ReadRollout } from './read-selected.ts';
 
@@ -64,16 +65,16 @@ test('P4: ATIF has each turn as a step with its call, what came back, and the ve
 });
 
 test('a line of an export has the row, its gold and the whole sequence', () => {
-  expect(exportedJson(searched())).toMatchObject({
+  expect(JSON.parse(jsonLine(exportedJson(searched())))).toMatchObject({
     rollout: 't1',
     tags: { hops: '1' },
     data: { question: 'Who?' },
     gold: { answer: 'Ann' },
     segments: [
-      { kind: 'prompt', text: 'Who?', tokenIds: [1, 2] },
-      { kind: 'model', tokenIds: [3], logprobs: [-0.5], versions: [2, 3] },
-      { kind: 'environment', tokenIds: [4, 5] },
-      { kind: 'model', tokenIds: [6, 7] },
+      { kind: 'prompt', text: 'Who?', token_ids: [1, 2] },
+      { kind: 'model', token_ids: [3], logprobs: [-0.5], versions: [2, 3] },
+      { kind: 'environment', token_ids: [4, 5] },
+      { kind: 'model', token_ids: [6, 7] },
     ],
   });
 });
@@ -82,5 +83,5 @@ test('a rollout without a trajectory is said to have none', () => {
   const { result, counted } = searched();
   const lost: ReadRollout = { result, counted, recorded: undefined };
   expect(atifOf(lost, '1')).toBeUndefined();
-  expect(exportedJson(lost)).toMatchObject({ data: null, segments: null, tags: null });
+  expect(JSON.parse(jsonLine(exportedJson(lost)))).toMatchObject({ data: null, segments: null, tags: null });
 });

@@ -4,6 +4,7 @@ import { readRowFacts } from '#questions/row-facts.ts';
 import { failureWord, fateWord, finishWord, purposeWord } from '#trajectory/enum-words.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import type { ReadRollout } from './read-selected.ts';
+import { asIs } from '../terminal/json-line.ts';
 
 /** What is known of a rollout without its text: a line of `gradus rollout list --json`. */
 export function rolloutJson({ result, counted, recorded }: ReadRollout): Readonly<Record<string, unknown>> {
@@ -19,13 +20,13 @@ export function rolloutJson({ result, counted, recorded }: ReadRollout): Readonl
     purpose: purposeWord(result.purpose),
     evaluation: group?.evaluation === '' ? null : (group?.evaluation ?? null),
     row: group?.questionId ?? recorded?.task.row?.id ?? null,
-    tags: recorded?.task.row?.tags ?? null,
+    tags: asIs(recorded?.task.row?.tags ?? null),
     reward: reward.kind === 'reward' ? reward.reward : null,
     isCounted: reward.kind === 'reward',
     fate: group?.fate === undefined ? null : fateWord(group.fate),
-    components: result.components,
-    detectors: result.detectors,
-    environmentMetrics: result.environmentMetrics,
+    components: asIs(result.components),
+    detectors: asIs(result.detectors),
+    environmentMetrics: asIs(result.environmentMetrics),
     prediction: result.prediction ?? null,
     failure: result.failure === FailureClass.UNSPECIFIED ? null : failureWord(result.failure),
     failureDetail: result.failureDetail === '' ? null : result.failureDetail,
@@ -54,7 +55,12 @@ export function exportedJson(rollout: ReadRollout): Readonly<Record<string, unkn
   if (recorded === undefined) return { ...rolloutJson(rollout), data: null, gold: null, segments: null };
   const { row } = recorded.task;
   const { data, gold } = row === undefined ? { data: null, gold: null } : readRowFacts(row);
-  return { ...rolloutJson(rollout), data, gold, segments: recorded.trajectory.segments.map(segmentJson) };
+  return {
+    ...rolloutJson(rollout),
+    data: asIs(data),
+    gold: asIs(gold),
+    segments: recorded.trajectory.segments.map(segmentJson),
+  };
 }
 
 function segmentJson({ kind, role, text, tokenIds, logprobs, finishReason, versions }: Segment): object {

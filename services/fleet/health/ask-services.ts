@@ -59,7 +59,7 @@ function silenceOf(
   const isDown = services.every(({ label }) => states.get(label) === 'down');
   return new TransientError(
     'unavailable',
-    `${name} ${isDown ? 'does not run' : 'does not answer'} at ${where}, so the state of the runs is unknown; the fleet starts it again by itself. ` +
+    `${name} ${isDown ? 'does not run' : 'does not answer'} at ${where}, so the state of the runs is unknown; the fleet starts it again by itself, unless it is stopping. ` +
       `When that takes longer than a minute, read ${fleet.logs}, end the fleet with 'gradus stop', and 'gradus resume' its run`,
   );
 }
