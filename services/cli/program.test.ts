@@ -89,7 +89,7 @@ test('P9: one run that cannot be read is named with the reason, and hides no oth
     await mkdir(join(home, run));
     await writeFile(join(home, run, 'recipe.json'), '{}');
   }
-  const write = (run: string, file: string, text: string) => writeFile(join(home, run, file), text);
+  const write = (run: string, file: string, content: string) => writeFile(join(home, run, file), content);
   await write('a-damaged', 'summary.json', '{"run":');
   await write('b-sound', 'summary.json', JSON.stringify(exampleSummary()));
   // Killed in its 14th step: its summary is from the start, and the last line of its metrics is half written.
