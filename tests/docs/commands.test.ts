@@ -27,7 +27,7 @@ function problemOf(line: string): string | undefined {
     command = next;
     words.shift();
   }
-  if (command.commands.length > 0 && !words[0]?.startsWith('-')) return `there is no command ${words[0]}`;
+  if (command.commands.length > 0 && words[0]?.startsWith('-') === false) return `there is no command ${words[0]}`;
   if (['serve', 'mcp'].includes(command.name())) return undefined;
   const flags = words
     .filter((word) => word.startsWith('--'))
