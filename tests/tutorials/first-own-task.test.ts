@@ -20,10 +20,10 @@ async function quiz(): Promise<string> {
   return join(clone, 'quiz');
 }
 
-/** Puts the page's correction in the place of the line that begins as it does. */
+/** Puts the page's correction in the place of the line that begins with the same word. */
 async function correct(file: string, block: string): Promise<void> {
   const line = (blocks.get(block) ?? '').trimEnd();
-  const start = line.trim().split(' ').slice(0, 2).join(' ');
+  const [start = ''] = line.trim().split(' ');
   const text = await readFile(file, 'utf8');
   const changed = text.split('\n').map((old) => (old.trim().startsWith(start) ? line : old));
   expect(changed).toContain(line);
