@@ -64,6 +64,18 @@ test('every path and every link of the documentation exists', async () => {
   expect(missing.flat()).toEqual([]);
 });
 
+test('every document is in the index of its kind', async () => {
+  const missing = async (index: string, found: readonly string[]): Promise<string[]> => {
+    const text = await readFile(join(root, index), 'utf8');
+    const linked = new Set([...text.matchAll(link)].map(([, name = '']) => join(dirname(index), name)));
+    return found.filter((page) => page !== index && !linked.has(page)).map((page) => `${index}: ${page} is not listed`);
+  };
+  const kinds = globSync('docs/{*,how-to/*,tutorials/*,reference/*}.md', { cwd: root });
+  const results = globSync('docs/results/*.md', { cwd: root });
+  const listed = [missing('docs/README.md', kinds), missing('docs/results/README.md', results)];
+  expect((await Promise.all(listed)).flat()).toEqual([]);
+});
+
 test('every link to a heading finds it', () => {
   expect(pages.flatMap((page) => deadAnchors(page, readFileSync(join(root, page), 'utf8')))).toEqual([]);
   expect(
