@@ -2,39 +2,27 @@
  * A scripted endpoint that knows the questions of a file, for `gradus eval --endpoint`: it searches for the question once, then answers,
  * rightly for the share of the questions that is asked for, which the hash of a question decides. Every 20th request fails.
  *
- *     node bench/endpoint.ts FILE simpleqa|hotpotqa|musique [SHARE]
+ *     node bench/endpoint.ts FILE [SHARE]
  *
  * Prints its URL and how many of the questions it answers rightly; runs until it is ended. What it shows is that the platform counts
  * what an endpoint says, nothing about a model.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { simpleqaRows } from '../services/cli/eval/simpleqa-rows.ts';
+import { readRecords } from '../services/platform/records/read-records.ts';
 import { startScriptedEndpoint } from '../tests/fakes/scripted-endpoint.ts';
 
+/** Rows of SimpleQA, HotpotQA, MuSiQue and our own, which the command checks: only question and answer are wanted here. */
 interface Asked {
-  readonly question: string;
+  readonly question?: string;
+  readonly problem?: string;
   readonly answer: string;
 }
 
-const [file = '', format = '', share = '0.6'] = process.argv.slice(2);
-const text = await readFile(file, 'utf8');
-const rows = rowsOf(format);
-const answers = new Map(rows.map(({ question, answer }) => [question.trim(), answer]));
-
-function rowsOf(name: string): readonly Asked[] {
-  // Files of others that the command checks; here only question and answer are wanted.
-  const lines = (): Asked[] => text.split('\n').flatMap((line) => (line === '' ? [] : (JSON.parse(line) as Asked)));
-  switch (name) {
-    case 'simpleqa':
-      return simpleqaRows(text, file);
-    case 'hotpotqa':
-      return JSON.parse(text) as Asked[];
-    case 'musique':
-      return lines();
-    default:
-      throw new Error(`format ${name}: give simpleqa, hotpotqa or musique`);
-  }
+const [file = '', share = '0.6'] = process.argv.slice(2);
+const answers = new Map<string, string>();
+for await (const { value } of readRecords(file)) {
+  const { question, problem = '', answer } = value as Asked;
+  answers.set((question ?? problem).trim(), answer);
 }
 
 const isRight = (question: string): boolean =>

@@ -91,13 +91,13 @@ test('a dry run reads the rows of a recipe, counts them, and names file and line
   ]);
 });
 
-test('a dry run says which weights were cut and which file of lines ends within one', async () => {
+test('a dry run says which weights were cut and which corpus ends within a line', async () => {
   const folder = await temporary();
   await cp(join(repositoryRoot, 'policies/nano'), join(folder, 'model'), { recursive: true });
   const weights = join(folder, 'model/model.safetensors');
   await truncate(weights, (await stat(weights)).size - 1);
   for (const name of ['train', 'held_out']) await writeFile(join(folder, `${name}.jsonl`), '{"id": 1}\n');
-  await writeFile(join(folder, 'corpus.jsonl'), '{"id": 1}\n{"id": 2, "te');
+  await writeFile(join(folder, 'corpus.jsonl'), '{"id": 1, "text": "one"}\n{"id": 2, "te');
   const demo = await readFile(join(repositoryRoot, 'recipes/demo.yaml'), 'utf8');
   await writeFile(
     join(folder, 'r.yaml'),
@@ -109,7 +109,8 @@ test('a dry run says which weights were cut and which file of lines ends within 
   expect(code, err).toBe(2);
   expect(JSON.parse(out).problems).toEqual([
     expect.stringMatching(/^model\.path: .*model\.safetensors: has \d+ bytes, .*; it was cut: copy it anew$/),
-    expect.stringMatching(/^data: .*corpus\.jsonl: its last line: not valid JSON/),
+    expect.stringMatching(/train\.jsonl:1: id: /),
+    expect.stringMatching(/^data: .*corpus\.jsonl:2: not valid JSON/),
   ]);
 });
 

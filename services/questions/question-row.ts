@@ -35,14 +35,19 @@ export const answerSchema = z.union(
 
 /** zod says of a union only that nothing fits; a text that is too long or blank deserves its own words. */
 function unionProblem({ input }: { readonly input?: unknown }): string {
+  if (input === undefined) return 'is missing; fill it in';
   if (typeof input !== 'string') return 'must be text, a number or an interval [start, end]';
   return bounded(rowLimits.answerCharacters).safeParse(input).error?.issues[0]?.message ?? 'is not an answer';
 }
 
-export const idSchema = bounded(rowLimits.idCharacters);
+/** Text, or a whole number as tables have it. */
+export const idSchema = z.preprocess(
+  (value) => (Number.isSafeInteger(value) ? String(value) : value),
+  bounded(rowLimits.idCharacters),
+);
 export const questionSchema = bounded(rowLimits.questionCharacters);
 export const answersSchema = z
-  .array(answerSchema)
+  .array(answerSchema, 'must be a list; a table has it as JSON, for example ["Ann", "Bob"]')
   .min(1, 'is empty; give the gold answer and its aliases, or remove the row')
   .max(rowLimits.answers, `more than ${rowLimits.answers} answers; keep those that matter`);
 export const titleSchema = bounded(rowLimits.titleCharacters);

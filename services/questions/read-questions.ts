@@ -19,6 +19,8 @@ export interface RowNeeds {
   readonly row: EnvironmentDefinition['row'];
   /** The environment gives a reward itself: rows need no gold for that. */
   readonly selfScored: boolean;
+  /** The environment searches a corpus. */
+  readonly isSearched: boolean;
 }
 
 /**

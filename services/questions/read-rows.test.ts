@@ -13,7 +13,8 @@ import { wireRow } from './question-row.ts';
 import { withoutEmptyAliases } from './read-questions.ts';
 import { readRowFacts, type RowFacts } from './row-facts.ts';
 import { readRows, type ReadRowsOptions } from './read-rows.ts';
-import type { RowFormat, SourceRow } from './row-formats.ts';
+import type { RowFormat } from './formats/index.ts';
+import type { SourceRow } from './formats/row-format.ts';
 
 let root = '';
 beforeAll(async () => {
@@ -74,7 +75,7 @@ describe("rows of Gradus's own format", () => {
   });
 
   test.each([
-    ['no id', { ...row, id: undefined }, /rows\.jsonl:2: id: is missing; fill it in/],
+    ['no question', { ...row, question: undefined }, /rows\.jsonl:2: question: is missing; fill it in$/],
     ['a blank id', { ...row, id: ' ' }, /rows\.jsonl:2: id: " " is blank/],
     ['no answer', { id: 'x', question: 'q' }, /rows\.jsonl:2: answer: is missing; give answer, or answers as a list/],
     ['two answers', { ...row, id: 'x', answers: ['B'] }, /rows\.jsonl:2: answers: is there next to answer/],
@@ -120,6 +121,14 @@ describe("rows of Gradus's own format", () => {
       onUnreadKey: (key) => void reported.push(key),
     });
     expect(reported).toEqual(['level', 'alias']);
+  });
+
+  test('without an id have one of their question, and a number is one', async () => {
+    const rows = await read(lines({ ...row, id: 7 }, { ...row, id: undefined }));
+    expect(rows.map(({ id }) => id)).toEqual(['7', expect.stringMatching(/^q-[0-9a-f]{16}$/)]);
+    await expect(read(lines({ ...row, id: undefined }, { ...row, id: undefined }))).rejects.toThrow(
+      /rows\.jsonl:2: id: "q-\w+" is already the id of .*rows\.jsonl:1/,
+    );
   });
 
   test('ids may be distinguished over several files', async () => {

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto';
 import { TerminalError } from '#platform/errors.ts';
-import { readJsonValues } from '#platform/files/read-json-values.ts';
+import type { FileRecord } from '#platform/records/file-record.ts';
+import { readRecords } from '#platform/records/read-records.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
+import { formats, type RowFormat } from './formats/index.ts';
+import type { SourceRow } from './formats/row-format.ts';
+import { listOf, namedValue, requireColumns, type Columns, type NamedValue } from './named-columns.ts';
 import { rowLimits } from './question-row.ts';
-import { formats, type RowFormat, type SourceRow } from './row-formats.ts';
 
 export interface PlacedRow {
   readonly row: SourceRow;
@@ -12,6 +16,8 @@ export interface PlacedRow {
 
 export interface ReadRowsOptions {
   readonly format: RowFormat;
+  /** Where the file names its columns otherwise than the format does. */
+  readonly columns?: Columns | undefined;
   /** Where each id has been seen, by `idKey`; shared between files whose ids must differ. */
   readonly seen?: Map<string, string>;
   /** Called for each key that the format does not read, once. */
@@ -33,16 +39,18 @@ export function idKey(id: string): string {
  * the format, whose id is taken, or that is too large; a file without rows is an error as well.
  */
 export async function* readRows(path: string, options: ReadRowsOptions): AsyncGenerator<PlacedRow, void, undefined> {
-  const { schema, keys } = formats[options.format];
-  const known = new Set(keys);
-  const unread = new Set<string>();
+  const { format, columns = {} } = options;
+  const reported = new Set<string>();
   const seen = options.seen ?? new Map<string, string>();
   let count = 0;
-  for await (const { value, place } of readJsonValues(path)) {
-    const row = parseRow(schema, value, place);
-    for (const key of Object.keys(Object(value))) {
-      if (known.has(key) || unread.has(key) || unread.size >= maxUnreadKeys) continue;
-      unread.add(key);
+  for await (const record of readRecords(path, { columns: [...formats[format].keys, ...Object.values(columns)] })) {
+    const { place } = record;
+    if (count === 0 && record.columns !== undefined) requireColumns(path, record.columns, columns);
+    const named = namedValue(record, format, columns);
+    const row = parseRow(record, format, named, columns);
+    for (const key of named.unread) {
+      if (reported.has(key) || reported.size >= maxUnreadKeys) continue;
+      reported.add(key);
       options.onUnreadKey?.(key);
     }
     const key = idKey(row.id);
@@ -58,15 +66,17 @@ export async function* readRows(path: string, options: ReadRowsOptions): AsyncGe
   if (count === 0) throw new TerminalError('invalid_argument', `${path}: holds no row; give at least one`);
 }
 
-function parseRow(schema: (typeof formats)[RowFormat]['schema'], value: unknown, place: string): SourceRow {
-  const parsed = schema.safeParse(value, { reportInput: true });
+function parseRow(record: FileRecord, format: RowFormat, named: NamedValue, columns: Columns): SourceRow {
+  const { place } = record;
+  const parsed = formats[format].schema.safeParse(named.value, { reportInput: true });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const path = issue?.path.map(String).join('.') ?? '';
-    const missing = issue?.code === 'invalid_type' && issue.input === undefined && path !== '';
     const inner = issue?.code === 'invalid_key' ? issue.issues[0] : issue;
-    const message = missing ? 'is missing; fill it in' : (inner?.message ?? 'invalid');
-    throw invalid(place, path === '' ? 'row' : path, issue?.input, message);
+    const isMissing = issue?.input === undefined && path !== '' && issue?.code === 'invalid_type';
+    const message = isMissing ? 'is missing; fill it in' : (inner?.message ?? 'invalid');
+    const help = message.startsWith('is missing') ? missingHelp(path, record, named, columns) : '';
+    throw invalid(place, path === '' ? 'row' : path, issue?.input, `${message}${help}`);
   }
   const { data, gold } = parsed.data;
   const characters = JSON.stringify(data).length + JSON.stringify(gold).length;
@@ -75,6 +85,16 @@ function parseRow(schema: (typeof formats)[RowFormat]['schema'], value: unknown,
     throw invalid(place, 'row', undefined, message);
   }
   return parsed.data;
+}
+
+/** Where a field that is missing may be. */
+function missingHelp(field: string, { columns: table }: FileRecord, { unread }: NamedValue, columns: Columns): string {
+  const { [field]: column = field } = columns;
+  if (table?.includes(column) === true) return `; column ${column} is blank here`;
+  if (unread.length === 0) return '';
+  const meant = suggest(field, unread);
+  const guess = meant === undefined ? '' : ` (did you mean ${meant}?)`;
+  return `; not read are ${listOf(unread)}${guess}: data.rows.columns of a recipe names the one that has it`;
 }
 
 function invalid(place: string, field: string, value: unknown, message: string): TerminalError {

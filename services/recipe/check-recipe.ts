@@ -1,4 +1,5 @@
-import { formats } from '#questions/row-formats.ts';
+import { formats } from '#questions/formats/index.ts';
+import { unknownFields } from '#questions/named-columns.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 import { checkDeclaredScorers } from './check-declared-scorers.ts';
 import { checkUses } from '#stages/kit/artefacts.ts';
@@ -22,12 +23,7 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
     issues.push({ path: ['data'], message: `needs exactly one of world, musique, files, rows; ${found}` });
   }
   issues.push(...checkModel(recipe));
-  const { rows } = recipe.data;
-  const lacksCorpus = rows !== undefined && rows.corpus === undefined && !formats[rows.format].hasParagraphs;
-  if (lacksCorpus && needsRetrieval(recipe)) {
-    const message = `is missing; rows of format ${rows.format} bring no paragraphs, so name the corpus to search`;
-    issues.push({ path: ['data', 'rows', 'corpus'], message });
-  }
+  issues.push(...checkData(recipe));
   if (recipe.fleet.engine.kind === 'scripted' && !hasScript(recipe)) {
     issues.push({
       path: ['fleet', 'engine', 'kind'],
@@ -75,6 +71,25 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
       issues.push({ ...issue, path: ['stages', index, ...issue.path] });
     }
   }
+  return issues;
+}
+
+/** Columns that the format knows, and a corpus where one is searched. */
+function checkData(recipe: Recipe): RecipeIssue[] {
+  const { rows, files } = recipe.data;
+  const issues: RecipeIssue[] = unknownFields(rows?.format ?? 'gradus', rows?.columns ?? {}).map(
+    ({ field, message }) => ({ path: ['data', 'rows', 'columns', field], message }),
+  );
+  if (!needsRetrieval(recipe)) return issues;
+  const { name } = recipe.environment;
+  const fix = `environment ${name} searches: name the corpus, or an environment that does not search`;
+  if (rows !== undefined && rows.corpus === undefined && !formats[rows.format].hasParagraphs)
+    issues.push({
+      path: ['data', 'rows', 'corpus'],
+      message: `is missing; rows of format ${rows.format} bring no paragraphs, and ${fix}`,
+    });
+  if (files !== undefined && files.corpus === undefined)
+    issues.push({ path: ['data', 'files', 'corpus'], message: `is missing; ${fix}` });
   return issues;
 }
 

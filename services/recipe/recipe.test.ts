@@ -263,11 +263,30 @@ describe('a recipe', () => {
       held_out: 7,
     });
     expect(problemsOf(rows('format: search_r1'))).toContain(
-      'data.rows.corpus: is missing; rows of format search_r1 bring no paragraphs, so name the corpus to search',
+      'data.rows.corpus: is missing; rows of format search_r1 bring no paragraphs, and environment search searches: name the corpus',
     );
     expect(problemsOf(rows('held_out: true, corpus: c'))).toContain(
       'data.rows.held_out: must be a number of questions',
     );
     expect(problemsOf(rows('formt: gradus, corpus: c'))).toContain('did you mean format?');
+    expect(problemsOf(rows('corpus: c, columns: { questoin: q, answer: a, tag.x: x }'))).toEqual(
+      expect.stringMatching(
+        /data\.rows\.columns\.questoin: is no field of format gradus; did you mean question\?.*columns\.tag\.x: is no/s,
+      ),
+    );
+  });
+
+  it('needs a corpus where its environment searches one, and nowhere else', () => {
+    const files = (environment: string) =>
+      minimal
+        .replace('world: { seed: 7 }', 'files: { train: t.jsonl, held_out: h.jsonl }')
+        .replace('{ name: search }', environment);
+    expect(problemsOf(files('{ name: search }'))).toContain(
+      'data.files.corpus: is missing; environment search searches',
+    );
+    expect(parseRecipe(files('{ name: arithmetic }'), 'r.yaml').data.files).toEqual({
+      train: 't.jsonl',
+      held_out: 'h.jsonl',
+    });
   });
 });

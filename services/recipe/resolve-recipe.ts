@@ -74,7 +74,11 @@ export function locateInputs(recipe: Recipe, recipeFile: string): { model: strin
         },
       }),
       ...(files !== undefined && {
-        files: { train: at(files.train), held_out: at(files.held_out), corpus: at(files.corpus) },
+        files: {
+          train: at(files.train),
+          held_out: at(files.held_out),
+          ...(files.corpus !== undefined && { corpus: at(files.corpus) }),
+        },
       }),
       ...(rows !== undefined && {
         rows: {

@@ -3,7 +3,7 @@ import { environmentNamed } from '#environments/registry.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import type { RowNeeds } from '#questions/read-questions.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
-import { ownRewards } from './environment-part.ts';
+import { needsRetrieval, ownRewards } from './environment-part.ts';
 import type { Recipe } from './schema.ts';
 import { taskScorers } from './stage-scorers.ts';
 
@@ -19,6 +19,7 @@ export function rowNeeds(recipe: Pick<Recipe, 'environment' | 'stages' | 'scorer
     })),
     row: { ...row, data: withColumns(row.data, columns?.(options) ?? []) },
     selfScored: ownRewards(recipe).length > 0,
+    isSearched: needsRetrieval(recipe),
   };
 }
 

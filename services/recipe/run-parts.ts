@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { rowFormats } from '#questions/row-formats.ts';
+import { rowFormats } from '#questions/formats/index.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 import type { EndpointSettings } from '#endpoint/server-fields.ts';
 import type { Recipe } from './schema.ts';
@@ -31,10 +31,10 @@ const worldSchema = z
 
 const musiqueSchema = z
   .strictObject({
-    questions: filePath.describe('MuSiQue JSONL, relative to the recipe.'),
+    questions: filePath.describe('Questions in the MuSiQue schema, relative to the recipe.'),
     corpus: filePath
       .optional()
-      .describe('Corpus JSONL, relative to the recipe; by default the union of all paragraphs of the questions.'),
+      .describe('Corpus, relative to the recipe; by default the union of all paragraphs of the questions.'),
     held_out: z.int().min(1).max(100_000).default(100).describe('Questions kept out of training for evaluation.'),
     selection: z
       .enum(['jan_nano', 'all'])
@@ -45,9 +45,11 @@ const musiqueSchema = z
 
 const filesSchema = z
   .strictObject({
-    train: filePath.describe('Training questions, MuSiQue JSONL, relative to the recipe.'),
-    held_out: filePath.describe('Held-out questions, MuSiQue JSONL, relative to the recipe.'),
-    corpus: filePath.describe('Corpus JSONL, relative to the recipe.'),
+    train: filePath.describe('Training questions in the MuSiQue schema, relative to the recipe.'),
+    held_out: filePath.describe('Held-out questions in the MuSiQue schema, relative to the recipe.'),
+    corpus: filePath
+      .optional()
+      .describe('Corpus, relative to the recipe; may be left out where the environment searches none.'),
   })
   .describe('Files that are split already.');
 
@@ -57,9 +59,17 @@ const rowsSchema = z
       .enum(rowFormats)
       .default('gradus')
       .describe(
-        '`plain`: id, data, gold, tags; `gradus`: id, question, answer (or answers), aliases, hops, support_titles, tags; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`: as published.',
+        '`plain`: id, data, gold, tags; `gradus`: question, answer (or answers), id, aliases, hops, support_titles, tags; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`, `simpleqa`: as published.',
       ),
-    train: filePath.describe('Training questions, JSON lines or one JSON array, relative to the recipe.'),
+    train: filePath.describe(
+      'Training questions, relative to the recipe: JSON lines, one JSON array, CSV (`.csv`, `.tsv`) or Parquet; gzip and Zstandard are decompressed.',
+    ),
+    columns: z
+      .record(z.string().min(1).max(256), z.string().min(1).max(256))
+      .optional()
+      .describe(
+        'Columns, or keys, of the files by the field of the format that they hold: `{ question: problem, tags.level: difficulty }`.',
+      ),
     held_out: z
       .union([z.int().min(1).max(100_000), filePath], 'must be a number of questions or the path of a file')
       .default(100)
@@ -67,7 +77,7 @@ const rowsSchema = z
     corpus: filePath
       .optional()
       .describe(
-        'Corpus JSONL, relative to the recipe; by default the union of all paragraphs of `hotpotqa` or `2wiki`.',
+        'Corpus, relative to the recipe; by default the union of all paragraphs of `hotpotqa` or `2wiki`. May be left out where the environment searches none.',
       ),
   })
   .describe('Questions of any kind, with the answers that the scorers read.');

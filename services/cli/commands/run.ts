@@ -1,6 +1,5 @@
 import { join, resolve } from 'node:path';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
-import { lastLineProblem } from '#platform/files/last-line.ts';
 import { locateInputs, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { detach } from './detach.ts';
@@ -18,6 +17,7 @@ import { isReadable } from '../run/is-readable.ts';
 import { chatProblems } from '../run/chat-problems.ts';
 import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
+import { corpusProblem } from '../run/corpus-problem.ts';
 import { plannedRows, rowProblems } from '../run/planned-rows.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
 import { scorerProblems } from '../run/scorer-problems.ts';
@@ -78,23 +78,23 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
 async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Terminal): Promise<number> {
   const { model, data } = locateInputs(loaded.recipe, loaded.file);
   const { musique, files, rows } = data;
-  const ofLines = [musique?.questions, musique?.corpus, ...Object.values(files ?? {}), rows?.corpus];
-  const named = new Set([...ofLines, ...(rows === undefined ? [] : Object.values(rowFiles(rows)))]);
+  const corpora = [musique?.corpus, files?.corpus, rows?.corpus];
+  const ofRows = [musique?.questions, files?.train, files?.held_out, ...Object.values(rows ? rowFiles(rows) : {})];
   const absent: string[] = [];
-  const torn: string[] = [];
-  for (const path of named) {
+  const corpusProblems: string[] = [];
+  for (const path of new Set([...ofRows, ...corpora])) {
     if (path === undefined) continue;
     if (!(await isReadable(path))) {
       absent.push(path);
       continue;
     }
-    const problem = ofLines.includes(path) ? await lastLineProblem(path) : undefined;
-    if (problem !== undefined) torn.push(problem);
+    const problem = corpora.includes(path) ? await corpusProblem(path) : undefined;
+    if (problem !== undefined) corpusProblems.push(problem);
   }
   const rowNotes: string[] = [];
   const rowsProblems: string[] = [];
   let rowCounts: RowCounts | undefined = data.world && { train: data.world.train, heldOut: data.world.held_out };
-  if (absent.length === 0 && torn.length === 0) {
+  if (!ofRows.some((path) => path !== undefined && absent.includes(path))) {
     try {
       const planned = await plannedRows(loaded.recipe, data, (note) => void rowNotes.push(note));
       rowCounts = planned.counts;
@@ -118,7 +118,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   const problems = [
     ...(isThere ? ofModel : []),
     ...rowsProblems,
-    ...torn.map((problem) => `data: ${problem}`),
+    ...corpusProblems.map((problem) => `data: ${problem}`),
     ...(await rewardProblems(loaded)),
     ...(await scorerProblems(loaded)),
     ...(await environmentProblems(loaded, process.env)),

@@ -13,7 +13,7 @@ import type { RowNeeds } from '#questions/read-questions.ts';
 import { readRowFacts, type RowFacts } from '#questions/row-facts.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
-const anything: RowChecks = { check: () => {}, report: () => {} };
+const anything: RowChecks = { check: () => {}, report: () => {}, isSearched: true };
 
 async function place(): Promise<string> {
   const directory = await temporaryDirectory('gradus-rows-');
@@ -197,7 +197,7 @@ describe('rows of a recipe', () => {
     const notes: string[] = [];
     await countRows(
       { format: 'gradus', train, held_out: 1, corpus: train },
-      { check: () => {}, report: (note) => void notes.push(note) },
+      { ...anything, report: (note) => void notes.push(note) },
     );
     expect(notes).toEqual([`${train}: keys that are not read: aliasess (did you mean aliases?), level`]);
   });
@@ -223,5 +223,10 @@ describe('rows of a recipe', () => {
 function needsOf(rewards: Readonly<Record<string, unknown>>): RowNeeds {
   const named = rewardList(rewards).map(({ name, weight }) => ({ name, recordedOnly: weight === 0 }));
   const recorded = search.scorers.filter((name) => !(name in rewards)).map((name) => ({ name, recordedOnly: true }));
-  return { stages: [{ name: 'one', scorers: [...named, ...recorded] }], row: search.row, selfScored: false };
+  return {
+    stages: [{ name: 'one', scorers: [...named, ...recorded] }],
+    row: search.row,
+    selfScored: false,
+    isSearched: true,
+  };
 }

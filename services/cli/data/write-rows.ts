@@ -5,7 +5,9 @@ import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
 import type { PlainRow } from '#questions/question-row.ts';
 import { idKey, readRows, type PlacedRow } from '#questions/read-rows.ts';
-import { formats, rowFormats, type SourceRow } from '#questions/row-formats.ts';
+import { formats, rowFormats } from '#questions/formats/index.ts';
+import type { SourceRow } from '#questions/formats/row-format.ts';
+import { canonicalJson } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
@@ -16,6 +18,8 @@ export type RowsOptions = NonNullable<Recipe['data']['rows']>;
 const rowsInfoSchema = z.strictObject({
   format: z.literal(1),
   rows: z.enum(rowFormats),
+  /** As the recipe names them, as JSON. */
+  columns: z.string().optional(),
   from: z.string(),
   heldOutFrom: z.union([z.int(), z.string()]),
   /** As the recipe names it; absent when it was made from the paragraphs. */
@@ -38,6 +42,8 @@ export interface RowChecks {
   readonly check: (row: PlacedRow) => void;
   /** For people: what was left unread. */
   readonly report: (note: string) => void;
+  /** Whether the environment searches a corpus. */
+  readonly isSearched: boolean;
 }
 
 /**
@@ -49,12 +55,13 @@ export async function writeRows(options: RowsOptions, checks: RowChecks, directo
   const paths = {
     train: join(target, 'train.jsonl'),
     heldOut: join(target, 'held_out.jsonl'),
-    ...corpusOf(options, target),
+    ...corpusOf(options, checks, target),
   };
   const there = await readDataInfo(target, rowsInfoSchema);
   if (there !== undefined) {
     requireSame(target, [
       ['format', there.rows, options.format],
+      ['columns', there.columns, columnsJson(options)],
       ['train', there.from, options.train],
       ['held_out', there.heldOutFrom, options.held_out],
       ['corpus', there.corpus, options.corpus],
@@ -65,13 +72,14 @@ export async function writeRows(options: RowsOptions, checks: RowChecks, directo
   const info = (): RowsInfo => ({
     format: 1,
     rows: options.format,
+    ...(options.columns !== undefined && { columns: columnsJson(options) }),
     from: options.train,
     heldOutFrom: options.held_out,
     ...(options.corpus !== undefined && { corpus: options.corpus }),
     ...counts,
   });
   await writeWholeDirectory(target, async (staging) => {
-    await using corpus = makesCorpus(options) ? await openCorpus(join(staging, 'corpus.jsonl')) : undefined;
+    await using corpus = makesCorpus(options, checks) ? await openCorpus(join(staging, 'corpus.jsonl')) : undefined;
     const take = async (row: SourceRow): Promise<void> => await corpus?.add(row.paragraphs);
     counts =
       typeof options.held_out === 'string'
@@ -83,14 +91,18 @@ export async function writeRows(options: RowsOptions, checks: RowChecks, directo
   return { ...paths, info: info() };
 }
 
-/** Paragraphs of the rows become the corpus where none is named. */
-function makesCorpus({ format, corpus }: RowsOptions): boolean {
-  return corpus === undefined && formats[format].hasParagraphs;
+function columnsJson({ columns }: RowsOptions): string | undefined {
+  return columns && canonicalJson(columns);
 }
 
-function corpusOf(options: RowsOptions, target: string): { readonly corpus?: string } {
+/** Paragraphs of the rows become the corpus where none is named and one is searched. */
+function makesCorpus({ format, corpus }: RowsOptions, { isSearched }: RowChecks): boolean {
+  return isSearched && corpus === undefined && formats[format].hasParagraphs;
+}
+
+function corpusOf(options: RowsOptions, checks: RowChecks, target: string): { readonly corpus?: string } {
   if (options.corpus !== undefined) return { corpus: options.corpus };
-  return makesCorpus(options) ? { corpus: join(target, 'corpus.jsonl') } : {};
+  return makesCorpus(options, checks) ? { corpus: join(target, 'corpus.jsonl') } : {};
 }
 
 export interface RowCounts {
@@ -116,18 +128,18 @@ export async function countRows(options: RowsOptions, checks: RowChecks): Promis
 async function* sourceRows(
   path: string,
   options: RowsOptions,
-  { check, report }: RowChecks,
+  checks: RowChecks,
   seen: Map<string, string>,
 ): AsyncGenerator<SourceRow> {
-  const { format } = options;
+  const { format, columns } = options;
   const unread: string[] = [];
-  for await (const placed of readRows(path, { format, seen, onUnreadKey: (key) => void unread.push(key) })) {
-    check(placed);
-    if (makesCorpus(options)) requireSupports(placed);
+  for await (const placed of readRows(path, { format, columns, seen, onUnreadKey: (key) => void unread.push(key) })) {
+    checks.check(placed);
+    if (makesCorpus(options, checks)) requireSupports(placed);
     yield placed.row;
   }
   if (unread.length > 0)
-    report(`${path}: keys that are not read: ${unread.map((key) => describe(key, format)).join(', ')}`);
+    checks.report(`${path}: keys that are not read: ${unread.map((key) => describe(key, format)).join(', ')}`);
 }
 
 function describe(key: string, format: RowsOptions['format']): string {

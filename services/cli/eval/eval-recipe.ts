@@ -1,7 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
-import { unreadable } from '#platform/files/file-error.ts';
 import { checkRecipeValue, formatIssue } from '#recipe/parse-recipe.ts';
 import { applySettings, parseSetting } from '#recipe/recipe-settings.ts';
 import { rolloutStages } from '#stages/kit/rollout-stages.ts';
@@ -9,7 +7,6 @@ import { type ProblemSource, inputError } from '../run/place-problems.ts';
 import { type LoadedRecipe, loadRecipe } from '../run/prepare-inputs.ts';
 import { defaultsFor } from './eval-defaults.ts';
 import type { EvalFormat } from './eval-formats.ts';
-import { simpleqaRows } from './simpleqa-rows.ts';
 import { defaultEnvironment } from '#environments/index.ts';
 import { environmentNamed } from '#environments/registry.ts';
 import { rewardMetric } from '#rewards/metric-names.ts';
@@ -143,7 +140,7 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
     name: 'eval',
     seed: options.seed ?? 1,
     model,
-    data: await dataOf(resolve(data), format, options.corpus, out),
+    data: dataOf(resolve(data), format, options.corpus),
     environment: played.environment,
     fleet: {
       engine: {
@@ -209,23 +206,11 @@ function limitsOf({ contextTokens, maxNewTokens, maxTurns }: EvalOptions): Reado
   };
 }
 
-async function dataOf(path: string, format: EvalFormat, corpus: string | undefined, out: string): Promise<object> {
+function dataOf(path: string, format: EvalFormat, corpus: string | undefined): object {
   const named = corpus === undefined ? {} : { corpus: resolve(corpus) };
   // Which row is held out does not matter: all are asked.
   if (format === 'musique') return { musique: { questions: path, held_out: 1, ...named } };
-  if (format !== 'simpleqa') return { rows: { format, train: path, held_out: 1, ...named } };
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new TerminalError('invalid_argument', `--data: ${path}: ${unreadable(cause)}`, { cause });
-  });
-  const rows = join(out, 'rows.jsonl');
-  await mkdir(out, { recursive: true });
-  await writeFile(
-    rows,
-    simpleqaRows(text, path)
-      .map((row) => `${JSON.stringify(row)}\n`)
-      .join(''),
-  );
-  return { rows: { format: 'gradus', train: rows, held_out: 1, ...named } };
+  return { rows: { format, train: path, held_out: 1, ...named } };
 }
 
 function checked(value: unknown, source: ProblemSource): LoadedRecipe['recipe'] {

@@ -38,10 +38,10 @@ export async function plannedRows(
     return { train, counts: { train: train.length, heldOut: heldOut.length } };
   }
   if (rows !== undefined) {
-    const { check } = rowChecks(needs, report);
+    const { check, ...checks } = rowChecks(needs, report);
     const train: StageRow[] = [];
     const counts = await countRows(rows, {
-      report,
+      ...checks,
       check(placed) {
         check(placed);
         if (placed.place.startsWith(`${rows.train}:`)) train.push(placed.row);

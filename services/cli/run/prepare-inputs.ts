@@ -161,7 +161,8 @@ async function prepareData(
   }
   if (data.files === undefined) throw inputError(loaded, ['data: names no source']);
   await requireFiles(loaded, 'data.files', data.files);
-  return { model, ...data.files };
+  const { train, held_out, corpus } = data.files;
+  return { model, train, held_out, ...(corpus !== undefined && { corpus }) };
 }
 
 /** Where the policy lies: the directory that the recipe names, or `made`, with fresh weights or what says where the endpoint is. */
@@ -202,7 +203,7 @@ async function requireFiles(
 
 /** What every row has to pass: the environment takes it, and the scorers of all stages can read its gold. */
 export function rowChecks(needs: RowNeeds, report: (note: string) => void): RowChecks {
-  return { report, check: (placed) => void checkedQuestion(placed, needs) };
+  return { report, isSearched: needs.isSearched, check: (placed) => void checkedQuestion(placed, needs) };
 }
 
 async function prepareWorld(

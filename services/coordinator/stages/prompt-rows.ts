@@ -1,5 +1,5 @@
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import { readJsonValues } from '#platform/files/read-json-values.ts';
+import { readRecords } from '#platform/records/read-records.ts';
 import { questionFormatOf, type QuestionFormat, type PlainRow } from '#questions/question-row.ts';
 import { checkedQuestion, readQuestions } from '#questions/read-questions.ts';
 import { TerminalError } from '#platform/errors.ts';
@@ -74,7 +74,7 @@ export async function promptRows(
 async function leftRows(path: string, recipe: Recipe): Promise<Row[]> {
   const needs = rowNeeds(recipe);
   const rows: Row[] = [];
-  for await (const { value, place } of readJsonValues(path)) {
+  for await (const { value, place } of readRecords(path)) {
     // Its digest is that of what `leaveRows` wrote.
     const row = value as ArtefactRow & PlainRow;
     rows.push(checkedQuestion({ row: { ...row, paragraphs: [] }, place }, needs));

@@ -1,25 +1,23 @@
 import { TerminalError } from '#platform/errors.ts';
 import { parseJsonAt } from '#platform/files/parse-json.ts';
-import { readLines } from '#platform/files/read-lines.ts';
+import { readRecords } from '#platform/records/read-records.ts';
 import { musiqueRowSchema, type MuSiqueRow } from './musique-row.ts';
 
 /**
- * Rows of an official MuSiQue-Ans JSONL file, one at a time. The first row that breaks the schema ends it with
- * `TerminalError` `FILE:LINE: field: what is wrong`. Blank lines are skipped; an empty file is an error.
+ * Rows of an official MuSiQue-Ans file, JSONL as published or any other kind, one at a time. The first row that breaks the schema ends it with
+ * `TerminalError` `FILE:LINE: field: what is wrong`; an empty file is an error.
  */
 export async function* readMusique(path: string): AsyncGenerator<MuSiqueRow, void, undefined> {
-  const lineOfId = new Map<string, number>();
-  for await (const { text, number } of readLines(path)) {
-    if (text.trim() === '') continue;
-    const row = parseMusiqueRow(text, `${path}:${number}`);
-    const earlier = lineOfId.get(row.id);
-    if (earlier !== undefined)
-      throw invalid(`${path}:${number}`, 'id', `${JSON.stringify(row.id)} is already the id of line ${earlier}`);
-    lineOfId.set(row.id, number);
+  const placeOfId = new Map<string, string>();
+  for await (const { value, place } of readRecords(path)) {
+    const row = musiqueRow(value, place);
+    const earlier = placeOfId.get(row.id);
+    if (earlier !== undefined) throw invalid(place, 'id', `${JSON.stringify(row.id)} is already the id of ${earlier}`);
+    placeOfId.set(row.id, place);
     yield row;
   }
-  if (lineOfId.size === 0)
-    throw new TerminalError('invalid_argument', `${path}: holds no question; expected MuSiQue rows as JSONL`);
+  if (placeOfId.size === 0)
+    throw new TerminalError('invalid_argument', `${path}: holds no question; expected MuSiQue rows`);
 }
 
 /** All rows at once; see `readMusique`. */
@@ -31,7 +29,11 @@ export async function readAllMusique(path: string): Promise<MuSiqueRow[]> {
 
 /** One row; `place` goes in front of the message of an error. */
 export function parseMusiqueRow(line: string, place: string): MuSiqueRow {
-  const parsed = musiqueRowSchema.safeParse(parseJsonAt(line, place));
+  return musiqueRow(parseJsonAt(line, place), place);
+}
+
+function musiqueRow(value: unknown, place: string): MuSiqueRow {
+  const parsed = musiqueRowSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const field = issue?.path.map(String).join('.') ?? '';

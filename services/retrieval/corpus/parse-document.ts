@@ -8,20 +8,16 @@ export interface Document {
   readonly text: string;
 }
 
+/** Keys of a row that are read. */
+export const documentKeys = ['id', 'title', 'text', 'contents'];
+
 const shapes = '{"id", "contents": "title\\ntext"} or {"id", "title", "text"}';
 
 /**
  * One row of a corpus: `{id, title, text}`, or `{id, contents}` whose first line is the title, with or without quotes
  * (without a line break everything is text). Other keys are ignored; ids may be whole numbers. Errors read `where: field: …`.
  */
-export function parseDocument(line: string, where: string): Document {
-  let row: unknown;
-  try {
-    row = JSON.parse(line);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw invalid(where, `not JSON (${reason}); expected ${shapes}`, cause);
-  }
+export function parseDocument(row: unknown, where: string): Document {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     throw invalid(where, `found ${kindOf(row)}; expected ${shapes}`);
   }
@@ -64,6 +60,6 @@ function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `the ${typeof value} ${showValue(value)}`;
 }
 
-function invalid(where: string, problem: string, cause?: unknown): TerminalError {
-  return new TerminalError('invalid_argument', `${where}: ${problem}`, { cause });
+function invalid(where: string, problem: string): TerminalError {
+  return new TerminalError('invalid_argument', `${where}: ${problem}`);
 }

@@ -47,7 +47,7 @@ describe('a corpus', () => {
 
   const good = '{"id": "a", "text": "x"}\n';
   test.each([
-    ['{"id": "b"', /:2: not JSON/],
+    ['{"id": "b"', /:2: not valid JSON/],
     ['[1]', /:2: found an array; expected \{"id"/],
     ['{"text": "x"}', /:2: id: missing/],
     ['{"id": "", "text": "x"}', /:2: id: empty/],

@@ -1,9 +1,10 @@
 import { TerminalError, errorFrom } from '#platform/errors.ts';
-import { readLines } from '#platform/files/read-lines.ts';
-import { parseDocument, type Document } from './parse-document.ts';
+import type { FileRecord } from '#platform/records/file-record.ts';
+import { readRecords } from '#platform/records/read-records.ts';
+import { documentKeys, parseDocument, type Document } from './parse-document.ts';
 
 export interface Page extends Document {
-  /** From 1. */
+  /** From 1; in Parquet the row, from 0. */
   readonly line: number;
 }
 
@@ -16,13 +17,12 @@ export interface ReadPagesOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The pages of a JSONL corpus, one at a time; blank lines are allowed. Errors read `file:line: field: ...`. */
+/** The pages of a corpus, one at a time, of any kind of file that `readRecords` knows. Errors read `file:line: field: ...`. */
 export async function* readPages(path: string, options: ReadPagesOptions): AsyncGenerator<Page> {
   const { check, onBadLine, onBytes, signal } = options;
-  for await (const { text, number: line } of readLines(path, { onBytes, onBadLine, signal })) {
-    if (text.trim() === '') continue;
-    const where = `${path}:${line}`;
-    const read = pageOf(text, line, where);
+  for await (const record of readRecords(path, { onBytes, onBadRecord: onBadLine, signal, columns: documentKeys })) {
+    const { place: where, number: line } = record;
+    const read = pageOf(record);
     const refused = read instanceof TerminalError ? read : check(read, where);
     if (refused === undefined && !(read instanceof TerminalError)) {
       yield read;
@@ -33,9 +33,9 @@ export async function* readPages(path: string, options: ReadPagesOptions): Async
   }
 }
 
-function pageOf(text: string, line: number, where: string): Page | TerminalError {
+function pageOf({ value, number: line, place }: FileRecord): Page | TerminalError {
   try {
-    return { ...parseDocument(text, where), line };
+    return { ...parseDocument(value, place), line };
   } catch (thrown) {
     const error = errorFrom(thrown);
     if (error instanceof TerminalError && error.code === 'invalid_argument') return error;

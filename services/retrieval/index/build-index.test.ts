@@ -226,7 +226,7 @@ describe('a corpus with bad lines', () => {
     expect(corpus).toMatchObject({ pages: 2 });
     expect(badLines.count).toBe(13);
     expect(badLines.first).toHaveLength(10);
-    expect(badLines.first[0]?.problem).toMatch(/^not JSON/);
+    expect(badLines.first[0]?.problem).toMatch(/^not valid JSON/);
     expect(badLines.first[2]).toEqual({ line: 4, problem: 'id: "a" stands on line 1 already; ids must be unique' });
     const reader = createIndexReader(data);
     expect(reader.search('again', 5).passages).toHaveLength(0);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
-import { readJsonValues } from '#platform/files/read-json-values.ts';
+import { readRecords } from '#platform/records/read-records.ts';
 import { readMusique } from '#questions/musique/read-musique.ts';
 import { type QuestionFormat, wireRow } from '#questions/question-row.ts';
 import { readRowFacts } from '#questions/row-facts.ts';
@@ -60,7 +60,7 @@ async function* rowQuestions(file: string): AsyncGenerator<Unplaced> {
 
 async function readPageIds(path: string): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
-  for await (const { value, place } of readJsonValues(path)) {
+  for await (const { value, place } of readRecords(path)) {
     const { data, error } = pageSchema.safeParse(value);
     if (data === undefined) {
       throw new TerminalError('invalid_argument', `corpus: ${place} is not a page of a corpus`, { cause: error });
