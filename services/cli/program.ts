@@ -2,6 +2,7 @@ import { Argument, Command, Option } from 'commander';
 import { completionScript, shells } from './completion/completion-script.ts';
 import type { Shell } from './completion/completion-script.ts';
 import type { DataMusiqueOptions } from './commands/data-musique.ts';
+import type { DataRowsOptions } from './commands/data-rows.ts';
 import type { ResumeOptions } from './commands/resume.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { WatchCommandOptions } from './commands/watch.ts';
@@ -21,7 +22,7 @@ import { addExamples, markRequired } from './help/help.ts';
 import { serviceNames } from '#fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
-import { decimal, home, json, parseRunId, settings, wholeNumber } from './commands/standard-options.ts';
+import { columns, decimal, home, json, parseRunId, settings, wholeNumber } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -122,6 +123,7 @@ Exit codes:
     .option('--concurrency <n>', 'requests at a time; by default 16 at an endpoint', wholeNumber)
     .option('--data <file>', 'rows to ask, without a recipe')
     .addOption(new Option('--format <name>', 'format of the rows').choices(evalFormats).default('gradus'))
+    .addOption(columns())
     .option('--corpus <file>', 'corpus that is searched; by default the paragraphs of musique, hotpotqa and 2wiki rows')
     .option('--environment <name>', 'built-in environment that plays the rows, without a recipe')
     .option('--limit <n>', 'most rows that are asked, the first of a seeded order', wholeNumber)
@@ -225,8 +227,25 @@ Exit codes:
 
   const data = program.command('data').description('check and prepare data sets');
   data
+    .command('rows')
+    .description('check every row of a file, and show what a run would see of it')
+    .argument(
+      '<file>',
+      'JSON lines, a JSON array, CSV (.csv, .tsv) or Parquet; the text ones also under gzip or Zstandard',
+    )
+    .addOption(
+      new Option('--format <name>', 'format of the rows')
+        .choices(evalFormats.filter((name) => name !== 'musique'))
+        .default('gradus' as const),
+    )
+    .addOption(columns())
+    .addOption(json())
+    .action(async (file: string, options: DataRowsOptions) =>
+      finish(await (await import('./commands/data-rows.ts')).dataRowsCommand(file, options, terminal)),
+    );
+  data
     .command('musique')
-    .description('check a MuSiQue JSONL file and count it; with --out write the split that a run trains on')
+    .description('check a MuSiQue file and count it; with --out write the split that a run trains on')
     .argument('<file>', 'questions in the official schema')
     .addOption(
       new Option('--selection <name>', 'which questions').choices(['all', 'jan_nano'] as const).default('all' as const),

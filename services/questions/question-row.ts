@@ -75,6 +75,11 @@ export interface PlainRow {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+/** A row without what else its source has. */
+export function plainRow({ id, data, gold, tags }: PlainRow): PlainRow {
+  return { id, data, gold, tags };
+}
+
 /** The plain form of a question; `hops` becomes a tag. */
 export function plainRowOf({ id, question, answers, hops, supportTitles, aliases = 0 }: QuestionRow): PlainRow {
   const [answer, ...others] = new Set(answers);

@@ -11,6 +11,15 @@ export const settings = (): Option =>
   )
     .argParser((text: string, before: readonly string[]) => [...before, text])
     .default([]);
+export const columns = (): Option =>
+  new Option('--column <field=column>', 'column, or key, that holds a field of the format; may be repeated')
+    .argParser((text: string, before: Readonly<Record<string, string>>) => {
+      const [, field, column] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+      if (field === undefined || column === undefined)
+        throw new InvalidArgumentError('It must be FIELD=COLUMN, for example question=problem.');
+      return { ...before, [field]: column };
+    })
+    .default({}, 'the names of the format');
 
 export function parseRunId(text: string): string {
   if (!/^[a-z0-9-]{1,64}$/.test(text)) throw new InvalidArgumentError('It must be 1 to 64 of a-z, 0-9 and -.');

@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
-import type { PlainRow } from '#questions/question-row.ts';
+import { plainRow } from '#questions/question-row.ts';
 import { idKey, readRows, type PlacedRow } from '#questions/read-rows.ts';
 import { formats, rowFormats } from '#questions/formats/index.ts';
 import type { SourceRow } from '#questions/formats/row-format.ts';
@@ -219,10 +219,6 @@ function requireSomeLeft(path: string, heldOut: number, rows: number): void {
     'invalid_argument',
     `held_out: ${heldOut} of ${rows} questions of ${path} leaves no question to train on; hold out fewer`,
   );
-}
-
-function plainRow({ id, data, gold, tags }: SourceRow): PlainRow {
-  return { id, data, gold, tags };
 }
 
 interface CorpusWriter extends AsyncDisposable {

@@ -20,6 +20,8 @@ export interface EvalOptions {
   readonly concurrency?: number;
   readonly data?: string;
   readonly format: EvalFormat;
+  /** Of the rows, by field of the format. */
+  readonly column?: Readonly<Record<string, string>>;
   readonly corpus?: string;
   /** Of a built-in environment. */
   readonly environment?: string;
@@ -58,6 +60,7 @@ const evalOptions = {
   environment: '--environment',
   'data.rows.train': '--data',
   'data.rows.corpus': '--corpus',
+  'data.rows.columns': '--column',
   'data.musique.questions': '--data',
   'data.musique.corpus': '--corpus',
 };
@@ -140,7 +143,7 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
     name: 'eval',
     seed: options.seed ?? 1,
     model,
-    data: dataOf(resolve(data), format, options.corpus),
+    data: dataOf(resolve(data), options),
     environment: played.environment,
     fleet: {
       engine: {
@@ -206,8 +209,14 @@ function limitsOf({ contextTokens, maxNewTokens, maxTurns }: EvalOptions): Reado
   };
 }
 
-function dataOf(path: string, format: EvalFormat, corpus: string | undefined): object {
-  const named = corpus === undefined ? {} : { corpus: resolve(corpus) };
+function dataOf(path: string, { format, column = {}, corpus }: EvalOptions): object {
+  const hasColumns = Object.keys(column).length > 0;
+  if (hasColumns && format === 'musique')
+    throw new TerminalError(
+      'invalid_argument',
+      '--column: rows of format musique are read as they are published; leave it out',
+    );
+  const named = { ...(hasColumns && { columns: column }), ...(corpus !== undefined && { corpus: resolve(corpus) }) };
   // Which row is held out does not matter: all are asked.
   if (format === 'musique') return { musique: { questions: path, held_out: 1, ...named } };
   return { rows: { format, train: path, held_out: 1, ...named } };

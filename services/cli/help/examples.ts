@@ -51,6 +51,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'index info': ['gradus index info corpus.index --verify'],
   'index search': ['gradus index search corpus.index -k 5 where was Halvard Brontley born'],
   'index reload': ['gradus index reload 127.0.0.1:7003'],
+  'data rows': ['gradus data rows quiz.csv --column question=problem --column tags.level=difficulty'],
   'data musique': ['gradus data musique musique_ans_train.jsonl --held-out 100 --out split'],
   completion: [
     'source <(gradus completion bash)    # in ~/.bashrc',
