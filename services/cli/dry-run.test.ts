@@ -60,10 +60,11 @@ test('a dry run reads the rows of a recipe, counts them, and names file and line
     recipe,
     demo
       .replace('../policies', join(repositoryRoot, 'policies'))
-      .replace(/world: \{[^}]*\}/, 'rows: { train: rows.jsonl, held_out: 1, corpus: rows.jsonl }')
+      .replace(/world: \{[^}]*\}/, 'rows: { train: rows.jsonl, held_out: 1, corpus: corpus.jsonl }')
       .replaceAll(/ *prompts: .*\n/g, '')
       .replaceAll(/exact_match: [\d.]+/g, 'exact_match: 0, choice: { weight: 1, options: 4 }'),
   );
+  await writeFile(join(folder, 'corpus.jsonl'), '{"id": "p", "text": "Which"}\n');
   const row = (id: string, answer: unknown) => JSON.stringify({ id, question: 'Which? A) x B) y', answer, level: 3 });
   await writeFile(rows, `${row('1', 'A')}\n${row('2', 'B')}\n${row('3', 'x')}\n`);
   const { code, out, err } = await gradus('run', recipe, '--dry-run', '--json');
