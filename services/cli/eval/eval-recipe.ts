@@ -123,7 +123,7 @@ function requireNoStageOptions(path: string, options: EvalOptions): void {
 
 /** A recipe for a model directory, or for an endpoint, and a file of rows. */
 export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
-  const { data, format, out, set } = options;
+  const { data, out, set } = options;
   const model = policyOf(options);
   if (model === undefined || data === undefined)
     throw new TerminalError(
