@@ -22,7 +22,16 @@ import { addExamples, markRequired } from './help/help.ts';
 import { serviceNames } from '#fleet/service-programs.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
-import { columns, decimal, home, json, parseRunId, settings, wholeNumber } from './commands/standard-options.ts';
+import {
+  columns,
+  decimal,
+  home,
+  json,
+  parseRunId,
+  samples,
+  settings,
+  wholeNumber,
+} from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -87,16 +96,20 @@ Exit codes:
         .default(false)
         .conflicts(['dryRun', 'json']),
     )
+    .addOption(samples())
     .addOption(home())
     .addOption(json())
-    .action(async (recipe: string, options: RunOptions) =>
-      finish(await (await import('./commands/run.ts')).runCommand(recipe, options, terminal)),
-    );
+    .action(async (recipe: string, options: RunOptions) => {
+      // What the command needs takes a moment to load.
+      terminal.status(`reading ${recipe}`);
+      finish(await (await import('./commands/run.ts')).runCommand(recipe, options, terminal));
+    });
 
   program
     .command('watch')
     .description('follow a run of the fleet in a home until it ends; Ctrl-C ends the watching, not the run')
     .argument('<run>', 'id of the run', parseRunId)
+    .addOption(samples())
     .addOption(home())
     .action(async (run: string, options: WatchCommandOptions) =>
       finish(await (await import('./commands/watch.ts')).watchCommand(run, options, terminal)),
@@ -159,6 +172,7 @@ Exit codes:
       (text: string) => text.split(',').map((name) => name.trim()),
     )
     .option('--restore-recipe', 'first write recipe.json again as the ledger has it', false)
+    .addOption(samples())
     .addOption(home())
     .addOption(json())
     .action(async (run: string, options: ResumeOptions) =>

@@ -29,6 +29,8 @@ export interface DriveOptions {
   readonly directory: string;
   readonly resume: boolean;
   readonly json: boolean;
+  /** Shows a rollout now and then. */
+  readonly samples: boolean;
   readonly terminal: Terminal;
   /** Called once the fleet is known: inputs may come from a lent fleet or be made for this run. */
   readonly resolve: (lent: FleetFile | undefined) => Promise<ResolvedRecipe>;
@@ -98,7 +100,9 @@ export async function driveRun(options: DriveOptions): Promise<number> {
     const last = await watchRun({
       coordinators,
       runId,
+      home,
       json: options.json,
+      samples: options.samples,
       terminal,
       interrupts,
       failed: own?.failed ?? watching.signal,

@@ -54,7 +54,7 @@ export async function evalCommand(
     } else {
       terminal.err(`going on with the evaluation in ${directory}`);
       const { resumeCommand } = await import('./resume.ts');
-      code = await resumeCommand(runId, { home, json: false }, terminal);
+      code = await resumeCommand(runId, { home, json: false, samples: !options.json }, terminal);
     }
   } else {
     code = await driveRun({
@@ -63,6 +63,7 @@ export async function evalCommand(
       directory,
       resume: false,
       json: false,
+      samples: !options.json,
       terminal,
       key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),
       resolve: async (lent) =>

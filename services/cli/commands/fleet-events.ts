@@ -10,6 +10,8 @@ export function fleetEvents(terminal: Terminal): FleetOptions['events'] {
   return {
     started: (label, ready) => {
       terminal.err(terminal.colours.dim(`  ${label.padEnd(12)} ${ready.grpc ?? ready.nats ?? ''}`));
+      // Until the next line; the engine alone may take many seconds.
+      terminal.status('starting services');
     },
     leftBehind: (processes) => terminal.err(describeLeftBehind(processes)),
     died: (label, exit, backoffMs) =>

@@ -20,6 +20,7 @@ export interface ResumeOptions {
   readonly acceptChanged?: readonly string[];
   /** Writes recipe.json again as the ledger has it. */
   readonly restoreRecipe?: boolean;
+  readonly samples: boolean;
 }
 
 /**
@@ -37,12 +38,14 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
   const { inputs = [], ...resolved } = movedRecipe(parseResolvedRecipe(await readRecordedRecipe(home, runId)), home);
   const { environment_file: file } = resolved.paths;
   if (file !== undefined) await loadOwnEnvironment(file);
+  terminal.err(`run ${runId}: reading what it stands on, then starting its services`);
   return await driveRun({
     runId,
     home,
     directory,
     resume: true,
     json: options.json,
+    samples: options.samples,
     terminal,
     key: fleetKey(resolved, resolved.recipe_path),
     acceptChanged: accepted,

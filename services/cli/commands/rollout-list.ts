@@ -37,14 +37,18 @@ export async function rolloutListCommand(options: RolloutListOptions, terminal: 
       terminal.out('no rollout is like that');
       return;
     }
-    const align = heads.map((head) => (numbers.includes(head) ? ('right' as const) : ('left' as const)));
-    terminal.out(tableLines(rows, { head: heads, align, compact: true }));
+    // One run is named on the command line, or by every row alike.
+    const from = new Set(rows.map(([run]) => run)).size > 1 ? 0 : 1;
+    const head = heads.slice(from);
+    const align = head.map((name) => (numbers.includes(name) ? ('right' as const) : ('left' as const)));
+    const cells = rows.map((row) => row.slice(from));
+    terminal.out(tableLines(cells, { head, align, compact: true }));
     if (rows.length === options.limit) note(`these are ${rows.length}; --limit 0 lists all of them`);
   });
   return exitCodes.ok;
 }
 
-const heads = ['rollout', 'stage', 'step', 'for', 'reward', 'turns', 'tokens', 'time', 'question', 'ended with'];
+const heads = ['run', 'rollout', 'stage', 'step', 'for', 'reward', 'turns', 'tokens', 'time', 'question', 'ended with'];
 const numbers: readonly string[] = ['step', 'reward', 'turns', 'tokens', 'time'];
 
 function rowOf({ result, counted, recorded }: ReadRollout): string[] {
@@ -52,6 +56,7 @@ function rowOf({ result, counted, recorded }: ReadRollout): string[] {
   const row = recorded?.task.row;
   const ended = result.failure === 0 ? (result.prediction ?? 'no answer') : failureWord(result.failure);
   return [
+    result.runId,
     shortId(result.taskId),
     result.stage,
     group === undefined ? '' : `${group.step}`,

@@ -32,6 +32,7 @@ export interface RunOptions {
   readonly set: readonly string[];
   readonly dryRun: boolean;
   readonly detach: boolean;
+  readonly samples: boolean;
   readonly runId?: string;
   readonly home: string;
   readonly json: boolean;
@@ -52,9 +53,11 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
   }
   if (options.detach) {
     const settings = [...set.flatMap((one) => ['--set', one]), ...(seed === undefined ? [] : ['--seed', `${seed}`])];
-    const args = ['run', recipePath, ...settings, '--home', home];
+    const shows = options.samples ? [] : ['--no-samples'];
+    const args = ['run', recipePath, ...settings, ...shows, '--home', home];
     return await detach({ args, home, runId }, terminal);
   }
+  terminal.err(`run ${runId}: reading the recipe's inputs, then starting its services`);
   // A dry run should not wait for gRPC and NATS to load.
   const { driveRun } = await import('./drive-run.ts');
   return await driveRun({
@@ -63,6 +66,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     directory,
     resume: false,
     json: options.json,
+    samples: options.samples,
     terminal,
     key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),
     resolve: async (lent) =>

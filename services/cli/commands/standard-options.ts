@@ -21,6 +21,8 @@ export const columns = (): Option =>
     })
     .default({}, 'the names of the format');
 
+export const samples = (): Option => new Option('--no-samples', 'show no rollout now and then while the run goes on');
+
 export function parseRunId(text: string): string {
   if (!/^[a-z0-9-]{1,64}$/.test(text)) throw new InvalidArgumentError('It must be 1 to 64 of a-z, 0-9 and -.');
   return text;

@@ -5,6 +5,7 @@ import { followRun } from '../run/follow-run.ts';
 import { requestStop } from '../run/request-stop.ts';
 import type { Coordinators } from '../run/coordinators.ts';
 import { createProgress } from '../run/progress.ts';
+import { createRolloutSampler } from '../run/sample-rollouts.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { Interrupts } from './interrupts.ts';
 import { jsonLine, messageJson } from '../terminal/json-line.ts';
@@ -12,7 +13,9 @@ import { jsonLine, messageJson } from '../terminal/json-line.ts';
 export interface WatchOptions {
   readonly coordinators: Coordinators;
   readonly runId: string;
+  readonly home: string;
   readonly json: boolean;
+  readonly samples: boolean;
   readonly terminal: Terminal;
   readonly interrupts: Interrupts;
   /** Aborts when the fleet cannot be kept running. */
@@ -30,6 +33,7 @@ export async function watchRun(options: WatchOptions): Promise<RunStatus> {
   const giveUp = new AbortController();
   const signal = failed === undefined ? giveUp.signal : AbortSignal.any([giveUp.signal, failed]);
   const progress = createProgress(terminal);
+  const sampler = options.samples && !options.json ? createRolloutSampler(options, terminal) : undefined;
   let latest: RunStatus | undefined;
 
   let recorded = false;
@@ -74,6 +78,7 @@ export async function watchRun(options: WatchOptions): Promise<RunStatus> {
       );
     if (options.json) terminal.out(jsonLine(messageJson(RunStatusSchema, status)));
     else progress(status);
+    sampler?.onStatus(status);
   };
 
   try {
@@ -87,5 +92,7 @@ export async function watchRun(options: WatchOptions): Promise<RunStatus> {
     // A fleet of our own is ended with the run. In another one only a coordinator can stop it.
     if (failed === undefined && !recorded) throw errorFrom(giveUp.signal.reason);
     return { ...latest, state: RunState.STOPPED };
+  } finally {
+    await sampler?.close();
   }
 }

@@ -26,8 +26,8 @@ test('P9: a stage that learned nothing has its shares, how rollouts ended, and c
   expect(linesOf(idle)).toEqual([
     'tool-use ended after 0 of 5 steps: nothing_to_learn',
     'nothing to learn in tool-use: 0 of 5 steps learned; 12 of 16 (75 %) rewards are 0; rewards do not vary in 4 of 4 (100 %) groups, 0 were dropped; rollouts ended: turn_limit 12, answered 4',
-    '  look at one that ended as most did: gradus rollout show aaaaaaaaaaaaaaaa --home /home/me/runs',
-    '  why it got its reward: gradus reward explain aaaaaaaaaaaaaaaa --home /home/me/runs',
+    '  look at one that ended as most did: gradus rollout show aaaaaaaaaaaa --home /home/me/runs',
+    '  why it got its reward: gradus reward explain aaaaaaaaaaaa --home /home/me/runs',
   ]);
 });
 

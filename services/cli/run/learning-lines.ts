@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { RunSummary, StageSummary } from '#run/directory/run-summary.ts';
+import { shortId } from '../terminal/format.ts';
 import { homeFlag } from './resume-hint.ts';
 
 /** What keeps a run from having learned all that it was to learn: stages without a step that learned, ends before the last step, groups and rewards that are not there. */
@@ -37,8 +38,8 @@ function idleLines(stage: StageSummary, home: string): string[] {
     ...(typicalRollout === null
       ? []
       : [
-          `  look at one that ended as most did: gradus rollout show ${typicalRollout.slice(0, 16)}${home}`,
-          `  why it got its reward: gradus reward explain ${typicalRollout.slice(0, 16)}${home}`,
+          `  look at one that ended as most did: gradus rollout show ${shortId(typicalRollout)}${home}`,
+          `  why it got its reward: gradus reward explain ${shortId(typicalRollout)}${home}`,
         ]),
   ];
 }

@@ -27,6 +27,8 @@ export async function reportRun(
   if (summary === undefined) return;
   terminal.out(formatSummary(summary));
   if (summary.model !== null) terminal.out(`the trained model, as transformers loads it: ${summary.model}`);
+  else if (summary.steps > 0 && last.state !== RunState.FINISHED)
+    terminal.out(`weights of version ${summary.version}, the newest: ${summary.weights}`);
   terminal.out(`files in ${directory}:`);
   terminal.out(`  ${(await partsOf(directory)).join(', ')}`);
   for (const curve of curves) terminal.out(`  ${join('curves', curve.slice(join(directory, 'curves').length + 1))}`);

@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { errorFrom } from '#platform/errors.ts';
 import { runFileNames, runsIn, type UnreadableRun } from '#run/directory/places.ts';
 import { readRunSummary, type RunSummary } from '#run/directory/run-summary.ts';
 import { formatDuration, plural } from '../terminal/format.ts';
+import { homeFlag } from './resume-hint.ts';
 
 /** A run that no fleet leads, as its files have it. */
 export interface RestingRun {
@@ -40,10 +41,12 @@ async function describe(home: string, run: string): Promise<RestingRun> {
   const summary = await readRunSummary(directory);
   const last = await lastStep(directory);
   const safeSteps = Math.max(last?.step ?? 0, summary === undefined ? 0 : stepsOf(summary));
-  const resume = `gradus resume ${run}${home === resolve('runs') ? '' : ` --home ${home}`}`;
-  if (summary !== undefined && ['finished', 'stopped', 'failed'].includes(summary.state)) {
+  const resume = `gradus resume ${run}${homeFlag(home)}`;
+  if (summary !== undefined && !['new', 'running'].includes(summary.state)) {
     const { state, wallSeconds } = summary;
-    const how = state === 'finished' ? state : `${state}; ${resume} continues it`;
+    const words = state.replaceAll('_', ' ');
+    const isOver = state === 'finished' || state === 'nothing_to_learn';
+    const how = isOver ? words : `${words}; ${resume} continues it`;
     const text = `run ${run}: stage ${summary.stages.length}, ${plural(safeSteps, 'step')}, ${formatDuration(wallSeconds * 1000)}, ${how}`;
     return { run, state, safeSteps, text };
   }

@@ -27,7 +27,7 @@ test('each worker shows what it holds, what it waits for, and its longest wait',
 test('P3: what is overdue is named with its worker, its call and its task', () => {
   const late = wait('policy.generate', 40_000, 'ab12cd34ab12cd34ab12', 'turn 3');
   const text = formatWorkers([worker('rollout-2', [late, wait('tool', 5_000)], 1)]).join('\n');
-  expect(text).toContain('overdue: rollout-2 is in policy.generate (turn 3) of ab12cd34ab12cd34 for 40');
+  expect(text).toContain('overdue: rollout-2 is in policy.generate (turn 3) of ab12cd34ab12 for 40');
   expect(text).not.toContain('more overdue');
 });
 
