@@ -40,6 +40,8 @@ const channelOptions = {
   'grpc.keepalive_timeout_ms': 15_000,
   // Services talk to each other directly, whatever proxy the environment names for the world outside.
   'grpc.enable_http_proxy': 0,
+  // Books that nobody reads, kept for each call.
+  'grpc.enable_channelz': 0,
   // Each channel is a connection of its own.
   'grpc.use_local_subchannel_pool': 1,
 };
