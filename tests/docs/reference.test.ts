@@ -9,6 +9,7 @@ import { GroupFateSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { RunStateSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { FailureClassSchema } from '#proto/rollout/v1/result_pb.ts';
 import { runSummarySchema } from '#run/directory/run-summary.ts';
+import { learnerMetricName } from '../../services/coordinator/training/step-metrics.ts';
 import { exitCodes } from '../../services/cli/exit-codes.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -40,6 +41,21 @@ test('every exit code is on the page of the command line', () => {
   const listed = [...section.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
   // 78: the launcher itself, before there is a program.
   expect(listed).toEqual([...new Set([...Object.values(exitCodes), 78])].toSorted((a, b) => a - b));
+});
+
+test("every metric of the learner's steps is explained in metrics.md, and no other", () => {
+  const sources = ['train/rollouts.py', 'objectives/supervised.py'].map((file) =>
+    readFileSync(join(root, 'services/learner/gradus_learner', file), 'utf8'),
+  );
+  const given = sources.flatMap((text) =>
+    [...text.matchAll(/return \{\n((?: +"[a-z_0-9]+": .*\n)+)/g)].flatMap(([, block = '']) =>
+      [...block.matchAll(/"([a-z_0-9]+)":/g)].map(([, name = '']) => learnerMetricName(name)),
+    ),
+  );
+  const [, section = ''] = read('metrics.md').split('\n### Of the learner\n');
+  const rows = (section.split('\n### ')[0] ?? '').matchAll(/^\| (.*?) \|/gm);
+  const listed = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+  expect(listed.toSorted()).toEqual([...new Set([...given, 'train/seconds'])].toSorted());
 });
 
 interface Schema {

@@ -3,8 +3,9 @@ import { readFile, symlink, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { repositoryRoot } from '../../services/platform/repository.ts';
-import { readJson, startGradus } from '../e2e/gradus-process.ts';
+import { readJson, readJsonLines, startGradus } from '../e2e/gradus-process.ts';
 import { docBlocks } from '../fixtures/doc-blocks.ts';
+import { undocumentedMetrics } from '../fixtures/documented-metrics.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const pageName = 'tutorials/first-own-task.md';
@@ -49,6 +50,9 @@ test('the tutorial on a task of your own goes as it says: nothing to learn, then
   await say(0);
   const summary = await readJson(join(directory, 'runs/second/summary.json'));
   expect(summary).toMatchObject({ state: 'finished', policy: 'scripted', stages: [{ steps: 3 }] });
+  const lines = await readJsonLines(join(directory, 'runs/second/metrics.jsonl'));
+  const keys = lines.flatMap((line) => Object.keys(line as object));
+  expect(undocumentedMetrics(keys, ['brief', 'unaided'])).toEqual([]);
   expect(await say(0)).toMatch(/^sum: 1 x exact_match \d/m);
 
   const failed = await say(3);
