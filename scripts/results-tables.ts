@@ -179,7 +179,7 @@ async function linesOf(words: readonly string[], root: string): Promise<string[]
 
 const root = join(import.meta.dirname, '..');
 const results = join(root, 'docs/results');
-const marked = /(<!-- table: ([^\n]*?) -->\n)[^]*?(\n<!-- end of table -->)/gu;
+const marked = /(<!-- table: ([^\n]*?) -->\n)[^]*?(<!-- end of table -->)/gu;
 
 /** The page with its tables as their summaries give them. */
 async function printed(text: string): Promise<string> {
@@ -188,7 +188,7 @@ async function printed(text: string): Promise<string> {
   );
   return text.replaceAll(
     marked,
-    (_, begin: string, _words: string, end: string) => `${begin}${(tables.shift() ?? []).join('\n')}${end}`,
+    (_, begin: string, _words: string, end: string) => `${begin}${(tables.shift() ?? []).join('\n')}\n${end}`,
   );
 }
 
