@@ -80,7 +80,7 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
 }
 
 /** What a fleet answers. One that ends meanwhile, or begins again, is a sentence and no message of a connection. */
-async function answered<T>(home: string, ask: () => Promise<T>): Promise<T> {
+export async function answered<T>(home: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (thrown) {

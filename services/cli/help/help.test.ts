@@ -1,4 +1,7 @@
+import { glob, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { repositoryRoot } from '#platform/repository.ts';
 import { createProgram } from '../program.ts';
 import { createTerminal } from '../terminal/terminal.ts';
 import { examples } from './examples.ts';
@@ -42,4 +45,15 @@ test('required options come first and are marked; choices and defaults are said'
     const marks = command.options.map(({ mandatory }) => mandatory);
     expect(help(path).split('(required)').length - 1, path).toBe(marks.filter(Boolean).length);
   }
+});
+
+test('the help of a service loads no more than its settings: the service itself is imported when it starts', async () => {
+  const mains: string[] = [];
+  for await (const path of glob('services/**/main.ts', { cwd: repositoryRoot })) {
+    const text = await readFile(join(repositoryRoot, path), 'utf8');
+    if (!text.includes('runService(')) continue;
+    mains.push(path);
+    expect(text, path).not.toMatch(/^import .* from '\.\/service\.ts';$/m);
+  }
+  expect(mains.length).toBeGreaterThan(5);
 });

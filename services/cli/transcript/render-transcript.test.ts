@@ -61,6 +61,7 @@ test('what the environment reported is next to the reward, and nothing is said w
 
 test('each turn says who wrote it, with which version, and how it ended', () => {
   const text = renderTranscript(trajectory, result, 1.25, createColours(false)).join('\n');
+  expect(text).toContain('2 turns, 0 of 0 tool calls succeeded, ');
   expect(text).toContain('-- prompt, 2 tokens');
   expect(text).toContain('-- policy, 3 tokens, versions 2 to 3, stopped, mean logprob -0.500');
   expect(text).toContain('-- environment, 1 token');

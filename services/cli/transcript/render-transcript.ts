@@ -28,7 +28,7 @@ export function renderTranscript(
   return [
     colours.bold(`rollout ${shortId(result.taskId)}`),
     `run ${result.runId}, stage ${result.stage}, group ${shortId(result.groupId)}, sample ${result.sampleIndex}, attempt ${result.attempt}`,
-    `${plural(result.turns, 'turn')}, ${plural(result.toolCalls, 'tool call')} (${result.toolFailures} failed), ${result.durationMs} ms on ${result.workerId}`,
+    `${plural(result.turns, 'turn')}, ${result.toolCalls - result.toolFailures} of ${plural(result.toolCalls, 'tool call')} succeeded, ${result.durationMs} ms on ${result.workerId}`,
     `trace ${rolloutSpan(result.runId, result.taskId).traceId}`,
     colours.dim(`lines marked with '${trainedMark.trim()}' are trained on: ${trainedTokens} of ${allTokens} tokens`),
     '',
