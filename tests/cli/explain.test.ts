@@ -97,7 +97,7 @@ describe('gradus reward explain', () => {
     const lines = text.split('\n');
     for (const line of [
       'rollout good-1',
-      `run ${runId}, stage tool-use, training, group group-of-good-1, sample 0, attempt 0`,
+      `run ${runId}, stage tool-use, training, group group-of-goo, sample 0, attempt 0`,
       'question: What is the country of the birthplace of Halvard Brontley?',
       'gold: "Verland Coast", "the Coast"',
       'prediction: "Verland Coast"',
