@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { dateMatch } from '#answer/date-match.ts';
 import { parseInterval } from '#answer/interval-iou.ts';
 import { numericMatch } from '#answer/numeric-match.ts';
 import { readHotpotqa } from './hotpotqa/read-hotpotqa.ts';
+import { writeHotpotqa } from '../../tests/fixtures/hotpotqa-rows.ts';
 import { wireRow } from './question-row.ts';
 import { withoutEmptyAliases } from './read-questions.ts';
 import { readRowFacts, type RowFacts } from './row-facts.ts';
@@ -271,18 +271,12 @@ describe('rows of HotpotQA and 2Wiki', () => {
     expect(twoWiki?.paragraphs).toEqual(['A\nOne. Two.', 'B\nThree. Four.']);
   });
 
-  const sample = join(import.meta.dirname, '../../../shared/data/hotpotqa/hotpotqa_train_sample.json');
-  const present = existsSync(sample);
-  test.skipIf(!present)(
-    `100 real rows are those that the whole-file reader finds${present ? '' : ' (skipped: ../shared/data/hotpotqa is absent)'}`,
-    async () => {
-      const rows: SourceRow[] = [];
-      for await (const { row: one } of readRows(sample, { format: 'hotpotqa' })) rows.push(one);
-      const whole = await readHotpotqa(sample);
-      expect(rows.map(({ id, gold }) => [id, gold['answers']])).toEqual(
-        whole.map(({ _id, answer }) => [_id, [answer]]),
-      );
-      expect(rows.every(({ paragraphs, tags }) => paragraphs.length >= 2 && tags['hops'] === '2')).toBe(true);
-    },
-  );
+  test('100 real rows are those that the whole-file reader finds', async () => {
+    const sample = await writeHotpotqa(join(root, 'sample.json'));
+    const rows: SourceRow[] = [];
+    for await (const { row: one } of readRows(sample, { format: 'hotpotqa' })) rows.push(one);
+    const whole = await readHotpotqa(sample);
+    expect(rows.map(({ id, gold }) => [id, gold['answers']])).toEqual(whole.map(({ _id, answer }) => [_id, [answer]]));
+    expect(rows.every(({ paragraphs, tags }) => paragraphs.length >= 2 && tags['hops'] === '2')).toBe(true);
+  });
 });

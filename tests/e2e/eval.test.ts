@@ -4,10 +4,10 @@ import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { writeHotpotqa } from '../fixtures/hotpotqa-rows.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const model = join(root, 'policies/nano');
-const shared = resolve(root, '../shared/data');
 
 async function workplace(): Promise<string> {
   const directory = await temporaryDirectory('gradus-eval-');
@@ -59,38 +59,38 @@ it('gradus eval asks every row of a file of a model directory, and starts no lea
   expect(existsSync(join(directory, 'none'))).toBe(false);
 });
 
-it.skipIf(!existsSync(shared))('gradus eval reads HotpotQA as it is published', async () => {
-  const { lines, report } = await evaluated(
-    await workplace(),
-    '--data',
-    join(shared, 'hotpotqa/hotpotqa_train_sample.json'),
-    '--format',
-    'hotpotqa',
-    '--limit',
-    '4',
-  );
+it('gradus eval reads HotpotQA as it is published', async () => {
+  const directory = await workplace();
+  const data = await writeHotpotqa(join(directory, 'hotpotqa.json'));
+  const { lines, report } = await evaluated(directory, '--data', data, '--format', 'hotpotqa', '--limit', '4');
   expect(lines).toHaveLength(4);
   expect(report).toMatchObject({ rows: 4, by_tag: { 'hops=2': { rows: 4 } } });
 });
 
-it.skipIf(!existsSync(shared))('gradus eval reads SimpleQA and MuSiQue as they are published', async () => {
-  const corpus = join(shared, 'musique/corpus.jsonl');
-  const simple = await evaluated(
-    await workplace(),
-    '--data',
-    join(shared, 'simpleqa/simple_qa_sample.csv'),
-    '--format',
-    'simpleqa',
-    '--corpus',
-    corpus,
-    '--limit',
-    '3',
+it('gradus eval reads SimpleQA and MuSiQue as they are published', async () => {
+  const corpus = join(root, 'data/musique/corpus.jsonl');
+  const directory = await workplace();
+  const problems = [
+    'Who built the dam of Ilmar?',
+    'In which year, by "old" count, did it open?',
+    'Who crossed it first?',
+  ];
+  const rows = problems.map(
+    (problem) =>
+      `"{'topic': 'Other', 'answer_type': 'Person', 'urls': []}","${problem.replaceAll('"', '""')}",Ann Oru\n`,
   );
-  expect(simple.report).toMatchObject({ rows: 3, rollouts: { asked: 3 } });
+  await writeFile(join(directory, 'simple_qa.csv'), `metadata,problem,answer\n${rows.join('')}`);
+  const table = ['--data', 'simple_qa.csv', '--format', 'simpleqa'] as const;
+  const simple = await evaluated(directory, ...table, '--corpus', corpus);
+  expect(simple.report).toMatchObject({
+    rows: 3,
+    rollouts: { asked: 3 },
+    by_tag: { 'topic=other': { rows: 3 }, 'answer_type=person': { rows: 3 } },
+  });
   const musique = await evaluated(
     await workplace(),
     '--data',
-    join(shared, 'musique/musique_ans_train_sample.jsonl'),
+    join(root, 'data/musique/questions.jsonl'),
     '--format',
     'musique',
     '--corpus',
@@ -99,4 +99,19 @@ it.skipIf(!existsSync(shared))('gradus eval reads SimpleQA and MuSiQue as they a
     '3',
   );
   expect(musique.report).toMatchObject({ rows: 3, rollouts: { asked: 3 } });
+});
+
+it('gradus eval asks Parquet, with a corpus of Parquet, under the names that the command gives the columns', async () => {
+  const parquet = join(root, 'tests/fixtures/parquet');
+  const { lines, report } = await evaluated(
+    await workplace(),
+    '--data',
+    join(parquet, 'rows-zstd.parquet'),
+    '--column',
+    'answers=golden_answers',
+    '--corpus',
+    join(parquet, 'corpus.parquet'),
+  );
+  expect(report).toMatchObject({ rows: 5, rollouts: { asked: 5, n: 5, absent: 0 } });
+  expect(new Set(lines.map(({ id }) => id))).toEqual(new Set(['7', '8', '9', '10', '11']));
 });

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -12,6 +11,7 @@ import { rewardList } from '#rewards/reward-list.ts';
 import type { RowNeeds } from '#questions/read-questions.ts';
 import { readRowFacts, type RowFacts } from '#questions/row-facts.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { writeHotpotqa } from '../../../tests/fixtures/hotpotqa-rows.ts';
 
 const anything: RowChecks = { check: () => {}, report: () => {}, isSearched: true };
 
@@ -202,22 +202,34 @@ describe('rows of a recipe', () => {
     expect(notes).toEqual([`${train}: keys that are not read: aliasess (did you mean aliases?), level`]);
   });
 
-  const sample = join(import.meta.dirname, '../../../../shared/data/hotpotqa/hotpotqa_train_sample.json');
-  const present = existsSync(sample);
-  test.skipIf(!present)(
-    `100 real ones of HotpotQA become questions and a corpus${present ? '' : ' (skipped: ../shared/data/hotpotqa is absent)'}`,
-    async () => {
-      const directory = await place();
-      const checks = rowChecks(needsOf({ exact_match: 1, gold_found: settings }), () => {});
-      const prepared = await writeRows(
-        { format: 'hotpotqa', train: sample, held_out: 10 },
-        checks,
-        join(directory, 'data'),
-      );
-      expect(prepared.info).toMatchObject({ train: 90, heldOut: 10 });
-      expect((await readFile(prepared.corpus ?? '', 'utf8')).trimEnd().split('\n').length).toBeGreaterThan(900);
-    },
-  );
+  test('100 real ones of HotpotQA become questions, and a corpus where one is searched', async () => {
+    const directory = await place();
+    const train = await writeHotpotqa(join(directory, 'sample.json'));
+    const checks = rowChecks(needsOf({ exact_match: 1, gold_found: settings }), () => {});
+    const options: RowsOptions = { format: 'hotpotqa', train, held_out: 10 };
+    const prepared = await writeRows(options, checks, join(directory, 'data'));
+    expect(prepared.info).toMatchObject({ train: 90, heldOut: 10 });
+    expect((await readFile(prepared.corpus ?? '', 'utf8')).trimEnd().split('\n').length).toBeGreaterThan(900);
+    const unsearched = await writeRows(options, { ...checks, isSearched: false }, join(directory, 'closed-book'));
+    expect(unsearched.corpus).toBeUndefined();
+    expect((await readdir(join(directory, 'closed-book'))).toSorted()).toEqual([
+      'data.json',
+      'held_out.jsonl',
+      'train.jsonl',
+    ]);
+  });
+
+  test('of a table are prepared under the names of its columns, which are a part of what was prepared', async () => {
+    const directory = await place();
+    const train = join(directory, 'rows.csv');
+    await writeFile(train, 'q,a\nWho?,Ann\nWhen?,1911\n');
+    const options: RowsOptions = { format: 'gradus', train, held_out: 1, columns: { question: 'q', answer: 'a' } };
+    const prepared = await writeRows(options, anything, join(directory, 'data'));
+    expect(prepared.info).toMatchObject({ train: 1, heldOut: 1 });
+    expect(await countRows(options, anything)).toEqual({ train: 1, heldOut: 1 });
+    const other = { ...options, columns: { question: 'q', answers: 'a' } };
+    await expect(writeRows(other, anything, join(directory, 'data'))).rejects.toThrow('holds a split with columns');
+  });
 });
 
 function needsOf(rewards: Readonly<Record<string, unknown>>): RowNeeds {

@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { repositoryRoot } from '#platform/repository.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPages, type Page } from './read-pages.ts';
 
@@ -43,6 +45,19 @@ describe('a corpus', () => {
     const path = await write(`{"id":"1","text":"${long}"}\n{"id":"2","text":"${long}"}\n`);
     const pages = await pagesOf(path);
     expect(pages.map(({ text }) => text === long)).toEqual([true, true]);
+  });
+
+  test('may be a table, compressed, or Parquet', async () => {
+    const table = join(directory, 'corpus.csv.gz');
+    await writeFile(table, gzipSync('id,title,text,url\n1,Paris,"First, line.",u\n2,,"Second\nline",u\n'));
+    expect(await pagesOf(table)).toEqual([
+      { id: '1', title: 'Paris', text: 'First, line.', line: 2 },
+      { id: '2', title: '', text: 'Second\nline', line: 3 },
+    ]);
+    expect(await pagesOf(join(repositoryRoot, 'tests/fixtures/parquet/corpus.parquet'))).toEqual([
+      { id: 'p1', title: 'Arrakeen Works', text: 'Founded by Ann.', line: 0 },
+      { id: 'p2', title: 'Ann', text: 'Born in Oslo.', line: 1 },
+    ]);
   });
 
   const good = '{"id": "a", "text": "x"}\n';

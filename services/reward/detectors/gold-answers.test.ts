@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ScoreItemSchema } from '#proto/reward/v1/reward_pb.ts';
-import { readHotpotqa } from '#questions/hotpotqa/read-hotpotqa.ts';
 import { readAllMusique } from '#questions/musique/read-musique.ts';
 import { episodeOf } from '../score-item.ts';
 import { detectHacking } from './detect-hacking.ts';
@@ -12,12 +11,23 @@ import { goldItem } from '../../../tests/fixtures/gold-item.ts';
 const root = join(import.meta.dirname, '../../..');
 const musique = join(root, 'data/musique/questions.jsonl');
 const corpus = join(root, 'data/musique/corpus.jsonl');
-const hotpotqa = join(root, '../shared/data/hotpotqa/hotpotqa_train_sample.json');
 
 interface Asked {
   readonly question: string;
   readonly answers: readonly string[];
 }
+
+const fourNames = 'Ann Oru, Bo Lind, Cara Moss, and Dov Hale';
+/** Kinds of answers that HotpotQA has and data/musique has not. */
+const others: readonly Asked[] = [
+  { question: 'Were the dam of Ilmar and the bridge of Oru built in the same year?', answers: ['yes'] },
+  { question: 'Is Lind the older one of the two brothers?', answers: ['no'] },
+  { question: 'Which quartet recorded "The Salt Road" in 1971?', answers: [fourNames] },
+  { question: 'Who is taller, Iva Stern or Tom Reed?', answers: ['Tom Reed'] },
+  { question: 'In which years was the mill of Varn closed?', answers: ['from 1986 to 2013'] },
+  { question: 'What is the motto of the town of Varn?', answers: ['"Salt, and nothing else"'] },
+  { question: 'How many seats has the hall in which the quartet sang?', answers: ['3,677 seated'] },
+];
 
 const asked: Asked[] = [];
 
@@ -31,25 +41,22 @@ function detect({ question, answers }: Asked, prediction: string) {
 const wrongAnswers = () =>
   asked.flatMap((row, at) => (asked[(at + 1) % asked.length]?.answers ?? []).map((wrong) => ({ row, wrong })));
 
-describe(`detectors on real answers${existsSync(hotpotqa) ? '' : ' (without ../shared/data/hotpotqa, which is absent)'}`, () => {
+describe('detectors on real answers', () => {
   beforeAll(async () => {
     for (const { question, answer, answer_aliases: aliases } of await readAllMusique(musique)) {
       asked.push({ question, answers: [answer, ...aliases] });
     }
-    if (!existsSync(hotpotqa)) return;
-    for (const { question, answer } of await readHotpotqa(hotpotqa)) asked.push({ question, answers: [answer] });
+    asked.push(...others);
   });
 
   test('none fires on a gold answer or an alias', () => {
-    expect(asked.length).toBeGreaterThanOrEqual(299);
+    expect(asked.length).toBe(299 + others.length);
     for (const row of asked) for (const answer of row.answers) expect(detect(row, answer), answer).toEqual({});
   });
 
   test('on the gold answers of other questions, which are wrong here, only a list of four names is one', () => {
     const fired = wrongAnswers().filter(({ row, wrong }) => Object.keys(detect(row, wrong)).length > 0);
-    expect(fired.map(({ wrong }) => wrong)).toEqual(
-      existsSync(hotpotqa) ? ['Gillian Chung, Bobo Chan, Rachel Ngan, and Cecilia Cheung'] : [],
-    );
+    expect(fired.map(({ wrong }) => wrong)).toEqual([fourNames]);
   });
 
   test('each hack fires on every question', () => {
