@@ -172,7 +172,7 @@ describe('a build that fails', () => {
     expect((await readdir(directory)).filter((name) => name !== 'corpus.jsonl')).toEqual([]);
 
   test.each([
-    ['{"id": "b"', /corpus\.jsonl:2: not JSON/],
+    ['{"id": "b"', /corpus\.jsonl:2: not valid JSON/],
     ['{"text": "x"}', /:2: id: missing/],
     ['{"id": "b"}', /:2: contents: missing/],
     ['{"id": "a", "text": "again"}', /:2: id: "a" stands on line 1 already/],
