@@ -54,7 +54,7 @@ export function startGradusBy(
           return `${pattern} was not said; ${shown()}`;
         },
       ),
-    async exit(timeoutMs = 400_000) {
+    async exit(timeoutMs = 850_000) {
       await until(
         () => ended !== undefined,
         timeoutMs,

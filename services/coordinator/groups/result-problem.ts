@@ -5,6 +5,7 @@ import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { environmentMetricsProblem } from '#rewards/environment-metrics.ts';
 import type { StageRole } from '#recipe/stage-roles.ts';
 import { missingFor } from '#rewards/missing-for.ts';
+import { areBranches } from '#trajectory/branches.ts';
 import { isInfrastructure, isUserCode } from '#run/rollouts/failure-classes.ts';
 
 /**
@@ -35,6 +36,7 @@ export function resultProblem(
 }
 
 function rolesProblem({ roles: parts, components, detectors }: RolloutResult, roles: readonly StageRole[]) {
+  if (roles.length === 0 && areBranches(parts.map(({ role }) => role))) return undefined;
   const known = roles.map(({ name }) => name).join(', ') || 'none';
   if (parts.length === 0 && roles.length > 0) return `roles: empty; the environment has ${known}`;
   for (const [index, { role: name }] of parts.entries()) {

@@ -1,5 +1,6 @@
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
+import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { StageRole } from '#recipe/stage-roles.ts';
 import { computeAdvantages, rewardsVary } from '#rewards/advantages.ts';
 import { compose } from '#rewards/compose.ts';
@@ -8,7 +9,7 @@ import { isKept } from '../groups/gather-plan.ts';
 import type { ClosedInit, OutcomeInit } from '../groups/gather-plan.ts';
 import type { Group } from '../groups/group-collector.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
-import { outcomesByRole, rewardsByRole } from './role-outcomes.ts';
+import { outcomesByRole, rewardsByRole, type RoleOutcomeInit } from './role-outcomes.ts';
 
 interface TrainedGroup {
   readonly stage: TrainingStage;
@@ -61,11 +62,13 @@ export function closeTrainingGroup(
   const rewardOf = new Map(present.map(({ sample, reward }) => [sample.taskId, reward]));
   const samples = group.samples.map((sample): OutcomeInit => {
     const reward = rewardOf.get(sample.taskId);
+    const advantage = isKept(fate) && roles.length === 0 ? (advantages.get(sample.taskId) ?? 0) : 0;
+    const branches = branchOutcomes(roles.length === 0 ? sample.result : undefined, reward, advantage);
     return {
       taskId: sample.taskId,
       ...(reward !== undefined && { reward }),
-      advantage: isKept(fate) && roles.length === 0 ? (advantages.get(sample.taskId) ?? 0) : 0,
-      roles: (rolesOf.get(sample.taskId) ?? []).map((part) =>
+      advantage: branches.length === 0 ? advantage : 0,
+      roles: [...branches, ...(rolesOf.get(sample.taskId) ?? [])].map((part) =>
         isKept(fate) ? part : { ...part, advantage: 0, trained: false },
       ),
       trajectorySequence: sample.result?.trajectorySequence ?? 0n,
@@ -80,6 +83,16 @@ export function closeTrainingGroup(
     samples,
     ...(scores !== undefined && { judged: { ...scores.judged } }),
   };
+}
+
+/** Sequences that an agent began in one rollout are trained on with the whole of it. */
+function branchOutcomes(
+  result: RolloutResult | undefined,
+  reward: number | undefined,
+  advantage: number,
+): RoleOutcomeInit[] {
+  if (result === undefined || reward === undefined) return [];
+  return result.roles.map(({ role, truncated }) => ({ role, reward, advantage, truncated, trained: true }));
 }
 
 /** `learns`: something in the group has a signal, or groups without one are trained on all the same. */

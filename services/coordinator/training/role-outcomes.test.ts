@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { GroupClosedSchema, GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
-import { type RolloutResult, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { RolePartSchema, type RolloutResult, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { StageRole } from '#recipe/stage-roles.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { stageComposition } from '#recipe/stage-scorers.ts';
@@ -227,4 +227,31 @@ describe('a result of an environment with roles', () => {
       'roles[0].role: "proposer"; the environment has none',
     );
   });
+});
+
+it("branches of a rollout are trained on with the rollout's own advantage, each of them", () => {
+  const group = settled([
+    { proposer: 0, solver: 1 },
+    { proposer: 0, solver: 0 },
+  ]);
+  for (const { result } of group.samples)
+    if (result !== undefined)
+      result.roles = ['', 'branch-1'].map((role) => create(RolePartSchema, { role, truncated: role === '' }));
+  const { fate, samples } = create(GroupClosedSchema, closeTrainingGroup({ stage: stageWith(), composition }, group));
+  expect(fate).toBe(GroupFate.KEPT);
+  expect(samples.map(({ advantage }) => advantage)).toEqual([0, 0]);
+  expect(
+    samples.map(({ roles }) =>
+      roles.map((part) => [part.role, part.advantage.toFixed(4), part.truncated, part.trained]),
+    ),
+  ).toEqual([
+    [
+      ['', '0.7071', true, true],
+      ['branch-1', '0.7071', false, true],
+    ],
+    [
+      ['', '-0.7071', true, true],
+      ['branch-1', '-0.7071', false, true],
+    ],
+  ]);
 });

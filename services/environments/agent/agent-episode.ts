@@ -73,7 +73,7 @@ export async function startAgentEpisode(
     program.stdout.resume();
     const first = await nextOf(session, program, io);
     if ('ended' in first) throw neverAsked(first.ended);
-    if (!('opening' in first.asked)) throw new TypeError('a conversation begins with its opening');
+    if (!('opening' in first.asked)) throw new TypeError('a session begins with the opening of a conversation');
     return createEpisode({ ...agents, session, program, resultFile, opening: first.asked.opening, close });
   } catch (thrown) {
     await close();
@@ -97,10 +97,12 @@ function createEpisode({ options, session, program, resultFile, opening, close }
       if (end.exitCode === undefined || options.failed_exit === 'stop') throw failed(end);
       return { kind: 'done', failure: 'malformed_turn' };
     }
-    const { prediction = said.calls.length === 0 ? said.text : undefined, ...given } = await readResult(resultFile);
+    const result = await readResult(resultFile);
+    const { prediction = said.calls.length === 0 ? said.text : undefined } = result;
     const answer =
       prediction === undefined ? {} : { prediction, action: { kind: 'answer', text: prediction } as const };
-    return { kind: 'done', ...answer, ...given };
+    const metrics = { ...result.metrics, conversations: session.conversations() };
+    return { kind: 'done', ...result, ...answer, metrics };
   }
 
   return {
@@ -117,8 +119,10 @@ function createEpisode({ options, session, program, resultFile, opening, close }
       const action = actionOf(said, session);
       if ('ended' in next) return await endOf(next.ended, said);
       if (turn.cutBy === 'context') return { kind: 'done', failure: 'context_overflow', ...action };
-      if ('opening' in next.asked) throw new TypeError('a conversation has one opening');
-      return { kind: 'continue', messages: next.asked.following, ...action };
+      const { branch: role, ...asked } = next.asked;
+      return 'opening' in asked
+        ? { kind: 'continue', role, prompt: asked.opening, ...action }
+        : { kind: 'continue', role, messages: asked.following, ...action };
     },
   };
 }

@@ -158,6 +158,11 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
   readonly rewards?: readonly string[];
   /** The parts that the policy plays in an episode, the first one first; each has a sequence, a reward and advantages of its own. */
   readonly roles?: readonly string[];
+  /**
+   * An episode without roles may begin further sequences, `branch-1`, `branch-2` and so on in the place of a role, the first one being ``: all are
+   * trained on with the rollout's reward and advantage.
+   */
+  readonly branches?: true;
   /** Which rewards they are, where the options decide. */
   readonly rewardsOf?: (options: z.output<Options>) => readonly string[];
   /** The metric that people look at first: a name of `scorers` or `rewards`, or `reward`. */
@@ -193,6 +198,7 @@ export interface EnvironmentDefinition {
   readonly scorers: readonly string[];
   readonly rewards: readonly string[];
   readonly roles: readonly string[];
+  readonly branches?: true;
   rewardsOf?(options: unknown): readonly string[];
   readonly primaryMetric: string;
   readonly tags: readonly string[];

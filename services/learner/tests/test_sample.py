@@ -74,6 +74,19 @@ def test_p4_the_sequence_of_a_role_is_its_own_segments_with_their_digest() -> No
     assert not decoded(packed(message), "solver").digest_matches
 
 
+def test_p4_the_first_conversation_of_an_agent_has_no_name_and_is_not_mixed_with_its_branches() -> None:
+    message = with_roles()
+    names = {"proposer": "", "solver": "branch-1"}
+    for named in (*message.roles, *message.segments):
+        named.role = names[named.role]
+    data = packed(message)
+    for role, shape, seed in (("", SHAPE, 7), ("branch-1", ((PROMPT, 4), (MODEL, 3)), 8)):
+        alone = decoded(packed(trajectory(shape, seed=seed)))
+        sample = decoded(data, role)
+        assert sample.digest_matches
+        assert sample.ids.tolist() == alone.ids.tolist()
+
+
 def test_sequences_of_several_roles_are_never_mixed() -> None:
     with pytest.raises(SampleError, match=r"has roles \(proposer, solver\), name one of them"):
         decoded(packed(with_roles()))

@@ -1,3 +1,4 @@
+import { areBranches } from '#trajectory/branches.ts';
 import { inspect } from 'node:util';
 import type { Environment, EnvironmentDefinition, StepOutcome } from '#environments/kit/environment.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
@@ -6,7 +7,7 @@ import { UserCodeFailure } from './user-code-failure.ts';
 
 /** What of an environment a rollout needs. */
 export interface EnvironmentInPlay {
-  readonly definition: Pick<EnvironmentDefinition, 'name' | 'rewards' | 'roles'>;
+  readonly definition: Pick<EnvironmentDefinition, 'name' | 'rewards' | 'roles' | 'branches'>;
   readonly environment: Environment;
 }
 
@@ -39,25 +40,27 @@ export function checkOutcome({ definition }: EnvironmentInPlay, outcome: StepOut
 }
 
 /**
- * Who writes the next turn: the role that the outcome names, or the one that wrote this turn. Throws UserCodeFailure for one that the definition
+ * Who writes the next turn: the role that the outcome names, or the one that wrote this turn; `spoken` are those that have a sequence, in their order. Throws UserCodeFailure for one that the definition
  * does not have, and for messages or a prompt where the role's sequence cannot take them.
  */
 export function nextRole(
   { definition }: EnvironmentInPlay,
   outcome: Extract<StepOutcome, { readonly kind: 'continue' }>,
   speaking: string,
-  hasSpoken: (role: string) => boolean,
+  spoken: readonly string[],
 ): string {
   const fail = (problem: string): never => {
     throw new UserCodeFailure(FailureClass.USER_ENVIRONMENT, `environment ${definition.name}, step: ${problem}`);
   };
   const { role = speaking } = outcome;
-  if (outcome.role !== undefined && !definition.roles.includes(role)) {
+  const hasSpoken = spoken.includes(role);
+  const isBranch = definition.branches === true && (hasSpoken || areBranches([...spoken, role]));
+  if (outcome.role !== undefined && !definition.roles.includes(role) && !isBranch) {
     const known = definition.roles.length === 0 ? 'has none' : `has ${definition.roles.join(', ')}`;
     fail(`role: '${role}'; the definition's \`roles\` ${known}`);
   }
-  if ('prompt' in outcome && hasSpoken(role)) fail(`prompt: ${role} has spoken before; give text or messages`);
-  if ('messages' in outcome && !hasSpoken(role))
+  if ('prompt' in outcome && hasSpoken) fail(`prompt: ${role} has spoken before; give text or messages`);
+  if ('messages' in outcome && !hasSpoken)
     fail(`messages: ${role} has not spoken before; give text, or messages within \`prompt\``);
   return role;
 }

@@ -187,7 +187,12 @@ async function playEpisode(
     if (response.finishReason === FinishReason.CONTEXT) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
     if (turn + 1 >= limits.maxTurns) return end(FailureClass.TURN_LIMIT, { truncated });
 
-    const role = nextRole(played, outcome, speaker.role, (name) => sequences.find(name) !== undefined);
+    const role = nextRole(
+      played,
+      outcome,
+      speaker.role,
+      sequences.speakers().map(({ role: name }) => name),
+    );
     const next = sequences.find(role);
     const said = followingOf(outcome, next?.thinking === true);
     const following = played.environment.outsideText ? outside(said) : said;
@@ -215,7 +220,7 @@ function recordOf(
 ): Pick<EpisodeRecord, 'segments' | 'sequenceDigest' | 'roles' | 'modelTurns'> {
   const speakers = sequences.speakers();
   const [only] = speakers;
-  const hasRoles = only?.role !== '';
+  const hasRoles = speakers.length > 1 || only?.role !== '';
   const modelTurns = speakers.reduce((sum, { recorder }) => sum + recorder.modelTurns(), 0);
   const roles = speakers.map(({ role, recorder, truncated }): RoleRecord => ({
     role,

@@ -92,11 +92,22 @@ test.each<[StepOutcome & { kind: 'continue' }, RegExp]>([
   ],
   [{ kind: 'continue', role: 'proposer', prompt: { messages: [] } }, /prompt: proposer has spoken before; give text/],
 ])('P2: a step that goes on with %j is a fault of the environment', (outcome, message) => {
-  expect(() => nextRole(scoring, outcome, 'proposer', (role) => role === 'proposer')).toThrow(message);
+  expect(() => nextRole(scoring, outcome, 'proposer', ['proposer'])).toThrow(message);
 });
 
 test('the role that a step names writes next, and the same as before where it names none', () => {
-  const hasSpoken = () => true;
-  expect(nextRole(scoring, { kind: 'continue', role: 'solver', text: 'x' }, 'proposer', hasSpoken)).toBe('solver');
-  expect(nextRole(scoring, { kind: 'continue', text: 'x' }, 'solver', hasSpoken)).toBe('solver');
+  const spoken = ['proposer', 'solver'];
+  expect(nextRole(scoring, { kind: 'continue', role: 'solver', text: 'x' }, 'proposer', spoken)).toBe('solver');
+  expect(nextRole(scoring, { kind: 'continue', text: 'x' }, 'solver', spoken)).toBe('solver');
+});
+
+test('an episode may begin branches, one after the other, where its definition says so', () => {
+  const branching = { ...scoring, definition: { ...scoring.definition, roles: [], branches: true } } as const;
+  const prompt = { messages: [] };
+  expect(nextRole(branching, { kind: 'continue', role: 'branch-1', prompt }, '', [''])).toBe('branch-1');
+  expect(nextRole(branching, { kind: 'continue', role: '', messages: [] }, 'branch-1', ['', 'branch-1'])).toBe('');
+  const skipping = { kind: 'continue', role: 'branch-2', prompt } as const;
+  expect(() => nextRole(branching, skipping, '', [''])).toThrow(/role: 'branch-2'; the definition's `roles` has none/);
+  const unasked = { ...branching, definition: { ...scoring.definition, roles: [] } };
+  expect(() => nextRole(unasked, { kind: 'continue', role: 'branch-1', prompt }, '', [''])).toThrow(/role: 'branch-1'/);
 });

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ChatMessage } from '#chat/conversation.ts';
+import type { ChatMessage, ChatPart } from '#chat/conversation.ts';
 import type { ModelTurn } from '../../kit/environment.ts';
 import { refusal } from './refusal.ts';
 
@@ -33,45 +33,33 @@ export interface AgentReply {
   readonly tokens: ModelTurn['tokens'];
 }
 
-/**
- * What a call adds to the messages that the session has. Throws a refusal where it changes them: what the model has read and written stands
- * in its sequence as the tokens it was.
- */
+/** What messages add to those that a conversation has; empty where they change any of these, or add nothing. */
 export function tailOf(history: readonly CallMessage[], messages: readonly CallMessage[]): readonly CallMessage[] {
-  const changed = history.findIndex((message, at) => !isSame(message, messages[at]));
-  if (changed >= 0) {
-    const what = changed < messages.length ? 'is not what this session has there' : 'is missing';
-    throw refusal(
-      'history_rewritten',
-      `messages[${changed}] (${history[changed]?.role}) ${what}; a session continues one conversation, so send all of its messages unchanged and add to them`,
-      `messages[${changed}]`,
-    );
-  }
-  const tail = messages.slice(history.length);
-  const last = tail.at(-1);
-  if (last === undefined) {
-    throw refusal(
-      'nothing_added',
-      'messages: the same conversation was answered already; a second sample of one turn is not served yet',
-      'messages',
-    );
-  }
-  return tail;
+  return history.every((message, at) => isSame(message, messages[at])) ? messages.slice(history.length) : [];
 }
 
-/** What is rendered by the model's template. Throws a refusal for what a template is not given. */
+/**
+ * What is rendered by the model's template; `from` is the place of the first in the request. Calls that the model of another conversation made are
+ * written as it writes them. Throws a refusal for what a template is not given.
+ */
 export function chatMessages(messages: readonly CallMessage[], from: number): readonly ChatMessage[] {
   if (messages.at(-1)?.role === 'assistant') {
     const at = `messages[${from + messages.length - 1}]`;
-    throw refusal('unsupported_value', `${at}.role: the model cannot go on with a turn of somebody else's`, at);
+    throw refusal('unsupported_value', `${at}.role: the model cannot go on with a turn that has been said`, at);
   }
-  return messages.map((message, at) => {
-    if (message.role === 'assistant' && message.calls.length > 0) {
-      const field = `messages[${from + at}].tool_calls`;
-      throw refusal('unsupported_value', `${field}: the model of this session did not make these calls`, field);
-    }
-    return { role: message.role, content: message.text };
-  });
+  return messages.map((message) =>
+    message.role === 'assistant' && message.calls.length > 0
+      ? { role: 'assistant', content: [{ text: message.text }, ...message.calls.flatMap(callParts)] }
+      : { role: message.role, content: message.text },
+  );
+}
+
+function callParts({ name, arguments: json }: ToolCall): readonly ChatPart[] {
+  return [
+    { text: '\n<tool_call>\n', trusted: true },
+    { text: `{"name": ${JSON.stringify(name)}, "arguments": ${json}}` },
+    { text: '\n</tool_call>', trusted: true },
+  ];
 }
 
 function isSame(one: CallMessage, other: CallMessage | undefined): boolean {

@@ -44,6 +44,7 @@ test('a conversation that grows is told by its new messages only, whatever way a
   const call = '<tool_call>{"name": "look", "arguments": {"a": 1, "b": [2]}}</tool_call>';
   const first = await turn(0, [user], `<think>Hm.</think>See. ${call}${call}<|im_end|>`, { tools: [tool] });
   expect(first.asked).toEqual({
+    branch: '',
     opening: { messages: [{ role: 'user', content: 'Who?' }], tools: [tool], thinking: false },
   });
   const calls = ['call_0_0', 'call_0_1'].map((id) => ({
@@ -67,7 +68,7 @@ test('a conversation that grows is told by its new messages only, whatever way a
   const results = ['one', 'two'].map((content, at) => ({ role: 'tool', tool_call_id: `call_0_${at}`, content }));
   const history = [user, { role: 'assistant', content: parts, tool_calls: respelled }, ...results];
   const second = await turn(1, history, 'It is <tool_call>{broken</tool_call>', { tools: [tool] });
-  expect(second.asked).toEqual({ following: ['one', 'two'].map((content) => ({ role: 'tool', content })) });
+  expect(second.asked).toEqual({ branch: '', following: ['one', 'two'].map((content) => ({ role: 'tool', content })) });
   expect(second.json).toMatchObject({
     choices: [{ message: { content: 'It is <tool_call>{broken</tool_call>' }, finish_reason: 'stop' }],
   });
@@ -131,26 +132,71 @@ test('sampling parameters are taken where the recipe says that they are ignored'
   expect(await answer).toMatchObject({ status: 200 });
 });
 
-test('P4: a history that was changed is refused with the message that differs', async () => {
-  const { turn, ask } = await open();
-  await turn(0, [user], 'It is she.', { tools: [tool] });
-  const said = { role: 'assistant', content: 'It is she.' };
+test('P4: a call that continues no conversation of the session begins a branch, and the others go on where they were', async () => {
+  const { turn, ask, session } = await open();
+  const more = { tools: [tool] };
+  const first = await turn(0, [user], '<tool_call>{"name": "look", "arguments": {"a": 1}}</tool_call>', more);
+  const [{ message: said }] = (first.json as { choices: [{ message: object }] }).choices;
+  const found = { role: 'tool', tool_call_id: 'call_0_0', content: 'she' };
   const next = { role: 'user', content: 'Sure?' };
-  const refused: [readonly object[], object, string, string][] = [
-    [[{ ...user, content: 'Whom?' }, said, next], { tools: [tool] }, 'history_rewritten', 'messages[0]'],
-    [[user, { ...said, content: 'It is he.' }, next], { tools: [tool] }, 'history_rewritten', 'messages[1]'],
-    [[next], { tools: [tool] }, 'history_rewritten', 'messages[0]'],
-    [[user, said, next], {}, 'history_rewritten', 'tools'],
-    [[user, said], { tools: [tool] }, 'nothing_added', 'messages'],
+  // A second sample of the first turn, another prompt, other tools, and what was said in other words.
+  const branches: [readonly object[], object][] = [
+    [[user], more],
+    [[{ ...user, content: 'Whom?' }], more],
+    [[user, said, found], {}],
+    [[user, { role: 'assistant', content: 'I looked.' }, next], more],
   ];
-  for (const [messages, more, code, param] of refused) {
-    const { status, json } = await ask(messages, more);
-    expect(json).toMatchObject({ error: { code, param } });
-    expect(status).toBe(400);
+  for (const [at, [messages, given]] of branches.entries()) {
+    const { asked } = await turn(at + 1, messages, 'It is she.', given);
+    expect(asked).toMatchObject({ branch: `branch-${at + 1}`, opening: { tools: (given as typeof more).tools ?? [] } });
   }
+  expect((await turn(5, [user, said, found], 'So.', more)).asked).toEqual({
+    branch: '',
+    following: [{ role: 'tool', content: 'she' }],
+  });
+  const longest = [{ ...user, content: 'Whom?' }, { role: 'assistant', content: 'It is she.' }, next];
+  expect((await turn(6, longest, 'So.', more)).asked).toMatchObject({ branch: 'branch-2' });
+  // What the model wrote in another conversation is written as it writes it.
+  expect((await turn(7, [{ ...user, content: 'Now?' }, said, found], 'So.', more)).asked).toMatchObject({
+    opening: {
+      messages: [
+        { role: 'user', content: 'Now?' },
+        {
+          role: 'assistant',
+          content: [
+            { text: '' },
+            { text: '\n<tool_call>\n', trusted: true },
+            { text: '{"name": "look", "arguments": {"a":1}}' },
+            { text: '\n</tool_call>', trusted: true },
+          ],
+        },
+        { role: 'tool', content: 'she' },
+      ],
+    },
+  });
+  for (let at = session.conversations(); at < 32; at += 1) await turn(8, [{ role: 'user', content: `${at}` }], 'Yes.');
+  expect(await ask([{ role: 'user', content: 'More' }])).toMatchObject({
+    status: 400,
+    json: { error: { code: 'too_many_branches', param: 'messages' } },
+  });
 });
 
-test('a session belongs to its key, takes one call at a time, and is over with its episode', async () => {
+test('calls that come at once are asked one after the other, each in a conversation of its own', async () => {
+  const { ask, session } = await open();
+  const answers = Promise.all([ask([user]), ask([user]), ask([user])]);
+  const branches: string[] = [];
+  for (let at = 0; at < 3; at += 1) {
+    branches.push((await session.asked()).branch);
+    session.answer(written(at, `It ${at}.`));
+  }
+  expect(branches).toEqual(['', 'branch-1', 'branch-2']);
+  const texts = (await answers).map(
+    ({ json }) => (json as { choices: [{ message: { content: string } }] }).choices[0].message.content,
+  );
+  expect(texts.toSorted()).toEqual(['It 0.', 'It 1.', 'It 2.']);
+});
+
+test('a session belongs to its key, and is over with its episode', async () => {
   const { face, session, baseUrl, ask } = await open();
   expect(await ask([user], {}, { key: 'gradus-0' })).toMatchObject({
     status: 401,
@@ -160,10 +206,6 @@ test('a session belongs to its key, takes one call at a time, and is over with i
   expect(await ask([user], {}, { key: other.key })).toMatchObject({ status: 401 });
   const waiting = ask([user]);
   await session.asked();
-  expect(await ask([{ ...user, content: 'And?' }])).toMatchObject({
-    status: 400,
-    json: { error: { code: 'parallel_calls' } },
-  });
   session.close(refusal('episode_over', 'the episode of this session is over'));
   expect(await waiting).toMatchObject({ status: 400, json: { error: { code: 'episode_over' } } });
   expect(await ask([user])).toMatchObject({ status: 400, json: { error: { code: 'episode_over' } } });

@@ -55,9 +55,14 @@ export async function startFace({ thinking, sampling }: Pick<AgentOptions, 'thin
       throw refusal('context_length_exceeded', message, 'messages');
     }
     const { messages, tools } = call;
-    const { reply: turn, delivered } = await session.ask({ messages, tools });
+    const connection = {
+      get lost() {
+        return request.raw.socket.destroyed;
+      },
+    };
+    const { reply: turn, delivered } = await session.ask({ messages, tools }, connection);
     reply.raw.once('finish', () => {
-      if (!request.raw.socket.destroyed) delivered();
+      if (!connection.lost) delivered();
     });
     const created = Math.floor(Date.now() / 1000);
     if (!call.stream) return chatCompletion(call, session.id, turn, created);
