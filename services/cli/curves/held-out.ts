@@ -62,7 +62,7 @@ export function heldOutSpec(summary: RunSummary): TopLevelSpec | undefined {
   return {
     ...look,
     title: heading(`${metric} on held-out rows`, [
-      `${countText(drawn.map(({ stage }) => stage))}, with 95 % intervals`,
+      `${countText(summary)}, with 95 % intervals`,
       'each stage is evaluated at the limits under its name',
       ...(untrained.length > 0 ? ['dashed: the untrained policy, at the last limits'] : []),
     ]),
@@ -119,11 +119,13 @@ function limitsText({ contextTokens, maxTurns }: StageSummary): string {
   return contextTokens === 0 ? '' : [`${contextTokens} tokens`, ...turns].join(', ');
 }
 
-/** `200 rollouts per point`; `10 to 200` where evaluations differ. */
-function countText(stages: readonly StageSummary[]): string {
-  const counts = stages.flatMap(({ evalDetail }) =>
-    Object.values(evalDetail).flatMap((detail) => modes.flatMap((mode) => detail[mode]?.n ?? [])),
-  );
+/** `200 rollouts per point`; `90 to 200` where evaluations differ, since infrastructure failed some. */
+function countText({ stages, baseline }: RunSummary): string {
+  const details = [
+    ...stages.flatMap(({ evalDetail }) => Object.values(evalDetail)),
+    ...(baseline ? [baseline.detail] : []),
+  ];
+  const counts = details.flatMap((detail) => modes.flatMap((mode) => detail[mode]?.n ?? []));
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   return `${least === most ? most : `${least} to ${most}`} rollouts per point`;
 }

@@ -47,6 +47,18 @@ test('the gain of the whole climb is given with its interval and number of rows'
   );
 });
 
+test('P2: what infrastructure failed of an evaluation is said, since the rows that are left are no fair choice', () => {
+  const summary = exampleSummary();
+  const { detail } = summary.baseline;
+  const baseline = { ...summary.baseline, detail: { ...detail, greedy: { ...detail.greedy, n: 90, absent: 110 } } };
+  const text = formatSummary(parseRunSummary(JSON.stringify({ ...summary, baseline }), 'summary.json')).join('\n');
+  expect(text).toContain(
+    'absent: 110 of 200 greedy rollouts of the evaluation of the untrained policy at the last limits',
+  );
+  expect(text).toContain('+1.0 points over 90 and 200 rows');
+  expect(text).not.toContain('sampled rollouts of the evaluation');
+});
+
 test('P9: what several samples of a row come to is said with its intervals', () => {
   const summary = exampleSummary();
   const [stage] = summary.stages;

@@ -41,6 +41,7 @@ export function formatSummary(summary: RunSummary): string[] {
     ...stages.flatMap((stage) => othersLine(stage, others.slice(0, mostOthers))),
     ...(others.length > mostOthers ? [`summary.json also has: ${others.slice(mostOthers).join(', ')}`] : []),
     ...baselineLines(summary),
+    ...absentLines(summary),
     ...summary.stages.flatMap(overSamplesLine),
     ...summary.stages.flatMap(environmentLine),
     ...summary.stages.flatMap(gateLine),
@@ -128,10 +129,29 @@ function baselineLines({ baseline, stages, primaryMetric: name }: RunSummary): s
     const gain = `${to < from ? '' : '+'}${shown(name, to - from)}${name === rewardMetric ? '' : ' points'}`;
     return [
       `${mode} ${name} at the limits of ${last?.name ?? ''}: ${withInterval(before, from)} -> ` +
-        `${withInterval(after, to)}, ${gain} over ${after.n} rows${after.interval === null ? '' : ' (95 % intervals)'}`,
+        `${withInterval(after, to)}, ${gain} over ${before.n === after.n ? after.n : `${before.n} and ${after.n}`} rows${after.interval === null ? '' : ' (95 % intervals)'}`,
     ];
   };
   return modes.flatMap(line);
+}
+
+/** Rollouts of evaluations that infrastructure failed: they are in no figure, and what is left of the rows is no fair choice. */
+function absentLines({ baseline, stages }: RunSummary): string[] {
+  const evaluations = [
+    ...(baseline === null ? [] : [['the untrained policy at the last limits', baseline.detail] as const]),
+    ...stages.flatMap(({ name, evalDetail }) =>
+      Object.entries(evalDetail).map(([at, detail]) => [`${name}, ${at}`, detail] as const),
+    ),
+  ];
+  return evaluations.flatMap(([of, detail]) =>
+    modes.flatMap((mode) => {
+      const { n = 0, absent = 0 } = detail[mode] ?? {};
+      if (absent === 0) return [];
+      return [
+        `absent: ${absent} of ${n + absent} ${mode} rollouts of the evaluation of ${of}; infrastructure failed them, long ones first, so its figures are not those of all rows`,
+      ];
+    }),
+  );
 }
 
 /** What is made of several samples of a row, with 95 % intervals: `avg@4`, `pass@4`. */
