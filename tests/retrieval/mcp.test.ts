@@ -201,6 +201,28 @@ test.each<[string, Record<string, string>, number]>([
   expect(await askPing(headers)).toMatchObject({ status });
 });
 
+test.each([
+  ['application/json, text/event-stream', 'text/event-stream'],
+  ['text/event-stream', 'text/event-stream'],
+  ['*/*', 'application/json'],
+  ['application/json', 'application/json'],
+  ['application/json;q=0.9, */*;q=0.1', 'application/json'],
+  ['', 'application/json'],
+])('MCP over HTTP answers a client that accepts %j in %s', async (accepted, type) => {
+  const api = await startHttpApi();
+  const toolCall = { ...ping, method: 'tools/call', params: { name: 'websearch', arguments: { query: 'paris' } } };
+  const response = await fetch(`${api.url}/mcp`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: accepted },
+    body: JSON.stringify(toolCall),
+  });
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toContain(type);
+  const text = await response.text();
+  const json = type === 'application/json' ? text : (/^data: (.*)$/m.exec(text)?.[1] ?? '');
+  expect(JSON.parse(json)).toMatchObject({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text' }] } });
+});
+
 test('a refused host reads how it is allowed, and is answered when it is', async () => {
   const host = 'retrieval.example:8000';
   expect((await askPing({ host })).body).toContain('--allowed-hosts');
@@ -221,6 +243,35 @@ test('what is not JSON-RPC is refused in its words', async () => {
   expect(broken).toMatchObject({ status: 400, body: { error: { code: -32700 } } });
   const form = await api.post('/mcp', ping, { headers: { 'content-type': 'text/plain', accept: accept.accept } });
   expect(form.status).toBe(415);
+});
+
+test.each([
+  ['one', 1],
+  ['a hundred', 100],
+])('%s request that a shell pipes in is answered before the stdio server ends', async (_, count) => {
+  const child = spawn(`${repositoryRoot}/services/cli/bin/gradus`, ['mcp', '--corpus', await writeCorpus(fivePages)], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const exit = new Promise((resolve) => child.once('exit', resolve));
+  const asked = Array.from({ length: count }, (__, id) => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name: 'websearch', arguments: { query: `paris ${id}` } },
+  }));
+  const start = {
+    jsonrpc: '2.0',
+    id: 'start',
+    method: 'initialize',
+    params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
+  };
+  const ready = { jsonrpc: '2.0', method: 'notifications/initialized' };
+  child.stdin.end([start, ready, ...asked].map((message) => `${JSON.stringify(message)}\n`).join(''));
+  const answered: unknown[] = [];
+  for await (const line of createInterface(child.stdout))
+    answered.push(z.object({ id: z.unknown() }).parse(JSON.parse(line)).id);
+  expect(new Set(answered)).toEqual(new Set(['start', ...asked.map(({ id }) => id)]));
+  expect(await exit).toBe(0);
 });
 
 test('standard output of the stdio server carries the protocol and nothing else, and it ends with its client', async () => {

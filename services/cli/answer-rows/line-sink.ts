@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { visibleText } from '#platform/text/visible-text.ts';
 
@@ -21,31 +21,37 @@ export function stdoutSink(): LineSink {
   };
 }
 
-/** Writes next to the file and renames at the end, so that a file is whole or is not there. */
-export async function openFileSink(path: string): Promise<LineSink> {
-  const partial = `${path}.partial`;
+/**
+ * Writes next to the file and renames at the end, so that a file is whole or is not there; a link stays, and what it names is
+ * replaced. A device, a pipe or a terminal is written to, and never replaced.
+ */
+export async function openFileSink(named: string): Promise<LineSink> {
+  const there = await stat(named).catch(() => undefined);
+  const isReplaced = there === undefined || there.isFile();
+  const path = there?.isFile() === true ? await realpath(named) : named;
+  const partial = isReplaced ? `${path}.partial` : path;
   let handle: FileHandle;
   try {
     handle = await open(partial, 'w');
   } catch (cause) {
-    throw new TerminalError('invalid_argument', `--out: ${path} cannot be written: ${errorFrom(cause).message}`, {
+    throw new TerminalError('invalid_argument', `--out: ${named} cannot be written: ${errorFrom(cause).message}`, {
       cause,
     });
   }
-  let renamed = false;
+  let isComplete = false;
   return {
     async write(text) {
       await handle.writeFile(text);
     },
     async complete() {
       await handle.close();
-      await rename(partial, path);
-      renamed = true;
+      if (isReplaced) await rename(partial, path);
+      isComplete = true;
     },
     async [Symbol.asyncDispose]() {
-      if (renamed) return;
+      if (isComplete) return;
       await handle.close();
-      await rm(partial, { force: true });
+      if (isReplaced) await rm(partial, { force: true });
     },
   };
 }

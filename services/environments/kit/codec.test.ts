@@ -31,6 +31,36 @@ describe('the XML codec understands', () => {
   });
 });
 
+describe('tags within the JSON of a call are text', () => {
+  const hermes = createCodec('hermes');
+  const queries = [
+    'what does </tool_call> end',
+    '<tool_call>',
+    '</tool> and <tool>',
+    'an <answer>42</answer> in a query',
+    '<think>hm</think>',
+    '</think>',
+    '<result> 42 </result>',
+    '"</tool_call>" in quotes',
+  ];
+  test.each(queries)('%j', (query) => {
+    for (const codec of [xml, hermes, createCodec('hermes', 'allowed'), createCodec('xml', 'stripped')]) {
+      const written = `${codec.renderCall('websearch', { query })}<|im_end|>`;
+      expect(codec.parse(written)).toEqual({ kind: 'call', name: 'websearch', args: { query } });
+    }
+  });
+
+  test('and do not hide what stands next to the call', () => {
+    const call = xml.renderCall('websearch', { query: '</tool>' });
+    expect(xml.parse(`${call}${call}`)).toEqual(violation('two_actions'));
+    expect(xml.parse(`<answer>x</answer>${call}`)).toEqual(violation('two_actions'));
+    expect(xml.parse(`<think>hm</think>${call}`)).toEqual(violation('think'));
+    expect(xml.parse(`${call} and then`)).toEqual(violation('two_actions'));
+    expect(xml.parse('<tool>{"name": "websearch", "args": "</tool>"}</tool>')).toEqual(violation('bad_arguments'));
+    expect(createCodec('xml', 'allowed').parse(`<think></tool></think>${call}`)).toMatchObject({ kind: 'call' });
+  });
+});
+
 describe('the XML codec names what is wrong with', () => {
   const cases: readonly (readonly [string, string, string])[] = [
     ['nothing', '', 'no_action'],

@@ -91,7 +91,8 @@ export function createCodec(name: CodecName, thoughts: ThoughtRule = 'violation'
     stop: [call.close, answer.close],
     parse: (text) => {
       const written = withoutEndMarker(text);
-      const spoken = thoughts === 'violation' ? written : withoutThought(written);
+      const isCall = quotedCall(written, call)?.before.trim() === '';
+      const spoken = thoughts === 'violation' || isCall ? written : withoutThought(written);
       return parseTurn(spoken, call, answer, result, spelling.args);
     },
     visible: (text) => (thoughts === 'stripped' ? withoutThought(text) : undefined),
@@ -168,7 +169,24 @@ function violation(code: ViolationCode): ParsedTurn {
   return { kind: 'violation', code };
 }
 
-function parseTurn(text: string, call: Tags, answer: Tags, result: Tags, argsKey: string): ParsedTurn {
+/**
+ * A turn that ends with a call whose JSON holds tags in its strings, as a query about them does: there they are text. Undefined for
+ * any other turn. Two calls are no JSON together.
+ */
+function quotedCall(text: string, call: Tags): { readonly before: string; readonly body: string } | undefined {
+  const start = text.indexOf(call.open);
+  const end = text.lastIndexOf(call.close);
+  if (start < 0 || end < start || text.slice(end + call.close.length).trim() !== '') return undefined;
+  const body = text.slice(start + call.open.length, end).trim();
+  const isQuoted =
+    body.length <= longestCall && formatTags.some((tag) => body.includes(tag)) && recordIn(body) !== undefined;
+  return isQuoted ? { before: text.slice(0, start), body } : undefined;
+}
+
+function parseTurn(written: string, call: Tags, answer: Tags, result: Tags, argsKey: string): ParsedTurn {
+  const quoted = quotedCall(written, call);
+  // What stands in front is read as with any other call.
+  const text = quoted === undefined ? written : `${quoted.before}${call.open}${call.close}`;
   const count = (part: string): number => countOf(text, part);
   if (count('<think>') + count('</think>') > 0) return violation('think');
   const answers = Math.max(count(answer.open), count(answer.close));
@@ -183,7 +201,7 @@ function parseTurn(text: string, call: Tags, answer: Tags, result: Tags, argsKey
   const end = text.indexOf(tags.close);
   if (start < 0 || end < start || text.slice(end + tags.close.length).trim() !== '') return violation('broken_xml');
   const body = text.slice(start + tags.open.length, end).trim();
-  if (tags === call) return parseCall(body, argsKey);
+  if (tags === call) return parseCall(quoted?.body ?? body, argsKey);
   return body === '' ? violation('empty_answer') : { kind: 'answer', text: body };
 }
 
@@ -196,19 +214,21 @@ function countOf(text: string, part: string): number {
 /** Keys and the name are trimmed: tokenizers of the nano kind put a space in front of a word after a tag. */
 function parseCall(body: string, argsKey: string): ParsedTurn {
   if (body.length > longestCall) return violation('broken_json');
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    // What does not parse is an expected outcome here: the policy hears of it.
-    return violation('broken_json');
-  }
-  const call = recordOf(value);
+  const call = recordIn(body);
   if (call === undefined) return violation('broken_json');
   const { name, [argsKey]: rawArgs, ...rest } = call;
   const args = recordOf(rawArgs);
   if (typeof name !== 'string' || args === undefined || Object.keys(rest).length > 0) return violation('bad_arguments');
   return { kind: 'call', name: name.trim(), args };
+}
+
+/** Of a JSON object; undefined for what is none, which is an expected outcome here: the policy hears of it. */
+function recordIn(body: string): Record<string, unknown> | undefined {
+  try {
+    return recordOf(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
 }
 
 /** An object with trimmed keys; undefined for anything else, and when trimming makes two keys one. */

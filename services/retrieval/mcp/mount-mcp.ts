@@ -47,7 +47,8 @@ export function mountMcp(scope: FastifyInstance, { finder, calls, log, settings 
     handler: async (request, reply) => {
       try {
         const exchange = async (signal: AbortSignal): Promise<FastifyReply> => {
-          const answer = await orAborted(wholeAnswer(handler, webRequest(request, signal)), signal);
+          const whole = await orAborted(wholeAnswer(handler, webRequest(request, signal)), signal);
+          const answer = takesEvents(request.headers.accept) ? whole : asJson(whole);
           calls.closeIfStopping(reply);
           return reply.code(answer.status).headers(answer.headers).send(answer.text);
         };
@@ -65,6 +66,8 @@ function webRequest({ method, url, headers, body }: FastifyRequest, signal: Abor
     if (name !== 'content-length' && value !== undefined)
       copied.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
+  // The library refuses a client that does not name both, also curl's `*/*`; what it answers is put into the asked form.
+  if (method === 'POST') copied.set('accept', 'application/json, text/event-stream');
   return new Request(new URL(url, 'http://localhost'), {
     method,
     headers: copied,
@@ -73,8 +76,36 @@ function webRequest({ method, url, headers, body }: FastifyRequest, signal: Abor
   });
 }
 
+interface WholeAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+/** Only a client that says so reads a stream of events. */
+function takesEvents(accept: string | undefined): boolean {
+  return /\btext\/(?:event-stream|\*)/i.test(accept ?? '');
+}
+
+/** The responses of a stream of events, as one JSON document; what else it tells has no place in one. */
+function asJson(answer: WholeAnswer): WholeAnswer {
+  if (answer.headers['content-type']?.startsWith('text/event-stream') !== true) return answer;
+  const responses = answer.text
+    .split('\n')
+    .filter((line) => line.startsWith('data: {') && !isAsked(line.slice('data: '.length)))
+    .map((line) => line.slice('data: '.length));
+  const text = responses.length === 1 ? responses.join('') : `[${responses.join(',')}]`;
+  return { ...answer, headers: { ...answer.headers, 'content-type': 'application/json' }, text };
+}
+
+/** Requests and notifications of the server name a method. */
+function isAsked(message: string): boolean {
+  const parsed: unknown = JSON.parse(message);
+  return typeof parsed === 'object' && parsed !== null && 'method' in parsed;
+}
+
 /** Read to its end, so that the deadline and the drain count what the tools still do. */
-async function wholeAnswer(handler: McpHttpHandler, request: Request) {
+async function wholeAnswer(handler: McpHttpHandler, request: Request): Promise<WholeAnswer> {
   const answer = await handler.fetch(request);
   const headers = [...answer.headers].filter(([name]) => !ownHeaders.has(name));
   return { status: answer.status, headers: Object.fromEntries(headers), text: await answer.text() };

@@ -8,6 +8,7 @@ import { createRetrievalEvents } from '../events.ts';
 import { hubSettingsFrom } from '../models/hub-settings.ts';
 import { openRetriever } from '../open-retriever.ts';
 import { createMcpServer } from './create-mcp-server.ts';
+import { createAnsweringTransport } from './last-answers.ts';
 
 /** The search tools of a corpus over standard input and output, until the client leaves. */
 export async function serveCorpus(config: RetrievalConfig, lifecycle: Lifecycle, log: Logger): Promise<void> {
@@ -29,10 +30,12 @@ export async function serveCorpus(config: RetrievalConfig, lifecycle: Lifecycle,
     hubSettingsFrom(process.env),
   );
   const bounds = { log, timeoutMs: config.httpTimeoutMs };
+  const { transport, input, countRequests } = createAnsweringTransport();
   const connection = serveStdio(() => createMcpServer({ retriever, events }, bounds), {
+    transport,
     onerror: (error) => log.warn({ err: error }, 'a message could not be read or answered'),
   });
   lifecycle.defer('MCP', () => connection.close());
-  process.stdin.once('end', () => lifecycle.stop('the client has left'));
-  process.stdin.once('close', () => lifecycle.stop('the client has left'));
+  countRequests();
+  input.once('close', () => lifecycle.stop('the client has left'));
 }

@@ -28,11 +28,14 @@ def load_function(path: Path, name: str) -> Callable[..., Any]:
     return function
 
 
-def reply_to(function: Callable[..., Any], call: dict[str, Any]) -> dict[str, Any]:
+def reply_to(
+    function: Callable[..., Any], call: dict[str, Any], loop: asyncio.AbstractEventLoop
+) -> dict[str, Any]:
     try:
         value = function(**call)
         if inspect.isawaitable(value):
-            value = asyncio.run(as_coroutine(value))
+            # One loop for all rollouts: a session of the module, made in the first call, lives on it.
+            value = loop.run_until_complete(as_coroutine(value))
         return score_reply(value)
     except MemoryError:
         return {"outOfMemory": True}
@@ -57,6 +60,9 @@ def score_reply(value: Any) -> dict[str, Any]:
 def main() -> None:
     path, name, mebibytes = Path(sys.argv[1]).resolve(), sys.argv[2], int(sys.argv[3])
     begin(mebibytes)
+    loop = asyncio.new_event_loop()
+    # Also for what a module makes as it is loaded, before the loop runs.
+    asyncio.set_event_loop(loop)
     try:
         function = load_function(path, name)
     except Exception:
@@ -64,7 +70,7 @@ def main() -> None:
         sys.exit(1)
     say({"ready": True})
     for request in requests():
-        reply = reply_to(function, request["call"])
+        reply = reply_to(function, request["call"], loop)
         sys.stdout.flush()
         say({"id": request["id"], **reply})
 
