@@ -30,7 +30,7 @@ function problemOf(line: string): string | undefined {
   if (command.commands.length > 0 && words[0]?.startsWith('-') === false) return `there is no command ${words[0]}`;
   if (['serve', 'mcp'].includes(command.name())) return undefined;
   const flags = words
-    .filter((word) => word.startsWith('--'))
+    .filter((word) => /^--[a-z]/.test(word))
     .map((word) => word.split('=')[0]?.replace(/[.,;:…)\]]+$/, ''));
   const known = new Set(['--help', ...command.options.map(({ long }) => long)]);
   const unknown = flags.filter((flag) => flag !== undefined && !known.has(flag));
