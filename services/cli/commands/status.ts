@@ -1,5 +1,10 @@
 import { join, resolve } from 'node:path';
-import { type ListRunsResponse, type RunStatus, RunStatusSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
+import {
+  type ListRunsResponse,
+  RunState,
+  type RunStatus,
+  RunStatusSchema,
+} from '#proto/coordinator/v1/coordinator_pb.ts';
 import { WorkerStatusSchema } from '#proto/rollout/v1/worker_pb.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -13,7 +18,8 @@ import { hasEnded, phaseWord, stateWord } from '#run/live-status.ts';
 import { scoreTexts } from '../run/progress.ts';
 import { formatWorkers, listWorkers } from '../run/worker-table.ts';
 import { restingRuns } from '../run/resting-runs.ts';
-import { formatDuration, tableLines } from '../terminal/format.ts';
+import { homeFlag } from '../run/resume-hint.ts';
+import { formatDuration, plural, tableLines } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { UnreadableRun } from '#run/directory/places.ts';
 import { asIs, jsonLine, messageJson } from '../terminal/json-line.ts';
@@ -68,6 +74,11 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
   if (workers.length > 0) terminal.out(formatWorkers(workers));
   if (running.length > 0) terminal.out(formatRuns(running));
   for (const { runId, message } of running) if (message !== '') terminal.out(`run ${runId}: ${message}`);
+  for (const { runId, state, step } of running)
+    if (resumable.includes(state))
+      terminal.out(
+        `run ${runId}: ${stateWord(state)}, ${plural(step, 'step')} of its stage safe; gradus resume ${runId}${homeFlag(home)} continues it`,
+      );
   for (const { runId, warnings } of running)
     for (const warning of Object.values(warnings)) terminal.out(`run ${runId}: warning: ${warning}`);
   for (const { text } of resting.runs) terminal.out(text);
@@ -94,6 +105,8 @@ export async function answered<T>(home: string, ask: () => Promise<T>): Promise<
     });
   }
 }
+
+const resumable: readonly RunState[] = [RunState.INTERRUPTED, RunState.STOPPED, RunState.FAILED];
 
 async function listRuns(
   fleet: FleetFile,
