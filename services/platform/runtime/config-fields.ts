@@ -128,7 +128,7 @@ function defaultOf(schema: AnyType): string | undefined {
   if (definition.type !== 'default' && definition.type !== 'prefault')
     return 'innerType' in definition ? defaultOf(definition.innerType) : undefined;
   const value: unknown = definition.defaultValue;
-  const text = Array.isArray(value) ? value.join(',') : typeof value === 'object' ? JSON.stringify(value) : `${value}`;
+  const text = Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
   return text === '' ? undefined : text;
 }
 
