@@ -155,3 +155,16 @@ test("P9: a dry run names the first row without a column that the environment's 
     ),
   ]);
 });
+
+test('P9: a dry run refuses an architecture that neither learner nor engine has, and says which there are', async () => {
+  const folder = await temporary();
+  await cp(join(repositoryRoot, 'policies/nano'), join(folder, 'model'), { recursive: true });
+  const config = JSON.parse(await readFile(join(folder, 'model/config.json'), 'utf8'));
+  await writeFile(join(folder, 'model/config.json'), JSON.stringify({ ...config, model_type: 'gpt_bigcode' }));
+  const model = `model.path=${join(folder, 'model')}`;
+  const { code, out } = await gradus('run', 'recipes/demo.yaml', '--dry-run', '--json', '--set', model);
+  expect(code).toBe(2);
+  expect(JSON.parse(out).problems).toEqual([
+    expect.stringMatching(/^model\.path: .*config\.json: model_type is 'gpt_bigcode'; supported: .*qwen3/),
+  ]);
+});

@@ -7,6 +7,7 @@ import { checkRecipe } from './check-recipe.ts';
 import type { RecipeIssue } from './check-recipe.ts';
 import { completeEnvironment } from './environment-part.ts';
 import { applySettings, type RecipeSetting } from './recipe-settings.ts';
+import { furtherIssues } from './further-issues.ts';
 import { recipeSchema } from './schema.ts';
 import type { Recipe } from './schema.ts';
 import { issuesOf, mostProblems } from './zod-issues.ts';
@@ -39,7 +40,10 @@ export function checkRecipeValue(value: unknown): RecipeOutcome {
   if (lost.length > 0) return { kind: 'issues', issues: lost };
   const expanded = expandRewards(value);
   const parsed = recipeSchema.safeParse(expanded, { reportInput: true });
-  if (!parsed.success) return { kind: 'issues', issues: issuesOf(recipeSchema, parsed.error, expanded) };
+  if (!parsed.success) {
+    const refused = issuesOf(recipeSchema, parsed.error, expanded);
+    return { kind: 'issues', issues: [...refused, ...furtherIssues(expanded, refused)] };
+  }
   const completed = completeEnvironment(parsed.data);
   const issues = [...completed.issues, ...checkRecipe(completed.recipe)];
   return issues.length === 0 ? { kind: 'recipe', recipe: completed.recipe } : { kind: 'issues', issues };

@@ -28,6 +28,23 @@ function problemsOf(text: string): string {
 }
 
 describe('a recipe', () => {
+  it('P9: reports what the schema refuses together with what breaks rules between fields', () => {
+    const problems = problemsOf(
+      minimal
+        .replace('steps: 3', 'stepz: 3')
+        .replace('context_tokens: 288', 'context_tokens: 5000')
+        .replace('exact_match: 1', 'exact_mach: 1')
+        .replace('name: search', 'name: search, options: { top_kk: 2 }'),
+    );
+    for (const part of [
+      'stages[0].until.stepz: unknown key; did you mean steps?',
+      'stages[0].limits.context_tokens: must be at most fleet.engine.max_context',
+      'stages[0].rewards.exact_mach: unknown key; did you mean exact_match?',
+      'environment.options.top_kk: unknown key; did you mean top_k?',
+    ])
+      expect(problems).toContain(part);
+  });
+
   it('gets every default from a minimal file', () => {
     const recipe = parseRecipe(minimal, 'r.yaml');
     expect(recipe.seed).toBe(1);

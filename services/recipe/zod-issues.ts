@@ -22,7 +22,11 @@ function fromZod(root: unknown, issue: z.core.$ZodIssue, input: unknown): Recipe
       if (at >= mostProblems) return { path: [...path, key], message: 'unknown key' };
       const suggestion = suggest(key, known);
       const help = suggestion === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${suggestion}?`;
-      return { path: [...path, key], message: `unknown key; ${help}` };
+      return {
+        path: [...path, key],
+        message: `unknown key; ${help}`,
+        ...(suggestion !== undefined && { meant: suggestion }),
+      };
     });
   }
   if (issue.code === 'invalid_key') {

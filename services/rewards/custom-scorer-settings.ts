@@ -86,9 +86,14 @@ export function checkRange({
   });
 }
 
-const customScorerSettings = z.discriminatedUnion('kind', [
+/** Scorers in files. */
+export const processScorerSettings = z.discriminatedUnion('kind', [
   z.strictObject(typescriptScorerShape).check(checkRange),
   z.strictObject(pythonScorerShape).check(checkRange),
+]);
+
+const customScorerSettings = z.discriminatedUnion('kind', [
+  ...processScorerSettings.options,
   z.strictObject(httpScorerShape).check(checkRange),
 ]);
 

@@ -32,8 +32,8 @@ test('the page on scorers of your own: its recipe is whole, and its files score 
   const file = await written();
   const loaded = await loadRecipe(file);
   expect(Object.keys(loaded.recipe.scorers ?? {})).toEqual(['frugal', 'named']);
-  expect(await rewardProblems(loaded)).toEqual([]);
-  expect(await rewardProblems(await loadRecipe(file, ['scorers.named.path=absent.py']))).toEqual([
+  expect(await rewardProblems(loaded, {})).toEqual([]);
+  expect(await rewardProblems(await loadRecipe(file, ['scorers.named.path=absent.py']), {})).toEqual([
     expect.stringContaining('absent.py: there is no such file; check the path'),
   ]);
   await using service = await startRewardUnderTest({}, { scorers: scorersOf(file) });

@@ -104,7 +104,7 @@ test('every recipe can be planned and names nothing outside of the repository', 
   for (const each of loaded) {
     const { recipe, file } = each;
     expect(planRun(recipe).stages.length, file).toBeGreaterThan(0);
-    expect(await rewardProblems(each), file).toEqual([]);
+    expect(await rewardProblems(each, {}), file).toEqual([]);
     const { model, data } = locateInputs(recipe, file);
     const named = [model, ...Object.values({ ...data.musique, ...data.files, ...data.rows })];
     for (const path of named.filter((value) => typeof value === 'string' && value.startsWith('/'))) {

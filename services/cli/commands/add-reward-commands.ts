@@ -1,9 +1,10 @@
 import { Option, type Command } from 'commander';
 import { rowMetricNames, metricHelp, type MetricHelp } from '#answer/rows/metric-help.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { home, json, parseRunId } from './standard-options.ts';
+import { home, json, parseRunId, several } from './standard-options.ts';
 import type { RewardExplainOptions } from './reward-explain.ts';
 import type { RewardScoreOptions } from './reward-score.ts';
+import type { RewardTryOptions } from './reward-try.ts';
 
 /** The commands of `gradus reward`. */
 export function addRewardCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
@@ -37,6 +38,30 @@ export function addRewardCommands(program: Command, terminal: Terminal, finish: 
     .addOption(json())
     .action(async (id: string | undefined, options: RewardExplainOptions) =>
       finish(await (await import('./reward-explain.ts')).rewardExplainCommand(id, options, terminal)),
+    );
+
+  reward
+    .command('try')
+    .description("score a recorded rollout with a scorer's file: its number, or the exception with file and line")
+    .argument('<file>', 'a scorer in TypeScript or Python')
+    .argument('<task-id>', 'id of the rollout, or its beginning')
+    .addOption(several('--option <name=value>', 'a setting, as a stage gives it; may be repeated'))
+    .addOption(
+      several(
+        '--declare <key=value>',
+        'a key of its declaration in a recipe, for example function=mine; may be repeated',
+      ),
+    )
+    .option('--given', 'print what the scorer is given', false)
+    .option('--run <id>', 'only rollouts of this run', parseRunId)
+    .addOption(home())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      "\nA file that the recipe of the rollout's run declares is set as there; --option and --declare come before that.",
+    )
+    .action(async (file: string, id: string, options: RewardTryOptions) =>
+      finish(await (await import('./reward-try.ts')).rewardTryCommand(file, id, options, terminal)),
     );
 }
 

@@ -108,7 +108,8 @@ async function readRecord(
   return { result, scored, group: groupStory(entries, result) };
 }
 
-async function readScore(nats: Nats, result: RolloutResult): Promise<Omit<ScoredRollout, 'explained'>> {
+/** What a rollout was scored by, and how it is composed. */
+export async function readScore(nats: Nats, result: RolloutResult): Promise<Omit<ScoredRollout, 'explained'>> {
   const trajectory = await readTrajectory(nats, result);
   const recorded = unpackScore(trajectory);
   if (recorded !== undefined) return { recorded, composition: recordedComposition(trajectory) };

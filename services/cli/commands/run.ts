@@ -14,6 +14,7 @@ import {
   stageFileProblems,
 } from '../run/prepare-inputs.ts';
 import { isReadable } from '../run/is-readable.ts';
+import { architectureProblems } from '../run/architecture-problems.ts';
 import { chatProblems } from '../run/chat-problems.ts';
 import { endpointProblems } from '../run/endpoint.ts';
 import { environmentProblems } from '../run/environment-problems.ts';
@@ -116,6 +117,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...(model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined)).map(
       (problem) => `model.path: ${problem}`,
     ),
+    ...(isThere ? await architectureProblems(loaded) : []),
     ...(isThere ? await chatProblems(loaded) : []),
     ...(isThere ? await stageFileProblems(loaded) : []),
   ];
@@ -123,7 +125,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...(isThere ? ofModel : []),
     ...rowsProblems,
     ...corpusProblems.map((problem) => `data: ${problem}`),
-    ...(await rewardProblems(loaded)),
+    ...(await rewardProblems(loaded, process.env)),
     ...(await scorerProblems(loaded)),
     ...(await environmentProblems(loaded, process.env)),
     ...(await endpointProblems(loaded, process.env)),

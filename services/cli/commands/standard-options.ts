@@ -5,12 +5,18 @@ import { InvalidArgumentError, Option } from 'commander';
 export const home = (): Option => new Option('--home <dir>', 'folder of all runs').default('runs');
 export const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
 export const settings = (): Option =>
-  new Option(
+  several(
     '--set <path=value>',
     'value in place of one in the recipe, for example stages.0.until.steps=2; may be repeated',
-  )
+  );
+
+/** An option that may be given several times. */
+export function several(flags: string, description: string): Option {
+  return new Option(flags, description)
     .argParser((text: string, before: readonly string[]) => [...before, text])
     .default([]);
+}
+
 export const columns = (): Option =>
   new Option('--column <field=column>', 'column, or key, that holds a field of the format; may be repeated')
     .argParser((text: string, before: Readonly<Record<string, string>>) => {

@@ -35,6 +35,10 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'rollout replay': ['gradus rollout replay 3f9a12c08be4', 'gradus rollout replay --run first --policy current'],
   'reward score': ['gradus reward score --metric musique predictions.jsonl --out scores.jsonl'],
   'reward explain': ['gradus reward explain 3f9a12c08be4', 'gradus reward explain 3f9a12c08be4 --compare 90b1d2aa07ce'],
+  'reward try': [
+    'gradus reward try frugal.ts 3f9a12c08be4 --option free=2',
+    'gradus reward try reward.py 3f9a12c08be4 --declare function=mine --given',
+  ],
   'bench rollouts': ['gradus bench rollouts --rollouts 2000 --workers 2'],
   'dlq list': ['gradus dlq list --run first'],
   'dlq show': ['gradus dlq show 17'],

@@ -32,14 +32,26 @@ test('a model without a chat template is refused where the environment speaks in
   await expect(prepareInputs(without, join(without.file, '../run'))).rejects.toThrow(problem);
 });
 
+const template = '{% for message in messages %}{{ message.content }}{% endfor %}';
+
 test('it is not needed for prompts of text, and found in either of its files', async () => {
   expect(await chatProblems(await loaded('chat: false'))).toEqual([]);
-  expect(await chatProblems(await loaded('chat: true', { 'chat_template.jinja': 'x' }))).toEqual([]);
-  const config = JSON.stringify({ chat_template: 'x' });
+  expect(await chatProblems(await loaded('chat: true', { 'chat_template.jinja': template }))).toEqual([]);
+  const config = JSON.stringify({ chat_template: template });
   expect(await chatProblems(await loaded('chat: true', { 'tokenizer_config.json': config }))).toEqual([]);
 });
 
 test('one that cannot be read is named by its file', async () => {
   const [problem] = await chatProblems(await loaded('chat: true', { 'tokenizer_config.json': '{' }));
   expect(problem).toMatch(/^model\.path: .*tokenizer_config\.json: not JSON/);
+});
+
+test.each([
+  ['is no template', '{% for %}', /chat_template\.jinja: the chat template /],
+  ['throws', "{{ raise_exception('no users here') }}", /chat_template\.jinja: the chat template .*no users here/],
+  ['leaves a turn out', '{{ messages[0].content }}', /chat_template\.jinja: .*shows an earlier turn 0 times/],
+])('one that %s is refused before anything starts, with what it says', async (_, source, problem) => {
+  expect(await chatProblems(await loaded('chat: true', { 'chat_template.jinja': source }))).toEqual([
+    expect.stringMatching(problem),
+  ]);
 });

@@ -1,15 +1,27 @@
-import { readChatTemplate } from '#chat/read-chat-template.ts';
+import { createChatRenderer } from '#chat/chat-renderer.ts';
+import { readChatTemplate, type ChatTemplate } from '#chat/read-chat-template.ts';
 import { errorFrom } from '#platform/errors.ts';
 import { speaksInMessages, textOptions } from '#recipe/environment-part.ts';
 import { locateInputs } from '#recipe/resolve-recipe.ts';
 import type { LoadedRecipe } from './prepare-inputs.ts';
+
+/** A first turn and what follows one, as the gateway renders them: what the template refuses of these it refuses of every rollout. */
+async function tryTemplate(template: ChatTemplate): Promise<void> {
+  await using renderer = createChatRenderer(template, []);
+  const asked = [{ role: 'user', content: 'Hello' } as const];
+  await renderer.render([{ messages: asked }, { after: asked }]);
+}
 
 /** What keeps the model from rendering the messages of the recipe's environment, a sentence each. */
 export async function chatProblems({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>): Promise<string[]> {
   const { model } = locateInputs(recipe, file);
   if (model === undefined || !speaksInMessages(recipe)) return [];
   try {
-    if ((await readChatTemplate(model)) !== undefined) return [];
+    const template = await readChatTemplate(model);
+    if (template !== undefined) {
+      await tryTemplate(template);
+      return [];
+    }
   } catch (thrown) {
     return [`model.path: ${errorFrom(thrown).message}`];
   }

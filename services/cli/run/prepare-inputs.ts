@@ -96,14 +96,13 @@ export async function prepareInputs(
   report: (note: string) => void = () => {},
 ): Promise<RecipePaths> {
   const problems = [
-    ...(await rewardProblems(loaded)),
+    ...(await rewardProblems(loaded, process.env)),
     ...(await environmentProblems(loaded, process.env)),
     ...(await chatProblems(loaded)),
     ...(await endpointProblems(loaded, process.env)),
+    ...(await stageFileProblems(loaded)),
   ];
   if (problems.length > 0) throw inputError(loaded, problems);
-  const stageProblems = await stageFileProblems(loaded);
-  if (stageProblems.length > 0) throw inputError(loaded, stageProblems);
   for (const note of unpinnedModels(loaded.recipe)) report(note);
   const environment = environmentDirectory(loaded.recipe, loaded.file);
   return {

@@ -110,7 +110,7 @@ function settingsOf(settingsJson: string): object {
 }
 
 /** low..high to 0..1; what lies outside is not a reward that anybody meant. */
-function scaled(
+export function scaled(
   value: number,
   { low, high }: { readonly low: number; readonly high: number },
 ): CustomValue | CustomAbsence {

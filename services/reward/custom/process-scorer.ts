@@ -101,7 +101,8 @@ function programOf(settings: ProcessScorerSettings, file: string, { python, vari
   return { command: process.execPath, args: [...flags, join(import.meta.dirname, 'typescript-host.ts'), file], env };
 }
 
-function requestOf(settings: ProcessScorerSettings, item: ScoreItem, given: object): object {
+/** What a process is asked about a rollout: what its scorer gets. */
+export function requestOf(settings: ProcessScorerSettings, item: ScoreItem, given: object): object {
   if (settings.kind === 'typescript') return { episode: episodeJson(item), settings: given };
   const { solution, groundTruth, dataSource } = settings;
   const { answers } = rowFacts(item.row);

@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pythonPath, pythonProgram } from '#platform/repository.ts';
+import { locateInputs } from '#recipe/resolve-recipe.ts';
+import { needsLearner } from '#stages/kit/kinds.ts';
+import { isReadable } from './is-readable.ts';
+import type { LoadedRecipe } from './prepare-inputs.ts';
+
+const run = promisify(execFile);
+
+/** Loading the learner's packages takes seconds, on a machine that is busy a minute. */
+const mostMs = 300_000;
+
+/** Why the learner or the built-in engine cannot load the recipe's model, as they say it; empty where neither loads it. */
+export async function architectureProblems({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>): Promise<string[]> {
+  const { model } = locateInputs(recipe, file);
+  const { engine, learner } = recipe.fleet;
+  const isLoaded = engine.kind === 'builtin' || (learner.kind === 'builtin' && needsLearner(recipe));
+  if (model === undefined || !isLoaded || !(await isReadable(join(model, 'config.json')))) return [];
+  try {
+    await run(pythonProgram, ['-m', 'gradus_learner.models.check', model], {
+      env: { ...process.env, PYTHONPATH: pythonPath },
+      timeout: mostMs,
+    });
+    return [];
+  } catch (thrown) {
+    const { stderr = '', message = '' } = Object(thrown) as { readonly stderr?: string; readonly message?: string };
+    return [`model.path: ${stderr.trim() || `cannot be checked: ${message}`}`];
+  }
+}
