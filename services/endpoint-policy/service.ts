@@ -3,6 +3,7 @@ import { type Semaphore, createSemaphore } from '#platform/async/semaphore.ts';
 import { type ChatEndpoint, createChatEndpoint } from '#endpoint/chat-endpoint.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import { readKeyVariable } from '#endpoint/api-key.ts';
+import { useProxyOf } from '#platform/http/outside-proxy.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { EndpointPolicyConfig } from './config.ts';
 import { type EndpointPolicyEvents, createEndpointPolicyEvents } from './events.ts';
@@ -25,6 +26,10 @@ export async function startEndpointPolicy(
   ctx: ServiceContext,
   environment: NodeJS.ProcessEnv,
 ): Promise<Readonly<Record<string, string>>> {
+  const proxy = useProxyOf(environment);
+  ctx.defer('proxy', async () => proxy.restore());
+  if (proxy.variables.length > 0)
+    ctx.log.info({ variables: proxy.variables }, 'calls to other hosts go through a proxy');
   const { apiKeyEnv } = config;
   const apiKey = apiKeyEnv === undefined ? undefined : readKeyVariable('apiKeyEnv', apiKeyEnv, environment);
   const context: EndpointPolicyContext = {

@@ -1,5 +1,6 @@
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
+import { useProxyOf } from '#platform/http/outside-proxy.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { RewardConfig } from './config.ts';
 import { startCustomScorers } from './custom/custom-scorers.ts';
@@ -17,6 +18,10 @@ export async function startReward(
   ctx: ServiceContext,
   environment: NodeJS.ProcessEnv = {},
 ): Promise<{ grpc: string }> {
+  const proxy = useProxyOf(environment);
+  ctx.defer('proxy', async () => proxy.restore());
+  if (proxy.variables.length > 0)
+    ctx.log.info({ variables: proxy.variables }, 'calls to other hosts go through a proxy');
   const events = createRewardEvents(ctx.metrics);
   const groupEvents = createGroupEvents(ctx.metrics);
   const judges = createJudges(config.judges, ctx, environment);
