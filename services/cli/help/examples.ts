@@ -33,7 +33,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   'rollout show': ['gradus rollout show 3f9a12c08be4', 'gradus rollout show --run first'],
   'rollout replay': ['gradus rollout replay 3f9a12c08be4', 'gradus rollout replay --run first --policy current'],
-  'reward score': ['gradus reward score --metric musique predictions.jsonl --out scores.jsonl'],
+  'reward score': ['gradus reward score --metric squad predictions.jsonl --out scores.jsonl'],
   'reward explain': ['gradus reward explain 3f9a12c08be4', 'gradus reward explain 3f9a12c08be4 --compare 90b1d2aa07ce'],
   'reward try': [
     'gradus reward try frugal.ts 3f9a12c08be4 --option free=2',

@@ -110,12 +110,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 def type_of(info: FieldInfo) -> str:
     """`<n>`, `<a|b>`; empty for a switch. The words are those of services/platform/runtime/config-fields.ts."""
-    kinds = [kind for kind in get_args(info.annotation) or (info.annotation,) if kind is not type(None)]
-    if get_origin(info.annotation) is Literal:
-        return f"<{'|'.join(kinds)}>"
-    if get_origin(info.annotation) is tuple:
+    annotation: Any = info.annotation
+    parts: tuple[Any, ...] = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return f"<{'|'.join(map(str, parts))}>"
+    if get_origin(annotation) is tuple:
         return "<list>"
-    return {bool: "", int: "<n>", float: "<n>"}.get(kinds[0], "<text>")
+    words: dict[Any, str] = {bool: "", int: "<n>", float: "<n>"}
+    return next((words[kind] for kind in parts or (annotation,) if kind in words), "<text>")
 
 
 def default_of(info: FieldInfo) -> str:
