@@ -9,8 +9,8 @@ import type { LoadedRecipe } from './prepare-inputs.ts';
 
 const run = promisify(execFile);
 
-/** Loading the learner's packages takes seconds, on a machine that is busy a minute. */
-const mostMs = 300_000;
+/** It reads one small file. */
+const mostMs = 60_000;
 
 /** Why the learner or the built-in engine cannot load the recipe's model, as they say it; empty where neither loads it. */
 export async function architectureProblems({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>): Promise<string[]> {
@@ -19,7 +19,7 @@ export async function architectureProblems({ recipe, file }: Pick<LoadedRecipe, 
   const isLoaded = engine.kind === 'builtin' || (learner.kind === 'builtin' && needsLearner(recipe));
   if (model === undefined || !isLoaded || !(await isReadable(join(model, 'config.json')))) return [];
   try {
-    await run(pythonProgram, ['-m', 'gradus_learner.models.check', model], {
+    await run(pythonProgram, ['-m', 'gradus_learner.models.config_readers', model], {
       env: { ...process.env, PYTHONPATH: pythonPath },
       timeout: mostMs,
     });

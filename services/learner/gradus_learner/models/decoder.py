@@ -6,7 +6,7 @@ Shapes: B sequences, T tokens, D hidden, H query heads, V vocabulary.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,6 @@ class Architecture:
     """A kind of decoder, by what config.json calls it."""
 
     model_type: str
-    # Its configuration, of the values of a config.json and the file's name for messages. Raises ModelError.
-    read_config: Callable[[Mapping[str, Any], str], Any]
     # Of every tensor that its weights have, by arithmetic alone.
     tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]]
     build: Callable[[Any], Decoder]

@@ -162,4 +162,4 @@ def tensor_shapes(config: Qwen3Config) -> dict[str, tuple[int, ...]]:
     return shapes if config.tie_word_embeddings else {**shapes, "lm_head.weight": table}
 
 
-QWEN3 = Architecture("qwen3", Qwen3Config.from_mapping, tensor_shapes, Qwen3)
+QWEN3 = Architecture("qwen3", tensor_shapes, Qwen3)

@@ -1,4 +1,4 @@
-"""Architectures by the `model_type` of config.json. A new one is a file here and a line below."""
+"""Architectures by the `model_type` of config.json. A new one is a file, a line here and a line in config_readers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradus_learner.models.config import DecoderConfig, ModelError, read_config_file
+from gradus_learner.models.config import DecoderConfig
+from gradus_learner.models.config_readers import read_config
 from gradus_learner.models.decoder import Architecture, Decoder
 from gradus_learner.models.qwen3 import QWEN3
 
@@ -31,10 +32,5 @@ class Model:
 
 def read_model(directory: str | Path) -> Model:
     """Raises ModelError with every problem of config.json at once."""
-    values, path = read_config_file(directory)
-    # A directory that does not say what it is, is taken for the first.
-    named = values.get("model_type", QWEN3.model_type)
-    found = ARCHITECTURES.get(named) if isinstance(named, str) else None
-    if found is None:
-        raise ModelError(f"{path}: model_type is {named!r}; supported: {', '.join(ARCHITECTURES)}")
-    return Model(found, found.read_config(values, path))
+    named, config = read_config(directory)
+    return Model(ARCHITECTURES[named], config)
