@@ -12,7 +12,7 @@ import { needsLearner } from '#stages/kit/kinds.ts';
 import { processIdentitySchema, stateOf } from '#platform/runtime/process-identity.ts';
 import type { FleetInputs } from './fleet-plan.ts';
 import { rewardConfigOf } from './reward-plan.ts';
-import { scrapeTargets } from './scrape-targets.ts';
+import { prometheusTargets } from './prometheus-targets.ts';
 
 /**
  * <home>/fleet.json: what runs here, for other commands to find. Removed when the fleet ends. It describes a fleet and is no
@@ -168,7 +168,7 @@ function textOf(fleet: FleetFile): string {
 
 export async function writeFleetFile(home: string, fleet: FleetFile): Promise<void> {
   // First: while the fleet file does not say what it should, both are written again.
-  await replaceFile(targetsPath(home), scrapeTargets(fleet.services));
+  await replaceFile(targetsPath(home), prometheusTargets(fleet.services));
   await replaceFile(fleetFilePath(home), textOf(fleet));
 }
 

@@ -1,4 +1,4 @@
-interface Scraped {
+interface Served {
   readonly label: string;
   readonly service: string;
   readonly metrics?: string | undefined;
@@ -8,7 +8,7 @@ interface Scraped {
  * <home>/prometheus.json: where Prometheus finds the metrics of what runs here, as its `file_sd_configs` reads it. Ports are others with
  * each start.
  */
-export function scrapeTargets(services: readonly Scraped[]): string {
+export function prometheusTargets(services: readonly Served[]): string {
   const targets = services.flatMap(({ label, service, metrics }) =>
     metrics === undefined ? [] : [{ targets: [metrics], labels: { instance: label, service } }],
   );
