@@ -75,7 +75,7 @@ function roleLine(
     trained && method !== undefined
       ? `advantage ${shortNumber(advantage)} (${method}: ${formulas[method]})`
       : 'not trained on: the stage does not train it, or its rewards do not vary';
-  return `role ${role}: reward ${shortNumber(reward)}; ${numbers}; ${learnt}`;
+  return `${role === '' ? 'first conversation' : `role ${role}`}: reward ${shortNumber(reward)}; ${numbers}; ${learnt}`;
 }
 
 const formulas: Readonly<Record<AdvantageMethod, string>> = {
