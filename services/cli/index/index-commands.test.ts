@@ -44,7 +44,7 @@ test('an index is built, described, verified and searched', async () => {
   const info = await gradus('index', 'info', index, '--verify');
   expect(info.code).toBe(0);
   expect(info.out).toMatch(/passages\s+│ 2 /);
-  expect(info.out).toMatch(/line 3 was skipped: not JSON/);
+  expect(info.out).toMatch(/line 3 was skipped: not valid JSON/);
   expect(info.out).toContain('every file has the size and the checksum that the manifest says');
   const table = await gradus('index', 'search', index, 'the', 'Estmark', 'country', '-k', '1');
   expect(table.out).toMatch(/│ 1 │ \d\.\d{4} │ b +│ Dell +│ Estmark Dell is a country\./);
@@ -58,7 +58,7 @@ test('what is wrong is one sentence that names it, with the exit code of wrong i
   const out = join(directory, 'bad');
   const stopped = await gradus('index', 'build', corpus, '--out', out);
   expect(stopped).toMatchObject({ code: 2, out: '' });
-  expect(stopped.err).toMatch(/^gradus: .*corpus\.jsonl:3: not JSON .*\n$/);
+  expect(stopped.err).toMatch(/^gradus: .*corpus\.jsonl:3: not valid JSON .*\n$/);
   const missing = await gradus('index', 'search', out, 'x', '--json');
   expect(missing.code).toBe(2);
   expect(JSON.parse(missing.out)).toMatchObject({ error: { code: 'not_found' } });
