@@ -44,7 +44,7 @@ export const retrievalConfig = baseConfig
     corpus: path
       .optional()
       .describe(
-        'Path of the corpus, where no --index is given: JSONL, one {"id", "contents"} or {"id", "title", "text"} a line. Indexed at start, unless ' +
+        'Path of the corpus, where no --index is given: {"id", "contents"} or {"id", "title", "text"} as JSON lines, CSV or Parquet. Indexed at start, unless ' +
           'an index is given, too: then the index must be of this corpus.',
       )
       .meta({ example: 'corpus.jsonl' }),
@@ -165,7 +165,7 @@ export const retrievalConfig = baseConfig
       context.addIssue({ code: 'custom', path: [field], message, input: undefined });
     if (config.backend === 'local') {
       if (corpus === undefined && index === undefined) {
-        wrong('corpus', 'give the path of a corpus in JSONL, or of an index with --index');
+        wrong('corpus', 'give the path of a corpus, or of an index with --index');
       }
       if (config.uri !== undefined) wrong('uri', 'needs backend lancedb (--backend lancedb)');
     } else {

@@ -11,7 +11,9 @@ import type { Terminal } from '../terminal/terminal.ts';
 export function addIndexCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
   const index = program.command('index').description('build, check and try the index of a corpus');
   addVectorFlags(index.command('build').option('--encoder <model>', `encode the passages as well: ${modelHelp}`))
-    .description('build an index from a corpus in JSONL, one {"id", "contents"} or {"id", "title", "text"} a line')
+    .description(
+      'build an index from a corpus of {"id", "contents"} or {"id", "title", "text"}: JSON lines, CSV or Parquet, compressed or not',
+    )
     .argument('<file>', 'the corpus')
     .requiredOption('--out <dir>', 'directory of the index; complete or absent. With lancedb: a directory, or s3://…')
     .addOption(

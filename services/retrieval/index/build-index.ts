@@ -19,7 +19,7 @@ export interface BuildIndexOptions extends WriteIndexOptions {
 }
 
 /**
- * Builds an index of a JSONL corpus in a temporary directory next to the target, and renames it when it is complete:
+ * Builds an index of a corpus in a temporary directory next to the target, and renames it when it is complete:
  * after an error or a cancellation nothing is left. Memory: `memoryBytes` for postings, and about 40 bytes a page
  * besides its id.
  */
