@@ -58,7 +58,7 @@ test('what is wrong is one sentence that names it, with the exit code of wrong i
   const out = join(directory, 'bad');
   const stopped = await gradus('index', 'build', corpus, '--out', out);
   expect(stopped).toMatchObject({ code: 2, out: '' });
-  expect(stopped.err).toMatch(/^gradus: .*corpus\.jsonl:3: not valid JSON .*\n$/);
+  expect(stopped.err).toMatch(/^gradus: .*corpus\.jsonl:3: not valid JSON.*\n$/);
   const missing = await gradus('index', 'search', out, 'x', '--json');
   expect(missing.code).toBe(2);
   expect(JSON.parse(missing.out)).toMatchObject({ error: { code: 'not_found' } });

@@ -113,7 +113,7 @@ function columnsOf(fields: readonly string[], place: string): readonly string[] 
 function valueOf(columns: readonly string[], fields: readonly string[]): object {
   return Object.fromEntries(
     columns.flatMap((column, at) => {
-      const { [at]: field = '' } = fields;
+      const field = fields[at] ?? '';
       return field === '' ? [] : [[column, field]];
     }),
   );

@@ -13,7 +13,8 @@ export async function* jsonRecords(
   bytes: AsyncGenerator<Buffer, void, undefined>,
   options: ReadRecordsOptions = {},
 ): AsyncGenerator<FileRecord, void, undefined> {
-  const { value: first = Buffer.alloc(0) } = await bytes.next();
+  const next = await bytes.next();
+  const first = next.done === true ? Buffer.alloc(0) : next.value;
   const all = startingWith(first, bytes);
   if (/^\uFEFF?\s*\[/.test(first.toString('utf8', 0, 4096))) yield* arrayElements(path, all);
   else yield* lineValues(path, all, options);
