@@ -34,6 +34,7 @@ test('keys are snake_case at every depth, and names that data gives stay', () =>
     components: { myScorer: 0.5 },
     environment_metrics: { legalMoves: 3 },
   });
+  expect(jsonLine({ machine: { memoryGiB: 24 } })).toBe('{"machine":{"memory_gib":24}}');
   expect(JSON.parse(jsonLine({ wholeResult: [messageJson(RolloutResultSchema, result)] }))).toMatchObject({
     whole_result: [{ task_id: 'ab12', components: { myScorer: 0.5 } }],
   });

@@ -26,7 +26,11 @@ export function jsonLines(value: unknown): string[] {
 function snakeKeys(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || 'toJSON' in value) return value;
   if (Array.isArray(value)) return value.map(snakeKeys);
+  // A unit is one word: memory_gib.
   return Object.fromEntries(
-    Object.entries(value).map(([key, child]: [string, unknown]) => [snakeCase(key), snakeKeys(child)]),
+    Object.entries(value).map(([key, child]: [string, unknown]) => [
+      snakeCase(key.replace('GiB', 'Gib')),
+      snakeKeys(child),
+    ]),
   );
 }
