@@ -68,6 +68,9 @@ describe('Score with judged components', () => {
     expect(scores[0]).toMatchObject({ components: { judged: 1 }, absent: {} });
     expect(scores[1]).toMatchObject({ components: { format: 1 }, absent: { judged: 'unavailable' }, judgements: {} });
     expect(scores[1]?.components).not.toHaveProperty('judged');
+    expect(scores[1]?.absentDetails).toEqual({
+      judged: expect.stringContaining("judge 'main' answered 503: overloaded"),
+    });
   });
 
   test('a call that has no room in the queue is refused as a whole, to be tried later', async () => {

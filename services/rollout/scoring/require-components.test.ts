@@ -34,6 +34,14 @@ describe('a score', () => {
     },
   );
 
+  it('says what lies behind a missing component, such as the sentence of a judge', () => {
+    const absentDetails = { judged: "judge 'main' answered 402: no credit" };
+    const score = { components: { format: 1, other: 1 }, detectors: {}, absent: { judged: 'refused' }, absentDetails };
+    expect(() => requireComponents(composition, score)).toThrow(
+      "no reward without judged (refused: judge 'main' answered 402: no credit)",
+    );
+  });
+
   it('P2: of which a component is neither given nor absent is never asked for again', () => {
     expect(requiring({ format: 1, other: 1 }, {})).toThrow(
       expect.objectContaining({
