@@ -14,6 +14,7 @@ import { findResult } from '#run/rollouts/results.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { askProgram } from '../process/ask-program.ts';
 import { fileProblem } from '../run/is-readable.ts';
+import { shortId } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { readScore } from './reward-explain.ts';
@@ -115,7 +116,7 @@ function verdictLines(
   }: { given: object; name: string | undefined; before: number | undefined; rollout: string },
 ): string[] {
   const as = name === undefined ? 'as no scorer of the run is declared' : `as scorer ${name} of the run is declared`;
-  const head = `${path}, ${as}, settings ${JSON.stringify(given)}, rollout ${rollout.slice(0, 16)}:`;
+  const head = `${path}, ${as}, settings ${JSON.stringify(given)}, rollout ${shortId(rollout)}:`;
   if (score === undefined)
     return [`${head} no score after ${milliseconds} ms: ${absent?.reason}`, absent?.detail ?? ''];
   const recorded = name === undefined ? '' : `; the run recorded ${before ?? 'none'}`;
