@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench chaos base-policy openenv verifiers clean
+.PHONY: help setup demo test check format generate bench bench-peers chaos base-policy openenv verifiers clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ generate: setup ## Regenerate proto/gen and docs/reference from contracts and sc
 
 bench: setup ## Run the repeatable measurements
 	scripts/bench
+
+bench-peers: setup ## Gradus, verifiers and agent-lightning on the same work; needs PYTHON=python3.12 or later, not in CI
+	for peer in verifiers agentlightning; do $(PYTHON) -m venv .build/peers/$$peer && \
+	  .build/peers/$$peer/bin/pip install -q -r bench/peers/$$peer.txt; done
+	$(PYTHON) bench/peers/compare.py $(PEERS)
 
 chaos: setup ## 150 faults of every process of a run, its audit, and its longest time without progress
 	node tests/chaos/main.ts $(CHAOS)

@@ -6,8 +6,8 @@ import { pythonPath, pythonProgram, repositoryRoot } from '#platform/repository.
 
 /**
  * For what thousands of rollouts that last for seconds pass through. A young generation of 16 MiB: in a smaller one they outlive two
- * collections, are copied twice and become old garbage, which was a third of all CPU. Old space grows by a quarter before it is collected,
- * V8's own half and more costs 300 MiB over a fleet (docs/results/rollouts.md).
+ * collections, are copied twice and become old garbage, which was a quarter of all CPU. Old space grows by a quarter before it is collected,
+ * V8's own half and more costs 250 MiB over a fleet (docs/results/rollouts.md).
  */
 const rolloutHeap = ['--heap-growing-percent=25', '--max-semi-space-size=16'];
 

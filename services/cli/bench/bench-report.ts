@@ -24,6 +24,8 @@ export interface BenchReport {
   readonly failures: Readonly<Record<string, number>>;
   /** Cores in use on average: by this bench and its fleet, and by everything else on the machine. */
   readonly coresUsed: { readonly bench: number; readonly others: number };
+  /** The most that the fleet had at one time: with shared pages counted for each process, and with them shared out (PSS). */
+  readonly fleetMebibytes: { readonly resident: number; readonly proportional: number };
   readonly processes: readonly SampledProcess[];
 }
 
@@ -33,6 +35,7 @@ export interface Measured {
   readonly overheadMsPerTurn: Quantiles;
   readonly redelivered: number;
   readonly processes: readonly SampledProcess[];
+  readonly fleetMebibytes: BenchReport['fleetMebibytes'];
   /** Of the whole machine, in the measured time. */
   readonly busySeconds: number;
 }
@@ -57,6 +60,7 @@ export function buildBenchReport(settings: BenchOptions, measured: Measured): Be
     redelivered: measured.redelivered,
     failures: counts.failures,
     coresUsed: { bench: round(own / seconds, 2), others: round(Math.max(0, measured.busySeconds - own) / seconds, 2) },
+    fleetMebibytes: measured.fleetMebibytes,
     processes: measured.processes,
   };
 }
@@ -81,6 +85,7 @@ export function formatBenchReport(report: BenchReport): string[] {
       align: ['left', 'right', 'right', 'right', 'right'],
     }),
     `${machine.cores} cores (${machine.cpu}): ${coresUsed.bench} in use by the bench, ${coresUsed.others} by others; ${report.cpuMsPerRollout} ms of CPU per rollout`,
+    `memory of the fleet: ${report.fleetMebibytes.proportional} MiB; ${report.fleetMebibytes.resident} MiB with shared pages counted for each process`,
     'policy: scripted; no model played',
   ];
 }

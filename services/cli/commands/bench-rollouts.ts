@@ -109,6 +109,7 @@ async function measure(
       overheadMsPerTurn: played.tally.overheadMsPerTurn(),
       redelivered: (await tasksHandedOut(nats)) - handedOutBefore - options.rollouts,
       processes: sampler.result(),
+      fleetMebibytes: sampler.together(),
       busySeconds: readBusySeconds() - busyBefore,
     });
   } finally {
