@@ -28,9 +28,7 @@ def load_function(path: Path, name: str) -> Callable[..., Any]:
     return function
 
 
-def reply_to(
-    function: Callable[..., Any], call: dict[str, Any], loop: asyncio.AbstractEventLoop
-) -> dict[str, Any]:
+def reply_to(function: Callable[..., Any], call: dict[str, Any], loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
     try:
         value = function(**call)
         if inspect.isawaitable(value):
