@@ -56,7 +56,7 @@ export interface Fleet {
   stop(graceMs: number): Promise<void>;
 }
 
-const readyTimeoutMs = 60_000;
+const readyTimeoutMs = 180_000;
 /** Importing PyTorch from a cold disk takes its time. */
 const pythonReadyTimeoutMs = 180_000;
 
