@@ -6,6 +6,7 @@ import { unknownFields } from '#questions/named-columns.ts';
 import { plainRow } from '#questions/question-row.ts';
 import { readRows } from '#questions/read-rows.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { asIs, jsonLine } from '../terminal/json-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface DataRowsOptions {
@@ -39,7 +40,7 @@ export async function dataRowsCommand(file: string, options: DataRowsOptions, te
   const shown = first && plainRow(first);
   if (options.json) {
     const counted = Object.fromEntries([...tags].map(([tag, counts]) => [tag, Object.fromEntries(counts)]));
-    terminal.out(JSON.stringify({ file, format, rows, unread, tags: counted, first: shown }));
+    terminal.out(jsonLine({ file, format, rows, unread, tags: asIs(counted), first: asIs(shown) }));
     return exitCodes.ok;
   }
   terminal.out([
@@ -47,7 +48,7 @@ export async function dataRowsCommand(file: string, options: DataRowsOptions, te
     `not read: ${unread.join(', ') || 'nothing'}`,
     `paragraphs: ${formats[format].hasParagraphs ? 'a corpus is made of them' : 'none; name a corpus where one is searched'}`,
     'first row:',
-    ...Object.entries({ ...shown }).map(([key, value]) => `  ${key.padEnd(4)}  ${JSON.stringify(value)}`),
+    ...Object.entries({ ...shown }).map(([key, value]) => `  ${key.padEnd(4)}  ${jsonLine(asIs(value))}`),
     ...[...tags].map(([tag, counts]) => `tag ${tag}: ${listOf(counts)}`),
   ]);
   return exitCodes.ok;

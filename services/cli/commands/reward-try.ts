@@ -15,6 +15,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { askProgram } from '../process/ask-program.ts';
 import { fileProblem } from '../run/is-readable.ts';
 import { shortId } from '../terminal/format.ts';
+import { asIs, jsonLine, jsonLines } from '../terminal/json-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { withStreams } from '../transcript/with-streams.ts';
 import { readScore } from './reward-explain.ts';
@@ -95,10 +96,10 @@ export async function rewardTryCommand(
   const before = known === undefined ? undefined : result.components[known.name];
   if (options.json) {
     const { given: what, ...trial } = answer;
-    const shown = { rollout: result.taskId, file, scorer: known?.name ?? null, settings: given, ...trial };
-    terminal.out(JSON.stringify({ ...shown, recorded: before ?? null, ...(options.given && { given: what }) }));
+    const shown = { rollout: result.taskId, file, scorer: known?.name ?? null, settings: asIs(given), ...trial };
+    terminal.out(jsonLine({ ...shown, recorded: before ?? null, ...(options.given && { given: asIs(what) }) }));
   } else {
-    if (options.given) terminal.out(JSON.stringify(answer.given, undefined, 2));
+    if (options.given) terminal.out(jsonLines(asIs(answer.given)));
     for (const piece of answer.printed) terminal.err(`printed: ${piece}`);
     terminal.out(verdictLines(path, answer, { given, name: known?.name, before, rollout: result.taskId }));
   }
