@@ -137,10 +137,9 @@ type TakenNumber =
   | { readonly kind: 'refused'; readonly reason: string };
 
 const integer = String.raw`\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:[ \u00a0\u2009\u202f'’_]\d{3})+(?!\d)|\d+`;
-const mixed = new RegExp(
-  `^(?:(${integer})[ \\u00a0-]?)?(?:(\\d{1,15})\\s?[/⁄]\\s?(\\d{1,15})(?![\\d.,/])|([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]))`,
-  'u',
-);
+/** "2 1/2" needs its space, or "22/7" would be two and two sevenths; "2½" needs none. */
+const slashed = new RegExp(`^(?:(${integer})[ \\u00a0-])?(\\d{1,15})\\s?[/⁄]\\s?(\\d{1,15})(?![.,/]?\\d)`, 'u');
+const glyph = new RegExp(`^(?:(${integer})[ \\u00a0-]?)?([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])`, 'u');
 const decimal = new RegExp(`^(?:(${integer})(\\.\\d+)?|(\\.\\d+))(?:[eE]([+-]?\\d{1,4}))?`, 'u');
 const power = /^\s*(?:×|x|\*|·)\s*10\s*(?:\^|\*\*)?\s*\{?([+-]?\d{1,4})\}?/u;
 const superscriptPower = /^\s*(?:×|x|\*|·)\s*10([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4})/u;
@@ -160,14 +159,8 @@ function takeNumber(text: string): TakenNumber {
       rest: text.slice(all.length),
     };
   }
-  const fraction = mixed.exec(text);
-  if (fraction !== null) {
-    const [all, wholePart, over, under, sign] = fraction;
-    const [top, bottom] = sign === undefined ? [Number(over), Number(under)] : (vulgar[sign] ?? [0, 1]);
-    if (bottom === 0) return refused('the fraction divides by zero');
-    const before = wholePart === undefined ? 0 : digitsOf(wholePart);
-    return { kind: 'number', value: before + top / bottom, rest: text.slice(all.length) };
-  }
+  const fraction = takeFraction(text);
+  if (fraction !== undefined) return fraction;
   const match = decimal.exec(text);
   if (match === null) return refused('it does not begin with a number in digits');
   const [all, whole = '0', decimals = '', below = '', exponent = '0'] = match;
@@ -181,12 +174,20 @@ function takeNumber(text: string): TakenNumber {
   return { kind: 'number', value: Number(`${mantissa}e${Number(exponent) + raisedBy}`), rest };
 }
 
-function digitsText(grouped: string): string {
-  return grouped.replace(/[^\d]/gu, '');
+function takeFraction(text: string): TakenNumber | undefined {
+  const match = slashed.exec(text) ?? glyph.exec(text);
+  if (match === null) return undefined;
+  const [all, whole, over = '', under] = match;
+  const [top, bottom] = under === undefined ? (vulgar[over] ?? [0, 1]) : [Number(over), Number(under)];
+  if (bottom === 0) return refused('the fraction divides by zero');
+  // "10-5/2" subtracts, and "1 500/3" groups its digits.
+  if (whole !== undefined && (top >= bottom || over.startsWith('0')))
+    return refused('a whole number stands before a fraction that is not below one');
+  return { kind: 'number', value: Number(digitsText(whole ?? '0')) + top / bottom, rest: text.slice(all.length) };
 }
 
-function digitsOf(grouped: string): number {
-  return Number(digitsText(grouped));
+function digitsText(grouped: string): string {
+  return grouped.replace(/[^\d]/gu, '');
 }
 
 function fromSuperscript(text: string): string {
