@@ -60,7 +60,7 @@ Exit codes:
   ${exitCodes.ok}    done
   ${exitCodes.internal}    something inside broke, or a replay differs from its record
   ${exitCodes.usage}    the command line, a recipe or an input file is wrong
-  ${exitCodes.runFailed}    the run failed or a gate stopped it; it can be resumed
+  ${exitCodes.runFailed}    the run failed or a gate stopped it, and can be resumed; or a stage had nothing to learn
   ${exitCodes.unavailable}    a service or NATS is not reachable or did not start
   ${exitCodes.stopped}  stopped by Ctrl-C, SIGTERM or 'gradus stop'; the run can be resumed`,
     );
