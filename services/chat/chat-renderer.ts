@@ -33,8 +33,9 @@ export function createChatRenderer(
   const refuse = (problem: string, cause?: unknown): TerminalError =>
     new TerminalError('invalid_argument', `${template.path}: the chat template ${problem}`, { cause });
 
+  const outside = (text: string): string => neutralise(text.replaceAll('\u0001', ''));
   const textOf = (parts: readonly ChatPart[]): string =>
-    parts.map(({ text, trusted = false }) => (trusted ? text : neutralise(text.replaceAll('\u0001', '')))).join('');
+    parts.map(({ text, trusted = false }) => (trusted ? text : outside(text))).join('');
   const safe = (message: ChatMessage): object => ({ role: message.role, content: textOf(partsOf(message)) });
   const variables = (
     messages: readonly object[],
@@ -42,7 +43,7 @@ export function createChatRenderer(
   ): Record<string, unknown> => ({
     ...template.tokens,
     messages,
-    ...(tools !== undefined && tools.length > 0 && { tools }),
+    ...(tools !== undefined && tools.length > 0 && { tools: tools.map((tool) => withTexts(tool, outside)) }),
     add_generation_prompt: true,
     enable_thinking: thinking,
   });
@@ -89,4 +90,12 @@ export function createChatRenderer(
     },
     [Symbol.asyncDispose]: () => thread[Symbol.asyncDispose](),
   };
+}
+
+/** JSON with each of its texts changed, names of fields too. */
+function withTexts(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (Array.isArray(value)) return value.map((item) => withTexts(item, change));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [change(name), withTexts(item, change)]));
 }

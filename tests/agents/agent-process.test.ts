@@ -25,6 +25,8 @@ const agents = {
   hangs: `await ask(); setInterval(() => {}, 1000); await new Promise(() => {});`,
   loud: `await ask(); for (let i = 0; i < 2000; i += 1) if (!process.stdout.write('x'.repeat(100_000))) await new Promise((done) => process.stdout.once('drain', done));`,
   bomb: `await ask(); const { spawn } = await import('node:child_process'); for (let i = 0; i < 400; i += 1) spawn('sleep', ['600'], { detached: true }); await new Promise((done) => setTimeout(done, 600_000));`,
+  large: `await ask(); messages.push({ role: 'user', content: 'x'.repeat(600_000) }); await ask();`,
+  pipe: `await ask(); const { execFileSync } = await import('node:child_process'); execFileSync('mkfifo', [process.env.GRADUS_RESULT_FILE]);`,
   reward: `await ask(); const { writeFileSync } = await import('node:fs'); writeFileSync(process.env.GRADUS_RESULT_FILE, '{"rewards": {"mine": "high"}}');`,
 };
 
@@ -61,6 +63,8 @@ test("P2: a fault of the agent stops the run with its own words; what the policy
     components: { exact_match: 0 },
   });
   expect((await play('reward', { rewards: ['mine'] })).failureDetail).toContain('GRADUS_RESULT_FILE rewards.mine: ');
+  expect((await play('pipe')).failureDetail).toContain('GRADUS_RESULT_FILE is not a regular file');
+  expect(await play('large')).toMatchObject({ failure: FailureClass.CONTEXT_OVERFLOW, components: { exact_match: 0 } });
   expect(await play('endless')).toMatchObject({ failure: FailureClass.TURN_LIMIT, turns: 4 });
   expect(await play('loud')).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast' });
   // One that hangs is tried again, and has no reward.

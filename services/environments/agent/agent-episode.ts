@@ -28,14 +28,9 @@ type Next = { readonly asked: Asked } | { readonly ended: ProgramEnd };
 
 /**
  * One agent from its first question to its end. The agent owns the loop: a step gives it the turn it waits for, and lasts until it asks again or
- * ends. `left` is called once the agent and its files are gone.
+ * ends.
  */
-export async function startAgentEpisode(
-  agents: AgentHost,
-  row: EpisodeRow,
-  io: StartIo,
-  left: () => void,
-): Promise<Episode> {
+export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: StartIo): Promise<Episode> {
   const { options, host, face } = agents;
   const folder = await mkdtemp(join(tmpdir(), 'gradus-agent-'));
   const { session, baseUrl, key } = face.open();
@@ -48,7 +43,6 @@ export async function startAgentEpisode(
     program?.kill();
     await program?.ended;
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-    left();
   }
 
   try {
@@ -60,6 +54,10 @@ export async function startAgentEpisode(
           ...agents.variables,
           OPENAI_BASE_URL: baseUrl,
           OPENAI_API_KEY: key,
+          // Its endpoint is on this machine, whatever it was granted.
+          NO_PROXY: ['127.0.0.1', agents.variables['NO_PROXY']].filter(Boolean).join(),
+          no_proxy: ['127.0.0.1', agents.variables['no_proxy']].filter(Boolean).join(),
+          TMPDIR: folder,
           GRADUS_SEED: String(io.seed),
           GRADUS_RESULT_FILE: resultFile,
         },
@@ -71,7 +69,7 @@ export async function startAgentEpisode(
     );
     program.stdin.end(`${JSON.stringify({ id: row.id, data: row.data, tags: row.tags })}\n`);
     program.stdout.resume();
-    const first = await nextOf(session, program, io);
+    const first = await nextOf(session, program, { ...io, toolTimeoutMs: options.start_timeout_ms });
     if ('ended' in first) throw neverAsked(first.ended);
     if (!('opening' in first.asked)) throw new TypeError('a session begins with the opening of a conversation');
     return createEpisode({ ...agents, session, program, resultFile, opening: first.asked.opening, close });
@@ -92,13 +90,15 @@ interface Played extends AgentHost {
 function createEpisode({ options, session, program, resultFile, opening, close }: Played): Episode {
   let answered = -1;
 
-  async function endOf(end: ProgramEnd, said: ReturnType<typeof readTurn>): Promise<StepOutcome> {
+  async function endOf(end: ProgramEnd): Promise<StepOutcome> {
     if (end.exitCode !== 0) {
+      if (session.overflown()) return { kind: 'done', failure: 'context_overflow' };
       if (end.exitCode === undefined || options.failed_exit === 'stop') throw failed(end);
       return { kind: 'done', failure: 'malformed_turn' };
     }
     const result = await readResult(resultFile);
-    const { prediction = said.calls.length === 0 ? said.text : undefined } = result;
+    const heard = session.heard();
+    const { prediction = heard?.calls.length === 0 ? heard.text : undefined } = result;
     const answer =
       prediction === undefined ? {} : { prediction, action: { kind: 'answer', text: prediction } as const };
     const metrics = { ...result.metrics, conversations: session.conversations() };
@@ -117,7 +117,7 @@ function createEpisode({ options, session, program, resultFile, opening, close }
       }
       const next = await nextOf(session, program, io);
       const action = actionOf(said, session);
-      if ('ended' in next) return await endOf(next.ended, said);
+      if ('ended' in next) return await endOf(next.ended);
       if (turn.cutBy === 'context') return { kind: 'done', failure: 'context_overflow', ...action };
       const { branch: role, ...asked } = next.asked;
       return 'opening' in asked

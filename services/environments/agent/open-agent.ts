@@ -1,4 +1,3 @@
-import { createSemaphore } from '#platform/async/semaphore.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
 import { findProgram } from '#user-code/contained-program.ts';
 import { programVariables, type UserCodeHost } from '#user-code/user-code-host.ts';
@@ -15,22 +14,13 @@ export async function openAgent(options: AgentOptions, host: UserCodeHost): Prom
   const variables = programVariables(host.variables, options.environment);
   const [command = '', ...args] = options.command;
   const program = programOf(command, directory, variables['PATH']);
-  const places = createSemaphore(options.max_sessions);
   const face = await startFace(options);
   const agents: AgentHost = { options, host, face, directory, variables, command: [program, ...args] };
   return {
     stop: [],
     outsideText: true,
     rewards: options.rewards,
-    async start(row: EpisodeRow<Data>, io) {
-      const leave = await places.acquire(io.signal);
-      try {
-        return await startAgentEpisode(agents, row, io, leave);
-      } catch (thrown) {
-        leave();
-        throw thrown;
-      }
-    },
+    start: async (row: EpisodeRow<Data>, io) => await startAgentEpisode(agents, row, io),
     close: () => face.close(),
   };
 }

@@ -18,13 +18,15 @@ export const agentOptions = z.strictObject({
   ),
   memory_mebibytes: memoryOption
     .default(1024)
-    .describe('Memory of an agent with all that it starts; one that needs more is ended.'),
-  max_sessions: z
+    .describe(
+      'Memory of an agent with all that it starts; one that needs more is ended. A worker has as many agents as `fleet.concurrency` says.',
+    ),
+  start_timeout_ms: z
     .int()
-    .min(1)
-    .max(4096)
-    .default(64)
-    .describe('Agents of one worker that live at once; other episodes wait to start.'),
+    .min(100)
+    .max(600_000)
+    .default(30_000)
+    .describe('Longest time until an agent asks for the first time.'),
   thinking: z.boolean().default(false).describe('The model may think before it speaks, where its template knows how.'),
   sampling: z
     .enum(['refused', 'ignored'])

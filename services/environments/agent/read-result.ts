@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { UserCodeError } from '#user-code/user-code-error.ts';
 
@@ -16,13 +16,16 @@ const mostBytes = 2 ** 20;
 export async function readResult(path: string): Promise<AgentResult> {
   let text: string;
   try {
-    await using file = await open(path);
+    // A pipe in its place would block for good.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    if (!(await file.stat()).isFile()) throw wrong('is not a regular file');
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(mostBytes + 1) });
     if (bytesRead > mostBytes) throw wrong(`has more than ${mostBytes} bytes`);
     text = buffer.toString('utf8', 0, bytesRead);
   } catch (thrown) {
+    if (thrown instanceof UserCodeError) throw thrown;
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return {};
-    throw thrown;
+    throw wrong(`cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   }
   let value: unknown;
   try {

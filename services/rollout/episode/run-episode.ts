@@ -6,7 +6,7 @@ import { FinishReason, type Segment } from '#proto/trajectory/v1/trajectory_pb.t
 import type { Continuation, Conversation } from '#chat/conversation.ts';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
-import { errorFrom } from '#platform/errors.ts';
+import { errorFrom, type ErrorCode } from '#platform/errors.ts';
 import { infrastructureFailureFrom } from './infrastructure-failure.ts';
 import { type EpisodePorts, overdueAfter } from './episode-ports.ts';
 import { generateTurn } from './generate-turn.ts';
@@ -153,7 +153,7 @@ async function playEpisode(
     {
       failure: FailureClass.POLICY_UNAVAILABLE,
       what: 'tokenising the prompt',
-      refusals: ['failed_precondition'],
+      refusals: refusalsOf(played),
       wait: tokenizing,
     },
     signal,
@@ -201,6 +201,7 @@ async function playEpisode(
       {
         failure: FailureClass.POLICY_UNAVAILABLE,
         what: `tokenising the result of turn ${turn}`,
+        refusals: refusalsOf(played),
         wait: { ...tokenizing, detail: `turn ${turn}` },
       },
       deadline.signal,
@@ -234,6 +235,11 @@ function recordOf(
     roles: hasRoles ? roles : [],
     modelTurns,
   };
+}
+
+/** What a template says of messages that an agent composed is for its author, whenever it says so. */
+function refusalsOf({ definition }: EnvironmentInPlay): readonly ErrorCode[] {
+  return definition.branches === true ? ['failed_precondition', 'invalid_argument'] : ['failed_precondition'];
 }
 
 type Continues = Extract<StepOutcome, { readonly kind: 'continue' }>;

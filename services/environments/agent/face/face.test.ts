@@ -198,6 +198,7 @@ test('calls that come at once are asked one after the other, each in a conversat
 
 test('a session belongs to its key, and is over with its episode', async () => {
   const { face, session, baseUrl, ask } = await open();
+  expect(await ask([user], {}, { key: 'gradus-' + '\u00e9'.repeat(32) })).toMatchObject({ status: 401 });
   expect(await ask([user], {}, { key: 'gradus-0' })).toMatchObject({
     status: 401,
     json: { error: { code: 'invalid_api_key' } },
@@ -234,4 +235,37 @@ test('an agent that lost its connection asks again and gets the turn that was wr
   await expect.poll(() => asks.mock.calls.length).toBe(2);
   session.answer(written(0, 'It.'));
   expect(await again).toMatchObject({ json: { choices: [{ message: { content: 'It.' } }] } });
+});
+
+test('a call whose asker has left is not asked of the model, and what reached the agent last is remembered', async () => {
+  const { session, ask } = await open();
+  const asks = vi.spyOn(session, 'ask');
+  const first = ask([user]);
+  const left = new AbortController();
+  const second = ask([{ ...user, content: 'And?' }], {}, { signal: left.signal });
+  await expect.poll(() => asks.mock.calls.length).toBe(2);
+  left.abort();
+  await expect(second).rejects.toThrow();
+  await expect.poll(() => asks.mock.calls.map(([, connection]) => connection.lost)).toContain(true);
+  await session.asked();
+  session.answer(written(0, 'It.'));
+  await first;
+  await expect.poll(() => session.heard()?.text).toBe('It.');
+  expect(session.conversations()).toBe(1);
+});
+
+test('P6: a session holds so many calls that wait, and no more', async () => {
+  const { session, ask } = await open();
+  const asks = vi.spyOn(session, 'ask');
+  const waiting = Array.from({ length: 65 }, () => ask([user]));
+  await expect.poll(() => asks.mock.calls.length).toBe(65);
+  expect(await ask([user])).toMatchObject({ status: 400, json: { error: { code: 'too_many_calls' } } });
+  session.close(refusal('episode_over', 'over'));
+  await Promise.all(waiting);
+});
+
+test('a turn of unclosed calls is read in linear time, and stays text', () => {
+  const text = '<tool_call>'.repeat(200_000);
+  expect(readTurn(text, 0)).toEqual({ text, thought: '', calls: [] });
+  expect(readTurn(`a ${'<tool_call></tool_call>'.repeat(50_000)}`, 0).calls).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { ChatMessage, Conversation } from '#chat/conversation.ts';
 import type { TerminalError } from '#platform/errors.ts';
@@ -39,6 +39,11 @@ export interface Session {
   answer(reply: AgentReply): void;
   /** How many conversations there are. */
   conversations(): number;
+  /** The newest turn that has reached the agent. */
+  heard(): AgentReply | undefined;
+  /** Notes that the agent asked for more than a rollout holds: what it does about that is no fault of its own. Gives the refusal back. */
+  overflow(reason: TerminalError): TerminalError;
+  overflown(): boolean;
   /** Calls that wait and that come later are refused with this. */
   close(reason: TerminalError): void;
 }
@@ -47,6 +52,8 @@ interface Talk {
   readonly name: string;
   readonly tools: readonly unknown[];
   history: readonly CallMessage[];
+  /** Its newest turn. */
+  answered?: Turn;
 }
 
 interface Turn {
@@ -56,11 +63,15 @@ interface Turn {
   delivered: boolean;
 }
 
+/** Of a session; each may be as large as a body. */
+const mostWaiting = 64;
+
 export function createSession(id: string, key: string, thinking: boolean): Session {
   const talks: Talk[] = [];
   const waiting: Turn[] = [];
   let current: { readonly turn: Turn; readonly talk: Talk; readonly results: ReadonlyMap<string, string> } | undefined;
-  let answered: Turn | undefined;
+  let heard: AgentReply | undefined;
+  let overflown = false;
   let asked = Promise.withResolvers<Asked>();
   let closed: TerminalError | undefined;
 
@@ -89,6 +100,7 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
   function nextName(): string {
     if (talks.length === 0) return '';
     if (talks.length <= mostBranches) return branchName(talks.length);
+    overflown = true;
     throw refusal(
       'too_many_branches',
       `messages: they continue none of the ${talks.length} conversations of this session, and a rollout has no more; send earlier messages unchanged`,
@@ -102,6 +114,8 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
     while (current === undefined) {
       const turn = waiting.shift();
       if (turn === undefined) return;
+      // Who asked it has left; one that asks again waits anew.
+      if (turn.connection.lost) continue;
       try {
         begin(turn);
       } catch (thrown) {
@@ -112,13 +126,19 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
 
   return {
     id,
-    admits: (given) => given.length === key.length && timingSafeEqual(Buffer.from(given), Buffer.from(key)),
+    admits: (given) => timingSafeEqual(digestOf(given), digestOf(key)),
     async ask(call, connection) {
       if (closed !== undefined) throw closed;
       // A client that lost its connection asks again.
-      const lost = [answered, current?.turn, ...waiting].find(
+      const lost = [current?.turn, ...talks.map(({ answered }) => answered)].find(
         (one) => one !== undefined && !one.delivered && one.connection.lost && isDeepStrictEqual(call, one.call),
       );
+      if (lost === undefined && waiting.length >= mostWaiting) {
+        throw refusal(
+          'too_many_calls',
+          `${waiting.length} calls of this session wait for the model; wait for some of them`,
+        );
+      }
       const turn = lost ?? { call, connection, reply: Promise.withResolvers<AgentReply>(), delivered: false };
       if (lost === undefined) {
         // Nobody may wait for it any more.
@@ -126,7 +146,14 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
         waiting.push(turn);
         if (current === undefined) next();
       }
-      return { reply: await turn.reply.promise, delivered: () => void (turn.delivered = true) };
+      const reply = await turn.reply.promise;
+      return {
+        reply,
+        delivered() {
+          turn.delivered = true;
+          if (heard === undefined || reply.turn > heard.turn) heard = reply;
+        },
+      };
     },
     asked: () => asked.promise,
     toolResults: () => current?.results ?? new Map(),
@@ -134,15 +161,25 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
       if (current === undefined) throw new TypeError('a session is answered when it has been asked');
       const { turn, talk } = current;
       talk.history = [...turn.call.messages, { role: 'assistant', text: reply.text, calls: reply.calls }];
-      answered = turn;
+      talk.answered = turn;
       asked = Promise.withResolvers();
       turn.reply.resolve(reply);
       next();
     },
     conversations: () => talks.length,
+    heard: () => heard,
+    overflow(reason) {
+      overflown = true;
+      return reason;
+    },
+    overflown: () => overflown,
     close(reason) {
       closed ??= reason;
       for (const turn of [current?.turn, ...waiting]) turn?.reply.reject(closed);
     },
   };
+}
+
+function digestOf(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
 }

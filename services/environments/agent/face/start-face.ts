@@ -19,7 +19,7 @@ export interface Face {
 /** More text than any model reads. */
 const longestBodyBytes = 16 * 2 ** 20;
 const jsonBounds = { mostValues: 200_000, mostDepth: 64 };
-/** Of the messages of one call together, in UTF-16 units: what is tokenised at once is at most 1 MiB. */
+/** Of the messages and tools of one call together, as JSON, in UTF-16 units: what is tokenised at once is at most 1 MiB. */
 const mostCharacters = 500_000;
 
 /**
@@ -49,10 +49,10 @@ export async function startFace({ thinking, sampling }: Pick<AgentOptions, 'thin
   app.post<{ Params: { id: string } }>('/sessions/:id/v1/chat/completions', async (request, reply) => {
     const session = sessionOf(request);
     const call = readChatCompletion(request.body, sampling);
-    const characters = call.messages.reduce((sum, { text }) => sum + text.length, 0);
+    const characters = JSON.stringify([call.messages, call.tools]).length;
     if (characters > mostCharacters) {
-      const message = `messages: ${characters} characters; at most ${mostCharacters} are read`;
-      throw refusal('context_length_exceeded', message, 'messages');
+      const message = `messages: with the tools they have ${characters} characters; at most ${mostCharacters} are read`;
+      throw session.overflow(refusal('context_length_exceeded', message, 'messages'));
     }
     const { messages, tools } = call;
     const connection = {
