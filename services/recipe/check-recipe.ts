@@ -12,8 +12,8 @@ export interface RecipeIssue {
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly value?: unknown;
-  /** Of an unknown key: the known one that is nearest. */
-  readonly meant?: string;
+  /** Of an unknown key: the known one that is nearest, where one is near. */
+  readonly unknownKey?: { readonly meant: string | undefined };
 }
 
 /** Rules between fields. The schema has already checked each field alone. */

@@ -6,12 +6,13 @@ import { recipeSchema } from './schema.ts';
 type Path = RecipeIssue['path'];
 
 /**
- * What rules between fields find in a recipe of which the schema has refused parts, so that all problems are reported at once: unknown keys are taken
- * for those that were meant, and refused values for their defaults. Empty where that makes no recipe. What touches a refused part is left out.
+ * What rules between fields find in a recipe of which the schema has refused keys, so that all problems are reported at once: an unknown key is taken
+ * for the one that was meant, and is left out where none was. Empty where that makes no recipe: nothing takes the place of a refused value, since the
+ * rules would judge it. What touches a refused part is left out.
  */
 export function furtherIssues(value: unknown, refused: readonly RecipeIssue[]): RecipeIssue[] {
   const repaired = structuredClone(value);
-  for (const { path, meant } of refused) repair(repaired, path, meant);
+  for (const { path, unknownKey } of refused) if (unknownKey !== undefined) repair(repaired, path, unknownKey.meant);
   const parsed = recipeSchema.safeParse(repaired);
   if (!parsed.success) return [];
   const completed = completeEnvironment(parsed.data);

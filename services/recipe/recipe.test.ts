@@ -45,6 +45,23 @@ describe('a recipe', () => {
       expect(problems).toContain(part);
   });
 
+  it.each([
+    [
+      'fleet: { engine: { max_context: 8x } }\n',
+      minimal.replace('context_tokens: 288', 'context_tokens: 5000'),
+      'r.yaml:11: fleet.engine.max_context: expected number (got "8x")',
+    ],
+    [
+      '',
+      minimal.replace('world: { seed: 7 }', 'rows: { train: a.jsonl, format: hotpot_qa, columns: { titel: x } }'),
+      'r.yaml:4: data.rows.format: ',
+    ],
+  ])('judges no default in place of a value that was refused: %s', (more, recipe, problem) => {
+    const problems = problemsOf(`${recipe}${more}`);
+    expect(problems).toContain(problem);
+    expect(problems).not.toContain('\n');
+  });
+
   it('gets every default from a minimal file', () => {
     const recipe = parseRecipe(minimal, 'r.yaml');
     expect(recipe.seed).toBe(1);
