@@ -31,21 +31,20 @@ export async function rolloutListCommand(options: RolloutListOptions, terminal: 
       if (options.json) terminal.out(jsonLine(rolloutJson(rollout)));
       else rows.push(rowOf(rollout));
     }
+    if (!options.json) terminal.out(listed.length > 0 ? tableOf(rows) : 'no rollout is like that');
+    if (!options.json && rows.length === options.limit) note(`these are ${rows.length}; --limit 0 lists all of them`);
     if (listed.length > 0) await keepListedRollouts(home, listed);
-    if (options.json) return;
-    if (rows.length === 0) {
-      terminal.out('no rollout is like that');
-      return;
-    }
-    // One run is named on the command line, or by every row alike.
-    const from = new Set(rows.map(([run]) => run)).size > 1 ? 0 : 1;
-    const head = heads.slice(from);
-    const align = head.map((name) => (numbers.includes(name) ? ('right' as const) : ('left' as const)));
-    const cells = rows.map((row) => row.slice(from));
-    terminal.out(tableLines(cells, { head, align, compact: true }));
-    if (rows.length === options.limit) note(`these are ${rows.length}; --limit 0 lists all of them`);
   });
   return exitCodes.ok;
+}
+
+function tableOf(rows: readonly string[][]): string[] {
+  // One run is named on the command line, or by every row alike.
+  const from = new Set(rows.map(([run]) => run)).size > 1 ? 0 : 1;
+  const head = heads.slice(from);
+  const align = head.map((name) => (numbers.includes(name) ? ('right' as const) : ('left' as const)));
+  const cells = rows.map((row) => row.slice(from));
+  return tableLines(cells, { head, align, compact: true });
 }
 
 const heads = ['run', 'rollout', 'stage', 'step', 'for', 'reward', 'turns', 'tokens', 'time', 'question', 'ended with'];

@@ -53,8 +53,10 @@ export function createRolloutSampler(
   let reading: Promise<void> | undefined;
   const show = async (): Promise<void> => {
     try {
-      const lines = await readSample(run, AbortSignal.any([end.signal, AbortSignal.timeout(readMs)]));
-      if (lines !== undefined && !end.signal.aborted) terminal.err(lines);
+      const sample = await readSample(run, AbortSignal.any([end.signal, AbortSignal.timeout(readMs)]));
+      if (sample === undefined || end.signal.aborted) return;
+      terminal.err(renderSample(sample.result, sample.trajectory, homeFlag(run.home)));
+      await keepListedRollouts(run.home, [shortId(sample.result.taskId), ...(await readListedRollouts(run.home))]);
     } catch (thrown) {
       if (complained || end.signal.aborted) return;
       complained = true;
@@ -82,10 +84,10 @@ const readMs = 30_000;
 async function readSample(
   { home, runId }: { readonly home: string; readonly runId: string },
   signal: AbortSignal,
-): Promise<string[] | undefined> {
+): Promise<{ readonly result: RolloutResult; readonly trajectory: Trajectory } | undefined> {
   const fleet = await readFleetFile(home);
   if (fleet === undefined) return undefined;
-  const sample = await withNats(fleet.natsUrl, signal, async (nats) => {
+  return await withNats(fleet.natsUrl, signal, async (nats) => {
     const newest = await findMessage(nats, streams.results, { last_by_subj: subjects.result(runId) }, signal);
     if (newest === undefined) return undefined;
     const result = decodeMessage(RolloutResultSchema, newest.data);
@@ -93,9 +95,6 @@ async function readSample(
     if (result.trajectorySequence === 0n) return undefined;
     return { result, trajectory: await readTrajectory(nats, result, signal) };
   });
-  if (sample === undefined) return undefined;
-  await keepListedRollouts(home, [shortId(sample.result.taskId), ...(await readListedRollouts(home))]);
-  return renderSample(sample.result, sample.trajectory, homeFlag(home));
 }
 
 const shownCharacters = 160;
