@@ -19,8 +19,7 @@ function fromZod(root: unknown, issue: z.core.$ZodIssue, input: unknown): Recipe
     const known = keysAt(schemaAt(root, path, input), issue.input);
     return issue.keys.map((key, at) => {
       // What is only counted needs no help.
-      if (at >= mostProblems)
-        return { path: [...path, key], message: 'unknown key', unknownKey: { meant: undefined } };
+      if (at >= mostProblems) return { path: [...path, key], message: 'unknown key', unknownKey: { meant: undefined } };
       const suggestion = suggest(key, known);
       const help = suggestion === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${suggestion}?`;
       return { path: [...path, key], message: `unknown key; ${help}`, unknownKey: { meant: suggestion } };

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
@@ -44,6 +44,27 @@ test('a link stays a link, and the file that it names is replaced', async () => 
   await write(path);
   expect(lstatSync(path).isSymbolicLink()).toBe(true);
   expect(readFileSync(target, 'utf8')).toBe('one\ntwo\n');
+});
+
+test('a link to what is not there stays a link, and the file is made', async () => {
+  const directory = await temporaryDirectory('gradus-sink-');
+  symlinkSync('target', join(directory, 'link'));
+  await write(join(directory, 'link'));
+  expect(lstatSync(join(directory, 'link')).isSymbolicLink()).toBe(true);
+  expect(readFileSync(join(directory, 'target'), 'utf8')).toBe('one\ntwo\n');
+});
+
+test.each(['/dev/fd', '/proc/self/fd'])('an open file by its descriptor in %s is appended to', async (descriptors) => {
+  const path = join(await temporaryDirectory('gradus-sink-'), 'all.jsonl');
+  writeFileSync(path, 'zero\n');
+  const inode = lstatSync(path).ino;
+  await using file = await open(path, 'a');
+  const link = `${path}.link`;
+  symlinkSync(`${descriptors}/${file.fd}`, link);
+  await write(`${descriptors}/${file.fd}`);
+  await write(link);
+  expect(readFileSync(path, 'utf8')).toBe('zero\none\ntwo\none\ntwo\n');
+  expect(lstatSync(path).ino).toBe(inode);
 });
 
 test('a folder, and a folder that is not there, are refused by the name that was given', async () => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, readlink, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { visibleText } from '#platform/text/visible-text.ts';
 
@@ -23,16 +24,17 @@ export function stdoutSink(): LineSink {
 
 /**
  * Writes next to the file and renames at the end, so that a file is whole or is not there; a link stays, and what it names is
- * replaced. A device, a pipe or a terminal is written to, and never replaced.
+ * replaced. A device, a pipe or a terminal is written to, and never replaced; nor is what is open already, as /dev/stdout, which
+ * is appended to.
  */
 export async function openFileSink(named: string): Promise<LineSink> {
-  const there = await stat(named).catch(() => undefined);
-  const isReplaced = there === undefined || there.isFile();
-  const path = there?.isFile() === true ? await realpath(named) : named;
+  const path = await behindLinks(named);
+  const there = await stat(path).catch(() => undefined);
+  const isReplaced = !isDescriptor(path) && (there === undefined || there.isFile());
   const partial = isReplaced ? `${path}.partial` : path;
   let handle: FileHandle;
   try {
-    handle = await open(partial, 'w');
+    handle = await open(partial, isReplaced ? 'w' : 'a');
   } catch (cause) {
     throw new TerminalError('invalid_argument', `--out: ${named} cannot be written: ${errorFrom(cause).message}`, {
       cause,
@@ -54,4 +56,13 @@ export async function openFileSink(named: string): Promise<LineSink> {
       if (isReplaced) await rm(partial, { force: true });
     },
   };
+}
+
+const isDescriptor = (path: string): boolean => /^\/(dev\/fd|proc)\//.test(resolve(path));
+const mostLinks = 40;
+
+/** Where links lead, be it there or not; a descriptor of this process is not followed to its file. */
+async function behindLinks(path: string, left = mostLinks): Promise<string> {
+  const target = isDescriptor(path) || left === 0 ? undefined : await readlink(path).catch(() => undefined);
+  return target === undefined ? path : await behindLinks(resolve(await realpath(dirname(path)), target), left - 1);
 }
