@@ -128,7 +128,7 @@ describe('a rollout with judged components and a composition', () => {
     expect(result).toMatchObject({
       failure: FailureClass.REWARD_UNAVAILABLE,
       trajectorySequence: 0n,
-      failureDetail: expect.stringMatching(/no reward without .*correct \(unparsable\)/),
+      failureDetail: expect.stringMatching(/no reward without .*correct \(unparsable[:)]/),
     });
     expect(result.reward).toBeUndefined();
   });
@@ -157,7 +157,7 @@ describe('a rollout with judged components and a composition', () => {
     const result = await fleet.resultOf('bad-1', 60_000);
     expect(result.failure).toBe(FailureClass.ROLLOUT_TIMEOUT);
     expect(result.reward).toBeUndefined();
-    expect(result.failureDetail).toMatch(/longer than 8000 ms; scoring: no reward without .*correct \(unavailable\)/);
+    expect(result.failureDetail).toMatch(/longer than 8000 ms; scoring: no reward without .*correct \(unavailable[:)]/);
   });
 
   it('P3: waits for its judge no longer than its own deadline', async () => {

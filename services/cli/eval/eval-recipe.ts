@@ -233,7 +233,7 @@ function checked(value: unknown, source: ProblemSource): LoadedRecipe['recipe'] 
 
 /**
  * The environment of an evaluation without a recipe, and what its rollouts are rewarded by: its primary metric, or, where that is the
- * reward, what its episodes give themselves. Its own scorers are recorded too. Where `isInstructed`, it describes to the model what it may
+ * reward, what its episodes give themselves, or else its first scorer. Its own scorers are recorded too. Where `isInstructed`, it describes to the model what it may
  * write. Throws TerminalError for a name that is unknown.
  */
 export function evalEnvironment(
@@ -243,8 +243,9 @@ export function evalEnvironment(
   readonly environment: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
   readonly rewards: Readonly<Record<string, number>>;
 } {
-  const { primaryMetric, rewards, instructed = {} } = environmentNamed(name);
-  const weighed = primaryMetric === rewardMetric ? rewards : [primaryMetric];
+  const { primaryMetric, rewards, scorers, instructed = {} } = environmentNamed(name);
+  const given = rewards.length > 0 ? rewards : scorers.slice(0, 1);
+  const weighed = primaryMetric === rewardMetric ? given : [primaryMetric];
   return {
     environment: { name, options: isInstructed ? instructed : {} },
     rewards: Object.fromEntries(weighed.map((each) => [each, 1])),

@@ -13,6 +13,7 @@ export const agent = defineEnvironment({
   },
   locate: (options, at) => ({ ...options, directory: at(options.directory ?? '.') }),
   rewardsOf: ({ rewards }) => rewards,
+  scorers: ['exact_match'],
   branches: true,
   primaryMetric: 'reward',
   speaksInMessages: () => true,

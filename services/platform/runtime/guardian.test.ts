@@ -16,6 +16,7 @@ const supervisor = `
   const child = spawn('/bin/sh', ['-c', process.argv[1]], { detached: true, stdio: 'ignore' });
   guardian.watch(child.pid);
   console.log(child.pid);
+  process.on('SIGUSR2', () => console.log('here'));
   setInterval(() => {}, 1000);
 `;
 
@@ -23,8 +24,9 @@ async function startSupervisor(childScript: string) {
   const parent = spawn(process.execPath, ['--input-type=module', '-e', supervisor, childScript], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = await once(createInterface({ input: parent.stdout }), 'line');
-  return { process: parent, childPid: Number(line) };
+  const lines = createInterface({ input: parent.stdout });
+  const [line] = await once(lines, 'line');
+  return { process: parent, lines, childPid: Number(line) };
 }
 
 async function gone(pid: number): Promise<boolean> {
@@ -46,11 +48,15 @@ test('a child that ignores SIGTERM is killed after five seconds', async () => {
 });
 
 test('a guardian that is killed is replaced by one that knows the same children', async () => {
-  const { process: parent, childPid } = await startSupervisor('sleep 600');
+  const { process: parent, lines, childPid } = await startSupervisor('sleep 600');
   const before = await guardianOf(parent.pid);
   process.kill(before, 'SIGKILL');
   await expect.poll(async () => await guardianOf(parent.pid).catch(() => before)).not.toBe(before);
   expect(isAlive(childPid)).toBe(true);
+  // The new guardian is there before it has been given the children; the supervisor answers when it has done that.
+  const here = once(lines, 'line');
+  parent.kill('SIGUSR2');
+  await here;
   parent.kill('SIGKILL');
   expect(await gone(childPid)).toBe(true);
 });
