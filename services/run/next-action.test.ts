@@ -143,6 +143,30 @@ describe('the course of a run', () => {
     expect(nextAction(untrained, state)).toMatchObject({ life: 'finished' });
   });
 
+  it('P9: a stage that learned in one of its rounds has learned', () => {
+    let state = newRunState('r');
+    const add = (fact: FactInit) => {
+      state = foldEntry(state, create(LedgerEntrySchema, { runId: 'r', atMs: 1n, fact }));
+    };
+    const round = (stage: string, stageIndex: number, learned: readonly number[], action: string) => {
+      add({ case: 'stageEntered', value: { stage, stageIndex } });
+      for (const [stageStep, value] of learned.entries()) {
+        const step = BigInt(state.step + 1);
+        add({ case: 'stepFormed', value: { step, stage, stageStep } });
+        add({ case: 'stepCommitted', value: { step, metrics: { learned: value } } });
+      }
+      add({ case: 'stageFinished', value: { stage, reason: 'nothing_to_learn' } });
+      add({ case: 'evalFinished', value: { stage, name: 'after' } });
+      add({ case: 'gateDecided', value: { stage, action } });
+    };
+    add({ case: 'runStarted', value: {} });
+    round('one', 0, [1], 'repeat');
+    round('one', 0, [], 'continue');
+    round('two', 1, [0], 'repeat');
+    round('two', 1, [1], 'continue');
+    expect(nextAction(recipeOf(), state)).toMatchObject({ kind: 'end', life: 'finished' });
+  });
+
   it('reuses an evaluation of the same version at the same limits', () => {
     const same = parseRecipe(
       `

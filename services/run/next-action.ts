@@ -82,12 +82,12 @@ export function nextAction(recipe: Recipe, state: RunState): Action {
   };
 }
 
-/** P9: those that were to train, as they were entered last. */
+/** P9: the last rounds of those that were to train and learned in none of their rounds. */
 function stagesThatLearnedNothing(recipe: Recipe, { stages }: RunState): StageState[] {
   return recipe.stages.flatMap((stage, index) => {
     const trains = kindOf(stage).needsLearner && kindOf(stage).estimate(stage, recipe).steps > 0;
-    const entered = stages.findLast((one) => one.index === index);
-    return trains && entered !== undefined && learnedSteps(entered) === 0 ? [entered] : [];
+    const rounds = stages.filter((one) => one.index === index);
+    return trains && rounds.every((one) => learnedSteps(one) === 0) ? rounds.slice(-1) : [];
   });
 }
 

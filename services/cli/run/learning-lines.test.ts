@@ -32,9 +32,6 @@ test('P9: a stage that learned nothing has its shares, how rollouts ended, and c
 });
 
 test('P9: steps that learned nothing, an early end, and what is missing have a line each; a stage that went as planned has none', () => {
-  const { stages } = exampleSummary();
-  const { evalDetail: { after } = {} } = stages[0] ?? {};
-  const evalDetail = { after: { ...after, greedy: { ...after?.greedy, absent: 3 } } };
   const whole = { learnedSteps: 2, plannedSteps: 2, finished: 'steps' };
   expect(linesOf({ ...whole, training: { ...training, flatGroups: 0 } })).toEqual([]);
   expect(
@@ -45,7 +42,6 @@ test('P9: steps that learned nothing, an early end, and what is missing have a l
         plannedSteps: 9,
         finished: 'plateau',
         training: { ...training, droppedGroups: 1, absentRewards: 4 },
-        evalDetail,
       },
       { notRun: ['two', 'three'] },
     ),
@@ -53,8 +49,22 @@ test('P9: steps that learned nothing, an early end, and what is missing have a l
     'tool-use ended after 2 of 9 steps: plateau',
     '1 of 2 steps of tool-use learned nothing: no advantage, or no gradient',
     'in tool-use 1 of 4 groups were dropped, and 4 of 20 samples have no reward: they failed, and count in nothing',
-    'in evaluation after of tool-use 3 rollouts failed, and count in no mean',
     'not run: two, three',
+  ]);
+});
+
+test('P9: a round that learned nothing says no more than that where another round of its stage has learned', () => {
+  const { stages, ...others } = exampleSummary();
+  const stage = { ...stages[0], plannedSteps: 5, training };
+  const rounds = [
+    { ...stage, learnedSteps: 2, finished: 'plateau' },
+    { ...stage, round: 1, steps: 1, learnedSteps: 0, finished: 'nothing_to_learn' },
+  ];
+  const summary = parseRunSummary(JSON.stringify({ ...others, stages: rounds }), 'summary.json');
+  expect(learningLines(summary)).toEqual([
+    'tool-use ended after 2 of 5 steps: plateau',
+    'tool-use ended after 1 of 5 steps: nothing_to_learn',
+    '1 of 1 steps of tool-use learned nothing: no advantage, or no gradient',
   ]);
 });
 

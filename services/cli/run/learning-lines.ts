@@ -6,12 +6,13 @@ import { homeFlag } from './resume-hint.ts';
 /** What keeps a run from having learned all that it was to learn: stages without a step that learned, ends before the last step, groups and rewards that are not there. */
 export function learningLines(summary: RunSummary): string[] {
   const { stages, notRun, directory } = summary;
+  // A repeated stage is here once for each round, and has learned where one of them did.
+  const learned = new Set(stages.filter(({ steps, learnedSteps = steps }) => learnedSteps > 0).map(({ name }) => name));
   return [
     ...stages.flatMap((stage) => [
       ...endLine(stage),
-      ...idleLines(stage, directory === '' ? '' : homeFlag(dirname(directory))),
+      ...idleLines(stage, learned.has(stage.name), directory === '' ? '' : homeFlag(dirname(directory))),
       ...missingLine(stage),
-      ...absentLines(stage),
     ]),
     ...(notRun.length === 0 ? [] : [`not run: ${notRun.join(', ')}`]),
   ];
@@ -23,10 +24,10 @@ function endLine({ name, finished, steps, plannedSteps = steps }: StageSummary):
     : [`${name} ended after ${steps} of ${plannedSteps} steps: ${finished}`];
 }
 
-function idleLines(stage: StageSummary, home: string): string[] {
+function idleLines(stage: StageSummary, hasLearned: boolean, home: string): string[] {
   const { name, steps, plannedSteps = 0, learnedSteps = steps, training, finished } = stage;
   const idle = steps - learnedSteps;
-  if (learnedSteps > 0 || plannedSteps === 0 || training === undefined)
+  if (hasLearned || plannedSteps === 0 || training === undefined)
     return idle === 0 ? [] : [`${idle} of ${steps} steps of ${name} learned nothing: no advantage, or no gradient`];
   const { groups, flatGroups, droppedGroups, rewards, zeroRewards, endings, typicalRollout } = training;
   if (finished === null && groups === 0) return [];
@@ -55,13 +56,4 @@ function missingLine({ name, training }: StageSummary): string[] {
   return [
     `in ${name} ${droppedGroups} of ${groups} groups were dropped, and ${absentRewards} of ${rewards + absentRewards} samples have no reward: they failed, and count in nothing`,
   ];
-}
-
-function absentLines({ name, evalDetail }: StageSummary): string[] {
-  return Object.entries(evalDetail).flatMap(([evaluation, { sampled, greedy }]) => {
-    const absent = (sampled?.absent ?? 0) + (greedy?.absent ?? 0);
-    return absent === 0
-      ? []
-      : [`in evaluation ${evaluation} of ${name} ${absent} rollouts failed, and count in no mean`];
-  });
 }

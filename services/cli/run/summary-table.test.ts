@@ -59,6 +59,17 @@ test('P2: what infrastructure failed of an evaluation is said, since the rows th
   expect(text).not.toContain('sampled rollouts of the evaluation');
 });
 
+test('P2: what failed of the evaluation of a stage has one line', () => {
+  const summary = exampleSummary();
+  const [stage] = summary.stages;
+  const { after } = stage?.evalDetail ?? {};
+  const stages = [{ ...stage, evalDetail: { after: { ...after, greedy: { ...after?.greedy, absent: 3 } } } }];
+  const lines = formatSummary(parseRunSummary(JSON.stringify({ ...summary, stages }), 'summary.json'));
+  expect(lines.filter((line) => /\b3\b.* rollouts/.test(line))).toEqual([
+    expect.stringMatching(/^absent: 3 of 203 greedy rollouts of the evaluation of tool-use, after; infrastructure/),
+  ]);
+});
+
 test('P9: what several samples of a row come to is said with its intervals', () => {
   const summary = exampleSummary();
   const [stage] = summary.stages;
