@@ -102,6 +102,20 @@ describe('the account of a run', () => {
     );
   });
 
+  it('P1: takes neither a refused result nor a further one as the ending of a rollout', () => {
+    const account = createAccount();
+    account.entry(opened('a', ['a0', 'a1']));
+    account.entry(entry({ case: 'resultRefused', value: { taskId: 'a0', attempt: 0, reason: 'r' } }));
+    const again = create(RolloutResultSchema, { taskId: 'a0', attempt: 1 });
+    expect([done('a0'), again, again, failed('a1')].map((result) => account.result(result))).toEqual([
+      false,
+      true,
+      false,
+      true,
+    ]);
+    expect(account.totals()).toMatchObject({ completed: 1, failedInfra: 1, redundant: 1, refused: 1 });
+  });
+
   it('ignores results of tasks that it does not know', () => {
     const account = createAccount();
     account.result(done('stranger'));

@@ -45,7 +45,7 @@ const oneRedundant = 256;
 
 export interface Account {
   entry(entry: LedgerEntry): void;
-  /** False for a further result of a rollout that had one already. */
+  /** False for a result that was refused, and for a further one of a rollout that had one already: how it ended counts in nothing. */
   result(result: RolloutResult): boolean;
   totals(): RolloutTotals;
 }
@@ -124,7 +124,7 @@ export function createAccount(): Account {
       else if (isUserCode(result.failure)) mark(task, bit.userCode);
       else if (isRedundant) tasks.set(task, tasks.get(task) + oneRedundant);
       else mark(task, bit.completed | (result.failure === FailureClass.UNSPECIFIED ? 0 : bit.data));
-      return !isRedundant;
+      return !isRedundant && !isRefused;
     },
     totals() {
       const totals = { ...nothing, refused: refused.size };
