@@ -62,7 +62,9 @@ describe('P9: a run without rewards that vary ends with nothing to learn', () =>
       state: RunState.NOTHING_TO_LEARN,
       message: expect.stringContaining('in one (3 steps, ended by steps)'),
     });
-    expect(summary).toMatchObject({ steps: 3, model: null, stages: [{ steps: 3, learnedSteps: 0 }] });
+    // The learner had a gradient all the same, as one of entropy is: the weights moved, and are there to look at.
+    const model = expect.stringMatching(/final$/);
+    expect(summary).toMatchObject({ steps: 3, model, stages: [{ steps: 3, learnedSteps: 0 }] });
     const steps = (await fleet.metricsLines('run-a')).filter(({ kind }) => kind === 'step');
     expect(steps.map(({ learned }) => learned)).toEqual([0, 0, 0]);
   });
@@ -72,7 +74,7 @@ describe('P9: a run without rewards that vary ends with nothing to learn', () =>
     fleet.learner.moreMetrics = () => ({ grad_norm: 0 });
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).state).toBe(RunState.NOTHING_TO_LEARN);
-    expect((await fleet.summary('run-a')).stages[0]).toMatchObject({ steps: 3, learnedSteps: 0 });
+    expect(await fleet.summary('run-a')).toMatchObject({ model: null, stages: [{ steps: 3, learnedSteps: 0 }] });
   });
 
   it('when that is so in one of its stages: the others are run, and are not named', async () => {

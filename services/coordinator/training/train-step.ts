@@ -4,7 +4,7 @@ import { withSpan } from '#platform/telemetry/tracing.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { environmentMeansIn } from '../environment-series.ts';
 import { splitFinite } from '#run/ledger/finite.ts';
-import { learnedMetric, versionOf, nextStageStep } from '#run/ledger/run-state.ts';
+import { gradientMetric, learnedMetric, versionOf, nextStageStep } from '#run/ledger/run-state.ts';
 import { hasSignal } from '#run/ledger/training-tally.ts';
 import type { PipelineClock } from './pipeline-clock.ts';
 import { learnerOf } from '../run-context.ts';
@@ -75,7 +75,7 @@ export async function trainStep(
 
 /** Without an advantage, or a gradient, a step has learned nothing, although it is counted and brings a version (P9). */
 function hasLearned({ samples }: StepFormed, metrics: Readonly<Record<string, number>>): boolean {
-  return metrics['grad_norm'] !== 0 && (samples.length === 0 || hasSignal(samples));
+  return metrics[gradientMetric] !== 0 && (samples.length === 0 || hasSignal(samples));
 }
 
 /** A step whose batch needs no rollouts to be gathered: decided, then trained on. */

@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
+import { repositoryRoot } from '#platform/repository.ts';
+import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { foldEntry } from './fold.ts';
 import type { FactInit } from './read-ledger.ts';
-import { currentStage, newRunState, nextStageStep, versionOf } from './run-state.ts';
+import { currentStage, isTrained, newRunState, nextStageStep, versionOf } from './run-state.ts';
 import type { RunState } from './run-state.ts';
 
 let clock = 0;
@@ -129,6 +133,28 @@ describe('the state of a run', () => {
       { 'reward/mean': 1, 'prompts/band_empty': 0 },
       { 'reward/mean': 2, 'prompts/band_empty': 0, 'prompts/in_band': 3, entropy: 1 },
     ]);
+  });
+
+  it('P9: a policy is trained once a step had a gradient, also one that learned nothing', () => {
+    const builtin = parseRecipe(readFileSync(join(repositoryRoot, 'tests/e2e/tiny.yaml'), 'utf8'), 'tiny.yaml');
+    const after = (...gradients: readonly (number | undefined)[]) =>
+      isTrained(
+        builtin,
+        gradients.reduce<RunState>((state, gradient, index) => {
+          const step = index + 1;
+          const metrics = { learned: 0, ...(gradient !== undefined && { grad_norm: gradient }) };
+          return fold(state, formed(step), { case: 'stepCommitted', value: { step: BigInt(step), metrics } });
+        }, fresh()),
+      );
+    expect([after(), after(0), after(0, 0, 0)]).toEqual([false, false, false]);
+    // Of a gradient that was not finite nothing is known, so its weights are kept.
+    expect([after(0.2), after(0.2, 0, 0), after(undefined, 0)]).toEqual([true, true, true]);
+  });
+
+  it('a stage that a ledger of an earlier version calls exhausted had nothing to learn', () => {
+    const reasonOf = (reason: string) =>
+      currentStage(fold(fresh(), { case: 'stageFinished', value: { stage: 'one', reason } }))?.finished;
+    expect(['exhausted', 'plateau'].map(reasonOf)).toEqual([{ reason: 'nothing_to_learn' }, { reason: 'plateau' }]);
   });
 
   it('P1: does not count a fact that was appended twice', () => {

@@ -129,7 +129,7 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
       if (state.formed.length > 0)
         throw misplaced(state, fact.case, `${state.formed.length} batches wait for training`);
       // Groups that were opened for a step that never came are not carried into the evaluation.
-      return { ...withStage(state, { finished: { reason: fact.value.reason } }), groups: new Map() };
+      return { ...withStage(state, { finished: { reason: reasonOf(fact.value.reason) } }), groups: new Map() };
     }
     case 'gateDecided': {
       const entered = stageIn(state, fact.case);
@@ -228,6 +228,9 @@ function withNewBranch(state: RunState): RunState {
     checkpoints: [],
   };
 }
+
+/** Ledgers of earlier versions call it `exhausted` where no group of a batch had rewards that vary. */
+const reasonOf = (reason: string): string => (reason === 'exhausted' ? 'nothing_to_learn' : reason);
 
 function endOf(state: string): RunEnding {
   if (state === 'stopped' || state === 'failed' || state === 'finished' || state === 'nothing_to_learn') return state;

@@ -138,10 +138,17 @@ export function nextStageStep(state: RunState): number {
   return (currentStage(state)?.steps.length ?? 0) + state.formed.length;
 }
 
-/** The policy is another one than the model that the run began with, and a model wrote it. */
+/**
+ * The policy is another one than the model that the run began with, and a model wrote it. Terms of the loss next to the reward, as of
+ * entropy, give a gradient where rewards do not vary: such a step has learned nothing, and its weights moved.
+ */
 export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { stages, branch }: RunState): boolean {
-  return fleet.learner.kind === 'builtin' && (branch.index > 0 || stages.some((stage) => learnedSteps(stage) > 0));
+  const moved = ({ steps }: StageState) => steps.some(({ metrics }) => metrics[gradientMetric] !== 0);
+  return fleet.learner.kind === 'builtin' && (branch.index > 0 || stages.some(moved));
 }
+
+/** Norm of a step's gradient, 0 where the learner applied none. */
+export const gradientMetric = 'grad_norm';
 
 /** 1 in a step's metrics, 0 where no advantage or no gradient was different from 0; absent in ledgers of earlier versions. */
 export const learnedMetric = 'learned';
