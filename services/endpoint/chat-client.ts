@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { postJson } from '#platform/http/post-json.ts';
+import { postJson, withoutKey } from '#platform/http/post-json.ts';
 import { trimEnd } from '#platform/text/trim-end.ts';
 import { errorInBody } from './error-in-body.ts';
 import type { EndpointSettings } from './server-fields.ts';
@@ -109,36 +109,37 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
         }),
         ...extraBody,
       });
-      return replyOf(await postJson({ who, url, apiKey }, body, signal), who);
+      return replyOf(await postJson({ who, url, apiKey }, body, signal), who, apiKey);
     },
   };
 }
 
-function replyOf(text: string, who: string): ChatReply | NoReply {
+function replyOf(text: string, who: string, apiKey: string | undefined): ChatReply | NoReply {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    const problem = `200 and no JSON: ${JSON.stringify(text.slice(0, 80))}`;
+    const problem = `200 and no JSON: ${JSON.stringify(withoutKey(text, apiKey).slice(0, 80))}`;
     return { kind: 'none', problem, promptTokens: 0, completionTokens: 0 };
   }
-  const error = errorInBody(json, who);
+  const parsed = completion.safeParse(json);
+  const { message, finish_reason: finish } = parsed.data?.choices[0] ?? {};
+  const said = textOf(message?.content).toWellFormed();
+  // A reply that can be read is one, whatever stands next to it.
+  const error = said === '' || finish === 'error' ? errorInBody(json, who, apiKey) : undefined;
   if (error !== undefined) throw error;
   const usage = spending.safeParse(json).data?.usage;
   const spent = { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 };
-  const parsed = completion.safeParse(json);
   if (!parsed.success) {
     const [first] = parsed.error.issues;
     const problem = `200 and no chat completion: ${first?.path.join('.') ?? ''}: ${first?.message ?? 'malformed'}`;
     return { kind: 'none', problem, ...spent };
   }
-  const { id, choices } = parsed.data;
-  const { message, finish_reason: finish } = choices[0] ?? {};
   const cut = limits.includes(finish);
   return {
     kind: 'reply',
-    id,
-    text: textOf(message?.content).toWellFormed(),
+    id: parsed.data.id,
+    text: said,
     cut,
     filtered: finish === 'content_filter',
     wrote: spent.completionTokens > 0 || cut || Boolean(message?.reasoning ?? message?.reasoning_content),

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import { startScriptedEndpoint, type EndpointReply } from '../../tests/fakes/scripted-endpoint.ts';
 import { createChatEndpoint } from './chat-endpoint.ts';
+import { errorInBody } from './error-in-body.ts';
 
 const { signal } = new AbortController();
 const hello = [{ role: 'user', content: 'Hello' }] as const;
@@ -114,6 +115,47 @@ test('P3: a server that hangs is left when the caller’s time is over', async (
   });
 });
 
+describe('an error within status 200', () => {
+  const good = { choices: [{ message: { content: 'Hi' }, finish_reason: 'stop' }], usage: {} };
+
+  test.each(['', {}, null, { message: '', code: null }, { code: 0, message: 'success' }, { code: 500, message: 'x' }])(
+    'does not hide a reply that can be read: %j',
+    async (error) => {
+      const [choice] = good.choices;
+      for (const body of [
+        { ...good, error },
+        { ...good, choices: [{ ...choice, error }] },
+      ]) {
+        await using server = await startScriptedEndpoint(() => ({ status: 200, body: JSON.stringify(body) }));
+        const endpoint = createChatEndpoint({ baseUrl: server.baseUrl, model: 'm' }, undefined);
+        expect(await endpoint.complete(hello, sampling, signal)).toMatchObject({ text: 'Hi' });
+      }
+    },
+  );
+
+  test.each([
+    [{ message: 'temporarily unavailable, not found upstream' }, 500],
+    [{ message: 'The author is missing' }, 500],
+    [{ message: 'invalid response', code: 'author_service_down' }, 500],
+    [{ message: 'Overloaded: too many requests' }, 429],
+    [{ message: 'You exceeded your current quota' }, 402],
+    [{ message: 'x', type: 'RateLimitError' }, 429],
+    [{ message: 'x', status: 'RESOURCE_EXHAUSTED' }, 429],
+    [{ message: 'x', type: 'AuthenticationError' }, 401],
+    [{ message: 'x', code: 'invalid_api_key', type: 'invalid_request_error' }, 401],
+    [{ message: 'x', code: 'model_not_found' }, 404],
+    [{ message: 'x', type: 'invalid_request_error' }, 400],
+    [{ message: 'x', type: 'invalid_upstream_response' }, 500],
+    [{ message: 'not found', code: '503' }, 503],
+  ])('%j is as status %i', (error, status) => {
+    expect(errorInBody({ error }, 'it', undefined)).toMatchObject({ details: { status } });
+  });
+
+  test.each(['', {}, null, { message: '' }])('that says nothing is none: %j', (error) => {
+    expect(errorInBody({ error }, 'it', undefined)).toBeUndefined();
+  });
+});
+
 describe('a refusal has the server’s words, its URL and the fix', () => {
   const error = (message: string): string => JSON.stringify({ error: { message, type: 'x' } });
 
@@ -147,6 +189,29 @@ describe('a refusal has the server’s words, its URL and the fix', () => {
       message: expect.stringMatching(/answered 401: Incorrect API key provided: \*\*\* .*; check the key in THE_KEY$/),
     });
     expect(String(thrown)).not.toMatch(/sk-|same/);
+  });
+
+  test.each([
+    ['an error within 200', { error: { message: 'no such key: sk/open', code: 401 } }],
+    ['with slashes escaped', String.raw`{"error": {"message": "no such key: sk\/open", "code": 401}}`],
+    ['with signs as numbers', String.raw`{"error": {"message": "no such key: \u0073k\u002Fopen", "code": 503}}`],
+    ['no JSON', `<html>${'-'.repeat(68)}sk/open</html>`],
+    ['a redirect', 'moved'],
+  ])('nor in %s', async (what, body) => {
+    const thrown = await thrownBy(
+      {
+        status: what === 'a redirect' ? 308 : 200,
+        headers: { location: 'http://127.0.0.1/?key=sk/open' },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      },
+      'sk/open',
+    );
+    expect(thrown).toBeInstanceOf(Error);
+    const { message, details, cause } = thrown as TerminalError;
+    expect(JSON.stringify([message, details, cause instanceof TerminalError ? cause.details : cause])).not.toMatch(
+      /open/,
+    );
+    expect(message).toContain('***');
   });
 });
 

@@ -36,7 +36,7 @@ export async function postJson({ who, url, apiKey }: PostOptions, body: string, 
     if (response.ok) return text;
     const { status, headers } = response;
     const location = headers.get('location');
-    if (location !== null && status >= 300 && status < 400) throw redirected(status, location, who);
+    if (location !== null && status >= 300 && status < 400) throw redirected(status, withoutKey(location, apiKey), who);
     const retryAfterMs = parseRetryAfter(headers.get('retry-after'), Date.now());
     throw errorOfStatus({ status, body: withoutKey(text, apiKey), who, retryAfterMs });
   } catch (thrown) {
@@ -44,15 +44,21 @@ export async function postJson({ who, url, apiKey }: PostOptions, body: string, 
     if (thrown instanceof TransientError || thrown instanceof TerminalError || thrown instanceof CancelledError)
       throw thrown;
     // fetch has one error for everything that goes wrong on the wire, with the reason inside.
-    throw new TransientError('unavailable', `${who} cannot be reached: ${reasonOf(thrown)}`, {
+    throw new TransientError('unavailable', `${who} cannot be reached: ${withoutKey(reasonOf(thrown), apiKey)}`, {
       cause: thrown,
       retryAfterMs: 0,
     });
   }
 }
 
-function withoutKey(text: string, key: string | undefined): string {
-  return key === undefined ? text : text.replaceAll(key, '***');
+/** For text that a server wrote, before it is cut: the key in it becomes `***`, also where JSON escapes some of its signs, as PHP does with slashes. */
+export function withoutKey(text: string, key: string | undefined): string {
+  if (key === undefined || key === '') return text;
+  const signs = Array.from(key, (sign) => {
+    const code = sign.charCodeAt(0).toString(16).padStart(4, '0');
+    return String.raw`(?:\\{0,3}\u${code}|\\{1,3}u(?:${code}|${code.toUpperCase()}))`;
+  });
+  return text.replaceAll(new RegExp(signs.join(''), 'g'), '***');
 }
 
 function reasonOf(thrown: unknown): string {

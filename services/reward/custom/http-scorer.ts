@@ -6,7 +6,7 @@ import type { Logger } from '#platform/telemetry/logging.ts';
 import { readKeyVariable } from '#endpoint/api-key.ts';
 import { createCircuitBreaker } from '../judge/circuit-breaker.ts';
 import { createRetryingCaller } from '../judge/retrying-caller.ts';
-import { postJson } from '#platform/http/post-json.ts';
+import { postJson, withoutKey } from '#platform/http/post-json.ts';
 import { createRetryBudget } from '../judge/retry-budget.ts';
 import { customAbsent, type CustomAbsence } from './custom-absence.ts';
 import type { RawScore, ScorerBackend } from './custom-scorer.ts';
@@ -50,7 +50,7 @@ export function createHttpScorer(
     using deadline = deadlineSignal(signal, timeoutMs, 'the rollout');
     try {
       const result = await caller.call(body, endsMs, deadline.signal);
-      return result.kind === 'absent' ? result : parseReply(result.reply);
+      return result.kind === 'absent' ? result : parseReply(result.reply, apiKey);
     } catch (thrown) {
       if (signal.aborted || !deadline.signal.aborted) throw thrown;
       return customAbsent('timeout', `no score within ${timeoutMs} ms`);
@@ -77,7 +77,7 @@ export function createHttpScorer(
   };
 }
 
-function parseReply(text: string): RawScore | CustomAbsence {
+function parseReply(text: string, apiKey: string | undefined): RawScore | CustomAbsence {
   let parsed: z.ZodSafeParseResult<z.output<typeof reply>> | undefined;
   try {
     parsed = reply.safeParse(JSON.parse(text));
@@ -86,5 +86,8 @@ function parseReply(text: string): RawScore | CustomAbsence {
   }
   return parsed?.success === true
     ? { kind: 'raw', value: parsed.data.score }
-    : customAbsent('unparsable', `it answered ${JSON.stringify(text.slice(0, 120))} in place of {"score": NUMBER}`);
+    : customAbsent(
+        'unparsable',
+        `it answered ${JSON.stringify(withoutKey(text, apiKey).slice(0, 120))} in place of {"score": NUMBER}`,
+      );
 }
