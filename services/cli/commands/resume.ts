@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { TerminalError } from '#platform/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { changedInputs, parseChangeGroups, refusalOf } from '#recipe/inputs/changed-inputs.ts';
 import { rerootPaths } from '#recipe/reroot.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { runFileNames, runsIn } from '#run/directory/places.ts';
+import { readRunSummary } from '#run/directory/run-summary.ts';
+import { requireResumable } from '#run/ledger/run-state.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
@@ -35,6 +37,7 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     await readRecordedRecipe(home, runId);
     await restoreRecipe(home, runId, (line) => terminal.err(line));
   }
+  await refuseEnded(runId, directory, (line) => terminal.err(line));
   const { inputs = [], ...resolved } = movedRecipe(parseResolvedRecipe(await readRecordedRecipe(home, runId)), home);
   const { environment_file: file } = resolved.paths;
   if (file !== undefined) await loadOwnEnvironment(file);
@@ -56,6 +59,14 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     // The recorded inputs, also on a lent fleet: the ledger's questions came from them.
     resolve: async () => resolved,
   });
+}
+
+/** What the coordinator would refuse after a whole fleet has started. A summary that cannot be read leaves it to that. */
+async function refuseEnded(runId: string, directory: string, note: (line: string) => void): Promise<void> {
+  const summary = await readRunSummary(directory).catch((thrown: unknown) =>
+    note(`whether run ${runId} has ended is not known before its services start: ${errorFrom(thrown).message}`),
+  );
+  if (summary) requireResumable(runId, summary.state, summary.message);
 }
 
 /** The recipe of a run whose home may have been moved, with everything in it: inputs that lay there are there no more. */

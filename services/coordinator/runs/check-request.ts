@@ -8,7 +8,7 @@ import { describeDifference } from '#recipe/compare-recipes.ts';
 import { canonicalJson, parseResolvedRecipe, recipeHash } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import type { RunState } from '#run/ledger/run-state.ts';
+import { type RunState, requireResumable } from '#run/ledger/run-state.ts';
 
 /** What is asked for; a run that is taken over is resumed by its id. */
 export type RunRequest = Pick<SubmitRunRequest, 'runId' | 'recipeJson' | 'directory' | 'resume' | 'acceptChanged'>;
@@ -42,10 +42,7 @@ export function checkRequest(request: RunRequest, known: RunState): CheckedReque
       'already_exists',
       `run_id: '${runId}' is the name of an earlier run; choose another one, or resume it`,
     );
-  if (known.life === 'finished')
-    throw new TerminalError('failed_precondition', `run '${runId}' is finished; there is nothing to resume`);
-  if (known.life === 'nothing_to_learn')
-    throw new TerminalError('failed_precondition', `run '${runId}' is over, with nothing to learn: ${known.message}`);
+  requireResumable(runId, known.life, known.message);
   const recorded = parseResolvedRecipe(known.recipeJson);
   const hash = recipeHash(recorded.recipe);
   if (known.recipeHash !== hash) {

@@ -1,3 +1,4 @@
+import { TerminalError } from '#platform/errors.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import type { RecordedInput } from '#recipe/resolve-recipe.ts';
 import type { GroupClosed, GroupOpened, StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
@@ -149,6 +150,14 @@ export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { stages, branch }: 
 
 /** Norm of a step's gradient, 0 where the learner applied none. */
 export const gradientMetric = 'grad_norm';
+
+/** Throws `failed_precondition` where a run ended so that there is nothing to resume; `life` as its ledger or its summary has it. */
+export function requireResumable(runId: string, life: string, message: string): void {
+  if (life === 'finished')
+    throw new TerminalError('failed_precondition', `run '${runId}' is finished; there is nothing to resume`);
+  if (life === 'nothing_to_learn')
+    throw new TerminalError('failed_precondition', `run '${runId}' is over, with nothing to learn: ${message}`);
+}
 
 /** 1 in a step's metrics, 0 where no advantage or no gradient was different from 0; absent in ledgers of earlier versions. */
 export const learnedMetric = 'learned';
