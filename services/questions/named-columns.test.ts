@@ -77,6 +77,35 @@ describe('a table', () => {
     ]);
   });
 
+  test.each([
+    ['data,id,c', { 'data.context': 'c' }],
+    ['d,id,c', { 'data.context': 'c', data: 'd' }],
+  ])('adds columns for parts to what JSON holds: %s', async (header, columns) => {
+    const path = await written('q.csv', `${header}\n"{""question"":""q""}",1,more\n`);
+    expect(await read(path, 'plain', { columns })).toMatchObject([{ data: { question: 'q', context: 'more' } }]);
+  });
+
+  test.each(['text', '"[1]"', '7'])('refuses to add a part to %s', async (cell) => {
+    const path = await written('q.csv', `id,data,c\n1,${cell},more\n`);
+    await expect(read(path, 'plain', { columns: { 'data.context': 'c' } })).rejects.toThrow(
+      /q\.csv:2: data: .* must be an object; a table has it as JSON/,
+    );
+  });
+
+  test.each(['12345678901234567890', '1.50', '1e3', 'true', 'null', '{a}', '"{""a"": 1}"'])(
+    'keeps %s as the text of an answer',
+    async (cell) => {
+      const path = await written('q.csv', `question,golden_answers\nq?,${cell}\n`);
+      const text = cell.replaceAll(/^"|"$/g, '').replaceAll('""', '"');
+      expect(await read(path, 'search_r1')).toMatchObject([{ gold: { answers: [text] } }]);
+    },
+  );
+
+  test('has lists and numbers where the format has them', async () => {
+    const path = await written('q.csv', 'question,answers,hops\nq?,"[""1.50"", ""true""]",2\n');
+    expect(await read(path, 'gradus')).toMatchObject([{ gold: { answers: ['1.50', 'true'] }, tags: { hops: '2' } }]);
+  });
+
   test('that lacks columns which were named is refused with all of them, those that are there, and what was meant', async () => {
     const path = await written('q.csv', 'metadata,problem,answer\nm,q,a\n');
     await expect(read(path, 'gradus', { columns: { question: 'problme', id: 'key' } })).rejects.toThrow(

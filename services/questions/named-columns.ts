@@ -45,7 +45,10 @@ export interface NamedValue {
   readonly unread: readonly string[];
 }
 
-/** A record under the names of its format. Text of a table becomes JSON where the format has a list, an object or a number. */
+/**
+ * A record under the names of its format. Text of a table becomes JSON where the format has a list, an object or a number; then
+ * columns for parts are added, but to nothing other than an object: that is for the schema to refuse.
+ */
 export function namedValue({ value, columns: table }: FileRecord, format: RowFormat, columns: Columns): NamedValue {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { value, unread: [] };
   const { keys, jsonKeys } = formats[format];
@@ -56,23 +59,29 @@ export function namedValue({ value, columns: table }: FileRecord, format: RowFor
   // A strict schema reports what it does not have itself, but for what a name was given to.
   const own = Object.entries(source).filter(([key]) => !replaced.has(key) && !(taken.has(key) && !keys.includes(key)));
   const named: Record<string, unknown> = Object.fromEntries(own);
-  for (const [field, column] of Object.entries(columns)) {
+  const given = Object.entries(columns).flatMap(([field, column]) => {
     const { [column]: found } = source;
     const [key = '', part] = field.split(/\.(.*)/s);
-    if (found === undefined) continue;
-    named[key] = part === undefined ? found : { ...Object(named[key]), [part]: found };
-  }
+    return found === undefined ? [] : [{ key, part, found }];
+  });
+  for (const { key, part, found } of given) if (part === undefined) named[key] = found;
   if (table !== undefined)
-    for (const key of jsonKeys) if (typeof named[key] === 'string') named[key] = jsonOrText(named[key]);
+    for (const [key, begins] of Object.entries(jsonKeys)) named[key] = jsonOrText(named[key], begins);
+  for (const { key, part, found } of given) {
+    const whole = named[key] ?? {};
+    if (part !== undefined && typeof whole === 'object' && !Array.isArray(whole))
+      named[key] = { ...whole, [part]: found };
+  }
   return { value: named, unread: (table ?? Object.keys(source)).filter((key) => !isRead(key)) };
 }
 
 /** What is no JSON is for the schema to refuse. */
-function jsonOrText(text: string): unknown {
+function jsonOrText(cell: unknown, begins: RegExp): unknown {
+  if (typeof cell !== 'string' || !begins.test(cell)) return cell;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(cell);
     return value;
   } catch {
-    return text;
+    return cell;
   }
 }

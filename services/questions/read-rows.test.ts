@@ -211,8 +211,8 @@ describe('plain rows', () => {
 
   test.each([
     [{ id: 'x' }, /rows\.jsonl:1: data: is missing; fill it in/],
-    [{ id: 'x', data: 'q' }, /rows\.jsonl:1: data: "q" .*expected record/],
-    [{ ...plain, gold: [1] }, /rows\.jsonl:1: gold: \[1\] .*expected record/],
+    [{ id: 'x', data: 'q' }, /rows\.jsonl:1: data: "q" must be an object/],
+    [{ ...plain, gold: [1] }, /rows\.jsonl:1: gold: \[1\] must be an object/],
     [{ ...plain, tags: { 'a b': 1 } }, /rows\.jsonl:1: tags.*lower case/],
     [{ ...plain, tags: { level: 'very hard' } }, /rows\.jsonl:1: tags\.level: "very hard" must be a number or text/],
     [{ ...plain, question: 'q' }, /rows\.jsonl:1: row: .*question/],

@@ -17,6 +17,8 @@ const hotpotqaKeys = z.object({
 
 type Paragraph = z.output<typeof hotpotqaKeys>['context'][number];
 
+const listOrObject = /^\s*[[{]/;
+
 /** As Hugging Face keeps these sets: lists side by side in the place of pairs, and `id`. */
 const besideLists = z.object({
   id: z.unknown(),
@@ -39,7 +41,7 @@ function asPublished(value: unknown): unknown {
 
 const formatWith = (contents: (paragraph: Paragraph) => string): Format => ({
   keys: [...Object.keys(hotpotqaKeys.shape), 'id'],
-  jsonKeys: ['supporting_facts', 'context'],
+  jsonKeys: { supporting_facts: listOrObject, context: listOrObject },
   nested: [],
   hasParagraphs: true,
   schema: z.preprocess(asPublished, hotpotqaKeys).transform(({ _id: id, ...row }) => {

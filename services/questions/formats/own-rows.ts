@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { answerSchema, answersSchema, idSchema, questionSchema, rowLimits, titlesSchema } from '../question-row.ts';
-import { fromQuestion, idOfText, type Format } from './row-format.ts';
+import { fromQuestion, idOfText, listCell, numberCell, objectCell, type Format } from './row-format.ts';
+
+const mustBeObject = 'must be an object; a table has it as JSON, for example {"level": 1}';
 
 /** Part of the name of a metric, so neither dots nor spaces. */
 const tagValue = z
@@ -9,20 +11,24 @@ const tagValue = z
   .pipe(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be a number or text of letters, digits, _ and -, at most 64'));
 
 const rowTags = z
-  .record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64'), tagValue)
+  .record(
+    z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64'),
+    tagValue,
+    mustBeObject,
+  )
   .default({});
 
 const plainRow = z.strictObject({
   id: idSchema,
-  data: z.record(z.string(), z.json()),
-  gold: z.record(z.string(), z.json()).default({}),
+  data: z.record(z.string(), z.json(), mustBeObject),
+  gold: z.record(z.string(), z.json(), mustBeObject).default({}),
   tags: rowTags,
 });
 
 /** Rows of any environment. */
 export const plain: Format = {
   keys: Object.keys(plainRow.shape),
-  jsonKeys: ['data', 'gold', 'tags'],
+  jsonKeys: { data: objectCell, gold: objectCell, tags: objectCell },
   nested: ['data', 'gold', 'tags'],
   hasParagraphs: false,
   schema: plainRow.transform((row) => ({ ...row, paragraphs: [] })),
@@ -57,7 +63,7 @@ const gradusRow = z
 /** Questions with answers; an id that is absent is made of the question. */
 export const gradus: Format = {
   keys: Object.keys(gradusRow.shape),
-  jsonKeys: ['answers', 'aliases', 'hops', 'support_titles', 'tags'],
+  jsonKeys: { answers: listCell, aliases: listCell, hops: numberCell, support_titles: listCell, tags: objectCell },
   nested: ['tags'],
   hasParagraphs: false,
   schema: gradusRow.transform(

@@ -13,12 +13,17 @@ export interface Format {
   readonly schema: z.ZodType<SourceRow>;
   /** Keys that are read; others are ignored, for files of others bring their own. */
   readonly keys: readonly string[];
-  /** Keys whose text in a table is JSON where it can be: lists, objects, whole numbers. */
-  readonly jsonKeys: readonly string[];
+  /** Keys whose text in a table is JSON, each with what such text begins with; other text stays text, as the answer `1.50`. */
+  readonly jsonKeys: Readonly<Record<string, RegExp>>;
   /** Keys whose parts may have columns of their own, as `tags.level`. */
   readonly nested: readonly string[];
   readonly hasParagraphs: boolean;
 }
+
+/** Beginnings of JSON in a cell of a table. */
+export const listCell = /^\s*\[/;
+export const objectCell = /^\s*\{/;
+export const numberCell = /^\s*-?\d/;
 
 type QuestionSource = QuestionRow & Partial<Pick<SourceRow, 'paragraphs'>>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { answerSchema, answersSchema, idSchema, questionSchema } from '../question-row.ts';
-import { fromQuestion, idOfText, type Format } from './row-format.ts';
+import { fromQuestion, idOfText, listCell, type Format } from './row-format.ts';
 
 const searchR1Row = z.object({
   id: idSchema.optional(),
@@ -16,7 +16,7 @@ const searchR1Row = z.object({
 /** As Search-R1 publishes its rows; their ids are unique within a source. */
 export const searchR1: Format = {
   keys: Object.keys(searchR1Row.shape),
-  jsonKeys: ['golden_answers'],
+  jsonKeys: { golden_answers: listCell },
   nested: [],
   hasParagraphs: false,
   schema: searchR1Row.transform(({ id, data_source: source, question, golden_answers: answers }) =>

@@ -14,7 +14,7 @@ const simpleqaRow = z.object({
 /** SimpleQA as OpenAI publishes it: metadata, problem, answer. Topic and type of answer become tags. */
 export const simpleqa: Format = {
   keys: Object.keys(simpleqaRow.shape),
-  jsonKeys: [],
+  jsonKeys: {},
   nested: [],
   hasParagraphs: false,
   schema: simpleqaRow.transform(({ problem: question, answer, metadata = '' }) => {

@@ -4,6 +4,7 @@ import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { TerminalError, cancelledFrom } from '#platform/errors.ts';
 import { createChatClient, type ChatReply, type ChatRequest, type EndpointMessage } from '#endpoint/chat-client.ts';
 import { refusalOf } from '#endpoint/refusal.ts';
+import { withoutKey } from '#platform/http/post-json.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
@@ -185,7 +186,8 @@ export function createJudge(name: string, settings: JudgeSettings, context: Judg
         if (unusable === undefined && question.parse(text) !== undefined) {
           return { kind: 'answer', text, replyId: id };
         }
-        const unread = unusable ?? `the reply ${JSON.stringify(text.slice(0, 120))} cannot be read`;
+        const unread =
+          unusable ?? `the reply ${JSON.stringify(withoutKey(text, context.apiKey).slice(0, 120))} cannot be read`;
         if (repairs === 1) return absent('unparsable', `${unread}, nor could the one before`);
         if (!budget.withdraw()) {
           events.retryDenied();
