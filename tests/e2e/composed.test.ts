@@ -56,13 +56,13 @@ test('P1, P2: a run is trained and evaluated by what its composition makes of ru
   onTestFinished(() => judge[Symbol.asyncDispose]());
   await writeFile(join(directory, 'composed.yaml'), recipe(judge.baseUrl));
 
+  process.env['GRADUS_TEST_JUDGE_KEY'] = 'secret-of-this-test';
+  onTestFinished(() => void Reflect.deleteProperty(process.env, 'GRADUS_TEST_JUDGE_KEY'));
   const dry = startGradus(directory, 'run', 'composed.yaml', '--dry-run');
   expect(await dry.exit()).toBe(0);
   expect(dry.output()).toContain(`scorer correct: grade, judge main (judge at ${judge.baseUrl})`);
   expect(dry.output()).toContain('reward of judged: sum / weights, 0 unless format >= 1, at least 0, at most 0.9');
 
-  process.env['GRADUS_TEST_JUDGE_KEY'] = 'secret-of-this-test';
-  onTestFinished(() => void Reflect.deleteProperty(process.env, 'GRADUS_TEST_JUDGE_KEY'));
   const run = startGradus(directory, 'run', 'composed.yaml', '--run-id', 'composed');
   expect(await run.exit(), run.output()).toBe(0);
   expect(run.output()).not.toContain('secret-of-this-test');

@@ -46,10 +46,8 @@ async function expectWholeRun(directory: string, run: string): Promise<void> {
   expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
   expect(steps.map((step) => step['token_mismatches'])).toEqual([0, 0, 0, 0, 0]);
   expect((await readdir(join(runDirectory, 'curves'))).toSorted()).toEqual([
-    '1-first-components.svg',
-    '1-first-reward.svg',
-    '2-second-components.svg',
-    '2-second-reward.svg',
+    '1-first.svg',
+    '2-second.svg',
     'held-out.svg',
   ]);
 }

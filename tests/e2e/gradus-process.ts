@@ -79,10 +79,10 @@ export async function until(
   }
 }
 
-/** A folder with tiny.yaml and a model of random weights next to it. */
+/** A folder with tiny.yaml, its scorer, and a model of random weights next to it. */
 export async function tinyWorkplace(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-e2e-'));
-  await cp(join(root, 'tests/e2e/tiny.yaml'), join(directory, 'tiny.yaml'));
+  for (const file of ['tiny.yaml', 'odd.ts']) await cp(join(root, 'tests/e2e', file), join(directory, file));
   await mkdir(join(directory, 'model'));
   await run(
     join(root, '.venv/bin/python'),

@@ -8,7 +8,7 @@ import { readJson, readJsonLines, startGradus, tinyWorkplace } from './gradus-pr
 const limits = `{ context_tokens: 128, max_turns: 3, max_new_tokens: 8, tool_timeout_ms: 5000, turn_timeout_ms: 30000, rollout_timeout_ms: 60000 }`;
 const learns = `
     limits: ${limits}
-    rewards: { exact_match: 1, format: 0.25, xml: 0.25 }
+    rewards: { exact_match: 1, format: 0.25, xml: 0.25, odd: 0.25 }
     batch: { groups: 2, group_size: 4 }`;
 
 /** The merge of one model alone begins anew from it: both `rl` stages start from the same weights. */
@@ -22,6 +22,7 @@ fleet:
   concurrency: 16
   engine: { max_context: 160, max_running: 64, cache_mebibytes: 64, threads: 1 }
   learner: { threads: 1, micro_batch_tokens: 2048 }
+scorers: { odd: { kind: typescript, path: odd.ts } }
 eval: { questions: 4, sampled: true, greedy: false }
 stages:
   - name: calm${learns}
