@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { expect, onTestFinished, test } from 'vitest';
 import { postJson } from './post-json.ts';
 import { useProxyOf } from './outside-proxy.ts';
@@ -39,6 +40,48 @@ test.each(['HTTP_PROXY', 'http_proxy'])(
     expect(tunnels).toEqual(['judge.invalid:8000']);
   },
 );
+
+test.each([
+  '0.0.0.0',
+  '127.0.0.2',
+  '127.255.0.1',
+  'localhost',
+  'localhost.',
+  'a.localhost',
+  '[::1]',
+  '[::ffff:127.0.0.1]',
+  hostname(),
+])('%s is this machine and needs no proxy', async (host) => {
+  const { tunnels, proxyUrl, targetUrl } = await proxied();
+  const { restore } = useProxyOf({ HTTP_PROXY: proxyUrl });
+  onTestFinished(restore);
+  // Nothing may listen there: what counts is that the proxy is not asked.
+  await ask(targetUrl.replace('127.0.0.1', host)).catch(() => undefined);
+  expect(tunnels).toEqual([]);
+});
+
+test.each(['127.0.0.1.example.invalid', 'localhost.invalid', '128.0.0.1', '[::ffff:128.0.0.1]'])(
+  '%s is another machine',
+  async (host) => {
+    const { tunnels, proxyUrl } = await proxied();
+    const { restore } = useProxyOf({ HTTP_PROXY: proxyUrl });
+    onTestFinished(restore);
+    expect(await ask(`http://${host}:8000/v1`)).toBe('answer');
+    expect(tunnels).toHaveLength(1);
+  },
+);
+
+test.each([
+  ['judge.invalid', ''],
+  ['*', undefined],
+  ['judge.invalid', ' '],
+])('NO_PROXY of %j holds where no_proxy is %j', async (NO_PROXY, no_proxy) => {
+  const { tunnels, proxyUrl } = await proxied();
+  const { restore } = useProxyOf({ HTTP_PROXY: proxyUrl, NO_PROXY, ...(no_proxy !== undefined && { no_proxy }) });
+  onTestFinished(restore);
+  await expect(ask('http://judge.invalid:8000/v1')).rejects.toThrow(/cannot be reached/);
+  expect(tunnels).toEqual([]);
+});
 
 test('NO_PROXY is honoured, and what is undone leaves no proxy', async () => {
   const { tunnels, proxyUrl } = await proxied();
