@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander';
-import { suggestFiles } from './suggest-files.ts';
+import { expandTilde, suggestFiles } from './suggest-files.ts';
 import { valuesOf, type Place } from './values.ts';
 
 export interface Candidates {
@@ -8,25 +8,46 @@ export interface Candidates {
   readonly words: readonly string[];
 }
 
-/** What can follow: `typed` are the words after `gradus`, the last one as far as it is written. */
-export async function candidates(program: Command, typed: readonly string[]): Promise<Candidates> {
+/** Someone waits at a TAB. */
+const helpTimeoutMs = 3_000;
+
+/**
+ * What can follow: `typed` are the words after `gradus`, the last one as far as it is written. Throws where a service does not show its flags
+ * before `signal` aborts.
+ */
+export async function candidates(
+  program: Command,
+  typed: readonly string[],
+  signal = AbortSignal.timeout(helpTimeoutMs),
+): Promise<Candidates> {
   const words = joinEquals(typed);
+  const { kind, words: found } = await ofWords(program, words, signal);
+  const last = typed.at(-1) ?? '';
+  const current = words.at(-1) ?? '';
+  // Bash completes what comes after its cut alone.
+  const cut = current.slice(0, current.length - (isSign(last) ? 0 : last.length));
+  if (cut === '' || current === last) return { kind, words: found };
+  const after = found.filter((word) => word.startsWith(cut)).map((word) => word.slice(cut.length));
+  return { kind, words: after.filter((word) => word !== '') };
+}
+
+async function ofWords(program: Command, words: readonly string[], signal: AbortSignal): Promise<Candidates> {
   const current = words.at(-1) ?? '';
   const { command, path, positionals, open, passed } = walk(program, words.slice(0, -1));
   const place: Place = {
     path,
     positionals,
     passed,
-    home: optionValue(words, '--home') ?? 'runs',
+    home: expandTilde(optionValue(words, '--home') ?? 'runs'),
     run: optionValue(words, '--run'),
+    signal,
   };
   if (open !== undefined) return await ofOption(open, current, place);
   const [, flag = '', value] = /^(--[a-z0-9-]+)=(.*)$/s.exec(current) ?? [];
   const assigned = command.options.find(({ long }) => long === flag);
   if (assigned !== undefined && value !== undefined) {
     const { kind, words: found } = await ofOption(assigned, value, place);
-    // Bash takes the sign for a word of its own.
-    return typed.at(-1) === current ? { kind, words: found.map((word) => `${flag}=${word}`) } : { kind, words: found };
+    return { kind, words: found.map((word) => `${flag}=${word}`) };
   }
   const argument = command.registeredArguments[positionals.length] ?? lastVariadic(command);
   const values = await valuesOf(passed === undefined ? `<${argument?.name() ?? ''}>` : 'passed', current, place);
@@ -92,13 +113,13 @@ function walk(program: Command, words: readonly string[]): Walked {
 const passesOn = (path: string, positionals: readonly string[]): boolean =>
   path === 'mcp' || (path === 'serve' && positionals.length > 0);
 
-/** Bash cuts `--home=x` into three words. */
+const isSign = (word: string | undefined): boolean => /^=+$/.test(word ?? '');
+
+/** Bash cuts `--home=x` and `seed=7` into three words. */
 function joinEquals(typed: readonly string[]): string[] {
   const joined: string[] = [];
-  for (const word of typed) {
-    const last = joined.at(-1);
-    if (last !== undefined && (word === '=' || last.endsWith('=')) && last.startsWith('--'))
-      joined[joined.length - 1] = last + word;
+  for (const [index, word] of typed.entries()) {
+    if (joined.length > 0 && (isSign(word) || isSign(typed[index - 1]))) joined.push(`${joined.pop() ?? ''}${word}`);
     else joined.push(word);
   }
   return joined;

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { repositoryRoot } from '#platform/repository.ts';
 import { createProgram } from '../program.ts';
@@ -12,9 +12,11 @@ import { completionScript, shells } from './completion-script.ts';
 
 const program = createProgram(createTerminal(), () => {});
 
+afterEach(() => vi.unstubAllEnvs());
+
 /** What the last word of a line may become, without descriptions. */
 async function offered(line: string): Promise<string[]> {
-  const { words } = await candidates(program, line.split(' '));
+  const { words } = await candidates(program, line.split(' '), AbortSignal.timeout(60_000));
   return words.map((word) => word.split('\t')[0] ?? '');
 }
 
@@ -91,11 +93,34 @@ test('runs, their stages and the rollouts that were listed last are offered from
   expect(await offered(`reward explain --home ${home} x --compare 9`)).toEqual(['90b1d2aa07ce']);
 });
 
+test('a value with a sign is one word, though bash cuts it into three', async () => {
+  expect(await offered('run --set seed = 7 recipes/demo.y')).toEqual(['recipes/demo.yaml']);
+  expect(await offered('run --set name = recipes/demo.y')).toEqual([]);
+  expect(await offered('eval --column a = b recipes/demo.y')).toEqual(['recipes/demo.yaml']);
+  expect(await offered('reward try --option free = 2 package.js')).toEqual(['package.json']);
+  expect(await offered('run recipes/demo.yaml --set seed =')).toEqual([]);
+  expect(await offered('rollout list --sort =')).toEqual(['newest', 'oldest', 'best', 'worst', 'random']);
+});
+
+test('a home and a recipe may be named from ~, which no shell has expanded at a TAB', async () => {
+  const home = await homeOf('first');
+  vi.stubEnv('HOME', home);
+  await writeFile(join(home, 'mine.yaml'), 'seed: 1\n');
+  expect(await offered('resume --home ~ ')).toEqual(['first']);
+  expect(await offered('rollout list --home ~/ --stage ')).toEqual(['first-opening', 'closing']);
+  expect(await offered('run ~/mine.yaml --set se')).toEqual(['seed=']);
+});
+
 test('the flags and values of a service are those of its own help, of Python as of TypeScript', async () => {
   expect(await offered('serve retrieval --default-m')).toEqual(['--default-mode']);
   expect(await offered('serve retrieval --default-mode ')).toEqual(['lexical', 'dense', 'hybrid']);
   expect(await offered('serve learner --log-level d')).toEqual(['debug']);
   expect(await offered('mcp --corp')).toEqual(['--corpus']);
+});
+
+test('the help of a service that takes too long ends the wait', async () => {
+  const aborted = AbortSignal.abort();
+  await expect(candidates(program, ['serve', 'retrieval', '--'], aborted)).rejects.toThrow('aborted');
 });
 
 test('paths of --set are those of the recipe, stages by name', async () => {

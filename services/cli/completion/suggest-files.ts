@@ -5,6 +5,9 @@ import { join } from 'node:path';
 /** Which files a value names; folders are always offered, to go into. */
 export type FileKind = 'recipe' | 'file' | 'folder';
 
+/** A word at a TAB is as it was typed, with the `~` that the shell expands when the command runs. */
+export const expandTilde = (path: string): string => path.replace(/^~(?=\/|$)/, homedir());
+
 /** Files and folders that `prefix` may become. Hidden ones are offered to a prefix that begins so only. */
 export async function suggestFiles(prefix: string, kind: FileKind): Promise<string[]> {
   const at = prefix.lastIndexOf('/') + 1;
@@ -12,7 +15,7 @@ export async function suggestFiles(prefix: string, kind: FileKind): Promise<stri
   const begun = prefix.slice(at);
   let entries;
   try {
-    entries = await readdir(folder === '' ? '.' : folder.replace(/^~(?=\/)/, homedir()), { withFileTypes: true });
+    entries = await readdir(folder === '' ? '.' : expandTilde(folder), { withFileTypes: true });
   } catch {
     // Not there, or closed to this user: nothing to offer.
     return [];

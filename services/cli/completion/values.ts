@@ -11,7 +11,7 @@ import { failureWords } from '../rollouts/selection-options.ts';
 import { readListedRollouts } from '../rollouts/listed-rollouts.ts';
 import { mcpProgram } from '../commands/run-in-place.ts';
 import { recipePaths } from './recipe-paths.ts';
-import type { FileKind } from './suggest-files.ts';
+import { expandTilde, type FileKind } from './suggest-files.ts';
 
 /** What has been typed before. */
 export interface Place {
@@ -21,6 +21,8 @@ export interface Place {
   readonly passed: readonly string[] | undefined;
   readonly home: string;
   readonly run: string | undefined;
+  /** Ends a help that takes too long. */
+  readonly signal: AbortSignal;
 }
 
 type Values = readonly string[] | FileKind;
@@ -36,7 +38,7 @@ const known: Readonly<Record<string, (current: string, place: Place) => Values |
   '--detector <name>': () => detectorNames,
   '--metric <name>': () => rowMetricNames,
   '--accept-changed <names>': (current) => lists(changeGroups, current),
-  '--set <path=value>': (_current, { positionals: [recipe] }) => recipePaths(recipe),
+  '--set <path=value>': (_current, { positionals: [recipe] }) => recipePaths(recipe && expandTilde(recipe)),
   '<service>': () => serviceNames,
   passed: (current, place) => passedFlags(current, place),
   '<recipe>': () => 'recipe',
@@ -84,9 +86,9 @@ function lists(words: readonly string[], current: string): string[] {
 }
 
 /** Flags of the program that they are passed to, or the values of one, as its help has them. */
-async function passedFlags(current: string, { path, positionals, passed = [] }: Place): Promise<Values> {
+async function passedFlags(current: string, { path, positionals, passed = [], signal }: Place): Promise<Values> {
   const program = path === 'mcp' ? mcpProgram() : programOf(parseServiceName(positionals[0] ?? ''));
-  const flags = await flagsOf(program);
+  const flags = await flagsOf(program, signal);
   const type = flags.get(passed.at(-1) ?? '');
   if (type !== undefined && type !== '' && !current.startsWith('-')) {
     return /^<[^|]+>$/.test(type) ? 'file' : type.slice(1, -1).split('|');
@@ -94,13 +96,11 @@ async function passedFlags(current: string, { path, positionals, passed = [] }: 
   return [...flags.keys()];
 }
 
-const helpTimeoutMs = 30_000;
-
 /** What each flag takes, from lines as `  --log-level <info|warn>  Least severe…`. */
-async function flagsOf({ command, args, env }: Program): Promise<ReadonlyMap<string, string>> {
+async function flagsOf({ command, args, env }: Program, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
   const { stdout } = await promisify(execFile)(command, [...args, '--help'], {
     env: { ...process.env, ...env },
-    timeout: helpTimeoutMs,
+    signal,
   });
   const lines = stdout.matchAll(/^ {2}(--[a-z0-9-]+)(?: (<[^>]+>))?(?: {2}|$)/gm);
   return new Map([...lines].map(([, flag = '', type = '']) => [flag, type]));
