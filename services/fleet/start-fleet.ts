@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
+import { boundCompileCache } from './bound-compile-cache.ts';
 import { startChildService } from './child-service.ts';
 import type { Ready } from './child-service.ts';
 import { claimHome } from './claim-home.ts';
@@ -81,6 +82,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   });
   const { guardian } = claim;
   if (claim.leftBehind.length > 0) options.events.leftBehind(claim.leftBehind);
+  await boundCompileCache();
   let nats: Supervised | undefined;
   const onGivenUp = (error: Error): void => failure.abort(error);
 
