@@ -10,7 +10,7 @@
  */
 import { globSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import {
   readRunSummary,
@@ -53,11 +53,12 @@ function climb(summaries: readonly RunSummary[]): Table {
     const end = summary.stages.at(-1)?.evalDetail['after'];
     const cells = (mode: Mode): string[] => {
       const [from, to] = [baseline?.detail[mode], end?.[mode]];
-      const gain = (to?.metrics[name] ?? NaN) - (from?.metrics[name] ?? NaN);
+      const [before, after] = [from?.metrics[name], to?.metrics[name]];
+      const gain = before === undefined || after === undefined ? undefined : after - before;
       return [
-        withInterval(from?.metrics[name], from?.interval),
-        withInterval(to?.metrics[name], to?.interval),
-        `${gain >= 0 ? '+' : ''}${percent(gain)}`,
+        withInterval(before, from?.interval),
+        withInterval(after, to?.interval),
+        `${gain !== undefined && gain >= 0 ? '+' : ''}${percent(gain)}`,
       ];
     };
     const { published, lost, duplicated } = rollouts;
@@ -159,14 +160,14 @@ async function linesOf(words: readonly string[], root: string): Promise<string[]
   const [kind = '', ...rest] = words;
   const ofRuns = { climb, stages: ownLimits, 'last-limits': lastLimits }[kind];
   let table: Table;
-  if (ofRuns !== undefined) table = ofRuns(await Promise.all(rest.map(async (name) => summaryIn(join(root, name)))));
+  if (ofRuns !== undefined) table = ofRuns(await Promise.all(rest.map(async (name) => summaryIn(resolve(root, name)))));
   else if (kind === 'decoding') {
     const [context = '', ...folders] = rest;
     const policies = folders.map(async (folder) => ({
       name: folder.split('/').at(-1) ?? '',
       reports: await Promise.all(
-        globSync('*.json', { cwd: join(root, folder) }).map(async (file) =>
-          reportSchema.parse(JSON.parse(await readFile(join(root, folder, file), 'utf8'))),
+        globSync('*.json', { cwd: resolve(root, folder) }).map(async (file) =>
+          reportSchema.parse(JSON.parse(await readFile(resolve(root, folder, file), 'utf8'))),
         ),
       ),
     }));
