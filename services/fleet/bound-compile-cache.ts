@@ -19,8 +19,10 @@ export async function boundCompileCache(
 ): Promise<void> {
   if (inUse === undefined || dirname(inUse) !== directory) return;
   try {
-    const files = await readdir(directory, { recursive: true });
-    if (files.length > most) await rm(directory, { recursive: true, force: true });
+    let files = 0;
+    // One folder for each version and set of flags of Node.js.
+    for (const folder of await readdir(directory)) files += (await readdir(join(directory, folder))).length;
+    if (files > most) await rm(directory, { recursive: true, force: true });
   } catch {
     // Another process writes there, or we may not: the next start tries again, and a cache is not worth a fleet.
   }
