@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -79,10 +79,13 @@ export async function until(
   }
 }
 
-/** A folder with tiny.yaml, its scorer, and a model of random weights next to it. */
+/** A folder with tiny.yaml, a scorer of which its rewards vary, and a model of random weights next to it. */
 export async function tinyWorkplace(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'gradus-e2e-'));
-  for (const file of ['tiny.yaml', 'odd.ts']) await cp(join(root, 'tests/e2e', file), join(directory, file));
+  const tiny = await readFile(join(root, 'tests/e2e/tiny.yaml'), 'utf8');
+  const rewarded = tiny.replaceAll('format: 0.25', 'format: 0.25, odd: 0.25');
+  await writeFile(join(directory, 'tiny.yaml'), `${rewarded}scorers: { odd: { kind: typescript, path: odd.ts } }\n`);
+  await cp(join(root, 'tests/e2e/odd.ts'), join(directory, 'odd.ts'));
   await mkdir(join(directory, 'model'));
   await run(
     join(root, '.venv/bin/python'),
