@@ -156,7 +156,7 @@ def test_help_lists_the_flags_and_ends_with_0(capsys: pytest.CaptureFixture[str]
         load_config(LearnerConfig, ["--grpc", "x", "--help"], {})
     assert ended.value.code == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "gradus learner"
+    assert lines[0] == "Usage: gradus serve learner [flags]"
     assert any(line.split()[:1] == ["--micro-batch-tokens"] and "forward" in line for line in lines)
 
 
