@@ -14,7 +14,7 @@ import type { FleetService, ChaosFleet } from './chaos-fleet.ts';
 /** How long something that hangs may do so until we end it ourselves. */
 const longestHangMs = 60_000;
 /** The next process of a service is looked for; its start begins 0.2 to 10 s after the death of the one before. */
-const restartTimeoutMs = 120_000;
+const restartTimeoutMs = 30_000;
 
 interface Victim {
   readonly pid: number;
