@@ -128,7 +128,9 @@ describe('a rollout with judged components and a composition', () => {
     expect(result).toMatchObject({
       failure: FailureClass.REWARD_UNAVAILABLE,
       trajectorySequence: 0n,
-      failureDetail: expect.stringMatching(/no reward without .*correct \(unparsable[:)]/),
+      failureDetail: expect.stringMatching(
+        /no reward without correct \(unparsable: the reply "I would rather not say\." cannot be read, nor could the one before\)/,
+      ),
     });
     expect(result.reward).toBeUndefined();
   });
@@ -157,7 +159,9 @@ describe('a rollout with judged components and a composition', () => {
     const result = await fleet.resultOf('bad-1', 60_000);
     expect(result.failure).toBe(FailureClass.ROLLOUT_TIMEOUT);
     expect(result.reward).toBeUndefined();
-    expect(result.failureDetail).toMatch(/longer than 8000 ms; scoring: no reward without .*correct \(unavailable[:)]/);
+    expect(result.failureDetail).toMatch(
+      /longer than 8000 ms; scoring: no reward without correct \(unavailable: judge 'main' answered 503: overloaded \(attempt 1 of 1\)\)/,
+    );
   });
 
   it('P3: waits for its judge no longer than its own deadline', async () => {

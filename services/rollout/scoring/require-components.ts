@@ -24,7 +24,11 @@ export function requireComponents(composition: Composition, score: ScoreWithDeta
       `the composition reads ${names}, which the reward service neither gave nor called absent; are the task and the service of one version?`,
     );
   }
-  const message = `no reward without ${missing.map(({ name, reason }) => `${name} (${[reason, score.absentDetails?.[name] ?? ''].filter((part) => part !== '').join(': ')})`).join(', ')}`;
+  const told = missing.map(({ name, reason }) => {
+    const detail = score.absentDetails?.[name] ?? '';
+    return `${name} (${detail === '' ? reason : `${reason}: ${detail}`})`;
+  });
+  const message = `no reward without ${told.join(', ')}`;
   throw missing.every(({ ask }) => ask === 'later')
     ? new TransientError('resource_exhausted', message, { retryAfterMs: outageRetryMs })
     : new TransientError('unavailable', message);
