@@ -92,8 +92,10 @@ function createEpisode({ options, session, program, resultFile, opening, close }
 
   async function endOf(end: ProgramEnd): Promise<StepOutcome> {
     if (end.exitCode !== 0) {
+      // A limit of its process is never the policy's.
+      if (end.exitCode === undefined) throw failed(end);
       if (session.overflown()) return { kind: 'done', failure: 'context_overflow' };
-      if (end.exitCode === undefined || options.failed_exit === 'stop') throw failed(end);
+      if (options.failed_exit === 'stop') throw failed(end);
       return { kind: 'done', failure: 'malformed_turn' };
     }
     const result = await readResult(resultFile);

@@ -65,7 +65,7 @@ const request = z.strictObject({
   n: only(1),
   logprobs: only(false),
   response_format: z.strictObject({ type: z.literal('text') }, 'only {"type": "text"} is served').nullish(),
-  // Notes for whoever keeps the request.
+  // Notes of the client, which change no answer.
   user: z.string().nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
   store: only(false),
