@@ -8,12 +8,23 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class EngineOutput(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENGINE_OUTPUT_UNSPECIFIED: _ClassVar[EngineOutput]
+    ENGINE_OUTPUT_TEXT: _ClassVar[EngineOutput]
+    ENGINE_OUTPUT_TOKENS: _ClassVar[EngineOutput]
+    ENGINE_OUTPUT_LOGPROBS: _ClassVar[EngineOutput]
+
 class EngineState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ENGINE_STATE_UNSPECIFIED: _ClassVar[EngineState]
     ENGINE_STATE_UP: _ClassVar[EngineState]
     ENGINE_STATE_DOWN: _ClassVar[EngineState]
     ENGINE_STATE_DRAINING: _ClassVar[EngineState]
+ENGINE_OUTPUT_UNSPECIFIED: EngineOutput
+ENGINE_OUTPUT_TEXT: EngineOutput
+ENGINE_OUTPUT_TOKENS: EngineOutput
+ENGINE_OUTPUT_LOGPROBS: EngineOutput
 ENGINE_STATE_UNSPECIFIED: EngineState
 ENGINE_STATE_UP: EngineState
 ENGINE_STATE_DOWN: EngineState
@@ -24,7 +35,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest")
+    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest", "output", "logprob_kind", "fixed_weights", "server", "advice")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +50,11 @@ class DescribeResponse(_message.Message):
     LOAD_FIELD_NUMBER: _ClassVar[int]
     ENGINE_LIST_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    LOGPROB_KIND_FIELD_NUMBER: _ClassVar[int]
+    FIXED_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    ADVICE_FIELD_NUMBER: _ClassVar[int]
     model: str
     parameters: int
     max_context_tokens: int
@@ -53,7 +69,12 @@ class DescribeResponse(_message.Message):
     load: EngineLoad
     engine_list: _containers.RepeatedCompositeFieldContainer[EngineStatus]
     weights_digest: str
-    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ..., weights_digest: _Optional[str] = ...) -> None: ...
+    output: EngineOutput
+    logprob_kind: _trajectory_pb2.LogprobKind
+    fixed_weights: bool
+    server: str
+    advice: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ..., weights_digest: _Optional[str] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EngineLoad(_message.Message):
     __slots__ = ("running", "waiting", "capacity", "kv_used_ratio", "preemptions")

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/policy/v1/policy.proto.
  */
 export const file_gradus_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3Qi7QIKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cxIWCg53ZWlnaHRzX2RpZ2VzdBgOIAEoCSJsCgpFbmdpbmVMb2FkEg8KB3J1bm5pbmcYASABKA0SDwoHd2FpdGluZxgCIAEoDRIQCghjYXBhY2l0eRgDIAEoDRIVCg1rdl91c2VkX3JhdGlvGAQgASgCEhMKC3ByZWVtcHRpb25zGAUgASgEIp0BCgxFbmdpbmVTdGF0dXMSDwoHYWRkcmVzcxgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lU3RhdGUSDwoHdmVyc2lvbhgDIAEoBBIqCgRsb2FkGAQgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkEhEKCWluX2ZsaWdodBgFIAEoDSIjChBBZGRFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkiJAoRQWRkRW5naW5lUmVzcG9uc2USDwoHZW5naW5lcxgBIAEoDSI4ChNSZW1vdmVFbmdpbmVSZXF1ZXN0Eg8KB2FkZHJlc3MYASABKAkSEAoIZHJhaW5fbXMYAiABKA0iNgoUUmVtb3ZlRW5naW5lUmVzcG9uc2USDQoFbW92ZWQYASABKA0SDwoHZW5naW5lcxgCIAEoDSKBAQoPVG9rZW5pemVSZXF1ZXN0EgwKBHRleHQYASABKAkSDQoFdGV4dHMYAiADKAkSJQoFY2hhdHMYAyADKAsyFi5ncmFkdXMucG9saWN5LnYxLkNoYXQSFQoNb3V0c2lkZV90ZXh0cxgEIAMoCRITCgtmb3JtYXRfdGFncxgFIAMoCSJwCgRDaGF0Ei8KCG1lc3NhZ2VzGAEgAygLMh0uZ3JhZHVzLnBvbGljeS52MS5DaGF0TWVzc2FnZRIRCgljb250aW51ZXMYAiABKAgSEgoKdG9vbHNfanNvbhgDIAEoCRIQCgh0aGlua2luZxgEIAEoCCJGCgtDaGF0TWVzc2FnZRIMCgRyb2xlGAEgASgJEikKBXBhcnRzGAIgAygLMhouZ3JhZHVzLnBvbGljeS52MS5DaGF0UGFydCIpCghDaGF0UGFydBIMCgR0ZXh0GAEgASgJEg8KB3RydXN0ZWQYAiABKAgi0QEKEFRva2VuaXplUmVzcG9uc2USEQoJdG9rZW5faWRzGAEgAygNEhYKDnRva2VuaXplcl9oYXNoGAIgASgJEjAKB3Jlc3VsdHMYAyADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZFRleHQSLgoFY2hhdHMYBCADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZENoYXQSMAoHb3V0c2lkZRgFIAMoCzIfLmdyYWR1cy5wb2xpY3kudjEuVG9rZW5pemVkVGV4dCJjCg1Ub2tlbml6ZWRDaGF0EhUKDXR1cm5fZW5kX3RleHQYASABKAkSGgoSdHVybl9lbmRfdG9rZW5faWRzGAIgAygNEgwKBHRleHQYAyABKAkSEQoJdG9rZW5faWRzGAQgAygNIjAKDVRva2VuaXplZFRleHQSEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkivQEKD0dlbmVyYXRlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJdG9rZW5faWRzGAMgAygNEjAKCHNhbXBsaW5nGAQgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSFgoOY29udGV4dF90b2tlbnMYBSABKA0SEAoIcHJpb3JpdHkYBiABKA0SEwoLbWluX3ZlcnNpb24YByABKAQi8QIKEEdlbmVyYXRlUmVzcG9uc2USEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkSEAoIbG9ncHJvYnMYAyADKAISNwoMbG9ncHJvYl9raW5kGAQgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSOQoNZmluaXNoX3JlYXNvbhgFIAEoDjIiLmdyYWR1cy50cmFqZWN0b3J5LnYxLkZpbmlzaFJlYXNvbhIzCgh2ZXJzaW9ucxgGIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEhcKD3NlcXVlbmNlX2RpZ2VzdBgHIAEoDBIVCg1jYWNoZWRfdG9rZW5zGAggASgNEhAKCHF1ZXVlX21zGAkgASgNEhMKC2dlbmVyYXRlX21zGAogASgNEioKBGxvYWQYCyABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQiIgoMQWJvcnRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkiIAoNQWJvcnRSZXNwb25zZRIPCgdhYm9ydGVkGAEgASgIImIKEkxvYWRWZXJzaW9uUmVxdWVzdBIPCgd2ZXJzaW9uGAEgASgEEhQKDHdlaWdodHNfcGF0aBgCIAEoCRINCgVlcG9jaBgDIAEoBBIWCg53ZWlnaHRzX2RpZ2VzdBgEIAEoCSI8ChNMb2FkVmVyc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSFAoMY2FycmllZF9vdmVyGAIgASgNKnIKC0VuZ2luZVN0YXRlEhwKGEVOR0lORV9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0VOR0lORV9TVEFURV9VUBABEhUKEUVOR0lORV9TVEFURV9ET1dOEAISGQoVRU5HSU5FX1NUQVRFX0RSQUlOSU5HEANiBnByb3RvMw", [file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3QijQQKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cxIWCg53ZWlnaHRzX2RpZ2VzdBgOIAEoCRIuCgZvdXRwdXQYDyABKA4yHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZU91dHB1dBI3Cgxsb2dwcm9iX2tpbmQYECABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBIVCg1maXhlZF93ZWlnaHRzGBEgASgIEg4KBnNlcnZlchgSIAEoCRIOCgZhZHZpY2UYEyADKAkibAoKRW5naW5lTG9hZBIPCgdydW5uaW5nGAEgASgNEg8KB3dhaXRpbmcYAiABKA0SEAoIY2FwYWNpdHkYAyABKA0SFQoNa3ZfdXNlZF9yYXRpbxgEIAEoAhITCgtwcmVlbXB0aW9ucxgFIAEoBCKdAQoMRW5naW5lU3RhdHVzEg8KB2FkZHJlc3MYASABKAkSLAoFc3RhdGUYAiABKA4yHS5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXRlEg8KB3ZlcnNpb24YAyABKAQSKgoEbG9hZBgEIAEoCzIcLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lTG9hZBIRCglpbl9mbGlnaHQYBSABKA0iIwoQQWRkRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJIiQKEUFkZEVuZ2luZVJlc3BvbnNlEg8KB2VuZ2luZXMYASABKA0iOAoTUmVtb3ZlRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJEhAKCGRyYWluX21zGAIgASgNIjYKFFJlbW92ZUVuZ2luZVJlc3BvbnNlEg0KBW1vdmVkGAEgASgNEg8KB2VuZ2luZXMYAiABKA0igQEKD1Rva2VuaXplUmVxdWVzdBIMCgR0ZXh0GAEgASgJEg0KBXRleHRzGAIgAygJEiUKBWNoYXRzGAMgAygLMhYuZ3JhZHVzLnBvbGljeS52MS5DaGF0EhUKDW91dHNpZGVfdGV4dHMYBCADKAkSEwoLZm9ybWF0X3RhZ3MYBSADKAkicAoEQ2hhdBIvCghtZXNzYWdlcxgBIAMoCzIdLmdyYWR1cy5wb2xpY3kudjEuQ2hhdE1lc3NhZ2USEQoJY29udGludWVzGAIgASgIEhIKCnRvb2xzX2pzb24YAyABKAkSEAoIdGhpbmtpbmcYBCABKAgiRgoLQ2hhdE1lc3NhZ2USDAoEcm9sZRgBIAEoCRIpCgVwYXJ0cxgCIAMoCzIaLmdyYWR1cy5wb2xpY3kudjEuQ2hhdFBhcnQiKQoIQ2hhdFBhcnQSDAoEdGV4dBgBIAEoCRIPCgd0cnVzdGVkGAIgASgIItEBChBUb2tlbml6ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIWCg50b2tlbml6ZXJfaGFzaBgCIAEoCRIwCgdyZXN1bHRzGAMgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRUZXh0Ei4KBWNoYXRzGAQgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRDaGF0EjAKB291dHNpZGUYBSADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZFRleHQiYwoNVG9rZW5pemVkQ2hhdBIVCg10dXJuX2VuZF90ZXh0GAEgASgJEhoKEnR1cm5fZW5kX3Rva2VuX2lkcxgCIAMoDRIMCgR0ZXh0GAMgASgJEhEKCXRva2VuX2lkcxgEIAMoDSIwCg1Ub2tlbml6ZWRUZXh0EhEKCXRva2VuX2lkcxgBIAMoDRIMCgR0ZXh0GAIgASgJIr0BCg9HZW5lcmF0ZVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEhEKCXRva2VuX2lkcxgDIAMoDRIwCghzYW1wbGluZxgEIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEhYKDmNvbnRleHRfdG9rZW5zGAUgASgNEhAKCHByaW9yaXR5GAYgASgNEhMKC21pbl92ZXJzaW9uGAcgASgEIvECChBHZW5lcmF0ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIMCgR0ZXh0GAIgASgJEhAKCGxvZ3Byb2JzGAMgAygCEjcKDGxvZ3Byb2Jfa2luZBgEIAEoDjIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLkxvZ3Byb2JLaW5kEjkKDWZpbmlzaF9yZWFzb24YBSABKA4yIi5ncmFkdXMudHJhamVjdG9yeS52MS5GaW5pc2hSZWFzb24SMwoIdmVyc2lvbnMYBiABKAsyIS5ncmFkdXMudHJhamVjdG9yeS52MS5WZXJzaW9uU3BhbhIXCg9zZXF1ZW5jZV9kaWdlc3QYByABKAwSFQoNY2FjaGVkX3Rva2VucxgIIAEoDRIQCghxdWV1ZV9tcxgJIAEoDRITCgtnZW5lcmF0ZV9tcxgKIAEoDRIqCgRsb2FkGAsgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkIiIKDEFib3J0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIiAKDUFib3J0UmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoCCJiChJMb2FkVmVyc2lvblJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAiABKAkSDQoFZXBvY2gYAyABKAQSFgoOd2VpZ2h0c19kaWdlc3QYBCABKAkiPAoTTG9hZFZlcnNpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGNhcnJpZWRfb3ZlchgCIAEoDSp7CgxFbmdpbmVPdXRwdXQSHQoZRU5HSU5FX09VVFBVVF9VTlNQRUNJRklFRBAAEhYKEkVOR0lORV9PVVRQVVRfVEVYVBABEhgKFEVOR0lORV9PVVRQVVRfVE9LRU5TEAISGgoWRU5HSU5FX09VVFBVVF9MT0dQUk9CUxADKnIKC0VuZ2luZVN0YXRlEhwKGEVOR0lORV9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0VOR0lORV9TVEFURV9VUBABEhUKEUVOR0lORV9TVEFURV9ET1dOEAISGQoVRU5HSU5FX1NUQVRFX0RSQUlOSU5HEANiBnByb3RvMw", [file_gradus_trajectory_v1_trajectory]);
 
 /**
  * @generated from message gradus.policy.v1.DescribeRequest
@@ -122,6 +122,41 @@ export type DescribeResponse = Message<"gradus.policy.v1.DescribeResponse"> & {
    * @generated from field: string weights_digest = 14;
    */
   weightsDigest: string;
+
+  /**
+   * What turns consist of; the least of its engines at a gateway.
+   *
+   * @generated from field: gradus.policy.v1.EngineOutput output = 15;
+   */
+  output: EngineOutput;
+
+  /**
+   * Of the log-probabilities in turns; UNSPECIFIED where there are none.
+   *
+   * @generated from field: gradus.trajectory.v1.LogprobKind logprob_kind = 16;
+   */
+  logprobKind: LogprobKind;
+
+  /**
+   * The weights cannot be replaced: LoadVersion is refused. True at a gateway when it is of one of its engines.
+   *
+   * @generated from field: bool fixed_weights = 17;
+   */
+  fixedWeights: boolean;
+
+  /**
+   * Name and version of the server behind a sidecar, for example `vllm 0.32.0`; empty for the built-in engine.
+   *
+   * @generated from field: string server = 18;
+   */
+  server: string;
+
+  /**
+   * What to switch on at the server where it gives less than training needs, a sentence each.
+   *
+   * @generated from field: repeated string advice = 19;
+   */
+  advice: string[];
 };
 
 /**
@@ -796,6 +831,50 @@ export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__P
   messageDesc(file_gradus_policy_v1_policy, 20);
 
 /**
+ * What an engine gives of a turn.
+ *
+ * @generated from enum gradus.policy.v1.EngineOutput
+ */
+export const EngineOutput = {
+  /**
+   * Token ids and log-probabilities: of engines that are older than this field.
+   *
+   * @generated from enum value: ENGINE_OUTPUT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: ENGINE_OUTPUT_TEXT = 1;
+   */
+  TEXT: 1,
+
+  /**
+   * @generated from enum value: ENGINE_OUTPUT_TOKENS = 2;
+   */
+  TOKENS: 2,
+
+  /**
+   * Token ids with the log-probability of each: what training needs.
+   *
+   * @generated from enum value: ENGINE_OUTPUT_LOGPROBS = 3;
+   */
+  LOGPROBS: 3,
+} as const;
+
+/**
+ * What an engine gives of a turn.
+ *
+ * @generated from enum gradus.policy.v1.EngineOutput
+ */
+export type EngineOutput = (typeof EngineOutput)[keyof typeof EngineOutput] | UnknownEnum;
+
+/**
+ * Describes the enum gradus.policy.v1.EngineOutput.
+ */
+export const EngineOutputSchema: GenEnum<EngineOutput> = /*@__PURE__*/
+  enumDesc(file_gradus_policy_v1_policy, 0);
+
+/**
  * @generated from enum gradus.policy.v1.EngineState
  */
 export const EngineState = {
@@ -835,5 +914,5 @@ export type EngineState = (typeof EngineState)[keyof typeof EngineState] | Unkno
  * Describes the enum gradus.policy.v1.EngineState.
  */
 export const EngineStateSchema: GenEnum<EngineState> = /*@__PURE__*/
-  enumDesc(file_gradus_policy_v1_policy, 0);
+  enumDesc(file_gradus_policy_v1_policy, 1);
 
