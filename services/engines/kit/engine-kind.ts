@@ -42,6 +42,5 @@ export interface EngineKind<Options extends z.ZodObject = z.ZodObject> {
 
 /** Checks the shape, and forgets what only this kind knows of its options. */
 export function defineEngineKind<Options extends z.ZodObject>(kind: EngineKind<Options>): EngineKind {
-  // Options reach a kind only as its own schema made them.
-  return kind as unknown as EngineKind;
+  return kind;
 }
