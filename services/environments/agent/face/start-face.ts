@@ -1,5 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { createWorkerToken, nameSession } from '#sessions/session-name.ts';
 import { createHostCheck } from '#platform/http/allowed-hosts.ts';
 import { createJsonServer, drainHttp, httpRefusal, listenHttp } from '#platform/http/json-server.ts';
 import { shortText } from '#platform/text/show-value.ts';
@@ -8,9 +8,34 @@ import { chatCompletion, chatCompletionEvents, readChatCompletion } from './chat
 import { refusal } from './refusal.ts';
 import { createSession, type Session } from './session.ts';
 
+/** Finds the session of a request that bears its key; throws a refusal. */
+export type FindSession = (request: FastifyRequest<{ Params: { id: string } }>) => Session;
+
+/** What is served besides the model, and where agents find it. */
+export interface FaceSurroundings {
+  /** `host:port`; port 0 takes any free one. */
+  readonly listen?: string;
+  /** Where agents reach the sessions, without a slash at its end; the server itself where absent. */
+  readonly reachedAt?: string | undefined;
+  readonly allowedHosts?: readonly string[];
+  addRoutes?(app: FastifyInstance, sessionOf: FindSession): void;
+}
+
+/** A session with its address and key, for one agent. */
+export interface OpenSession {
+  readonly session: Session;
+  /** `…/sessions/<id>`. */
+  readonly url: string;
+  readonly baseUrl: string;
+  readonly key: string;
+}
+
 export interface Face {
-  /** A session with its address and key, for one agent. */
-  open(): { readonly session: Session; readonly baseUrl: string; readonly key: string };
+  /** `host:port` as bound. */
+  readonly address: string;
+  /** Begins the ids of its sessions. */
+  readonly workerToken: string;
+  open(): OpenSession;
   /** Calls of the session are unknown from here on. */
   forget(session: Session): void;
   close(): Promise<void>;
@@ -23,9 +48,13 @@ const jsonBounds = { mostValues: 200_000, mostDepth: 64 };
 const mostCharacters = 500_000;
 
 /**
- * The policy as agents know it, on loopback: `/sessions/<id>/v1/chat/completions`. The session's calls reach the episode that opened it.
+ * The policy as agents know it: `/sessions/<id>/v1/chat/completions`. The session's calls reach the episode that opened it.
  */
-export async function startFace({ thinking, sampling }: Pick<AgentOptions, 'thinking' | 'sampling'>): Promise<Face> {
+export async function startFace(
+  { thinking, sampling }: Pick<AgentOptions, 'thinking' | 'sampling'>,
+  { listen = '127.0.0.1:0', reachedAt, allowedHosts = [], addRoutes }: FaceSurroundings = {},
+): Promise<Face> {
+  const workerToken = createWorkerToken();
   const sessions = new Map<string, Session>();
   const app = createJsonServer({ longestBodyBytes, jsonBounds });
 
@@ -74,7 +103,9 @@ export async function startFace({ thinking, sampling }: Pick<AgentOptions, 'thin
     return { object: 'list', data: [{ id: 'policy', object: 'model', created: 0, owned_by: 'gradus' }] };
   });
 
-  function sessionOf({ params, headers }: FastifyRequest<{ Params: { id: string } }>): Session {
+  addRoutes?.(app, sessionOf);
+
+  function sessionOf({ params, headers }: Parameters<FindSession>[0]): Session {
     const session = sessions.get(params.id);
     if (session === undefined) {
       const message = `session '${shortText(params.id, 60)}' is unknown, or its episode is over`;
@@ -86,15 +117,18 @@ export async function startFace({ thinking, sampling }: Pick<AgentOptions, 'thin
     throw refusal('invalid_api_key', message, undefined, 'permission_denied');
   }
 
-  const address = await listenHttp(app, '127.0.0.1:0');
-  const checkHost = createHostCheck(address, { allowedHosts: [] });
+  const address = await listenHttp(app, listen);
+  const checkHost = createHostCheck(address, { allowedHosts });
+  const root = reachedAt ?? `http://${address}`;
 
   return {
+    address,
+    workerToken,
     open() {
-      const key = `gradus-${randomBytes(16).toString('hex')}`;
-      const session = createSession(randomUUID(), key, thinking);
-      sessions.set(session.id, session);
-      return { session, baseUrl: `http://${address}/sessions/${session.id}/v1`, key };
+      const { id, key } = nameSession(workerToken);
+      const session = createSession(id, key, thinking);
+      sessions.set(id, session);
+      return { session, url: `${root}/sessions/${id}`, baseUrl: `${root}/sessions/${id}/v1`, key };
     },
     forget: ({ id }) => void sessions.delete(id),
     close: async () => await drainHttp(app, 1_000),
