@@ -33,7 +33,7 @@ type Next = { readonly asked: Asked } | { readonly ended: ProgramEnd };
 export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: StartIo): Promise<Episode> {
   const { options, host, face } = agents;
   const folder = await mkdtemp(join(tmpdir(), 'gradus-agent-'));
-  const { session, baseUrl, key } = face.open();
+  const { session, url, baseUrl, key } = face.open();
   const resultFile = join(folder, 'result.json');
   let program: ContainedProgram | undefined;
 
@@ -54,6 +54,9 @@ export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: 
           ...agents.variables,
           OPENAI_BASE_URL: baseUrl,
           OPENAI_API_KEY: key,
+          // Anthropic's clients add the version themselves.
+          ANTHROPIC_BASE_URL: url,
+          ANTHROPIC_API_KEY: key,
           // Its endpoint is on this machine, whatever it was granted.
           NO_PROXY: ['127.0.0.1', agents.variables['NO_PROXY']].filter(Boolean).join(),
           no_proxy: ['127.0.0.1', agents.variables['no_proxy']].filter(Boolean).join(),
@@ -155,6 +158,7 @@ function failed({ how, lastWords }: ProgramEnd): UserCodeError {
 
 function neverAsked(end: ProgramEnd): UserCodeError {
   if (end.exitCode !== 0) return failed(end);
-  const message = 'the agent ended before it asked the model: let it use OPENAI_BASE_URL and OPENAI_API_KEY';
+  const message =
+    'the agent ended before it asked the model: let it use OPENAI_BASE_URL and OPENAI_API_KEY, or those of ANTHROPIC';
   return new UserCodeError(message, { trace: message });
 }

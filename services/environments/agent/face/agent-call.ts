@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ChatMessage, ChatPart } from '#chat/conversation.ts';
 import type { ModelTurn } from '../../kit/environment.ts';
-import { refusal } from './refusal.ts';
 
 /** A request for a turn, whatever dialect it came in. */
 export interface AgentCall {
@@ -38,15 +37,8 @@ export function tailOf(history: readonly CallMessage[], messages: readonly CallM
   return history.every((message, at) => isSame(message, messages[at])) ? messages.slice(history.length) : [];
 }
 
-/**
- * What is rendered by the model's template; `from` is the place of the first in the request. Calls that the model of another conversation made are
- * written as it writes them. Throws a refusal for what a template is not given.
- */
-export function chatMessages(messages: readonly CallMessage[], from: number): readonly ChatMessage[] {
-  if (messages.at(-1)?.role === 'assistant') {
-    const at = `messages[${from + messages.length - 1}]`;
-    throw refusal('unsupported_value', `${at}.role: the model cannot go on with a turn that has been said`, at);
-  }
+/** What is rendered by the model's template. Calls that the model of another conversation made are written as it writes them. */
+export function chatMessages(messages: readonly CallMessage[]): readonly ChatMessage[] {
   return messages.map((message) =>
     message.role === 'assistant' && message.calls.length > 0
       ? { role: 'assistant', content: [{ text: message.text }, ...message.calls.flatMap(callParts)] }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { TerminalError } from '#platform/errors.ts';
 import { createRandom } from '#platform/random.ts';
-import { readChatCompletion } from './chat-completions.ts';
+import { readChatCompletion } from './dialects/chat-completions/read.ts';
 import { createSession } from './session.ts';
 
 const call = { id: 'c', type: 'function', function: { name: 'look', arguments: '{"a": 1}' } };
@@ -57,7 +57,7 @@ test('P9: of 5,000 damaged requests each is read or refused by name, and none th
     for (let times = 1 + random(3); times > 0; times -= 1) body = damage(body);
     let outcome = 'read';
     try {
-      const read = readChatCompletion(body, 'refused');
+      const read = readChatCompletion(body, { sampling: 'refused', thinking: false });
       const session = createSession('s', 'k', false);
       await Promise.race([session.ask(read, { lost: false }), session.asked()]);
     } catch (thrown) {

@@ -79,7 +79,7 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
     const { messages, tools } = turn.call;
     const known = talkOf(turn.call);
     const added = known === undefined ? messages : messages.slice(known.history.length);
-    const following = chatMessages(added, messages.length - added.length);
+    const following = chatMessages(added);
     const talk = known ?? { name: nextName(), tools, history: [] };
     if (known === undefined) talks.push(talk);
     const results = added.flatMap((message): [string, string][] =>

@@ -1,15 +1,16 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { createWorkerToken, nameSession } from '#sessions/session-name.ts';
+import { createWorkerToken, nameSession, sessionIdOf } from '#sessions/session-name.ts';
 import { createHostCheck } from '#platform/http/allowed-hosts.ts';
 import { createJsonServer, drainHttp, httpRefusal, listenHttp } from '#platform/http/json-server.ts';
 import { shortText } from '#platform/text/show-value.ts';
-import type { AgentOptions } from '../options.ts';
-import { chatCompletion, chatCompletionEvents, readChatCompletion } from './chat-completions.ts';
+import type { CallRules, Dialect } from './dialects/dialect.ts';
+import { dialects } from './dialects/index.ts';
 import { refusal } from './refusal.ts';
 import { createSession, type Session } from './session.ts';
 
 /** Finds the session of a request that bears its key; throws a refusal. */
-export type FindSession = (request: FastifyRequest<{ Params: { id: string } }>) => Session;
+export type FindSession = (request: FastifyRequest) => Session;
 
 /** What is served besides the model, and where agents find it. */
 export interface FaceSurroundings {
@@ -47,11 +48,18 @@ const jsonBounds = { mostValues: 200_000, mostDepth: 64 };
 /** Of the messages and tools of one call together, as JSON, in UTF-16 units: what is tokenised at once is at most 1 MiB. */
 const mostCharacters = 500_000;
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose route it is. */
+    readonly dialect?: Dialect;
+  }
+}
+
 /**
- * The policy as agents know it: `/sessions/<id>/v1/chat/completions`. The session's calls reach the episode that opened it.
+ * The policy as agents know it: `/sessions/<id>/v1/…`, or `/v1/…` with the session's key alone. The session's calls reach the episode that opened it.
  */
 export async function startFace(
-  { thinking, sampling }: Pick<AgentOptions, 'thinking' | 'sampling'>,
+  rules: CallRules,
   { listen = '127.0.0.1:0', reachedAt, allowedHosts = [], addRoutes }: FaceSurroundings = {},
 ): Promise<Face> {
   const workerToken = createWorkerToken();
@@ -62,58 +70,62 @@ export async function startFace(
     const refused = checkHost(request.headers);
     if (refused !== undefined) throw refusal('invalid_host', refused, undefined, 'permission_denied');
   });
-  app.setErrorHandler((thrown, _request, reply) => refuse(reply, thrown));
-  app.setNotFoundHandler(({ method, url }, reply) =>
-    refuse(
-      reply,
-      refusal(
-        'unknown_url',
-        `there is no ${method} ${shortText(url, 200)}; POST /sessions/<id>/v1/chat/completions and GET /sessions/<id>/v1/models are served`,
-        undefined,
-        'not_found',
-      ),
-    ),
-  );
+  app.setErrorHandler((thrown, request, reply) => refuse(request, reply, thrown));
+  app.setNotFoundHandler((request, reply) => {
+    const served = ['GET /models', ...dialects.map(({ path }) => `POST ${path}`)].join(', ');
+    const url = `${request.method} ${shortText(request.url, 200)}`;
+    const message = `there is no ${url}; below /sessions/<id>/v1 and /v1 there are ${served}`;
+    return refuse(request, reply, refusal('unknown_url', message, undefined, 'not_found'));
+  });
 
-  app.post<{ Params: { id: string } }>('/sessions/:id/v1/chat/completions', async (request, reply) => {
+  for (const base of ['/sessions/:id/v1', '/v1']) {
+    for (const dialect of dialects)
+      app.post(`${base}${dialect.path}`, { config: { dialect } }, (request, reply) => answer(dialect, request, reply));
+    app.get(`${base}/models`, (request) => {
+      sessionOf(request);
+      return dialectOf(request).models;
+    });
+  }
+
+  async function answer(dialect: Dialect, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const session = sessionOf(request);
-    const call = readChatCompletion(request.body, sampling);
+    const asked = dialect.read(request.body, rules);
+    const { call, field } = asked;
     const characters = JSON.stringify([call.messages, call.tools]).length;
     if (characters > mostCharacters) {
-      const message = `messages: with the tools they have ${characters} characters; at most ${mostCharacters} are read`;
-      throw session.overflow(refusal('context_length_exceeded', message, 'messages'));
+      const message = `${field}: with the tools they have ${characters} characters; at most ${mostCharacters} are read`;
+      throw session.overflow(refusal('context_length_exceeded', message, field));
     }
-    const { messages, tools } = call;
     const connection = {
       get lost() {
         return request.raw.socket.destroyed;
       },
     };
-    const { reply: turn, delivered } = await session.ask({ messages, tools }, connection);
+    const { reply: turn, delivered } = await session.ask(call, connection);
     reply.raw.once('finish', () => {
       if (!connection.lost) delivered();
     });
-    const created = Math.floor(Date.now() / 1000);
-    if (!call.stream) return chatCompletion(call, session.id, turn, created);
-    reply.header('content-type', 'text/event-stream; charset=utf-8').header('cache-control', 'no-cache');
-    return chatCompletionEvents(call, session.id, turn, created);
-  });
-  app.get<{ Params: { id: string } }>('/sessions/:id/v1/models', (request) => {
-    sessionOf(request);
-    return { object: 'list', data: [{ id: 'policy', object: 'model', created: 0, owned_by: 'gradus' }] };
-  });
+    const about = { sessionId: session.id, created: Math.floor(Date.now() / 1000) };
+    if (!asked.stream) return reply.send(asked.whole(turn, about));
+    return reply
+      .header('content-type', 'text/event-stream; charset=utf-8')
+      .header('cache-control', 'no-cache')
+      .send(asked.events(turn, about));
+  }
 
   addRoutes?.(app, sessionOf);
 
-  function sessionOf({ params, headers }: Parameters<FindSession>[0]): Session {
-    const session = sessions.get(params.id);
-    if (session === undefined) {
-      const message = `session '${shortText(params.id, 60)}' is unknown, or its episode is over`;
+  function sessionOf({ params, headers }: FastifyRequest): Session {
+    const { id } = Object(params) as { readonly id?: string };
+    const key = keyOf(headers);
+    const session = sessions.get(id ?? sessionIdOf(key) ?? '');
+    if (session?.admits(key) === true) return session;
+    if (id !== undefined && session === undefined) {
+      const message = `session '${shortText(id, 60)}' is unknown, or its episode is over`;
       throw refusal('unknown_session', message, undefined, 'not_found');
     }
-    const key = headers.authorization?.replace(/^Bearer /i, '') ?? '';
-    if (session.admits(key)) return session;
-    const message = 'Authorization: the key is not that of this session; the agent finds it in OPENAI_API_KEY';
+    const whose = id === undefined ? 'is of no session that is open' : 'is not that of this session';
+    const message = `Authorization or x-api-key: the key ${whose}; the agent finds it in OPENAI_API_KEY or ANTHROPIC_API_KEY`;
     throw refusal('invalid_api_key', message, undefined, 'permission_denied');
   }
 
@@ -126,7 +138,7 @@ export async function startFace(
     workerToken,
     open() {
       const { id, key } = nameSession(workerToken);
-      const session = createSession(id, key, thinking);
+      const session = createSession(id, key, rules.thinking);
       sessions.set(id, session);
       return { session, url: `${root}/sessions/${id}`, baseUrl: `${root}/sessions/${id}/v1`, key };
     },
@@ -135,18 +147,18 @@ export async function startFace(
   };
 }
 
-function refuse(reply: FastifyReply, thrown: unknown): FastifyReply {
-  const { status, headers, error } = httpRefusal(thrown, { longestBodyBytes });
-  const { reason = error.code, param = null } = error.details;
-  return reply
-    .code(reason === 'invalid_api_key' ? 401 : status)
-    .headers(headers)
-    .send({
-      error: {
-        message: error.message,
-        type: status < 500 ? 'invalid_request_error' : 'server_error',
-        param,
-        code: reason,
-      },
-    });
+function dialectOf({ routeOptions, headers }: FastifyRequest): Dialect {
+  return routeOptions.config.dialect ?? dialects.find((dialect) => dialect.speaks(headers)) ?? dialects[0];
+}
+
+function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const refused = httpRefusal(thrown, { longestBodyBytes });
+  const isKey = refused.error.details['reason'] === 'invalid_api_key';
+  const { status, body } = dialectOf(request).refuse({ ...refused, status: isKey ? 401 : refused.status });
+  return reply.code(status).headers(refused.headers).send(body);
+}
+
+/** As OpenAI's clients send it, or as Anthropic's do. */
+function keyOf({ authorization, 'x-api-key': key }: IncomingHttpHeaders): string {
+  return authorization?.replace(/^Bearer /i, '') ?? (typeof key === 'string' ? key : '');
 }

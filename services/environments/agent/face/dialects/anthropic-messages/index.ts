@@ -1,0 +1,27 @@
+import type { Dialect } from '../dialect.ts';
+import { readMessages } from './read.ts';
+import { anthropicRefusal } from './refuse.ts';
+import { messageEvents, messageOf } from './write.ts';
+
+/** Anthropic's Messages. */
+export const anthropicMessages: Dialect = {
+  path: '/messages',
+  speaks: (headers) => headers['anthropic-version'] !== undefined,
+  models: {
+    data: [{ type: 'model', id: 'policy', display_name: 'policy', created_at: '1970-01-01T00:00:00Z' }],
+    has_more: false,
+    first_id: 'policy',
+    last_id: 'policy',
+  },
+  refuse: anthropicRefusal,
+  read(body, rules) {
+    const { call, model, stream } = readMessages(body, rules);
+    return {
+      call,
+      field: 'messages',
+      stream,
+      whole: (reply, about) => messageOf(model, reply, about),
+      events: (reply, about) => messageEvents(model, reply, about),
+    };
+  },
+};

@@ -1,0 +1,57 @@
+import { onTestFinished } from 'vitest';
+import type { AgentReply } from './agent-call.ts';
+import type { CallRules } from './dialects/dialect.ts';
+import { readTurn } from './read-turn.ts';
+import { startFace } from './start-face.ts';
+
+export interface AskOptions {
+  readonly key?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export const written = (turn: number, text: string): AgentReply => ({
+  turn,
+  ...readTurn(text, turn),
+  cut: false,
+  tokens: { prompt: 3, turn: 2 },
+});
+
+/** A face with one session, whose calls go to `path`. Closed with the test. */
+export async function openFace(path: string, rules: Partial<CallRules> = {}) {
+  const face = await startFace({ thinking: false, sampling: 'refused', ...rules });
+  onTestFinished(() => face.close());
+  const { session, baseUrl, key } = face.open();
+  async function post(body: unknown, options: AskOptions = {}) {
+    const response = await fetch(`${baseUrl}${options.path ?? path}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${options.key ?? key}`,
+        ...options.headers,
+      },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...(options.signal && { signal: options.signal }),
+    });
+    const text = await response.text();
+    // Whatever a server answers.
+    const json = (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, unknown>;
+    return { status: response.status, text, json };
+  }
+  /** A call that the model answers with this text. */
+  async function turn(index: number, body: object, text: string) {
+    const answer = post(body);
+    const asked = await session.asked();
+    session.answer(written(index, text));
+    return { asked, ...(await answer) };
+  }
+  return { face, session, baseUrl, key, post, turn };
+}
+
+/** The data of a stream's events. */
+export function eventsOf(text: string): readonly unknown[] {
+  return [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) =>
+    data.startsWith('{') ? (JSON.parse(data) as unknown) : data,
+  );
+}
