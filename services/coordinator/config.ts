@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { addressList } from '#platform/grpc/follow-names.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 
 const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port');
@@ -13,7 +14,11 @@ export const coordinatorConfig = baseConfig.extend({
     .describe(
       'Servers of a NATS cluster that keep a copy of each stream; absent leaves streams as they are, new ones get one.',
     ),
-  policy: address.describe('The policy gateway, host:port.').meta({ example: '127.0.0.1:7001' }),
+  policy: addressList
+    .describe(
+      'The policy gateway, host:port; a comma list when there are several, or dns:///name:port for every address of a name.',
+    )
+    .meta({ example: '127.0.0.1:7001' }),
   learner: address.optional().describe('The learner, host:port; recipes of which no stage trains do without.'),
   environmentFiles: z
     .array(z.string().min(1))

@@ -4,6 +4,7 @@ import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
+import { createReplicatedClient } from '#platform/grpc/replicated-client.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import { connectNats } from '#platform/nats/connect.ts';
 import { ensureLeases } from '#platform/nats/lease.ts';
@@ -34,7 +35,17 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   ctx.defer('NATS', () => nats.close());
   await ensureStreams(nats);
   await ensureLeases(nats, ctx.signal);
-  const policy = createGrpcClient(PolicyService, config.policy, { timeoutMs: config.loadTimeoutMs });
+  const policy = createReplicatedClient(PolicyService, {
+    addresses: config.policy.split(','),
+    timeoutMs: config.loadTimeoutMs,
+    probeIntervalMs: 500,
+    probeTimeoutMs: 2_000,
+    // A version is loaded through one gateway, on all engines; the others learn it from those.
+    keys: { describe: () => '', loadVersion: () => '' },
+    onDown: (gateway, error) => log.warn({ gateway, err: error }, 'a policy gateway does not answer; another is asked'),
+    onUnresolved: (name, error) =>
+      log.warn({ name, err: error }, 'a name of policy gateways cannot be resolved; those known stay'),
+  });
   ctx.defer('policy client', () => policy.close());
   const learner =
     config.learner === undefined

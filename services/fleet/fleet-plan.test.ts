@@ -6,7 +6,7 @@ import { repositoryRoot } from '#platform/repository.ts';
 import { customScorersSettings } from '#rewards/custom-scorer-settings.ts';
 import { judgesSettings } from '#rewards/judge-settings.ts';
 import { fleetKey } from './fleet-file.ts';
-import { planBase, planPolicy, planTop } from './fleet-plan.ts';
+import { planBase, planGateways, planPolicy, planTop } from './fleet-plan.ts';
 import { childEnvironment } from './service-programs.ts';
 import type { PlannedService } from './fleet-plan.ts';
 
@@ -50,6 +50,17 @@ test('P10: workers may hand back what they hold when they are replaced; a coordi
   const asked = top.filter(({ replaceGraceMs }) => replaceGraceMs !== undefined);
   expect(new Set(asked.map(({ service }) => service))).toEqual(new Set(['rollout']));
   expect(asked).toHaveLength(top.filter(({ service }) => service === 'rollout').length);
+});
+
+test('each gateway is in front of all engines', () => {
+  const planned = (gateways: number) =>
+    planGateways(
+      { recipe: parseRecipe(tiny.replace('fleet:\n', `fleet:\n  gateways: ${gateways}\n`), 'tiny.yaml'), paths },
+      ['e:1', 'e:2'],
+    );
+  expect(planned(1).map(({ label }) => label)).toEqual(['policy']);
+  expect(planned(3).map(({ label }) => label)).toEqual(['policy-1', 'policy-2', 'policy-3']);
+  expect(planned(3).map((each) => flag(each, 'engines'))).toEqual(Array(3).fill('e:1,e:2'));
 });
 
 test('P9: retrieval searches by what the recipe names, or does not start', () => {

@@ -170,6 +170,16 @@ export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly str
   };
 }
 
+/** Each in front of all engines. */
+export function planGateways(inputs: FleetInputs, engines: readonly string[]): PlannedService[] {
+  const planned = planPolicy(inputs, engines);
+  const { gateways } = inputs.recipe.fleet;
+  return Array.from({ length: gateways }, (_, index) => ({
+    ...planned,
+    label: gateways === 1 ? planned.label : `${planned.label}-${index + 1}`,
+  }));
+}
+
 function planEndpoint(
   endpoint: NonNullable<Recipe['model']['endpoint']>,
   { max_context: maxContext, max_running: maxRunning }: Recipe['fleet']['engine'],
@@ -196,6 +206,7 @@ export interface TopAddresses {
   readonly natsUrl: string;
   /** Another one each time: a new fleet leaves runs of earlier ones alone until they are resumed. */
   readonly fleetId: string;
+  /** Of the gateways; several with commas between. */
   readonly policy: string;
   /** False where nothing but rollouts is wanted. Default true. */
   readonly coordinators?: boolean;

@@ -9,7 +9,7 @@ import type { Ready } from './child-service.ts';
 import { claimHome } from './claim-home.ts';
 import { fleetKey } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
-import { flags, planBase, planPolicy, planTop } from './fleet-plan.ts';
+import { flags, planBase, planGateways, planTop } from './fleet-plan.ts';
 import type { FleetInputs, PlannedService } from './fleet-plan.ts';
 import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
@@ -235,22 +235,21 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     await startAll(() =>
       planBase(judged(), [home, inputs.paths.model]).filter(({ service }) => learning || service !== 'learner'),
     );
+    const allAt = (name: string): string[] =>
+      services.flatMap(({ service, supervised }) => (service === name ? [supervised.addresses.grpc ?? ''] : []));
     const at = (service: string): string => {
-      const found = services.find((each) => each.service === service)?.supervised.addresses.grpc;
-      if (found === undefined)
-        throw new TransientError('unavailable', `${service} names no gRPC address in its ready line`);
+      const [found = ''] = allAt(service);
+      if (found === '') throw new TransientError('unavailable', `${service} names no gRPC address in its ready line`);
       return found;
     };
-    const engines = (): string[] =>
-      services.flatMap(({ service, supervised }) => (service === 'engine' ? [supervised.addresses.grpc ?? ''] : []));
-    await startAll(() => [planPolicy(inputs, engines())]);
+    await startAll(() => planGateways(inputs, allAt('engine')));
     await publishFile();
     const fleetId = randomUUID();
     await startAll(() =>
       planTop(inputs, {
         natsUrl: natsUrl(),
         fleetId,
-        policy: at('policy'),
+        policy: allAt('policy').join(','),
         ...(needsRetrieval(inputs.recipe) && { retrieval: at('retrieval') }),
         reward: at('reward'),
         coordinators: training,

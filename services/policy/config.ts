@@ -1,18 +1,12 @@
 import { z } from 'zod';
+import { addressOrName } from '#platform/grpc/follow-names.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 import { fleetBounds, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
-
-const address = z
-  .string()
-  .regex(
-    /^(dns:\/\/\/)?[^\s,/]+:\d{1,5}$/,
-    'must be host:port, for example 127.0.0.1:41234, or dns:///name:port for every address of a name',
-  );
 
 export const policyConfig = baseConfig
   .extend({
     engines: z
-      .array(address)
+      .array(addressOrName)
       .max(fleetBounds.engines)
       .default([])
       .describe(

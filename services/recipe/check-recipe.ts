@@ -112,6 +112,12 @@ function checkModel({ model, fleet, stages }: Recipe): RecipeIssue[] {
       message: 'is of no use with model.endpoint; leave it out',
       value: fleet.engine.kind,
     });
+  if (fleet.gateways !== 1)
+    issues.push({
+      path: ['fleet', 'gateways'],
+      message: 'is of no use with model.endpoint, whose max_running holds in one process; leave it out',
+      value: fleet.gateways,
+    });
   for (const [index, stage] of stages.entries()) {
     if (kindOf(stage).textSuffices === true) continue;
     issues.push({

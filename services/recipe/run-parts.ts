@@ -158,6 +158,14 @@ export const fleetSchema = z
       .default(1)
       .describe('Coordinators that `gradus up` starts: one leads a run, the others take over when it dies.'),
     engines: z.int().min(1).max(fleetBounds.engines).default(1).describe('Engines that `gradus up` starts.'),
+    gateways: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(1)
+      .describe(
+        'Policy gateways that `gradus up` starts, each in front of all engines: they share tokenising and sessions, and one that dies loses its calls to the others.',
+      ),
     concurrency: z
       .int()
       .min(1)

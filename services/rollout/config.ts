@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { duplicateWindowMs } from '#platform/nats/streams.ts';
+import { addressList } from '#platform/grpc/follow-names.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 import { defaultFileLimits } from '#environments/own-file/contained.ts';
 import { fleetBounds, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
@@ -17,13 +18,10 @@ export const rolloutConfig = baseConfig.extend({
     .describe(
       'Servers of a NATS cluster that keep a copy of each stream; absent leaves streams as they are, new ones get one.',
     ),
-  policy: z
-    .string()
-    .regex(
-      /^[^\s,]+:\d{1,5}(,[^\s,]+:\d{1,5})*$/,
-      'must be host:port, for example 127.0.0.1:41234, or a comma list of them',
+  policy: addressList
+    .describe(
+      'gRPC address of the policy gateway; a comma list when there are several, or dns:///name:port for every address of a name.',
     )
-    .describe('gRPC address of the policy gateway; a comma list when there are several.')
     .meta({ example: '127.0.0.1:7001' }),
   retrieval: address
     .optional()

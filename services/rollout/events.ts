@@ -84,6 +84,9 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     gatewayDown(address: string, error: Error): void {
       log.warn({ gateway: address, err: error }, 'a policy gateway does not answer; its sessions move');
     },
+    gatewaysUnresolved(name: string, error: Error): void {
+      log.warn({ name, err: error }, 'a name of policy gateways cannot be resolved; those known stay');
+    },
     tasksHeld(count: number): void {
       inFlight.set(count);
     },

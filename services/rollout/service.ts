@@ -50,6 +50,7 @@ export async function startRollout(
     probeIntervalMs: 500,
     probeTimeoutMs: 2_000,
     onDown: events.gatewayDown,
+    onUnresolved: events.gatewaysUnresolved,
   });
   ctx.defer('clients', () => [policy, clients, reward].forEach((client) => client.close()));
 

@@ -11,12 +11,10 @@ import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { EngineState, type GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
 import { createPolicyGateways } from '../../services/rollout/worker/policy-gateways.ts';
-import { retryInPlace } from '../../services/rollout/episode/retry-in-place.ts';
 import { lastingAddress } from '../fixtures/lasting-port.ts';
 
 const root = join(import.meta.dirname, '../..');
 const python = join(root, '.venv/bin/python');
-const { signal } = new AbortController();
 
 interface Process {
   readonly child: ChildProcess;
@@ -179,17 +177,11 @@ describe.runIf(existsSync(python))('policy processes that die or freeze', { time
         probeIntervalMs: 200,
         probeTimeoutMs: 3_000,
         onDown: (address) => void down.push(address),
+        onUnresolved() {},
       });
-      const patient: typeof policy.generate = (request, options) =>
-        retryInPlace(
-          () => policy.generate(request, options),
-          { retries: 4, baseDelayMs: 50 },
-          signal,
-          () => {},
-        );
-      const calm = writtenBy(await turns(patient));
+      const calm = writtenBy(await turns(policy.generate));
       const direct = clientOf(hit);
-      const answers = turns(patient);
+      const answers = turns(policy.generate);
       await expect.poll(() => inFlightOn(direct, only), { interval: 5 }).toBeGreaterThan(0);
       hit.child.kill(fault);
       expect(writtenBy(await answers)).toEqual(calm);

@@ -3,7 +3,7 @@ import type { GrpcClient } from '#platform/grpc/client.ts';
 import { callWithRetries } from './call-with-retries.ts';
 import type { CallRetries } from './call-with-retries.ts';
 
-export type PolicyClient = GrpcClient<typeof PolicyService>;
+export type PolicyClient = Pick<GrpcClient<typeof PolicyService>, 'describe' | 'loadVersion'>;
 
 /** A directory of weights, and the digest that engines check them against; without one they are not checked. */
 export interface Weights {

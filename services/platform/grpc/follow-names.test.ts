@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { eventually } from '../gateway-under-test.ts';
-import { followNames, isName } from './engine-discovery.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { followNames, isName } from './follow-names.ts';
+
+const eventually = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 
 /** Follows one name whose addresses the test sets; reports what it was called with. */
 async function follow(answers: { now: readonly string[] | Error }) {
@@ -22,7 +23,7 @@ async function follow(answers: { now: readonly string[] | Error }) {
   return { reported, [Symbol.dispose]: () => stop.abort() };
 }
 
-describe('names of engines', () => {
+describe('names of replicas', () => {
   it('takes every address of a name, and follows as they come and go', async () => {
     const answers: { now: readonly string[] } = { now: ['10.0.0.1', 'fd00::2'] };
     using names = await follow(answers);

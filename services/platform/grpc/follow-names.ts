@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
-import { sleep } from '#platform/async/sleep.ts';
+import { z } from 'zod';
+import { sleep } from '../async/sleep.ts';
 
-export interface DiscoveryOptions {
+export interface NamesOptions {
   /** As `dns:///name:port`. */
   readonly names: readonly string[];
   readonly intervalMs: number;
@@ -17,10 +18,26 @@ export interface DiscoveryOptions {
 
 const PREFIX = 'dns:///';
 
-export const isName = (engine: string): boolean => engine.startsWith(PREFIX);
+/** `host:port`, or `dns:///name:port` for every address of a name. */
+export const addressOrName = z
+  .string()
+  .regex(
+    /^(dns:\/\/\/)?[^\s,/]+:\d{1,5}$/,
+    'must be host:port, for example 127.0.0.1:41234, or dns:///name:port for every address of a name',
+  );
+
+/** Some of those, with commas between. */
+export const addressList = z
+  .string()
+  .refine(
+    (text) => text.split(',').every((each) => addressOrName.safeParse(each).success),
+    'must be host:port, for example 127.0.0.1:41234, dns:///name:port, or a comma list of them',
+  );
+
+export const isName = (address: string): boolean => address.startsWith(PREFIX);
 
 /** Follows names whose addresses come and go, such as a headless service of Kubernetes. The first look is over when it returns. */
-export async function followNames(options: DiscoveryOptions): Promise<void> {
+export async function followNames(options: NamesOptions): Promise<void> {
   const { names, intervalMs, signal, resolve = resolveAll } = options;
   const seen = new Map<string, Set<string>>();
 
