@@ -1,4 +1,5 @@
 import type { DescribeResponse, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import type { EngineFleetLoad } from './engines/engine-fleet.ts';
 import type { GradusError } from '#platform/errors.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
@@ -24,6 +25,7 @@ export function createPolicyEvents(log: Logger, metrics: Metrics) {
   const enginesUp = metrics.gauge('gradus_policy_engines_up', 'Engines that requests are routed to');
   const queued = metrics.gauge('gradus_policy_queue_requests', 'Requests that wait for an engine');
   const running = metrics.gauge('gradus_policy_running_requests', 'Requests that engines work on');
+  const kvUsed = metrics.gauge('gradus_policy_kv_used_ratio', 'Share of its KV cache that the fullest engine uses');
   const version = metrics.gauge('gradus_policy_version_number', 'Policy version that every engine has to serve');
   const loads = metrics.counter(
     'gradus_policy_version_loads_total',
@@ -78,9 +80,10 @@ export function createPolicyEvents(log: Logger, metrics: Metrics) {
       loads.inc({ outcome: 'failed' }, failed);
       log.info({ version: String(loaded), engines, failed }, 'a policy version is loaded');
     },
-    loadChanged(counts: { readonly running: number; readonly queued: number }): void {
-      running.set(counts.running);
-      queued.set(counts.queued);
+    loadChanged(load: EngineFleetLoad): void {
+      running.set(load.running);
+      queued.set(load.queued);
+      kvUsed.set(load.kvUsedRatio);
     },
   };
 }

@@ -89,6 +89,11 @@ describe('policy gateway', () => {
     expect(await metrics.render()).toMatch(/gradus_policy_generations_total\{outcome="resource_exhausted"\} 1/);
   });
 
+  it('shows how full the fullest engine is, before it has work', async () => {
+    const { metrics } = await gateway([await engine({ kvUsedRatio: 0.75 }), await engine({ kvUsedRatio: 0.5 })]);
+    await eventually(async () => expect(await metrics.render()).toMatch(/^gradus_policy_kv_used_ratio 0\.75$/m));
+  });
+
   it('P3: cancels the generation on the engine when the caller disconnects', async () => {
     const slow = await engine({ script: () => ({ text: 'x', delayMs: 60_000 }) });
     const { client } = await gateway([slow]);

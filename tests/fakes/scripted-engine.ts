@@ -1,5 +1,6 @@
+import { create } from '@bufbuild/protobuf';
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
-import type { GenerateRequest, LoadVersionRequest } from '#proto/policy/v1/policy_pb.ts';
+import { EngineLoadSchema, type GenerateRequest, type LoadVersionRequest } from '#proto/policy/v1/policy_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
@@ -43,6 +44,8 @@ export interface ScriptedEngineOptions {
   readonly frozen?: () => boolean;
   /** How long the answer to a probe takes: a busy engine. */
   readonly describeDelayMs?: () => number;
+  /** Share of its KV cache that it says it uses. */
+  readonly kvUsedRatio?: number;
   /** Replaces the hash that the engine reports. */
   readonly tokenizerHash?: string;
   /** Weights that it starts with. Default: version 0, from nowhere. */
@@ -101,6 +104,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
       described += 1;
       return {
         ...describe(engine),
+        load: create(EngineLoadSchema, { ...engine.load(), kvUsedRatio: options.kvUsedRatio ?? 0 }),
         vocabularySize: 1000,
         tokenizerHash: options.tokenizerHash ?? tokenizer.hash,
       };

@@ -47,10 +47,18 @@ export interface EngineFleet {
   /** For an address that its name has no longer: an engine that still answers may be one that a flaw of DNS hides. */
   removeIfDown(address: string): void;
   describe(): FleetDescription;
-  counts(): { readonly running: number; readonly queued: number };
+  load(): EngineFleetLoad;
   /** Takes the first engines in and asks each once. Throws TerminalError when one answers with a wrong tokenizer. */
   start(addresses: readonly string[]): Promise<void>;
   close(): void;
+}
+
+export interface EngineFleetLoad {
+  /** Requests that engines work on, and those that wait for one. */
+  readonly running: number;
+  readonly queued: number;
+  /** Of the fullest engine, 0..1, as it said last. */
+  readonly kvUsedRatio: number;
 }
 
 /** A request that failed on this many engines is not sent to another one: it may be what breaks them. */
@@ -75,12 +83,21 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
     { once: true },
   );
 
+  const load = (): EngineFleetLoad => ({
+    running: pool.entries().reduce((sum, { inFlight }) => sum + inFlight, 0),
+    queued: pool.queued(),
+    kvUsedRatio: totalLoad(pool.entries(), 0).kvUsedRatio ?? 0,
+  });
+
   function join(address: string): EngineMember {
     const member = createEngineMember(options.connect(address), {
       ...options,
       pool,
       wanted,
-      onAnswer: (description) => (lastKnown = description),
+      onAnswer(description) {
+        lastKnown = description;
+        events.loadChanged(load());
+      },
     });
     members.set(address, member);
     pool.add(address);
@@ -183,10 +200,7 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
         load: totalLoad(entries, pool.queued()),
       };
     },
-    counts: () => ({
-      running: pool.entries().reduce((sum, { inFlight }) => sum + inFlight, 0),
-      queued: pool.queued(),
-    }),
+    load,
     async start(addresses) {
       const first = addresses.map(join);
       await Promise.all(first.map((member) => member.probe()));

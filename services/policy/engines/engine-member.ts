@@ -106,8 +106,8 @@ export function createEngineMember(connection: EngineConnection, options: Engine
       }
       over.signal.throwIfAborted();
       description = answer;
-      options.onAnswer(answer);
       if (answer.load !== undefined) pool.report(address, loadFromProto(answer.load));
+      options.onAnswer(answer);
       if (pool.entry(address)?.state === 'draining') return;
       // While it loaded, a newer version may have become the wanted one.
       if (answer.version < (wanted.current()?.version ?? 0n)) return;

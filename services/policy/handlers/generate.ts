@@ -23,7 +23,7 @@ export async function generate(
     events.generationFailed(request.requestId, error);
     throw error;
   } finally {
-    events.loadChanged(fleet.counts());
+    events.loadChanged(fleet.load());
   }
 }
 
