@@ -1,6 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
-import { EngineLoadSchema, type GenerateRequest, type LoadVersionRequest } from '#proto/policy/v1/policy_pb.ts';
+import {
+  type DescribeResponse,
+  EngineLoadSchema,
+  type GenerateRequest,
+  type LoadVersionRequest,
+} from '#proto/policy/v1/policy_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
@@ -50,6 +55,8 @@ export interface ScriptedEngineOptions {
   readonly tokenizerHash?: string;
   /** Weights that it starts with. Default: version 0, from nowhere. */
   readonly serving?: { readonly version: bigint; readonly weightsPath: string };
+  /** Replaces what it says that it gives: an engine in front of a server that can do less. */
+  readonly gives?: Partial<Pick<DescribeResponse, 'output' | 'logprobKind' | 'server' | 'advice' | 'fixedWeights'>>;
 }
 
 /** The engine of services/scripted/engine with a script of the test, and with faults that a real one should not have. */
@@ -107,6 +114,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
         load: create(EngineLoadSchema, { ...engine.load(), kvUsedRatio: options.kvUsedRatio ?? 0 }),
         vocabularySize: 1000,
         tokenizerHash: options.tokenizerHash ?? tokenizer.hash,
+        ...options.gives,
       };
     },
     generate: async (request, call) => {

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { DescribeResponseSchema, EngineLoadSchema } from '#proto/policy/v1/policy_pb.ts';
+import { EngineOutput, type DescribeResponseSchema, type EngineLoadSchema } from '#proto/policy/v1/policy_pb.ts';
 import type { EndpointPolicyContext } from '../service.ts';
 import { tokenizerHash } from './tokenize.ts';
 
@@ -21,6 +21,8 @@ export function describe(context: EndpointPolicyContext): MessageInitShape<typeo
     running: load.running ?? 0,
     waiting: load.waiting ?? 0,
     engines: 1,
+    output: EngineOutput.TEXT,
+    fixedWeights: true,
     load,
   };
 }

@@ -1,4 +1,5 @@
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
+import { TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EngineLoad, EngineLoadSchema } from '#proto/policy/v1/policy_pb.ts';
@@ -9,11 +10,34 @@ export function connectEngine(address: string, timeoutMs: number) {
   const client = createGrpcClient(EngineService, address, { timeoutMs });
   return {
     address,
-    describe: (options: { timeoutMs: number; signal: AbortSignal }) => client.describe({}, options),
+    describe: async (options: { timeoutMs: number; signal: AbortSignal }) => {
+      try {
+        return await client.describe({}, options);
+      } catch (thrown) {
+        throw inWords(address, errorFrom(thrown));
+      }
+    },
     generate: client.generate,
     loadVersion: client.loadVersion,
     close: () => client.close(),
   };
+}
+
+/** What stands there instead of an engine, where the failure shows it. */
+function inWords(address: string, error: GradusError): GradusError {
+  if (error.code === 'unimplemented')
+    return new TerminalError(
+      'failed_precondition',
+      `${address} is another service and no engine: it answers, and not as EngineService; give the address of an engine`,
+      { cause: error },
+    );
+  const say = (words: string): TransientError => new TransientError('unavailable', words, { cause: error });
+  if (error.message.includes('ECONNREFUSED')) return say(`nothing listens at ${address}`);
+  if (error.message.includes('Protocol error'))
+    return say(
+      `what listens at ${address} does not speak gRPC; an inference server needs a sidecar next to it: gradus serve engine --help`,
+    );
+  return error;
 }
 
 export type EngineConnection = ReturnType<typeof connectEngine>;

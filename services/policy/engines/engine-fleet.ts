@@ -12,6 +12,7 @@ import { type EngineEntry, type EnginePoolOptions, type PoolRequest, createEngin
 import { type LoadTarget, loadOnAll } from './load-on-all.ts';
 import { removeMember } from './remove-member.ts';
 import { createWantedVersion } from './wanted-version.ts';
+import { LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { badLogprob } from '#trajectory/segments.ts';
 
 export interface EngineFleetOptions
@@ -26,6 +27,8 @@ export interface FleetDescription {
   /** What the engines that are up say; what the last one said when none is. */
   readonly known: readonly DescribeResponse[];
   readonly entries: readonly EngineEntry[];
+  /** What each engine said last, and what keeps it from being up; by address. */
+  readonly members: ReadonlyMap<string, Pick<EngineMember, 'description' | 'problem'>>;
   readonly version: bigint;
   readonly weightsPath: string;
   readonly weightsDigest: string;
@@ -113,7 +116,8 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
 
   async function generate(request: GenerateRequest, callSignal: AbortSignal): Promise<GenerateResponse> {
     const failed = new Map<string, number>();
-    const asked: PoolRequest = { ...request, failed };
+    const trainedAt = request.trained ? (request.sampling?.temperature ?? 1) : undefined;
+    const asked: PoolRequest = { ...request, trainedAt, failed };
     for (let moves = 0; ; moves += 1) {
       const lease = await pool.acquire(asked, callSignal);
       const member = members.get(lease.address);
@@ -194,6 +198,7 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
       return {
         known: up.length === 0 && lastKnown !== undefined ? [lastKnown] : up,
         entries,
+        members,
         version: wanted.current()?.version ?? oldest,
         weightsPath: wanted.current()?.weightsPath ?? '',
         weightsDigest: wanted.current()?.weightsDigest ?? '',
@@ -223,19 +228,20 @@ function moveableError(thrown: unknown, address: string): GradusError {
 }
 
 /**
- * What an engine generated must be tokens of the vocabulary with a log-probability each. An engine whose weights or memory are damaged
+ * What an engine generated must be tokens of the vocabulary with a log-probability each, unless it says that it gives none. An engine whose weights or memory are damaged
  * gives others: nothing of that may be trained on (P2), and another engine can do the turn. Throws `TransientError` with the engine's name.
  * `vocabularySize` 0 is unknown.
  */
 export function checkGenerated(
-  { tokenIds, logprobs }: GenerateResponse,
+  { tokenIds, logprobs, logprobKind }: GenerateResponse,
   address: string,
   vocabularySize: number,
 ): void {
   const fail = (problem: string): never => {
     throw new TransientError('aborted', `engine ${address} ${problem}; its weights or its memory may be damaged`);
   };
-  if (logprobs.length !== tokenIds.length) fail(`gave ${logprobs.length} logprobs for ${tokenIds.length} tokens`);
+  const expected = logprobKind === LogprobKind.ABSENT ? 0 : tokenIds.length;
+  if (logprobs.length !== expected) fail(`gave ${logprobs.length} logprobs for ${tokenIds.length} tokens`);
   const bad = badLogprob(logprobs);
   if (bad !== -1) fail(`gave ${logprobs[bad]} as the log-probability of token ${bad} of ${tokenIds.length}`);
   const beyond = vocabularySize === 0 ? -1 : tokenIds.findIndex((id) => id >= vocabularySize);

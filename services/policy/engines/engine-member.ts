@@ -26,6 +26,8 @@ export interface EngineMember {
   readonly address: string;
   readonly connection: EngineConnection;
   readonly description: DescribeResponse | undefined;
+  /** What kept it from being up last; empty when nothing has. */
+  readonly problem: string;
   /** Aborts when the engine is taken for dead, so that what runs on it moves at once; then there is a new one. */
   readonly life: AbortSignal;
   /** Asks once. Throws TerminalError when the engine can never be used; other failures are only counted. */
@@ -60,10 +62,12 @@ export function createEngineMember(connection: EngineConnection, options: Engine
   let probeNow = new AbortController();
   let missed = 0;
   let description: DescribeResponse | undefined;
+  let problem = 'it has not answered yet';
 
   const isUp = (): boolean => pool.entry(address)?.state === 'up';
 
   function suspend(error: Error): void {
+    problem = error.message;
     if (isUp()) {
       events.engineDown(address, error);
       pool.setDown(address);
@@ -101,11 +105,17 @@ export function createEngineMember(connection: EngineConnection, options: Engine
       if (target !== undefined && (answer.version < target.version || hasOtherWeights(answer, target))) {
         const served = `it serves version ${version} (weights ${weightsDigest || 'unknown'})`;
         suspend(new TransientError('unavailable', `${served}, not ${target.version} (${target.weightsDigest})`));
+        if (answer.fixedWeights)
+          throw new TransientError(
+            'unavailable',
+            `${served}, ${target.version} is wanted, and its weights cannot be replaced`,
+          );
         await connection.loadVersion(target, { timeoutMs: options.loadTimeoutMs, signal: over.signal });
         answer = await ask();
       }
       over.signal.throwIfAborted();
       description = answer;
+      pool.setGives(address, answer);
       if (answer.load !== undefined) pool.report(address, loadFromProto(answer.load));
       options.onAnswer(answer);
       if (pool.entry(address)?.state === 'draining') return;
@@ -113,9 +123,11 @@ export function createEngineMember(connection: EngineConnection, options: Engine
       if (answer.version < (wanted.current()?.version ?? 0n)) return;
       if (!isUp()) events.engineUp(address, answer);
       pool.setUp(address, answer.version);
+      problem = '';
     } catch (thrown) {
       if (over.signal.aborted) return;
       const error = errorFrom(thrown);
+      if (!isUp()) problem = error.message;
       missed += 1;
       events.probeFailed(address, error);
       const fatal = error instanceof TerminalError;
@@ -139,6 +151,9 @@ export function createEngineMember(connection: EngineConnection, options: Engine
     connection,
     get description() {
       return description;
+    },
+    get problem() {
+      return problem;
     },
     get life() {
       return life.signal;

@@ -21,7 +21,7 @@ function poolOf(options: Partial<EnginePoolOptions> = {}, engines = ['a:1', 'b:1
 
 const { signal } = new AbortController();
 const ask = (pool: EnginePool, sessionId: string, request: Partial<PoolRequest> = {}, by = signal) =>
-  pool.acquire({ sessionId, priority: 0, minVersion: 0n, failed: new Map(), ...request }, by);
+  pool.acquire({ sessionId, priority: 0, minVersion: 0n, trainedAt: undefined, failed: new Map(), ...request }, by);
 const whereTo = async (pool: EnginePool, session: string, request: Partial<PoolRequest> = {}): Promise<string> =>
   (await ask(pool, session, request)).address;
 const counts = (pool: EnginePool) => [pool.entries().map(({ inFlight }) => inFlight), pool.queued()];
@@ -120,7 +120,7 @@ describe('engine pool', () => {
     const pool = poolOf({}, ['a:1']);
     const { life } = await ask(pool, 's');
     const failed = new Map([['a:1', life]]);
-    expect(pool.canServe({ sessionId: 's', priority: 0, minVersion: 0n, failed })).toBe(false);
+    expect(pool.canServe({ sessionId: 's', priority: 0, minVersion: 0n, trainedAt: undefined, failed })).toBe(false);
     const waiting = ask(pool, 's', { failed });
     pool.setDown('a:1');
     pool.setUp('a:1', 0n);

@@ -1,5 +1,6 @@
 import { CancelledError, TransientError, type GradusError } from '#platform/errors.ts';
 import { chooseEngine, type Candidate } from './choose-engine.ts';
+import { type EngineGives, isTrainable } from './engine-output.ts';
 import { createWaitingQueue } from './waiting-queue.ts';
 
 export interface EnginePoolOptions {
@@ -36,6 +37,8 @@ export interface EngineEntry {
   readonly version: bigint;
   readonly inFlight: number;
   readonly load: ReportedLoad | undefined;
+  /** Undefined until it has said so; it was not up before. */
+  readonly gives: EngineGives | undefined;
 }
 
 export interface PoolRequest {
@@ -44,6 +47,8 @@ export interface PoolRequest {
   readonly priority: number;
   /** Engines with older weights may not take it. */
   readonly minVersion: bigint;
+  /** Temperature of a turn that is trained on: engines whose turns cannot be may not take it. Undefined where nothing is trained. */
+  readonly trainedAt: number | undefined;
   /** Lives of engines in which it failed: address to life. */
   readonly failed: ReadonlyMap<string, number>;
 }
@@ -63,6 +68,7 @@ export interface EnginePool {
   setDown(address: string): void;
   setDraining(address: string): void;
   report(address: string, load: ReportedLoad): void;
+  setGives(address: string, gives: EngineGives): void;
   /**
    * A place on an engine: the session's own, else the least loaded. Waits, by priority, when all are full and
    * when none is there. Throws TransientError: `resource_exhausted` when the queue is full, `unavailable` when for
@@ -84,6 +90,7 @@ interface OpenEntry extends EngineEntry {
   version: bigint;
   inFlight: number;
   load: ReportedLoad | undefined;
+  gives: EngineGives | undefined;
   /** Of the reported requests, those that are not ours. */
   foreign: number;
 }
@@ -96,8 +103,10 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
   const queue = createWaitingQueue<PoolRequest, EngineLease>();
   let closed: GradusError | undefined;
 
-  const mayTake = (entry: OpenEntry, { minVersion, failed }: PoolRequest): boolean =>
-    entry.state === 'up' && entry.version >= minVersion && failed.get(entry.address) !== entry.life;
+  const isFit = ({ version, gives }: OpenEntry, { minVersion, trainedAt }: PoolRequest): boolean =>
+    version >= minVersion && (trainedAt === undefined || gives === undefined || isTrainable(gives, trainedAt));
+  const mayTake = (entry: OpenEntry, request: PoolRequest): boolean =>
+    entry.state === 'up' && isFit(entry, request) && request.failed.get(entry.address) !== entry.life;
   const hasRoom = (entry: OpenEntry): boolean => entry.inFlight < options.maxInFlightPerEngine;
   const canServe = (request: PoolRequest): boolean => entries.some((entry) => mayTake(entry, request));
 
@@ -154,13 +163,14 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
     }
   }
 
-  function outage({ minVersion }: PoolRequest): TransientError {
+  function outage({ minVersion, trainedAt }: PoolRequest): TransientError {
     const up = entries.filter(({ state }) => state === 'up');
     const versions = up.map(({ version }) => version).join(', ');
     const which = up.length === 0 ? 'no engine is up' : `the engines that are up serve version ${versions}`;
+    const trained = trainedAt === undefined ? '' : `, and log-probabilities of what temperature ${trainedAt} makes`;
     return new TransientError(
       'unavailable',
-      `${which} (${engines.size} known), and the request needs version ${minVersion} or later`,
+      `${which} (${engines.size} known), and the request needs version ${minVersion} or later${trained}; 'gradus engine list' says what each gives`,
       { retryAfterMs: 500 },
     );
   }
@@ -200,8 +210,16 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
   return {
     add(address) {
       if (engines.has(address)) return;
-      const entry = { address, state: 'down' as const, life: 0, version: 0n, inFlight: 0, load: undefined, foreign: 0 };
-      engines.set(address, entry);
+      engines.set(address, {
+        address,
+        state: 'down',
+        life: 0,
+        version: 0n,
+        inFlight: 0,
+        load: undefined,
+        gives: undefined,
+        foreign: 0,
+      });
       entries = [...engines.values()];
     },
     remove(address) {
@@ -224,6 +242,7 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
         entry.load = load;
         entry.foreign = Math.max(0, load.running + load.waiting - entry.inFlight);
       }),
+    setGives: (address, gives) => change(address, (entry) => (entry.gives = gives)),
     async acquire(request, signal) {
       if (closed !== undefined) throw closed;
       if (signal.aborted)

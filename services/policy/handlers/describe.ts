@@ -1,7 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { EngineState, type DescribeResponseSchema } from '#proto/policy/v1/policy_pb.ts';
+import { EngineState, type DescribeResponseSchema, type EngineStatusSchema } from '#proto/policy/v1/policy_pb.ts';
 import { TransientError } from '#platform/errors.ts';
-import type { EntryState } from '../engines/engine-pool.ts';
+import type { EngineMember } from '../engines/engine-member.ts';
+import { leastOf, outputOf } from '../engines/engine-output.ts';
+import type { EngineEntry, EntryState } from '../engines/engine-pool.ts';
 import type { PolicyContext } from '../service.ts';
 
 const stateOf: Readonly<Record<EntryState, EngineState>> = {
@@ -12,12 +14,16 @@ const stateOf: Readonly<Record<EntryState, EngineState>> = {
 
 /** What the engines that are up have in common; the bounds are those of the weakest. */
 export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<typeof DescribeResponseSchema> {
-  const { known, entries, version, weightsPath, weightsDigest, load } = fleet.describe();
+  const { known, entries, members, version, weightsPath, weightsDigest, load } = fleet.describe();
   const [first] = known;
   if (first === undefined)
-    throw new TransientError('unavailable', `no engine has answered yet (${entries.length} known)`, {
-      retryAfterMs: 500,
-    });
+    throw new TransientError(
+      'unavailable',
+      entries.length === 0
+        ? "no engine is known yet; add one with 'gradus engine add HOST:PORT'"
+        : `no engine has answered yet: ${entries.map(({ address }) => `${address}: ${members.get(address)?.problem ?? ''}`).join('; ')}`,
+      { retryAfterMs: 500 },
+    );
   return {
     model: first.model,
     parameters: first.parameters,
@@ -32,12 +38,36 @@ export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<
     waiting: load.waiting ?? 0,
     engines: entries.filter(({ state }) => state === 'up').length,
     load,
-    engineList: entries.map((entry) => ({
-      address: entry.address,
-      state: stateOf[entry.state],
-      version: entry.version,
-      inFlight: entry.inFlight,
-      ...(entry.load === undefined ? {} : { load: entry.load }),
-    })),
+    ...leastOf(known),
+    fixedWeights: known.some(({ fixedWeights }) => fixedWeights),
+    server: distinct(known.map(({ server }) => server)).join(', '),
+    advice: distinct(known.flatMap(({ advice }) => advice)),
+    engineList: entries.map((entry) => statusOf(entry, members.get(entry.address))),
   };
+}
+
+function statusOf(
+  { address, state, version, inFlight, load }: EngineEntry,
+  member: Pick<EngineMember, 'description' | 'problem'> | undefined,
+): MessageInitShape<typeof EngineStatusSchema> {
+  const said = member?.description;
+  return {
+    address,
+    state: stateOf[state],
+    version,
+    inFlight,
+    ...(load !== undefined && { load }),
+    ...(said !== undefined && {
+      output: outputOf(said),
+      logprobKind: said.logprobKind,
+      fixedWeights: said.fixedWeights,
+      server: said.server,
+      advice: said.advice,
+    }),
+    problem: state === 'down' ? (member?.problem ?? '') : '',
+  };
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)].filter((text) => text !== '');
 }

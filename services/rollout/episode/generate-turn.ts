@@ -55,6 +55,7 @@ export async function generateTurn(
             contextTokens: limits.contextTokens,
             priority: task.purpose === Purpose.EVAL ? 1 : 0,
             minVersion: task.policyVersion,
+            trained: task.purpose === Purpose.TRAIN,
           },
           { signal, timeoutMs: limits.turnTimeoutMs },
         ),

@@ -17,6 +17,8 @@ import type {
   LoadVersionRequest,
   LoadVersionResponseSchema,
 } from '#proto/policy/v1/policy_pb.ts';
+import { EngineOutput } from '#proto/policy/v1/policy_pb.ts';
+import { LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { checkRoots } from '#platform/files/check-roots.ts';
 import { checkWeights } from '#weights/manifest.ts';
@@ -68,6 +70,8 @@ export function describe(engine: Engine): MessageInitShape<typeof DescribeRespon
     running: engine.running,
     waiting: engine.waiting,
     engines: 1,
+    output: EngineOutput.LOGPROBS,
+    logprobKind: LogprobKind.TEMPERED,
   };
 }
 

@@ -79,6 +79,8 @@ class EngineService:
             tokenizer_path=str(engine.vocabulary.path.resolve()),
             weights_path=self._weights_path,
             weights_digest=self._weights_digest,
+            output=policy_pb2.ENGINE_OUTPUT_LOGPROBS,
+            logprob_kind=trajectory_pb2.LOGPROB_KIND_TEMPERED,
             load=self._load(),
         )
 

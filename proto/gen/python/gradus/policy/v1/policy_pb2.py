@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from gradus.trajectory.v1 import trajectory_pb2 as gradus_dot_trajectory_dot_v1_dot_trajectory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradus/policy/v1/policy.proto\x12\x10gradus.policy.v1\x1a%gradus/trajectory/v1/trajectory.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xe5\x05\n\x10\x44\x65scribeResponse\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x1e\n\nparameters\x18\x02 \x01(\x04R\nparameters\x12,\n\x12max_context_tokens\x18\x03 \x01(\rR\x10maxContextTokens\x12\'\n\x0fvocabulary_size\x18\x04 \x01(\rR\x0evocabularySize\x12%\n\x0etokenizer_hash\x18\x05 \x01(\tR\rtokenizerHash\x12\x18\n\x07version\x18\x06 \x01(\x04R\x07version\x12\x18\n\x07running\x18\x07 \x01(\rR\x07running\x12\x18\n\x07waiting\x18\x08 \x01(\rR\x07waiting\x12\x18\n\x07\x65ngines\x18\t \x01(\rR\x07\x65ngines\x12%\n\x0etokenizer_path\x18\n \x01(\tR\rtokenizerPath\x12!\n\x0cweights_path\x18\x0b \x01(\tR\x0bweightsPath\x12\x30\n\x04load\x18\x0c \x01(\x0b\x32\x1c.gradus.policy.v1.EngineLoadR\x04load\x12?\n\x0b\x65ngine_list\x18\r \x03(\x0b\x32\x1e.gradus.policy.v1.EngineStatusR\nengineList\x12%\n\x0eweights_digest\x18\x0e \x01(\tR\rweightsDigest\x12\x36\n\x06output\x18\x0f \x01(\x0e\x32\x1e.gradus.policy.v1.EngineOutputR\x06output\x12\x44\n\x0clogprob_kind\x18\x10 \x01(\x0e\x32!.gradus.trajectory.v1.LogprobKindR\x0blogprobKind\x12#\n\rfixed_weights\x18\x11 \x01(\x08R\x0c\x66ixedWeights\x12\x16\n\x06server\x18\x12 \x01(\tR\x06server\x12\x16\n\x06\x61\x64vice\x18\x13 \x03(\tR\x06\x61\x64vice\"\xa2\x01\n\nEngineLoad\x12\x18\n\x07running\x18\x01 \x01(\rR\x07running\x12\x18\n\x07waiting\x18\x02 \x01(\rR\x07waiting\x12\x1a\n\x08\x63\x61pacity\x18\x03 \x01(\rR\x08\x63\x61pacity\x12\"\n\rkv_used_ratio\x18\x04 \x01(\x02R\x0bkvUsedRatio\x12 \n\x0bpreemptions\x18\x05 \x01(\x04R\x0bpreemptions\"\xc6\x01\n\x0c\x45ngineStatus\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32\x1d.gradus.policy.v1.EngineStateR\x05state\x12\x18\n\x07version\x18\x03 \x01(\x04R\x07version\x12\x30\n\x04load\x18\x04 \x01(\x0b\x32\x1c.gradus.policy.v1.EngineLoadR\x04load\x12\x1b\n\tin_flight\x18\x05 \x01(\rR\x08inFlight\",\n\x10\x41\x64\x64\x45ngineRequest\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\"-\n\x11\x41\x64\x64\x45ngineResponse\x12\x18\n\x07\x65ngines\x18\x01 \x01(\rR\x07\x65ngines\"J\n\x13RemoveEngineRequest\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x19\n\x08\x64rain_ms\x18\x02 \x01(\rR\x07\x64rainMs\"F\n\x14RemoveEngineResponse\x12\x14\n\x05moved\x18\x01 \x01(\rR\x05moved\x12\x18\n\x07\x65ngines\x18\x02 \x01(\rR\x07\x65ngines\"\xaf\x01\n\x0fTokenizeRequest\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n\x05texts\x18\x02 \x03(\tR\x05texts\x12,\n\x05\x63hats\x18\x03 \x03(\x0b\x32\x16.gradus.policy.v1.ChatR\x05\x63hats\x12#\n\routside_texts\x18\x04 \x03(\tR\x0coutsideTexts\x12\x1f\n\x0b\x66ormat_tags\x18\x05 \x03(\tR\nformatTags\"\x9a\x01\n\x04\x43hat\x12\x39\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.gradus.policy.v1.ChatMessageR\x08messages\x12\x1c\n\tcontinues\x18\x02 \x01(\x08R\tcontinues\x12\x1d\n\ntools_json\x18\x03 \x01(\tR\ttoolsJson\x12\x1a\n\x08thinking\x18\x04 \x01(\x08R\x08thinking\"S\n\x0b\x43hatMessage\x12\x12\n\x04role\x18\x01 \x01(\tR\x04role\x12\x30\n\x05parts\x18\x02 \x03(\x0b\x32\x1a.gradus.policy.v1.ChatPartR\x05parts\"8\n\x08\x43hatPart\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x18\n\x07trusted\x18\x02 \x01(\x08R\x07trusted\"\x83\x02\n\x10TokenizeResponse\x12\x1b\n\ttoken_ids\x18\x01 \x03(\rR\x08tokenIds\x12%\n\x0etokenizer_hash\x18\x02 \x01(\tR\rtokenizerHash\x12\x39\n\x07results\x18\x03 \x03(\x0b\x32\x1f.gradus.policy.v1.TokenizedTextR\x07results\x12\x35\n\x05\x63hats\x18\x04 \x03(\x0b\x32\x1f.gradus.policy.v1.TokenizedChatR\x05\x63hats\x12\x39\n\x07outside\x18\x05 \x03(\x0b\x32\x1f.gradus.policy.v1.TokenizedTextR\x07outside\"\x91\x01\n\rTokenizedChat\x12\"\n\rturn_end_text\x18\x01 \x01(\tR\x0bturnEndText\x12+\n\x12turn_end_token_ids\x18\x02 \x03(\rR\x0fturnEndTokenIds\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12\x1b\n\ttoken_ids\x18\x04 \x03(\rR\x08tokenIds\"@\n\rTokenizedText\x12\x1b\n\ttoken_ids\x18\x01 \x03(\rR\x08tokenIds\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"\x8c\x02\n\x0fGenerateRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x1b\n\ttoken_ids\x18\x03 \x03(\rR\x08tokenIds\x12:\n\x08sampling\x18\x04 \x01(\x0b\x32\x1e.gradus.trajectory.v1.SamplingR\x08sampling\x12%\n\x0e\x63ontext_tokens\x18\x05 \x01(\rR\rcontextTokens\x12\x1a\n\x08priority\x18\x06 \x01(\rR\x08priority\x12\x1f\n\x0bmin_version\x18\x07 \x01(\x04R\nminVersion\"\xe9\x03\n\x10GenerateResponse\x12\x1b\n\ttoken_ids\x18\x01 \x03(\rR\x08tokenIds\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x1a\n\x08logprobs\x18\x03 \x03(\x02R\x08logprobs\x12\x44\n\x0clogprob_kind\x18\x04 \x01(\x0e\x32!.gradus.trajectory.v1.LogprobKindR\x0blogprobKind\x12G\n\rfinish_reason\x18\x05 \x01(\x0e\x32\".gradus.trajectory.v1.FinishReasonR\x0c\x66inishReason\x12=\n\x08versions\x18\x06 \x01(\x0b\x32!.gradus.trajectory.v1.VersionSpanR\x08versions\x12\'\n\x0fsequence_digest\x18\x07 \x01(\x0cR\x0esequenceDigest\x12#\n\rcached_tokens\x18\x08 \x01(\rR\x0c\x63\x61\x63hedTokens\x12\x19\n\x08queue_ms\x18\t \x01(\rR\x07queueMs\x12\x1f\n\x0bgenerate_ms\x18\n \x01(\rR\ngenerateMs\x12\x30\n\x04load\x18\x0b \x01(\x0b\x32\x1c.gradus.policy.v1.EngineLoadR\x04load\"-\n\x0c\x41\x62ortRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\")\n\rAbortResponse\x12\x18\n\x07\x61\x62orted\x18\x01 \x01(\x08R\x07\x61\x62orted\"\x8e\x01\n\x12LoadVersionRequest\x12\x18\n\x07version\x18\x01 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x02 \x01(\tR\x0bweightsPath\x12\x14\n\x05\x65poch\x18\x03 \x01(\x04R\x05\x65poch\x12%\n\x0eweights_digest\x18\x04 \x01(\tR\rweightsDigest\"R\n\x13LoadVersionResponse\x12\x18\n\x07version\x18\x01 \x01(\x04R\x07version\x12!\n\x0c\x63\x61rried_over\x18\x02 \x01(\rR\x0b\x63\x61rriedOver*{\n\x0c\x45ngineOutput\x12\x1d\n\x19\x45NGINE_OUTPUT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NGINE_OUTPUT_TEXT\x10\x01\x12\x18\n\x14\x45NGINE_OUTPUT_TOKENS\x10\x02\x12\x1a\n\x16\x45NGINE_OUTPUT_LOGPROBS\x10\x03*r\n\x0b\x45ngineState\x12\x1c\n\x18\x45NGINE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45NGINE_STATE_UP\x10\x01\x12\x15\n\x11\x45NGINE_STATE_DOWN\x10\x02\x12\x19\n\x15\x45NGINE_STATE_DRAINING\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradus/policy/v1/policy.proto\x12\x10gradus.policy.v1\x1a%gradus/trajectory/v1/trajectory.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xe5\x05\n\x10\x44\x65scribeResponse\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x1e\n\nparameters\x18\x02 \x01(\x04R\nparameters\x12,\n\x12max_context_tokens\x18\x03 \x01(\rR\x10maxContextTokens\x12\'\n\x0fvocabulary_size\x18\x04 \x01(\rR\x0evocabularySize\x12%\n\x0etokenizer_hash\x18\x05 \x01(\tR\rtokenizerHash\x12\x18\n\x07version\x18\x06 \x01(\x04R\x07version\x12\x18\n\x07running\x18\x07 \x01(\rR\x07running\x12\x18\n\x07waiting\x18\x08 \x01(\rR\x07waiting\x12\x18\n\x07\x65ngines\x18\t \x01(\rR\x07\x65ngines\x12%\n\x0etokenizer_path\x18\n \x01(\tR\rtokenizerPath\x12!\n\x0cweights_path\x18\x0b \x01(\tR\x0bweightsPath\x12\x30\n\x04load\x18\x0c \x01(\x0b\x32\x1c.gradus.policy.v1.EngineLoadR\x04load\x12?\n\x0b\x65ngine_list\x18\r \x03(\x0b\x32\x1e.gradus.policy.v1.EngineStatusR\nengineList\x12%\n\x0eweights_digest\x18\x0e \x01(\tR\rweightsDigest\x12\x36\n\x06output\x18\x0f \x01(\x0e\x32\x1e.gradus.policy.v1.EngineOutputR\x06output\x12\x44\n\x0clogprob_kind\x18\x10 \x01(\x0e\x32!.gradus.trajectory.v1.LogprobKindR\x0blogprobKind\x12#\n\rfixed_weights\x18\x11 \x01(\x08R\x0c\x66ixedWeights\x12\x16\n\x06server\x18\x12 \x01(\tR\x06server\x12\x16\n\x06\x61\x64vice\x18\x13 \x03(\tR\x06\x61\x64vice\"\xa2\x01\n\nEngineLoad\x12\x18\n\x07running\x18\x01 \x01(\rR\x07running\x12\x18\n\x07waiting\x18\x02 \x01(\rR\x07waiting\x12\x1a\n\x08\x63\x61pacity\x18\x03 \x01(\rR\x08\x63\x61pacity\x12\"\n\rkv_used_ratio\x18\x04 \x01(\x02R\x0bkvUsedRatio\x12 \n\x0bpreemptions\x18\x05 \x01(\x04R\x0bpreemptions\"\xb3\x03\n\x0c\x45ngineStatus\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32\x1d.gradus.policy.v1.EngineStateR\x05state\x12\x18\n\x07version\x18\x03 \x01(\x04R\x07version\x12\x30\n\x04load\x18\x04 \x01(\x0b\x32\x1c.gradus.policy.v1.EngineLoadR\x04load\x12\x1b\n\tin_flight\x18\x05 \x01(\rR\x08inFlight\x12\x36\n\x06output\x18\x06 \x01(\x0e\x32\x1e.gradus.policy.v1.EngineOutputR\x06output\x12\x44\n\x0clogprob_kind\x18\x07 \x01(\x0e\x32!.gradus.trajectory.v1.LogprobKindR\x0blogprobKind\x12#\n\rfixed_weights\x18\x08 \x01(\x08R\x0c\x66ixedWeights\x12\x16\n\x06server\x18\t \x01(\tR\x06server\x12\x16\n\x06\x61\x64vice\x18\n \x03(\tR\x06\x61\x64vice\x12\x18\n\x07problem\x18\x0b \x01(\tR\x07problem\",\n\x10\x41\x64\x64\x45ngineRequest\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\"-\n\x11\x41\x64\x64\x45ngineResponse\x12\x18\n\x07\x65ngines\x18\x01 \x01(\rR\x07\x65ngines\"J\n\x13RemoveEngineRequest\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x19\n\x08\x64rain_ms\x18\x02 \x01(\rR\x07\x64rainMs\"F\n\x14RemoveEngineResponse\x12\x14\n\x05moved\x18\x01 \x01(\rR\x05moved\x12\x18\n\x07\x65ngines\x18\x02 \x01(\rR\x07\x65ngines\"\xaf\x01\n\x0fTokenizeRequest\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n\x05texts\x18\x02 \x03(\tR\x05texts\x12,\n\x05\x63hats\x18\x03 \x03(\x0b\x32\x16.gradus.policy.v1.ChatR\x05\x63hats\x12#\n\routside_texts\x18\x04 \x03(\tR\x0coutsideTexts\x12\x1f\n\x0b\x66ormat_tags\x18\x05 \x03(\tR\nformatTags\"\x9a\x01\n\x04\x43hat\x12\x39\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.gradus.policy.v1.ChatMessageR\x08messages\x12\x1c\n\tcontinues\x18\x02 \x01(\x08R\tcontinues\x12\x1d\n\ntools_json\x18\x03 \x01(\tR\ttoolsJson\x12\x1a\n\x08thinking\x18\x04 \x01(\x08R\x08thinking\"S\n\x0b\x43hatMessage\x12\x12\n\x04role\x18\x01 \x01(\tR\x04role\x12\x30\n\x05parts\x18\x02 \x03(\x0b\x32\x1a.gradus.policy.v1.ChatPartR\x05parts\"8\n\x08\x43hatPart\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x18\n\x07trusted\x18\x02 \x01(\x08R\x07trusted\"\x83\x02\n\x10TokenizeResponse\x12\x1b\n\ttoken_ids\x18\x01 \x03(\rR\x08tokenIds\x12%\n\x0etokenizer_hash\x18\x02 \x01(\tR\rtokenizerHash\x12\x39\n\x07results\x18\x03 \x03(\x0b\x32\x1f.gradus.policy.v1.TokenizedTextR\x07results\x12\x35\n\x05\x63hats\x18\x04 \x03(\x0b\x32\x1f.gradus.policy.v1.TokenizedChatR\x05\x63hats\x12\x39\n\x07outside\x18\x05 \x03(\x0b\x32\x1f.gradus.policy.v1.TokenizedTextR\x07outside\"\x91\x01\n\rTokenizedChat\x12\"\n\rturn_end_text\x18\x01 \x01(\tR\x0bturnEndText\x12+\n\x12turn_end_token_ids\x18\x02 \x03(\rR\x0fturnEndTokenIds\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12\x1b\n\ttoken_ids\x18\x04 \x03(\rR\x08tokenIds\"@\n\rTokenizedText\x12\x1b\n\ttoken_ids\x18\x01 \x03(\rR\x08tokenIds\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"\xa6\x02\n\x0fGenerateRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x1b\n\ttoken_ids\x18\x03 \x03(\rR\x08tokenIds\x12:\n\x08sampling\x18\x04 \x01(\x0b\x32\x1e.gradus.trajectory.v1.SamplingR\x08sampling\x12%\n\x0e\x63ontext_tokens\x18\x05 \x01(\rR\rcontextTokens\x12\x1a\n\x08priority\x18\x06 \x01(\rR\x08priority\x12\x1f\n\x0bmin_version\x18\x07 \x01(\x04R\nminVersion\x12\x18\n\x07trained\x18\x08 \x01(\x08R\x07trained\"\xe9\x03\n\x10GenerateResponse\x12\x1b\n\ttoken_ids\x18\x01 \x03(\rR\x08tokenIds\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x1a\n\x08logprobs\x18\x03 \x03(\x02R\x08logprobs\x12\x44\n\x0clogprob_kind\x18\x04 \x01(\x0e\x32!.gradus.trajectory.v1.LogprobKindR\x0blogprobKind\x12G\n\rfinish_reason\x18\x05 \x01(\x0e\x32\".gradus.trajectory.v1.FinishReasonR\x0c\x66inishReason\x12=\n\x08versions\x18\x06 \x01(\x0b\x32!.gradus.trajectory.v1.VersionSpanR\x08versions\x12\'\n\x0fsequence_digest\x18\x07 \x01(\x0cR\x0esequenceDigest\x12#\n\rcached_tokens\x18\x08 \x01(\rR\x0c\x63\x61\x63hedTokens\x12\x19\n\x08queue_ms\x18\t \x01(\rR\x07queueMs\x12\x1f\n\x0bgenerate_ms\x18\n \x01(\rR\ngenerateMs\x12\x30\n\x04load\x18\x0b \x01(\x0b\x32\x1c.gradus.policy.v1.EngineLoadR\x04load\"-\n\x0c\x41\x62ortRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\")\n\rAbortResponse\x12\x18\n\x07\x61\x62orted\x18\x01 \x01(\x08R\x07\x61\x62orted\"\x8e\x01\n\x12LoadVersionRequest\x12\x18\n\x07version\x18\x01 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x02 \x01(\tR\x0bweightsPath\x12\x14\n\x05\x65poch\x18\x03 \x01(\x04R\x05\x65poch\x12%\n\x0eweights_digest\x18\x04 \x01(\tR\rweightsDigest\"R\n\x13LoadVersionResponse\x12\x18\n\x07version\x18\x01 \x01(\x04R\x07version\x12!\n\x0c\x63\x61rried_over\x18\x02 \x01(\rR\x0b\x63\x61rriedOver*{\n\x0c\x45ngineOutput\x12\x1d\n\x19\x45NGINE_OUTPUT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NGINE_OUTPUT_TEXT\x10\x01\x12\x18\n\x14\x45NGINE_OUTPUT_TOKENS\x10\x02\x12\x1a\n\x16\x45NGINE_OUTPUT_LOGPROBS\x10\x03*r\n\x0b\x45ngineState\x12\x1c\n\x18\x45NGINE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45NGINE_STATE_UP\x10\x01\x12\x15\n\x11\x45NGINE_STATE_DOWN\x10\x02\x12\x19\n\x15\x45NGINE_STATE_DRAINING\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.policy.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENGINEOUTPUT']._serialized_start=3496
-  _globals['_ENGINEOUTPUT']._serialized_end=3619
-  _globals['_ENGINESTATE']._serialized_start=3621
-  _globals['_ENGINESTATE']._serialized_end=3735
+  _globals['_ENGINEOUTPUT']._serialized_start=3759
+  _globals['_ENGINEOUTPUT']._serialized_end=3882
+  _globals['_ENGINESTATE']._serialized_start=3884
+  _globals['_ENGINESTATE']._serialized_end=3998
   _globals['_DESCRIBEREQUEST']._serialized_start=90
   _globals['_DESCRIBEREQUEST']._serialized_end=107
   _globals['_DESCRIBERESPONSE']._serialized_start=110
@@ -43,39 +43,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINELOAD']._serialized_start=854
   _globals['_ENGINELOAD']._serialized_end=1016
   _globals['_ENGINESTATUS']._serialized_start=1019
-  _globals['_ENGINESTATUS']._serialized_end=1217
-  _globals['_ADDENGINEREQUEST']._serialized_start=1219
-  _globals['_ADDENGINEREQUEST']._serialized_end=1263
-  _globals['_ADDENGINERESPONSE']._serialized_start=1265
-  _globals['_ADDENGINERESPONSE']._serialized_end=1310
-  _globals['_REMOVEENGINEREQUEST']._serialized_start=1312
-  _globals['_REMOVEENGINEREQUEST']._serialized_end=1386
-  _globals['_REMOVEENGINERESPONSE']._serialized_start=1388
-  _globals['_REMOVEENGINERESPONSE']._serialized_end=1458
-  _globals['_TOKENIZEREQUEST']._serialized_start=1461
-  _globals['_TOKENIZEREQUEST']._serialized_end=1636
-  _globals['_CHAT']._serialized_start=1639
-  _globals['_CHAT']._serialized_end=1793
-  _globals['_CHATMESSAGE']._serialized_start=1795
-  _globals['_CHATMESSAGE']._serialized_end=1878
-  _globals['_CHATPART']._serialized_start=1880
-  _globals['_CHATPART']._serialized_end=1936
-  _globals['_TOKENIZERESPONSE']._serialized_start=1939
-  _globals['_TOKENIZERESPONSE']._serialized_end=2198
-  _globals['_TOKENIZEDCHAT']._serialized_start=2201
-  _globals['_TOKENIZEDCHAT']._serialized_end=2346
-  _globals['_TOKENIZEDTEXT']._serialized_start=2348
-  _globals['_TOKENIZEDTEXT']._serialized_end=2412
-  _globals['_GENERATEREQUEST']._serialized_start=2415
-  _globals['_GENERATEREQUEST']._serialized_end=2683
-  _globals['_GENERATERESPONSE']._serialized_start=2686
-  _globals['_GENERATERESPONSE']._serialized_end=3175
-  _globals['_ABORTREQUEST']._serialized_start=3177
-  _globals['_ABORTREQUEST']._serialized_end=3222
-  _globals['_ABORTRESPONSE']._serialized_start=3224
-  _globals['_ABORTRESPONSE']._serialized_end=3265
-  _globals['_LOADVERSIONREQUEST']._serialized_start=3268
-  _globals['_LOADVERSIONREQUEST']._serialized_end=3410
-  _globals['_LOADVERSIONRESPONSE']._serialized_start=3412
-  _globals['_LOADVERSIONRESPONSE']._serialized_end=3494
+  _globals['_ENGINESTATUS']._serialized_end=1454
+  _globals['_ADDENGINEREQUEST']._serialized_start=1456
+  _globals['_ADDENGINEREQUEST']._serialized_end=1500
+  _globals['_ADDENGINERESPONSE']._serialized_start=1502
+  _globals['_ADDENGINERESPONSE']._serialized_end=1547
+  _globals['_REMOVEENGINEREQUEST']._serialized_start=1549
+  _globals['_REMOVEENGINEREQUEST']._serialized_end=1623
+  _globals['_REMOVEENGINERESPONSE']._serialized_start=1625
+  _globals['_REMOVEENGINERESPONSE']._serialized_end=1695
+  _globals['_TOKENIZEREQUEST']._serialized_start=1698
+  _globals['_TOKENIZEREQUEST']._serialized_end=1873
+  _globals['_CHAT']._serialized_start=1876
+  _globals['_CHAT']._serialized_end=2030
+  _globals['_CHATMESSAGE']._serialized_start=2032
+  _globals['_CHATMESSAGE']._serialized_end=2115
+  _globals['_CHATPART']._serialized_start=2117
+  _globals['_CHATPART']._serialized_end=2173
+  _globals['_TOKENIZERESPONSE']._serialized_start=2176
+  _globals['_TOKENIZERESPONSE']._serialized_end=2435
+  _globals['_TOKENIZEDCHAT']._serialized_start=2438
+  _globals['_TOKENIZEDCHAT']._serialized_end=2583
+  _globals['_TOKENIZEDTEXT']._serialized_start=2585
+  _globals['_TOKENIZEDTEXT']._serialized_end=2649
+  _globals['_GENERATEREQUEST']._serialized_start=2652
+  _globals['_GENERATEREQUEST']._serialized_end=2946
+  _globals['_GENERATERESPONSE']._serialized_start=2949
+  _globals['_GENERATERESPONSE']._serialized_end=3438
+  _globals['_ABORTREQUEST']._serialized_start=3440
+  _globals['_ABORTREQUEST']._serialized_end=3485
+  _globals['_ABORTRESPONSE']._serialized_start=3487
+  _globals['_ABORTRESPONSE']._serialized_end=3528
+  _globals['_LOADVERSIONREQUEST']._serialized_start=3531
+  _globals['_LOADVERSIONREQUEST']._serialized_end=3673
+  _globals['_LOADVERSIONRESPONSE']._serialized_start=3675
+  _globals['_LOADVERSIONRESPONSE']._serialized_end=3757
 # @@protoc_insertion_point(module_scope)

@@ -91,18 +91,30 @@ class EngineLoad(_message.Message):
     def __init__(self, running: _Optional[int] = ..., waiting: _Optional[int] = ..., capacity: _Optional[int] = ..., kv_used_ratio: _Optional[float] = ..., preemptions: _Optional[int] = ...) -> None: ...
 
 class EngineStatus(_message.Message):
-    __slots__ = ("address", "state", "version", "load", "in_flight")
+    __slots__ = ("address", "state", "version", "load", "in_flight", "output", "logprob_kind", "fixed_weights", "server", "advice", "problem")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    LOGPROB_KIND_FIELD_NUMBER: _ClassVar[int]
+    FIXED_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    ADVICE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
     address: str
     state: EngineState
     version: int
     load: EngineLoad
     in_flight: int
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[_Union[EngineState, str]] = ..., version: _Optional[int] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., in_flight: _Optional[int] = ...) -> None: ...
+    output: EngineOutput
+    logprob_kind: _trajectory_pb2.LogprobKind
+    fixed_weights: bool
+    server: str
+    advice: _containers.RepeatedScalarFieldContainer[str]
+    problem: str
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[_Union[EngineState, str]] = ..., version: _Optional[int] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., in_flight: _Optional[int] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class AddEngineRequest(_message.Message):
     __slots__ = ("address",)
@@ -209,7 +221,7 @@ class TokenizedText(_message.Message):
     def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "session_id", "token_ids", "sampling", "context_tokens", "priority", "min_version")
+    __slots__ = ("request_id", "session_id", "token_ids", "sampling", "context_tokens", "priority", "min_version", "trained")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -217,6 +229,7 @@ class GenerateRequest(_message.Message):
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MIN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     session_id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
@@ -224,7 +237,8 @@ class GenerateRequest(_message.Message):
     context_tokens: int
     priority: int
     min_version: int
-    def __init__(self, request_id: _Optional[str] = ..., session_id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[int] = ..., min_version: _Optional[int] = ...) -> None: ...
+    trained: bool
+    def __init__(self, request_id: _Optional[str] = ..., session_id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[int] = ..., min_version: _Optional[int] = ..., trained: _Optional[bool] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("token_ids", "text", "logprobs", "logprob_kind", "finish_reason", "versions", "sequence_digest", "cached_tokens", "queue_ms", "generate_ms", "load")
