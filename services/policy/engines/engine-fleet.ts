@@ -6,14 +6,13 @@ import type {
   GenerateResponse,
 } from '#proto/policy/v1/policy_pb.ts';
 import { CancelledError, type GradusError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import { checkGenerated } from './check-generated.ts';
 import { type EngineConnection, loadFromProto, totalLoad } from './engine-connection.ts';
 import { type EngineMember, type EngineMemberOptions, createEngineMember } from './engine-member.ts';
 import { type EngineEntry, type EnginePoolOptions, type PoolRequest, createEnginePool } from './engine-pool.ts';
 import { type LoadTarget, loadOnAll } from './load-on-all.ts';
 import { removeMember } from './remove-member.ts';
 import { createWantedVersion } from './wanted-version.ts';
-import { LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { badLogprob } from '#trajectory/segments.ts';
 
 export interface EngineFleetOptions
   extends Omit<EngineMemberOptions, 'pool' | 'wanted' | 'onAnswer'>, EnginePoolOptions {
@@ -132,7 +131,8 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
         );
         member.answered();
         if (response.load !== undefined) pool.report(lease.address, loadFromProto(response.load));
-        checkGenerated(response, lease.address, member.description?.vocabularySize ?? 0);
+        const vocabularySize = member.description?.vocabularySize ?? 0;
+        checkGenerated({ ...request, minVersion }, response, { address: lease.address, vocabularySize });
         return response;
       } catch (thrown) {
         const error = moveableError(thrown, lease.address);
@@ -225,25 +225,4 @@ function moveableError(thrown: unknown, address: string): GradusError {
   return error.code === 'cancelled'
     ? new TransientError('unavailable', `engine ${address} dropped the call`, { cause: error })
     : error;
-}
-
-/**
- * What an engine generated must be tokens of the vocabulary with a log-probability each, unless it says that it gives none. An engine whose weights or memory are damaged
- * gives others: nothing of that may be trained on (P2), and another engine can do the turn. Throws `TransientError` with the engine's name.
- * `vocabularySize` 0 is unknown.
- */
-export function checkGenerated(
-  { tokenIds, logprobs, logprobKind }: GenerateResponse,
-  address: string,
-  vocabularySize: number,
-): void {
-  const fail = (problem: string): never => {
-    throw new TransientError('aborted', `engine ${address} ${problem}; its weights or its memory may be damaged`);
-  };
-  const expected = logprobKind === LogprobKind.ABSENT ? 0 : tokenIds.length;
-  if (logprobs.length !== expected) fail(`gave ${logprobs.length} logprobs for ${tokenIds.length} tokens`);
-  const bad = badLogprob(logprobs);
-  if (bad !== -1) fail(`gave ${logprobs[bad]} as the log-probability of token ${bad} of ${tokenIds.length}`);
-  const beyond = vocabularySize === 0 ? -1 : tokenIds.findIndex((id) => id >= vocabularySize);
-  if (beyond !== -1) fail(`gave token id ${tokenIds[beyond]}, and its vocabulary has ${vocabularySize}`);
 }

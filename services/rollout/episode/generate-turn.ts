@@ -17,8 +17,8 @@ import type { SequenceRecorder } from './sequence-recorder.ts';
 
 /** One turn of the policy, appended to the sequence, which has to be the engine's own afterwards (P4). */
 export async function generateTurn(
-  { task, sampling, limits }: ParsedTask,
-  environment: Environment,
+  { task, sampling, limits }: Pick<ParsedTask, 'task' | 'sampling' | 'limits'>,
+  environment: Pick<Environment, 'stop'>,
   ports: EpisodePorts,
   recorder: SequenceRecorder,
   turn: number,
