@@ -22,6 +22,7 @@ const programs = {
   'scripted-engine': { kind: 'node', entry: 'services/scripted/engine/main.ts', flags: rolloutHeap },
   'scripted-learner': { kind: 'node', entry: 'services/scripted/learner/main.ts', flags: [] },
   'scripted-judge': { kind: 'node', entry: 'services/scripted/judge/main.ts', flags: [] },
+  'engine-sidecar': { kind: 'node', entry: 'services/engine-sidecar/main.ts', flags: rolloutHeap },
   engine: { kind: 'python', entry: 'gradus_learner.engine' },
   learner: { kind: 'python', entry: 'gradus_learner.serve' },
 } as const;

@@ -10,8 +10,12 @@ export interface ServerDescription {
   readonly output: OutputLevel;
   /** `raw`: of the model's own distribution; `tempered`: after temperature, before top-k and top-p; `processed`: after them, too. */
   readonly logprobs?: 'raw' | 'tempered' | 'processed';
+  /** How far its log-probabilities may lie from those of a float32 pass, in the mean: about 0.002 nats in float32, 0.05 in bfloat16. */
+  readonly toleranceNats: number;
   /** Weights can be given to it while it runs. */
   readonly loadsVersions: boolean;
+  /** Of the weights that it serves, as it was last given them; absent where it does not say. 0 is what it was started with. */
+  readonly version?: bigint;
   /** What to switch on at the server where something is missing, a sentence each. */
   readonly advice: readonly string[];
 }
@@ -61,6 +65,8 @@ export interface ServerLoad {
   /** 0..1. */
   readonly kvUsedRatio: number;
   readonly preemptions: bigint;
+  /** As in ServerDescription: another one than was loaded shows that the server was started anew. */
+  readonly version?: bigint;
 }
 
 /**

@@ -1,0 +1,44 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { LoadVersionRequest, LoadVersionResponseSchema } from '#proto/policy/v1/policy_pb.ts';
+import { TerminalError } from '#platform/errors.ts';
+import { checkRoots } from '#platform/files/check-roots.ts';
+import { checkWeights } from '#weights/manifest.ts';
+import type { SidecarContext } from '../context.ts';
+import type { WeightsGiver } from '../versions/give-weights.ts';
+
+/** Refusals as of the built-in engine (gradus_learner/engine/service.py), and of servers that take no weights. */
+export async function loadVersion(
+  context: SidecarContext,
+  give: WeightsGiver,
+  { version, weightsPath, weightsDigest, epoch }: LoadVersionRequest,
+): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
+  const { config, link, loads, line, fence, events } = context;
+  if (version > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new TerminalError('invalid_argument', `version is ${version}; it must be at most 2^53 - 1`);
+  fence.admit(epoch);
+  const startedMs = performance.now();
+  let carriedOver = 0;
+  const isNew = await loads.load({ version, weightsPath, weightsDigest }, async (target) => {
+    if (!loads.possible) {
+      throw new TerminalError(
+        'failed_precondition',
+        [
+          `version is ${version}, and the weights of ${link.description.program} cannot be replaced.`,
+          ...link.description.advice,
+        ].join(' '),
+      );
+    }
+    if (weightsPath === '')
+      throw new TerminalError(
+        'invalid_argument',
+        'weights_path is empty; name the directory that holds model.safetensors',
+      );
+    await checkRoots('weights_path', weightsPath, config.roots);
+    const digest = await checkWeights(weightsPath, weightsDigest);
+    carriedOver = line.running;
+    await give(target);
+    return { ...target, weightsDigest: digest };
+  });
+  if (isNew) events.loaded(loads.served, carriedOver, performance.now() - startedMs);
+  return { version, carriedOver: isNew ? carriedOver : 0 };
+}

@@ -1,0 +1,53 @@
+import { dirname, join, resolve } from 'node:path';
+import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
+import { loadTokenizer } from '#chat/tokenizer.ts';
+import { createGrpcServer } from '#platform/grpc/server.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import type { EngineSidecarConfig } from './config.ts';
+import type { SidecarContext } from './context.ts';
+import { createSidecarEvents } from './events.ts';
+import { abort } from './handlers/abort.ts';
+import { describe } from './handlers/describe.ts';
+import { generate } from './handlers/generate.ts';
+import { loadVersion } from './handlers/load-version.ts';
+import { openServer } from './server/open-server.ts';
+import { createLiveTurns } from './turn/live-turns.ts';
+import { createTurnLine } from './turn/turn-line.ts';
+import { createEpochFence } from './versions/epoch-fence.ts';
+import { readVocabularySize } from './server/vocabulary-size.ts';
+
+export async function startEngineSidecar(
+  config: EngineSidecarConfig,
+  ctx: ServiceContext,
+  variables: NodeJS.ProcessEnv,
+): Promise<Readonly<Record<string, string>>> {
+  const tokenizer = await loadTokenizer(resolve(config.tokenizer ?? join(config.model ?? '.', 'tokenizer.json')));
+  const events = createSidecarEvents(ctx.log, ctx.metrics);
+  const vocabularySize = await readVocabularySize(config.model ?? dirname(tokenizer.path));
+  const { link, loads, give } = await openServer({ config, ctx, variables, tokenizer, events });
+  const line = createTurnLine(config.maxRunning, config.maxWaiting, () =>
+    events.lineChanged(line.running, line.waiting),
+  );
+  const context: SidecarContext = {
+    config,
+    tokenizer,
+    vocabularySize,
+    link,
+    loads,
+    fence: createEpochFence(),
+    line,
+    live: createLiveTurns(),
+    events,
+  };
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  server.add(EngineService, {
+    describe: async () => describe(context),
+    generate: (request, call) => generate(context, request, call.signal),
+    abort: async (request) => abort(context, request),
+    loadVersion: (request) => loadVersion(context, give, request),
+  });
+  const grpc = await server.listen(config.grpc);
+  ctx.defer('gRPC server', () => server.drain(config.drainMs));
+  server.setServing(true);
+  return { grpc };
+}

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { sleep } from '#platform/async/sleep.ts';
+import { TerminalError, cancelledFrom } from '#platform/errors.ts';
+import type { ServerHost, StartedServer } from './engine-kind.ts';
+
+export interface ServerProgram {
+  /** For logs and messages: `vllm`. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly baseUrl: string;
+  /** Answers 2xx once the server can be asked. */
+  readonly healthPath: string;
+}
+
+const pollMs = 500;
+const progressMs = 10_000;
+const graceMs = 5_000;
+const tailCharacters = 4_000;
+const shownLines = 8;
+
+/**
+ * Starts a server in a process group of its own and waits until it answers, however long that takes: its own output tells how far it is, and `host.signal`
+ * ends the wait. The guardian ends the group when this process is gone.
+ */
+export async function startServerProgram(program: ServerProgram, host: ServerHost): Promise<StartedServer> {
+  const { name, baseUrl } = program;
+  const { log, guardian, signal } = host;
+  const child = spawn(program.command, [...program.args], {
+    detached: true,
+    env: program.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let tail = '';
+  for (const pipe of [child.stdout, child.stderr]) {
+    pipe.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString('utf8')).slice(-tailCharacters)));
+    pipe.on('error', () => {});
+  }
+  const { promise: ended, resolve } = Promise.withResolvers<string>();
+  let hasEnded = false;
+  const end = (how: string): void => {
+    hasEnded = true;
+    if (child.pid !== undefined) guardian.forget(child.pid);
+    resolve(`${how}${lastLines(tail)}`);
+  };
+  child.once('error', (error) => end(`it cannot be started: ${error.message}`));
+  child.once('close', (code, by) => end(by === null ? `it ended with exit code ${code}` : `it was ended by ${by}`));
+  if (child.pid !== undefined) guardian.watch(child.pid);
+
+  const kill = (by: NodeJS.Signals): void => {
+    if (hasEnded || child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, by);
+    } catch (error) {
+      // Gone already, which is what was wanted.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
+  };
+  async function stop(): Promise<void> {
+    kill('SIGTERM');
+    await Promise.race([ended, sleep(graceMs)]);
+    // Also what it started and left behind.
+    kill('SIGKILL');
+    await ended;
+  }
+
+  log.info({ engine: name, command: [program.command, ...program.args].join(' '), pid: child.pid }, 'a server starts');
+  const startedMs = performance.now();
+  let saidMs = startedMs;
+  while (!(await answers(`${baseUrl}${program.healthPath}`, signal))) {
+    if (signal.aborted) {
+      await stop();
+      throw cancelledFrom(signal.reason);
+    }
+    if (hasEnded)
+      throw new TerminalError('failed_precondition', `${name} did not start: ${await ended}`, { details: { name } });
+    if (performance.now() - saidMs >= progressMs) {
+      saidMs = performance.now();
+      const seconds = Math.round((saidMs - startedMs) / 1000);
+      log.info({ engine: name, seconds, last: lastLines(tail, 1).trim() }, 'a server is still starting');
+    }
+    await Promise.race([ended, sleep(pollMs, signal).catch(() => undefined)]);
+  }
+  log.info({ engine: name, seconds: Math.round((performance.now() - startedMs) / 1000), baseUrl }, 'a server is up');
+  return { baseUrl, ended, stop };
+}
+
+async function answers(url: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    // Not there yet; whether it ever will be is seen by its end.
+    return false;
+  }
+}
+
+function lastLines(tail: string, count = shownLines): string {
+  const lines = tail.split('\n').filter((line) => line.trim() !== '');
+  return lines.length === 0
+    ? ''
+    : `\n${lines
+        .slice(-count)
+        .map((line) => `  ${line.slice(-400)}`)
+        .join('\n')}`;
+}
+
+/** A port of loopback that nobody had a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new TerminalError('internal', 'no port of loopback');
+  return address.port;
+}

@@ -1,0 +1,197 @@
+import { errorFrom } from '#platform/errors.ts';
+import type {
+  EngineServer,
+  ServerDescription,
+  ServerRequest,
+  ServerTurn,
+  ServerWeights,
+} from '../kit/engine-server.ts';
+import { type ServerHttp, createServerHttp } from '../kit/server-http.ts';
+import {
+  completionAnswer,
+  generateAnswer,
+  infoAnswer,
+  loadOfMetrics,
+  modelsAnswer,
+  scoresOf,
+  tokenizeAnswer,
+  turnOfCompletion,
+  turnOfGenerate,
+  versionAnswer,
+  versionOf,
+  weightAnswer,
+} from './answers.ts';
+import { probeLogprobs } from './probe-logprobs.ts';
+
+/** What one server was found to have. */
+interface Found {
+  readonly model: string;
+  /** `/inference/v1/generate`; otherwise `/v1/completions` with `return_token_ids`. */
+  readonly tokensRoute: boolean;
+  /** Routes of VLLM_SERVER_DEV_MODE. */
+  readonly devMode: boolean;
+}
+
+const name = 'vllm';
+const abortMs = 5_000;
+
+/** vLLM 0.32 by HTTP: token ids in and out, weights from a directory. */
+export function connectVllm(baseUrl: string, modelName: string | undefined): EngineServer {
+  const http = createServerHttp(name, baseUrl);
+  let found: Found | undefined;
+
+  async function find(signal: AbortSignal): Promise<Found> {
+    const models = http.parse('/v1/models', await http.get('/v1/models', signal), modelsAnswer);
+    const model = modelName ?? models.data[0]?.id ?? '';
+    const tokensRoute = await has(
+      http.post(
+        '/inference/v1/generate',
+        { model, token_ids: [1], sampling_params: { max_tokens: 1, temperature: 0 } },
+        signal,
+      ),
+    );
+    const devMode = await has(http.get('/weight_info', signal));
+    return (found = { model, tokensRoute, devMode });
+  }
+  const known = async (signal: AbortSignal): Promise<Found> => found ?? (await find(signal));
+
+  async function describe(signal: AbortSignal): Promise<ServerDescription> {
+    const { model, tokensRoute, devMode } = await find(signal);
+    const models = http.parse('/v1/models', await http.get('/v1/models', signal), modelsAnswer);
+    const { version } = http.parse('/version', await http.get('/version', signal), versionAnswer);
+    const dtype = devMode ? await dtypeOf(http, signal) : undefined;
+    const logprobs = await probeLogprobs({ generate, score }, signal);
+    const weights = devMode ? await weightVersion(signal) : undefined;
+    return {
+      program: `vllm ${version}`,
+      model,
+      maxContextTokens: models.data.find(({ id }) => id === model)?.max_model_len ?? 1,
+      ...logprobs,
+      toleranceNats: dtype === 'torch.float32' ? 0.002 : 0.05,
+      loadsVersions: devMode,
+      ...(weights !== undefined && { version: weights }),
+      advice: [
+        ...logprobs.advice,
+        ...(devMode
+          ? []
+          : [
+              'vllm takes no weights while it runs: start it with VLLM_SERVER_DEV_MODE=1, on an address that only this machine reaches.',
+            ]),
+        ...(tokensRoute ? [] : ['vllm does not say which weights wrote a token: start it with --enable-scale-out.']),
+      ],
+    };
+  }
+
+  async function weightVersion(signal: AbortSignal): Promise<bigint | undefined> {
+    const text = await http.get('/weight_info', signal);
+    return versionOf(http.parse('/weight_info', text, weightAnswer).weight_version);
+  }
+
+  async function generate(request: ServerRequest, signal: AbortSignal): Promise<ServerTurn> {
+    const { model, tokensRoute } = await known(signal);
+    const { requestId, tokenIds, cacheNamespace } = request;
+    const fields = { model, request_id: requestId, cache_salt: cacheNamespace };
+    const id = tokensRoute ? `generate-tokens-${requestId}` : `cmpl-${requestId}-0`;
+    const onAbort = (): void => giveUp(id);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      if (tokensRoute) {
+        const body = { ...fields, token_ids: tokenIds, sampling_params: samplingOf(request) };
+        const text = await http.post('/inference/v1/generate', body, signal);
+        return turnOfGenerate(http.parse('/inference/v1/generate', text, generateAnswer));
+      }
+      const body = { ...fields, prompt: tokenIds, ...samplingOf(request), return_token_ids: true };
+      const text = await http.post('/v1/completions', body, signal);
+      return turnOfCompletion(http.parse('/v1/completions', text, completionAnswer));
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** A connection that closes ends a turn as well; this one ends it also behind a proxy that keeps the connection. */
+  function giveUp(id: string): void {
+    const body = { request_ids: [id] };
+    const signal = AbortSignal.timeout(abortMs);
+    const path = found?.tokensRoute === true ? '/inference/v1/abort_requests' : '/abort_requests';
+    // Not there without the mode, or the server is gone: the turn has ended or will with its connection.
+    http.post(path, body, signal).catch(() => undefined);
+  }
+
+  async function score(tokenIds: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
+    const { model, tokensRoute } = await known(signal);
+    const sampling = { max_tokens: 1, temperature: 0, prompt_logprobs: 0 };
+    if (tokensRoute) {
+      const body = { model, token_ids: tokenIds, sampling_params: sampling };
+      const text = await http.post('/inference/v1/generate', body, signal);
+      return scoresOf(tokenIds, http.parse('/inference/v1/generate', text, generateAnswer).prompt_logprobs);
+    }
+    const text = await http.post('/v1/completions', { model, prompt: tokenIds, ...sampling }, signal);
+    return scoresOf(tokenIds, http.parse('/v1/completions', text, completionAnswer).choices[0]?.prompt_logprobs);
+  }
+
+  async function load({ version, directory }: ServerWeights, signal: AbortSignal): Promise<void> {
+    await http.post('/pause?mode=keep', undefined, signal);
+    try {
+      await http.post('/collective_rpc', { method: 'reload_weights', kwargs: { weights_path: directory } }, signal);
+      await http.post('/update_weight_version', { new_version: String(version) }, signal);
+      // What runs computes its keys and values anew: those of other weights would give other log-probabilities than a pass of these.
+      await http.post('/reset_prefix_cache?reset_running_requests=true', undefined, signal);
+    } finally {
+      await http.post('/resume', undefined, AbortSignal.any([]));
+    }
+  }
+
+  return {
+    describe,
+    generate,
+    score,
+    load,
+    async tokenize(text, signal) {
+      const { model } = await known(signal);
+      const body = { model, prompt: text, add_special_tokens: false };
+      return http.parse('/tokenize', await http.post('/tokenize', body, signal), tokenizeAnswer).tokens;
+    },
+    async status(signal) {
+      const counted = loadOfMetrics(await http.get('/metrics', signal));
+      const version = (await known(signal)).devMode ? await weightVersion(signal) : undefined;
+      return { ...counted, ...(version !== undefined && { version }) };
+    },
+    close: () => http.close(),
+  };
+}
+
+function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop }: ServerRequest) {
+  return {
+    temperature,
+    top_p: topP,
+    top_k: topK,
+    max_tokens: maxNewTokens,
+    ...(temperature > 0 && { seed }),
+    stop,
+    // Of the sampled token; without both, versions differ in whether there are any.
+    logprobs: 0,
+    top_logprobs: 0,
+    // A stop string is sought in the text that our tokenizer would decode.
+    skip_special_tokens: false,
+    spaces_between_special_tokens: false,
+  };
+}
+
+/** A route that is not there answers 404, one that is switched off 403. */
+async function has(asked: Promise<unknown>): Promise<boolean> {
+  try {
+    await asked;
+    return true;
+  } catch (thrown) {
+    const { status } = errorFrom(thrown).details;
+    if (status === 403 || status === 404 || status === 405) return false;
+    throw thrown;
+  }
+}
+
+async function dtypeOf(http: ServerHttp, signal: AbortSignal): Promise<string | undefined> {
+  const path = '/server_info?config_format=json';
+  const text = await http.get(path, signal).catch(() => undefined);
+  const info = text === undefined ? undefined : infoAnswer.safeParse(JSON.parse(text));
+  return info?.data?.vllm_config.model_config.dtype;
+}
