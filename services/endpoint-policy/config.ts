@@ -1,10 +1,15 @@
 import { z } from 'zod';
 import { serverFields } from '#endpoint/server-fields.ts';
-import { baseConfig } from '#platform/runtime/config.ts';
+import { baseConfig, bindAddress } from '#platform/runtime/config.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 
 export const endpointPolicyConfig = baseConfig.extend({
   ...serverFields,
+  sessionsHttp: bindAddress
+    .optional()
+    .describe(
+      'Where sessions of agents are served over HTTP, host:port; absent serves none. Each request needs the key of its session. Beyond this machine put TLS before it.',
+    ),
   maxContext: z
     .int()
     .min(16)

@@ -5,6 +5,8 @@ import { createGrpcServer } from '#platform/grpc/server.ts';
 import { readKeyVariable } from '#endpoint/api-key.ts';
 import { useProxyOf } from '#platform/http/outside-proxy.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import { registerSessions } from '#sessions/register-sessions.ts';
+import { serveSessions } from '#sessions/start-session-gateway.ts';
 import type { EndpointPolicyConfig } from './config.ts';
 import { type EndpointPolicyEvents, createEndpointPolicyEvents } from './events.ts';
 import { describe } from './handlers/describe.ts';
@@ -38,6 +40,7 @@ export async function startEndpointPolicy(
     slots: createSemaphore(config.maxRunning),
     events: createEndpointPolicyEvents(ctx.metrics),
   };
+  const sessions = await serveSessions(config, ctx);
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   server.add(PolicyService, {
     describe: async () => describe(context),
@@ -46,11 +49,12 @@ export async function startEndpointPolicy(
     loadVersion: async (request) => loadVersion(request),
     addEngine: async () => addEngine(),
     removeEngine: async () => removeEngine(),
+    registerSessions: async (request) => registerSessions(sessions, request),
   });
   const grpc = await server.listen(config.grpc);
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   server.setServing(true);
-  return { grpc };
+  return { grpc, ...(sessions !== undefined && { sessions: sessions.address }) };
 }
 
 /** Version 0 is what the endpoint serves, whatever that is. */

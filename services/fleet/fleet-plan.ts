@@ -1,7 +1,7 @@
 import { environmentNamed } from '#environments/registry.ts';
 import { questionFormatOf } from '#questions/question-row.ts';
 import { TerminalError } from '#platform/errors.ts';
-import { needsRetrieval } from '#recipe/environment-part.ts';
+import { environmentSessions, environmentVariables, needsRetrieval } from '#recipe/environment-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import type { RecipePaths } from '#recipe/resolve-recipe.ts';
 import { join } from 'node:path';
@@ -158,7 +158,7 @@ function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): Plan
 
 export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly string[]): PlannedService {
   const { endpoint } = recipe.model;
-  if (endpoint !== undefined) return planEndpoint(endpoint, recipe.fleet.engine);
+  if (endpoint !== undefined) return planEndpoint(endpoint, recipe);
   return {
     label: 'policy',
     service: 'policy',
@@ -166,6 +166,7 @@ export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly str
       engines: engines.join(','),
       tokenizer: join(paths.model, 'tokenizer.json'),
       'generate-timeout-ms': serviceDeadlines(recipe).generateMs,
+      ...sessionFlags(recipe),
     }),
   };
 }
@@ -180,10 +181,8 @@ export function planGateways(inputs: FleetInputs, engines: readonly string[]): P
   }));
 }
 
-function planEndpoint(
-  endpoint: NonNullable<Recipe['model']['endpoint']>,
-  { max_context: maxContext, max_running: maxRunning }: Recipe['fleet']['engine'],
-): PlannedService {
+function planEndpoint(endpoint: NonNullable<Recipe['model']['endpoint']>, recipe: Recipe): PlannedService {
+  const { max_context: maxContext, max_running: maxRunning } = recipe.fleet.engine;
   const { baseUrl, model, maxTokensField, apiKeyEnv, extraBody } = endpointSettings(endpoint);
   return {
     label: 'policy',
@@ -197,8 +196,20 @@ function planEndpoint(
       ...(extraBody !== undefined && { 'extra-body': JSON.stringify(extraBody) }),
       'max-context': maxContext,
       'max-running': maxRunning,
+      ...sessionFlags(recipe),
     }),
     variables: apiKeyEnv === undefined ? [] : [apiKeyEnv],
+  };
+}
+
+/** Agents that are not programs of a worker reach their sessions through the gateway. */
+function sessionFlags(recipe: Recipe): Record<string, string> {
+  const sessions = environmentSessions(recipe);
+  if (sessions === undefined) return {};
+  const { listen, url } = sessions;
+  return {
+    'sessions-http': listen,
+    ...(url !== undefined && { 'allowed-hosts': JSON.stringify([new URL(url).hostname]) }),
   };
 }
 
@@ -239,6 +250,7 @@ export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): Plann
     label: `rollout-${index + 1}`,
     service: 'rollout',
     replaceGraceMs: workerReplaceGraceMs,
+    variables: environmentVariables(recipe),
     args: flags({
       'nats-url': at.natsUrl,
       policy: at.policy,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { addressOrName } from '#platform/grpc/follow-names.ts';
-import { baseConfig } from '#platform/runtime/config.ts';
+import { baseConfig, bindAddress } from '#platform/runtime/config.ts';
 import { fleetBounds, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 
 export const policyConfig = baseConfig
@@ -24,6 +24,11 @@ export const policyConfig = baseConfig
       .max(longestWaitMs)
       .default(5_000)
       .describe('Time between two looks at the addresses of a dns:/// name, in milliseconds.'),
+    sessionsHttp: bindAddress
+      .optional()
+      .describe(
+        'Where sessions of agents are served over HTTP, host:port; absent serves none. Each request needs the key of its session. Beyond this machine put TLS before it.',
+      ),
     tokenizer: z
       .string()
       .min(1)

@@ -6,6 +6,8 @@ import { readChatTemplate } from '#chat/read-chat-template.ts';
 import { followNames, isName } from '#platform/grpc/follow-names.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import { registerSessions } from '#sessions/register-sessions.ts';
+import { serveSessions } from '#sessions/start-session-gateway.ts';
 import type { PolicyConfig } from './config.ts';
 import { connectEngine } from './engines/engine-connection.ts';
 import { type EngineFleet, createEngineFleet } from './engines/engine-fleet.ts';
@@ -55,6 +57,7 @@ export async function startPolicy(
     onFailed: events.namesUnresolved,
   });
 
+  const sessions = await serveSessions(config, ctx);
   const context: PolicyContext = {
     tokenizer,
     chat,
@@ -71,11 +74,12 @@ export async function startPolicy(
     loadVersion: (request, call) => loadVersion(context, request, call.signal),
     addEngine: async (request) => addEngine(context, request),
     removeEngine: (request, call) => removeEngine(context, request, call.signal),
+    registerSessions: async (request) => registerSessions(sessions, request),
   });
   const grpc = await server.listen(config.grpc);
   ctx.defer('grpc server', () => server.drain(config.drainMs));
   server.setServing(true);
-  return { grpc };
+  return { grpc, ...(sessions !== undefined && { sessions: sessions.address }) };
 }
 
 /** The template of the model whose tokenizer this is. One that is none ends the service at once, with what is wrong with it. */

@@ -1,6 +1,6 @@
 import { ownEnvironmentAt } from '#environments/own-file/load.ts';
 import { environmentNamed, findEnvironment } from '#environments/registry.ts';
-import type { EnvironmentDefinition } from '#environments/kit/environment.ts';
+import type { EnvironmentDefinition, SessionsAt } from '#environments/kit/environment.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { rewardMetric, type Headline } from '#rewards/metric-names.ts';
 import type { RecipeIssue } from './check-recipe.ts';
@@ -85,6 +85,31 @@ export function environmentRoles({ environment }: Pick<Recipe, 'environment'>): 
 /** Components that its environment gives itself. */
 export function ownRewards({ environment }: Pick<Recipe, 'environment'>): readonly string[] {
   return rewardsOf(environment);
+}
+
+/** Its options that are waited for within a turn, in milliseconds. */
+export function environmentWaits({ environment }: Pick<Recipe, 'environment'>): Readonly<Record<string, number>> {
+  return fromOptions(environment, ({ waits }, options) => waits?.(options)) ?? {};
+}
+
+/** Environment variables of workers that its options name. */
+export function environmentVariables({ environment }: Pick<Recipe, 'environment'>): readonly string[] {
+  return fromOptions(environment, ({ variables }, options) => variables?.(options)) ?? [];
+}
+
+/** Where the gateway serves sessions of agents, if its environment wants that. */
+export function environmentSessions({ environment }: Pick<Recipe, 'environment'>): SessionsAt | undefined {
+  return fromOptions(environment, ({ sessionsAt }, options) => sessionsAt?.(options));
+}
+
+/** Undefined where the environment or its options are not known here. */
+function fromOptions<Value>(
+  { name, options }: Recipe['environment'],
+  read: (definition: EnvironmentDefinition, options: unknown) => Value | undefined,
+): Value | undefined {
+  const definition = findEnvironment(name);
+  const parsed = definition?.options.safeParse(options);
+  return definition !== undefined && parsed?.success === true ? read(definition, parsed.data) : undefined;
 }
 
 function rewardsOf({ name, options }: Recipe['environment']): readonly string[] {

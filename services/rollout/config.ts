@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { duplicateWindowMs } from '#platform/nats/streams.ts';
 import { addressList } from '#platform/grpc/follow-names.ts';
-import { baseConfig } from '#platform/runtime/config.ts';
+import { baseConfig, bindAddress } from '#platform/runtime/config.ts';
 import { defaultFileLimits } from '#environments/own-file/contained.ts';
 import { fleetBounds, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 
@@ -57,6 +57,12 @@ export const rolloutConfig = baseConfig.extend({
     .default([...defaultFileLimits.variables])
     .describe('Environment variables of this service that such a process may see, by name; a comma list as a flag.'),
   reward: address.describe('gRPC address of the reward service.').meta({ example: '127.0.0.1:7002' }),
+  sessionsListen: bindAddress
+    .default('127.0.0.1:0')
+    .describe('Where sessions of agents are served over HTTP for the gateways, host:port; port 0 takes any free one.'),
+  sessionsAddress: address
+    .optional()
+    .describe('host:port under which gateways of other machines reach that; absent: as it is listened on.'),
   concurrency: z
     .int()
     .min(1)

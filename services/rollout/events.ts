@@ -87,6 +87,9 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     gatewaysUnresolved(name: string, error: Error): void {
       log.warn({ name, err: error }, 'a name of policy gateways cannot be resolved; those known stay');
     },
+    sessionsUnannounced(error: Error): void {
+      log.warn({ err: error }, 'a gateway could not be told where sessions of agents are played; it is told again');
+    },
     tasksHeld(count: number): void {
       inFlight.set(count);
     },

@@ -15,6 +15,7 @@ import { createTokenSource } from './episode/token-source.ts';
 import { createRolloutEvents } from './events.ts';
 import { type RolloutTaskContext, handleRolloutTask, reportExhaustedTask } from './handlers/rollout-task.ts';
 import { createScoreBatcher } from './scoring/score-batcher.ts';
+import { createSessionAnnouncements } from './worker/announce-sessions.ts';
 import { createCancellations } from './worker/cancellations.ts';
 import { createConcurrencyLimit } from './worker/concurrency-limit.ts';
 import { createEnvironmentClients } from './worker/environment-clients.ts';
@@ -41,7 +42,6 @@ export async function startRollout(
   };
   const { callTimeoutMs: timeoutMs, retrieval } = config;
   for (const file of config.environmentFiles) await loadOwnEpisodes({ file, limits, retrieval }, await userCode());
-  const clients = createEnvironmentClients({ retrieval, timeoutMs, userCode });
   const reward = createGrpcClient(RewardService, config.reward, { timeoutMs });
   const events = createRolloutEvents(ctx.log, ctx.metrics);
   const policy = createPolicyGateways({
@@ -52,7 +52,9 @@ export async function startRollout(
     onDown: events.gatewayDown,
     onUnresolved: events.gatewaysUnresolved,
   });
-  ctx.defer('clients', () => [policy, clients, reward].forEach((client) => client.close()));
+  const sessions = createSessionAnnouncements(config, policy, events.sessionsUnannounced);
+  const clients = createEnvironmentClients({ retrieval, timeoutMs, userCode, sessions });
+  ctx.defer('clients', () => [sessions, policy, clients, reward].forEach((client) => client.close()));
 
   const nats = await connectNats({
     url: config.natsUrl,

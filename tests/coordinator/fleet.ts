@@ -65,6 +65,7 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
     generate: async () => ({}),
     addEngine: async () => ({}),
     removeEngine: async () => ({}),
+    registerSessions: async () => ({}),
     async loadVersion(request) {
       const version = Number(request.version);
       if (version < current())

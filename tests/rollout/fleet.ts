@@ -47,15 +47,17 @@ export async function startInProcess<C>(
   start: (config: C, ctx: ServiceContext) => Promise<Readonly<Record<string, string>>>,
   schema: z.ZodType<C>,
   config: object,
-): Promise<{ address: string; metrics: Metrics; stop(withinMs?: number): Promise<void> }> {
+): Promise<{ address: string; sessions: string; metrics: Metrics; stop(withinMs?: number): Promise<void> }> {
   const lifecycle = createLifecycle(log);
   const metrics = createMetrics();
   const ctx = { name: 'test', log, metrics, signal: lifecycle.signal, defer: lifecycle.defer, fail: lifecycle.fail };
-  const { grpc = '' } = await start(schema.parse(config), ctx);
+  const { grpc = '', sessions = '' } = await start(schema.parse(config), ctx);
   lifecycle.serving();
   let stopped: Promise<unknown> | undefined;
   return {
     address: grpc,
+    /** Where it serves sessions of agents, if it does. */
+    sessions,
     metrics,
     async stop(withinMs = 10_000) {
       if (stopped === undefined) {
@@ -94,6 +96,8 @@ export interface FleetOptions {
   /** The gateway's, with a chat template next to it; the scripted engine keeps the tests' own, which must be the same. */
   readonly tokenizer?: string;
   readonly worker?: Partial<RolloutConfig>;
+  /** Environment variables of the workers. */
+  readonly variables?: NodeJS.ProcessEnv;
   /** Config of the reward service: judges and custom scorers. */
   readonly reward?: object;
   readonly maxPayloadBytes?: number;
@@ -177,6 +181,7 @@ export async function startRolloutFleet(options: FleetOptions) {
     engines: [options.engine?.address ?? engine.address],
     tokenizer: options.tokenizer ?? options.engine?.tokenizer ?? tokenizerPath,
     probeIntervalMs: 200,
+    sessionsHttp: '127.0.0.1:0',
   });
   const retrieval = await startInProcess(startRetrieval, retrievalConfig, { corpus });
   const reward = await startInProcess(startReward, rewardConfig, options.reward ?? {});
@@ -187,7 +192,8 @@ export async function startRolloutFleet(options: FleetOptions) {
   );
 
   const addWorker = async (overrides: Partial<RolloutConfig> = {}) => {
-    const worker = await startInProcess(startRollout, rolloutConfig, {
+    const start: typeof startRollout = (config, ctx) => startRollout(config, ctx, options.variables);
+    const worker = await startInProcess(start, rolloutConfig, {
       natsUrl: server.url,
       policy: policy.address,
       retrieval: retrieval.address,

@@ -1,113 +1,109 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
-import { startProgram, type ContainedProgram, type ProgramEnd } from '#user-code/contained-program.ts';
-import { UserCodeError } from '#user-code/user-code-error.ts';
-import type { UserCodeHost } from '#user-code/user-code-host.ts';
+import { CancelledError, TransientError } from '#platform/errors.ts';
 import type { Episode, EpisodeRow, ModelTurn, StartIo, StepIo, StepOutcome, TurnAction } from '../kit/environment.ts';
+import { agentFault } from './agent-fault.ts';
 import { readTurn } from './face/read-turn.ts';
 import { refusal } from './face/refusal.ts';
 import type { Asked, Session } from './face/session.ts';
 import type { Face } from './face/start-face.ts';
+import type { AgentKind, AgentSession, RunningAgent } from './kinds/agent-kind.ts';
 import type { AgentOptions } from './options.ts';
-import { readResult } from './read-result.ts';
+import type { AgentEnd, AgentResult } from './reports/agent-result.ts';
+import type { OpenReports } from './reports/report-routes.ts';
+import { createSessionReports, type SessionReports } from './reports/session-reports.ts';
 
 /** What all agents of a worker have alike. */
 export interface AgentHost {
   readonly options: AgentOptions;
-  readonly host: UserCodeHost;
+  readonly kind: AgentKind;
   readonly face: Face;
-  readonly directory: string;
-  readonly variables: NodeJS.ProcessEnv;
-  readonly command: readonly [string, ...string[]];
+  readonly reports: OpenReports;
 }
 
-type Next = { readonly asked: Asked } | { readonly ended: ProgramEnd };
+type Next = { readonly asked: Asked } | { readonly ended: AgentEnd };
 
 /**
  * One agent from its first question to its end. The agent owns the loop: a step gives it the turn it waits for, and lasts until it asks again or
  * ends.
  */
 export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: StartIo): Promise<Episode> {
-  const { options, host, face } = agents;
-  const folder = await mkdtemp(join(tmpdir(), 'gradus-agent-'));
-  const { session, url, baseUrl, key } = face.open();
-  const resultFile = join(folder, 'result.json');
-  let program: ContainedProgram | undefined;
+  const { options, face, kind } = agents;
+  const at: AgentSession = { ...face.open(), reports: createSessionReports(options.rewards) };
+  const { session } = at;
+  agents.reports.set(session.id, at.reports);
+  const over = new AbortController();
+  let agent: RunningAgent | undefined;
 
   async function close(): Promise<void> {
     session.close(refusal('episode_over', 'the episode of this session is over: it was scored, or a limit ended it'));
     face.forget(session);
-    program?.kill();
-    await program?.ended;
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    agents.reports.delete(session.id);
+    over.abort();
+    await agent?.stop();
   }
 
   try {
-    program = await startProgram(
-      {
-        command: agents.command,
-        directory: agents.directory,
-        env: {
-          ...agents.variables,
-          OPENAI_BASE_URL: baseUrl,
-          OPENAI_API_KEY: key,
-          // Anthropic's clients add the version themselves.
-          ANTHROPIC_BASE_URL: url,
-          ANTHROPIC_API_KEY: key,
-          // Its endpoint is on this machine, whatever it was granted.
-          NO_PROXY: ['127.0.0.1', agents.variables['NO_PROXY']].filter(Boolean).join(),
-          no_proxy: ['127.0.0.1', agents.variables['no_proxy']].filter(Boolean).join(),
-          TMPDIR: folder,
-          GRADUS_SEED: String(io.seed),
-          GRADUS_RESULT_FILE: resultFile,
-        },
-        memoryMebibytes: options.memory_mebibytes,
-        name: { row: row.id },
-        message: 'an agent prints',
-      },
-      host,
-    );
-    program.stdin.end(`${JSON.stringify({ id: row.id, data: row.data, tags: row.tags })}\n`);
-    program.stdout.resume();
-    const first = await nextOf(session, program, { ...io, toolTimeoutMs: options.start_timeout_ms });
+    agent = await kind.start(row, io, at);
+    const first = await nextOf(session, agent, { ...io, toolTimeoutMs: options.start_timeout_ms });
     if ('ended' in first) throw neverAsked(first.ended);
     if (!('opening' in first.asked)) throw new TypeError('a session begins with the opening of a conversation');
-    return createEpisode({ ...agents, session, program, resultFile, opening: first.asked.opening, close });
+    return createEpisode({ options, at, agent, opening: first.asked.opening, over: over.signal, close });
   } catch (thrown) {
     await close();
     throw thrown;
   }
 }
 
-interface Played extends AgentHost {
-  readonly session: Session;
-  readonly program: ContainedProgram;
-  readonly resultFile: string;
+interface Played {
+  readonly options: AgentOptions;
+  readonly at: AgentSession;
+  readonly agent: RunningAgent;
   readonly opening: ReturnType<Episode['prompt']>;
+  /** Aborts when the episode is closed. */
+  readonly over: AbortSignal;
   close(): Promise<void>;
 }
 
-function createEpisode({ options, session, program, resultFile, opening, close }: Played): Episode {
+function createEpisode({ options, at, agent, opening, over, close }: Played): Episode {
+  const { session, reports } = at;
   let answered = -1;
+  let ending: Promise<StepOutcome> | undefined;
 
-  async function endOf(end: ProgramEnd): Promise<StepOutcome> {
-    if (end.exitCode !== 0) {
-      // A limit of its process is never the policy's.
-      if (end.exitCode === undefined) throw failed(end);
+  async function endOf(end: AgentEnd): Promise<StepOutcome> {
+    session.close(refusal('session_ended', 'the agent of this session has ended'));
+    if (end.kind !== 'finished') {
+      if (end.kind === 'over_limit') throw failed(end.why);
       if (session.overflown()) return { kind: 'done', failure: 'context_overflow' };
-      if (options.failed_exit === 'stop') throw failed(end);
+      if (options.failed_exit === 'stop') throw failed(end.why);
       return { kind: 'done', failure: 'malformed_turn' };
     }
-    const result = await readResult(resultFile);
+    const { result } = end;
+    const rewards = await rewardsOf(result);
     const heard = session.heard();
     const { prediction = heard?.calls.length === 0 ? heard.text : undefined } = result;
     const answer =
       prediction === undefined ? {} : { prediction, action: { kind: 'answer', text: prediction } as const };
     const metrics = { ...result.metrics, conversations: session.conversations() };
-    return { kind: 'done', ...result, ...answer, metrics };
+    return { kind: 'done', ...answer, rewards, metrics };
+  }
+
+  /** P2: a reward that somebody else attaches and that does not come is none; the rollout is absent, and never 0. */
+  async function rewardsOf(result: AgentResult): Promise<Readonly<Record<string, number>>> {
+    const given = (): Record<string, number> => ({ ...reports.rewards(), ...result.rewards });
+    const lacking = options.rewards.filter((name) => !Object.hasOwn(given(), name));
+    if (lacking.length === 0 || options.reward_timeout_ms === undefined) return given();
+    using deadline = deadlineSignal(over, options.reward_timeout_ms);
+    try {
+      await untilCancelled(reports.whenRewarded(lacking), deadline.signal);
+    } catch (thrown) {
+      const said = reports.lastRefusal();
+      const message =
+        `rewards: ${lacking.join(', ')} of session ${session.id} did not come within reward_timeout_ms (${options.reward_timeout_ms} ms)` +
+        `; POST them to ${at.url}/rewards${said === undefined ? '' : `; one was refused: ${said}`}`;
+      throw new TransientError('unavailable', message, { cause: thrown });
+    }
+    return given();
   }
 
   return {
@@ -120,9 +116,12 @@ function createEpisode({ options, session, program, resultFile, opening, close }
         answered = turn.index;
         session.answer({ turn: turn.index, ...said, cut: turn.cutBy !== undefined, tokens: turn.tokens });
       }
-      const next = await nextOf(session, program, io);
+      const next = await nextOf(session, agent, io, {
+        endsInSilence: agent.endsInSilence === true,
+        lastRefusal: reports.lastRefusal,
+      });
       const action = actionOf(said, session);
-      if ('ended' in next) return await endOf(next.ended);
+      if ('ended' in next) return await untilCancelled((ending ??= endOf(next.ended)), io.signal);
       if (turn.cutBy === 'context') return { kind: 'done', failure: 'context_overflow', ...action };
       const { branch: role, ...asked } = next.asked;
       return 'opening' in asked
@@ -142,23 +141,37 @@ function actionOf({ calls: [call] }: ReturnType<typeof readTurn>, session: Sessi
 }
 
 /** What the agent does next, within the time of a tool. */
-async function nextOf(session: Session, program: ContainedProgram, io: StepIo): Promise<Next> {
-  using deadline = deadlineSignal(io.signal, io.toolTimeoutMs, 'the agent, which neither asked the model nor ended,');
+async function nextOf(
+  session: Session,
+  agent: RunningAgent,
+  { signal, toolTimeoutMs }: StepIo,
+  {
+    endsInSilence = false,
+    lastRefusal,
+  }: Partial<Pick<RunningAgent, 'endsInSilence'> & Pick<SessionReports, 'lastRefusal'>> = {},
+): Promise<Next> {
+  using deadline = deadlineSignal(signal, toolTimeoutMs);
   const next = Promise.race([
     session.asked().then((asked): Next => ({ asked })),
-    program.ended.then((ended): Next => ({ ended })),
+    agent.ended.then((ended): Next => ({ ended })),
   ]);
-  return await untilCancelled(next, deadline.signal);
+  try {
+    return await untilCancelled(next, deadline.signal);
+  } catch (thrown) {
+    if (!deadline.signal.aborted || signal.aborted) throw thrown;
+    if (endsInSilence) return { ended: { kind: 'finished', result: {} } };
+    const said = lastRefusal?.();
+    const refused = said === undefined ? '' : `; a report of it was refused: ${said}`;
+    const message = `the agent neither asked the model nor ended within ${toolTimeoutMs} ms${refused}`;
+    throw new CancelledError('deadline_exceeded', message, { cause: thrown });
+  }
 }
 
-function failed({ how, lastWords }: ProgramEnd): UserCodeError {
-  const message = `the agent failed: ${how}${lastWords === '' ? '' : `; on stderr: ${lastWords}`}`;
-  return new UserCodeError(message, { trace: message });
+function failed(why: string): Error {
+  return agentFault(`the agent failed: ${why}`);
 }
 
-function neverAsked(end: ProgramEnd): UserCodeError {
-  if (end.exitCode !== 0) return failed(end);
-  const message =
-    'the agent ended before it asked the model: let it use OPENAI_BASE_URL and OPENAI_API_KEY, or those of ANTHROPIC';
-  return new UserCodeError(message, { trace: message });
+function neverAsked(end: AgentEnd): Error {
+  if (end.kind !== 'finished') return failed(end.why);
+  return agentFault('the agent ended before it asked the model: let it use the base URL and the key of its session');
 }

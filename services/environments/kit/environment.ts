@@ -68,6 +68,13 @@ export interface StartIo {
   /** The same for every try of the same sample, replays included: draw from it what is random. */
   readonly seed: bigint;
   readonly toolTimeoutMs: number;
+  /** The rollout that is played. Absent where no worker plays it, and in processes of users' files. */
+  readonly rollout?: {
+    readonly id: string;
+    /** From 1; counts deliveries to workers. */
+    readonly attempt: number;
+    readonly timeoutMs: number;
+  };
 }
 
 export interface StepIo {
@@ -138,6 +145,12 @@ export interface ServiceSettings {
   readonly retrieval: { readonly reranker?: { readonly candidates: number } | undefined };
 }
 
+export interface SessionsAt {
+  /** `host:port`. */
+  readonly listen: string;
+  readonly url?: string | undefined;
+}
+
 /** What a definition is written as. Options are spelled as a recipe spells them, in snake_case. */
 export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.ZodType, Gold extends z.ZodType> {
   /** Lower case, digits, - and _. */
@@ -163,6 +176,12 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
    * trained on with the rollout's reward and advantage.
    */
   readonly branches?: true;
+  /** Environment variables of the worker that the options name: secrets among them reach it only so. */
+  readonly variables?: (options: z.output<Options>) => readonly string[];
+  /** Where the gateway of a fleet serves sessions of agents over HTTP, and under which URL they reach it; absent where they need none. */
+  readonly sessionsAt?: (options: z.output<Options>) => SessionsAt | undefined;
+  /** Options in milliseconds that are waited for within one turn: each is shorter than it. */
+  readonly waits?: (options: z.output<Options>) => Readonly<Record<string, number>>;
   /** Which rewards they are, where the options decide. */
   readonly rewardsOf?: (options: z.output<Options>) => readonly string[];
   /** The metric that people look at first: a name of `scorers` or `rewards`, or `reward`. */
@@ -199,6 +218,9 @@ export interface EnvironmentDefinition {
   readonly rewards: readonly string[];
   readonly roles: readonly string[];
   readonly branches?: true;
+  variables?(options: unknown): readonly string[];
+  sessionsAt?(options: unknown): SessionsAt | undefined;
+  waits?(options: unknown): Readonly<Record<string, number>>;
   rewardsOf?(options: unknown): readonly string[];
   readonly primaryMetric: string;
   readonly tags: readonly string[];
@@ -228,4 +250,21 @@ export interface EnvironmentClients {
   retrieval(): GrpcClient<typeof RetrievalService>;
   /** What processes of users' code are started with. */
   userCode(): Promise<UserCodeHost>;
+  /** How sessions of agents are served that reach them through the gateway. Absent where no worker plays. */
+  readonly sessions?: ServedSessions;
+}
+
+export interface ServedSessions {
+  /** `host:port` where gateways reach them. */
+  readonly listen: string;
+  readonly allowedHosts: readonly string[];
+  /**
+   * Tells the gateways where the sessions of a token are played, until it is disposed. `opens`: they may be opened there. Throws TerminalError
+   * where a gateway serves no sessions.
+   */
+  announce(played: {
+    readonly workerToken: string;
+    readonly address: string;
+    readonly opens: boolean;
+  }): Promise<Disposable>;
 }

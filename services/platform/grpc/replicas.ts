@@ -30,6 +30,8 @@ export interface Replicas<Client> {
     options: CallOptions | undefined,
     run: (client: Client, options: CallOptions) => Promise<T>,
   ): Promise<T>;
+  /** Runs a call on each replica that is up, or on all where none is. Throws what one of them answers otherwise. */
+  each<T>(run: (client: Client) => Promise<T>): Promise<T[]>;
   close(): void;
 }
 
@@ -174,6 +176,12 @@ export function createReplicas<Client extends { close(): void }>(options: Replic
           last = thrown;
         }
       }
+    },
+    async each(run) {
+      if (!isAlone) await resolved;
+      const all = [...replicas.values()];
+      const up = all.filter((replica) => replica.up);
+      return await Promise.all((up.length > 0 ? up : all).map(({ client }) => run(client)));
     },
     close() {
       over.abort();

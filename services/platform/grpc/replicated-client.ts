@@ -1,7 +1,7 @@
 import { createGrpcClient } from './client.ts';
 import type { CallOptions, ClientMethod, GrpcClient } from './client.ts';
 import { createReplicas } from './replicas.ts';
-import type { ReplicasOptions } from './replicas.ts';
+import type { Replicas, ReplicasOptions } from './replicas.ts';
 import type { AnyService, Init, MethodOf, MethodsOf } from './service-definition.ts';
 
 /** Per method, what ties a call to one replica; calls of a method that is not here go round. */
@@ -13,7 +13,7 @@ type Keys<S extends AnyService> = {
 
 export type ReplicatedClient<S extends AnyService> = {
   readonly [K in keyof MethodsOf<S>]: ClientMethod<MethodsOf<S>[K]>;
-} & { close(): void };
+} & Pick<Replicas<GrpcClient<S>>, 'each' | 'close'>;
 
 /** A client of a service of which there are several: calls are spread, and one that a replica does not answer is made on another. Unary methods only. */
 export function createReplicatedClient<S extends AnyService>(
@@ -39,5 +39,9 @@ export function createReplicatedClient<S extends AnyService>(
         }),
     ];
   });
-  return { ...Object.fromEntries(methods), close: () => replicas.close() } as unknown as ReplicatedClient<S>;
+  return {
+    ...Object.fromEntries(methods),
+    each: replicas.each,
+    close: () => replicas.close(),
+  } as unknown as ReplicatedClient<S>;
 }

@@ -14,20 +14,35 @@ const maxReplyBytes = 1 << 20;
 const maxErrorCharacters = 300;
 const maxDetailCharacters = 4096;
 
+/** The text that a server answers to a JSON body; see `callHttp`. */
+export async function postJson(options: PostOptions, body: string, signal: AbortSignal): Promise<string> {
+  return await callHttp(options, { method: 'POST', body }, signal);
+}
+
+export interface HttpCall {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** JSON. */
+  readonly body?: string;
+}
+
 /**
- * The text that a server answers to a JSON body, by the platform's fetch. `TransientError`: 408, 425, 429 (resource_exhausted)
+ * The text that a server answers, by the platform's fetch. `TransientError`: 408, 425, 429 (resource_exhausted)
  * and 5xx, with Retry-After; no connection, or one that was cut. `TerminalError`: other 4xx, and a redirect; `internal` for a reply
  * of more than a mebibyte. `CancelledError` when `signal` aborts. `details` of an answer that is an error: its `status`, and the `body` without the key.
  */
-export async function postJson({ who, url, apiKey }: PostOptions, body: string, signal: AbortSignal): Promise<string> {
+export async function callHttp(
+  { who, url, apiKey }: PostOptions,
+  { method, body }: HttpCall,
+  signal: AbortSignal,
+): Promise<string> {
   try {
     const response = await fetch(url, {
-      method: 'POST',
+      method,
       headers: {
-        'content-type': 'application/json',
-        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       },
-      body,
+      ...(body !== undefined && { body }),
       signal,
       // The key goes where the settings say, nowhere else.
       redirect: 'manual',

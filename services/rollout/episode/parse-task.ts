@@ -14,6 +14,8 @@ export interface ParsedTask {
   /** The rollout's, and those of its roles. */
   readonly compositions: readonly Composition[];
   readonly environmentOptions: unknown;
+  /** Of the task to a worker, from 1. */
+  readonly delivery: number;
 }
 
 /** Throws TerminalError('data_loss') when the bytes are no task. */
@@ -31,7 +33,7 @@ export function decodeTask(data: Uint8Array): RolloutTask {
 }
 
 /** Throws TerminalError('invalid_argument') that names the field, its value and what it must be. */
-export function parseTask(task: RolloutTask): ParsedTask {
+export function parseTask(task: RolloutTask, delivery = 1): ParsedTask {
   const fail = (field: string, problem: string): never => {
     throw new TerminalError('invalid_argument', `task ${task.taskId || '(no task id)'}: ${field} ${problem}`, {
       details: { field },
@@ -54,6 +56,7 @@ export function parseTask(task: RolloutTask): ParsedTask {
     sampling,
     limits,
     compositions: [composition, ...task.roles.flatMap((role) => role.composition ?? [])],
+    delivery,
     environmentOptions: parseJson('environment_options_json', task.environmentOptionsJson, fail),
   };
 }

@@ -95,14 +95,15 @@ export async function runEpisode(
 }
 
 async function startEpisode(
-  { task, row, sampling, limits }: ParsedTask,
+  { task, row, sampling, limits, delivery }: ParsedTask,
   environment: Environment,
   ports: EpisodePorts,
   signal: AbortSignal,
 ): Promise<Episode> {
   const { toolTimeoutMs, turnTimeoutMs } = limits;
   using deadline = deadlineSignal(signal, turnTimeoutMs, `the start of task ${task.taskId}`);
-  const io = { signal: deadline.signal, seed: sampling.seed, toolTimeoutMs };
+  const rollout = { id: task.taskId, attempt: delivery, timeoutMs: limits.rolloutTimeoutMs };
+  const io = { signal: deadline.signal, seed: sampling.seed, toolTimeoutMs, rollout };
   return await callRemote(
     ports,
     {

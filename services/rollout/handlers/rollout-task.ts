@@ -59,7 +59,7 @@ export async function handleRolloutTask(
   try {
     task = decodeTask(message.data);
     annotateSpan({ ...taskAttributes(task), 'gradus.delivery': message.redeliveries + 1 });
-    parsed = parseTask(task);
+    parsed = parseTask(task, message.redeliveries + 1);
     const { environment } = task;
     const options = parsed.environmentOptions;
     lease = await ofEnvironment(environment, 'open', () => context.environments.acquire(environment, options));

@@ -1,4 +1,4 @@
-import type { EnvironmentClients } from '#environments/kit/environment.ts';
+import type { EnvironmentClients, ServedSessions } from '#environments/kit/environment.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
@@ -7,6 +7,7 @@ export interface EnvironmentAddresses {
   readonly retrieval: string | undefined;
   readonly timeoutMs: number;
   readonly userCode: EnvironmentClients['userCode'];
+  readonly sessions?: ServedSessions;
 }
 
 /** Connections for environments; none is opened before an environment asks for it. */
@@ -14,6 +15,7 @@ export function createEnvironmentClients({
   retrieval,
   timeoutMs,
   userCode,
+  sessions,
 }: EnvironmentAddresses): EnvironmentClients & { close(): void } {
   let client: GrpcClient<typeof RetrievalService> | undefined;
   return {
@@ -27,6 +29,7 @@ export function createEnvironmentClients({
       return client;
     },
     userCode,
+    ...(sessions !== undefined && { sessions }),
     close: () => client?.close(),
   };
 }

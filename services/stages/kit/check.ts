@@ -1,7 +1,7 @@
 import type { RecipeIssue } from '#recipe/check-recipe.ts';
 import { checkStageRewards } from '#recipe/check-stage-rewards.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import { headlineOf, isUnloaded } from '#recipe/environment-part.ts';
+import { environmentWaits, headlineOf, isUnloaded } from '#recipe/environment-part.ts';
 import { recordedComponents } from '#recipe/stage-scorers.ts';
 import { rewardMetric, rolloutMetrics } from '#rewards/metric-names.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
@@ -31,6 +31,14 @@ export function checkRollouts(stage: RolloutStage, recipe: Recipe, outer: Ladder
         value,
       });
     }
+  }
+  for (const [option, value] of Object.entries(environmentWaits(recipe))) {
+    if (value < stage.limits.turn_timeout_ms) continue;
+    issues.push({
+      path: ['limits', 'turn_timeout_ms'],
+      message: `must be more than environment.options.${option} (${value}), which is waited for within a turn`,
+      value: stage.limits.turn_timeout_ms,
+    });
   }
   if (stage.limits.rollout_timeout_ms >= recipe.eval.deadline_ms) {
     issues.push({

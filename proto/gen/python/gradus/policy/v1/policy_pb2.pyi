@@ -297,3 +297,19 @@ class LoadVersionResponse(_message.Message):
     version: int
     carried_over: int
     def __init__(self, version: _Optional[int] = ..., carried_over: _Optional[int] = ...) -> None: ...
+
+class RegisterSessionsRequest(_message.Message):
+    __slots__ = ("worker_token", "address", "opens")
+    WORKER_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    OPENS_FIELD_NUMBER: _ClassVar[int]
+    worker_token: str
+    address: str
+    opens: bool
+    def __init__(self, worker_token: _Optional[str] = ..., address: _Optional[str] = ..., opens: _Optional[bool] = ...) -> None: ...
+
+class RegisterSessionsResponse(_message.Message):
+    __slots__ = ("lives_ms",)
+    LIVES_MS_FIELD_NUMBER: _ClassVar[int]
+    lives_ms: int
+    def __init__(self, lives_ms: _Optional[int] = ...) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gradus.policy.v1 import policy_pb2 as gradus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/policy/v1/policy_service.proto\x12\x10gradus.policy.v1\x1a\x1dgradus/policy/v1/policy.proto2\x99\x04\n\rPolicyService\x12Q\n\x08\x44\x65scribe\x12!.gradus.policy.v1.DescribeRequest\x1a\".gradus.policy.v1.DescribeResponse\x12Q\n\x08Tokenize\x12!.gradus.policy.v1.TokenizeRequest\x1a\".gradus.policy.v1.TokenizeResponse\x12Q\n\x08Generate\x12!.gradus.policy.v1.GenerateRequest\x1a\".gradus.policy.v1.GenerateResponse\x12Z\n\x0bLoadVersion\x12$.gradus.policy.v1.LoadVersionRequest\x1a%.gradus.policy.v1.LoadVersionResponse\x12T\n\tAddEngine\x12\".gradus.policy.v1.AddEngineRequest\x1a#.gradus.policy.v1.AddEngineResponse\x12]\n\x0cRemoveEngine\x12%.gradus.policy.v1.RemoveEngineRequest\x1a&.gradus.policy.v1.RemoveEngineResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/policy/v1/policy_service.proto\x12\x10gradus.policy.v1\x1a\x1dgradus/policy/v1/policy.proto2\x84\x05\n\rPolicyService\x12Q\n\x08\x44\x65scribe\x12!.gradus.policy.v1.DescribeRequest\x1a\".gradus.policy.v1.DescribeResponse\x12Q\n\x08Tokenize\x12!.gradus.policy.v1.TokenizeRequest\x1a\".gradus.policy.v1.TokenizeResponse\x12Q\n\x08Generate\x12!.gradus.policy.v1.GenerateRequest\x1a\".gradus.policy.v1.GenerateResponse\x12Z\n\x0bLoadVersion\x12$.gradus.policy.v1.LoadVersionRequest\x1a%.gradus.policy.v1.LoadVersionResponse\x12T\n\tAddEngine\x12\".gradus.policy.v1.AddEngineRequest\x1a#.gradus.policy.v1.AddEngineResponse\x12]\n\x0cRemoveEngine\x12%.gradus.policy.v1.RemoveEngineRequest\x1a&.gradus.policy.v1.RemoveEngineResponse\x12i\n\x10RegisterSessions\x12).gradus.policy.v1.RegisterSessionsRequest\x1a*.gradus.policy.v1.RegisterSessionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.policy.v1.policy_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POLICYSERVICE']._serialized_start=91
-  _globals['_POLICYSERVICE']._serialized_end=628
+  _globals['_POLICYSERVICE']._serialized_end=735
 # @@protoc_insertion_point(module_scope)

@@ -4,14 +4,14 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { AddEngineRequestSchema, AddEngineResponseSchema, DescribeRequestSchema, DescribeResponseSchema, GenerateRequestSchema, GenerateResponseSchema, LoadVersionRequestSchema, LoadVersionResponseSchema, RemoveEngineRequestSchema, RemoveEngineResponseSchema, TokenizeRequestSchema, TokenizeResponseSchema } from "./policy_pb.ts";
+import type { AddEngineRequestSchema, AddEngineResponseSchema, DescribeRequestSchema, DescribeResponseSchema, GenerateRequestSchema, GenerateResponseSchema, LoadVersionRequestSchema, LoadVersionResponseSchema, RegisterSessionsRequestSchema, RegisterSessionsResponseSchema, RemoveEngineRequestSchema, RemoveEngineResponseSchema, TokenizeRequestSchema, TokenizeResponseSchema } from "./policy_pb.ts";
 import { file_gradus_policy_v1_policy } from "./policy_pb.ts";
 
 /**
  * Describes the file gradus/policy/v1/policy_service.proto.
  */
 export const file_gradus_policy_v1_policy_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVncmFkdXMvcG9saWN5L3YxL3BvbGljeV9zZXJ2aWNlLnByb3RvEhBncmFkdXMucG9saWN5LnYxMpkECg1Qb2xpY3lTZXJ2aWNlElEKCERlc2NyaWJlEiEuZ3JhZHVzLnBvbGljeS52MS5EZXNjcmliZVJlcXVlc3QaIi5ncmFkdXMucG9saWN5LnYxLkRlc2NyaWJlUmVzcG9uc2USUQoIVG9rZW5pemUSIS5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplUmVxdWVzdBoiLmdyYWR1cy5wb2xpY3kudjEuVG9rZW5pemVSZXNwb25zZRJRCghHZW5lcmF0ZRIhLmdyYWR1cy5wb2xpY3kudjEuR2VuZXJhdGVSZXF1ZXN0GiIuZ3JhZHVzLnBvbGljeS52MS5HZW5lcmF0ZVJlc3BvbnNlEloKC0xvYWRWZXJzaW9uEiQuZ3JhZHVzLnBvbGljeS52MS5Mb2FkVmVyc2lvblJlcXVlc3QaJS5ncmFkdXMucG9saWN5LnYxLkxvYWRWZXJzaW9uUmVzcG9uc2USVAoJQWRkRW5naW5lEiIuZ3JhZHVzLnBvbGljeS52MS5BZGRFbmdpbmVSZXF1ZXN0GiMuZ3JhZHVzLnBvbGljeS52MS5BZGRFbmdpbmVSZXNwb25zZRJdCgxSZW1vdmVFbmdpbmUSJS5ncmFkdXMucG9saWN5LnYxLlJlbW92ZUVuZ2luZVJlcXVlc3QaJi5ncmFkdXMucG9saWN5LnYxLlJlbW92ZUVuZ2luZVJlc3BvbnNlYgZwcm90bzM", [file_gradus_policy_v1_policy]);
+  fileDesc("CiVncmFkdXMvcG9saWN5L3YxL3BvbGljeV9zZXJ2aWNlLnByb3RvEhBncmFkdXMucG9saWN5LnYxMoQFCg1Qb2xpY3lTZXJ2aWNlElEKCERlc2NyaWJlEiEuZ3JhZHVzLnBvbGljeS52MS5EZXNjcmliZVJlcXVlc3QaIi5ncmFkdXMucG9saWN5LnYxLkRlc2NyaWJlUmVzcG9uc2USUQoIVG9rZW5pemUSIS5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplUmVxdWVzdBoiLmdyYWR1cy5wb2xpY3kudjEuVG9rZW5pemVSZXNwb25zZRJRCghHZW5lcmF0ZRIhLmdyYWR1cy5wb2xpY3kudjEuR2VuZXJhdGVSZXF1ZXN0GiIuZ3JhZHVzLnBvbGljeS52MS5HZW5lcmF0ZVJlc3BvbnNlEloKC0xvYWRWZXJzaW9uEiQuZ3JhZHVzLnBvbGljeS52MS5Mb2FkVmVyc2lvblJlcXVlc3QaJS5ncmFkdXMucG9saWN5LnYxLkxvYWRWZXJzaW9uUmVzcG9uc2USVAoJQWRkRW5naW5lEiIuZ3JhZHVzLnBvbGljeS52MS5BZGRFbmdpbmVSZXF1ZXN0GiMuZ3JhZHVzLnBvbGljeS52MS5BZGRFbmdpbmVSZXNwb25zZRJdCgxSZW1vdmVFbmdpbmUSJS5ncmFkdXMucG9saWN5LnYxLlJlbW92ZUVuZ2luZVJlcXVlc3QaJi5ncmFkdXMucG9saWN5LnYxLlJlbW92ZUVuZ2luZVJlc3BvbnNlEmkKEFJlZ2lzdGVyU2Vzc2lvbnMSKS5ncmFkdXMucG9saWN5LnYxLlJlZ2lzdGVyU2Vzc2lvbnNSZXF1ZXN0GiouZ3JhZHVzLnBvbGljeS52MS5SZWdpc3RlclNlc3Npb25zUmVzcG9uc2ViBnByb3RvMw", [file_gradus_policy_v1_policy]);
 
 /**
  * The gateway that workers and the coordinator call. Routes to engines; owns the tokenizer for environment text.
@@ -76,6 +76,16 @@ export const PolicyService: GenService<{
     methodKind: "unary";
     input: typeof RemoveEngineRequestSchema;
     output: typeof RemoveEngineResponseSchema;
+  },
+  /**
+   * Requests of agents for these sessions are forwarded there. FAILED_PRECONDITION where the gateway serves no sessions.
+   *
+   * @generated from rpc gradus.policy.v1.PolicyService.RegisterSessions
+   */
+  registerSessions: {
+    methodKind: "unary";
+    input: typeof RegisterSessionsRequestSchema;
+    output: typeof RegisterSessionsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gradus_policy_v1_policy_service, 0);

@@ -1,0 +1,90 @@
+import {
+  request as requestHttp,
+  type Agent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { TransientError } from '#platform/errors.ts';
+import type { RegisteredWorker } from './worker-registry.ts';
+
+/** Of one connection (RFC 9110, 7.6.1), or between a page and this server; the rest is for the worker. */
+const ownHeaders = new Set([
+  'connection',
+  'expect',
+  'host',
+  'keep-alive',
+  'origin',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+export interface Forwarded {
+  readonly worker: RegisteredWorker;
+  readonly path: string;
+  /** In the place of the request's own stream. */
+  readonly body?: Buffer;
+}
+
+/**
+ * The worker's answer, its body still to be read. A client that leaves takes its request at the worker with it. Throws `TransientError` unavailable
+ * where the worker does not answer.
+ */
+export async function askWorker(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { worker, path, body }: Forwarded,
+  agent: Agent,
+): Promise<IncomingMessage> {
+  const { address, life } = worker;
+  const colon = address.lastIndexOf(':');
+  const upstream = requestHttp({
+    agent,
+    host: address.slice(0, colon).replace(/^\[|\]$/g, ''),
+    port: address.slice(colon + 1),
+    method: request.method,
+    path,
+    headers: { ...kept(request.headers), host: address },
+    signal: life,
+  });
+  response.once('close', () => {
+    if (!response.writableFinished) upstream.destroy();
+  });
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    upstream.once('response', resolve);
+    upstream.on('error', reject);
+  });
+  if (body === undefined) request.pipe(upstream);
+  else upstream.end(body);
+  try {
+    return await answered;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new TransientError('unavailable', `the worker of this session does not answer: ${why}`, {
+      cause,
+      retryAfterMs: 1_000,
+    });
+  }
+}
+
+/** Passes on what the worker answers, as it comes. An answer that breaks off is one that breaks off for the client. */
+export async function passOn(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.writeHead(answer.statusCode ?? 502, kept(answer.headers));
+  // A stream's first bytes may be long in coming.
+  response.flushHeaders();
+  try {
+    await pipeline(answer, response);
+  } catch {
+    response.destroy();
+  }
+}
+
+function kept(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name)));
+}

@@ -1,0 +1,192 @@
+/** Sessions of agents under one address, whichever worker plays them: `/sessions/<id>/…`, `/v1/…` by the session's key, and `POST /sessions`. */
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import { createHostCheck, isLoopbackAddress } from '#platform/http/allowed-hosts.ts';
+import { httpRefusal } from '#platform/http/json-server.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
+import { askWorker, passOn } from './forward.ts';
+import { isWorkerToken, sessionIdOf, workerTokenOf } from './session-name.ts';
+import { createWorkerRegistry, type PlayedAt } from './worker-registry.ts';
+
+export interface SessionGatewaySettings {
+  readonly allowedHosts: readonly string[];
+  /** Whether workers of other machines may register. */
+  readonly allowRemote: boolean;
+}
+
+export interface SessionGateway {
+  /** `host:port` as bound. */
+  readonly address: string;
+  /** Throws TerminalError. Gives how long it holds, in milliseconds. */
+  register(played: PlayedAt): number;
+  drain(withinMs: number): Promise<void>;
+}
+
+const livesMs = 10_000;
+const mostRequests = 4_096;
+const mostConnections = 16_384;
+/** Of a request to open a session. */
+const longestOpenBytes = 65_536;
+
+/** Where the config of a service says so; ends with the service. */
+export async function serveSessions(
+  {
+    sessionsHttp,
+    drainMs,
+    ...settings
+  }: SessionGatewaySettings & { readonly sessionsHttp?: string | undefined; readonly drainMs: number },
+  { metrics, defer }: Pick<ServiceContext, 'metrics' | 'defer'>,
+): Promise<SessionGateway | undefined> {
+  if (sessionsHttp === undefined) return undefined;
+  const gateway = await startSessionGateway(sessionsHttp, settings, metrics);
+  defer('sessions', () => gateway.drain(drainMs));
+  return gateway;
+}
+
+export async function startSessionGateway(
+  listen: string,
+  settings: SessionGatewaySettings,
+  metrics: Metrics,
+): Promise<SessionGateway> {
+  const registry = createWorkerRegistry(livesMs);
+  const agent = new Agent({ keepAlive: true });
+  const requests = metrics.counter(
+    'gradus_session_requests_total',
+    'Requests of agents at the gateway, by outcome: forwarded, or why they were not',
+    ['outcome'],
+  );
+  let running = 0;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refused = checkHost(request.headers);
+    if (refused !== undefined) throw new TerminalError('permission_denied', refused);
+    if (running > mostRequests)
+      throw new TransientError('resource_exhausted', `${mostRequests} requests are under way`, { retryAfterMs: 1_000 });
+    if (request.method === 'POST' && request.url === '/sessions') return await open(request, response);
+    const { id, path } = sessionOf(request);
+    const worker = registry.find(workerTokenOf(id) ?? '');
+    if (worker === undefined) {
+      const message = `session '${id}' is unknown here: its episode is over, or the worker that played it has ended`;
+      throw new TerminalError('not_found', message, { details: { reason: 'unknown_session' } });
+    }
+    await passOn(await askWorker(request, response, { worker, path }, agent), response);
+  }
+
+  /** The first worker that has an episode which waits. */
+  async function open(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await bodyOf(request);
+    for (const worker of registry.openers()) {
+      let answered: IncomingMessage;
+      try {
+        answered = await askWorker(request, response, { worker, path: '/sessions', body }, agent);
+      } catch (thrown) {
+        if (!(thrown instanceof TransientError) || response.destroyed) throw thrown;
+        continue;
+      }
+      if (answered.statusCode !== 503) return await passOn(answered, response);
+      answered.resume();
+    }
+    throw new TransientError('unavailable', 'no episode waits for a session now; ask again', { retryAfterMs: 1_000 });
+  }
+
+  const server = createServer((request, response) => {
+    running += 1;
+    answer(request, response)
+      .then(() => requests.inc({ outcome: 'forwarded' }))
+      .catch((thrown: unknown) => {
+        requests.inc({ outcome: errorFrom(thrown).code });
+        refuse(request, response, thrown);
+      })
+      .finally(() => (running -= 1));
+  });
+  server.maxConnections = mostConnections;
+  const address = await listening(server, listen);
+  const checkHost = createHostCheck(address, settings);
+
+  return {
+    address,
+    register(played) {
+      const fail = (field: string, problem: string): never => {
+        throw new TerminalError('invalid_argument', `RegisterSessions: ${field} ${problem}`, { details: { field } });
+      };
+      if (!isWorkerToken(played.workerToken)) fail('worker_token', 'must be 16 hexadecimal digits');
+      if (played.address.length > 260 || !/^[^\s,/]+:\d{1,5}$/.test(played.address))
+        fail('address', 'must be host:port, for example 127.0.0.1:41234');
+      if (!settings.allowRemote && !isLoopbackAddress(played.address)) {
+        const problem = `is '${played.address}', another machine; this gateway forwards to this one only, unless it is started with --allow-remote`;
+        throw new TerminalError('permission_denied', `RegisterSessions: address ${problem}`);
+      }
+      registry.register(played);
+      return livesMs;
+    },
+    async drain(withinMs) {
+      const timer = setTimeout(() => server.closeAllConnections(), withinMs);
+      await new Promise<void>((done) => {
+        server.close(() => done());
+        server.closeIdleConnections();
+      });
+      clearTimeout(timer);
+      registry.close();
+      agent.destroy();
+    },
+  };
+}
+
+/** The session that a request names in its path or by its key, and the path at its worker. Nothing of the request says where that is. */
+function sessionOf({ url = '', headers }: IncomingMessage): { readonly id: string; readonly path: string } {
+  const id = /^\/sessions\/([^/?]{1,100})\//.exec(url)?.[1];
+  if (id !== undefined) return { id, path: url };
+  if (!/^\/v1\/./.test(url)) {
+    const message =
+      'there is no such path; /sessions/<id>/…, /v1/… with the key of a session, and POST /sessions are served';
+    throw new TerminalError('not_found', message, { details: { reason: 'unknown_url' } });
+  }
+  const named = headers['x-api-key'];
+  const key = headers.authorization?.replace(/^Bearer /i, '') ?? (typeof named === 'string' ? named : '');
+  const ofKey = sessionIdOf(key);
+  if (ofKey !== undefined) return { id: ofKey, path: `/sessions/${ofKey}${url}` };
+  const message = 'Authorization: give the key of a session, as Bearer KEY; the agent is given it with its episode';
+  throw new TerminalError('permission_denied', message, { details: { reason: 'invalid_api_key' } });
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) throw new TypeError('a request is read in bytes');
+    bytes += chunk.length;
+    if (bytes > longestOpenBytes)
+      throw new TerminalError('invalid_argument', `body: at most ${longestOpenBytes} bytes are read`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** In OpenAI's form, as a session without a dialect refuses. */
+function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+  // What was not read of a request would be taken for the next one.
+  request.resume();
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const { status, headers, error } = httpRefusal(thrown, { longestBodyBytes: longestOpenBytes, overloadStatus: 503 });
+  const { reason = error.code } = error.details;
+  const type = status < 500 ? 'invalid_request_error' : 'server_error';
+  response
+    .writeHead(reason === 'invalid_api_key' ? 401 : status, { ...headers, 'content-type': 'application/json' })
+    .end(JSON.stringify({ error: { message: error.message, type, param: null, code: reason } }));
+}
+
+async function listening(server: ReturnType<typeof createServer>, listen: string): Promise<string> {
+  const colon = listen.lastIndexOf(':');
+  const host = listen.slice(0, colon);
+  await new Promise<void>((done, fail) => {
+    server.once('error', (cause) =>
+      fail(
+        new TerminalError('failed_precondition', `sessions cannot be served on ${listen}: ${cause.message}`, { cause }),
+      ),
+    );
+    server.listen({ host: host.replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) }, done);
+  });
+  const bound = server.address();
+  return `${host}:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
+}
