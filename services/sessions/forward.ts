@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { TransientError } from '#platform/errors.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 import type { RegisteredWorker } from './worker-registry.ts';
 
 /** Of one connection (RFC 9110, 7.6.1), or between a page and this server; the rest is for the worker. */
@@ -65,7 +65,8 @@ export async function askWorker(
   try {
     return await answered;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    // Node's own error says only that something aborted.
+    const why = errorFrom(life.aborted ? life.reason : cause).message;
     throw new TransientError('unavailable', `the worker of this session does not answer: ${why}`, {
       cause,
       retryAfterMs: 1_000,

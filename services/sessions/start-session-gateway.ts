@@ -23,7 +23,8 @@ export interface SessionGateway {
   drain(withinMs: number): Promise<void>;
 }
 
-const livesMs = 10_000;
+/** Three times as long as a worker takes to register again. */
+const registrationMs = 10_000;
 const mostRequests = 4_096;
 const mostConnections = 16_384;
 /** Of a request to open a session. */
@@ -48,6 +49,7 @@ export async function startSessionGateway(
   listen: string,
   settings: SessionGatewaySettings,
   metrics: Metrics,
+  livesMs = registrationMs,
 ): Promise<SessionGateway> {
   const registry = createWorkerRegistry(livesMs);
   const agent = new Agent({ keepAlive: true });
