@@ -51,8 +51,8 @@ test('a session and its key name their worker, and nothing else is one', () => {
   const token = createWorkerToken();
   const { id, key } = nameSession(token);
   expect([workerTokenOf(id), sessionIdOf(key)]).toEqual([token, id]);
-  for (const text of ['', id, `${key}0`, `gradus-127.0.0.1:80-${key}`, key.toUpperCase()])
-    expect(sessionIdOf(text)).toBeUndefined();
+  for (const wrong of ['', id, `${key}0`, `gradus-127.0.0.1:80-${key}`, key.toUpperCase()])
+    expect(sessionIdOf(wrong)).toBeUndefined();
   expect(workerTokenOf(`${id}/..`)).toBeUndefined();
 });
 

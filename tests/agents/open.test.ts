@@ -32,8 +32,8 @@ async function started() {
 
   async function play(taskId: string, options: object = {}, more: object = {}): Promise<void> {
     const sessions = { listen: gateway };
-    const open_ = { key_env: 'OPEN_KEY', wait_ms: 30_000 };
-    await fleet.publish(agentTask(taskId, { open: open_, sessions, ...options }, { limits: { ...limits, ...more } }));
+    const agent = { open: { key_env: 'OPEN_KEY', wait_ms: 30_000 }, sessions, ...options };
+    await fleet.publish(agentTask(taskId, agent, { limits: { ...limits, ...more } }));
   }
 
   /** Asks until an episode waits. */
