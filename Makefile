@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench bench-peers chaos base-policy openenv verifiers clean
+.PHONY: help setup demo test check format generate bench bench-agents bench-peers chaos base-policy openenv verifiers clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ generate: setup ## Regenerate proto/gen and docs/reference from contracts and sc
 
 bench: setup ## Run the repeatable measurements
 	scripts/bench
+
+bench-agents: setup ## What agents' calls cost, next to a proxy of aiohttp that only forwards
+	$(PYTHON) -m venv .build/bench-agents
+	.build/bench-agents/bin/pip install -q -r bench/agents/requirements.txt
+	node bench/agents.ts $(AGENTS)
 
 bench-peers: setup ## Gradus, verifiers and agent-lightning on the same work; needs PYTHON=python3.12 or later, not in CI
 	for peer in verifiers agentlightning; do $(PYTHON) -m venv .build/peers/$$peer && \

@@ -39,7 +39,7 @@ test.each([
     const options = agentOptions.parse(environment.options);
     const fleet = await startFleet({ script: ({ turn }) => turns[turn] ?? '', tokenizer: await modelWithTemplate() });
     await fleet.publish(
-      agentTask('openai', { ...options, directory: folder, command: [process.execPath, 'agent.mjs'] }),
+      agentTask('openai', { ...options, directory: folder, command: [process.execPath, 'agent.mjs'], stop: ['</a>'] }),
     );
     const result = await fleet.resultOf('openai');
     expect(result).toMatchObject({
@@ -64,7 +64,8 @@ test.each([
     ]);
     // What the engine was asked last, and what it wrote then.
     const { encode } = await loadTokenizer(tokenizerPath);
-    const asked = fleet.engine.generated.at(-1)?.request.tokenIds ?? [];
-    expect(concatenateTokens(trajectory.segments)).toEqual([...asked, ...encode(turns[1] ?? '')]);
+    const { tokenIds = [], sampling } = fleet.engine.generated.at(-1)?.request ?? {};
+    expect(concatenateTokens(trajectory.segments)).toEqual([...tokenIds, ...encode(turns[1] ?? '')]);
+    expect(sampling?.stop).toEqual(['</a>']);
   },
 );

@@ -33,7 +33,7 @@ export async function openAgents(
     const announced = sessions && (await served?.announce({ ...face, opens: kind.addRoutes !== undefined }));
     const agents: AgentHost = { options, kind, face, reports };
     return {
-      stop: [],
+      stop: options.stop,
       outsideText: true,
       rewards: options.rewards,
       start: async (row: EpisodeRow<Data>, io) => await startAgentEpisode(agents, row, io),

@@ -100,6 +100,13 @@ const fields = z.strictObject({
     .describe(
       'What becomes of temperature, max_tokens and their like in a request: the recipe says how is sampled. `ignored` takes such requests all the same.',
     ),
+  stop: z
+    .array(z.string().min(1).max(256))
+    .max(16)
+    .default([])
+    .describe(
+      'A turn ends at one of these, which stays in it; for a model that has not learnt to end turns with a token of its own.',
+    ),
   failed_exit: z
     .enum(['stop', 'malformed_turn'])
     .default('stop')
