@@ -158,7 +158,7 @@ function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): Plan
 
 export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly string[]): PlannedService {
   const { endpoint } = recipe.model;
-  if (endpoint !== undefined) return planEndpoint(endpoint, recipe);
+  if (endpoint !== undefined) return planEndpoint(endpoint, recipe.fleet.engine);
   return {
     label: 'policy',
     service: 'policy',
@@ -166,7 +166,6 @@ export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly str
       engines: engines.join(','),
       tokenizer: join(paths.model, 'tokenizer.json'),
       'generate-timeout-ms': serviceDeadlines(recipe).generateMs,
-      ...sessionFlags(recipe),
     }),
   };
 }
@@ -177,12 +176,16 @@ export function planGateways(inputs: FleetInputs, engines: readonly string[]): P
   const { gateways } = inputs.recipe.fleet;
   return Array.from({ length: gateways }, (_, index) => ({
     ...planned,
+    // One address is served by one of them.
+    args: index === 0 ? [...planned.args, ...flags(sessionFlags(inputs.recipe))] : planned.args,
     label: gateways === 1 ? planned.label : `${planned.label}-${index + 1}`,
   }));
 }
 
-function planEndpoint(endpoint: NonNullable<Recipe['model']['endpoint']>, recipe: Recipe): PlannedService {
-  const { max_context: maxContext, max_running: maxRunning } = recipe.fleet.engine;
+function planEndpoint(
+  endpoint: NonNullable<Recipe['model']['endpoint']>,
+  { max_context: maxContext, max_running: maxRunning }: Recipe['fleet']['engine'],
+): PlannedService {
   const { baseUrl, model, maxTokensField, apiKeyEnv, extraBody } = endpointSettings(endpoint);
   return {
     label: 'policy',
@@ -196,7 +199,6 @@ function planEndpoint(endpoint: NonNullable<Recipe['model']['endpoint']>, recipe
       ...(extraBody !== undefined && { 'extra-body': JSON.stringify(extraBody) }),
       'max-context': maxContext,
       'max-running': maxRunning,
-      ...sessionFlags(recipe),
     }),
     variables: apiKeyEnv === undefined ? [] : [apiKeyEnv],
   };

@@ -1,9 +1,8 @@
-import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { useRolloutFleet, type RolloutFleet } from '../rollout/fleet.ts';
-import { agentFolder, agentTask, modelWithTemplate } from './agents.ts';
+import { agentFolder, agentTask, modelWithTemplate, processesNaming } from './agents.ts';
 
 const startFleet = useRolloutFleet();
 
@@ -27,6 +26,13 @@ const agents = {
   bomb: `await ask(); const { spawn } = await import('node:child_process'); for (let i = 0; i < 400; i += 1) spawn('sleep', ['600'], { detached: true }); await new Promise((done) => setTimeout(done, 600_000));`,
   large: `await ask(); messages.push({ role: 'user', content: 'x'.repeat(600_000) }); await ask();`,
   pipe: `await ask(); const { execFileSync } = await import('node:child_process'); execFileSync('mkfifo', [process.env.GRADUS_RESULT_FILE]);`,
+  attached: `await ask();
+    const { GRADUS_SESSION_URL: session, OPENAI_API_KEY: key } = process.env;
+    const headers = { 'content-type': 'application/json', authorization: 'Bearer ' + key };
+    const post = async (what, body) => (await fetch(session + what, { method: 'POST', headers, body: JSON.stringify(body) })).status;
+    // Its result is its file's; its rewards may come from anywhere.
+    if ((await post('/result', { prediction: 'x' })) !== 400) throw new Error('a result was taken');
+    if ((await post('/rewards', { mine: 0.5 })) !== 204) throw new Error('a reward was not taken');`,
   reward: `await ask(); const { writeFileSync } = await import('node:fs'); writeFileSync(process.env.GRADUS_RESULT_FILE, '{"rewards": {"mine": "high"}}');`,
 };
 
@@ -63,6 +69,11 @@ test("P2: a fault of the agent stops the run with its own words; what the policy
     components: { exact_match: 0 },
   });
   expect((await play('reward', { rewards: ['mine'] })).failureDetail).toContain('GRADUS_RESULT_FILE rewards.mine: ');
+  expect(await play('attached', { rewards: ['mine'] })).toMatchObject({
+    failure: FailureClass.UNSPECIFIED,
+    prediction: 'Verland Coast',
+    components: { mine: 0.5 },
+  });
   expect((await play('pipe')).failureDetail).toContain('GRADUS_RESULT_FILE is not a regular file');
   expect(await play('large')).toMatchObject({ failure: FailureClass.CONTEXT_OVERFLOW, components: { exact_match: 0 } });
   expect(await play('endless')).toMatchObject({ failure: FailureClass.TURN_LIMIT, turns: 4 });
@@ -76,13 +87,3 @@ test("P2: a fault of the agent stops the run with its own words; what the policy
   // None of them outlives its episode.
   await expect.poll(() => processesNaming(folder)).toBe(0);
 });
-
-function processesNaming(text: string): number {
-  return readdirSync('/proc').filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(text);
-    } catch {
-      return false;
-    }
-  }).length;
-}

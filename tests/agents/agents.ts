@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs';
 import { copyFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
@@ -34,4 +35,15 @@ export function agentTask(taskId: string, options: object, overrides: TaskOverri
     composition: { weights: [{ name: 'exact_match', weight: 1 }] },
     ...overrides,
   });
+}
+
+/** How many processes of this machine have the text in their command. */
+export function processesNaming(text: string): number {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(text);
+    } catch {
+      return false;
+    }
+  }).length;
 }

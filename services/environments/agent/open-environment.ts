@@ -23,7 +23,8 @@ export async function openAgents(
   const reports: OpenReports = new Map();
   const { sessions } = options;
   const face = await startFace(options, {
-    ...(sessions !== undefined && { ...served, reachedAt: sessions.url ?? `http://${sessions.listen}` }),
+    // Where no worker announces them, as in a replay, they are reached here.
+    ...(sessions && served && { ...served, reachedAt: sessions.url ?? `http://${sessions.listen}` }),
     addRoutes(app, sessionOf) {
       addReportRoutes(app, sessionOf, reports);
       kind.addRoutes?.(app);

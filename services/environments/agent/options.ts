@@ -38,7 +38,7 @@ const openOptions = z
       .int()
       .min(100)
       .max(longestWaitMs)
-      .default(60_000)
+      .default(20_000)
       .describe(
         'How long an episode waits for somebody to open its session; then it is tried again, and absent in the end.',
       ),
@@ -142,16 +142,20 @@ export const agentOptions = fields.superRefine((options, ctx) => {
     fail('sessions', 'is missing: whoever opens a session needs an address; set sessions.listen');
   if (options.open !== undefined && options.rewards.length > 0 && options.reward_timeout_ms === undefined)
     fail('reward_timeout_ms', 'is missing: say how long a session waits for its rewards');
-  if (options.webhook !== undefined && options.sessions === undefined && !isLoopbackUrl(options.webhook.url))
+  const { listen = '', url } = options.sessions ?? {};
+  if (url === undefined && /^(0\.0\.0\.0|\[::\]):|:0$/.test(listen))
+    fail('sessions.url', 'is missing: agents cannot be told `listen`, which is no address of one machine and port');
+  if (options.webhook !== undefined && options.sessions === undefined && isElsewhere(options.webhook.url))
     fail(
       'sessions',
       'is missing: another machine cannot reach sessions on 127.0.0.1; set sessions.listen and sessions.url',
     );
 });
 
-function isLoopbackUrl(url: string): boolean {
-  const { hostname } = new URL(url);
-  return isLoopbackAddress(`${hostname}:0`);
+/** Also asked of what is no URL, which has been refused by then. */
+function isElsewhere(url: string): boolean {
+  const hostname = URL.canParse(url) ? new URL(url).hostname : '';
+  return hostname !== '' && !isLoopbackAddress(`${hostname}:0`);
 }
 
 export type AgentOptions = z.output<typeof agentOptions>;

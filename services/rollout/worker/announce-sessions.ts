@@ -31,7 +31,8 @@ export function createSessionAnnouncements(
 
   return {
     listen,
-    allowedHosts,
+    // Gateways ask for it by the name that they are told.
+    allowedHosts: [...allowedHosts, ...(sessionsAddress === undefined ? [] : [hostOf(sessionsAddress)])],
     async announce({ workerToken, address, opens }) {
       const played = { workerToken, address: sessionsAddress ?? address, opens };
       const end = new AbortController();
@@ -39,9 +40,15 @@ export function createSessionAnnouncements(
       /** Gives the pause until it is due again. */
       async function register(mayFail: (error: GradusError) => boolean): Promise<number> {
         try {
-          // Any of them may be asked for a session.
-          const answers = await policy.each(async (gateway) => await gateway.registerSessions(played, { signal }));
-          return Math.min(...answers.map(({ livesMs }) => livesMs)) * again;
+          const answers = await policy.each(
+            async (gateway) => await gateway.registerSessions(played, { signal }).catch(errorFrom),
+          );
+          const lives = answers.flatMap((answer) => ('livesMs' in answer ? [answer.livesMs] : []));
+          const failed = answers.flatMap((answer) => ('livesMs' in answer ? [] : [answer]));
+          // One of several gateways may be that which serves sessions.
+          const error = failed.find((each) => lives.length === 0 || each instanceof TransientError);
+          if (error !== undefined) throw error;
+          return Math.min(...lives) * again;
         } catch (thrown) {
           const error = errorFrom(thrown);
           if (signal.aborted || !mayFail(error)) throw error;
@@ -59,4 +66,8 @@ export function createSessionAnnouncements(
     },
     close: () => over.abort(),
   };
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':'));
 }

@@ -35,6 +35,7 @@ export function createCommandAgent(
       NO_PROXY: ['127.0.0.1', variables['NO_PROXY']].filter(Boolean).join(),
       no_proxy: ['127.0.0.1', variables['no_proxy']].filter(Boolean).join(),
       TMPDIR: folder,
+      GRADUS_SESSION_URL: at.url,
       GRADUS_SEED: String(seed),
       GRADUS_RESULT_FILE: resultFile,
     };

@@ -19,12 +19,12 @@ const request = z.strictObject({}).optional();
 /** Somebody else's agent: it opens a session with `POST /sessions` and the key, and gets that of an episode which waits. */
 export function createOpenedAgent({ wait_ms: waitMs }: NonNullable<AgentOptions['open']>, key: string): AgentKind {
   const waiting: Offer[] = [];
-  const bearer = digestOf(`Bearer ${key}`);
+  const digest = digestOf(key);
 
   return {
     addRoutes(app) {
       app.post('/sessions', ({ headers, body }) => {
-        if (!timingSafeEqual(digestOf(headers.authorization ?? ''), bearer)) {
+        if (!timingSafeEqual(digestOf(headers.authorization?.replace(/^Bearer /i, '') ?? ''), digest)) {
           const message =
             'Authorization: give the key that opens sessions, as Bearer KEY: option open.key_env names its variable';
           throw refusal('invalid_api_key', message, undefined, 'permission_denied');
