@@ -16,6 +16,7 @@ export interface Tokenizer {
   encode(text: string): number[];
   /** Text of the ids, special tokens included. */
   decode(tokenIds: readonly number[]): string;
+  has(tokenId: number): boolean;
   /** Tokens that are recognised in text as a whole. */
   readonly addedTokens: readonly AddedToken[];
 }
@@ -49,6 +50,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       if (tokenIds.length === 0) return '';
       return model.decode([...tokenIds], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
     },
+    has: (tokenId) => model.id_to_token(tokenId) !== undefined,
     addedTokens,
   };
 }

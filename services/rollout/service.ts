@@ -53,7 +53,7 @@ export async function startRollout(
     onUnresolved: events.gatewaysUnresolved,
   });
   const sessions = createSessionAnnouncements(config, policy, events.sessionsUnannounced);
-  const clients = createEnvironmentClients({ retrieval, timeoutMs, userCode, sessions });
+  const clients = createEnvironmentClients({ retrieval, timeoutMs, userCode, sessions, tokenize: policy.tokenize });
   ctx.defer('clients', () => [sessions, policy, clients, reward].forEach((client) => client.close()));
 
   const nats = await connectNats({

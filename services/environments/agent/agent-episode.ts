@@ -3,9 +3,10 @@ import { untilCancelled } from '#platform/async/sleep.ts';
 import { CancelledError, TransientError } from '#platform/errors.ts';
 import type { Episode, EpisodeRow, ModelTurn, StartIo, StepIo, StepOutcome, TurnAction } from '../kit/environment.ts';
 import { agentFault } from './agent-fault.ts';
-import { readTurn } from './face/read-turn.ts';
+import type { AgentReply } from './face/agent-call.ts';
+import type { Asked } from './face/conversations.ts';
 import { refusal } from './face/refusal.ts';
-import type { Asked, Session } from './face/session.ts';
+import type { Session } from './face/session.ts';
 import type { Face } from './face/start-face.ts';
 import type { AgentKind, AgentSession, RunningAgent } from './kinds/agent-kind.ts';
 import type { AgentOptions } from './options.ts';
@@ -29,7 +30,7 @@ type Next = { readonly asked: Asked } | { readonly ended: AgentEnd };
  */
 export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: StartIo): Promise<Episode> {
   const { options, face, kind } = agents;
-  const at: AgentSession = { ...face.open(), reports: createSessionReports(options.rewards) };
+  const at: AgentSession = { ...face.open(io), reports: createSessionReports(options.rewards) };
   const { session } = at;
   agents.reports.set(session.id, at.reports);
   const over = new AbortController();
@@ -67,7 +68,7 @@ interface Played {
 
 function createEpisode({ options, at, agent, opening, over, close }: Played): Episode {
   const { session, reports } = at;
-  let answered = -1;
+  let reply: AgentReply | undefined;
   let ending: Promise<StepOutcome> | undefined;
 
   async function endOf(end: AgentEnd): Promise<StepOutcome> {
@@ -84,7 +85,7 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
     const { prediction = heard?.calls.length === 0 ? heard.text : undefined } = result;
     const answer =
       prediction === undefined ? {} : { prediction, action: { kind: 'answer', text: prediction } as const };
-    const metrics = { ...result.metrics, conversations: session.conversations() };
+    const metrics = { ...result.metrics, ...conversationMetrics(session) };
     return { kind: 'done', ...answer, rewards, metrics };
   }
 
@@ -110,29 +111,42 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
     prompt: () => opening,
     close,
     async step(turn: ModelTurn, io: StepIo): Promise<StepOutcome> {
-      const said = readTurn(turn.text, turn.index);
       // A step that is tried again waits on: the agent has its turn.
-      if (turn.index !== answered) {
-        answered = turn.index;
-        session.answer({ turn: turn.index, ...said, cut: turn.cutBy !== undefined, tokens: turn.tokens });
-      }
+      if (turn.index !== reply?.turn) reply = session.answer(turn);
       const next = await nextOf(session, agent, io, {
         endsInSilence: agent.endsInSilence === true,
         lastRefusal: reports.lastRefusal,
       });
-      const action = actionOf(said, session);
+      const action = actionOf(reply, session);
       if ('ended' in next) return await untilCancelled((ending ??= endOf(next.ended)), io.signal);
       if (turn.cutBy === 'context') return { kind: 'done', failure: 'context_overflow', ...action };
-      const { branch: role, ...asked } = next.asked;
-      return 'opening' in asked
-        ? { kind: 'continue', role, prompt: asked.opening, ...action }
-        : { kind: 'continue', role, messages: asked.following, ...action };
+      return { kind: 'continue', ...nextIn(next.asked), ...action };
     },
   };
 }
 
+/** What a sequence of the rollout reads next. */
+function nextIn({ branch: role, ...asked }: Asked) {
+  const read = 'opening' in asked ? asked.opening : asked.following;
+  if (typeof read === 'string') return { role, text: read };
+  if ('tokenIds' in read) return { role, tokenIds: read.tokenIds };
+  if ('messages' in read) return { role, prompt: read };
+  return 'fork' in asked && asked.fork !== undefined
+    ? { role, fork: asked.fork, messages: read }
+    : { role, messages: read };
+}
+
+/** How many conversations there were, and why those besides the first began. */
+function conversationMetrics(session: Session): Readonly<Record<string, number>> {
+  const branches = Object.entries(session.branches()).filter(([, count]) => count > 0);
+  return {
+    conversations: session.conversations(),
+    ...Object.fromEntries(branches.map(([reason, count]) => [`branches_${reason}`, count])),
+  };
+}
+
 /** Of several calls in one turn scorers see the first. */
-function actionOf({ calls: [call] }: ReturnType<typeof readTurn>, session: Session): { readonly action?: TurnAction } {
+function actionOf({ calls: [call] }: AgentReply, session: Session): { readonly action?: TurnAction } {
   if (call === undefined) return {};
   const result = session.toolResults().get(call.id) ?? '';
   // Made of an object by `readTurn`.

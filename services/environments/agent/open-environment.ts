@@ -17,19 +17,23 @@ type Data = Readonly<Record<string, unknown>>;
 /** Agents of one worker: each episode has a session of its own. Throws UserCodeError where an agent cannot be started as the options say. */
 export async function openAgents(
   options: AgentOptions,
-  { userCode, sessions: served }: Pick<EnvironmentClients, 'userCode' | 'sessions'>,
+  { userCode, tokens, sessions: served }: Pick<EnvironmentClients, 'userCode' | 'tokens' | 'sessions'>,
 ): Promise<Environment<Data>> {
   const kind = kindOf(options, await userCode());
   const reports: OpenReports = new Map();
-  const { sessions } = options;
-  const face = await startFace(options, {
-    // Where no worker announces them, as in a replay, they are reached here.
-    ...(sessions && served && { ...served, reachedAt: sessions.url ?? `http://${sessions.listen}` }),
-    addRoutes(app, sessionOf) {
-      addReportRoutes(app, sessionOf, reports);
-      kind.addRoutes?.(app);
+  const { sessions, thinking, sampling, tool_calls: toolCalls } = options;
+  const face = await startFace(
+    { thinking, sampling, toolCalls },
+    {
+      tokens,
+      // Where no worker announces them, as in a replay, they are reached here.
+      ...(sessions && served && { ...served, reachedAt: sessions.url ?? `http://${sessions.listen}` }),
+      addRoutes(app, sessionOf) {
+        addReportRoutes(app, sessionOf, reports);
+        kind.addRoutes?.(app);
+      },
     },
-  });
+  );
   try {
     const announced = sessions && (await served?.announce({ ...face, opens: kind.addRoutes !== undefined }));
     const agents: AgentHost = { options, kind, face, reports };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isLoopbackAddress } from '#platform/http/allowed-hosts.ts';
 import { bindAddress } from '#platform/runtime/config.ts';
 import { longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
+import { toolCallFormats } from './face/tool-calls/index.ts';
 import { memoryOption, variablesOption } from '../kit/options.ts';
 
 const httpUrl = z
@@ -106,6 +107,12 @@ const fields = z.strictObject({
     .default([])
     .describe(
       'A turn ends at one of these, which stays in it; for a model that has not learnt to end turns with a token of its own.',
+    ),
+  tool_calls: z
+    .enum(toolCallFormats)
+    .default('auto')
+    .describe(
+      'How the model writes calls of tools: `hermes` (`<tool_call>` around JSON), `qwen_xml` (`<function=…>`), `llama_json` (JSON alone), `xml` (`<tool>` around JSON), or `auto`, whichever of them a turn holds.',
     ),
   failed_exit: z
     .enum(['stop', 'malformed_turn'])

@@ -39,7 +39,7 @@ export interface Environment<Data = unknown> {
 /** One rollout's conversation. It may hold state: all of its steps are taken by the process that started it, one after the other. */
 export interface Episode {
   /** What the sequence, that of the first role, begins with: text as it stands, or messages that the model's own chat template renders. */
-  prompt(): string | Conversation;
+  prompt(): string | Conversation | TokenPrompt;
   /**
    * Understands a turn, runs its tool, and says what follows. `TransientError` says that a service which the environment stands on
    * failed: the same step is tried again, and the rollout never gets a reward for it. Whatever else it throws is a fault of the
@@ -48,6 +48,19 @@ export interface Episode {
   step(turn: ModelTurn, io: StepIo): StepOutcome | Promise<StepOutcome>;
   /** Called once, however the episode ended. */
   close?(): void | Promise<void>;
+}
+
+/** A prompt, or what follows a turn, as ids of the model's own tokens: taken as they are. Whoever gives them vouches for them. */
+export interface TokenPrompt {
+  readonly tokenIds: readonly number[];
+}
+
+/** A turn as it was sampled, and the sequence in front of it. */
+export interface SampledTurn {
+  readonly prompt: readonly number[];
+  readonly tokenIds: readonly number[];
+  /** One per token; undefined where the policy gives none. */
+  readonly logprobs: readonly number[] | undefined;
 }
 
 export interface ModelTurn {
@@ -61,6 +74,8 @@ export interface ModelTurn {
   readonly cutBy?: 'turn' | 'context';
   /** How many it has, and how many stood in front of it in its sequence. A worker says them. */
   readonly tokens?: { readonly prompt: number; readonly turn: number };
+  /** The tokens themselves. A worker has them; code in a process of its own does not. */
+  sampled?(): SampledTurn;
 }
 
 export interface StartIo {
@@ -75,6 +90,8 @@ export interface StartIo {
     readonly attempt: number;
     readonly timeoutMs: number;
   };
+  /** Most tokens of a turn. A worker says it. */
+  readonly maxNewTokens?: number;
 }
 
 export interface StepIo {
@@ -91,12 +108,20 @@ export type StepOutcome = {
 } &
   /**
    * What the policy reads next: text as it stands, or messages in the model's chat template. The turn itself stays as it was written. `role`
-   * writes the next turn, the same as before where it is absent; the sequence of one that has not spoken yet begins with the text or `prompt`.
+   * writes the next turn, the same as before where it is absent; the sequence of one that has not spoken yet begins with the text or `prompt`, or
+   * as that of another role (`fork`) did, up to the end of one of its turns (`turns`, from 1), so that its tokens are the same.
    */
   (
     | { readonly kind: 'continue'; readonly role?: string; readonly text: string }
     | { readonly kind: 'continue'; readonly role?: string; readonly messages: readonly ChatMessage[] }
+    | { readonly kind: 'continue'; readonly role?: string; readonly tokenIds: readonly number[] }
     | { readonly kind: 'continue'; readonly role: string; readonly prompt: Conversation }
+    | {
+        readonly kind: 'continue';
+        readonly role: string;
+        readonly fork: { readonly role: string; readonly turns: number };
+        readonly messages: readonly ChatMessage[];
+      }
     | {
         readonly kind: 'done';
         readonly prediction?: string;
@@ -250,6 +275,8 @@ export interface EnvironmentClients {
   retrieval(): GrpcClient<typeof RetrievalService>;
   /** What processes of users' code are started with. */
   userCode(): Promise<UserCodeHost>;
+  /** The policy's tokenizer, for what is no part of any sequence; absent where no episode is played. */
+  readonly tokens?: EnvironmentTokens;
   /** How sessions of agents are served that reach them through the gateway. Absent where no worker plays. */
   readonly sessions?: ServedSessions;
 }
@@ -267,4 +294,12 @@ export interface ServedSessions {
     readonly address: string;
     readonly opens: boolean;
   }): Promise<Disposable>;
+}
+
+/** Throws TerminalError('invalid_argument') for what cannot be tokenised, and for ids that the tokenizer does not have. */
+export interface EnvironmentTokens {
+  /** Messages as the model's template renders them, or texts from outside. */
+  count(prompt: string | Conversation, signal: AbortSignal): Promise<number>;
+  /** The text of each list of ids. */
+  decode(lists: readonly (readonly number[])[], signal: AbortSignal): Promise<readonly string[]>;
 }

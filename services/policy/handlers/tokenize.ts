@@ -1,15 +1,23 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Chat, TokenizedChatSchema, TokenizeRequest, TokenizeResponseSchema } from '#proto/policy/v1/policy_pb.ts';
+import type {
+  Chat,
+  TokenIds,
+  TokenizedChatSchema,
+  TokenizeRequest,
+  TokenizeResponseSchema,
+} from '#proto/policy/v1/policy_pb.ts';
 import { controlTokensOf, createNeutraliser } from '#chat/control-tokens.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { PolicyContext } from '../service.ts';
 import { chatFromProto } from '#chat/chat-proto.ts';
 
 const maxTexts = 256;
+const maxLists = 65_536;
+const maxIds = 1_000_000;
 
 export async function tokenize(
   context: PolicyContext,
-  { text, texts, chats, outsideTexts, formatTags }: TokenizeRequest,
+  { text, texts, chats, outsideTexts, formatTags, tokenIds: lists }: TokenizeRequest,
 ): Promise<MessageInitShape<typeof TokenizeResponseSchema>> {
   const { tokenizer, events } = context;
   for (const [field, { length }] of Object.entries({
@@ -27,7 +35,24 @@ export async function tokenize(
   const tokenizedChats = await tokenizeChats(context, chats);
   const counts = [...results, ...outside, ...tokenizedChats].map((each) => each.tokenIds.length);
   events.textTokenized(counts.reduce((sum, count) => sum + count, tokenIds.length));
-  return { tokenIds, tokenizerHash: tokenizer.hash, results, outside, chats: tokenizedChats };
+  const decoded = decodeLists(context, lists);
+  return { tokenIds, tokenizerHash: tokenizer.hash, results, outside, chats: tokenizedChats, decoded };
+}
+
+function decodeLists({ tokenizer }: PolicyContext, lists: readonly TokenIds[]): string[] {
+  const count = lists.reduce((sum, { ids }) => sum + ids.length, 0);
+  if (lists.length > maxLists || count > maxIds) {
+    const message = `Tokenize: token_ids has ${lists.length} lists of ${count} ids; at most ${maxLists} of ${maxIds} are decoded`;
+    throw new TerminalError('invalid_argument', message);
+  }
+  return lists.map(({ ids }, at) => {
+    const unknown = ids.find((id) => !tokenizer.has(id));
+    if (unknown === undefined) return tokenizer.decode(ids);
+    throw new TerminalError(
+      'invalid_argument',
+      `Tokenize: token_ids[${at}] holds ${unknown}, which the tokenizer does not have`,
+    );
+  });
 }
 
 /** Nothing that nobody vouched for ends a turn or begins one. */

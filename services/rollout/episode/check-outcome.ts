@@ -60,7 +60,8 @@ export function nextRole(
     fail(`role: '${role}'; the definition's \`roles\` ${known}`);
   }
   if ('prompt' in outcome && hasSpoken) fail(`prompt: ${role} has spoken before; give text or messages`);
-  if ('messages' in outcome && !hasSpoken)
+  if ('fork' in outcome && hasSpoken) fail(`fork: ${role} has spoken before; give messages alone`);
+  if ('messages' in outcome && !('fork' in outcome) && !hasSpoken)
     fail(`messages: ${role} has not spoken before; give text, or messages within \`prompt\``);
   return role;
 }

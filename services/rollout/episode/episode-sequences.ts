@@ -1,5 +1,4 @@
 import type { Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { Conversation } from '#chat/conversation.ts';
 import { createSequenceRecorder, type SequenceRecorder } from './sequence-recorder.ts';
 import type { TokenizedText } from './token-source.ts';
 
@@ -12,6 +11,8 @@ export interface Speaker {
   /** Its last turn was cut by a limit. */
   truncated: boolean;
 }
+
+type Prompt = Omit<TokenizedText, 'turnEnd'>;
 
 export type EpisodeSequences = ReturnType<typeof createEpisodeSequences>;
 
@@ -26,9 +27,8 @@ export function createEpisodeSequences(contextTokens: number) {
     speakers: (): readonly Speaker[] => [...speakers.values()],
     /** Undefined while the role has not spoken. */
     find: (role: string): Speaker | undefined => speakers.get(role),
-    begin(role: string, prompt: string | Conversation, { text, tokenIds, tokenizerHash }: TokenizedText): Speaker {
+    begin(role: string, thinking: boolean, { text, tokenIds, tokenizerHash }: Prompt): Speaker {
       const recorder = createSequenceRecorder(contextTokens, role, segments);
-      const thinking = typeof prompt !== 'string' && prompt.thinking === true;
       const speaker: Speaker = { role, recorder, thinking, truncated: false };
       speakers.set(role, speaker);
       recorder.begin(text, tokenIds, tokenizerHash);

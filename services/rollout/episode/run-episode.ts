@@ -1,19 +1,18 @@
 import type { GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
-import type { Environment, Episode, ModelTurn, StepOutcome } from '#environments/kit/environment.ts';
+import type { Environment, Episode, ModelTurn, SampledTurn, StepOutcome } from '#environments/kit/environment.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { FinishReason, type Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { Continuation, Conversation } from '#chat/conversation.ts';
+import { FinishReason, LogprobKind, type Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
 import { errorFrom, type ErrorCode } from '#platform/errors.ts';
 import { infrastructureFailureFrom } from './infrastructure-failure.ts';
 import { type EpisodePorts, overdueAfter } from './episode-ports.ts';
+import { afterTurn, followingOf, forkedFrom, outside, thinks } from './following.ts';
 import { generateTurn } from './generate-turn.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { callRemote } from './remote-call.ts';
 import { createEpisodeSequences, type EpisodeSequences, type Speaker } from './episode-sequences.ts';
-import type { OutsideText, TokenizedText } from './token-source.ts';
 import { failureClassOf, turnOf } from './turn-record.ts';
 import { ofEnvironment, userCodeFailureOf } from './user-code-failure.ts';
 import { checkOutcome, givenRewards, nextRole, type DoneOutcome, type EnvironmentInPlay } from './check-outcome.ts';
@@ -103,7 +102,8 @@ async function startEpisode(
   const { toolTimeoutMs, turnTimeoutMs } = limits;
   using deadline = deadlineSignal(signal, turnTimeoutMs, `the start of task ${task.taskId}`);
   const rollout = { id: task.taskId, attempt: delivery, timeoutMs: limits.rolloutTimeoutMs };
-  const io = { signal: deadline.signal, seed: sampling.seed, toolTimeoutMs, rollout };
+  const { seed, maxNewTokens } = sampling;
+  const io = { signal: deadline.signal, seed, toolTimeoutMs, maxNewTokens, rollout };
   return await callRemote(
     ports,
     {
@@ -160,7 +160,7 @@ async function playEpisode(
     signal,
     () => ports.tokens.tokenize(played.environment.outsideText ? outside(prompt) : prompt, signal),
   );
-  let speaker = sequences.begin(played.definition.roles[0] ?? '', prompt, promptTokens);
+  let speaker = sequences.begin(played.definition.roles[0] ?? '', thinks(prompt), promptTokens);
   if (speaker.recorder.roomTokens() <= 0) return end(FailureClass.CONTEXT_OVERFLOW, { truncated: false });
 
   for (let turn = 0; ; turn += 1) {
@@ -195,7 +195,9 @@ async function playEpisode(
       sequences.speakers().map(({ role: name }) => name),
     );
     const next = sequences.find(role);
-    const said = followingOf(outcome, next?.thinking === true);
+    const forked = 'fork' in outcome ? forkedFrom(played, sequences, outcome.fork) : undefined;
+    const thinking = (next ?? forked?.from)?.thinking === true;
+    const said = followingOf(outcome, thinking);
     const following = played.environment.outsideText ? outside(said) : said;
     const tokenized = await callRemote(
       ports,
@@ -208,12 +210,18 @@ async function playEpisode(
       deadline.signal,
       () => ports.tokens.tokenize(following, deadline.signal),
     );
-    const appended = next === undefined ? tokenized : afterTurn(tokenized, next.recorder.turnTokens());
+    const lastTurn = next?.recorder.turnTokens() ?? forked?.prefix.turnTokens;
+    const appended = lastTurn === undefined ? tokenized : afterTurn(tokenized, lastTurn);
     // What leaves no room for an answer is not appended: the policy never saw it.
-    const roomTokens = next?.recorder.roomTokens() ?? limits.contextTokens;
-    if (appended.tokenIds.length >= roomTokens) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
-    next?.recorder.appendEnvironment(appended.text, appended.tokenIds);
-    speaker = next ?? sequences.begin(role, 'prompt' in outcome ? outcome.prompt : tokenized.text, tokenized);
+    const taken = (next?.recorder ?? forked?.prefix)?.tokenIds.length ?? 0;
+    if (appended.tokenIds.length >= limits.contextTokens - taken)
+      return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
+    speaker =
+      next ??
+      (forked === undefined
+        ? sequences.begin(role, thinks(said), tokenized)
+        : sequences.begin(role, thinking, forked.prefix));
+    if (lastTurn !== undefined) speaker.recorder.appendEnvironment(appended.text, appended.tokenIds);
   }
 }
 
@@ -243,28 +251,6 @@ function refusalsOf({ definition }: EnvironmentInPlay): readonly ErrorCode[] {
   return definition.branches === true ? ['failed_precondition', 'invalid_argument'] : ['failed_precondition'];
 }
 
-type Continues = Extract<StepOutcome, { readonly kind: 'continue' }>;
-
-function followingOf(outcome: Continues, thinking: boolean): string | Conversation | Continuation {
-  if ('text' in outcome) return outcome.text;
-  return 'prompt' in outcome ? outcome.prompt : { after: outcome.messages, thinking };
-}
-
-function outside<Said>(said: Said | string): Said | OutsideText {
-  return typeof said === 'string' ? { outside: said } : said;
-}
-
-/** P4: the end of the turn is appended unless the model has written it itself. */
-function afterTurn({ text, tokenIds, turnEnd }: TokenizedText, turn: readonly number[]): Appended {
-  if (turnEnd === undefined) return { text, tokenIds };
-  const { length } = turnEnd.tokenIds;
-  const ended =
-    length > 0 && turn.slice(-length).every((id, at) => id === turnEnd.tokenIds[at]) && turn.length >= length;
-  return ended ? { text, tokenIds } : { text: turnEnd.text + text, tokenIds: [...turnEnd.tokenIds, ...tokenIds] };
-}
-
-type Appended = Pick<TokenizedText, 'text' | 'tokenIds'>;
-
 /** A step that does not heed its signal ends with the turn all the same. */
 function stepEpisode(
   environment: string,
@@ -280,12 +266,17 @@ function stepEpisode(
 }
 
 function turnOfResponse(
-  { text, tokenIds, finishReason }: GenerateResponse,
+  { text, tokenIds, finishReason, logprobs, logprobKind }: GenerateResponse,
   index: number,
   { role, recorder }: Speaker,
 ): ModelTurn {
   const tokens = { prompt: recorder.tokenIds.length - tokenIds.length, turn: tokenIds.length };
-  const turn = { index, ...(role !== '' && { role }), text, tokens };
+  const sampled = (): SampledTurn => ({
+    prompt: recorder.tokenIds.slice(0, tokens.prompt),
+    tokenIds,
+    logprobs: logprobKind === LogprobKind.ABSENT ? undefined : logprobs,
+  });
+  const turn = { index, ...(role !== '' && { role }), text, tokens, sampled };
   if (finishReason === FinishReason.LENGTH) return { ...turn, cutBy: 'turn' };
   if (finishReason === FinishReason.CONTEXT) return { ...turn, cutBy: 'context' };
   return turn;

@@ -1,6 +1,15 @@
-import type { Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { environmentSegment, modelSegment, promptSegment } from '#trajectory/segments.ts';
+import { SegmentKind, type Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { concatenateTokens, environmentSegment, modelSegment, promptSegment } from '#trajectory/segments.ts';
 import { createSequenceHasher } from '#trajectory/sequence-digest.ts';
+
+/** What another sequence begins with. */
+export interface SequencePrefix {
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly tokenizerHash: string;
+  /** Of the turn at its end. */
+  readonly turnTokens: readonly number[];
+}
 
 export type SequenceRecorder = ReturnType<typeof createSequenceRecorder>;
 
@@ -10,6 +19,7 @@ export type SequenceRecorder = ReturnType<typeof createSequenceRecorder>;
  */
 export function createSequenceRecorder(contextTokens: number, role = '', episode: Segment[] = []) {
   const tokenIds: number[] = [];
+  const own: Segment[] = [];
   const hasher = createSequenceHasher();
   let tokenizerHash = '';
   let modelTurns = 0;
@@ -18,6 +28,7 @@ export function createSequenceRecorder(contextTokens: number, role = '', episode
   function append(segment: Segment): void {
     segment.role = role;
     episode.push(segment);
+    own.push(segment);
     for (const id of segment.tokenIds) tokenIds.push(id);
     hasher.append(segment.tokenIds);
   }
@@ -32,6 +43,15 @@ export function createSequenceRecorder(contextTokens: number, role = '', episode
     turnTokens: () => turnTokens,
     /** Tokens that may still be added. */
     roomTokens: () => contextTokens - tokenIds.length,
+    /** The sequence up to the end of a turn, from 1; undefined where there is no such turn. */
+    upTo(turn: number): SequencePrefix | undefined {
+      const turns = own.filter(({ kind }) => kind === SegmentKind.MODEL);
+      const last = turns[turn - 1];
+      if (last === undefined) return undefined;
+      const before = own.slice(0, own.indexOf(last) + 1);
+      const text = before.map((segment) => segment.text).join('');
+      return { text, tokenIds: concatenateTokens(before), tokenizerHash, turnTokens: last.tokenIds };
+    },
     begin(text: string, ids: readonly number[], hash: string): void {
       tokenizerHash = hash;
       append(promptSegment(text, ids));

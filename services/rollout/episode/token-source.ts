@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ChatSchema, TokenizeRequestSchema, TokenizeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { formatTags } from '#environments/kit/codec.ts';
+import type { TokenPrompt } from '#environments/kit/environment.ts';
 import { createCallBatcher } from '#platform/async/call-batcher.ts';
 import { chatToProto } from '#chat/chat-proto.ts';
 import type { Continuation, Conversation } from '#chat/conversation.ts';
@@ -20,8 +21,11 @@ export interface OutsideText {
   readonly outside: string;
 }
 
+type Input = string | OutsideText | Conversation | Continuation | TokenPrompt;
+
 export interface TokenSource {
-  tokenize(input: string | OutsideText | Conversation | Continuation, signal: AbortSignal): Promise<TokenizedText>;
+  /** Tokens that are given stay as they are, and get their text. */
+  tokenize(input: Input, signal: AbortSignal): Promise<TokenizedText>;
 }
 
 interface Entry {
@@ -51,8 +55,14 @@ export function createTokenSource(
     const texts = keys.filter((key) => kindOf(key) === 'text').map((key) => key.slice(1));
     const outsideTexts = keys.filter((key) => kindOf(key) === 'outside').map((key) => key.slice(1));
     const chats = keys.filter((key) => kindOf(key) === 'chat').map(chatOf);
-    const given = { texts, chats, ...(outsideTexts.length > 0 && { outsideTexts, formatTags: [...formatTags] }) };
-    const { results, outside, chats: rendered, tokenizerHash } = await tokenize(given);
+    const lists = keys.filter((key) => kindOf(key) === 'ids').map((key) => idsOf(key));
+    const given = {
+      texts,
+      chats,
+      tokenIds: lists.map((ids) => ({ ids })),
+      ...(outsideTexts.length > 0 && { outsideTexts, formatTags: [...formatTags] }),
+    };
+    const { results, outside, chats: rendered, decoded, tokenizerHash } = await tokenize(given);
     const ofTexts = texts.map((text, at): TokenizedText => ({
       text,
       tokenIds: results[at]?.tokenIds ?? [],
@@ -65,7 +75,8 @@ export function createTokenSource(
       turnEnd: { text: turnEndText, tokenIds: turnEndTokenIds },
     }));
     const ofOutside = outside.map(({ text, tokenIds }): TokenizedText => ({ text, tokenIds, tokenizerHash }));
-    const next = { text: ofTexts.values(), outside: ofOutside.values(), chat: ofChats.values() };
+    const ofIds = lists.map((tokenIds, at): TokenizedText => ({ text: decoded[at] ?? '', tokenIds, tokenizerHash }));
+    const next = { text: ofTexts.values(), outside: ofOutside.values(), chat: ofChats.values(), ids: ofIds.values() };
     return keys.flatMap((key) => next[kindOf(key)].next().value ?? []);
   }
 
@@ -99,15 +110,21 @@ export function createTokenSource(
   };
 }
 
-/** `T` or `O` and a text, or `C` and a chat in JSON. */
-function keyOf(input: string | OutsideText | Conversation | Continuation): string {
+/** `T` or `O` and a text, `I` and ids, or `C` and a chat in JSON. */
+function keyOf(input: Input): string {
   if (typeof input === 'string') return `T${input}`;
+  if ('tokenIds' in input) return `I${input.tokenIds.join()}`;
   return 'outside' in input ? `O${input.outside}` : `C${JSON.stringify(chatToProto(input))}`;
 }
 
-function kindOf(key: string): 'text' | 'outside' | 'chat' {
+function kindOf(key: string): 'text' | 'outside' | 'chat' | 'ids' {
   if (key.startsWith('O')) return 'outside';
+  if (key.startsWith('I')) return 'ids';
   return key.startsWith('C') ? 'chat' : 'text';
+}
+
+function idsOf(key: string): number[] {
+  return key === 'I' ? [] : key.slice(1).split(',').map(Number);
 }
 
 function chatOf(key: string): MessageInitShape<typeof ChatSchema> {

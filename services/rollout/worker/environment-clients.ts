@@ -1,6 +1,7 @@
 import type { EnvironmentClients, ServedSessions } from '#environments/kit/environment.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
+import { environmentTokens, type Tokenize } from './environment-tokens.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
 
 export interface EnvironmentAddresses {
@@ -8,6 +9,7 @@ export interface EnvironmentAddresses {
   readonly timeoutMs: number;
   readonly userCode: EnvironmentClients['userCode'];
   readonly sessions?: ServedSessions;
+  readonly tokenize: Tokenize;
 }
 
 /** Connections for environments; none is opened before an environment asks for it. */
@@ -16,6 +18,7 @@ export function createEnvironmentClients({
   timeoutMs,
   userCode,
   sessions,
+  tokenize,
 }: EnvironmentAddresses): EnvironmentClients & { close(): void } {
   let client: GrpcClient<typeof RetrievalService> | undefined;
   return {
@@ -30,6 +33,7 @@ export function createEnvironmentClients({
     },
     userCode,
     ...(sessions !== undefined && { sessions }),
+    tokens: environmentTokens(tokenize),
     close: () => client?.close(),
   };
 }

@@ -1,8 +1,6 @@
 import { onTestFinished } from 'vitest';
-import type { AgentReply } from './agent-call.ts';
-import type { CallRules } from './dialects/dialect.ts';
-import { readTurn } from './read-turn.ts';
-import { startFace } from './start-face.ts';
+import type { ModelTurn } from '../../kit/environment.ts';
+import { startFace, type FaceRules, type FaceSurroundings } from './start-face.ts';
 
 export interface AskOptions {
   readonly key?: string;
@@ -11,18 +9,23 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
 }
 
-export const written = (turn: number, text: string): AgentReply => ({
-  turn,
-  ...readTurn(text, turn),
-  cut: false,
+/** What a worker gives of a turn. */
+export const written = (index: number, text: string, more: Partial<ModelTurn> = {}): ModelTurn => ({
+  index,
+  text,
   tokens: { prompt: 3, turn: 2 },
+  ...more,
 });
 
+export interface FaceUnderTest extends Partial<FaceRules>, FaceSurroundings {
+  readonly maxNewTokens?: number;
+}
+
 /** A face with one session, whose calls go to `path`. Closed with the test. */
-export async function openFace(path: string, rules: Partial<CallRules> = {}) {
-  const face = await startFace({ thinking: false, sampling: 'refused', ...rules });
+export async function openFace(path: string, { maxNewTokens, ...given }: FaceUnderTest = {}) {
+  const face = await startFace({ thinking: false, sampling: 'refused', ...given }, given);
   onTestFinished(() => face.close());
-  const { session, baseUrl, key } = face.open();
+  const { session, baseUrl, key } = face.open({ maxNewTokens });
   async function post(body: unknown, options: AskOptions = {}) {
     const response = await fetch(`${baseUrl}${options.path ?? path}`, {
       method: 'POST',
@@ -40,10 +43,10 @@ export async function openFace(path: string, rules: Partial<CallRules> = {}) {
     return { status: response.status, text, json };
   }
   /** A call that the model answers with this text. */
-  async function turn(index: number, body: object, text: string) {
+  async function turn(index: number, body: object, text: string, more: Partial<ModelTurn> = {}) {
     const answer = post(body);
     const asked = await session.asked();
-    session.answer(written(index, text));
+    session.answer(written(index, text, more));
     return { asked, ...(await answer) };
   }
   return { face, session, baseUrl, key, post, turn };

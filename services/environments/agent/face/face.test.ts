@@ -1,42 +1,19 @@
 import { request as httpRequest } from 'node:http';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import type { AgentReply } from './agent-call.ts';
-import { readTurn } from './read-turn.ts';
+import { expect, test, vi } from 'vitest';
+import { openFace, written, type AskOptions, type FaceUnderTest } from './face-under-test.ts';
 import { refusal } from './refusal.ts';
-import { startFace } from './start-face.ts';
 
 const user = { role: 'user', content: 'Who?' };
 const tool = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };
-const tokens = { prompt: 3, turn: 2 };
+const toolOf = (parameters: object) => ({ tools: [{ type: 'function', function: { name: 'look', parameters } }] });
 
-const written = (turn: number, text: string): AgentReply => ({ turn, ...readTurn(text, turn), cut: false, tokens });
-
-async function open(sampling: 'refused' | 'ignored' = 'refused') {
-  const face = await startFace({ thinking: false, sampling });
-  onTestFinished(() => face.close());
-  const { session, baseUrl, key } = face.open();
-  async function post(body: unknown, options: { key?: string; path?: string; signal?: AbortSignal } = {}) {
-    const response = await fetch(`${baseUrl}${options.path ?? '/chat/completions'}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${options.key ?? key}` },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-      ...(options.signal && { signal: options.signal }),
-    });
-    const text = await response.text();
-    // Whatever a server answers.
-    const json = (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, unknown>;
-    return { status: response.status, text, json };
-  }
-  const ask = (messages: readonly object[], more: object = {}, options = {}) =>
-    post({ model: 'any', messages, ...more }, options);
-  /** A call that the model answers with this text. */
-  async function turn(index: number, messages: readonly object[], text: string, more: object = {}) {
-    const answer = ask(messages, more);
-    const asked = await session.asked();
-    session.answer(written(index, text));
-    return { asked, ...(await answer) };
-  }
-  return { face, session, baseUrl, key, post, ask, turn };
+async function open(options: FaceUnderTest = {}) {
+  const opened = await openFace('/chat/completions', { maxNewTokens: 64, ...options });
+  const ask = (messages: readonly object[], more: object = {}, how: AskOptions = {}) =>
+    opened.post({ model: 'any', messages, ...more }, how);
+  const turn = (index: number, messages: readonly object[], text: string, more: object = {}) =>
+    opened.turn(index, { model: 'any', messages, ...more }, text);
+  return { ...opened, ask, turn };
 }
 
 test('a conversation that grows is told by its new messages only, whatever way a client writes what the model said', async () => {
@@ -92,20 +69,24 @@ test('a stream tells the same turn as events', async () => {
 test('P9: what is not served is refused by the name of the parameter, never ignored', async () => {
   const { ask, post } = await open();
   const refused: [object, string, string][] = [
-    [{ n: 2 }, 'n', 'invalid_value'],
-    [{ logprobs: true }, 'logprobs', 'invalid_value'],
+    [{ n: 0 }, 'n', 'invalid_value'],
+    [{ n: 17 }, 'n', 'invalid_value'],
+    [{ logprobs: true, top_logprobs: 2 }, 'top_logprobs', 'invalid_value'],
     [{ tool_choice: 'required' }, 'tool_choice', 'invalid_value'],
     [{ response_format: { type: 'json_object' } }, 'response_format.type', 'invalid_value'],
     [{ temperature: 0.2 }, 'temperature', 'unsupported_parameter'],
-    [{ max_tokens: 5 }, 'max_tokens', 'unsupported_parameter'],
+    [{ max_tokens: 5 }, 'max_tokens', 'unsupported_value'],
     [{ functions: [] }, 'functions', 'unsupported_parameter'],
     [{ tools: [{ type: 'function' }] }, 'tools[0].function', 'invalid_value'],
+    [toolOf({ type: 'objekt' }), 'tools[0].function.parameters.type', 'invalid_value'],
+    [toolOf({ properties: { a: 'text' } }), 'tools[0].function.parameters.properties.a', 'invalid_value'],
+    [toolOf({ anyOf: [{ required: 'a' }] }), 'tools[0].function.parameters.anyOf[0].required', 'invalid_value'],
     [{ messages: [] }, 'messages', 'invalid_value'],
     [{ messages: [{ role: 'robot', content: '' }] }, 'messages[0].role', 'invalid_value'],
     [{ messages: [user, { role: 'assistant', content: 'It' }] }, 'messages[1]', 'unsupported_value'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
-      'messages[0].content',
+      'messages[0].content[0].type',
       'invalid_value',
     ],
     [{ messages: [{ role: 'user', content: 'x'.repeat(500_001) }] }, 'messages', 'context_length_exceeded'],
@@ -125,7 +106,7 @@ test('P9: what is not served is refused by the name of the parameter, never igno
 });
 
 test('sampling parameters are taken where the recipe says that they are ignored', async () => {
-  const { session, ask } = await open('ignored');
+  const { session, ask } = await open({ sampling: 'ignored' });
   const answer = ask([user], { temperature: 0, max_tokens: 5, stop: ['x'] });
   await session.asked();
   session.answer(written(0, 'It.'));
@@ -262,10 +243,4 @@ test('P6: a session holds so many calls that wait, and no more', async () => {
   expect(await ask([user])).toMatchObject({ status: 400, json: { error: { code: 'too_many_calls' } } });
   session.close(refusal('episode_over', 'over'));
   await Promise.all(waiting);
-});
-
-test('a turn of unclosed calls is read in linear time, and stays text', () => {
-  const text = '<tool_call>'.repeat(200_000);
-  expect(readTurn(text, 0)).toEqual({ text, thought: '', calls: [] });
-  expect(readTurn(`a ${'<tool_call></tool_call>'.repeat(50_000)}`, 0).calls).toEqual([]);
 });

@@ -58,8 +58,8 @@ test('P9: of 5,000 damaged requests each is read or refused by name, and none th
     let outcome = 'read';
     try {
       const read = readChatCompletion(body, { sampling: 'refused', thinking: false });
-      const session = createSession('s', 'k', false);
-      await Promise.race([session.ask(read, { lost: false }), session.asked()]);
+      const session = createSession('s', 'k', { thinking: false, toolCalls: 'auto' });
+      await Promise.race([session.ask(read.call, { lost: false }), session.asked()]);
     } catch (thrown) {
       expect(thrown).toBeInstanceOf(TerminalError);
       const { code, details, message } = thrown as TerminalError;

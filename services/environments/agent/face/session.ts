@@ -1,21 +1,31 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { ChatMessage, Conversation } from '#chat/conversation.ts';
 import type { TerminalError } from '#platform/errors.ts';
-import { branchName, mostBranches } from '#trajectory/branches.ts';
-import { chatMessages, tailOf, type AgentCall, type AgentReply, type CallMessage } from './agent-call.ts';
+import type { ModelTurn } from '../../kit/environment.ts';
+import type { AgentCall, AgentReply } from './agent-call.ts';
+import { branchReasons, createConversations, type Asked, type BranchReason, type Placed } from './conversations.ts';
 import { refusal } from './refusal.ts';
-
-/** What the model reads next, and in which of the session's conversations; the first one has the empty name. */
-export type Asked = { readonly branch: string } & (
-  | { readonly opening: Conversation }
-  | { readonly following: readonly ChatMessage[] }
-);
+import { createToolCalls, type ToolCallFormatName } from './tool-calls/index.ts';
 
 /** The way that an answer takes. */
 export interface Connection {
   /** Nobody is there any more. */
   readonly lost: boolean;
+}
+
+/** A turn on its way to the agent. */
+export interface Delivery {
+  readonly reply: AgentReply;
+  /** Where it stands. */
+  readonly placed: Placed;
+  delivered(): void;
+}
+
+export interface SessionRules {
+  readonly thinking: boolean;
+  readonly toolCalls: ToolCallFormatName;
+  /** Most tokens of a turn, where it is known. */
+  readonly maxNewTokens?: number | undefined;
 }
 
 /**
@@ -28,17 +38,24 @@ export interface Connection {
  */
 export interface Session {
   readonly id: string;
+  readonly maxNewTokens: number | undefined;
   /** Whether a key is that of this session. */
   admits(key: string): boolean;
   /** The agent asks. Throws a refusal. `delivered` says that the agent has the whole reply. */
-  ask(call: AgentCall, connection: Connection): Promise<{ readonly reply: AgentReply; delivered(): void }>;
+  ask(call: AgentCall, connection: Connection): Promise<Delivery>;
   /** What the model is asked now, or when the agent asks next. */
   asked(): Promise<Asked>;
   /** Of the call that the model is asked: what tools said, by the id of their calls. */
   toolResults(): ReadonlyMap<string, string>;
-  answer(reply: AgentReply): void;
-  /** How many conversations there are. */
+  /** The model's turn; gives it as the agent gets it. */
+  answer(turn: ModelTurn): AgentReply;
+  /** How many conversations there are, and how many of them began for which reason. */
   conversations(): number;
+  branches(): Readonly<Record<BranchReason, number>>;
+  /** What was said up to the end of a turn; undefined where it is no turn of this session. */
+  saidUntil(turn: number): AgentCall | undefined;
+  /** What the template renders of a call; nothing is asked. */
+  rendered(call: AgentCall): Extract<Asked, { readonly opening: unknown }>['opening'];
   /** The newest turn that has reached the agent. */
   heard(): AgentReply | undefined;
   /** Notes that the agent asked for more than a rollout holds: what it does about that is no fault of its own. Gives the refusal back. */
@@ -48,64 +65,48 @@ export interface Session {
   close(reason: TerminalError): void;
 }
 
-interface Talk {
-  readonly name: string;
-  readonly tools: readonly unknown[];
-  history: readonly CallMessage[];
-  /** Its newest turn. */
-  answered?: Turn;
-}
-
 interface Turn {
   readonly call: AgentCall;
-  readonly connection: Connection;
-  readonly reply: PromiseWithResolvers<AgentReply>;
+  connection: Connection;
+  readonly reply: PromiseWithResolvers<Answered>;
   delivered: boolean;
+}
+
+interface Answered {
+  readonly reply: AgentReply;
+  readonly placed: Placed;
 }
 
 /** Of a session; each may be as large as a body. */
 const mostWaiting = 64;
 
-export function createSession(id: string, key: string, thinking: boolean): Session {
-  const talks: Talk[] = [];
+export function createSession(id: string, key: string, rules: SessionRules): Session {
+  const conversations = createConversations(rules.thinking, createToolCalls(rules.toolCalls));
+  const branches = new Map<BranchReason, number>();
   const waiting: Turn[] = [];
-  let current: { readonly turn: Turn; readonly talk: Talk; readonly results: ReadonlyMap<string, string> } | undefined;
+  /** The newest turn of each conversation. */
+  const answered = new Map<string, Turn>();
+  let current: { readonly turn: Turn; readonly placed: Placed } | undefined;
   let heard: AgentReply | undefined;
   let overflown = false;
   let asked = Promise.withResolvers<Asked>();
   let closed: TerminalError | undefined;
 
   function begin(turn: Turn): void {
-    const { messages, tools } = turn.call;
-    const known = talkOf(turn.call);
-    const added = known === undefined ? messages : messages.slice(known.history.length);
-    const following = chatMessages(added);
-    const talk = known ?? { name: nextName(), tools, history: [] };
-    if (known === undefined) talks.push(talk);
-    const results = added.flatMap((message): [string, string][] =>
-      message.role === 'tool' ? [[message.callId, message.text]] : [],
-    );
-    current = { turn, talk, results: new Map(results) };
-    const what = known === undefined ? { opening: { messages: following, tools, thinking } } : { following };
-    asked.resolve({ branch: talk.name, ...what });
+    const placed = place(turn.call);
+    const { begun } = placed;
+    if (begun !== undefined) branches.set(begun.reason, (branches.get(begun.reason) ?? 0) + 1);
+    current = { turn, placed };
+    asked.resolve(placed.asked);
   }
 
-  /** The longest conversation that the call goes on with. */
-  function talkOf({ messages, tools }: AgentCall): Talk | undefined {
-    return talks
-      .filter((talk) => isDeepStrictEqual(talk.tools, tools) && tailOf(talk.history, messages).length > 0)
-      .toSorted((one, other) => other.history.length - one.history.length)[0];
-  }
-
-  function nextName(): string {
-    if (talks.length === 0) return '';
-    if (talks.length <= mostBranches) return branchName(talks.length);
-    overflown = true;
-    throw refusal(
-      'too_many_branches',
-      `messages: they continue none of the ${talks.length} conversations of this session, and a rollout has no more; send earlier messages unchanged`,
-      'messages',
-    );
+  function place(call: AgentCall): Placed {
+    try {
+      return conversations.place(call);
+    } catch (thrown) {
+      overflown = true;
+      throw thrown;
+    }
   }
 
   /** The first of the calls that wait and can be asked. */
@@ -126,11 +127,12 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
 
   return {
     id,
+    maxNewTokens: rules.maxNewTokens,
     admits: (given) => timingSafeEqual(digestOf(given), digestOf(key)),
     async ask(call, connection) {
       if (closed !== undefined) throw closed;
       // A client that lost its connection asks again.
-      const lost = [current?.turn, ...talks.map(({ answered }) => answered)].find(
+      const lost = [current?.turn, ...answered.values()].find(
         (one) => one !== undefined && !one.delivered && one.connection.lost && isDeepStrictEqual(call, one.call),
       );
       if (lost === undefined && waiting.length >= mostWaiting) {
@@ -139,16 +141,18 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
           `${waiting.length} calls of this session wait for the model; wait for some of them`,
         );
       }
-      const turn = lost ?? { call, connection, reply: Promise.withResolvers<AgentReply>(), delivered: false };
+      const turn = lost ?? { call, connection, reply: Promise.withResolvers<Answered>(), delivered: false };
+      turn.connection = connection;
       if (lost === undefined) {
         // Nobody may wait for it any more.
         turn.reply.promise.catch(() => {});
         waiting.push(turn);
         if (current === undefined) next();
       }
-      const reply = await turn.reply.promise;
+      const { reply, placed } = await turn.reply.promise;
       return {
         reply,
+        placed,
         delivered() {
           turn.delivered = true;
           if (heard === undefined || reply.turn > heard.turn) heard = reply;
@@ -156,17 +160,26 @@ export function createSession(id: string, key: string, thinking: boolean): Sessi
       };
     },
     asked: () => asked.promise,
-    toolResults: () => current?.results ?? new Map(),
-    answer(reply) {
+    toolResults: () => current?.placed.results ?? new Map(),
+    answer(written) {
       if (current === undefined) throw new TypeError('a session is answered when it has been asked');
-      const { turn, talk } = current;
-      talk.history = [...turn.call.messages, { role: 'assistant', text: reply.text, calls: reply.calls }];
-      talk.answered = turn;
+      const { turn, placed } = current;
+      const reply = placed.answer(written);
+      answered.set(placed.asked.branch, turn);
       asked = Promise.withResolvers();
-      turn.reply.resolve(reply);
+      turn.reply.resolve({ reply, placed });
       next();
+      return reply;
     },
-    conversations: () => talks.length,
+    conversations: conversations.count,
+    branches: () =>
+      // Each reason is there.
+      Object.fromEntries(branchReasons.map((reason) => [reason, branches.get(reason) ?? 0])) as Record<
+        BranchReason,
+        number
+      >,
+    saidUntil: conversations.saidUntil,
+    rendered: conversations.opening,
     heard: () => heard,
     overflow(reason) {
       overflown = true;

@@ -1,16 +1,26 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createWorkerToken, nameSession, sessionIdOf } from '#sessions/session-name.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { createHostCheck } from '#platform/http/allowed-hosts.ts';
-import { createJsonServer, drainHttp, httpRefusal, listenHttp } from '#platform/http/json-server.ts';
+import { createJsonServer, drainHttp, httpRefusal, listenHttp, type HttpRefusal } from '#platform/http/json-server.ts';
 import { shortText } from '#platform/text/show-value.ts';
-import type { CallRules, Dialect } from './dialects/dialect.ts';
-import { dialects } from './dialects/index.ts';
+import type { EnvironmentTokens } from '../../kit/environment.ts';
+import type { AgentReply } from './agent-call.ts';
+import type { Placed } from './conversations.ts';
+import type { CallRules, Dialect, DialectRefusal, Sample, Samples, TurnRequest } from './dialects/dialect.ts';
+import { commonDialect, dialects } from './dialects/index.ts';
 import { refusal } from './refusal.ts';
-import { createSession, type Session } from './session.ts';
+import { sendStream, type Answer } from './send-stream.ts';
+import { createSession, type Connection, type Delivery, type Session, type SessionRules } from './session.ts';
+import type { ToolCallFormatName } from './tool-calls/index.ts';
 
 /** Finds the session of a request that bears its key; throws a refusal. */
 export type FindSession = (request: FastifyRequest) => Session;
+
+export interface FaceRules extends Pick<CallRules, 'sampling' | 'thinking'> {
+  readonly toolCalls?: ToolCallFormatName;
+}
 
 /** What is served besides the model, and where agents find it. */
 export interface FaceSurroundings {
@@ -20,6 +30,9 @@ export interface FaceSurroundings {
   readonly reachedAt?: string | undefined;
   readonly allowedHosts?: readonly string[];
   addRoutes?(app: FastifyInstance, sessionOf: FindSession): void;
+  readonly tokens?: EnvironmentTokens | undefined;
+  /** Between two signs of life in a stream that waits for the model. */
+  readonly keepAliveMs?: number;
 }
 
 /** A session with its address and key, for one agent. */
@@ -36,7 +49,7 @@ export interface Face {
   readonly address: string;
   /** Begins the ids of its sessions. */
   readonly workerToken: string;
-  open(): OpenSession;
+  open(limits?: Pick<SessionRules, 'maxNewTokens'>): OpenSession;
   /** Calls of the session are unknown from here on. */
   forget(session: Session): void;
   close(): Promise<void>;
@@ -47,6 +60,8 @@ const longestBodyBytes = 16 * 2 ** 20;
 const jsonBounds = { mostValues: 200_000, mostDepth: 64 };
 /** Of the messages and tools of one call together, as JSON, in UTF-16 units: what is tokenised at once is at most 1 MiB. */
 const mostCharacters = 500_000;
+/** Longest time that something is tokenised for an answer. */
+const tokenizeMs = 30_000;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -59,8 +74,15 @@ declare module 'fastify' {
  * The policy as agents know it: `/sessions/<id>/v1/…`, or `/v1/…` with the session's key alone. The session's calls reach the episode that opened it.
  */
 export async function startFace(
-  rules: CallRules,
-  { listen = '127.0.0.1:0', reachedAt, allowedHosts = [], addRoutes }: FaceSurroundings = {},
+  { toolCalls = 'auto', ...rules }: FaceRules,
+  {
+    listen = '127.0.0.1:0',
+    reachedAt,
+    allowedHosts = [],
+    addRoutes,
+    tokens,
+    keepAliveMs = 10_000,
+  }: FaceSurroundings = {},
 ): Promise<Face> {
   const workerToken = createWorkerToken();
   const sessions = new Map<string, Session>();
@@ -79,8 +101,13 @@ export async function startFace(
   });
 
   for (const base of ['/sessions/:id/v1', '/v1']) {
-    for (const dialect of dialects)
-      app.post(`${base}${dialect.path}`, { config: { dialect } }, (request, reply) => answer(dialect, request, reply));
+    for (const dialect of dialects) {
+      const config = { dialect };
+      app.post(`${base}${dialect.path}`, { config }, (request, reply) => answer(dialect, request, reply));
+      const { count } = dialect;
+      if (count === undefined) continue;
+      app.post(`${base}${count.path}`, { config }, async (request) => count.whole(await countTokens(count, request)));
+    }
     app.get(`${base}/models`, (request) => {
       sessionOf(request);
       return dialectOf(request).models;
@@ -89,28 +116,74 @@ export async function startFace(
 
   async function answer(dialect: Dialect, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const session = sessionOf(request);
-    const asked = dialect.read(request.body, rules);
-    const { call, field } = asked;
-    const characters = JSON.stringify([call.messages, call.tools]).length;
-    if (characters > mostCharacters) {
-      const message = `${field}: with the tools they have ${characters} characters; at most ${mostCharacters} are read`;
-      throw session.overflow(refusal('context_length_exceeded', message, field));
-    }
+    const asked = dialect.read(request.body, {
+      ...rules,
+      maxNewTokens: session.maxNewTokens,
+      saidUntil(turnId) {
+        const [, id, turn] = /^(.*)-(\d{1,9})$/.exec(turnId) ?? [];
+        return id === session.id ? session.saidUntil(Number(turn)) : undefined;
+      },
+    });
+    checkSize(session, asked);
+    await checkTokens(asked);
     const connection = {
       get lost() {
         return request.raw.socket.destroyed;
       },
     };
-    const { reply: turn, delivered } = await session.ask(call, connection);
+    const turns = askAll(session, asked, connection, reply);
+    if (asked.stream)
+      return await sendStream(reply, turns, keepAliveMs, (thrown) => dialect.refusedEvent(refusalIn(dialect, thrown)));
+    const { headers, body } = await turns;
+    return reply.headers(headers).send(body);
+  }
+
+  /** Throws a refusal for ids that the model does not have. */
+  async function checkTokens({ call, field }: TurnRequest): Promise<void> {
+    if (call.kind !== 'tokens' || tokens === undefined) return;
+    try {
+      await tokens.decode([call.tokenIds], AbortSignal.timeout(tokenizeMs));
+    } catch (thrown) {
+      if (!(thrown instanceof TerminalError) || thrown.code !== 'invalid_argument') throw thrown;
+      throw refusal('invalid_value', `${field}: ${thrown.message}`, field);
+    }
+  }
+
+  /** One turn for each sample that is wanted. */
+  async function askAll(
+    session: Session,
+    asked: TurnRequest,
+    connection: Connection,
+    reply: FastifyReply,
+  ): Promise<Answer> {
+    const one = (): Promise<Delivery> => session.ask(asked.call, connection);
+    const [first, ...others] = await Promise.all([one(), ...Array.from({ length: asked.samples - 1 }, one)]);
+    const deliveries = [first, ...others] as const;
     reply.raw.once('finish', () => {
-      if (!connection.lost) delivered();
+      if (!connection.lost) for (const { delivered } of deliveries) delivered();
     });
     const about = { sessionId: session.id, created: Math.floor(Date.now() / 1000) };
-    if (!asked.stream) return reply.send(asked.whole(turn, about));
-    return reply
-      .header('content-type', 'text/event-stream; charset=utf-8')
-      .header('cache-control', 'no-cache')
-      .send(asked.events(turn, about));
+    const samples: Samples = asked.tokenTexts
+      ? [await withTexts(first.reply), ...(await Promise.all(others.map((other) => withTexts(other.reply))))]
+      : [first.reply, ...others.map((other) => other.reply)];
+    const body = asked.stream ? asked.events(samples, about) : asked.whole(samples, about);
+    return { headers: headersOf(first.placed), body };
+  }
+
+  async function withTexts(reply: AgentReply): Promise<Sample> {
+    const ids = reply.sampled?.tokenIds.map((id) => [id]);
+    if (tokens === undefined || ids === undefined) return reply;
+    return { ...reply, tokenTexts: await tokens.decode(ids, AbortSignal.timeout(tokenizeMs)) };
+  }
+
+  async function countTokens(count: NonNullable<Dialect['count']>, request: FastifyRequest): Promise<number> {
+    const session = sessionOf(request);
+    const call = count.read(request.body, rules);
+    checkSize(session, { call, field: 'messages' });
+    if (tokens === undefined) throw new TerminalError('unimplemented', 'nothing is tokenised here');
+    const opening = session.rendered(call);
+    if (typeof opening !== 'string' && 'tokenIds' in opening) return opening.tokenIds.length;
+    return await tokens.count(opening, AbortSignal.timeout(tokenizeMs));
   }
 
   addRoutes?.(app, sessionOf);
@@ -136,9 +209,9 @@ export async function startFace(
   return {
     address,
     workerToken,
-    open() {
+    open({ maxNewTokens } = {}) {
       const { id, key } = nameSession(workerToken);
-      const session = createSession(id, key, rules.thinking);
+      const session = createSession(id, key, { thinking: rules.thinking, toolCalls, maxNewTokens });
       sessions.set(id, session);
       return { session, url: `${root}/sessions/${id}`, baseUrl: `${root}/sessions/${id}/v1`, key };
     },
@@ -148,14 +221,35 @@ export async function startFace(
 }
 
 function dialectOf({ routeOptions, headers }: FastifyRequest): Dialect {
-  return routeOptions.config.dialect ?? dialects.find((dialect) => dialect.speaks(headers)) ?? dialects[0];
+  return routeOptions.config.dialect ?? dialects.find((dialect) => dialect.speaks(headers)) ?? commonDialect;
 }
 
 function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const { status, headers, body } = refusalIn(dialectOf(request), thrown);
+  return reply.code(status).headers(headers).send(body);
+}
+
+function refusalIn(dialect: Dialect, thrown: unknown): DialectRefusal & Pick<HttpRefusal, 'headers'> {
   const refused = httpRefusal(thrown, { longestBodyBytes });
   const isKey = refused.error.details['reason'] === 'invalid_api_key';
-  const { status, body } = dialectOf(request).refuse({ ...refused, status: isKey ? 401 : refused.status });
-  return reply.code(status).headers(refused.headers).send(body);
+  return { ...dialect.refuse({ ...refused, status: isKey ? 401 : refused.status }), headers: refused.headers };
+}
+
+/** Throws a refusal. */
+function checkSize(session: Session, { call, field }: Pick<TurnRequest, 'call' | 'field'>): void {
+  const said = call.kind === 'chat' ? [call.messages, call.tools] : call.kind === 'text' ? call.text : [];
+  const characters = JSON.stringify(said).length;
+  if (characters <= mostCharacters) return;
+  const message = `${field}: with the tools they have ${characters} characters; at most ${mostCharacters} are read`;
+  throw session.overflow(refusal('context_length_exceeded', message, field));
+}
+
+/** In which conversation the turn stands, for people who look why there are several. */
+function headersOf({ asked, begun }: Placed): Readonly<Record<string, string>> {
+  return {
+    'gradus-conversation': asked.branch === '' ? 'main' : asked.branch,
+    ...(begun !== undefined && { 'gradus-branch-reason': `${begun.reason}; at=${begun.at}` }),
+  };
 }
 
 /** As OpenAI's clients send it, or as Anthropic's do. */

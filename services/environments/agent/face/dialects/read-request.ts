@@ -5,9 +5,19 @@ import type { CallMessage } from '../agent-call.ts';
 import { refusal } from '../refusal.ts';
 import type { CallRules } from './dialect.ts';
 
-/** Accepted with the one value that means what is done anyway. */
+/** Accepted with the values that mean what is done anyway. */
 export const only = <T extends string | number | boolean>(...values: [T, ...T[]]) =>
   z.literal(values, { error: ({ input }) => `${JSON.stringify(input)} is not served; leave it out` }).nullish();
+
+/** A note of the client, which changes no answer. */
+export const note = z.unknown().optional();
+
+/** A list, which may be given as one text: the field of what is wrong in it has its place then. */
+export const listOrText = <T extends z.ZodType>(each: T, ofText: (text: string) => object, least = 0) =>
+  z.preprocess((given) => (typeof given === 'string' ? [ofText(given)] : given), z.array(each).min(least));
+
+/** How many turns a call may want at once: each is a branch of the rollout. */
+export const samples = z.int().min(1).max(16).nullish();
 
 const unread = z.unknown().optional();
 
@@ -17,22 +27,32 @@ export function samplingFields<Name extends string>(...names: readonly Name[]): 
   return Object.fromEntries(names.map((name) => [name, unread])) as Record<Name, typeof unread>;
 }
 
-export const jsonSchema = z.looseObject({});
+/** A bound of the turn's tokens, which holds where it is not below the recipe's. */
+export const tokenBound = z.int().min(1).nullish();
+
+interface Rules extends CallRules {
+  /** Names of the fields that say how is sampled. */
+  readonly samplingNames: readonly string[];
+  /** Of those that bound the turn's tokens. */
+  readonly boundNames: readonly string[];
+}
 
 /** Throws a refusal that names the first field that is wrong. */
-export function parseRequest<T extends z.ZodType>(
-  schema: T,
-  body: unknown,
-  sampling: { readonly [name: string]: unknown },
-  rules: CallRules,
-): z.output<T> {
+export function parseRequest<T extends z.ZodType>(schema: T, body: unknown, rules: Rules): z.output<T> {
   const parsed = schema.safeParse(body);
   if (!parsed.success) throw refusalOf(parsed.error);
-  const values = new Map<string, unknown>(Object.entries(parsed.data as object));
-  const set = Object.keys(sampling).find((name) => (values.get(name) ?? undefined) !== undefined);
-  if (rules.sampling === 'refused' && set !== undefined) {
-    const why = 'the recipe says how is sampled; leave it out, or set the option `sampling: ignored`';
-    throw refusal('unsupported_parameter', `${set}: ${why}`, set);
+  if (rules.sampling === 'ignored') return parsed.data;
+  const values = new Map<string, unknown>(Object.entries(Object(parsed.data)));
+  const set = rules.samplingNames.find((name) => (values.get(name) ?? undefined) !== undefined);
+  const or = 'leave it out, or set the option `sampling: ignored`';
+  if (set !== undefined) {
+    throw refusal('unsupported_parameter', `${set}: the recipe says how is sampled; ${or}`, set);
+  }
+  const { maxNewTokens = 0 } = rules;
+  const low = rules.boundNames.find((name) => Number(values.get(name) ?? maxNewTokens) < maxNewTokens);
+  if (low !== undefined) {
+    const message = `${low}: ${String(values.get(low))} is less than the recipe's max_new_tokens, ${maxNewTokens}, which is what holds; ask for that or more, ${or}`;
+    throw refusal('unsupported_value', message, low);
   }
   return parsed.data;
 }
@@ -40,14 +60,19 @@ export function parseRequest<T extends z.ZodType>(
 function refusalOf({ issues }: z.ZodError): TerminalError {
   const [first] = issues;
   if (first?.code === 'unrecognized_keys') {
-    const name = [...first.path, first.keys[0]].join('.');
+    const name = fieldAt([...first.path, first.keys[0] ?? '']);
     return refusal('unsupported_parameter', `${name}: is not served; leave it out`, name);
   }
-  const param = (first?.path ?? []).reduce<string>(
-    (path, part) => (typeof part === 'number' ? `${path}[${part}]` : `${path}${path === '' ? '' : '.'}${String(part)}`),
+  const param = fieldAt(first?.path ?? []);
+  return refusal('invalid_value', `${param === '' ? 'body' : param}: ${first?.message ?? ''}`, param);
+}
+
+function fieldAt(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (field, part) =>
+      typeof part === 'number' ? `${field}[${part}]` : `${field}${field === '' ? '' : '.'}${String(part)}`,
     '',
   );
-  return refusal('invalid_value', `${param === '' ? 'body' : param}: ${first?.message ?? ''}`, param);
 }
 
 /** Throws a refusal where the last of the messages that `at` holds is the model's own. */

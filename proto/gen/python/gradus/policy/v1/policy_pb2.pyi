@@ -145,18 +145,26 @@ class RemoveEngineResponse(_message.Message):
     def __init__(self, moved: _Optional[int] = ..., engines: _Optional[int] = ...) -> None: ...
 
 class TokenizeRequest(_message.Message):
-    __slots__ = ("text", "texts", "chats", "outside_texts", "format_tags")
+    __slots__ = ("text", "texts", "chats", "outside_texts", "format_tags", "token_ids")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     CHATS_FIELD_NUMBER: _ClassVar[int]
     OUTSIDE_TEXTS_FIELD_NUMBER: _ClassVar[int]
     FORMAT_TAGS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     text: str
     texts: _containers.RepeatedScalarFieldContainer[str]
     chats: _containers.RepeatedCompositeFieldContainer[Chat]
     outside_texts: _containers.RepeatedScalarFieldContainer[str]
     format_tags: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, text: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., chats: _Optional[_Iterable[_Union[Chat, _Mapping]]] = ..., outside_texts: _Optional[_Iterable[str]] = ..., format_tags: _Optional[_Iterable[str]] = ...) -> None: ...
+    token_ids: _containers.RepeatedCompositeFieldContainer[TokenIds]
+    def __init__(self, text: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., chats: _Optional[_Iterable[_Union[Chat, _Mapping]]] = ..., outside_texts: _Optional[_Iterable[str]] = ..., format_tags: _Optional[_Iterable[str]] = ..., token_ids: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ...) -> None: ...
+
+class TokenIds(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Chat(_message.Message):
     __slots__ = ("messages", "continues", "tools_json", "thinking")
@@ -187,18 +195,20 @@ class ChatPart(_message.Message):
     def __init__(self, text: _Optional[str] = ..., trusted: _Optional[bool] = ...) -> None: ...
 
 class TokenizeResponse(_message.Message):
-    __slots__ = ("token_ids", "tokenizer_hash", "results", "chats", "outside")
+    __slots__ = ("token_ids", "tokenizer_hash", "results", "chats", "outside", "decoded")
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     TOKENIZER_HASH_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     CHATS_FIELD_NUMBER: _ClassVar[int]
     OUTSIDE_FIELD_NUMBER: _ClassVar[int]
+    DECODED_FIELD_NUMBER: _ClassVar[int]
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     tokenizer_hash: str
     results: _containers.RepeatedCompositeFieldContainer[TokenizedText]
     chats: _containers.RepeatedCompositeFieldContainer[TokenizedChat]
     outside: _containers.RepeatedCompositeFieldContainer[TokenizedText]
-    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., tokenizer_hash: _Optional[str] = ..., results: _Optional[_Iterable[_Union[TokenizedText, _Mapping]]] = ..., chats: _Optional[_Iterable[_Union[TokenizedChat, _Mapping]]] = ..., outside: _Optional[_Iterable[_Union[TokenizedText, _Mapping]]] = ...) -> None: ...
+    decoded: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., tokenizer_hash: _Optional[str] = ..., results: _Optional[_Iterable[_Union[TokenizedText, _Mapping]]] = ..., chats: _Optional[_Iterable[_Union[TokenizedChat, _Mapping]]] = ..., outside: _Optional[_Iterable[_Union[TokenizedText, _Mapping]]] = ..., decoded: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TokenizedChat(_message.Message):
     __slots__ = ("turn_end_text", "turn_end_token_ids", "text", "token_ids")

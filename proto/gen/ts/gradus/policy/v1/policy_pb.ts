@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/policy/v1/policy.proto.
  */
 export const file_gradus_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3QijQQKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cxIWCg53ZWlnaHRzX2RpZ2VzdBgOIAEoCRIuCgZvdXRwdXQYDyABKA4yHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZU91dHB1dBI3Cgxsb2dwcm9iX2tpbmQYECABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBIVCg1maXhlZF93ZWlnaHRzGBEgASgIEg4KBnNlcnZlchgSIAEoCRIOCgZhZHZpY2UYEyADKAkibAoKRW5naW5lTG9hZBIPCgdydW5uaW5nGAEgASgNEg8KB3dhaXRpbmcYAiABKA0SEAoIY2FwYWNpdHkYAyABKA0SFQoNa3ZfdXNlZF9yYXRpbxgEIAEoAhITCgtwcmVlbXB0aW9ucxgFIAEoBCLOAgoMRW5naW5lU3RhdHVzEg8KB2FkZHJlc3MYASABKAkSLAoFc3RhdGUYAiABKA4yHS5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXRlEg8KB3ZlcnNpb24YAyABKAQSKgoEbG9hZBgEIAEoCzIcLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lTG9hZBIRCglpbl9mbGlnaHQYBSABKA0SLgoGb3V0cHV0GAYgASgOMh4uZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVPdXRwdXQSNwoMbG9ncHJvYl9raW5kGAcgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSFQoNZml4ZWRfd2VpZ2h0cxgIIAEoCBIOCgZzZXJ2ZXIYCSABKAkSDgoGYWR2aWNlGAogAygJEg8KB3Byb2JsZW0YCyABKAkiIwoQQWRkRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJIiQKEUFkZEVuZ2luZVJlc3BvbnNlEg8KB2VuZ2luZXMYASABKA0iOAoTUmVtb3ZlRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJEhAKCGRyYWluX21zGAIgASgNIjYKFFJlbW92ZUVuZ2luZVJlc3BvbnNlEg0KBW1vdmVkGAEgASgNEg8KB2VuZ2luZXMYAiABKA0igQEKD1Rva2VuaXplUmVxdWVzdBIMCgR0ZXh0GAEgASgJEg0KBXRleHRzGAIgAygJEiUKBWNoYXRzGAMgAygLMhYuZ3JhZHVzLnBvbGljeS52MS5DaGF0EhUKDW91dHNpZGVfdGV4dHMYBCADKAkSEwoLZm9ybWF0X3RhZ3MYBSADKAkicAoEQ2hhdBIvCghtZXNzYWdlcxgBIAMoCzIdLmdyYWR1cy5wb2xpY3kudjEuQ2hhdE1lc3NhZ2USEQoJY29udGludWVzGAIgASgIEhIKCnRvb2xzX2pzb24YAyABKAkSEAoIdGhpbmtpbmcYBCABKAgiRgoLQ2hhdE1lc3NhZ2USDAoEcm9sZRgBIAEoCRIpCgVwYXJ0cxgCIAMoCzIaLmdyYWR1cy5wb2xpY3kudjEuQ2hhdFBhcnQiKQoIQ2hhdFBhcnQSDAoEdGV4dBgBIAEoCRIPCgd0cnVzdGVkGAIgASgIItEBChBUb2tlbml6ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIWCg50b2tlbml6ZXJfaGFzaBgCIAEoCRIwCgdyZXN1bHRzGAMgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRUZXh0Ei4KBWNoYXRzGAQgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRDaGF0EjAKB291dHNpZGUYBSADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZFRleHQiYwoNVG9rZW5pemVkQ2hhdBIVCg10dXJuX2VuZF90ZXh0GAEgASgJEhoKEnR1cm5fZW5kX3Rva2VuX2lkcxgCIAMoDRIMCgR0ZXh0GAMgASgJEhEKCXRva2VuX2lkcxgEIAMoDSIwCg1Ub2tlbml6ZWRUZXh0EhEKCXRva2VuX2lkcxgBIAMoDRIMCgR0ZXh0GAIgASgJIs4BCg9HZW5lcmF0ZVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEhEKCXRva2VuX2lkcxgDIAMoDRIwCghzYW1wbGluZxgEIAEoCzIeLmdyYWR1cy50cmFqZWN0b3J5LnYxLlNhbXBsaW5nEhYKDmNvbnRleHRfdG9rZW5zGAUgASgNEhAKCHByaW9yaXR5GAYgASgNEhMKC21pbl92ZXJzaW9uGAcgASgEEg8KB3RyYWluZWQYCCABKAgi8QIKEEdlbmVyYXRlUmVzcG9uc2USEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkSEAoIbG9ncHJvYnMYAyADKAISNwoMbG9ncHJvYl9raW5kGAQgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSOQoNZmluaXNoX3JlYXNvbhgFIAEoDjIiLmdyYWR1cy50cmFqZWN0b3J5LnYxLkZpbmlzaFJlYXNvbhIzCgh2ZXJzaW9ucxgGIAEoCzIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLlZlcnNpb25TcGFuEhcKD3NlcXVlbmNlX2RpZ2VzdBgHIAEoDBIVCg1jYWNoZWRfdG9rZW5zGAggASgNEhAKCHF1ZXVlX21zGAkgASgNEhMKC2dlbmVyYXRlX21zGAogASgNEioKBGxvYWQYCyABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQiIgoMQWJvcnRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkiIAoNQWJvcnRSZXNwb25zZRIPCgdhYm9ydGVkGAEgASgIImIKEkxvYWRWZXJzaW9uUmVxdWVzdBIPCgd2ZXJzaW9uGAEgASgEEhQKDHdlaWdodHNfcGF0aBgCIAEoCRINCgVlcG9jaBgDIAEoBBIWCg53ZWlnaHRzX2RpZ2VzdBgEIAEoCSI8ChNMb2FkVmVyc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSFAoMY2FycmllZF9vdmVyGAIgASgNIk8KF1JlZ2lzdGVyU2Vzc2lvbnNSZXF1ZXN0EhQKDHdvcmtlcl90b2tlbhgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg0KBW9wZW5zGAMgASgIIiwKGFJlZ2lzdGVyU2Vzc2lvbnNSZXNwb25zZRIQCghsaXZlc19tcxgBIAEoDSp7CgxFbmdpbmVPdXRwdXQSHQoZRU5HSU5FX09VVFBVVF9VTlNQRUNJRklFRBAAEhYKEkVOR0lORV9PVVRQVVRfVEVYVBABEhgKFEVOR0lORV9PVVRQVVRfVE9LRU5TEAISGgoWRU5HSU5FX09VVFBVVF9MT0dQUk9CUxADKnIKC0VuZ2luZVN0YXRlEhwKGEVOR0lORV9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0VOR0lORV9TVEFURV9VUBABEhUKEUVOR0lORV9TVEFURV9ET1dOEAISGQoVRU5HSU5FX1NUQVRFX0RSQUlOSU5HEANiBnByb3RvMw", [file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIRCg9EZXNjcmliZVJlcXVlc3QijQQKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cxIWCg53ZWlnaHRzX2RpZ2VzdBgOIAEoCRIuCgZvdXRwdXQYDyABKA4yHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZU91dHB1dBI3Cgxsb2dwcm9iX2tpbmQYECABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBIVCg1maXhlZF93ZWlnaHRzGBEgASgIEg4KBnNlcnZlchgSIAEoCRIOCgZhZHZpY2UYEyADKAkibAoKRW5naW5lTG9hZBIPCgdydW5uaW5nGAEgASgNEg8KB3dhaXRpbmcYAiABKA0SEAoIY2FwYWNpdHkYAyABKA0SFQoNa3ZfdXNlZF9yYXRpbxgEIAEoAhITCgtwcmVlbXB0aW9ucxgFIAEoBCLOAgoMRW5naW5lU3RhdHVzEg8KB2FkZHJlc3MYASABKAkSLAoFc3RhdGUYAiABKA4yHS5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXRlEg8KB3ZlcnNpb24YAyABKAQSKgoEbG9hZBgEIAEoCzIcLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lTG9hZBIRCglpbl9mbGlnaHQYBSABKA0SLgoGb3V0cHV0GAYgASgOMh4uZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVPdXRwdXQSNwoMbG9ncHJvYl9raW5kGAcgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSFQoNZml4ZWRfd2VpZ2h0cxgIIAEoCBIOCgZzZXJ2ZXIYCSABKAkSDgoGYWR2aWNlGAogAygJEg8KB3Byb2JsZW0YCyABKAkiIwoQQWRkRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJIiQKEUFkZEVuZ2luZVJlc3BvbnNlEg8KB2VuZ2luZXMYASABKA0iOAoTUmVtb3ZlRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJEhAKCGRyYWluX21zGAIgASgNIjYKFFJlbW92ZUVuZ2luZVJlc3BvbnNlEg0KBW1vdmVkGAEgASgNEg8KB2VuZ2luZXMYAiABKA0isAEKD1Rva2VuaXplUmVxdWVzdBIMCgR0ZXh0GAEgASgJEg0KBXRleHRzGAIgAygJEiUKBWNoYXRzGAMgAygLMhYuZ3JhZHVzLnBvbGljeS52MS5DaGF0EhUKDW91dHNpZGVfdGV4dHMYBCADKAkSEwoLZm9ybWF0X3RhZ3MYBSADKAkSLQoJdG9rZW5faWRzGAYgAygLMhouZ3JhZHVzLnBvbGljeS52MS5Ub2tlbklkcyIXCghUb2tlbklkcxILCgNpZHMYASADKA0icAoEQ2hhdBIvCghtZXNzYWdlcxgBIAMoCzIdLmdyYWR1cy5wb2xpY3kudjEuQ2hhdE1lc3NhZ2USEQoJY29udGludWVzGAIgASgIEhIKCnRvb2xzX2pzb24YAyABKAkSEAoIdGhpbmtpbmcYBCABKAgiRgoLQ2hhdE1lc3NhZ2USDAoEcm9sZRgBIAEoCRIpCgVwYXJ0cxgCIAMoCzIaLmdyYWR1cy5wb2xpY3kudjEuQ2hhdFBhcnQiKQoIQ2hhdFBhcnQSDAoEdGV4dBgBIAEoCRIPCgd0cnVzdGVkGAIgASgIIuIBChBUb2tlbml6ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIWCg50b2tlbml6ZXJfaGFzaBgCIAEoCRIwCgdyZXN1bHRzGAMgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRUZXh0Ei4KBWNoYXRzGAQgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRDaGF0EjAKB291dHNpZGUYBSADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZFRleHQSDwoHZGVjb2RlZBgGIAMoCSJjCg1Ub2tlbml6ZWRDaGF0EhUKDXR1cm5fZW5kX3RleHQYASABKAkSGgoSdHVybl9lbmRfdG9rZW5faWRzGAIgAygNEgwKBHRleHQYAyABKAkSEQoJdG9rZW5faWRzGAQgAygNIjAKDVRva2VuaXplZFRleHQSEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkizgEKD0dlbmVyYXRlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJdG9rZW5faWRzGAMgAygNEjAKCHNhbXBsaW5nGAQgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSFgoOY29udGV4dF90b2tlbnMYBSABKA0SEAoIcHJpb3JpdHkYBiABKA0SEwoLbWluX3ZlcnNpb24YByABKAQSDwoHdHJhaW5lZBgIIAEoCCLxAgoQR2VuZXJhdGVSZXNwb25zZRIRCgl0b2tlbl9pZHMYASADKA0SDAoEdGV4dBgCIAEoCRIQCghsb2dwcm9icxgDIAMoAhI3Cgxsb2dwcm9iX2tpbmQYBCABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBI5Cg1maW5pc2hfcmVhc29uGAUgASgOMiIuZ3JhZHVzLnRyYWplY3RvcnkudjEuRmluaXNoUmVhc29uEjMKCHZlcnNpb25zGAYgASgLMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuVmVyc2lvblNwYW4SFwoPc2VxdWVuY2VfZGlnZXN0GAcgASgMEhUKDWNhY2hlZF90b2tlbnMYCCABKA0SEAoIcXVldWVfbXMYCSABKA0SEwoLZ2VuZXJhdGVfbXMYCiABKA0SKgoEbG9hZBgLIAEoCzIcLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lTG9hZCIiCgxBYm9ydFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCSIgCg1BYm9ydFJlc3BvbnNlEg8KB2Fib3J0ZWQYASABKAgiYgoSTG9hZFZlcnNpb25SZXF1ZXN0Eg8KB3ZlcnNpb24YASABKAQSFAoMd2VpZ2h0c19wYXRoGAIgASgJEg0KBWVwb2NoGAMgASgEEhYKDndlaWdodHNfZGlnZXN0GAQgASgJIjwKE0xvYWRWZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBBIUCgxjYXJyaWVkX292ZXIYAiABKA0iTwoXUmVnaXN0ZXJTZXNzaW9uc1JlcXVlc3QSFAoMd29ya2VyX3Rva2VuGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFb3BlbnMYAyABKAgiLAoYUmVnaXN0ZXJTZXNzaW9uc1Jlc3BvbnNlEhAKCGxpdmVzX21zGAEgASgNKnsKDEVuZ2luZU91dHB1dBIdChlFTkdJTkVfT1VUUFVUX1VOU1BFQ0lGSUVEEAASFgoSRU5HSU5FX09VVFBVVF9URVhUEAESGAoURU5HSU5FX09VVFBVVF9UT0tFTlMQAhIaChZFTkdJTkVfT1VUUFVUX0xPR1BST0JTEAMqcgoLRW5naW5lU3RhdGUSHAoYRU5HSU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPRU5HSU5FX1NUQVRFX1VQEAESFQoRRU5HSU5FX1NUQVRFX0RPV04QAhIZChVFTkdJTkVfU1RBVEVfRFJBSU5JTkcQA2IGcHJvdG8z", [file_gradus_trajectory_v1_trajectory]);
 
 /**
  * @generated from message gradus.policy.v1.DescribeRequest
@@ -422,6 +422,14 @@ export type TokenizeRequest = Message<"gradus.policy.v1.TokenizeRequest"> & {
    * @generated from field: repeated string format_tags = 5;
    */
   formatTags: string[];
+
+  /**
+   * Tokens whose text is wanted, at most 65,536 lists of at most 1,000,000 in all; answered in `decoded`, in this order. INVALID_ARGUMENT for an id
+   * that the tokenizer does not have.
+   *
+   * @generated from field: repeated gradus.policy.v1.TokenIds token_ids = 6;
+   */
+  tokenIds: TokenIds[];
 };
 
 /**
@@ -430,6 +438,23 @@ export type TokenizeRequest = Message<"gradus.policy.v1.TokenizeRequest"> & {
  */
 export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
   messageDesc(file_gradus_policy_v1_policy, 8);
+
+/**
+ * @generated from message gradus.policy.v1.TokenIds
+ */
+export type TokenIds = Message<"gradus.policy.v1.TokenIds"> & {
+  /**
+   * @generated from field: repeated uint32 ids = 1;
+   */
+  ids: number[];
+};
+
+/**
+ * Describes the message gradus.policy.v1.TokenIds.
+ * Use `create(TokenIdsSchema)` to create a new message.
+ */
+export const TokenIdsSchema: GenMessage<TokenIds> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 9);
 
 /**
  * @generated from message gradus.policy.v1.Chat
@@ -468,7 +493,7 @@ export type Chat = Message<"gradus.policy.v1.Chat"> & {
  * Use `create(ChatSchema)` to create a new message.
  */
 export const ChatSchema: GenMessage<Chat> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 9);
+  messageDesc(file_gradus_policy_v1_policy, 10);
 
 /**
  * @generated from message gradus.policy.v1.ChatMessage
@@ -494,7 +519,7 @@ export type ChatMessage = Message<"gradus.policy.v1.ChatMessage"> & {
  * Use `create(ChatMessageSchema)` to create a new message.
  */
 export const ChatMessageSchema: GenMessage<ChatMessage> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 10);
+  messageDesc(file_gradus_policy_v1_policy, 11);
 
 /**
  * @generated from message gradus.policy.v1.ChatPart
@@ -518,7 +543,7 @@ export type ChatPart = Message<"gradus.policy.v1.ChatPart"> & {
  * Use `create(ChatPartSchema)` to create a new message.
  */
 export const ChatPartSchema: GenMessage<ChatPart> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 11);
+  messageDesc(file_gradus_policy_v1_policy, 12);
 
 /**
  * @generated from message gradus.policy.v1.TokenizeResponse
@@ -556,6 +581,13 @@ export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
    * @generated from field: repeated gradus.policy.v1.TokenizedText outside = 5;
    */
   outside: TokenizedText[];
+
+  /**
+   * One per entry of `token_ids`.
+   *
+   * @generated from field: repeated string decoded = 6;
+   */
+  decoded: string[];
 };
 
 /**
@@ -563,7 +595,7 @@ export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
  * Use `create(TokenizeResponseSchema)` to create a new message.
  */
 export const TokenizeResponseSchema: GenMessage<TokenizeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 12);
+  messageDesc(file_gradus_policy_v1_policy, 13);
 
 /**
  * @generated from message gradus.policy.v1.TokenizedChat
@@ -600,7 +632,7 @@ export type TokenizedChat = Message<"gradus.policy.v1.TokenizedChat"> & {
  * Use `create(TokenizedChatSchema)` to create a new message.
  */
 export const TokenizedChatSchema: GenMessage<TokenizedChat> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 13);
+  messageDesc(file_gradus_policy_v1_policy, 14);
 
 /**
  * @generated from message gradus.policy.v1.TokenizedText
@@ -624,7 +656,7 @@ export type TokenizedText = Message<"gradus.policy.v1.TokenizedText"> & {
  * Use `create(TokenizedTextSchema)` to create a new message.
  */
 export const TokenizedTextSchema: GenMessage<TokenizedText> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 14);
+  messageDesc(file_gradus_policy_v1_policy, 15);
 
 /**
  * @generated from message gradus.policy.v1.GenerateRequest
@@ -691,7 +723,7 @@ export type GenerateRequest = Message<"gradus.policy.v1.GenerateRequest"> & {
  * Use `create(GenerateRequestSchema)` to create a new message.
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 15);
+  messageDesc(file_gradus_policy_v1_policy, 16);
 
 /**
  * @generated from message gradus.policy.v1.GenerateResponse
@@ -766,7 +798,7 @@ export type GenerateResponse = Message<"gradus.policy.v1.GenerateResponse"> & {
  * Use `create(GenerateResponseSchema)` to create a new message.
  */
 export const GenerateResponseSchema: GenMessage<GenerateResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 16);
+  messageDesc(file_gradus_policy_v1_policy, 17);
 
 /**
  * @generated from message gradus.policy.v1.AbortRequest
@@ -783,7 +815,7 @@ export type AbortRequest = Message<"gradus.policy.v1.AbortRequest"> & {
  * Use `create(AbortRequestSchema)` to create a new message.
  */
 export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 17);
+  messageDesc(file_gradus_policy_v1_policy, 18);
 
 /**
  * @generated from message gradus.policy.v1.AbortResponse
@@ -802,7 +834,7 @@ export type AbortResponse = Message<"gradus.policy.v1.AbortResponse"> & {
  * Use `create(AbortResponseSchema)` to create a new message.
  */
 export const AbortResponseSchema: GenMessage<AbortResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 18);
+  messageDesc(file_gradus_policy_v1_policy, 19);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionRequest
@@ -846,7 +878,7 @@ export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> 
  * Use `create(LoadVersionRequestSchema)` to create a new message.
  */
 export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 19);
+  messageDesc(file_gradus_policy_v1_policy, 20);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionResponse
@@ -870,7 +902,7 @@ export type LoadVersionResponse = Message<"gradus.policy.v1.LoadVersionResponse"
  * Use `create(LoadVersionResponseSchema)` to create a new message.
  */
 export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 20);
+  messageDesc(file_gradus_policy_v1_policy, 21);
 
 /**
  * @generated from message gradus.policy.v1.RegisterSessionsRequest
@@ -903,7 +935,7 @@ export type RegisterSessionsRequest = Message<"gradus.policy.v1.RegisterSessions
  * Use `create(RegisterSessionsRequestSchema)` to create a new message.
  */
 export const RegisterSessionsRequestSchema: GenMessage<RegisterSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 21);
+  messageDesc(file_gradus_policy_v1_policy, 22);
 
 /**
  * @generated from message gradus.policy.v1.RegisterSessionsResponse
@@ -922,7 +954,7 @@ export type RegisterSessionsResponse = Message<"gradus.policy.v1.RegisterSession
  * Use `create(RegisterSessionsResponseSchema)` to create a new message.
  */
 export const RegisterSessionsResponseSchema: GenMessage<RegisterSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 22);
+  messageDesc(file_gradus_policy_v1_policy, 23);
 
 /**
  * What an engine gives of a turn.

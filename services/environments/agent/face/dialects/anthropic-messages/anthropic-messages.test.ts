@@ -97,7 +97,7 @@ test("what is not served is refused by its name, in Anthropic's form", async () 
     [{ messages: [user, { role: 'assistant', content: 'It' }] }, 'messages[1]', 'unsupported_value'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image', source: {} }] }] },
-      'messages[0].content',
+      'messages[0].content[0].type',
       'invalid_value',
     ],
     [{ messages: [{ role: 'user', content: 'x'.repeat(500_001) }] }, 'messages', 'context_length_exceeded'],

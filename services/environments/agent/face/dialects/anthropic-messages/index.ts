@@ -1,11 +1,13 @@
 import type { Dialect } from '../dialect.ts';
-import { readMessages } from './read.ts';
+import { sentEvent } from '../read-request.ts';
+import { readCount, readMessages } from './read.ts';
 import { anthropicRefusal } from './refuse.ts';
 import { messageEvents, messageOf } from './write.ts';
 
 /** Anthropic's Messages. */
 export const anthropicMessages: Dialect = {
   path: '/messages',
+  count: { path: '/messages/count_tokens', read: readCount, whole: (tokens) => ({ input_tokens: tokens }) },
   speaks: (headers) => headers['anthropic-version'] !== undefined,
   models: {
     data: [{ type: 'model', id: 'policy', display_name: 'policy', created_at: '1970-01-01T00:00:00Z' }],
@@ -14,14 +16,17 @@ export const anthropicMessages: Dialect = {
     last_id: 'policy',
   },
   refuse: anthropicRefusal,
+  refusedEvent: ({ body }) => sentEvent(body, 'error'),
   read(body, rules) {
     const { call, model, stream } = readMessages(body, rules);
     return {
       call,
       field: 'messages',
       stream,
-      whole: (reply, about) => messageOf(model, reply, about),
-      events: (reply, about) => messageEvents(model, reply, about),
+      samples: 1,
+      tokenTexts: false,
+      whole: ([reply], about) => messageOf(model, reply, about),
+      events: ([reply], about) => messageEvents(model, reply, about),
     };
   },
 };

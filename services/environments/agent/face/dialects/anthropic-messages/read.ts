@@ -1,26 +1,26 @@
 import { z } from 'zod';
-import type { AgentCall, CallMessage } from '../../agent-call.ts';
+import type { CallMessage, ChatCall } from '../../agent-call.ts';
 import { refusal } from '../../refusal.ts';
 import type { CallRules } from '../dialect.ts';
-import { askedLast, jsonSchema, only, parseRequest, samplingFields } from '../read-request.ts';
+import { askedLast, listOrText, note, only, parseRequest, samplingFields, tokenBound } from '../read-request.ts';
+import { toolSchema } from '../tool-schema.ts';
 
 export interface MessagesCall {
   /** Any name; answers repeat it. */
   readonly model: string;
   readonly stream: boolean;
-  readonly call: AgentCall;
+  readonly call: ChatCall;
 }
 
-/** A note of the client, which changes no answer. */
-const note = z.unknown().optional();
+const textBlock = (said: string) => ({ type: 'text', text: said });
 
 const text = z.strictObject({
-  type: z.literal('text'),
+  type: z.literal('text', 'only text is read, as {"type": "text"}'),
   text: z.string(),
   cache_control: note,
   citations: z.null().optional(),
 });
-const texts = z.union([z.string(), z.array(text)], 'text is read, or a list of {"type": "text"}');
+const texts = listOrText(text, textBlock);
 const toolUse = z.object({
   type: z.literal('tool_use'),
   id: z.string(),
@@ -36,8 +36,6 @@ const toolResult = z.strictObject({
 });
 const thought = z.object({ type: z.literal('thinking'), thinking: z.string() });
 
-const blocks = <T extends z.ZodDiscriminatedUnion>(block: T) =>
-  z.union([z.string().transform((said) => [{ type: 'text' as const, text: said }]), z.array(block)]);
 const unread = ({ input }: { readonly input?: unknown }): string | undefined => {
   const { type } = Object(input) as { readonly type?: unknown };
   return typeof type === 'string' ? `a block of type ${JSON.stringify(type.slice(0, 60))} is not read` : undefined;
@@ -46,8 +44,8 @@ const userContent = z.discriminatedUnion('type', [text, toolResult], { error: un
 const modelContent = z.discriminatedUnion('type', [text, toolUse, thought], { error: unread });
 
 const message = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.literal('user'), content: blocks(userContent) }),
-  z.strictObject({ role: z.literal('assistant'), content: blocks(modelContent) }),
+  z.strictObject({ role: z.literal('user'), content: listOrText(userContent, textBlock) }),
+  z.strictObject({ role: z.literal('assistant'), content: listOrText(modelContent, textBlock) }),
   z.strictObject({ role: z.literal('system'), content: texts }),
 ]);
 
@@ -55,7 +53,7 @@ const tool = z.strictObject({
   type: only('custom'),
   name: z.string().min(1),
   description: z.string().optional(),
-  input_schema: jsonSchema,
+  input_schema: toolSchema,
   cache_control: note,
   eager_input_streaming: note,
 });
@@ -67,30 +65,46 @@ const thinking = z.discriminatedUnion('type', [
   z.object({ type: z.enum(['enabled', 'adaptive']) }),
 ]);
 
-const request = z.strictObject({
+const asked = {
   model: z.string().min(1),
   messages: z.array(message).min(1).max(1024),
   system: texts.optional(),
   tools: z.array(tool).max(256).optional(),
   tool_choice: z
-    .strictObject(
-      { type: z.literal('auto'), disable_parallel_tool_use: only(false) },
-      'only {"type": "auto"} is served',
-    )
+    .strictObject({
+      type: z.literal(['auto', 'none'], 'only "auto" and "none" are served'),
+      disable_parallel_tool_use: only(false),
+    })
     .optional(),
-  // Every client has to give one.
-  max_tokens: z.int().min(1),
-  stream: z.boolean().optional(),
   thinking: thinking.optional(),
+  cache_control: note,
+};
+
+const countRequest = z.strictObject(asked);
+
+const request = z.strictObject({
+  ...asked,
+  // Every client has to give one.
+  max_tokens: tokenBound.unwrap().unwrap(),
+  stream: z.boolean().optional(),
   metadata: note,
   service_tier: note,
-  cache_control: note,
   ...sampling,
 });
 
 /** Throws a refusal that names the parameter. */
 export function readMessages(body: unknown, rules: CallRules): MessagesCall {
-  const given = parseRequest(request, body, sampling, rules);
+  const samplingNames = Object.keys(sampling);
+  const given = parseRequest(request, body, { ...rules, samplingNames, boundNames: ['max_tokens'] });
+  return { model: given.model, stream: given.stream ?? false, call: callOf(given, rules) };
+}
+
+/** The same of a request whose tokens are counted. */
+export function readCount(body: unknown, rules: CallRules): ChatCall {
+  return callOf(parseRequest(countRequest, body, { ...rules, samplingNames: [], boundNames: [] }), rules);
+}
+
+function callOf(given: z.output<typeof countRequest>, rules: CallRules): ChatCall {
   const thinks = given.thinking !== undefined && given.thinking.type !== 'disabled';
   if (given.thinking !== undefined && thinks !== rules.thinking) {
     const how = rules.thinking ? 'the recipe lets the model think' : 'the recipe does not let the model think';
@@ -103,18 +117,16 @@ export function readMessages(body: unknown, rules: CallRules): MessagesCall {
   const system = textOf(given.system);
   const messages = given.messages.flatMap(messagesOf);
   return {
-    model: given.model,
-    stream: given.stream ?? false,
-    call: {
-      messages: [
-        ...(system === '' ? [] : [{ role: 'system', text: system } as const]),
-        ...askedLast(messages, `messages[${given.messages.length - 1}]`),
-      ],
-      tools: (given.tools ?? []).map(({ name, description, input_schema: parameters }) => ({
-        type: 'function',
-        function: { name, ...(description !== undefined && { description }), parameters },
-      })),
-    },
+    kind: 'chat',
+    messages: [
+      ...(system === '' ? [] : [{ role: 'system', text: system } as const]),
+      ...askedLast(messages, `messages[${given.messages.length - 1}]`),
+    ],
+    tools: (given.tools ?? []).map(({ name, description, input_schema: parameters }) => ({
+      type: 'function',
+      function: { name, ...(description !== undefined && { description }), parameters },
+    })),
+    mayCall: given.tool_choice?.type !== 'none',
   };
 }
 
@@ -149,5 +161,5 @@ function joined(content: readonly { readonly type: string; readonly text?: strin
 }
 
 function textOf(given: z.output<typeof texts> | undefined): string {
-  return typeof given === 'string' ? given : joined(given ?? []);
+  return joined(given ?? []);
 }

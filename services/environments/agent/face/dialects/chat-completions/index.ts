@@ -1,23 +1,22 @@
 import type { Dialect } from '../dialect.ts';
-import { openAiModels, openAiRefusal } from '../openai-refusal.ts';
+import { openAi } from '../openai-refusal.ts';
 import { readChatCompletion } from './read.ts';
 import { chatCompletion, chatCompletionEvents } from './write.ts';
 
 /** OpenAI's chat completions. */
 export const chatCompletions: Dialect = {
+  ...openAi,
   path: '/chat/completions',
-  speaks: () => true,
-  models: openAiModels,
-  refuse: openAiRefusal,
   read(body, rules) {
-    const call = readChatCompletion(body, rules);
-    const { messages, tools } = call;
+    const given = readChatCompletion(body, rules);
     return {
-      call: { messages, tools },
+      call: given.call,
       field: 'messages',
-      stream: call.stream,
-      whole: (reply, about) => chatCompletion(call, reply, about),
-      events: (reply, about) => chatCompletionEvents(call, reply, about),
+      stream: given.stream,
+      samples: given.samples,
+      tokenTexts: given.logprobs,
+      whole: (samples, about) => chatCompletion(given, samples, about),
+      events: (samples, about) => chatCompletionEvents(given, samples, about),
     };
   },
 };

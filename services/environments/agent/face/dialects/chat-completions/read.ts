@@ -1,20 +1,25 @@
 import { z } from 'zod';
-import type { AgentCall, CallMessage } from '../../agent-call.ts';
+import type { CallMessage, ChatCall } from '../../agent-call.ts';
 import type { CallRules } from '../dialect.ts';
-import { askedLast, jsonSchema, only, parseRequest, samplingFields } from '../read-request.ts';
+import { askedLast, listOrText, only, parseRequest, samples, samplingFields, tokenBound } from '../read-request.ts';
+import { toolSchema } from '../tool-schema.ts';
 
-export interface ChatCompletionCall extends AgentCall {
+export interface ChatCompletionCall {
+  readonly call: ChatCall;
   /** Any name; answers repeat it. */
   readonly model: string;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  readonly samples: number;
+  readonly logprobs: boolean;
+  readonly tokenIds: boolean;
 }
 
 const textPart = z.strictObject({
   type: z.literal('text', 'only text is read, as {"type": "text"}'),
   text: z.string(),
 });
-const content = z.union([z.string(), z.array(textPart).min(1)]);
+const content = listOrText(textPart, (text) => ({ type: 'text', text }));
 const toolCall = z.object({
   id: z.string(),
   type: z.literal('function'),
@@ -32,14 +37,12 @@ const message = z.discriminatedUnion('role', [
 ]);
 const tool = z.object({
   type: z.literal('function'),
-  function: z.object({ name: z.string().min(1), parameters: jsonSchema.optional() }).loose(),
+  function: z.object({ name: z.string().min(1), parameters: toolSchema.optional() }).loose(),
 });
 
 const sampling = samplingFields(
   'temperature',
   'top_p',
-  'max_tokens',
-  'max_completion_tokens',
   'seed',
   'stop',
   'presence_penalty',
@@ -51,29 +54,48 @@ const request = z.strictObject({
   model: z.string().min(1),
   messages: z.array(message).min(1).max(1024),
   tools: z.array(tool).max(256).nullish(),
-  tool_choice: only('auto'),
+  tool_choice: only('auto', 'none'),
   parallel_tool_calls: only(true),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
-  n: only(1),
-  logprobs: only(false),
-  response_format: z.strictObject({ type: z.literal('text') }, 'only {"type": "text"} is served').nullish(),
+  n: samples,
+  logprobs: z.boolean().nullish(),
+  top_logprobs: only(0),
+  // vLLM's name for it.
+  return_token_ids: z.boolean().nullish(),
+  response_format: z
+    .strictObject({ type: z.literal('text', 'only "text" is served: engines sample without a grammar') })
+    .nullish(),
   // Notes of the client, which change no answer.
   user: z.string().nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
   store: only(false),
+  max_tokens: tokenBound,
+  max_completion_tokens: tokenBound,
   ...sampling,
 });
 
 /** Throws a refusal that names the parameter. */
 export function readChatCompletion(body: unknown, rules: CallRules): ChatCompletionCall {
-  const { model, messages, tools, stream, stream_options: options } = parseRequest(request, body, sampling, rules);
+  const given = parseRequest(request, body, {
+    ...rules,
+    samplingNames: Object.keys(sampling),
+    boundNames: ['max_tokens', 'max_completion_tokens'],
+  });
+  const { messages } = given;
   return {
-    model,
-    messages: askedLast(messages.map(messageOf), `messages[${messages.length - 1}]`),
-    tools: tools ?? [],
-    stream: stream ?? false,
-    includeUsage: options?.include_usage ?? false,
+    call: {
+      kind: 'chat',
+      messages: askedLast(messages.map(messageOf), `messages[${messages.length - 1}]`),
+      tools: given.tools ?? [],
+      mayCall: given.tool_choice !== 'none',
+    },
+    model: given.model,
+    stream: given.stream ?? false,
+    includeUsage: given.stream_options?.include_usage ?? false,
+    samples: given.n ?? 1,
+    logprobs: given.logprobs ?? false,
+    tokenIds: given.return_token_ids ?? false,
   };
 }
 
@@ -94,6 +116,5 @@ function messageOf(given: z.output<typeof message>): CallMessage {
 }
 
 function textOf(given: z.output<typeof content> | null | undefined): string {
-  if (given === null || given === undefined) return '';
-  return typeof given === 'string' ? given : given.map((part) => part.text).join('');
+  return (given ?? []).map((part) => part.text).join('');
 }

@@ -1,47 +1,53 @@
 import type { AgentReply } from '../../agent-call.ts';
-import type { AboutReply } from '../dialect.ts';
+import type { AboutReply, Sample } from '../dialect.ts';
 import { sentEvent } from '../read-request.ts';
+import { finishOf, tokenIdsOf, promptIdsOf, usageOf } from '../openai-answer.ts';
 import type { ChatCompletionCall } from './read.ts';
 
-export function chatCompletion(call: ChatCompletionCall, reply: AgentReply, about: AboutReply): object {
+export function chatCompletion(call: ChatCompletionCall, samples: readonly Sample[], about: AboutReply): object {
   return {
-    ...head(call, reply, about),
+    ...head(call, samples, about),
     object: 'chat.completion',
-    choices: [
-      {
-        index: 0,
-        message: { role: 'assistant', ...spoken(reply), refusal: null },
-        logprobs: null,
-        finish_reason: finishOf(reply),
-      },
-    ],
-    usage: usageOf(reply),
+    choices: samples.map((sample, index) => ({
+      index,
+      message: { role: 'assistant', ...spoken(sample), refusal: null },
+      logprobs: call.logprobs ? logprobsOf(sample) : null,
+      finish_reason: finishOf(sample),
+      ...(call.tokenIds && tokenIdsOf(sample)),
+    })),
+    usage: usageOf(samples),
+    ...(call.tokenIds && promptIdsOf(samples)),
   };
 }
 
-export function chatCompletionEvents(call: ChatCompletionCall, reply: AgentReply, about: AboutReply): string {
+export function chatCompletionEvents(call: ChatCompletionCall, samples: readonly Sample[], about: AboutReply): string {
   const chunk = (choices: readonly object[], more: object = {}): object => ({
-    ...head(call, reply, about),
+    ...head(call, samples, about),
     object: 'chat.completion.chunk',
     choices,
     ...more,
   });
-  const { tool_calls: calls, ...text } = spoken(reply);
-  const delta = {
-    role: 'assistant',
-    ...text,
-    ...(calls && { tool_calls: calls.map((one, index) => ({ index, ...one })) }),
-  };
+  const said = samples.map((sample, index) => {
+    const { tool_calls: calls, ...text } = spoken(sample);
+    const called = calls && { tool_calls: calls.map((one, at) => ({ index: at, ...one })) };
+    return {
+      index,
+      delta: { role: 'assistant', ...text, ...called },
+      ...(call.logprobs && { logprobs: logprobsOf(sample) }),
+      finish_reason: null,
+      ...(call.tokenIds && tokenIdsOf(sample)),
+    };
+  });
   const chunks = [
-    chunk([{ index: 0, delta, finish_reason: null }]),
-    chunk([{ index: 0, delta: {}, finish_reason: finishOf(reply) }]),
-    ...(call.includeUsage ? [chunk([], { usage: usageOf(reply) })] : []),
+    chunk(said, call.tokenIds ? promptIdsOf(samples) : {}),
+    chunk(samples.map((sample, index) => ({ index, delta: {}, finish_reason: finishOf(sample) }))),
+    ...(call.includeUsage ? [chunk([], { usage: usageOf(samples) })] : []),
   ];
   return [...chunks, '[DONE]'].map((one) => sentEvent(one)).join('');
 }
 
-function head({ model }: ChatCompletionCall, { turn }: AgentReply, { sessionId, created }: AboutReply) {
-  return { id: `chatcmpl-${sessionId}-${turn}`, created, model };
+function head({ model }: ChatCompletionCall, samples: readonly Sample[], { sessionId, created }: AboutReply) {
+  return { id: `chatcmpl-${sessionId}-${samples[0]?.turn ?? 0}`, created, model };
 }
 
 function spoken({ text, thought, calls }: AgentReply) {
@@ -54,11 +60,13 @@ function spoken({ text, thought, calls }: AgentReply) {
   };
 }
 
-function finishOf({ cut, calls }: AgentReply): 'length' | 'tool_calls' | 'stop' {
-  if (cut) return 'length';
-  return calls.length > 0 ? 'tool_calls' : 'stop';
-}
-
-function usageOf({ tokens: { prompt, turn } = { prompt: 0, turn: 0 } }: AgentReply): object {
-  return { prompt_tokens: prompt, completion_tokens: turn, total_tokens: prompt + turn };
+/** Null where the policy gives none. */
+function logprobsOf({ sampled, tokenTexts = [] }: Sample): object | null {
+  const { logprobs } = sampled ?? {};
+  if (logprobs === undefined) return null;
+  const content = logprobs.map((logprob, at) => {
+    const token = tokenTexts[at] ?? '';
+    return { token, logprob, bytes: [...Buffer.from(token)], top_logprobs: [] };
+  });
+  return { content, refusal: null };
 }
