@@ -52,6 +52,25 @@ test('P10: workers may hand back what they hold when they are replaced; a coordi
   expect(asked).toHaveLength(top.filter(({ service }) => service === 'rollout').length);
 });
 
+test('agents that are not programs of a worker have one gateway to come to, and workers the keys that it names', () => {
+  const options =
+    'open: { key_env: OPEN_KEY }, sessions: { listen: "127.0.0.1:8090", url: "https://agents.example.org" }';
+  const text = tiny
+    .replace(/^environment:[^\n]*\n(?: .*\n)*/m, '')
+    .replace('fleet:\n', `environment: { name: agent, options: { ${options} } }\nfleet:\n  gateways: 2\n`)
+    .replace(/kind: scripted/g, 'kind: builtin');
+  const inputs = { recipe: parseRecipe(text, 'tiny.yaml'), paths };
+  const [first, second] = planGateways(inputs, ['e:1']);
+  expect([flag(first, 'sessions-http'), flag(first, 'allowed-hosts')]).toEqual([
+    '127.0.0.1:8090',
+    '["agents.example.org"]',
+  ]);
+  expect(second?.args).not.toContain('--sessions-http');
+  expect(planTop(inputs, at).find(({ service }) => service === 'rollout')?.variables).toEqual(['OPEN_KEY']);
+  const none = planGateways({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths }, ['e:1']);
+  expect(none[0]?.args).not.toContain('--sessions-http');
+});
+
 test('each gateway is in front of all engines', () => {
   const planned = (gateways: number) =>
     planGateways(

@@ -25,6 +25,15 @@ it('an environment that is written wrong is refused with the one that was meant'
   expect(() => parseRecipe(recipeWith('{ name: serach }'), 'recipe.yaml')).toThrow(/did you mean search\?/);
 });
 
+it('P3: what an environment waits for within a turn is shorter than the turn', () => {
+  const waits = (ms: number): string =>
+    recipeWith(`{ name: agent, options: { command: [a], rewards: [thumbs], reward_timeout_ms: ${ms} } }`);
+  expect(() => parseRecipe(waits(30_000), 'recipe.yaml')).toThrow(
+    /limits\.turn_timeout_ms: must be more than environment\.options\.reward_timeout_ms \(30000\)/,
+  );
+  expect(() => parseRecipe(waits(29_999), 'recipe.yaml')).not.toThrow();
+});
+
 it('limits of the processes of a file belong to a file', () => {
   expect(() => parseRecipe(recipeWith('{ name: search, limits: { processes: 2 } }'), 'recipe.yaml')).toThrow(
     /environment\.limits: belongs to path/,

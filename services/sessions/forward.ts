@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { TransientError, errorFrom } from '#platform/errors.ts';
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import type { RegisteredWorker } from './worker-registry.ts';
 
 /** Of one connection (RFC 9110, 7.6.1), or between a page and this server; the rest is for the worker. */
@@ -25,6 +25,9 @@ const ownHeaders = new Set([
   'upgrade',
 ]);
 
+/** As a worker reads. Refused here, since a worker that refuses in the middle of a body is one that breaks off. */
+const longestBodyBytes = 16 * 2 ** 20;
+
 export interface Forwarded {
   readonly worker: RegisteredWorker;
   readonly path: string;
@@ -34,7 +37,7 @@ export interface Forwarded {
 
 /**
  * The worker's answer, its body still to be read. A client that leaves takes its request at the worker with it. Throws `TransientError` unavailable
- * where the worker does not answer.
+ * where the worker does not answer, and TerminalError for a body that is too long.
  */
 export async function askWorker(
   request: IncomingMessage,
@@ -42,6 +45,7 @@ export async function askWorker(
   { worker, path, body }: Forwarded,
   agent: Agent,
 ): Promise<IncomingMessage> {
+  if (Number(request.headers['content-length'] ?? 0) > longestBodyBytes) throw tooLong();
   const { address, life } = worker;
   const colon = address.lastIndexOf(':');
   const upstream = requestHttp({
@@ -60,11 +64,18 @@ export async function askWorker(
     upstream.once('response', resolve);
     upstream.on('error', reject);
   });
-  if (body === undefined) request.pipe(upstream);
-  else upstream.end(body);
+  if (body === undefined) {
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > longestBodyBytes) upstream.destroy(tooLong());
+    });
+    request.pipe(upstream);
+  } else upstream.end(body);
   try {
     return await answered;
   } catch (cause) {
+    if (cause instanceof TerminalError) throw cause;
     // Node's own error says only that something aborted.
     const why = errorFrom(life.aborted ? life.reason : cause).message;
     throw new TransientError('unavailable', `the worker of this session does not answer: ${why}`, {
@@ -84,6 +95,10 @@ export async function passOn(answer: IncomingMessage, response: ServerResponse):
   } catch {
     response.destroy();
   }
+}
+
+function tooLong(): TerminalError {
+  return new TerminalError('invalid_argument', `body: at most ${longestBodyBytes} bytes are read`);
 }
 
 function kept(headers: IncomingHttpHeaders): IncomingHttpHeaders {

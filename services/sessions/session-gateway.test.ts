@@ -111,6 +111,23 @@ test('an answer is passed on as it comes, and a client that leaves takes its req
   await left.promise;
 });
 
+test('P6: a body that no worker reads is refused here, whether its length is said or not', async () => {
+  const worker = await startWorker((request) => request.resume());
+  const { address, register } = await startGateway();
+  register({ ...worker, opens: false });
+  const path = `/sessions/${worker.id}/v1/x`;
+  const refused = { status: 400, text: expect.stringContaining('body: at most 16777216 bytes are read') };
+  expect(await ask(address, path, { body: ' '.repeat(16 * 2 ** 20 + 1) })).toMatchObject(refused);
+  const status = await new Promise((done) => {
+    const [host, port] = address.split(':');
+    const request = requestHttp({ host, port, path, method: 'POST' }, (response) => done(response.resume().statusCode));
+    for (let times = 0; times < 17; times += 1) request.write(Buffer.alloc(2 ** 20));
+    // It never ends.
+    onTestFinished(() => void request.destroy());
+  });
+  expect(status).toBe(400);
+});
+
 test('a worker that is gone is said to be gone, to be asked again or not at all', async () => {
   const arrived = Promise.withResolvers<void>();
   const worker = await startWorker(() => arrived.resolve());

@@ -103,6 +103,8 @@ export async function startSessionGateway(
       .finally(() => (running -= 1));
   });
   server.maxConnections = mostConnections;
+  // Longer than clients keep a connection that they do not use.
+  server.keepAliveTimeout = 75_000;
   const address = await listening(server, listen);
   const checkHost = createHostCheck(address, settings);
 

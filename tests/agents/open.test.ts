@@ -119,6 +119,9 @@ test('P2: rewards are attached to a session by its id until they are late; then 
   expect(await rewards({ thumbs: 'up' })).toBe(400);
   expect(await rewards({ thumbs: null })).toBe(400);
   expect(await rewards({ toes: 1 })).toBe(400);
+  expect(await rewards({ ['x'.repeat(100_000)]: 1 })).toBe(400);
+  expect(await rewards({ thumbs: 'x'.repeat(10_000_000) })).toBe(400);
+  expect(await rewards({ thumbs: 'x'.repeat(20_000_000) })).toBe(400);
   expect(await rewards({ speed: 1 })).toBe(409);
   // With the key of another session, and of none.
   expect(await rewards({ thumbs: 1 }, { ...first, api_key: second.api_key })).toBe(401);

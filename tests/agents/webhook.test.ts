@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { useRolloutFleet, type RolloutFleet } from '../rollout/fleet.ts';
 import { agentTask, modelWithTemplate } from './agents.ts';
-import { ask, report, send, startWebhook, type Init, type WebhookCall } from './webhook-server.ts';
+import { ask, post, report, send, startWebhook, type Init, type WebhookCall } from './webhook-server.ts';
 
 const startFleet = useRolloutFleet();
 const limits = {
@@ -109,6 +110,41 @@ test('a webhook is asked whether its agent has ended, and told when nobody waits
   // Each of its tries.
   await expect.poll(() => cancelled().toSorted()).toEqual(inits.map(String).toSorted());
 });
+
+test('an agent that asks without end is over at the limit of turns: it is told, and nothing that it reports is taken', async () => {
+  const { play } = await started();
+  const last = Promise.withResolvers<{ called: number; reported: number }>();
+  async function askOn(init: Init): Promise<void> {
+    const messages: object[] = [];
+    for (;;) {
+      messages.push({ role: 'user', content: 'And?' });
+      const { status, json } = await post(`${init.base_url}/chat/completions`, init.api_key, {
+        model: 'any',
+        messages,
+      });
+      if (status !== 200) {
+        const { status: reported } = await report(init, 'result', { prediction: 'the Coast', rewards: { mine: 1 } });
+        return last.resolve({ called: status, reported });
+      }
+      messages.push({ role: 'assistant', content: completion.parse(json).choices[0].message.content });
+    }
+  }
+  const { url, calls } = await startWebhook(({ init }, response) => {
+    send(response, 200, {});
+    if (init !== undefined) void askOn(init);
+  });
+  const webhook = { url, cancel_url: `${url}/{rollout_id}` };
+  expect(await play('endless', webhook, { rewards: ['mine'] })).toMatchObject({
+    failure: FailureClass.TURN_LIMIT,
+    turns: 4,
+    // How it was played: a limit of the policy's ended it.
+    components: { exact_match: 0, mine: 0 },
+  });
+  expect(await last.promise).toEqual({ called: expect.toBeOneOf([400, 404]), reported: 404 });
+  expect(calls.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /', 'DELETE /endless']);
+});
+
+const completion = z.object({ choices: z.tuple([z.object({ message: z.object({ content: z.string() }) })]) });
 
 type Broken = (call: WebhookCall, response: Parameters<typeof send>[0]) => void;
 

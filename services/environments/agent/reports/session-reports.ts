@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { environmentMetricsProblem } from '#rewards/environment-metrics.ts';
+import { shortText } from '#platform/text/show-value.ts';
 import type { TerminalError } from '#platform/errors.ts';
 import { refusal } from '../face/refusal.ts';
 import { issuesOf, reportedResult, type ReportedResult } from './agent-result.ts';
@@ -39,8 +40,9 @@ export function createSessionReports(known: readonly string[]): SessionReports {
   let changed = Promise.withResolvers<void>();
 
   function refuse(reason: string, message: string, param?: string, code?: 'already_exists'): TerminalError {
-    refused = message;
-    return refusal(reason, message, param, code);
+    // Names in it are of whoever made it.
+    refused = shortText(message, 500);
+    return refusal(reason, refused, param, code);
   }
 
   function parse<Value>(schema: z.ZodType<Value>, body: unknown): Value {
@@ -51,7 +53,7 @@ export function createSessionReports(known: readonly string[]): SessionReports {
 
   function checkRewards(given: Readonly<Record<string, number>>): void {
     for (const [name, value] of Object.entries(given)) {
-      const at = `rewards.${name}`;
+      const at = `rewards.${shortText(name, 64)}`;
       if (!known.includes(name)) {
         const names = known.length === 0 ? 'names none' : `names ${known.join(', ')}`;
         throw refuse('unknown_reward', `${at}: the recipe ${names} in the option \`rewards\``, at);
