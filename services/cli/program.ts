@@ -4,6 +4,7 @@ import type { Shell } from './completion/completion-script.ts';
 import type { DataMusiqueOptions } from './commands/data-musique.ts';
 import type { DataRowsOptions } from './commands/data-rows.ts';
 import type { ResumeOptions } from './commands/resume.ts';
+import type { RejudgeOptions } from './commands/eval-rejudge.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { WatchCommandOptions } from './commands/watch.ts';
 import type { StatusOptions } from './commands/status.ts';
@@ -29,10 +30,35 @@ import {
   json,
   parseRunId,
   samples,
+  several,
   settings,
   wholeNumber,
 } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
+
+/** Options of `gradus eval` that say what is played, and how. */
+const playing = [
+  'model',
+  'endpoint',
+  'apiKeyEnv',
+  'maxTokensField',
+  'concurrency',
+  'data',
+  'format',
+  'column',
+  'corpus',
+  'environment',
+  'mcp',
+  'tool',
+  'limit',
+  'samples',
+  'temperature',
+  'greedy',
+  'seed',
+  'contextTokens',
+  'maxNewTokens',
+  'maxTurns',
+];
 
 const defaultRecipe = 'recipes/demo.yaml';
 
@@ -139,6 +165,21 @@ Exit codes:
     .addOption(columns())
     .option('--corpus <file>', 'corpus that is searched; by default the paragraphs of musique, hotpotqa and 2wiki rows')
     .option('--environment <name>', 'built-in environment that plays the rows, without a recipe')
+    .option(
+      '--mcp <server>',
+      'MCP server with the tools, in the place of our search: its URL, or the command line that starts it',
+    )
+    .addOption(several('--tool <name>', 'a tool of --mcp that the model may call; by default google_search and scrape'))
+    .option('--judge <url>', 'endpoint of a judge that grades each answer: correct, incorrect or not attempted')
+    .option('--judge-model <name>', 'what the server of the judge calls its model')
+    .option('--judge-key-env <name>', 'environment variable that holds the key of the judge')
+    .addOption(
+      new Option(
+        '--rejudge <dir>',
+        'judge answers of an evaluation again that have no judgement, without playing: its --out, or the folder of a run',
+      ).conflicts(playing),
+    )
+    .option('--all', 'with --rejudge: judge every answer again')
     .option('--limit <n>', 'most rows that are asked, the first of a seeded order', wholeNumber)
     .option('--samples <n>', 'rollouts per row; by default 1', wholeNumber)
     .addOption(
@@ -158,9 +199,16 @@ Exit codes:
     .requiredOption('--out <dir>', 'folder for predictions.jsonl and summary.json; the same command continues there')
     .addOption(settings())
     .addOption(json())
-    .action(async (recipe: string | undefined, options: EvalOptions) =>
-      finish(await (await import('./commands/eval.ts')).evalCommand(recipe, options, terminal)),
-    );
+    .action(async (recipe: string | undefined, options: EvalOptions & Partial<RejudgeOptions>) => {
+      const { rejudge } = options;
+      finish(
+        rejudge === undefined
+          ? await (await import('./commands/eval.ts')).evalCommand(recipe, options, terminal)
+          : await (
+              await import('./commands/eval-rejudge.ts')
+            ).rejudgeCommand(recipe, { ...options, rejudge }, terminal),
+      );
+    });
 
   program
     .command('resume')

@@ -44,7 +44,7 @@ export interface FleetInputs {
 
 /** Services that need nobody: they start first, side by side. `roots`: where runs and models may lie; none is anywhere. */
 export function planBase(inputs: FleetInputs, roots: readonly string[] = []): PlannedService[] {
-  const { recipe, paths } = inputs;
+  const { recipe } = inputs;
   // An endpoint is asked by what stands in the gateway's place.
   const count = recipe.model.endpoint === undefined ? recipe.fleet.engines : 0;
   const engines = Array.from({ length: count }, (_, index): PlannedService => ({
@@ -54,15 +54,19 @@ export function planBase(inputs: FleetInputs, roots: readonly string[] = []): Pl
   }));
   return [
     ...retrievalService(inputs),
-    {
-      label: 'reward',
-      service: 'reward',
-      args: flags(rewardFlags(recipe, paths)),
-      variables: keyVariables(recipe),
-    },
+    planReward(inputs),
     ...engines,
     { label: 'learner', service: 'learner', ...learnerProgram(inputs, roots) },
   ];
+}
+
+export function planReward({ recipe, paths }: FleetInputs): PlannedService {
+  return {
+    label: 'reward',
+    service: 'reward',
+    args: flags(rewardFlags(recipe, paths)),
+    variables: keyVariables(recipe),
+  };
 }
 
 /** Where the environment needs none, there is none, and no corpus. */

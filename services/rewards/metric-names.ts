@@ -21,6 +21,7 @@ export const reservedNames: ReadonlySet<string> = new Set([
   rewardMetric,
   'n',
   'absent',
+  'unscored',
   'mean',
   'std',
   'low',

@@ -36,7 +36,9 @@ const at = (text: string, baseUrl: string): string => text.replaceAll('http://12
 
 /** Runs a command of the page in the folder of its files. */
 async function ran(directory: string, command: string): Promise<string> {
-  const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain);
+  const words = [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    ([, single, double, plain = '']) => single ?? double ?? plain,
+  );
   const run = startGradus(directory, ...words.slice(1));
   expect(await run.exit(), run.output()).toBe(0);
   return run.output();
@@ -69,6 +71,47 @@ test('an endpoint is evaluated as the page says, with key and further fields', a
   await ran(directory, at(commands[2] ?? '', server.baseUrl));
   expect(server.calls.at(-1)?.request).toMatchObject({ chat_template_kwargs: { enable_thinking: false } });
   expect(await readJson(join(directory, 'plain/summary.json'))).toMatchObject({ rows: 1 });
+}, 300_000);
+
+test('published sets are evaluated as the page says, with what they record', async () => {
+  const directory = await folder('http://127.0.0.1:1/v1');
+  for (const [command = '', out] of [
+    [commands[3], 'hotpotqa'],
+    [commands[4], '2wiki'],
+  ]) {
+    await ran(directory, command);
+    const { metrics } = (await readJson(join(directory, `${out}/summary.json`))) as { readonly metrics: object };
+    expect(Object.keys(metrics)).toEqual(
+      expect.arrayContaining(['exact_match', 'f1', 'hotpotqa_f1', 'gold_found', 'gold_fetched']),
+    );
+  }
+}, 300_000);
+
+test('SimpleQA is graded, judged again, and asked over MCP as the page says', async () => {
+  let isOut = true;
+  await using server = await startScriptedEndpoint((request) => {
+    const whole = request.messages.map(({ content }) => content).join('\n');
+    if (whole.includes('You grade an answer')) return isOut ? 'It depends.' : 'A';
+    if (whole.includes('google_search') && request.messages.length < 4)
+      return '<tool>{"name": "google_search", "args": {"q": "Arrakeen Works", "gl": "us", "hl": "en"}}</tool>';
+    return reader(request);
+  });
+  const directory = await folder(server.baseUrl);
+  const page = (index: number) => at(commands[index] ?? '', server.baseUrl);
+  await ran(directory, page(5));
+  const absent = { component: 'grade', reason: 'unparsable' };
+  expect(await readJson(join(directory, 'simpleqa/summary.json'))).toMatchObject({ absent: [absent] });
+  isOut = false;
+  await ran(directory, page(7));
+  expect(await readJson(join(directory, 'regraded/summary.json'))).toMatchObject({
+    absent: [],
+    metrics: { 'grade.correct': { value: 1 }, 'grade.f1': { value: 1 } },
+    rejudged: { asked: 1, judged: 1 },
+  });
+  await ran(directory, page(6).replace('gradus mcp', `${join(repositoryRoot, 'services/cli/bin/gradus')} mcp`));
+  expect(await readJsonLines(join(directory, 'mcp/predictions.jsonl'))).toMatchObject([
+    { prediction: 'Ann', tool_calls: 1 },
+  ]);
 }, 300_000);
 
 test('the recipe of the page runs, and its gate goes by pass@4', async () => {

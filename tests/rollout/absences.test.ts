@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
@@ -69,6 +70,60 @@ describe('a reward that the platform keeps from a rollout', () => {
     expect(result.failureDetail).toContain('no reward without judged (unparsable)');
     // Two calls for the first one; two deliveries of the other with one retry each.
     expect(asked).toBe(2 + 4);
+  });
+
+  it('P2: an evaluated rollout is kept without what its judge did not give, and can be judged later', async () => {
+    const running = await start({ script: slowChain(0) });
+    const { address } = running.reward;
+    await running.reward.stop();
+    const server = createGrpcServer({
+      log: createLogger({ service: 'test', level: 'silent' }),
+      metrics: createMetrics(),
+    });
+    server.add(RewardService, {
+      score: async ({ items }) => ({
+        scores: items.map(({ id }) => ({
+          id,
+          components: { format: 1 },
+          absent: { judged: id === 'unread' ? 'unparsable' : 'circuit_open' },
+          absentDetails: { judged: 'the judge is out' },
+          judgements: { other: { grade: 'correct' } },
+        })),
+      }),
+      scoreGroup: async () => ({}),
+      explain: async () => ({}),
+      describe: async () => ({}),
+    });
+    await server.listen(address);
+    onTestFinished(() => server.drain(0));
+    const evaluated = {
+      ...judged,
+      purpose: Purpose.EVAL,
+      limits: {
+        contextTokens: 512,
+        maxTurns: 6,
+        toolTimeoutMs: 5_000,
+        turnTimeoutMs: 10_000,
+        rolloutTimeoutMs: 30_000,
+      },
+    };
+    for (const [id, reason] of [
+      ['unread', 'unparsable'],
+      ['unjudged', 'circuit_open'],
+    ] as const) {
+      await running.publish(taskOf(id, evaluated));
+      const result = await running.resultOf(id);
+      expect(result).toMatchObject({
+        failure: FailureClass.UNSPECIFIED,
+        components: { format: 1 },
+        absentComponents: { judged: { reason, detail: 'the judge is out' } },
+        grades: { other: 'correct' },
+        prediction: 'Verland Coast',
+      });
+      expect(result.trajectorySequence).toBeGreaterThan(0n);
+    }
+    // Played once each.
+    expect(running.engine.generated).toHaveLength(6);
   });
 
   it('P2: a reward service that comes back in time is waited for', async () => {

@@ -1,6 +1,7 @@
-import { copyFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
@@ -17,10 +18,10 @@ const template =
   `{% if not enable_thinking %}{{ '${opening}' }}{% endif %}`;
 
 /** The tokenizer of the tests with a chat template next to it, in which `<|end|>` ends a message. */
-async function modelWithTemplate(): Promise<string> {
+async function modelWithTemplate(text = template): Promise<string> {
   const directory = await temporaryDirectory('gradus-chat-');
   await copyFile(tokenizerPath, join(directory, 'tokenizer.json'));
-  await writeFile(join(directory, 'chat_template.jinja'), template);
+  await writeFile(join(directory, 'chat_template.jinja'), text);
   return join(directory, 'tokenizer.json');
 }
 
@@ -85,4 +86,61 @@ test('a question and a page that hold control tokens open no turn and end none',
   );
   const { encode } = await loadTokenizer(tokenizerPath);
   expect(segments[0]?.tokenIds.filter((id) => id === encode('<|end|>')[0])).toHaveLength(2);
+});
+
+test('P4: the released format is played as it was released: listed tools, Hermes calls after a thought, tool responses', async () => {
+  const shape = resolve(import.meta.dirname, '../fixtures/qwen3-shape/chat_template.jinja');
+  const released = (await readFile(shape, 'utf8')).replaceAll('<|im_end|>', '<|end|>').replaceAll('<|im_start|>', '');
+  const tokenizer = await modelWithTemplate(released);
+  const thought = '<think>\nI search.\n</think>\n\n';
+  const turns = [
+    `${thought}<tool_call>\n{"name": "websearch", "arguments": {"query": "Halvard Brontley"}}\n</tool_call>`,
+    `${thought}<tool_call>\n{"name": "scrape", "arguments": {"id": "1733"}}\n</tool_call>`,
+    `${thought}<answer>Verland Coast</answer>`,
+  ];
+  const fleet = await startFleet({ script: ({ turn }) => turns[turn] ?? '', tokenizer });
+  const room = {
+    limits: {
+      contextTokens: 1024,
+      maxTurns: 6,
+      toolTimeoutMs: 30_000,
+      turnTimeoutMs: 60_000,
+      rolloutTimeoutMs: 120_000,
+    },
+    sampling: { temperature: 1, maxNewTokens: 256, seed: 11n },
+  };
+  const allowed = options({ codec: 'hermes', think: 'allowed' });
+  await fleet.publish(taskOf('released', { ...room, environmentOptionsJson: allowed }));
+  const result = await fleet.resultOf('released');
+  expect(result.failureDetail).toBe('');
+  expect(result).toMatchObject({ prediction: 'Verland Coast', reward: 1.5, toolCalls: 2, toolFailures: 0 });
+  const trajectory = await fleet.trajectoryOf(result);
+  checkTrajectory(trajectory);
+  const [prompt, ...later] = trajectory.segments;
+  expect(prompt?.text).toContain(
+    'Search.\n\nFunctions that you may call:\n<tools>\n{"type": "function", "function": {"name": "websearch"',
+  );
+  // Nothing closes the thought in front of a turn.
+  expect(prompt?.text).toMatch(new RegExp(`user\n${question.replace('?', '\\?')}<\\|end\\|>\nassistant\n$`));
+  expect(later.map(({ kind, text }) => [kind, text])).toEqual([
+    [SegmentKind.MODEL, turns[0]],
+    [
+      SegmentKind.ENVIRONMENT,
+      '<|end|>\nuser\n<tool_response>\n[0042] Halvard Brontley: Halvard Brontley was born in Ostwick Marrow.\n</tool_response><|end|>\nassistant\n',
+    ],
+    [SegmentKind.MODEL, turns[1]],
+    [
+      SegmentKind.ENVIRONMENT,
+      '<|end|>\nuser\n<tool_response>\nOstwick Marrow: Ostwick Marrow is a town in Verland Coast.\n</tool_response><|end|>\nassistant\n',
+    ],
+    [SegmentKind.MODEL, turns[2]],
+  ]);
+
+  // Forced off, the template closes the thought, and one that is written all the same is a violation.
+  await fleet.publish(
+    taskOf('forced', { ...room, environmentOptionsJson: options({ codec: 'hermes', max_violations: 0 }) }),
+  );
+  const forced = await fleet.resultOf('forced');
+  expect(forced.failure).toBe(FailureClass.MALFORMED_TURN);
+  expect((await fleet.trajectoryOf(forced)).segments[0]?.text).toMatch(/assistant\n<think>\n\n<\/think>\n\n$/);
 });

@@ -115,6 +115,7 @@ export type TaskOverrides = Pick<
   | 'judged'
   | 'composition'
   | 'attempt'
+  | 'purpose'
   | 'environmentOptionsJson'
   | 'row'
 >;

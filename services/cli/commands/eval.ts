@@ -7,15 +7,15 @@ import { parseResolvedRecipe, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { evalOfModel, evalOfRecipe } from '../eval/eval-recipe.ts';
 import type { EvalOptions } from '../eval/eval-recipe.ts';
+import { evaluationRun } from '../eval/evaluation-run.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
 import { isReadable } from '../run/is-readable.ts';
 import { readRunSummary } from '#run/directory/run-summary.ts';
 import { fleetFiles, prepareInputs } from '../run/prepare-inputs.ts';
-import { tableLines } from '../terminal/format.ts';
+import { formatReport } from '../eval/format-report.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-const runId = 'eval';
 const estimate = z.object({
   value: z.number(),
   low: z.number(),
@@ -27,6 +27,7 @@ const reportSchema = z.object({
   stage: z.string(),
   rollouts: z.object({ asked: z.number(), n: z.number(), absent: z.number() }),
   absences: z.record(z.string(), z.number()),
+  absent: z.array(z.object({ component: z.string().nullable(), reason: z.string() })).default([]),
   metrics: z.record(z.string(), estimate),
 });
 
@@ -36,12 +37,12 @@ const reportSchema = z.object({
  */
 export async function evalCommand(
   recipe: string | undefined,
-  options: EvalOptions,
+  options: EvalOptions & { readonly all?: boolean },
   terminal: Terminal,
 ): Promise<number> {
+  if (options.all === true) throw new TerminalError('invalid_argument', '--all needs --rejudge DIR');
   const out = resolve(options.out);
-  const home = join(out, 'runs');
-  const directory = join(home, runId);
+  const { runId, home, directory } = evaluationRun(out);
   const { driveRun } = await import('./drive-run.ts');
   const loaded =
     recipe === undefined ? await evalOfModel({ ...options, out }) : await evalOfRecipe(recipe, { ...options, out });
@@ -97,24 +98,4 @@ async function requireSameRecipe(directory: string, recipe: Recipe, out: string)
     'failed_precondition',
     `--out ${out}: holds an evaluation with other settings (there -> now): ${difference}; give another --out, or the settings that it was begun with`,
   );
-}
-
-function formatReport({ stage, rollouts, absences, metrics }: z.infer<typeof reportSchema>, to: string): string[] {
-  const rows = Object.entries(metrics).map(([name, { value, low, high, interval, rows: n }]) => [
-    name,
-    value.toFixed(3),
-    `${low.toFixed(3)}..${high.toFixed(3)}`,
-    interval,
-    `${n}`,
-  ]);
-  const why = Object.entries(absences).map(([reason, count]) => `${count} ${reason}`);
-  return [
-    `${stage}: ${rollouts.n} of ${rollouts.asked} rollouts came back, ${rollouts.absent} absent${why.length > 0 ? ` (${why.join(', ')})` : ''}`,
-    ...tableLines(rows, {
-      head: ['metric', 'value', '95 % interval', 'kind', 'rows'],
-      compact: true,
-      align: ['left', 'right', 'left', 'left', 'right'],
-    }),
-    `predictions.jsonl and summary.json in ${to}`,
-  ];
 }

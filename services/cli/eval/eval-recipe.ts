@@ -6,12 +6,15 @@ import { rolloutStages } from '#stages/kit/rollout-stages.ts';
 import { type ProblemSource, inputError } from '../run/place-problems.ts';
 import { type LoadedRecipe, loadRecipe } from '../run/prepare-inputs.ts';
 import { defaultsFor } from './eval-defaults.ts';
+import { gradeScorer, judgeOptionNames, judgeParts, type JudgeOptions } from './judge-options.ts';
+import { mcpEnvironment, type McpOptions } from './mcp-options.ts';
+import { recordedRewards } from './recorded-rewards.ts';
 import type { EvalFormat } from './eval-formats.ts';
 import { defaultEnvironment } from '#environments/index.ts';
 import { environmentNamed } from '#environments/registry.ts';
 import { rewardMetric } from '#rewards/metric-names.ts';
 
-export interface EvalOptions {
+export interface EvalOptions extends JudgeOptions, McpOptions {
   /** A directory, or the name of the model at the endpoint. */
   readonly model?: string;
   readonly endpoint?: string;
@@ -55,6 +58,11 @@ const stageOptions = {
   'stages[0].limits.max_turns': '--max-turns',
 };
 const evalOptions = {
+  'environment.options.servers[0]': '--mcp',
+  'environment.options.servers[0].url': '--mcp',
+  'environment.options.servers[0].command': '--mcp',
+  'environment.options.allow': '--tool',
+  ...judgeOptionNames,
   ...modelOptions,
   ...stageOptions,
   environment: '--environment',
@@ -68,10 +76,20 @@ const evalOptions = {
 /** The eval stages of a recipe; of one that has none, its last stage with rollouts as one. */
 export async function evalOfRecipe(path: string, options: EvalOptions): Promise<LoadedRecipe> {
   // P9: nothing that was asked for is passed over.
+  if (options.mcp !== undefined || (options.tool ?? []).length > 0)
+    throw new TerminalError(
+      'invalid_argument',
+      `--mcp: recipe ${path} names its own tools; change them there, or with --set environment.options.servers.0.url=URL`,
+    );
   if (options.environment !== undefined)
     throw new TerminalError(
       'invalid_argument',
       `--environment ${options.environment}: recipe ${path} names its own; leave one of them out`,
+    );
+  if (options.judge !== undefined || options.judgeModel !== undefined || options.judgeKeyEnv !== undefined)
+    throw new TerminalError(
+      'invalid_argument',
+      `--judge: recipe ${path} names its own judges; change them there, or with --set, for example --set judges.main.model=NAME`,
     );
   const loaded = await loadRecipe(path, options.set);
   const { recipe } = loaded;
@@ -131,7 +149,15 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
       'give a recipe, or --data FILE with --model DIR or --endpoint URL --model NAME',
     );
   const defaults = defaultsFor(options.endpoint === undefined ? 'directory' : 'endpoint');
-  const played = evalEnvironment(options.environment, defaults.isInstructed);
+  const server = mcpEnvironment(options, options.environment);
+  const played = evalEnvironment(server?.name ?? options.environment, defaults.isInstructed);
+  const judging = judgeParts(options);
+  const recorded = recordedRewards(options.format, played.environment.name);
+  // Who grades decides; what rules say is next to it.
+  const rewards =
+    judging === undefined
+      ? { ...recorded, ...played.rewards }
+      : { ...recorded, ...mapped(played.rewards, 0), [gradeScorer]: 1 };
   const limits = {
     context_tokens: defaults.contextTokens,
     max_new_tokens: defaults.maxNewTokens,
@@ -144,7 +170,8 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
     seed: options.seed ?? 1,
     model,
     data: dataOf(resolve(data), options),
-    environment: played.environment,
+    environment: server ?? played.environment,
+    ...judging,
     fleet: {
       engine: {
         max_context: limits.context_tokens,
@@ -157,7 +184,8 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
         name: 'eval',
         kind: 'eval',
         limits,
-        rewards: played.rewards,
+        rewards,
+        ...(judging !== undefined && { success: { metric: gradeScorer } }),
         ...defaults.stage,
         ...asked(options, 'all'),
       },
@@ -167,8 +195,15 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
     value,
     set.map((text) => parseSetting(text)),
   );
-  const source = { name: 'gradus eval', options: evalOptions };
+  const source = {
+    name: 'gradus eval',
+    options: { ...evalOptions, ...(server !== undefined && { environment: '--mcp' }) },
+  };
   return { file: join(out, 'recipe.yaml'), recipe: checked(complete, source), set, source };
+}
+
+function mapped(record: Readonly<Record<string, number>>, value: number): Record<string, number> {
+  return Object.fromEntries(Object.keys(record).map((key) => [key, value]));
 }
 
 /** Undefined: none is named. */

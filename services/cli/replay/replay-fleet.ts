@@ -1,18 +1,13 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
-import { startChildService } from '#fleet/child-service.ts';
-import type { ChildService, Ready } from '#fleet/child-service.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
-import { flags, planBase, planPolicy } from '#fleet/fleet-plan.ts';
-import type { FleetInputs, PlannedService } from '#fleet/fleet-plan.ts';
-import { startGuardian } from '#platform/runtime/guardian.ts';
+import { planBase, planPolicy } from '#fleet/fleet-plan.ts';
+import type { FleetInputs } from '#fleet/fleet-plan.ts';
 import { planScriptedJudges, withScriptedJudges } from '#fleet/scripted-judges.ts';
-import { childEnvironment, programOf } from '#fleet/service-programs.ts';
+import { createOwnServices } from '../process/own-services.ts';
 import type { Weights } from '#run/ledger/weights-history.ts';
 
 export interface ReplayFleetOptions {
@@ -35,10 +30,7 @@ export interface ReplayFleet {
   stop(): Promise<void>;
 }
 
-/** Importing PyTorch from a cold disk takes its time. */
-const readyTimeoutMs = 180_000;
 const callTimeoutMs = 120_000;
-const stopGraceMs = 5_000;
 
 /**
  * Retrieval, reward, one engine and its gateway: what one rollout needs, and no queue, so that nothing can be counted. The
@@ -46,34 +38,12 @@ const stopGraceMs = 5_000;
  */
 export async function startReplayFleet(options: ReplayFleetOptions): Promise<ReplayFleet> {
   const { inputs, lent, weights, logs, signal } = options;
-  const guardian = startGuardian();
-  const children: ChildService[] = [];
-  const stop = async (): Promise<void> => {
-    await Promise.all(children.map((child) => child.stop(stopGraceMs)));
-    guardian.release();
-  };
-  const start = async (planned: PlannedService): Promise<Ready> => {
-    const program = programOf(planned.program ?? planned.service);
-    const threads: Record<string, string> =
-      planned.threads === undefined ? {} : { OMP_NUM_THREADS: `${planned.threads}` };
-    const child = await startChildService({
-      label: planned.label,
-      command: program.command,
-      args: [...program.args, ...planned.args, ...flags({ grpc: '127.0.0.1:0', metrics: '127.0.0.1:0' })],
-      env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
-      logFile: join(logs, `replay-${planned.label}.log`),
-      readyTimeoutMs,
-      guardian,
-      signal,
-    });
-    children.push(child);
-    return child.ready;
-  };
+  const own = await createOwnServices({ logs, prefix: 'replay', signal });
+  const { start, stop } = own;
   const lentAddress = (service: string): string | undefined =>
     lent?.services.find((each) => each.service === service)?.grpc;
 
   try {
-    await mkdir(logs, { recursive: true });
     const { recipe, paths } = inputs;
     const one = { paths, recipe: { ...recipe, fleet: { ...recipe.fleet, engines: 1 } } };
     const judges =

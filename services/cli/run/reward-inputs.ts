@@ -31,7 +31,10 @@ export async function rewardProblems({ recipe, file }: LoadedRecipe, variables: 
 }
 
 /** Variables that hold keys of judges and of scorers behind URLs. */
-function keyProblems({ judges, scorers, fleet }: Recipe, variables: NodeJS.ProcessEnv): string[] {
+export function keyProblems(
+  { judges, scorers, fleet }: Pick<Recipe, 'judges' | 'scorers' | 'fleet'>,
+  variables: NodeJS.ProcessEnv,
+): string[] {
   const named = [
     ...Object.entries(judges ?? {}).flatMap(([name, { api_key_env: variable }]) =>
       Object.hasOwn(fleet.scripted_judges, name) ? [] : [[`judges.${name}.api_key_env`, variable] as const],

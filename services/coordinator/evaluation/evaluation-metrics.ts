@@ -29,7 +29,7 @@ export function evaluatedSamples(
 
 /**
  * `sampled.exact_match`, `greedy.f1`, `sampled.level=2.exact_match` … : means over the samples that came back, of every component and
- * of the reward, of what the environment reports (`sampled.environment.moves`), their number `n`, how many are `absent`, the 95 % interval of the primary metric (`sampled.exact_match.low`), and
+ * of the reward, of what the environment reports (`sampled.environment.moves`), their number `n`, how many are `absent`, how many lack a component (`unscored`, where any does), the 95 % interval of the primary metric (`sampled.exact_match.low`), and
  * `sampled.detector.NAME`, the share in which a detector of reward hacking fired. What no sample has is not there (P2).
  */
 export function evaluationMetrics(
@@ -88,6 +88,9 @@ function summarize(
   metrics[`${part}.n`] = results.length;
   metrics[`${part}.absent`] = samples.length - results.length;
   if (results.length === 0) return;
+  // P9: a mean over fewer rollouts than came back is told as such.
+  const unscored = results.filter(({ absentComponents }) => Object.keys(absentComponents).length > 0).length;
+  if (unscored > 0) metrics[`${part}.unscored`] = unscored;
   // What a judge could not give is absent, never 0 (P2).
   const add = (name: string, values: readonly number[]): void => {
     if (values.length > 0) metrics[`${part}.${name}`] = meanOf(values);

@@ -3,6 +3,7 @@ import type { Row } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { isFreshEnough } from './capacity.ts';
 import { isInfrastructure, isUserCode } from '#run/rollouts/failure-classes.ts';
+import { isCounted } from '#run/rollouts/is-counted.ts';
 
 /** A group as it is planned: one question, the tasks of its samples. */
 export interface GroupPlan {
@@ -274,10 +275,10 @@ export function createGroupCollector(policy: CollectorPolicy): GroupCollector {
     close(group, closed, nowMs) {
       for (const sample of group.samples) {
         const outcome = closed.samples.find(({ taskId }) => taskId === sample.taskId);
-        const isCounted = outcome?.reward !== undefined;
-        sample.state = isCounted ? 'done' : 'absent';
+        const isDone = outcome !== undefined && isCounted(closed, outcome);
+        sample.state = isDone ? 'done' : 'absent';
         sample.cancelled = outcome?.cancelled ?? false;
-        if (!isCounted) sample.result = undefined;
+        if (!isDone) sample.result = undefined;
       }
       group.settledAtMs ??= nowMs;
       group.fate = closed.fate;

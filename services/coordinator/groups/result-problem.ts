@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { environmentMetricsProblem } from '#rewards/environment-metrics.ts';
 import type { StageRole } from '#recipe/stage-roles.ts';
@@ -27,7 +28,11 @@ export function resultProblem(
   const problem = environmentMetricsProblem(result.environmentMetrics);
   if (problem !== undefined) return `environment_${problem}`;
   const { components, detectors } = result;
-  const [missing] = missingFor(composition, { components, detectors, absent: {} });
+  const isToldAbsent = (name: string): boolean =>
+    result.purpose === Purpose.EVAL && Object.hasOwn(result.absentComponents, name);
+  const missing = missingFor(composition, { components, detectors, absent: {} }).find(
+    ({ name }) => !isToldAbsent(name),
+  );
   if (missing !== undefined) return `components.${quoted(missing.name)}: missing; the stage's composition reads it`;
   const ofRoles = roles && rolesProblem(result, roles);
   if (ofRoles !== undefined) return ofRoles;

@@ -57,6 +57,8 @@ function playedSample({ taskId, result, lastFailure }: Sample, composition: Comp
     return {
       rollout: taskId,
       values: {},
+      grades: {},
+      unscored: {},
       environment: {},
       prediction: undefined,
       failure: undefined,
@@ -71,9 +73,15 @@ function playedSample({ taskId, result, lastFailure }: Sample, composition: Comp
   const reward = compose(composition, result);
   const { components, environmentMetrics, prediction, failure, truncated, turns, toolCalls, modelTokens, textOnly } =
     result;
+  const unscored = Object.entries(result.absentComponents).map(([name, { reason, detail }]) => [
+    name,
+    { reason, detail },
+  ]);
   return {
     rollout: taskId,
     values: { ...components, ...(reward !== undefined && { reward }) },
+    grades: result.grades,
+    unscored: Object.fromEntries(unscored),
     environment: environmentMetrics,
     prediction,
     failure: failure === FailureClass.UNSPECIFIED ? undefined : failureWord(failure),

@@ -1,11 +1,18 @@
 import { z } from 'zod';
 import type { ChatPart, Conversation } from '#chat/conversation.ts';
-import { codecNames, type Codec } from './codec.ts';
+import { codecNames, thoughtRules, type CodecName, type ThoughtRule } from './codec.ts';
 import { toolSchema, type Tool } from './tools.ts';
 
 /** Options that several environments have, and what they mean. */
 
 export const codecOption = z.enum(codecNames).default('xml').describe('How calls, results and answers are written.');
+
+export const thinkOption = z
+  .enum(thoughtRules)
+  .default('violation')
+  .describe(
+    '`<think> … </think>` in front of a call or an answer: a `violation`; `allowed`; or `stripped`, allowed and not read by scorers. Training keeps what was sampled. With `chat`, the template begins a thought unless it is a violation.',
+  );
 
 export const maxViolationsOption = z
   .int()
@@ -28,19 +35,20 @@ export function checkSystemPrompt(
   ctx.addIssue({ code: 'custom', path: ['system_prompt'], message });
 }
 
-/** The messages that an episode in chat begins with; codec `hermes` lists the tools. */
+/** The messages that an episode in chat begins with; codec `hermes` lists the tools, and a thought may begin where it is no violation. */
 export function openingMessages(
   system: readonly ChatPart[] | undefined,
   user: readonly ChatPart[],
   tools: readonly Tool[],
-  codec: Pick<Codec, 'name'>,
+  { codec, think }: { readonly codec: CodecName; readonly think: ThoughtRule },
 ): Conversation {
   return {
     messages: [
       ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
       { role: 'user', content: user },
     ],
-    ...(codec.name === 'hermes' && { tools: tools.map(toolSchema) }),
+    ...(codec === 'hermes' && { tools: tools.map(toolSchema) }),
+    ...(think !== 'violation' && { thinking: true }),
   };
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Conversation } from '#chat/conversation.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { answerFields, openingMessages } from '../kit/options.ts';
-import { createCodec, neutralise, type Codec } from '../kit/codec.ts';
+import { createCodec, neutralise } from '../kit/codec.ts';
 import { defineEnvironment, type Environment } from '../kit/environment.ts';
 import { createToolEpisode } from '../kit/tool-episode.ts';
 import type { Tool } from '../kit/tools.ts';
@@ -56,7 +56,7 @@ export function openSearch(options: SearchOptions, source: SearchSource): Enviro
     stop: codec.stop,
     start: (row) =>
       createToolEpisode({
-        prompt: promptOf(options, codec, tools, row.data.question),
+        prompt: promptOf(options, tools, row.data.question),
         codec,
         tools,
         maxViolations: options.max_violations,
@@ -64,12 +64,7 @@ export function openSearch(options: SearchOptions, source: SearchSource): Enviro
   };
 }
 
-function promptOf(
-  options: SearchOptions,
-  codec: Codec,
-  tools: readonly Tool[],
-  question: string,
-): string | Conversation {
+function promptOf(options: SearchOptions, tools: readonly Tool[], question: string): string | Conversation {
   const { prompt_template: template, system_prompt: system } = options;
   if (!options.chat) return template.replaceAll('{question}', () => neutralise(question));
   const asked = template.split('{question}').flatMap((text, at) => {
@@ -77,8 +72,5 @@ function promptOf(
     return at === 0 ? [fixed] : [{ text: neutralise(question) }, fixed];
   });
   const said = system === undefined ? undefined : [{ text: system, trusted: true }];
-  return {
-    ...openingMessages(said, asked, tools, codec),
-    ...(options.think !== 'violation' && { thinking: true }),
-  };
+  return openingMessages(said, asked, tools, options);
 }

@@ -1,6 +1,11 @@
 import { z } from 'zod';
-import { thoughtRules } from '../kit/codec.ts';
-import { checkSystemPrompt, codecOption, maxViolationsOption, systemPromptOption } from '../kit/options.ts';
+import {
+  checkSystemPrompt,
+  codecOption,
+  maxViolationsOption,
+  systemPromptOption,
+  thinkOption,
+} from '../kit/options.ts';
 
 export const searchOptions = z
   .strictObject({
@@ -30,12 +35,7 @@ export const searchOptions = z
       .default(20_000)
       .describe('Most characters of a document that the policy sees; a cut is marked in the text.'),
     codec: codecOption,
-    think: z
-      .enum(thoughtRules)
-      .default('violation')
-      .describe(
-        '`<think> … </think>` in front of a call or an answer: a `violation`; `allowed`; or `stripped`, allowed and not read by scorers. Training keeps what was sampled. With `chat`, the template begins a thought unless it is a violation.',
-      ),
+    think: thinkOption,
     max_violations: maxViolationsOption,
   })
   .superRefine(checkSystemPrompt);

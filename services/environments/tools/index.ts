@@ -34,7 +34,7 @@ export const tools = defineEnvironment({
       import('./toolbox.ts'),
       import('./tool-server.ts'),
     ]);
-    const codec = createCodec(options.codec);
+    const codec = createCodec(options.codec, options.think);
     const toolbox = createToolbox(createToolServers(options, await clients.userCode()), options);
     return {
       stop: codec.stop,

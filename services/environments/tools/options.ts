@@ -6,6 +6,7 @@ import {
   maxViolationsOption,
   memoryOption,
   systemPromptOption,
+  thinkOption,
   variablesOption,
 } from '../kit/options.ts';
 
@@ -98,13 +99,12 @@ export const toolsOptions = z
     chat: z
       .boolean()
       .default(false)
-      .describe(
-        "Speak in messages, in the model's own chat template, without thoughts; with codec `hermes` it lists the tools.",
-      ),
+      .describe("Speak in messages, in the model's own chat template; with codec `hermes` it lists the tools."),
     system_prompt: systemPromptOption(65_536).describe(
       'Message of the system, with the same names in braces; needs `chat: true`.',
     ),
     codec: codecOption,
+    think: thinkOption,
     max_violations: maxViolationsOption,
     max_result_characters: z
       .int()

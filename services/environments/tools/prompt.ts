@@ -12,7 +12,7 @@ export interface PromptRow {
 
 /** The template with the tools, how to call them, and columns of the row. UserCodeError where the row lacks one. */
 export function promptOf(
-  options: Pick<ToolsOptions, 'prompt_template' | 'system_prompt' | 'chat'>,
+  options: Pick<ToolsOptions, 'prompt_template' | 'system_prompt' | 'chat' | 'codec' | 'think'>,
   row: PromptRow,
   codec: Codec,
   tools: readonly Tool[],
@@ -21,7 +21,7 @@ export function promptOf(
   const asked = render(options.prompt_template);
   if (!options.chat) return asked.map(({ text }) => text).join('');
   const { system_prompt: system } = options;
-  return openingMessages(system === undefined ? undefined : render(system), asked, tools, codec);
+  return openingMessages(system === undefined ? undefined : render(system), asked, tools, options);
 }
 
 const placeholder = /\{([A-Za-z_][A-Za-z0-9_]*)\}/;

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { AbsentComponentSchema, RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { countCalls } from '#rewards/call-outcome.ts';
@@ -53,6 +53,15 @@ export function finishedResult(
     ...provenance,
     failure: record.failure,
     components: score.components,
+    absentComponents: Object.fromEntries(
+      Object.entries(score.absent).map(([name, reason]) => [
+        name,
+        create(AbsentComponentSchema, { reason, detail: score.absentDetails[name] ?? '' }),
+      ]),
+    ),
+    grades: Object.fromEntries(
+      Object.entries(score.judgements).flatMap(([name, { grade }]) => (grade === '' ? [] : [[name, grade]])),
+    ),
     detectors: score.detectors,
     environmentMetrics: record.metrics,
     ...(record.prediction === undefined ? {} : { prediction: record.prediction }),

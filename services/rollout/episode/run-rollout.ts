@@ -1,7 +1,8 @@
 import type { Score, ScoreItem } from '#proto/reward/v1/reward_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
-import { cancelledFrom, errorFrom } from '#platform/errors.ts';
+import { TransientError, cancelledFrom, errorFrom } from '#platform/errors.ts';
 import type { ScoreBatcher } from '../scoring/score-batcher.ts';
 import { requireComponents } from '../scoring/require-components.ts';
 import { scoredByRule, scoreItemOf } from '../scoring/score-item.ts';
@@ -64,6 +65,9 @@ export async function runRollout(
 /** What a cancellation may take to reach the reward service. */
 const cancellationMs = 1_000;
 
+/** Longest that an evaluated rollout waits for a judge that is out. */
+const longestOutageMs = 60_000;
+
 interface ScoringTime {
   readonly signal: AbortSignal;
   /** On the clock of performance.now(). */
@@ -71,7 +75,11 @@ interface ScoringTime {
   onRetry(error: Error): void;
 }
 
-/** What rules score is over within a turn's time; judges and custom scorers may take what is left of the rollout's. */
+/**
+ * What rules score is over within a turn's time; judges and custom scorers may take what is left of the rollout's. An evaluated rollout waits
+ * for an outage at most half of that, and is kept without the components that are absent: playing it again costs more than judging
+ * it later.
+ */
 async function scoreEpisode(
   { task, limits, compositions }: ParsedTask,
   item: ScoreItem,
@@ -80,6 +88,11 @@ async function scoreEpisode(
 ): Promise<Score> {
   const leftMs = (): number => Math.max(1, Math.round(endsAtMs - performance.now()));
   const byRule = scoredByRule(item);
+  const waitsUntilMs = performance.now() + Math.min(longestOutageMs, leftMs() / 2);
+  const isKept = (thrown: unknown): boolean =>
+    task.purpose === Purpose.EVAL &&
+    thrown instanceof TransientError &&
+    (thrown.code !== 'resource_exhausted' || performance.now() >= waitsUntilMs);
   // `signal` ends the call in time, so that the rollout's deadline has one message; the call's own deadline is the server's.
   const ask = (): Promise<Score> =>
     byRule
@@ -88,7 +101,11 @@ async function scoreEpisode(
   const score = async (): Promise<Score> => {
     const given = await ask();
     stopOnThrown(given);
-    for (const composition of compositions) requireComponents(composition, given);
+    try {
+      for (const composition of compositions) requireComponents(composition, given);
+    } catch (thrown) {
+      if (!isKept(thrown)) throw thrown;
+    }
     return given;
   };
   const watched = ports.waits.begin({

@@ -2,6 +2,7 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry, SampleOutcome } from '#proto/coordinator/v1/ledger_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
+import { isCounted } from './is-counted.ts';
 import { isInfrastructure, isUserCode } from './failure-classes.ts';
 import { refusalId } from '../ledger/fold.ts';
 import { createIdTable } from './id-table.ts';
@@ -99,7 +100,7 @@ export function createAccount(): Account {
           groups.set(group, 1);
           const { samples, fate } = fact.value;
           for (const sample of samples) if (sample.cancelled) mark(tasks.add(sample.taskId), bit.cancelled);
-          if (fate === GroupFate.EVALUATED) count(samples.filter((sample) => sample.reward !== undefined));
+          if (fate === GroupFate.EVALUATED) count(samples.filter((sample) => isCounted(fact.value, sample)));
           return;
         }
         case 'stepFormed':

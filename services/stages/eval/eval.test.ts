@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { PlayedRow, PlayedSample } from '../kit/stage-context.ts';
 import { successOf } from './schema.ts';
-import { askedRows, predictionLines, reportOf } from './report.ts';
+import { parsePredictions, predictionLines } from './prediction-lines.ts';
+import { askedRows, reportOf } from './report.ts';
 
 const recipeOf = (stage: string) =>
   parseRecipe(
@@ -25,6 +26,8 @@ const stageOf = (text: string) => {
 const sample = (right: number | undefined, prediction?: string): PlayedSample => ({
   rollout: 'r',
   values: right === undefined ? {} : { exact_match: right, reward: right },
+  grades: {},
+  unscored: {},
   environment: right === undefined ? {} : { moves: 2 + right },
   prediction,
   failure: right === undefined || prediction !== undefined ? undefined : 'turn_limit',
@@ -54,6 +57,9 @@ describe('the report of an evaluation', () => {
     expect(report.rollouts).toEqual({ asked: 4, n: 3, absent: 1 });
     expect(report.absences).toEqual({ policy_unavailable: 1 });
     expect(report.absence_examples).toEqual({ policy_unavailable: 'it answered 503' });
+    expect(report.absent).toEqual([
+      { id: 'b', sample: 1, rollout: 'r', component: null, reason: 'policy_unavailable', detail: 'it answered 503' },
+    ]);
     expect(report.failures).toEqual({ turn_limit: 1 });
     expect(report.metrics['exact_match']).toMatchObject({ value: 0.25, rows: 2 });
   });
@@ -111,6 +117,78 @@ describe('the report of an evaluation', () => {
     });
     expect(lines[2]).toMatchObject({ id: 'b', prediction: null, failure: 'turn_limit', reward: 0 });
     expect(lines[3]).toMatchObject({ id: 'b', sample: 1, components: {}, reward: null, absent: 'policy_unavailable' });
+  });
+});
+
+describe('answers that a judge graded', () => {
+  const graded = (grade: string | undefined): PlayedSample => ({
+    ...sample(0, 'x'),
+    values: grade === undefined ? { exact_match: 0 } : { exact_match: 0, grade: Number(grade === 'correct') },
+    grades: grade === undefined ? {} : { grade },
+    unscored: grade === undefined ? { grade: { reason: 'unavailable', detail: 'it answered 503' } } : {},
+  });
+  const rowsOf = (grades: readonly (readonly (string | undefined)[])[]) =>
+    grades.map((of, index): PlayedRow => ({ id: `q${index}`, data: {}, gold: {}, tags: {}, samples: of.map(graded) }));
+  // 5 correct, 3 incorrect, 2 not attempted.
+  const ten = rowsOf(
+    Object.entries({ correct: 5, incorrect: 3, not_attempted: 2 }).flatMap(([grade, count]) =>
+      Array.from({ length: count }, () => [grade]),
+    ),
+  );
+
+  it('have the metrics of SimpleQA, by hand', () => {
+    const { metrics } = reportOf(stageOf(''), ten, 1);
+    expect(metrics['grade.correct']).toMatchObject({ value: 0.5, interval: 'wilson', rows: 10 });
+    expect(metrics['grade.incorrect']).toMatchObject({ value: 0.3 });
+    expect(metrics['grade.not_attempted']).toMatchObject({ value: 0.2 });
+    expect(metrics['grade.correct_given_attempted']).toMatchObject({ value: 5 / 8, interval: 'wilson', rows: 8 });
+    // The harmonic mean of 1/2 and 5/8.
+    expect(metrics['grade.f1']?.value).toBeCloseTo(5 / 9, 12);
+    expect(metrics['grade.f1']).toMatchObject({ interval: 'bootstrap', rows: 10 });
+  });
+
+  it('P2: are listed where the judge gave no grade, and are in no metric of it', () => {
+    const { metrics, absent, rollouts } = reportOf(stageOf(''), [...ten, ...rowsOf([[undefined]])], 1);
+    expect(rollouts).toEqual({ asked: 11, n: 11, absent: 0 });
+    expect(metrics['grade.correct']).toMatchObject({ value: 0.5, rows: 10 });
+    expect(metrics['exact_match']).toMatchObject({ rows: 11 });
+    expect(absent).toEqual([
+      { id: 'q0', sample: 0, rollout: 'r', component: 'grade', reason: 'unavailable', detail: 'it answered 503' },
+    ]);
+  });
+
+  it('count of each row the share of its samples', () => {
+    const { metrics } = reportOf(
+      stageOf(', samples: 2'),
+      rowsOf([
+        ['correct', 'not_attempted'],
+        ['incorrect', undefined],
+      ]),
+      1,
+    );
+    expect(metrics['grade.correct']).toMatchObject({ value: 0.25, rows: 2 });
+    // 0.5 of 1.5 attempted.
+    expect(metrics['grade.correct_given_attempted']?.value).toBeCloseTo(1 / 3, 12);
+  });
+
+  it('have no accuracy of attempted answers where none was attempted', () => {
+    const { metrics } = reportOf(stageOf(''), rowsOf([['not_attempted']]), 1);
+    expect(metrics['grade.correct_given_attempted']).toBeUndefined();
+    expect(metrics['grade.f1']).toMatchObject({ value: 0 });
+  });
+
+  it('come back from predictions.jsonl as they went in', () => {
+    const played = [...rows, ...rowsOf([['correct', undefined]])];
+    const read = parsePredictions([...predictionLines(played)].join(''), 'predictions.jsonl');
+    expect(reportOf(stageOf(', samples: 2'), read, 1)).toEqual(reportOf(stageOf(', samples: 2'), played, 1));
+    expect([...predictionLines(read)]).toEqual([...predictionLines(played)]);
+  });
+
+  it.each([
+    ['{', 'p.jsonl:1: not JSON'],
+    ['{"id": 7}', 'p.jsonl:1: id: '],
+  ])('a line %s of predictions.jsonl is named', (text, problem) => {
+    expect(() => parsePredictions(text, 'p.jsonl')).toThrow(problem);
   });
 });
 

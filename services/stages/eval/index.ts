@@ -1,7 +1,8 @@
 import { TerminalError } from '#platform/errors.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { checkEval } from './check.ts';
-import { askedRows, predictionLines, reportOf } from './report.ts';
+import { predictionLines } from './prediction-lines.ts';
+import { askedRows, reportOf } from './report.ts';
 import { evalSchema, successOf } from './schema.ts';
 
 /**

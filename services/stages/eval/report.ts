@@ -3,10 +3,26 @@ import { environmentMeans } from '#rewards/environment-metrics.ts';
 import { splitByTags } from '#rewards/metric-names.ts';
 import type { ArtefactRow } from '../kit/artefacts.ts';
 import type { PlayedRow, PlayedSample } from '../kit/stage-context.ts';
+import { gradeMetrics } from './grade-metrics.ts';
 import type { EvalStage, Success } from './schema.ts';
 
 /** An eval stage whose success is written out. */
 export type DecidedStage = EvalStage & { readonly success: Success };
+
+/** What a report reads of a row that was asked. */
+export type ReportedRow = Pick<PlayedRow, 'id' | 'tags' | 'samples'>;
+
+/** What is in no metric: a rollout that infrastructure failed, or one of which a component could not be had. */
+export interface AbsentSample {
+  readonly id: string;
+  readonly sample: number;
+  readonly rollout: string;
+  /** Null: the whole rollout. */
+  readonly component: string | null;
+  /** A failure class or `deadline`; of a component why its judge or scorer gave none. */
+  readonly reason: string;
+  readonly detail: string;
+}
 
 /** summary.json of an evaluation. */
 export interface EvalReport {
@@ -18,6 +34,8 @@ export interface EvalReport {
   readonly absences: Readonly<Record<string, number>>;
   /** What was said of the first absence of each reason. */
   readonly absence_examples: Readonly<Record<string, string>>;
+  /** All that is absent, one by one, in the order of the rows. */
+  readonly absent: readonly AbsentSample[];
   /** How rollouts ended that did not end with an answer. */
   readonly failures: Readonly<Record<string, number>>;
   readonly success: Success;
@@ -33,7 +51,7 @@ export interface EvalReport {
   readonly tag_values_left_out: number;
 }
 
-export function reportOf(stage: DecidedStage, rows: readonly PlayedRow[], seed: number): EvalReport {
+export function reportOf(stage: DecidedStage, rows: readonly ReportedRow[], seed: number): EvalReport {
   const samples = rows.flatMap((row) => row.samples);
   const present = samples.filter(({ absent }) => absent === undefined);
   const tags = [...new Set(rows.flatMap((row) => Object.keys(row.tags)))].sort();
@@ -48,6 +66,7 @@ export function reportOf(stage: DecidedStage, rows: readonly PlayedRow[], seed: 
         .toReversed()
         .flatMap(({ absent, absentDetail }) => (absent === undefined ? [] : [[absent, absentDetail] as const])),
     ),
+    absent: rows.flatMap(absentSamples),
     failures: counted(present.flatMap(({ failure }) => failure ?? [])),
     success: stage.success,
     sampling: stage.greedy ? { temperature: 0, top_p: 1, top_k: 0 } : stage.sampling,
@@ -60,6 +79,14 @@ export function reportOf(stage: DecidedStage, rows: readonly PlayedRow[], seed: 
   };
 }
 
+function absentSamples({ id, samples }: ReportedRow): AbsentSample[] {
+  return samples.flatMap(({ rollout, absent, absentDetail, unscored }, sample): AbsentSample[] => {
+    const one = { id, sample, rollout };
+    if (absent !== undefined) return [{ ...one, component: null, reason: absent, detail: absentDetail }];
+    return Object.entries(unscored).map(([component, { reason, detail }]) => ({ ...one, component, reason, detail }));
+  });
+}
+
 /** Names of what is counted in successes: `avg@n`, and `pass@k` for every k. */
 export function successMetrics({ samples, pass_at: counts = defaultPassAt(samples) }: EvalStage): string[] {
   return [`avg@${samples}`, ...counts.map((k) => `pass@${k}`)];
@@ -68,7 +95,7 @@ export function successMetrics({ samples, pass_at: counts = defaultPassAt(sample
 /** Of each row the mean over its samples that came back (`avg@n` of every component), then the mean over rows. */
 function metricsOf(
   stage: DecidedStage,
-  rows: readonly PlayedRow[],
+  rows: readonly ReportedRow[],
   seed: number,
   part: string,
 ): Readonly<Record<string, Estimate>> {
@@ -85,6 +112,13 @@ function metricsOf(
       name,
       perRow(({ values }) => values[name]),
     );
+  for (const name of [
+    ...new Set(rows.flatMap(({ samples }) => samples.flatMap(({ grades }) => Object.keys(grades)))),
+  ].sort()) {
+    const grades = rows.map(({ samples }) => samples.flatMap((sample) => sample.grades[name] ?? []));
+    for (const [metric, estimate] of Object.entries(gradeMetrics(grades, [seed, stage.name, part, name])))
+      metrics[`${name}.${metric}`] = estimate;
+  }
   const reported = rows.flatMap((row) => row.samples.map(({ environment }) => environment));
   for (const name of Object.keys(environmentMeans(reported).means).sort())
     add(
@@ -112,7 +146,7 @@ function metricsOf(
   return metrics;
 }
 
-function successesOf({ success }: DecidedStage, { samples }: PlayedRow): { readonly n: number; readonly c: number } {
+function successesOf({ success }: DecidedStage, { samples }: ReportedRow): { readonly n: number; readonly c: number } {
   const known = samples.flatMap(({ values }) => values[success.metric] ?? []);
   return { n: known.length, c: known.filter((value) => value >= success.at_least).length };
 }
@@ -134,47 +168,6 @@ function counted(names: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const name of [...names].sort()) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
-}
-
-/** A line of predictions.jsonl per sample, absent ones included. */
-export function* predictionLines(rows: readonly PlayedRow[]): Generator<string, void, undefined> {
-  for (const { id, tags, samples } of rows)
-    for (const [sample, played] of samples.entries()) {
-      const {
-        values,
-        environment,
-        prediction = null,
-        failure = null,
-        absent = null,
-        absentDetail,
-        textOnly,
-        rollout,
-        truncated,
-        turns,
-        toolCalls,
-        modelTokens,
-      } = played;
-      const { reward = null, ...components } = values;
-      yield `${JSON.stringify({
-        id,
-        sample,
-        prediction,
-        components,
-        reward,
-        environment,
-        failure,
-        absent,
-        ...(absentDetail !== '' && { absent_detail: absentDetail }),
-        truncated,
-        turns,
-        tool_calls: toolCalls,
-        model_tokens: textOnly ? null : modelTokens,
-        // What an endpoint did not give, and no number stands in for.
-        ...(textOnly && { not_given: ['token_ids', 'logprobs'] }),
-        tags,
-        rollout,
-      })}\n`;
-    }
 }
 
 /**

@@ -17,25 +17,61 @@ const resamples = 2_000;
 export function estimateOf(values: readonly number[], seed: readonly (string | number)[]): Estimate | undefined {
   const rows = values.length;
   if (rows === 0) return undefined;
-  const value = values.reduce((sum, each) => sum + each, 0) / rows;
+  const value = meanOf(values);
   if (values.every((each) => each === 0 || each === 1))
     return { value, ...wilsonInterval(Math.round(value * rows), rows), interval: 'wilson', rows };
-  return { value, ...bootstrapInterval(values, seed), interval: 'bootstrap', rows };
+  return { value, ...bootstrapInterval(values, meanOf, seed), interval: 'bootstrap', rows };
 }
 
-function bootstrapInterval(
-  values: readonly number[],
+/**
+ * The ratio of two sums with one [part, whole] per row; undefined where the wholes are all 0. Where every whole is 0 or 1 it is the mean over
+ * the rows with a whole.
+ */
+export function ratioEstimateOf(
+  pairs: readonly (readonly [part: number, whole: number])[],
+  seed: readonly (string | number)[],
+): Estimate | undefined {
+  const counted = pairs.filter(([, whole]) => whole > 0);
+  if (counted.every(([, whole]) => whole === 1))
+    return estimateOf(
+      counted.map(([part]) => part),
+      seed,
+    );
+  return {
+    value: ratioOf(counted),
+    ...bootstrapInterval(counted, ratioOf, seed),
+    interval: 'bootstrap',
+    rows: counted.length,
+  };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, each) => sum + each, 0) / values.length;
+}
+
+function ratioOf(pairs: readonly (readonly [number, number])[]): number {
+  let [parts, wholes] = [0, 0];
+  for (const [part, whole] of pairs) {
+    parts += part;
+    wholes += whole;
+  }
+  return parts / wholes;
+}
+
+function bootstrapInterval<Row>(
+  rows: readonly Row[],
+  statistic: (rows: readonly Row[]) => number,
   seed: readonly (string | number)[],
 ): { readonly low: number; readonly high: number } {
   const random = createRandom('bootstrap', ...seed);
-  const means = new Float64Array(resamples);
+  const values = new Float64Array(resamples);
   for (let at = 0; at < resamples; at++) {
-    let sum = 0;
-    for (let draw = 0; draw < values.length; draw++) sum += values[random(values.length)] ?? 0;
-    means[at] = sum / values.length;
+    // An index within the rows.
+    const drawn = Array.from(rows, () => rows[random(rows.length)] as Row);
+    values[at] = statistic(drawn);
   }
-  means.sort();
-  return { low: means[Math.floor(resamples * 0.025)] ?? 0, high: means[Math.ceil(resamples * 0.975) - 1] ?? 0 };
+  values.sort();
+  return { low: values[Math.floor(resamples * 0.025)] ?? 0, high: values[Math.ceil(resamples * 0.975) - 1] ?? 0 };
 }
 
 export interface Interval {

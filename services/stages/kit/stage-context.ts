@@ -89,6 +89,10 @@ export interface PlayedSample {
   readonly rollout: string;
   /** Components and `reward`, as far as they are there; empty for one that is absent (P2). */
   readonly values: Readonly<Record<string, number>>;
+  /** What a judge of three grades said, by scorer. */
+  readonly grades: Readonly<Record<string, string>>;
+  /** Components that judges and scorers of the user's own did not give, by name. */
+  readonly unscored: Readonly<Record<string, { readonly reason: string; readonly detail: string }>>;
   /** What the environment reported of it, by its names. */
   readonly environment: Readonly<Record<string, number>>;
   readonly prediction: string | undefined;

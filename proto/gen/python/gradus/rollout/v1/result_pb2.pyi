@@ -54,8 +54,16 @@ class RolePart(_message.Message):
     truncated: bool
     def __init__(self, role: _Optional[str] = ..., turns: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
+class AbsentComponent(_message.Message):
+    __slots__ = ("reason", "detail")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    detail: str
+    def __init__(self, reason: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
 class RolloutResult(_message.Message):
-    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "attempt", "failure", "failure_detail", "components", "prediction", "turns", "tool_calls", "tool_failures", "prompt_tokens", "model_tokens", "environment_tokens", "truncated", "versions", "trajectory_sequence", "duration_ms", "worker_id", "generate_ms", "detectors", "environment_metrics", "text_only", "roles")
+    __slots__ = ("run_id", "task_id", "group_id", "sample_index", "stage", "purpose", "attempt", "failure", "failure_detail", "components", "prediction", "turns", "tool_calls", "tool_failures", "prompt_tokens", "model_tokens", "environment_tokens", "truncated", "versions", "trajectory_sequence", "duration_ms", "worker_id", "generate_ms", "detectors", "environment_metrics", "text_only", "roles", "absent_components", "grades")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +85,20 @@ class RolloutResult(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class AbsentComponentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: AbsentComponent
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[AbsentComponent, _Mapping]] = ...) -> None: ...
+    class GradesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +126,8 @@ class RolloutResult(_message.Message):
     ENVIRONMENT_METRICS_FIELD_NUMBER: _ClassVar[int]
     TEXT_ONLY_FIELD_NUMBER: _ClassVar[int]
     ROLES_FIELD_NUMBER: _ClassVar[int]
+    ABSENT_COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    GRADES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     group_id: str
@@ -131,4 +155,6 @@ class RolloutResult(_message.Message):
     environment_metrics: _containers.ScalarMap[str, float]
     text_only: bool
     roles: _containers.RepeatedCompositeFieldContainer[RolePart]
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[FailureClass, str]] = ..., failure_detail: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., prediction: _Optional[str] = ..., turns: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_failures: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ..., versions: _Optional[_Union[_trajectory_pb2.VersionSpan, _Mapping]] = ..., trajectory_sequence: _Optional[int] = ..., duration_ms: _Optional[int] = ..., worker_id: _Optional[str] = ..., generate_ms: _Optional[int] = ..., detectors: _Optional[_Mapping[str, float]] = ..., environment_metrics: _Optional[_Mapping[str, float]] = ..., text_only: _Optional[bool] = ..., roles: _Optional[_Iterable[_Union[RolePart, _Mapping]]] = ...) -> None: ...
+    absent_components: _containers.MessageMap[str, AbsentComponent]
+    grades: _containers.ScalarMap[str, str]
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., sample_index: _Optional[int] = ..., stage: _Optional[str] = ..., purpose: _Optional[_Union[_task_pb2.Purpose, str]] = ..., attempt: _Optional[int] = ..., failure: _Optional[_Union[FailureClass, str]] = ..., failure_detail: _Optional[str] = ..., components: _Optional[_Mapping[str, float]] = ..., prediction: _Optional[str] = ..., turns: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_failures: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., model_tokens: _Optional[int] = ..., environment_tokens: _Optional[int] = ..., truncated: _Optional[bool] = ..., versions: _Optional[_Union[_trajectory_pb2.VersionSpan, _Mapping]] = ..., trajectory_sequence: _Optional[int] = ..., duration_ms: _Optional[int] = ..., worker_id: _Optional[str] = ..., generate_ms: _Optional[int] = ..., detectors: _Optional[_Mapping[str, float]] = ..., environment_metrics: _Optional[_Mapping[str, float]] = ..., text_only: _Optional[bool] = ..., roles: _Optional[_Iterable[_Union[RolePart, _Mapping]]] = ..., absent_components: _Optional[_Mapping[str, AbsentComponent]] = ..., grades: _Optional[_Mapping[str, str]] = ...) -> None: ...

@@ -657,7 +657,7 @@ export type SampleOutcome = Message<"gradus.coordinator.v1.SampleOutcome"> & {
   taskId: string;
 
   /**
-   * Absent for an infrastructure failure.
+   * Absent for an infrastructure failure, and in an evaluation for a rollout that came back without a component (it has a trajectory then).
    *
    * @generated from field: optional double reward = 2;
    */

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/rollout/v1/result.proto.
  */
 export const file_gradus_rollout_v1_result: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9yZXN1bHQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxIoMBCghSb2xlUGFydBIMCgRyb2xlGAEgASgJEg0KBXR1cm5zGAIgASgNEhUKDXByb21wdF90b2tlbnMYAyABKA0SFAoMbW9kZWxfdG9rZW5zGAQgASgNEhoKEmVudmlyb25tZW50X3Rva2VucxgFIAEoDRIRCgl0cnVuY2F0ZWQYBiABKAgi/AcKDVJvbGxvdXRSZXN1bHQSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEAoIZ3JvdXBfaWQYAyABKAkSFAoMc2FtcGxlX2luZGV4GAQgASgNEg0KBXN0YWdlGAUgASgJEisKB3B1cnBvc2UYBiABKA4yGi5ncmFkdXMucm9sbG91dC52MS5QdXJwb3NlEg8KB2F0dGVtcHQYByABKA0SMAoHZmFpbHVyZRgIIAEoDjIfLmdyYWR1cy5yb2xsb3V0LnYxLkZhaWx1cmVDbGFzcxIWCg5mYWlsdXJlX2RldGFpbBgJIAEoCRJECgpjb21wb25lbnRzGAsgAygLMjAuZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5Db21wb25lbnRzRW50cnkSFwoKcHJlZGljdGlvbhgMIAEoCUgAiAEBEg0KBXR1cm5zGA0gASgNEhIKCnRvb2xfY2FsbHMYDiABKA0SFQoNdG9vbF9mYWlsdXJlcxgPIAEoDRIVCg1wcm9tcHRfdG9rZW5zGBAgASgNEhQKDG1vZGVsX3Rva2VucxgRIAEoDRIaChJlbnZpcm9ubWVudF90b2tlbnMYEiABKA0SEQoJdHJ1bmNhdGVkGBMgASgIEjMKCHZlcnNpb25zGBQgASgLMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuVmVyc2lvblNwYW4SGwoTdHJhamVjdG9yeV9zZXF1ZW5jZRgVIAEoBBITCgtkdXJhdGlvbl9tcxgWIAEoDRIRCgl3b3JrZXJfaWQYFyABKAkSEwoLZ2VuZXJhdGVfbXMYGCABKA0SQgoJZGV0ZWN0b3JzGBkgAygLMi8uZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5EZXRlY3RvcnNFbnRyeRJVChNlbnZpcm9ubWVudF9tZXRyaWNzGBogAygLMjguZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5FbnZpcm9ubWVudE1ldHJpY3NFbnRyeRIRCgl0ZXh0X29ubHkYGyABKAgSKgoFcm9sZXMYHCADKAsyGy5ncmFkdXMucm9sbG91dC52MS5Sb2xlUGFydBoxCg9Db21wb25lbnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjkKF0Vudmlyb25tZW50TWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCDQoLX3ByZWRpY3Rpb24qxwMKDEZhaWx1cmVDbGFzcxIdChlGQUlMVVJFX0NMQVNTX1VOU1BFQ0lGSUVEEAASJAogRkFJTFVSRV9DTEFTU19QT0xJQ1lfVU5BVkFJTEFCTEUQARIiCh5GQUlMVVJFX0NMQVNTX1RPT0xfVU5BVkFJTEFCTEUQAhIkCiBGQUlMVVJFX0NMQVNTX1JFV0FSRF9VTkFWQUlMQUJMRRADEiEKHUZBSUxVUkVfQ0xBU1NfUk9MTE9VVF9USU1FT1VUEAQSGgoWRkFJTFVSRV9DTEFTU19JTlRFUk5BTBAFEiAKHEZBSUxVUkVfQ0xBU1NfTUFMRk9STUVEX1RVUk4QEBIiCh5GQUlMVVJFX0NMQVNTX0NPTlRFWFRfT1ZFUkZMT1cQERIcChhGQUlMVVJFX0NMQVNTX1RVUk5fTElNSVQQEhIgChxGQUlMVVJFX0NMQVNTX1RSVU5DQVRFRF9UVVJOEBMSIgoeRkFJTFVSRV9DTEFTU19VU0VSX0VOVklST05NRU5UECASHQoZRkFJTFVSRV9DTEFTU19VU0VSX1NDT1JFUhAhEiAKHEZBSUxVUkVfQ0xBU1NfUE9MSUNZX1JFRlVTRUQQImIGcHJvdG8z", [file_gradus_rollout_v1_task, file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch5ncmFkdXMvcm9sbG91dC92MS9yZXN1bHQucHJvdG8SEWdyYWR1cy5yb2xsb3V0LnYxIoMBCghSb2xlUGFydBIMCgRyb2xlGAEgASgJEg0KBXR1cm5zGAIgASgNEhUKDXByb21wdF90b2tlbnMYAyABKA0SFAoMbW9kZWxfdG9rZW5zGAQgASgNEhoKEmVudmlyb25tZW50X3Rva2VucxgFIAEoDRIRCgl0cnVuY2F0ZWQYBiABKAgiMQoPQWJzZW50Q29tcG9uZW50Eg4KBnJlYXNvbhgBIAEoCRIOCgZkZXRhaWwYAiABKAkimQoKDVJvbGxvdXRSZXN1bHQSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSEAoIZ3JvdXBfaWQYAyABKAkSFAoMc2FtcGxlX2luZGV4GAQgASgNEg0KBXN0YWdlGAUgASgJEisKB3B1cnBvc2UYBiABKA4yGi5ncmFkdXMucm9sbG91dC52MS5QdXJwb3NlEg8KB2F0dGVtcHQYByABKA0SMAoHZmFpbHVyZRgIIAEoDjIfLmdyYWR1cy5yb2xsb3V0LnYxLkZhaWx1cmVDbGFzcxIWCg5mYWlsdXJlX2RldGFpbBgJIAEoCRJECgpjb21wb25lbnRzGAsgAygLMjAuZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5Db21wb25lbnRzRW50cnkSFwoKcHJlZGljdGlvbhgMIAEoCUgAiAEBEg0KBXR1cm5zGA0gASgNEhIKCnRvb2xfY2FsbHMYDiABKA0SFQoNdG9vbF9mYWlsdXJlcxgPIAEoDRIVCg1wcm9tcHRfdG9rZW5zGBAgASgNEhQKDG1vZGVsX3Rva2VucxgRIAEoDRIaChJlbnZpcm9ubWVudF90b2tlbnMYEiABKA0SEQoJdHJ1bmNhdGVkGBMgASgIEjMKCHZlcnNpb25zGBQgASgLMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuVmVyc2lvblNwYW4SGwoTdHJhamVjdG9yeV9zZXF1ZW5jZRgVIAEoBBITCgtkdXJhdGlvbl9tcxgWIAEoDRIRCgl3b3JrZXJfaWQYFyABKAkSEwoLZ2VuZXJhdGVfbXMYGCABKA0SQgoJZGV0ZWN0b3JzGBkgAygLMi8uZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5EZXRlY3RvcnNFbnRyeRJVChNlbnZpcm9ubWVudF9tZXRyaWNzGBogAygLMjguZ3JhZHVzLnJvbGxvdXQudjEuUm9sbG91dFJlc3VsdC5FbnZpcm9ubWVudE1ldHJpY3NFbnRyeRIRCgl0ZXh0X29ubHkYGyABKAgSKgoFcm9sZXMYHCADKAsyGy5ncmFkdXMucm9sbG91dC52MS5Sb2xlUGFydBJRChFhYnNlbnRfY29tcG9uZW50cxgdIAMoCzI2LmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuQWJzZW50Q29tcG9uZW50c0VudHJ5EjwKBmdyYWRlcxgeIAMoCzIsLmdyYWR1cy5yb2xsb3V0LnYxLlJvbGxvdXRSZXN1bHQuR3JhZGVzRW50cnkaMQoPQ29tcG9uZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaMAoORGV0ZWN0b3JzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARo5ChdFbnZpcm9ubWVudE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGlsKFUFic2VudENvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSMQoFdmFsdWUYAiABKAsyIi5ncmFkdXMucm9sbG91dC52MS5BYnNlbnRDb21wb25lbnQ6AjgBGi0KC0dyYWRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDQoLX3ByZWRpY3Rpb24qxwMKDEZhaWx1cmVDbGFzcxIdChlGQUlMVVJFX0NMQVNTX1VOU1BFQ0lGSUVEEAASJAogRkFJTFVSRV9DTEFTU19QT0xJQ1lfVU5BVkFJTEFCTEUQARIiCh5GQUlMVVJFX0NMQVNTX1RPT0xfVU5BVkFJTEFCTEUQAhIkCiBGQUlMVVJFX0NMQVNTX1JFV0FSRF9VTkFWQUlMQUJMRRADEiEKHUZBSUxVUkVfQ0xBU1NfUk9MTE9VVF9USU1FT1VUEAQSGgoWRkFJTFVSRV9DTEFTU19JTlRFUk5BTBAFEiAKHEZBSUxVUkVfQ0xBU1NfTUFMRk9STUVEX1RVUk4QEBIiCh5GQUlMVVJFX0NMQVNTX0NPTlRFWFRfT1ZFUkZMT1cQERIcChhGQUlMVVJFX0NMQVNTX1RVUk5fTElNSVQQEhIgChxGQUlMVVJFX0NMQVNTX1RSVU5DQVRFRF9UVVJOEBMSIgoeRkFJTFVSRV9DTEFTU19VU0VSX0VOVklST05NRU5UECASHQoZRkFJTFVSRV9DTEFTU19VU0VSX1NDT1JFUhAhEiAKHEZBSUxVUkVfQ0xBU1NfUE9MSUNZX1JFRlVTRUQQImIGcHJvdG8z", [file_gradus_rollout_v1_task, file_gradus_trajectory_v1_trajectory]);
 
 /**
  * What one role of the environment did in a rollout.
@@ -65,6 +65,34 @@ export type RolePart = Message<"gradus.rollout.v1.RolePart"> & {
  */
 export const RolePartSchema: GenMessage<RolePart> = /*@__PURE__*/
   messageDesc(file_gradus_rollout_v1_result, 0);
+
+/**
+ * A component that a judge or a scorer of the user's own did not give.
+ *
+ * @generated from message gradus.rollout.v1.AbsentComponent
+ */
+export type AbsentComponent = Message<"gradus.rollout.v1.AbsentComponent"> & {
+  /**
+   * As services/rewards/absence-reasons.ts lists them.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * What lies behind it, for people; at most 500 characters.
+   *
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message gradus.rollout.v1.AbsentComponent.
+ * Use `create(AbsentComponentSchema)` to create a new message.
+ */
+export const AbsentComponentSchema: GenMessage<AbsentComponent> = /*@__PURE__*/
+  messageDesc(file_gradus_rollout_v1_result, 1);
 
 /**
  * @generated from message gradus.rollout.v1.RolloutResult
@@ -120,7 +148,8 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
   failureDetail: string;
 
   /**
-   * By scorer name, each 0..1, unweighted: every one that the task's composition reads, but for the groupwise ones. Empty on
+   * By scorer name, each 0..1, unweighted: every one that the task's composition reads, but for the groupwise ones and, in an
+   * evaluation, for those in `absent_components`. Empty on
    * infrastructure failure, never 0 in its place. The coordinator makes the reward of them (GroupClosed).
    *
    * @generated from field: map<string, double> components = 11;
@@ -232,6 +261,21 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
    * @generated from field: repeated gradus.rollout.v1.RolePart roles = 28;
    */
   roles: RolePart[];
+
+  /**
+   * By scorer name. An evaluated rollout is kept without them, since it can be judged later without being played again; a rollout for
+   * training has all that its composition reads.
+   *
+   * @generated from field: map<string, gradus.rollout.v1.AbsentComponent> absent_components = 29;
+   */
+  absentComponents: { [key: string]: AbsentComponent };
+
+  /**
+   * What a judge of three grades said, by scorer name: correct, incorrect, not_attempted.
+   *
+   * @generated from field: map<string, string> grades = 30;
+   */
+  grades: { [key: string]: string };
 };
 
 /**
@@ -239,7 +283,7 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
  * Use `create(RolloutResultSchema)` to create a new message.
  */
 export const RolloutResultSchema: GenMessage<RolloutResult> = /*@__PURE__*/
-  messageDesc(file_gradus_rollout_v1_result, 1);
+  messageDesc(file_gradus_rollout_v1_result, 2);
 
 /**
  * What went wrong, a closed list. Infrastructure classes are retried and then absent; data classes belong to the sample; what the user has
