@@ -109,7 +109,9 @@ test('SimpleQA is graded, judged again, and asked over MCP as the page says', as
     rejudged: { asked: 2, judged: 2 },
   });
   await ran(directory, page(6).replace('gradus mcp', `${join(repositoryRoot, 'services/cli/bin/gradus')} mcp`));
-  expect(await readJsonLines(join(directory, 'mcp/predictions.jsonl'))).toMatchObject([{ tool_calls: 1 }]);
+  expect(await readJsonLines(join(directory, 'mcp/predictions.jsonl'))).toMatchObject([
+    { prediction: expect.any(String), failure: null, absent: null },
+  ]);
 }, 300_000);
 
 test('the recipe of the page runs, and its gate goes by pass@4', async () => {
