@@ -1,6 +1,8 @@
 import { dirname, join, resolve } from 'node:path';
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
+import { engineKinds } from '#engines/index.ts';
+import type { EngineKind } from '#engines/kit/engine-kind.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { EngineSidecarConfig } from './config.ts';
@@ -20,11 +22,13 @@ export async function startEngineSidecar(
   config: EngineSidecarConfig,
   ctx: ServiceContext,
   variables: NodeJS.ProcessEnv,
+  /** For tests; the static list otherwise. */
+  kinds: readonly EngineKind[] = engineKinds,
 ): Promise<Readonly<Record<string, string>>> {
   const tokenizer = await loadTokenizer(resolve(config.tokenizer ?? join(config.model ?? '.', 'tokenizer.json')));
   const events = createSidecarEvents(ctx.log, ctx.metrics);
   const vocabularySize = await readVocabularySize(config.model ?? dirname(tokenizer.path));
-  const { link, loads, give } = await openServer({ config, ctx, variables, tokenizer, events });
+  const { link, loads, give } = await openServer({ config, ctx, variables, tokenizer, events, kinds });
   const line = createTurnLine(config.maxRunning, config.maxWaiting, () =>
     events.lineChanged(line.running, line.waiting),
   );

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Tokenizer } from '#chat/tokenizer.ts';
-import { engineKinds } from '#engines/index.ts';
-import type { EngineKind, ServerHost, ServerPlan } from '#engines/kit/engine-kind.ts';
+import type { EngineKind, ServerHost, ServerPlan, StartedServer } from '#engines/kit/engine-kind.ts';
 import type { EngineServer } from '#engines/kit/engine-server.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { startGuardian } from '#platform/runtime/guardian.ts';
@@ -23,8 +22,7 @@ export interface OpenServerOptions {
   readonly variables: NodeJS.ProcessEnv;
   readonly tokenizer: Tokenizer;
   readonly events: SidecarEvents;
-  /** For tests; one of `engineKinds` otherwise. */
-  readonly kinds?: readonly EngineKind[];
+  readonly kinds: readonly EngineKind[];
 }
 
 export interface OpenedServer {
@@ -37,7 +35,7 @@ export interface OpenedServer {
 export async function openServer(options: OpenServerOptions): Promise<OpenedServer> {
   const { config, ctx, tokenizer, events } = options;
   const { signal } = ctx;
-  const kind = (options.kinds ?? engineKinds).find((each) => each.kind === config.kind);
+  const kind = options.kinds.find((each) => each.kind === config.kind);
   if (kind === undefined) throw new TerminalError('invalid_argument', `kind is '${config.kind}', which is none`);
   const settings = parseOptions(kind, config.options);
   const connect = (baseUrl: string): EngineServer => kind.connect(baseUrl, settings);
@@ -45,7 +43,10 @@ export async function openServer(options: OpenServerOptions): Promise<OpenedServ
   const base = planOf(config, tokenizer);
   const started = await own?.start(base);
   const first = connect(started?.baseUrl ?? config.server ?? '');
-  const description = await inspectServer(first, tokenizer, signal);
+  const description = await Promise.race([
+    inspectServer(first, tokenizer, signal),
+    ...(started === undefined ? [] : [endOf(started, kind.kind)]),
+  ]);
   const link = createServerLink(first, description, events);
   const isPossible = (description.loadsVersions && first.load !== undefined) || own !== undefined;
   const loads = createVersionLoads(description.version ?? 0n, isPossible, events.serving);
@@ -93,6 +94,11 @@ export async function openServer(options: OpenServerOptions): Promise<OpenedServ
   ctx.defer('connection to the server', () => first.close());
   const restartWith = kept && (async (target: ServedVersion) => await kept.replace(planWith(base, target)));
   return { link, loads, give: createWeightsGiver({ link, loads, restartWith, events, signal }) };
+}
+
+/** A server that was started and ends while it is asked. */
+async function endOf({ ended }: StartedServer, name: string): Promise<never> {
+  throw new TerminalError('failed_precondition', `${name} ended when it was asked what it can do: ${await ended}`);
 }
 
 function parseOptions(kind: EngineKind, options: unknown): Record<string, unknown> {

@@ -30,6 +30,8 @@ interface Found {
   readonly tokensRoute: boolean;
   /** Routes of VLLM_SERVER_DEV_MODE. */
   readonly devMode: boolean;
+  /** The worker's method that loads weights: `gradus_worker.py` has one of its own on the CPU. */
+  readonly reload: 'reload_weights' | 'reload_with_tied_head';
 }
 
 const name = 'vllm';
@@ -51,9 +53,13 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
       ),
     );
     const devMode = await has(http.get('/weight_info', signal));
-    return (found = { model, tokensRoute, devMode });
+    const extended = devMode && (await has(rpc('can_reload_with_tied_head', {}, signal)));
+    return (found = { model, tokensRoute, devMode, reload: extended ? 'reload_with_tied_head' : 'reload_weights' });
   }
   const known = async (signal: AbortSignal): Promise<Found> => found ?? (await find(signal));
+
+  const rpc = (method: string, kwargs: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string> =>
+    http.post('/collective_rpc', { method, kwargs }, signal);
 
   async function describe(signal: AbortSignal): Promise<ServerDescription> {
     const { model, tokensRoute, devMode } = await find(signal);
@@ -130,9 +136,10 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
   }
 
   async function load({ version, directory }: ServerWeights, signal: AbortSignal): Promise<void> {
+    const { reload } = await known(signal);
     await http.post('/pause?mode=keep', undefined, signal);
     try {
-      await http.post('/collective_rpc', { method: 'reload_weights', kwargs: { weights_path: directory } }, signal);
+      await rpc(reload, { weights_path: directory }, signal);
       await http.post('/update_weight_version', { new_version: String(version) }, signal);
       // What runs computes its keys and values anew: those of other weights would give other log-probabilities than a pass of these.
       await http.post('/reset_prefix_cache?reset_running_requests=true', undefined, signal);
@@ -177,14 +184,14 @@ function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop }: Serve
   };
 }
 
-/** A route that is not there answers 404, one that is switched off 403. */
+/** A route that is not there answers 404, one that is switched off 403, and a worker's method that is not there 500. */
 async function has(asked: Promise<unknown>): Promise<boolean> {
   try {
     await asked;
     return true;
   } catch (thrown) {
     const { status } = errorFrom(thrown).details;
-    if (status === 403 || status === 404 || status === 405) return false;
+    if (status === 403 || status === 404 || status === 405 || status === 500) return false;
     throw thrown;
   }
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { repositoryRoot } from '#platform/repository.ts';
 import type { ServerHost, ServerPlan, StartedServer } from '../kit/engine-kind.ts';
 import { freePort, startServerProgram } from '../kit/start-server-program.ts';
@@ -91,6 +91,7 @@ function vllmVariables(
     VLLM_NO_USAGE_STATS: '1',
     HF_HUB_OFFLINE: '1',
     ...(device === 'cpu' && {
+      PYTHONPATH: [import.meta.dirname, own['PYTHONPATH']].filter(Boolean).join(delimiter),
       VLLM_CPU_KVCACHE_SPACE: `${options.kv_cache_gibibytes}`,
       // A worker of its own, bound to cores, waits for whatever else runs on them: a hundred times slower on a busy machine.
       VLLM_ENABLE_V1_MULTIPROCESSING: '0',

@@ -39,6 +39,7 @@ from gradus_learner.train.checkpoint import (
 )
 from gradus_learner.train.run_directory import RunDirectory
 from gradus_learner.train.trainer import Trainer
+from gradus_learner.train.weights_probe import PROBE_NAME, probe_json
 
 KEEP_VERSIONS = 3
 KEEP_RECORDS = 8
@@ -185,12 +186,13 @@ class LearnerRun:
             raise NoRoomError(f"{error.strerror}; step {record.step} is applied, send it again to write it") from error
 
     def _write_version(self) -> tuple[str, str]:
-        weights, config = weights_of(self.policy), self.policy.config.to_json()
+        weights, config, probe = weights_of(self.policy), self.policy.config.to_json(), probe_json(self.policy)
         self.directory.check_free(self.step)
         target = self.directory.version(self.step)
         files: dict[str, Callable[[Path], object]] = {
             "config.json": lambda path: path.write_text(config, encoding="utf-8"),
             "model.safetensors": lambda path: save_file(weights, str(path), {"format": "pt"}),
+            PROBE_NAME: lambda path: path.write_text(probe, encoding="utf-8"),
         }
         # Not waited for: after a power cut the version is made again from the checkpoint.
         manifest = write_directory(target, files, Manifest("version", self.run_id, self.step, {}), durable=False)

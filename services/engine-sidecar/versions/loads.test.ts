@@ -1,0 +1,125 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import type { ServerTurn } from '#engines/kit/engine-server.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { eventually, scriptedServer, sidecar, stopAll, turnOf } from '../sidecar-under-test.ts';
+import { probeName } from './weights-probe.ts';
+
+afterEach(stopAll);
+
+const own = { model: '/model-of-nobody' };
+
+/** A version as the learner writes it; the scripted server scores every token of it as -2. */
+async function version(logprob?: number): Promise<string> {
+  const directory = await temporaryDirectory('version-');
+  await writeFile(join(directory, 'model.safetensors'), directory);
+  if (logprob !== undefined)
+    await writeFile(join(directory, probeName), JSON.stringify({ tokenIds: [1, 2, 3], logprobs: [logprob, logprob] }));
+  return directory;
+}
+
+it('a version is loaded in place, named by its digest, and loading it again does nothing', async () => {
+  const server = scriptedServer();
+  const { client } = await sidecar(server);
+  const weightsPath = await version(-2.01);
+  expect(await client.loadVersion({ version: 4n, weightsPath })).toMatchObject({ version: 4n, carriedOver: 0 });
+  await client.loadVersion({ version: 4n, weightsPath });
+  expect(server.loads).toEqual([{ version: 4n, directory: weightsPath }]);
+  const described = await client.describe({});
+  expect(described).toMatchObject({ version: 4n, weightsPath });
+  expect(described.weightsDigest).toMatch(/^[0-9a-f]{64}$/);
+  await client.generate(turnOf());
+  expect(server.requests[0]?.cacheNamespace).toBe('gradus-4');
+});
+
+it.each([
+  ['an older version', { version: 3n }, 'version is 3, but version 4 serves already; versions only grow'],
+  ['no directory', { weightsPath: '' }, 'weights_path is empty; name the directory that holds model.safetensors'],
+  ['a number beyond JSON', { version: 2n ** 53n }, 'version is 9007199254740992; it must be at most 2^53 - 1'],
+  ['an older leader', { epoch: 1n }, 'epoch is 1, but a coordinator of epoch 2 leads'],
+  ['other weights than were meant', { weightsDigest: 'a'.repeat(64) }, 'expected weights with digest aaaa'],
+  ['a directory outside of roots', { weightsPath: '/' }, "weights_path is '/', which lies outside of"],
+])('%s is refused', async (_what, changes, words) => {
+  const weightsPath = await version(-2);
+  const { client } = await sidecar(scriptedServer(), { server: 'http://127.0.0.1:1', roots: [weightsPath] });
+  await client.loadVersion({ version: 4n, weightsPath, epoch: 2n });
+  await expect(client.loadVersion({ version: 5n, weightsPath, epoch: 2n, ...changes })).rejects.toThrow(words);
+});
+
+it('a request for newer weights than serve is refused until they do', async () => {
+  const { client } = await sidecar(scriptedServer());
+  await expect(client.generate(turnOf({ minVersion: 4n }))).rejects.toMatchObject({ code: 'unavailable' });
+  await client.loadVersion({ version: 4n, weightsPath: await version(-2) });
+  expect(await client.generate(turnOf({ minVersion: 4n }))).toMatchObject({ versions: { first: 4n, last: 4n } });
+});
+
+it('a turn that runs during a load goes on, and says both versions', async () => {
+  const gate = Promise.withResolvers<ServerTurn>();
+  const { client } = await sidecar(scriptedServer({ turn: () => gate.promise }));
+  const turn = client.generate(turnOf());
+  await eventually(async () => expect((await client.describe({})).running).toBe(1));
+  const weightsPath = await version(-2);
+  expect(await client.loadVersion({ version: 4n, weightsPath })).toMatchObject({ carriedOver: 1 });
+  gate.resolve({ tokenIds: [5], logprobs: [-1], finish: 'stop' });
+  expect(await turn).toMatchObject({ versions: { first: 0n, last: 4n } });
+});
+
+it.each([
+  ['changes nothing', undefined, 'to the last bit, those of the weights before'],
+  ['is far from what the weights say', -2, '1.000 nats off those of the weights'],
+])(
+  'P9: a load that %s condemns a server of somebody else, and the turns that ran in it fail',
+  async (_what, logprob, words) => {
+    const gate = Promise.withResolvers<ServerTurn>();
+    const { client, metrics } = await sidecar(scriptedServer({ obeys: false, turn: () => gate.promise }));
+    const turn = client.generate(turnOf());
+    await eventually(async () => expect((await client.describe({})).running).toBe(1));
+    const failure = client.loadVersion({ version: 4n, weightsPath: await version(logprob) });
+    await expect(failure).rejects.toThrow(words);
+    await expect(failure).rejects.toMatchObject({ code: 'failed_precondition' });
+    gate.resolve({ tokenIds: [5], logprobs: [-1], finish: 'stop' });
+    await expect(turn).rejects.toThrow('wrote the turn with weights of no version');
+    await expect(client.describe({})).rejects.toThrow('scripted 1.0 is not used');
+    expect(await metrics.render()).toMatch(/^gradus_engine_loads_without_effect_total 1$/m);
+  },
+);
+
+it('P9: a server that was started here and does not compute with what it took is started anew with it, and later ones at once', async () => {
+  const server = scriptedServer({ obeys: false });
+  const { client, metrics } = await sidecar(server, own);
+  const [first, second] = [await version(-2), await version(-2)];
+  await client.loadVersion({ version: 4n, weightsPath: first });
+  await client.loadVersion({ version: 5n, weightsPath: second });
+  expect(server.loads).toHaveLength(1);
+  expect(server.starts.map(({ directory }) => directory)).toEqual(['', first, second]);
+  expect(await client.describe({})).toMatchObject({ version: 5n, weightsPath: second });
+  expect(await metrics.render()).toMatch(/^gradus_engine_server_restarts_total\{reason="load"\} 2$/m);
+});
+
+it('a server that takes no weights is started anew with each version, or its weights are fixed', async () => {
+  const started = scriptedServer({ description: { loadsVersions: false } });
+  const mine = await sidecar(started, own);
+  await mine.client.loadVersion({ version: 4n, weightsPath: await version(-2) });
+  expect(started.loads).toEqual([]);
+  expect(started.starts).toHaveLength(2);
+  const fixed = scriptedServer({ description: { loadsVersions: false, advice: ['Switch loading on.'] } });
+  const theirs = await sidecar(fixed);
+  expect(await theirs.client.describe({})).toMatchObject({ fixedWeights: true });
+  const failure = theirs.client.loadVersion({ version: 4n, weightsPath: await version(-2) });
+  await expect(failure).rejects.toThrow('the weights of scripted 1.0 cannot be replaced. Switch loading on.');
+});
+
+it('a server that was started here and ended is started again with what it served', async () => {
+  const server = scriptedServer();
+  const { client, metrics } = await sidecar(server, own);
+  const weightsPath = await version(-2);
+  await client.loadVersion({ version: 4n, weightsPath });
+  server.starts[0]?.end('it was ended by SIGKILL');
+  await eventually(async () => {
+    expect(server.starts).toHaveLength(2);
+    expect(await client.describe({})).toMatchObject({ version: 4n, weightsPath });
+  });
+  expect(server.starts[1]?.directory).toBe(weightsPath);
+  expect(await metrics.render()).toMatch(/^gradus_engine_server_restarts_total\{reason="ended"\} 1$/m);
+});

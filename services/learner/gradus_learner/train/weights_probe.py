@@ -1,0 +1,31 @@
+"""`probe.json`, next to the weights of each version: fixed tokens, and what these weights say of each after the first.
+
+Servers have been seen that answer a load with success and compute on with what they had. Whoever loads a version
+compares its own scores of the same tokens with these (services/engine-sidecar, versions/weights-probe.ts).
+"""
+
+from __future__ import annotations
+
+import json
+
+import torch
+
+from gradus_learner.models.decoder import Decoder
+
+PROBE_NAME = "probe.json"
+_TOKENS = 32
+
+
+def probe_tokens(vocabulary: int) -> list[int]:
+    """Spread over the vocabulary, but for its end, which some models only pad."""
+    return [(index + 1) * vocabulary // (_TOKENS + 8) for index in range(_TOKENS)]
+
+
+def probe_json(policy: Decoder) -> str:
+    """`{"tokenIds": [T], "logprobs": [T - 1]}`, at temperature 1."""
+    tokens = probe_tokens(policy.config.vocab_size)
+    ids_BT = torch.tensor([tokens], device=next(policy.parameters()).device)
+    with torch.no_grad():
+        logits_TV = policy.logits(policy.hidden(ids_BT)[0, :-1])
+        logprobs_T = torch.log_softmax(logits_TV.float(), dim=-1).gather(1, ids_BT[0, 1:, None]).squeeze(1)
+    return json.dumps({"tokenIds": tokens, "logprobs": logprobs_T.tolist()}) + "\n"
