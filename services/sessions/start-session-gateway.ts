@@ -167,7 +167,7 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** In OpenAI's form, as a session without a dialect refuses. */
+/** In a form that clients of OpenAI and of Anthropic both read: no session says here which of them it is. */
 function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
   // What was not read of a request would be taken for the next one.
   request.resume();
@@ -177,7 +177,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, thrown: unkn
   const type = status < 500 ? 'invalid_request_error' : 'server_error';
   response
     .writeHead(reason === 'invalid_api_key' ? 401 : status, { ...headers, 'content-type': 'application/json' })
-    .end(JSON.stringify({ error: { message: error.message, type, param: null, code: reason } }));
+    .end(JSON.stringify({ type: 'error', error: { message: error.message, type, param: null, code: reason } }));
 }
 
 async function listening(server: ReturnType<typeof createServer>, listen: string): Promise<string> {

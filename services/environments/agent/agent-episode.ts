@@ -47,7 +47,7 @@ export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: 
   try {
     agent = await kind.start(row, io, at);
     const first = await nextOf(session, agent, { ...io, toolTimeoutMs: options.start_timeout_ms });
-    if ('ended' in first) throw neverAsked(first.ended);
+    if ('ended' in first) throw neverAsked(first.ended, agent);
     if (!('opening' in first.asked)) throw new TypeError('a session begins with the opening of a conversation');
     return createEpisode({ options, at, agent, opening: first.asked.opening, over: over.signal, close });
   } catch (thrown) {
@@ -185,7 +185,10 @@ function failed(why: string): Error {
   return agentFault(`the agent failed: ${why}`);
 }
 
-function neverAsked(end: AgentEnd): Error {
+function neverAsked(end: AgentEnd, { endsInSilence }: RunningAgent): Error {
   if (end.kind !== 'finished') return failed(end.why);
+  // Whoever opened the session had no question after all: that is no fault, and somebody else may have one.
+  if (endsInSilence === true)
+    return new TransientError('unavailable', 'a session was opened, and ended before it asked the model');
   return agentFault('the agent ended before it asked the model: let it use the base URL and the key of its session');
 }
