@@ -228,6 +228,9 @@ describe('a recipe', () => {
     expect(
       problemsOf(minimal.replaceAll('exact_match: 1 }', 'exact_match: 1 }\n    algorithm: { dual_clip: 0.5 }')),
     ).toContain('must be > 1, or 0 for off');
+    expect(problemsOf(`${minimal}    sampling: { top_p: 0.9, top_k: 5 }\n`)).toMatch(
+      /sampling.top_p: must be 1: .* \(got 0.9\)[^]*sampling.top_k: must be 0: .* \(got 5\)/,
+    );
     expect(problemsOf(`${minimal}eval: { sampled: false, greedy: false }\n`)).toContain(
       'eval: needs sampled or greedy',
     );

@@ -50,13 +50,13 @@ def write(root: Path, step: int, trainer: Trainer, keep: int = 9) -> Path:
 
 def test_training_goes_on_from_a_checkpoint_exactly_as_without_the_interruption(tmp_path: Path) -> None:
     first = Trainer(random_policy(), 1000)
-    train_on_rollouts(first, samples(), PLAIN, 1.0, 1)
+    train_on_rollouts(first, samples(), PLAIN, 1.0)
     directory = write(tmp_path, 1, first)
     second = Trainer(random_policy(seed=9), 1000)
     load_weights(second.policy, directory)
     restore_optimizer(second.policy, second.optimizer, directory)
-    train_on_rollouts(first, samples(), PLAIN, 1.0, 2)
-    train_on_rollouts(second, samples(), PLAIN, 1.0, 2)
+    train_on_rollouts(first, samples(), PLAIN, 1.0)
+    train_on_rollouts(second, samples(), PLAIN, 1.0)
     for left, right in zip(first.policy.parameters(), second.policy.parameters(), strict=True):
         assert torch.equal(left, right)
 
@@ -144,7 +144,7 @@ def test_an_optimiser_state_that_cannot_be_is_refused_by_name(
     tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], None], text: str
 ) -> None:
     trainer = Trainer(random_policy(), 1000)
-    train_on_rollouts(trainer, samples(), PLAIN, 1.0, 1)
+    train_on_rollouts(trainer, samples(), PLAIN, 1.0)
     tensors = optimizer_tensors(trainer.policy, trainer.optimizer)
     change(tensors)
     save_file(tensors, str(tmp_path / "optimizer.safetensors"))

@@ -54,6 +54,14 @@ def other_temperature(message: trajectory_pb2.Trajectory) -> None:
     message.segments[1].sampling.temperature = 0.5
 
 
+def nucleus(message: trajectory_pb2.Trajectory) -> None:
+    message.segments[1].sampling.top_p = 0.5
+
+
+def likeliest(message: trajectory_pb2.Trajectory) -> None:
+    message.segments[1].sampling.top_k = 3
+
+
 def beyond(message: trajectory_pb2.Trajectory) -> None:
     message.segments[0].token_ids[0] = 5000
 
@@ -74,6 +82,8 @@ def no_segments(message: trajectory_pb2.Trajectory) -> None:
         (broken(unknown_kind), "segments[0].kind is 0"),
         (broken(no_prompt), "segments[0].kind is not PROMPT"),
         (broken(other_temperature), "sampled at temperature 0.5"),
+        (broken(nucleus), "segments[1] was sampled with top_p 0.5 and top_k 0; its log-probabilities are of the whole"),
+        (broken(likeliest), "top_k 3; its log-probabilities are of the whole distribution"),
         (broken(beyond), "token id 5000 is beyond the vocabulary of 50"),
         (broken(no_segments), "segments are empty"),
     ],

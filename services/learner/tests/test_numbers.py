@@ -66,24 +66,26 @@ def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
 
     async def body(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
-        algorithm = policy_gradient(learning_rate=1e-3, clip_low=0.2, clip_high=0.28)
+        algorithm = policy_gradient(learning_rate=1e-3, clip_low=0.2, clip_high=0.28, epochs=2)
         answer = await client.step(1, TRAJECTORIES, objective=algorithm, checkpoint=True)
         assert answer.applied
         assert dict(answer.absent_metrics) == {"loss": "nan"}
         assert "loss" not in answer.metrics
-        assert answer.metrics["updates_skipped"] == 1
+        assert (answer.metrics["updates"], answer.metrics["updates_skipped"]) == (1, 1)
         assert client.registry.get_sample_value("gradus_learner_skipped_updates_total") == 1
-        assert same_weights(model, answer.weights_path)
+        assert not same_weights(model, answer.weights_path)
         json.loads((Path(answer.checkpoint_path) / "state.json").read_text(), parse_constant=pytest.fail)
 
     from gradus_learner.objectives.policy_gradient import policy_loss
     from gradus_learner.train.rollouts import TokenLoss
 
-    def not_a_number(*arguments: object) -> TokenLoss:
-        result = policy_loss(*arguments)  # pyright: ignore[reportArgumentType]
-        return type(result)(**{**vars(result), "loss_N": result.loss_N * float("nan")})
+    factors = [float("nan"), 1.0]
 
-    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.policy_loss", not_a_number)
+    def not_a_number_at_first(*arguments: object) -> TokenLoss:
+        result = policy_loss(*arguments)  # pyright: ignore[reportArgumentType]
+        return type(result)(**{**vars(result), "loss_N": result.loss_N * factors.pop(0)})
+
+    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.policy_loss", not_a_number_at_first)
     scenario(body)
 
 

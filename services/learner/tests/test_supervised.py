@@ -162,7 +162,7 @@ def test_the_second_step_of_adamw_is_that_of_its_formula_with_the_beta2_of_the_s
         second = beta2 * second + (1 - beta2) * parameter.grad**2
         moved = rate * (first / (1 - beta1**step)) / ((second / (1 - beta2**step)).sqrt() + 1e-8)
         torch.testing.assert_close(parameter.detach(), before - moved, rtol=1e-5, atol=1e-7)
-    PolicyGradient().train(trainer, samples(), 1.0, 3)
+    PolicyGradient().train(trainer, samples(), 1.0)
     assert {group["betas"] for group in trainer.optimizer.param_groups} == {(0.9, 0.999)}
 
 

@@ -41,7 +41,7 @@ def test_the_size_of_micro_batches_does_not_change_the_gradient(aggregation: Agg
     for budget in (1, 30, 10_000):
         trainer = Trainer(random_policy(), budget)
         trainer.reference = random_policy(seed=5)
-        metrics = train_on_rollouts(trainer, samples(), algorithm, 1.0, 1)
+        metrics = train_on_rollouts(trainer, samples(), algorithm, 1.0)
         found.append((gradient(trainer), metrics))
     for other, metrics in found[1:]:
         # Sums in another order round otherwise, by how much depends on the processor's kernels. Rounding grows with the
@@ -54,7 +54,7 @@ def test_the_size_of_micro_batches_does_not_change_the_gradient(aggregation: Agg
 def test_the_gradient_is_that_of_the_plain_policy_gradient_when_old_equals_new() -> None:
     batch = samples()
     trainer = Trainer(random_policy(), 10_000)
-    train_on_rollouts(trainer, batch, replace(PLAIN, max_grad_norm=1e6), 0.7, 1)
+    train_on_rollouts(trainer, batch, replace(PLAIN, max_grad_norm=1e6), 0.7)
     policy = random_policy()
     total = sum(len(sample.model_positions) for sample in batch)
     loss = torch.zeros(())
@@ -89,8 +89,8 @@ def test_one_update_lifts_the_probability_of_what_paid_and_lowers_what_did_not()
         return float(token_logprobs(trainer.policy, made, 1.0)[0].mean().detach())
 
     before = logprob(0), logprob(1)
-    for step in range(5):
-        train_on_rollouts(trainer, batch, replace(PLAIN, learning_rate=1e-2), 1.0, step + 1)
+    for _ in range(5):
+        train_on_rollouts(trainer, batch, replace(PLAIN, learning_rate=1e-2), 1.0)
     assert logprob(0) > before[0]
     assert logprob(1) < before[1]
 
@@ -98,11 +98,11 @@ def test_one_update_lifts_the_probability_of_what_paid_and_lowers_what_did_not()
 def test_several_updates_use_logprobs_from_before_the_first() -> None:
     trainer = Trainer(random_policy(), 40)
     metrics = train_on_rollouts(
-        trainer, samples(), replace(PLAIN, updates_per_epoch=2, epochs=2, learning_rate=1e-2), 1.0, 1
+        trainer, samples(), replace(PLAIN, updates_per_epoch=2, epochs=2, learning_rate=1e-2), 1.0
     )
     assert metrics["updates"] == 4
     assert metrics["ratio_mean"] != pytest.approx(1.0, abs=1e-4)
-    single = train_on_rollouts(Trainer(random_policy(), 40), samples(), PLAIN, 1.0, 1)
+    single = train_on_rollouts(Trainer(random_policy(), 40), samples(), PLAIN, 1.0)
     assert single["updates"] == 1
     assert single["ratio_mean"] == pytest.approx(1.0)
     assert single["ppo_kl"] == pytest.approx(0.0)
@@ -111,10 +111,10 @@ def test_several_updates_use_logprobs_from_before_the_first() -> None:
 def test_the_mismatch_with_the_engines_logprobs_is_measured_before_any_update() -> None:
     for updates in (1, 2):
         trainer = Trainer(random_policy(), 40)
-        exact = train_on_rollouts(trainer, samples(random_policy()), replace(PLAIN, updates_per_epoch=updates), 1.0, 1)
+        exact = train_on_rollouts(trainer, samples(random_policy()), replace(PLAIN, updates_per_epoch=updates), 1.0)
         assert exact["mismatch_max"] < 1e-5
         assert exact["mismatch_k3"] == pytest.approx(0.0, abs=1e-6)
-    off = train_on_rollouts(Trainer(random_policy(), 40), samples(), PLAIN, 1.0, 1)
+    off = train_on_rollouts(Trainer(random_policy(), 40), samples(), PLAIN, 1.0)
     assert off["mismatch_max"] > 0.5
 
 
@@ -123,36 +123,47 @@ def test_p4_a_sample_whose_tokens_the_engine_did_not_see_is_counted_and_not_trai
     batch = samples()
     wrong = [replace(batch[0], digest_matches=False, advantage=100.0), *batch[1:]]
     with_wrong, without = Trainer(random_policy(), 1000), Trainer(random_policy(), 1000)
-    metrics = train_on_rollouts(with_wrong, wrong, PLAIN, 1.0, 1)
-    train_on_rollouts(without, batch[1:], PLAIN, 1.0, 1)
+    metrics = train_on_rollouts(with_wrong, wrong, PLAIN, 1.0)
+    train_on_rollouts(without, batch[1:], PLAIN, 1.0)
     assert metrics["token_mismatches"] == 1
     assert torch.equal(weights(with_wrong), weights(without))
     with pytest.raises(TrainingError, match="all 1 samples"):
-        train_on_rollouts(with_wrong, wrong[:1], PLAIN, 1.0, 2)
+        train_on_rollouts(with_wrong, wrong[:1], PLAIN, 1.0)
 
 
 def test_truncated_samples_are_masked_only_when_asked() -> None:
     batch = samples()
     masked, kept, absent = (Trainer(random_policy(), 1000) for _ in range(3))
-    train_on_rollouts(masked, batch, replace(PLAIN, mask_truncated=True), 1.0, 1)
-    train_on_rollouts(kept, batch, PLAIN, 1.0, 1)
-    train_on_rollouts(absent, [sample for sample in batch if not sample.truncated], PLAIN, 1.0, 1)
+    train_on_rollouts(masked, batch, replace(PLAIN, mask_truncated=True), 1.0)
+    train_on_rollouts(kept, batch, PLAIN, 1.0)
+    train_on_rollouts(absent, [sample for sample in batch if not sample.truncated], PLAIN, 1.0)
     assert torch.equal(weights(masked), weights(absent))
     assert not torch.equal(weights(masked), weights(kept))
 
 
 def test_an_update_that_is_not_finite_is_left_out() -> None:
+    trainer, without = Trainer(random_policy(), 1000), Trainer(random_policy(), 1000)
+    batch = samples()
+    half = len(batch) // 2
+    bad = [replace(sample, advantage=float("inf")) for sample in batch[half:]]
+    metrics = train_on_rollouts(trainer, [*batch[:half], *bad], replace(PLAIN, updates_per_epoch=2), 1.0)
+    assert (metrics["updates"], metrics["updates_skipped"]) == (1, 1)
+    train_on_rollouts(without, batch[:half], PLAIN, 1.0)
+    assert torch.equal(weights(trainer), weights(without))
+
+
+def test_a_step_without_a_finite_update_is_refused_with_nothing_applied() -> None:
     trainer = Trainer(random_policy(), 1000)
     before = weights(trainer)
     bad = [replace(sample, advantage=float("inf")) for sample in samples()]
-    metrics = train_on_rollouts(trainer, bad, PLAIN, 1.0, 1)
-    assert metrics["updates_skipped"] == 1
+    with pytest.raises(TrainingError, match="none of the 1 updates of this step has a finite gradient"):
+        train_on_rollouts(trainer, bad, PLAIN, 1.0)
     assert torch.equal(weights(trainer), before)
 
 
 def test_a_kl_term_without_a_reference_is_refused() -> None:
     with pytest.raises(TrainingError, match="set_reference"):
-        train_on_rollouts(Trainer(random_policy(), 1000), samples(), replace(PLAIN, kl_coefficient=0.1), 1.0, 1)
+        train_on_rollouts(Trainer(random_policy(), 1000), samples(), replace(PLAIN, kl_coefficient=0.1), 1.0)
 
 
 def test_a_strong_kl_term_pulls_back_to_the_reference() -> None:
@@ -161,19 +172,12 @@ def test_a_strong_kl_term_pulls_back_to_the_reference() -> None:
     free = Trainer(random_policy(), 1000)
     algorithm = replace(PLAIN, learning_rate=5e-3)
     tied: dict[str, float] = {}
-    for step in range(1, 9):
-        tied = train_on_rollouts(trainer, samples(), replace(algorithm, kl_coefficient=20.0), 1.0, step)
-        train_on_rollouts(free, samples(), algorithm, 1.0, step)
+    for _ in range(8):
+        tied = train_on_rollouts(trainer, samples(), replace(algorithm, kl_coefficient=20.0), 1.0)
+        train_on_rollouts(free, samples(), algorithm, 1.0)
     start = weights(Trainer(random_policy(), 1000))
     assert (weights(trainer) - start).norm() < (weights(free) - start).norm()
     assert np.isfinite(tied["reference_kl"])
-
-
-def test_warm_up_raises_the_learning_rate_linearly() -> None:
-    trainer = Trainer(random_policy(), 1000)
-    algorithm = replace(PLAIN, warmup_steps=4)
-    rates = [train_on_rollouts(trainer, samples(), algorithm, 1.0, step)["learning_rate"] for step in (1, 2, 4, 9)]
-    assert rates == pytest.approx([2.5e-4, 5e-4, 1e-3, 1e-3])
 
 
 def test_micro_batches_hold_every_sequence_once_stay_in_budget_and_pad_little() -> None:

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { LearnerBatch } from './learner-batch.ts';
+import { learningRateFields } from './learning-rate.ts';
 
 /**
  * What the learner's objectives take, by the names that a recipe has: nothing else here lists them. An option goes to the learner as it is in
@@ -9,6 +10,8 @@ interface Objective<Fields> {
   readonly name: string;
   readonly fields: Fields;
 }
+
+const mismatchCorrections = ['none', 'tis', 'icepop', 'sequence_tis'] as const;
 
 export const policyGradient = {
   name: 'policy_gradient',
@@ -32,20 +35,16 @@ export const policyGradient = {
       .max(100)
       .default(0)
       .describe('KL to the policy that entered the stage; 0 is off.'),
-    kl_estimator: z.enum(['k1', 'k2', 'k3']).default('k3').describe('Estimator of that KL.'),
-    mismatch_correction: z
-      .enum(['none', 'tis', 'icepop', 'sequence_tis'])
-      .default('none')
-      .describe('Correction of engine against learner probabilities.'),
+    kl_estimator: z
+      .enum(['k2', 'k3', 'ratio_k3'])
+      .default('ratio_k3')
+      .describe(
+        'Loss of that KL, whose gradient is: `ratio_k3` exact, also after several updates; `k2` exact for the first update; `k3` biased, .42 of its norm, as in the paper of GRPO.',
+      ),
+    mismatch_correction: z.enum(mismatchCorrections).default('none'),
     mismatch_low: z.number().min(0).max(1).default(0.5).describe('Lower bound of the icepop weight.'),
     mismatch_cap: z.number().min(1).max(1000).default(2).describe('Upper bound of the weight.'),
     learning_rate: z.number().min(0).max(1).default(1e-6).describe('AdamW.'),
-    warmup_steps: z
-      .int()
-      .min(0)
-      .max(1_000_000)
-      .default(0)
-      .describe('Steps over which the learning rate rises to its value.'),
     weight_decay: z.number().min(0).max(1).default(0).describe('AdamW.'),
     max_grad_norm: z.number().positive().max(1_000_000).default(1).describe('Gradients are scaled down to this norm.'),
     epochs: z.int().min(1).max(100).default(1).describe('Passes over a batch.'),
@@ -97,6 +96,13 @@ export const algorithmSchema = z
       .default(1e-6)
       .describe('Standard deviation up to which rewards count as equal.'),
     ...policyGradient.fields,
+    ...learningRateFields,
+    mismatch_correction: z
+      .enum(['auto', ...mismatchCorrections])
+      .default('auto')
+      .describe(
+        'Correction of engine against learner probabilities. `auto`: `tis` where max_staleness is above 0, so that samples of older versions are corrected for it, `none` otherwise.',
+      ),
   })
   .prefault({})
   .describe('Defaults are DAPO (arXiv 2503.14476).');
@@ -105,7 +111,7 @@ export const algorithmSchema = z
 export function objectiveOf<Name extends string>(
   { name, fields }: Objective<Readonly<Record<Name, unknown>>>,
   given: NoInfer<Readonly<Record<Name, string | number | boolean>>>,
-  changes: NoInfer<Partial<Record<Name, number>>>,
+  changes: NoInfer<Partial<Record<Name, number | string>>>,
 ): LearnerBatch['objective'] {
   const options: Record<string, string | number | boolean> = {};
   for (const option in fields) options[option] = changes[option] ?? given[option];

@@ -1,11 +1,12 @@
 import type { BatchSource, LearnerBatch } from '../kit/learner-batch.ts';
+import { learningRateAt } from '../kit/learning-rate.ts';
 import { objectiveOf, policyGradient } from '../kit/objectives.ts';
 import type { FormedBatch } from '../kit/stage-kind.ts';
 import type { RlStage } from './schema.ts';
 
 /** The sequences of a batch with their advantages, of all roles together, and how the policy is updated on them. */
 export async function batchOfRl(
-  { algorithm, limits, sampling, until }: RlStage,
+  { algorithm, limits, sampling, until, max_staleness: maxStaleness }: RlStage,
   { stageStep, samples }: FormedBatch,
   source: BatchSource,
 ): Promise<LearnerBatch> {
@@ -28,8 +29,19 @@ export async function batchOfRl(
     objective: objectiveOf(policyGradient, algorithm, {
       horizon_tokens: algorithm.horizon_tokens === 0 ? limits.context_tokens : algorithm.horizon_tokens,
       updates_per_epoch: Math.min(algorithm.updates_per_epoch, count),
+      learning_rate: learningRateAt(algorithm, stageStep, until.steps),
+      mismatch_correction: correctionOf(algorithm, maxStaleness),
     }),
   };
+}
+
+/** Samples of older versions are corrected for it unless the recipe says otherwise. */
+export function correctionOf(
+  { mismatch_correction: asked }: Pick<RlStage['algorithm'], 'mismatch_correction'>,
+  maxStaleness: number,
+): string {
+  if (asked !== 'auto') return asked;
+  return maxStaleness > 0 ? 'tis' : 'none';
 }
 
 type Sample = FormedBatch['samples'][number];

@@ -61,6 +61,11 @@ function checkTraining(stage: RlStage, recipe: Recipe): RecipeIssue[] {
       value: stage.algorithm.dual_clip,
     });
   }
+  // The learner compares with the whole distribution at this temperature.
+  const { top_p: topP, top_k: topK } = stage.sampling;
+  const whole = 'its log-probabilities are of the whole distribution, and what is trained on is drawn from that';
+  if (topP < 1) issues.push({ path: ['sampling', 'top_p'], message: `must be 1: ${whole}`, value: topP });
+  if (topK > 0) issues.push({ path: ['sampling', 'top_k'], message: `must be 0: ${whole}`, value: topK });
   return issues;
 }
 

@@ -48,7 +48,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
   stepPrompts,
   remembers: [...rememberedMetrics, idleRoles],
   prompts: ({ steps }) => promptMetrics(steps.at(-1)?.metrics ?? {}),
-  warnings: ({ prompts, until }, { steps, finished }) => [
+  warnings: ({ prompts, until, algorithm, max_staleness: staleness }, { steps, finished }) => [
     ...(samplingOf(prompts.sampling)?.warnings(steps.map(({ metrics }) => metrics)) ?? []),
     ...(finished?.reason === nothingToLearn
       ? [
@@ -56,6 +56,11 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
         ]
       : []),
     ...idleRoleWarnings(steps),
+    ...(staleness > 0 && algorithm.mismatch_correction === 'none'
+      ? [
+          `samples of up to ${staleness} versions ago are trained on as if they were of the present one: algorithm.mismatch_correction is none; auto corrects them by tis`,
+        ]
+      : []),
   ],
   next: nextOfRl,
   batch: batchOfRl,

@@ -1,5 +1,6 @@
 import { createPromptSampler } from '../kit/prompt-sampler.ts';
 import type { LearnerBatch, BatchSource } from '../kit/learner-batch.ts';
+import { learningRateAt } from '../kit/learning-rate.ts';
 import { objectiveOf, supervised } from '../kit/objectives.ts';
 import { openRowFile } from './row-file.ts';
 import { packRow } from './row.ts';
@@ -20,23 +21,13 @@ export async function batchOfSft(stage: SftStage, stageStep: number, source: Bat
     last: stageStep + 1 >= stage.until.steps,
     temperature: 1,
     setReference: false,
-    objective: objectiveOf(supervised, stage, { learning_rate: learningRateAt(stage, stageStep) }),
+    objective: objectiveOf(supervised, stage, { learning_rate: learningRateAt(stage, stageStep, stage.until.steps) }),
     count: stage.batch,
     async *samples() {
       for (let draw = 0; draw < stage.batch; draw++)
         yield { trajectory: await rows.read(sampler.questionAt(stageStep * stage.batch + draw)) };
     },
   };
-}
-
-/** Linear warm-up, then a cosine down to a share of the peak. `step` counts from 0. */
-export function learningRateAt(
-  { learning_rate: peak, warmup_steps: warmup, final_learning_rate_share: share, until }: SftStage,
-  step: number,
-): number {
-  if (step < warmup) return (peak * (step + 1)) / warmup;
-  const progress = (step - warmup) / Math.max(1, until.steps - warmup);
-  return peak * (share + (1 - share) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress))));
 }
 
 async function rowsOf(stage: SftStage, source: BatchSource): Promise<RowSet> {

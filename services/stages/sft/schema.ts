@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { filePath } from '#recipe/run-parts.ts';
 import { commonFields } from '../kit/fields.ts';
+import { learningRateFields } from '../kit/learning-rate.ts';
 import { supervised } from '../kit/objectives.ts';
 
 const fromFile = z
@@ -37,18 +38,9 @@ export const sftSchema = z
       .strictObject({ steps: z.int().min(0).max(1_000_000).describe('Steps of the stage.') })
       .describe('When the stage ends.'),
     ...supervised.fields,
-    warmup_steps: z
-      .int()
-      .min(0)
-      .max(1_000_000)
-      .default(0)
-      .describe('Steps over which the learning rate rises to its peak.'),
-    final_learning_rate_share: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.05)
-      .describe('Share of the peak to which it falls along a cosine until the last step; 1 keeps it.'),
+    ...learningRateFields,
+    learning_rate_schedule: learningRateFields.learning_rate_schedule.default('cosine'),
+    final_learning_rate_share: learningRateFields.final_learning_rate_share.default(0.05),
   })
   .describe('Supervised learning on rows, or on rollouts of an earlier stage; loss on what the model writes.');
 

@@ -7,7 +7,8 @@ import { FinishReason, SegmentKind, TrajectorySchema } from '#proto/trajectory/v
 import { TerminalError } from '#platform/errors.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { BatchSource } from '../kit/learner-batch.ts';
-import { batchOfSft, learningRateAt } from './batch.ts';
+import { learningRateAt } from '../kit/learning-rate.ts';
+import { batchOfSft } from './batch.ts';
 import { packRow, parseSftRow } from './row.ts';
 import { openRowFile } from './row-file.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
@@ -129,11 +130,11 @@ describe('a batch', () => {
 
   it('has a learning rate that rises, then falls along a cosine', () => {
     const stage = stageOf('rows: { path: r }, learning_rate: 0.1, warmup_steps: 2, final_learning_rate_share: 0.5');
-    const rates = Array.from({ length: 10 }, (_, step) => learningRateAt(stage, step));
+    const rates = Array.from({ length: 10 }, (_, step) => learningRateAt(stage, step, stage.until.steps));
     expect(rates.slice(0, 3)).toEqual([0.05, 0.1, 0.1]);
     // Half way between: 0.1 x (0.5 + 0.5 x 0.5).
     expect(rates[6]).toBeCloseTo(0.075, 12);
-    expect(learningRateAt(stage, 10)).toBeCloseTo(0.05, 12);
+    expect(learningRateAt(stage, 10, stage.until.steps)).toBeCloseTo(0.05, 12);
   });
 });
 

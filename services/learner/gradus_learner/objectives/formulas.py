@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 Aggregation = Literal["token_mean", "token_sum", "seq_mean_token_sum", "seq_mean_token_mean", "seq_mean_token_sum_norm"]
-KlEstimator = Literal["k1", "k2", "k3"]
+KlEstimator = Literal["k2", "k3", "ratio_k3"]
 
 # Beyond this a ratio says that the policies have nothing in common; keeps exp finite.
 LOG_RATIO_BOUND = 20.0
@@ -41,13 +41,24 @@ def token_weights(
             return torch.ones_like(lengths_S) / (sequences * horizon_tokens)
 
 
-def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, estimator: KlEstimator) -> Tensor:
-    """Per-token estimate of KL(policy || reference) from samples of the policy."""
-    log_ratio_N = (logprobs_N - reference_logprobs_N).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
+def k3(log_ratio_N: Tensor) -> Tensor:
+    """Per-token estimate of KL(p || q) from samples of p, never below 0; `log_ratio_N` is log p - log q."""
+    log_ratio_N = log_ratio_N.clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
+    # exp(-x) - 1 + x without its cancellation: in float32 that is noise, also below 0, for |x| < 3e-4.
+    return torch.expm1(-log_ratio_N) + log_ratio_N
+
+
+def kl_loss(new_N: Tensor, old_N: Tensor, reference_N: Tensor, estimator: KlEstimator) -> Tensor:
+    """Per-token loss whose gradient pulls the policy to the reference, from samples of the policy before the step.
+
+    In expectation over those samples the gradient of `ratio_k3` is that of KL(policy || reference), and so is that of
+    `k2` while new = old. That of `k3` (GRPO, arXiv 2402.03300) is biased. k1, the log ratio, has none: it is no choice.
+    """
+    log_ratio_N = new_N - reference_N
     match estimator:
-        case "k1":
-            return log_ratio_N
         case "k2":
-            return 0.5 * log_ratio_N.square()
+            return 0.5 * log_ratio_N.clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND).square()
         case "k3":
-            return torch.exp(-log_ratio_N) - 1 + log_ratio_N
+            return k3(log_ratio_N)
+        case "ratio_k3":
+            return torch.exp((new_N - old_N).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)) * k3(log_ratio_N)

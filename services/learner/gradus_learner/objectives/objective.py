@@ -26,6 +26,14 @@ class TrainingError(InputError):
     """A step that could not be applied; the weights are as before."""
 
 
+def nothing_finite(updates: int) -> TrainingError:
+    return TrainingError(
+        f"none of the {updates} updates of this step has a finite gradient: nothing was applied. Look at the rewards "
+        "of its batch and at the weights that it began with; with a lower learning_rate the run can be resumed from an "
+        "earlier step"
+    )
+
+
 @dataclass(frozen=True)
 class Packed:
     """A sample as it was sent: a gzipped gradus.trajectory.v1.Trajectory and what is said of it."""
@@ -69,8 +77,8 @@ class Objective(Protocol):
         """What `train` takes. Raises SampleError for a sample that cannot be learned from as it is."""
         ...
 
-    def train(self, trainer: Trainer, samples: Sequence[Any], temperature: float, step: int, /) -> dict[str, float]:
-        """All updates of one step, and its metrics; `step` counts from 1. Raises TrainingError with nothing applied."""
+    def train(self, trainer: Trainer, samples: Sequence[Any], temperature: float, /) -> dict[str, float]:
+        """All updates of one step, and its metrics. Raises TrainingError with nothing applied."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gradus_learner.objectives.formulas import LOG_RATIO_BOUND, Aggregation, KlEstimator, kl_estimate
+from gradus_learner.objectives.formulas import LOG_RATIO_BOUND, Aggregation, KlEstimator, k3, kl_loss
 from gradus_learner.objectives.objective import Between, Intake, Packed, check_options
 from gradus_learner.train.rollouts import RolloutTokens, TokenLoss, train_on_rollouts
 from gradus_learner.train.sample import Sample, decode_sample
@@ -38,15 +38,15 @@ class PolicyGradient:
     horizon_tokens: Annotated[int, Between(0, 1_048_576)] = 0
     # Of the KL to the stage's reference policy; 0 is off.
     kl_coefficient: Annotated[float, Between(0, 100)] = 0.0
-    kl_estimator: KlEstimator = "k3"
+    kl_estimator: KlEstimator = "ratio_k3"
     mismatch_correction: MismatchCorrection = "none"
     mismatch_low: Annotated[float, Between(0, 1)] = 0.5
     mismatch_cap: Annotated[float, Between(0, 1000)] = 2.0
     # Passes over the batch, and optimiser updates in each: samples are split evenly.
     epochs: Annotated[int, Between(1, 100)] = 1
     updates_per_epoch: Annotated[int, Between(1, 1024)] = 1
+    # Of this step; a schedule is the caller's.
     learning_rate: Annotated[float, Between(0, 1, above=True)] = 1e-6
-    warmup_steps: Annotated[int, Between(0, 1_000_000)] = 0
     weight_decay: Annotated[float, Between(0, 1)] = 0.0
     max_grad_norm: Annotated[float, Between(0, 1e6, above=True)] = 1.0
     # Leaves samples that were cut by a limit out of the loss.
@@ -85,8 +85,8 @@ class PolicyGradient:
     def loss(self, tokens: RolloutTokens) -> TokenLoss:
         return policy_gradient_loss(tokens, self)
 
-    def train(self, trainer: Trainer, samples: Sequence[Sample], temperature: float, step: int) -> dict[str, float]:
-        return train_on_rollouts(trainer, samples, self, temperature, step)
+    def train(self, trainer: Trainer, samples: Sequence[Sample], temperature: float) -> dict[str, float]:
+        return train_on_rollouts(trainer, samples, self, temperature)
 
 
 def policy_gradient_loss(tokens: RolloutTokens, options: PolicyGradient) -> TokenLoss:
@@ -104,8 +104,9 @@ def policy_gradient_loss(tokens: RolloutTokens, options: PolicyGradient) -> Toke
     )
     kl_N = None
     if options.kl_coefficient > 0 and tokens.reference_N is not None:
-        kl_N = kl_estimate(tokens.new_N, tokens.reference_N, options.kl_estimator)
-        loss_N = loss_N + options.kl_coefficient * kl_N
+        kl_N = k3((tokens.new_N - tokens.reference_N).detach())
+        term_N = kl_loss(tokens.new_N, tokens.old_N, tokens.reference_N, options.kl_estimator)
+        loss_N = loss_N + options.kl_coefficient * term_N
     if options.entropy_coefficient > 0:
         loss_N = loss_N - options.entropy_coefficient * tokens.entropy_N
     return TokenLoss(loss_N, result.ratio_N, result.clipped_N, result.clipped_low_N, kl_N)

@@ -28,6 +28,7 @@ from gradus_learner.objectives.objective import (
     Packed,
     TrainingError,
     check_options,
+    nothing_finite,
 )
 from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.sample import SampleError, check_tokenizer, digest_of, parse_trajectory, sequence_digest
@@ -65,7 +66,7 @@ class Supervised:
     def decode(self, packed: Packed, intake: Intake) -> Example:
         return decode_example(packed, self, intake)
 
-    def train(self, trainer: Trainer, samples: Sequence[Example], _temperature: float, _step: int) -> dict[str, float]:
+    def train(self, trainer: Trainer, samples: Sequence[Example], _temperature: float) -> dict[str, float]:
         return train_supervised(trainer, samples, self)
 
 
@@ -173,18 +174,18 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         right += int(((logits_NV.detach().argmax(-1) == targets_N) & of_model_N).sum())
         written += int(of_model_N.sum())
     norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), objective.max_grad_norm))
-    applied = math.isfinite(norm)
-    if applied:
-        optimizer.step()
+    if not math.isfinite(norm):
+        raise nothing_finite(1)
+    optimizer.step()
     return {
         "loss": loss_sum,
-        "grad_norm": norm if applied else 0.0,
+        "grad_norm": norm,
         "token_accuracy": right / max(1, written),
         "learning_rate": objective.learning_rate,
         "tokens": float(sum(example.length for example in examples)),
         "model_tokens": float(written),
         "samples_trained": float(len(examples)),
         "samples_too_long": float(received - len(examples)),
-        "updates": float(applied),
-        "updates_skipped": float(not applied),
+        "updates": 1.0,
+        "updates_skipped": 0.0,
     }

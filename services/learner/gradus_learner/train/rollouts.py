@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from gradus_learner.models.decoder import Decoder
-from gradus_learner.objectives.formulas import Aggregation, kl_estimate, token_weights
-from gradus_learner.objectives.objective import TrainingError
+from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
+from gradus_learner.objectives.objective import TrainingError, nothing_finite
 from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.sample import Sample
 from gradus_learner.train.trainer import Trainer, set_adamw
@@ -66,8 +66,6 @@ class RolloutOptions(Protocol):
     def updates_per_epoch(self) -> int: ...
     @property
     def learning_rate(self) -> float: ...
-    @property
-    def warmup_steps(self) -> int: ...
     @property
     def weight_decay(self) -> float: ...
     @property
@@ -123,7 +121,7 @@ class Mismatch:
         self.tokens += len(distance_N)
         self.total += float(distance_N.sum())
         self.largest = max(self.largest, float(distance_N.max()))
-        self.k3 += float(kl_estimate(rollout_N, trainer_N, "k3").sum())
+        self.k3 += float(k3((rollout_N - trainer_N).double()).sum())
 
 
 def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: torch.device) -> MicroBatch:
@@ -153,9 +151,9 @@ def token_logprobs(
 
 
 def train_on_rollouts(
-    trainer: Trainer, samples: Sequence[Sample], options: RolloutOptions, temperature: float, step: int
+    trainer: Trainer, samples: Sequence[Sample], options: RolloutOptions, temperature: float
 ) -> dict[str, float]:
-    """Apply all updates of one step; `step` counts from 1. Raises TrainingError with nothing applied."""
+    """Apply all updates of one step. Raises TrainingError with nothing applied."""
     mismatched = sum(not sample.digest_matches for sample in samples)
     if mismatched == len(samples):
         raise TrainingError(f"all {len(samples)} samples have tokens that the engine did not see (digest differs)")
@@ -168,8 +166,7 @@ def train_on_rollouts(
         and len(sample.model_positions) > 0
         and not (options.mask_truncated and sample.truncated)
     ]
-    rate = options.learning_rate * min(1.0, step / max(1, options.warmup_steps))
-    set_adamw(trainer.optimizer, rate, options.weight_decay)
+    set_adamw(trainer.optimizer, options.learning_rate, options.weight_decay)
     mismatch = Mismatch()
     several = options.epochs * options.updates_per_epoch > 1
     old = old_logprobs(trainer, used, temperature, mismatch) if several else None
@@ -185,6 +182,8 @@ def train_on_rollouts(
                 norms.append(norm)
             else:
                 skipped += 1
+    if skipped > 0 and not norms:
+        raise nothing_finite(skipped)
     tokens = max(1.0, sums.tokens)
     return {
         "loss": sums.loss / max(1, len(norms) + skipped),
@@ -198,7 +197,7 @@ def train_on_rollouts(
         "mismatch_mean": mismatch.total / max(1, mismatch.tokens),
         "mismatch_max": mismatch.largest,
         "mismatch_k3": mismatch.k3 / max(1, mismatch.tokens),
-        "learning_rate": rate,
+        "learning_rate": options.learning_rate,
         "tokens": float(sum(sample.length for sample in samples)),
         "model_tokens": float(sum(len(sample.model_positions) for sample in used)),
         "samples_trained": float(len(used)),

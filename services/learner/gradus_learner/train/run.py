@@ -137,7 +137,7 @@ class LearnerRun:
             self.trainer.set_reference()
         started = time.monotonic()
         try:
-            metrics = objective.train(self.trainer, samples, options.temperature, options.step)
+            metrics = objective.train(self.trainer, samples, options.temperature)
         except TrainingError:
             # Nothing was applied.
             raise

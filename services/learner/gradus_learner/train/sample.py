@@ -166,3 +166,8 @@ def check_segment(segment: Any, where: str, temperature: float, begun: bool) -> 
         raise SampleError(
             f"{where} was sampled at temperature {segment.sampling.temperature}, the step compares at {temperature}"
         )
+    if segment.sampling.top_k > 0 or 0 < segment.sampling.top_p < 1:
+        raise SampleError(
+            f"{where} was sampled with top_p {segment.sampling.top_p:g} and top_k {segment.sampling.top_k}; its "
+            "log-probabilities are of the whole distribution, so it must be drawn from that: top_p 1 and top_k 0"
+        )
