@@ -6,6 +6,7 @@ import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { endpointPolicyConfig } from '../../services/endpoint-policy/config.ts';
 import { startEndpointPolicy } from '../../services/endpoint-policy/service.ts';
 import { startScriptedEndpoint } from '../fakes/scripted-endpoint.ts';
+import { lastingAddress } from '../fixtures/lasting-port.ts';
 import { startInProcess, useRolloutFleet } from '../rollout/fleet.ts';
 import { agentFolder, agentTask } from './agents.ts';
 import { ask, post, report, send, startWebhook } from './webhook-server.ts';
@@ -25,20 +26,24 @@ await ask();
 `;
 const turns = ['<tool_call>{"name": "birthplace", "arguments": {"of": "Brontley"}}</tool_call>', 'Verland Coast'];
 
-async function startWith(sessionsHttp?: string) {
+async function startWith(addresses: { readonly grpc?: string; readonly sessionsHttp?: string } = {}) {
   const server = await startScriptedEndpoint(
     ({ messages }) => turns[messages.filter(({ role }) => role === 'assistant').length] ?? '',
   );
   onTestFinished(() => server[Symbol.asyncDispose]());
-  const policy = await startInProcess(
-    (config: Parameters<typeof startEndpointPolicy>[0], ctx) => startEndpointPolicy(config, ctx, {}),
-    endpointPolicyConfig,
-    { baseUrl: server.baseUrl, model: 'm', sessionsHttp },
-  );
-  onTestFinished(() => policy.stop());
+  const startPolicy = async () => {
+    const started = await startInProcess(
+      (config: Parameters<typeof startEndpointPolicy>[0], ctx) => startEndpointPolicy(config, ctx, {}),
+      endpointPolicyConfig,
+      { baseUrl: server.baseUrl, model: 'm', ...addresses },
+    );
+    onTestFinished(() => started.stop());
+    return started;
+  };
+  const policy = await startPolicy();
   const fleet = await startFleet({ script: () => 'not asked', workers: 0, variables: { OPEN_KEY: 'sesame' } });
   await fleet.addWorker({ policy: policy.address });
-  return { server, policy, fleet };
+  return { server, policy, startPolicy, fleet };
 }
 
 test('an agent plays with an endpoint in the place of the policy: as text alone, with its tools', async () => {
@@ -69,7 +74,7 @@ test('an agent plays with an endpoint in the place of the policy: as text alone,
 });
 
 test('what stands in the place of the gateway serves sessions, too', async () => {
-  const { fleet, policy } = await startWith('127.0.0.1:0');
+  const { fleet, policy } = await startWith({ sessionsHttp: '127.0.0.1:0' });
   const sessions = { listen: policy.sessions };
   const { url } = await startWebhook(({ init }, response) => {
     send(response, 200, {});
@@ -81,6 +86,31 @@ test('what stands in the place of the gateway serves sessions, too', async () =>
   expect(await fleet.resultOf('hooked')).toMatchObject({ prediction: 'the Coast', reward: 1, textOnly: true });
   // Of the agents of this worker none is opened.
   expect((await post(`http://${policy.sessions}/sessions`, 'sesame')).status).toBe(503);
+});
+
+test('P10: a gateway that is started again hears from workers where their sessions are', async () => {
+  const [grpc, sessionsHttp] = [await lastingAddress(), await lastingAddress()];
+  const { fleet, policy, startPolicy } = await startWith({ grpc, sessionsHttp });
+  const { url } = await startWebhook(({ init }, response) => {
+    send(response, 200, {});
+    if (init === undefined) return;
+    const asked = async (): Promise<number> => (await ask(init)).status;
+    // Until the gateway knows the session.
+    void expect
+      .poll(asked, { timeout: 60_000 })
+      .toBe(200)
+      .then(async () => await report(init, 'result', {}));
+  });
+  const play = async (taskId: string) => {
+    await fleet.publish(
+      agentTask(taskId, { webhook: { url }, sessions: { listen: sessionsHttp }, start_timeout_ms: 50_000 }),
+    );
+    return await fleet.resultOf(taskId);
+  };
+  expect(await play('before')).toMatchObject({ failure: FailureClass.UNSPECIFIED, turns: 1 });
+  await policy.stop();
+  await startPolicy();
+  expect(await play('after')).toMatchObject({ failure: FailureClass.UNSPECIFIED, turns: 1 });
 });
 
 test('agents of other machines where the gateway serves no sessions stop the run with what to do', async () => {
