@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench bench-agents bench-peers chaos base-policy openenv verifiers vllm clean
+.PHONY: help setup demo test check format generate bench bench-agents bench-peers chaos base-policy openenv verifiers agents-python vllm clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ vllm: ## vLLM for the CPU in .build/vllm (2 GB), for engines of kind vllm withou
 verifiers: ## The package verifiers 0.1 in .build/verifiers, for the tests of its environments
 	$(PYTHON) -m venv .build/verifiers
 	.build/verifiers/bin/pip install -q -r tests/fixtures/verifiers/requirements.txt
+
+agents-python: ## The packages of Python's agents in .build/agents-python and .build/agents-verifiers, for the tests that run them
+	for name in python verifiers; do $(PYTHON) -m venv .build/agents-$$name && \
+	  .build/agents-$$name/bin/pip install -q -r tests/agents/python/requirements-$$name.txt; done
 
 clean: ## Remove what setup and builds made; runs/ stays
 	rm -rf node_modules .venv .build coverage

@@ -1,8 +1,13 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { copyFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect } from 'vitest';
+import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
+import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { repositoryRoot } from '#platform/repository.ts';
+import { checkTrajectory } from '#trajectory/check-trajectory.ts';
+import type { ScriptedEngine } from '../fakes/scripted-engine.ts';
 import { taskOf, tokenizerPath, type TaskOverrides } from '../rollout/fleet.ts';
 
 const template =
@@ -46,4 +51,16 @@ export function processesNaming(text: string): number {
       return false;
     }
   }).length;
+}
+
+/** P4: turn by turn, each sequence of the rollout is what the engine read, and each model segment what it sampled. */
+export function expectTrainedAsSampled(trajectory: Trajectory, engine: ScriptedEngine): void {
+  checkTrajectory(trajectory);
+  const sequences = new Map<string, readonly number[]>();
+  const turns = trajectory.segments.flatMap(({ role, kind, tokenIds }) => {
+    const read = sequences.get(role) ?? [];
+    sequences.set(role, [...read, ...tokenIds]);
+    return kind === SegmentKind.MODEL ? [{ read, sampled: [...tokenIds] }] : [];
+  });
+  expect(turns).toEqual(engine.answered.map(({ read, sampled }) => ({ read, sampled })));
 }

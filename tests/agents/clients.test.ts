@@ -17,10 +17,10 @@ const turns = [
   'Verland Coast',
 ];
 
-test("P4: agents of the AI SDK, LangGraph, the OpenAI Agents SDK and Anthropic's client are trained on the tokens that were sampled", async () => {
+test("P4: agents of the AI SDK, the OpenAI Agents SDK and Anthropic's client are trained on the tokens that were sampled", async () => {
   const fleet = await startFleet({ script: ({ turn }) => turns[turn] ?? '', tokenizer: await modelWithTemplate() });
   const { encode } = await loadTokenizer(tokenizerPath);
-  for (const client of ['ai-sdk', 'langgraph', 'openai-agents', 'anthropic']) {
+  for (const client of ['ai-sdk', 'openai-agents', 'anthropic']) {
     const command = [process.execPath, join(clients, `${client}.mjs`)];
     const limits = {
       contextTokens: 512,

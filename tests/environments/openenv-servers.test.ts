@@ -1,47 +1,20 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openOpenenv } from '#environments/openenv/index.ts';
 import { openenvOptions } from '#environments/openenv/options.ts';
 import { TransientError } from '#platform/errors.ts';
+import { openenvServers, startOpenenvServer } from '../fixtures/openenv/start-server.ts';
 
 const python = join(import.meta.dirname, '../../.build/openenv/bin/python');
-const servers = join(import.meta.dirname, '../fixtures/openenv/servers.py');
 const installed = existsSync(python);
 if (!installed) console.warn('skipped: servers of the package openenv; `make openenv` installs it into .build/openenv');
 
 const io = { signal: new AbortController().signal, seed: 7n, toolTimeoutMs: 120_000 };
 const row = (data: Record<string, unknown> = {}) => ({ id: 'r1', data, tags: {} });
 const turn = (text: string) => ({ index: 0, text });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-async function startServer(args: (port: number) => readonly string[], cwd = tmpdir()) {
-  const port = await freePort();
-  const server = spawn(python, args(port), { cwd, stdio: 'ignore' });
-  onTestFinished(() => void server.kill('SIGKILL'));
-  const url = `http://127.0.0.1:${port}`;
-  await expect
-    .poll(
-      () =>
-        fetch(`${url}/health`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      { timeout: 240_000, interval: 200 },
-    )
-    .toBe(true);
-  return { url, server };
-}
 
 function play(url: string, options: object = {}) {
   return openOpenenv(openenvOptions.parse({ urls: [url], ...options }));
@@ -52,7 +25,11 @@ async function startEcho() {
   const folder = mkdtempSync(join(tmpdir(), 'gradus-openenv-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   execFileSync(join(python, '../openenv'), ['init', 'echo_env'], { cwd: folder, stdio: 'ignore' });
-  return await startServer((port) => ['-m', 'echo_env.server.app', '--host', '127.0.0.1', '--port', `${port}`], folder);
+  return await startOpenenvServer(
+    python,
+    (port) => ['-m', 'echo_env.server.app', '--host', '127.0.0.1', '--port', `${port}`],
+    folder,
+  );
 }
 
 describe.skipIf(!installed)("servers of OpenEnv's own package", () => {
@@ -79,7 +56,7 @@ describe.skipIf(!installed)("servers of OpenEnv's own package", () => {
   });
 
   test('the coding server keeps the state of its session, rewards what solves the task, and shows its exceptions', async () => {
-    const { url } = await startServer((port) => [servers, 'coding', `${port}`]);
+    const { url } = await startOpenenvServer(python, (port) => [openenvServers, 'coding', `${port}`]);
     const environment = play(url, { text_field: 'code', observation: 'stdout' });
     const [one, other] = await Promise.all([
       environment.start(row({ wanted: '42' }), io),
@@ -102,7 +79,7 @@ describe.skipIf(!installed)("servers of OpenEnv's own package", () => {
   });
 
   test('tools of a server are listed in the prompt and called, with its errors shown to the policy', async () => {
-    const { url } = await startServer((port) => [servers, 'tools', `${port}`]);
+    const { url } = await startOpenenvServer(python, (port) => [openenvServers, 'tools', `${port}`]);
     const environment = play(url, { action: 'tools', prompt_template: '{tools}', codec: 'xml', reward: 'none' });
     const episode = await environment.start(row(), io);
     const [add] = (episode.prompt() as string).split('\n');
@@ -128,7 +105,7 @@ describe.skipIf(!installed)("servers of OpenEnv's own package", () => {
   });
 
   test('P2: a server that is killed mid-episode makes no reward', async () => {
-    const { url, server } = await startServer((port) => [servers, 'coding', `${port}`]);
+    const { url, server } = await startOpenenvServer(python, (port) => [openenvServers, 'coding', `${port}`]);
     const environment = play(url, { text_field: 'code' });
     const episode = await environment.start(row(), io);
     server.kill('SIGKILL');

@@ -59,10 +59,18 @@ export interface ScriptedEngineOptions {
   readonly gives?: Partial<Pick<DescribeResponse, 'output' | 'logprobKind' | 'server' | 'advice' | 'fixedWeights'>>;
 }
 
+/** A turn as it went over the wire. */
+export interface AnsweredTurn {
+  readonly sessionId: string;
+  readonly read: readonly number[];
+  readonly sampled: readonly number[];
+}
+
 /** The engine of services/scripted/engine with a script of the test, and with faults that a real one should not have. */
 export async function startScriptedEngine(options: ScriptedEngineOptions) {
   const tokenizer = await loadTokenizer(options.tokenizer);
   const generated: ScriptedRequest[] = [];
+  const answered: AnsweredTurn[] = [];
   const corrupted = new WeakMap<GenerateRequest, Corruption>();
   let cancelled = 0;
   let described = 0;
@@ -97,6 +105,8 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     if (fault === 'logprobs') response.logprobs = response.logprobs?.slice(1) ?? [];
     if (fault === 'logprob_values') response.logprobs = (response.logprobs ?? []).map(() => NaN);
     if (fault === 'digest') response.sequenceDigest = sequenceDigest(response.tokenIds ?? []);
+    const { sessionId, tokenIds } = request;
+    answered.push({ sessionId, read: [...tokenIds], sampled: [...(response.tokenIds ?? [])] });
     return response;
   }
 
@@ -136,6 +146,8 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
     address,
     /** Every turn asked for, in the order of arrival. */
     generated: generated as readonly ScriptedRequest[],
+    /** Every turn that was answered, in that order. */
+    answered: answered as readonly AnsweredTurn[],
     counts: () => ({ running: engine.running, cancelled, version: engine.version, described }),
     /** Of the version that it serves: as when a load of the same version passed it by. */
     loadOtherWeights: (digest: string) => void engine.loadVersion(engine.version, '/other', digest),

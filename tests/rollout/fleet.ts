@@ -95,6 +95,8 @@ export interface FleetOptions {
   readonly engine?: { readonly address: string; readonly tokenizer: string };
   /** The gateway's, with a chat template next to it; the scripted engine keeps the tests' own, which must be the same. */
   readonly tokenizer?: string;
+  /** Of the scripted engine. */
+  readonly maxContextTokens?: number;
   readonly worker?: Partial<RolloutConfig>;
   /** Environment variables of the workers. */
   readonly variables?: NodeJS.ProcessEnv;
@@ -176,7 +178,11 @@ export async function startRolloutFleet(options: FleetOptions) {
   cleanups.push(() => nats.close());
   await ensureStreams(nats, { trajectoryMaxBytes: 64 * 1024 * 1024 });
 
-  const engine = await startScriptedEngine({ tokenizer: tokenizerPath, script: options.script });
+  const engine = await startScriptedEngine({
+    tokenizer: tokenizerPath,
+    script: options.script,
+    ...(options.maxContextTokens !== undefined && { maxContextTokens: options.maxContextTokens }),
+  });
   cleanups.push(() => engine.kill());
   const policy = await startInProcess(startPolicy, policyConfig, {
     engines: [options.engine?.address ?? engine.address],

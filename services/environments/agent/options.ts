@@ -99,7 +99,7 @@ const fields = z.strictObject({
     .enum(['refused', 'ignored'])
     .default('refused')
     .describe(
-      'What becomes of temperature, max_tokens and their like in a request: the recipe says how is sampled. `ignored` takes such requests all the same.',
+      'What becomes of temperature, max_tokens and their like in a request, and of a `tool_choice` that forces a call: the recipe says how is sampled. `ignored` takes such requests all the same.',
     ),
   stop: z
     .array(z.string().min(1).max(256))

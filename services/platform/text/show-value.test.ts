@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { firstOf, shortText, showValue } from './show-value.ts';
+import { bothEnds, firstOf, shortText, showValue } from './show-value.ts';
 
 test('a short value is shown as JSON', () => {
   expect(showValue({ a: [1, 'x', null, true], 'b"': { c: 0.5 } })).toBe('{"a":[1,"x",null,true],"b\\"":{"c":0.5}}');
@@ -53,4 +53,14 @@ test('of many problems the first are listed, and the others counted', () => {
   expect(firstOf(problems)).toHaveLength(21);
   expect(firstOf(problems).at(-1)).toBe('and 19,980 more');
   expect(firstOf(problems.slice(0, 20))).toEqual(problems.slice(0, 20));
+});
+
+test('a text of any length keeps how it begins and how it ends', () => {
+  expect(bothEnds('short', 10)).toBe('short');
+  expect(bothEnds(`the agent: ${'at line 5; '.repeat(1000)}no such file`, 36)).toBe(
+    'the agent... at line 5; no such file',
+  );
+  const cut = bothEnds('\u{1f600}'.repeat(100), 30);
+  expect(cut).toMatch(/^[.\u{1f600}]+$/u);
+  expect(cut.length).toBeLessThanOrEqual(30);
 });

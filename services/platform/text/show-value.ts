@@ -9,6 +9,14 @@ export function shortText(text: string, most = usualCharacters): string {
   return `${/[\ud800-\udbff]$/.test(head.slice(-1)) ? head.slice(0, -1) : head}...`;
 }
 
+/** Both ends of a text that may be of any length: how it begins says what it is about, how it ends what went wrong. */
+export function bothEnds(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const head = shortText(text, Math.floor(most / 3));
+  const tail = text.slice(text.length - (most - head.length));
+  return `${head}${/^[\udc00-\udfff]/.test(tail) ? tail.slice(1) : tail}`;
+}
+
 /** A value as JSON, cut; only as much of it is read as is shown. */
 export function showValue(value: unknown, most = usualCharacters): string {
   return shortText(JSON.stringify(outlineOf(value, { left: most })) ?? String(value), most);

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { AbsentComponentSchema, RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TrajectorySchema, VersionSpanSchema, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { bothEnds } from '#platform/text/show-value.ts';
 import { countCalls } from '#rewards/call-outcome.ts';
 import { packScore } from '#trajectory/recorded-score.ts';
 import { countTokens, isTextOnly, segmentsOfRole, versionSpan } from '#trajectory/segments.ts';
@@ -9,7 +10,7 @@ import type { InfrastructureFailure } from './infrastructure-failure.ts';
 import type { FinishedRollout } from './run-rollout.ts';
 import type { UserCodeFailure } from './user-code-failure.ts';
 
-const MAX_DETAIL_CHARACTERS = 500;
+const MAX_DETAIL_CHARACTERS = 1500;
 
 export interface Provenance {
   readonly workerId: string;
@@ -93,6 +94,6 @@ export function failedResult(
     ...identity(task),
     ...provenance,
     failure: failure.failure,
-    failureDetail: failure.message.slice(0, MAX_DETAIL_CHARACTERS),
+    failureDetail: bothEnds(failure.message, MAX_DETAIL_CHARACTERS),
   });
 }

@@ -73,6 +73,7 @@ test('P9: what is not served is refused by the name of the parameter, never igno
     [{ n: 17 }, 'n', 'invalid_value'],
     [{ logprobs: true, top_logprobs: 2 }, 'top_logprobs', 'invalid_value'],
     [{ tool_choice: 'required' }, 'tool_choice', 'invalid_value'],
+    [{ tool_choice: { type: 'function', function: { name: 'look' } } }, 'tool_choice', 'invalid_value'],
     [{ response_format: { type: 'json_object' } }, 'response_format.type', 'invalid_value'],
     [{ temperature: 0.2 }, 'temperature', 'unsupported_parameter'],
     [{ max_tokens: 5 }, 'max_tokens', 'unsupported_value'],
@@ -105,12 +106,13 @@ test('P9: what is not served is refused by the name of the parameter, never igno
   });
 });
 
-test('sampling parameters are taken where the recipe says that they are ignored', async () => {
+test('sampling parameters and a choice that forces a call are taken where the recipe says that they are ignored', async () => {
   const { session, ask } = await open({ sampling: 'ignored' });
-  const answer = ask([user], { temperature: 0, max_tokens: 5, stop: ['x'] });
+  const answer = ask([user], { temperature: 0, max_tokens: 5, stop: ['x'], tool_choice: 'required', tools: [tool] });
   await session.asked();
   session.answer(written(0, 'It.'));
   expect(await answer).toMatchObject({ status: 200 });
+  expect(await ask([user], { tool_choice: 'always' })).toMatchObject({ status: 400 });
 });
 
 test('P4: a call that continues no conversation of the session begins a branch, and the others go on where they were', async () => {

@@ -19,6 +19,15 @@ export const listOrText = <T extends z.ZodType>(each: T, ofText: (text: string) 
 /** How many turns a call may want at once: each is a branch of the rollout. */
 export const samples = z.int().min(1).max(16).nullish();
 
+/** OpenAI's `tool_choice`. That the model must call a tool is `forced`. */
+export const toolChoice = z
+  .union(
+    [z.enum(['auto', 'none', 'required']), z.object({ type: z.literal('function') })],
+    'is not served; leave it out',
+  )
+  .transform((choice) => (choice === 'auto' || choice === 'none' ? choice : 'forced'))
+  .nullish();
+
 const unread = z.unknown().optional();
 
 /** Fields that say how is sampled, which is the recipe's to say. */
@@ -47,6 +56,9 @@ export function parseRequest<T extends z.ZodType>(schema: T, body: unknown, rule
   const or = 'leave it out, or set the option `sampling: ignored`';
   if (set !== undefined) {
     throw refusal('unsupported_parameter', `${set}: the recipe says how is sampled; ${or}`, set);
+  }
+  if (values.get('tool_choice') === 'forced') {
+    throw refusal('invalid_value', `tool_choice: the model is free to call a tool or not; ${or}`, 'tool_choice');
   }
   const { maxNewTokens = 0 } = rules;
   const low = rules.boundNames.find((name) => Number(values.get(name) ?? maxNewTokens) < maxNewTokens);

@@ -141,7 +141,7 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
   failure: FailureClass;
 
   /**
-   * What failed, for people; empty when nothing did. At most 500 characters.
+   * What failed, for people; empty when nothing did. At most 1500 characters: of longer ones the beginning and the end.
    *
    * @generated from field: string failure_detail = 9;
    */

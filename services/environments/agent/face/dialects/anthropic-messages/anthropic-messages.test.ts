@@ -91,7 +91,7 @@ test("what is not served is refused by its name, in Anthropic's form", async () 
     [{ mcp_servers: [] }, 'mcp_servers', 'unsupported_parameter'],
     [{ container: 'c' }, 'container', 'unsupported_parameter'],
     [{ thinking: { type: 'enabled', budget_tokens: 1024 } }, 'thinking.type', 'unsupported_value'],
-    [{ tool_choice: { type: 'any' } }, 'tool_choice.type', 'invalid_value'],
+    [{ tool_choice: { type: 'any' } }, 'tool_choice', 'invalid_value'],
     [{ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, 'tools[0].type', 'invalid_value'],
     [{ tools: [{ name: 'look' }] }, 'tools[0].input_schema', 'invalid_value'],
     [{ messages: [user, { role: 'assistant', content: 'It' }] }, 'messages[1]', 'unsupported_value'],

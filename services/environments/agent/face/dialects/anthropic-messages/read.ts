@@ -71,10 +71,15 @@ const asked = {
   system: texts.optional(),
   tools: z.array(tool).max(256).optional(),
   tool_choice: z
-    .strictObject({
-      type: z.literal(['auto', 'none'], 'only "auto" and "none" are served'),
-      disable_parallel_tool_use: only(false),
-    })
+    .strictObject(
+      {
+        type: z.enum(['auto', 'none', 'any', 'tool']),
+        name: z.string().optional(),
+        disable_parallel_tool_use: only(false),
+      },
+      'is not served; leave it out',
+    )
+    .transform(({ type }) => (type === 'auto' || type === 'none' ? type : 'forced'))
     .optional(),
   thinking: thinking.optional(),
   cache_control: note,
@@ -126,7 +131,7 @@ function callOf(given: z.output<typeof countRequest>, rules: CallRules): ChatCal
       type: 'function',
       function: { name, ...(description !== undefined && { description }), parameters },
     })),
-    mayCall: given.tool_choice?.type !== 'none',
+    mayCall: given.tool_choice !== 'none',
   };
 }
 

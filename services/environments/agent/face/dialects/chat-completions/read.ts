@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import type { CallMessage, ChatCall } from '../../agent-call.ts';
 import type { CallRules } from '../dialect.ts';
-import { askedLast, listOrText, only, parseRequest, samples, samplingFields, tokenBound } from '../read-request.ts';
+import {
+  askedLast,
+  listOrText,
+  only,
+  parseRequest,
+  samples,
+  samplingFields,
+  tokenBound,
+  toolChoice,
+} from '../read-request.ts';
 import { toolSchema } from '../tool-schema.ts';
 
 export interface ChatCompletionCall {
@@ -54,7 +63,7 @@ const request = z.strictObject({
   model: z.string().min(1),
   messages: z.array(message).min(1).max(1024),
   tools: z.array(tool).max(256).nullish(),
-  tool_choice: only('auto', 'none'),
+  tool_choice: toolChoice,
   parallel_tool_calls: only(true),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),

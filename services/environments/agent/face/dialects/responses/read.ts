@@ -2,7 +2,16 @@ import { z } from 'zod';
 import type { CallMessage, ChatCall, ToolCall } from '../../agent-call.ts';
 import { refusal } from '../../refusal.ts';
 import type { CallRules } from '../dialect.ts';
-import { askedLast, listOrText, note, only, parseRequest, samplingFields, tokenBound } from '../read-request.ts';
+import {
+  askedLast,
+  listOrText,
+  note,
+  only,
+  parseRequest,
+  samplingFields,
+  tokenBound,
+  toolChoice,
+} from '../read-request.ts';
 import { toolSchema } from '../tool-schema.ts';
 
 export interface ResponseCall {
@@ -73,7 +82,7 @@ const request = z.strictObject({
   instructions: z.string().nullish(),
   previous_response_id: z.string().nullish(),
   tools: z.array(tool).max(256).nullish(),
-  tool_choice: only('auto', 'none'),
+  tool_choice: toolChoice,
   parallel_tool_calls: only(true),
   stream: z.boolean().nullish(),
   stream_options: note,
