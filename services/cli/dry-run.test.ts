@@ -51,6 +51,16 @@ test('every recipe in the repository passes a dry run', async () => {
   }
 });
 
+test('recipes above an endpoint pass a dry run, which says that nothing answers there', async () => {
+  for (const name of ['overthinking', 'harnesses/react', 'harnesses/code-agent']) {
+    const endpoint = ['--set', 'model.endpoint.base_url=http://127.0.0.1:9/v1'];
+    const { code, out } = await gradus('run', `recipes/${name}.yaml`, '--dry-run', '--json', ...endpoint);
+    expect(code, name).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ stages: [{ kind: 'eval' }] });
+    expect(out).toContain('127.0.0.1:9/v1/chat/completions cannot be reached');
+  }
+});
+
 test('a dry run reads the rows of a recipe, counts them, and names file and line of one that no scorer can read', async () => {
   const folder = await temporary();
   const recipe = join(folder, 'choice.yaml');

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { CompositionSchema } from '#proto/rollout/v1/composition_pb.ts';
 import { FailureClass, RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { refusedResult, resultProblem } from './result-problem.ts';
 
 const composition = create(CompositionSchema, {
@@ -46,6 +47,18 @@ describe('a result that cannot be', () => {
     expect(resultProblem(result({ components: { format: 0 } }), 'g', composition)).toBeUndefined();
     const failed = { failure: FailureClass.POLICY_UNAVAILABLE, components: {}, trajectorySequence: 0n };
     expect(resultProblem(result(failed), 'g', composition)).toBeUndefined();
+  });
+
+  it('P2: is one for training that lacks a component, whatever it says of it; an evaluated one may say that it is absent', () => {
+    const absent = {
+      components: { format: 1 },
+      absentComponents: { exact_match: { reason: 'unavailable', detail: 'it answered 503' } },
+    };
+    const missing = 'components."exact_match": missing';
+    expect(resultProblem(result({ ...absent, purpose: Purpose.TRAIN }), 'g', composition)).toContain(missing);
+    expect(resultProblem(result({ ...absent, purpose: Purpose.EVAL }), 'g', composition)).toBeUndefined();
+    const silent = { components: { format: 1 }, purpose: Purpose.EVAL };
+    expect(resultProblem(result(silent), 'g', composition)).toContain(missing);
   });
 
   it('P2: becomes a failure of its attempt, without components', () => {

@@ -1,0 +1,143 @@
+/**
+ * What thinking does to answers and searches: a table over evaluations of the same questions, one for each policy and budget of thought.
+ *
+ *     npx node bench/overthinking/main.ts 4B-off=DIR 4B-2048=DIR 8B-2048=DIR …
+ *
+ * NAME=DIR: the `--out` folder of `gradus eval recipes/overthinking.yaml`, or of any evaluation with the `search` environment. The stored rollouts are
+ * read and their narrowed queries searched again; nothing is played.
+ */
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
+import { planBase } from '#fleet/fleet-plan.ts';
+import { createGrpcClient } from '#platform/grpc/client.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { readTrajectory, storedResults } from '#run/rollouts/results.ts';
+import { unpackScore } from '#trajectory/recorded-score.ts';
+import { evaluationRun } from '../../services/cli/eval/evaluation-run.ts';
+import { createOwnServices } from '../../services/cli/process/own-services.ts';
+import { withStreams } from '../../services/cli/transcript/with-streams.ts';
+import { narrowedSearches, type NarrowedSearches } from './searches.ts';
+
+const estimate = z.object({ value: z.number() });
+const summarySchema = z.object({
+  rollouts: z.object({ asked: z.number(), n: z.number() }),
+  success: z.object({ metric: z.string() }),
+  metrics: z.record(z.string(), estimate),
+});
+const searchOptions = z.looseObject({ top_k: z.number().default(10), think: z.string().optional() });
+
+interface Row {
+  readonly name: string;
+  readonly rollouts: string;
+  readonly accuracy: number;
+  readonly attempted: number;
+  readonly wrong: number;
+  readonly tokens: number;
+  readonly searches: number;
+  readonly filtered: number;
+  readonly excluding: number;
+}
+
+async function rowOf(name: string, given: string, signal: AbortSignal): Promise<Row> {
+  const out = resolve(given);
+  const { runId, directory } = evaluationRun(out);
+  const summary = summarySchema.parse(JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')));
+  const { recipe, paths } = parseResolvedRecipe(await readFile(join(directory, 'recipe.json'), 'utf8'));
+  const options = searchOptions.parse(recipe.environment.options);
+  const retrieval = planBase({ recipe, paths }).find(({ service }) => service === 'retrieval');
+  const services = await createOwnServices({ logs: join(directory, 'logs'), prefix: 'overthinking', signal });
+  try {
+    const address = retrieval && (await services.start(retrieval)).grpc;
+    const client =
+      address === undefined ? undefined : createGrpcClient(RetrievalService, address, { timeoutMs: 60_000 });
+    const { searches, tokens } = await withStreams(
+      dirname(directory),
+      { command: 'bench/overthinking', note: (line) => process.stderr.write(`${line}\n`) },
+      signal,
+      (nats) => readRollouts(nats, runId, (item) => narrowedSearches(item, client, options.top_k), signal),
+    );
+    client?.close();
+    const of = (metric: string): number => summary.metrics[metric]?.value ?? 0;
+    const graded = summary.metrics[`${summary.success.metric}.correct`] !== undefined;
+    const accuracy = of(summary.success.metric);
+    const attempted = graded ? 1 - of(`${summary.success.metric}.not_attempted`) : of('answered');
+    return {
+      name,
+      rollouts: `${summary.rollouts.n} of ${summary.rollouts.asked}`,
+      accuracy,
+      attempted,
+      wrong: graded ? of(`${summary.success.metric}.incorrect`) : attempted - accuracy,
+      tokens,
+      searches: sumOf(searches, 'searches') / Math.max(1, searches.length),
+      filtered: sumOf(searches, 'filtered') / Math.max(1, sumOf(searches, 'searches')),
+      excluding: sumOf(searches, 'excluding'),
+    };
+  } finally {
+    await services.stop();
+  }
+}
+
+type Item = Parameters<typeof narrowedSearches>[0];
+
+/** Of every rollout that came back; mean tokens that the policy wrote. */
+async function readRollouts(
+  nats: Nats,
+  runId: string,
+  look: (item: Item) => Promise<NarrowedSearches>,
+  signal: AbortSignal,
+): Promise<{ readonly searches: readonly NarrowedSearches[]; readonly tokens: number }> {
+  const searches: NarrowedSearches[] = [];
+  const seen = new Set<string>();
+  let tokens = 0;
+  for await (const result of storedResults(nats, runId, signal)) {
+    if (result.trajectorySequence === 0n || seen.has(result.taskId)) continue;
+    seen.add(result.taskId);
+    const recorded = unpackScore(await readTrajectory(nats, result, signal));
+    if (recorded === undefined) continue;
+    searches.push(await look(recorded.item));
+    tokens += result.modelTokens;
+  }
+  return { searches, tokens: tokens / Math.max(1, searches.length) };
+}
+
+function sumOf(searches: readonly NarrowedSearches[], field: keyof NarrowedSearches): number {
+  return searches.reduce((sum, one) => sum + one[field], 0);
+}
+
+const { positionals } = parseArgs({ allowPositionals: true });
+const named = positionals.map((text) => /^([^=]+)=(.+)$/.exec(text)?.slice(1) ?? []);
+if (named.length === 0 || named.some((pair) => pair.length !== 2)) {
+  process.stderr.write('overthinking: give NAME=DIR for each evaluation, DIR its --out folder\n');
+  process.exit(2);
+}
+const signal = AbortSignal.timeout(3_600_000);
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const lines: string[] = [];
+for (const [name = '', directory = ''] of named) {
+  const row = await rowOf(name, directory, signal);
+  lines.push(
+    `| ${[
+      row.name,
+      row.rollouts,
+      percent(row.accuracy),
+      percent(row.attempted),
+      percent(row.wrong),
+      row.tokens.toFixed(0),
+      row.searches.toFixed(2),
+      percent(row.filtered),
+      row.excluding,
+    ].join(' | ')} |`,
+  );
+}
+process.stdout.write(
+  [
+    '| policy and thought | rollouts | accuracy | attempted | wrong attempts | tokens written | searches | with filters | excluding a right page |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...lines,
+    '',
+  ].join('\n'),
+);
