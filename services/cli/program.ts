@@ -11,7 +11,7 @@ import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { addBenchCommands } from './commands/add-bench-commands.ts';
-import { addEvalCommand } from './commands/add-eval-command.ts';
+import { addEvalCommand } from './eval/add-eval-command.ts';
 import { addDlqCommands } from './commands/add-dlq-commands.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
 import { addRolloutCommands } from './commands/add-rollout-commands.ts';

@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
 import { maxTokensFields } from '#endpoint/server-fields.ts';
-import { evalFormats } from '../eval/eval-formats.ts';
-import type { EvalOptions } from '../eval/eval-recipe.ts';
+import { evalFormats } from './eval-formats.ts';
+import type { EvalOptions } from './eval-recipe.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import type { RejudgeOptions } from './eval-rejudge.ts';
-import { columns, decimal, json, settings, several, wholeNumber } from './standard-options.ts';
+import type { RejudgeOptions } from '../commands/eval-rejudge.ts';
+import { columns, decimal, json, settings, several, wholeNumber } from '../commands/standard-options.ts';
 
 /** Options of `gradus eval` that say what is played, and how. */
 const playing = [
@@ -93,8 +93,10 @@ export function addEvalCommand(program: Command, terminal: Terminal, finish: (ex
       const { rejudge } = options;
       finish(
         rejudge === undefined
-          ? await (await import('./eval.ts')).evalCommand(recipe, options, terminal)
-          : await (await import('./eval-rejudge.ts')).rejudgeCommand(recipe, { ...options, rejudge }, terminal),
+          ? await (await import('../commands/eval.ts')).evalCommand(recipe, options, terminal)
+          : await (
+              await import('../commands/eval-rejudge.ts')
+            ).rejudgeCommand(recipe, { ...options, rejudge }, terminal),
       );
     });
 }
