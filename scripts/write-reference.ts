@@ -12,6 +12,7 @@ import { retrievalConfig } from '../services/retrieval/config.ts';
 import { rewardConfig } from '../services/reward/config.ts';
 import { rolloutConfig } from '../services/rollout/config.ts';
 import { endpointPolicyConfig } from '../services/endpoint-policy/config.ts';
+import { engineSidecarConfig } from '../services/engine-sidecar/config.ts';
 import { scriptedEngineConfig } from '../services/scripted/engine/config.ts';
 import { scriptedJudgeConfig } from '../services/scripted/judge/config.ts';
 import { scriptedLearnerConfig } from '../services/scripted/learner/config.ts';
@@ -25,6 +26,7 @@ const services: Readonly<Record<string, z.ZodType>> = {
   retrieval: retrievalConfig,
   reward: rewardConfig,
   'endpoint-policy': endpointPolicyConfig,
+  'engine-sidecar': engineSidecarConfig,
   'scripted-engine': scriptedEngineConfig,
   'scripted-learner': scriptedLearnerConfig,
   'scripted-judge': scriptedJudgeConfig,
