@@ -70,13 +70,16 @@ export async function startServerProgram(program: ServerProgram, host: ServerHos
   log.info({ engine: name, command: [program.command, ...program.args].join(' '), pid: child.pid }, 'a server starts');
   const startedMs = performance.now();
   let saidMs = startedMs;
-  while (!(await answers(`${baseUrl}${program.healthPath}`, signal))) {
+  for (;;) {
+    const isUp = await answers(`${baseUrl}${program.healthPath}`, signal);
     if (signal.aborted) {
       await stop();
       throw cancelledFrom(signal.reason);
     }
     if (hasEnded)
       throw new TerminalError('failed_precondition', `${name} did not start: ${await ended}`, { details: { name } });
+    // Whoever answers after its end is somebody else, who took the port.
+    if (isUp) break;
     if (performance.now() - saidMs >= progressMs) {
       saidMs = performance.now();
       const seconds = Math.round((saidMs - startedMs) / 1000);

@@ -90,6 +90,7 @@ function vllmVariables(
     VLLM_SERVER_DEV_MODE: '1',
     VLLM_NO_USAGE_STATS: '1',
     HF_HUB_OFFLINE: '1',
+    PYTHONUNBUFFERED: '1',
     ...(device === 'cpu' && {
       PYTHONPATH: [import.meta.dirname, own['PYTHONPATH']].filter(Boolean).join(delimiter),
       VLLM_CPU_KVCACHE_SPACE: `${options.kv_cache_gibibytes}`,
