@@ -36,8 +36,9 @@ export async function loadVersion(
     await checkRoots('weights_path', weightsPath, config.roots);
     const digest = await checkWeights(weightsPath, weightsDigest);
     carriedOver = line.running;
-    await give(target);
-    return { ...target, weightsDigest: digest };
+    const found = { ...target, weightsDigest: digest };
+    await give(found);
+    return found;
   });
   if (isNew) events.loaded(loads.served, carriedOver, performance.now() - startedMs);
   return { version, carriedOver: isNew ? carriedOver : 0 };

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Tokenizer } from '#chat/tokenizer.ts';
 import type { EngineKind, ServerHost, ServerPlan, StartedServer } from '#engines/kit/engine-kind.ts';
 import type { EngineServer } from '#engines/kit/engine-server.ts';
+import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { startGuardian } from '#platform/runtime/guardian.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
@@ -43,13 +44,15 @@ export async function openServer(options: OpenServerOptions): Promise<OpenedServ
   const base = planOf(config, tokenizer);
   const started = await own?.start(base);
   const first = connect(started?.baseUrl ?? config.server ?? '');
-  const description = await Promise.race([
-    inspectServer(first, tokenizer, signal),
-    ...(started === undefined ? [] : [endOf(started, kind.kind)]),
-  ]);
+  const description = await inspectServer(first, tokenizer, signal).catch(async (thrown: unknown) => {
+    throw (await diedMeanwhile(kind.kind, started)) ?? thrown;
+  });
   const link = createServerLink(first, description, events);
   const isPossible = (description.loadsVersions && first.load !== undefined) || own !== undefined;
-  const loads = createVersionLoads(description.version ?? 0n, isPossible, events.serving);
+  // What a server of somebody else was started with is its own affair.
+  const weightsDigest = own === undefined ? '' : await checkWeights(base.modelDirectory, '');
+  const beginning: ServedVersion = { version: description.version ?? 0n, weightsPath: '', weightsDigest };
+  const loads = createVersionLoads(beginning, isPossible, events.serving);
 
   let kept: KeptServer | undefined;
   if (own !== undefined && started !== undefined) {
@@ -61,8 +64,7 @@ export async function openServer(options: OpenServerOptions): Promise<OpenedServ
         link.attach(server, await inspectServer(server, tokenizer, signal));
         // A load says by itself what serves once it is through.
         if (loads.told === undefined) return;
-        const isAsBefore = plan.version === loads.served.version;
-        loads.restarted(isAsBefore ? loads.served : { version: plan.version, weightsPath: '', weightsDigest: '' });
+        loads.restarted(plan === base ? beginning : loads.served);
       },
       onDown: link.detach,
       onGivenUp: (error) => ctx.fail(error),
@@ -96,9 +98,14 @@ export async function openServer(options: OpenServerOptions): Promise<OpenedServ
   return { link, loads, give: createWeightsGiver({ link, loads, restartWith, events, signal }) };
 }
 
-/** A server that was started and ends while it is asked. */
-async function endOf({ ended }: StartedServer, name: string): Promise<never> {
-  throw new TerminalError('failed_precondition', `${name} ended when it was asked what it can do: ${await ended}`);
+/** Longest time between the last answer of a server that dies and its end. */
+const dyingMs = 2_000;
+
+/** With its last words, if a server ended while it was asked. */
+async function diedMeanwhile(name: string, started: StartedServer | undefined): Promise<TerminalError | undefined> {
+  const how = await Promise.race([started?.ended, sleep(started === undefined ? 0 : dyingMs)]);
+  if (how === undefined) return undefined;
+  return new TerminalError('failed_precondition', `${name} ended when it was asked what it can do: ${how}`);
 }
 
 function parseOptions(kind: EngineKind, options: unknown): Record<string, unknown> {

@@ -30,7 +30,10 @@ export function createWeightsGiver({ link, loads, restartWith, events, signal }:
     act: () => Promise<void>,
   ): Promise<string | undefined> {
     const probe = (await readProbe(target.weightsPath)) ?? plainProbe;
-    const before = await server.score?.(probe.tokenIds, signal);
+    // Weights that are known to be others give other scores.
+    const { weightsDigest } = loads.served;
+    const isOther = weightsDigest !== '' && weightsDigest !== target.weightsDigest;
+    const before = isOther ? await server.score?.(probe.tokenIds, signal) : undefined;
     await act();
     return await weightsProblem(link.required(), link.description, probe, before, signal);
   }

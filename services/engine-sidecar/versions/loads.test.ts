@@ -8,8 +8,6 @@ import { probeName } from './weights-probe.ts';
 
 afterEach(stopAll);
 
-const own = { model: '/model-of-nobody' };
-
 /** A version as the learner writes it; the scripted server scores every token of it as -2. */
 async function version(logprob?: number): Promise<string> {
   const directory = await temporaryDirectory('version-');
@@ -67,12 +65,15 @@ it('a turn that runs during a load goes on, and says both versions', async () =>
 
 it.each([
   ['changes nothing', undefined, 'to the last bit, those of the weights before'],
-  ['is far from what the weights say', -2, '1.000 nats off those of the weights'],
+  ['is far from what the weights say', -3, '1.000 nats off those of the weights'],
 ])(
   'P9: a load that %s condemns a server of somebody else, and the turns that ran in it fail',
   async (_what, logprob, words) => {
     const gate = Promise.withResolvers<ServerTurn>();
-    const { client, metrics } = await sidecar(scriptedServer({ obeys: false, turn: () => gate.promise }));
+    const server = scriptedServer({ turn: () => gate.promise });
+    const { client, metrics } = await sidecar(server);
+    await client.loadVersion({ version: 3n, weightsPath: await version(-2) });
+    server.script.obeys = false;
     const turn = client.generate(turnOf());
     await eventually(async () => expect((await client.describe({})).running).toBe(1));
     const failure = client.loadVersion({ version: 4n, weightsPath: await version(logprob) });
@@ -85,9 +86,22 @@ it.each([
   },
 );
 
+it('the weights that a server has already are no load without effect', async () => {
+  const model = await version();
+  const mine = scriptedServer();
+  const own = await sidecar(mine, { model });
+  const { weightsDigest } = await own.client.describe({});
+  await own.client.loadVersion({ version: 0n, weightsPath: model, weightsDigest });
+  expect(mine.loads).toEqual([]);
+  // Of somebody else's server it is not known what it was started with.
+  const other = await sidecar(scriptedServer({ obeys: false }));
+  await other.client.loadVersion({ version: 0n, weightsPath: model, weightsDigest });
+  expect(await other.client.describe({})).toMatchObject({ version: 0n, weightsDigest });
+});
+
 it('P9: a server that was started here and does not compute with what it took is started anew with it, and later ones at once', async () => {
   const server = scriptedServer({ obeys: false });
-  const { client, metrics } = await sidecar(server, own);
+  const { client, metrics } = await sidecar(server, { model: await version() });
   const [first, second] = [await version(-2), await version(-2)];
   await client.loadVersion({ version: 4n, weightsPath: first });
   await client.loadVersion({ version: 5n, weightsPath: second });
@@ -99,7 +113,7 @@ it('P9: a server that was started here and does not compute with what it took is
 
 it('a server that takes no weights is started anew with each version, or its weights are fixed', async () => {
   const started = scriptedServer({ description: { loadsVersions: false } });
-  const mine = await sidecar(started, own);
+  const mine = await sidecar(started, { model: await version() });
   await mine.client.loadVersion({ version: 4n, weightsPath: await version(-2) });
   expect(started.loads).toEqual([]);
   expect(started.starts).toHaveLength(2);
@@ -112,7 +126,7 @@ it('a server that takes no weights is started anew with each version, or its wei
 
 it('a server that was started here and ended is started again with what it served', async () => {
   const server = scriptedServer();
-  const { client, metrics } = await sidecar(server, own);
+  const { client, metrics } = await sidecar(server, { model: await version() });
   const weightsPath = await version(-2);
   await client.loadVersion({ version: 4n, weightsPath });
   server.starts[0]?.end('it was ended by SIGKILL');

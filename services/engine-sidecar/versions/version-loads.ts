@@ -32,12 +32,12 @@ export interface VersionLoads {
 }
 
 export function createVersionLoads(
-  first: bigint,
+  first: ServedVersion,
   possible: boolean,
   onServed: (version: bigint) => void,
 ): VersionLoads {
-  let served: ServedVersion = { version: first, weightsPath: '', weightsDigest: '' };
-  let told: bigint | undefined = first;
+  let served = first;
+  let told: bigint | undefined = first.version;
   let begun = 0;
   let failures = 0;
   /** The last of the loads that were asked for, over or not. */
@@ -46,7 +46,7 @@ export function createVersionLoads(
     served = next;
     onServed(next.version);
   };
-  onServed(first);
+  onServed(first.version);
 
   function isServed({ version, weightsDigest }: ServedVersion): boolean {
     if (version < served.version) {

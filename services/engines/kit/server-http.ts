@@ -29,6 +29,30 @@ export function createServerHttp(who: string, baseUrl: string): ServerHttp {
   const agent = isSecure ? new SecureAgent(options) : new Agent(options);
   const prefix = base.pathname.replace(/\/+$/, '');
 
+  /** Servers close connections that rest, or that had an error; one that is found closed has not read the request. */
+  async function send(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | undefined,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    const request = isSecure ? httpsRequest : httpRequest;
+    for (;;) {
+      const sent = request(new URL(`${prefix}${path}`, base), { method, agent, headers, signal });
+      try {
+        return await new Promise((resolve, reject) => {
+          sent.once('response', resolve);
+          sent.once('error', reject);
+          sent.end(body);
+        });
+      } catch (thrown) {
+        const { code } = thrown as NodeJS.ErrnoException;
+        if (!sent.reusedSocket || !['ECONNRESET', 'EPIPE'].includes(code ?? '')) throw thrown;
+      }
+    }
+  }
+
   async function call(
     method: 'GET' | 'POST',
     path: string,
@@ -37,13 +61,7 @@ export function createServerHttp(who: string, baseUrl: string): ServerHttp {
   ): Promise<string> {
     throwIfCancelled(signal);
     try {
-      const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-        const send = isSecure ? httpsRequest : httpRequest;
-        const sent = send(new URL(`${prefix}${path}`, base), { method, agent, headers, signal }, resolve);
-        sent.once('error', reject);
-        sent.end(body);
-      });
+      const response = await send(method, path, body, signal);
       const chunks: Buffer[] = [];
       let bytes = 0;
       for await (const chunk of response) {

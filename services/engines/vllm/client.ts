@@ -53,7 +53,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
       ),
     );
     const devMode = await has(http.get('/weight_info', signal));
-    const extended = devMode && (await has(rpc('can_reload_with_tied_head', {}, signal)));
+    const extended = devMode && (await has(rpc('can_reload_with_tied_head', {}, signal), [500]));
     return (found = { model, tokensRoute, devMode, reload: extended ? 'reload_with_tied_head' : 'reload_weights' });
   }
   const known = async (signal: AbortSignal): Promise<Found> => found ?? (await find(signal));
@@ -184,14 +184,15 @@ function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop }: Serve
   };
 }
 
-/** A route that is not there answers 404, one that is switched off 403, and a worker's method that is not there 500. */
-async function has(asked: Promise<unknown>): Promise<boolean> {
+/** A route that is not there answers 404 or 405, one that is switched off 403. */
+const noRoute = [403, 404, 405];
+
+async function has(asked: Promise<unknown>, missing: readonly number[] = noRoute): Promise<boolean> {
   try {
     await asked;
     return true;
   } catch (thrown) {
-    const { status } = errorFrom(thrown).details;
-    if (status === 403 || status === 404 || status === 405 || status === 500) return false;
+    if (missing.some((status) => status === errorFrom(thrown).details['status'])) return false;
     throw thrown;
   }
 }

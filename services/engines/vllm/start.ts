@@ -67,6 +67,8 @@ export function vllmArguments(plan: ServerPlan, { dtype, logprobs, args }: VllmO
           '--enforce-eager',
           '--distributed-executor-backend',
           'uni',
+          '--worker-extension-cls',
+          'gradus_worker.Reload',
         ]
       : []),
   ];

@@ -212,7 +212,7 @@ it('a server that is started has the routes that are used, on loopback, and what
   );
   expect(cpu).toContain('--logprobs-mode processed_logprobs --generation-config vllm --enable-scale-out');
   expect(cpu).toContain('--no-enable-chunked-prefill --max-num-batched-tokens 4096');
-  expect(cpu).toMatch(/ --seed 1$/);
+  expect(cpu).toMatch(/ --distributed-executor-backend uni --worker-extension-cls gradus_worker.Reload --seed 1$/);
   const cuda = vllmArguments({ ...plan, device: 'cuda' }, vllmOptions.parse({}), 4).join(' ');
   expect(cuda).toContain('--dtype auto');
   expect(cuda).not.toContain('chunked');
