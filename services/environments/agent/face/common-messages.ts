@@ -10,18 +10,32 @@ export function commonMessages(said: readonly CallMessage[], messages: readonly 
   return end < 0 ? said.length : end;
 }
 
+/** Compared with every conversation of the session at each call: what is the same to the letter is not read. */
 function isSame(one: CallMessage, other: CallMessage | undefined): boolean {
-  if (other === undefined || one.role !== other.role) return false;
-  if (one.role === 'assistant' && other.role === 'assistant') {
-    return one.text.trim() === other.text.trim() && isDeepStrictEqual(one.calls.map(meaning), other.calls.map(meaning));
-  }
-  return isDeepStrictEqual(one, other);
+  if (other === undefined) return false;
+  if (one.role === 'assistant') return other.role === 'assistant' && isSameTurn(one, other);
+  if (one.text !== other.text || one.role !== other.role) return false;
+  return one.role !== 'tool' || (other.role === 'tool' && one.callId === other.callId);
 }
 
-function meaning({ name, arguments: json }: ToolCall): object {
+type Turn = Extract<CallMessage, { readonly role: 'assistant' }>;
+
+function isSameTurn(one: Turn, other: Turn): boolean {
+  if (one.text !== other.text && one.text.trim() !== other.text.trim()) return false;
+  return (
+    one.calls.length === other.calls.length && one.calls.every((call, at) => isSameCall(call, other.calls[at] ?? call))
+  );
+}
+
+function isSameCall(one: ToolCall, other: ToolCall): boolean {
+  if (one.name !== other.name) return false;
+  return one.arguments === other.arguments || isDeepStrictEqual(valueOf(one.arguments), valueOf(other.arguments));
+}
+
+function valueOf(json: string): unknown {
   try {
-    return { name, arguments: JSON.parse(json) as unknown };
+    return JSON.parse(json);
   } catch {
-    return { name, arguments: json };
+    return json;
   }
 }
