@@ -10,13 +10,13 @@ import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import type { ScriptedEngine } from '../fakes/scripted-engine.ts';
 import { taskOf, tokenizerPath, type TaskOverrides } from '../rollout/fleet.ts';
 
-const template =
+const marked =
   "{% for tool in tools or [] %}{{ 'tool: ' + tool.function.name + '<|end|>\n' }}{% endfor %}" +
   "{% for message in messages %}{{ message.role + ': ' + message.content + '<|end|>\n' }}{% endfor %}" +
   "{% if not enable_thinking %}{{ 'assistant: ' }}{% endif %}";
 
-/** The tokenizer of the tests with a chat template next to it, in which `<|end|>` ends a message. */
-export async function modelWithTemplate(): Promise<string> {
+/** The tokenizer of the tests with a chat template next to it: one in which `<|end|>` ends a message. */
+export async function modelWithTemplate(template = marked): Promise<string> {
   const directory = await temporaryDirectory('gradus-agents-');
   await copyFile(tokenizerPath, join(directory, 'tokenizer.json'));
   await writeFile(join(directory, 'chat_template.jinja'), template);
