@@ -49,7 +49,7 @@ async function answer(question, baseURL, apiKey) {
   return /<answer>(.*)<\/answer>/s.exec(messages.at(-1).content)?.[1].trim() ?? '';
 }
 
-const webhook = createServer(async (request, response) => {
+async function serve(request, response) {
   const { row, base_url: baseUrl, api_key: key, session_url: session } = await json(request);
   response.end('{}');
   const result = await answer(row.data.question, baseUrl, key).then(
@@ -62,5 +62,7 @@ const webhook = createServer(async (request, response) => {
     body: JSON.stringify(result),
     // The episode may be over: a limit ended it.
   }).catch(() => {});
-});
+}
+
+const webhook = createServer((request, response) => void serve(request, response));
 webhook.listen(Number(port), '127.0.0.1', () => console.log(`listening at http://127.0.0.1:${webhook.address().port}/`));
