@@ -13,6 +13,7 @@ import type { WorldCommandOptions } from './commands/world.ts';
 import { addBenchCommands } from './commands/add-bench-commands.ts';
 import { addEvalCommand } from './eval/add-eval-command.ts';
 import { addDlqCommands } from './commands/add-dlq-commands.ts';
+import { addEngineCommands } from './commands/add-engine-commands.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
 import { addRolloutCommands } from './commands/add-rollout-commands.ts';
 import { evalFormats } from './eval/eval-formats.ts';
@@ -147,6 +148,7 @@ Exit codes:
   addRewardCommands(program, terminal, finish);
   addBenchCommands(program, terminal, finish);
   addDlqCommands(program, terminal, finish);
+  addEngineCommands(program, terminal, finish);
 
   program
     .command('serve')
@@ -156,7 +158,7 @@ Exit codes:
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (service: string, flags: readonly string[]) =>
-      finish(await (await import('./commands/run-in-place.ts')).serveCommand(service, flags)),
+      finish(await (await import('./commands/run-in-place.ts')).serveCommand(service, flags, terminal)),
     );
 
   program

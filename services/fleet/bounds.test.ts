@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
-import { fleetSchema } from '#recipe/run-parts.ts';
+import { fleetSchema } from '#recipe/fleet-schema.ts';
 import { recipeSchema } from '#recipe/schema.ts';
 import { loadConfig } from '#platform/runtime/config.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
@@ -106,6 +106,10 @@ describe('a fleet at all bounds of a recipe', () => {
     const planned = [
       ...planScriptedJudges(inputs),
       ...planBase(inputs),
+      ...planBase({
+        ...inputs,
+        recipe: { ...inputs.recipe, fleet: { ...scripted, engine: { ...most.engine, kind: 'vllm' } } },
+      }),
       planPolicy(inputs, engines),
       planPolicy({ ...inputs, recipe: { ...inputs.recipe, model: { endpoint } } }, []),
       ...planTop(inputs, at),

@@ -10,7 +10,7 @@ import type { RecipePaths, RewardPaths } from '#recipe/resolve-recipe.ts';
 import { isLocked } from '#platform/runtime/file-lock.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
 import { processIdentitySchema, stateOf } from '#platform/runtime/process-identity.ts';
-import type { FleetInputs } from './fleet-plan.ts';
+import type { FleetInputs } from './planned-service.ts';
 import { rewardConfigOf } from './reward-plan.ts';
 import { prometheusTargets } from './prometheus-targets.ts';
 

@@ -8,7 +8,7 @@ import { judgesSettings } from '#rewards/judge-settings.ts';
 import { fleetKey } from './fleet-file.ts';
 import { planBase, planGateways, planPolicy, planTop } from './fleet-plan.ts';
 import { childEnvironment } from './service-programs.ts';
-import type { PlannedService } from './fleet-plan.ts';
+import type { PlannedService } from './planned-service.ts';
 
 const paths = { model: '/m', train: '/t', held_out: '/h', corpus: '/c' };
 const tiny = readFileSync(join(repositoryRoot, 'tests/e2e/tiny.yaml'), 'utf8');

@@ -1,61 +1,25 @@
-import { environmentNamed } from '#environments/registry.ts';
-import { questionFormatOf } from '#questions/question-row.ts';
 import { TerminalError } from '#platform/errors.ts';
+import { existingEngines } from '#recipe/engine-part.ts';
 import { environmentSessions, environmentVariables, needsRetrieval } from '#recipe/environment-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import type { RecipePaths } from '#recipe/resolve-recipe.ts';
 import { join } from 'node:path';
 import { endpointSettings } from '#recipe/run-parts.ts';
+import { planEngines } from './engine-plan.ts';
+import { flags, rootFlag, type FleetInputs, type PlannedProgram, type PlannedService } from './planned-service.ts';
 import { keyVariables, rewardFlags } from './reward-plan.ts';
 import { serviceDeadlines } from './service-deadlines.ts';
 import { hubVariables } from './service-programs.ts';
-import type { ServiceName } from './service-programs.ts';
-
-/** One process of the fleet. `args` get `--grpc` and `--metrics` added when it starts. */
-export interface PlannedService {
-  readonly label: string;
-  readonly service: ServiceName;
-  /** What runs in that role; the service's own program when absent. */
-  readonly program?: ServiceName;
-  readonly args: readonly string[];
-  /** CPU threads of a Python service. */
-  readonly threads?: number;
-  /** Environment variables that it reads next to its own settings: keys of other servers. */
-  readonly variables?: readonly string[];
-  /**
-   * Time to end in when it is started again on purpose (a full disk, an address that moved). Absent: it is killed; a lone coordinator
-   * that is asked to end would stop its runs.
-   */
-  readonly replaceGraceMs?: number;
-}
 
 /** Longer than a worker's drain takes: what it hands back is not counted as a death of its worker. */
 const workerReplaceGraceMs = 15_000;
 
-/** `{ 'max-context': 1024 }` as `--max-context 1024`. */
-export function flags(values: Readonly<Record<string, string | number>>): string[] {
-  return Object.entries(values).flatMap(([key, value]) => [`--${key}`, `${value}`]);
-}
-
-export interface FleetInputs {
-  readonly recipe: Recipe;
-  readonly paths: RecipePaths;
-}
-
 /** Services that need nobody: they start first, side by side. `roots`: where runs and models may lie; none is anywhere. */
 export function planBase(inputs: FleetInputs, roots: readonly string[] = []): PlannedService[] {
-  const { recipe } = inputs;
-  // An endpoint is asked by what stands in the gateway's place.
-  const count = recipe.model.endpoint === undefined ? recipe.fleet.engines : 0;
-  const engines = Array.from({ length: count }, (_, index): PlannedService => ({
-    label: recipe.fleet.engines === 1 ? 'engine' : `engine-${index + 1}`,
-    service: 'engine',
-    ...engineProgram(inputs, roots),
-  }));
   return [
     ...retrievalService(inputs),
     planReward(inputs),
-    ...engines,
+    ...planEngines(inputs, roots),
     { label: 'learner', service: 'learner', ...learnerProgram(inputs, roots) },
   ];
 }
@@ -100,48 +64,6 @@ function retrievalFlags({ retrieval }: Recipe, corpus: string): Record<string, s
   };
 }
 
-function rootFlag(roots: readonly string[]): Record<string, string> {
-  return roots.length === 0 ? {} : { roots: JSON.stringify(roots) };
-}
-
-type PlannedProgram = Pick<PlannedService, 'program' | 'args' | 'threads'>;
-
-function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[]): PlannedProgram {
-  const { engine, scripted } = recipe.fleet;
-  const bounds = { 'max-context': engine.max_context, 'max-running': engine.max_running };
-  switch (engine.kind) {
-    case 'builtin':
-      return {
-        threads: engine.threads,
-        args: flags({
-          ...bounds,
-          model: paths.model,
-          ...rootFlag(roots),
-          'cache-mebibytes': engine.cache_mebibytes,
-          threads: engine.threads,
-          device: engine.device,
-        }),
-      };
-    case 'scripted':
-      return {
-        program: 'scripted-engine',
-        args: flags({
-          ...bounds,
-          ...rootFlag(roots),
-          tokenizer: join(paths.model, 'tokenizer.json'),
-          questions: JSON.stringify([paths.train, paths.held_out]),
-          'questions-format': questionFormatOf(recipe.data),
-          ...(paths.corpus !== undefined && { corpus: paths.corpus }),
-          ...environmentNamed(recipe.environment.name).scripted?.(recipe.environment.options),
-          turns: scripted.turns,
-          'right-probability': scripted.right_probability,
-          'latency-median-ms': scripted.latency_median_ms,
-          'latency-sigma': scripted.latency_sigma,
-        }),
-      };
-  }
-}
-
 function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): PlannedProgram {
   const { learner, scripted } = recipe.fleet;
   switch (learner.kind) {
@@ -163,13 +85,16 @@ function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): Plan
 export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly string[]): PlannedService {
   const { endpoint } = recipe.model;
   if (endpoint !== undefined) return planEndpoint(endpoint, recipe.fleet.engine);
+  const { generateMs, load } = serviceDeadlines(recipe);
   return {
     label: 'policy',
     service: 'policy',
     args: flags({
-      engines: engines.join(','),
+      engines: (existingEngines(recipe) ?? engines).join(','),
       tokenizer: join(paths.model, 'tokenizer.json'),
-      'generate-timeout-ms': serviceDeadlines(recipe).generateMs,
+      'generate-timeout-ms': generateMs,
+      // What waits for a version waits for the server to be started with it.
+      ...(load !== undefined && { 'load-timeout-ms': load.engineMs, 'max-outage-ms': load.engineMs }),
     }),
   };
 }
@@ -236,6 +161,7 @@ export interface TopAddresses {
 
 export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): PlannedService[] {
   const { learner } = at;
+  const { callMs, load } = serviceDeadlines(recipe);
   const coordinators = Array.from(
     { length: (at.coordinators ?? true) ? recipe.fleet.coordinators : 0 },
     (_, index): PlannedService => ({
@@ -245,6 +171,7 @@ export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): Plann
         'nats-url': at.natsUrl,
         policy: at.policy,
         ...(learner !== undefined && { learner }),
+        ...(load !== undefined && { 'load-timeout-ms': load.fleetMs }),
         reward: at.reward,
         ...environmentFlag(paths),
         'fleet-id': at.fleetId,
@@ -265,7 +192,7 @@ export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): Plann
       ...environmentFlag(paths),
       ...environmentLimitFlags(recipe),
       concurrency: recipe.fleet.concurrency,
-      'call-timeout-ms': serviceDeadlines(recipe).callMs,
+      'call-timeout-ms': callMs,
       'worker-id': `rollout-${index + 1}`,
     }),
   }));

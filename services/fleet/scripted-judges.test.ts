@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { repositoryRoot } from '#platform/repository.ts';
-import { planBase, type PlannedService } from './fleet-plan.ts';
+import { planBase } from './fleet-plan.ts';
+import type { PlannedService } from './planned-service.ts';
 import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
 
 const paths = { model: '/m', train: '/t', held_out: '/h', corpus: '/c' };

@@ -1,6 +1,6 @@
 import { questionFormatOf } from '#questions/question-row.ts';
 import { judgesSchema } from '#recipe/reward-parts.ts';
-import { flags, type FleetInputs, type PlannedService } from './fleet-plan.ts';
+import { flags, type FleetInputs, type PlannedService } from './planned-service.ts';
 
 const labelOf = (name: string): string => `judge-${name}`;
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { existingEngines } from '#recipe/engine-part.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
 import { boundCompileCache } from './bound-compile-cache.ts';
@@ -9,8 +10,8 @@ import type { Ready } from './child-service.ts';
 import { claimHome } from './claim-home.ts';
 import { fleetKey } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
-import { flags, planBase, planGateways, planTop } from './fleet-plan.ts';
-import type { FleetInputs, PlannedService } from './fleet-plan.ts';
+import { planBase, planGateways, planTop } from './fleet-plan.ts';
+import { flags, type FleetInputs, type PlannedService } from './planned-service.ts';
 import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
 import type { RecordedInput } from '#recipe/resolve-recipe.ts';
@@ -18,6 +19,8 @@ import { watchDisks } from './disk/watch-disks.ts';
 import type { DiskEvents, DiskWatch } from './disk/watch-disks.ts';
 import { probeService } from './health/probe-service.ts';
 import { dependantsOf, createPortClaim, movesBetween } from './ports/reclaim-ports.ts';
+import { requireEngines } from './require-engines.ts';
+import { sayWhileWaiting } from './say-while-waiting.ts';
 import { startNats } from './start-nats.ts';
 import { childEnvironment, programOf } from './service-programs.ts';
 import { superviseService } from './supervise-service.ts';
@@ -39,6 +42,8 @@ export interface FleetOptions {
   readonly signal: AbortSignal;
   readonly events: SupervisionEvents & {
     started(label: string, ready: Ready): void;
+    /** It has not come to serve yet; `what` is what it waits for, where that is known. */
+    starting(label: string, what: string | undefined, forMs: number): void;
     /** Processes of a fleet that was killed; they were ended before this one starts. */
     leftBehind(processes: readonly string[]): void;
     /** Another process took its port while it was dead; `restarted` holds its old address and are started again. */
@@ -57,9 +62,8 @@ export interface Fleet {
   stop(graceMs: number): Promise<void>;
 }
 
-const readyTimeoutMs = 180_000;
 /** Importing PyTorch from a cold disk takes its time. */
-const pythonReadyTimeoutMs = 180_000;
+const readyTimeoutMs = 180_000;
 
 type Supervised = SupervisedService<Ready>;
 
@@ -150,7 +154,6 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const planned = plan();
     const ports = createPortClaim(planned.label);
     const program = programOf(planned.program ?? planned.service);
-    const isPython = program.env['PYTHONPATH'] !== undefined;
     const threads: Record<string, string> =
       planned.threads === undefined ? {} : { OMP_NUM_THREADS: `${planned.threads}` };
     const supervised = await superviseService<Ready>({
@@ -163,7 +166,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       replaceGraceMs: planned.replaceGraceMs,
       start: async (at, startSignal) => {
         const claimed = await ports.claim(at);
-        const child = await startChildService({
+        const starting = startChildService({
           label: planned.label,
           command: program.command,
           args: [
@@ -174,10 +177,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
           ],
           env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
           logFile: join(logs, `${planned.label}.log`),
-          readyTimeoutMs: isPython ? pythonReadyTimeoutMs : readyTimeoutMs,
+          readyTimeoutMs: planned.readyTimeoutMs ?? readyTimeoutMs,
           guardian,
           signal: startSignal,
         });
+        const child = await sayWhileWaiting(starting, (forMs) =>
+          options.events.starting(planned.label, planned.waitsFor, forMs),
+        );
         return { ...child, addresses: child.ready };
       },
     });
@@ -243,6 +249,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       return found;
     };
     await startAll(() => planGateways(inputs, allAt('engine')));
+    for (const gateway of allAt('policy')) await requireEngines(gateway, existingEngines(inputs.recipe) ?? [], signal);
     await publishFile();
     const fleetId = randomUUID();
     await startAll(() =>

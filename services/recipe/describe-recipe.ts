@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { engineKinds } from '#engines/index.ts';
+import type { EngineKind } from '#engines/kit/engine-kind.ts';
 import { environments } from '#environments/index.ts';
 import type { EnvironmentDefinition } from '#environments/kit/environment.ts';
 import { recipeSchema } from './schema.ts';
@@ -33,21 +35,21 @@ export function describeRecipe(): string {
     '',
     'Generated from the schema. Unknown keys are errors. Paths are relative to the recipe file.',
     '',
-    '| key | type | bounds | default | meaning |',
-    '|---|---|---|---|---|',
+    ...tableHead,
     ...rows,
     '',
     ...environments.flatMap(describeEnvironment),
+    ...engineKinds.flatMap(describeEngine),
   ].join('\n');
+}
+
+/** Options of a kind of inference server. */
+function describeEngine({ kind, about, options }: EngineKind): string[] {
+  return [`## Engine \`${kind}\``, '', about, '', ...tableOf([['fleet.engine.options', options]]), ''];
 }
 
 /** Options and rows of a built-in environment. */
 function describeEnvironment({ name, about, options, row, needs, scorers, rewards }: EnvironmentDefinition): string[] {
-  const table = (prefix: string, schema: z.ZodType): string[] => {
-    const rows: string[] = [];
-    collect(z.toJSONSchema(schema, { io: 'input' }) as FieldSchema, prefix, rows);
-    return rows;
-  };
   const facts: [string, readonly string[]][] = [
     ['Needs', needs],
     ['Scores every rollout by', scorers],
@@ -61,13 +63,22 @@ function describeEnvironment({ name, about, options, row, needs, scorers, reward
     ...facts.flatMap(([what, names]) =>
       names.length === 0 ? [] : [`${what}: ${names.map((each) => `\`${each}\``).join(', ')}.`, ''],
     ),
-    '| key | type | bounds | default | meaning |',
-    '|---|---|---|---|---|',
-    ...table('environment.options', options),
-    ...table('row.data', row.data),
-    ...table('row.gold', row.gold),
+    ...tableOf([
+      ['environment.options', options],
+      ['row.data', row.data],
+      ['row.gold', row.gold],
+    ]),
     '',
   ];
+}
+
+const tableHead = ['| key | type | bounds | default | meaning |', '|---|---|---|---|---|'];
+
+/** The fields of each schema, under its prefix. */
+function tableOf(parts: readonly (readonly [string, z.ZodType])[]): string[] {
+  const rows: string[] = [];
+  for (const [prefix, schema] of parts) collect(z.toJSONSchema(schema, { io: 'input' }) as FieldSchema, prefix, rows);
+  return [...tableHead, ...rows];
 }
 
 function collect(schema: FieldSchema, prefix: string, rows: string[]): void {

@@ -1,6 +1,6 @@
 import { checkRecipe } from './check-recipe.ts';
 import type { RecipeIssue } from './check-recipe.ts';
-import { completeEnvironment } from './environment-part.ts';
+import { completeParts } from './complete-parts.ts';
 import { recipeSchema } from './schema.ts';
 
 type Path = RecipeIssue['path'];
@@ -15,7 +15,7 @@ export function furtherIssues(value: unknown, refused: readonly RecipeIssue[]): 
   for (const { path, unknownKey } of refused) if (unknownKey !== undefined) repair(repaired, path, unknownKey.meant);
   const parsed = recipeSchema.safeParse(repaired);
   if (!parsed.success) return [];
-  const completed = completeEnvironment(parsed.data);
+  const completed = completeParts(parsed.data);
   return [...completed.issues, ...checkRecipe(completed.recipe)].filter(
     (issue) => !refused.some(({ path }) => isWithin(issue.path, path) || isWithin(path, issue.path)),
   );

@@ -5,7 +5,7 @@ import { expandRewards } from '#rewards/expand-rewards.ts';
 
 import { checkRecipe } from './check-recipe.ts';
 import type { RecipeIssue } from './check-recipe.ts';
-import { completeEnvironment } from './environment-part.ts';
+import { completeParts } from './complete-parts.ts';
 import { applySettings, type RecipeSetting } from './recipe-settings.ts';
 import { furtherIssues } from './further-issues.ts';
 import { recipeSchema } from './schema.ts';
@@ -44,9 +44,9 @@ export function checkRecipeValue(value: unknown): RecipeOutcome {
     const refused = issuesOf(recipeSchema, parsed.error, expanded);
     return { kind: 'issues', issues: [...refused, ...furtherIssues(expanded, refused)] };
   }
-  const completed = completeEnvironment(parsed.data);
-  const issues = [...completed.issues, ...checkRecipe(completed.recipe)];
-  return issues.length === 0 ? { kind: 'recipe', recipe: completed.recipe } : { kind: 'issues', issues };
+  const { recipe, issues: ofParts } = completeParts(parsed.data);
+  const issues = [...ofParts, ...checkRecipe(recipe)];
+  return issues.length === 0 ? { kind: 'recipe', recipe } : { kind: 'issues', issues };
 }
 
 export function formatIssue(issue: RecipeIssue): string {

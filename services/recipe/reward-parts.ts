@@ -6,7 +6,8 @@ import {
   typescriptScorerShape,
 } from '#rewards/custom-scorer-settings.ts';
 import { judgeSettings } from '#rewards/judge-settings.ts';
-import { filePath, judgeName } from './run-parts.ts';
+import { judgeName } from './fleet-schema.ts';
+import { filePath } from './run-parts.ts';
 import { snakeShape } from './snake-shape.ts';
 
 /** Parts of a recipe that say how rollouts are scored beyond the built-in scorers. */

@@ -4,7 +4,8 @@ import { declaredScorersSchema, judgesSchema } from './reward-parts.ts';
 import { snakeShape } from './snake-shape.ts';
 import { serverFields } from '#endpoint/server-fields.ts';
 import { environmentSchema } from './environment-schema.ts';
-import { checkpointsSchema, dataSchema, evalSchema, filePath, fleetSchema, retrievalSchema } from './run-parts.ts';
+import { fleetSchema } from './fleet-schema.ts';
+import { checkpointsSchema, dataSchema, evalSchema, filePath, retrievalSchema } from './run-parts.ts';
 
 type Schemas<Kinds extends readonly { readonly schema: z.ZodObject }[]> = {
   [Index in keyof Kinds]: Kinds[Index]['schema'];

@@ -7,7 +7,7 @@ import { resolvedRecipeJson, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import { startChildService } from '../../services/fleet/child-service.ts';
 import type { ChildService } from '../../services/fleet/child-service.ts';
 import { planBase, planPolicy, planTop } from '../../services/fleet/fleet-plan.ts';
-import type { PlannedService } from '../../services/fleet/fleet-plan.ts';
+import type { PlannedService } from '../../services/fleet/planned-service.ts';
 import { startGuardian } from '#platform/runtime/guardian.ts';
 import { planScriptedJudges, withScriptedJudges } from '../../services/fleet/scripted-judges.ts';
 import { childEnvironment, programOf } from '../../services/fleet/service-programs.ts';

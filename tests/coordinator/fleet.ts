@@ -1,9 +1,11 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { LedgerEntry } from '#proto/coordinator/v1/ledger_pb.ts';
+import { type DescribeResponse, DescribeResponseSchema } from '#proto/policy/v1/policy_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import type { RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
@@ -36,6 +38,8 @@ export interface CoordinatorFleetOptions {
   readonly stageFiles?: Readonly<Record<string, string>>;
   readonly recipe: string;
   readonly worker?: Worker;
+  /** What the policy says besides its version. */
+  readonly described?: () => DescribeResponse;
   /** Config of every coordinator. */
   readonly config?: Partial<CoordinatorConfig>;
 }
@@ -60,7 +64,11 @@ export async function startCoordinatorFleet(options: CoordinatorFleetOptions) {
   const current = () => loaded.at(-1)?.version ?? 0;
   const policyServer = createGrpcServer({ log, metrics: createMetrics() });
   policyServer.add(PolicyService, {
-    describe: async () => ({ version: BigInt(current()), weightsPath: loaded.at(-1)?.weightsPath ?? '' }),
+    describe: async () => ({
+      ...(options.described?.() ?? create(DescribeResponseSchema)),
+      version: BigInt(current()),
+      weightsPath: loaded.at(-1)?.weightsPath ?? '',
+    }),
     tokenize: async () => ({ tokenIds: [] }),
     generate: async () => ({}),
     addEngine: async () => ({}),

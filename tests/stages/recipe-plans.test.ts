@@ -6,7 +6,7 @@ import { needsRetrieval } from '#recipe/environment-part.ts';
 import { locateInputs, locateRewardFiles } from '#recipe/resolve-recipe.ts';
 import { loadConfig } from '#platform/runtime/config.ts';
 import { planBase, planPolicy, planTop } from '../../services/fleet/fleet-plan.ts';
-import type { PlannedService } from '../../services/fleet/fleet-plan.ts';
+import type { PlannedService } from '../../services/fleet/planned-service.ts';
 import { planScriptedJudges, withScriptedJudges } from '../../services/fleet/scripted-judges.ts';
 import { pythonPath, pythonProgram, repositoryRoot } from '../../services/platform/repository.ts';
 import { loadRecipe, type LoadedRecipe } from '../../services/cli/run/prepare-inputs.ts';

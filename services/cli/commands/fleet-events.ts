@@ -13,6 +13,8 @@ export function fleetEvents(terminal: Terminal): FleetOptions['events'] {
       // Until the next line; the engine alone may take many seconds.
       terminal.status('starting services');
     },
+    starting: (label, what, forMs) =>
+      terminal.err(`${label}${what === undefined ? '' : `: ${what}`} is loading, ${(forMs / 1000).toFixed(0)} s`),
     leftBehind: (processes) => terminal.err(describeLeftBehind(processes)),
     died: (label, exit, backoffMs) =>
       terminal.err(`${label} has died (${describeExit(exit)}); it is started again in ${seconds(backoffMs)}`),

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { type Program, parseServiceName, programOf } from '#fleet/service-programs.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 import { join } from 'node:path';
 import { repositoryRoot } from '#platform/repository.ts';
 
@@ -39,6 +40,10 @@ export async function mcpCommand(flags: readonly string[]): Promise<number> {
 }
 
 /** Runs one service in our place; its ready line goes to stdout. */
-export async function serveCommand(service: string, flags: readonly string[]): Promise<number> {
-  return await runInPlace(programOf(parseServiceName(service)), flags);
+export async function serveCommand(name: string, flags: readonly string[], terminal: Terminal): Promise<number> {
+  if (parseServiceName(name) !== 'engine') return await runInPlace(programOf(parseServiceName(name)), flags);
+  const { engineService, serverHelp } = await import('./serve-engine.ts');
+  const engine = engineService(flags);
+  if (engine.service === 'engine' && flags.includes('--help')) terminal.out(serverHelp);
+  return await runInPlace(programOf(engine.service), engine.flags);
 }

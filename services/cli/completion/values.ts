@@ -87,13 +87,16 @@ function lists(words: readonly string[], current: string): string[] {
 
 /** Flags of the program that they are passed to, or the values of one, as its help has them. */
 async function passedFlags(current: string, { path, positionals, passed = [], signal }: Place): Promise<Values> {
-  const program = path === 'mcp' ? mcpProgram() : programOf(parseServiceName(positionals[0] ?? ''));
+  const { engineService, serverFlags } = await import('../commands/serve-engine.ts');
+  const named = path === 'mcp' ? undefined : parseServiceName(positionals[0] ?? '');
+  const service = named === 'engine' ? engineService(passed).service : named;
+  const program = service === undefined ? mcpProgram() : programOf(service);
   const flags = await flagsOf(program, signal);
   const type = flags.get(passed.at(-1) ?? '');
   if (type !== undefined && type !== '' && !current.startsWith('-')) {
     return /^<[^|]+>$/.test(type) ? 'file' : type.slice(1, -1).split('|');
   }
-  return [...flags.keys()];
+  return [...(service === 'engine' ? serverFlags : []), ...flags.keys()];
 }
 
 /** What each flag takes, from lines as `  --log-level <info|warn>  Least severe…`. */

@@ -44,7 +44,14 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'dlq show': ['gradus dlq show 17'],
   'dlq retry': ['gradus dlq retry 17 18', 'gradus dlq retry --all --run first'],
   'dlq drop': ['gradus dlq drop 17'],
-  serve: ['gradus serve retrieval --corpus corpus.jsonl --http 127.0.0.1:8000', 'gradus serve learner --help'],
+  'engine list': ['gradus engine list'],
+  'engine add': ['gradus engine add 127.0.0.1:7001'],
+  'engine remove': ['gradus engine remove 127.0.0.1:7001 --drain-ms 120000'],
+  serve: [
+    'gradus serve retrieval --corpus corpus.jsonl --http 127.0.0.1:8000',
+    'gradus serve learner --help',
+    'gradus serve engine --vllm http://127.0.0.1:8000 --tokenizer policies/nano/tokenizer.json --grpc 127.0.0.1:7001',
+  ],
   mcp: ['gradus mcp --corpus corpus.jsonl'],
   world: ['gradus world --out world --train 500 --held-out 50'],
   'index build': [

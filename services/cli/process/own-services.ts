@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startChildService, type ChildService, type Ready } from '#fleet/child-service.ts';
-import { flags, type PlannedService } from '#fleet/fleet-plan.ts';
+import { flags, type PlannedService } from '#fleet/planned-service.ts';
 import { childEnvironment, programOf } from '#fleet/service-programs.ts';
 import { startGuardian } from '#platform/runtime/guardian.ts';
 

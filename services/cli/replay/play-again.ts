@@ -4,7 +4,7 @@ import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { flags } from '#fleet/fleet-plan.ts';
+import { flags } from '#fleet/planned-service.ts';
 import { askProgram } from '../process/ask-program.ts';
 
 export interface PlayOptions {

@@ -5,7 +5,7 @@ import { TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 import { planBase, planPolicy } from '#fleet/fleet-plan.ts';
-import type { FleetInputs } from '#fleet/fleet-plan.ts';
+import type { FleetInputs } from '#fleet/planned-service.ts';
 import { planScriptedJudges, withScriptedJudges } from '#fleet/scripted-judges.ts';
 import { createOwnServices } from '../process/own-services.ts';
 import type { Weights } from '#run/ledger/weights-history.ts';

@@ -22,6 +22,7 @@ import type { RunState } from '#run/ledger/run-state.ts';
 import { checkRewardService } from '../groupwise/check-reward-service.ts';
 import type { RewardClient } from '../groupwise/score-with-retries.ts';
 import type { LearnerClient } from '../sessions/learner-session.ts';
+import { checkEnginesOf } from '../sessions/check-engines.ts';
 import type { PolicyClient } from '../sessions/policy-session.ts';
 import { readRunRows } from '../stages/prompt-rows.ts';
 import { createRunProgress } from '../watches/run-progress.ts';
@@ -116,6 +117,7 @@ export async function startRun(
         'failed_precondition',
         'a stage of the recipe trains, and this coordinator has no learner: start it with --learner HOST:PORT (GRADUS_LEARNER)',
       );
+    await checkEnginesOf(resolved.recipe, deps.policy, signal);
     await checkRewardService(resolved.recipe, deps.reward, true, signal);
   }
   const leadership = await claimLeadership(nats, {

@@ -1,7 +1,9 @@
 import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import type { GrpcClient } from '#platform/grpc/client.ts';
+import type { StageRecipe } from '#recipe/schema.ts';
 import { callWithRetries } from './call-with-retries.ts';
 import type { CallRetries } from './call-with-retries.ts';
+import { checkEngines } from './check-engines.ts';
 
 export type PolicyClient = Pick<GrpcClient<typeof PolicyService>, 'describe' | 'loadVersion'>;
 
@@ -17,6 +19,8 @@ export interface PolicySession {
   load(version: number, weights: Weights, signal: AbortSignal): Promise<void>;
   /** What the engines serve now. `weightsPath` is empty while those are the weights that they were started with. */
   served(signal: AbortSignal): Promise<{ readonly version: number; readonly weightsPath: string }>;
+  /** Throws TerminalError where no engine can do what the stage needs. */
+  checkStage(stage: StageRecipe, signal: AbortSignal): Promise<void>;
   /** Returns when every engine serves `version` or a newer one. */
   reach(version: number, weights: Weights, signal: AbortSignal): Promise<void>;
 }
@@ -45,6 +49,10 @@ export function createPolicySession(options: PolicySessionOptions): PolicySessio
         const { version, weightsPath } = await client.describe({}, { signal, timeoutMs });
         return { version: Number(version), weightsPath };
       }),
+    async checkStage(stage, signal) {
+      const described = await callWithRetries(retries, signal, () => client.describe({}, { signal, timeoutMs }));
+      checkEngines(stage, described);
+    },
     async load(version, weights, signal) {
       await callWithRetries(retries, signal, () => load(version, weights, signal));
     },

@@ -121,6 +121,7 @@ async function passOtherRuns(context: RunContext, weights: string): Promise<void
 }
 
 async function enterStage(context: RunContext, stage: StageRecipe, index: number): Promise<void> {
+  await context.policy.checkStage(stage, context.signal);
   // Gate and all, the stage before is over.
   const before = currentStage(context.ledger.state);
   if (before !== undefined && before.index < index && isUsed(context.recipe, before.name, 'weights'))

@@ -120,7 +120,7 @@ export const runSummarySchema = z.object({
   recipe: z.string(),
   seed: z.number(),
   /** `scripted`: no model played, so nothing here is a result. `endpoint`: the recipe's server did. */
-  policy: z.enum(['builtin', 'scripted', 'endpoint']),
+  policy: z.string(),
   /** Judges that judged by rule, with what they knew of the answers. */
   scriptedJudges: z.array(z.string()),
   wallSeconds: z.number(),

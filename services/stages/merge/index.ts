@@ -51,7 +51,7 @@ function checkMerge(stage: MergeStage, recipe: Recipe): RecipeIssue[] {
   if (recipe.fleet.engine.kind === 'scripted')
     issues.push({
       path: ['kind'],
-      message: 'needs fleet.engine.kind: builtin; a script has no weights',
+      message: 'needs another fleet.engine.kind than scripted; a script has no weights',
       value: 'merge',
     });
   if (stage.gate?.on_fail === 'repeat')

@@ -1,0 +1,66 @@
+import { engineKinds } from '#engines/index.ts';
+import type { EngineKind } from '#engines/kit/engine-kind.ts';
+import type { RecipeIssue } from './check-recipe.ts';
+import type { Recipe } from './schema.ts';
+import { issuesOf } from './zod-issues.ts';
+
+type Fleet = Pick<Recipe, 'fleet'>;
+
+/** The kind of inference server that the fleet's engines stand next to; undefined where they are Gradus' own, or exist. */
+export function serverKindOf({ fleet }: Fleet): EngineKind | undefined {
+  return engineKinds.find(({ kind }) => kind === fleet.engine.kind);
+}
+
+/** Engines that exist: the fleet starts none. */
+export function existingEngines({ fleet }: Fleet): readonly string[] | undefined {
+  return fleet.engine.kind === 'external' ? fleet.engine.addresses : undefined;
+}
+
+/** The recipe with every option of its kind of engine written out, and what the kind's own schema says against them. */
+export function completeEngine<Given extends Fleet>(
+  recipe: Given,
+): { readonly recipe: Given; readonly issues: readonly RecipeIssue[] } {
+  const { engine, engines } = recipe.fleet;
+  const { kind, options, addresses } = engine;
+  const issues: RecipeIssue[] = [];
+  const at = (field: string, message: string, value?: unknown) =>
+    issues.push({ path: ['fleet', 'engine', field], message, value });
+  if (kind === 'external') {
+    if (addresses.length === 0)
+      at('addresses', 'is missing; kind: external needs the host:port of at least one engine');
+    const twice = addresses.find((address, index) => addresses.indexOf(address) !== index);
+    if (twice !== undefined) at('addresses', 'names an engine twice', twice);
+    if (engines > 1)
+      issues.push({
+        path: ['fleet', 'engines'],
+        message:
+          'is how many are started, and kind: external starts none; leave it out, addresses says which there are',
+        value: engines,
+      });
+  } else if (addresses.length > 0) at('addresses', `is of no use with kind: ${kind}; set kind: external`, addresses);
+  const server = serverKindOf(recipe);
+  if (server === undefined) {
+    if (Object.keys(options).length > 0)
+      at('options', `is of no use with kind: ${kind}; the kinds that have options are ${namesOfKinds()}`, options);
+    return { recipe, issues };
+  }
+  if (server.start === undefined)
+    at(
+      'kind',
+      `starts no server; run 'gradus serve engine --${kind} URL' next to one, and name that with kind: external`,
+      kind,
+    );
+  const parsed = server.options.safeParse(options, { reportInput: true });
+  if (!parsed.success) {
+    for (const issue of issuesOf(server.options, parsed.error, options))
+      issues.push({ ...issue, path: ['fleet', 'engine', 'options', ...issue.path] });
+    return { recipe, issues };
+  }
+  // A recipe is JSON: what a schema makes of options has to be too.
+  const complete = JSON.parse(JSON.stringify(parsed.data)) as typeof options;
+  return { recipe: { ...recipe, fleet: { ...recipe.fleet, engine: { ...engine, options: complete } } }, issues };
+}
+
+function namesOfKinds(): string {
+  return engineKinds.map(({ kind }) => kind).join(', ');
+}

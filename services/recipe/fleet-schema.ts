@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { engineKinds } from '#engines/index.ts';
+import { addressOrName } from '#platform/grpc/follow-names.ts';
+import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
+import { suggest } from '#platform/runtime/suggest.ts';
+
+/** Of a judge, in `judges` as in `fleet.scripted_judges`. */
+export const judgeName = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64');
+
+const scriptedJudgeSchema = z
+  .strictObject({
+    noise: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe('Scale of its logistic error; answers are worth 0..1, by the hops that they get right.'),
+    position_bias: z
+      .number()
+      .min(-100)
+      .max(100)
+      .default(0)
+      .describe('Log-odds in favour of what is shown first; needs noise.'),
+    tie_band: z.number().min(0).max(100).default(0).describe('Differences, as it sees them, up to this are ties.'),
+    seed: z.string().max(256).default('judge').describe('Of its errors.'),
+    latency_median_ms: z.number().min(0).max(600_000).default(0).describe('Median time of a reply; 0 is none.'),
+    latency_sigma: z.number().min(0).max(4).default(0).describe('Sigma of its log-normal distribution.'),
+  })
+  .describe(
+    'An endpoint that knows the answers (services/scripted/judge): what comes of it says nothing about models.',
+  );
+
+const engineNames = ['builtin', 'scripted', 'external', ...engineKinds.map(({ kind }) => kind)];
+
+function unknownEngine(input: unknown): string {
+  const meant = typeof input === 'string' ? suggest(input, engineNames) : undefined;
+  return meant === undefined ? `must be one of ${engineNames.join(', ')}` : `unknown; did you mean ${meant}?`;
+}
+
+const engineSchema = z
+  .strictObject({
+    kind: z
+      .enum(engineNames, { error: ({ input }) => unknownEngine(input) })
+      .default('builtin')
+      .describe(
+        '`external`: engines that exist, at `addresses`. `scripted` writes what `scripted` says in place of a model: for sizing, chaos and benches. Others are inference servers, started with a sidecar each; their options are below.',
+      ),
+    options: z
+      .record(z.string(), z.json())
+      .default({})
+      .describe('Options of a kind of inference server, checked by its own schema.'),
+    addresses: z
+      .array(addressOrName)
+      .max(fleetBounds.engines)
+      .default([])
+      .describe(
+        'With `external`: the engines, host:port, or dns:///name:port for every address of a name. They reach the folder of the run by the same path.',
+      ),
+    start_timeout_ms: z
+      .int()
+      .min(1)
+      .max(3_000_000)
+      .default(600_000)
+      .describe(
+        'Longest time until an engine that is started serves; and of inference servers until one has loaded a version.',
+      ),
+    max_context: z.int().min(16).max(1_048_576).default(1024).describe('Longest sequence in tokens.'),
+    max_running: z
+      .int()
+      .min(1)
+      .max(fleetBounds.scriptedRunning)
+      .default(256)
+      .describe(`Sequences generated at once; at most ${fleetBounds.builtinRunning} in the built-in engine.`),
+    cache_mebibytes: z
+      .int()
+      .min(16)
+      .max(1_048_576)
+      .default(512)
+      .describe('Memory of keys and values in MiB, of the built-in engine.'),
+    threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
+    device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+  })
+  .prefault({})
+  .describe('Each engine.');
+
+export const fleetSchema = z
+  .strictObject({
+    workers: z.int().min(1).max(1024).default(1).describe('Rollout workers that `gradus up` starts.'),
+    coordinators: z
+      .int()
+      .min(1)
+      .max(8)
+      .default(1)
+      .describe('Coordinators that `gradus up` starts: one leads a run, the others take over when it dies.'),
+    engines: z.int().min(1).max(fleetBounds.engines).default(1).describe('Engines that `gradus up` starts.'),
+    gateways: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(1)
+      .describe(
+        'Policy gateways that `gradus up` starts, each in front of all engines: they share tokenising and sessions, and one that dies loses its calls to the others.',
+      ),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(fleetBounds.workerConcurrency)
+      .default(256)
+      .describe('Rollouts at once in one worker.'),
+    max_open_rollouts: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .default(512)
+      .describe('Rollouts that are published and unanswered at once, over all workers.'),
+    hung_after_ms: z
+      .int()
+      .min(2_000)
+      .max(3_600_000)
+      .default(12_000)
+      .describe('A service that lives and answers no health check for this long is killed and started again.'),
+    engine: engineSchema,
+    learner: z
+      .strictObject({
+        kind: z
+          .enum(['builtin', 'scripted'])
+          .default('builtin')
+          .describe('`scripted` counts steps and trains nothing; needs a scripted engine.'),
+        threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
+        micro_batch_tokens: z
+          .int()
+          .min(64)
+          .max(16_777_216)
+          .default(16_384)
+          .describe('Tokens of one forward pass, padding included.'),
+        device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+      })
+      .prefault({})
+      .describe('The learner.'),
+    scripted: z
+      .strictObject({
+        turns: z
+          .int()
+          .min(1)
+          .max(1000)
+          .default(3)
+          .describe('Turns of a rollout: tool calls, and the answer as the last.'),
+        right_probability: z.number().min(0).max(1).default(0.5).describe('Share of answers that are right.'),
+        latency_median_ms: z.number().min(0).max(600_000).default(0).describe('Median time of a turn; 0 is none.'),
+        latency_sigma: z.number().min(0).max(4).default(0).describe('Sigma of its log-normal distribution.'),
+        step_ms: z.int().min(0).max(3_600_000).default(0).describe('Time of a training step.'),
+      })
+      .prefault({})
+      .describe('What scripted engines and a scripted learner play.'),
+    scripted_judges: z
+      .record(judgeName, scriptedJudgeSchema)
+      .refine((judges) => Object.keys(judges).length <= 8, 'takes at most 8 judges')
+      .default({})
+      .describe(
+        'Judges that judge by rule, by name: each stands in for the one of `judges`, whose other settings hold, or alone.',
+      ),
+  })
+  .describe('Processes on one machine. Not part of the recipe hash: another fleet gives the same tasks.');
