@@ -32,6 +32,8 @@ function inWords(address: string, error: GradusError): GradusError {
       { cause: error },
     );
   const say = (words: string): TransientError => new TransientError('unavailable', words, { cause: error });
+  // What an engine says of a server of its own is not about the engine.
+  if (!error.message.includes('No connection established')) return error;
   if (error.message.includes('ECONNREFUSED')) return say(`nothing listens at ${address}`);
   if (error.message.includes('Protocol error'))
     return say(

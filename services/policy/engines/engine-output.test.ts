@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import { EngineOutput, EngineState } from '#proto/policy/v1/policy_pb.ts';
+import { TransientError } from '#platform/errors.ts';
 import { LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { lastingAddress } from '../../../tests/fixtures/lasting-port.ts';
 import { engine, eventually, gateway, stopAll, turnOf } from '../gateway-under-test.ts';
@@ -96,4 +97,19 @@ test('weights that cannot be replaced keep an engine out once others are wanted'
     }),
   );
   expect(fixed.counts().version).toBe(0n);
+});
+
+test('an engine whose own server is down is there, and says so in its own words', async () => {
+  const waiting = await engine({
+    describeDelayMs: () => {
+      throw new TransientError('unavailable', 'its server: connect ECONNREFUSED 127.0.0.1:1');
+    },
+  });
+  const { client } = await gateway([await engine(), waiting]);
+  await eventually(async () =>
+    expect((await client.describe({})).engineList[1]).toMatchObject({
+      state: EngineState.DOWN,
+      problem: expect.stringMatching(/its server: connect ECONNREFUSED/),
+    }),
+  );
 });
