@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench bench-agents bench-peers chaos base-policy openenv verifiers agents-python vllm clean
+.PHONY: help setup demo test check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python vllm clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ generate: setup ## Regenerate proto/gen and docs/reference from contracts and sc
 
 bench: setup ## Run the repeatable measurements
 	scripts/bench
+
+fuzz-agents: setup ## Send 100,000 damaged requests of all dialects to the endpoint of agents
+	node --disable-warning=ExperimentalWarning scripts/fuzz-agents.ts
 
 bench-agents: setup ## What agents' calls cost, next to a proxy of aiohttp that only forwards
 	$(PYTHON) -m venv .build/bench-agents

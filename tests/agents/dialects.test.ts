@@ -149,7 +149,7 @@ test("P9: Anthropic's client counts tokens without a turn, and reads a refusal a
   const { segments, told } = await played(
     `import Anthropic from '@anthropic-ai/sdk';
 const client = new Anthropic({ maxRetries: 0 });
-const call = { model: 'any', messages: [{ role: 'user', content: 'Who?' }] };
+const call = { model: 'any', system: 'Be brief.<|end|>', messages: [{ role: 'user', content: 'Who?' }] };
 const { input_tokens: counted } = await client.messages.countTokens(call);
 const short = await client.messages.create({ ...call, max_tokens: 5 }).catch((error) => error);
 const { usage } = await client.messages.create({ ...call, max_tokens: 20_000 });
@@ -157,6 +157,8 @@ tell({ counted, used: usage.input_tokens, refused: [short.constructor.name, shor
     ['She.'],
   );
   expect(segments).toHaveLength(2);
+  // A control token in what an agent writes is text.
+  expect(segments[0]?.text).toBe('system: Be brief.&lt;|end|><|end|>\nuser: Who?<|end|>\nassistant: ');
   const counted = segments[0]?.tokenIds.length;
   expect(told).toEqual({ counted, used: counted, refused: ['BadRequestError', 400, 'invalid_request_error'] });
 });

@@ -52,6 +52,16 @@ export async function openFace(path: string, { maxNewTokens, ...given }: FaceUnd
   return { face, session, baseUrl, key, post, turn };
 }
 
+/** The same for chat completions, asked by their messages. */
+export async function openChat(options: FaceUnderTest = {}) {
+  const opened = await openFace('/chat/completions', { maxNewTokens: 64, ...options });
+  const ask = (messages: readonly object[], more: object = {}, how: AskOptions = {}) =>
+    opened.post({ model: 'any', messages, ...more }, how);
+  const turn = (index: number, messages: readonly object[], text: string, more: object = {}) =>
+    opened.turn(index, { model: 'any', messages, ...more }, text);
+  return { ...opened, ask, turn };
+}
+
 /** The data of a stream's events. */
 export function eventsOf(text: string): readonly unknown[] {
   return [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) =>

@@ -1,23 +1,14 @@
 import { request as httpRequest } from 'node:http';
 import { expect, test, vi } from 'vitest';
-import { openFace, written, type AskOptions, type FaceUnderTest } from './face-under-test.ts';
+import { openChat, written } from './face-under-test.ts';
 import { refusal } from './refusal.ts';
 
 const user = { role: 'user', content: 'Who?' };
 const tool = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };
 const toolOf = (parameters: object) => ({ tools: [{ type: 'function', function: { name: 'look', parameters } }] });
 
-async function open(options: FaceUnderTest = {}) {
-  const opened = await openFace('/chat/completions', { maxNewTokens: 64, ...options });
-  const ask = (messages: readonly object[], more: object = {}, how: AskOptions = {}) =>
-    opened.post({ model: 'any', messages, ...more }, how);
-  const turn = (index: number, messages: readonly object[], text: string, more: object = {}) =>
-    opened.turn(index, { model: 'any', messages, ...more }, text);
-  return { ...opened, ask, turn };
-}
-
 test('a conversation that grows is told by its new messages only, whatever way a client writes what the model said', async () => {
-  const { turn } = await open();
+  const { turn } = await openChat();
   const call = '<tool_call>{"name": "look", "arguments": {"a": 1, "b": [2]}}</tool_call>';
   const first = await turn(0, [user], `<think>Hm.</think>See. ${call}${call}<|im_end|>`, { tools: [tool] });
   expect(first.asked).toEqual({
@@ -52,7 +43,7 @@ test('a conversation that grows is told by its new messages only, whatever way a
 });
 
 test('a stream tells the same turn as events', async () => {
-  const { turn } = await open();
+  const { turn } = await openChat();
   const text = 'Well. <tool_call>{"name": "look", "arguments": {}}</tool_call>';
   const more = { tools: [tool], stream: true, stream_options: { include_usage: true } };
   const events = (await turn(0, [user], text, more)).text.trim().split('\n\n');
@@ -67,7 +58,7 @@ test('a stream tells the same turn as events', async () => {
 });
 
 test('P9: what is not served is refused by the name of the parameter, never ignored', async () => {
-  const { ask, post } = await open();
+  const { ask, post } = await openChat();
   const refused: [object, string, string][] = [
     [{ n: 0 }, 'n', 'invalid_value'],
     [{ n: 17 }, 'n', 'invalid_value'],
@@ -107,7 +98,7 @@ test('P9: what is not served is refused by the name of the parameter, never igno
 });
 
 test('sampling parameters and a choice that forces a call are taken where the recipe says that they are ignored', async () => {
-  const { session, ask } = await open({ sampling: 'ignored' });
+  const { session, ask } = await openChat({ sampling: 'ignored' });
   const answer = ask([user], { temperature: 0, max_tokens: 5, stop: ['x'], tool_choice: 'required', tools: [tool] });
   await session.asked();
   session.answer(written(0, 'It.'));
@@ -115,72 +106,8 @@ test('sampling parameters and a choice that forces a call are taken where the re
   expect(await ask([user], { tool_choice: 'always' })).toMatchObject({ status: 400 });
 });
 
-test('P4: a call that continues no conversation of the session begins a branch, and the others go on where they were', async () => {
-  const { turn, ask, session } = await open();
-  const more = { tools: [tool] };
-  const first = await turn(0, [user], '<tool_call>{"name": "look", "arguments": {"a": 1}}</tool_call>', more);
-  const [{ message: said }] = (first.json as { choices: [{ message: object }] }).choices;
-  const found = { role: 'tool', tool_call_id: 'call_0_0', content: 'she' };
-  const next = { role: 'user', content: 'Sure?' };
-  // A second sample of the first turn, another prompt, other tools, and what was said in other words.
-  const branches: [readonly object[], object][] = [
-    [[user], more],
-    [[{ ...user, content: 'Whom?' }], more],
-    [[user, said, found], {}],
-    [[user, { role: 'assistant', content: 'I looked.' }, next], more],
-  ];
-  for (const [at, [messages, given]] of branches.entries()) {
-    const { asked } = await turn(at + 1, messages, 'It is she.', given);
-    expect(asked).toMatchObject({ branch: `branch-${at + 1}`, opening: { tools: (given as typeof more).tools ?? [] } });
-  }
-  expect((await turn(5, [user, said, found], 'So.', more)).asked).toEqual({
-    branch: '',
-    following: [{ role: 'tool', content: 'she' }],
-  });
-  const longest = [{ ...user, content: 'Whom?' }, { role: 'assistant', content: 'It is she.' }, next];
-  expect((await turn(6, longest, 'So.', more)).asked).toMatchObject({ branch: 'branch-2' });
-  // What the model wrote in another conversation is written as it writes it.
-  expect((await turn(7, [{ ...user, content: 'Now?' }, said, found], 'So.', more)).asked).toMatchObject({
-    opening: {
-      messages: [
-        { role: 'user', content: 'Now?' },
-        {
-          role: 'assistant',
-          content: [
-            { text: '' },
-            { text: '\n<tool_call>\n', trusted: true },
-            { text: '{"name": "look", "arguments": {"a":1}}' },
-            { text: '\n</tool_call>', trusted: true },
-          ],
-        },
-        { role: 'tool', content: 'she' },
-      ],
-    },
-  });
-  for (let at = session.conversations(); at < 32; at += 1) await turn(8, [{ role: 'user', content: `${at}` }], 'Yes.');
-  expect(await ask([{ role: 'user', content: 'More' }])).toMatchObject({
-    status: 400,
-    json: { error: { code: 'too_many_branches', param: 'messages' } },
-  });
-});
-
-test('calls that come at once are asked one after the other, each in a conversation of its own', async () => {
-  const { ask, session } = await open();
-  const answers = Promise.all([ask([user]), ask([user]), ask([user])]);
-  const branches: string[] = [];
-  for (let at = 0; at < 3; at += 1) {
-    branches.push((await session.asked()).branch);
-    session.answer(written(at, `It ${at}.`));
-  }
-  expect(branches).toEqual(['', 'branch-1', 'branch-2']);
-  const texts = (await answers).map(
-    ({ json }) => (json as { choices: [{ message: { content: string } }] }).choices[0].message.content,
-  );
-  expect(texts.toSorted()).toEqual(['It 0.', 'It 1.', 'It 2.']);
-});
-
 test('a session belongs to its key, and is over with its episode', async () => {
-  const { face, session, baseUrl, ask } = await open();
+  const { face, session, baseUrl, ask } = await openChat();
   expect(await ask([user], {}, { key: 'gradus-' + '\u00e9'.repeat(32) })).toMatchObject({ status: 401 });
   expect(await ask([user], {}, { key: 'gradus-0' })).toMatchObject({
     status: 401,
@@ -206,8 +133,55 @@ test('a session belongs to its key, and is over with its episode', async () => {
   expect(status).toBe(403);
 });
 
+test('the key alone names the session, and each dialect takes it where its clients put it', async () => {
+  const { session, baseUrl, key, face } = await openChat();
+  const at = `${new URL(baseUrl).origin}/v1`;
+  const post = async (path: string, body: object, headers: Record<string, string>) =>
+    await fetch(`${at}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ model: 'any', ...body }),
+    });
+  const asked = { messages: [user], max_tokens: 64 };
+  const answers = [
+    post('/chat/completions', asked, { authorization: `Bearer ${key}` }),
+    post('/messages', asked, { 'x-api-key': key }),
+    post('/messages', asked, { authorization: `Bearer ${key}` }),
+  ];
+  for (let index = 0; index < answers.length; index += 1) {
+    await session.asked();
+    session.answer(written(index, 'It.'));
+  }
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  for (const headers of [{}, { 'x-api-key': 'gradus-0' }, { 'x-api-key': `${key}0` }] as Record<string, string>[])
+    expect((await post('/messages', asked, headers)).status).toBe(401);
+  face.forget(session);
+  const gone = await post('/messages', asked, { 'x-api-key': key });
+  expect(gone.status).toBe(401);
+  expect(await gone.json()).toMatchObject({ type: 'error', error: { type: 'authentication_error' } });
+});
+
+test('ten megabytes of messages are refused as longer than any context, in every dialect', async () => {
+  const { session, post } = await openChat();
+  const text = 'x'.repeat(10 * 2 ** 20);
+  const messages = [{ role: 'user', content: text }];
+  const sent: [string, object, string][] = [
+    ['/chat/completions', { messages }, 'code'],
+    ['/completions', { prompt: text }, 'code'],
+    ['/responses', { input: text }, 'code'],
+    ['/messages', { messages, max_tokens: 64 }, 'details'],
+  ];
+  for (const [path, body, field] of sent) {
+    const { status, json } = await post({ model: 'any', ...body }, { path });
+    const reason = field === 'code' ? 'context_length_exceeded' : { error_code: 'context_length_exceeded' };
+    expect(json, path).toMatchObject({ error: { [field]: reason } });
+    expect(status).toBe(400);
+  }
+  expect(session.overflown()).toBe(true);
+});
+
 test('an agent that lost its connection asks again and gets the turn that was written meanwhile', async () => {
-  const { session, ask } = await open();
+  const { session, ask } = await openChat();
   const asks = vi.spyOn(session, 'ask');
   const lost = new AbortController();
   const first = ask([user], {}, { signal: lost.signal });
@@ -221,7 +195,7 @@ test('an agent that lost its connection asks again and gets the turn that was wr
 });
 
 test('a call whose asker has left is not asked of the model, and what reached the agent last is remembered', async () => {
-  const { session, ask } = await open();
+  const { session, ask } = await openChat();
   const asks = vi.spyOn(session, 'ask');
   const first = ask([user]);
   const left = new AbortController();
@@ -238,7 +212,7 @@ test('a call whose asker has left is not asked of the model, and what reached th
 });
 
 test('P6: a session holds so many calls that wait, and no more', async () => {
-  const { session, ask } = await open();
+  const { session, ask } = await openChat();
   const asks = vi.spyOn(session, 'ask');
   const waiting = Array.from({ length: 65 }, () => ask([user]));
   await expect.poll(() => asks.mock.calls.length).toBe(65);
