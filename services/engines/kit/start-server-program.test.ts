@@ -22,7 +22,8 @@ async function start(script: string, signal: AbortSignal = new AbortController()
   return await startServerProgram(program, { log, guardian, variables: {}, signal });
 }
 
-const serve = "require('node:http').createServer((_, response) => response.end()).listen(port, '127.0.0.1');";
+const serve = "require('node:http').createServer((request, response) => response.end()).listen(port, '127.0.0.1');";
+const killOnRequest = "request.url === '/die' ? process.kill(process.pid, 'SIGKILL') : response.end()";
 
 it('a server is up once it answers, and ends with all that it started', async () => {
   const child = "const { pid } = require('node:child_process').spawn('sleep', ['600']); console.log('child', pid);";
@@ -32,6 +33,13 @@ it('a server is up once it answers, and ends with all that it started', async ()
   expect(how).toMatch(/^it was ended by SIGTERM\n {2}child \d+$/);
   const pid = /child (\d+)/.exec(how)?.[1] ?? '';
   await vi.waitFor(() => expect(existsSync(`/proc/${pid}/exe`)).toBe(false), { timeout: 60_000, interval: 10 });
+});
+
+it('a server that is killed has ended, and so has what it started, though that holds its output open', async () => {
+  const child = "require('node:child_process').spawn('sleep', ['600'], { stdio: 'inherit' });";
+  const server = await start(`${child} ${serve.replace('response.end()', killOnRequest)}`);
+  await fetch(`${server.baseUrl}/die`).catch(() => undefined);
+  expect(await server.ended).toMatch(/^it was ended by SIGKILL/);
 });
 
 it('a server that ends before it answers ends the start with its last words', async () => {

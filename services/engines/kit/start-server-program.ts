@@ -19,6 +19,8 @@ export interface ServerProgram {
 const pollMs = 500;
 const progressMs = 10_000;
 const graceMs = 5_000;
+/** For the last words of a server that is gone. */
+const lastWordsMs = 1_000;
 const tailCharacters = 4_000;
 const shownLines = 8;
 
@@ -47,7 +49,13 @@ export async function startServerProgram(program: ServerProgram, host: ServerHos
     resolve(`${how}${lastLines(tail)}`);
   };
   child.once('error', (error) => end(`it cannot be started: ${error.message}`));
-  child.once('close', (code, by) => end(by === null ? `it ended with exit code ${code}` : `it was ended by ${by}`));
+  const closed = once(child, 'close').catch(() => undefined);
+  child.once('exit', (code, by) => {
+    // What it started may outlive it, and hold its output open.
+    kill('SIGKILL');
+    const how = by === null ? `it ended with exit code ${code}` : `it was ended by ${by}`;
+    void Promise.race([closed, sleep(lastWordsMs)]).then(() => end(how));
+  });
   if (child.pid !== undefined) guardian.watch(child.pid);
 
   const kill = (by: NodeJS.Signals): void => {
