@@ -11,6 +11,8 @@ import { sglangArguments } from './start.ts';
 
 /** Written from the source of 0.5.23, not recorded. */
 const written = exchanges.parse(JSON.parse(readFileSync(join(import.meta.dirname, 'exchanges/0.5.23.json'), 'utf8')));
+/** Of a real server with `policies/nano`; how it was made is in the README. */
+const recorded = exchanges.parse(JSON.parse(readFileSync(join(import.meta.dirname, 'recordings/0.5.23.json'), 'utf8')));
 const { signal } = new AbortController();
 
 const turn: ServerRequest = {
@@ -52,6 +54,25 @@ it('finds out what it has: log-probabilities after temperature, weights that can
     version: 0n,
     advice: ['sglang ignores the seeds of turns: start it with --enable-deterministic-inference.'],
   });
+});
+
+it('P4: a real server of 0.5.23 is described, scores and takes weights', async () => {
+  await using replay = await replayExchanges(recorded.exchanges);
+  const server = connectSglang(replay.baseUrl);
+  expect(await server.describe(signal)).toMatchObject({ program: 'sglang 0.5.23', logprobs: 'tempered', version: 0n });
+  // Of the learner's model: -7.107340, -8.354055, -9.612588, -5.216847.
+  const scores = (await server.score?.([11, 5, 23, 7, 303, 360, 1560, 658], signal)) ?? [];
+  for (const [at, expected] of [-7.10734, -8.354055, -9.612588, -5.216847].entries())
+    expect(scores[3 + at]).toBeCloseTo(expected, 4);
+  const asked = { tokenIds: [11, 5, 23, 7], maxNewTokens: 8, seed: 7, stop: [], priority: 0, cacheNamespace: '3' };
+  const answer = await server.generate({ ...turn, ...asked, requestId: 'v3' }, signal);
+  expect(answer).toMatchObject({
+    tokenIds: { length: 8 },
+    logprobs: { length: 8 },
+    versions: { first: 3n, last: 3n },
+  });
+  await server.load?.({ version: 3n, directory: '/versions/000003' }, signal);
+  server.close();
 });
 
 it('finds out that log-probabilities are raw', async () => {

@@ -16,6 +16,7 @@ export async function startSglang(plan: ServerPlan, options: SglangOptions, host
         ...Object.fromEntries(Object.entries(host.variables).filter(([name]) => !name.startsWith('GRADUS_'))),
         HF_HUB_OFFLINE: '1',
         OMP_NUM_THREADS: `${plan.threads}`,
+        ...(plan.device === 'cpu' && { SGLANG_USE_CPU_ENGINE: '1' }),
         ...options.env,
       },
       baseUrl: `http://127.0.0.1:${port}`,
