@@ -42,7 +42,12 @@ playedWith('agents-python', [
   { agent: 'anthropic_client', says: [born, 'Verland Coast'], conversations: 1 },
   ...['whole', 'streamed'].flatMap((how) => [
     { agent: 'openai_client', args: [how], says: [born, 'Verland Coast'], conversations: 1 },
-    { agent: 'openai_agents', args: [how], says: [born, 'Verland Coast'], conversations: 1 },
+    ...['responses', 'chat_completions'].map((api) => ({
+      agent: 'openai_agents',
+      args: [api, how],
+      says: [born, 'Verland Coast'],
+      conversations: 1,
+    })),
     { agent: 'langgraph_react', args: [how], says: search, conversations: 1, start: startSearch },
   ]),
   {

@@ -1,4 +1,4 @@
-"""OpenAI's Agents SDK, over chat completions: openai_agents.py whole|streamed."""
+"""OpenAI's Agents SDK: openai_agents.py responses|chat_completions whole|streamed."""
 
 import asyncio
 import json
@@ -22,6 +22,6 @@ async def main(question: str, how: str) -> None:
         pass
 
 
-set_default_openai_api("chat_completions")
+set_default_openai_api(sys.argv[1])
 set_tracing_disabled(True)
-asyncio.run(main(json.load(sys.stdin)["data"]["question"], sys.argv[1]))
+asyncio.run(main(json.load(sys.stdin)["data"]["question"], sys.argv[2]))
