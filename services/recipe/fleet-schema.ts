@@ -14,7 +14,7 @@ const scriptedJudgeSchema = z
       .min(0)
       .max(100)
       .default(0)
-      .describe('Scale of its logistic error; answers are worth 0..1, by the hops that they get right.'),
+      .describe('Scale of its logistic error; answers are worth 0..1, by how much of them is right.'),
     position_bias: z
       .number()
       .min(-100)
