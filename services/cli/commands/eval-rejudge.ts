@@ -15,7 +15,7 @@ import { reportOf } from '#stages/eval/report.ts';
 import { successOf } from '#stages/eval/schema.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 import type { JudgeOptions } from '../eval/judge-options.ts';
-import { formatReport } from '../eval/format-report.ts';
+import { formatReport, judgedNone } from '../eval/format-report.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { createOwnServices, type OwnServices } from '../process/own-services.ts';
 import { chosenJudges, type ChosenJudges } from '../rejudge/chosen-judges.ts';
@@ -103,6 +103,7 @@ async function judgeAgain(
   try {
     const { score, close } = await startJudging(chosen, services, signal);
     let judged = 0;
+    let code: number = exitCodes.ok;
     const onJudged = (): void => terminal.status(`${(judged += 1)} judged`);
     const ports: JudgingPorts = { score, nats, results, signal, onJudged };
     for (const { one, to, predictions, before } of bases) {
@@ -118,9 +119,13 @@ async function judgeAgain(
       for (const line of rejudged.notes) terminal.err(line);
       if (options.json) terminal.out(summary.trimEnd());
       else terminal.out(formatReport(report, to));
+      for (const line of judgedNone(report)) {
+        terminal.err(line);
+        code = exitCodes.unavailable;
+      }
     }
     close();
-    return exitCodes.ok;
+    return code;
   } finally {
     await services.stop();
   }

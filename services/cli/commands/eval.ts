@@ -13,7 +13,7 @@ import { fleetKey } from '#fleet/fleet-file.ts';
 import { isReadable } from '../run/is-readable.ts';
 import { readRunSummary } from '#run/directory/run-summary.ts';
 import { fleetFiles, prepareInputs } from '../run/prepare-inputs.ts';
-import { formatReport } from '../eval/format-report.ts';
+import { formatReport, judgedNone } from '../eval/format-report.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 const estimate = z.object({
@@ -83,8 +83,13 @@ export async function evalCommand(
     for (const file of ['predictions.jsonl', 'summary.json'])
       await copyFile(join(directory, 'stages', stage, file), join(to, file));
     const text = await readFile(join(to, 'summary.json'), 'utf8');
+    const report = reportSchema.parse(JSON.parse(text));
     if (options.json) terminal.out(text.trimEnd());
-    else terminal.out(formatReport(reportSchema.parse(JSON.parse(text)), to));
+    else terminal.out(formatReport(report, to));
+    for (const line of judgedNone(report)) {
+      terminal.err(line);
+      code = exitCodes.unavailable;
+    }
   }
   return code;
 }

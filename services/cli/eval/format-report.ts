@@ -45,6 +45,20 @@ export function formatReport({ stage, rollouts, absences, absent, metrics }: Rep
   ];
 }
 
+/** P9: scorers that judged none of the answers, a sentence each: what was measured is not what was asked for. */
+export function judgedNone({
+  stage,
+  rollouts,
+  absent,
+}: Pick<ReportedStage, 'stage' | 'rollouts' | 'absent'>): string[] {
+  const components = Map.groupBy(absent, ({ component }) => component);
+  return [...components].flatMap(([component, { length }]) =>
+    component === null || length < rollouts.n
+      ? []
+      : [`${stage}: ${component} judged none of the ${plural(rollouts.n, 'answer')}; summary.json has the reasons`],
+  );
+}
+
 function why(absences: Readonly<Record<string, number>>): string {
   const reasons = Object.entries(absences).map(([reason, count]) => `${count} ${reason}`);
   return reasons.length > 0 ? ` (${reasons.join(', ')})` : '';
