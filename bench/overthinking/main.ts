@@ -12,6 +12,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { planBase } from '#fleet/fleet-plan.ts';
+import { TerminalError } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
@@ -27,6 +28,7 @@ const summarySchema = z.object({
   rollouts: z.object({ asked: z.number(), n: z.number() }),
   success: z.object({ metric: z.string() }),
   metrics: z.record(z.string(), estimate),
+  absent: z.array(z.object({ component: z.string().nullable() })),
 });
 const searchOptions = z.looseObject({ top_k: z.number().default(10), think: z.string().optional() });
 
@@ -61,8 +63,9 @@ async function rowOf(name: string, given: string, signal: AbortSignal): Promise<
       (nats) => readRollouts(nats, runId, (item) => narrowedSearches(item, client, options.top_k), signal),
     );
     client?.close();
-    const of = (metric: string): number => summary.metrics[metric]?.value ?? 0;
+    const of = (metric: string): number => valueOf(summary, metric, given);
     const graded = summary.metrics[`${summary.success.metric}.correct`] !== undefined;
+    if (!graded) requireWhole(summary, given);
     const accuracy = of(summary.success.metric);
     const attempted = graded ? 1 - of(`${summary.success.metric}.not_attempted`) : of('answered');
     return {
@@ -79,6 +82,29 @@ async function rowOf(name: string, given: string, signal: AbortSignal): Promise<
   } finally {
     await services.stop();
   }
+}
+
+type Summary = z.output<typeof summarySchema>;
+
+/** Never 0 for what was not measured (P2). */
+function valueOf({ metrics }: Summary, metric: string, given: string): number {
+  const found = metrics[metric];
+  if (found === undefined)
+    throw new TerminalError(
+      'failed_precondition',
+      `${given}: summary.json has no metric ${metric}, so nothing measured it; give an evaluation that has it, or judge it again with 'gradus eval --rejudge'`,
+    );
+  return found.value;
+}
+
+/** Accuracy is over the answers that were scored, `answered` over all: their difference says something where both are the same. */
+function requireWhole({ absent, success: { metric } }: Summary, given: string): void {
+  const lacking = absent.filter(({ component }) => component === metric).length;
+  if (lacking > 0)
+    throw new TerminalError(
+      'failed_precondition',
+      `${given}: ${lacking} answers have no ${metric}; judge them with 'gradus eval --rejudge ${given}' first`,
+    );
 }
 
 type Item = Parameters<typeof narrowedSearches>[0];

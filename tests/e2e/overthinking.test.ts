@@ -1,6 +1,6 @@
 /** The study of thought and search filters over recipes/overthinking.yaml, with a scripted model that narrows its search when it thinks. */
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -82,4 +82,17 @@ test('a table over evaluations says what thinking costs, and which filters exclu
     '2',
   ]);
   await expect(run(process.execPath, [join(root, 'bench/overthinking/main.ts')])).rejects.toMatchObject({ code: 2 });
+
+  const summaryFile = join(directory, 'on/summary.json');
+  const summary = await readFile(summaryFile, 'utf8');
+  const refused = async (changed: string, message: string) => {
+    await writeFile(summaryFile, changed);
+    await expect(run(process.execPath, [join(root, 'bench/overthinking/main.ts'), ...folders])).rejects.toMatchObject({
+      stderr: expect.stringContaining(message),
+      stdout: '',
+    });
+  };
+  await refused(summary.replaceAll('"exact_match": {', '"left_out": {'), 'no metric exact_match');
+  const lacking = `{ "id": "h0", "sample": 0, "rollout": "r", "component": "exact_match", "reason": "timeout", "detail": "" }`;
+  await refused(summary.replace('"absent": []', `"absent": [${lacking}]`), '1 answers have no exact_match');
 });
