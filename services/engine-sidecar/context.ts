@@ -1,10 +1,10 @@
 import type { Tokenizer } from '#chat/tokenizer.ts';
+import type { EpochFence } from '#weights/epoch-fence.ts';
 import type { EngineSidecarConfig } from './config.ts';
 import type { SidecarEvents } from './events.ts';
 import type { ServerLink } from './server/server-link.ts';
 import type { LiveTurns } from './turn/live-turns.ts';
 import type { TurnLine } from './turn/turn-line.ts';
-import type { EpochFence } from './versions/epoch-fence.ts';
 import type { VersionLoads } from './versions/version-loads.ts';
 
 export interface SidecarContext {

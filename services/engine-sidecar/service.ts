@@ -3,6 +3,7 @@ import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { engineKinds } from '#engines/index.ts';
 import type { EngineKind } from '#engines/kit/engine-kind.ts';
+import { createEpochFence } from '#weights/epoch-fence.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { EngineSidecarConfig } from './config.ts';
@@ -15,7 +16,6 @@ import { loadVersion } from './handlers/load-version.ts';
 import { openServer } from './server/open-server.ts';
 import { createLiveTurns } from './turn/live-turns.ts';
 import { createTurnLine } from './turn/turn-line.ts';
-import { createEpochFence } from './versions/epoch-fence.ts';
 import { readVocabularySize } from './server/vocabulary-size.ts';
 
 export async function startEngineSidecar(
@@ -38,7 +38,7 @@ export async function startEngineSidecar(
     vocabularySize,
     link,
     loads,
-    fence: createEpochFence(),
+    fence: createEpochFence({ admitsNobody: true }),
     line,
     live: createLiveTurns(),
     events,

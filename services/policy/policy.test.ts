@@ -131,6 +131,10 @@ describe('policy gateway', () => {
       'epoch is 7, but a coordinator of epoch 9 leads',
     );
     await expect(client.loadVersion({ version: 3n, weightsPath: '/w/3' })).rejects.toThrow('epoch is 0');
+    // Would lock every later leader out.
+    await expect(client.loadVersion({ version: 3n, weightsPath: '/w/3', epoch: 2n ** 60n })).rejects.toThrow(
+      'it must be at most 2^53 - 1',
+    );
     expect(epochs).toEqual([7n, 9n]);
     expect(await client.describe({})).toMatchObject({ version: 2n });
   });

@@ -18,7 +18,7 @@ import { generate } from './handlers/generate.ts';
 import { loadVersion } from './handlers/load-version.ts';
 import { tokenize } from './handlers/tokenize.ts';
 import { type Tokenizer, loadTokenizer } from '#chat/tokenizer.ts';
-import { TerminalError } from '#platform/errors.ts';
+import { type EpochFence, createEpochFence } from '#weights/epoch-fence.ts';
 
 export interface PolicyContext {
   readonly tokenizer: Tokenizer;
@@ -63,7 +63,7 @@ export async function startPolicy(
     chat,
     fleet,
     events,
-    fence: createEpochFence(),
+    fence: createEpochFence({ admitsNobody: false }),
     allowRemote: config.allowRemote,
   };
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
@@ -94,25 +94,4 @@ async function openChat(tokenizer: Tokenizer): Promise<ChatRenderer | undefined>
     await chat[Symbol.asyncDispose]();
     throw thrown;
   }
-}
-
-/** Refuses leaders of the past: each leader of a run sends its epoch, which is higher than that of every one before it. */
-interface EpochFence {
-  /** Throws for an epoch below the highest so far, 0 included; before the first leader came, 0 is anybody's. */
-  admit(epoch: bigint): void;
-}
-
-function createEpochFence(): EpochFence {
-  let highest = 0n;
-  return {
-    admit(epoch) {
-      if (epoch < highest) {
-        throw new TerminalError(
-          'failed_precondition',
-          `epoch is ${epoch}, but a coordinator of epoch ${highest} leads; restart this service if the ledger was begun anew`,
-        );
-      }
-      if (epoch > highest) highest = epoch;
-    },
-  };
 }

@@ -45,3 +45,27 @@ it('a call whose caller is gone ends as cancelled, and what is not there as unav
   await expect(http.get('/a', signal)).rejects.toMatchObject({ name: 'TransientError', code: 'unavailable' });
   await expect(http.get('/a', AbortSignal.abort())).rejects.toMatchObject({ name: 'CancelledError' });
 });
+
+it('an answer beyond all bounds is not read to its end, and is no sign that the server is gone', async () => {
+  const part = Buffer.alloc(8 * 2 ** 20, 32);
+  const server = createServer((_request, response) => {
+    const more = (): void => {
+      while (!response.destroyed && response.write(part));
+    };
+    response.on('drain', more);
+    more();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const http = createServerHttp('server', `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`);
+  try {
+    await expect(http.get('/endless', signal)).rejects.toMatchObject({
+      code: 'aborted',
+      message: 'server answered GET /endless with more than 268435456 bytes',
+    });
+  } finally {
+    http.close();
+    server.closeAllConnections();
+    server.close();
+  }
+}, 120_000);

@@ -67,7 +67,12 @@ export function createServerHttp(who: string, baseUrl: string): ServerHttp {
       for await (const chunk of response) {
         const part: Buffer = chunk;
         bytes += part.length;
-        if (bytes > maxReplyBytes) throw new Error(`it answered with more than ${maxReplyBytes} bytes`);
+        // The server is there and well: the next turn may be shorter.
+        if (bytes > maxReplyBytes)
+          throw new TransientError(
+            'aborted',
+            `${who} answered ${method} ${path} with more than ${maxReplyBytes} bytes`,
+          );
         chunks.push(part);
       }
       const text = Buffer.concat(chunks).toString('utf8');

@@ -71,6 +71,16 @@ it.each<[string, Partial<Answer>, string]>([
   expect(() => check(response)).toThrow(`engine 10.0.0.7:1 ${message}`);
 });
 
+it.each<[string, Partial<Answer>, RegExp]>([
+  ['damage', { logprobs: [-1, NaN] }, /may be damaged/],
+  ['damage', { tokenIds: [1, 700] }, /may be damaged/],
+  ['a restart', { versions: { first: 6n, last: 7n } }, /; it was restarted since/],
+  ['another contract', { logprobs: [-1] }, /does not keep to the contract of EngineService/],
+  ['another contract', { finishReason: FinishReason.UNSPECIFIED }, /does not keep to the contract of EngineService/],
+])('P9: what is wrong points to %s', (_what, response, message) => {
+  expect(() => check(response)).toThrow(message);
+});
+
 it('tokens of the vocabulary with their log-probabilities pass, as does a certainty that was rounded up', () => {
   expect(() => check({})).not.toThrow();
   expect(() => check({ tokenIds: [4, 123_456] }, 0)).not.toThrow();

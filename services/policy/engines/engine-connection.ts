@@ -5,6 +5,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EngineLoad, EngineLoadSchema } from '#proto/policy/v1/policy_pb.ts';
 import type { ReportedLoad, EngineEntry } from './engine-pool.ts';
 
+/** What answers at an address can never be an engine of this gateway: only an operator can put that right. */
+export class WrongEngineError extends TerminalError {}
+
 /** One engine, as the gateway talks to it. */
 export function connectEngine(address: string, timeoutMs: number) {
   const client = createGrpcClient(EngineService, address, { timeoutMs });
@@ -26,7 +29,7 @@ export function connectEngine(address: string, timeoutMs: number) {
 /** What stands there instead of an engine, where the failure shows it. */
 function inWords(address: string, error: GradusError): GradusError {
   if (error.code === 'unimplemented')
-    return new TerminalError(
+    return new WrongEngineError(
       'failed_precondition',
       `${address} is another service and no engine: it answers, and not as EngineService; give the address of an engine`,
       { cause: error },

@@ -50,7 +50,7 @@ export interface EngineFleet {
   removeIfDown(address: string): void;
   describe(): FleetDescription;
   load(): EngineFleetLoad;
-  /** Takes the first engines in and asks each once. Throws TerminalError when one answers with a wrong tokenizer. */
+  /** Takes the first engines in and asks each once. Throws WrongEngineError: with a wrong tokenizer or address in its settings no gateway starts. */
   start(addresses: readonly string[]): Promise<void>;
   close(): void;
 }

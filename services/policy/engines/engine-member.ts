@@ -3,7 +3,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import { createAdaptiveTimeout } from '#platform/grpc/adaptive-timeout.ts';
 import type { PolicyEvents } from '../events.ts';
-import { type EngineConnection, loadFromProto } from './engine-connection.ts';
+import { type EngineConnection, WrongEngineError, loadFromProto } from './engine-connection.ts';
 import type { EnginePool } from './engine-pool.ts';
 import type { LoadedVersion, WantedVersion } from './wanted-version.ts';
 
@@ -30,7 +30,7 @@ export interface EngineMember {
   readonly problem: string;
   /** Aborts when the engine is taken for dead, so that what runs on it moves at once; then there is a new one. */
   readonly life: AbortSignal;
-  /** Asks once. Throws TerminalError when the engine can never be used; other failures are only counted. */
+  /** Asks once. Throws WrongEngineError; other failures are counted and kept as `problem`. */
   probe(): Promise<void>;
   /** Asks again and again until `dispose`. */
   watch(): void;
@@ -88,7 +88,7 @@ export function createEngineMember(connection: EngineConnection, options: Engine
     adaptive.answered(performance.now() - startedMs);
     missed = 0;
     if (answer.tokenizerHash !== options.tokenizerHash) {
-      throw new TerminalError(
+      throw new WrongEngineError(
         'failed_precondition',
         `engine ${address} has tokenizer ${answer.tokenizerHash || '(none)'}, the gateway ${options.tokenizerHash}; start both with the same tokenizer.json`,
       );
@@ -130,9 +130,8 @@ export function createEngineMember(connection: EngineConnection, options: Engine
       if (!isUp()) problem = error.message;
       missed += 1;
       events.probeFailed(address, error);
-      const fatal = error instanceof TerminalError;
-      if (fatal || missed >= options.probeFailures) abandon(error);
-      if (fatal) throw error;
+      if (error instanceof TerminalError || missed >= options.probeFailures) abandon(error);
+      if (error instanceof WrongEngineError) throw error;
     }
   }
 

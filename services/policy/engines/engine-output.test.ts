@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import { EngineOutput, EngineState } from '#proto/policy/v1/policy_pb.ts';
-import { TransientError } from '#platform/errors.ts';
+import { TerminalError, TransientError } from '#platform/errors.ts';
 import { LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { lastingAddress } from '../../../tests/fixtures/lasting-port.ts';
 import { engine, eventually, gateway, stopAll, turnOf } from '../gateway-under-test.ts';
@@ -112,4 +112,27 @@ test('an engine whose own server is down is there, and says so in its own words'
       problem: expect.stringMatching(/its server: connect ECONNREFUSED/),
     }),
   );
+});
+
+test('P10: an engine whose server is not used, or refuses the weights that serve, keeps no gateway from starting', async () => {
+  const condemned = await engine({
+    describeDelayMs: () => {
+      throw new TerminalError('failed_precondition', 'plain 2.1 is not used: its weights are not those of version 4');
+    },
+  });
+  const refusing = await engine({
+    onLoad: () => {
+      throw new TerminalError('invalid_argument', 'weights_path is /w/7, outside of roots');
+    },
+  });
+  const working = await engine({ serving: { version: 7n, weightsPath: '/w/7' } });
+  const { client } = await gateway([condemned, working, refusing]);
+  await eventually(async () =>
+    expect((await client.describe({})).engineList).toMatchObject([
+      { state: EngineState.DOWN, problem: expect.stringMatching(/plain 2.1 is not used/) },
+      { state: EngineState.UP },
+      { state: EngineState.DOWN, problem: expect.stringMatching(/outside of roots/) },
+    ]),
+  );
+  expect((await client.generate(turnOf('s'))).versions?.first).toBe(7n);
 });
