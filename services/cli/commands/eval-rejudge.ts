@@ -58,6 +58,7 @@ export async function rejudgeCommand(
   const chosen = chosenJudges(found, options);
   const problems = keyProblems(chosen.recipe, process.env);
   if (problems.length > 0) throw inputError({ file: found.resolved.recipe_path }, problems);
+  for (const line of chosen.notes) terminal.err(line);
   const stopping = new AbortController();
   const interrupts = watchInterrupts();
   interrupts.onFirst(() => stopping.abort(new CancelledError('cancelled', 'stopped; the same command goes on')));

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
 import { checkRecipeValue, formatIssue } from '#recipe/parse-recipe.ts';
 import { applySettings, parseSetting } from '#recipe/recipe-settings.ts';
@@ -11,7 +12,14 @@ import type { FoundEvaluation } from './find-evaluation.ts';
 export interface ChosenJudges<Paths extends RewardPaths = FoundEvaluation['resolved']['paths']> {
   readonly recipe: Recipe;
   readonly paths: Paths;
+  /** For people: what of a judge was left behind. */
+  readonly notes: readonly string[];
 }
+
+type Judges = NonNullable<Recipe['judges']>;
+
+/** What is meant for the server at one address alone: its secrets, and fields that it knows. */
+const boundToAddress = ['api_key_env', 'api_key_file', 'extra_body'] as const;
 
 /**
  * Judges as the evaluation had them, or as the options say now: `--judge` and its companions speak of its only judge, `--set` of any. Throws
@@ -31,23 +39,64 @@ export function chosenJudges(
   const names = [...new Set(stages.flatMap(({ judged }) => judged.map(({ scorer }) => scorer.judge)))];
   const replaced = replacedJudge(names, options);
   const { recipe, paths } = resolved;
+  const before = recipe.judges ?? {};
+  const changed = (judges: Judges): Judges =>
+    checkedJudges(
+      applySettings(
+        {
+          ...recipe,
+          judges: { ...judges, ...(replaced && { [replaced.name]: { ...judges[replaced.name], ...replaced.judge } }) },
+        },
+        settings,
+      ).value,
+      recipe,
+    );
+  const { judges: fitting, left } = withoutBound(before, changed(before));
+  const judges = changed(fitting);
   const { scripted_judges: scripted, ...fleet } = recipe.fleet;
-  const given = {
-    ...recipe,
-    judges: {
-      ...recipe.judges,
-      ...(replaced && { [replaced.name]: { ...recipe.judges?.[replaced.name], ...replaced.judge } }),
-    },
-    fleet: { ...fleet, scripted_judges: without(scripted, replaced?.name) },
-    // Only judges are asked: code of the user's own is not started.
-    scorers: Object.fromEntries(Object.entries(recipe.scorers ?? {}).filter(([, scorer]) => !isCustom(scorer))),
-    stages: recipe.stages,
-  };
-  const judges = checkedJudges(applySettings(given, settings).value, recipe);
   return {
-    recipe: { ...recipe, fleet: given.fleet, scorers: given.scorers, judges },
-    paths: { ...paths, judge_keys: without(paths.judge_keys ?? {}, replaced?.name) },
+    recipe: {
+      ...recipe,
+      fleet: { ...fleet, scripted_judges: without(scripted, replaced?.name) },
+      // Only judges are asked: code of the user's own is not started.
+      scorers: Object.fromEntries(Object.entries(recipe.scorers ?? {}).filter(([, scorer]) => !isCustom(scorer))),
+      judges,
+    },
+    paths: { ...paths, judge_keys: keyFiles(before, judges, paths.judge_keys ?? {}) },
+    notes: left.flatMap(({ name, fields }) => {
+      const lost = fields.filter((field) => judges[name]?.[field] === undefined);
+      return lost.length === 0
+        ? []
+        : [
+            `judges.${name}: ${lost.join(' and ')} left out, which ${lost.length === 1 ? 'was' : 'were'} for ${before[name]?.base_url}; give what ${judges[name]?.base_url} needs with --judge-key-env NAME or --set judges.${name}.${lost[0]}=VALUE`,
+          ];
+    }),
   };
+}
+
+/** The judges that stay at their address as they are; of the others what is bound to an address is left, so that no key goes to another host. */
+function withoutBound(before: Judges, after: Judges) {
+  const left: { readonly name: string; readonly fields: readonly (typeof boundToAddress)[number][] }[] = [];
+  const judges = Object.fromEntries(
+    Object.entries(before).map(([name, judge]) => {
+      if (after[name]?.base_url === judge.base_url) return [name, judge];
+      left.push({ name, fields: boundToAddress.filter((field) => judge[field] !== undefined) });
+      const { api_key_env: _env, api_key_file: _file, extra_body: _body, ...others } = judge;
+      return [name, others];
+    }),
+  );
+  return { judges, left };
+}
+
+/** A file of the recipe lies where the run found it; one that an option names, in the folder of the command. */
+function keyFiles(before: Judges, after: Judges, found: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(after).flatMap(([name, { api_key_file: file }]) =>
+      file === undefined
+        ? []
+        : [[name, (file === before[name]?.api_key_file ? found[name] : undefined) ?? resolve(file)]],
+    ),
+  );
 }
 
 function replacedJudge(names: readonly string[], { judge: url, judgeModel: model, judgeKeyEnv: key }: JudgeOptions) {
@@ -71,9 +120,9 @@ function without<Value>(record: Readonly<Record<string, Value>>, name: string | 
 }
 
 /** The judges of a recipe's value; its other parts have been checked when it ran. */
-function checkedJudges(value: unknown, recipe: Recipe): Recipe['judges'] {
+function checkedJudges(value: unknown, recipe: Recipe): Judges {
   const { judges } = Object(value) as { readonly judges?: unknown };
   const outcome = checkRecipeValue({ ...recipe, judges });
-  if (outcome.kind === 'recipe') return outcome.recipe.judges;
+  if (outcome.kind === 'recipe') return outcome.recipe.judges ?? {};
   throw new TerminalError('invalid_argument', outcome.issues.map((issue) => formatIssue(issue)).join('\n'));
 }
