@@ -68,7 +68,7 @@ export async function startPolicy(
   };
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
   server.add(PolicyService, {
-    describe: async () => describe(context),
+    describe: async (request) => describe(context, request),
     tokenize: (request) => tokenize(context, request),
     generate: (request, call) => generate(context, request, call.signal),
     loadVersion: (request, call) => loadVersion(context, request, call.signal),

@@ -58,6 +58,30 @@ it('an engine that is not there is added, and why it is not used is said with ex
   expect(out.join('\n')).toContain(`${nothing}: nothing listens at ${nothing}`);
 });
 
+it('a gateway whose engines have never answered lists them, loses one, and takes one in', async () => {
+  const wrong = await lastingAddress();
+  const { address, client } = await gateway([]);
+  const out: string[] = [];
+  const options = { home: 'runs', policy: address, json: false };
+  const terminal = terminalOf(out);
+  expect(await engineListCommand(options, terminal)).toBe(0);
+  expect(out).toEqual(['no engine is known']);
+
+  await expect(engineAddCommand(wrong, options, terminal)).rejects.toThrow(
+    `${wrong} is added and not used yet: nothing listens at ${wrong}`,
+  );
+  expect(await engineListCommand(options, terminal)).toBe(0);
+  expect(out.at(-1)).toContain(`${wrong}: nothing listens at ${wrong}`);
+  expect(await engineRemoveCommand(wrong, { ...options, drainMs: 0 }, terminal)).toBe(0);
+  expect(out).toContain(`${wrong} is removed; 0 engines left`);
+  // What engines serve is still not known, and is not told as version 0 of a policy.
+  await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
+
+  const working = await engine();
+  expect(await engineAddCommand(working.address, options, terminal)).toBe(0);
+  expect(out.at(-1)).toBe(`${working.address} is up: version 0, tokens, logprobs`);
+}, 120_000);
+
 it('what cannot be is refused in words', async () => {
   const { options, terminal, first } = await start();
   await expect(engineAddCommand('10.0.0.7:7001', options, terminal)).rejects.toThrow(

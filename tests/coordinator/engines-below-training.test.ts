@@ -75,6 +75,22 @@ it('evaluates with them', async () => {
   expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED, message: '' });
 });
 
+it('P10: waits for an engine that can and is down, next to one that cannot, and ends where only the latter is left', async () => {
+  let described = list(bare, { ...full, state: EngineState.DOWN, problem: 'plain 2.1 starts anew' });
+  let asked = 0;
+  fleet = await startCoordinatorFleet({ recipe: twoStages, described: () => ((asked += 1), described) });
+  await fleet.submit('run-a');
+  // Once as the run is submitted, then by its stage.
+  await expect.poll(() => asked, { timeout: 60_000 }).toBeGreaterThan(2);
+  described = list(bare, full);
+  expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
+
+  described = list(bare, { ...full, state: EngineState.DRAINING });
+  await expect(fleet.submit('run-b')).rejects.toThrow(
+    /10.0.0.7:7001 .* without log-probabilities.*; 10.0.0.8:7001 is being removed/,
+  );
+});
+
 it('trains with one that can next to one that cannot, and ends where none is left as a stage begins; it goes on once there is one', async () => {
   let described = list(bare, full);
   fleet = await startCoordinatorFleet({

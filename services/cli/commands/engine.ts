@@ -115,7 +115,7 @@ async function fleetGateways(home: string): Promise<string[]> {
 }
 
 async function enginesOf(gateway: Gateway): Promise<readonly EngineStatus[]> {
-  return (await gateway.describe({})).engineList;
+  return (await gateway.describe({ beforeEngines: true })).engineList;
 }
 
 async function statusOf(gateway: Gateway, address: string): Promise<EngineStatus | undefined> {

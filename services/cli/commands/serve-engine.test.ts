@@ -18,6 +18,23 @@ test('without one it is the built-in engine, with its flags as they are', () => 
   expect(engineService(flags)).toEqual({ service: 'engine', flags });
 });
 
+test('a URL for what every service has is not the URL of a server', () => {
+  const traces = ['--otlp-endpoint', 'http://127.0.0.1:4317'];
+  const [kind = ''] = engineKinds.map((each) => each.kind);
+  expect(engineService(['--model', 'policies/nano', ...traces])).toEqual({
+    service: 'engine',
+    flags: ['--model', 'policies/nano', ...traces],
+  });
+  for (const given of [
+    [...traces, `--${kind}`, url],
+    [`--${kind}`, url, ...traces],
+  ])
+    expect(engineService(given)).toEqual({
+      service: 'engine-sidecar',
+      flags: ['--kind', kind, '--server', url, ...traces],
+    });
+});
+
 test('a kind that is none, or a server without a URL, is refused with what was meant', () => {
   expect(() => engineService(['--vlllm', url])).toThrow(
     'serve engine: --vlllm is no kind of inference server; did you mean --vllm?',

@@ -12,16 +12,28 @@ type Described = Gives & Pick<DescribeResponse, 'engineList'>;
 
 /**
  * Whether the engines that are up can do what a stage needs: token ids with log-probabilities where it trains on rollouts, other weights where
- * the policy changes. One that can is enough, the gateway keeps to it. Throws TerminalError('failed_precondition') that names each engine, what it
- * lacks, and what to switch on.
+ * the policy changes. One that can is enough, the gateway keeps to it. Throws TransientError where only engines that are down can, by what they said
+ * last, or have yet to say it: a restart heals that. Throws TerminalError('failed_precondition') that names each engine, what it lacks, and what to
+ * switch on, where none can.
  */
 export function checkEngines(stage: StageRecipe, described: Described): void {
   if (!kindOf(stage).changesPolicy) return;
-  const up = described.engineList.filter(({ state }) => state === EngineState.UP);
-  const engines = up.length > 0 ? up : [{ ...described, address: 'the policy' }];
+  const { engineList } = described;
+  // What stands behind an endpoint is no list.
+  const engines = engineList.length > 0 ? engineList : [thePolicy(described)];
   const found = engines.map((engine) => ({ ...engine, lacks: lackOf(stage, engine) }));
-  if (found.some(({ lacks }) => lacks === undefined)) return;
-  const each = found.map(({ address, server, lacks, advice }) =>
+  const able = found.filter(({ lacks }) => lacks === undefined);
+  if (able.some(({ state }) => state === EngineState.UP)) return;
+  const returning = able.filter(({ state }) => state === EngineState.DOWN);
+  if (returning.length > 0) {
+    const each = returning.map(({ address, problem }) => `${address} is down: ${problem}`);
+    throw new TransientError(
+      'unavailable',
+      `stage ${stage.name} waits for an engine that can do what it needs; ${each.join('; ')}`,
+      { retryAfterMs: 500 },
+    );
+  }
+  const each = found.map(({ address, server, lacks = 'is being removed', advice }) =>
     [`${address}${server === '' ? '' : ` (${server})`} ${lacks}`, ...advice].join('. '),
   );
   throw new TerminalError(
@@ -30,20 +42,33 @@ export function checkEngines(stage: StageRecipe, described: Described): void {
   );
 }
 
+const thePolicy = (described: Gives) => ({ ...described, address: 'the policy', state: EngineState.UP, problem: '' });
+
 const describeTimeoutMs = 10_000;
 
-/** The same for every stage of a recipe, before a run of it starts. A policy that does not answer now is asked again as each stage begins. */
+/**
+ * The same for every stage of a recipe, before a run of it starts. A policy that does not answer now, or whose engines are down, is asked again as each
+ * stage begins.
+ */
 export async function checkEnginesOf(
   { stages }: Pick<Recipe, 'stages'>,
   policy: Pick<GrpcClient<typeof PolicyService>, 'describe'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const described = await policy.describe({}, { signal, timeoutMs: describeTimeoutMs }).catch((thrown: unknown) => {
+  const passes = (thrown: unknown): undefined => {
     const error = errorFrom(thrown);
     if (error instanceof TransientError || error.code === 'deadline_exceeded') return undefined;
     throw error;
-  });
-  if (described !== undefined) for (const stage of stages) checkEngines(stage, described);
+  };
+  const described = await policy.describe({}, { signal, timeoutMs: describeTimeoutMs }).catch(passes);
+  if (described === undefined) return;
+  for (const stage of stages) {
+    try {
+      checkEngines(stage, described);
+    } catch (thrown) {
+      passes(thrown);
+    }
+  }
 }
 
 /** Undefined where nothing is missing. */

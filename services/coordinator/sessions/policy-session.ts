@@ -19,7 +19,7 @@ export interface PolicySession {
   load(version: number, weights: Weights, signal: AbortSignal): Promise<void>;
   /** What the engines serve now. `weightsPath` is empty while those are the weights that they were started with. */
   served(signal: AbortSignal): Promise<{ readonly version: number; readonly weightsPath: string }>;
-  /** Throws TerminalError where no engine can do what the stage needs. */
+  /** Waits for an engine that is down and can do what the stage needs; throws TerminalError where none can. */
   checkStage(stage: StageRecipe, signal: AbortSignal): Promise<void>;
   /** Returns when every engine serves `version` or a newer one. */
   reach(version: number, weights: Weights, signal: AbortSignal): Promise<void>;
@@ -50,8 +50,9 @@ export function createPolicySession(options: PolicySessionOptions): PolicySessio
         return { version: Number(version), weightsPath };
       }),
     async checkStage(stage, signal) {
-      const described = await callWithRetries(retries, signal, () => client.describe({}, { signal, timeoutMs }));
-      checkEngines(stage, described);
+      await callWithRetries(retries, signal, async () =>
+        checkEngines(stage, await client.describe({}, { signal, timeoutMs })),
+      );
     },
     async load(version, weights, signal) {
       await callWithRetries(retries, signal, () => load(version, weights, signal));

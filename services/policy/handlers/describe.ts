@@ -1,5 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { EngineState, type DescribeResponseSchema, type EngineStatusSchema } from '#proto/policy/v1/policy_pb.ts';
+import {
+  EngineState,
+  type DescribeRequest,
+  type DescribeResponseSchema,
+  type EngineStatusSchema,
+} from '#proto/policy/v1/policy_pb.ts';
 import { TransientError } from '#platform/errors.ts';
 import type { EngineMember } from '../engines/engine-member.ts';
 import { leastOf, outputOf } from '../engines/engine-output.ts';
@@ -12,11 +17,14 @@ const stateOf: Readonly<Record<EntryState, EngineState>> = {
   draining: EngineState.DRAINING,
 };
 
-/** What the engines that are up have in common; the bounds are those of the weakest. */
-export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<typeof DescribeResponseSchema> {
+/** What the engines that are up have in common; the bounds are those of the weakest. Throws TransientError before any engine has answered, unless asked for that. */
+export function describe(
+  { fleet, tokenizer }: PolicyContext,
+  { beforeEngines }: DescribeRequest,
+): MessageInitShape<typeof DescribeResponseSchema> {
   const { known, entries, members, version, weightsPath, weightsDigest, load } = fleet.describe();
   const [first] = known;
-  if (first === undefined)
+  if (first === undefined && !beforeEngines)
     throw new TransientError(
       'unavailable',
       entries.length === 0
@@ -25,10 +33,12 @@ export function describe({ fleet, tokenizer }: PolicyContext): MessageInitShape<
       { retryAfterMs: 500 },
     );
   return {
-    model: first.model,
-    parameters: first.parameters,
-    maxContextTokens: Math.min(...known.map((engine) => engine.maxContextTokens)),
-    vocabularySize: first.vocabularySize,
+    ...(first !== undefined && {
+      model: first.model,
+      parameters: first.parameters,
+      maxContextTokens: Math.min(...known.map((engine) => engine.maxContextTokens)),
+      vocabularySize: first.vocabularySize,
+    }),
     tokenizerHash: tokenizer.hash,
     tokenizerPath: tokenizer.path,
     version,

@@ -31,8 +31,10 @@ ENGINE_STATE_DOWN: EngineState
 ENGINE_STATE_DRAINING: EngineState
 
 class DescribeRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("before_engines",)
+    BEFORE_ENGINES_FIELD_NUMBER: _ClassVar[int]
+    before_engines: bool
+    def __init__(self, before_engines: _Optional[bool] = ...) -> None: ...
 
 class DescribeResponse(_message.Message):
     __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest", "output", "logprob_kind", "fixed_weights", "server", "advice")
