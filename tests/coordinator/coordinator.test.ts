@@ -150,27 +150,26 @@ describe('results', () => {
   });
 
   it('P2: an infrastructure failure is asked again, and absent in the end, never a reward of 0', async () => {
-    const broken = (taskId: string) => taskId.endsWith('0');
+    const failing = new Set<string>();
     const failure = { failure: FailureClass.POLICY_UNAVAILABLE, reward: undefined } as const;
     fleet = await startCoordinatorFleet({
       recipe: oneStage.replace('until: { steps: 3 }', 'until: { steps: 1 }\n    groups: { attempts: 2 }'),
       worker: (task) => {
-        if (broken(task.taskId)) return { result: failure };
-        return task.attempt === 0 && task.taskId.endsWith('1')
-          ? { result: failure }
-          : { result: { reward: rewardOf(task) } };
+        const isTrained = task.purpose === Purpose.TRAIN;
+        if (isTrained && task.sampleIndex === 0) failing.add(task.taskId);
+        const failsOnce = isTrained && task.sampleIndex === 1 && task.attempt === 0;
+        return { result: failing.has(task.taskId) || failsOnce ? failure : { reward: rewardOf(task) } };
       },
     });
     await fleet.submit('run-a');
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);
-    const failing = new Set(fleet.seen.map((task) => task.taskId).filter(broken));
     expect(failing.size).toBeGreaterThan(0);
     const { rollouts } = await fleet.summary('run-a');
     expect(rollouts).toMatchObject({ lost: 0, duplicated: 0, failedInfra: failing.size });
     expect(rollouts.completed).toBe(rollouts.published - failing.size);
     for (const { fact } of await fleet.ledger('run-a')) {
       if (fact.case !== 'groupClosed') continue;
-      for (const sample of fact.value.samples) expect(sample.reward === undefined).toBe(broken(sample.taskId));
+      for (const sample of fact.value.samples) expect(sample.reward === undefined).toBe(failing.has(sample.taskId));
     }
     for (const task of fleet.seen) expect(task.attempt).toBeLessThan(2);
   });

@@ -31,6 +31,7 @@ it('a model that is exported loads in transformers, tokenizer and all, with the 
   await exportModel(nano, nano, to);
   expect((await readdir(directory)).toSorted()).toEqual(['final']);
   expect((await readdir(to)).toSorted()).toEqual([
+    'chat_template.jinja',
     'config.json',
     'model.safetensors',
     'tokenizer.json',
