@@ -21,7 +21,7 @@ stages:
   - name: held-out
     kind: eval
     limits: { context_tokens: 640, max_new_tokens: 96, turn_timeout_ms: 30000, rollout_timeout_ms: 60000 }
-    rewards: { exact_match: 0, grade: 1 }
+    rewards: { exact_match: 0, f1: 0, grade: 1 }
     success: { metric: grade }
 `;
 
@@ -95,10 +95,17 @@ test('P2: a judge that breaks during an evaluation leaves answers without a grad
   const second = await summaryOf(join(directory, 'again'));
   expect(second.absent).toEqual([]);
   expect(second.metrics['grade.correct']?.rows).toBe(rows);
-  // By rule the judge calls right what is right.
-  expect(second.metrics['grade.correct']?.value).toBe(second.metrics['exact_match']?.value);
   expect(second.rejudged).toMatchObject({ which: 'absent', asked: without, judged: without, absent: 0 });
-  const judged = await readJsonLines(join(directory, 'again/predictions.jsonl'));
+  const judged = (await readJsonLines(join(directory, 'again/predictions.jsonl'))) as readonly (Record<
+    string,
+    unknown
+  > & {
+    readonly components: Readonly<Record<string, number>>;
+  })[];
+  // Its rule: right is what shares half of its tokens with the answer.
+  expect(judged.map(({ components: { grade } }) => grade)).toEqual(
+    judged.map(({ components: { f1 = 0 } }) => (f1 >= 0.5 ? 1 : 0)),
+  );
   expect(judged.map(({ rollout, prediction }) => [rollout, prediction])).toEqual(
     played.map(({ rollout, prediction }) => [rollout, prediction]),
   );
@@ -139,7 +146,9 @@ test('an evaluation that still runs, and one in which no judge has a part, are n
   );
   await writeFile(
     join(directory, 'plain.yaml'),
-    recipe('http://127.0.0.1:9/v1').replace('exact_match: 0, grade: 1', 'exact_match: 1').replace('metric: grade', ''),
+    recipe('http://127.0.0.1:9/v1')
+      .replace('exact_match: 0, f1: 0, grade: 1', 'exact_match: 1')
+      .replace('metric: grade', ''),
   );
   const running = startGradus(directory, 'eval', 'slow.yaml', '--out', 'slow');
   await running.says(/started run eval/);

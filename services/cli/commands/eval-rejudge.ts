@@ -20,7 +20,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { createOwnServices, type OwnServices } from '../process/own-services.ts';
 import { chosenJudges, type ChosenJudges } from '../rejudge/chosen-judges.ts';
 import { findEvaluation, type FoundEvaluation } from '../rejudge/find-evaluation.ts';
-import { judgeStage, type JudgingPorts } from '../rejudge/judge-stage.ts';
+import { judgeStage, storedItem, type JudgingPorts } from '../rejudge/judge-stage.ts';
 import { judgedBase, rejudgedOf } from '../rejudge/rejudged.ts';
 import { keyProblems } from '../run/reward-inputs.ts';
 import { inputError } from '../run/place-problems.ts';
@@ -102,13 +102,14 @@ async function judgeAgain(
   const results = await resultsByRollout(nats, found.runId, signal);
   const services = await createOwnServices({ logs: join(found.directory, 'logs'), prefix: 'rejudge', signal });
   try {
-    const { score, close } = await startJudging(chosen, services, signal);
+    using judging = await startJudging(chosen, services, signal);
     let judged = 0;
     let code: number = exitCodes.ok;
     const onJudged = (): void => terminal.status(`${(judged += 1)} judged`);
-    const ports: JudgingPorts = { score, nats, results, signal, onJudged };
-    for (const { one, to, predictions, before } of bases) {
-      const { rows, tally } = await judgeStage(chosen.recipe, one, { predictions, which }, ports);
+    const stored: JudgingPorts['stored'] = async (result) => await storedItem(nats, result, signal);
+    const ports: JudgingPorts = { score: judging.score, stored, results, signal, onJudged };
+    for (const { one, to, predictions, asks, before } of bases) {
+      const { rows, tally, stopped } = await judgeStage(chosen.recipe, one, { predictions, which: asks }, ports);
       const success = successOf(one.stage, headlineOf(chosen.recipe).primaryMetric);
       const report = reportOf({ ...one.stage, success }, rows, chosen.recipe.seed);
       const rejudged = rejudgedOf(found, chosen, one, { which, tally, before });
@@ -118,6 +119,7 @@ async function judgeAgain(
       await writeAtomically(join(to, 'summary.json'), summary);
       terminal.status('');
       for (const line of rejudged.notes) terminal.err(line);
+      if (stopped !== undefined) throw stopped;
       if (options.json) terminal.out(summary.trimEnd());
       else terminal.out(formatReport(report, to));
       for (const line of judgedNone(report)) {
@@ -125,7 +127,6 @@ async function judgeAgain(
         code = exitCodes.unavailable;
       }
     }
-    close();
     return code;
   } finally {
     await services.stop();
@@ -153,7 +154,7 @@ async function startJudging(
   chosen: ChosenJudges,
   services: OwnServices,
   signal: AbortSignal,
-): Promise<Pick<JudgingPorts, 'score'> & { close(): void }> {
+): Promise<Pick<JudgingPorts, 'score'> & Disposable> {
   const scripted = await Promise.all(
     planScriptedJudges(chosen).map(
       async (planned) => [planned.label, (await services.start(planned)).http ?? ''] as const,
@@ -171,6 +172,6 @@ async function startJudging(
         throw new TypeError('the reward service gave no score for the one item that it was sent');
       return score;
     },
-    close: () => client.close(),
+    [Symbol.dispose]: () => client.close(),
   };
 }

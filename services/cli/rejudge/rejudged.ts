@@ -28,6 +28,8 @@ type Rejudged = z.output<typeof rejudgedSchema>;
 interface JudgedBase {
   /** Absolute; what is judged further. */
   readonly predictions: string;
+  /** Which of its answers are judged: those that a rejudging of all has not come to are absent there. */
+  readonly asks: Rejudged['which'];
   /** Of a rejudging that this one goes on with. */
   readonly before: Rejudged | undefined;
 }
@@ -44,7 +46,7 @@ export async function judgedBase(
   which: Rejudged['which'],
 ): Promise<JudgedBase> {
   const path = join(to, 'summary.json');
-  if (!(await isReadable(path))) return { predictions, before: undefined };
+  if (!(await isReadable(path))) return { predictions, asks: which, before: undefined };
   const there = z
     .object({ stage: z.string(), rejudged: rejudgedSchema.optional() })
     .safeParse(jsonOf(await readFile(path, 'utf8')));
@@ -55,7 +57,7 @@ export async function judgedBase(
     before?.of === found.directory &&
     JSON.stringify(before.judges) === JSON.stringify(judges) &&
     before.which === which;
-  if (isSame) return { predictions: which === 'all' ? predictions : join(to, 'predictions.jsonl'), before };
+  if (isSame) return { predictions: join(to, 'predictions.jsonl'), asks: 'absent', before };
   const what =
     before === undefined
       ? 'an evaluation'
@@ -77,7 +79,7 @@ export function rejudgedOf(
   const judges = judgesOf(chosen.recipe, one);
   const first = judgesOf(found.resolved.recipe, one);
   const others = Object.entries(judges).filter(([name, model]) => first[name] !== model);
-  const judged = tally.judged + (which === 'absent' ? (before?.judged ?? 0) : 0);
+  const judged = tally.judged + (before?.judged ?? 0);
   const notes = [
     ...(which === 'absent' && judged > 0 && tally.kept > 0
       ? others.map(
