@@ -8,9 +8,10 @@ Environment variables: OPENAI_BASE_URL and OPENAI_API_KEY (the session, from Gra
 SEARCH_URL, a server with Menlo's HTTP API (`gradus serve retrieval --http HOST:PORT`). Stdin: one line of JSON with
 `data.question`.
 
-The model's code runs within this process, which Gradus bounds in time, memory and number of processes. It may import a
-few modules of calculation and reach no attribute that begins with an underscore; that keeps slips away, and is no wall
-against an attacker.
+The model's code runs within this process, with bounds of time and memory below those of Gradus: the model reads that it
+went over them. Where that cannot be, the process ends, which is the model's fault (`failed_exit: malformed_turn`). The
+code may import a few modules of calculation and reach no attribute that begins with an underscore; that keeps slips
+away, and is no wall against an attacker.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import faulthandler
 import io
 import json
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -32,6 +35,12 @@ from typing import Any
 
 MOST_CHARACTERS = 8_000
 SECONDS_PER_TURN = 30
+# Of the model's code in a turn, until code that takes no signal, such as sum(range(10**12)), ends the process.
+SECONDS_AFTER = 10
+# A search takes at most this much of a turn's time: one that is slow or out is not the model's fault.
+SECONDS_PER_SEARCH = 1
+# Below `memory_mebibytes`, so that the model reads a MemoryError.
+MEMORY_BYTES = 768 * 2**20
 IMPORTS = {"collections", "datetime", "itertools", "json", "math", "re", "statistics", "unicodedata"}
 INSTRUCTIONS = """You answer a question by writing Python. In each turn write one short thought, then one block of code:
 ```python
@@ -49,6 +58,26 @@ class Finished(BaseException):
     """`final_answer` was called; not an Exception, so that the model's own `except` does not take it."""
 
 
+class TooLong(BaseException):
+    """The time of a turn is over; not an Exception either, and raised again each second until the code has ended."""
+
+
+def too_long(_number: int, _frame: FrameType | None) -> None:
+    raise TooLong(f"the code ran for more than {SECONDS_PER_TURN} s")
+
+
+def start_clock(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1)
+    faulthandler.dump_traceback_later(max(seconds, 0) + SECONDS_AFTER, exit=True)
+
+
+def stop_clock() -> float:
+    """The seconds that were left."""
+    left, _interval = signal.setitimer(signal.ITIMER_REAL, 0)
+    faulthandler.cancel_dump_traceback_later()
+    return left
+
+
 def post(url: str, body: dict[str, Any], key: str = "") -> Any:
     headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
@@ -56,21 +85,26 @@ def post(url: str, body: dict[str, Any], key: str = "") -> Any:
         return json.load(response)
 
 
+def answered(url: str, body: dict[str, Any], key: str = "") -> Any:
+    """Waits for a server that is out: after the limits of the recipe the rollout is absent."""
+    while True:
+        try:
+            return post(url, body, key)
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                raise
+        except OSError:
+            pass
+        time.sleep(1)
+
+
 def search(path: str, body: dict[str, Any]) -> Any:
-    """Waits for a search that is out; the model is not told. After `limits.tool_timeout_ms` the rollout is absent."""
-    left = signal.alarm(0)
+    left = stop_clock()
+    began = time.monotonic()
     try:
-        while True:
-            try:
-                return post(os.environ["SEARCH_URL"] + path, body)
-            except urllib.error.HTTPError as error:
-                if error.code < 500 and error.code != 429:
-                    raise
-            except OSError:
-                pass
-            time.sleep(1)
+        return answered(os.environ["SEARCH_URL"] + path, body)
     finally:
-        signal.alarm(left)
+        start_clock(left - min(time.monotonic() - began, SECONDS_PER_SEARCH))
 
 
 def websearch(query: str) -> list[dict[str, str]]:
@@ -118,21 +152,20 @@ def checked(code: str) -> Any:
     return compile(tree, "turn", "exec")
 
 
-def too_long(_number: int, _frame: FrameType | None) -> None:
-    raise TimeoutError(f"the code ran for more than {SECONDS_PER_TURN} s")
-
-
 def run(code: str, names: dict[str, Any]) -> str:
-    """What it prints, and its error as text; raises Finished."""
+    """What it prints, and whatever it raises as text; raises Finished."""
     printed = io.StringIO()
-    signal.alarm(SECONDS_PER_TURN)
     try:
-        with contextlib.redirect_stdout(printed):
-            exec(checked(code), names)
-    except Exception as error:
+        start_clock(SECONDS_PER_TURN)
+        try:
+            with contextlib.redirect_stdout(printed):
+                exec(checked(code), names)
+        finally:
+            stop_clock()
+    except Finished:
+        raise
+    except BaseException as error:
         printed.write(f"{type(error).__name__}: {error}\n")
-    finally:
-        signal.alarm(0)
     return printed.getvalue()[:MOST_CHARACTERS] or "(nothing was printed)"
 
 
@@ -147,7 +180,7 @@ def answer_to(question: str) -> str:
     messages = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": question}]
     url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
     while True:
-        reply = post(url, {"model": "any", "messages": messages}, os.environ["OPENAI_API_KEY"])
+        reply = answered(url, {"model": "any", "messages": messages}, os.environ["OPENAI_API_KEY"])
         text = reply["choices"][0]["message"]["content"] or ""
         code = code_of(text)
         try:
@@ -159,6 +192,7 @@ def answer_to(question: str) -> str:
 
 def main() -> None:
     signal.signal(signal.SIGALRM, too_long)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     answer = answer_to(json.loads(sys.stdin.readline())["data"]["question"])
     with open(os.environ["GRADUS_RESULT_FILE"], "w", encoding="utf-8") as file:
         json.dump({"prediction": answer}, file)

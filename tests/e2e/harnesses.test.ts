@@ -1,5 +1,8 @@
 /** Runs recipes/harnesses as its README says, with a scripted model that knows the chain of pages, and a scripted judge. */
-import { cp, readFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
@@ -114,4 +117,64 @@ test('the code agent: what the model writes is run, and its errors are read by t
   expect(observed[2]).toContain('ImportError: os cannot be imported');
   expect(observed[3]).toContain('SyntaxError: attribute __class__ is private');
   expect(observed[4]).toContain('There was no block of code');
+});
+
+test("the code agent: what the model's code does to its process is read by the model, or ends the process", async () => {
+  const directory = await temporaryDirectory('gradus-harness-');
+  const source = await readFile(join(folder, 'code_agent.py'), 'utf8');
+  const quick = source
+    .replace('SECONDS_PER_TURN = 30', 'SECONDS_PER_TURN = 2')
+    .replace('SECONDS_AFTER = 10', 'SECONDS_AFTER = 1');
+  expect(quick.length).toBeLessThan(source.length);
+  await writeFile(join(directory, 'code_agent.py'), quick);
+  const search = createServer((_request, answer) => void answer.writeHead(404).end());
+  await new Promise<void>((listening) => search.listen(0, '127.0.0.1', listening));
+  onTestFinished(() => void search.close());
+  const address = search.address();
+  if (address === null || typeof address === 'string') throw new Error('it listens on a port');
+
+  const block = (...code: readonly string[]) => `A thought.\n\`\`\`python\n${code.join('\n')}\n\`\`\``;
+  const played = async (...turns: readonly string[]) => {
+    await using model = await startScriptedEndpoint((request) => turns[turnOf(request)] ?? '');
+    const result = join(directory, 'result.json');
+    const agent = spawn('python3', ['code_agent.py'], {
+      cwd: directory,
+      env: {
+        PATH: process.env['PATH'],
+        OPENAI_BASE_URL: model.baseUrl,
+        OPENAI_API_KEY: 'key',
+        GRADUS_RESULT_FILE: result,
+        SEARCH_URL: `http://127.0.0.1:${address.port}`,
+      },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    onTestFinished(() => void agent.kill('SIGKILL'));
+    agent.stdin.end(`${JSON.stringify({ data: { question: 'Who?' } })}\n`);
+    const [code] = (await once(agent, 'exit')) as [number | null];
+    const last = model.calls.at(-1)?.request.messages ?? [];
+    const observed = last.flatMap(({ role, content }) => (role === 'user' ? [content] : [])).slice(1);
+    return { code, observed, result };
+  };
+
+  const { code, observed, result } = await played(
+    block('raise SystemExit'),
+    block('raise SystemExit(1)'),
+    block('raise KeyboardInterrupt'),
+    block('many = [0] * 10**9'),
+    block('while True:', '    try:', '        scrape("bad")', '    except Exception:', '        pass'),
+    block('while True:', '    pass'),
+    block('final_answer("Ann")'),
+  );
+  expect(observed.map((text) => text.replace('Observation:\n', '').trimEnd())).toEqual([
+    'SystemExit:',
+    'SystemExit: 1',
+    'KeyboardInterrupt:',
+    'MemoryError:',
+    'TooLong: the code ran for more than 2 s',
+    'TooLong: the code ran for more than 2 s',
+  ]);
+  expect(code).toBe(0);
+  expect(await readJson(result)).toEqual({ prediction: 'Ann' });
+  // Code that takes no signal: failed_exit of the recipe makes it the model's fault.
+  expect(await played(block('sum(range(10**15))'))).toMatchObject({ code: 1 });
 });
