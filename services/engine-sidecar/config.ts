@@ -54,6 +54,26 @@ export const engineSidecarConfig = baseConfig
       .describe('Requests that may wait here; more are refused as RESOURCE_EXHAUSTED.'),
     threads: z.int().min(1).max(1024).default(1).describe('CPU threads of a server that is started here.'),
     device: z.enum(['cpu', 'cuda']).default('cpu').describe('Device of a server that is started here.'),
+    startTimeoutMs: z
+      .int()
+      .min(1)
+      .max(longestWaitMs)
+      .default(600_000)
+      .describe('Longest time until a server that is started here answers, at each of its starts, in milliseconds.'),
+    answerTimeoutMs: z
+      .int()
+      .min(1)
+      .max(longestWaitMs)
+      .default(120_000)
+      .describe('Longest time until a server that answers has said what it can do, in milliseconds.'),
+    loadTimeoutMs: z
+      .int()
+      .min(1)
+      .max(longestWaitMs)
+      .default(300_000)
+      .describe(
+        'Longest time that a server may take for weights that it is given, and for the scores that show them, in milliseconds. Afterwards it is started anew, or not used where it was not started here.',
+      ),
     statusIntervalMs: z
       .int()
       .min(10)
@@ -93,3 +113,7 @@ export const engineSidecarConfig = baseConfig
   });
 
 export type EngineSidecarConfig = z.infer<typeof engineSidecarConfig>;
+
+/** Of `drainMs`, the part that a server of our own has for its end once its turns have ended. */
+export const serverGraceMs = ({ drainMs }: Pick<EngineSidecarConfig, 'drainMs'>): number =>
+  Math.min(5_000, drainMs / 2);

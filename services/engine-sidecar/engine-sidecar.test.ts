@@ -1,8 +1,12 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
 import { EngineOutput } from '#proto/policy/v1/policy_pb.ts';
 import { FinishReason, LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { ServerTurn } from '#engines/kit/engine-server.ts';
+import { vllm } from '#engines/vllm/vllm.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { sequenceDigest } from '#trajectory/sequence-digest.ts';
 import { eventually, scriptedServer, sidecar, stopAll, tokenizer, turnOf } from './sidecar-under-test.ts';
 
@@ -197,4 +201,31 @@ it('a server that does not answer is unavailable after several looks, and what i
   server.script.isDown = false;
   await eventually(async () => expect(await client.describe({})).toMatchObject({ version: 0n }));
   expect(await client.generate(turnOf())).toMatchObject({ tokenIds: hello });
+});
+
+it('a turn that found more in the cache than it asked with is a turn', async () => {
+  const turn = (): ServerTurn => ({ tokenIds: [5], logprobs: [-1], finish: 'stop', cachedTokens: 9 });
+  const { client } = await sidecar(scriptedServer({ turn }));
+  expect(await client.generate(turnOf())).toMatchObject({ tokenIds: [5], cachedTokens: 3 });
+});
+
+it('P3: a server that takes the connection and says nothing ends the start, with its address', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const address = silent.address();
+  const server = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  const start = sidecar({ kind: vllm }, { server, answerTimeoutMs: 100 });
+  await expect(start).rejects.toThrow(`vllm at ${server}: asking it what it can do took longer than 100 ms`);
+  await expect(start).rejects.toMatchObject({ code: 'unavailable' });
+  silent.closeAllConnections();
+  silent.close();
+});
+
+it('a server that was started here and is refused is ended', async () => {
+  const server = scriptedServer({ tokenize: (text) => tokenizer.encode(text).map((id) => id + 1) });
+  const model = await temporaryDirectory('model-');
+  await expect(sidecar(server, { model })).rejects.toThrow('has another tokenizer than');
+  expect(server.starts).toHaveLength(1);
+  await stopAll();
+  expect(server.starts[0]?.ended).toBe(true);
 });

@@ -61,6 +61,7 @@ export function createSidecarEvents(log: Logger, metrics: Metrics) {
     },
     serverSaid: ({ kvUsedRatio }: ServerLoad): void => kvUsed.set(kvUsedRatio),
     serving: (served: bigint): void => version.set(Number(served)),
+    asking: (kind: string, server: string): void => log.info({ kind, server }, 'a server is asked what it can do'),
     serverUp(description: ServerDescription): void {
       up.set(1);
       log.info({ server: description }, 'the server is up');

@@ -6,7 +6,7 @@ import type { EngineKind } from '#engines/kit/engine-kind.ts';
 import { createEpochFence } from '#weights/epoch-fence.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
-import type { EngineSidecarConfig } from './config.ts';
+import { type EngineSidecarConfig, serverGraceMs } from './config.ts';
 import type { SidecarContext } from './context.ts';
 import { createSidecarEvents } from './events.ts';
 import { abort } from './handlers/abort.ts';
@@ -51,7 +51,7 @@ export async function startEngineSidecar(
     loadVersion: (request) => loadVersion(context, give, request),
   });
   const grpc = await server.listen(config.grpc);
-  ctx.defer('gRPC server', () => server.drain(config.drainMs));
+  ctx.defer('gRPC server', () => server.drain(config.drainMs - serverGraceMs(config)));
   server.setServing(true);
   return { grpc };
 }

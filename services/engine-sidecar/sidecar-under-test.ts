@@ -37,6 +37,13 @@ export interface Script {
   obeys: boolean;
   tokenize: (text: string) => readonly number[];
   isDown: boolean;
+  /** Before it has the weights, and after it has them. */
+  beforeLoad: () => unknown;
+  afterLoad: () => unknown;
+  /** Before a process is there. */
+  beforeStart: () => unknown;
+  /** The name of its weights; none where it says none. */
+  names: bigint | undefined;
 }
 
 /** A server whose policy is a script: what it says and what it computes with are a test's to choose. */
@@ -55,19 +62,27 @@ export function scriptedServer(changes: Partial<Script> = {}) {
     obeys: true,
     tokenize: tokenizer.encode,
     isDown: false,
+    beforeLoad: () => {},
+    afterLoad: () => {},
+    beforeStart: () => {},
+    names: undefined,
     ...changes,
   };
   const requests: ServerRequest[] = [];
   const loads: ServerWeights[] = [];
   /** Plans that it was started with, and how each of its processes is ended. */
-  const starts: { readonly directory: string; end(how: string): void }[] = [];
+  const starts: { readonly directory: string; ended: boolean; end(how: string): void }[] = [];
   let computesWith = '';
+  let looks = 0;
+  let descriptions = 0;
 
+  const named = () => (script.names === undefined ? {} : { version: script.names });
   function check(): void {
     if (script.isDown) throw new TransientError('unavailable', 'nobody is there');
   }
   const server: EngineServer = {
     async describe() {
+      descriptions += 1;
       check();
       return {
         program: 'scripted 1.0',
@@ -78,6 +93,7 @@ export function scriptedServer(changes: Partial<Script> = {}) {
         toleranceNats: 0.05,
         loadsVersions: true,
         advice: [],
+        ...named(),
         ...script.description,
       };
     },
@@ -90,11 +106,14 @@ export function scriptedServer(changes: Partial<Script> = {}) {
     tokenize: async (text) => script.tokenize(text),
     async load(weights) {
       loads.push(weights);
+      await script.beforeLoad();
       if (script.obeys) computesWith = weights.directory;
+      await script.afterLoad();
     },
     async status() {
+      looks += 1;
       check();
-      return { running: 0, waiting: 0, kvUsedRatio: 0.25, preemptions: 0n };
+      return { running: 0, waiting: 0, kvUsedRatio: 0.25, preemptions: 0n, ...named() };
     },
     close() {},
   };
@@ -104,13 +123,19 @@ export function scriptedServer(changes: Partial<Script> = {}) {
     options: z.strictObject({}),
     connect: () => server,
     async start(plan) {
+      await script.beforeStart();
       computesWith = plan.version === 0n ? '' : plan.modelDirectory;
       const { promise: ended, resolve: end } = Promise.withResolvers<string>();
-      starts.push({ directory: computesWith, end });
-      return { baseUrl: 'http://127.0.0.1:1', ended, stop: async () => end('it was stopped') };
+      const process = {
+        directory: computesWith,
+        ended: false,
+        end: (how: string) => ((process.ended = true), end(how)),
+      };
+      starts.push(process);
+      return { baseUrl: 'http://127.0.0.1:1', ended, stop: async () => process.end('it was stopped') };
     },
   });
-  return { script, requests, loads, starts, kind };
+  return { script, requests, loads, starts, kind, looks: () => looks, descriptions: () => descriptions };
 }
 
 /** The real sidecar in this process, on a free port. */
@@ -133,6 +158,7 @@ export async function sidecar(
   };
   cleanups.push(end);
   const metrics = createMetrics();
+  const failures: unknown[] = [];
   const bound = await startEngineSidecar(
     config,
     {
@@ -141,16 +167,14 @@ export async function sidecar(
       metrics,
       signal: stop.signal,
       defer: (_what, dispose) => void deferred.push(dispose),
-      fail: (error) => {
-        throw error;
-      },
+      fail: (error) => void failures.push(error),
     },
     {},
     [kind],
   );
   const client = createGrpcClient(EngineService, bound['grpc'] ?? '', { timeoutMs: 60_000 });
   deferred.push(() => client.close());
-  return { client, metrics };
+  return { client, metrics, failures };
 }
 
 /** Waits until `check` does not throw. */

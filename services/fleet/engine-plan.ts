@@ -59,6 +59,7 @@ function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[])
           ...bounds,
           ...rootFlag(roots),
           kind: engine.kind,
+          'start-timeout-ms': engine.start_timeout_ms,
           model: paths.model,
           options: JSON.stringify(engine.options),
           threads: engine.threads,

@@ -21,7 +21,7 @@ export function loadOf({ config, line, link }: SidecarContext): MessageInitShape
   };
 }
 
-/** Answered without asking the server, so that a busy one passes a probe. Throws what is wrong where the server is not to be used. */
+/** Answered without asking the server, so that a busy one passes a probe. Throws TransientError with what is wrong while the server is not to be used. */
 export function describe(context: SidecarContext): MessageInitShape<typeof DescribeResponseSchema> {
   const { config, tokenizer, link, loads, vocabularySize } = context;
   link.required();

@@ -111,6 +111,7 @@ async function ask(
   const { link, loads } = context;
   const { description } = link;
   const { version } = loads.served;
+  const { begun } = loads;
   try {
     const turn = await server.generate(
       { ...request, requestId: randomUUID(), cacheNamespace: `gradus-${version}` },
@@ -119,7 +120,7 @@ async function ask(
     link.answered();
     if (!needsScore(description, request)) return { turn, kind: logprobKind(description, request.temperature) };
     const kind = logprobKind({ ...description, logprobs: 'raw' }, request.temperature);
-    return { turn: await scored(context, server, request, turn, signal), kind };
+    return { turn: await scored(context, server, { ...request, begun }, turn, signal), kind };
   } catch (thrown) {
     const error = errorFrom(thrown);
     if (error.code === 'unavailable') link.failed(error);
@@ -127,11 +128,11 @@ async function ask(
   }
 }
 
-/** The turn with raw log-probabilities, by a pass over the whole sequence with the weights that wrote it. */
+/** The turn with raw log-probabilities, by a pass over the whole sequence with the weights that wrote it. `begun`: loads before the turn. */
 async function scored(
   { link, loads }: SidecarContext,
   server: EngineServer,
-  { tokenIds }: ParsedRequest,
+  { tokenIds, begun }: ParsedRequest & { readonly begun: number },
   turn: ServerTurn,
   signal: AbortSignal,
 ): Promise<ServerTurn> {
@@ -142,7 +143,6 @@ async function scored(
       `sampling.top_p and sampling.top_k: ${program} gives log-probabilities after them and no others; switch them off (1 and 0)`,
     );
   }
-  const { begun } = loads;
   const all = await server.score([...tokenIds, ...turn.tokenIds], signal);
   const { first, last } = turn.versions ?? { first: 0n, last: 0n };
   if (loads.begun !== begun || first !== last)

@@ -1,18 +1,19 @@
-import { type GradusError, TerminalError, TransientError } from '#platform/errors.ts';
+import { type GradusError, TransientError } from '#platform/errors.ts';
 import type { EngineServer, ServerDescription, ServerLoad } from '#engines/kit/engine-server.ts';
 import type { SidecarEvents } from '../events.ts';
 
 export interface ServerLink {
   /** As it said when it was attached last. */
   readonly description: ServerDescription;
-  /** As it said last; undefined while it is down. */
+  /** As it said last; undefined while it is not up. */
   readonly load: ServerLoad | undefined;
-  readonly isUp: boolean;
+  readonly state: State['kind'];
   maxContext(bound: number): number;
-  /** Throws why it cannot be used: TransientError while it is down, TerminalError while it is condemned. */
+  /** Throws TransientError with why it cannot be used now: another engine may do it. */
   required(): EngineServer;
+  /** It is a new process, or was not condemned. */
   attach(server: EngineServer, description: ServerDescription): void;
-  /** It does not answer, or has ended. */
+  /** It does not answer, or has ended. One that is condemned stays so: what was silent for a while need not have been started anew. */
   detach(reason: string): void;
   /** It answers, and nothing that it says is to be believed until it was started anew. */
   condemn(reason: string): void;
@@ -35,7 +36,8 @@ type State =
 /**
  * The server as turns reach it:
  *
- *     up -(detach)-> down -(attach)-> up -(condemn)-> condemned -(attach, detach)-> up | down
+ *     up -(detach)-> down -(attach)-> up
+ *     up, down -(condemn)-> condemned -(attach: it was started anew)-> up
  */
 export function createServerLink(
   server: EngineServer,
@@ -49,6 +51,14 @@ export function createServerLink(
   let trouble = Promise.withResolvers<void>();
   events.serverUp(first);
 
+  function transition(next: State): void {
+    if (state.kind === 'condemned' && next.kind === 'down') return;
+    if (next.kind === 'up') events.serverUp(description);
+    else if (state.kind === 'up') events.serverDown(description.program, next.reason);
+    state = next;
+    load = undefined;
+  }
+
   return {
     get description() {
       return description;
@@ -56,39 +66,26 @@ export function createServerLink(
     get load() {
       return load;
     },
-    get isUp() {
-      return state.kind === 'up';
+    get state() {
+      return state.kind;
     },
     get trouble() {
       return trouble.promise;
     },
     maxContext: (bound) => Math.min(bound, description.maxContextTokens),
     required() {
-      switch (state.kind) {
-        case 'up':
-          return state.server;
-        case 'down':
-          throw new TransientError('unavailable', `${description.program} is down: ${state.reason}`, {
-            retryAfterMs: 500,
-          });
-        case 'condemned':
-          throw new TerminalError('failed_precondition', `${description.program} is not used: ${state.reason}`);
-      }
+      if (state.kind === 'up') return state.server;
+      const is = state.kind === 'down' ? 'down' : 'not used';
+      throw new TransientError('unavailable', `${description.program} is ${is}: ${state.reason}`, {
+        retryAfterMs: 500,
+      });
     },
     attach(next, described) {
-      state = { kind: 'up', server: next };
       description = described;
-      events.serverUp(described);
+      transition({ kind: 'up', server: next });
     },
-    detach(reason) {
-      if (state.kind === 'up') events.serverDown(description.program, reason);
-      state = { kind: 'down', reason };
-      load = undefined;
-    },
-    condemn(reason) {
-      if (state.kind === 'up') events.serverDown(description.program, reason);
-      state = { kind: 'condemned', reason };
-    },
+    detach: (reason) => transition({ kind: 'down', reason }),
+    condemn: (reason) => transition({ kind: 'condemned', reason }),
     report: (said) => void (load = said),
     answered: () => void (answered += 1),
     failed: () => trouble.resolve(),

@@ -3,15 +3,16 @@ import { sleep } from '#platform/async/sleep.ts';
 import { errorFrom } from '#platform/errors.ts';
 import type { EngineSidecarConfig } from '../config.ts';
 import type { ServerLink } from './server-link.ts';
+import { within } from './within.ts';
 
 export interface WatchPorts {
   readonly link: ServerLink;
   /** The client to ask, whatever the state; undefined while there is no server. */
   readonly server: () => EngineServer | undefined;
-  /** Asks it what it can do and takes it in again. `version`: as it says. */
-  readonly back: (server: EngineServer, version: bigint | undefined) => Promise<void>;
-  /** Of the weights that it was given last; undefined while it is given some. */
-  readonly told: () => bigint | undefined;
+  /** It is another process than before, or answers again: asks it what it can do, and takes it in where that is right. */
+  readonly back: (server: EngineServer) => Promise<void>;
+  /** Whether the weights that it was given last may be called so; any are while it is given some. */
+  readonly mayName: (version: bigint) => boolean;
   /** It lives, and has been down for `hungAfterMs`. */
   readonly hung: () => void;
   readonly onStatus: (load: ServerLoad) => void;
@@ -33,11 +34,10 @@ export async function watchServer(ports: WatchPorts, bounds: Bounds): Promise<vo
     const server = ports.server();
     if (server === undefined) return;
     try {
-      const status = await server.status(AbortSignal.any([signal, AbortSignal.timeout(bounds.statusTimeoutMs)]));
-      const told = ports.told();
-      const isOther = status.version !== undefined && told !== undefined && status.version !== told;
-      if (!link.isUp ? downSinceMs !== undefined || isOther : isOther) await ports.back(server, status.version);
-      if (link.isUp) link.report(status);
+      const status = await within(signal, bounds.statusTimeoutMs, 'its status', (until) => server.status(until));
+      const isOther = status.version !== undefined && !ports.mayName(status.version);
+      if (isOther || link.state === 'down') await ports.back(server);
+      if (link.state === 'up') link.report(status);
       ports.onStatus(status);
       missed = 0;
       downSinceMs = undefined;

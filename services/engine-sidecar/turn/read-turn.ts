@@ -51,7 +51,8 @@ export function readTurn(
     logprobs: [...logprobs],
     finishReason: finishOf(finish, request),
     sequenceDigest: sequenceDigest([...request.tokenIds, ...tokenIds]),
-    cachedTokens: turn.cachedTokens ?? 0,
+    // Some count what was computed for the turn, too.
+    cachedTokens: Math.min(turn.cachedTokens ?? 0, request.tokenIds.length),
   };
 }
 

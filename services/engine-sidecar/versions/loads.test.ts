@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { ServerTurn } from '#engines/kit/engine-server.ts';
+import { TransientError } from '#platform/errors.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { eventually, scriptedServer, sidecar, stopAll, turnOf } from '../sidecar-under-test.ts';
 import { probeName } from './weights-probe.ts';
@@ -81,7 +82,10 @@ it.each([
     await expect(failure).rejects.toMatchObject({ code: 'failed_precondition' });
     gate.resolve({ tokenIds: [5], logprobs: [-1], finish: 'stop' });
     await expect(turn).rejects.toThrow('wrote the turn with weights of no version');
-    await expect(client.describe({})).rejects.toThrow('scripted 1.0 is not used');
+    const described = client.describe({});
+    await expect(described).rejects.toThrow('scripted 1.0 is not used');
+    // Another engine may do it, and it may be started anew.
+    await expect(described).rejects.toMatchObject({ code: 'unavailable' });
     expect(await metrics.render()).toMatch(/^gradus_engine_loads_without_effect_total 1$/m);
   },
 );
@@ -136,4 +140,116 @@ it('a server that was started here and ended is started again with what it serve
   });
   expect(server.starts[1]?.directory).toBe(weightsPath);
   expect(await metrics.render()).toMatch(/^gradus_engine_server_restarts_total\{reason="ended"\} 1$/m);
+});
+
+const refused = (): never => {
+  throw new TransientError('unavailable', 'scripted answered 500: no such tensor', { details: { status: 500 } });
+};
+const cut = (): never => {
+  throw new TransientError('unavailable', 'scripted cannot be reached');
+};
+const silent = async (): Promise<void> => await new Promise(() => {});
+
+it.each([
+  ['answers an error with half of the weights in place', { afterLoad: refused }],
+  ['is cut off, though its weights are those of before', { beforeLoad: cut }],
+  ['never ends', { beforeLoad: silent }],
+])(
+  'P3, P9: a load that %s condemns a server of somebody else, whose turns fail; one that was started here is started anew with the version',
+  async (_what, changes) => {
+    const gate = Promise.withResolvers<ServerTurn>();
+    const theirs = scriptedServer({ turn: () => gate.promise, ...changes });
+    const { client } = await sidecar(theirs, { server: 'http://127.0.0.1:1', loadTimeoutMs: 200 });
+    const turn = client.generate(turnOf());
+    const failed = expect(turn).rejects.toThrow('wrote the turn with weights of no version');
+    await eventually(async () => expect((await client.describe({})).running).toBe(1));
+    const weightsPath = await version(-2);
+    await expect(client.loadVersion({ version: 4n, weightsPath })).rejects.toThrow('nobody knows what it has now');
+    gate.resolve({ tokenIds: [5], logprobs: [-1], finish: 'stop' });
+    await failed;
+    await expect(client.describe({})).rejects.toMatchObject({ code: 'unavailable' });
+    const mine = scriptedServer(changes);
+    const own = await sidecar(mine, { model: await version(), loadTimeoutMs: 200 });
+    await own.client.loadVersion({ version: 4n, weightsPath });
+    expect(mine.starts.map(({ directory }) => directory)).toEqual(['', weightsPath]);
+    expect(await own.client.describe({})).toMatchObject({ version: 4n, weightsPath });
+  },
+);
+
+it('a load that a server refuses, and after which it scores as before, fails alone: the version before serves on', async () => {
+  const server = scriptedServer({ beforeLoad: refused });
+  const { client } = await sidecar(server);
+  const weightsPath = await version(-2);
+  await expect(client.loadVersion({ version: 4n, weightsPath })).rejects.toThrow('no such tensor');
+  expect(await client.generate(turnOf())).toMatchObject({ versions: { first: 0n, last: 0n } });
+  server.script.beforeLoad = () => {};
+  await client.loadVersion({ version: 4n, weightsPath });
+  expect(await client.describe({})).toMatchObject({ version: 4n });
+});
+
+it('P9: a server that is condemned stays so through an outage, until it names other weights', async () => {
+  const server = scriptedServer({ names: 0n });
+  const { client } = await sidecar(server, { server: 'http://127.0.0.1:1', statusFailures: 1 });
+  server.script.afterLoad = () => (server.script.names = 3n);
+  await client.loadVersion({ version: 3n, weightsPath: await version(-2) });
+  server.script.obeys = false;
+  server.script.afterLoad = () => (server.script.names = 4n);
+  await expect(client.loadVersion({ version: 4n, weightsPath: await version(-9) })).rejects.toThrow('nats off');
+  const looks = async (count: number): Promise<void> => {
+    const from = server.looks();
+    await eventually(() => expect(server.looks()).toBeGreaterThan(from + count));
+  };
+  server.script.isDown = true;
+  await looks(3);
+  server.script.isDown = false;
+  await looks(3);
+  await expect(client.describe({})).rejects.toThrow('is not used');
+  server.script.names = 0n;
+  await eventually(async () => expect(await client.describe({})).toMatchObject({ version: 0n, weightsPath: '' }));
+});
+
+it('a server that comes back while a version is loaded serves that version', async () => {
+  const server = scriptedServer({ names: 0n });
+  const { client } = await sidecar(server, { server: 'http://127.0.0.1:1', statusFailures: 1 });
+  const weightsPath = await version(-2);
+  // Seen as started anew, and asked what it can do, while the load is asked for.
+  server.script.names = 2n;
+  const described = server.descriptions();
+  await eventually(() => expect(server.descriptions()).toBeGreaterThan(described));
+  server.script.afterLoad = () => (server.script.names = 4n);
+  await client.loadVersion({ version: 4n, weightsPath });
+  const from = server.looks();
+  await eventually(() => expect(server.looks()).toBeGreaterThan(from + 3));
+  expect(await client.describe({})).toMatchObject({ version: 4n, weightsPath });
+});
+
+it('P10: a server that was started here with weights that do not fit is started again with those before, and takes later ones', async () => {
+  const server = scriptedServer({ description: { loadsVersions: false } });
+  const { client } = await sidecar(server, { model: await version() });
+  const failure = client.loadVersion({ version: 4n, weightsPath: await version(-9) });
+  await expect(failure).rejects.toThrow('look whether its format of numbers fits');
+  await eventually(async () => expect(await client.describe({})).toMatchObject({ version: 0n }));
+  const weightsPath = await version(-2);
+  await client.loadVersion({ version: 5n, weightsPath });
+  expect(await client.describe({})).toMatchObject({ version: 5n, weightsPath });
+});
+
+it('a version is loaded into a server that has just ended, and the turns after it are written', async () => {
+  const server = scriptedServer();
+  const { client } = await sidecar(server, { model: await version() });
+  server.starts[0]?.end('it was ended by SIGKILL');
+  const weightsPath = await version(-2);
+  await client.loadVersion({ version: 4n, weightsPath });
+  expect(await client.generate(turnOf())).toMatchObject({ versions: { first: 4n, last: 4n } });
+});
+
+it('a turn that is to be scored and ran while weights were given is done again', async () => {
+  const gate = Promise.withResolvers<ServerTurn>();
+  const { client } = await sidecar(scriptedServer({ turn: () => gate.promise }));
+  const turn = client.generate(turnOf({}, { topP: 0.9 }));
+  const failed = expect(turn).rejects.toThrow('was given other weights before the turn was scored');
+  await eventually(async () => expect((await client.describe({})).running).toBe(1));
+  await client.loadVersion({ version: 4n, weightsPath: await version(-2) });
+  gate.resolve({ tokenIds: [5], logprobs: [-1], finish: 'stop' });
+  await failed;
 });

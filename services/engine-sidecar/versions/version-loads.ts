@@ -16,8 +16,8 @@ export interface VersionLoads {
   /** Loads that began, and those of them after which the server had weights of no version for a while. */
   readonly begun: number;
   readonly failures: number;
-  /** Of the weights that the server was given last, whether they took effect or not; undefined while it is given some. */
-  readonly told: bigint | undefined;
+  /** Whether the server may call the weights so that it was given last; any while it is given some. Another name shows that it was started anew. */
+  mayName(version: bigint): boolean;
   /** Waits for loads that were asked for before, whatever comes of them. */
   settled(signal: AbortSignal): Promise<void>;
   /**
@@ -25,8 +25,10 @@ export interface VersionLoads {
    * version that is older.
    */
   load(target: ServedVersion, give: (target: ServedVersion) => Promise<ServedVersion>): Promise<boolean>;
-  /** The server computed with weights of no version. */
-  tainted(): void;
+  /** Runs it while no load is under way, nor anything else that changes which weights the server has. */
+  alone<T>(change: () => Promise<T>): Promise<T>;
+  /** The server computed with weights of no version, and may call them by one of `names`. */
+  tainted(...names: readonly bigint[]): void;
   /** It was started anew, with these. */
   restarted(served: ServedVersion): void;
 }
@@ -37,13 +39,16 @@ export function createVersionLoads(
   onServed: (version: bigint) => void,
 ): VersionLoads {
   let served = first;
-  let told: bigint | undefined = first.version;
+  let names: readonly bigint[] = [first.version];
+  let isLoading = false;
   let begun = 0;
   let failures = 0;
-  /** The last of the loads that were asked for, over or not. */
-  let last: Promise<unknown> = Promise.resolve();
+  /** The last of the changes that were asked for, over or not, and of the loads among them. */
+  let lastChange: Promise<unknown> = Promise.resolve();
+  let lastLoad: Promise<unknown> = lastChange;
   const serve = (next: ServedVersion): void => {
     served = next;
+    names = [next.version];
     onServed(next.version);
   };
   onServed(first.version);
@@ -65,13 +70,19 @@ export function createVersionLoads(
   ): Promise<boolean> {
     if (isServed(target)) return false;
     begun += 1;
-    told = undefined;
+    isLoading = true;
     try {
       serve(await give(target));
       return true;
     } finally {
-      told = target.version;
+      isLoading = false;
     }
+  }
+
+  function alone<T>(change: () => Promise<T>): Promise<T> {
+    const mine = lastChange.then(change);
+    lastChange = mine.catch(() => undefined);
+    return mine;
   }
 
   return {
@@ -85,19 +96,18 @@ export function createVersionLoads(
     get failures() {
       return failures;
     },
-    get told() {
-      return told;
-    },
-    settled: async (signal) => void (await untilCancelled(last, signal)),
+    mayName: (version) => isLoading || names.includes(version),
+    settled: async (signal) => void (await untilCancelled(lastLoad, signal)),
     async load(target, give) {
-      const mine = last.then(() => apply(target, give));
-      last = mine.catch(() => undefined);
+      const mine = alone(() => apply(target, give));
+      lastLoad = mine.catch(() => undefined);
       return await mine;
     },
-    tainted: () => void (failures += 1),
-    restarted(next) {
-      told = next.version;
-      serve(next);
+    alone,
+    tainted(...called) {
+      failures += 1;
+      names = called;
     },
+    restarted: serve,
   };
 }

@@ -37,7 +37,8 @@ export interface StartedServer {
   readonly baseUrl: string;
   /** Resolves when the process has ended, with how and its last words. */
   readonly ended: Promise<string>;
-  stop(): Promise<void>;
+  /** Asks it to end, and ends it with all that it started after `graceMs`, 5 s without a word. */
+  stop(graceMs?: number): Promise<void>;
 }
 
 /** A kind of inference server: its folder in `services/engines`, and one line in `index.ts`. */

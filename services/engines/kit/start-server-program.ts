@@ -25,7 +25,7 @@ const tailCharacters = 4_000;
 const shownLines = 8;
 
 /**
- * Starts a server in a process group of its own and waits until it answers, however long that takes: its own output tells how far it is, and `host.signal`
+ * Starts a server in a process group of its own and waits until it answers: its own output tells how far it is, and `host.signal`
  * ends the wait. The guardian ends the group when this process is gone.
  */
 export async function startServerProgram(program: ServerProgram, host: ServerHost): Promise<StartedServer> {
@@ -67,9 +67,9 @@ export async function startServerProgram(program: ServerProgram, host: ServerHos
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
     }
   };
-  async function stop(): Promise<void> {
+  async function stop(within = graceMs): Promise<void> {
     kill('SIGTERM');
-    await Promise.race([ended, sleep(graceMs)]);
+    await Promise.race([ended, sleep(within)]);
     // Also what it started and left behind.
     kill('SIGKILL');
     await ended;

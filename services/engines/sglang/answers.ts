@@ -25,9 +25,6 @@ export const generateAnswer = z.looseObject({
   }),
 });
 
-export const modelsAnswer = z.looseObject({
-  data: z.array(z.looseObject({ id: z.string(), max_model_len: z.int().min(1).nullish() })).min(1),
-});
 export const serverAnswer = z.looseObject({
   version: z.string(),
   dtype: z.string().nullish(),

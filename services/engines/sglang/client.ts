@@ -6,6 +6,7 @@ import type {
   ServerTurn,
   ServerWeights,
 } from '../kit/engine-server.ts';
+import { contextOf, modelsAnswer } from '../kit/model-list.ts';
 import { createServerHttp } from '../kit/server-http.ts';
 import {
   generateAnswer,
@@ -13,7 +14,6 @@ import {
   loadOf,
   loadsAnswer,
   modelAnswer,
-  modelsAnswer,
   scoresOf,
   serverAnswer,
   tokenizeAnswer,
@@ -35,13 +35,14 @@ export function connectSglang(baseUrl: string): EngineServer {
 
   async function describe(signal: AbortSignal): Promise<ServerDescription> {
     const models = http.parse('/v1/models', await http.get('/v1/models', signal), modelsAnswer);
+    const model = models.data[0]?.id ?? '';
     const info = http.parse('/server_info', await http.get('/server_info', signal), serverAnswer);
     const version = await weightVersion(signal);
     const logprobs = await probeLogprobs(signal);
     return {
       program: `sglang ${info.version}`,
-      model: models.data[0]?.id ?? '',
-      maxContextTokens: models.data[0]?.max_model_len ?? 1,
+      model,
+      maxContextTokens: contextOf(name, models.data, model),
       ...logprobs,
       toleranceNats: info.dtype === 'float32' ? 0.002 : 0.05,
       loadsVersions: true,

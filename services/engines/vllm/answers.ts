@@ -47,9 +47,6 @@ export const completionAnswer = z.looseObject({
     .length(1),
 });
 
-export const modelsAnswer = z.looseObject({
-  data: z.array(z.looseObject({ id: z.string(), max_model_len: z.int().min(1).nullish() })).min(1),
-});
 export const versionAnswer = z.looseObject({ version: z.string() });
 export const weightAnswer = z.looseObject({ weight_version: z.string() });
 export const tokenizeAnswer = z.looseObject({ tokens: z.array(z.int().min(0)) });

@@ -6,13 +6,13 @@ import type {
   ServerTurn,
   ServerWeights,
 } from '../kit/engine-server.ts';
+import { contextOf, modelsAnswer } from '../kit/model-list.ts';
 import { type ServerHttp, createServerHttp } from '../kit/server-http.ts';
 import {
   completionAnswer,
   generateAnswer,
   infoAnswer,
   loadOfMetrics,
-  modelsAnswer,
   scoresOf,
   tokenizeAnswer,
   turnOfCompletion,
@@ -71,7 +71,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
     return {
       program: `vllm ${version}`,
       model,
-      maxContextTokens: models.data.find(({ id }) => id === model)?.max_model_len ?? 1,
+      maxContextTokens: contextOf(name, models.data, model),
       ...logprobs,
       toleranceNats: dtype === 'torch.float32' ? 0.002 : 0.05,
       loadsVersions: devMode,
@@ -144,7 +144,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
       // What runs computes its keys and values anew: those of other weights would give other log-probabilities than a pass of these.
       await http.post('/reset_prefix_cache?reset_running_requests=true', undefined, signal);
     } finally {
-      await http.post('/resume', undefined, AbortSignal.any([]));
+      await http.post('/resume', undefined, AbortSignal.timeout(abortMs));
     }
   }
 

@@ -25,8 +25,14 @@ export async function startVllm(plan: ServerPlan, options: VllmOptions, host: Se
   );
   if (plan.version > 0n) {
     const http = createServerHttp('vllm', baseUrl);
-    await http.post('/update_weight_version', { new_version: String(plan.version) }, host.signal);
-    http.close();
+    try {
+      await http.post('/update_weight_version', { new_version: String(plan.version) }, host.signal);
+    } catch (thrown) {
+      await started.stop();
+      throw thrown;
+    } finally {
+      http.close();
+    }
   }
   return started;
 }

@@ -217,3 +217,21 @@ it('a server that is started has the routes that are used, on loopback, and what
   expect(cuda).toContain('--dtype auto');
   expect(cuda).not.toContain('chunked');
 });
+
+it.each([
+  [
+    'a name that is not listed',
+    'other',
+    {},
+    "vllm has no model 'other'; it lists 'policy': name one as options.model_name",
+  ],
+  ['a model without a length', undefined, { max_model_len: null }, "vllm lists model 'policy' without max_model_len"],
+])('%s is refused, and no context is guessed', async (_what, modelName, fields, words) => {
+  const listed = { status: 200, answer: { data: [{ id: 'policy', max_model_len: 1024, ...fields }] } };
+  await using replay = await replayExchanges(
+    changed(tokens, '/v1/models', () => listed).map(({ asked, ...each }) => each),
+  );
+  const server = connectVllm(replay.baseUrl, modelName);
+  await expect(server.describe(signal)).rejects.toThrow(words);
+  server.close();
+});
