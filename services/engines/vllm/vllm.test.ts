@@ -228,9 +228,7 @@ it.each([
   ['a model without a length', undefined, { max_model_len: null }, "vllm lists model 'policy' without max_model_len"],
 ])('%s is refused, and no context is guessed', async (_what, modelName, fields, words) => {
   const listed = { status: 200, answer: { data: [{ id: 'policy', max_model_len: 1024, ...fields }] } };
-  await using replay = await replayExchanges(
-    changed(tokens, '/v1/models', () => listed).map(({ asked, ...each }) => each),
-  );
+  await using replay = await replayExchanges(changed(tokens, '/v1/models', () => listed));
   const server = connectVllm(replay.baseUrl, modelName);
   await expect(server.describe(signal)).rejects.toThrow(words);
   server.close();
