@@ -26,6 +26,7 @@ import { probeLogprobs } from './probe-logprobs.ts';
 /** What one server was found to have. */
 interface Found {
   readonly model: string;
+  readonly maxContextTokens: number;
   /** `/inference/v1/generate`; otherwise `/v1/completions` with `return_token_ids`. */
   readonly tokensRoute: boolean;
   /** Routes of VLLM_SERVER_DEV_MODE. */
@@ -45,6 +46,8 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
   async function find(signal: AbortSignal): Promise<Found> {
     const models = http.parse('/v1/models', await http.get('/v1/models', signal), modelsAnswer);
     const model = modelName ?? models.data[0]?.id ?? '';
+    // Before anything is asked by that name.
+    const maxContextTokens = contextOf(name, models.data, model);
     const tokensRoute = await has(
       http.post(
         '/inference/v1/generate',
@@ -54,7 +57,8 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
     );
     const devMode = await has(http.get('/weight_info', signal));
     const extended = devMode && (await has(rpc('can_reload_with_tied_head', {}, signal), [500]));
-    return (found = { model, tokensRoute, devMode, reload: extended ? 'reload_with_tied_head' : 'reload_weights' });
+    const reload = extended ? 'reload_with_tied_head' : 'reload_weights';
+    return (found = { model, maxContextTokens, tokensRoute, devMode, reload });
   }
   const known = async (signal: AbortSignal): Promise<Found> => found ?? (await find(signal));
 
@@ -62,8 +66,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
     http.post('/collective_rpc', { method, kwargs }, signal);
 
   async function describe(signal: AbortSignal): Promise<ServerDescription> {
-    const { model, tokensRoute, devMode } = await find(signal);
-    const models = http.parse('/v1/models', await http.get('/v1/models', signal), modelsAnswer);
+    const { model, maxContextTokens, tokensRoute, devMode } = await find(signal);
     const { version } = http.parse('/version', await http.get('/version', signal), versionAnswer);
     const dtype = devMode ? await dtypeOf(http, signal) : undefined;
     const logprobs = await probeLogprobs({ generate, score }, signal);
@@ -71,7 +74,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
     return {
       program: `vllm ${version}`,
       model,
-      maxContextTokens: contextOf(name, models.data, model),
+      maxContextTokens,
       ...logprobs,
       toleranceNats: dtype === 'torch.float32' ? 0.002 : 0.05,
       loadsVersions: devMode,
