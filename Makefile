@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python vllm clean
+.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python vllm clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: setup ## Train the small policy through the three stages of recipes/demo.y
 
 test: check ## make check, then every test of both languages
 	scripts/test
+
+test-engines: setup ## What an engine promises, asked of the built-in one and of each inference server whose environment is there
+	TEST_ENGINES=all vitest run --project integration --reporter=verbose tests/engines
 
 check: setup ## Format, lint, types, contracts, generated code, Python lint and types
 	scripts/check

@@ -1,47 +1,27 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
-import type { GenerateRequest } from '#proto/policy/v1/policy_pb.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
-import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
+import type { GenerateRequest, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import { sleep } from '#platform/async/sleep.ts';
+import { errorFrom } from '#platform/errors.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { repositoryRoot } from '#platform/repository.ts';
-import { loadTokenizer, type Tokenizer } from '#chat/tokenizer.ts';
-import { programOf } from '../../services/fleet/service-programs.ts';
+import { loadTokenizer } from '#chat/tokenizer.ts';
 import { sequenceDigest } from '#trajectory/sequence-digest.ts';
+import { until } from '../until.ts';
+import { engines, type StartedEngine } from './engine-under-test.ts';
+import { largestDistance, learnerLogprobs, writeVersion } from './learner-under-test.ts';
 
-// What an engine promises by its contract, asked of the built-in one with policies/nano.
+// What an engine promises by its contract, asked of each kind with policies/nano, one sequence for all of them.
 const model = join(repositoryRoot, 'policies/nano');
-const context = 256;
+const context = 1024;
+/** Of a log-probability in float32, in nats. */
+const tolerance = 1e-4;
+/** Only ends a hang: a server may need minutes to start, and is started twice. */
+const timeout = 2_400_000;
 
-let child: ChildProcess;
-let client: GrpcClient<typeof EngineService>;
-let tokenizer: Tokenizer;
-let prompt: number[];
-
-beforeAll(async () => {
-  tokenizer = await loadTokenizer(join(model, 'tokenizer.json'));
-  prompt = tokenizer.encode('Question: Name the headquarters of the sponsor of Lavaeum Clurtower.');
-  const { command, args, env } = programOf('engine');
-  const flags = ['--model', model, '--grpc', '127.0.0.1:0', '--max-context', `${context}`, '--threads', '1'];
-  child = spawn(command, [...args, ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env, GRADUS_LOG_LEVEL: 'fatal' },
-  });
-  if (child.stdout === null) throw new Error('no output');
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { grpc } = JSON.parse(line);
-    client = createGrpcClient(EngineService, grpc, { timeoutMs: 200_000 });
-    return;
-  }
-  throw new Error('the engine ended before it served');
-});
-
-afterAll(() => {
-  client.close();
-  child.kill('SIGKILL');
-});
+const tokenizer = await loadTokenizer(join(model, 'tokenizer.json'));
+const prompt = tokenizer.encode('Question: Name the headquarters of the sponsor of Lavaeum Clurtower.');
 
 type Asked = Partial<Pick<GenerateRequest, 'tokenIds' | 'contextTokens' | 'minVersion'>> & {
   readonly sampling?: object;
@@ -58,59 +38,163 @@ function ask(id: string, { sampling, ...more }: Asked = {}) {
   };
 }
 
-test('one seed gives one turn, alone and in company, with a digest of the whole sequence', async () => {
-  const alone = await client.generate(ask('a'));
-  const company = Array.from({ length: 8 }, (_, index) =>
-    client.generate(ask(`other-${index}`, { sampling: { seed: BigInt(index) } })),
-  );
-  const again = await client.generate(ask('b'));
-  await Promise.all(company);
-  expect(again.tokenIds).toEqual(alone.tokenIds);
-  expect(alone.logprobs).toHaveLength(alone.tokenIds.length);
-  for (const [index, logprob] of again.logprobs.entries()) expect(logprob).toBeCloseTo(alone.logprobs[index] ?? NaN, 4);
-  expect(Buffer.from(alone.sequenceDigest)).toEqual(Buffer.from(sequenceDigest([...prompt, ...alone.tokenIds])));
+/** As hot as every server allows, so that hardly any turn ends by itself. */
+const long = { temperature: 2, maxNewTokens: 800 };
+
+for (const { kind, missing } of engines) if (missing !== undefined) console.warn(`skipped: engine ${kind}; ${missing}`);
+
+describe.each(engines.filter(({ missing }) => missing === undefined))('$kind', { timeout }, ({ start }) => {
+  let engine: StartedEngine;
+  beforeAll(async () => {
+    engine = await start(model, context);
+  }, timeout);
+  afterAll(() => engine.stop());
+
+  const generate = (id: string, asked?: Asked) => engine.client.generate(ask(id, asked));
+  const running = async () => (await engine.client.describe({})).running;
+  /** A turn that was asked before is being written once this has come: both are in one batch. */
+  const nextTo = (id: string) => generate(`next-to-${id}`, { sampling: { maxNewTokens: 8 } });
+  const written = ({ tokenIds }: GenerateResponse, temperature: number, weights = model) => ({
+    model: weights,
+    tokenIds: [...prompt, ...tokenIds],
+    from: prompt.length,
+    temperature,
+  });
+
+  test('one seed gives one turn, alone and in company, with a digest of the whole sequence', async () => {
+    const alone = await generate('a');
+    const company = Array.from({ length: 8 }, (_, index) =>
+      generate(`other-${index}`, { sampling: { seed: BigInt(index) } }),
+    );
+    const again = await generate('b');
+    await Promise.all(company);
+    expect(again.tokenIds).toEqual(alone.tokenIds);
+    expect(alone.logprobs).toHaveLength(alone.tokenIds.length);
+    expect(largestDistance(again.logprobs, alone.logprobs)).toBeLessThan(tolerance);
+    expect(Buffer.from(alone.sequenceDigest)).toEqual(Buffer.from(sequenceDigest([...prompt, ...alone.tokenIds])));
+  });
+
+  test("log-probabilities are those of the learner's forward pass, at each temperature", async ({ annotate }) => {
+    const temperatures = [1, 0.6, 1.3];
+    const asked = temperatures.map((temperature) =>
+      generate(`pass-${temperature}`, { sampling: { temperature, maxNewTokens: 200 } }),
+    );
+    const turns = await Promise.all(asked);
+    const passes = turns.map((turn, at) => written(turn, temperatures[at] ?? NaN));
+    const expected = await learnerLogprobs(passes);
+    const distances = turns.map(({ logprobs }, at) => largestDistance(logprobs, expected[at] ?? []));
+    for (const [at, distance] of distances.entries()) {
+      await annotate(`temperature ${temperatures[at]}: ${distance.toExponential(1)} nats`);
+      expect(distance).toBeLessThan(tolerance);
+    }
+  });
+
+  test('at temperature 0 the seed does not matter', async () => {
+    const [first, second] = await Promise.all(
+      [1n, 2n].map((seed) => generate(`greedy-${seed}`, { sampling: { temperature: 0, seed } })),
+    );
+    expect(first?.tokenIds).toEqual(second?.tokenIds);
+  });
+
+  test('a stop string ends a turn also where it begins in the middle of one token and ends in another', async () => {
+    const { tokenIds } = await generate('whole', { sampling: { temperature: 0 } });
+    const texts = tokenIds.map((id) => tokenizer.decode([id]));
+    const stops = texts.map((text, at) => `${text.slice(-1)}${texts[at + 1]?.slice(0, 1) ?? ''}`);
+    const untilToken = (at: number): string => tokenizer.decode(tokenIds.slice(0, at + 1));
+    const at = stops.findIndex(
+      (stop, index) =>
+        index > 1 && stop.length === 2 && !untilToken(index).includes(stop) && untilToken(index + 1).includes(stop),
+    );
+    const stop = stops[at] ?? '';
+    expect([texts[at]?.includes(stop), texts[at + 1]?.includes(stop)]).toEqual([false, false]);
+    const cut = await generate('cut', { sampling: { temperature: 0, stop: [stop] } });
+    expect(cut.finishReason).toBe(FinishReason.STOP);
+    expect(cut.text).toContain(stop);
+    expect(cut.tokenIds).toEqual(tokenIds.slice(0, at + 2));
+  });
+
+  test('a turn ends at its length, and at the context of its request, and says which it was', async () => {
+    const short = await generate('short', { sampling: { maxNewTokens: 2 } });
+    expect([short.finishReason, short.tokenIds.length]).toEqual([FinishReason.LENGTH, 2]);
+    const full = await generate('full', { contextTokens: prompt.length + 3 });
+    expect([full.finishReason, full.tokenIds.length]).toEqual([FinishReason.CONTEXT, 3]);
+  });
+
+  test('a turn that is aborted ends as aborted, and one that its caller leaves makes room', async () => {
+    await until(async () => {
+      const asked = generate('aborted', { sampling: long });
+      await Promise.race([nextTo('aborted'), asked]);
+      const { aborted } = await engine.client.abort({ requestId: 'aborted' });
+      const { finishReason } = await asked;
+      // It may have been through already.
+      expect(finishReason === FinishReason.ABORTED).toBe(aborted);
+      return aborted;
+    });
+    const caller = new AbortController();
+    const left = engine.client.generate(ask('left', { sampling: long }), { signal: caller.signal });
+    const failure = expect(left).rejects.toMatchObject({ code: 'cancelled' });
+    await nextTo('left');
+    caller.abort();
+    await failure;
+    await until(async () => (await running()) === 0);
+  });
+
+  test('what cannot be is refused by name', async () => {
+    await expect(generate('empty', { tokenIds: [] })).rejects.toThrow('token_ids');
+    await expect(generate('beyond', { tokenIds: [1, 4_000_000] })).rejects.toThrow('token_ids');
+    await expect(generate('nothing', { sampling: { maxNewTokens: 0 } })).rejects.toThrow('max_new_tokens');
+    expect(await engine.client.abort({ requestId: 'never-asked' })).toMatchObject({ aborted: false });
+  });
+
+  test('50 turns go on while other weights are loaded, a kill ends them as unavailable, and a new start serves them', async ({
+    annotate,
+  }) => {
+    const weightsPath = join(await temporaryDirectory(), '000001');
+    const version = { version: 1n, weightsPath, weightsDigest: await writeVersion(model, weightsPath) };
+
+    const asked = Array.from({ length: 50 }, (_, index) =>
+      generate(`load-${index}`, { sampling: { ...long, seed: BigInt(index) } }),
+    );
+    await nextTo('load');
+    const { carriedOver } = await engine.client.loadVersion(version);
+    const spans = (await Promise.all(asked)).map(({ versions }) => [versions?.first, versions?.last].join(' to '));
+    const counts = Object.groupBy(spans, (span) => span);
+    const said = Object.entries(counts).map(([span, of]) => `${span}: ${of?.length}`);
+    await annotate(`${carriedOver} turns carried over; ${said.join(', ')}`);
+    expect(['0 to 0', '0 to 1', '1 to 1']).toEqual(expect.arrayContaining(Object.keys(counts)));
+    expect(counts['0 to 1']?.length).toBeGreaterThan(0);
+
+    const after = await generate('after');
+    expect(after.versions).toMatchObject({ first: 1n, last: 1n });
+    const [news = [], olds = []] = await learnerLogprobs([written(after, 1, weightsPath), written(after, 1)]);
+    await annotate(`afterwards: ${largestDistance(after.logprobs, news).toExponential(1)} nats`);
+    expect(largestDistance(after.logprobs, news)).toBeLessThan(tolerance);
+    expect(largestDistance(after.logprobs, olds)).toBeGreaterThan(100 * tolerance);
+    await expect(generate('newer', { minVersion: 2n })).rejects.toMatchObject({ code: 'unavailable' });
+
+    const killed = generate('killed', { sampling: long });
+    const failure = expect(killed).rejects.toMatchObject({ code: 'unavailable' });
+    await nextTo('killed');
+    const startMs = performance.now();
+    const restarted = engine.killAndRestart();
+    await failure;
+    await restarted;
+    // As a gateway does with an engine that is back.
+    await untilAvailable(() => engine.client.loadVersion(version));
+    const again = await untilAvailable(() => generate('again'));
+    await annotate(`back after ${Math.round((performance.now() - startMs) / 1000)} s`);
+    expect(again.tokenIds).toEqual(after.tokenIds);
+    expect(largestDistance(again.logprobs, after.logprobs)).toBeLessThan(tolerance);
+  });
 });
 
-test('at temperature 0 the seed does not matter', async () => {
-  const [first, second] = await Promise.all(
-    [1n, 2n].map((seed) => client.generate(ask(`greedy-${seed}`, { sampling: { temperature: 0, seed } }))),
-  );
-  expect(first?.tokenIds).toEqual(second?.tokenIds);
-});
-
-test('a stop string ends a turn also where it begins in the middle of one token and ends in another', async () => {
-  const { tokenIds } = await client.generate(ask('whole', { sampling: { temperature: 0 } }));
-  const texts = tokenIds.map((id) => tokenizer.decode([id]));
-  const at = texts.findIndex((text, index) => index > 1 && text.length > 1 && (texts[index + 1] ?? '').length > 1);
-  const stop = `${texts[at]?.slice(-1)}${texts[at + 1]?.slice(0, 1)}`;
-  const cut = await client.generate(ask('cut', { sampling: { temperature: 0, stop: [stop] } }));
-  expect(cut.finishReason).toBe(FinishReason.STOP);
-  expect(cut.text).toContain(stop);
-  expect(cut.tokenIds).toEqual(tokenIds.slice(0, cut.tokenIds.length));
-  expect(cut.tokenIds.length).toBeLessThanOrEqual(at + 2);
-});
-
-test('a turn ends at its length, and at the context of its request, and says which it was', async () => {
-  const short = await client.generate(ask('short', { sampling: { maxNewTokens: 2 } }));
-  expect([short.finishReason, short.tokenIds.length]).toEqual([FinishReason.LENGTH, 2]);
-  const full = await client.generate(ask('full', { contextTokens: prompt.length + 3 }));
-  expect([full.finishReason, full.tokenIds.length]).toEqual([FinishReason.CONTEXT, 3]);
-});
-
-test('50 requests go on while other weights are loaded, and say which versions wrote them', async () => {
-  const answers = Array.from({ length: 50 }, (_, index) =>
-    client.generate(ask(`load-${index}`, { sampling: { seed: BigInt(index) } })),
-  );
-  await client.loadVersion({ version: 1n, weightsPath: model });
-  const spans = (await Promise.all(answers)).map(({ versions }) => versions);
-  for (const span of spans) expect((span?.first ?? 9n) <= (span?.last ?? 0n) && (span?.last ?? 9n) <= 1n).toBe(true);
-  expect((await client.generate(ask('after'))).versions).toMatchObject({ first: 1n, last: 1n });
-  await expect(client.generate(ask('newer', { minVersion: 2n }))).rejects.toMatchObject({ code: 'unavailable' });
-});
-
-test('what cannot be is refused by name', async () => {
-  await expect(client.generate(ask('empty', { tokenIds: [] }))).rejects.toThrow('token_ids');
-  await expect(client.generate(ask('beyond', { tokenIds: [1, 4_000_000] }))).rejects.toThrow('token_ids');
-  await expect(client.generate(ask('nothing', { sampling: { maxNewTokens: 0 } }))).rejects.toThrow('max_new_tokens');
-  expect(await client.abort({ requestId: 'never-asked' })).toMatchObject({ aborted: false });
-});
+/** Whatever is asked of an engine that is gone is unavailable until it is back, and nothing else. */
+async function untilAvailable<Answer>(asks: () => Promise<Answer>): Promise<Answer> {
+  for (const endMs = performance.now() + timeout / 2; ; await sleep(100)) {
+    try {
+      return await asks();
+    } catch (thrown) {
+      if (errorFrom(thrown).code !== 'unavailable' || performance.now() > endMs) throw thrown;
+    }
+  }
+}

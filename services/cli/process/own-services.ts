@@ -19,7 +19,7 @@ export interface OwnServices {
   stop(): Promise<void>;
 }
 
-/** Importing PyTorch from a cold disk takes its time. */
+/** Of a service whose plan says nothing else. Importing PyTorch from a cold disk takes its time. */
 const readyTimeoutMs = 180_000;
 const stopGraceMs = 5_000;
 
@@ -38,7 +38,7 @@ export async function createOwnServices({ logs, prefix, signal }: OwnServicesOpt
         args: [...program.args, ...planned.args, ...flags({ grpc: '127.0.0.1:0', metrics: '127.0.0.1:0' })],
         env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
         logFile: join(logs, `${prefix}-${planned.label}.log`),
-        readyTimeoutMs,
+        readyTimeoutMs: planned.readyTimeoutMs ?? readyTimeoutMs,
         guardian,
         signal,
       });

@@ -6,6 +6,7 @@ import { createGrpcClient } from '#platform/grpc/client.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 import { planBase, planPolicy } from '#fleet/fleet-plan.ts';
 import type { FleetInputs } from '#fleet/planned-service.ts';
+import { serviceDeadlines } from '#fleet/service-deadlines.ts';
 import { planScriptedJudges, withScriptedJudges } from '#fleet/scripted-judges.ts';
 import { createOwnServices } from '../process/own-services.ts';
 import type { Weights } from '#run/ledger/weights-history.ts';
@@ -71,8 +72,9 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
       if (outcome.status === 'rejected') throw errorFrom(outcome.reason);
       return outcome.value;
     });
+    const loadMs = serviceDeadlines(recipe).load?.fleetMs ?? callTimeoutMs;
     const needed = retrieval === '' ? {} : { retrieval };
-    return { policy, ...needed, reward, description: await prepare(policy, weights, signal), stop };
+    return { policy, ...needed, reward, description: await prepare(policy, weights, loadMs, signal), stop };
   } catch (thrown) {
     await stop();
     throw thrown;
@@ -80,12 +82,17 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
 }
 
 /** Loads the weights, if others than the engine started with are wanted, and says what the policy is. */
-async function prepare(address: string, weights: Weights | undefined, signal: AbortSignal): Promise<DescribeResponse> {
+async function prepare(
+  address: string,
+  weights: Weights | undefined,
+  loadMs: number,
+  signal: AbortSignal,
+): Promise<DescribeResponse> {
   const client = createGrpcClient(PolicyService, address, { timeoutMs: callTimeoutMs });
   try {
     await client.ready({ timeoutMs: callTimeoutMs, signal });
     if (weights?.path !== undefined)
-      await client.loadVersion({ version: weights.version, weightsPath: weights.path }, { signal });
+      await client.loadVersion({ version: weights.version, weightsPath: weights.path }, { timeoutMs: loadMs, signal });
     return await client.describe({}, { signal });
   } finally {
     client.close();
