@@ -35,12 +35,12 @@ async function folder(baseUrl: string): Promise<string> {
 const at = (text: string, baseUrl: string): string => text.replaceAll('http://127.0.0.1:8000/v1', baseUrl);
 
 /** Runs a command of the page in the folder of its files. */
-async function ran(directory: string, command: string): Promise<string> {
+async function ran(directory: string, command: string, code = 0): Promise<string> {
   const words = [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
     ([, single, double, plain = '']) => single ?? double ?? plain,
   );
   const run = startGradus(directory, ...words.slice(1));
-  expect(await run.exit(), run.output()).toBe(0);
+  expect(await run.exit(), run.output()).toBe(code);
   return run.output();
 }
 
@@ -98,7 +98,7 @@ test('SimpleQA is graded, judged again, and asked over MCP as the page says', as
   });
   const directory = await folder(server.baseUrl);
   const page = (index: number) => at(commands[index] ?? '', server.baseUrl);
-  await ran(directory, page(5));
+  await ran(directory, page(5), 4);
   const absent = { component: 'grade', reason: 'unparsable' };
   expect(await readJson(join(directory, 'simpleqa/summary.json'))).toMatchObject({ absent: [absent, absent] });
   isOut = false;
