@@ -85,15 +85,23 @@ export async function askWorker(
   }
 }
 
+/** `broken`: the worker did not send all of its answer. A client that left is no fault of it. */
+export type PassedOn = 'forwarded' | 'broken';
+
 /** Passes on what the worker answers, as it comes. An answer that breaks off is one that breaks off for the client. */
-export async function passOn(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function passOn(answer: IncomingMessage, response: ServerResponse): Promise<PassedOn> {
+  let clientLeft = false;
+  // One that breaks off ends the other.
+  for (const event of ['close', 'error']) response.once(event, () => (clientLeft ||= answer.errored === null));
   response.writeHead(answer.statusCode ?? 502, kept(answer.headers));
   // A stream's first bytes may be long in coming.
   response.flushHeaders();
   try {
     await pipeline(answer, response);
+    return 'forwarded';
   } catch {
     response.destroy();
+    return clientLeft ? 'forwarded' : 'broken';
   }
 }
 

@@ -1,21 +1,23 @@
 import { createServer, request as requestHttp, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { createWorkerToken, nameSession, sessionIdOf, workerTokenOf } from './session-name.ts';
 import { startSessionGateway, type SessionGatewaySettings } from './start-session-gateway.ts';
+import { createWorkerRegistry } from './worker-registry.ts';
 
 async function startGateway(settings: Partial<SessionGatewaySettings & { livesMs: number }> = {}) {
   const { livesMs, ...rest } = settings;
+  const metrics = createMetrics();
   const gateway = await startSessionGateway(
     '127.0.0.1:0',
     { allowedHosts: [], allowRemote: false, ...rest },
-    createMetrics(),
+    metrics,
     livesMs,
   );
   onTestFinished(() => gateway.drain(1_000));
-  return gateway;
+  return { ...gateway, metrics };
 }
 
 /** A worker that answers as `listener` does. */
@@ -133,7 +135,6 @@ test('a worker that is gone is said to be gone, to be asked again or not at all'
   const worker = await startWorker(() => arrived.resolve());
   const { address, register } = await startGateway({ livesMs: 60_000 });
   const path = `/sessions/${worker.id}/v1/chat/completions`;
-  expect(await ask(address, path)).toMatchObject({ status: 404, text: expect.stringContaining('unknown_session') });
   register({ ...worker, opens: true });
   const under = ask(address, path, { body: '{}' });
   await arrived.promise;
@@ -157,7 +158,62 @@ test('P3: a request at a worker that has not been heard of for too long is not w
   await arrived.promise;
   clearInterval(again);
   expect(await lost).toMatchObject({ status: 503, text: expect.stringContaining('has not been heard of for 300 ms') });
-  expect((await ask(address, `/sessions/${worker.id}/v1/x`)).status).toBe(404);
+});
+
+test('P10: a worker that has not registered yet, or not again, is to be asked again', async () => {
+  const worker = await startWorker((_request, response) => response.end('tea'));
+  const { address, register } = await startGateway({ livesMs: 600_000 });
+  const path = `/sessions/${worker.id}/v1/x`;
+  const early = await ask(address, path);
+  // As often as workers register.
+  expect([early.status, early.headers.get('retry-after')]).toEqual([503, '200']);
+  expect((await ask(address, '/sessions/none/v1/x')).status).toBe(404);
+  register({ ...worker, opens: false });
+  expect(await ask(address, path)).toMatchObject({ status: 200, text: 'tea' });
+});
+
+test('a worker may return as long as a registration lives: after the start, and after its own lapsed', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const registry = createWorkerRegistry(1_000);
+  const mayReturn = ['a', 'b'].map((name) => () => registry.mayReturn(name));
+  const now = (): readonly boolean[] => mayReturn.map((may) => may());
+  vi.advanceTimersByTime(999);
+  expect(now()).toEqual([true, true]);
+  registry.register({ workerToken: 'a', address: '127.0.0.1:1', opens: false });
+  vi.advanceTimersByTime(1);
+  expect(now()).toEqual([false, false]);
+  vi.advanceTimersByTime(999);
+  expect([registry.find('a'), ...now()]).toEqual([undefined, true, false]);
+  registry.register({ workerToken: 'a', address: '127.0.0.1:1', opens: false });
+  vi.advanceTimersByTime(1_999);
+  expect(now()).toEqual([true, false]);
+  vi.advanceTimersByTime(1);
+  expect(now()).toEqual([false, false]);
+});
+
+test('an answer that its worker breaks off is counted as broken, and one that its client leaves is not', async () => {
+  const begun = Promise.withResolvers<void>();
+  const worker = await startWorker((request, response) => {
+    response.writeHead(200).write('half');
+    if (request.url?.endsWith('/breaks') === true) response.socket?.destroySoon();
+    else begun.resolve();
+  });
+  const { address, register, metrics } = await startGateway();
+  register({ ...worker, opens: false });
+  await expect(ask(address, `/sessions/${worker.id}/v1/breaks`)).rejects.toThrow();
+  const counted = async (outcome: string): Promise<string | undefined> =>
+    new RegExp(`^gradus_session_requests_total{outcome="${outcome}"} (.*)$`, 'm').exec(
+      await metrics.registry.metrics(),
+    )?.[1];
+  await expect.poll(() => counted('broken')).toBe('1');
+  const leaves = new AbortController();
+  const left = fetch(`http://${address}/sessions/${worker.id}/v1/waits`, { method: 'POST', signal: leaves.signal });
+  await begun.promise;
+  await left;
+  leaves.abort();
+  await expect.poll(() => counted('forwarded')).toBe('1');
+  expect(await counted('broken')).toBe('1');
 });
 
 test('a session is opened where an episode waits', async () => {

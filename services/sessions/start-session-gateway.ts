@@ -5,7 +5,7 @@ import { createHostCheck, isLoopbackAddress } from '#platform/http/allowed-hosts
 import { httpRefusal } from '#platform/http/json-server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
-import { askWorker, passOn } from './forward.ts';
+import { askWorker, passOn, type PassedOn } from './forward.ts';
 import { isWorkerToken, sessionIdOf, workerTokenOf } from './session-name.ts';
 import { createWorkerRegistry, type PlayedAt } from './worker-registry.ts';
 
@@ -23,8 +23,9 @@ export interface SessionGateway {
   drain(withinMs: number): Promise<void>;
 }
 
-/** Three times as long as a worker takes to register again. */
 const registrationMs = 10_000;
+/** How often a worker registers in that time. */
+const registersTimes = 3;
 const mostRequests = 4_096;
 const mostConnections = 16_384;
 /** Of a request to open a session. */
@@ -55,28 +56,36 @@ export async function startSessionGateway(
   const agent = new Agent({ keepAlive: true });
   const requests = metrics.counter(
     'gradus_session_requests_total',
-    'Requests of agents at the gateway, by outcome: forwarded, or why they were not',
+    'Requests of agents at the gateway, by outcome: forwarded, broken where the worker broke off its answer, or why they were not forwarded',
     ['outcome'],
   );
   let running = 0;
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<PassedOn> {
     const refused = checkHost(request.headers);
     if (refused !== undefined) throw new TerminalError('permission_denied', refused);
     if (running > mostRequests)
       throw new TransientError('resource_exhausted', `${mostRequests} requests are under way`, { retryAfterMs: 1_000 });
     if (request.method === 'POST' && request.url === '/sessions') return await open(request, response);
     const { id, path } = sessionOf(request);
-    const worker = registry.find(workerTokenOf(id) ?? '');
+    const workerToken = workerTokenOf(id) ?? '';
+    const worker = registry.find(workerToken);
     if (worker === undefined) {
+      // Clients ask again after a 503, and take a 404 for the end.
+      if (workerToken !== '' && registry.mayReturn(workerToken))
+        throw new TransientError(
+          'unavailable',
+          `the worker of session '${id}' has not registered here yet, or not again; ask again`,
+          { retryAfterMs: livesMs / registersTimes },
+        );
       const message = `session '${id}' is unknown here: its episode is over, or the worker that played it has ended`;
       throw new TerminalError('not_found', message, { details: { reason: 'unknown_session' } });
     }
-    await passOn(await askWorker(request, response, { worker, path }, agent), response);
+    return await passOn(await askWorker(request, response, { worker, path }, agent), response);
   }
 
   /** The first worker that has an episode which waits. */
-  async function open(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function open(request: IncomingMessage, response: ServerResponse): Promise<PassedOn> {
     const body = await bodyOf(request);
     for (const worker of registry.openers()) {
       let answered: IncomingMessage;
@@ -95,7 +104,7 @@ export async function startSessionGateway(
   const server = createServer((request, response) => {
     running += 1;
     answer(request, response)
-      .then(() => requests.inc({ outcome: 'forwarded' }))
+      .then((outcome) => requests.inc({ outcome }))
       .catch((thrown: unknown) => {
         requests.inc({ outcome: errorFrom(thrown).code });
         refuse(request, response, thrown);

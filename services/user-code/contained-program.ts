@@ -24,6 +24,8 @@ export interface ProgramEnd {
   readonly how: string;
   /** Undefined where a signal or a limit ended it. */
   readonly exitCode: number | undefined;
+  /** One that ended it; undefined where that was ours, since a limit was passed. */
+  readonly signal: NodeJS.Signals | undefined;
   /** The end of what it wrote to stderr. */
   readonly lastWords: string;
 }
@@ -95,6 +97,7 @@ export async function startProgram(options: ProgramOptions, host: UserCodeHost):
     return {
       how: excess ?? (signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`),
       exitCode: excess === undefined && code !== null ? code : undefined,
+      signal: excess === undefined && signal !== null ? signal : undefined,
       lastWords: lastWords().trim().slice(-2000),
     };
   }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { useRolloutFleet, type RolloutFleet } from '../rollout/fleet.ts';
-import { agentFolder, agentTask, modelWithTemplate, processesNaming } from './agents.ts';
+import { agentFolder, agentTask, modelWithTemplate, pidsNaming, processesNaming } from './agents.ts';
 
 const startFleet = useRolloutFleet();
 
@@ -22,6 +22,7 @@ const agents = {
   'throws.mjs': `${asking}await ask();\nmessages.nothing.at(0);`,
   endless: `for (;;) { await ask(); messages.push({ role: 'user', content: 'And?' }); }`,
   hangs: `await ask(); setInterval(() => {}, 1000); await new Promise(() => {});`,
+  aborts: `await ask(); process.abort();`,
   loud: `await ask(); for (let i = 0; i < 2000; i += 1) if (!process.stdout.write('x'.repeat(100_000))) await new Promise((done) => process.stdout.once('drain', done));`,
   bomb: `await ask(); const { spawn } = await import('node:child_process'); for (let i = 0; i < 400; i += 1) spawn('sleep', ['600'], { detached: true }); await new Promise((done) => setTimeout(done, 600_000));`,
   large: `await ask(); messages.push({ role: 'user', content: 'x'.repeat(600_000) }); await ask();`,
@@ -68,6 +69,9 @@ test("P2: a fault of the agent stops the run with its own words; what the policy
     failure: FailureClass.MALFORMED_TURN,
     components: { exact_match: 0 },
   });
+  expect(await play('aborts', { failed_exit: 'malformed_turn' })).toMatchObject({
+    failure: FailureClass.MALFORMED_TURN,
+  });
   expect((await play('reward', { rewards: ['mine'] })).failureDetail).toContain('GRADUS_RESULT_FILE rewards.mine: ');
   expect(await play('attached', { rewards: ['mine'] })).toMatchObject({
     failure: FailureClass.UNSPECIFIED,
@@ -86,4 +90,18 @@ test("P2: a fault of the agent stops the run with its own words; what the policy
   });
   // None of them outlives its episode.
   await expect.poll(() => processesNaming(folder)).toBe(0);
+});
+
+test('P2: an agent that somebody else ends is tried again, and absent in the end: no fault of its author', async () => {
+  const { play, folder } = await started();
+  const result = play('hangs');
+  const end = setInterval(() => {
+    for (const pid of pidsNaming(join(folder, 'hangs.mjs'))) process.kill(pid, 'SIGKILL');
+  }, 500);
+  onTestFinished(() => clearInterval(end));
+  expect(await result).toMatchObject({
+    failure: FailureClass.TOOL_UNAVAILABLE,
+    failureDetail: expect.stringContaining('ended from outside'),
+    components: {},
+  });
 });

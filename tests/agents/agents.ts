@@ -42,15 +42,20 @@ export function agentTask(taskId: string, options: object, overrides: TaskOverri
   });
 }
 
-/** How many processes of this machine have the text in their command. */
-export function processesNaming(text: string): number {
-  return readdirSync('/proc').filter((name) => {
+/** The processes of this machine that have the text in their command. */
+export function pidsNaming(text: string): readonly number[] {
+  const named = readdirSync('/proc').filter((name) => {
     try {
       return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(text);
     } catch {
       return false;
     }
-  }).length;
+  });
+  return named.map(Number);
+}
+
+export function processesNaming(text: string): number {
+  return pidsNaming(text).length;
 }
 
 /** P4: turn by turn, each sequence of the rollout is what the engine read, and each model segment what it sampled. */

@@ -113,10 +113,7 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
     async step(turn: ModelTurn, io: StepIo): Promise<StepOutcome> {
       // A step that is tried again waits on: the agent has its turn.
       if (turn.index !== reply?.turn) reply = session.answer(turn);
-      const next = await nextOf(session, agent, io, {
-        endsInSilence: agent.endsInSilence === true,
-        lastRefusal: reports.lastRefusal,
-      });
+      const next = await nextOf(session, agent, io, { answered: reply.turn, lastRefusal: reports.lastRefusal });
       const action = actionOf(reply, session);
       if ('ended' in next) return await untilCancelled((ending ??= endOf(next.ended)), io.signal);
       if (turn.cutBy === 'context') return { kind: 'done', failure: 'context_overflow', ...action };
@@ -154,15 +151,12 @@ function actionOf({ calls: [call] }: AgentReply, session: Session): { readonly a
   return { action: { kind: 'tool_call', name: call.name, arguments: args, result } };
 }
 
-/** What the agent does next, within the time of a tool. */
+/** What the agent does next, within the time of a tool. `answered` is the turn that it was given last; absent before the first one. */
 async function nextOf(
   session: Session,
   agent: RunningAgent,
   { signal, toolTimeoutMs }: StepIo,
-  {
-    endsInSilence = false,
-    lastRefusal,
-  }: Partial<Pick<RunningAgent, 'endsInSilence'> & Pick<SessionReports, 'lastRefusal'>> = {},
+  { answered, lastRefusal }: { readonly answered?: number } & Partial<Pick<SessionReports, 'lastRefusal'>> = {},
 ): Promise<Next> {
   using deadline = deadlineSignal(signal, toolTimeoutMs);
   const next = Promise.race([
@@ -173,7 +167,12 @@ async function nextOf(
     return await untilCancelled(next, deadline.signal);
   } catch (thrown) {
     if (!deadline.signal.aborted || signal.aborted) throw thrown;
-    if (endsInSilence) return { ended: { kind: 'finished', result: {} } };
+    if (agent.endsInSilence === true && answered !== undefined) {
+      if (session.heard()?.turn === answered) return { ended: { kind: 'finished', result: {} } };
+      // P2: nobody has said anything about a turn that nobody has.
+      const message = `the agent's connection was lost before its turn reached it, and it did not ask again within ${toolTimeoutMs} ms`;
+      throw new TransientError('unavailable', message, { cause: thrown });
+    }
     const said = lastRefusal?.();
     const refused = said === undefined ? '' : `; a report of it was refused: ${said}`;
     const message = `the agent neither asked the model nor ended within ${toolTimeoutMs} ms${refused}`;

@@ -58,7 +58,7 @@ export interface Session {
   rendered(call: AgentCall): Extract<Asked, { readonly opening: unknown }>['opening'];
   /** The newest turn that has reached the agent. */
   heard(): AgentReply | undefined;
-  /** Notes that the agent asked for more than a rollout holds: what it does about that is no fault of its own. Gives the refusal back. */
+  /** Notes that the agent asked for more than a rollout holds: what it does about that is no fault of its own, until a call is taken again. Gives the refusal back. */
   overflow(reason: TerminalError): TerminalError;
   overflown(): boolean;
   /** Calls that wait and that come later are refused with this. */
@@ -144,6 +144,7 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
       const turn = lost ?? { call, connection, reply: Promise.withResolvers<Answered>(), delivered: false };
       turn.connection = connection;
       if (lost === undefined) {
+        overflown = false;
         // Nobody may wait for it any more.
         turn.reply.promise.catch(() => {});
         waiting.push(turn);

@@ -124,7 +124,8 @@ export async function startFace(
         return id === session.id ? session.saidUntil(Number(turn)) : undefined;
       },
     });
-    checkSize(session, asked);
+    const tooLarge = sizeRefusal(asked);
+    if (tooLarge !== undefined) throw session.overflow(tooLarge);
     await checkTokens(asked);
     const connection = {
       get lost() {
@@ -179,7 +180,9 @@ export async function startFace(
   async function countTokens(count: NonNullable<Dialect['count']>, request: FastifyRequest): Promise<number> {
     const session = sessionOf(request);
     const call = count.read(request.body, rules);
-    checkSize(session, { call, field: 'messages' });
+    // An agent that counts has not asked yet.
+    const tooLarge = sizeRefusal({ call, field: 'messages' });
+    if (tooLarge !== undefined) throw tooLarge;
     if (tokens === undefined) throw new TerminalError('unimplemented', 'nothing is tokenised here');
     const opening = session.rendered(call);
     if (typeof opening !== 'string' && 'tokenIds' in opening) return opening.tokenIds.length;
@@ -235,13 +238,12 @@ function refusalIn(dialect: Dialect, thrown: unknown): DialectRefusal & Pick<Htt
   return { ...dialect.refuse({ ...refused, status: isKey ? 401 : refused.status }), headers: refused.headers };
 }
 
-/** Throws a refusal. */
-function checkSize(session: Session, { call, field }: Pick<TurnRequest, 'call' | 'field'>): void {
+function sizeRefusal({ call, field }: Pick<TurnRequest, 'call' | 'field'>): TerminalError | undefined {
   const said = call.kind === 'chat' ? [call.messages, call.tools] : call.kind === 'text' ? call.text : [];
   const characters = JSON.stringify(said).length;
-  if (characters <= mostCharacters) return;
+  if (characters <= mostCharacters) return undefined;
   const message = `${field}: with the tools they have ${characters} characters; at most ${mostCharacters} are read`;
-  throw session.overflow(refusal('context_length_exceeded', message, field));
+  return refusal('context_length_exceeded', message, field);
 }
 
 /** In which conversation the turn stands, for people who look why there are several. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TransientError } from '#platform/errors.ts';
 import { findProgram, startProgram, type ContainedProgram, type ProgramEnd } from '#user-code/contained-program.ts';
 import { programVariables, type UserCodeHost } from '#user-code/user-code-host.ts';
 import type { EpisodeRow, StartIo } from '../../kit/environment.ts';
@@ -81,6 +82,10 @@ export function createCommandAgent(
 
 async function endOf({ ended }: ContainedProgram, resultFile: string): Promise<AgentEnd> {
   const end = await ended;
+  // Nobody here sends these but for a limit: the system was short of memory, or somebody ended it.
+  if (end.signal === 'SIGKILL' || end.signal === 'SIGTERM')
+    throw new TransientError('unavailable', `the agent was ended from outside: ${wordsOf(end)}`);
+  if (end.signal !== undefined) return { kind: 'failed', why: wordsOf(end) };
   if (end.exitCode === undefined) return { kind: 'over_limit', why: wordsOf(end) };
   if (end.exitCode !== 0) return { kind: 'failed', why: wordsOf(end) };
   return { kind: 'finished', result: await readResultFile(resultFile) };

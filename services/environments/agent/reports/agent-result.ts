@@ -20,7 +20,7 @@ export type AgentEnd =
   | { readonly kind: 'finished'; readonly result: AgentResult }
   /** By what it did, which may be the policy's doing: `failed_exit` says whose. */
   | { readonly kind: 'failed'; readonly why: string }
-  /** By a limit of its own, which is never the policy's. */
+  /** By a limit on its memory or its processes, which the recipe sets: somebody has to look, also where the agent runs code of the model's. */
   | { readonly kind: 'over_limit'; readonly why: string };
 
 /** Throws UserCodeError that begins with `where` and names the field. */
