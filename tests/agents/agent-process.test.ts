@@ -80,7 +80,11 @@ test("P2: a fault of the agent stops the run with its own words; what the policy
   });
   expect((await play('pipe')).failureDetail).toContain('GRADUS_RESULT_FILE is not a regular file');
   expect(await play('large')).toMatchObject({ failure: FailureClass.CONTEXT_OVERFLOW, components: { exact_match: 0 } });
-  expect(await play('endless')).toMatchObject({ failure: FailureClass.TURN_LIMIT, turns: 4 });
+  expect(await play('endless')).toMatchObject({
+    failure: FailureClass.TURN_LIMIT,
+    turns: 4,
+    environmentMetrics: { conversations: 1 },
+  });
   expect(await play('loud')).toMatchObject({ failure: FailureClass.UNSPECIFIED, prediction: 'Verland Coast' });
   // One that hangs is tried again, and has no reward.
   expect(await play('hangs', {}, 500)).toMatchObject({ failure: FailureClass.TOOL_UNAVAILABLE, components: {} });

@@ -70,6 +70,8 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
   const { session, reports } = at;
   let reply: AgentReply | undefined;
   let ending: Promise<StepOutcome> | undefined;
+  /** Turns whose call has a result that scorers do not see. */
+  const resultsUnseen = new Set<number>();
 
   async function endOf(end: AgentEnd): Promise<StepOutcome> {
     session.close(refusal('session_ended', 'the agent of this session has ended'));
@@ -85,8 +87,25 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
     const { prediction = heard?.calls.length === 0 ? heard.text : undefined } = result;
     const answer =
       prediction === undefined ? {} : { prediction, action: { kind: 'answer', text: prediction } as const };
-    const metrics = { ...result.metrics, ...conversationMetrics(session) };
+    const metrics = { ...result.metrics, ...ownMetrics() };
     return { kind: 'done', ...answer, rewards, metrics };
+  }
+
+  /** How many conversations there were, why those besides the first began, and how many calls of tools have a result that nobody saw. */
+  function ownMetrics(): Readonly<Record<string, number>> {
+    const counts = Object.entries(session.branches()).map(([reason, count]) => [`branches_${reason}`, count] as const);
+    const some = [...counts, ['tool_results_unseen', resultsUnseen.size] as const].filter(([, count]) => count > 0);
+    return { conversations: session.conversations(), ...Object.fromEntries(some) };
+  }
+
+  /** Of several calls in one turn scorers see the first, with its result where the next call of the agent has it. */
+  function actionOf({ turn, calls: [call] }: AgentReply): { readonly action?: TurnAction } {
+    if (call === undefined) return {};
+    const result = session.toolResults().get(call.id);
+    if (result === undefined) resultsUnseen.add(turn);
+    // Made of an object by `readTurn`.
+    const args = JSON.parse(call.arguments) as Readonly<Record<string, unknown>>;
+    return { action: { kind: 'tool_call', name: call.name, arguments: args, result: result ?? '' } };
   }
 
   /** P2: a reward that somebody else attaches and that does not come is none; the rollout is absent, and never 0. */
@@ -109,12 +128,13 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
 
   return {
     prompt: () => opening,
+    metrics: ownMetrics,
     close,
     async step(turn: ModelTurn, io: StepIo): Promise<StepOutcome> {
       // A step that is tried again waits on: the agent has its turn.
       if (turn.index !== reply?.turn) reply = session.answer(turn);
       const next = await nextOf(session, agent, io, { answered: reply.turn, lastRefusal: reports.lastRefusal });
-      const action = actionOf(reply, session);
+      const action = actionOf(reply);
       if ('ended' in next) return await untilCancelled((ending ??= endOf(next.ended)), io.signal);
       if (turn.cutBy === 'context') return { kind: 'done', failure: 'context_overflow', ...action };
       return { kind: 'continue', ...nextIn(next.asked), ...action };
@@ -131,24 +151,6 @@ function nextIn({ branch: role, ...asked }: Asked) {
   return 'fork' in asked && asked.fork !== undefined
     ? { role, fork: asked.fork, messages: read }
     : { role, messages: read };
-}
-
-/** How many conversations there were, and why those besides the first began. */
-function conversationMetrics(session: Session): Readonly<Record<string, number>> {
-  const branches = Object.entries(session.branches()).filter(([, count]) => count > 0);
-  return {
-    conversations: session.conversations(),
-    ...Object.fromEntries(branches.map(([reason, count]) => [`branches_${reason}`, count])),
-  };
-}
-
-/** Of several calls in one turn scorers see the first. */
-function actionOf({ calls: [call] }: AgentReply, session: Session): { readonly action?: TurnAction } {
-  if (call === undefined) return {};
-  const result = session.toolResults().get(call.id) ?? '';
-  // Made of an object by `readTurn`.
-  const args = JSON.parse(call.arguments) as Readonly<Record<string, unknown>>;
-  return { action: { kind: 'tool_call', name: call.name, arguments: args, result } };
 }
 
 /** What the agent does next, within the time of a tool. `answered` is the turn that it was given last; absent before the first one. */

@@ -46,6 +46,8 @@ export interface Episode {
    * environment's code, which ends the run.
    */
   step(turn: ModelTurn, io: StepIo): StepOutcome | Promise<StepOutcome>;
+  /** Metrics of an episode that has ended without giving any: by a limit, or with a turn that is none. */
+  metrics?(): Readonly<Record<string, number>>;
   /** Called once, however the episode ended. */
   close?(): void | Promise<void>;
 }

@@ -143,7 +143,7 @@ async function playEpisode(
     failure,
     truncated: ending.truncated,
     rewards: givenRewards(played, ending.outcome),
-    metrics: ending.outcome?.metrics ?? {},
+    metrics: ending.outcome?.metrics ?? episode.metrics?.() ?? {},
   });
 
   const expectedMs = overdueAfter(limits.turnTimeoutMs);

@@ -1,5 +1,14 @@
 import type { ModelTurn, SampledTurn } from '../../kit/environment.ts';
 
+/** What a request wants. */
+export interface WantedTurns {
+  readonly call: AgentCall;
+  /** The field that holds what was said so far. */
+  readonly field: string;
+  /** How many turns it wants. */
+  readonly samples: number;
+}
+
 /** A request for a turn, whatever dialect it came in. */
 export type AgentCall = ChatCall | TextCall | TokenCall;
 

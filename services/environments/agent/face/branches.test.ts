@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openChat, written } from './face-under-test.ts';
+import { refusal } from './refusal.ts';
 
 const user = { role: 'user', content: 'Who?' };
 const tool = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };
@@ -118,4 +119,61 @@ test('why a branch began is told in the answer, and counted', async () => {
   // A thought that was left out, and an end of a line, begin none.
   const answer = await turn(5, [user, { role: 'assistant', content: 'She.\n' }, user], 'So.');
   expect(answer.asked).toEqual({ branch: '', following: [user] });
+});
+
+test('several turns are asked for all at once or not at all', async () => {
+  const { ask, session } = await openChat();
+  const asks = vi.spyOn(session, 'ask');
+  // The model is asked the first one, and 60 wait.
+  const waiting = Array.from({ length: 61 }, (_, at) => ask([{ role: 'user', content: `${at}` }]));
+  await expect.poll(() => asks.mock.calls.length).toBe(61);
+  expect((await ask([user], { n: 16 })).json).toMatchObject({
+    error: { code: 'too_many_calls', message: expect.stringContaining('60 calls of this session wait') },
+  });
+  session.close(refusal('episode_over', 'the episode of this session is over'));
+  await Promise.all(waiting);
+
+  const other = await openChat();
+  for (let at = 0; at < 30; at += 1) await other.turn(at, [{ role: 'user', content: `${at}` }], 'Yes.');
+  const refused = { status: 400, json: { error: { code: 'too_many_branches', param: 'messages' } } };
+  expect(await other.ask([user], { n: 3 })).toMatchObject(refused);
+  expect(other.session.conversations()).toBe(30);
+  // What continues a conversation begins one less.
+  const more = [{ role: 'user', content: '0' }, { role: 'assistant', content: 'Yes.' }, user];
+  const three = other.ask(more, { n: 3 });
+  for (let at = 30; at < 33; at += 1) {
+    await other.session.asked();
+    other.session.answer(written(at, 'So.'));
+  }
+  expect(await three).toMatchObject({ status: 200 });
+  expect(other.session.conversations()).toBe(32);
+  expect(await other.ask([user], {})).toMatchObject(refused);
+});
+
+test('a client that calls the ids of calls otherwise goes on where it was', async () => {
+  const { turn } = await openChat();
+  const more = { tools: [tool] };
+  const call = '<tool_call>{"name": "look", "arguments": {}}</tool_call>';
+  await turn(0, [user], call, more);
+  const called = (id: string) => [
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id, type: 'function', function: { name: 'look', arguments: '{}' } }],
+    },
+    { role: 'tool', tool_call_id: id, content: 'she' },
+  ];
+  expect((await turn(1, [user, ...called('a')], call, more)).asked).toMatchObject({ branch: '' });
+  expect((await turn(2, [user, ...called('b'), ...called('c')], 'She.', more)).asked).toEqual({
+    branch: '',
+    following: [{ role: 'tool', content: 'she' }],
+  });
+});
+
+test('of conversations that are as near, the reason is told of one with the same tools', async () => {
+  const { turn, session } = await openChat();
+  await turn(0, [user], 'She.', { tools: [tool] });
+  await turn(1, [user], 'She.');
+  await turn(2, [user], 'He.');
+  expect(session.branches()).toMatchObject({ changed_tools: 1, second_sample: 1 });
 });

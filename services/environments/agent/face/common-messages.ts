@@ -6,16 +6,22 @@ import type { CallMessage, ToolCall } from './agent-call.ts';
  * theirs.
  */
 export function commonMessages(said: readonly CallMessage[], messages: readonly CallMessage[]): number {
-  const end = said.findIndex((message, at) => !isSame(message, messages[at]));
+  /** Ids of calls as they were said, by those that the client gives them. */
+  const ids = new Map<string, string>();
+  const end = said.findIndex((message, at) => !isSame(message, messages[at], ids));
   return end < 0 ? said.length : end;
 }
 
 /** Compared with every conversation of the session at each call: what is the same to the letter is not read. */
-function isSame(one: CallMessage, other: CallMessage | undefined): boolean {
+function isSame(one: CallMessage, other: CallMessage | undefined, ids: Map<string, string>): boolean {
   if (other === undefined) return false;
-  if (one.role === 'assistant') return other.role === 'assistant' && isSameTurn(one, other);
+  if (one.role === 'assistant') {
+    if (other.role !== 'assistant' || !isSameTurn(one, other)) return false;
+    for (const [at, { id }] of one.calls.entries()) ids.set(other.calls[at]?.id ?? id, id);
+    return true;
+  }
   if (one.text !== other.text || one.role !== other.role) return false;
-  return one.role !== 'tool' || (other.role === 'tool' && one.callId === other.callId);
+  return one.role !== 'tool' || (other.role === 'tool' && one.callId === (ids.get(other.callId) ?? other.callId));
 }
 
 type Turn = Extract<CallMessage, { readonly role: 'assistant' }>;

@@ -3,7 +3,7 @@ import type { ChatMessage, Conversation } from '#chat/conversation.ts';
 import { branchName, mostBranches } from '#trajectory/branches.ts';
 import { withoutEndMarker } from '../../kit/codec.ts';
 import type { ModelTurn, TokenPrompt } from '../../kit/environment.ts';
-import type { AgentCall, AgentReply, CallMessage, ChatCall } from './agent-call.ts';
+import type { AgentCall, AgentReply, CallMessage, ChatCall, WantedTurns } from './agent-call.ts';
 import { commonMessages } from './common-messages.ts';
 import { refusal } from './refusal.ts';
 import type { ToolCalls } from './tool-calls/index.ts';
@@ -56,7 +56,8 @@ interface Talk {
 /** The conversations of one session. */
 export function createConversations(thinking: boolean, toolCalls: ToolCalls) {
   const talks: Talk[] = [];
-  const said = new Map<number, AgentCall>();
+  /** Where each turn of a chat ends. What is said in a conversation is only added to: none of it is kept twice. */
+  const ends = new Map<number, { readonly talk: Talk; readonly from: number; readonly until: number }>();
 
   const chatMessages = (messages: readonly CallMessage[]): readonly ChatMessage[] =>
     messages.map((message) => {
@@ -78,38 +79,41 @@ export function createConversations(thinking: boolean, toolCalls: ToolCalls) {
     return chatMessages(call.messages.slice(from));
   }
 
-  function nextName(): string {
-    if (talks.length === 0) return '';
-    if (talks.length <= mostBranches) return branchName(talks.length);
-    throw refusal(
-      'too_many_branches',
-      `messages: they continue none of the ${talks.length} conversations of this session, and a rollout has no more; send earlier messages unchanged`,
-      'messages',
-    );
+  function checkRoom(begins: number, field: string): void {
+    const most = mostBranches + 1;
+    if (talks.length + begins <= most) return;
+    const message =
+      `${field}: the call would begin ${begins} more than the ${talks.length} conversations of this session, and a rollout has at most ${most}; ` +
+      'send earlier messages unchanged, and ask for fewer samples';
+    throw refusal('too_many_branches', message, field);
   }
 
   return {
     count: () => talks.length,
-    /** Up to the end of a turn. */
-    saidUntil: (turn: number): AgentCall | undefined => said.get(turn),
+    /** Up to the end of a turn of a chat, without instructions that were given with it alone. */
+    saidUntil(turn: number): readonly CallMessage[] | undefined {
+      const end = ends.get(turn);
+      return end?.talk.said.kind === 'chat' ? end.talk.said.messages.slice(end.from, end.until) : undefined;
+    },
     /** As a template would render it. */
     opening: openingOf,
-    /** Throws a refusal where a rollout has no more branches. */
-    place(call: AgentCall): Placed {
+    /** The first of the turns that are wanted. Throws a refusal where a rollout has no room for all of them. */
+    place({ call, field, samples }: WantedTurns): Placed {
       const near = talks
         .filter((talk) => talk.said.kind === call.kind)
         .map((talk) => ({ talk, common: commonLength(talk.said, call), alike: hasTools(talk.said, call) }))
-        .toSorted((one, other) => other.common - one.common);
+        .toSorted((one, other) => other.common - one.common || Number(other.alike) - Number(one.alike));
       const length = lengthOf(call);
       const known = near.find(
         ({ talk, common, alike }) => alike && common === lengthOf(talk.said) && common < length,
       )?.talk;
+      checkRoom(known === undefined ? samples : samples - 1, field);
       if (known !== undefined) {
         const from = lengthOf(known.said);
         return placed(known, call, { branch: known.name, following: restOf(call, from) }, from);
       }
       const [nearest] = near;
-      const talk: Talk = { name: nextName(), said: call, turnEnds: [] };
+      const talk: Talk = { name: talks.length === 0 ? '' : branchName(talks.length), said: call, turnEnds: [] };
       const fork =
         call.kind === 'chat'
           ? forkOf(
@@ -132,8 +136,10 @@ export function createConversations(thinking: boolean, toolCalls: ToolCalls) {
 
   function placed(talk: Talk, call: AgentCall, asked: Asked, from: number): Placed {
     const added = call.kind === 'chat' ? call.messages.slice(from) : [];
+    const ids =
+      call.kind === 'chat' && talk.said.kind === 'chat' ? callIds(talk.said.messages, call.messages, from) : [];
     const results = added.flatMap((message): [string, string][] =>
-      message.role === 'tool' ? [[message.callId, message.text]] : [],
+      message.role === 'tool' ? [[new Map(ids).get(message.callId) ?? message.callId, message.text]] : [],
     );
     return {
       asked,
@@ -141,9 +147,10 @@ export function createConversations(thinking: boolean, toolCalls: ToolCalls) {
       answer(turn) {
         const reply = replyOf(turn, call, toolCalls);
         talk.said = withReply(call, reply);
-        said.set(turn.index, talk.said);
+        const until = lengthOf(talk.said);
+        if (call.kind === 'chat') ends.set(turn.index, { talk, from: call.instructed === true ? 1 : 0, until });
         const turns = talk.turnEnds.filter(({ role }) => role === talk.name).length + 1;
-        talk.turnEnds = [...talk.turnEnds, { role: talk.name, turns, at: lengthOf(talk.said) }];
+        talk.turnEnds = [...talk.turnEnds, { role: talk.name, turns, at: until }];
         return reply;
       },
     };
@@ -188,6 +195,13 @@ function commonLength(said: AgentCall, call: AgentCall): number {
 
 function hasTools(said: AgentCall, call: AgentCall): boolean {
   return said.kind !== 'chat' || (call.kind === 'chat' && isDeepStrictEqual(said.tools, call.tools));
+}
+
+/** Of the calls in the turn that ends in front of `from`: the client's ids, and those that it was given. */
+function callIds(said: readonly CallMessage[], messages: readonly CallMessage[], from: number): [string, string][] {
+  const [one, other] = [said[from - 1], messages[from - 1]];
+  if (one?.role !== 'assistant' || other?.role !== 'assistant') return [];
+  return one.calls.map(({ id }, at) => [other.calls[at]?.id ?? id, id]);
 }
 
 /** The last turn of the model that the call has as it was said: what came before it stays the ids that it is. */

@@ -37,10 +37,20 @@ export async function sendStream(
   stream.on('close', () => clearInterval(interval));
   const interval = setInterval(() => stream.write(keepAlive), keepAliveMs);
   void turn
-    .then(({ body }) => body, refused)
-    .then((last) => {
+    .then(
+      ({ headers, body }) => [commentOf(headers), body],
+      (thrown: unknown) => ['', refused(thrown)],
+    )
+    .then(([comment, last]) => {
       clearInterval(interval);
+      stream.write(comment);
       stream.end(last);
     });
   return reply.send(stream);
+}
+
+/** Headers for which it is too late. */
+function commentOf(headers: Answer['headers']): string {
+  const lines = Object.entries(headers).map(([name, value]) => `: ${name}: ${value}\n`);
+  return `${lines.join('')}\n`;
 }

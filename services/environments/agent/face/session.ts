@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { TerminalError } from '#platform/errors.ts';
 import type { ModelTurn } from '../../kit/environment.ts';
-import type { AgentCall, AgentReply } from './agent-call.ts';
+import type { AgentCall, AgentReply, CallMessage, WantedTurns } from './agent-call.ts';
 import { branchReasons, createConversations, type Asked, type BranchReason, type Placed } from './conversations.ts';
 import { refusal } from './refusal.ts';
 import { createToolCalls, type ToolCallFormatName } from './tool-calls/index.ts';
@@ -41,8 +41,8 @@ export interface Session {
   readonly maxNewTokens: number | undefined;
   /** Whether a key is that of this session. */
   admits(key: string): boolean;
-  /** The agent asks. Throws a refusal. `delivered` says that the agent has the whole reply. */
-  ask(call: AgentCall, connection: Connection): Promise<Delivery>;
+  /** The agent asks: it gets all the turns that it wants, or a refusal is thrown. `delivered` says that the agent has the whole reply. */
+  ask(wanted: WantedTurns, connection: Connection): Promise<readonly Delivery[]>;
   /** What the model is asked now, or when the agent asks next. */
   asked(): Promise<Asked>;
   /** Of the call that the model is asked: what tools said, by the id of their calls. */
@@ -53,7 +53,7 @@ export interface Session {
   conversations(): number;
   branches(): Readonly<Record<BranchReason, number>>;
   /** What was said up to the end of a turn; undefined where it is no turn of this session. */
-  saidUntil(turn: number): AgentCall | undefined;
+  saidUntil(turn: number): readonly CallMessage[] | undefined;
   /** What the template renders of a call; nothing is asked. */
   rendered(call: AgentCall): Extract<Asked, { readonly opening: unknown }>['opening'];
   /** The newest turn that has reached the agent. */
@@ -66,7 +66,10 @@ export interface Session {
 }
 
 interface Turn {
-  readonly call: AgentCall;
+  /** `samples`: with those of the same request that come after it. */
+  readonly wanted: WantedTurns;
+  /** Turns of the same request. */
+  readonly request: readonly Turn[];
   connection: Connection;
   readonly reply: PromiseWithResolvers<Answered>;
   delivered: boolean;
@@ -93,16 +96,16 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
   let closed: TerminalError | undefined;
 
   function begin(turn: Turn): void {
-    const placed = place(turn.call);
+    const placed = place(turn.wanted);
     const { begun } = placed;
     if (begun !== undefined) branches.set(begun.reason, (branches.get(begun.reason) ?? 0) + 1);
     current = { turn, placed };
     asked.resolve(placed.asked);
   }
 
-  function place(call: AgentCall): Placed {
+  function place(wanted: WantedTurns): Placed {
     try {
-      return conversations.place(call);
+      return conversations.place(wanted);
     } catch (thrown) {
       overflown = true;
       throw thrown;
@@ -120,45 +123,55 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
       try {
         begin(turn);
       } catch (thrown) {
-        turn.reply.reject(thrown);
+        for (const one of turn.request) one.reply.reject(thrown);
+        // Nobody gets the others.
+        while (waiting[0] !== undefined && turn.request.includes(waiting[0])) waiting.shift();
       }
     }
+  }
+
+  async function deliveryOf(turn: Turn): Promise<Delivery> {
+    const { reply, placed } = await turn.reply.promise;
+    return {
+      reply,
+      placed,
+      delivered() {
+        turn.delivered = true;
+        if (heard === undefined || reply.turn > heard.turn) heard = reply;
+      },
+    };
   }
 
   return {
     id,
     maxNewTokens: rules.maxNewTokens,
     admits: (given) => timingSafeEqual(digestOf(given), digestOf(key)),
-    async ask(call, connection) {
+    async ask(wanted, connection) {
       if (closed !== undefined) throw closed;
       // A client that lost its connection asks again.
-      const lost = [current?.turn, ...answered.values()].find(
-        (one) => one !== undefined && !one.delivered && one.connection.lost && isDeepStrictEqual(call, one.call),
+      const lost = [...(current === undefined ? [] : [current.turn]), ...answered.values()].filter(
+        (one) => !one.delivered && one.connection.lost && isDeepStrictEqual(wanted.call, one.wanted.call),
       );
-      if (lost === undefined && waiting.length >= mostWaiting) {
+      const turns = lost.slice(0, wanted.samples);
+      const lacking = wanted.samples - turns.length;
+      if (lacking > 0 && waiting.length + lacking > mostWaiting) {
         throw refusal(
           'too_many_calls',
-          `${waiting.length} calls of this session wait for the model; wait for some of them`,
+          `${waiting.length} calls of this session wait for the model, at most ${mostWaiting} may; wait for some of them`,
         );
       }
-      const turn = lost ?? { call, connection, reply: Promise.withResolvers<Answered>(), delivered: false };
-      turn.connection = connection;
-      if (lost === undefined) {
-        overflown = false;
+      for (const turn of turns) turn.connection = connection;
+      if (lacking > 0) overflown = false;
+      const request: Turn[] = [];
+      for (let samples = lacking; samples > 0; samples -= 1) {
+        const reply = Promise.withResolvers<Answered>();
         // Nobody may wait for it any more.
-        turn.reply.promise.catch(() => {});
-        waiting.push(turn);
-        if (current === undefined) next();
+        reply.promise.catch(() => {});
+        request.push({ wanted: { ...wanted, samples }, request, connection, reply, delivered: false });
       }
-      const { reply, placed } = await turn.reply.promise;
-      return {
-        reply,
-        placed,
-        delivered() {
-          turn.delivered = true;
-          if (heard === undefined || reply.turn > heard.turn) heard = reply;
-        },
-      };
+      waiting.push(...request);
+      if (current === undefined) next();
+      return await Promise.all([...turns, ...request].map(deliveryOf));
     },
     asked: () => asked.promise,
     toolResults: () => current?.placed.results ?? new Map(),

@@ -12,7 +12,7 @@ import type { CallRules, Dialect, DialectRefusal, Sample, Samples, TurnRequest }
 import { commonDialect, dialects } from './dialects/index.ts';
 import { refusal } from './refusal.ts';
 import { sendStream, type Answer } from './send-stream.ts';
-import { createSession, type Connection, type Delivery, type Session, type SessionRules } from './session.ts';
+import { createSession, type Connection, type Session, type SessionRules } from './session.ts';
 import type { ToolCallFormatName } from './tool-calls/index.ts';
 
 /** Finds the session of a request that bears its key; throws a refusal. */
@@ -157,9 +157,9 @@ export async function startFace(
     connection: Connection,
     reply: FastifyReply,
   ): Promise<Answer> {
-    const one = (): Promise<Delivery> => session.ask(asked.call, connection);
-    const [first, ...others] = await Promise.all([one(), ...Array.from({ length: asked.samples - 1 }, one)]);
-    const deliveries = [first, ...others] as const;
+    const deliveries = await session.ask(asked, connection);
+    const [first, ...others] = deliveries;
+    if (first === undefined) throw new TypeError('a request wants one turn at least');
     reply.raw.once('finish', () => {
       if (!connection.lost) for (const { delivered } of deliveries) delivered();
     });

@@ -46,6 +46,8 @@ test.each(requests)(
     session.answer(written(0, 'She.'));
     const text = await readUntil(reader, '[never]');
     expect(JSON.stringify(eventsOf(text))).toContain('She.');
+    // Its headers were sent before.
+    expect(text).toMatch(/^: gradus-conversation: main$/m);
     await expect.poll(() => session.heard()?.text).toBe('She.');
   },
 );

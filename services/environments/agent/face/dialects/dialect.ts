@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpRefusal } from '#platform/http/json-server.ts';
 import type { AgentOptions } from '../../options.ts';
-import type { AgentCall, AgentReply, ChatCall } from '../agent-call.ts';
+import type { AgentReply, CallMessage, ChatCall, WantedTurns } from '../agent-call.ts';
 
 /** A way in which clients ask for turns over HTTP: one folder each, and a line in `index.ts`. */
 export interface Dialect {
@@ -28,18 +28,13 @@ export interface Dialect {
 export interface CallRules extends Pick<AgentOptions, 'sampling' | 'thinking'> {
   /** Most tokens of a turn, where it is known. */
   readonly maxNewTokens?: number | undefined;
-  /** What was said up to the end of a turn, by its id; undefined for what is no turn of the session. */
-  saidUntil?(turnId: string): AgentCall | undefined;
+  /** What was said up to the end of a turn, by its id, without instructions; undefined for what is no turn of a chat of the session. */
+  saidUntil?(turnId: string): readonly CallMessage[] | undefined;
 }
 
-export interface TurnRequest {
-  readonly call: AgentCall;
-  /** The field that holds what was said so far. */
-  readonly field: string;
+export interface TurnRequest extends WantedTurns {
   /** As server-sent events. */
   readonly stream: boolean;
-  /** How many turns it wants. */
-  readonly samples: number;
   /** Whether it wants the text of each token. */
   readonly tokenTexts: boolean;
   whole(samples: Samples, about: AboutReply): object;

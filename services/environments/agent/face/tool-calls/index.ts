@@ -16,16 +16,17 @@ export function createToolCalls(name: ToolCallFormatName) {
   const candidates = name === 'auto' ? Object.values(formats) : [format];
   return {
     read(said: string, tools: readonly unknown[]): { readonly text: string; readonly calls: readonly WrittenCall[] } {
-      for (const candidate of candidates) {
-        if (!candidate.isIn(said)) continue;
-        const read = candidate.read(said, tools);
-        // An answer in JSON may look like a call of Llama's.
-        const isMeant = name !== 'auto' || candidate !== llamaJson || read.calls.every((call) => isNamed(call, tools));
-        if (read.calls.length === 0 || !isMeant) continue;
-        format = candidate;
-        return read;
-      }
-      return { text: said, calls: [] };
+      const reads = candidates
+        .filter((candidate) => candidate.isIn(said))
+        .map((candidate) => ({ candidate, ...candidate.read(said, tools) }))
+        .filter(({ calls }) => calls.length > 0);
+      // An argument may hold what another format takes for a call, and an answer in JSON may look like one of Llama's.
+      const meant =
+        reads.find(({ calls }) => calls.every((call) => isNamed(call, tools))) ??
+        reads.find(({ candidate }) => name !== 'auto' || candidate !== llamaJson);
+      if (meant === undefined) return { text: said, calls: [] };
+      format = meant.candidate;
+      return { text: meant.text, calls: meant.calls };
     },
     /** A call in a conversation that the model reads, where its ids are not known. */
     write: (called: string, json: string) => format.write(called, json),

@@ -57,6 +57,14 @@ test('several calls are read in their order, and what cannot be read stays text'
     expect(read(text, tools), text).toEqual({ text, calls: [] });
 });
 
+test('a call that the request has a tool for is meant, whatever its arguments look like; one of no tool is a call all the same', () => {
+  const { read } = createToolCalls('auto');
+  const holding = { what: '<function=foo></function>', times: 2 };
+  const said = `<tool_call>${JSON.stringify({ name: 'look', arguments: holding })}</tool_call>`;
+  expect(read(said, tools).calls).toEqual([{ name: 'look', arguments: holding }]);
+  expect(read('<function=foo></function>', tools).calls).toEqual([{ name: 'foo', arguments: {} }]);
+});
+
 test('a value that the schema does not want as text is read as JSON, where it is that', () => {
   const { read } = createToolCalls('qwen_xml');
   const text = (value: string) => `<function=look><parameter=times>${value}</parameter></function>`;

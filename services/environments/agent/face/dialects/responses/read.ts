@@ -142,7 +142,7 @@ export function readResponse(body: unknown, rules: CallRules): ResponseCall {
 /** What was said up to a response of this session; its instructions are not carried over. */
 function earlierMessages(id: string, { saidUntil }: CallRules): readonly CallMessage[] {
   const said = saidUntil?.(id.replace(/^resp_/, ''));
-  if (said?.kind === 'chat') return said.instructed === true ? said.messages.slice(1) : said.messages;
+  if (said !== undefined) return said;
   const name = 'previous_response_id';
   throw refusal(
     'previous_response_not_found',
