@@ -131,6 +131,55 @@ describe('a demonstrator', () => {
   });
 });
 
+describe('thoughts', () => {
+  const thinking = (kind: 'none' | 'short' | 'long', filterRate = 0): Mixture => ({
+    ...only('full'),
+    environment: { ...mixture.environment, think: 'allowed' },
+    thoughts: { kinds: { none: 0, short: 0, long: 0, [kind]: 1 }, filter_rate: filterRate },
+  });
+  const withoutThought = (text: string): string => text.slice(text.indexOf('</think>') + '</think>'.length);
+
+  test('stand in front of the same turns, begun or closed by what stands before', async () => {
+    const plain = await demonstrations('unthought', { mixture: only('full'), count: 50 });
+    for (const kind of ['none', 'short', 'long'] as const) {
+      const episodes = await demonstrations(`thought-${kind}`, { mixture: thinking(kind), count: 50 });
+      const opening = kind === 'none' ? '<think></think>' : '<think>';
+      expect(
+        episodes.map(({ segments }) =>
+          segments.map((segment) => ({
+            ...segment,
+            text:
+              segment.kind !== 'model'
+                ? segment.text.replace(new RegExp(`${opening}$`), '')
+                : kind === 'none'
+                  ? segment.text
+                  : withoutThought(segment.text),
+          })),
+        ),
+      ).toEqual(plain.map(({ segments }) => segments));
+      for (const text of episodes.flatMap(modelTexts)) expect(text.includes('</think>')).toBe(kind !== 'none');
+    }
+  });
+
+  test('that are long are longer, and end in filters as often as the mixture says', async () => {
+    const lengthOf = (episodes: readonly DemonstratedEpisode[]): number =>
+      episodes.flatMap(modelTexts).reduce((sum, text) => sum + text.indexOf('</think>'), 0);
+    const short = await demonstrations('short', { mixture: thinking('short'), count: 50 });
+    const long = await demonstrations('long', { mixture: thinking('long'), count: 50 });
+    expect(lengthOf(long)).toBeGreaterThan(2 * lengthOf(short));
+    expect(long.flatMap(modelTexts).filter((text) => text.includes(String.raw`\"`))).toEqual([]);
+    // This search knows exact titles alone, so that a filter in the second search leaves the demonstrator with what it has.
+    const filtered = await demonstrations('filtered', { mixture: thinking('long', 1), count: 50 });
+    for (const episode of filtered) {
+      const searches = modelTexts(episode).filter((text) => text.includes('websearch'));
+      expect(searches).toHaveLength(2);
+      expect(searches[0]).not.toContain(String.raw`\"`);
+      expect(searches[1]).toMatch(/"query": "[^"]+ \\" \p{Lu}.+ \\""/u);
+      expect(prediction(episode)).not.toBe(answer(episode));
+    }
+  });
+});
+
 describe('bad input', () => {
   test('P2: a search service that fails ends the job with its error and leaves no file', async () => {
     const away: SearchSource = {
@@ -157,6 +206,9 @@ describe('bad input', () => {
     const path = join(root, 'mixture.yaml');
     await writeFile(path, 'kinds: { full: 1, early: 0, guess: 0, sloppy: -1 }\n');
     await expect(readMixture(path)).rejects.toThrow(/mixture\.yaml: kinds\.sloppy/);
+    const whole = await readFile(join(import.meta.dirname, 'mixture.yaml'), 'utf8');
+    await writeFile(path, `${whole}thoughts: { kinds: { none: 1, short: 1, long: 1 }, filter_rate: 0 }\n`);
+    await expect(readMixture(path)).rejects.toThrow(/mixture\.yaml: thoughts: environment\.think is violation/);
     await expect(readMixture(join(root, 'absent.yaml'))).rejects.toThrow(/absent\.yaml/);
   });
 });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { searchOptions } from '../options.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { queryNames } from './plan.ts';
+import type { ThoughtName } from './thoughts.ts';
 
 const weight = z.number().min(0).max(1e6);
 const share = z.number().min(0).max(1);
@@ -23,7 +24,7 @@ export type Fault = (typeof faultNames)[number];
 export const kindNames = ['full', 'early', 'guess', 'sloppy'] as const;
 export type Kind = (typeof kindNames)[number];
 
-export const mixtureSchema = z.strictObject({
+const mixtureFields = z.strictObject({
   environment: searchOptions.prefault({}).describe('Options of the search environment, as in a recipe.'),
   kinds: z
     .strictObject({ full: weight, early: weight, guess: weight, sloppy: weight })
@@ -42,7 +43,21 @@ export const mixtureSchema = z.strictObject({
     })
     .describe('Weights of the faults.'),
   unknown_tools: z.array(z.string().min(1)).min(1).describe('Names of tools that do not exist.'),
+  thoughts: z
+    .strictObject({
+      kinds: z
+        .strictObject({ none: weight, short: weight, long: weight } satisfies Record<ThoughtName, unknown>)
+        .describe('Weights of how much an episode thinks in front of each turn.'),
+      filter_rate: share.describe('Chance that a long thought in front of a search adds filters to its query.'),
+    })
+    .optional()
+    .describe('By default nobody thinks, and nothing stands in front of a turn.'),
 });
+
+export const mixtureSchema = mixtureFields.refine(
+  ({ thoughts, environment }) => thoughts === undefined || environment.think !== 'violation',
+  { path: ['thoughts'], message: 'environment.think is violation; set it to allowed' },
+);
 export type Mixture = z.infer<typeof mixtureSchema>;
 
 export async function readMixture(path: string): Promise<Mixture> {

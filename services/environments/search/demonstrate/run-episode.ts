@@ -2,6 +2,7 @@ import { TerminalError } from '#platform/errors.ts';
 import type { Environment } from '../../kit/environment.ts';
 import type { Kind } from './mixture.ts';
 import { demonstrate, type Demonstrator } from './demonstrator.ts';
+import { thoughtOpening, withThoughts, type Thinker } from './thoughts.ts';
 
 export interface DemonstratedSegment {
   readonly kind: 'prompt' | 'model' | 'environment';
@@ -17,16 +18,18 @@ export interface DemonstratedEpisode {
 
 const toolTimeoutMs = 30_000;
 
-/** One demonstrator's way through the real environment. */
+/** One demonstrator's way through the real environment; `thinker` says what it thinks, and what stands in front of each turn for it. */
 export async function runEpisode(
   environment: Environment<{ readonly question: string }>,
   who: Demonstrator,
+  thinker: Thinker | undefined,
   signal: AbortSignal,
 ): Promise<DemonstratedEpisode> {
   const row = { id: who.plan.question, data: { question: who.plan.question }, tags: {} };
   const episode = await environment.start(row, { signal, seed: 0n, toolTimeoutMs });
-  const segments: DemonstratedSegment[] = [{ kind: 'prompt', text: textOf(episode.prompt()) }];
-  const turns = demonstrate(who);
+  const opening = thinker === undefined ? '' : thoughtOpening(thinker.thought);
+  const segments: DemonstratedSegment[] = [{ kind: 'prompt', text: textOf(episode.prompt()) + opening }];
+  const turns = thinker === undefined ? demonstrate(who) : withThoughts(demonstrate(who), thinker);
   let next = turns.next();
   for (let index = 0; next.done !== true; index += 1) {
     const text = next.value;
@@ -34,7 +37,7 @@ export async function runEpisode(
     const outcome = await episode.step({ index, text }, { signal, toolTimeoutMs });
     if (outcome.kind === 'done') break;
     const said = textOf('text' in outcome ? outcome.text : undefined);
-    segments.push({ kind: 'environment', text: said });
+    segments.push({ kind: 'environment', text: said + opening });
     next = turns.next(said);
   }
   return { hops: who.plan.hops.length, kind: who.kind, segments };

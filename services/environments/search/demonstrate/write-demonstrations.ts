@@ -3,10 +3,11 @@ import { createCodec } from '../../kit/codec.ts';
 import { openSearch } from '../index.ts';
 import type { SearchSource } from '../search-tools.ts';
 import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
-import { createRandom } from '../world/random.ts';
+import { createRandom, type Random } from '../world/random.ts';
 import { kindNames, type Mixture } from './mixture.ts';
 import { guessesOf, type Plan } from './plan.ts';
 import { runEpisode, type DemonstratedEpisode } from './run-episode.ts';
+import { thoughtNames, type Thinker } from './thoughts.ts';
 
 export interface DemonstrationJob {
   readonly plans: readonly Plan[];
@@ -50,7 +51,15 @@ export async function writeDemonstrations(job: DemonstrationJob): Promise<void> 
       forgiven: options.max_violations,
       random: own,
     };
-    return runEpisode(environment, who, job.signal);
+    return runEpisode(environment, who, thinkerOf(plan.question, own.fork('thoughts')), job.signal);
+  }
+
+  // A stream of its own, so that the same episodes are played with thoughts and without.
+  function thinkerOf(question: string, own: Random): Thinker | undefined {
+    const { thoughts } = job.mixture;
+    if (thoughts === undefined) return undefined;
+    const thought = own.weighted(thoughtNames.map((name) => [name, thoughts.kinds[name]] as const));
+    return { thought, question, filterRate: thoughts.filter_rate, codec, random: own };
   }
 
   const partial = `${job.out}.partial`;
