@@ -12,6 +12,7 @@ import { globSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { thoughtRow, thoughtTable } from '../bench/overthinking/table.ts';
 import {
   readRunSummary,
   type EvalDetail,
@@ -172,7 +173,12 @@ async function linesOf(words: readonly string[], root: string): Promise<string[]
       ),
     }));
     table = decoding(await Promise.all(policies), Number(context));
-  } else throw new Error(`'${kind}' is no table; there are climb, last-limits, stages and decoding`);
+  } else if (kind === 'thought') {
+    const rows = rest.map(async (file) =>
+      z.array(thoughtRow).parse(JSON.parse(await readFile(resolve(root, file), 'utf8'))),
+    );
+    table = thoughtTable((await Promise.all(rows)).flat());
+  } else throw new Error(`'${kind}' is no table; there are climb, last-limits, stages, decoding and thought`);
   const [head = [], ...rows] = table;
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)];

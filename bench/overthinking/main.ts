@@ -1,14 +1,14 @@
 /**
  * What thinking does to answers and searches: a table over evaluations of the same questions, one for each policy and budget of thought.
  *
- *     npx node bench/overthinking/main.ts 4B-off=DIR 4B-2048=DIR 8B-2048=DIR …
+ *     node bench/overthinking/main.ts [--json FILE] 4B-off=DIR 4B-2048=DIR 8B-2048=DIR …
  *
  * NAME=DIR: the `--out` folder of `gradus eval recipes/overthinking.yaml`, or of any evaluation with the `search` environment. The stored rollouts are
- * read and their narrowed queries searched again; nothing is played.
+ * read and their narrowed queries searched again; nothing is played. `--json` keeps what the table is made of, for scripts/results-tables.ts.
  */
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { planBase } from '#fleet/fleet-plan.ts';
@@ -22,8 +22,9 @@ import { evaluationRun } from '../../services/cli/eval/evaluation-run.ts';
 import { createOwnServices } from '../../services/cli/process/own-services.ts';
 import { withStreams } from '../../services/cli/transcript/with-streams.ts';
 import { narrowedSearches, type NarrowedSearches } from './searches.ts';
+import { thoughtTable, type ThoughtRow } from './table.ts';
 
-const estimate = z.object({ value: z.number() });
+const estimate = z.object({ value: z.number(), low: z.number(), high: z.number() });
 const summarySchema = z.object({
   rollouts: z.object({ asked: z.number(), n: z.number() }),
   success: z.object({ metric: z.string() }),
@@ -32,19 +33,7 @@ const summarySchema = z.object({
 });
 const searchOptions = z.looseObject({ top_k: z.number().default(10), think: z.string().optional() });
 
-interface Row {
-  readonly name: string;
-  readonly rollouts: string;
-  readonly accuracy: number;
-  readonly attempted: number;
-  readonly wrong: number;
-  readonly tokens: number;
-  readonly searches: number;
-  readonly filtered: number;
-  readonly excluding: number;
-}
-
-async function rowOf(name: string, given: string, signal: AbortSignal): Promise<Row> {
+async function rowOf(name: string, given: string, signal: AbortSignal): Promise<ThoughtRow> {
   const out = resolve(given);
   const { runId, directory } = evaluationRun(out);
   const summary = summarySchema.parse(JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')));
@@ -63,17 +52,17 @@ async function rowOf(name: string, given: string, signal: AbortSignal): Promise<
       (nats) => readRollouts(nats, runId, (item) => narrowedSearches(item, client, options.top_k), signal),
     );
     client?.close();
-    const of = (metric: string): number => valueOf(summary, metric, given);
+    const of = (metric: string): number => estimateOf(summary, metric, given).value;
     const graded = summary.metrics[`${summary.success.metric}.correct`] !== undefined;
     if (!graded) requireWhole(summary, given);
-    const accuracy = of(summary.success.metric);
+    const accuracy = estimateOf(summary, summary.success.metric, given);
     const attempted = graded ? 1 - of(`${summary.success.metric}.not_attempted`) : of('answered');
     return {
       name,
-      rollouts: `${summary.rollouts.n} of ${summary.rollouts.asked}`,
+      rollouts: summary.rollouts,
       accuracy,
       attempted,
-      wrong: graded ? of(`${summary.success.metric}.incorrect`) : attempted - accuracy,
+      wrong: graded ? of(`${summary.success.metric}.incorrect`) : attempted - accuracy.value,
       tokens,
       searches: sumOf(searches, 'searches') / Math.max(1, searches.length),
       filtered: sumOf(searches, 'filtered') / Math.max(1, sumOf(searches, 'searches')),
@@ -84,17 +73,18 @@ async function rowOf(name: string, given: string, signal: AbortSignal): Promise<
   }
 }
 
+type Estimate = z.output<typeof estimate>;
 type Summary = z.output<typeof summarySchema>;
 
 /** Never 0 for what was not measured (P2). */
-function valueOf({ metrics }: Summary, metric: string, given: string): number {
+function estimateOf({ metrics }: Summary, metric: string, given: string): Estimate {
   const found = metrics[metric];
   if (found === undefined)
     throw new TerminalError(
       'failed_precondition',
       `${given}: summary.json has no metric ${metric}, so nothing measured it; give an evaluation that has it, or judge it again with 'gradus eval --rejudge'`,
     );
-  return found.value;
+  return found;
 }
 
 /** Accuracy is over the answers that were scored, `answered` over all: their difference says something where both are the same. */
@@ -134,36 +124,16 @@ function sumOf(searches: readonly NarrowedSearches[], field: keyof NarrowedSearc
   return searches.reduce((sum, one) => sum + one[field], 0);
 }
 
-const { positionals } = parseArgs({ allowPositionals: true });
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const named = positionals.map((text) => /^([^=]+)=(.+)$/.exec(text)?.slice(1) ?? []);
 if (named.length === 0 || named.some((pair) => pair.length !== 2)) {
   process.stderr.write('overthinking: give NAME=DIR for each evaluation, DIR its --out folder\n');
   process.exit(2);
 }
 const signal = AbortSignal.timeout(3_600_000);
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const lines: string[] = [];
-for (const [name = '', directory = ''] of named) {
-  const row = await rowOf(name, directory, signal);
-  lines.push(
-    `| ${[
-      row.name,
-      row.rollouts,
-      percent(row.accuracy),
-      percent(row.attempted),
-      percent(row.wrong),
-      row.tokens.toFixed(0),
-      row.searches.toFixed(2),
-      percent(row.filtered),
-      row.excluding,
-    ].join(' | ')} |`,
-  );
-}
-process.stdout.write(
-  [
-    '| policy and thought | rollouts | accuracy | attempted | wrong attempts | tokens written | searches | with filters | excluding a right page |',
-    '|---|---|---|---|---|---|---|---|---|',
-    ...lines,
-    '',
-  ].join('\n'),
-);
+const rows: ThoughtRow[] = [];
+for (const [name = '', directory = ''] of named) rows.push(await rowOf(name, directory, signal));
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+const [head = [], ...cells] = thoughtTable(rows);
+const line = (row: readonly (string | number)[]): string => `| ${row.join(' | ')} |\n`;
+process.stdout.write(`${line(head)}|${'---|'.repeat(head.length)}\n${cells.map(line).join('')}`);

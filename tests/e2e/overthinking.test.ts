@@ -65,7 +65,7 @@ test('a table over evaluations says what thinking costs, and which filters exclu
   // Accuracy, attempted, wrong; then searches, with filters, excluding.
   expect([off[1], ...off.slice(3, 6), ...off.slice(7, 10)]).toEqual([
     'off',
-    '100.0 %',
+    '100.0 % (34.2..100.0)',
     '100.0 %',
     '0.0 %',
     '1.00',
@@ -74,7 +74,7 @@ test('a table over evaluations says what thinking costs, and which filters exclu
   ]);
   expect([on[1], ...on.slice(3, 6), ...on.slice(7, 10)]).toEqual([
     'on',
-    '50.0 %',
+    '50.0 % (9.5..90.5)',
     '100.0 %',
     '50.0 %',
     '1.00',
