@@ -1,6 +1,6 @@
 """policies/nano with two more tokens, `<think>` and `</think>`, whose embeddings are drawn at the size of the others.
 
-    python initial.py --out DIR
+python initial.py --out DIR
 """
 
 from __future__ import annotations

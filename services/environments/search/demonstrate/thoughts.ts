@@ -30,7 +30,7 @@ const name = /\p{Lu}\p{L}+ \p{Lu}\p{L}+/gu;
  * question, before the first), and may add three of them to a search as quoted phrases: they bring pages of their own, and the right one can fall out.
  */
 export function* withThoughts(turns: Demonstration, thinker: Thinker): Demonstration {
-  if (thinker.thought === 'none') return void (yield* turns);
+  if (thinker.thought === 'none') return yield* turns;
   let result: string | undefined;
   for (let next = turns.next(); next.done !== true; next = turns.next(result)) {
     result = yield thoughtful(next.value, result, thinker);
