@@ -10,6 +10,7 @@ export interface ServerProgram {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** On top of the sidecar's own variables, of which settings of Gradus stay behind. */
   readonly env: NodeJS.ProcessEnv;
   readonly baseUrl: string;
   /** Answers 2xx once the server can be asked. */
@@ -33,7 +34,7 @@ export async function startServerProgram(program: ServerProgram, host: ServerHos
   const { log, guardian, signal } = host;
   const child = spawn(program.command, [...program.args], {
     detached: true,
-    env: program.env,
+    env: { ...othersOf(host.variables), ...program.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let tail = '';
@@ -99,6 +100,10 @@ export async function startServerProgram(program: ServerProgram, host: ServerHos
   return { baseUrl, ended, stop };
 }
 
+function othersOf(variables: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(variables).filter(([key]) => !key.startsWith('GRADUS_')));
+}
+
 async function answers(url: string, signal: AbortSignal): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) });
@@ -119,6 +124,9 @@ function lastLines(tail: string, count = shownLines): string {
         .map((line) => `  ${line.slice(-400)}`)
         .join('\n')}`;
 }
+
+/** As requests name the model of a server that is started here. */
+export const servedName = 'policy';
 
 /** A port of loopback that nobody had a moment ago. */
 export async function freePort(): Promise<number> {

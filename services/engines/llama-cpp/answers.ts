@@ -15,8 +15,6 @@ export const propsAnswer = z.looseObject({
   default_generation_settings: z.looseObject({ n_ctx: z.int().min(1) }),
 });
 
-export const tokenizeAnswer = z.looseObject({ tokens: z.array(z.int().min(0)) });
-
 export const slotsAnswer = z.array(z.looseObject({ is_processing: z.boolean() }));
 
 const finishOf = { eos: 'stop', word: 'stop', limit: 'length', none: 'aborted' } as const;

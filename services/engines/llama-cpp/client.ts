@@ -1,7 +1,8 @@
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import type { EngineServer, ServerRequest } from '../kit/engine-server.ts';
+import { tokenizeAnswer } from '../kit/server-answers.ts';
 import { createServerHttp } from '../kit/server-http.ts';
-import { completionAnswer, propsAnswer, slotsAnswer, tokenizeAnswer, turnOf } from './answers.ts';
+import { completionAnswer, propsAnswer, slotsAnswer, turnOf } from './answers.ts';
 
 /** The greatest is no seed, but asks for a random one. */
 const seeds = 2 ** 32 - 1;

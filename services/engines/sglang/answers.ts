@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TransientError } from '#platform/errors.ts';
 import type { ServerLoad, ServerTurn } from '../kit/engine-server.ts';
+import { versionOf } from '../kit/server-answers.ts';
 
 /** JSON has no NaN; the server writes null in its place. */
 const logprob = z
@@ -31,7 +32,6 @@ export const serverAnswer = z.looseObject({
   enable_deterministic_inference: z.boolean().nullish(),
 });
 export const modelAnswer = z.looseObject({ weight_version: z.string() });
-export const tokenizeAnswer = z.looseObject({ tokens: z.array(z.int().min(0)) });
 export const loadAnswer = z.looseObject({ success: z.boolean(), message: z.string() });
 export const loadsAnswer = z.looseObject({
   loads: z.array(
@@ -61,12 +61,6 @@ export function turnOf({ output_ids: ids, meta_info: meta }: Generated): ServerT
     ...(first !== undefined && last !== undefined && { versions: { first, last } }),
     ...(typeof meta.cached_tokens === 'number' && { cachedTokens: meta.cached_tokens }),
   };
-}
-
-/** Of the weights' name: a number that a sidecar gave, or the one of weights that nobody has replaced. Undefined for names of others. */
-export function versionOf(name: string | null | undefined): bigint | undefined {
-  if (name === 'default') return 0n;
-  return typeof name === 'string' && /^\d{1,16}$/.test(name) ? BigInt(name) : undefined;
 }
 
 /** Of every token after the first, what the server says of it as a part of the prompt. */

@@ -6,7 +6,8 @@ import type {
   ServerTurn,
   ServerWeights,
 } from '../kit/engine-server.ts';
-import { contextOf, modelsAnswer } from '../kit/model-list.ts';
+import { probeLogprobs } from '../kit/probe-logprobs.ts';
+import { contextOf, modelsAnswer, tokenizeAnswer, versionOf } from '../kit/server-answers.ts';
 import { createServerHttp } from '../kit/server-http.ts';
 import {
   generateAnswer,
@@ -16,18 +17,21 @@ import {
   modelAnswer,
   scoresOf,
   serverAnswer,
-  tokenizeAnswer,
   turnOf,
-  versionOf,
 } from './answers.ts';
 
 const name = 'sglang';
 const abortMs = 5_000;
 
-/** Ids that every vocabulary has, in an order that no text has: what follows is as good as open. */
-const probeIds = [11, 5, 23, 7, 19, 3, 29, 13];
-/** Between two numbers that are the same one, also in bfloat16. */
-const sameNats = 0.1;
+/** One of two: with one alone, and nothing else under way, the server would leave the temperature out. */
+const probe = {
+  topK: 2,
+  advice: {
+    ids: 'sglang gives no token ids.',
+    logprobs: 'sglang gives no log-probabilities.',
+    raw: 'sglang gives raw log-probabilities: to train at another temperature than 1, start it without SGLANG_RETURN_ORIGINAL_LOGPROB.',
+  },
+};
 
 /** SGLang 0.5.23 by HTTP: token ids in and out, weights from a directory. */
 export function connectSglang(baseUrl: string): EngineServer {
@@ -38,7 +42,7 @@ export function connectSglang(baseUrl: string): EngineServer {
     const model = models.data[0]?.id ?? '';
     const info = http.parse('/server_info', await http.get('/server_info', signal), serverAnswer);
     const version = await weightVersion(signal);
-    const logprobs = await probeLogprobs(signal);
+    const logprobs = await probeLogprobs({ generate, score }, probe, signal);
     return {
       program: `sglang ${info.version}`,
       model,
@@ -52,39 +56,6 @@ export function connectSglang(baseUrl: string): EngineServer {
         ...(info.enable_deterministic_inference === true
           ? []
           : ['sglang ignores the seeds of turns: start it with --enable-deterministic-inference.']),
-      ],
-    };
-  }
-
-  /** One token of the two likeliest at temperature 2: with one alone, and nothing else under way, the server would leave the temperature out. */
-  async function probeLogprobs(
-    signal: AbortSignal,
-  ): Promise<Pick<ServerDescription, 'output' | 'logprobs' | 'advice'>> {
-    const request = {
-      requestId: `probe-${crypto.randomUUID()}`,
-      tokenIds: probeIds,
-      temperature: 2,
-      topP: 1,
-      topK: 2,
-      maxNewTokens: 1,
-      seed: 1,
-      stop: [],
-      priority: 0,
-      cacheNamespace: 'probe',
-    };
-    const { tokenIds, logprobs } = await generate(request, signal);
-    const [token] = tokenIds;
-    const [said] = logprobs;
-    if (token === undefined) return { output: 'text', advice: ['sglang gives no token ids.'] };
-    if (said === undefined || !(said <= sameNats))
-      return { output: 'tokens', advice: ['sglang gives no log-probabilities.'] };
-    const raw = (await score([...probeIds, token], signal)).at(-1) ?? NaN;
-    if (Math.abs(said - raw) > sameNats) return { output: 'logprobs', logprobs: 'tempered', advice: [] };
-    return {
-      output: 'logprobs',
-      logprobs: 'raw',
-      advice: [
-        'sglang gives raw log-probabilities: to train at another temperature than 1, start it without SGLANG_RETURN_ORIGINAL_LOGPROB.',
       ],
     };
   }

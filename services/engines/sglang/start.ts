@@ -1,9 +1,6 @@
 import type { ServerHost, ServerPlan, StartedServer } from '../kit/engine-kind.ts';
-import { freePort, startServerProgram } from '../kit/start-server-program.ts';
+import { freePort, servedName, startServerProgram } from '../kit/start-server-program.ts';
 import type { SglangOptions } from './options.ts';
-
-/** As requests name the model of a server that is started here. */
-const servedName = 'policy';
 
 export async function startSglang(plan: ServerPlan, options: SglangOptions, host: ServerHost): Promise<StartedServer> {
   const port = await freePort();
@@ -13,7 +10,6 @@ export async function startSglang(plan: ServerPlan, options: SglangOptions, host
       command: options.python,
       args: sglangArguments(plan, options, port),
       env: {
-        ...Object.fromEntries(Object.entries(host.variables).filter(([name]) => !name.startsWith('GRADUS_'))),
         HF_HUB_OFFLINE: '1',
         OMP_NUM_THREADS: `${plan.threads}`,
         ...(plan.device === 'cpu' && { SGLANG_USE_CPU_ENGINE: '1' }),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TransientError } from '#platform/errors.ts';
 import type { ServerLoad, ServerTurn } from '../kit/engine-server.ts';
+import { versionOf } from '../kit/server-answers.ts';
 
 /** What vLLM writes in the place of not-a-number and minus infinity. */
 const noNumber = -9999;
@@ -49,7 +50,6 @@ export const completionAnswer = z.looseObject({
 
 export const versionAnswer = z.looseObject({ version: z.string() });
 export const weightAnswer = z.looseObject({ weight_version: z.string() });
-export const tokenizeAnswer = z.looseObject({ tokens: z.array(z.int().min(0)) });
 export const infoAnswer = z.looseObject({
   vllm_config: z.looseObject({ model_config: z.looseObject({ dtype: z.string() }) }),
 });
@@ -81,12 +81,6 @@ export function turnOfCompletion({ usage: used, choices: [choice] }: z.output<ty
 function cachedOf(used: z.output<typeof usage>): { readonly cachedTokens?: number } {
   const cachedTokens = used?.prompt_tokens_details?.cached_tokens;
   return typeof cachedTokens === 'number' ? { cachedTokens } : {};
-}
-
-/** Of the weights' name: a number that a sidecar gave, or the one of weights that nobody has replaced. Undefined for names of others. */
-export function versionOf(name: string | undefined): bigint | undefined {
-  if (name === 'default') return 0n;
-  return name !== undefined && /^\d{1,16}$/.test(name) ? BigInt(name) : undefined;
 }
 
 /** Of every token after the first, what the rows of a prompt say of it. */

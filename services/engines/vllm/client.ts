@@ -6,7 +6,8 @@ import type {
   ServerTurn,
   ServerWeights,
 } from '../kit/engine-server.ts';
-import { contextOf, modelsAnswer } from '../kit/model-list.ts';
+import { probeLogprobs } from '../kit/probe-logprobs.ts';
+import { contextOf, modelsAnswer, tokenizeAnswer, versionOf } from '../kit/server-answers.ts';
 import { type ServerHttp, createServerHttp } from '../kit/server-http.ts';
 import {
   completionAnswer,
@@ -14,14 +15,11 @@ import {
   infoAnswer,
   loadOfMetrics,
   scoresOf,
-  tokenizeAnswer,
   turnOfCompletion,
   turnOfGenerate,
   versionAnswer,
-  versionOf,
   weightAnswer,
 } from './answers.ts';
-import { probeLogprobs } from './probe-logprobs.ts';
 
 /** What one server was found to have. */
 interface Found {
@@ -37,6 +35,14 @@ interface Found {
 
 const name = 'vllm';
 const abortMs = 5_000;
+const probe = {
+  topK: 1,
+  advice: {
+    ids: 'vllm gives no token ids: start it with --enable-scale-out, or take a version of 0.10.2 or later.',
+    logprobs: 'vllm gives no log-probabilities: start it with --logprobs-mode processed_logprobs.',
+    raw: 'vllm gives raw log-probabilities: to train at another temperature than 1, start it with --logprobs-mode processed_logprobs.',
+  },
+};
 
 /** vLLM 0.32 by HTTP: token ids in and out, weights from a directory. */
 export function connectVllm(baseUrl: string, modelName: string | undefined): EngineServer {
@@ -69,7 +75,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
     const { model, maxContextTokens, tokensRoute, devMode } = await find(signal);
     const { version } = http.parse('/version', await http.get('/version', signal), versionAnswer);
     const dtype = devMode ? await dtypeOf(http, signal) : undefined;
-    const logprobs = await probeLogprobs({ generate, score }, signal);
+    const logprobs = await probeLogprobs({ generate, score }, probe, signal);
     const weights = devMode ? await weightVersion(signal) : undefined;
     return {
       program: `vllm ${version}`,
@@ -200,9 +206,13 @@ async function has(asked: Promise<unknown>, missing: readonly number[] = noRoute
   }
 }
 
+/** Undefined where the server does not say it: then the wider tolerance holds. */
 async function dtypeOf(http: ServerHttp, signal: AbortSignal): Promise<string | undefined> {
   const path = '/server_info?config_format=json';
-  const text = await http.get(path, signal).catch(() => undefined);
-  const info = text === undefined ? undefined : infoAnswer.safeParse(JSON.parse(text));
-  return info?.data?.vllm_config.model_config.dtype;
+  try {
+    return http.parse(path, await http.get(path, signal), infoAnswer).vllm_config.model_config.dtype;
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    return undefined;
+  }
 }

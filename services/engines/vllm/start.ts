@@ -2,12 +2,9 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { repositoryRoot } from '#platform/repository.ts';
 import type { ServerHost, ServerPlan, StartedServer } from '../kit/engine-kind.ts';
-import { freePort, startServerProgram } from '../kit/start-server-program.ts';
+import { freePort, servedName, startServerProgram } from '../kit/start-server-program.ts';
 import { createServerHttp } from '../kit/server-http.ts';
 import type { VllmOptions } from './options.ts';
-
-/** As requests name the model of a server that is started here. */
-const servedName = 'policy';
 
 export async function startVllm(plan: ServerPlan, options: VllmOptions, host: ServerHost): Promise<StartedServer> {
   const port = await freePort();
@@ -93,7 +90,6 @@ function vllmVariables(
   own: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
   return {
-    ...Object.fromEntries(Object.entries(own).filter(([name]) => !name.startsWith('GRADUS_'))),
     // Pause, reload and resume are routes of this mode.
     VLLM_SERVER_DEV_MODE: '1',
     VLLM_NO_USAGE_STATS: '1',

@@ -1,3 +1,4 @@
+/** Answers that several servers give alike. */
 import { z } from 'zod';
 import { TerminalError } from '#platform/errors.ts';
 
@@ -21,4 +22,13 @@ export function contextOf(who: string, listed: z.output<typeof modelsAnswer>['da
     'failed_precondition',
     `${who} lists model '${model}' without max_model_len; name the server itself, not a proxy that leaves it out`,
   );
+}
+
+/** `/tokenize`. */
+export const tokenizeAnswer = z.looseObject({ tokens: z.array(z.int().min(0)) });
+
+/** Of the weights' name: a number that a sidecar gave, or the one of weights that nobody has replaced. Undefined for names of others. */
+export function versionOf(name: string | null | undefined): bigint | undefined {
+  if (name === 'default') return 0n;
+  return typeof name === 'string' && /^\d{1,16}$/.test(name) ? BigInt(name) : undefined;
 }
