@@ -26,12 +26,27 @@ it('an environment that is written wrong is refused with the one that was meant'
 });
 
 it('P3: what an environment waits for within a turn is shorter than the turn', () => {
-  const waits = (ms: number): string =>
-    recipeWith(`{ name: agent, options: { command: [a], rewards: [thumbs], reward_timeout_ms: ${ms} } }`);
-  expect(() => parseRecipe(waits(30_000), 'recipe.yaml')).toThrow(
-    /limits\.turn_timeout_ms: must be more than environment\.options\.reward_timeout_ms \(30000\)/,
-  );
-  expect(() => parseRecipe(waits(29_999), 'recipe.yaml')).not.toThrow();
+  const agent = (options: string): string => recipeWith(`{ name: agent, options: { ${options} } }`);
+  const open = 'open: { key_env: KEY, wait_ms: 4000 }, sessions: { listen: "127.0.0.1:8090" }, rewards: [thumbs]';
+  // A turn has 30 s, a tool 5 s.
+  expect(() =>
+    parseRecipe(agent('command: [a], start_timeout_ms: 29999, reward_timeout_ms: 29999'), 'r'),
+  ).not.toThrow();
+  expect(() => parseRecipe(agent(`${open}, start_timeout_ms: 25999, reward_timeout_ms: 24999`), 'r')).not.toThrow();
+  for (const [options, wait] of [
+    ['command: [a], start_timeout_ms: 30000', 'environment.options.start_timeout_ms (30000)'],
+    ['command: [a], reward_timeout_ms: 30000', 'environment.options.reward_timeout_ms (30000)'],
+    ['webhook: { url: "http://127.0.0.1:1" }', 'environment.options.start_timeout_ms twice (40000)'],
+    [
+      `${open}, start_timeout_ms: 26000, reward_timeout_ms: 1`,
+      'environment.options.open.wait_ms and start_timeout_ms together (30000)',
+    ],
+    [
+      `${open}, start_timeout_ms: 1000, reward_timeout_ms: 25000`,
+      'limits.tool_timeout_ms and environment.options.reward_timeout_ms together (30000)',
+    ],
+  ] as const)
+    expect(() => parseRecipe(agent(options), 'r')).toThrow(`limits.turn_timeout_ms: must be more than ${wait}`);
 });
 
 it('limits of the processes of a file belong to a file', () => {

@@ -88,8 +88,11 @@ export function ownRewards({ environment }: Pick<Recipe, 'environment'>): readon
 }
 
 /** Its options that are waited for within a turn, in milliseconds. */
-export function environmentWaits({ environment }: Pick<Recipe, 'environment'>): Readonly<Record<string, number>> {
-  return fromOptions(environment, ({ waits }, options) => waits?.(options)) ?? {};
+export function environmentWaits(
+  { environment }: Pick<Recipe, 'environment'>,
+  toolTimeoutMs: number,
+): Readonly<Record<string, number>> {
+  return fromOptions(environment, ({ waits }, options) => waits?.(options, toolTimeoutMs)) ?? {};
 }
 
 /** Environment variables of workers that its options name. */

@@ -17,7 +17,7 @@ model: { path: ./model }
 data: { rows: { format: plain, train: rows.jsonl, held_out: 2 } }
 environment:
   name: agent
-  options: { open: { key_env: OPEN_KEY, wait_ms: 60000 }, sessions: { listen: "${listen}" }, rewards: [thumbs], reward_timeout_ms: 60000 }
+  options: { open: { key_env: OPEN_KEY, wait_ms: 60000 }, sessions: { listen: "${listen}" }, rewards: [thumbs], reward_timeout_ms: 50000 }
 fleet: { workers: 2, gateways: 2, concurrency: 8, engine: { max_context: 256, max_running: 32, threads: 1 }, learner: { threads: 1 } }
 eval: { questions: 2, sampled: true, greedy: false }
 stages:

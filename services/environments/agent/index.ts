@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineEnvironment } from '../kit/environment.ts';
 import { agentOptions } from './options.ts';
+import { agentWaits } from './waits.ts';
 
 /** An agent that owns its loop: whatever calls an OpenAI-compatible endpoint, which is the policy. */
 export const agent = defineEnvironment({
@@ -18,10 +19,7 @@ export const agent = defineEnvironment({
     ...[webhook?.secret_env, open?.key_env].filter((name) => name !== undefined),
   ],
   sessionsAt: ({ sessions }) => sessions,
-  waits: ({ open, reward_timeout_ms }) => ({
-    ...(open !== undefined && { 'open.wait_ms': open.wait_ms }),
-    ...(reward_timeout_ms !== undefined && { reward_timeout_ms }),
-  }),
+  waits: agentWaits,
   rewardsOf: ({ rewards }) => rewards,
   scorers: ['exact_match'],
   branches: true,

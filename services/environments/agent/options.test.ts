@@ -18,7 +18,7 @@ test.each([
 test.each([
   [{}, 'command', 'is missing; give it, or webhook or open in its place'],
   [{ command: ['agent'], webhook }, 'webhook', 'stands next to command; give one of command, webhook, open'],
-  [{ open }, 'sessions', 'is missing: whoever opens a session needs an address; set sessions.listen'],
+  [{ open }, 'sessions', 'is missing: those who open a session need an address; set sessions.listen'],
   [
     { open, sessions, rewards: ['thumbs'] },
     'reward_timeout_ms',

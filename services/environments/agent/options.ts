@@ -90,7 +90,7 @@ const fields = z.strictObject({
     .int()
     .min(100)
     .max(600_000)
-    .default(30_000)
+    .default(20_000)
     .describe(
       'Longest time until an agent asks for the first time; a webhook has it twice, first to take the episode.',
     ),
@@ -146,7 +146,7 @@ export const agentOptions = fields.superRefine((options, ctx) => {
   if (given.length === 0) return fail('command', 'is missing; give it, or webhook or open in its place');
   if (given.length > 1) return fail(given[1] ?? '', `stands next to ${given[0]}; give one of ${ways.join(', ')}`);
   if (options.open !== undefined && options.sessions === undefined)
-    fail('sessions', 'is missing: whoever opens a session needs an address; set sessions.listen');
+    fail('sessions', 'is missing: those who open a session need an address; set sessions.listen');
   if (options.open !== undefined && options.rewards.length > 0 && options.reward_timeout_ms === undefined)
     fail('reward_timeout_ms', 'is missing: say how long a session waits for its rewards');
   const { listen = '', url } = options.sessions ?? {};

@@ -52,7 +52,7 @@ export interface Episode {
   close?(): void | Promise<void>;
 }
 
-/** A prompt, or what follows a turn, as ids of the model's own tokens: taken as they are. Whoever gives them vouches for them. */
+/** A prompt, or what follows a turn, as ids of the model's own tokens: taken as they are: the environment vouches for them. */
 export interface TokenPrompt {
   readonly tokenIds: readonly number[];
 }
@@ -207,8 +207,8 @@ export interface EnvironmentSpec<Options extends z.ZodObject, Data extends z.Zod
   readonly variables?: (options: z.output<Options>) => readonly string[];
   /** Where the gateway of a fleet serves sessions of agents over HTTP, and under which URL they reach it; absent where they need none. */
   readonly sessionsAt?: (options: z.output<Options>) => SessionsAt | undefined;
-  /** Options in milliseconds that are waited for within one turn: each is shorter than it. */
-  readonly waits?: (options: z.output<Options>) => Readonly<Record<string, number>>;
+  /** What is waited for within one turn, in milliseconds, by the options and limits that it is the sum of: each is shorter than the turn. */
+  readonly waits?: (options: z.output<Options>, toolTimeoutMs: number) => Readonly<Record<string, number>>;
   /** Which rewards they are, where the options decide. */
   readonly rewardsOf?: (options: z.output<Options>) => readonly string[];
   /** The metric that people look at first: a name of `scorers` or `rewards`, or `reward`. */
@@ -247,7 +247,7 @@ export interface EnvironmentDefinition {
   readonly branches?: true;
   variables?(options: unknown): readonly string[];
   sessionsAt?(options: unknown): SessionsAt | undefined;
-  waits?(options: unknown): Readonly<Record<string, number>>;
+  waits?(options: unknown, toolTimeoutMs: number): Readonly<Record<string, number>>;
   rewardsOf?(options: unknown): readonly string[];
   readonly primaryMetric: string;
   readonly tags: readonly string[];
@@ -288,7 +288,7 @@ export interface ServedSessions {
   readonly listen: string;
   readonly allowedHosts: readonly string[];
   /**
-   * Tells the gateways where the sessions of a token are played, until it is disposed. `opens`: they may be opened there. Throws TerminalError
+   * Registers at the gateways where the sessions of a token are played, until it is disposed. `opens`: they may be opened there. Throws TerminalError
    * where a gateway serves no sessions.
    */
   announce(played: {

@@ -32,11 +32,11 @@ export function checkRollouts(stage: RolloutStage, recipe: Recipe, outer: Ladder
       });
     }
   }
-  for (const [option, value] of Object.entries(environmentWaits(recipe))) {
+  for (const [wait, value] of Object.entries(environmentWaits(recipe, stage.limits.tool_timeout_ms))) {
     if (value < stage.limits.turn_timeout_ms) continue;
     issues.push({
       path: ['limits', 'turn_timeout_ms'],
-      message: `must be more than environment.options.${option} (${value}), which is waited for within a turn`,
+      message: `must be more than ${wait} (${value}), which is waited for within a turn`,
       value: stage.limits.turn_timeout_ms,
     });
   }
