@@ -17,6 +17,13 @@ export class UserCodeError extends Error {
   }
 }
 
+/** A fault of the user's in the words that say it: the place where it was noticed is ours, and helps nobody. */
+export function faultInWords(message: string, cause?: unknown): UserCodeError {
+  const error = new UserCodeError(message, { trace: message });
+  if (cause !== undefined) error.cause = cause;
+  return error;
+}
+
 /** Whether what was thrown is a mistake of the code that threw it: no lost connection, and no wait that was cut off. */
 export function isFault(thrown: unknown): boolean {
   const { cause } = Object(thrown) as { readonly cause?: unknown };

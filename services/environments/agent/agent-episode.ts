@@ -2,7 +2,7 @@ import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
 import { CancelledError, TransientError } from '#platform/errors.ts';
 import type { Episode, EpisodeRow, ModelTurn, StartIo, StepIo, StepOutcome, TurnAction } from '../kit/environment.ts';
-import { agentFault } from './agent-fault.ts';
+import { faultInWords } from '#user-code/user-code-error.ts';
 import type { AgentReply } from './face/agent-call.ts';
 import type { Asked } from './face/conversations.ts';
 import { refusal } from './face/refusal.ts';
@@ -183,13 +183,13 @@ async function nextOf(
 }
 
 function failed(why: string): Error {
-  return agentFault(`the agent failed: ${why}`);
+  return faultInWords(`the agent failed: ${why}`);
 }
 
 function neverAsked(end: AgentEnd, { endsInSilence }: RunningAgent): Error {
   if (end.kind !== 'finished') return failed(end.why);
-  // Whoever opened the session had no question after all: that is no fault, and somebody else may have one.
+  // An opened session without a question is no fault, and the next one to open it may have one.
   if (endsInSilence === true)
     return new TransientError('unavailable', 'a session was opened, and ended before it asked the model');
-  return agentFault('the agent ended before it asked the model: let it use the base URL and the key of its session');
+  return faultInWords('the agent ended before it asked the model: let it use the base URL and the key of its session');
 }

@@ -3,7 +3,7 @@ import { TerminalError } from '#platform/errors.ts';
 import type { UserCodeHost } from '#user-code/user-code-host.ts';
 import type { Environment, EnvironmentClients, EpisodeRow } from '../kit/environment.ts';
 import { startAgentEpisode, type AgentHost } from './agent-episode.ts';
-import { agentFault } from './agent-fault.ts';
+import { faultInWords } from '#user-code/user-code-error.ts';
 import { startFace } from './face/start-face.ts';
 import type { AgentKind } from './kinds/agent-kind.ts';
 import { createCommandAgent } from './kinds/command-agent.ts';
@@ -50,7 +50,7 @@ export async function openAgents(
   } catch (thrown) {
     await face.close();
     // A gateway that serves no sessions has to be started otherwise.
-    throw thrown instanceof TerminalError ? agentFault(`environment agent: sessions: ${thrown.message}`) : thrown;
+    throw thrown instanceof TerminalError ? faultInWords(`environment agent: sessions: ${thrown.message}`) : thrown;
   }
 }
 
@@ -71,6 +71,6 @@ function secretOf(option: string, name: string, { variables }: UserCodeHost): st
   try {
     return readKeyVariable(`environment agent: ${option}`, name, variables);
   } catch (thrown) {
-    throw agentFault(thrown instanceof Error ? thrown.message : String(thrown));
+    throw faultInWords(thrown instanceof Error ? thrown.message : String(thrown));
   }
 }

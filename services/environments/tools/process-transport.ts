@@ -1,3 +1,4 @@
+import { faultInWords } from '#user-code/user-code-error.ts';
 import { parseJSONRPCMessage, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
 import { sleep } from '#platform/async/sleep.ts';
 import { TransientError, isGradusError } from '#platform/errors.ts';
@@ -5,7 +6,6 @@ import { startProgram, type ContainedProgram } from '#user-code/contained-progra
 import { createLineSplitter } from '#user-code/line-splitter.ts';
 import { createLogLimit } from '#user-code/log-limit.ts';
 import type { UserCodeHost } from '#user-code/user-code-host.ts';
-import { setUpWrong } from './tool-errors.ts';
 
 export interface ProcessServer {
   readonly name: string;
@@ -76,7 +76,7 @@ export function createProcessTransport(server: ProcessServer, host: UserCodeHost
       host,
     ).catch((thrown: unknown) => {
       if (isGradusError(thrown) || !(thrown instanceof Error)) throw thrown;
-      throw setUpWrong(`server '${name}': ${thrown.message}`);
+      throw faultInWords(`server '${name}': ${thrown.message}`);
     });
     program = started;
     started.stdout.on(

@@ -1,9 +1,9 @@
+import { faultInWords } from '#user-code/user-code-error.ts';
 import type { ChatPart, Conversation } from '#chat/conversation.ts';
 import { neutralise, type Codec } from '../kit/codec.ts';
 import { openingMessages } from '../kit/options.ts';
 import type { Tool } from '../kit/tools.ts';
 import type { ToolsOptions } from './options.ts';
-import { setUpWrong } from './tool-errors.ts';
 
 export interface PromptRow {
   readonly id: string;
@@ -56,7 +56,7 @@ function partsOf(template: string, row: PromptRow, codec: Codec, tools: readonly
 function columnOf({ id, data }: PromptRow, name: string): string {
   const value = data[name];
   if (value !== undefined) return neutralise(typeof value === 'string' ? value : JSON.stringify(value));
-  throw setUpWrong(`row ${id} has no column '${name}', which its prompt wants`);
+  throw faultInWords(`row ${id} has no column '${name}', which its prompt wants`);
 }
 
 /** Texts of the outside world, as results are. */

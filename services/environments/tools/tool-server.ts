@@ -6,8 +6,8 @@ import type { UserCodeHost } from '#user-code/user-code-host.ts';
 import { createHttpTransport } from './http-transport.ts';
 import { SessionFailure, startMcpSession, type McpSession, type McpTransport } from './mcp-session.ts';
 import { toolboxName, type ToolsOptions } from './options.ts';
-import { UserCodeError } from '#user-code/user-code-error.ts';
-import { setUpWrong } from './tool-errors.ts';
+import { UserCodeError, faultInWords } from '#user-code/user-code-error.ts';
+
 import { createProcessTransport } from './process-transport.ts';
 
 /** Where tools come from: an MCP server, or a user's file in a process of ours that speaks MCP. */
@@ -73,7 +73,7 @@ function tokenOf(server: string, variable: string | undefined, { variables }: Us
   if (variable === undefined) return undefined;
   const token = variables[variable];
   if (token !== undefined && token !== '') return token;
-  throw setUpWrong(`server '${server}': bearer_variable ${variable} is not set in the environment of the worker`);
+  throw faultInWords(`server '${server}': bearer_variable ${variable} is not set in the environment of the worker`);
 }
 
 function createToolServer(
@@ -95,7 +95,7 @@ function createToolServer(
       if (isGradusError(thrown) || thrown instanceof UserCodeError) throw thrown;
       const message = `server '${name}' could not be used: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
       throw !worked && isSetUpWrong(thrown)
-        ? setUpWrong(message, thrown)
+        ? faultInWords(message, thrown)
         : new TransientError('unavailable', message, { cause: thrown });
     }
   }

@@ -3,8 +3,8 @@ import { AjvJsonSchemaValidator } from '@modelcontextprotocol/client/validators/
 import { createSemaphore } from '#platform/async/semaphore.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import type { Tool, ToolResult } from '../kit/tools.ts';
-import { UserCodeError } from '#user-code/user-code-error.ts';
-import { setUpWrong, threwKey, threwOf } from './tool-errors.ts';
+import { UserCodeError, faultInWords } from '#user-code/user-code-error.ts';
+import { threwKey, threwOf } from './tool-errors.ts';
 import type { McpSession } from './mcp-session.ts';
 import type { ToolsOptions } from './options.ts';
 import type { ToolServer } from './tool-server.ts';
@@ -113,15 +113,15 @@ function chosen(all: readonly Found[], { allow, max_tools: most }: ToolsOptions)
   const [unknown] = (allow ?? []).filter((one) => !known.has(one));
   if (unknown !== undefined) {
     const meant = suggest(unknown, [...known]);
-    throw setUpWrong(
+    throw faultInWords(
       `environment.options.allow: no server has a tool '${unknown}'${meant === undefined ? '' : `; did you mean ${meant}?`}`,
     );
   }
-  if (allowed.length === 0) throw setUpWrong('the servers have no tools');
+  if (allowed.length === 0) throw faultInWords('the servers have no tools');
   if (allowed.length <= most) return allowed;
   const counts = Map.groupBy(allowed, ({ server }) => server.name);
   const each = [...counts].map(([name, { length }]) => `${name}: ${length}`).join(', ');
-  throw setUpWrong(
+  throw faultInWords(
     `there are ${allowed.length} tools (${each}), and at most max_tools (${most}) may be; name in environment.options.allow those that the policy may call, or raise max_tools`,
   );
 }
@@ -150,7 +150,7 @@ function createSchemaChecks() {
       };
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw setUpWrong(`server '${server}', tool ${name}: its inputSchema is not JSON schema: ${why}`, cause);
+      throw faultInWords(`server '${server}', tool ${name}: its inputSchema is not JSON schema: ${why}`, cause);
     }
   }
 

@@ -170,7 +170,7 @@ test('a client that calls the ids of calls otherwise goes on where it was', asyn
   });
 });
 
-test('of conversations that are as near, the reason is told of one with the same tools', async () => {
+test('of conversations that are as near, the reason is that of one with the same tools', async () => {
   const { turn, session } = await openChat();
   await turn(0, [user], 'She.', { tools: [tool] });
   await turn(1, [user], 'She.');

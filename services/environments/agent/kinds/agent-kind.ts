@@ -4,7 +4,7 @@ import type { OpenSession } from '../face/start-face.ts';
 import type { AgentEnd } from '../reports/agent-result.ts';
 import type { SessionReports } from '../reports/session-reports.ts';
 
-/** How an agent comes to its session: a program, a server that is told, somebody who asks for one. */
+/** How an agent comes to its session: a program, a server that gets each episode, a client that opens one. */
 export interface AgentKind {
   /** Routes of the face by which agents come. */
   addRoutes?(app: FastifyInstance): void;
@@ -12,7 +12,7 @@ export interface AgentKind {
   start(row: EpisodeRow, io: StartIo, at: AgentSession): Promise<RunningAgent>;
 }
 
-/** Where the agent speaks with the policy, and tells how it ended. */
+/** Where the agent speaks with the policy, and reports how it ended. */
 export interface AgentSession extends OpenSession {
   readonly reports: SessionReports;
 }

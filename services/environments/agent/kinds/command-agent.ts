@@ -5,7 +5,7 @@ import { TransientError } from '#platform/errors.ts';
 import { findProgram, startProgram, type ContainedProgram, type ProgramEnd } from '#user-code/contained-program.ts';
 import { programVariables, type UserCodeHost } from '#user-code/user-code-host.ts';
 import type { EpisodeRow, StartIo } from '../../kit/environment.ts';
-import { agentFault } from '../agent-fault.ts';
+import { faultInWords } from '#user-code/user-code-error.ts';
 import type { AgentOptions } from '../options.ts';
 import type { AgentEnd } from '../reports/agent-result.ts';
 import { readResultFile } from '../reports/read-result-file.ts';
@@ -103,6 +103,6 @@ function programOf(command: string, directory: string, path: string | undefined)
   try {
     return findProgram(command, directory, path);
   } catch (thrown) {
-    throw agentFault(`environment agent: command: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    throw faultInWords(`environment agent: command: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   }
 }

@@ -7,7 +7,7 @@ import { callHttp, type HttpCall } from '#platform/http/post-json.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { shortText } from '#platform/text/show-value.ts';
 import type { EpisodeRow, StartIo } from '../../kit/environment.ts';
-import { agentFault } from '../agent-fault.ts';
+import { faultInWords } from '#user-code/user-code-error.ts';
 import type { AgentOptions } from '../options.ts';
 import { endOfReport, parseResult, reportedResult, type ReportedResult } from '../reports/agent-result.ts';
 import type { AgentKind, AgentSession, RunningAgent } from './agent-kind.ts';
@@ -21,13 +21,13 @@ export interface WebhookHost {
   readonly log: Logger;
 }
 
-/** For a server to hear that nobody waits for its agent any more. */
+/** Longest time to cancel an agent that nobody waits for any more. */
 const cancelMs = 5_000;
 /** Longest wait for an answer; another call may get one. */
 const callMs = 30_000;
 const backoff = { baseMs: 200, maxMs: 5_000 };
 
-/** A server that is told of each episode: it runs the agent, which asks the session. */
+/** A server that gets each episode: it runs the agent, which asks the session. */
 export function createWebhookAgent(options: WebhookOptions, { secret, startTimeoutMs, log }: WebhookHost): AgentKind {
   async function call(who: string, url: string, what: HttpCall, signal: AbortSignal): Promise<string> {
     using deadline = deadlineSignal(signal, callMs, who);
@@ -52,7 +52,7 @@ export function createWebhookAgent(options: WebhookOptions, { secret, startTimeo
       });
       return jsonOf(text, who);
     } catch (thrown) {
-      if (thrown instanceof TerminalError) throw agentFault(thrown.message);
+      if (thrown instanceof TerminalError) throw faultInWords(thrown.message);
       if (!deadline.signal.aborted || signal.aborted) throw thrown;
       throw new TransientError('unavailable', `${last}; tried for ${withinMs} ms`, { cause: thrown });
     }
@@ -133,5 +133,5 @@ function jsonOf(text: string, who: string): unknown {
     // Told below.
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw agentFault(`${who} answered with what is no JSON object: '${shortText(text.trim(), 200)}'; let it answer {}`);
+  throw faultInWords(`${who} answered with what is no JSON object: '${shortText(text.trim(), 200)}'; let it answer {}`);
 }

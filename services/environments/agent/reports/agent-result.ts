@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentFault } from '../agent-fault.ts';
+import { faultInWords } from '#user-code/user-code-error.ts';
 
 /** How an agent ended, in a file or over HTTP. Which rewards there are, and their bounds, is the episode's to check. */
 export const agentResult = z.strictObject({
@@ -27,7 +27,7 @@ export type AgentEnd =
 export function parseResult<Result>(schema: z.ZodType<Result>, value: unknown, where: string): Result {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw agentFault(`${where} ${issuesOf(parsed.error)}`);
+  throw faultInWords(`${where} ${issuesOf(parsed.error)}`);
 }
 
 /** `rewards.mine: expected number; …` */

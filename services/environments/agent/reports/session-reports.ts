@@ -6,12 +6,12 @@ import { refusal } from '../face/refusal.ts';
 import { issuesOf, reportedResult, type ReportedResult } from './agent-result.ts';
 
 /**
- * What is told of a session over HTTP, next to its calls of the model:
+ * What is reported of a session over HTTP, next to its calls of the model:
  *
  *     running --result, once--> ended
  *     any     --a reward of each name, once--> rewarded
  *
- * A report that cannot be taken is refused to whoever made it, who may make it again.
+ * A report that cannot be taken is refused, and may be made again.
  */
 export interface SessionReports {
   /** From now on the agent reports its result here; before that, a report of it is refused. */
@@ -40,7 +40,7 @@ export function createSessionReports(known: readonly string[]): SessionReports {
   let changed = Promise.withResolvers<void>();
 
   function refuse(reason: string, message: string, param?: string, code?: 'already_exists'): TerminalError {
-    // Names in it are of whoever made it.
+    // Its sender chose the names in it.
     refused = shortText(message, 500);
     return refusal(reason, refused, param, code);
   }

@@ -17,7 +17,7 @@ export const listOrText = <T extends z.ZodType>(each: T, ofText: (text: string) 
   z.preprocess((given) => (typeof given === 'string' ? [ofText(given)] : given), z.array(each).min(least));
 
 /** How many turns a call may want at once: each is a branch of the rollout. */
-export const samples = z.int().min(1).max(16).nullish();
+const samples = z.int().min(1).max(16).nullish();
 
 /** OpenAI's `tool_choice`. That the model must call a tool is `forced`. */
 export const toolChoice = z
@@ -35,6 +35,25 @@ export function samplingFields<Name extends string>(...names: readonly Name[]): 
   // Each name has one, and no other.
   return Object.fromEntries(names.map((name) => [name, unread])) as Record<Name, typeof unread>;
 }
+
+/** Of OpenAI's completions, of chats and of texts alike. */
+export const openAiFields = {
+  model: z.string().min(1),
+  n: samples,
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
+  // vLLM's name for it.
+  return_token_ids: z.boolean().nullish(),
+};
+export const openAiSampling = samplingFields(
+  'temperature',
+  'top_p',
+  'seed',
+  'stop',
+  'presence_penalty',
+  'frequency_penalty',
+  'logit_bias',
+);
 
 /** A bound of the turn's tokens, which holds where it is not below the recipe's. */
 export const tokenBound = z.int().min(1).nullish();

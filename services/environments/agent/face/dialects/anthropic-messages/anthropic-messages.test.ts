@@ -53,7 +53,7 @@ test('P4: a conversation goes on with what tools said, whether the thought of a 
   expect(second.json).toMatchObject({ content: [{ type: 'text', text: 'She.' }], stop_reason: 'end_turn' });
 });
 
-test('a stream tells the same turn as the events that clients put together', async () => {
+test('a stream gives the same turn as the events that clients put together', async () => {
   const { turn } = await openFace(path);
   const { text } = await turn(0, { ...base, messages: [user], tools: [tool], stream: true }, written);
   expect(text.startsWith('event: message_start\ndata: {"type":"message_start"')).toBe(true);

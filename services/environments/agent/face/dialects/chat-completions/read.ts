@@ -5,9 +5,9 @@ import {
   askedLast,
   listOrText,
   only,
+  openAiFields,
+  openAiSampling,
   parseRequest,
-  samples,
-  samplingFields,
   tokenBound,
   toolChoice,
 } from '../read-request.ts';
@@ -49,29 +49,14 @@ const tool = z.object({
   function: z.object({ name: z.string().min(1), parameters: toolSchema.optional() }).loose(),
 });
 
-const sampling = samplingFields(
-  'temperature',
-  'top_p',
-  'seed',
-  'stop',
-  'presence_penalty',
-  'frequency_penalty',
-  'logit_bias',
-);
-
 const request = z.strictObject({
-  model: z.string().min(1),
+  ...openAiFields,
   messages: z.array(message).min(1).max(1024),
   tools: z.array(tool).max(256).nullish(),
   tool_choice: toolChoice,
   parallel_tool_calls: only(true),
-  stream: z.boolean().nullish(),
-  stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
-  n: samples,
   logprobs: z.boolean().nullish(),
   top_logprobs: only(0),
-  // vLLM's name for it.
-  return_token_ids: z.boolean().nullish(),
   response_format: z
     .strictObject({ type: z.literal('text', 'only "text" is served: engines sample without a grammar') })
     .nullish(),
@@ -81,14 +66,14 @@ const request = z.strictObject({
   store: only(false),
   max_tokens: tokenBound,
   max_completion_tokens: tokenBound,
-  ...sampling,
+  ...openAiSampling,
 });
 
 /** Throws a refusal that names the parameter. */
 export function readChatCompletion(body: unknown, rules: CallRules): ChatCompletionCall {
   const given = parseRequest(request, body, {
     ...rules,
-    samplingNames: Object.keys(sampling),
+    samplingNames: Object.keys(openAiSampling),
     boundNames: ['max_tokens', 'max_completion_tokens'],
   });
   const { messages } = given;

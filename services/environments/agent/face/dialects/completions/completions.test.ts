@@ -50,7 +50,7 @@ test('P4: a text that goes on with what was written is read from there on', asyn
   });
 });
 
-test('a stream tells the same turn', async () => {
+test('a stream gives the same turn', async () => {
   const { turn } = await openFace(path, { tokens });
   const asked = { model: 'any', prompt: [5, 6], stream: true, stream_options: { include_usage: true } };
   const events = eventsOf((await turn(0, asked, 'so.', more)).text);

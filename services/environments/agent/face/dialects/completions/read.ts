@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { TextCall, TokenCall } from '../../agent-call.ts';
 import type { CallRules } from '../dialect.ts';
-import { note, only, parseRequest, samples, samplingFields, tokenBound } from '../read-request.ts';
+import { note, only, openAiFields, openAiSampling, parseRequest, tokenBound } from '../read-request.ts';
 
 export interface CompletionCall {
   readonly call: TextCall | TokenCall;
@@ -29,39 +29,24 @@ const prompt = z.union(
   'one text or one list of token ids is read; ask once for each prompt',
 );
 
-const sampling = samplingFields(
-  'temperature',
-  'top_p',
-  'seed',
-  'stop',
-  'presence_penalty',
-  'frequency_penalty',
-  'logit_bias',
-);
-
 const request = z.strictObject({
-  model: z.string().min(1),
+  ...openAiFields,
   prompt,
-  n: samples,
   best_of: only(1),
   echo: only(false),
   suffix: only(''),
-  stream: z.boolean().nullish(),
-  stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
   // Of the sampled tokens alone.
   logprobs: only(0),
-  // vLLM's name for it.
-  return_token_ids: z.boolean().nullish(),
   user: note,
   max_tokens: tokenBound,
-  ...sampling,
+  ...openAiSampling,
 });
 
 /** Throws a refusal that names the parameter. */
 export function readCompletion(body: unknown, rules: CallRules): CompletionCall {
   const given = parseRequest(request, body, {
     ...rules,
-    samplingNames: Object.keys(sampling),
+    samplingNames: Object.keys(openAiSampling),
     boundNames: ['max_tokens'],
   });
   const call = callOf(given.prompt);

@@ -47,7 +47,7 @@ test('P4: a conversation goes on, whether its items come back or the id of the l
   });
 });
 
-test('a stream adds, tells and ends each item', async () => {
+test('a stream adds, fills and ends each item', async () => {
   const { turn } = await openFace(path);
   const { text } = await turn(0, { ...base, input: 'Who?', tools, stream: true }, written);
   expect(text.startsWith('event: response.created\ndata: ')).toBe(true);
