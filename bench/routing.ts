@@ -1,5 +1,5 @@
 /**
- * Which engine gets a turn: least loaded with the session's own engine first, as the gateway chooses, beside least loaded alone, round robin and random.
+ * Which engine gets a turn: least loaded with the session's own engine first, as the gateway chooses, next to least loaded alone, round robin and random.
  * Two engines with `policies/nano`; sessions of several turns whose prompts grow and begin alike. Prints one JSON object.
  *
  *   npx node bench/routing.ts [--engine builtin|vllm] [--sessions 24] [--turns 6] [--rounds 3] [--cache-mebibytes 512]

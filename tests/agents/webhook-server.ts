@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 
-/** What a webhook is told of an episode. */
+/** What a webhook gets of an episode. */
 const init = z.strictObject({
   rollout_id: z.string(),
   attempt: z.number(),

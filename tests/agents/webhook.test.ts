@@ -62,7 +62,7 @@ test('a webhook runs the agent of an episode and posts its result to the session
   expect(calls[2]?.init).toMatchObject({ rollout_id: 'hook', attempt: 1, seed: '11', row: { id: 'q1' } });
 });
 
-test('a webhook is asked whether its agent has ended, and told when nobody waits for it', async () => {
+test('a webhook is asked whether its agent has ended, and cancelled when nobody waits for it', async () => {
   const { play } = await started();
   const looks = new Map<string, number>();
   const { url, calls } = await startWebhook(({ method, path, init }, response) => {

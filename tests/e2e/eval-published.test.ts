@@ -11,7 +11,7 @@ import { startScriptedEndpoint, type EndpointRequest } from '../fakes/scripted-e
 import { startScriptedJudge } from '../fakes/scripted-judge.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 
-/** Somebody else's server of web searches: `google_search` and `scrape`, each with one JSON text; it drops whoever asks for an outage. */
+/** Somebody else's server of web searches: `google_search` and `scrape`, each with one JSON text; it drops a request for an outage. */
 async function searchServer(names: readonly string[] = ['google_search', 'scrape']): Promise<string> {
   const text = (value: object) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] });
   const handler = createMcpHandler(() => {

@@ -27,7 +27,7 @@ async function closing() {
   };
 }
 
-it('a connection that was kept and is found closed is replaced, and nobody hears of it', async () => {
+it('a connection that was kept and is found closed is replaced without an error', async () => {
   await using server = await closing();
   const http = createServerHttp('server', server.baseUrl);
   expect(await http.get('/a', signal)).toBe('GET /v1/a');

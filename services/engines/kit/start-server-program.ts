@@ -87,7 +87,7 @@ export async function startServerProgram(program: ServerProgram, host: ServerHos
     }
     if (hasEnded)
       throw new TerminalError('failed_precondition', `${name} did not start: ${await ended}`, { details: { name } });
-    // Whoever answers after its end is somebody else, who took the port.
+    // What answers after its end is another program, which took the port.
     if (isUp) break;
     if (performance.now() - saidMs >= progressMs) {
       saidMs = performance.now();

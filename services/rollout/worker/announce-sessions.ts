@@ -21,7 +21,7 @@ const again = 1 / 3;
 /** After a failure that passes. */
 const pauseMs = 1_000;
 
-/** Tells the gateways where this worker plays sessions, again and again. */
+/** Registers at the gateways where this worker plays sessions, again and again. */
 export function createSessionAnnouncements(
   { sessionsListen: listen, sessionsAddress, allowedHosts }: SessionSettings,
   policy: Pick<PolicyGateways, 'each'>,

@@ -1,6 +1,6 @@
 """`probe.json`, next to the weights of each version: fixed tokens, and what these weights say of each after the first.
 
-Servers have been seen that answer a load with success and compute on with what they had. Whoever loads a version
+Servers have been seen that answer a load with success and compute on with what they had. What loads a version
 compares its own scores of the same tokens with these (services/engine-sidecar, versions/weights-probe.ts).
 """
 
