@@ -3,7 +3,8 @@ import { TerminalError } from '#platform/errors.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import { environments } from './index.ts';
 import { ownEnvironmentNamed } from './own-file/load.ts';
-import type { EnvironmentClients, Environment, EnvironmentDefinition } from './kit/environment.ts';
+import type { Environment, EnvironmentDefinition } from './kit/environment.ts';
+import type { EnvironmentClients } from './kit/clients.ts';
 
 /** Sets of options that are kept open; a run has a handful. */
 const mostKept = 64;

@@ -8,7 +8,8 @@ import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { repositoryRoot } from '#platform/repository.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import type { ScriptedEngine } from '../fakes/scripted-engine.ts';
-import { taskOf, tokenizerPath, type TaskOverrides } from '../rollout/fleet.ts';
+import { tokenizerPath } from '../rollout/fleet.ts';
+import { taskOf, type TaskOverrides } from '../rollout/task.ts';
 
 const marked =
   "{% for tool in tools or [] %}{{ 'tool: ' + tool.function.name + '<|end|>\n' }}{% endfor %}" +

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { repositoryRoot } from '#platform/repository.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { startHttpApi } from '../retrieval/http-api.ts';
-import { pages, useRolloutFleet } from '../rollout/fleet.ts';
+import { useRolloutFleet } from '../rollout/fleet.ts';
+import { pages } from '../rollout/task.ts';
 import { agentTask, expectTrainedAsSampled, modelWithTemplate } from './agents.ts';
 
 const startFleet = useRolloutFleet();

@@ -6,7 +6,8 @@ import { repositoryRoot } from '#platform/repository.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { openenvServers, startOpenenvServer } from '../fixtures/openenv/start-server.ts';
 import { startHttpApi } from '../retrieval/http-api.ts';
-import { pages, useRolloutFleet } from '../rollout/fleet.ts';
+import { useRolloutFleet } from '../rollout/fleet.ts';
+import { pages } from '../rollout/task.ts';
 import { agentTask, expectTrainedAsSampled, modelWithTemplate } from './agents.ts';
 
 const startFleet = useRolloutFleet();

@@ -10,7 +10,8 @@ import { repositoryRoot } from '#platform/repository.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { loadRecipe } from '../../services/cli/run/prepare-inputs.ts';
-import { chain, pages, useRolloutFleet } from '../rollout/fleet.ts';
+import { useRolloutFleet } from '../rollout/fleet.ts';
+import { chain, pages } from '../rollout/task.ts';
 import { agentTask, modelWithTemplate } from './agents.ts';
 
 const startFleet = useRolloutFleet();

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createColours } from '../../services/cli/terminal/colours.ts';
 import { textOf, type Terminal } from '../../services/cli/terminal/terminal.ts';
 import { dlqCommand, type DlqAction, type DlqOptions } from '../../services/cli/commands/dlq.ts';
-import { startRolloutFleet, taskOf, type RolloutFleet } from '../rollout/fleet.ts';
+import { startRolloutFleet, type RolloutFleet } from '../rollout/fleet.ts';
+import { taskOf } from '../rollout/task.ts';
 
 let fleet: RolloutFleet | undefined;
 

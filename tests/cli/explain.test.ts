@@ -16,7 +16,8 @@ import { textOf, type Terminal } from '../../services/cli/terminal/terminal.ts';
 import { startScriptedJudge } from '../fakes/scripted-judge.ts';
 import { qualityOf, startGroupwiseFleet } from '../coordinator/groupwise-run.ts';
 import { isTraining } from '../coordinator/played-worker.ts';
-import { runId, startRolloutFleet, taskOf, type RolloutFleet } from '../rollout/fleet.ts';
+import { startRolloutFleet, type RolloutFleet } from '../rollout/fleet.ts';
+import { runId, taskOf } from '../rollout/task.ts';
 
 const search = '<tool>{"name": "websearch", "args": {"query": "Halvard Brontley"}}</tool>';
 const scripts: Readonly<Record<string, readonly string[]>> = {

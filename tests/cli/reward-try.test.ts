@@ -6,7 +6,8 @@ import { claimHome } from '../../services/fleet/claim-home.ts';
 import { rewardTryCommand, type RewardTryOptions } from '../../services/cli/commands/reward-try.ts';
 import { createColours } from '../../services/cli/terminal/colours.ts';
 import { textOf, type Terminal } from '../../services/cli/terminal/terminal.ts';
-import { startRolloutFleet, taskOf } from '../rollout/fleet.ts';
+import { startRolloutFleet } from '../rollout/fleet.ts';
+import { taskOf } from '../rollout/task.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

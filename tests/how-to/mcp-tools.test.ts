@@ -10,7 +10,8 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { repositoryRoot } from '../../services/platform/repository.ts';
 import { wireRow } from '#questions/question-row.ts';
-import { taskOf, useRolloutFleet } from '../rollout/fleet.ts';
+import { useRolloutFleet } from '../rollout/fleet.ts';
+import { taskOf } from '../rollout/task.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const start = useRolloutFleet();

@@ -13,7 +13,8 @@ import { playAgain } from '../../services/cli/replay/play-again.ts';
 import { repositoryRoot } from '../../services/platform/repository.ts';
 import { userFolder } from '../../services/environments/python/files-under-test.ts';
 import { docBlocks } from '../fixtures/doc-blocks.ts';
-import { runId, useRolloutFleet } from '../rollout/fleet.ts';
+import { useRolloutFleet } from '../rollout/fleet.ts';
+import { runId } from '../rollout/task.ts';
 
 const blocks = docBlocks('how-to/roles.md');
 const start = useRolloutFleet();

@@ -7,7 +7,8 @@ import { createLogger } from '#platform/telemetry/logging.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { rewardConfig } from '../../services/reward/config.ts';
 import { startReward } from '../../services/reward/service.ts';
-import { slowChain, startInProcess, taskOf, useRolloutFleet } from './fleet.ts';
+import { startInProcess, useRolloutFleet } from './fleet.ts';
+import { slowChain, taskOf } from './task.ts';
 
 const start = useRolloutFleet();
 const judged = { composition: { weights: [{ name: 'judged', weight: 1.5 }] } };

@@ -3,7 +3,8 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { cancelTasks } from '#platform/nats/cancel.ts';
 import { streams, subjects } from '#platform/nats/streams.ts';
-import { runId, taskOf, useRolloutFleet, type FleetOptions, type RolloutFleet } from './fleet.ts';
+import { useRolloutFleet, type FleetOptions, type RolloutFleet } from './fleet.ts';
+import { runId, taskOf } from './task.ts';
 
 const start = useRolloutFleet();
 

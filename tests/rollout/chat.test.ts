@@ -8,7 +8,8 @@ import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { concatenateTokens } from '#trajectory/segments.ts';
 import { playAgain } from '../../services/cli/replay/play-again.ts';
 import { goldRow } from '../fixtures/gold-item.ts';
-import { brontley, chain, taskOf, tokenizerPath, useRolloutFleet } from './fleet.ts';
+import { tokenizerPath, useRolloutFleet } from './fleet.ts';
+import { brontley, chain, taskOf } from './task.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const startFleet = useRolloutFleet();

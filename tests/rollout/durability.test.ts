@@ -13,7 +13,8 @@ import { encodeTrajectory } from '#trajectory/encode-trajectory.ts';
 import { promptSegment } from '#trajectory/segments.ts';
 import { sequenceDigest } from '#trajectory/sequence-digest.ts';
 import { TransientError } from '#platform/errors.ts';
-import { chain, runId, slowChain, taskOf, useRolloutFleet, type RolloutFleet } from './fleet.ts';
+import { useRolloutFleet, type RolloutFleet } from './fleet.ts';
+import { chain, runId, slowChain, taskOf } from './task.ts';
 
 const root = join(import.meta.dirname, '../..');
 const start = useRolloutFleet();

@@ -7,7 +7,8 @@ import { endpointPolicyConfig } from '../../services/endpoint-policy/config.ts';
 import { startEndpointPolicy } from '../../services/endpoint-policy/service.ts';
 import { startScriptedEndpoint, type EndpointReply, type EndpointRequest } from '../fakes/scripted-endpoint.ts';
 import { goldRow } from '../fixtures/gold-item.ts';
-import { chain, brontley, startInProcess, taskOf, useRolloutFleet, type TaskOverrides } from './fleet.ts';
+import { startInProcess, useRolloutFleet } from './fleet.ts';
+import { chain, brontley, taskOf, type TaskOverrides } from './task.ts';
 
 const start = useRolloutFleet();
 const endings: (() => Promise<unknown>)[] = [];

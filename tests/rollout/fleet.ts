@@ -1,13 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { create } from '@bufbuild/protobuf';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { afterEach } from 'vitest';
 import type { z } from 'zod';
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
-import { Purpose, RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
+import { RolloutTaskSchema, type RolloutTask } from '#proto/rollout/v1/task_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { connectNats, type Nats } from '#platform/nats/connect.ts';
 import { decodeMessage, getMessage, tailStream } from '#platform/nats/messages.ts';
@@ -29,16 +27,10 @@ import { startReward } from '../../services/reward/service.ts';
 import { rolloutConfig, type RolloutConfig } from '../../services/rollout/config.ts';
 import { startRollout } from '../../services/rollout/service.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
-import {
-  startScriptedEngine,
-  type ScriptedAnswer,
-  type ScriptedEngineOptions,
-  type ScriptedRequest,
-} from '../fakes/scripted-engine.ts';
-import { goldRow } from '../fixtures/gold-item.ts';
+import { startScriptedEngine, type ScriptedEngineOptions } from '../fakes/scripted-engine.ts';
+import { pages, runId } from './task.ts';
 
 export const tokenizerPath = join(import.meta.dirname, '../fixtures/tokenizer/tokenizer.json');
-export const runId = 'run-1';
 
 const log = createLogger({ service: 'test', level: 'silent' });
 
@@ -69,26 +61,6 @@ export async function startInProcess<C>(
   };
 }
 
-export const pages = [
-  { id: '0042', title: 'Halvard Brontley', text: 'Halvard Brontley was born in Ostwick Marrow.' },
-  { id: '1733', title: 'Ostwick Marrow', text: 'Ostwick Marrow is a town in Verland Coast.' },
-  {
-    id: '0007',
-    title: 'Talmere Foundry',
-    text: `Talmere Foundry was founded by Edric Vandermoor. ${'It employs 250 people. '.repeat(80)}`,
-  },
-];
-
-/** What the policy writes in each turn to answer the question of `taskOf` from `pages`. */
-export const chain = [
-  '<tool>{"name": "websearch", "args": {"query": "Halvard Brontley"}}</tool>',
-  '<tool>{"name": "scrape", "args": {"id": "1733"}}</tool>',
-  '<answer> Verland Coast </answer>',
-];
-export const slowChain =
-  (delayMs: number) =>
-  ({ turn }: ScriptedRequest): ScriptedAnswer => ({ text: chain[turn] ?? '', delayMs });
-
 export interface FleetOptions {
   readonly script: ScriptedEngineOptions['script'];
   /** A real engine in place of the scripted one, and its tokenizer.json. */
@@ -105,58 +77,6 @@ export interface FleetOptions {
   readonly maxPayloadBytes?: number;
   /** Default: one. 0 leaves starting workers to the test. */
   readonly workers?: number;
-}
-
-/** Fields that a test changes; those it leaves out stay as they are. */
-export type TaskOverrides = Pick<
-  Exclude<MessageInitShape<typeof RolloutTaskSchema>, RolloutTask>,
-  | 'environment'
-  | 'sampling'
-  | 'limits'
-  | 'scorers'
-  | 'judged'
-  | 'composition'
-  | 'attempt'
-  | 'purpose'
-  | 'environmentOptionsJson'
-  | 'row'
->;
-
-/** What the tasks of these tests ask. */
-export const brontley = {
-  id: 'q1',
-  question: 'What is the country of the birthplace of Halvard Brontley?',
-  answers: ['Verland Coast', 'the Coast'],
-  hops: 2,
-};
-
-export function taskOf(taskId: string, overrides: TaskOverrides = {}): RolloutTask {
-  return create(RolloutTaskSchema, {
-    runId,
-    taskId,
-    groupId: `group-of-${taskId}`,
-    stage: 'tool-use',
-    purpose: Purpose.TRAIN,
-    environment: 'search',
-    row: goldRow(brontley),
-    sampling: { temperature: 1, maxNewTokens: 64, seed: 11n },
-    limits: {
-      contextTokens: 512,
-      maxTurns: 6,
-      toolTimeoutMs: 30_000,
-      turnTimeoutMs: 60_000,
-      rolloutTimeoutMs: 120_000,
-    },
-    scorers: [{ name: 'exact_match' }, { name: 'tool_success' }],
-    composition: {
-      weights: [
-        { name: 'exact_match', weight: 1 },
-        { name: 'tool_success', weight: 0.5 },
-      ],
-    },
-    environmentOptionsJson: JSON.stringify({ top_k: 2 }),
-    ...overrides,
-  });
 }
 
 /** The whole rollout path on this machine: NATS with JetStream, a scripted engine behind the real gateway, retrieval, reward, workers. */

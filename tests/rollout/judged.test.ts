@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { unpackScore } from '#trajectory/recorded-score.ts';
 import { startScriptedJudge, type ScriptedJudgeOptions } from '../fakes/scripted-judge.ts';
-import { startRolloutFleet, taskOf, type FleetOptions } from './fleet.ts';
+import { startRolloutFleet, type FleetOptions } from './fleet.ts';
+import { taskOf } from './task.ts';
 
 const search = '<tool>{"name": "websearch", "args": {"query": "Halvard Brontley"}}</tool>';
 const answer = (text: string): string => `<answer> ${text} </answer>`;

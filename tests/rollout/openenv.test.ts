@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { startServerUnderTest, type Connection } from '../../services/environments/openenv/server-under-test.ts';
-import { taskOf, useRolloutFleet } from './fleet.ts';
+import { useRolloutFleet } from './fleet.ts';
+import { taskOf } from './task.ts';
 
 const start = useRolloutFleet();
 const rooms = 2;

@@ -3,7 +3,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { userFolder } from '../../services/environments/python/files-under-test.ts';
-import { taskOf, useRolloutFleet } from './fleet.ts';
+import { useRolloutFleet } from './fleet.ts';
+import { taskOf } from './task.ts';
 
 const start = useRolloutFleet();
 

@@ -4,7 +4,8 @@ import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { userFolder } from '../../services/environments/python/files-under-test.ts';
-import { taskOf, tokenizerPath, useRolloutFleet } from './fleet.ts';
+import { tokenizerPath, useRolloutFleet } from './fleet.ts';
+import { taskOf } from './task.ts';
 
 const start = useRolloutFleet();
 

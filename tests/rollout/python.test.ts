@@ -5,7 +5,8 @@ import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { userFolder } from '../../services/environments/python/files-under-test.ts';
 import { goldRow } from '../fixtures/gold-item.ts';
-import { brontley, taskOf, useRolloutFleet } from './fleet.ts';
+import { useRolloutFleet } from './fleet.ts';
+import { brontley, taskOf } from './task.ts';
 
 const start = useRolloutFleet();
 

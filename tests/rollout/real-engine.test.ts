@@ -14,7 +14,8 @@ import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { compareTrajectories } from '#trajectory/compare-trajectories.ts';
 import { playAgain } from '../../services/cli/replay/play-again.ts';
-import { runId, startRolloutFleet, taskOf, tokenizerPath, type RolloutFleet } from './fleet.ts';
+import { startRolloutFleet, tokenizerPath, type RolloutFleet } from './fleet.ts';
+import { runId, taskOf } from './task.ts';
 
 const root = join(import.meta.dirname, '../..');
 const python = join(root, '.venv/bin/python');

@@ -9,7 +9,8 @@ import { digestsEqual } from '#trajectory/sequence-digest.ts';
 import { playAgain } from '../../services/cli/replay/play-again.ts';
 import { retrievalConfig } from '../../services/retrieval/config.ts';
 import { startRetrieval } from '../../services/retrieval/service.ts';
-import { pages, startInProcess, startRolloutFleet, taskOf, type RolloutFleet } from './fleet.ts';
+import { startInProcess, startRolloutFleet, type RolloutFleet } from './fleet.ts';
+import { pages, taskOf } from './task.ts';
 
 const turns = [
   '<tool>{"name": "websearch", "args": {"query": "Halvard Brontley"}}</tool>',

@@ -6,7 +6,8 @@ import { concatenateTokens, countTokens } from '#trajectory/segments.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { turnSeed } from '../../services/rollout/episode/generate-turn.ts';
 import type { ScriptedAnswer, ScriptedRequest } from '../fakes/scripted-engine.ts';
-import { type RolloutFleet, brontley, startRolloutFleet, taskOf, tokenizerPath } from './fleet.ts';
+import { type RolloutFleet, startRolloutFleet, tokenizerPath } from './fleet.ts';
+import { brontley, taskOf } from './task.ts';
 import { goldRow } from '../fixtures/gold-item.ts';
 
 const search = (query: string): string => `<tool>{"name": "websearch", "args": {"query": "${query}"}}</tool>`;

@@ -9,7 +9,8 @@ import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { stdioServer, userFile } from '../../services/environments/tools/tools-under-test.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
 import { startHttpApi } from '../retrieval/http-api.ts';
-import { taskOf, useRolloutFleet } from './fleet.ts';
+import { useRolloutFleet } from './fleet.ts';
+import { taskOf } from './task.ts';
 
 const start = useRolloutFleet();
 const call = (name: string, args: object = {}): string => `<tool>${JSON.stringify({ name, args })}</tool>`;

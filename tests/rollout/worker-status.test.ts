@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import { until } from '../until.ts';
-import { startRolloutFleet, taskOf, type RolloutFleet } from './fleet.ts';
+import { startRolloutFleet, type RolloutFleet } from './fleet.ts';
+import { taskOf } from './task.ts';
 
 /** Asks until the statuses are as wanted; workers report theirs every few seconds. */
 async function statusesWhen(

@@ -6,7 +6,7 @@ import { evaluatedSamples, evaluationMetrics } from './evaluation-metrics.ts';
 import { evaluationPlan } from './evaluation-plan.ts';
 import type { EvaluationParts } from './evaluation-plan.ts';
 import { gatherGroups } from '../groups/gather-groups.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import type { RunContext } from '../run-context.ts';
 
 /** Rows that were asked of the policy as it is, in the order in which they were drawn. */

@@ -6,7 +6,7 @@ import { environmentMeans } from '#rewards/environment-metrics.ts';
 import { detectorNames, type DetectorName } from '#rewards/detector-names.ts';
 import { compose, isWeightedSum } from '#rewards/compose.ts';
 import { partsOf, rewardMetric, splitByTags, type Headline } from '#rewards/metric-names.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 
 export type EvaluationMode = 'sampled' | 'greedy';
 

@@ -8,7 +8,7 @@ import { versionOf } from '#run/ledger/run-state.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import { createPromptSampler } from '#stages/kit/prompt-sampler.ts';
 import type { ClosedInit, EvaluationPlan } from '../groups/gather-plan.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import type { RunContext } from '../run-context.ts';
 
 export interface EvaluationParts {

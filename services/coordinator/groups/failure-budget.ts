@@ -6,7 +6,8 @@ import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { describeMissing } from '../groupwise/group-scores.ts';
 import type { MissingScores } from '../groupwise/group-scores.ts';
 import type { ClosedInit } from './gather-plan.ts';
-import type { Group, Reception } from './group-collector.ts';
+import type { Reception } from './group-collector.ts';
+import type { Group } from './group.ts';
 
 /** What failed in a step, against the shares that the recipe allows. A failure ends the run rather than become a reward (P2). */
 export interface FailureTally {

@@ -3,7 +3,7 @@ import { cancelSamples } from './give-up.ts';
 import { createGathering } from './gathering.ts';
 import { progressOf } from './gather-plan.ts';
 import type { GatherPlan, Load } from './gather-plan.ts';
-import type { Group } from './group-collector.ts';
+import type { Group } from './group.ts';
 import { noGatherings } from '../watches/run-progress.ts';
 import { restoreGatherings } from './restore-gatherings.ts';
 import type { RunContext } from '../run-context.ts';

@@ -9,7 +9,8 @@ import type { RolloutStage } from '#stages/kit/fields.ts';
 import type { StepPrompts } from '#stages/kit/step-prompts.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { rolloutCapacity } from './capacity.ts';
-import type { CollectorPolicy, Group, GroupPlan } from './group-collector.ts';
+import type { CollectorPolicy } from './group-collector.ts';
+import type { Group, GroupPlan } from './group.ts';
 
 /** What all gatherings of a run hold together; admission looks at the whole. */
 export interface Load {

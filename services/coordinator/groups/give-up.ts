@@ -1,6 +1,6 @@
 import { errorFrom } from '#platform/errors.ts';
 import { cancelTasks } from '#platform/nats/cancel.ts';
-import type { Sample } from './group-collector.ts';
+import type { Sample } from './group.ts';
 import type { RunContext } from '../run-context.ts';
 import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';

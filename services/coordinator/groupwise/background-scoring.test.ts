@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CancelledError, TerminalError } from '#platform/errors.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import { createBackgroundScoring } from './background-scoring.ts';
 import type { ScoreGroup } from './background-scoring.ts';
 import type { GroupScores } from './group-scores.ts';

@@ -1,6 +1,6 @@
 import { CancelledError, errorFrom } from '#platform/errors.ts';
 import type { GradusError } from '#platform/errors.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import type { GroupScores } from './group-scores.ts';
 
 /** A group that is being scored, and what it waits for. */

@@ -6,7 +6,7 @@ import { readRowFacts } from '#questions/row-facts.ts';
 import { compose, withoutGroupwise } from '#rewards/compose.ts';
 import { samplingSeedOf } from '#recipe/task-ids.ts';
 import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
-import type { Group, Sample } from '../groups/group-collector.ts';
+import type { Group, Sample } from '../groups/group.ts';
 
 export type GroupRequest = MessageInitShape<typeof ScoreGroupRequestSchema>;
 

@@ -3,7 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
 import { declaredScorerSchema } from '#recipe/reward-parts.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
 
 const row = goldRow({ question: 'What?', answers: ['that', 'it'], hops: 2 });

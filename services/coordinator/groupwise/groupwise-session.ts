@@ -8,7 +8,7 @@ import { groupwiseScorers, stageComposition } from '#recipe/stage-scorers.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
 import type { CoordinatorEvents } from '../events.ts';
-import type { Group, Sample } from '../groups/group-collector.ts';
+import type { Group, Sample } from '../groups/group.ts';
 import { createRetryingScorer, isLate, late } from './score-with-retries.ts';
 import type { Answer, Asking, RewardClient } from './score-with-retries.ts';
 import { groupRequest, presentSamples } from './group-request.ts';

@@ -3,7 +3,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import type { GetOptions } from '#platform/nats/messages.ts';
 import { decodeTrajectory } from '#trajectory/encode-trajectory.ts';
 import { unpackScore } from '#trajectory/recorded-score.ts';
-import type { Sample } from '../groups/group-collector.ts';
+import type { Sample } from '../groups/group.ts';
 import { readTrajectory } from '../groups/read-trajectory.ts';
 
 /** What the policy wrote in a sample, turn by turn, as it was scored: from its trajectory, since results are small. */

@@ -7,7 +7,7 @@ import { compose } from '#rewards/compose.ts';
 import type { PlayRequest, Played, PlayedSample } from '#stages/kit/stage-context.ts';
 import { currentStage } from '#run/ledger/run-state.ts';
 import { askRows } from '../evaluation/ask-rows.ts';
-import type { Sample } from '../groups/group-collector.ts';
+import type { Sample } from '../groups/group.ts';
 import { stageLabel } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 

@@ -7,7 +7,7 @@ import { compose } from '#rewards/compose.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { isKept } from '../groups/gather-plan.ts';
 import type { ClosedInit, OutcomeInit } from '../groups/gather-plan.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import { outcomesByRole, rewardsByRole, type RoleOutcomeInit } from './role-outcomes.ts';
 

@@ -10,7 +10,7 @@ import { currentStage, nextStageStep } from '#run/ledger/run-state.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
 import { isKept } from '../groups/gather-plan.ts';
 import type { Gathering } from '../groups/gathering.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import type { RunContext } from '../run-context.ts';
 import { roleMetrics } from './role-metrics.ts';
 import { rolloutMetrics } from './step-metrics.ts';

@@ -10,7 +10,7 @@ import { idleRoleWarnings } from '#stages/rl/index.ts';
 import { batchOfRl } from '#stages/rl/batch.ts';
 import type { BatchSource } from '#stages/kit/learner-batch.ts';
 import { goldRow } from '../../../tests/fixtures/gold-item.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import { roleMetrics } from './role-metrics.ts';
 import { closeTrainingGroup } from './close-training-group.ts';
 import { resultProblem } from '../groups/result-problem.ts';

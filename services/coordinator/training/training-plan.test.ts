@@ -5,7 +5,7 @@ import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
-import type { Group } from '../groups/group-collector.ts';
+import type { Group } from '../groups/group.ts';
 import { createTaskBuilder } from '#recipe/build-task.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { stageComposition } from '#recipe/stage-scorers.ts';

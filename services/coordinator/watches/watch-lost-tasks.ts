@@ -2,7 +2,8 @@ import { sleep } from '#platform/async/sleep.ts';
 import { errorFrom } from '#platform/errors.ts';
 import type { WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import type { Gathering } from '../groups/gathering.ts';
-import type { GroupCollector, Sample } from '../groups/group-collector.ts';
+import type { GroupCollector } from '../groups/group-collector.ts';
+import type { Sample } from '../groups/group.ts';
 import type { RunContext } from '../run-context.ts';
 
 export interface LostTaskOptions {

@@ -1,7 +1,8 @@
 import { readKeyVariable } from '#endpoint/api-key.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { UserCodeHost } from '#user-code/user-code-host.ts';
-import type { Environment, EnvironmentClients, EpisodeRow } from '../kit/environment.ts';
+import type { Environment, EpisodeRow } from '../kit/environment.ts';
+import type { EnvironmentClients } from '../kit/clients.ts';
 import { startAgentEpisode, type AgentHost } from './agent-episode.ts';
 import { faultInWords } from '#user-code/user-code-error.ts';
 import { startFace } from './face/start-face.ts';

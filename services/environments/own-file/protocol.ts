@@ -20,7 +20,8 @@
 import { z } from 'zod';
 import { errorCodes } from '#platform/errors.ts';
 import { threwReply } from '../kit/threw.ts';
-import { type EpisodeRow, type ModelTurn, needs } from '../kit/environment.ts';
+import { type EpisodeRow, type ModelTurn } from '../kit/environment.ts';
+import { needs } from '../kit/clients.ts';
 
 /** Longest line of a host: a text that the policy reads. */
 export const maxReplyBytes = 4 * 2 ** 20;

@@ -1,6 +1,6 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { createEnvironmentRegistry } from '#environments/registry.ts';
-import type { EnvironmentClients } from '#environments/kit/environment.ts';
+import type { EnvironmentClients } from '#environments/kit/clients.ts';
 import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import type { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';

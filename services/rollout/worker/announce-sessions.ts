@@ -1,4 +1,4 @@
-import type { ServedSessions } from '#environments/kit/environment.ts';
+import type { ServedSessions } from '#environments/kit/clients.ts';
 import { TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import type { createPolicyGateways } from './policy-gateways.ts';

@@ -1,4 +1,4 @@
-import type { EnvironmentClients, ServedSessions } from '#environments/kit/environment.ts';
+import type { EnvironmentClients, ServedSessions } from '#environments/kit/clients.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { environmentTokens, type Tokenize } from './environment-tokens.ts';

@@ -1,7 +1,7 @@
 import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { chatToProto } from '#chat/chat-proto.ts';
 import { formatTags } from '#environments/kit/codec.ts';
-import type { EnvironmentTokens } from '#environments/kit/environment.ts';
+import type { EnvironmentTokens } from '#environments/kit/clients.ts';
 import type { GrpcClient } from '#platform/grpc/client.ts';
 
 export type Tokenize = GrpcClient<typeof PolicyService>['tokenize'];

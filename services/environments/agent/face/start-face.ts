@@ -5,7 +5,7 @@ import { TerminalError } from '#platform/errors.ts';
 import { createHostCheck } from '#platform/http/allowed-hosts.ts';
 import { createJsonServer, drainHttp, httpRefusal, listenHttp, type HttpRefusal } from '#platform/http/json-server.ts';
 import { shortText } from '#platform/text/show-value.ts';
-import type { EnvironmentTokens } from '../../kit/environment.ts';
+import type { EnvironmentTokens } from '../../kit/clients.ts';
 import type { AgentReply } from './agent-call.ts';
 import type { Placed } from './conversations.ts';
 import type { CallRules, Dialect, DialectRefusal, Sample, Samples, TurnRequest } from './dialects/dialect.ts';

@@ -1,5 +1,5 @@
 import { createRandom, type Random } from '#platform/random.ts';
-import type { EnvironmentTokens } from '../../../kit/environment.ts';
+import type { EnvironmentTokens } from '../../../kit/clients.ts';
 import { startFace, type Face } from '../start-face.ts';
 import { damagedRequest, type FuzzRequest } from './damaged-request.ts';
 
