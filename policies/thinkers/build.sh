@@ -11,25 +11,19 @@ export PATH="$PWD/node_modules/.bin:$PATH" PYTHONPATH=services/learner:proto/gen
 export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=8589934592
 mkdir -p "$build"
 
-retrieval_pid=
-trap '[ -z "$retrieval_pid" ] || kill "$retrieval_pid" 2>/dev/null || true' EXIT
+. policies/with-retrieval.sh
 
 demonstrate() { # seed
-  local world=$build/world-$1 ready=$build/retrieval-$1.json address
+  local world=$build/world-$1
   gradus world --seed "$1" --train 6000 --held-out 1 --out "$world"
-  : > "$ready"
-  node services/retrieval/main.ts --corpus "$world/corpus.jsonl" > "$ready" 2> "$build/retrieval-$1.log" &
-  retrieval_pid=$!
-  for _ in $(seq 600); do [ -s "$ready" ] && break; sleep 0.1; done
-  [ -s "$ready" ] || { echo "build.sh: retrieval did not start in 60 s; see $build/retrieval-$1.log" >&2; exit 1; }
-  address=$("$python" -c 'import json, sys; print(json.loads(sys.stdin.readline())["grpc"])' < "$ready")
+  with_retrieval "$world" play "$1" "$world"
+}
+play() { # seed world
+  local crowd
   for crowd in brief wordy; do
-    node services/environments/search/demonstrate/main.ts --world "$world" --retrieval "$address" --count 1750 --seed "$1" \
+    node services/environments/search/demonstrate/main.ts --world "$2" --retrieval "$retrieval" --count 1750 --seed "$1" \
       --mixture "$here/$crowd.yaml" --out "$build/$crowd-$1.jsonl"
   done
-  kill "$retrieval_pid"
-  wait "$retrieval_pid" || true
-  retrieval_pid=
 }
 
 for seed in 101 102 103; do

@@ -1,10 +1,8 @@
-import { cp, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { agentFolder, agentRecipe } from './agent-run.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 
-const nano = resolve(import.meta.dirname, '../../policies/nano');
 const packages = resolve(import.meta.dirname, '../../node_modules');
 
 /** Asks three times, of which one begins a branch; rewards vary with what a policy writes that knows nothing of it. */
@@ -24,34 +22,12 @@ await ask(main);
 writeFileSync(process.env.GRADUS_RESULT_FILE, JSON.stringify({ rewards: { length: (first.content.length % 7) / 6 } }));
 `;
 
-const recipe = `
-name: agent
-seed: 5
-model: { path: ./model }
-data: { rows: { format: plain, train: rows.jsonl, held_out: 2 } }
-environment: { name: agent, options: { command: [${JSON.stringify(process.execPath)}, agent.mjs], rewards: [length] } }
-fleet: { workers: 1, concurrency: 8, engine: { max_context: 256, max_running: 32, threads: 1 }, learner: { threads: 1 } }
-eval: { questions: 2, sampled: true, greedy: false }
-stages:
-  - name: asked
-    limits: { context_tokens: 256, max_turns: 4, max_new_tokens: 16, tool_timeout_ms: 60000, turn_timeout_ms: 120000, rollout_timeout_ms: 300000 }
-    deadlines: { group_ms: 600000, step_ms: 1200000 }
-    rewards: { length: 1 }
-    batch: { groups: 2, group_size: 4 }
-    algorithm: { dynamic_sampling: false, learning_rate: 1.0e-4 }
-    until: { steps: 2 }
-`;
-
 test('P4, P8: an agent with a branch is trained on all its conversations, and is played again to the token', async () => {
-  const directory = await temporaryDirectory('gradus-agent-e2e-');
-  await cp(nano, join(directory, 'model'), { recursive: true });
-  const template =
-    "{% for message in messages %}{{ message.role + ': ' + message.content + '\\n' }}{% endfor %}{{ 'assistant: ' }}";
-  await writeFile(join(directory, 'model', 'chat_template.jinja'), template);
-  const rows = Array.from({ length: 8 }, (_, index) => ({ id: `r${index}`, data: { word: `word${index}` } }));
-  await writeFile(join(directory, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  await writeFile(join(directory, 'agent.mjs'), agent);
-  await writeFile(join(directory, 'agent.yaml'), recipe);
+  const command = `command: [${JSON.stringify(process.execPath)}, agent.mjs]`;
+  const directory = await agentFolder({
+    'agent.mjs': agent,
+    'agent.yaml': agentRecipe('agent', command, 'length', 'workers: 1'),
+  });
 
   const run = startGradus(directory, 'run', 'agent.yaml', '--run-id', 'agent');
   expect(await run.exit(), run.output()).toBe(0);
