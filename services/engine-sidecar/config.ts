@@ -70,9 +70,9 @@ export const engineSidecarConfig = baseConfig
       .int()
       .min(1)
       .max(longestWaitMs)
-      .default(300_000)
+      .default(100_000)
       .describe(
-        'Longest time that a server may take for weights that it is given, and for the scores that show them, in milliseconds. Afterwards it is started anew, or not used where it was not started here.',
+        'Longest time that a server may take for weights that it is given, and for the scores that show them, in milliseconds. Afterwards it is started anew, or not used where it was not started here. Less than `--load-timeout-ms` of the gateway: raise both for weights that take longer.',
       ),
     statusIntervalMs: z
       .int()
