@@ -59,6 +59,6 @@ export async function weightsProblem(
   return isSame ? 'its log-probabilities are, to the last bit, those of the weights before' : undefined;
 }
 
-export function meanDistance(left: readonly number[], right: readonly number[]): number {
+function meanDistance(left: readonly number[], right: readonly number[]): number {
   return left.reduce((sum, value, at) => sum + Math.abs(value - (right[at] ?? NaN)), 0) / left.length;
 }

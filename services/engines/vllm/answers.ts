@@ -12,7 +12,7 @@ const usage = z
   .looseObject({ prompt_tokens_details: z.looseObject({ cached_tokens: z.int().nullish() }).nullish() })
   .nullish();
 
-export const promptLogprobs = z
+const promptLogprobs = z
   .array(z.record(z.string(), z.looseObject({ logprob })).nullable())
   .nullish()
   .transform((rows) => rows ?? undefined);
