@@ -195,7 +195,7 @@ describe('a rollout', () => {
     const result = await play('bigResult-1');
     expect(result).toMatchObject({
       failure: FailureClass.CONTEXT_OVERFLOW,
-      truncated: false,
+      truncated: true,
       turns: 1,
       environmentTokens: 0,
       reward: 0.5,
@@ -209,6 +209,7 @@ describe('a rollout', () => {
     const limits = { ...taskOf('chain-4').limits, contextTokens: 8 };
     expect(await play('chain-4', { limits })).toMatchObject({
       failure: FailureClass.CONTEXT_OVERFLOW,
+      truncated: true,
       turns: 0,
       modelTokens: 0,
       reward: 0,

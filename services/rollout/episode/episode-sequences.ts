@@ -8,7 +8,7 @@ export interface Speaker {
   readonly recorder: SequenceRecorder;
   /** Its conversation wants the model to think; false for a prompt of text. */
   readonly thinking: boolean;
-  /** Its last turn was cut by a limit. */
+  /** A token limit cut its last turn, or left no room for another. */
   truncated: boolean;
 }
 

@@ -32,7 +32,7 @@ export interface EpisodeRecord {
   readonly prediction: string | undefined;
   /** A data class: behaviour of the policy. UNSPECIFIED when it ended with an answer. */
   readonly failure: FailureClass;
-  /** The last turn was cut by a token limit. */
+  /** A token limit ended it: it cut the last turn, or the prompt or a tool's text left no room for one. */
   readonly truncated: boolean;
   /** Components that the environment gives itself, 0..1. */
   readonly rewards: Readonly<Record<string, number>>;
@@ -46,7 +46,7 @@ export interface RoleRecord {
   /** As the episode's, of the role's own sequence. */
   readonly sequenceDigest: Uint8Array;
   readonly turns: number;
-  /** Its last turn was cut by a token limit. */
+  /** As the episode's, of the role's own sequence. */
   readonly truncated: boolean;
 }
 
@@ -161,7 +161,7 @@ async function playEpisode(
     () => ports.tokens.tokenize(played.environment.outsideText ? outside(prompt) : prompt, signal),
   );
   let speaker = sequences.begin(played.definition.roles[0] ?? '', thinks(prompt), promptTokens);
-  if (speaker.recorder.roomTokens() <= 0) return end(FailureClass.CONTEXT_OVERFLOW, { truncated: false });
+  if (speaker.recorder.roomTokens() <= 0) return end(FailureClass.CONTEXT_OVERFLOW, { truncated: true });
 
   for (let turn = 0; ; turn += 1) {
     using deadline = deadlineSignal(signal, limits.turnTimeoutMs, `turn ${turn} of task ${task.taskId}`);
@@ -214,8 +214,10 @@ async function playEpisode(
     const appended = lastTurn === undefined ? tokenized : afterTurn(tokenized, lastTurn);
     // What leaves no room for an answer is not appended: the policy never saw it.
     const taken = (next?.recorder ?? forked?.prefix)?.tokenIds.length ?? 0;
-    if (appended.tokenIds.length >= limits.contextTokens - taken)
-      return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
+    if (appended.tokenIds.length >= limits.contextTokens - taken) {
+      if (next !== undefined) next.truncated = true;
+      return end(FailureClass.CONTEXT_OVERFLOW, { truncated: true });
+    }
     speaker =
       next ??
       (forked === undefined

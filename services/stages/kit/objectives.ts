@@ -49,7 +49,12 @@ export const policyGradient = {
     max_grad_norm: z.number().positive().max(1_000_000).default(1).describe('Gradients are scaled down to this norm.'),
     epochs: z.int().min(1).max(100).default(1).describe('Passes over a batch.'),
     updates_per_epoch: z.int().min(1).max(1024).default(1).describe('Optimiser updates in a pass.'),
-    mask_truncated: z.boolean().default(false).describe('Leave samples that were cut by a limit out of the loss.'),
+    mask_truncated: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Leave samples that a token limit ended out of the loss: it cut the last turn, or a tool's text left no room for one.",
+      ),
     entropy_coefficient: z.number().min(0).max(100).default(0).describe('Entropy bonus; 0 is off.'),
   },
 };

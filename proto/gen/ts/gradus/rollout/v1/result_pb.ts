@@ -52,7 +52,7 @@ export type RolePart = Message<"gradus.rollout.v1.RolePart"> & {
   environmentTokens: number;
 
   /**
-   * The role's last turn was cut by a limit.
+   * A token limit cut the role's last turn, or left no room for another.
    *
    * @generated from field: bool truncated = 6;
    */
@@ -196,7 +196,7 @@ export type RolloutResult = Message<"gradus.rollout.v1.RolloutResult"> & {
   environmentTokens: number;
 
   /**
-   * The last turn was cut by a limit.
+   * A token limit ended the rollout: it cut the last turn, or the prompt or a tool's text left no room for one.
    *
    * @generated from field: bool truncated = 19;
    */
