@@ -33,10 +33,20 @@ it('P3: what an environment waits for within a turn is shorter than the turn', (
     parseRecipe(agent('command: [a], start_timeout_ms: 29999, reward_timeout_ms: 29999'), 'r'),
   ).not.toThrow();
   expect(() => parseRecipe(agent(`${open}, start_timeout_ms: 25999, reward_timeout_ms: 24999`), 'r')).not.toThrow();
+  // Each kind of agent is taken with its own defaults.
+  for (const kind of [
+    'command: [a]',
+    'webhook: { url: "http://127.0.0.1:1" }',
+    open.replace(', wait_ms: 4000', '').replace(', rewards: [thumbs]', ''),
+  ])
+    expect(() => parseRecipe(agent(kind), 'r')).not.toThrow();
   for (const [options, wait] of [
     ['command: [a], start_timeout_ms: 30000', 'environment.options.start_timeout_ms (30000)'],
     ['command: [a], reward_timeout_ms: 30000', 'environment.options.reward_timeout_ms (30000)'],
-    ['webhook: { url: "http://127.0.0.1:1" }', 'environment.options.start_timeout_ms twice (40000)'],
+    [
+      'webhook: { url: "http://127.0.0.1:1" }, start_timeout_ms: 15000',
+      'environment.options.start_timeout_ms twice (30000)',
+    ],
     [
       `${open}, start_timeout_ms: 26000, reward_timeout_ms: 1`,
       'environment.options.open.wait_ms and start_timeout_ms together (30000)',

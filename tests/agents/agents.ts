@@ -36,7 +36,7 @@ export async function agentFolder(files: Readonly<Record<string, string>>): Prom
 export function agentTask(taskId: string, options: object, overrides: TaskOverrides = {}) {
   return taskOf(taskId, {
     environment: 'agent',
-    // A starved machine starts a program in more than the 20 s of the default.
+    // A starved machine starts a program in more than the 14 s of the default.
     environmentOptionsJson: JSON.stringify({ start_timeout_ms: 120_000, ...options }),
     scorers: [{ name: 'exact_match' }],
     composition: { weights: [{ name: 'exact_match', weight: 1 }] },

@@ -39,7 +39,7 @@ const openOptions = z
       .int()
       .min(100)
       .max(longestWaitMs)
-      .default(20_000)
+      .default(15_000)
       .describe(
         'How long an episode waits for somebody to open its session; then it is tried again, and absent in the end.',
       ),
@@ -90,7 +90,7 @@ const fields = z.strictObject({
     .int()
     .min(100)
     .max(600_000)
-    .default(20_000)
+    .default(14_000)
     .describe(
       'Longest time until an agent asks for the first time; a webhook has it twice, first to take the episode.',
     ),
