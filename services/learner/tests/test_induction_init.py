@@ -5,14 +5,16 @@ import torch
 from torch.nn import functional as F
 
 from gradus_learner.initial.induction import wire_induction
-from gradus_learner.models.qwen3 import Qwen3
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.dense import Dense
+from gradus_learner.models.dense_config import DenseConfig
+from gradus_learner.models.qwen3 import QWEN3
 
 VOCABULARY, HALF = 200, 32
 
 
-def fresh(wired: bool, layers: int = 2) -> Qwen3:
-    config = Qwen3Config(
+def fresh(wired: bool, layers: int = 2) -> Dense:
+    config = DenseConfig(
+        QWEN3,
         vocab_size=VOCABULARY,
         hidden_size=128,
         intermediate_size=128,
@@ -22,14 +24,14 @@ def fresh(wired: bool, layers: int = 2) -> Qwen3:
         head_dim=32,
     )
     generator = torch.Generator().manual_seed(3)
-    policy = Qwen3(config)
+    policy = Dense(config)
     policy.initialise(generator)
     if wired:
         wire_induction(policy, generator)
     return policy
 
 
-def loss_of_second_half_after(policy: Qwen3, steps: int) -> float:
+def loss_of_second_half_after(policy: Dense, steps: int) -> float:
     """Cross-entropy where random sequences are written for the second time; ln(200) = 5.3 is chance."""
     generator = torch.Generator().manual_seed(5)
     optimizer = torch.optim.AdamW(policy.parameters(), lr=3e-3)

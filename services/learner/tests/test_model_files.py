@@ -39,9 +39,10 @@ def change(directory: Path, **values: Any) -> None:
         ({"num_key_value_heads": 0}, "num_key_value_heads is 0; it must be a whole number from 1"),
         ({"tie_word_embeddings": "false"}, "tie_word_embeddings is 'false'; it must be true or false"),
         ({"eos_token_id": 50}, "eos_token_id is 50; it must be below vocab_size 50"),
-        ({"eos_token_id": []}, "eos_token_id is []; it must be a whole number"),
+        ({"eos_token_id": [7, 50]}, "eos_token_id is 50; it must be below vocab_size 50"),
+        ({"eos_token_id": ["<end>"]}, "eos_token_id is '<end>'; it must be a whole number"),
         ({"max_position_embeddings": 0}, "max_position_embeddings is 0"),
-        ({"attention_bias": True}, "attention_bias is true; it must be false"),
+        ({"attention_bias": True}, "attention_bias is true; only false is supported"),
         ({"rope_parameters": 3}, "rope_parameters is 3; it must hold keys and values"),
     ],
 )

@@ -19,7 +19,7 @@ from tiny_learner import (
 )
 
 from gradus.learner.v1 import learner_pb2
-from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.dense import Dense
 
 FAILED, INVALID = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT
 
@@ -33,7 +33,7 @@ def test_a_step_that_leaves_weights_that_are_not_finite_is_refused_and_never_wri
         await client.open(run, model)
         await client.step(1, TRAJECTORIES, checkpoint=True)
         policy = client.service.run.policy if client.service.run else None
-        assert isinstance(policy, Qwen3)
+        assert isinstance(policy, Dense)
         handle = policy.model.norm.register_forward_hook(spoil)
         with pytest.raises(grpc.RpcError, match=r"the run ends\. Resume it to train the step once more") as raised:
             await client.step(2, TRAJECTORIES)

@@ -17,9 +17,10 @@ from prometheus_client import CollectorRegistry
 
 from gradus.learner.v1 import learner_pb2, learner_service_pb2
 from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.models.dense import Dense
+from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.load import save_weights
-from gradus_learner.models.qwen3 import Qwen3
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.qwen3 import QWEN3
 from gradus_learner.objectives.objective import Intake
 from gradus_learner.objectives.policy_gradient import PolicyGradient
 from gradus_learner.serve.config import LearnerConfig
@@ -29,7 +30,8 @@ from gradus_learner.serve.learner_events import LearnerEvents
 from gradus_learner.train.sample import Sample, sequence_digest
 
 VOCABULARY = 50
-CONFIG = Qwen3Config(
+CONFIG = DenseConfig(
+    QWEN3,
     vocab_size=VOCABULARY,
     hidden_size=16,
     intermediate_size=24,
@@ -41,8 +43,8 @@ CONFIG = Qwen3Config(
 PLAIN = PolicyGradient(learning_rate=1e-3, clip_low=0.2, clip_high=0.28, dual_clip=10.0)
 
 
-def random_policy(seed: int = 0) -> Qwen3:
-    policy = Qwen3(CONFIG)
+def random_policy(seed: int = 0) -> Dense:
+    policy = Dense(CONFIG)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in policy.parameters():
@@ -72,7 +74,7 @@ SHAPES: tuple[tuple[Piece, ...], ...] = (
 
 
 def trajectory(
-    shape: Sequence[Piece], seed: int, policy: Qwen3 | None = None, tokenizer_hash: str = ""
+    shape: Sequence[Piece], seed: int, policy: Dense | None = None, tokenizer_hash: str = ""
 ) -> trajectory_pb2.Trajectory:
     """Random tokens; logprobs are the policy's own where one is given, else -1."""
     ids = np.random.default_rng(seed).integers(0, VOCABULARY, sum(count for _, count in shape))
@@ -96,7 +98,7 @@ def trajectory(
     return message
 
 
-def samples(policy: Qwen3 | None = None, advantages: Sequence[float] = (1.0, -0.5, 0.8, -1.3)) -> list[Sample]:
+def samples(policy: Dense | None = None, advantages: Sequence[float] = (1.0, -0.5, 0.8, -1.3)) -> list[Sample]:
     made: list[Sample] = []
     for index, advantage in enumerate(advantages):
         message = trajectory(SHAPES[index % len(SHAPES)], index, policy)

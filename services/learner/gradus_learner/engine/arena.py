@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.dense_config import DenseConfig
 
 # Breaks the power-of-two distance between the rows of transposed keys, which would share few cache sets.
 _PADDING = 16
@@ -37,7 +37,7 @@ class RowKv:
 class Region:
     """Rows of at most `capacity` tokens; memory grows with the rows in use."""
 
-    def __init__(self, config: Qwen3Config, capacity: int, device: torch.device) -> None:
+    def __init__(self, config: DenseConfig, capacity: int, device: torch.device) -> None:
         self.capacity = capacity
         self.rows = 0
         self._layers, self._heads, self._width = (

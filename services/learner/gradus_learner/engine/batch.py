@@ -23,7 +23,7 @@ class Turn:
         "cached_at_start",
         "cached_tokens",
         "earlier_version",
-        "eos",
+        "ends",
         "first_version",
         "future",
         "limit",
@@ -39,10 +39,10 @@ class Turn:
         "tokens_before_version",
     )
 
-    def __init__(self, request: Request, rule: StopRule, eos: int) -> None:
+    def __init__(self, request: Request, rule: StopRule, ends: tuple[int, ...]) -> None:
         self.request = request
         self.rule = rule
-        self.eos = eos
+        self.ends = ends
         self.token_ids = list(request.token_ids)
         self.prompt_tokens = len(request.token_ids)
         self.logprobs: list[float] = []
@@ -75,7 +75,7 @@ class Turn:
 
     def finish_after(self, token: int, vocabulary: Vocabulary) -> Finish | None:
         """Why the turn ends with its last token, if it does."""
-        if token == self.eos:
+        if token in self.ends:
             return Finish.STOP
         if token in self.rule.triggers and vocabulary.stops(self.rule, self.token_ids[self.prompt_tokens :]):
             return Finish.STOP

@@ -159,7 +159,7 @@ class Runner:
                     continue
                 turn.token_ids.append(token)
                 turn.logprobs.append(score)
-                if token in turn.rule.triggers or token == turn.eos or len(turn.token_ids) >= turn.limit:
+                if token in turn.rule.triggers or token in turn.ends or len(turn.token_ids) >= turn.limit:
                     finish = turn.finish_after(token, self.vocabulary)
                     if finish is not None:
                         ended.append((turn, finish))

@@ -30,7 +30,7 @@ from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights
 from gradus_learner.engine.waiting_line import WaitingLine
 from gradus_learner.errors import BusyError, NotReadyError
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.dense_config import DenseConfig
 
 _ROOM_TOKENS = 16
 
@@ -94,7 +94,7 @@ class Engine:
         return self._version
 
     @property
-    def config(self) -> Qwen3Config:
+    def config(self) -> DenseConfig:
         return self._runner.weights.config
 
     @property
@@ -122,7 +122,7 @@ class Engine:
 
     def submit(self, request: Request) -> Turn:
         """The turn's future gives the outcome. Raises BusyError, StoppedError."""
-        turn = Turn(request, self.vocabulary.rule(request.sampling.stop), self.config.eos_token_id)
+        turn = Turn(request, self.vocabulary.rule(request.sampling.stop), self.config.eos_token_ids)
         with self._lock:
             if self._stopping:
                 raise StoppedError("the engine is shutting down")

@@ -1,10 +1,10 @@
 """The policy's forward pass over a key-value arena: one token for each active row, or ragged prompts.
 
 Shapes: N tokens of any sequences side by side, B rows, Q longest new part, S keys, D hidden, H query heads,
-K key-value heads, G = H / K, E head width, V vocabulary. Equal to `Qwen3.forward` up to float rounding (tested).
+K key-value heads, G = H / K, E head width, V vocabulary. Equal to `Dense.forward` up to float rounding (tested).
 
 Weights are fused when they are loaded: q, k and v are one matrix, so are gate and up; the norms' weights are folded
-into the matrices that follow them, and 1/sqrt(E) into q's norm.
+into the matrices that follow them, and 1/sqrt(E) into q's norm, or into its projection where it has none.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from torch.nn import functional as F
 from gradus_learner.engine.arena import Region
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.decoder import Decoder
-from gradus_learner.models.qwen3 import Qwen3, rotary_tables
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.dense import Dense
+from gradus_learner.models.dense_config import DenseConfig
+from gradus_learner.models.rotary import rotary_tables
 
 
 @dataclass(frozen=True)
 class FusedLayer:
     qkv: Tensor
-    # (H + K, E)
-    qk_norm: Tensor
+    # ((H + 2K) * E); None where no projection has one.
+    qkv_bias: Tensor | None
+    # (H + K, E); None where queries and keys are not normalised.
+    qk_norm: Tensor | None
     output: Tensor
     gate_up: Tensor
     down: Tensor
@@ -35,7 +38,7 @@ class FusedLayer:
 
 @dataclass(frozen=True)
 class Weights:
-    config: Qwen3Config
+    config: DenseConfig
     embedding: Tensor
     layers: tuple[FusedLayer, ...]
     # (V, D), the last norm folded in.
@@ -50,9 +53,11 @@ class Weights:
 
 
 def fuse(policy: Decoder, context: int) -> Weights:
-    """Weights for sequences of at most `context` tokens. Raises ModelError for another architecture than Qwen3."""
-    if not isinstance(policy, Qwen3):
-        raise ModelError(f"the built-in engine runs qwen3, not {type(policy).__name__}; serve it by another engine")
+    """Weights for sequences of at most `context` tokens. Raises ModelError for another architecture."""
+    if not isinstance(policy, Dense):
+        raise ModelError(
+            f"the built-in engine runs dense decoders, not {type(policy).__name__}; serve it by another engine"
+        )
     config = policy.config
     named = {name: value.detach() for name, value in policy.named_parameters()}
     heads, groups, width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
@@ -63,20 +68,30 @@ def fuse(policy: Decoder, context: int) -> Weights:
             for name, value in named.items()
             if name.startswith(f"model.layers.{index}.")
         }
-        qkv = torch.cat([at[f"self_attn.{part}_proj"] for part in "qkv"])
+        qkv = torch.cat([at[f"self_attn.{part}_proj"] for part in "qkv"]) * at["input_layernorm"]
+        bias = torch.cat([at[f"self_attn.{part}_proj.bias"] for part in "qkv"]) if config.family.qkv_bias else None
+        qk_norm = None
+        if config.family.qk_norm:
+            q_norm = (at["self_attn.q_norm"] * width**-0.5).expand(heads, width)
+            qk_norm = torch.cat([q_norm, at["self_attn.k_norm"].expand(groups, width)])
+        else:
+            qkv[: heads * width] *= width**-0.5
+            if bias is not None:
+                bias[: heads * width] *= width**-0.5
         gate_up = torch.cat([at["mlp.gate_proj"], at["mlp.up_proj"]])
-        q_norm = (at["self_attn.q_norm"] * width**-0.5).expand(heads, width)
         layers.append(
             FusedLayer(
-                qkv=qkv * at["input_layernorm"],
-                qk_norm=torch.cat([q_norm, at["self_attn.k_norm"].expand(groups, width)]),
+                qkv=qkv,
+                qkv_bias=bias,
+                qk_norm=qk_norm,
                 output=at["self_attn.o_proj"].clone(),
                 gate_up=gate_up * at["post_attention_layernorm"],
                 down=at["mlp.down_proj"].clone(),
             )
         )
     output = policy.output_weight_VD.detach()
-    cos, sin = rotary_tables(config, torch.arange(context, device=output.device).unsqueeze(0), torch.float32)
+    positions_1T = torch.arange(context, device=output.device).unsqueeze(0)
+    cos, sin = rotary_tables(config.rope, width, positions_1T, torch.float32)
     sin = torch.cat((-sin[..., : width // 2], sin[..., width // 2 :]), dim=-1)
     return Weights(
         config=config,
@@ -128,8 +143,10 @@ def _run(
     cos, sin = weights.cos[positions_N], weights.sin[positions_N]
     x_ND = weights.embedding[token_ids_N]
     for index, layer in enumerate(weights.layers):
-        qkv = F.linear(_normalised(x_ND, eps), layer.qkv).view(-1, heads + 2 * groups, width)
-        qk = _normalised(qkv[:, : heads + groups], eps).mul_(layer.qk_norm)
+        qkv = F.linear(_normalised(x_ND, eps), layer.qkv, layer.qkv_bias).view(-1, heads + 2 * groups, width)
+        qk = qkv[:, : heads + groups]
+        if layer.qk_norm is not None:
+            qk = _normalised(qk, eps).mul_(layer.qk_norm)
         qk = (qk * cos).addcmul_(qk.roll(width // 2, -1), sin)
         attended = attend(index, qk[:, :heads], qk[:, heads:], qkv[:, heads + groups :])
         if wanted is not None and layer is weights.layers[-1]:

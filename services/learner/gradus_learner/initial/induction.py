@@ -26,7 +26,7 @@ from torch import Tensor
 
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.decoder import Decoder
-from gradus_learner.models.qwen3 import Attention, Qwen3
+from gradus_learner.models.dense import Attention, Dense
 
 # Rotary pairs that distinguish one position from the next; slower ones cannot.
 POSITION_PAIRS = 3
@@ -41,8 +41,8 @@ OTHER_NORM = 1.4
 
 def wire_induction(policy: Decoder, generator: torch.Generator) -> None:
     """Change freshly initialised weights in place. Needs two layers and query heads in every key-value group."""
-    if not isinstance(policy, Qwen3):
-        raise ModelError(f"weights that copy are made for qwen3, not for {type(policy).__name__}")
+    if not isinstance(policy, Dense) or not policy.config.family.qk_norm:
+        raise ModelError("weights that copy need a dense decoder that normalises queries and keys, as qwen3 does")
     config = policy.config
     width, head, half = config.hidden_size, config.head_dim, config.head_dim // 2
     per_group = config.num_attention_heads // config.num_key_value_heads
@@ -62,12 +62,13 @@ def wire_induction(policy: Decoder, generator: torch.Generator) -> None:
         embedding += embedding.std() * math.sqrt(width) * shared
         for index, part in enumerate(attention):
             norm = POSITION_NORM if index == 0 else OTHER_NORM
-            part.q_norm.weight.fill_(norm)
-            part.k_norm.weight.fill_(norm)
+            for each in (part.q_norm, part.k_norm):
+                if each is not None:
+                    each.weight.fill_(norm)
 
         first, second = attention[0], attention[1]
         for pair in range(POSITION_PAIRS):
-            angle = config.rope_theta ** (-2 * pair / head)
+            angle = config.rope.theta ** (-2 * pair / head)
             for look_back in range(1, min(2, per_group) + 1):
                 # Relative to the key's turn by one position, so that the angle vanishes `look_back` positions away.
                 turn, row = angle * (1 - look_back), (look_back - 1) * head + pair

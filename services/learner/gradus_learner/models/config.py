@@ -23,7 +23,7 @@ class DecoderConfig(Protocol):
     @property
     def max_position_embeddings(self) -> int: ...
     @property
-    def eos_token_id(self) -> int: ...
+    def eos_token_ids(self) -> tuple[int, ...]: ...
     @property
     def tie_word_embeddings(self) -> bool: ...
     def to_json(self) -> str:
@@ -34,12 +34,26 @@ class DecoderConfig(Protocol):
 def read_config_file(directory: str | Path) -> tuple[dict[str, Any], str]:
     """Keys and values of its config.json, and the file's path. Raises ModelError."""
     path = Path(directory) / "config.json"
+    values = read_keys(path)
+    if values is None:
+        raise ModelError(f"{path}: not found; a model directory holds config.json and model.safetensors")
+    return values, str(path)
+
+
+def read_end_tokens(directory: str | Path) -> object:
+    """`eos_token_id` of its generation_config.json, which says more than config.json's; None where there is none."""
+    values = read_keys(Path(directory) / "generation_config.json")
+    return None if values is None else values.get("eos_token_id")
+
+
+def read_keys(path: Path) -> dict[str, Any] | None:
+    """None where the file is not there. Raises ModelError for one that is no JSON of keys and values."""
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ModelError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes; it is not the config of a model")
         values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise ModelError(f"{path}: not found; a model directory holds config.json and model.safetensors") from None
+        return None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
     except ModelError:
@@ -48,4 +62,4 @@ def read_config_file(directory: str | Path) -> tuple[dict[str, Any], str]:
         raise ModelError(f"{path}: not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ModelError(f"{path}: holds {type(values).__name__}; it must hold keys and values")
-    return cast("dict[str, Any]", values), str(path)
+    return cast("dict[str, Any]", values)

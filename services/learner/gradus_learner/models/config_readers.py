@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gradus_learner.models.config import DecoderConfig, ModelError, read_config_file
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.config import DecoderConfig, ModelError, read_config_file, read_end_tokens
+from gradus_learner.models.dense_config import DenseConfig
+from gradus_learner.models.families import DENSE_FAMILIES
 
 # Of the values of a config.json and the file's name for messages. Each raises ModelError. A directory that does not
 # say what it is, is taken for the first.
-READERS: Mapping[str, Callable[[Mapping[str, Any], str], DecoderConfig]] = {"qwen3": Qwen3Config.from_mapping}
+READERS: Mapping[str, Callable[[Mapping[str, Any], str], DecoderConfig]] = {
+    family.model_type: partial(DenseConfig.from_mapping, family) for family in DENSE_FAMILIES
+}
 
 
 def read_config(directory: str | Path) -> tuple[str, DecoderConfig]:
@@ -26,7 +30,8 @@ def read_config(directory: str | Path) -> tuple[str, DecoderConfig]:
     read = READERS.get(named) if isinstance(named, str) else None
     if read is None:
         raise ModelError(f"{path}: model_type is {named!r}; supported: {', '.join(READERS)}")
-    return named, read(values, path)
+    ends = read_end_tokens(directory)
+    return named, read(values if ends is None else {**values, "eos_token_id": ends}, path)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""A decoder-only transformer of Qwen3's shape, in any size, with Hugging Face's tensor names.
+"""The dense decoder-only transformer that Qwen and Llama share, in any size, with Hugging Face's tensor names.
 
 Shapes: B sequences, T tokens, D hidden, H query heads, K key-value heads, E head width, V vocabulary.
 
@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradus_learner.models.decoder import Architecture, Decoder
+from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.kernels import rms_norm, rotate
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.rotary import rotary_tables
 
 
 class RMSNorm(nn.Module):
@@ -29,34 +30,30 @@ class RMSNorm(nn.Module):
         return rms_norm(x, self.weight, self.eps)
 
 
-def rotary_tables(config: Qwen3Config, positions_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """cos and sin of shape (B, T, E); both halves repeat, as Qwen3's rotate-half form wants."""
-    half = torch.arange(0, config.head_dim, 2, device=positions_BT.device, dtype=torch.float32)
-    inverse = 1.0 / config.rope_theta ** (half / config.head_dim)
-    angle = positions_BT.float().unsqueeze(-1) * inverse
-    angle = torch.cat((angle, angle), dim=-1)
-    return angle.cos().to(dtype), angle.sin().to(dtype)
-
-
 class Attention(nn.Module):
-    def __init__(self, config: Qwen3Config) -> None:
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self.config = config
         width, head = config.hidden_size, config.head_dim
-        self.q_proj = nn.Linear(width, config.num_attention_heads * head, bias=False)
-        self.k_proj = nn.Linear(width, config.num_key_value_heads * head, bias=False)
-        self.v_proj = nn.Linear(width, config.num_key_value_heads * head, bias=False)
+        bias = config.family.qkv_bias
+        self.q_proj = nn.Linear(width, config.num_attention_heads * head, bias=bias)
+        self.k_proj = nn.Linear(width, config.num_key_value_heads * head, bias=bias)
+        self.v_proj = nn.Linear(width, config.num_key_value_heads * head, bias=bias)
         self.o_proj = nn.Linear(config.num_attention_heads * head, width, bias=False)
-        self.q_norm = RMSNorm(head, config.rms_norm_eps)
-        self.k_norm = RMSNorm(head, config.rms_norm_eps)
+        normalises = config.family.qk_norm
+        self.q_norm = RMSNorm(head, config.rms_norm_eps) if normalises else None
+        self.k_norm = RMSNorm(head, config.rms_norm_eps) if normalises else None
 
     def forward(self, x_BTD: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
         batch, length, _ = x_BTD.shape
         config = self.config
         heads, groups = config.num_attention_heads, config.num_key_value_heads
         cos, sin = cos.unsqueeze(2), sin.unsqueeze(2)
-        q = rotate(self.q_norm(self.q_proj(x_BTD).view(batch, length, heads, -1)), cos, sin).transpose(1, 2)
-        k = rotate(self.k_norm(self.k_proj(x_BTD).view(batch, length, groups, -1)), cos, sin).transpose(1, 2)
+        q = self.q_proj(x_BTD).view(batch, length, heads, -1)
+        k = self.k_proj(x_BTD).view(batch, length, groups, -1)
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k = rotate(q, cos, sin).transpose(1, 2), rotate(k, cos, sin).transpose(1, 2)
         v = self.v_proj(x_BTD).view(batch, length, groups, -1).transpose(1, 2)
         if groups != heads:
             k = k.repeat_interleave(heads // groups, dim=1)
@@ -66,7 +63,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, config: Qwen3Config) -> None:
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
@@ -77,7 +74,7 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, config: Qwen3Config) -> None:
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self.self_attn = Attention(config)
         self.mlp = FeedForward(config)
@@ -90,22 +87,22 @@ class Layer(nn.Module):
 
 
 class Stack(nn.Module):
-    def __init__(self, config: Qwen3Config) -> None:
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
-class Qwen3(Decoder):
-    def __init__(self, config: Qwen3Config) -> None:
+class Dense(Decoder):
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self._config = config
         self.model = Stack(config)
         self.lm_head = None if config.tie_word_embeddings else nn.Linear(config.hidden_size, config.vocab_size, False)
 
     @property
-    def config(self) -> Qwen3Config:
+    def config(self) -> DenseConfig:
         return self._config
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -114,7 +111,7 @@ class Qwen3(Decoder):
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 if parameter.dim() == 1:
-                    parameter.fill_(1.0)
+                    parameter.fill_(0.0 if name.endswith(".bias") else 1.0)
                 else:
                     scale = residual if name.endswith(("o_proj.weight", "down_proj.weight")) else 0.02
                     parameter.normal_(0.0, scale, generator=generator)
@@ -129,7 +126,7 @@ class Qwen3(Decoder):
         if positions_BT is None:
             positions_BT = torch.arange(token_ids_BT.shape[1], device=token_ids_BT.device).unsqueeze(0)
         x_BTD = self.model.embed_tokens(token_ids_BT)
-        cos, sin = rotary_tables(self.config, positions_BT, x_BTD.dtype)
+        cos, sin = rotary_tables(self.config.rope, self.config.head_dim, positions_BT, x_BTD.dtype)
         for layer in self.model.layers:
             x_BTD = layer(x_BTD, cos, sin, attention_mask)
         return self.model.norm(x_BTD)
@@ -138,28 +135,28 @@ class Qwen3(Decoder):
         return F.linear(hidden, self.output_weight_VD)
 
 
-def tensor_shapes(config: Qwen3Config) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(config: DenseConfig) -> dict[str, tuple[int, ...]]:
     """Of every parameter, by arithmetic alone: torch's meta device takes seconds of imports when it is first used."""
     width, inner, head = config.hidden_size, config.intermediate_size, config.head_dim
     queries, keys = config.num_attention_heads * head, config.num_key_value_heads * head
     layer: dict[str, tuple[int, ...]] = {
-        "self_attn.q_proj": (queries, width),
-        "self_attn.k_proj": (keys, width),
-        "self_attn.v_proj": (keys, width),
-        "self_attn.o_proj": (width, queries),
-        "self_attn.q_norm": (head,),
-        "self_attn.k_norm": (head,),
-        "mlp.gate_proj": (inner, width),
-        "mlp.up_proj": (inner, width),
-        "mlp.down_proj": (width, inner),
-        "input_layernorm": (width,),
-        "post_attention_layernorm": (width,),
+        "self_attn.q_proj.weight": (queries, width),
+        "self_attn.k_proj.weight": (keys, width),
+        "self_attn.v_proj.weight": (keys, width),
+        "self_attn.o_proj.weight": (width, queries),
+        "mlp.gate_proj.weight": (inner, width),
+        "mlp.up_proj.weight": (inner, width),
+        "mlp.down_proj.weight": (width, inner),
+        "input_layernorm.weight": (width,),
+        "post_attention_layernorm.weight": (width,),
     }
+    if config.family.qk_norm:
+        layer |= {"self_attn.q_norm.weight": (head,), "self_attn.k_norm.weight": (head,)}
+    if config.family.qkv_bias:
+        layer |= {"self_attn.q_proj.bias": (queries,), "self_attn.k_proj.bias": (keys,)}
+        layer |= {"self_attn.v_proj.bias": (keys,)}
     table = (config.vocab_size, width)
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": table, "model.norm.weight": (width,)}
     for index in range(config.num_hidden_layers):
-        shapes |= {f"model.layers.{index}.{name}.weight": shape for name, shape in layer.items()}
+        shapes |= {f"model.layers.{index}.{name}": shape for name, shape in layer.items()}
     return shapes if config.tie_word_embeddings else {**shapes, "lm_head.weight": table}
-
-
-QWEN3 = Architecture("qwen3", tensor_shapes, Qwen3)

@@ -1,4 +1,7 @@
-"""Architectures by the `model_type` of config.json. A new one is a file, a line here and a line in config_readers."""
+"""Architectures by the `model_type` of config.json.
+
+One that is no dense decoder is a file, a line here and a line in config_readers.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from pathlib import Path
 from gradus_learner.models.config import DecoderConfig
 from gradus_learner.models.config_readers import read_config
 from gradus_learner.models.decoder import Architecture, Decoder
-from gradus_learner.models.qwen3 import QWEN3
+from gradus_learner.models.dense import Dense, tensor_shapes
+from gradus_learner.models.families import DENSE_FAMILIES
 
-ARCHITECTURES: Mapping[str, Architecture] = {each.model_type: each for each in (QWEN3,)}
+ARCHITECTURES: Mapping[str, Architecture] = {
+    family.model_type: Architecture(family.model_type, tensor_shapes, Dense) for family in DENSE_FAMILIES
+}
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class LearnerRun:
     def intake(self, temperature: float) -> Intake:
         """What samples of a step must fit."""
         config = self.policy.config
-        return Intake(config.vocab_size, self.tokenizer_hash, config.eos_token_id, temperature, self.encode)
+        return Intake(config.vocab_size, self.tokenizer_hash, config.eos_token_ids[0], temperature, self.encode)
 
     def current_weights(self) -> tuple[str, str]:
         """Directory and digest of the current weights; written again if they went missing or were damaged."""

@@ -12,8 +12,8 @@ import pytest
 from gradus.policy.v1 import policy_pb2
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.engine.stops import Vocabulary
+from gradus_learner.models.dense import Dense
 from gradus_learner.models.load import save_weights
-from gradus_learner.models.qwen3 import Qwen3
 from tests.engine.engine_process import Client, connect, launch, load, request
 from tests.engine.tiny_engine import build_policy
 
@@ -39,7 +39,7 @@ def patient(
     process.communicate(timeout=120)
 
 
-def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Qwen3:
+def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Dense:
     # One number of the residual stream is always the same, and the end token's logit is far below all others by it.
     from dataclasses import replace
 
@@ -47,7 +47,7 @@ def endless_policy(vocabulary: Vocabulary, seed: int = 1) -> Qwen3:
 
     end = vocabulary.size - 1
     tiny = build_policy(vocabulary.size, end, seed)
-    policy = Qwen3(replace(tiny.config, max_position_embeddings=100_000))
+    policy = Dense(replace(tiny.config, max_position_embeddings=100_000))
     policy.load_state_dict(tiny.state_dict())
     with torch.no_grad():
         for name, parameter in policy.named_parameters():

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from gradus.policy.v1 import policy_pb2
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.files.manifest import MANIFEST_NAME, Manifest, digest_files, weights_digest
+from gradus_learner.models.dense import Dense
 from gradus_learner.models.load import save_weights
-from gradus_learner.models.qwen3 import Qwen3
 from tests.engine.engine_process import Client, connect, launch
 from tests.engine.tiny_engine import build_policy
 
@@ -38,11 +38,11 @@ def engine(model_directory: Path, root: Path) -> Generator[Client]:
     process.communicate(timeout=120)
 
 
-def policy_of(vocabulary: Vocabulary, seed: int) -> Qwen3:
+def policy_of(vocabulary: Vocabulary, seed: int) -> Dense:
     return build_policy(vocabulary.size, vocabulary.size - 1, seed)
 
 
-def version_directory(directory: Path, policy: Qwen3) -> str:
+def version_directory(directory: Path, policy: Dense) -> str:
     """As a learner writes it; its digest."""
     save_weights(policy, directory)
     files = digest_files(directory, ["config.json", "model.safetensors"])

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.dense import Dense
 from tests.engine.engine_process import Client, connect, launch, load, request
 from tests.engine.tiny_engine import largest_difference, reference_logprobs
 
@@ -49,7 +49,7 @@ def test_it_describes_itself_is_healthy_and_shows_metrics(client: Client, model_
 
 
 def test_p4_tokens_logprobs_text_and_digest_belong_together(
-    client: Client, policy: Qwen3, vocabulary: Vocabulary
+    client: Client, policy: Dense, vocabulary: Vocabulary
 ) -> None:
     """P4: the digest covers exactly the prompt's and the generated ids."""
     answer = client.generate(request([5, 6, 7], seed=2))

@@ -4,11 +4,11 @@ import torch
 
 from gradus_learner.engine.request import Finish, Outcome
 from gradus_learner.engine.stops import Vocabulary
-from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.dense import Dense
 from tests.engine.tiny_engine import EngineMaker, ask, largest_difference, prompts, reference_logprobs, run
 
 
-def test_p4_log_probabilities_equal_those_of_a_full_forward(make_engine: EngineMaker, policy: Qwen3) -> None:
+def test_p4_log_probabilities_equal_those_of_a_full_forward(make_engine: EngineMaker, policy: Dense) -> None:
     """P4: what the learner recomputes over engine's tokens is what the engine reported, to 1e-4 in float32."""
     engine = make_engine()
     texts = prompts(24)
@@ -20,7 +20,7 @@ def test_p4_log_probabilities_equal_those_of_a_full_forward(make_engine: EngineM
             assert largest_difference(outcome.logprobs, expected) < 1e-4
 
 
-def test_greedy_decoding_takes_the_likeliest_token_of_the_full_forward(make_engine: EngineMaker, policy: Qwen3) -> None:
+def test_greedy_decoding_takes_the_likeliest_token_of_the_full_forward(make_engine: EngineMaker, policy: Dense) -> None:
     texts = prompts(6, seed=11)
     for text, outcome in zip(texts, run(make_engine(), [ask(t, temperature=0) for t in texts]), strict=True):
         sequence = list(text)
@@ -50,7 +50,7 @@ def test_another_seed_gives_other_tokens(make_engine: EngineMaker) -> None:
 
 
 def test_a_session_reuses_its_prefix_and_writes_the_same_tokens_as_without(
-    make_engine: EngineMaker, policy: Qwen3
+    make_engine: EngineMaker, policy: Dense
 ) -> None:
     cached, uncached = make_engine(), make_engine(cache_bytes=0)
     sequences = prompts(8, longest=25, seed=6)
@@ -75,7 +75,7 @@ ENVIRONMENT_TOKENS = 9
 
 
 def test_a_session_whose_history_was_changed_recomputes_from_the_change(
-    make_engine: EngineMaker, policy: Qwen3
+    make_engine: EngineMaker, policy: Dense
 ) -> None:
     engine = make_engine()
     run(engine, [ask([1, 2, 3, 4, 5, 6], session="s", seed=1)])
@@ -85,7 +85,7 @@ def test_a_session_whose_history_was_changed_recomputes_from_the_change(
     assert largest_difference(outcome.logprobs, reference_logprobs(policy, changed, outcome.token_ids)) < 1e-4
 
 
-def test_a_long_prompt_is_computed_in_pieces(make_engine: EngineMaker, policy: Qwen3) -> None:
+def test_a_long_prompt_is_computed_in_pieces(make_engine: EngineMaker, policy: Dense) -> None:
     engine = make_engine(prefill_tokens=16)
     texts = prompts(5, longest=140, seed=9)
     for text, outcome in zip(texts, run(engine, [ask(t, max_new_tokens=5) for t in texts]), strict=True):
@@ -93,7 +93,7 @@ def test_a_long_prompt_is_computed_in_pieces(make_engine: EngineMaker, policy: Q
         assert largest_difference(outcome.logprobs, expected) < 1e-4
 
 
-def test_a_turn_that_outgrows_its_region_goes_on_in_the_next(make_engine: EngineMaker, policy: Qwen3) -> None:
+def test_a_turn_that_outgrows_its_region_goes_on_in_the_next(make_engine: EngineMaker, policy: Dense) -> None:
     texts = prompts(9, longest=70, seed=31)
     outcomes = run(make_engine(), [ask(t, seed=i, max_new_tokens=90) for i, t in enumerate(texts)])
     assert max(len(outcome.token_ids) for outcome in outcomes) > 60
@@ -101,7 +101,7 @@ def test_a_turn_that_outgrows_its_region_goes_on_in_the_next(make_engine: Engine
         assert largest_difference(outcome.logprobs, reference_logprobs(policy, text, outcome.token_ids)) < 1e-4
 
 
-def force(policy: Qwen3, token: int) -> Qwen3:
+def force(policy: Dense, token: int) -> Dense:
     """A policy that always writes `token`: its output row follows whatever the last norm gives."""
     with torch.no_grad():
         policy.model.norm.weight.zero_()
@@ -114,10 +114,10 @@ def force(policy: Qwen3, token: int) -> Qwen3:
     return untie(policy, token)
 
 
-def untie(policy: Qwen3, token: int) -> Qwen3:
+def untie(policy: Dense, token: int) -> Dense:
     from dataclasses import replace
 
-    forced = Qwen3(replace(policy.config, tie_word_embeddings=False))
+    forced = Dense(replace(policy.config, tie_word_embeddings=False))
     forced.load_state_dict(policy.state_dict(), strict=False)
     assert forced.lm_head is not None
     with torch.no_grad():
@@ -128,7 +128,7 @@ def untie(policy: Qwen3, token: int) -> Qwen3:
 
 
 def test_the_end_token_stops_and_stays_in_the_output(
-    make_engine: EngineMaker, policy: Qwen3, vocabulary: Vocabulary
+    make_engine: EngineMaker, policy: Dense, vocabulary: Vocabulary
 ) -> None:
     eos = vocabulary.size - 1
     outcome = run(make_engine(force(policy, eos)), [ask([1, 2])])[0]
@@ -136,7 +136,7 @@ def test_the_end_token_stops_and_stays_in_the_output(
 
 
 def test_a_stop_string_over_several_tokens_stops_and_stays_in_the_output(
-    make_engine: EngineMaker, policy: Qwen3, vocabulary: Vocabulary
+    make_engine: EngineMaker, policy: Dense, vocabulary: Vocabulary
 ) -> None:
     letter = next(token for token in range(vocabulary.size) if vocabulary.decode([token]) == "e")
     engine = make_engine(force(policy, letter))
@@ -146,7 +146,7 @@ def test_a_stop_string_over_several_tokens_stops_and_stays_in_the_output(
 
 
 def test_each_limit_ends_a_turn_with_its_own_reason(
-    make_engine: EngineMaker, policy: Qwen3, vocabulary: Vocabulary
+    make_engine: EngineMaker, policy: Dense, vocabulary: Vocabulary
 ) -> None:
     letter = next(token for token in range(vocabulary.size) if vocabulary.decode([token]) == "e")
     outcomes = run(

@@ -11,9 +11,9 @@ from gradus_learner.engine.runner import NonFiniteError
 from gradus_learner.engine.scheduler import Engine, StoppedError
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.errors import BusyError
+from gradus_learner.models.dense import Dense
 from gradus_learner.models.load import save_weights
-from gradus_learner.models.qwen3 import QWEN3, Qwen3
-from gradus_learner.models.registry import Model
+from gradus_learner.models.registry import ARCHITECTURES, Model
 from tests.engine.tiny_engine import (
     CONTEXT,
     EngineMaker,
@@ -36,7 +36,7 @@ def step_until_done(engine: Engine) -> None:
 
 
 def test_an_aborted_turn_returns_what_it_has_and_leaves_the_others_alone(
-    make_engine: EngineMaker, policy: Qwen3
+    make_engine: EngineMaker, policy: Dense
 ) -> None:
     engine = make_engine(start=False)
     texts = prompts(6, seed=2)
@@ -102,7 +102,7 @@ def test_p6_the_queue_is_bounded_and_says_when_to_come_back(make_engine: EngineM
 
 
 def test_weights_loaded_in_flight_take_over_and_no_request_is_lost(
-    make_engine: EngineMaker, policy: Qwen3, vocabulary: Vocabulary
+    make_engine: EngineMaker, policy: Dense, vocabulary: Vocabulary
 ) -> None:
     other = build_policy(vocabulary.size, vocabulary.size - 1, seed=2)
     engine = make_engine(start=False, version=4)
@@ -155,7 +155,7 @@ def test_a_load_drops_what_the_cache_holds(make_engine: EngineMaker, vocabulary:
 
 
 def test_weights_that_overflow_fail_their_turns_and_the_next_version_serves_well(
-    make_engine: EngineMaker, policy: Qwen3, vocabulary: Vocabulary
+    make_engine: EngineMaker, policy: Dense, vocabulary: Vocabulary
 ) -> None:
     broken = build_policy(vocabulary.size, vocabulary.size - 1)
     with torch.no_grad():
@@ -173,12 +173,12 @@ def test_weights_that_overflow_fail_their_turns_and_the_next_version_serves_well
         assert largest_difference(outcome.logprobs, reference_logprobs(policy, text, outcome.token_ids)) < 1e-4
 
 
-def test_weights_that_are_not_finite_are_refused_by_name(policy: Qwen3, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused_by_name(policy: Dense, tmp_path: Path) -> None:
     with torch.no_grad():
         policy.model.norm.weight[0] = float("nan")
     save_weights(policy, tmp_path)
     with pytest.raises(ValueError, match=r"model\.norm\.weight holds 1 of"):
-        read_weights(tmp_path, Model(QWEN3, policy.config), CONTEXT, "cpu")
+        read_weights(tmp_path, Model(ARCHITECTURES["qwen3"], policy.config), CONTEXT, "cpu")
 
 
 def test_a_stopped_engine_answers_what_is_left_and_takes_nothing_more(make_engine: EngineMaker) -> None:

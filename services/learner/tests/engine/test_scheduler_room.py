@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradus_learner.engine.request import Finish
 from gradus_learner.engine.scheduler import Engine
-from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.dense import Dense
 from tests.engine.tiny_engine import (
     CONTEXT,
     EngineMaker,
@@ -38,7 +38,7 @@ def test_an_evaluation_begins_before_training_requests_that_came_earlier(make_en
     assert started == sorted(time for time in started if time is not None)
 
 
-def test_p8_turns_that_lose_their_row_write_the_same_tokens_as_without(make_engine: EngineMaker, policy: Qwen3) -> None:
+def test_p8_turns_that_lose_their_row_write_the_same_tokens_as_without(make_engine: EngineMaker, policy: Dense) -> None:
     texts = prompts(6, longest=20, seed=5)
     requests = [
         ask(text, f"r{index}", session=f"s{index}", seed=index, max_new_tokens=60) for index, text in enumerate(texts)
@@ -87,7 +87,7 @@ def test_p5_a_turn_without_a_row_during_a_load_says_which_versions_wrote(make_en
     ]
     step_until(engine, done=False)
     parked = next(turn for turn in turns if turn.started_at is not None and turn.batch is None)
-    other = build_policy(engine.config.vocab_size, engine.config.eos_token_id, seed=2)
+    other = build_policy(engine.config.vocab_size, engine.config.eos_token_ids[0], seed=2)
     engine.load(weights_of(other), 1)
     engine.abort(parked.request.request_id)
     engine.step()

@@ -5,22 +5,22 @@ import torch
 from gradus_learner.engine.arena import Region, region_capacities
 from gradus_learner.engine.prefill_plan import plan_prefill
 from gradus_learner.engine.transformer import Part, Span, decode, prefill
-from gradus_learner.models.qwen3 import Qwen3
+from gradus_learner.models.dense import Dense
 from tests.engine.tiny_engine import CONTEXT, prompts, weights_of
 
 
-def region_of(policy: Qwen3, rows: int = 8) -> Region:
+def region_of(policy: Dense, rows: int = 8) -> Region:
     region = Region(policy.config, CONTEXT, torch.device("cpu"))
     region.reserve(rows)
     return region
 
 
 @torch.inference_mode()
-def full(policy: Qwen3, token_ids: list[int]) -> torch.Tensor:
+def full(policy: Dense, token_ids: list[int]) -> torch.Tensor:
     return policy(torch.tensor([token_ids]))[0]
 
 
-def test_ragged_prefill_gives_the_logits_of_the_full_forward(policy: Qwen3) -> None:
+def test_ragged_prefill_gives_the_logits_of_the_full_forward(policy: Dense) -> None:
     weights = weights_of(policy)
     region = region_of(policy)
     texts = prompts(6)
@@ -30,7 +30,7 @@ def test_ragged_prefill_gives_the_logits_of_the_full_forward(policy: Qwen3) -> N
         torch.testing.assert_close(row, full(policy, text)[-1], atol=1e-4, rtol=0)
 
 
-def test_prefill_in_pieces_equals_prefill_at_once(policy: Qwen3) -> None:
+def test_prefill_in_pieces_equals_prefill_at_once(policy: Dense) -> None:
     weights = weights_of(policy)
     region = region_of(policy)
     text = prompts(1, longest=59, seed=8)[0]
@@ -40,7 +40,7 @@ def test_prefill_in_pieces_equals_prefill_at_once(policy: Qwen3) -> None:
     torch.testing.assert_close(logits[0], full(policy, text)[-1], atol=1e-4, rtol=0)
 
 
-def test_decode_gives_the_logits_of_the_full_forward_for_every_row_and_step(policy: Qwen3) -> None:
+def test_decode_gives_the_logits_of_the_full_forward_for_every_row_and_step(policy: Dense) -> None:
     weights = weights_of(policy)
     region = region_of(policy)
     texts = prompts(5, seed=4)
@@ -54,7 +54,7 @@ def test_decode_gives_the_logits_of_the_full_forward_for_every_row_and_step(poli
             torch.testing.assert_close(row, full(policy, text)[-1], atol=1e-4, rtol=0)
 
 
-def test_a_moved_or_exported_row_decodes_as_before(policy: Qwen3) -> None:
+def test_a_moved_or_exported_row_decodes_as_before(policy: Dense) -> None:
     weights = weights_of(policy)
     region = region_of(policy)
     text = prompts(1, seed=5)[0]
@@ -77,7 +77,7 @@ def test_a_prefill_plan_keeps_order_and_budget_and_cuts_long_prompts() -> None:
     assert [span.start for part in passes for span in part.spans if span.row == 5] == [0, 100, 200]
 
 
-def test_decode_over_several_regions_equals_decode_in_one(policy: Qwen3) -> None:
+def test_decode_over_several_regions_equals_decode_in_one(policy: Dense) -> None:
     weights = weights_of(policy)
     texts = prompts(5, seed=14)
     regions = [region_of(policy, 2), region_of(policy, 3)]
@@ -90,7 +90,7 @@ def test_decode_over_several_regions_equals_decode_in_one(policy: Qwen3) -> None
         torch.testing.assert_close(row, full(policy, [*text, token])[-1], atol=1e-4, rtol=0)
 
 
-def test_growing_a_region_keeps_what_it_holds(policy: Qwen3) -> None:
+def test_growing_a_region_keeps_what_it_holds(policy: Dense) -> None:
     weights = weights_of(policy)
     region, text = region_of(policy, 1), prompts(1, seed=5)[0]
     prefill(weights, region, [Span(0, 0, text)])

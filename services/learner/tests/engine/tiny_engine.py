@@ -16,9 +16,11 @@ from gradus_learner.engine.request import Outcome, Request, Sampling
 from gradus_learner.engine.scheduler import Engine
 from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights, fuse
+from gradus_learner.models.dense import Dense
+from gradus_learner.models.dense_config import DenseConfig, Family
 from gradus_learner.models.load import save_weights
-from gradus_learner.models.qwen3 import Qwen3
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.qwen3 import QWEN3
+from gradus_learner.models.rope import Rope
 
 CONTEXT = 160
 
@@ -43,8 +45,12 @@ def build_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def build_policy(vocabulary: int, eos: int, seed: int = 1) -> Qwen3:
-    config = Qwen3Config(
+PLAIN_ROPE = Rope()
+
+
+def build_policy(vocabulary: int, eos: int, seed: int = 1, family: Family = QWEN3, rope: Rope = PLAIN_ROPE) -> Dense:
+    config = DenseConfig(
+        family,
         vocab_size=vocabulary,
         hidden_size=32,
         intermediate_size=48,
@@ -53,15 +59,18 @@ def build_policy(vocabulary: int, eos: int, seed: int = 1) -> Qwen3:
         num_key_value_heads=2,
         head_dim=8,
         max_position_embeddings=512,
-        eos_token_id=eos,
+        rope=rope,
+        eos_token_ids=(eos,),
     )
-    policy = Qwen3(config)
+    policy = Dense(config)
     generator = torch.Generator().manual_seed(seed)
     policy.initialise(generator)
     # Far from uniform, so that a wrong key or position shows in the numbers.
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
-            if parameter.dim() == 1:
+            if parameter.dim() == 1 and name.endswith(".bias"):
+                parameter.uniform_(-0.5, 0.5, generator=generator)
+            elif parameter.dim() == 1:
                 parameter.uniform_(0.5, 1.5, generator=generator)
             else:
                 parameter.mul_(8.0 if "embed" in name else 10.0)
@@ -86,20 +95,20 @@ def vocabulary(model_directory: Path) -> Vocabulary:
 
 
 @pytest.fixture
-def policy(vocabulary: Vocabulary) -> Qwen3:
+def policy(vocabulary: Vocabulary) -> Dense:
     return build_policy(vocabulary.size, vocabulary.size - 1)
 
 
 class EngineMaker(Protocol):
-    def __call__(self, policy: Qwen3 | None = None, start: bool = True, **overrides: Any) -> Engine: ...
+    def __call__(self, policy: Dense | None = None, start: bool = True, **overrides: Any) -> Engine: ...
 
 
 @pytest.fixture
-def make_engine(policy: Qwen3, vocabulary: Vocabulary) -> Generator[EngineMaker]:
+def make_engine(policy: Dense, vocabulary: Vocabulary) -> Generator[EngineMaker]:
     engines: list[Engine] = []
     own = policy
 
-    def make(policy: Qwen3 | None = None, start: bool = True, **overrides: Any) -> Engine:
+    def make(policy: Dense | None = None, start: bool = True, **overrides: Any) -> Engine:
         settings: dict[str, Any] = {
             "max_context": CONTEXT,
             "max_running": 16,
@@ -118,7 +127,7 @@ def make_engine(policy: Qwen3, vocabulary: Vocabulary) -> Generator[EngineMaker]
         engine.stop()
 
 
-def weights_of(policy: Qwen3) -> Weights:
+def weights_of(policy: Dense) -> Weights:
     return fuse(policy, CONTEXT)
 
 
@@ -147,7 +156,7 @@ def prompts(count: int, longest: int = 60, seed: int = 3, vocabulary: int = 256)
 
 
 @torch.inference_mode()
-def reference_logprobs(policy: Qwen3, prompt: list[int], generated: list[int], temperature: float = 1.0) -> list[float]:
+def reference_logprobs(policy: Dense, prompt: list[int], generated: list[int], temperature: float = 1.0) -> list[float]:
     """What the learner computes for the tokens that the engine sampled."""
     logits = policy(torch.tensor([prompt + generated]))[0, len(prompt) - 1 : -1]
     scores = torch.log_softmax(logits.float() / temperature, dim=-1)
