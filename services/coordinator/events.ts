@@ -1,11 +1,15 @@
 import type { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import { fateWord } from '#trajectory/enum-words.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
-import { createEnvironmentSeries } from './environment-series.ts';
+import { createEnvironmentSeries } from './series/environment-series.ts';
+import { createRunSeries } from './series/run-series.ts';
+import type { RunSeries } from './series/run-series.ts';
 import type { Reception } from './groups/group-collector.ts';
 
 /** What happens in this service, counted in one place. */
 export interface CoordinatorEvents {
+  /** What runs are compared by. */
+  readonly series: RunSeries;
   runs(active: number): void;
   taskPublished(purpose: 'train' | 'eval', again: boolean): void;
   /** Published and unanswered, and in nobody's hands: handed out again. */
@@ -15,12 +19,10 @@ export interface CoordinatorEvents {
   resultReceived(reception: Reception): void;
   groupOpened(purpose: 'train' | 'eval'): void;
   groupClosed(fate: GroupFate, seconds: number): void;
-  rolloutsOpen(count: number): void;
-  groupsScoring(count: number): void;
   /** `missing`: some component could not be had. */
   groupScored(outcome: 'scored' | 'missing', seconds: number): void;
   rolloutsCancelled(count: number): void;
-  stepCommitted(reward: number, version: number): void;
+  stepCommitted(): void;
   /** Means of what episodes report of themselves, by their names. */
   environmentReported(purpose: 'train' | 'eval', means: Readonly<Record<string, number>>): void;
   /** Of a run that is driven here; it counts until it is set otherwise. */
@@ -61,11 +63,6 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     'Time from opening a group to its last result.',
     groupBuckets,
   );
-  const open = metrics.gauge('gradus_rollouts_open', 'Rollouts that are published and unanswered.');
-  const scoring = metrics.gauge(
-    'gradus_groups_scoring',
-    'Settled groups whose samples are being scored against each other.',
-  );
   const scoringSeconds = metrics.histogram(
     'gradus_group_scoring_seconds',
     'Time that scoring the samples of a group against each other took, waiting included.',
@@ -77,8 +74,6 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     'Rollouts given up on purpose: deadline, end of a stage, or stop.',
   );
   const steps = metrics.counter('gradus_steps_committed_total', 'Training steps committed.');
-  const reward = metrics.gauge('gradus_reward_mean', 'Mean reward of the last step.');
-  const version = metrics.gauge('gradus_policy_version', 'Policy version of the run.');
   const diverging = metrics.gauge(
     'gradus_runs_diverging',
     'Runs whose training reward rises while exact match on held-out questions, or a declared component, falls.',
@@ -103,6 +98,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     'Runs that this coordinator let go because another one leads them.',
   );
   return {
+    series: createRunSeries(metrics),
     runs: (active) => runs.set(active),
     taskPublished: (purpose, again) => tasks.inc({ purpose, again: String(again) }),
     tasksLost: (count) => lost.inc(count),
@@ -113,15 +109,9 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
       closed.inc({ fate: fateWord(fate) });
       groupSeconds.observe(seconds);
     },
-    rolloutsOpen: (count) => open.set(count),
-    groupsScoring: (count) => scoring.set(count),
     groupScored: (outcome, seconds) => scoringSeconds.observe({ outcome }, seconds),
     rolloutsCancelled: (count) => cancelled.inc(count),
-    stepCommitted(mean, current) {
-      steps.inc();
-      reward.set(mean);
-      version.set(current);
-    },
+    stepCommitted: () => steps.inc(),
     environmentReported: createEnvironmentSeries(metrics),
     rewardDiverges(runId, diverges) {
       if (diverges) divergingRuns.add(runId);

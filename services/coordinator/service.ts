@@ -15,6 +15,8 @@ import type { CoordinatorConfig } from './config.ts';
 import { createCoordinatorEvents } from './events.ts';
 import { stopRun } from './handlers/stop-run.ts';
 import { watchRun } from './handlers/watch-run.ts';
+import type { DrivenRun } from './runs/start-run.ts';
+import { createQueueSeries, watchSeries } from './series/queue-series.ts';
 import { adoptRuns } from './leadership/adopt-runs.ts';
 import { createRunRegistry } from './runs/run-registry.ts';
 import { createRunningRuns } from './leadership/running-runs.ts';
@@ -73,6 +75,18 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     workers: createWorkerStatuses(nats),
     log,
   });
+  const watched = {
+    queue: createQueueSeries(metrics, nats),
+    runs: events.series,
+    directories: () => registry.own().flatMap((runId) => directoryOf(registry.driven(runId))),
+    log,
+  };
+  const watching = new AbortController();
+  const watches = watchSeries(watched, watching.signal);
+  ctx.defer('series', async () => {
+    watching.abort();
+    await watches;
+  });
   const server = createGrpcServer({ log, metrics });
   const adopting = new AbortController();
   // In reverse: no run is taken over any more, runs are left to another coordinator or stopped, watchers see that, then calls and
@@ -98,3 +112,6 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   });
   return { grpc };
 }
+
+const directoryOf = (run: DrivenRun | undefined): [string, string][] =>
+  run === undefined ? [] : [[run.runId, run.state.directory]];

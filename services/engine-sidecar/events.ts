@@ -27,7 +27,10 @@ export function createSidecarEvents(log: Logger, metrics: Metrics) {
   const running = metrics.gauge('gradus_engine_running_requests', 'Requests being generated.');
   const waiting = metrics.gauge('gradus_engine_waiting_requests', 'Requests in the queue.');
   const kvUsed = metrics.gauge('gradus_engine_kv_used_ratio', 'Share of kv_tokens that runs, 0..1.');
-  const version = metrics.gauge('gradus_engine_version', 'Version of the weights that serve.');
+  const version = metrics.gauge(
+    'gradus_policy_version',
+    'Policy version: of the weights (learner), that engines have to serve (policy), that serves (engine).',
+  );
   const up = metrics.gauge('gradus_engine_server_up', 'Whether the server behind a sidecar answers: 1 or 0.');
   const restarts = metrics.counter(
     'gradus_engine_server_restarts_total',

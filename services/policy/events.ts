@@ -26,7 +26,10 @@ export function createPolicyEvents(log: Logger, metrics: Metrics) {
   const queued = metrics.gauge('gradus_policy_queue_requests', 'Requests that wait for an engine');
   const running = metrics.gauge('gradus_policy_running_requests', 'Requests that engines work on');
   const kvUsed = metrics.gauge('gradus_policy_kv_used_ratio', 'Share of its KV cache that the fullest engine uses');
-  const version = metrics.gauge('gradus_policy_version_number', 'Policy version that every engine has to serve');
+  const version = metrics.gauge(
+    'gradus_policy_version',
+    'Policy version: of the weights (learner), that engines have to serve (policy), that serves (engine).',
+  );
   const loads = metrics.counter(
     'gradus_policy_version_loads_total',
     'Loads of a policy version, one per engine, by outcome',

@@ -30,6 +30,11 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     'Duration of the generation of one turn, retries included',
     durationBuckets,
   );
+  const environmentSeconds = metrics.histogram(
+    'gradus_rollout_environment_seconds',
+    'Time that the environment took to answer a turn, tool calls and retries included',
+    durationBuckets,
+  );
   const tokens = metrics.counter(
     'gradus_rollout_tokens_total',
     'Tokens of finished rollouts by kind: prompt, model, environment',
@@ -98,6 +103,7 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       turnSeconds.observe(elapsedMs / 1000);
       log.trace({ finishReason, tokens: count }, 'a turn ended');
     },
+    environmentStepped: (elapsedMs: number): void => environmentSeconds.observe(elapsedMs / 1000),
     callRetried(failure: InfrastructureClass, error: GradusError): void {
       retried.inc({ failure: failureName(failure) });
       log.debug({ failure: failureName(failure), code: error.code, reason: error.message }, 'a call is repeated');

@@ -52,11 +52,13 @@ describe('P7: there is one metric vocabulary', () => {
     expect(vocabulary.filter(({ name, type }) => name.endsWith('_total') !== (type === 'counter'))).toEqual([]);
   });
 
-  test('no label is an id', () => {
-    const ids = vocabulary
-      .flatMap(({ labels }) => labels)
-      .filter((label) => /(^|_)(id|uuid|hash|run|task)$/.test(label));
+  test('no label is an id, but for runs that are driven, whose series are removed with them', () => {
+    const ids = vocabulary.filter(({ labels }) => labels.some((label) => /(^|_)(id|uuid|hash|task)$/.test(label)));
     expect(ids).toEqual([]);
+    const ofRuns = vocabulary.filter(({ labels }) => labels.includes('run'));
+    expect(
+      ofRuns.filter(({ type, labels }) => type !== 'gauge' || (labels[1] !== 'stage' && labels[1] !== 'recipe')),
+    ).toEqual([]);
   });
 });
 

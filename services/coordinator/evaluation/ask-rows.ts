@@ -1,7 +1,7 @@
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { headlineOf } from '#recipe/environment-part.ts';
 import { evaluationComposition } from '#recipe/stage-scorers.ts';
-import { environmentMeansIn } from '../environment-series.ts';
+import { environmentMeansIn } from '../series/environment-series.ts';
 import { evaluatedSamples, evaluationMetrics } from './evaluation-metrics.ts';
 import { evaluationPlan } from './evaluation-plan.ts';
 import type { EvaluationParts } from './evaluation-plan.ts';

@@ -30,7 +30,7 @@ export async function gatherGroups(
     for (;;) {
       throwIfCancelled(signal);
       await gathering.tend(load, signal);
-      context.events.rolloutsOpen(gathering.collector.openSamples());
+      context.events.series.rolloutsOpen(context.runId, gathering.collector.openSamples());
       context.progress.update(progressOf(plan, gathering.collector.groups));
       if (gathering.finished) return gathering.groups;
       const waitMs = Math.min(longestWaitMs, gathering.wakeAtMs() - context.now());

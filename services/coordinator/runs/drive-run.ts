@@ -46,6 +46,7 @@ export async function driveRun(
   }
   await files.close();
   events.rewardDiverges(runId, false);
+  events.series.ended(runId);
   await leadership.release();
   context.progress.update({ message: end.message });
 }

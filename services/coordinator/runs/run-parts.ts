@@ -27,7 +27,7 @@ import type { RunDependencies, RunParts } from './start-run.ts';
 /** The ledger of a driven run: what is appended also goes to the files, the metrics and everyone who watches. */
 export function recordingLedger(
   deps: RunDependencies,
-  { runId, writer, files, directory }: RunParts,
+  { runId, resolved, writer, files, directory }: RunParts,
   progress: RunProgress,
   until: { readonly signal: AbortSignal; readonly stop: AbortSignal },
 ): LedgerWriter & { sinceLastEntryMs(): number } {
@@ -35,6 +35,7 @@ export function recordingLedger(
   const log = deps.log.child({ run: runId });
   const watch = createDivergenceWatch(log, (diverges) => deps.events.rewardDiverges(runId, diverges));
   watch.observe(writer.state);
+  deps.events.series.observe(writer.state, resolved.recipe);
   return {
     get state() {
       return writer.state;
@@ -47,6 +48,7 @@ export function recordingLedger(
       lastEntryMs = performance.now();
       deps.events.ledgerEntry(fact.case ?? 'none');
       watch.observe(writer.state);
+      deps.events.series.observe(writer.state, resolved.recipe);
       let waited = false;
       const onWait = (error: Error): void => {
         waited = true;

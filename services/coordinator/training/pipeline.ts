@@ -111,8 +111,8 @@ export async function runPipeline(context: RunContext, stage: TrainingStage): Pr
     }
     const { openSamples } = load();
     clock.inFlight(openSamples, context.now());
-    context.events.rolloutsOpen(openSamples);
-    context.events.groupsScoring(scoringGroups());
+    context.events.series.rolloutsOpen(context.runId, openSamples);
+    context.events.series.groupsScoring(context.runId, scoringGroups());
     return 'busy';
   }
 
@@ -193,8 +193,8 @@ export async function runPipeline(context: RunContext, stage: TrainingStage): Pr
     context.stopSignal.removeEventListener('abort', noteStop);
     context.progress.update({ gatherings: noGatherings });
     clock.inFlight(0, context.now());
-    context.events.rolloutsOpen(0);
-    context.events.groupsScoring(0);
+    context.events.series.rolloutsOpen(context.runId, 0);
+    context.events.series.groupsScoring(context.runId, 0);
   }
 }
 

@@ -2,7 +2,7 @@ import type { StepFormed } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Phase } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { withSpan } from '#platform/telemetry/tracing.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
-import { environmentMeansIn } from '../environment-series.ts';
+import { environmentMeansIn } from '../series/environment-series.ts';
 import { splitFinite } from '#run/ledger/finite.ts';
 import { gradientMetric, learnedMetric, versionOf, nextStageStep } from '#run/ledger/run-state.ts';
 import { hasSignal } from '#run/ledger/training-tally.ts';
@@ -69,7 +69,7 @@ export async function trainStep(
       notFinite,
     },
   });
-  context.events.stepCommitted(formed.metrics['reward/mean'] ?? 0, version);
+  context.events.stepCommitted();
   context.events.environmentReported('train', environmentMeansIn(formed.metrics));
 }
 

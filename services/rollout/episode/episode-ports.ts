@@ -18,6 +18,8 @@ export interface EpisodePorts {
   readonly waits: RolloutWaits;
   readonly events: {
     turnEnded(finishReason: FinishReason, tokens: number, elapsedMs: number): void;
+    /** The environment has answered a turn, with its tools. */
+    environmentStepped(elapsedMs: number): void;
     callRetried(failure: InfrastructureClass, error: GradusError): void;
     tokensDiffer(taskId: string, turn: number): void;
   };

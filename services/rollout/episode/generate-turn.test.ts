@@ -37,6 +37,7 @@ async function turnOf(changes: Partial<typeof answer>) {
     waits: { begin: () => ({ [Symbol.dispose]() {} }) },
     events: {
       turnEnded() {},
+      environmentStepped() {},
       callRetried() {},
       tokensDiffer: (_task: string, turn: number) => void differed.push(turn),
     },

@@ -170,6 +170,7 @@ async function playEpisode(
     const modelTurn = turnOfResponse(response, turn, speaker);
     const truncated = modelTurn.cutBy !== undefined;
     speaker.truncated = truncated;
+    const steppedFromMs = performance.now();
     const outcome = await callRemote(
       ports,
       {
@@ -181,6 +182,7 @@ async function playEpisode(
       deadline.signal,
       () => stepEpisode(task.environment, episode, modelTurn, deadline.signal, limits.toolTimeoutMs),
     );
+    ports.events.environmentStepped(performance.now() - steppedFromMs);
     checkOutcome(played, outcome);
     turns.push(turnOf(modelTurn, outcome));
     if (outcome.kind === 'done')

@@ -38,7 +38,11 @@ class EngineEvents:
             buckets=_SECONDS,
             registry=registry,
         )
-        self._version = Gauge("gradus_engine_version", "Version of the weights that serve.", registry=registry)
+        self._version = Gauge(
+            "gradus_policy_version",
+            "Policy version: of the weights (learner), that engines have to serve (policy), that serves (engine).",
+            registry=registry,
+        )
         for outcome in (*(finish.name.lower() for finish in Finish), "failed"):
             self._requests.labels(outcome)
 

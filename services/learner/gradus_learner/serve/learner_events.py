@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gradus_learner.train.run import LearnerRun, StepRecord
-
-GAUGES = {
-    "gradus_learner_loss": "Loss of the last step.",
-    "gradus_learner_grad_norm": "Gradient norm before clipping, mean over the last step's updates.",
-    "gradus_learner_entropy": "Entropy in nats of the policy at its own tokens, last step.",
-    "gradus_learner_clip_fraction": "Share of model tokens whose ratio was clipped, last step.",
-    "gradus_learner_ppo_kl": "Mean of old minus new logprob, last step.",
-    "gradus_learner_mismatch_mean": "Mean distance in nats between trainer and engine logprobs, last step.",
-    "gradus_learner_mismatch_max": "Largest distance in nats between trainer and engine logprobs, last step.",
-    "gradus_learner_mismatch_k3": "KL (k3) of trainer from engine, last step.",
-}
 
 
 class LearnerEvents:
@@ -48,8 +36,11 @@ class LearnerEvents:
             registry=registry,
         )
         self._checkpoints = Counter("gradus_learner_checkpoints_total", "Checkpoints written.", registry=registry)
-        self._version = Gauge("gradus_learner_policy_version", "Policy version of the weights.", registry=registry)
-        self._gauges = {name: Gauge(name, text, registry=registry) for name, text in GAUGES.items()}
+        self._version = Gauge(
+            "gradus_policy_version",
+            "Policy version: of the weights (learner), that engines have to serve (policy), that serves (engine).",
+            registry=registry,
+        )
 
     def run_opened(self, run: LearnerRun) -> None:
         self._version.set(run.step)
@@ -77,8 +68,6 @@ class LearnerEvents:
         self._tokens.labels("other").inc(max(0.0, metrics["tokens"] - metrics["model_tokens"]))
         self._seconds.observe(metrics["seconds"])
         self._version.set(run.step)
-        for name, gauge in self._gauges.items():
-            gauge.set(metrics.get(name.removeprefix("gradus_learner_"), math.nan))
         skipped = metrics["updates_skipped"]
         self._skipped.inc(skipped)
         if skipped > 0 or record.absent_metrics:
