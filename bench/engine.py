@@ -74,10 +74,12 @@ def build_engine(shape: Shape, rows: int, cache_bytes: int) -> Any:
     from gradus_learner.engine.scheduler import Engine
     from gradus_learner.engine.stops import Vocabulary
     from gradus_learner.engine.transformer import fuse
-    from gradus_learner.models.qwen3 import Qwen3
-    from gradus_learner.models.qwen3_config import Qwen3Config
+    from gradus_learner.models.dense import Dense
+    from gradus_learner.models.dense_config import DenseConfig
+    from gradus_learner.models.qwen3 import QWEN3
 
-    config = Qwen3Config(
+    config = DenseConfig(
+        QWEN3,
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
         intermediate_size=3 * shape.hidden,
@@ -87,9 +89,9 @@ def build_engine(shape: Shape, rows: int, cache_bytes: int) -> Any:
         head_dim=32,
         max_position_embeddings=4096,
         # Never drawn: turns end by their length.
-        eos_token_id=shape.vocabulary,
+        eos_token_ids=(shape.vocabulary,),
     )
-    policy = Qwen3(config)
+    policy = Dense(config)
     policy.initialise(torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "tokenizer.json"

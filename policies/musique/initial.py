@@ -22,9 +22,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from gradus_learner.initial.tokenizer import END_TOKEN
+from gradus_learner.models.dense import Dense
+from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.load import parameter_count, save_weights
-from gradus_learner.models.qwen3 import Qwen3
-from gradus_learner.models.qwen3_config import Qwen3Config
+from gradus_learner.models.qwen3 import QWEN3
+from gradus_learner.models.rope import Rope
 
 # Embedding entries; with tied weights also the size of the first logits.
 EMBEDDING = 0.05
@@ -43,7 +45,7 @@ def rows_at_right_angles(count: int, width: int, generator: torch.Generator) -> 
 
 
 @torch.no_grad()
-def write_copying_heads(policy: Qwen3, generator: torch.Generator) -> None:
+def write_copying_heads(policy: Dense, generator: torch.Generator) -> None:
     config = policy.config
     width, head = config.hidden_size, config.head_dim
     half, groups = head // 2, config.num_key_value_heads
@@ -95,9 +97,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(options.tokenizer))
-    config = Qwen3Config(
+    config = DenseConfig(
+        QWEN3,
         vocab_size=tokenizer.get_vocab_size(),
-        eos_token_id=tokenizer.token_to_id(END_TOKEN),
+        eos_token_ids=(tokenizer.token_to_id(END_TOKEN),),
         hidden_size=192,
         intermediate_size=512,
         num_hidden_layers=4,
@@ -106,11 +109,11 @@ def main() -> None:
         head_dim=32,
         max_position_embeddings=2048,
         # Slower than usual for so short a context: content stays the same over all of it.
-        rope_theta=1_000_000.0,
+        rope=Rope(theta=1_000_000.0),
         tie_word_embeddings=True,
     )
     generator = torch.Generator().manual_seed(options.seed)
-    policy = Qwen3(config)
+    policy = Dense(config)
     policy.initialise(generator)
     write_copying_heads(policy, generator)
     save_weights(policy, options.out)

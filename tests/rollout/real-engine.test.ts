@@ -29,8 +29,6 @@ const env = {
 const makePolicy = `
 import json, pathlib, shutil, sys, torch
 from gradus_learner.models.load import save_weights
-from gradus_learner.models.qwen3 import Qwen3
-from gradus_learner.models.qwen3_config import Qwen3Config
 from gradus_learner.models.registry import read_model
 directory, tokenizer = pathlib.Path(sys.argv[1]), sys.argv[2]
 directory.mkdir(parents=True)
