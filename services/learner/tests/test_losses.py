@@ -12,13 +12,29 @@ from gradus_learner.objectives.policy_gradient import (
     MismatchCorrection,
     PolicyGradient,
     mismatch_weights,
-    policy_loss,
 )
 from gradus_learner.objectives.registry import objective_of
+from gradus_learner.objectives.surrogates import Surrogate, surrogate_loss
+from gradus_learner.train.rollouts import RolloutTokens, TokenLoss
 
 OLD = torch.tensor([0.5, 0.2, 0.9, 0.1], dtype=torch.float64).log()
 NEW = torch.tensor([0.7, 0.1, 0.95, 0.5], dtype=torch.float64).log()
 ADVANTAGES = torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64)
+
+
+def policy_loss(
+    new_N: Tensor,
+    old_N: Tensor,
+    advantages_N: Tensor,
+    clip_low: float,
+    clip_high: float,
+    dual_clip: float,
+    surrogate: Surrogate = "clip",
+    row_N: Tensor | None = None,
+) -> TokenLoss:
+    rows_N = torch.zeros(len(new_N), dtype=torch.long) if row_N is None else row_N
+    tokens = RolloutTokens(new_N, old_N, old_N, None, torch.zeros_like(new_N), advantages_N, rows_N)
+    return surrogate_loss(tokens, surrogate, clip_low, clip_high, dual_clip)
 
 
 def close(actual: Tensor, expected: list[float]) -> bool:
@@ -46,13 +62,39 @@ def test_a_ratio_beyond_all_measure_stays_finite() -> None:
     assert torch.isfinite(result.loss_N).all()
 
 
+@pytest.mark.parametrize("surrogate", ["clip", "gspo"])
 @pytest.mark.parametrize("dual_clip", [0.0, 3.0])
-def test_the_gradient_of_the_policy_loss_equals_finite_differences(dual_clip: float) -> None:
+def test_the_gradient_of_the_policy_loss_equals_finite_differences(dual_clip: float, surrogate: Surrogate) -> None:
     generator = torch.Generator().manual_seed(3)
     new = (-torch.rand(40, dtype=torch.float64, generator=generator) * 2).requires_grad_()
     old = -torch.rand(40, dtype=torch.float64, generator=generator) * 2
     advantages = torch.randn(40, dtype=torch.float64, generator=generator)
-    assert torch.autograd.gradcheck(lambda new: policy_loss(new, old, advantages, 0.2, 0.28, dual_clip).loss_N, (new,))
+    rows = torch.arange(40) // 10
+    advantages = advantages[rows]
+    assert torch.autograd.gradcheck(
+        lambda new: policy_loss(new, old, advantages, 0.2, 0.28, dual_clip, surrogate, rows).loss_N, (new,)
+    )
+
+
+def test_gspo_clips_a_whole_sequence_by_the_geometric_mean_of_its_ratios() -> None:
+    rows = torch.tensor([0, 0, 1, 1])
+    result = policy_loss(NEW, OLD, ADVANTAGES, 0.2, 0.28, 0.0, "gspo", rows)
+    # (1.4 x 0.5)^(1/2) and (1.055556 x 5)^(1/2).
+    assert close(result.ratio_N, [0.836660, 0.836660, 2.297341, 2.297341])
+    assert close(result.loss_N, [-0.836660, -0.836660, 2.297341, 2.297341])
+    up = policy_loss(NEW, OLD, -ADVANTAGES, 0.2, 0.28, 0.0, "gspo", rows)
+    assert close(up.loss_N, [0.836660, 0.836660, -1.28, -1.28])
+    assert up.clipped_N.tolist() == [False, False, True, True]
+
+
+def test_cispo_gives_every_token_a_gradient_of_its_ratio_cut_above() -> None:
+    new = NEW.clone().requires_grad_()
+    result = policy_loss(new, OLD, ADVANTAGES, 0.2, 0.28, 3.0, "cispo")
+    result.loss_N.sum().backward()
+    assert new.grad is not None
+    assert close(new.grad, [-1.28, -0.5, 1.055556, 1.28])
+    assert close(result.loss_N, [1.28 * 0.356675, 0.5 * 2.302585, -1.055556 * 0.051293, -1.28 * 0.693147])
+    assert result.clipped_N.tolist() == [True, False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -76,16 +76,16 @@ def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
         assert not same_weights(model, answer.weights_path)
         json.loads((Path(answer.checkpoint_path) / "state.json").read_text(), parse_constant=pytest.fail)
 
-    from gradus_learner.objectives.policy_gradient import policy_loss
+    from gradus_learner.objectives.surrogates import surrogate_loss
     from gradus_learner.train.rollouts import TokenLoss
 
     factors = [float("nan"), 1.0]
 
     def not_a_number_at_first(*arguments: object) -> TokenLoss:
-        result = policy_loss(*arguments)  # pyright: ignore[reportArgumentType]
+        result = surrogate_loss(*arguments)  # pyright: ignore[reportArgumentType]
         return type(result)(**{**vars(result), "loss_N": result.loss_N * factors.pop(0)})
 
-    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.policy_loss", not_a_number_at_first)
+    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.surrogate_loss", not_a_number_at_first)
     scenario(body)
 
 

@@ -10,7 +10,7 @@ from test_learner_service import TRAJECTORIES, refused, same_weights, scenario
 from tiny_learner import LearnerClient, model_directory
 
 from gradus_learner.models import memory
-from gradus_learner.objectives.policy_gradient import policy_loss
+from gradus_learner.objectives.surrogates import surrogate_loss
 
 
 def test_p1_a_step_that_breaks_off_between_its_updates_is_never_built_upon(
@@ -27,7 +27,7 @@ def test_p1_a_step_that_breaks_off_between_its_updates_is_never_built_upon(
         # Two updates a step, one micro-batch each.
         if calls == 4:
             raise MemoryError("no memory for the second update of the second step")
-        return policy_loss(*arguments)
+        return surrogate_loss(*arguments)
 
     async def broken(client: LearnerClient) -> None:
         await client.open(run, model)
@@ -44,7 +44,7 @@ def test_p1_a_step_that_breaks_off_between_its_updates_is_never_built_upon(
         for step in (1, 2):
             await client.step(step, TRAJECTORIES)
 
-    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.policy_loss", breaks_once)
+    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.surrogate_loss", breaks_once)
     scenario(broken)
     scenario(whole)
     assert same_weights(run / "versions" / "000002", other / "versions" / "000002")

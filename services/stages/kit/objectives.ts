@@ -16,6 +16,12 @@ const mismatchCorrections = ['none', 'tis', 'icepop', 'sequence_tis'] as const;
 export const policyGradient = {
   name: 'policy_gradient',
   fields: {
+    policy_loss: z
+      .enum(['clip', 'gspo', 'cispo'])
+      .default('clip')
+      .describe(
+        'Loss of a token: `clip` by its own ratio (PPO, DAPO); `gspo` by the ratio of its sequence; `cispo` without losing the gradient of a token that is cut, and without `clip_low` and `dual_clip`.',
+      ),
     clip_low: z.number().min(0).max(1).default(0.2).describe('Lower clip range of the ratio.'),
     clip_high: z.number().min(0).max(10).default(0.28).describe('Upper clip range of the ratio (clip-higher).'),
     dual_clip: z.number().min(0).max(1000).default(10).describe('Bound for negative advantages, > 1; 0 is off.'),

@@ -1,7 +1,7 @@
 """Policy gradient on rollouts, as pure functions over the model tokens of a batch, laid end to end.
 
-Shapes: N model tokens, S sequences. Formulas: DAPO (arXiv 2503.14476, section 3), PPO's dual clip (arXiv 1912.09729),
-truncated importance sampling and IcePop for the mismatch between rollout and trainer.
+N model tokens. Formulas: DAPO (arXiv 2503.14476, section 3), and truncated importance sampling and IcePop for the
+mismatch between rollout and trainer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gradus_learner.objectives.formulas import LOG_RATIO_BOUND, Aggregation, KlEstimator, k3, kl_loss
 from gradus_learner.objectives.objective import Between, Intake, Packed, check_options
+from gradus_learner.objectives.surrogates import Surrogate, sum_of_rows, surrogate_loss
 from gradus_learner.train.rollouts import RolloutTokens, TokenLoss, train_on_rollouts
 from gradus_learner.train.sample import Sample, decode_sample
 from gradus_learner.train.trainer import Trainer
@@ -28,6 +29,7 @@ class PolicyGradient:
 
     name: ClassVar[str] = "policy_gradient"
 
+    policy_loss: Surrogate = "clip"
     # Range of the ratio, below and above 1.
     clip_low: Annotated[float, Between(0, 1)] = 0.2
     clip_high: Annotated[float, Between(0, 10)] = 0.28
@@ -90,10 +92,8 @@ class PolicyGradient:
 
 
 def policy_gradient_loss(tokens: RolloutTokens, options: PolicyGradient) -> TokenLoss:
-    """Clipped surrogate, corrected for the mismatch of engine and trainer, with KL term and entropy bonus."""
-    result = policy_loss(
-        tokens.new_N, tokens.old_N, tokens.advantages_N, options.clip_low, options.clip_high, options.dual_clip
-    )
+    """The surrogate, corrected for the mismatch of engine and trainer, with KL term and entropy bonus."""
+    result = surrogate_loss(tokens, options.policy_loss, options.clip_low, options.clip_high, options.dual_clip)
     loss_N = result.loss_N * mismatch_weights(
         tokens.old_N,
         tokens.rollout_N,
@@ -112,27 +112,6 @@ def policy_gradient_loss(tokens: RolloutTokens, options: PolicyGradient) -> Toke
     return TokenLoss(loss_N, result.ratio_N, result.clipped_N, result.clipped_low_N, kl_N)
 
 
-def policy_loss(
-    new_logprobs_N: Tensor,
-    old_logprobs_N: Tensor,
-    advantages_N: Tensor,
-    clip_low: float,
-    clip_high: float,
-    dual_clip: float,
-) -> TokenLoss:
-    """Clipped surrogate with a separate upper range (clip-higher) and, if `dual_clip` > 1, a bound for A < 0."""
-    ratio_N = torch.exp((new_logprobs_N - old_logprobs_N).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND))
-    plain_N = -advantages_N * ratio_N
-    clipped_N = -advantages_N * ratio_N.clamp(1 - clip_low, 1 + clip_high)
-    loss_N = torch.maximum(plain_N, clipped_N)
-    low_N = torch.zeros_like(loss_N, dtype=torch.bool)
-    if dual_clip > 0:
-        bound_N = -advantages_N * dual_clip
-        low_N = (advantages_N < 0) & (loss_N > bound_N)
-        loss_N = torch.where(advantages_N < 0, torch.minimum(bound_N, loss_N), loss_N)
-    return TokenLoss(loss_N, ratio_N.detach(), (clipped_N > plain_N).detach(), low_N.detach())
-
-
 def mismatch_weights(
     trainer_logprobs_N: Tensor,
     rollout_logprobs_N: Tensor,
@@ -148,9 +127,7 @@ def mismatch_weights(
     """
     log_ratio_N = (trainer_logprobs_N - rollout_logprobs_N).detach()
     if correction == "sequence_tis":
-        sequences = int(sequence_N.max()) + 1 if len(sequence_N) > 0 else 0
-        sums_S = torch.zeros(sequences, dtype=log_ratio_N.dtype, device=log_ratio_N.device)
-        log_ratio_N = sums_S.index_add(0, sequence_N, log_ratio_N)[sequence_N]
+        log_ratio_N = sum_of_rows(log_ratio_N, sequence_N)
     ratio_N = torch.exp(log_ratio_N.clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND))
     match correction:
         case "none":
