@@ -120,3 +120,14 @@ def test_logits_that_are_not_numbers_show_in_the_log_probability_of_their_row_on
     tokens, logprobs = sample(logits, draw(2, 0.95))
     assert math.isnan(float(logprobs[0]))
     assert int(tokens[1]) == 3
+
+
+def test_every_token_of_a_large_vocabulary_is_drawn_where_its_mass_lies() -> None:
+    """The middle of a token's share of [0, 1) gives that token; sums in float32 lose the small shares."""
+    vocabulary = 151_936
+    logits = 3 * torch.randn(1, vocabulary, generator=torch.Generator().manual_seed(2))
+    p = torch.softmax(logits, -1).double()
+    middles = ((p.cumsum(-1) - p / 2) / p.sum())[0].numpy()
+    tokens = np.random.default_rng(3).choice(vocabulary, 64, replace=False)
+    drawn, _ = sample(logits.expand(64, -1).clone(), draw(64, middles[tokens].tolist()))
+    assert drawn.tolist() == tokens.tolist()
