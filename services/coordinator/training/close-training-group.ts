@@ -37,19 +37,22 @@ export function closeTrainingGroup(
     const components = { ...result.components, ...scores?.components.get(sample.taskId) };
     const reward = compose(composition, { components, detectors, modelTokens });
     const parts = roles.length === 0 ? [] : rewardsByRole(roles, result);
-    return reward === undefined || parts === undefined ? [] : [{ sample, reward, parts }];
+    return reward === undefined || parts === undefined ? [] : [{ sample, reward, parts, components }];
   });
   // Without the judge only those are left that a gate has decided: no sample of what the policy does.
   const uncompared = scores?.components.size === 0 && composed.length < answered.length;
   const present = uncompared ? [] : composed;
   const rewards = present.map(({ reward }) => reward);
+  const { dynamic_sampling_by: by } = stage.algorithm;
+  // A component that was not given says nothing about whether it varies.
+  const compared = by === undefined ? rewards : present.flatMap(({ components }) => components[by] ?? []);
   const byRole = outcomesByRole(
     stage,
     present.map(({ parts }) => parts),
   );
   const learns =
     roles.length === 0
-      ? !stage.algorithm.dynamic_sampling || rewardsVary(rewards, stage.algorithm.variance_tolerance)
+      ? !stage.algorithm.dynamic_sampling || rewardsVary(compared, stage.algorithm.variance_tolerance)
       : byRole.flat().some(({ trained }) => trained);
   const fate = fateOf(stage, group.samples.length, rewards.length, learns);
   const rolesOf = new Map(present.map(({ sample }, index) => [sample.taskId, byRole[index] ?? []]));

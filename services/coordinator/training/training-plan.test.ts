@@ -86,6 +86,15 @@ describe('closing a group', () => {
     );
   });
 
+  it('looks at one component for variance where the recipe names it', () => {
+    const by = (name: string) => stageWith(`    algorithm: { dynamic_sampling_by: ${name} }`);
+    expect(close(by('exact_match'), settled([1, 0, 0])).fate).toBe(GroupFate.KEPT);
+    expect(close(by('xml'), settled([1, 0, 0])).fate).toBe(GroupFate.NO_VARIANCE);
+    expect(() => by('exact_mach')).toThrow(
+      /algorithm\.dynamic_sampling_by: is nothing that this stage records of a rollout; .* did you mean exact_match/,
+    );
+  });
+
   it('P2: leaves an absent sample out of the baseline, and gives it no reward', () => {
     const closed = close(stageWith(), settled([1, undefined, 0]));
     expect(closed.fate).toBe(GroupFate.SHRUNK);

@@ -100,6 +100,14 @@ export const algorithmSchema = z
       .default('grpo')
       .describe('Advantage from the rewards of a group.'),
     dynamic_sampling: z.boolean().default(true).describe('Replace groups whose rewards do not vary (DAPO).'),
+    dynamic_sampling_by: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe(
+        'Component that has to vary in the place of the whole reward, such as exact_match: DAPO looks at accuracy alone. Not with roles.',
+      ),
     variance_tolerance: z
       .number()
       .min(0)

@@ -39,6 +39,12 @@ export function checkRoles(stage: RlStage, recipe: Recipe): RecipeIssue[] {
       path: ['roles'],
       message: 'have train: false, all of them: there is nothing to learn; train at least one',
     });
+  if (stage.algorithm.dynamic_sampling_by !== undefined)
+    issues.push({
+      path: ['algorithm', 'dynamic_sampling_by'],
+      message: 'is not supported with roles: each looks at its own reward; leave it out',
+      value: stage.algorithm.dynamic_sampling_by,
+    });
   for (const { name } of groupwiseScorers(recipe, stage))
     issues.push({
       path: ['rewards', name],

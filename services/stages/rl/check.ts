@@ -61,6 +61,9 @@ function checkTraining(stage: RlStage, recipe: Recipe): RecipeIssue[] {
       value: stage.algorithm.dual_clip,
     });
   }
+  const { dynamic_sampling_by: by } = stage.algorithm;
+  if (by !== undefined && !isUnloaded(recipe))
+    issues.push(...checkRecorded(by, recordedComponents(recipe, stage), ['algorithm', 'dynamic_sampling_by']));
   // The learner compares with the whole distribution at this temperature.
   const { top_p: topP, top_k: topK } = stage.sampling;
   const whole = 'its log-probabilities are of the whole distribution, and what is trained on is drawn from that';
