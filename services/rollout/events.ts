@@ -25,6 +25,10 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
   );
   const inFlight = metrics.gauge('gradus_rollout_running_tasks', 'Tasks that this worker holds');
   const turns = metrics.counter('gradus_rollout_turns_total', 'Model turns by finish reason', ['finish']);
+  const abandoned = metrics.counter(
+    'gradus_rollout_abandoned_turns_total',
+    'Turns that were stopped and left out of the rollout because the agent that asked for them had left',
+  );
   const turnSeconds = metrics.histogram(
     'gradus_rollout_generation_seconds',
     'Duration of the generation of one turn, retries included',
@@ -104,6 +108,13 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       log.trace({ finishReason, tokens: count }, 'a turn ended');
     },
     environmentStepped: (elapsedMs: number): void => environmentSeconds.observe(elapsedMs / 1000),
+    turnAbandoned(taskId: string, turn: number): void {
+      abandoned.inc();
+      log.info(
+        { taskId, turn },
+        'an agent left before its turn was written; the turn is stopped and nothing of it is recorded',
+      );
+    },
     callRetried(failure: InfrastructureClass, error: GradusError): void {
       retried.inc({ failure: failureName(failure) });
       log.debug({ failure: failureName(failure), code: error.code, reason: error.message }, 'a call is repeated');

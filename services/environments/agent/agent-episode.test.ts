@@ -57,16 +57,23 @@ async function startEpisode({
 }
 
 test('P2: an agent that falls silent has ended, unless its last turn never reached it', async () => {
-  const { episode, session, ask, asks, first, left } = await startEpisode({ endsInSilence: true });
+  const { episode, session, ask, first, left } = await startEpisode({ endsInSilence: true });
+  const gone = episode.listener?.().gone;
   left.abort();
   await expect(first).rejects.toThrow();
-  await expect.poll(() => asks.mock.calls[0]?.[1].lost).toBe(true);
-  const step = async () => await episode.step(written(0, 'She.'), { ...patient, toolTimeoutMs: 200 });
-  await expect(step()).rejects.toThrow(/connection was lost before its turn reached it/);
+  await expect.poll(() => gone?.aborted).toBe(true);
+  const silent = { ...patient, toolTimeoutMs: 200 };
+  await expect(episode.abandoned?.(silent)).rejects.toThrow(/connection was lost before its turn reached it/);
+  expect(episode.metrics?.()).toEqual({ conversations: 0, turns_abandoned: 1 });
   // It asks again, and has the turn.
-  expect(await ask([user])).toMatchObject({ status: 200 });
+  const again = ask([user]);
+  expect(await episode.abandoned?.(patient)).toMatchObject({ kind: 'continue', role: '' });
+  expect(episode.listener?.().gone.aborted).toBe(false);
+  const step = async () => await episode.step(written(0, 'She.'), silent);
+  const ended = step();
+  expect(await again).toMatchObject({ status: 200 });
   await expect.poll(() => session.heard()?.text).toBe('She.');
-  expect(await step()).toMatchObject({ kind: 'done', prediction: 'She.' });
+  expect(await ended).toMatchObject({ kind: 'done', prediction: 'She.' });
 });
 
 const look = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };

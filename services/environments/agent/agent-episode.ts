@@ -1,7 +1,16 @@
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
 import { CancelledError, TransientError } from '#platform/errors.ts';
-import type { Episode, EpisodeRow, ModelTurn, StartIo, StepIo, StepOutcome, TurnAction } from '../kit/environment.ts';
+import type {
+  Episode,
+  EpisodeRow,
+  ModelTurn,
+  StartIo,
+  StepIo,
+  StepOutcome,
+  TurnAction,
+  TurnListener,
+} from '../kit/environment.ts';
 import { faultInWords } from '#user-code/user-code-error.ts';
 import type { AgentReply } from './face/agent-call.ts';
 import type { Asked } from './face/conversations.ts';
@@ -22,7 +31,7 @@ export interface AgentHost {
   readonly reports: OpenReports;
 }
 
-type Next = { readonly asked: Asked } | { readonly ended: AgentEnd };
+type Next = { readonly asked: Asked; readonly listener: TurnListener } | { readonly ended: AgentEnd };
 
 /**
  * One agent from its first question to its end. The agent owns the loop: a step gives it the turn it waits for, and lasts until it asks again or
@@ -49,7 +58,8 @@ export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: 
     const first = await nextOf(session, agent, { ...io, toolTimeoutMs: options.start_timeout_ms });
     if ('ended' in first) throw neverAsked(first.ended, agent);
     if (!('opening' in first.asked)) throw new TypeError('a session begins with the opening of a conversation');
-    return createEpisode({ options, at, agent, opening: first.asked.opening, over: over.signal, close });
+    const { listener } = first;
+    return createEpisode({ options, at, agent, opening: first.asked.opening, listener, over: over.signal, close });
   } catch (thrown) {
     await close();
     throw thrown;
@@ -61,14 +71,17 @@ interface Played {
   readonly at: AgentSession;
   readonly agent: RunningAgent;
   readonly opening: ReturnType<Episode['prompt']>;
+  /** Of the first turn. */
+  readonly listener: TurnListener;
   /** Aborts when the episode is closed. */
   readonly over: AbortSignal;
   close(): Promise<void>;
 }
 
-function createEpisode({ options, at, agent, opening, over, close }: Played): Episode {
+function createEpisode({ options, at, agent, opening, listener: first, over, close }: Played): Episode {
   const { session, reports } = at;
   let reply: AgentReply | undefined;
+  let listener = first;
   let ending: Promise<StepOutcome> | undefined;
   /** Turns whose call has a result that scorers do not see. */
   const resultsUnseen = new Set<number>();
@@ -94,7 +107,11 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
   /** How many conversations there were, why those besides the first began, and how many calls of tools have a result that nobody saw. */
   function ownMetrics(): Readonly<Record<string, number>> {
     const counts = Object.entries(session.branches()).map(([reason, count]) => [`branches_${reason}`, count] as const);
-    const some = [...counts, ['tool_results_unseen', resultsUnseen.size] as const].filter(([, count]) => count > 0);
+    const some = [
+      ...counts,
+      ['tool_results_unseen', resultsUnseen.size] as const,
+      ['turns_abandoned', session.abandoned()] as const,
+    ].filter(([, count]) => count > 0);
     return { conversations: session.conversations(), ...Object.fromEntries(some) };
   }
 
@@ -130,6 +147,13 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
     prompt: () => opening,
     metrics: ownMetrics,
     close,
+    listener: () => listener,
+    async abandoned(io: StepIo): Promise<StepOutcome> {
+      const next = await nextOf(session, agent, io, { left: true, lastRefusal: reports.lastRefusal });
+      if ('ended' in next) return await untilCancelled((ending ??= endOf(next.ended)), io.signal);
+      ({ listener } = next);
+      return { kind: 'continue', ...nextIn(next.asked) };
+    },
     async step(turn: ModelTurn, io: StepIo): Promise<StepOutcome> {
       // A step that is tried again waits on: the agent has its turn.
       if (turn.index !== reply?.turn) reply = session.answer(turn);
@@ -137,6 +161,7 @@ function createEpisode({ options, at, agent, opening, over, close }: Played): Ep
       const action = actionOf(reply);
       if ('ended' in next) return await untilCancelled((ending ??= endOf(next.ended)), io.signal);
       if (turn.cutBy === 'context') return { kind: 'done', failure: 'context_overflow', ...action };
+      ({ listener } = next);
       return { kind: 'continue', ...nextIn(next.asked), ...action };
     },
   };
@@ -153,24 +178,31 @@ function nextIn({ branch: role, ...asked }: Asked) {
     : { role, messages: read };
 }
 
-/** What the agent does next, within the time of a tool. `answered` is the turn that it was given last; absent before the first one. */
+/**
+ * What the agent does next, within the time of a tool. `answered` is the turn that it was given last, absent before the first one; `left` says that its
+ * connection was lost before a turn was written.
+ */
 async function nextOf(
   session: Session,
   agent: RunningAgent,
   { signal, toolTimeoutMs }: StepIo,
-  { answered, lastRefusal }: { readonly answered?: number } & Partial<Pick<SessionReports, 'lastRefusal'>> = {},
+  {
+    answered,
+    left = false,
+    lastRefusal,
+  }: { readonly answered?: number; readonly left?: boolean } & Partial<Pick<SessionReports, 'lastRefusal'>> = {},
 ): Promise<Next> {
   using deadline = deadlineSignal(signal, toolTimeoutMs);
   const next = Promise.race([
-    session.asked().then((asked): Next => ({ asked })),
+    session.asked().then((asked): Next => ({ asked, listener: session.listener(asked) })),
     agent.ended.then((ended): Next => ({ ended })),
   ]);
   try {
     return await untilCancelled(next, deadline.signal);
   } catch (thrown) {
     if (!deadline.signal.aborted || signal.aborted) throw thrown;
-    if (agent.endsInSilence === true && answered !== undefined) {
-      if (session.heard()?.turn === answered) return { ended: { kind: 'finished', result: {} } };
+    if (agent.endsInSilence === true && (left || answered !== undefined)) {
+      if (!left && session.heard()?.turn === answered) return { ended: { kind: 'finished', result: {} } };
       // P2: nobody has said anything about a turn that nobody has.
       const message = `the agent's connection was lost before its turn reached it, and it did not ask again within ${toolTimeoutMs} ms`;
       throw new TransientError('unavailable', message, { cause: thrown });

@@ -44,6 +44,10 @@ export interface Episode {
    * environment's code, which ends the run.
    */
   step(turn: ModelTurn, io: StepIo): StepOutcome | Promise<StepOutcome>;
+  /** Who waits for the turn that is written next; asked once before each. Absent where every turn is wanted. */
+  listener?(): TurnListener;
+  /** In the place of `step`, for a turn whose listener was gone before it was written: what follows instead of it. Tried again like a step. */
+  abandoned?(io: StepIo): StepOutcome | Promise<StepOutcome>;
   /** Metrics of an episode that has ended without giving any: by a limit, or with a turn that is none. */
   metrics?(): Readonly<Record<string, number>>;
   /** Called once, however the episode ended. */
@@ -76,6 +80,12 @@ export interface ModelTurn {
   readonly tokens?: { readonly prompt: number; readonly turn: number };
   /** The tokens themselves. A worker has them; code in a process of its own does not. */
   sampled?(): SampledTurn;
+}
+
+/** One who waits for a turn while it is written. */
+export interface TurnListener {
+  /** Aborts when nobody waits any more. The engine is told to stop, and nothing of the turn, nor of what was read for it, is recorded. */
+  readonly gone: AbortSignal;
 }
 
 export interface StartIo {

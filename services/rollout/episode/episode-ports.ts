@@ -20,6 +20,8 @@ export interface EpisodePorts {
     turnEnded(finishReason: FinishReason, tokens: number, elapsedMs: number): void;
     /** The environment has answered a turn, with its tools. */
     environmentStepped(elapsedMs: number): void;
+    /** Nobody waited for it any more. */
+    turnAbandoned(taskId: string, turn: number): void;
     callRetried(failure: InfrastructureClass, error: GradusError): void;
     tokensDiffer(taskId: string, turn: number): void;
   };

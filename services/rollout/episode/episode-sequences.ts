@@ -12,6 +12,13 @@ export interface Speaker {
   truncated: boolean;
 }
 
+/** How far the sequences of an episode have come. */
+export interface SequencesMark {
+  readonly segments: number;
+  /** Of each role that has begun. */
+  readonly ofRole: ReadonlyMap<string, number>;
+}
+
 type Prompt = Omit<TokenizedText, 'turnEnd'>;
 
 export type EpisodeSequences = ReturnType<typeof createEpisodeSequences>;
@@ -27,6 +34,19 @@ export function createEpisodeSequences(contextTokens: number) {
     speakers: (): readonly Speaker[] => [...speakers.values()],
     /** Undefined while the role has not spoken. */
     find: (role: string): Speaker | undefined => speakers.get(role),
+    mark: (): SequencesMark => ({
+      segments: segments.length,
+      ofRole: new Map([...speakers].map(([role, { recorder }]) => [role, recorder.segments()])),
+    }),
+    /** Takes back what was appended since, none of which is a turn. */
+    restore(mark: SequencesMark): void {
+      segments.length = mark.segments;
+      for (const [role, { recorder }] of speakers) {
+        const kept = mark.ofRole.get(role);
+        if (kept === undefined) speakers.delete(role);
+        else if (kept < recorder.segments()) recorder.dropAfter(kept);
+      }
+    },
     begin(role: string, thinking: boolean, { text, tokenIds, tokenizerHash }: Prompt): Speaker {
       const recorder = createSequenceRecorder(contextTokens, role, segments);
       const speaker: Speaker = { role, recorder, thinking, truncated: false };

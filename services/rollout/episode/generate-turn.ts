@@ -3,7 +3,7 @@ import type { GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason, LogprobKind, SamplingSchema, type VersionSpan } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { Environment } from '#environments/kit/environment.ts';
+import type { Environment, TurnListener } from '#environments/kit/environment.ts';
 import { TransientError } from '#platform/errors.ts';
 import { type Generated, withGeneration } from '#platform/telemetry/gen-ai.ts';
 import { badLogprob } from '#trajectory/segments.ts';
@@ -15,15 +15,21 @@ import type { ParsedTask } from './parse-task.ts';
 import { type RemoteCall, callRemote } from './remote-call.ts';
 import type { SequenceRecorder } from './sequence-recorder.ts';
 
-/** One turn of the policy, appended to the sequence, which has to be the engine's own afterwards (P4). */
+/**
+ * One turn of the policy, appended to the sequence, which has to be the engine's own afterwards (P4). Undefined where the listener was gone before the
+ * turn was whole: the engine stops, and nothing is appended.
+ */
 export async function generateTurn(
   { task, sampling, limits }: Pick<ParsedTask, 'task' | 'sampling' | 'limits'>,
   environment: Pick<Environment, 'stop'>,
   ports: EpisodePorts,
   recorder: SequenceRecorder,
   turn: number,
-  signal: AbortSignal,
-): Promise<GenerateResponse> {
+  deadline: AbortSignal,
+  listener?: TurnListener,
+): Promise<GenerateResponse | undefined> {
+  const signal = listener === undefined ? deadline : AbortSignal.any([deadline, listener.gone]);
+  const isAbandoned = (): boolean => listener?.gone.aborted === true && !deadline.aborted;
   const startedAt = performance.now();
   const turnSampling = create(SamplingSchema, {
     ...sampling,
@@ -64,7 +70,15 @@ export async function generateTurn(
     if (answer.finishReason === FinishReason.ABORTED)
       throw new TransientError('aborted', 'the engine aborted the turn');
     return answer;
+  }).catch((thrown: unknown) => {
+    if (isAbandoned()) return undefined;
+    throw thrown;
   });
+  // From here to the step nothing is waited for, so that a turn which is appended is one that the step hears of.
+  if (response === undefined || isAbandoned()) {
+    ports.events.turnAbandoned(task.taskId, turn);
+    return undefined;
+  }
   const versions = checkResponse(response, recorder.roomTokens(), turn);
   recorder.appendModel({ ...response, versions, sampling: turnSampling });
   if (!digestsEqual(recorder.digest(), response.sequenceDigest)) {

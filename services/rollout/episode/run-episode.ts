@@ -1,8 +1,7 @@
-import type { GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
-import type { Environment, Episode, ModelTurn, SampledTurn, StepOutcome } from '#environments/kit/environment.ts';
+import type { Environment, Episode } from '#environments/kit/environment.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
-import { FinishReason, LogprobKind, type Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { FinishReason, type Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
 import { errorFrom, type ErrorCode } from '#platform/errors.ts';
@@ -12,7 +11,8 @@ import { afterTurn, followingOf, forkedFrom, outside, thinks } from './following
 import { generateTurn } from './generate-turn.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { callRemote } from './remote-call.ts';
-import { createEpisodeSequences, type EpisodeSequences, type Speaker } from './episode-sequences.ts';
+import { createEpisodeSequences, type EpisodeSequences } from './episode-sequences.ts';
+import { stepEpisode, turnOfResponse } from './step-episode.ts';
 import { failureClassOf, turnOf } from './turn-record.ts';
 import { ofEnvironment, userCodeFailureOf } from './user-code-failure.ts';
 import { checkOutcome, givenRewards, nextRole, type DoneOutcome, type EnvironmentInPlay } from './check-outcome.ts';
@@ -160,16 +160,27 @@ async function playEpisode(
     signal,
     () => ports.tokens.tokenize(played.environment.outsideText ? outside(prompt) : prompt, signal),
   );
+  /** In front of what was read for the turn that is written next. */
+  let mark = sequences.mark();
   let speaker = sequences.begin(played.definition.roles[0] ?? '', thinks(prompt), promptTokens);
   if (speaker.recorder.roomTokens() <= 0) return end(FailureClass.CONTEXT_OVERFLOW, { truncated: true });
 
-  for (let turn = 0; ; turn += 1) {
+  // `asked` counts turns that nobody waited for as well: an agent that asks and leaves without end meets its limit.
+  for (let turn = 0, asked = 1; ; asked += 1) {
     using deadline = deadlineSignal(signal, limits.turnTimeoutMs, `turn ${turn} of task ${task.taskId}`);
-    const response = await generateTurn(parsed, played.environment, ports, speaker.recorder, turn, deadline.signal);
-    generateMs += response.generateMs;
-    const modelTurn = turnOfResponse(response, turn, speaker);
-    const truncated = modelTurn.cutBy !== undefined;
-    speaker.truncated = truncated;
+    const response = await generateTurn(
+      parsed,
+      played.environment,
+      ports,
+      speaker.recorder,
+      turn,
+      deadline.signal,
+      episode.listener?.(),
+    );
+    generateMs += response?.generateMs ?? 0;
+    const modelTurn = response === undefined ? undefined : turnOfResponse(response, turn, speaker);
+    const truncated = modelTurn?.cutBy !== undefined;
+    if (modelTurn !== undefined) speaker.truncated = truncated;
     const steppedFromMs = performance.now();
     const outcome = await callRemote(
       ports,
@@ -184,11 +195,18 @@ async function playEpisode(
     );
     ports.events.environmentStepped(performance.now() - steppedFromMs);
     checkOutcome(played, outcome);
-    turns.push(turnOf(modelTurn, outcome));
+    const goesOn = outcome.kind === 'continue' && asked < limits.maxTurns;
+    if (modelTurn !== undefined) {
+      turns.push(turnOf(modelTurn, outcome));
+      turn += 1;
+    } else if (goesOn || mark.segments > 0) {
+      // A rollout that has ended has a prompt, whatever became of its turns.
+      sequences.restore(mark);
+    }
     if (outcome.kind === 'done')
       return end(failureClassOf(outcome.failure), { prediction: outcome.prediction, truncated, outcome });
-    if (response.finishReason === FinishReason.CONTEXT) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
-    if (turn + 1 >= limits.maxTurns) return end(FailureClass.TURN_LIMIT, { truncated });
+    if (response?.finishReason === FinishReason.CONTEXT) return end(FailureClass.CONTEXT_OVERFLOW, { truncated });
+    if (!goesOn) return end(FailureClass.TURN_LIMIT, { truncated });
 
     const role = nextRole(
       played,
@@ -218,8 +236,10 @@ async function playEpisode(
     const taken = (next?.recorder ?? forked?.prefix)?.tokenIds.length ?? 0;
     if (appended.tokenIds.length >= limits.contextTokens - taken) {
       if (next !== undefined) next.truncated = true;
+      else if (taken === 0 && sequences.speakers().length === 0) sequences.begin(role, thinks(said), tokenized);
       return end(FailureClass.CONTEXT_OVERFLOW, { truncated: true });
     }
+    mark = sequences.mark();
     speaker =
       next ??
       (forked === undefined
@@ -253,35 +273,4 @@ function recordOf(
 /** What a template says of messages that an agent composed is for its author, whenever it says so. */
 function refusalsOf({ definition }: EnvironmentInPlay): readonly ErrorCode[] {
   return definition.branches === true ? ['failed_precondition', 'invalid_argument'] : ['failed_precondition'];
-}
-
-/** A step that does not heed its signal ends with the turn all the same. */
-function stepEpisode(
-  environment: string,
-  episode: Episode,
-  turn: ModelTurn,
-  signal: AbortSignal,
-  toolTimeoutMs: number,
-): Promise<StepOutcome> {
-  return untilCancelled(
-    ofEnvironment(environment, `step of turn ${turn.index}`, () => episode.step(turn, { signal, toolTimeoutMs })),
-    signal,
-  );
-}
-
-function turnOfResponse(
-  { text, tokenIds, finishReason, logprobs, logprobKind }: GenerateResponse,
-  index: number,
-  { role, recorder }: Speaker,
-): ModelTurn {
-  const tokens = { prompt: recorder.tokenIds.length - tokenIds.length, turn: tokenIds.length };
-  const sampled = (): SampledTurn => ({
-    prompt: recorder.tokenIds.slice(0, tokens.prompt),
-    tokenIds,
-    logprobs: logprobKind === LogprobKind.ABSENT ? undefined : logprobs,
-  });
-  const turn = { index, ...(role !== '' && { role }), text, tokens, sampled };
-  if (finishReason === FinishReason.LENGTH) return { ...turn, cutBy: 'turn' };
-  if (finishReason === FinishReason.CONTEXT) return { ...turn, cutBy: 'context' };
-  return turn;
 }

@@ -20,7 +20,7 @@ export type SequenceRecorder = ReturnType<typeof createSequenceRecorder>;
 export function createSequenceRecorder(contextTokens: number, role = '', episode: Segment[] = []) {
   const tokenIds: number[] = [];
   const own: Segment[] = [];
-  const hasher = createSequenceHasher();
+  let hasher = createSequenceHasher();
   let tokenizerHash = '';
   let modelTurns = 0;
   let turnTokens: readonly number[] = [];
@@ -61,6 +61,13 @@ export function createSequenceRecorder(contextTokens: number, role = '', episode
       turnTokens = turn.tokenIds;
       append(modelSegment(turn));
     },
+    /** Takes the newest segments of this sequence back, down to `kept` of them. None of them is a turn. */
+    dropAfter(kept: number): void {
+      for (const segment of own.splice(kept)) tokenIds.length -= segment.tokenIds.length;
+      hasher = createSequenceHasher();
+      hasher.append(tokenIds);
+    },
+    segments: (): number => own.length,
     appendEnvironment(text: string, ids: readonly number[]): void {
       if (ids.length > 0) append(environmentSegment(text, ids));
     },

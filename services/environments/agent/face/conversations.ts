@@ -43,6 +43,8 @@ export interface Placed {
   readonly results: ReadonlyMap<string, string>;
   /** Notes the turn. */
   answer(turn: ModelTurn): AgentReply;
+  /** In the place of `answer`, while it is what was placed last: it was not said, and a conversation that it began has not begun. */
+  withdraw(): void;
 }
 
 interface Talk {
@@ -129,8 +131,9 @@ export function createConversations(thinking: boolean, toolCalls: ToolCalls) {
       const isFirst = talks.length === 0;
       talks.push(talk);
       const common = nearest?.common ?? 0;
+      const withdraw = (): void => void talks.splice(talks.indexOf(talk), 1);
       const begun = isFirst ? {} : { begun: { reason: reasonOf(common, length, nearest?.alike === true), at: common } };
-      return { ...placed(talk, call, asked, fork?.at ?? 0), ...begun };
+      return { ...placed(talk, call, asked, fork?.at ?? 0), ...begun, withdraw };
     },
   };
 
@@ -144,6 +147,7 @@ export function createConversations(thinking: boolean, toolCalls: ToolCalls) {
     return {
       asked,
       results: new Map(results),
+      withdraw: () => {},
       answer(turn) {
         const reply = replyOf(turn, call, toolCalls);
         talk.said = withReply(call, reply);

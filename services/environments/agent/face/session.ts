@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { TerminalError } from '#platform/errors.ts';
-import type { ModelTurn } from '../../kit/environment.ts';
+import { CancelledError, type TerminalError } from '#platform/errors.ts';
+import type { ModelTurn, TurnListener } from '../../kit/environment.ts';
 import type { AgentCall, AgentReply, CallMessage, WantedTurns } from './agent-call.ts';
 import { branchReasons, createConversations, type Asked, type BranchReason, type Placed } from './conversations.ts';
 import { refusal } from './refusal.ts';
@@ -11,6 +11,8 @@ import { createToolCalls, type ToolCallFormatName } from './tool-calls/index.ts'
 export interface Connection {
   /** Nobody is there any more. */
   readonly lost: boolean;
+  /** Aborts when that is noticed. */
+  readonly left: AbortSignal;
 }
 
 /** A turn on its way to the agent. */
@@ -32,6 +34,7 @@ export interface SessionRules {
  * Where an agent and the policy wait for each other:
  *
  *     agent's turn --ask--> model's turn --answer--> agent's turn, or the next of the calls that wait
+ *                           model's turn --the agent's connection is lost--> the same, as if it had not asked
  *          any --close--> closed
  *
  * A call goes on with the conversation that its messages continue. One that continues none begins another: a branch.
@@ -45,6 +48,10 @@ export interface Session {
   ask(wanted: WantedTurns, connection: Connection): Promise<readonly Delivery[]>;
   /** What the model is asked now, or when the agent asks next. */
   asked(): Promise<Asked>;
+  /** Of what the model is asked: it is given up when the agent leaves before the answer. */
+  listener(asked: Asked): TurnListener;
+  /** Turns that were given up. */
+  abandoned(): number;
   /** Of the call that the model is asked: what tools said, by the id of their calls. */
   toolResults(): ReadonlyMap<string, string>;
   /** The model's turn; gives it as the agent gets it. */
@@ -89,7 +96,9 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
   const waiting: Turn[] = [];
   /** The newest turn of each conversation. */
   const answered = new Map<string, Turn>();
-  let current: { readonly turn: Turn; readonly placed: Placed } | undefined;
+  let current: { readonly turn: Turn; readonly placed: Placed; readonly gone: AbortController } | undefined;
+  const listeners = new WeakMap<Asked, TurnListener>();
+  let abandoned = 0;
   let heard: AgentReply | undefined;
   let overflown = false;
   let asked = Promise.withResolvers<Asked>();
@@ -99,8 +108,30 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
     const placed = place(turn.wanted);
     const { begun } = placed;
     if (begun !== undefined) branches.set(begun.reason, (branches.get(begun.reason) ?? 0) + 1);
-    current = { turn, placed };
+    const gone = new AbortController();
+    current = { turn, placed, gone };
+    listeners.set(placed.asked, { gone: gone.signal });
+    watch(turn);
     asked.resolve(placed.asked);
+  }
+
+  function watch(turn: Turn): void {
+    const { connection } = turn;
+    connection.left.addEventListener('abort', () => abandon(turn, connection), { once: true });
+  }
+
+  /** The turn that is being written is of nobody: the session is as if it had not been asked for. */
+  function abandon(turn: Turn, connection: Connection): void {
+    // Another connection may have asked for the same before this one was noticed to be lost.
+    if (current?.turn !== turn || turn.connection !== connection || closed !== undefined) return;
+    const { placed, gone } = current;
+    if (placed.begun !== undefined) branches.set(placed.begun.reason, (branches.get(placed.begun.reason) ?? 0) - 1);
+    placed.withdraw();
+    abandoned += 1;
+    turn.reply.reject(new CancelledError('cancelled', 'the client left before its turn was written'));
+    asked = Promise.withResolvers();
+    next();
+    gone.abort();
   }
 
   function place(wanted: WantedTurns): Placed {
@@ -160,7 +191,10 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
           `${waiting.length} calls of this session wait for the model, at most ${mostWaiting} may; wait for some of them`,
         );
       }
-      for (const turn of turns) turn.connection = connection;
+      for (const turn of turns) {
+        turn.connection = connection;
+        if (turn === current?.turn) watch(turn);
+      }
       if (lacking > 0) overflown = false;
       const request: Turn[] = [];
       for (let samples = lacking; samples > 0; samples -= 1) {
@@ -174,6 +208,12 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
       return await Promise.all([...turns, ...request].map(deliveryOf));
     },
     asked: () => asked.promise,
+    listener(of) {
+      const listener = listeners.get(of);
+      if (listener === undefined) throw new TypeError('a listener is of what this session was asked');
+      return listener;
+    },
+    abandoned: () => abandoned,
     toolResults: () => current?.placed.results ?? new Map(),
     answer(written) {
       if (current === undefined) throw new TypeError('a session is answered when it has been asked');

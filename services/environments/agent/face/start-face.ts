@@ -127,11 +127,7 @@ export async function startFace(
     const tooLarge = sizeRefusal(asked);
     if (tooLarge !== undefined) throw session.overflow(tooLarge);
     await checkTokens(asked);
-    const connection = {
-      get lost() {
-        return request.raw.socket.destroyed;
-      },
-    };
+    const connection = connectionOf(request, reply);
     const turns = askAll(session, asked, connection, reply);
     if (asked.stream)
       return await sendStream(reply, turns, keepAliveMs, (thrown) => dialect.refusedEvent(refusalIn(dialect, thrown)));
@@ -220,6 +216,19 @@ export async function startFace(
     },
     forget: ({ id }) => void sessions.delete(id),
     close: async () => await drainHttp(app, 1_000),
+  };
+}
+
+function connectionOf({ raw: { socket } }: FastifyRequest, { raw }: FastifyReply): Connection {
+  const left = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished) left.abort();
+  });
+  return {
+    left: left.signal,
+    get lost() {
+      return socket.destroyed;
+    },
   };
 }
 

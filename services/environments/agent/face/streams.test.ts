@@ -1,6 +1,6 @@
 /** How long answers take, and who is there to read them. */
-import { expect, test, vi } from 'vitest';
-import { eventsOf, openFace, written } from './face-under-test.ts';
+import { expect, test } from 'vitest';
+import { eventsOf, openChat, openFace, written } from './face-under-test.ts';
 import { refusal } from './refusal.ts';
 
 const user = { role: 'user', content: 'Who?' };
@@ -24,7 +24,6 @@ async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, part: 
 
 async function openStream(path: string, body: object) {
   const { session, baseUrl, key, post } = await openFace(path, { keepAliveMs: 5 });
-  const asks = vi.spyOn(session, 'ask');
   const left = new AbortController();
   const response = await fetch(`${baseUrl}${path}`, {
     method: 'POST',
@@ -33,7 +32,7 @@ async function openStream(path: string, body: object) {
     signal: left.signal,
   });
   if (response.body === null) throw new Error('there is no stream');
-  return { session, asks, post, left, response, reader: response.body.getReader() };
+  return { session, post, left, response, reader: response.body.getReader() };
 }
 
 test.each(requests)(
@@ -67,17 +66,40 @@ test.each(requests)(
   },
 );
 
-test('a client that leaves a stream before its turn does not have it: it asks again and gets it, and the session lives', async () => {
-  const body = { messages: [user] };
-  const { session, asks, post, reader, left } = await openStream('/chat/completions', body);
-  await session.asked();
-  await readUntil(reader, '\n\n');
+test.each(requests)(
+  'a turn of %s that a client leaves is given up, and the session lives: what is asked again is no branch',
+  async (path, body) => {
+    const { session, post, reader, left } = await openStream(path, body);
+    const first = await session.asked();
+    const { gone } = session.listener(first);
+    await readUntil(reader, '\n\n');
+    expect(gone.aborted).toBe(false);
+    left.abort();
+    await expect.poll(() => gone.aborted).toBe(true);
+    expect([session.abandoned(), session.conversations()]).toEqual([1, 0]);
+    const again = post({ model: 'any', stream: true, ...body });
+    expect(await session.asked()).toEqual(first);
+    session.answer(written(0, 'She.'));
+    expect((await again).text).toContain('She.');
+    await expect.poll(() => session.heard()?.text).toBe('She.');
+    expect([session.abandoned(), session.conversations()]).toEqual([1, 1]);
+  },
+);
+
+test('a branch whose first turn is given up has not begun', async () => {
+  const { session, ask, turn } = await openChat();
+  await turn(0, [user], 'She.');
+  const left = new AbortController();
+  const lost = ask([{ ...user, content: 'Where?' }], {}, { signal: left.signal });
+  const asked = await session.asked();
+  expect(asked.branch).toBe('branch-1');
+  expect(session.branches()).toMatchObject({ new_conversation: 1 });
   left.abort();
-  await expect.poll(() => asks.mock.calls[0]?.[1].lost).toBe(true);
-  session.answer(written(0, 'She.'));
-  expect(session.heard()).toBeUndefined();
-  const again = await post({ model: 'any', stream: true, ...body });
-  expect(again.text).toContain('She.');
-  await expect.poll(() => session.heard()?.text).toBe('She.');
-  expect(session.conversations()).toBe(1);
+  await expect(lost).rejects.toThrow();
+  await expect.poll(() => session.listener(asked).gone.aborted).toBe(true);
+  expect(session.branches()).toMatchObject({ new_conversation: 0 });
+  const next = ask([{ ...user, content: 'When?' }]);
+  expect((await session.asked()).branch).toBe('branch-1');
+  session.answer(written(1, 'Then.'));
+  expect(await next).toMatchObject({ status: 200 });
 });
