@@ -88,8 +88,8 @@ def build_engine(shape: Shape, rows: int, cache_bytes: int) -> Any:
         num_key_value_heads=max(1, shape.hidden // 64),
         head_dim=32,
         max_position_embeddings=4096,
-        # Never drawn: turns end by their length.
-        eos_token_ids=(shape.vocabulary,),
+        # Hardly ever drawn: turns end by their length.
+        eos_token_ids=(shape.vocabulary - 1,),
     )
     policy = Dense(config)
     policy.initialise(torch.Generator().manual_seed(0))

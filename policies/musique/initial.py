@@ -71,7 +71,7 @@ def write_copying_heads(policy: Dense, generator: torch.Generator) -> None:
         block = slice(group * head, (group + 1) * head)
         # One token back: keys all alike, queries the same but turned back by one position.
         for pair in range(FAST_PAIRS):
-            turn = config.rope_theta ** (-2 * pair / head)
+            turn = config.rope.theta ** (-2 * pair / head)
             first.k_proj.weight[key + pair, 0] = 1.0
             first.q_proj.weight[query + pair, 0] = math.cos(turn)
             first.q_proj.weight[query + half + pair, 0] = -math.sin(turn)
