@@ -25,7 +25,7 @@ import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
 export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceContext): Promise<{ grpc: string }> {
   for (const file of config.environmentFiles) await loadOwnEnvironment(file);
-  const { log, metrics } = ctx;
+  const { log, metrics, security } = ctx;
   const nats = await connectNats({
     url: config.natsUrl,
     replicas: config.natsReplicas,
@@ -33,6 +33,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     log,
     signal: ctx.signal,
     metrics,
+    security,
   });
   ctx.defer('NATS', () => nats.close());
   await ensureStreams(nats);
@@ -40,6 +41,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   const policy = createReplicatedClient(PolicyService, {
     addresses: config.policy.split(','),
     timeoutMs: config.loadTimeoutMs,
+    security,
     probeIntervalMs: 500,
     probeTimeoutMs: 2_000,
     // A version is loaded through one gateway, on all engines; the others learn it from those.
@@ -52,10 +54,12 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   const learner =
     config.learner === undefined
       ? undefined
-      : createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs });
+      : createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs, security });
   ctx.defer('learner client', () => learner?.close());
   const reward =
-    config.reward === undefined ? undefined : createGrpcClient(RewardService, config.reward, { timeoutMs: 30_000 });
+    config.reward === undefined
+      ? undefined
+      : createGrpcClient(RewardService, config.reward, { timeoutMs: 30_000, security });
   ctx.defer('reward client', () => reward?.close());
 
   const events = createCoordinatorEvents(metrics);
@@ -64,6 +68,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   const self = { holder, address: config.advertise };
   const registry = createRunRegistry({
     config,
+    security,
     self,
     nats,
     running,
@@ -87,7 +92,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     watching.abort();
     await watches;
   });
-  const server = createGrpcServer({ log, metrics });
+  const server = createGrpcServer({ log, metrics, security });
   const adopting = new AbortController();
   // In reverse: no run is taken over any more, runs are left to another coordinator or stopped, watchers see that, then calls and
   // connections end.

@@ -41,7 +41,7 @@ export async function startEndpointPolicy(
     events: createEndpointPolicyEvents(ctx.metrics),
   };
   const sessions = await serveSessions(config, ctx);
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(PolicyService, {
     describe: async () => describe(context),
     tokenize: async (request) => tokenize(request),

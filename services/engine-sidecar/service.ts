@@ -43,7 +43,7 @@ export async function startEngineSidecar(
     live: createLiveTurns(),
     events,
   };
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(EngineService, {
     describe: async () => describe(context),
     generate: (request, call) => generate(context, request, call.signal),

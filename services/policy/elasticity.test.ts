@@ -185,7 +185,7 @@ describe('engines that come and go', () => {
   );
 
   it('takes engines of other machines where it may', async () => {
-    const { client } = await gateway([], { allowRemote: true });
+    const { client } = await gateway([], { insecureRemote: true });
     // A name that no resolver knows, by RFC 2606.
     expect(await client.addEngine({ address: 'engine.invalid:80' })).toMatchObject({ engines: 1 });
   });

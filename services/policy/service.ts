@@ -41,7 +41,7 @@ export async function startPolicy(
   ctx.defer('chat template', async () => await chat?.[Symbol.asyncDispose]());
   const fleet = createEngineFleet({
     ...config,
-    connect: (address) => connectEngine(address, config.generateTimeoutMs),
+    connect: (address) => connectEngine(address, config.generateTimeoutMs, ctx.security),
     tokenizerHash: tokenizer.hash,
     events,
     signal: ctx.signal,
@@ -64,9 +64,10 @@ export async function startPolicy(
     fleet,
     events,
     fence: createEpochFence({ admitsNobody: false }),
-    allowRemote: config.allowRemote,
+    // With certificates an engine elsewhere is known by its own.
+    allowRemote: config.insecureRemote || ctx.security?.tls !== undefined,
   };
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(PolicyService, {
     describe: async (request) => describe(context, request),
     tokenize: (request) => tokenize(context, request),

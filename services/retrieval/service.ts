@@ -18,7 +18,7 @@ export async function startRetrieval(
 ): Promise<{ grpc: string; http?: string }> {
   const events = createRetrievalEvents(ctx.log, ctx.metrics);
   const retriever = await openRetriever(config, events, ctx, hub);
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(RetrievalService, {
     search: (request, call) => search(retriever, events, request, call.signal),
     fetch: (request, call) => fetch(retriever, events, request, call.signal),
@@ -34,8 +34,11 @@ export async function startRetrieval(
 }
 
 /** Loaded only when asked for: Fastify and MCP take a part of a second. */
-async function startHttp(config: RetrievalConfig, dependencies: HttpDependencies): Promise<HttpServer | undefined> {
+async function startHttp(
+  config: RetrievalConfig,
+  dependencies: HttpDependencies & Pick<ServiceContext, 'security'>,
+): Promise<HttpServer | undefined> {
   if (config.http === undefined) return undefined;
   const { startHttpServer } = await import('./http/start-http-server.ts');
-  return await startHttpServer(config.http, config, dependencies);
+  return await startHttpServer(config.http, { ...config, security: dependencies.security }, dependencies);
 }

@@ -27,7 +27,7 @@ export async function startReward(
   const judges = createJudges(config.judges, ctx, environment);
   ctx.defer('judges', async () => judges.close());
   const custom = await startCustomScorers(config, ctx, environment);
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   server.add(RewardService, {
     score: (request, { signal }) => score({ events, judges, custom }, request, signal),

@@ -41,19 +41,28 @@ export async function startRollout(
     variables: config.environmentVariables,
   };
   const { callTimeoutMs: timeoutMs, retrieval } = config;
+  const { security } = ctx;
   for (const file of config.environmentFiles) await loadOwnEpisodes({ file, limits, retrieval }, await userCode());
-  const reward = createGrpcClient(RewardService, config.reward, { timeoutMs });
+  const reward = createGrpcClient(RewardService, config.reward, { timeoutMs, security });
   const events = createRolloutEvents(ctx.log, ctx.metrics);
   const policy = createPolicyGateways({
     addresses: config.policy.split(','),
     timeoutMs,
+    security,
     probeIntervalMs: 500,
     probeTimeoutMs: 2_000,
     onDown: events.gatewayDown,
     onUnresolved: events.gatewaysUnresolved,
   });
   const sessions = createSessionAnnouncements(config, policy, events.sessionsUnannounced);
-  const clients = createEnvironmentClients({ retrieval, timeoutMs, userCode, sessions, tokenize: policy.tokenize });
+  const clients = createEnvironmentClients({
+    retrieval,
+    timeoutMs,
+    security,
+    userCode,
+    sessions,
+    tokenize: policy.tokenize,
+  });
   ctx.defer('clients', () => [sessions, policy, clients, reward].forEach((client) => client.close()));
 
   const nats = await connectNats({
@@ -63,6 +72,7 @@ export async function startRollout(
     log: ctx.log,
     metrics: ctx.metrics,
     signal: ctx.signal,
+    security,
   });
   ctx.defer('nats', () => nats.close());
   await ensureStreams(nats);
@@ -118,7 +128,7 @@ export async function startRollout(
   };
 
   // No RPCs of its own: health and reflection, as every service has.
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   const grpc = await server.listen(config.grpc);
   ctx.defer('grpc server', () => server.drain(1_000));
 

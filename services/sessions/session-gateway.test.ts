@@ -255,7 +255,9 @@ test('nothing that a client writes says where a request goes', async () => {
   }
   expect((await ask(address, '/v1/models', { headers: { authorization: 'Bearer 127.0.0.1:1' } })).status).toBe(401);
   const worker = { workerToken: createWorkerToken(), opens: false };
-  expect(() => register({ ...worker, address: '10.0.0.1:80' })).toThrow(/another machine.*--allow-remote/);
+  expect(() => register({ ...worker, address: '10.0.0.1:80' })).toThrow(
+    /another machine.*--tls-cert.*--insecure-remote/,
+  );
   expect(() => register({ ...worker, address: 'http://127.0.0.1:80' })).toThrow(/address must be host:port/);
   expect(() => register({ ...worker, workerToken: '', address: '127.0.0.1:80' })).toThrow(/worker_token/);
   const page = { host: 'evil.example', origin: 'http://evil.example' };

@@ -1,9 +1,12 @@
 /** Sessions of agents under one address, whichever worker plays them: `/sessions/<id>/…`, `/v1/…` by the session's key, and `POST /sessions`. */
-import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { createHostCheck, isLoopbackAddress } from '#platform/http/allowed-hosts.ts';
 import { httpRefusal } from '#platform/http/json-server.ts';
+import { createNodeServer } from '#platform/http/node-server.ts';
+import type { BaseConfig } from '#platform/runtime/config.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
+import type { Security } from '#platform/security/security.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { askWorker, passOn, type PassedOn } from './forward.ts';
 import { isWorkerToken, sessionIdOf, workerTokenOf } from './session-name.ts';
@@ -13,6 +16,8 @@ export interface SessionGatewaySettings {
   readonly allowedHosts: readonly string[];
   /** Whether workers of other machines may register. */
   readonly allowRemote: boolean;
+  /** With certificates in it: HTTPS. Agents need none: a request is admitted by the key of its session. */
+  readonly security?: Security | undefined;
 }
 
 export interface SessionGateway {
@@ -36,12 +41,17 @@ export async function serveSessions(
   {
     sessionsHttp,
     drainMs,
-    ...settings
-  }: SessionGatewaySettings & { readonly sessionsHttp?: string | undefined; readonly drainMs: number },
-  { metrics, defer }: Pick<ServiceContext, 'metrics' | 'defer'>,
+    allowedHosts,
+    insecureRemote,
+  }: Pick<BaseConfig, 'allowedHosts' | 'insecureRemote' | 'drainMs'> & { readonly sessionsHttp?: string | undefined },
+  { metrics, defer, security }: Pick<ServiceContext, 'metrics' | 'defer' | 'security'>,
 ): Promise<SessionGateway | undefined> {
   if (sessionsHttp === undefined) return undefined;
-  const gateway = await startSessionGateway(sessionsHttp, settings, metrics);
+  const gateway = await startSessionGateway(
+    sessionsHttp,
+    { allowedHosts, allowRemote: insecureRemote || security?.tls !== undefined, security },
+    metrics,
+  );
   defer('sessions', () => gateway.drain(drainMs));
   return gateway;
 }
@@ -101,7 +111,7 @@ export async function startSessionGateway(
     throw new TransientError('unavailable', 'no episode waits for a session now; ask again', { retryAfterMs: 1_000 });
   }
 
-  const server = createServer((request, response) => {
+  const server = createNodeServer(settings.security, (request, response) => {
     running += 1;
     answer(request, response)
       .then((outcome) => requests.inc({ outcome }))
@@ -127,7 +137,7 @@ export async function startSessionGateway(
       if (played.address.length > 260 || !/^[^\s,/]+:\d{1,5}$/.test(played.address))
         fail('address', 'must be host:port, for example 127.0.0.1:41234');
       if (!settings.allowRemote && !isLoopbackAddress(played.address)) {
-        const problem = `is '${played.address}', another machine; this gateway forwards to this one only, unless it is started with --allow-remote`;
+        const problem = `is '${played.address}', another machine; this gateway forwards to this one only, unless it has certificates (--tls-cert) or is started with --insecure-remote`;
         throw new TerminalError('permission_denied', `RegisterSessions: address ${problem}`);
       }
       registry.register(played);
@@ -189,7 +199,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, thrown: unkn
     .end(JSON.stringify({ type: 'error', error: { message: error.message, type, param: null, code: reason } }));
 }
 
-async function listening(server: ReturnType<typeof createServer>, listen: string): Promise<string> {
+async function listening(server: Server, listen: string): Promise<string> {
   const colon = listen.lastIndexOf(':');
   const host = listen.slice(0, colon);
   await new Promise<void>((done, fail) => {

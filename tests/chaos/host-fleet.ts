@@ -64,7 +64,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
         `${host.ip}:0`,
         '--metrics',
         '127.0.0.1:0',
-        ...(host.ip === thisHost.ip ? [] : ['--allow-remote']),
+        ...(host.ip === thisHost.ip ? [] : ['--insecure-remote']),
       ],
       env: childEnvironment(process.env, env),
       logFile: join(directory, 'logs', `${label}.log`),

@@ -85,7 +85,7 @@ it('a gateway whose engines have never answered lists them, loses one, and takes
 it('what cannot be is refused in words', async () => {
   const { options, terminal, first } = await start();
   await expect(engineAddCommand('10.0.0.7:7001', options, terminal)).rejects.toThrow(
-    /another machine; .* --allow-remote/,
+    /another machine; .* --insecure-remote/,
   );
   await expect(engineAddCommand('no-port', options, terminal)).rejects.toThrow(
     "address is 'no-port'; it must be host:port",

@@ -150,8 +150,8 @@ describe('a service that cannot start', () => {
   test('refuses to be reachable from other machines unless the config says so', async () => {
     const refused = startProcess('--grpc', '0.0.0.0:0');
     expect(await refused.exit).toBe(2);
-    expect(refused.stderr()).toMatch(/reachable from other machines.*--allow-remote/);
-    const allowed = await startSample('--grpc', '0.0.0.0:0', '--allow-remote');
+    expect(refused.stderr()).toMatch(/reachable from other machines.*--tls-cert.*--insecure-remote/);
+    const allowed = await startSample('--grpc', '0.0.0.0:0', '--insecure-remote');
     expect(allowed.grpc).toMatch(/^0\.0\.0\.0:\d+$/);
   });
 

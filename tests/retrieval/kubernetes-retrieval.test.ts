@@ -106,7 +106,7 @@ describe.skipIf(!present)(`retrieval on Kubernetes${present ? '' : ' (skipped: n
     const known = configFields(retrievalConfig).map(({ variable }) => variable);
     for (const name of Object.keys(map.data)) expect(known).toContain(name);
     const config = loadConfig(retrievalConfig, { env: map.data });
-    expect(config).toMatchObject({ backend: 'lancedb', allowRemote: true });
+    expect(config).toMatchObject({ backend: 'lancedb', insecureRemote: true });
 
     const port = (address: string | undefined): number => Number(address?.split(':').at(-1));
     const ports = new Map(container.ports.map((one) => [one.name, one.containerPort]));

@@ -36,7 +36,9 @@ export async function stopRun(
       const leader = recorded ? undefined : await registry.leader(runId, signal);
       const answer =
         leader &&
-        (await askLeader(leader, signal, (client, call) => client.stopRun({ ...request, noWait: true }, call)));
+        (await askLeader(leader, registry.security, signal, (client, call) =>
+          client.stopRun({ ...request, noWait: true }, call),
+        ));
       if (answer?.state === RunState.RUNNING) recorded = true;
       if (recorded && noWait) return { state: RunState.RUNNING };
       if (recorded && state === RunState.RUNNING) unledMs = undefined;

@@ -5,6 +5,7 @@ import { sleep } from '#platform/async/sleep.ts';
 import { CancelledError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { readLease } from '#platform/nats/lease.ts';
 import type { LeaseView } from '#platform/nats/lease.ts';
+import type { Security } from '#platform/security/security.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { foldLedger, ledgerRuns } from '#run/ledger/read-ledger.ts';
 import { askLeader } from '../leadership/ask-leader.ts';
@@ -32,6 +33,8 @@ export interface RunRegistry {
   isStarting(runId: string): boolean;
   /** Ends a run that nobody leads, see `stopUnledRun`. */
   stopUnled(runId: string, wish: StopWish, signal: AbortSignal): Promise<void>;
+  /** For calls to other coordinators. */
+  readonly security: Security | undefined;
   /** The other coordinator that leads a run. */
   leader(runId: string, signal: AbortSignal): Promise<LeaseView | undefined>;
   /** Leaves every run to another coordinator of the fleet; without one stops them now. Waits until that is done. */
@@ -63,7 +66,8 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
       return runStatus({ state, recipe, progress, sinceLastEntryMs: run.sinceLastEntryMs(), led: true });
     }
     const lease = starting.has(runId) ? undefined : await leader(runId, signal);
-    const reported = lease && (await askLeader(lease, signal, (client, call) => client.getRun({ runId }, call)));
+    const reported =
+      lease && (await askLeader(lease, deps.security, signal, (client, call) => client.getRun({ runId }, call)));
     if (reported !== undefined && reported.state !== Life.INTERRUPTED) return reported;
     const { state } = await foldLedger(nats, runId, signal);
     if (state.life === 'new') throw unknownRun(runId);
@@ -83,6 +87,7 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
   }
 
   return {
+    security: deps.security,
     async submit(request, signal) {
       const runId = checkRunId(request.runId);
       if (leaving.signal.aborted)

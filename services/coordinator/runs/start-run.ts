@@ -4,6 +4,7 @@ import type { StopRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TerminalError, errorFrom } from '#platform/errors.ts';
 import { describeChange } from '#recipe/inputs/changed-inputs.ts';
 import type { Nats } from '#platform/nats/connect.ts';
+import type { Security } from '#platform/security/security.ts';
 import { recipeHash } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
@@ -48,6 +49,8 @@ export interface RunDependencies {
   /** Its name as a holder of leases, and where others reach it. */
   readonly self: { readonly holder: string; readonly address: string };
   readonly nats: Nats;
+  /** For calls to other coordinators. */
+  readonly security?: Security | undefined;
   readonly running: RunningRuns;
   readonly policy: PolicyClient;
   /** Absent where none is configured; recipes of which a stage trains are refused then. */

@@ -18,6 +18,10 @@ class OutsideRootsError(GradusError):
     """A path lies outside of the directories that this service may use."""
 
 
+class RefusedError(GradusError):
+    """The caller's certificate is not of a role that may ask this."""
+
+
 class StateError(GradusError):
     """A sound request that does not fit what is there: another run's directory, a step out of order, an old leader."""
 

@@ -88,7 +88,7 @@ def test_a_service_answers_reports_health_and_reflects_its_methods() -> None:
 
 def test_an_address_beyond_loopback_is_refused_unless_allowed() -> None:
     async def scenario() -> None:
-        with pytest.raises(ConfigError, match="beyond loopback"):
+        with pytest.raises(ConfigError, match="reachable from other machines"):
             await GrpcService("learner", LearnerConfig(grpc="0.0.0.0:0")).start()
 
     asyncio.run(scenario())

@@ -154,7 +154,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path: Path) 
 
 
 def test_beyond_loopback_the_directories_must_be_said() -> None:
-    command = ["-m", "gradus_learner.serve", "--grpc", "127.0.0.1:0", "--allow-remote", "true"]
+    command = ["-m", "gradus_learner.serve", "--grpc", "127.0.0.1:0", "--insecure-remote", "true"]
     process = subprocess.run(
         [sys.executable, *command],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -163,4 +163,4 @@ def test_beyond_loopback_the_directories_must_be_said() -> None:
         check=False,
     )
     assert process.returncode == 2
-    assert "roots is empty with allow_remote" in process.stderr
+    assert "roots is empty and this service is for other machines" in process.stderr

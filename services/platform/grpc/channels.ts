@@ -2,8 +2,11 @@
  * The connections of one client. The first carries everything for as long as cancelling all of its calls at once would stay within
  * its reset budget; then calls go to the next one, so that no burst of cancellations closes a connection under other calls.
  */
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client } from '@grpc/grpc-js';
 
+import type { RoleName } from '../security/roles.ts';
+import type { Security } from '../security/security.ts';
+import { channelSecurity } from './channel-security.ts';
 import { createResetBudget } from './reset-budget.ts';
 import type { ResetBudget } from './reset-budget.ts';
 import { maxMessageBytes } from './service-definition.ts';
@@ -46,12 +49,14 @@ const channelOptions = {
   'grpc.use_local_subchannel_pool': 1,
 };
 
-export function createChannels(address: string): Channels {
+/** `server`: the role that whoever answers at `address` must have, where connections have certificates. */
+export function createChannels(address: string, security?: Security, server?: RoleName): Channels {
+  const secured = channelSecurity(security, server);
   const first = open();
   const channels = [first];
 
   function open(): Channel {
-    const client = new Client(address, credentials.createInsecure(), channelOptions);
+    const client = new Client(address, secured.credentials, { ...channelOptions, ...secured.options });
     return { client, resets: createResetBudget(), inFlight: 0 };
   }
 

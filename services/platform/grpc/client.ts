@@ -8,6 +8,8 @@ import type { DescMethod } from '@bufbuild/protobuf';
 
 import { TransientError, cancelledFrom, throwIfCancelled } from '../errors.ts';
 import { injectTrace } from '../telemetry/tracing.ts';
+import { serverOf } from '../security/roles.ts';
+import type { Security } from '../security/security.ts';
 import { createChannels } from './channels.ts';
 import { callClientStream, callServerStream, callUnary } from './client-call.ts';
 import type { CallTarget } from './client-call.ts';
@@ -41,6 +43,8 @@ export type GrpcClient<S extends AnyService> = {
 export interface ClientOptions {
   /** Default deadline of a call, in milliseconds. */
   readonly timeoutMs: number;
+  /** With certificates in it: mutual TLS, with a server whose certificate is of the role that serves this contract. */
+  readonly security?: Security | undefined;
 }
 
 export function createGrpcClient<S extends AnyService>(
@@ -48,7 +52,7 @@ export function createGrpcClient<S extends AnyService>(
   address: string,
   options: ClientOptions,
 ): GrpcClient<S> {
-  const channels = createChannels(address);
+  const channels = createChannels(address, options.security, serverOf(service));
 
   function wireOptions(call: CallOptions | undefined): WireCallOptions {
     return { deadline: Date.now() + (call?.timeoutMs ?? options.timeoutMs) };

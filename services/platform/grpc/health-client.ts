@@ -1,9 +1,11 @@
 /** Asks the standard health service of any gRPC server. A question that is answered, whatever with, shows that the process is not stuck. */
-import { Client, credentials, status as Status } from '@grpc/grpc-js';
+import { Client, status as Status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { z } from 'zod';
 import { TransientError } from '../errors.ts';
+import type { Security } from '../security/security.ts';
+import { channelSecurity } from './channel-security.ts';
 
 export type Health = 'serving' | 'not_serving';
 
@@ -18,9 +20,14 @@ const servingSchema = z.object({ status: z.union([z.literal('SERVING'), z.litera
 /** These come from our own side of the connection: the process said nothing. */
 const silent: readonly Status[] = [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.INTERNAL];
 
-/** `address` as `host:port`. `name` is a service's, or '' for the whole server. */
-export function createHealthClient(address: string, name = ''): HealthClient {
-  const client = new Client(address, credentials.createInsecure(), {
+/**
+ * `address` as `host:port`. `name` is a service's, or '' for the whole server. With certificates anyone of our authority may answer: what is
+ * learned is whether somebody does.
+ */
+export function createHealthClient(address: string, name = '', security?: Security): HealthClient {
+  const secured = channelSecurity(security, undefined);
+  const client = new Client(address, secured.credentials, {
+    ...secured.options,
     'grpc.enable_http_proxy': 0,
     // Not the connection that callers share: theirs may be full of calls.
     'grpc.use_local_subchannel_pool': 1,

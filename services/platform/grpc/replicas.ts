@@ -3,6 +3,7 @@ import { sleep } from '../async/sleep.ts';
 import { CancelledError, TransientError, errorFrom } from '../errors.ts';
 import { createAdaptiveTimeout } from './adaptive-timeout.ts';
 import type { CallOptions } from './client.ts';
+import type { Security } from '../security/security.ts';
 import { followNames, isName } from './follow-names.ts';
 import { createHealthClient } from './health-client.ts';
 
@@ -18,6 +19,7 @@ export interface ReplicasOptions<Client> {
   readonly onDown: (address: string, error: Error) => void;
   /** A name cannot be resolved; the addresses that it had stay. */
   readonly onUnresolved: (name: string, error: Error) => void;
+  readonly security?: Security | undefined;
 }
 
 export interface Replicas<Client> {
@@ -89,7 +91,7 @@ export function createReplicas<Client extends { close(): void }>(options: Replic
 
   async function watch(replica: Replica<Client>): Promise<void> {
     const adaptive = createAdaptiveTimeout({ baseMs: options.probeTimeoutMs, maxMs: MAX_PROBE_TIMEOUT_MS });
-    using health = createHealthClient(replica.address);
+    using health = createHealthClient(replica.address, '', options.security);
     const ended = AbortSignal.any([over.signal, replica.gone.signal]);
     for (let missed = 0; !ended.aborted;) {
       const startedMs = performance.now();

@@ -21,10 +21,10 @@ export function createReplicatedClient<S extends AnyService>(
   options: Omit<ReplicasOptions<GrpcClient<S>>, 'connect'> & { readonly keys: Keys<S> },
 ): ReplicatedClient<S> {
   type Method = (request: unknown, call?: CallOptions) => Promise<unknown>;
-  const { timeoutMs } = options;
+  const { timeoutMs, security } = options;
   const replicas = createReplicas({
     ...options,
-    connect: (address) => createGrpcClient(service, address, { timeoutMs }),
+    connect: (address) => createGrpcClient(service, address, { timeoutMs, security }),
   });
   // The names are those of the service's own list, so the types of methods and keys are its own, too.
   const keys = options.keys as Readonly<Record<string, (request: unknown) => string>>;

@@ -10,9 +10,11 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { trace } from '@opentelemetry/api';
 import type { Tracer } from '@opentelemetry/api';
-import { TerminalError } from '../errors.ts';
+import { TerminalError, errorFrom } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
+import type { Security } from '../security/security.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createAdmission } from './admission.ts';
 import { addHealth, addReflection } from './health-reflection.ts';
 import {
   type EncodedMessage,
@@ -26,6 +28,7 @@ import {
 } from './service-definition.ts';
 import { createCallRunner } from './server-call.ts';
 import type { CallContext } from './server-call.ts';
+import { listenSecurely, type SecureListener } from './secure-listener.ts';
 
 export type { CallContext } from './server-call.ts';
 
@@ -44,6 +47,8 @@ export interface GrpcServerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly tracer?: Tracer | undefined;
+  /** With certificates in it: mutual TLS, and methods are for the roles that their contract names. */
+  readonly security?: Security | undefined;
 }
 
 export interface GrpcServer extends AsyncDisposable {
@@ -69,12 +74,18 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const services: AnyService[] = [];
   let health: { setServing(serving: boolean): void } | undefined;
   let closed: Promise<void> | undefined;
+  let secure: SecureListener | undefined;
 
   function register(service: AnyService, method: DescMethod, handler: unknown): void {
     const wire = wireMethod(service, method);
     const run = runCalls(wire.path);
     // `Handlers<S>` has tied the handler's type to the method's kind; here only the kind is left to choose by.
-    const untyped = handler as (request: unknown, call: CallContext) => unknown;
+    const handle = handler as (request: unknown, call: CallContext) => unknown;
+    const admit = createAdmission(method, () => secure?.peers, options.security?.refusals);
+    const untyped = (request: unknown, call: CallContext): unknown => {
+      admit(call.peer);
+      return handle(request, call);
+    };
     function add(func: unknown, type: 'unary' | 'serverStream' | 'clientStream'): void {
       const added = server.register(
         wire.path,
@@ -97,8 +108,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     }
   }
 
-  function bind(address: string): Promise<number> {
-    return new Promise((resolve, reject) => {
+  async function bind(address: string): Promise<number> {
+    const { security } = options;
+    if (security?.tls !== undefined) {
+      try {
+        secure = await listenSecurely(server, address, security.tls, security.refusals);
+      } catch (error) {
+        throw bindError(address, errorFrom(error));
+      }
+      return secure.port;
+    }
+    return await new Promise((resolve, reject) => {
       server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
         if (error === null) resolve(port);
         else reject(bindError(address, error));
@@ -108,6 +128,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 
   async function drain(withinMs: number): Promise<void> {
     health?.setServing(false);
+    secure?.close();
     closed ??= new Promise((resolve) => {
       const timer = setTimeout(() => {
         options.log.warn({ withinMs }, 'calls were still running at the end of the drain; they are cancelled');

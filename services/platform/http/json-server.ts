@@ -3,7 +3,9 @@ import fastify from 'fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { TerminalError, TransientError, errorFrom } from '../errors.ts';
 import type { ErrorCode, GradusError } from '../errors.ts';
+import type { Security } from '../security/security.ts';
 import { parseJsonBody } from './json-body.ts';
+import { createNodeServer } from './node-server.ts';
 
 export interface HttpServer {
   /** `host:port` as bound. */
@@ -17,22 +19,27 @@ export interface JsonServerOptions {
   /** Values that a body may hold, and how deep. */
   readonly jsonBounds: { readonly mostValues: number; readonly mostDepth: number };
   readonly routerOptions?: FastifyServerOptions['routerOptions'];
+  /** With certificates in it: HTTPS. Who may ask is for `createHttpAdmission`. */
+  readonly security?: Security | undefined;
 }
 
 export function createJsonServer({
   longestBodyBytes,
   jsonBounds,
   routerOptions = {},
+  security,
 }: JsonServerOptions): FastifyInstance {
+  // For a request to arrive, not for its answer.
+  const times = { requestTimeout: 30_000, keepAliveTimeout: 75_000 };
   const app = fastify({
+    ...times,
+    // Fastify sets times only on a server that it makes itself.
+    serverFactory: (handler) => Object.assign(createNodeServer(security, handler), times),
     logger: false,
     bodyLimit: longestBodyBytes,
     // Requests under way are refused by the server's own hook, with the time to wait.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    // For a request to arrive, not for its answer.
-    requestTimeout: 30_000,
-    keepAliveTimeout: 75_000,
     routerOptions,
   });
   // Faster than Fastify's own, which rewrites `__proto__` keys: only named fields are read.

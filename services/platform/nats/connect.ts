@@ -8,8 +8,10 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { retry } from '../async/retry.ts';
 import { sleep } from '../async/sleep.ts';
 import { TerminalError, TransientError, errorFrom, throwIfCancelled, type GradusError } from '../errors.ts';
+import type { Security } from '../security/security.ts';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { identification } from './identification.ts';
 import { watchLink } from './link.ts';
 import type { Link } from './link.ts';
 import { errorFromNats, isNoAnswer } from './nats-errors.ts';
@@ -35,6 +37,8 @@ export interface NatsOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly metrics?: Metrics | undefined;
+  /** Certificates, and a user of NATS where one is given. */
+  readonly security?: Security | undefined;
   /** Servers of a cluster that keep a copy of each stream, 1 to 5. */
   readonly replicas?: number | undefined;
   /** How long the first connection may take, and then JetStream's first answer. Default 10 s each. */
@@ -57,7 +61,10 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
     adviseVersion(nc, log);
     const jsm = await openJetStream(nc, options);
     const reconnects = options.metrics?.counter('gradus_nats_disconnects_total', 'Connections to NATS that broke.');
-    const link = watchLink(nc, log, { onDown: () => reconnects?.inc() });
+    const link = watchLink(nc, log, {
+      onDown: () => reconnects?.inc(),
+      onRefused: (error) => options.security?.refusals?.count('nats', 'role', { why: error.message }),
+    });
     log.info({ server: nc.getServer(), version: nc.info?.version }, 'NATS connected');
     return {
       nc,
@@ -84,6 +91,7 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
   const open = async () => {
     throwIfCancelled(signal);
     return await connect({
+      ...(await identification(options.security)),
       servers: url.split(',').map((server) => server.trim()),
       name: options.name,
       maxReconnectAttempts: -1,

@@ -2,7 +2,7 @@
  * Whether the connection is up. A request that was under way when it broke is never answered, so waits are bound to
  * the connection that they began on instead of to a timeout alone.
  */
-import type { NatsConnection } from '@nats-io/transport-node';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
 
 import { TransientError, cancelledFrom, errorFrom, throwIfCancelled } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
@@ -21,6 +21,8 @@ export interface Link {
 
 export interface LinkEvents {
   readonly onDown?: (() => void) | undefined;
+  /** The server does not let this user do something. */
+  readonly onRefused?: ((error: Error) => void) | undefined;
 }
 
 export function watchLink(nc: NatsConnection, log: Logger, events: LinkEvents = {}): Link {
@@ -52,7 +54,10 @@ export function watchLink(nc: NatsConnection, log: Logger, events: LinkEvents = 
       else if (status.type === 'reconnect') {
         log.info({ server: status.server }, 'NATS connected again');
         up();
-      } else if (status.type === 'error') log.warn({ err: status.error }, 'NATS reported an error');
+      } else if (status.type === 'error') {
+        log.warn({ err: status.error }, 'NATS reported an error');
+        if (isRefusal(status.error)) events.onRefused?.(status.error);
+      }
     }
     down('the connection is closed');
   }
@@ -85,6 +90,10 @@ export function watchLink(nc: NatsConnection, log: Logger, events: LinkEvents = 
       });
     },
   };
+}
+
+function isRefusal(error: Error): boolean {
+  return error instanceof errors.PermissionViolationError || error instanceof errors.AuthorizationError;
 }
 
 /** Runs a request, given up as soon as the connection breaks or `signal` aborts. */

@@ -67,9 +67,16 @@ describe('sources', () => {
   });
 
   test('text becomes numbers, booleans and lists where the schema wants them', () => {
-    const config = load({ argv: ['--engines=x:1,y:2', '--ports', '1, 2', '--allow-remote', '--retry-once', 'true'] });
-    expect(config).toMatchObject({ engines: ['x:1', 'y:2'], ports: [1, 2], allowRemote: true, retry: { once: true } });
-    expect(load({ argv: ['--no-allow-remote'] }).allowRemote).toBe(false);
+    const config = load({
+      argv: ['--engines=x:1,y:2', '--ports', '1, 2', '--insecure-remote', '--retry-once', 'true'],
+    });
+    expect(config).toMatchObject({
+      engines: ['x:1', 'y:2'],
+      ports: [1, 2],
+      insecureRemote: true,
+      retry: { once: true },
+    });
+    expect(load({ argv: ['--no-insecure-remote'] }).insecureRemote).toBe(false);
     expect(load({ env: { GRADUS_ENGINES: '["p,q"]' } }).engines).toEqual(['p,q']);
   });
 

@@ -8,6 +8,7 @@ import { TerminalError, errorFrom } from '../errors.ts';
 import { prototypeKeys } from '../files/prototype-keys.ts';
 import { utf8Text } from '../files/parse-json.ts';
 import { parseYamlDocument } from '../files/yaml-document.ts';
+import { natsCredentialsField, tlsField } from '../security/security-fields.ts';
 import { logLevels } from '../telemetry/logging.ts';
 import { configFields, shapeOf, valueFromText } from './config-fields.ts';
 import type { ConfigField } from './config-fields.ts';
@@ -38,10 +39,14 @@ export const baseConfig = z.strictObject({
     .max(600_000)
     .default(10_000)
     .describe('Longest time that work under way may take to finish when the service stops, in milliseconds.'),
-  allowRemote: z
+  tls: tlsField,
+  nats: natsCredentialsField,
+  insecureRemote: z
     .boolean()
     .default(false)
-    .describe('Allow addresses beyond loopback although nothing authenticates the callers.'),
+    .describe(
+      'Serve and connect beyond loopback without certificates: anyone who reaches a port may do anything. Only where the network itself is trusted.',
+    ),
   allowedHosts: z
     .array(z.string().min(1).max(253))
     .max(64)

@@ -1,10 +1,15 @@
-/** `/metrics` for Prometheus and `/healthz` for probes, over plain HTTP. */
-import { createServer } from 'node:http';
+/**
+ * `/metrics` for Prometheus and `/healthz` for probes. With certificates it is HTTPS, and /metrics is for who has one, or a token; /healthz
+ * is for everyone, since the probes of a cluster have neither.
+ */
 import { isIPv6 } from 'node:net';
 
 import { TerminalError } from '../errors.ts';
 import { createHostCheck } from '../http/allowed-hosts.ts';
 import type { HostSettings } from '../http/allowed-hosts.ts';
+import { createHttpAdmission } from '../http/http-admission.ts';
+import { createNodeServer } from '../http/node-server.ts';
+import type { Security } from '../security/security.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface MetricsServer extends AsyncDisposable {
@@ -12,15 +17,18 @@ export interface MetricsServer extends AsyncDisposable {
   readonly address: string;
 }
 
+const readers = ['metrics', 'viewer', 'operator'];
+
 /** `serving` decides between 200 and 503 of `/healthz`. */
 export async function startMetricsServer(
   address: string,
   metrics: Metrics,
   serving: () => boolean,
-  hosts: HostSettings = { allowedHosts: [] },
+  settings: HostSettings & { readonly security?: Security | undefined } = { allowedHosts: [] },
 ): Promise<MetricsServer> {
-  const refusalOf = createHostCheck(address, hosts);
-  const server = createServer((request, response) => {
+  const refusalOf = createHostCheck(address, settings);
+  const admit = createHttpAdmission(settings.security, readers);
+  const server = createNodeServer(settings.security, (request, response) => {
     const refusal = refusalOf(request.headers);
     if (refusal !== undefined) {
       response.writeHead(403, { 'content-type': 'text/plain' }).end(`${refusal}\n`);
@@ -31,6 +39,11 @@ export async function startMetricsServer(
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
     } else if (path === '/metrics') {
+      const refused = admit(request);
+      if (refused !== undefined) {
+        response.writeHead(refused.status, refused.headers).end(`${refused.message}\n`);
+        return;
+      }
       metrics.render().then(
         (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
         (error: unknown) => response.writeHead(500).end(String(error)),

@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import { TerminalError, errorFrom } from '../errors.ts';
 import { type Logger, createLogger } from '../telemetry/logging.ts';
 import { type Metrics, createMetrics } from '../telemetry/metrics.ts';
+import { openSecurity, type Security } from '../security/security.ts';
 import { startTracing } from '../telemetry/tracing.ts';
 import { visibleText } from '../text/visible-text.ts';
 import { type BaseConfig, loadConfig } from './config.ts';
@@ -23,6 +24,8 @@ export interface ServiceContext {
   readonly metrics: Metrics;
   /** Aborts when the service begins to stop. */
   readonly signal: AbortSignal;
+  /** For every client and every server of the service. */
+  readonly security?: Security | undefined;
   /** Disposes `what` when the service stops, in reverse order. */
   defer(what: string, dispose: () => void | Promise<void>): void;
   /** Something that cannot be fixed here: drain, and exit with 1. */
@@ -89,13 +92,18 @@ async function startAll<C extends BaseConfig>(
   try {
     const tracing = await startTracing({ service: name, endpoint: config.otlpEndpoint });
     lifecycle.defer('traces', () => tracing.shutdown());
-    const http = await startMetricsServer(config.metrics, metrics, () => lifecycle.state === 'serving', config);
+    const security = await openSecurity(config, { log, metrics, signal: lifecycle.signal });
+    const http = await startMetricsServer(config.metrics, metrics, () => lifecycle.state === 'serving', {
+      allowedHosts: config.allowedHosts,
+      security,
+    });
     lifecycle.defer('metrics', async () => await http[Symbol.asyncDispose]());
     const addresses = await definition.start(config, {
       name,
       log,
       metrics,
       signal: lifecycle.signal,
+      security,
       defer: (what, dispose) => lifecycle.defer(what, dispose),
       fail: (error) => lifecycle.fail(error),
     });
@@ -111,9 +119,9 @@ async function startAll<C extends BaseConfig>(
   }
 }
 
-/** Services have no callers to authenticate yet, so they stay on this machine unless the config says otherwise (DESIGN §10). */
+/** Without certificates nothing tells one caller from another, so a service stays on this machine unless the config says otherwise in words (DESIGN §10). */
 function checkLoopback(config: BaseConfig & { readonly http?: unknown }): void {
-  if (config.allowRemote) return;
+  if (config.insecureRemote || config.tls.cert !== undefined) return;
   for (const key of ['grpc', 'metrics', 'http'] as const) {
     const address = config[key];
     if (typeof address !== 'string') continue;
@@ -121,7 +129,7 @@ function checkLoopback(config: BaseConfig & { readonly http?: unknown }): void {
       throw new TerminalError(
         'invalid_argument',
         `${key}: '${address}' is reachable from other machines and callers are not authenticated; ` +
-          'use 127.0.0.1, or set --allow-remote where the network itself is trusted',
+          'use 127.0.0.1, give --tls-ca, --tls-cert and --tls-key (gradus credentials init makes them), or set --insecure-remote where the network itself is trusted',
       );
     }
   }

@@ -1,6 +1,7 @@
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
 import { TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
+import type { Security } from '#platform/security/security.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EngineLoad, EngineLoadSchema } from '#proto/policy/v1/policy_pb.ts';
 import type { ReportedLoad, EngineEntry } from './engine-pool.ts';
@@ -9,8 +10,8 @@ import type { ReportedLoad, EngineEntry } from './engine-pool.ts';
 export class WrongEngineError extends TerminalError {}
 
 /** One engine, as the gateway talks to it. */
-export function connectEngine(address: string, timeoutMs: number) {
-  const client = createGrpcClient(EngineService, address, { timeoutMs });
+export function connectEngine(address: string, timeoutMs: number, security?: Security) {
+  const client = createGrpcClient(EngineService, address, { timeoutMs, security });
   return {
     address,
     describe: async (options: { timeoutMs: number; signal: AbortSignal }) => {

@@ -21,7 +21,7 @@ export function addEngine(
   if (!allowRemote && !isLoopbackAddress(address)) {
     throw new TerminalError(
       'permission_denied',
-      `AddEngine: address is '${address}', another machine; this gateway takes engines of this one only, unless it is started with --allow-remote`,
+      `AddEngine: address is '${address}', another machine; this gateway takes engines of this one only, unless it has certificates (--tls-cert) or is started with --insecure-remote`,
       { details: { field: 'address' } },
     );
   }

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import { createHostCheck } from '#platform/http/allowed-hosts.ts';
 import { createJsonServer, drainHttp, listenHttp, type HttpServer } from '#platform/http/json-server.ts';
+import { createHttpAdmission } from '#platform/http/http-admission.ts';
+import type { Security } from '#platform/security/security.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { shortText } from '#platform/text/show-value.ts';
@@ -21,7 +23,11 @@ export interface HttpSettings {
   readonly httpTimeoutMs: number;
   readonly httpOverloadStatus: 429 | 503;
   readonly allowedHosts: readonly string[];
+  /** With certificates in it: HTTPS, for who has one of a role, or a token of one. */
+  readonly security?: Security | undefined;
 }
+
+const readers = ['rollout', 'viewer', 'operator'];
 
 export interface HttpDependencies extends Finder {
   readonly log: Logger;
@@ -42,7 +48,12 @@ export async function startHttpServer(
   settings: HttpSettings,
   { retriever, events, log, metrics, signal }: HttpDependencies,
 ): Promise<HttpServer> {
-  const app = createJsonServer({ longestBodyBytes, jsonBounds, routerOptions: { ignoreTrailingSlash: true } });
+  const app = createJsonServer({
+    longestBodyBytes,
+    jsonBounds,
+    routerOptions: { ignoreTrailingSlash: true },
+    security: settings.security,
+  });
   app.server.maxConnections = mostConnections;
   let draining = false;
   const calls = createHttpCalls({
@@ -64,6 +75,13 @@ export async function startHttpServer(
     const refusal = refusalOf(headers);
     if (refusal === undefined) return done();
     calls.refuse(reply, new TerminalError('permission_denied', refusal));
+  });
+  const admit = createHttpAdmission(settings.security, readers);
+  app.addHook('onRequest', ({ raw, url }, reply, done) => {
+    // The probes of a cluster have neither certificate nor token.
+    const refused = url === '/health' ? undefined : admit(raw);
+    if (refused === undefined) return done();
+    void reply.code(refused.status).headers(refused.headers).send(refused.message);
   });
   limitBodies(app, calls);
   app.setErrorHandler((error, _request, reply) => calls.refuse(reply, error));

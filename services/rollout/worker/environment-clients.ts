@@ -3,6 +3,7 @@ import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { environmentTokens, type Tokenize } from './environment-tokens.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
+import type { Security } from '#platform/security/security.ts';
 
 export interface EnvironmentAddresses {
   readonly retrieval: string | undefined;
@@ -10,6 +11,7 @@ export interface EnvironmentAddresses {
   readonly userCode: EnvironmentClients['userCode'];
   readonly sessions?: ServedSessions;
   readonly tokenize: Tokenize;
+  readonly security?: Security | undefined;
 }
 
 /** Connections for environments; none is opened before an environment asks for it. */
@@ -19,6 +21,7 @@ export function createEnvironmentClients({
   userCode,
   sessions,
   tokenize,
+  security,
 }: EnvironmentAddresses): EnvironmentClients & { close(): void } {
   let client: GrpcClient<typeof RetrievalService> | undefined;
   return {
@@ -28,7 +31,7 @@ export function createEnvironmentClients({
           'failed_precondition',
           'the environment needs the retrieval service, whose address is not set; start with --retrieval HOST:PORT',
         );
-      client ??= createGrpcClient(RetrievalService, retrieval, { timeoutMs });
+      client ??= createGrpcClient(RetrievalService, retrieval, { timeoutMs, security });
       return client;
     },
     userCode,

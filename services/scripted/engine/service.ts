@@ -39,7 +39,7 @@ export async function startScriptedEngine(
     script: createSearchScript({ ...config, questions, onUnknownPrompt: events.promptUnknown }),
     events,
   });
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(EngineService, {
     describe: async () => describe(engine),
     generate: (request, call) => generate(engine, request, call.signal),

@@ -22,7 +22,7 @@ export async function startScriptedJudge(
   const http = await startHttpServer(config.http, createCompletions({ ...config, script, events }), events, config);
   ctx.defer('HTTP server', () => http.drain(config.drainMs));
   // Health and reflection, as every service has them.
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   const grpc = await server.listen(config.grpc);
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   ctx.log.info({ questions: worths.size }, 'a scripted judge answers: it knows the answers and judges by rule');

@@ -15,7 +15,7 @@ export async function startScriptedLearner(
 ): Promise<Readonly<Record<string, string>>> {
   const events = createScriptedLearnerEvents(ctx.log, ctx.metrics);
   const holder = createRunHolder();
-  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics });
+  const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(LearnerService, {
     openRun: (request) => openRun(holder, events, config.roots, request),
     trainStep: (requests, call) => trainStep({ holder, events, stepMs: config.stepMs }, requests, call.signal),

@@ -10,10 +10,10 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -48,7 +48,21 @@ class ServiceConfig(StrictModel):
     ] = "info"
     otlp_endpoint: Annotated[str | None, Field(description="OTLP gRPC endpoint for traces; none is off.")] = None
     drain_ms: Annotated[int, Field(ge=0, description="Milliseconds for calls in flight to finish on SIGTERM.")] = 10_000
-    allow_remote: Annotated[bool, Field(description="Allow addresses beyond loopback without credentials.")] = False
+    tls_ca: Annotated[
+        Path | None, Field(description="PEM file with the certificates of the authority that all peers are of.")
+    ] = None
+    tls_cert: Annotated[
+        Path | None,
+        Field(description="PEM file with the certificate of this service, of DNS name <role>.gradus.internal."),
+    ] = None
+    tls_key: Annotated[Path | None, Field(description="PEM file with the private key of that certificate.")] = None
+    insecure_remote: Annotated[
+        bool,
+        Field(
+            description="Serve beyond loopback without certificates: anyone who reaches a port may do anything. Only "
+            "where the network itself is trusted."
+        ),
+    ] = False
     threads: Annotated[int, Field(ge=1, le=1024, description="CPU threads of the tensor library.")] = 2
     device: Annotated[str, Field(description="Torch device: cpu, cuda, cuda:0.")] = "cpu"
     roots: Annotated[
@@ -59,6 +73,13 @@ class ServiceConfig(StrictModel):
             "callers name elsewhere are refused. Empty: anywhere, on loopback only."
         ),
     ] = ()
+
+    @model_validator(mode="after")
+    def check_tls(self) -> Self:
+        given = [self.tls_ca, self.tls_cert, self.tls_key]
+        if any(given) and not all(given):
+            raise ValueError("tls.ca, tls.cert and tls.key go together; one or two of them are missing")
+        return self
 
 
 class LearnerConfig(ServiceConfig):
@@ -106,6 +127,13 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: holds {type(value).__name__}; it must hold keys and values")
     return cast("dict[str, Any]", value)
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`tls: {ca: …}`, as services in TypeScript have it, is tlsCa."""
+    tree = {key: value for key, value in values.items() if key == "tls" and isinstance(value, dict)}
+    inner = {f"{key}{name[:1].upper()}{name[1:]}": value for key, part in tree.items() for name, value in part.items()}
+    return {key: value for key, value in values.items() if key not in tree} | inner
 
 
 def type_of(info: FieldInfo) -> str:
@@ -163,7 +191,7 @@ def load_config(model: type[C], argv: Sequence[str], env: Mapping[str, str]) -> 
     file = flags.pop("config", None)
     names = key_names(model)
     if file is not None:
-        for key, value in read_mapping(Path(file)).items():
+        for key, value in flat(read_mapping(Path(file))).items():
             if key not in names:
                 raise ConfigError(f"{file}: unknown key {key}{suggestion(key, [k for k in names if '_' not in k])}")
             values[names[key]] = value

@@ -33,10 +33,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from gradus_learner.errors import GradusError
+from gradus_learner.errors import GradusError, RefusedError
+from gradus_learner.serve.access import callers_of, refusal_of
 from gradus_learner.serve.config import ConfigError, ServiceConfig
 from gradus_learner.serve.statuses import status_of
 from gradus_learner.serve.telemetry import Tracing, setup_logging
+from gradus_learner.serve.tls import TlsMaterial
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # As in services/platform/grpc/status.ts: trailers stay small, and say when to try again.
@@ -50,13 +52,20 @@ def snake_case(name: str) -> str:
     return "".join("_" + c.lower() if c.isupper() and i > 0 else c.lower() for i, c in enumerate(name))
 
 
-def check_loopback(what: str, address: str, allow_remote: bool) -> tuple[str, int]:
+def is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0]
+    return host in ("localhost", "[::1]") or host.startswith("127.")
+
+
+def check_loopback(what: str, address: str, config: ServiceConfig) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65_535:
         raise ConfigError(f"{what} is {address!r}; it must be host:port, for example 127.0.0.1:0")
-    loopback = host in ("localhost", "[::1]") or host.startswith("127.")
-    if not loopback and not allow_remote:
-        raise ConfigError(f"{what} is {address!r}, beyond loopback and without credentials; set --allow-remote true")
+    if not is_loopback(address) and not config.insecure_remote and config.tls_cert is None:
+        raise ConfigError(
+            f"{what} is {address!r}, which is reachable from other machines, and callers are not authenticated; give "
+            "--tls-ca, --tls-cert and --tls-key, or set --insecure-remote where the network itself is trusted"
+        )
     return host, int(port)
 
 
@@ -64,9 +73,10 @@ def check_roots(config: ServiceConfig) -> None:
     for root in config.roots:
         if not root.is_absolute():
             raise ConfigError(f"roots has {str(root)!r}; its directories must be absolute paths")
-    if config.allow_remote and not config.roots:
+    beyond = any(not is_loopback(address) for address in (config.grpc, config.metrics))
+    if (config.insecure_remote or beyond) and not config.roots:
         raise ConfigError(
-            "roots is empty with allow_remote: callers beyond this machine could name any directory; "
+            "roots is empty and this service is for other machines: callers could name any directory; "
             "give the directories of runs and models as --roots DIR,DIR"
         )
 
@@ -90,6 +100,13 @@ class GrpcService:
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
                 ("grpc.keepalive_permit_without_calls", 1),
             ]
+        )
+        self.tls = TlsMaterial.open(config, self.log)
+        self._refused = Counter(
+            "gradus_requests_refused_total",
+            "Callers refused for who they are, or are not.",
+            ["edge", "reason"],
+            registry=self.registry,
         )
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._names: list[str] = []
@@ -126,17 +143,27 @@ class GrpcService:
         self.stop.set()
 
     async def start(self) -> dict[str, str]:
+        host, _ = check_loopback("grpc", self.config.grpc, self.config)
+        metrics_host, metrics_port = check_loopback("metrics", self.config.metrics, self.config)
         check_roots(self.config)
-        host, _ = check_loopback("grpc", self.config.grpc, self.config.allow_remote)
-        metrics_host, metrics_port = check_loopback("metrics", self.config.metrics, self.config.allow_remote)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         try:
-            port = self._server.add_insecure_port(self.config.grpc)
+            if self.tls is None:
+                port = self._server.add_insecure_port(self.config.grpc)
+            else:
+                port = self._server.add_secure_port(self.config.grpc, self.tls.server_credentials())
         except RuntimeError:
             raise ConfigError(f"grpc is {self.config.grpc!r}: the port is in use; choose another or port 0") from None
         try:
-            http, _ = start_http_server(metrics_port, metrics_host.strip("[]"), registry=self.registry)
+            http, _ = start_http_server(
+                metrics_port,
+                metrics_host.strip("[]"),
+                registry=self.registry,
+                **({} if self.tls is None else self.tls.http_options()),
+            )
+            if self.tls is not None:
+                self.tls.follow(http)
         except OSError as error:
             raise ConfigError(f"metrics is {self.config.metrics!r}: {error.strerror}") from None
         await self._server.start()
@@ -173,13 +200,24 @@ class GrpcService:
             "response_serializer": response_class.SerializeToString,
         }
         name = f"{method.containing_service.full_name}/{method.name}"
+        allowed = callers_of(method)
+
+        async def admit(context: Any) -> None:
+            refusal = None if self.tls is None else refusal_of(method.name, allowed, context)
+            if refusal is None:
+                return
+            self._refused.labels("grpc", "role").inc()
+            self.log.warning("a caller was refused: %s", refusal, extra={"fields": {"peer": context.peer()}})
+            raise RefusedError(refusal)
 
         async def one_answer(request: Any, context: Any) -> Any:
             async with self._call(name, context):
+                await admit(context)
                 return await run(request, context)
 
         async def many_answers(request: Any, context: Any) -> AsyncGenerator[Any]:
             async with self._call(name, context):
+                await admit(context)
                 async for response in run(request, context):
                     yield response
 

@@ -13,6 +13,7 @@ from gradus_learner.errors import (
     NoRoomError,
     NotReadyError,
     OutsideRootsError,
+    RefusedError,
     ReopenedError,
     StateError,
 )
@@ -20,6 +21,7 @@ from gradus_learner.errors import (
 STATUSES: dict[type[GradusError], grpc.StatusCode] = {
     InputError: grpc.StatusCode.INVALID_ARGUMENT,
     DivergedError: grpc.StatusCode.INVALID_ARGUMENT,
+    RefusedError: grpc.StatusCode.PERMISSION_DENIED,
     OutsideRootsError: grpc.StatusCode.PERMISSION_DENIED,
     StateError: grpc.StatusCode.FAILED_PRECONDITION,
     DamagedError: grpc.StatusCode.DATA_LOSS,

@@ -116,7 +116,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing(client: Client, tmp_pat
         (("--max-contxt", "99"), "did you mean --max-context"),
         (("--device", "nonsense"), "device"),
         (("--max-context", "400", "--kv-tokens", "100"), "raise --kv-tokens"),
-        (("--max-context", "400", "--grpc", "0.0.0.0:0"), "allow-remote"),
+        (("--max-context", "400", "--grpc", "0.0.0.0:0"), "insecure-remote"),
     ],
 )
 def test_bad_configuration_ends_the_process_with_one_clear_line(

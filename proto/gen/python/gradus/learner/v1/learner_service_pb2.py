@@ -22,16 +22,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__pb2
 from gradus.learner.v1 import learner_pb2 as gradus_dot_learner_dot_v1_dot_learner__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gradus/learner/v1/learner_service.proto\x12\x11gradus.learner.v1\x1a\x1fgradus/learner/v1/learner.proto2\x91\x02\n\x0eLearnerService\x12P\n\x07OpenRun\x12!.gradus.learner.v1.OpenRunRequest\x1a\".gradus.learner.v1.OpenRunResponse\x12X\n\tTrainStep\x12#.gradus.learner.v1.TrainStepRequest\x1a$.gradus.learner.v1.TrainStepResponse(\x01\x12S\n\x08\x44\x65scribe\x12\".gradus.learner.v1.DescribeRequest\x1a#.gradus.learner.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gradus/learner/v1/learner_service.proto\x12\x11gradus.learner.v1\x1a\x1dgradus/access/v1/access.proto\x1a\x1fgradus/learner/v1/learner.proto2\xae\x02\n\x0eLearnerService\x12W\n\x07OpenRun\x12!.gradus.learner.v1.OpenRunRequest\x1a\".gradus.learner.v1.OpenRunResponse\"\x05\xd2\xc1\x18\x01\x01\x12_\n\tTrainStep\x12#.gradus.learner.v1.TrainStepRequest\x1a$.gradus.learner.v1.TrainStepResponse\"\x05\xd2\xc1\x18\x01\x01(\x01\x12\\\n\x08\x44\x65scribe\x12\".gradus.learner.v1.DescribeRequest\x1a#.gradus.learner.v1.DescribeResponse\"\x07\xd2\xc1\x18\x03\x01\t\n\x1a\x04\xc8\xc1\x18\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.learner.v1.learner_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEARNERSERVICE']._serialized_start=96
-  _globals['_LEARNERSERVICE']._serialized_end=369
+  _globals['_LEARNERSERVICE']._loaded_options = None
+  _globals['_LEARNERSERVICE']._serialized_options = b'\310\301\030\007'
+  _globals['_LEARNERSERVICE'].methods_by_name['OpenRun']._loaded_options = None
+  _globals['_LEARNERSERVICE'].methods_by_name['OpenRun']._serialized_options = b'\322\301\030\001\001'
+  _globals['_LEARNERSERVICE'].methods_by_name['TrainStep']._loaded_options = None
+  _globals['_LEARNERSERVICE'].methods_by_name['TrainStep']._serialized_options = b'\322\301\030\001\001'
+  _globals['_LEARNERSERVICE'].methods_by_name['Describe']._loaded_options = None
+  _globals['_LEARNERSERVICE'].methods_by_name['Describe']._serialized_options = b'\322\301\030\003\001\t\n'
+  _globals['_LEARNERSERVICE']._serialized_start=127
+  _globals['_LEARNERSERVICE']._serialized_end=429
 # @@protoc_insertion_point(module_scope)

@@ -22,16 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__pb2
 from gradus.policy.v1 import policy_pb2 as gradus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/policy/v1/engine_service.proto\x12\x10gradus.policy.v1\x1a\x1dgradus/policy/v1/policy.proto2\xdb\x02\n\rEngineService\x12Q\n\x08\x44\x65scribe\x12!.gradus.policy.v1.DescribeRequest\x1a\".gradus.policy.v1.DescribeResponse\x12Q\n\x08Generate\x12!.gradus.policy.v1.GenerateRequest\x1a\".gradus.policy.v1.GenerateResponse\x12H\n\x05\x41\x62ort\x12\x1e.gradus.policy.v1.AbortRequest\x1a\x1f.gradus.policy.v1.AbortResponse\x12Z\n\x0bLoadVersion\x12$.gradus.policy.v1.LoadVersionRequest\x1a%.gradus.policy.v1.LoadVersionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/policy/v1/engine_service.proto\x12\x10gradus.policy.v1\x1a\x1dgradus/access/v1/access.proto\x1a\x1dgradus/policy/v1/policy.proto2\xff\x02\n\rEngineService\x12Z\n\x08\x44\x65scribe\x12!.gradus.policy.v1.DescribeRequest\x1a\".gradus.policy.v1.DescribeResponse\"\x07\xd2\xc1\x18\x03\x03\t\n\x12X\n\x08Generate\x12!.gradus.policy.v1.GenerateRequest\x1a\".gradus.policy.v1.GenerateResponse\"\x05\xd2\xc1\x18\x01\x03\x12O\n\x05\x41\x62ort\x12\x1e.gradus.policy.v1.AbortRequest\x1a\x1f.gradus.policy.v1.AbortResponse\"\x05\xd2\xc1\x18\x01\x03\x12\x61\n\x0bLoadVersion\x12$.gradus.policy.v1.LoadVersionRequest\x1a%.gradus.policy.v1.LoadVersionResponse\"\x05\xd2\xc1\x18\x01\x03\x1a\x04\xc8\xc1\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.policy.v1.engine_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENGINESERVICE']._serialized_start=91
-  _globals['_ENGINESERVICE']._serialized_end=438
+  _globals['_ENGINESERVICE']._loaded_options = None
+  _globals['_ENGINESERVICE']._serialized_options = b'\310\301\030\004'
+  _globals['_ENGINESERVICE'].methods_by_name['Describe']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['Describe']._serialized_options = b'\322\301\030\003\003\t\n'
+  _globals['_ENGINESERVICE'].methods_by_name['Generate']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['Generate']._serialized_options = b'\322\301\030\001\003'
+  _globals['_ENGINESERVICE'].methods_by_name['Abort']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['Abort']._serialized_options = b'\322\301\030\001\003'
+  _globals['_ENGINESERVICE'].methods_by_name['LoadVersion']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['LoadVersion']._serialized_options = b'\322\301\030\001\003'
+  _globals['_ENGINESERVICE']._serialized_start=122
+  _globals['_ENGINESERVICE']._serialized_end=505
 # @@protoc_insertion_point(module_scope)

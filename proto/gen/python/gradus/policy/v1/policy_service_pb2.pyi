@@ -1,3 +1,4 @@
+from gradus.access.v1 import access_pb2 as _access_pb2
 from gradus.policy.v1 import policy_pb2 as _policy_pb2
 from google.protobuf import descriptor as _descriptor
 from typing import ClassVar as _ClassVar

@@ -22,16 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__pb2
 from gradus.retrieval.v1 import retrieval_pb2 as gradus_dot_retrieval_dot_v1_dot_retrieval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/retrieval/v1/retrieval_service.proto\x12\x13gradus.retrieval.v1\x1a#gradus/retrieval/v1/retrieval.proto2\xe1\x02\n\x10RetrievalService\x12Q\n\x06Search\x12\".gradus.retrieval.v1.SearchRequest\x1a#.gradus.retrieval.v1.SearchResponse\x12N\n\x05\x46\x65tch\x12!.gradus.retrieval.v1.FetchRequest\x1a\".gradus.retrieval.v1.FetchResponse\x12W\n\x08\x44\x65scribe\x12$.gradus.retrieval.v1.DescribeRequest\x1a%.gradus.retrieval.v1.DescribeResponse\x12Q\n\x06Reload\x12\".gradus.retrieval.v1.ReloadRequest\x1a#.gradus.retrieval.v1.ReloadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/retrieval/v1/retrieval_service.proto\x12\x13gradus.retrieval.v1\x1a\x1dgradus/access/v1/access.proto\x1a#gradus/retrieval/v1/retrieval.proto2\x87\x03\n\x10RetrievalService\x12Y\n\x06Search\x12\".gradus.retrieval.v1.SearchRequest\x1a#.gradus.retrieval.v1.SearchResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12V\n\x05\x46\x65tch\x12!.gradus.retrieval.v1.FetchRequest\x1a\".gradus.retrieval.v1.FetchResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12`\n\x08\x44\x65scribe\x12$.gradus.retrieval.v1.DescribeRequest\x1a%.gradus.retrieval.v1.DescribeResponse\"\x07\xd2\xc1\x18\x03\x02\t\n\x12X\n\x06Reload\x12\".gradus.retrieval.v1.ReloadRequest\x1a#.gradus.retrieval.v1.ReloadResponse\"\x05\xd2\xc1\x18\x01\t\x1a\x04\xc8\xc1\x18\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.retrieval.v1.retrieval_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RETRIEVALSERVICE']._serialized_start=106
-  _globals['_RETRIEVALSERVICE']._serialized_end=459
+  _globals['_RETRIEVALSERVICE']._loaded_options = None
+  _globals['_RETRIEVALSERVICE']._serialized_options = b'\310\301\030\005'
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Search']._loaded_options = None
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Search']._serialized_options = b'\322\301\030\002\002\t'
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Fetch']._loaded_options = None
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Fetch']._serialized_options = b'\322\301\030\002\002\t'
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Describe']._loaded_options = None
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Describe']._serialized_options = b'\322\301\030\003\002\t\n'
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Reload']._loaded_options = None
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Reload']._serialized_options = b'\322\301\030\001\t'
+  _globals['_RETRIEVALSERVICE']._serialized_start=137
+  _globals['_RETRIEVALSERVICE']._serialized_end=528
 # @@protoc_insertion_point(module_scope)

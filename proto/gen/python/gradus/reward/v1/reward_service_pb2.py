@@ -22,17 +22,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__pb2
 from gradus.reward.v1 import group_pb2 as gradus_dot_reward_dot_v1_dot_group__pb2
 from gradus.reward.v1 import reward_pb2 as gradus_dot_reward_dot_v1_dot_reward__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/reward/v1/reward_service.proto\x12\x10gradus.reward.v1\x1a\x1cgradus/reward/v1/group.proto\x1a\x1dgradus/reward/v1/reward.proto2\xd5\x02\n\rRewardService\x12H\n\x05Score\x12\x1e.gradus.reward.v1.ScoreRequest\x1a\x1f.gradus.reward.v1.ScoreResponse\x12W\n\nScoreGroup\x12#.gradus.reward.v1.ScoreGroupRequest\x1a$.gradus.reward.v1.ScoreGroupResponse\x12N\n\x07\x45xplain\x12 .gradus.reward.v1.ExplainRequest\x1a!.gradus.reward.v1.ExplainResponse\x12Q\n\x08\x44\x65scribe\x12!.gradus.reward.v1.DescribeRequest\x1a\".gradus.reward.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/reward/v1/reward_service.proto\x12\x10gradus.reward.v1\x1a\x1dgradus/access/v1/access.proto\x1a\x1cgradus/reward/v1/group.proto\x1a\x1dgradus/reward/v1/reward.proto2\xfd\x02\n\rRewardService\x12P\n\x05Score\x12\x1e.gradus.reward.v1.ScoreRequest\x1a\x1f.gradus.reward.v1.ScoreResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12_\n\nScoreGroup\x12#.gradus.reward.v1.ScoreGroupRequest\x1a$.gradus.reward.v1.ScoreGroupResponse\"\x06\xd2\xc1\x18\x02\x01\t\x12V\n\x07\x45xplain\x12 .gradus.reward.v1.ExplainRequest\x1a!.gradus.reward.v1.ExplainResponse\"\x06\xd2\xc1\x18\x02\x01\t\x12[\n\x08\x44\x65scribe\x12!.gradus.reward.v1.DescribeRequest\x1a\".gradus.reward.v1.DescribeResponse\"\x08\xd2\xc1\x18\x04\x01\x02\t\n\x1a\x04\xc8\xc1\x18\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.reward.v1.reward_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REWARDSERVICE']._serialized_start=121
-  _globals['_REWARDSERVICE']._serialized_end=462
+  _globals['_REWARDSERVICE']._loaded_options = None
+  _globals['_REWARDSERVICE']._serialized_options = b'\310\301\030\006'
+  _globals['_REWARDSERVICE'].methods_by_name['Score']._loaded_options = None
+  _globals['_REWARDSERVICE'].methods_by_name['Score']._serialized_options = b'\322\301\030\002\002\t'
+  _globals['_REWARDSERVICE'].methods_by_name['ScoreGroup']._loaded_options = None
+  _globals['_REWARDSERVICE'].methods_by_name['ScoreGroup']._serialized_options = b'\322\301\030\002\001\t'
+  _globals['_REWARDSERVICE'].methods_by_name['Explain']._loaded_options = None
+  _globals['_REWARDSERVICE'].methods_by_name['Explain']._serialized_options = b'\322\301\030\002\001\t'
+  _globals['_REWARDSERVICE'].methods_by_name['Describe']._loaded_options = None
+  _globals['_REWARDSERVICE'].methods_by_name['Describe']._serialized_options = b'\322\301\030\004\001\002\t\n'
+  _globals['_REWARDSERVICE']._serialized_start=152
+  _globals['_REWARDSERVICE']._serialized_end=533
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_gradus_access_v1_access } from "../../access/v1/access_pb.ts";
 import type { DescribeRequestSchema, DescribeResponseSchema, OpenRunRequestSchema, OpenRunResponseSchema, TrainStepRequestSchema, TrainStepResponseSchema } from "./learner_pb.ts";
 import { file_gradus_learner_v1_learner } from "./learner_pb.ts";
 
@@ -11,7 +12,7 @@ import { file_gradus_learner_v1_learner } from "./learner_pb.ts";
  * Describes the file gradus/learner/v1/learner_service.proto.
  */
 export const file_gradus_learner_v1_learner_service: GenFile = /*@__PURE__*/
-  fileDesc("CidncmFkdXMvbGVhcm5lci92MS9sZWFybmVyX3NlcnZpY2UucHJvdG8SEWdyYWR1cy5sZWFybmVyLnYxMpECCg5MZWFybmVyU2VydmljZRJQCgdPcGVuUnVuEiEuZ3JhZHVzLmxlYXJuZXIudjEuT3BlblJ1blJlcXVlc3QaIi5ncmFkdXMubGVhcm5lci52MS5PcGVuUnVuUmVzcG9uc2USWAoJVHJhaW5TdGVwEiMuZ3JhZHVzLmxlYXJuZXIudjEuVHJhaW5TdGVwUmVxdWVzdBokLmdyYWR1cy5sZWFybmVyLnYxLlRyYWluU3RlcFJlc3BvbnNlKAESUwoIRGVzY3JpYmUSIi5ncmFkdXMubGVhcm5lci52MS5EZXNjcmliZVJlcXVlc3QaIy5ncmFkdXMubGVhcm5lci52MS5EZXNjcmliZVJlc3BvbnNlYgZwcm90bzM", [file_gradus_learner_v1_learner]);
+  fileDesc("CidncmFkdXMvbGVhcm5lci92MS9sZWFybmVyX3NlcnZpY2UucHJvdG8SEWdyYWR1cy5sZWFybmVyLnYxMq4CCg5MZWFybmVyU2VydmljZRJXCgdPcGVuUnVuEiEuZ3JhZHVzLmxlYXJuZXIudjEuT3BlblJ1blJlcXVlc3QaIi5ncmFkdXMubGVhcm5lci52MS5PcGVuUnVuUmVzcG9uc2UiBdLBGAEBEl8KCVRyYWluU3RlcBIjLmdyYWR1cy5sZWFybmVyLnYxLlRyYWluU3RlcFJlcXVlc3QaJC5ncmFkdXMubGVhcm5lci52MS5UcmFpblN0ZXBSZXNwb25zZSIF0sEYAQEoARJcCghEZXNjcmliZRIiLmdyYWR1cy5sZWFybmVyLnYxLkRlc2NyaWJlUmVxdWVzdBojLmdyYWR1cy5sZWFybmVyLnYxLkRlc2NyaWJlUmVzcG9uc2UiB9LBGAMBCQoaBMjBGAdiBnByb3RvMw", [file_gradus_access_v1_access, file_gradus_learner_v1_learner]);
 
 /**
  * Owns parameters and optimiser state of one run at a time.

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_gradus_access_v1_access } from "../../access/v1/access_pb.ts";
 import type { AbortRequestSchema, AbortResponseSchema, DescribeRequestSchema, DescribeResponseSchema, GenerateRequestSchema, GenerateResponseSchema, LoadVersionRequestSchema, LoadVersionResponseSchema } from "./policy_pb.ts";
 import { file_gradus_policy_v1_policy } from "./policy_pb.ts";
 
@@ -11,7 +12,7 @@ import { file_gradus_policy_v1_policy } from "./policy_pb.ts";
  * Describes the file gradus/policy/v1/engine_service.proto.
  */
 export const file_gradus_policy_v1_engine_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVncmFkdXMvcG9saWN5L3YxL2VuZ2luZV9zZXJ2aWNlLnByb3RvEhBncmFkdXMucG9saWN5LnYxMtsCCg1FbmdpbmVTZXJ2aWNlElEKCERlc2NyaWJlEiEuZ3JhZHVzLnBvbGljeS52MS5EZXNjcmliZVJlcXVlc3QaIi5ncmFkdXMucG9saWN5LnYxLkRlc2NyaWJlUmVzcG9uc2USUQoIR2VuZXJhdGUSIS5ncmFkdXMucG9saWN5LnYxLkdlbmVyYXRlUmVxdWVzdBoiLmdyYWR1cy5wb2xpY3kudjEuR2VuZXJhdGVSZXNwb25zZRJICgVBYm9ydBIeLmdyYWR1cy5wb2xpY3kudjEuQWJvcnRSZXF1ZXN0Gh8uZ3JhZHVzLnBvbGljeS52MS5BYm9ydFJlc3BvbnNlEloKC0xvYWRWZXJzaW9uEiQuZ3JhZHVzLnBvbGljeS52MS5Mb2FkVmVyc2lvblJlcXVlc3QaJS5ncmFkdXMucG9saWN5LnYxLkxvYWRWZXJzaW9uUmVzcG9uc2ViBnByb3RvMw", [file_gradus_policy_v1_policy]);
+  fileDesc("CiVncmFkdXMvcG9saWN5L3YxL2VuZ2luZV9zZXJ2aWNlLnByb3RvEhBncmFkdXMucG9saWN5LnYxMv8CCg1FbmdpbmVTZXJ2aWNlEloKCERlc2NyaWJlEiEuZ3JhZHVzLnBvbGljeS52MS5EZXNjcmliZVJlcXVlc3QaIi5ncmFkdXMucG9saWN5LnYxLkRlc2NyaWJlUmVzcG9uc2UiB9LBGAMDCQoSWAoIR2VuZXJhdGUSIS5ncmFkdXMucG9saWN5LnYxLkdlbmVyYXRlUmVxdWVzdBoiLmdyYWR1cy5wb2xpY3kudjEuR2VuZXJhdGVSZXNwb25zZSIF0sEYAQMSTwoFQWJvcnQSHi5ncmFkdXMucG9saWN5LnYxLkFib3J0UmVxdWVzdBofLmdyYWR1cy5wb2xpY3kudjEuQWJvcnRSZXNwb25zZSIF0sEYAQMSYQoLTG9hZFZlcnNpb24SJC5ncmFkdXMucG9saWN5LnYxLkxvYWRWZXJzaW9uUmVxdWVzdBolLmdyYWR1cy5wb2xpY3kudjEuTG9hZFZlcnNpb25SZXNwb25zZSIF0sEYAQMaBMjBGARiBnByb3RvMw", [file_gradus_access_v1_access, file_gradus_policy_v1_policy]);
 
 /**
  * One engine: one copy of the weights on one device.

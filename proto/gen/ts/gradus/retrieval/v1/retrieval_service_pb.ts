@@ -4,6 +4,7 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_gradus_access_v1_access } from "../../access/v1/access_pb.ts";
 import type { DescribeRequestSchema, DescribeResponseSchema, FetchRequestSchema, FetchResponseSchema, ReloadRequestSchema, ReloadResponseSchema, SearchRequestSchema, SearchResponseSchema } from "./retrieval_pb.ts";
 import { file_gradus_retrieval_v1_retrieval } from "./retrieval_pb.ts";
 
@@ -11,7 +12,7 @@ import { file_gradus_retrieval_v1_retrieval } from "./retrieval_pb.ts";
  * Describes the file gradus/retrieval/v1/retrieval_service.proto.
  */
 export const file_gradus_retrieval_v1_retrieval_service: GenFile = /*@__PURE__*/
-  fileDesc("CitncmFkdXMvcmV0cmlldmFsL3YxL3JldHJpZXZhbF9zZXJ2aWNlLnByb3RvEhNncmFkdXMucmV0cmlldmFsLnYxMuECChBSZXRyaWV2YWxTZXJ2aWNlElEKBlNlYXJjaBIiLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVxdWVzdBojLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVzcG9uc2USTgoFRmV0Y2gSIS5ncmFkdXMucmV0cmlldmFsLnYxLkZldGNoUmVxdWVzdBoiLmdyYWR1cy5yZXRyaWV2YWwudjEuRmV0Y2hSZXNwb25zZRJXCghEZXNjcmliZRIkLmdyYWR1cy5yZXRyaWV2YWwudjEuRGVzY3JpYmVSZXF1ZXN0GiUuZ3JhZHVzLnJldHJpZXZhbC52MS5EZXNjcmliZVJlc3BvbnNlElEKBlJlbG9hZBIiLmdyYWR1cy5yZXRyaWV2YWwudjEuUmVsb2FkUmVxdWVzdBojLmdyYWR1cy5yZXRyaWV2YWwudjEuUmVsb2FkUmVzcG9uc2ViBnByb3RvMw", [file_gradus_retrieval_v1_retrieval]);
+  fileDesc("CitncmFkdXMvcmV0cmlldmFsL3YxL3JldHJpZXZhbF9zZXJ2aWNlLnByb3RvEhNncmFkdXMucmV0cmlldmFsLnYxMocDChBSZXRyaWV2YWxTZXJ2aWNlElkKBlNlYXJjaBIiLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVxdWVzdBojLmdyYWR1cy5yZXRyaWV2YWwudjEuU2VhcmNoUmVzcG9uc2UiBtLBGAICCRJWCgVGZXRjaBIhLmdyYWR1cy5yZXRyaWV2YWwudjEuRmV0Y2hSZXF1ZXN0GiIuZ3JhZHVzLnJldHJpZXZhbC52MS5GZXRjaFJlc3BvbnNlIgbSwRgCAgkSYAoIRGVzY3JpYmUSJC5ncmFkdXMucmV0cmlldmFsLnYxLkRlc2NyaWJlUmVxdWVzdBolLmdyYWR1cy5yZXRyaWV2YWwudjEuRGVzY3JpYmVSZXNwb25zZSIH0sEYAwIJChJYCgZSZWxvYWQSIi5ncmFkdXMucmV0cmlldmFsLnYxLlJlbG9hZFJlcXVlc3QaIy5ncmFkdXMucmV0cmlldmFsLnYxLlJlbG9hZFJlc3BvbnNlIgXSwRgBCRoEyMEYBWIGcHJvdG8z", [file_gradus_access_v1_access, file_gradus_retrieval_v1_retrieval]);
 
 /**
  * Search over one immutable corpus. A full queue answers RESOURCE_EXHAUSTED with the time to wait.

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_gradus_access_v1_access } from "../../access/v1/access_pb.ts";
 import type { ScoreGroupRequestSchema, ScoreGroupResponseSchema } from "./group_pb.ts";
 import { file_gradus_reward_v1_group } from "./group_pb.ts";
 import type { DescribeRequestSchema, DescribeResponseSchema, ExplainRequestSchema, ExplainResponseSchema, ScoreRequestSchema, ScoreResponseSchema } from "./reward_pb.ts";
@@ -13,7 +14,7 @@ import { file_gradus_reward_v1_reward } from "./reward_pb.ts";
  * Describes the file gradus/reward/v1/reward_service.proto.
  */
 export const file_gradus_reward_v1_reward_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVncmFkdXMvcmV3YXJkL3YxL3Jld2FyZF9zZXJ2aWNlLnByb3RvEhBncmFkdXMucmV3YXJkLnYxMtUCCg1SZXdhcmRTZXJ2aWNlEkgKBVNjb3JlEh4uZ3JhZHVzLnJld2FyZC52MS5TY29yZVJlcXVlc3QaHy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlUmVzcG9uc2USVwoKU2NvcmVHcm91cBIjLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVHcm91cFJlcXVlc3QaJC5ncmFkdXMucmV3YXJkLnYxLlNjb3JlR3JvdXBSZXNwb25zZRJOCgdFeHBsYWluEiAuZ3JhZHVzLnJld2FyZC52MS5FeHBsYWluUmVxdWVzdBohLmdyYWR1cy5yZXdhcmQudjEuRXhwbGFpblJlc3BvbnNlElEKCERlc2NyaWJlEiEuZ3JhZHVzLnJld2FyZC52MS5EZXNjcmliZVJlcXVlc3QaIi5ncmFkdXMucmV3YXJkLnYxLkRlc2NyaWJlUmVzcG9uc2ViBnByb3RvMw", [file_gradus_reward_v1_group, file_gradus_reward_v1_reward]);
+  fileDesc("CiVncmFkdXMvcmV3YXJkL3YxL3Jld2FyZF9zZXJ2aWNlLnByb3RvEhBncmFkdXMucmV3YXJkLnYxMv0CCg1SZXdhcmRTZXJ2aWNlElAKBVNjb3JlEh4uZ3JhZHVzLnJld2FyZC52MS5TY29yZVJlcXVlc3QaHy5ncmFkdXMucmV3YXJkLnYxLlNjb3JlUmVzcG9uc2UiBtLBGAICCRJfCgpTY29yZUdyb3VwEiMuZ3JhZHVzLnJld2FyZC52MS5TY29yZUdyb3VwUmVxdWVzdBokLmdyYWR1cy5yZXdhcmQudjEuU2NvcmVHcm91cFJlc3BvbnNlIgbSwRgCAQkSVgoHRXhwbGFpbhIgLmdyYWR1cy5yZXdhcmQudjEuRXhwbGFpblJlcXVlc3QaIS5ncmFkdXMucmV3YXJkLnYxLkV4cGxhaW5SZXNwb25zZSIG0sEYAgEJElsKCERlc2NyaWJlEiEuZ3JhZHVzLnJld2FyZC52MS5EZXNjcmliZVJlcXVlc3QaIi5ncmFkdXMucmV3YXJkLnYxLkRlc2NyaWJlUmVzcG9uc2UiCNLBGAQBAgkKGgTIwRgGYgZwcm90bzM", [file_gradus_access_v1_access, file_gradus_reward_v1_group, file_gradus_reward_v1_reward]);
 
 /**
  * Stateless scoring of finished rollouts.

@@ -1,0 +1,36 @@
+/** The one place that decides whether a caller may ask a method: by the roles of its certificate and the method's options. */
+import type { DescMethod } from '@bufbuild/protobuf';
+import { TerminalError } from '../errors.ts';
+import type { PeerRegistry } from '../security/peer-registry.ts';
+import { callersOf } from '../security/roles.ts';
+import type { Refusals } from '../security/refusals.ts';
+
+/** Throws TerminalError permission_denied; `peer` is `address:port` of the caller. */
+export type Admission = (peer: string) => void;
+
+/** Without certificates everyone may ask everything: what is reached by a stranger then is decided by where it listens. */
+export function createAdmission(
+  method: DescMethod,
+  peers: () => PeerRegistry | undefined,
+  refusals: Refusals | undefined,
+): Admission {
+  const allowed = callersOf(method);
+  const name = `${method.parent.typeName}/${method.name}`;
+  function refuse(peer: string, roles: readonly string[], why: string): never {
+    refusals?.count('grpc', 'role', { method: name, peer, roles });
+    throw new TerminalError('permission_denied', `${method.name}: ${why}`);
+  }
+  return (peer) => {
+    const known = peers();
+    if (known === undefined) return;
+    const found = known.find(peer);
+    if (found === undefined) refuse(peer, [], 'it is not known who asks');
+    const { roles, expiresMs } = found;
+    if (expiresMs <= Date.now())
+      refuse(peer, roles, 'the certificate of the caller is over; renew it and connect again');
+    if (!roles.some((role) => allowed.includes(role))) {
+      const asks = roles.length === 0 ? 'a caller without a role' : roles.join(' and ');
+      refuse(peer, roles, `${asks} may not ask this; it is for ${allowed.join(', ') || 'nobody'}`);
+    }
+  };
+}

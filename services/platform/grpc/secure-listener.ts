@@ -1,0 +1,69 @@
+/**
+ * Where a gRPC server listens with mutual TLS. The handshake is done here and not by the library, so that peers that are refused are counted,
+ * certificates are replaced while it listens, and the server knows who is at the other end of a connection.
+ */
+import { ServerCredentials, type Server } from '@grpc/grpc-js';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
+import { createPeerRegistry, type PeerRegistry } from '../security/peer-registry.ts';
+import type { Refusals } from '../security/refusals.ts';
+import type { TlsMaterial } from '../security/tls-material.ts';
+
+export interface SecureListener {
+  readonly port: number;
+  readonly peers: PeerRegistry;
+  /** Takes no new connections. */
+  close(): void;
+}
+
+/** Longest time for a handshake. */
+const handshakeMs = 10_000;
+
+export async function listenSecurely(
+  server: Server,
+  address: string,
+  tls: TlsMaterial,
+  refusals: Refusals | undefined,
+): Promise<SecureListener> {
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const peers = createPeerRegistry();
+  const listener = createServer({
+    ...tls.pems,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: handshakeMs,
+    noDelay: true,
+  });
+  listener.on('secureConnection', (socket) => {
+    socket.on('error', () => undefined);
+    peers.add(socket);
+    injector.injectConnection(socket);
+  });
+  listener.on('tlsClientError', (error: Error, socket) => {
+    // One that only looks whether the port is open says nothing at all, and is no caller.
+    if (socket.bytesRead > 0)
+      refusals?.count('grpc', 'certificate', { peer: socket.remoteAddress, why: error.message });
+  });
+  const unfollow = tls.follow((pems) => listener.setSecureContext(pems));
+
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen({ host, port: Number(address.slice(colon + 1)), backlog: 1_024 }, () => {
+      listener.off('error', reject);
+      resolve();
+    });
+  });
+  const bound = listener.address() as AddressInfo;
+  return {
+    port: bound.port,
+    peers,
+    close() {
+      unfollow();
+      listener.close();
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { createServer as createPlainServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { Security } from '../security/security.ts';
+
+/**
+ * A server of node:http, or with certificates of node:https. A certificate of the client is asked for and not demanded: people's tools have
+ * tokens, and probes have nothing (`createHttpAdmission`). New certificates are used without a restart.
+ */
+export function createNodeServer(
+  security: Security | undefined,
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  const tls = security?.tls;
+  if (tls === undefined) return createPlainServer(handler);
+  const server = createSecureServer(
+    { ...tls.pems, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2', handshakeTimeout: 10_000 },
+    handler,
+  );
+  const unfollow = tls.follow((pems) => server.setSecureContext(pems));
+  server.once('close', unfollow);
+  server.on('tlsClientError', (error: Error, socket) => {
+    if (socket.bytesRead > 0)
+      security?.refusals?.count('http', 'certificate', { peer: socket.remoteAddress, why: error.message });
+  });
+  return server;
+}

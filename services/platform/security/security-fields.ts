@@ -1,0 +1,53 @@
+/** The settings of connections, the same in every service of both languages and for the command line. */
+import { z } from 'zod';
+
+const file = z.string().min(1);
+
+export const tlsField = z
+  .strictObject({
+    ca: file
+      .optional()
+      .describe(
+        'PEM file with the certificates of the authority that all peers are of; `gradus credentials init` makes one.',
+      ),
+    cert: file
+      .optional()
+      .describe('PEM file with the certificate of this service; its DNS name <role>.gradus.internal says what it is.'),
+    key: file.optional().describe('PEM file with the private key of that certificate.').meta({ secret: false }),
+    tokens: file
+      .optional()
+      .describe(
+        'File with the hashes of bearer tokens that HTTP servers take in place of a certificate (`gradus credentials token`).',
+      ),
+  })
+  .superRefine(({ ca, cert, key, tokens }, context) => {
+    const given = Object.entries({ ca, cert, key }).filter(([, value]) => value !== undefined);
+    if (given.length === 3 || (given.length === 0 && tokens === undefined)) return;
+    const missing = ['ca', 'cert', 'key'].filter((name) => !given.some(([has]) => has === name));
+    for (const name of missing)
+      context.addIssue({
+        code: 'custom',
+        path: [name],
+        message: 'is missing: tls.ca, tls.cert and tls.key go together',
+      });
+  })
+  .prefault({});
+
+export type TlsSettings = z.infer<typeof tlsField>;
+
+export const natsCredentialsField = z
+  .strictObject({
+    credentials: file
+      .optional()
+      .describe(
+        'File with a user of NATS: one of JWT and seed (`.creds`), or two lines with name and password. Absent: the certificate says who it is.',
+      )
+      .meta({ secret: false }),
+  })
+  .prefault({});
+
+/** What a service, or the command line, is given of all this. */
+export interface SecuritySettings {
+  readonly tls: TlsSettings;
+  readonly nats: z.infer<typeof natsCredentialsField>;
+}
