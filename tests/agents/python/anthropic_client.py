@@ -12,7 +12,7 @@ schema = {"type": "object", "properties": {"of": {"type": "string"}}, "required"
 tools = [{"name": "birthplace", "description": "Where somebody was born.", "input_schema": schema}]
 messages = [{"role": "user", "content": question}]
 while True:
-    said = client.messages.create(model="any", max_tokens=64, system="Use the tool.", messages=messages, tools=tools)
+    said = client.messages.create(model="any", max_tokens=512, system="Use the tool.", messages=messages, tools=tools)
     messages.append({"role": "assistant", "content": said.content})
     if said.stop_reason != "tool_use":
         break
