@@ -1,0 +1,151 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { pythonPath, pythonProgram } from '#platform/repository.ts';
+import { configFields } from '#platform/runtime/config-fields.ts';
+import { loadConfig } from '#platform/runtime/config.ts';
+import { coordinatorConfig } from '../../services/coordinator/config.ts';
+import { policyConfig } from '../../services/policy/config.ts';
+import { retrievalConfig } from '../../services/retrieval/config.ts';
+import { rewardConfig } from '../../services/reward/config.ts';
+import { rolloutConfig } from '../../services/rollout/config.ts';
+import {
+  environmentOf,
+  firstContainer,
+  kubectlPresent,
+  named,
+  render,
+  withKubectl,
+  workloads,
+  manifests,
+  type Rendered,
+  type Workload,
+} from './rendered.ts';
+
+const inTypeScript = {
+  coordinator: coordinatorConfig,
+  rollout: rolloutConfig,
+  policy: policyConfig,
+  retrieval: retrievalConfig,
+  reward: rewardConfig,
+} as const;
+const inPython = {
+  engine: 'gradus_learner.engine.config:EngineConfig',
+  learner: 'gradus_learner.serve.config:LearnerConfig',
+};
+
+/** What the services themselves read of these variables. */
+async function pythonConfig(target: string, variables: Record<string, string>): Promise<Record<string, unknown>> {
+  const [module = '', name = ''] = target.split(':');
+  const code = [
+    'import os',
+    'from gradus_learner.serve.config import load_config',
+    `from ${module} import ${name}`,
+    `unknown = [k for k in os.environ if k.startswith("GRADUS_") and k[7:].lower() not in ${name}.model_fields]`,
+    'assert not unknown, f"not settings of this service: {unknown}"',
+    `print(load_config(${name}, [], os.environ).model_dump_json())`,
+  ].join('\n');
+  const env = { ...variables, PYTHONPATH: pythonPath, PATH: process.env['PATH'] };
+  const { stdout } = await promisify(execFile)(pythonProgram, ['-c', code], { env });
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(stdout));
+}
+
+const common = z.object({ grpc: z.string(), metrics: z.string(), drainMs: z.int(), insecureRemote: z.boolean() });
+type Common = z.infer<typeof common>;
+
+async function configOf(name: string, variables: Record<string, string>): Promise<Common> {
+  const schema = Object.entries(inTypeScript).find(([service]) => service === name)?.[1];
+  if (schema !== undefined) return common.parse(loadConfig<unknown>(schema, { env: variables }));
+  const target = Object.entries(inPython).find(([service]) => service === name)?.[1];
+  if (target === undefined) throw new Error(`this test knows no service ${name}`);
+  const found = await pythonConfig(target, variables);
+  return common.parse({ ...found, drainMs: found['drain_ms'], insecureRemote: found['insecure_remote'] });
+}
+
+/** Ours, not the broker. */
+const services = [...Object.keys(inTypeScript), ...Object.keys(inPython)];
+const pythonPresent = spawnSync(pythonProgram, ['--version']).status === 0;
+/** Between the end of the drain and the end of the process a service closes its connections: `disposeMs` of run-service.ts. */
+const disposeMs = 2_000;
+
+describe.skipIf(!kubectlPresent)(withKubectl('the base: what the services read'), () => {
+  let objects: Rendered[] = [];
+  const workload = (name: string): Workload => {
+    const found = workloads(objects).find(({ metadata }) => metadata.name === `gradus-${name}`);
+    if (found === undefined) throw new Error(`the base has no workload gradus-${name}`);
+    return found;
+  };
+  beforeAll(async () => {
+    objects = await render(`${manifests}/base`);
+  });
+
+  test.each(Object.keys(inTypeScript))('%s: each variable is a setting that it knows', (name) => {
+    const schema = Object.entries(inTypeScript).find(([service]) => service === name)?.[1];
+    const known = schema === undefined ? [] : configFields(schema).map(({ variable }) => variable);
+    const variables = environmentOf(firstContainer(workload(name)), objects);
+    for (const variable of Object.keys(variables).filter((each) => each.startsWith('GRADUS_')))
+      expect(known).toContain(variable);
+  });
+
+  test.each(services)(
+    '%s: its variables are a config, and ports, probes and the time to stop are those of it',
+    async (name) => {
+      if (name in inPython && !pythonPresent) return console.warn(`skipped ${name}: no ${pythonProgram} here`);
+      const { template } = workload(name).spec;
+      const container = firstContainer(workload(name));
+      const config = await configOf(name, environmentOf(container, objects));
+      expect(config.insecureRemote).toBe(true);
+      const port = (address: string): number => Number(address.split(':').at(-1));
+      const ports = new Map(container.ports.map((one) => [one.name, one.containerPort]));
+      expect(ports.get('grpc')).toBe(port(config.grpc));
+      expect(ports.get('metrics')).toBe(port(config.metrics));
+      for (const probe of [container.startupProbe, container.readinessProbe])
+        expect(probe?.grpc).toEqual({ port: port(config.grpc) });
+      expect(container.livenessProbe?.grpc).toEqual({ port: port(config.grpc), service: 'liveness' });
+      const pauseMs = (container.lifecycle?.preStop.sleep?.seconds ?? 0) * 1000;
+      expect(template.spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(pauseMs + config.drainMs + disposeMs);
+    },
+  );
+
+  test.each(services)('%s: whom it is told to ask is a Service of the base, at a port that it has', (name) => {
+    const variables = environmentOf(firstContainer(workload(name)), objects);
+    const asked = Object.values(variables).flatMap((value) => [
+      ...value.matchAll(/(?:^|\/)(gradus-[a-z-]+)(?:\.[a-z.-]+)?:(\d+)$/g),
+    ]);
+    if (name === 'rollout') expect(asked).toHaveLength(4);
+    for (const [, host = '', port] of asked) {
+      const { spec } = z
+        .looseObject({
+          spec: z.looseObject({ clusterIP: z.string().optional(), ports: z.array(z.looseObject({ port: z.int() })) }),
+        })
+        .parse(named(objects, 'Service', host));
+      expect(spec.ports.map((one) => one.port)).toContain(Number(port));
+      // Every address of a name is what only a headless Service gives.
+      const byAddress = Object.values(variables).some((value) => value === `dns:///${host}:${port}`);
+      expect(spec.clusterIP === 'None').toBe(byAddress);
+    }
+  });
+
+  test('NATS keeps as many copies as it has servers, and its config is one', async () => {
+    const nats = workload('nats');
+    const container = firstContainer(nats);
+    const replicas = nats.spec.replicas ?? 0;
+    expect(replicas).toBe(3);
+    for (const name of ['coordinator', 'rollout'])
+      expect(environmentOf(firstContainer(workload(name)), objects)['GRADUS_NATS_REPLICAS']).toBe(String(replicas));
+    const volume = nats.spec.template.spec.volumes.find(({ name }) => name === 'config');
+    const { configMap } = z.looseObject({ configMap: z.object({ name: z.string() }) }).parse(volume);
+    const map = z
+      .looseObject({ data: z.object({ 'nats.conf': z.string() }) })
+      .parse(named(objects, 'ConfigMap', configMap.name));
+    const text = map.data['nats.conf'];
+    for (let index = 0; index < replicas; index += 1)
+      expect(text).toContain(`"nats-route://gradus-nats-${index}.gradus-nats-pods:6222"`);
+    const ports = new Map(container.ports.map((one) => [one.name, one.containerPort]));
+    expect(text).toContain(`listen: "0.0.0.0:${ports.get('client')}"`);
+    expect(text).toContain(`http: "0.0.0.0:${ports.get('monitor')}"`);
+    const seconds = Number(/lame_duck_duration: (\d+)s/.exec(text)?.[1]);
+    expect(nats.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(seconds);
+  });
+});
