@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python vllm clean
+.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python trackers vllm clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ verifiers: ## The package verifiers 0.1 in .build/verifiers, for the tests of it
 agents-python: ## The packages of Python's agents in .build/agents-python and .build/agents-verifiers, for the tests that run them
 	for name in python verifiers; do $(PYTHON) -m venv .build/agents-$$name && \
 	  .build/agents-$$name/bin/pip install -q -r tests/agents/python/requirements-$$name.txt; done
+
+trackers: ## TensorBoard, trackio and wandb in .build/trackers, for the tests of `gradus export metrics`
+	$(PYTHON) -m venv .build/trackers
+	.build/trackers/bin/pip install -q -r tests/fixtures/trackers/requirements.txt
 
 clean: ## Remove what setup and builds made; runs/ stays
 	rm -rf node_modules .venv .build coverage

@@ -12,6 +12,7 @@ import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { addBenchCommands } from './commands/add-bench-commands.ts';
 import { addEvalCommand } from './eval/add-eval-command.ts';
+import { addExportCommands } from './commands/add-export-commands.ts';
 import { addDlqCommands } from './commands/add-dlq-commands.ts';
 import { addEngineCommands } from './commands/add-engine-commands.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
@@ -145,6 +146,7 @@ Exit codes:
     );
 
   addRolloutCommands(program, terminal, finish);
+  addExportCommands(program, terminal, finish);
   addRewardCommands(program, terminal, finish);
   addBenchCommands(program, terminal, finish);
   addDlqCommands(program, terminal, finish);

@@ -1,7 +1,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 
 /** Replaces a file: a reader sees the old or the new content, whole, also after a crash. */
-export async function writeAtomically(path: string, content: string | Iterable<string>): Promise<void> {
+export async function writeAtomically(path: string, content: string | Uint8Array | Iterable<string>): Promise<void> {
   const draft = `${path}.${process.pid}.draft`;
   try {
     const file = await open(draft, 'w');
