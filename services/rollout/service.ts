@@ -62,6 +62,7 @@ export async function startRollout(
     userCode,
     sessions,
     tokenize: policy.tokenize,
+    describe: policy.describe,
   });
   ctx.defer('clients', () => [sessions, policy, clients, reward].forEach((client) => client.close()));
 

@@ -56,7 +56,9 @@ export interface ScriptedEngineOptions {
   /** Weights that it starts with. Default: version 0, from nowhere. */
   readonly serving?: { readonly version: bigint; readonly weightsPath: string };
   /** Replaces what it says that it gives: an engine in front of a server that can do less. */
-  readonly gives?: Partial<Pick<DescribeResponse, 'output' | 'logprobKind' | 'server' | 'advice' | 'fixedWeights'>>;
+  readonly gives?: Partial<
+    Pick<DescribeResponse, 'output' | 'logprobKind' | 'server' | 'advice' | 'fixedWeights' | 'forms'>
+  >;
 }
 
 /** A turn as it went over the wire. */

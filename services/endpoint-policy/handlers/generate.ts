@@ -58,10 +58,14 @@ export async function generate(
   }
 }
 
-function parse({ tokenIds, sampling, contextTokens }: GenerateRequest) {
+function parse({ tokenIds, sampling, contextTokens, form }: GenerateRequest) {
   const fail = (field: string, problem: string): never => {
     throw new TerminalError('invalid_argument', `Generate: ${field} ${problem}`, { details: { field } });
   };
+  if (form !== undefined)
+    throw new TerminalError('unimplemented', 'Generate: form: an endpoint is asked for free turns', {
+      details: { field: 'form' },
+    });
   if (sampling === undefined || sampling.maxNewTokens === 0)
     return fail('sampling.max_new_tokens', 'is 0; ask for at least one token');
   const roomTokens = contextTokens - tokenIds.length;

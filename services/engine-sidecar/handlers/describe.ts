@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { EngineOutput, type DescribeResponseSchema, type EngineLoadSchema } from '#proto/policy/v1/policy_pb.ts';
 import type { OutputLevel } from '#engines/kit/engine-server.ts';
 import type { SidecarContext } from '../context.ts';
+import { formKindToProto } from '../turn/form-kind.ts';
 import { logprobKind } from '../turn/read-turn.ts';
 
 const outputs: Readonly<Record<OutputLevel, EngineOutput>> = {
@@ -47,5 +48,6 @@ export function describe(context: SidecarContext): MessageInitShape<typeof Descr
     fixedWeights: !loads.possible,
     server: description.program,
     advice: [...description.advice],
+    forms: (description.forms ?? []).map(formKindToProto),
   };
 }

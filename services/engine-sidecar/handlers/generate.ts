@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { GenerateRequest, GenerateResponseSchema } from '#proto/policy/v1/policy_pb.ts';
-import { FinishReason, type LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { FinishReason, LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { EngineServer, ServerTurn } from '#engines/kit/engine-server.ts';
+import { formRefusal } from '#engines/kit/probe-forms.ts';
 import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { sequenceDigest } from '#trajectory/sequence-digest.ts';
 import type { SidecarContext } from '../context.ts';
@@ -53,7 +54,8 @@ function admit(
     );
   }
   try {
-    return parseRequest(message, { maxContext: link.maxContext(config.maxContext), vocabularySize });
+    const forms = link.description.forms ?? [];
+    return parseRequest(message, { maxContext: link.maxContext(config.maxContext), vocabularySize, forms });
   } catch (thrown) {
     events.refused('invalid');
     throw thrown;
@@ -118,10 +120,14 @@ async function ask(
       signal,
     );
     link.answered();
+    if (request.form !== undefined)
+      return { turn, kind: description.output === 'logprobs' ? LogprobKind.FORMED : LogprobKind.ABSENT };
     if (!needsScore(description, request)) return { turn, kind: logprobKind(description, request.temperature) };
     const kind = logprobKind({ ...description, logprobs: 'raw' }, request.temperature);
     return { turn: await scored(context, server, { ...request, begun }, turn, signal), kind };
   } catch (thrown) {
+    const refused = formRefusal(request, thrown);
+    if (refused !== undefined) throw refused;
     const error = errorFrom(thrown);
     if (error.code === 'unavailable') link.failed(error);
     throw thrown;

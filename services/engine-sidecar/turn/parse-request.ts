@@ -1,11 +1,14 @@
-import type { GenerateRequest } from '#proto/policy/v1/policy_pb.ts';
+import type { GenerateRequest, OutputForm } from '#proto/policy/v1/policy_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
-import type { ServerRequest } from '#engines/kit/engine-server.ts';
+import type { FormKind, ServerForm, ServerRequest } from '#engines/kit/engine-server.ts';
+import { formKindOf } from './form-kind.ts';
 
 export interface RequestBounds {
   readonly maxContext: number;
   /** 0 is unknown. */
   readonly vocabularySize: number;
+  /** What the server can hold turns to. */
+  readonly forms: readonly FormKind[];
 }
 
 export interface ParsedRequest extends Omit<ServerRequest, 'requestId' | 'cacheNamespace'> {
@@ -18,11 +21,14 @@ const maxTemperature = 10;
 const maxPriority = 9;
 
 /** As the built-in engine checks it (gradus_learner/engine/request.py), in the same words. Throws TerminalError('invalid_argument'). */
-export function parseRequest(message: GenerateRequest, { maxContext, vocabularySize }: RequestBounds): ParsedRequest {
+export function parseRequest(
+  message: GenerateRequest,
+  { maxContext, vocabularySize, forms }: RequestBounds,
+): ParsedRequest {
   const fail = (field: string, problem: string): never => {
     throw new TerminalError('invalid_argument', `${field} ${problem}`, { details: { field } });
   };
-  const { tokenIds, contextTokens, sampling, priority } = message;
+  const { tokenIds, contextTokens, sampling, priority, form } = message;
   const over = `over the engine's maximum of ${maxContext}`;
   const longer = 'start the engine with a larger --max-context';
   if (tokenIds.length === 0) fail('token_ids', 'is empty; send the whole sequence so far, at least one token');
@@ -60,5 +66,15 @@ export function parseRequest(message: GenerateRequest, { maxContext, vocabularyS
     seed: Number(BigInt.asUintN(53, seed)),
     stop,
     priority,
+    ...(form !== undefined && { form: formOf(form, forms) }),
   };
+}
+
+function formOf({ kind, definition }: OutputForm, forms: readonly FormKind[]): ServerForm {
+  const known = formKindOf(kind);
+  if (known !== undefined && forms.includes(known)) return { kind: known, definition };
+  const can = forms.length === 0 ? 'none' : forms.join(', ');
+  throw new TerminalError('unimplemented', `form.kind is ${known ?? kind}; this server holds turns to ${can}`, {
+    details: { field: 'form.kind' },
+  });
 }

@@ -1,6 +1,16 @@
 /** What a server gives of a turn; training needs `logprobs`. */
 export type OutputLevel = 'text' | 'tokens' | 'logprobs';
 
+/** What a server can hold a turn to while it is written. */
+export const formKinds = ['json_object', 'json_schema', 'regex', 'grammar'] as const;
+export type FormKind = (typeof formKinds)[number];
+
+export interface ServerForm {
+  readonly kind: FormKind;
+  /** The schema as JSON text, the expression or the grammar; empty for `json_object`. */
+  readonly definition: string;
+}
+
 export interface ServerDescription {
   /** Name and version of the program, for example `vllm 0.32.0`. */
   readonly program: string;
@@ -14,6 +24,8 @@ export interface ServerDescription {
   readonly toleranceNats: number;
   /** Weights can be given to it while it runs. */
   readonly loadsVersions: boolean;
+  /** What turns can be held to; absent where nothing. Log-probabilities of such a turn count as those of no free one, whatever the server says. */
+  readonly forms?: readonly FormKind[];
   /** Of the weights that it serves, as it was last given them; absent where it does not say. 0 is what it was started with. */
   readonly version?: bigint;
   /** What to switch on at the server where something is missing, a sentence each. */
@@ -37,6 +49,8 @@ export interface ServerRequest {
   readonly stop: readonly string[];
   /** Greater goes first. */
   readonly priority: number;
+  /** Absent: the turn is free. */
+  readonly form?: ServerForm;
   /** Keys and values are shared only within one namespace: another one for other weights. */
   readonly cacheNamespace: string;
 }

@@ -1,5 +1,6 @@
-import { TransientError, errorFrom } from '#platform/errors.ts';
-import type { EngineServer, ServerRequest } from '../kit/engine-server.ts';
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
+import type { EngineServer, ServerForm, ServerRequest, ServerTurn } from '../kit/engine-server.ts';
+import { probeForms } from '../kit/probe-forms.ts';
 import { tokenizeAnswer } from '../kit/server-answers.ts';
 import { createServerHttp } from '../kit/server-http.ts';
 import { completionAnswer, propsAnswer, slotsAnswer, turnOf } from './answers.ts';
@@ -13,8 +14,22 @@ const seeds = 2 ** 32 - 1;
  */
 export function connectLlamaCpp(baseUrl: string): EngineServer {
   const http = createServerHttp('llama.cpp', baseUrl);
+
+  /** A turn ends with its connection. */
+  async function generate(request: ServerRequest, signal: AbortSignal): Promise<ServerTurn> {
+    const text = await http.post('/completion', bodyOf(request), signal).catch((thrown: unknown) => {
+      const error = errorFrom(thrown);
+      // The server lives and has given this turn up: its bytes are no text, which it insists on.
+      if (error.details['status'] === 500)
+        throw new TransientError('aborted', error.message, { cause: error, details: { status: 500 } });
+      throw error;
+    });
+    return turnOf(http.parse('/completion', text, completionAnswer));
+  }
+
   return {
     async describe(signal) {
+      const forms = await probeForms({ generate }, signal, ['json_object', 'json_schema', 'grammar']);
       const props = http.parse('/props', await http.get('/props', signal), propsAnswer);
       return {
         program: `llama.cpp ${props.build_info}`,
@@ -24,21 +39,13 @@ export function connectLlamaCpp(baseUrl: string): EngineServer {
         output: 'tokens',
         toleranceNats: 0.05,
         loadsVersions: false,
+        forms,
         advice: [
           'llama.cpp gives no log-probability for every token and takes no weights: it evaluates, and cannot train.',
         ],
       };
     },
-    // A turn ends with its connection.
-    async generate(request, signal) {
-      const text = await http.post('/completion', bodyOf(request), signal).catch((thrown: unknown) => {
-        const error = errorFrom(thrown);
-        // The server lives and has given this turn up: its bytes are no text, which it insists on.
-        if (error.details['status'] === 500) throw new TransientError('aborted', error.message, { cause: error });
-        throw error;
-      });
-      return turnOf(http.parse('/completion', text, completionAnswer));
-    },
+    generate,
     async tokenize(text, signal) {
       const body = { content: text, add_special: false, parse_special: true };
       return http.parse('/tokenize', await http.post('/tokenize', body, signal), tokenizeAnswer).tokens;
@@ -53,8 +60,22 @@ export function connectLlamaCpp(baseUrl: string): EngineServer {
   };
 }
 
-function bodyOf({ tokenIds, temperature, topP, topK, maxNewTokens, seed, stop }: ServerRequest) {
+function formIn({ kind, definition }: ServerForm): object {
+  switch (kind) {
+    case 'json_object':
+      return { json_schema: { type: 'object' } };
+    case 'json_schema':
+      return { json_schema: JSON.parse(definition) as unknown };
+    case 'grammar':
+      return { grammar: definition };
+    case 'regex':
+      throw new TerminalError('unimplemented', 'form.kind is regex; llama.cpp has none');
+  }
+}
+
+function bodyOf({ tokenIds, temperature, topP, topK, maxNewTokens, seed, stop, form }: ServerRequest) {
   return {
+    ...(form !== undefined && formIn(form)),
     prompt: tokenIds,
     n_predict: maxNewTokens,
     temperature,

@@ -2,10 +2,12 @@ import { TransientError } from '#platform/errors.ts';
 import type {
   EngineServer,
   ServerDescription,
+  ServerForm,
   ServerRequest,
   ServerTurn,
   ServerWeights,
 } from '../kit/engine-server.ts';
+import { probeForms } from '../kit/probe-forms.ts';
 import { probeLogprobs } from '../kit/probe-logprobs.ts';
 import { contextOf, modelsAnswer, tokenizeAnswer, versionOf } from '../kit/server-answers.ts';
 import { createServerHttp } from '../kit/server-http.ts';
@@ -48,6 +50,7 @@ export function connectSglang(baseUrl: string): EngineServer {
       model,
       maxContextTokens: contextOf(name, models.data, model),
       ...logprobs,
+      forms: await probeForms({ generate }, signal),
       toleranceNats: info.dtype === 'float32' ? 0.002 : 0.05,
       loadsVersions: true,
       ...(version !== undefined && { version }),
@@ -133,8 +136,9 @@ export function connectSglang(baseUrl: string): EngineServer {
   };
 }
 
-function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop }: ServerRequest) {
+function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop, form }: ServerRequest) {
   return {
+    ...(form !== undefined && structuredOf(form)),
     temperature,
     top_p: topP,
     top_k: topK === 0 ? -1 : topK,
@@ -144,4 +148,17 @@ function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop }: Serve
     skip_special_tokens: false,
     no_stop_trim: true,
   };
+}
+
+function structuredOf({ kind, definition }: ServerForm): object {
+  switch (kind) {
+    case 'json_object':
+      return { json_schema: '{"type": "object"}' };
+    case 'json_schema':
+      return { json_schema: definition };
+    case 'regex':
+      return { regex: definition };
+    case 'grammar':
+      return { ebnf: definition };
+  }
 }

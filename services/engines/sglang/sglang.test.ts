@@ -51,6 +51,7 @@ it('finds out what it has: log-probabilities after temperature, weights that can
     logprobs: 'tempered',
     toleranceNats: 0.002,
     loadsVersions: true,
+    forms: [],
     version: 0n,
     advice: ['sglang ignores the seeds of turns: start it with --enable-deterministic-inference.'],
   });

@@ -2,10 +2,12 @@ import { errorFrom } from '#platform/errors.ts';
 import type {
   EngineServer,
   ServerDescription,
+  ServerForm,
   ServerRequest,
   ServerTurn,
   ServerWeights,
 } from '../kit/engine-server.ts';
+import { probeForms } from '../kit/probe-forms.ts';
 import { probeLogprobs } from '../kit/probe-logprobs.ts';
 import { contextOf, modelsAnswer, tokenizeAnswer, versionOf } from '../kit/server-answers.ts';
 import { type ServerHttp, createServerHttp } from '../kit/server-http.ts';
@@ -76,6 +78,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
     const { version } = http.parse('/version', await http.get('/version', signal), versionAnswer);
     const dtype = devMode ? await dtypeOf(http, signal) : undefined;
     const logprobs = await probeLogprobs({ generate, score }, probe, signal);
+    const forms = await probeForms({ generate }, signal);
     const weights = devMode ? await weightVersion(signal) : undefined;
     return {
       program: `vllm ${version}`,
@@ -84,6 +87,7 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
       ...logprobs,
       toleranceNats: dtype === 'torch.float32' ? 0.002 : 0.05,
       loadsVersions: devMode,
+      forms,
       ...(weights !== undefined && { version: weights }),
       advice: [
         ...logprobs.advice,
@@ -176,8 +180,9 @@ export function connectVllm(baseUrl: string, modelName: string | undefined): Eng
   };
 }
 
-function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop }: ServerRequest) {
+function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop, form }: ServerRequest) {
   return {
+    ...(form !== undefined && { structured_outputs: structuredOf(form) }),
     temperature,
     top_p: topP,
     top_k: topK,
@@ -191,6 +196,19 @@ function samplingOf({ temperature, topP, topK, maxNewTokens, seed, stop }: Serve
     skip_special_tokens: false,
     spaces_between_special_tokens: false,
   };
+}
+
+function structuredOf({ kind, definition }: ServerForm): object {
+  switch (kind) {
+    case 'json_object':
+      return { json_object: true };
+    case 'json_schema':
+      return { json: definition };
+    case 'regex':
+      return { regex: definition };
+    case 'grammar':
+      return { grammar: definition };
+  }
 }
 
 /** A route that is not there answers 404 or 405, one that is switched off 403. */

@@ -16,6 +16,30 @@ export const plain: ServerRequest = {
   cacheNamespace: 'gradus-0',
 };
 
+/** Turns that are held to a form; the last two definitions are none. */
+export const formed = {
+  json: { kind: 'json_object', definition: '' },
+  regex: { kind: 'regex', definition: '[ab]{3}' },
+  badSchema: { kind: 'json_schema', definition: '{"type": "nonsense"}' },
+} as const;
+
+export const formedTurn = (name: keyof typeof formed): ServerRequest => ({
+  ...plain,
+  requestId: name,
+  maxNewTokens: 64,
+  form: formed[name],
+});
+
+/** As `askAll`, of forms. The model needs a tokenizer_config.json with its eos_token: without one the server cannot end what it holds to a form. */
+export async function askForms(server: EngineServer, signal: AbortSignal) {
+  const { forms } = await server.describe(signal);
+  const json = await server.generate(formedTurn('json'), signal);
+  const regex = await server.generate(formedTurn('regex'), signal);
+  const scores = await server.score?.([...plain.tokenIds, ...regex.tokenIds], signal);
+  const refused = await server.generate(formedTurn('badSchema'), signal).catch((thrown: unknown) => thrown);
+  return { forms, json, regex, scores, refused };
+}
+
 /** What is asked of the real server when exchanges are recorded, and of the recordings in tests. */
 export async function askAll(server: EngineServer, directory: string, signal: AbortSignal) {
   const description = await server.describe(signal);

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { exchanges, replayExchanges, type Exchange } from '../kit/exchanges.ts';
+import { formRefusal } from '../kit/probe-forms.ts';
 import { connectVllm } from './client.ts';
 import { vllmOptions } from './options.ts';
-import { askAll, plain, recordedDirectory } from './scenario-under-test.ts';
+import { askAll, askForms, formedTurn, plain, recordedDirectory } from './scenario-under-test.ts';
 import { vllmArguments } from './start.ts';
 
 const { signal } = new AbortController();
@@ -15,6 +16,7 @@ const read = (name: string): readonly Exchange[] =>
   exchanges.parse(JSON.parse(readFileSync(join(import.meta.dirname, 'recordings', name), 'utf8'))).exchanges;
 const tokens = read('0.32.0.json');
 const completions = read('0.32.0-completions.json');
+const forms = read('0.32.0-forms.json');
 
 async function open(recorded: readonly Exchange[]) {
   const replay = await replayExchanges(recorded);
@@ -70,6 +72,8 @@ it('finds out what it has: log-probabilities after temperature, a precision, ver
     logprobs: 'processed',
     toleranceNats: 0.002,
     loadsVersions: true,
+    // Not in the recordings: the replay has no answer.
+    forms: [],
     version: 0n,
     advice: [],
   });
@@ -152,6 +156,18 @@ it.each([
   const failure = vllm.server.generate(plain, signal);
   await expect(failure).rejects.toThrow(words);
   await expect(failure).rejects.toMatchObject({ name });
+});
+
+it('P4: turns are held to a form, and log-probabilities are of what the form left, which is not what the model is scored by', async () => {
+  await using vllm = await open(forms);
+  const { forms: found, json, regex, scores, refused } = await askForms(vllm.server, signal);
+  expect(found).toEqual(['json_object', 'json_schema', 'regex', 'grammar']);
+  expect([json.finish, regex.finish]).toEqual(['stop', 'stop']);
+  // Three letters, and the only token that may follow.
+  expect(regex.logprobs.at(-1)).toBeCloseTo(0, 5);
+  expect(scores?.at(-1)).toBeLessThan(-5);
+  expect(formRefusal(formedTurn('badSchema'), refused)).toMatchObject({ code: 'invalid_argument' });
+  expect(formRefusal(plain, refused)).toBeUndefined();
 });
 
 it('a caller that gives up is passed on: the server is told which turn', async () => {

@@ -39,7 +39,8 @@ type Next = { readonly asked: Asked; readonly listener: TurnListener } | { reado
  */
 export async function startAgentEpisode(agents: AgentHost, row: EpisodeRow, io: StartIo): Promise<Episode> {
   const { options, face, kind } = agents;
-  const at: AgentSession = { ...face.open(io), reports: createSessionReports(options.rewards) };
+  const limits = { maxNewTokens: io.maxNewTokens, trained: io.rollout?.trained };
+  const at: AgentSession = { ...face.open(limits), reports: createSessionReports(options.rewards) };
   const { session } = at;
   agents.reports.set(session.id, at.reports);
   const over = new AbortController();

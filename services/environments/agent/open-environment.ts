@@ -18,7 +18,7 @@ type Data = Readonly<Record<string, unknown>>;
 /** Agents of one worker: each episode has a session of its own. Throws UserCodeError where an agent cannot be started as the options say. */
 export async function openAgents(
   options: AgentOptions,
-  { userCode, tokens, sessions: served }: Pick<EnvironmentClients, 'userCode' | 'tokens' | 'sessions'>,
+  { userCode, tokens, forms, sessions: served }: Pick<EnvironmentClients, 'userCode' | 'tokens' | 'forms' | 'sessions'>,
 ): Promise<Environment<Data>> {
   const kind = kindOf(options, await userCode());
   const reports: OpenReports = new Map();
@@ -27,6 +27,7 @@ export async function openAgents(
     { thinking, sampling, toolCalls },
     {
       tokens,
+      forms,
       // Where no worker announces them, as in a replay, they are reached here.
       ...(sessions && served && { ...served, reachedAt: sessions.url ?? `http://${sessions.listen}` }),
       addRoutes(app, sessionOf) {

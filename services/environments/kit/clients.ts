@@ -1,4 +1,5 @@
 import type { Conversation } from '#chat/conversation.ts';
+import type { TurnFormKind } from './environment.ts';
 import type { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import type { GrpcClient } from '#platform/grpc/client.ts';
 import type { UserCodeHost } from '#user-code/user-code-host.ts';
@@ -15,6 +16,8 @@ export interface EnvironmentClients {
   userCode(): Promise<UserCodeHost>;
   /** The policy's tokenizer, for what is no part of any sequence; absent where no episode is played. */
   readonly tokens?: EnvironmentTokens;
+  /** What the engines can hold turns to now. Absent where no episode is played. */
+  readonly forms?: (signal: AbortSignal) => Promise<readonly TurnFormKind[]>;
   /** How sessions of agents are served that reach them through the gateway. Absent where no worker plays. */
   readonly sessions?: ServedSessions;
 }

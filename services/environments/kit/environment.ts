@@ -86,6 +86,20 @@ export interface ModelTurn {
 export interface TurnListener {
   /** Aborts when nobody waits any more. The engine is told to stop, and nothing of the turn, nor of what was read for it, is recorded. */
   readonly gone: AbortSignal;
+  /** What the turn is held to, where it is not free. */
+  readonly form?: TurnForm;
+  /** No engine takes the form: the turn is given up as if the listener were gone. */
+  refused?(why: string): void;
+}
+
+export const turnFormKinds = ['json_object', 'json_schema', 'regex', 'grammar'] as const;
+export type TurnFormKind = (typeof turnFormKinds)[number];
+
+/** As gradus.policy.v1.OutputForm. */
+export interface TurnForm {
+  readonly kind: TurnFormKind;
+  /** The schema as JSON text, the expression or the grammar; empty for `json_object`. */
+  readonly definition: string;
 }
 
 export interface StartIo {
@@ -99,6 +113,8 @@ export interface StartIo {
     /** From 1; counts deliveries to workers. */
     readonly attempt: number;
     readonly timeoutMs: number;
+    /** Its turns are trained on, so that they are free ones. */
+    readonly trained: boolean;
   };
   /** Most tokens of a turn. A worker says it. */
   readonly maxNewTokens?: number;

@@ -120,6 +120,13 @@ def answer_to(data: bytes) -> str:
     return "" if sample.digest_matches else "digest differs"
 
 
+def test_p4_a_turn_that_was_held_to_a_form_is_not_trained_on() -> None:
+    """P4: it was drawn from another distribution than the step computes."""
+    model = next(at for at, segment in enumerate(GOLDENS["whole"]["segments"]) if "logprobs" in segment)
+    refused = answer_to(golden((["segments", model, "logprobKind"], "LOGPROB_KIND_FORMED")))
+    assert "logprob_kind is FORMED" in refused
+
+
 def test_p4_a_whole_trajectory_is_taken() -> None:
     """P4: what the model sampled is what is trained on, to the token."""
     assert answer_to(golden()) == ""

@@ -4,6 +4,7 @@ import type {
   EngineLoadSchema,
   GenerateRequest,
   GenerateResponse,
+  OutputFormKind,
 } from '#proto/policy/v1/policy_pb.ts';
 import { CancelledError, type GradusError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { checkGenerated } from './check-generated.ts';
@@ -113,10 +114,23 @@ export function createEngineFleet(options: EngineFleetOptions): EngineFleet {
     events.engineLeft(member.address, moved);
   }
 
+  /** Throws TerminalError where none that is up can: it does not come about by waiting. */
+  function checkForm(form: OutputFormKind): void {
+    const up = pool.entries().filter(({ state }) => state === 'up');
+    if (up.length === 0 || up.some(({ gives }) => gives?.forms?.includes(form) === true)) return;
+    throw new TerminalError(
+      'unimplemented',
+      `form: no engine that is up can hold a turn to this form; each says in Describe what it can, and the built-in engine samples freely`,
+      { details: { field: 'form' } },
+    );
+  }
+
   async function generate(request: GenerateRequest, callSignal: AbortSignal): Promise<GenerateResponse> {
     const failed = new Map<string, number>();
     const trainedAt = request.trained ? (request.sampling?.temperature ?? 1) : undefined;
-    const asked: PoolRequest = { ...request, trainedAt, failed };
+    const form = request.form?.kind;
+    if (form !== undefined) checkForm(form);
+    const asked: PoolRequest = { ...request, trainedAt, form, failed };
     for (let moves = 0; ; moves += 1) {
       const lease = await pool.acquire(asked, callSignal);
       const member = members.get(lease.address);

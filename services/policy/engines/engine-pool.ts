@@ -1,5 +1,6 @@
 import { CancelledError, TransientError, type GradusError } from '#platform/errors.ts';
 import { chooseEngine, type Candidate } from './choose-engine.ts';
+import type { OutputFormKind } from '#proto/policy/v1/policy_pb.ts';
 import { type EngineGives, isTrainable } from './engine-output.ts';
 import { createWaitingQueue } from './waiting-queue.ts';
 
@@ -51,6 +52,8 @@ export interface PoolRequest {
   readonly minVersion: bigint;
   /** Temperature of a turn that is trained on: engines whose turns cannot be may not take it. Undefined where nothing is trained. */
   readonly trainedAt: number | undefined;
+  /** What the turn is held to: engines that cannot may not take it. */
+  readonly form?: OutputFormKind | undefined;
   /** Lives of engines in which it failed: address to life. */
   readonly failed: ReadonlyMap<string, number>;
 }
@@ -105,8 +108,10 @@ export function createEnginePool(options: EnginePoolOptions): EnginePool {
   const queue = createWaitingQueue<PoolRequest, EngineLease>();
   let closed: GradusError | undefined;
 
-  const isFit = ({ version, gives }: OpenEntry, { minVersion, trainedAt }: PoolRequest): boolean =>
-    version >= minVersion && (trainedAt === undefined || gives === undefined || isTrainable(gives, trainedAt));
+  const isFit = ({ version, gives }: OpenEntry, { minVersion, trainedAt, form }: PoolRequest): boolean =>
+    version >= minVersion &&
+    (form === undefined || gives?.forms?.includes(form) === true) &&
+    (trainedAt === undefined || gives === undefined || isTrainable(gives, trainedAt));
   const mayTake = (entry: OpenEntry, request: PoolRequest): boolean =>
     entry.state === 'up' && isFit(entry, request) && request.failed.get(entry.address) !== entry.life;
   const hasRoom = (entry: OpenEntry): boolean => entry.inFlight < options.maxInFlightPerEngine;

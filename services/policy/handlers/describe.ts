@@ -7,7 +7,7 @@ import {
 } from '#proto/policy/v1/policy_pb.ts';
 import { TransientError } from '#platform/errors.ts';
 import type { EngineMember } from '../engines/engine-member.ts';
-import { leastOf, outputOf } from '../engines/engine-output.ts';
+import { formsOf, leastOf, outputOf } from '../engines/engine-output.ts';
 import type { EngineEntry, EntryState } from '../engines/engine-pool.ts';
 import type { PolicyContext } from '../service.ts';
 
@@ -49,6 +49,7 @@ export function describe(
     engines: entries.filter(({ state }) => state === 'up').length,
     load,
     ...leastOf(known),
+    forms: formsOf(known),
     fixedWeights: known.some(({ fixedWeights }) => fixedWeights),
     server: distinct(known.map(({ server }) => server)).join(', '),
     advice: distinct(known.flatMap(({ advice }) => advice)),
@@ -73,6 +74,7 @@ function statusOf(
       fixedWeights: said.fixedWeights,
       server: said.server,
       advice: said.advice,
+      forms: said.forms,
     }),
     problem: state === 'down' ? (member?.problem ?? '') : '',
   };

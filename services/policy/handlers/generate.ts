@@ -1,10 +1,16 @@
 import { create } from '@bufbuild/protobuf';
-import { EngineLoadSchema, type GenerateRequest, type GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import {
+  EngineLoadSchema,
+  type GenerateRequest,
+  type GenerateResponse,
+  OutputFormKind,
+} from '#proto/policy/v1/policy_pb.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import type { PolicyContext } from '../service.ts';
 
 const MAX_STOP_STRINGS = 16;
 const MAX_PRIORITY = 9;
+const MAX_FORM_BYTES = 100_000;
 
 export async function generate(
   { fleet, events }: PolicyContext,
@@ -35,6 +41,8 @@ function checkGenerateRequest({
   contextTokens,
   sampling,
   priority,
+  trained,
+  form,
 }: GenerateRequest): void {
   const fail = (field: string, problem: string): never => {
     throw new TerminalError('invalid_argument', `Generate: ${field} ${problem}`, { details: { field } });
@@ -49,6 +57,12 @@ function checkGenerateRequest({
     );
   }
   if (priority > MAX_PRIORITY) fail('priority', `is ${priority}; it must be 0..${MAX_PRIORITY}`);
+  if (form !== undefined && trained)
+    fail('form', 'is set for a turn that is trained on; the learner computes the distribution of a free one');
+  if (form?.kind === OutputFormKind.UNSPECIFIED) fail('form.kind', 'is unspecified');
+  const definitionBytes = Buffer.byteLength(form?.definition ?? '');
+  if (definitionBytes > MAX_FORM_BYTES)
+    fail('form.definition', `has ${definitionBytes} bytes; at most ${MAX_FORM_BYTES}`);
   if (sampling === undefined) return fail('sampling', 'is missing');
   if (!(sampling.temperature >= 0 && sampling.temperature <= 10))
     fail('sampling.temperature', `is ${sampling.temperature}; it must be 0..10`);

@@ -4,7 +4,7 @@ import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason, LogprobKind, SamplingSchema, type VersionSpan } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Environment, TurnListener } from '#environments/kit/environment.ts';
-import { TransientError } from '#platform/errors.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 import { type Generated, withGeneration } from '#platform/telemetry/gen-ai.ts';
 import { badLogprob } from '#trajectory/segments.ts';
 import { finishWord } from '#trajectory/enum-words.ts';
@@ -14,10 +14,11 @@ import { InfrastructureFailure } from './infrastructure-failure.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { type RemoteCall, callRemote } from './remote-call.ts';
 import type { SequenceRecorder } from './sequence-recorder.ts';
+import { turnFormToProto } from './turn-form.ts';
 
 /**
  * One turn of the policy, appended to the sequence, which has to be the engine's own afterwards (P4). Undefined where the listener was gone before the
- * turn was whole: the engine stops, and nothing is appended.
+ * turn was whole, or no engine takes the form that it wants: the engine stops, and nothing is appended.
  */
 export async function generateTurn(
   { task, sampling, limits }: Pick<ParsedTask, 'task' | 'sampling' | 'limits'>,
@@ -47,6 +48,8 @@ export async function generateTurn(
       expectedMs: overdueAfter(limits.turnTimeoutMs),
     },
   };
+  const form = listener?.form;
+  let refused = false;
   const response = await callRemote(ports, attempt, signal, async () => {
     const answer = await withGeneration(
       { ...turnSampling, inputTokens: recorder.tokenIds.length, maxTokens: turnSampling.maxNewTokens },
@@ -62,11 +65,20 @@ export async function generateTurn(
             priority: task.purpose === Purpose.EVAL ? 1 : 0,
             minVersion: task.policyVersion,
             trained: task.purpose === Purpose.TRAIN,
+            ...(form !== undefined && { form: turnFormToProto(form) }),
           },
           { signal, timeoutMs: limits.turnTimeoutMs },
         ),
       generatedOf,
-    );
+    ).catch((thrown: unknown) => {
+      const { code, details, message } = errorFrom(thrown);
+      const isForm = form !== undefined && (code === 'unimplemented' || code === 'invalid_argument');
+      if (!isForm || details['field']?.toString().startsWith('form') === false) throw thrown;
+      refused = true;
+      listener?.refused?.(message);
+      return undefined;
+    });
+    if (answer === undefined) return undefined;
     if (answer.finishReason === FinishReason.ABORTED)
       throw new TransientError('aborted', 'the engine aborted the turn');
     return answer;
@@ -75,6 +87,7 @@ export async function generateTurn(
     throw thrown;
   });
   // From here to the step nothing is waited for, so that a turn which is appended is one that the step hears of.
+  if (refused) return undefined;
   if (response === undefined || isAbandoned()) {
     ports.events.turnAbandoned(task.taskId, turn);
     return undefined;

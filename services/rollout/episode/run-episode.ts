@@ -1,6 +1,7 @@
 import type { Turn } from '#proto/reward/v1/reward_pb.ts';
 import type { Environment, Episode } from '#environments/kit/environment.ts';
 import { FailureClass } from '#proto/rollout/v1/result_pb.ts';
+import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { FinishReason, type Segment } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
@@ -101,7 +102,8 @@ async function startEpisode(
 ): Promise<Episode> {
   const { toolTimeoutMs, turnTimeoutMs } = limits;
   using deadline = deadlineSignal(signal, turnTimeoutMs, `the start of task ${task.taskId}`);
-  const rollout = { id: task.taskId, attempt: delivery, timeoutMs: limits.rolloutTimeoutMs };
+  const trained = task.purpose === Purpose.TRAIN;
+  const rollout = { id: task.taskId, attempt: delivery, timeoutMs: limits.rolloutTimeoutMs, trained };
   const { seed, maxNewTokens } = sampling;
   const io = { signal: deadline.signal, seed, toolTimeoutMs, maxNewTokens, rollout };
   return await callRemote(

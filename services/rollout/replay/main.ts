@@ -65,7 +65,13 @@ async function main(signal: AbortSignal): Promise<unknown> {
   const userCode = createUserCodeHost({ log, defer: (_what, dispose) => ending.defer(dispose) }, process.env);
   const { retrieval } = values;
   if (file !== undefined) await loadOwnEpisodes({ file, limits: limitsFrom(values), retrieval }, await userCode());
-  const clients = createEnvironmentClients({ retrieval, timeoutMs, userCode, tokenize: policy.tokenize });
+  const clients = createEnvironmentClients({
+    retrieval,
+    timeoutMs,
+    userCode,
+    tokenize: policy.tokenize,
+    describe: policy.describe,
+  });
   try {
     const task = decodeTask(await buffer(process.stdin));
     const { trajectory, result } = await replayTask(task, { policy, reward, environment: clients }, signal);

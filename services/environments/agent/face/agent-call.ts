@@ -1,4 +1,4 @@
-import type { ModelTurn, SampledTurn } from '../../kit/environment.ts';
+import type { ModelTurn, SampledTurn, TurnForm } from '../../kit/environment.ts';
 
 /** What a request wants. */
 export interface WantedTurns {
@@ -7,6 +7,13 @@ export interface WantedTurns {
   readonly field: string;
   /** How many turns it wants. */
   readonly samples: number;
+  /** What they are held to; absent where they are free. */
+  readonly form?: WantedForm | undefined;
+}
+
+export interface WantedForm extends TurnForm {
+  /** The field of the request that says so. */
+  readonly field: string;
 }
 
 /** A request for a turn, whatever dialect it came in. */

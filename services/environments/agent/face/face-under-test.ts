@@ -19,13 +19,14 @@ export const written = (index: number, text: string, more: Partial<ModelTurn> = 
 
 export interface FaceUnderTest extends Partial<FaceRules>, FaceSurroundings {
   readonly maxNewTokens?: number;
+  readonly trained?: boolean;
 }
 
 /** A face with one session, whose calls go to `path`. Closed with the test. */
-export async function openFace(path: string, { maxNewTokens, ...given }: FaceUnderTest = {}) {
+export async function openFace(path: string, { maxNewTokens, trained, ...given }: FaceUnderTest = {}) {
   const face = await startFace({ thinking: false, sampling: 'refused', ...given }, given);
   onTestFinished(() => face.close());
-  const { session, baseUrl, key } = face.open({ maxNewTokens });
+  const { session, baseUrl, key } = face.open({ maxNewTokens, trained });
   async function post(body: unknown, options: AskOptions = {}) {
     const response = await fetch(`${baseUrl}${options.path ?? path}`, {
       method: 'POST',

@@ -24,6 +24,8 @@ export interface Delivery {
 }
 
 export interface SessionRules {
+  /** Its turns are trained on. */
+  readonly trained?: boolean | undefined;
   readonly thinking: boolean;
   readonly toolCalls: ToolCallFormatName;
   /** Most tokens of a turn, where it is known. */
@@ -42,6 +44,8 @@ export interface SessionRules {
 export interface Session {
   readonly id: string;
   readonly maxNewTokens: number | undefined;
+  /** Its turns are trained on, so that they are free ones. */
+  readonly trained: boolean;
   /** Whether a key is that of this session. */
   admits(key: string): boolean;
   /** The agent asks: it gets all the turns that it wants, or a refusal is thrown. `delivered` says that the agent has the whole reply. */
@@ -110,7 +114,14 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
     if (begun !== undefined) branches.set(begun.reason, (branches.get(begun.reason) ?? 0) + 1);
     const gone = new AbortController();
     current = { turn, placed, gone };
-    listeners.set(placed.asked, { gone: gone.signal });
+    const { form } = turn.wanted;
+    listeners.set(placed.asked, {
+      gone: gone.signal,
+      ...(form !== undefined && {
+        form: { kind: form.kind, definition: form.definition },
+        refused: (why) => giveUp(turn, refusal('invalid_value', `${form.field}: ${why}`, form.field)),
+      }),
+    });
     watch(turn);
     asked.resolve(placed.asked);
   }
@@ -124,11 +135,20 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
   function abandon(turn: Turn, connection: Connection): void {
     // Another connection may have asked for the same before this one was noticed to be lost.
     if (current?.turn !== turn || turn.connection !== connection || closed !== undefined) return;
+    abandoned += 1;
+    giveUp(turn, new CancelledError('cancelled', 'the client left before its turn was written'));
+  }
+
+  function giveUp(turn: Turn, reason: Error): void {
+    if (current?.turn !== turn) return;
     const { placed, gone } = current;
     if (placed.begun !== undefined) branches.set(placed.begun.reason, (branches.get(placed.begun.reason) ?? 0) - 1);
     placed.withdraw();
-    abandoned += 1;
-    turn.reply.reject(new CancelledError('cancelled', 'the client left before its turn was written'));
+    for (const one of turn.request) {
+      // Nobody gets the others.
+      if (waiting.includes(one)) waiting.splice(waiting.indexOf(one), 1);
+      one.reply.reject(reason);
+    }
     asked = Promise.withResolvers();
     next();
     gone.abort();
@@ -176,12 +196,16 @@ export function createSession(id: string, key: string, rules: SessionRules): Ses
   return {
     id,
     maxNewTokens: rules.maxNewTokens,
+    trained: rules.trained === true,
     admits: (given) => timingSafeEqual(digestOf(given), digestOf(key)),
     async ask(wanted, connection) {
       if (closed !== undefined) throw closed;
       // A client that lost its connection asks again.
       const lost = [...(current === undefined ? [] : [current.turn]), ...answered.values()].filter(
-        (one) => !one.delivered && one.connection.lost && isDeepStrictEqual(wanted.call, one.wanted.call),
+        (one) =>
+          !one.delivered &&
+          one.connection.lost &&
+          isDeepStrictEqual([wanted.call, wanted.form], [one.wanted.call, one.wanted.form]),
       );
       const turns = lost.slice(0, wanted.samples);
       const lacking = wanted.samples - turns.length;

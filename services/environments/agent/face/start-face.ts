@@ -5,11 +5,12 @@ import { TerminalError } from '#platform/errors.ts';
 import { createHostCheck } from '#platform/http/allowed-hosts.ts';
 import { createJsonServer, drainHttp, httpRefusal, listenHttp, type HttpRefusal } from '#platform/http/json-server.ts';
 import { shortText } from '#platform/text/show-value.ts';
-import type { EnvironmentTokens } from '../../kit/clients.ts';
+import type { EnvironmentClients, EnvironmentTokens } from '../../kit/clients.ts';
 import type { AgentReply } from './agent-call.ts';
 import type { Placed } from './conversations.ts';
 import type { CallRules, Dialect, DialectRefusal, Sample, Samples, TurnRequest } from './dialects/dialect.ts';
 import { commonDialect, dialects } from './dialects/index.ts';
+import { checkForm } from './check-form.ts';
 import { refusal } from './refusal.ts';
 import { sendStream, type Answer } from './send-stream.ts';
 import { createSession, type Connection, type Session, type SessionRules } from './session.ts';
@@ -31,6 +32,8 @@ export interface FaceSurroundings {
   readonly allowedHosts?: readonly string[];
   addRoutes?(app: FastifyInstance, sessionOf: FindSession): void;
   readonly tokens?: EnvironmentTokens | undefined;
+  /** What the engines can hold turns to. */
+  readonly forms?: EnvironmentClients['forms'] | undefined;
   /** Between two signs of life in a stream that waits for the model. */
   readonly keepAliveMs?: number;
 }
@@ -49,7 +52,7 @@ export interface Face {
   readonly address: string;
   /** Begins the ids of its sessions. */
   readonly workerToken: string;
-  open(limits?: Pick<SessionRules, 'maxNewTokens'>): OpenSession;
+  open(limits?: Pick<SessionRules, 'maxNewTokens' | 'trained'>): OpenSession;
   /** Calls of the session are unknown from here on. */
   forget(session: Session): void;
   close(): Promise<void>;
@@ -81,6 +84,7 @@ export async function startFace(
     allowedHosts = [],
     addRoutes,
     tokens,
+    forms,
     keepAliveMs = 10_000,
   }: FaceSurroundings = {},
 ): Promise<Face> {
@@ -127,6 +131,7 @@ export async function startFace(
     const tooLarge = sizeRefusal(asked);
     if (tooLarge !== undefined) throw session.overflow(tooLarge);
     await checkTokens(asked);
+    await checkForm(asked, session, forms);
     const connection = connectionOf(request, reply);
     const turns = askAll(session, asked, connection, reply);
     if (asked.stream)
@@ -208,9 +213,9 @@ export async function startFace(
   return {
     address,
     workerToken,
-    open({ maxNewTokens } = {}) {
+    open({ maxNewTokens, trained } = {}) {
       const { id, key } = nameSession(workerToken);
-      const session = createSession(id, key, { thinking: rules.thinking, toolCalls, maxNewTokens });
+      const session = createSession(id, key, { thinking: rules.thinking, toolCalls, maxNewTokens, trained });
       sessions.set(id, session);
       return { session, url: `${root}/sessions/${id}`, baseUrl: `${root}/sessions/${id}/v1`, key };
     },

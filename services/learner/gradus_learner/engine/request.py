@@ -113,6 +113,13 @@ def parse_request(message: policy_pb2.GenerateRequest, vocabulary: int, max_cont
     _require(
         message.priority <= MAX_PRIORITY, lambda: f"priority is {message.priority}; it must lie in 0..{MAX_PRIORITY}"
     )
+    _require(
+        not message.HasField("form"),
+        lambda: (
+            "form is set, and the built-in engine samples freely; leave it out, "
+            "or use an engine whose Describe lists forms"
+        ),
+    )
     return Request(
         request_id=message.request_id,
         session_id=message.session_id,

@@ -160,6 +160,12 @@ def check_segment(segment: Any, where: str, temperature: float, begun: bool) -> 
         raise SampleError(f"{where}.logprobs hold a value that is not a log-probability (finite, at most 0)")
     if not segment.token_ids:
         return
+    if segment.logprob_kind == kinds.LOGPROB_KIND_FORMED:
+        raise SampleError(
+            f"{where}.logprob_kind is FORMED: the turn was held to a form (JSON, a grammar), so it was drawn "
+            "from another "
+            "distribution than the step computes; ask for free turns in what is trained on"
+        )
     if segment.logprob_kind == kinds.LOGPROB_KIND_RAW and temperature != 1:
         raise SampleError(f"{where}.logprob_kind is RAW, but the step compares at temperature {temperature}")
     if abs(segment.sampling.temperature - temperature) > 1e-6:

@@ -65,6 +65,11 @@ def test_p4_tokens_logprobs_text_and_digest_belong_together(
     assert next_turn.cached_tokens == 3 + len(generated) - 1
 
 
+def with_form(message: Any) -> Any:
+    message.form.kind = 1
+    return message
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
@@ -78,6 +83,7 @@ def test_p4_tokens_logprobs_text_and_digest_belong_together(
         (request([1], top_p=1.5), "top_p is 1.5"),
         (request([1], stop=[""]), "empty string"),
         (request([1], stop=["x"] * 17), "17 strings"),
+        (with_form(request([1])), "form is set, and the built-in engine samples freely"),
     ],
 )
 def test_a_bad_request_is_refused_by_field_and_value(client: Client, bad: Any, words: str) -> None:

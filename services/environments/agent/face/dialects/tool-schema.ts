@@ -21,6 +21,12 @@ export const toolSchema = z.looseObject({}).check((context) => {
   }
 });
 
+/** Any JSON schema that is an object. */
+export const jsonSchema = z.looseObject({}).check((context) => {
+  const problem = problemOf(context.value, []);
+  if (problem !== undefined) context.issues.push({ code: 'custom', ...problem, input: context.value });
+});
+
 interface Problem {
   readonly path: (string | number)[];
   readonly message: string;

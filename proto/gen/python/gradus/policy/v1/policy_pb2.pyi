@@ -8,6 +8,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class OutputFormKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTPUT_FORM_KIND_UNSPECIFIED: _ClassVar[OutputFormKind]
+    OUTPUT_FORM_KIND_JSON_OBJECT: _ClassVar[OutputFormKind]
+    OUTPUT_FORM_KIND_JSON_SCHEMA: _ClassVar[OutputFormKind]
+    OUTPUT_FORM_KIND_REGEX: _ClassVar[OutputFormKind]
+    OUTPUT_FORM_KIND_GRAMMAR: _ClassVar[OutputFormKind]
+
 class EngineOutput(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ENGINE_OUTPUT_UNSPECIFIED: _ClassVar[EngineOutput]
@@ -21,6 +29,11 @@ class EngineState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENGINE_STATE_UP: _ClassVar[EngineState]
     ENGINE_STATE_DOWN: _ClassVar[EngineState]
     ENGINE_STATE_DRAINING: _ClassVar[EngineState]
+OUTPUT_FORM_KIND_UNSPECIFIED: OutputFormKind
+OUTPUT_FORM_KIND_JSON_OBJECT: OutputFormKind
+OUTPUT_FORM_KIND_JSON_SCHEMA: OutputFormKind
+OUTPUT_FORM_KIND_REGEX: OutputFormKind
+OUTPUT_FORM_KIND_GRAMMAR: OutputFormKind
 ENGINE_OUTPUT_UNSPECIFIED: EngineOutput
 ENGINE_OUTPUT_TEXT: EngineOutput
 ENGINE_OUTPUT_TOKENS: EngineOutput
@@ -37,7 +50,7 @@ class DescribeRequest(_message.Message):
     def __init__(self, before_engines: _Optional[bool] = ...) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest", "output", "logprob_kind", "fixed_weights", "server", "advice")
+    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest", "output", "logprob_kind", "fixed_weights", "server", "advice", "forms")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +70,7 @@ class DescribeResponse(_message.Message):
     FIXED_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     ADVICE_FIELD_NUMBER: _ClassVar[int]
+    FORMS_FIELD_NUMBER: _ClassVar[int]
     model: str
     parameters: int
     max_context_tokens: int
@@ -76,7 +90,16 @@ class DescribeResponse(_message.Message):
     fixed_weights: bool
     server: str
     advice: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ..., weights_digest: _Optional[str] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ...) -> None: ...
+    forms: _containers.RepeatedScalarFieldContainer[OutputFormKind]
+    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ..., weights_digest: _Optional[str] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ..., forms: _Optional[_Iterable[_Union[OutputFormKind, str]]] = ...) -> None: ...
+
+class OutputForm(_message.Message):
+    __slots__ = ("kind", "definition")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    kind: OutputFormKind
+    definition: str
+    def __init__(self, kind: _Optional[_Union[OutputFormKind, str]] = ..., definition: _Optional[str] = ...) -> None: ...
 
 class EngineLoad(_message.Message):
     __slots__ = ("running", "waiting", "capacity", "kv_used_ratio", "preemptions")
@@ -93,7 +116,7 @@ class EngineLoad(_message.Message):
     def __init__(self, running: _Optional[int] = ..., waiting: _Optional[int] = ..., capacity: _Optional[int] = ..., kv_used_ratio: _Optional[float] = ..., preemptions: _Optional[int] = ...) -> None: ...
 
 class EngineStatus(_message.Message):
-    __slots__ = ("address", "state", "version", "load", "in_flight", "output", "logprob_kind", "fixed_weights", "server", "advice", "problem")
+    __slots__ = ("address", "state", "version", "load", "in_flight", "output", "logprob_kind", "fixed_weights", "server", "advice", "problem", "forms")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +128,7 @@ class EngineStatus(_message.Message):
     SERVER_FIELD_NUMBER: _ClassVar[int]
     ADVICE_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    FORMS_FIELD_NUMBER: _ClassVar[int]
     address: str
     state: EngineState
     version: int
@@ -116,7 +140,8 @@ class EngineStatus(_message.Message):
     server: str
     advice: _containers.RepeatedScalarFieldContainer[str]
     problem: str
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[_Union[EngineState, str]] = ..., version: _Optional[int] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., in_flight: _Optional[int] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ..., problem: _Optional[str] = ...) -> None: ...
+    forms: _containers.RepeatedScalarFieldContainer[OutputFormKind]
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[_Union[EngineState, str]] = ..., version: _Optional[int] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., in_flight: _Optional[int] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ..., problem: _Optional[str] = ..., forms: _Optional[_Iterable[_Union[OutputFormKind, str]]] = ...) -> None: ...
 
 class AddEngineRequest(_message.Message):
     __slots__ = ("address",)
@@ -233,7 +258,7 @@ class TokenizedText(_message.Message):
     def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "session_id", "token_ids", "sampling", "context_tokens", "priority", "min_version", "trained")
+    __slots__ = ("request_id", "session_id", "token_ids", "sampling", "context_tokens", "priority", "min_version", "trained", "form")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -242,6 +267,7 @@ class GenerateRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MIN_VERSION_FIELD_NUMBER: _ClassVar[int]
     TRAINED_FIELD_NUMBER: _ClassVar[int]
+    FORM_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     session_id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
@@ -250,7 +276,8 @@ class GenerateRequest(_message.Message):
     priority: int
     min_version: int
     trained: bool
-    def __init__(self, request_id: _Optional[str] = ..., session_id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[int] = ..., min_version: _Optional[int] = ..., trained: _Optional[bool] = ...) -> None: ...
+    form: OutputForm
+    def __init__(self, request_id: _Optional[str] = ..., session_id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_trajectory_pb2.Sampling, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[int] = ..., min_version: _Optional[int] = ..., trained: _Optional[bool] = ..., form: _Optional[_Union[OutputForm, _Mapping]] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("token_ids", "text", "logprobs", "logprob_kind", "finish_reason", "versions", "sequence_digest", "cached_tokens", "queue_ms", "generate_ms", "load")

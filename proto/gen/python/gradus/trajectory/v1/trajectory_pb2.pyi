@@ -28,6 +28,7 @@ class LogprobKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LOGPROB_KIND_RAW: _ClassVar[LogprobKind]
     LOGPROB_KIND_TEMPERED: _ClassVar[LogprobKind]
     LOGPROB_KIND_ABSENT: _ClassVar[LogprobKind]
+    LOGPROB_KIND_FORMED: _ClassVar[LogprobKind]
 SEGMENT_KIND_UNSPECIFIED: SegmentKind
 SEGMENT_KIND_PROMPT: SegmentKind
 SEGMENT_KIND_MODEL: SegmentKind
@@ -41,6 +42,7 @@ LOGPROB_KIND_UNSPECIFIED: LogprobKind
 LOGPROB_KIND_RAW: LogprobKind
 LOGPROB_KIND_TEMPERED: LogprobKind
 LOGPROB_KIND_ABSENT: LogprobKind
+LOGPROB_KIND_FORMED: LogprobKind
 
 class Sampling(_message.Message):
     __slots__ = ("temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop")

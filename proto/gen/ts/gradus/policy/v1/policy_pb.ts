@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/policy/v1/policy.proto.
  */
 export const file_gradus_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIpCg9EZXNjcmliZVJlcXVlc3QSFgoOYmVmb3JlX2VuZ2luZXMYASABKAgijQQKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cxIWCg53ZWlnaHRzX2RpZ2VzdBgOIAEoCRIuCgZvdXRwdXQYDyABKA4yHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZU91dHB1dBI3Cgxsb2dwcm9iX2tpbmQYECABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBIVCg1maXhlZF93ZWlnaHRzGBEgASgIEg4KBnNlcnZlchgSIAEoCRIOCgZhZHZpY2UYEyADKAkibAoKRW5naW5lTG9hZBIPCgdydW5uaW5nGAEgASgNEg8KB3dhaXRpbmcYAiABKA0SEAoIY2FwYWNpdHkYAyABKA0SFQoNa3ZfdXNlZF9yYXRpbxgEIAEoAhITCgtwcmVlbXB0aW9ucxgFIAEoBCLOAgoMRW5naW5lU3RhdHVzEg8KB2FkZHJlc3MYASABKAkSLAoFc3RhdGUYAiABKA4yHS5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXRlEg8KB3ZlcnNpb24YAyABKAQSKgoEbG9hZBgEIAEoCzIcLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lTG9hZBIRCglpbl9mbGlnaHQYBSABKA0SLgoGb3V0cHV0GAYgASgOMh4uZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVPdXRwdXQSNwoMbG9ncHJvYl9raW5kGAcgASgOMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuTG9ncHJvYktpbmQSFQoNZml4ZWRfd2VpZ2h0cxgIIAEoCBIOCgZzZXJ2ZXIYCSABKAkSDgoGYWR2aWNlGAogAygJEg8KB3Byb2JsZW0YCyABKAkiIwoQQWRkRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJIiQKEUFkZEVuZ2luZVJlc3BvbnNlEg8KB2VuZ2luZXMYASABKA0iOAoTUmVtb3ZlRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJEhAKCGRyYWluX21zGAIgASgNIjYKFFJlbW92ZUVuZ2luZVJlc3BvbnNlEg0KBW1vdmVkGAEgASgNEg8KB2VuZ2luZXMYAiABKA0isAEKD1Rva2VuaXplUmVxdWVzdBIMCgR0ZXh0GAEgASgJEg0KBXRleHRzGAIgAygJEiUKBWNoYXRzGAMgAygLMhYuZ3JhZHVzLnBvbGljeS52MS5DaGF0EhUKDW91dHNpZGVfdGV4dHMYBCADKAkSEwoLZm9ybWF0X3RhZ3MYBSADKAkSLQoJdG9rZW5faWRzGAYgAygLMhouZ3JhZHVzLnBvbGljeS52MS5Ub2tlbklkcyIXCghUb2tlbklkcxILCgNpZHMYASADKA0icAoEQ2hhdBIvCghtZXNzYWdlcxgBIAMoCzIdLmdyYWR1cy5wb2xpY3kudjEuQ2hhdE1lc3NhZ2USEQoJY29udGludWVzGAIgASgIEhIKCnRvb2xzX2pzb24YAyABKAkSEAoIdGhpbmtpbmcYBCABKAgiRgoLQ2hhdE1lc3NhZ2USDAoEcm9sZRgBIAEoCRIpCgVwYXJ0cxgCIAMoCzIaLmdyYWR1cy5wb2xpY3kudjEuQ2hhdFBhcnQiKQoIQ2hhdFBhcnQSDAoEdGV4dBgBIAEoCRIPCgd0cnVzdGVkGAIgASgIIuIBChBUb2tlbml6ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIWCg50b2tlbml6ZXJfaGFzaBgCIAEoCRIwCgdyZXN1bHRzGAMgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRUZXh0Ei4KBWNoYXRzGAQgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRDaGF0EjAKB291dHNpZGUYBSADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZFRleHQSDwoHZGVjb2RlZBgGIAMoCSJjCg1Ub2tlbml6ZWRDaGF0EhUKDXR1cm5fZW5kX3RleHQYASABKAkSGgoSdHVybl9lbmRfdG9rZW5faWRzGAIgAygNEgwKBHRleHQYAyABKAkSEQoJdG9rZW5faWRzGAQgAygNIjAKDVRva2VuaXplZFRleHQSEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAkizgEKD0dlbmVyYXRlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJdG9rZW5faWRzGAMgAygNEjAKCHNhbXBsaW5nGAQgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSFgoOY29udGV4dF90b2tlbnMYBSABKA0SEAoIcHJpb3JpdHkYBiABKA0SEwoLbWluX3ZlcnNpb24YByABKAQSDwoHdHJhaW5lZBgIIAEoCCLxAgoQR2VuZXJhdGVSZXNwb25zZRIRCgl0b2tlbl9pZHMYASADKA0SDAoEdGV4dBgCIAEoCRIQCghsb2dwcm9icxgDIAMoAhI3Cgxsb2dwcm9iX2tpbmQYBCABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBI5Cg1maW5pc2hfcmVhc29uGAUgASgOMiIuZ3JhZHVzLnRyYWplY3RvcnkudjEuRmluaXNoUmVhc29uEjMKCHZlcnNpb25zGAYgASgLMiEuZ3JhZHVzLnRyYWplY3RvcnkudjEuVmVyc2lvblNwYW4SFwoPc2VxdWVuY2VfZGlnZXN0GAcgASgMEhUKDWNhY2hlZF90b2tlbnMYCCABKA0SEAoIcXVldWVfbXMYCSABKA0SEwoLZ2VuZXJhdGVfbXMYCiABKA0SKgoEbG9hZBgLIAEoCzIcLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lTG9hZCIiCgxBYm9ydFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCSIgCg1BYm9ydFJlc3BvbnNlEg8KB2Fib3J0ZWQYASABKAgiYgoSTG9hZFZlcnNpb25SZXF1ZXN0Eg8KB3ZlcnNpb24YASABKAQSFAoMd2VpZ2h0c19wYXRoGAIgASgJEg0KBWVwb2NoGAMgASgEEhYKDndlaWdodHNfZGlnZXN0GAQgASgJIjwKE0xvYWRWZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBBIUCgxjYXJyaWVkX292ZXIYAiABKA0iTwoXUmVnaXN0ZXJTZXNzaW9uc1JlcXVlc3QSFAoMd29ya2VyX3Rva2VuGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFb3BlbnMYAyABKAgiLAoYUmVnaXN0ZXJTZXNzaW9uc1Jlc3BvbnNlEhAKCGxpdmVzX21zGAEgASgNKnsKDEVuZ2luZU91dHB1dBIdChlFTkdJTkVfT1VUUFVUX1VOU1BFQ0lGSUVEEAASFgoSRU5HSU5FX09VVFBVVF9URVhUEAESGAoURU5HSU5FX09VVFBVVF9UT0tFTlMQAhIaChZFTkdJTkVfT1VUUFVUX0xPR1BST0JTEAMqcgoLRW5naW5lU3RhdGUSHAoYRU5HSU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPRU5HSU5FX1NUQVRFX1VQEAESFQoRRU5HSU5FX1NUQVRFX0RPV04QAhIZChVFTkdJTkVfU1RBVEVfRFJBSU5JTkcQA2IGcHJvdG8z", [file_gradus_trajectory_v1_trajectory]);
+  fileDesc("Ch1ncmFkdXMvcG9saWN5L3YxL3BvbGljeS5wcm90bxIQZ3JhZHVzLnBvbGljeS52MSIpCg9EZXNjcmliZVJlcXVlc3QSFgoOYmVmb3JlX2VuZ2luZXMYASABKAgivgQKEERlc2NyaWJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIaChJtYXhfY29udGV4dF90b2tlbnMYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEg8KB3ZlcnNpb24YBiABKAQSDwoHcnVubmluZxgHIAEoDRIPCgd3YWl0aW5nGAggASgNEg8KB2VuZ2luZXMYCSABKA0SFgoOdG9rZW5pemVyX3BhdGgYCiABKAkSFAoMd2VpZ2h0c19wYXRoGAsgASgJEioKBGxvYWQYDCABKAsyHC5ncmFkdXMucG9saWN5LnYxLkVuZ2luZUxvYWQSMwoLZW5naW5lX2xpc3QYDSADKAsyHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZVN0YXR1cxIWCg53ZWlnaHRzX2RpZ2VzdBgOIAEoCRIuCgZvdXRwdXQYDyABKA4yHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZU91dHB1dBI3Cgxsb2dwcm9iX2tpbmQYECABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBIVCg1maXhlZF93ZWlnaHRzGBEgASgIEg4KBnNlcnZlchgSIAEoCRIOCgZhZHZpY2UYEyADKAkSLwoFZm9ybXMYFCADKA4yIC5ncmFkdXMucG9saWN5LnYxLk91dHB1dEZvcm1LaW5kIlAKCk91dHB1dEZvcm0SLgoEa2luZBgBIAEoDjIgLmdyYWR1cy5wb2xpY3kudjEuT3V0cHV0Rm9ybUtpbmQSEgoKZGVmaW5pdGlvbhgCIAEoCSJsCgpFbmdpbmVMb2FkEg8KB3J1bm5pbmcYASABKA0SDwoHd2FpdGluZxgCIAEoDRIQCghjYXBhY2l0eRgDIAEoDRIVCg1rdl91c2VkX3JhdGlvGAQgASgCEhMKC3ByZWVtcHRpb25zGAUgASgEIv8CCgxFbmdpbmVTdGF0dXMSDwoHYWRkcmVzcxgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmdyYWR1cy5wb2xpY3kudjEuRW5naW5lU3RhdGUSDwoHdmVyc2lvbhgDIAEoBBIqCgRsb2FkGAQgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkEhEKCWluX2ZsaWdodBgFIAEoDRIuCgZvdXRwdXQYBiABKA4yHi5ncmFkdXMucG9saWN5LnYxLkVuZ2luZU91dHB1dBI3Cgxsb2dwcm9iX2tpbmQYByABKA4yIS5ncmFkdXMudHJhamVjdG9yeS52MS5Mb2dwcm9iS2luZBIVCg1maXhlZF93ZWlnaHRzGAggASgIEg4KBnNlcnZlchgJIAEoCRIOCgZhZHZpY2UYCiADKAkSDwoHcHJvYmxlbRgLIAEoCRIvCgVmb3JtcxgMIAMoDjIgLmdyYWR1cy5wb2xpY3kudjEuT3V0cHV0Rm9ybUtpbmQiIwoQQWRkRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJIiQKEUFkZEVuZ2luZVJlc3BvbnNlEg8KB2VuZ2luZXMYASABKA0iOAoTUmVtb3ZlRW5naW5lUmVxdWVzdBIPCgdhZGRyZXNzGAEgASgJEhAKCGRyYWluX21zGAIgASgNIjYKFFJlbW92ZUVuZ2luZVJlc3BvbnNlEg0KBW1vdmVkGAEgASgNEg8KB2VuZ2luZXMYAiABKA0isAEKD1Rva2VuaXplUmVxdWVzdBIMCgR0ZXh0GAEgASgJEg0KBXRleHRzGAIgAygJEiUKBWNoYXRzGAMgAygLMhYuZ3JhZHVzLnBvbGljeS52MS5DaGF0EhUKDW91dHNpZGVfdGV4dHMYBCADKAkSEwoLZm9ybWF0X3RhZ3MYBSADKAkSLQoJdG9rZW5faWRzGAYgAygLMhouZ3JhZHVzLnBvbGljeS52MS5Ub2tlbklkcyIXCghUb2tlbklkcxILCgNpZHMYASADKA0icAoEQ2hhdBIvCghtZXNzYWdlcxgBIAMoCzIdLmdyYWR1cy5wb2xpY3kudjEuQ2hhdE1lc3NhZ2USEQoJY29udGludWVzGAIgASgIEhIKCnRvb2xzX2pzb24YAyABKAkSEAoIdGhpbmtpbmcYBCABKAgiRgoLQ2hhdE1lc3NhZ2USDAoEcm9sZRgBIAEoCRIpCgVwYXJ0cxgCIAMoCzIaLmdyYWR1cy5wb2xpY3kudjEuQ2hhdFBhcnQiKQoIQ2hhdFBhcnQSDAoEdGV4dBgBIAEoCRIPCgd0cnVzdGVkGAIgASgIIuIBChBUb2tlbml6ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIWCg50b2tlbml6ZXJfaGFzaBgCIAEoCRIwCgdyZXN1bHRzGAMgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRUZXh0Ei4KBWNoYXRzGAQgAygLMh8uZ3JhZHVzLnBvbGljeS52MS5Ub2tlbml6ZWRDaGF0EjAKB291dHNpZGUYBSADKAsyHy5ncmFkdXMucG9saWN5LnYxLlRva2VuaXplZFRleHQSDwoHZGVjb2RlZBgGIAMoCSJjCg1Ub2tlbml6ZWRDaGF0EhUKDXR1cm5fZW5kX3RleHQYASABKAkSGgoSdHVybl9lbmRfdG9rZW5faWRzGAIgAygNEgwKBHRleHQYAyABKAkSEQoJdG9rZW5faWRzGAQgAygNIjAKDVRva2VuaXplZFRleHQSEQoJdG9rZW5faWRzGAEgAygNEgwKBHRleHQYAiABKAki+gEKD0dlbmVyYXRlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJdG9rZW5faWRzGAMgAygNEjAKCHNhbXBsaW5nGAQgASgLMh4uZ3JhZHVzLnRyYWplY3RvcnkudjEuU2FtcGxpbmcSFgoOY29udGV4dF90b2tlbnMYBSABKA0SEAoIcHJpb3JpdHkYBiABKA0SEwoLbWluX3ZlcnNpb24YByABKAQSDwoHdHJhaW5lZBgIIAEoCBIqCgRmb3JtGAkgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5PdXRwdXRGb3JtIvECChBHZW5lcmF0ZVJlc3BvbnNlEhEKCXRva2VuX2lkcxgBIAMoDRIMCgR0ZXh0GAIgASgJEhAKCGxvZ3Byb2JzGAMgAygCEjcKDGxvZ3Byb2Jfa2luZBgEIAEoDjIhLmdyYWR1cy50cmFqZWN0b3J5LnYxLkxvZ3Byb2JLaW5kEjkKDWZpbmlzaF9yZWFzb24YBSABKA4yIi5ncmFkdXMudHJhamVjdG9yeS52MS5GaW5pc2hSZWFzb24SMwoIdmVyc2lvbnMYBiABKAsyIS5ncmFkdXMudHJhamVjdG9yeS52MS5WZXJzaW9uU3BhbhIXCg9zZXF1ZW5jZV9kaWdlc3QYByABKAwSFQoNY2FjaGVkX3Rva2VucxgIIAEoDRIQCghxdWV1ZV9tcxgJIAEoDRITCgtnZW5lcmF0ZV9tcxgKIAEoDRIqCgRsb2FkGAsgASgLMhwuZ3JhZHVzLnBvbGljeS52MS5FbmdpbmVMb2FkIiIKDEFib3J0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIiAKDUFib3J0UmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoCCJiChJMb2FkVmVyc2lvblJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAiABKAkSDQoFZXBvY2gYAyABKAQSFgoOd2VpZ2h0c19kaWdlc3QYBCABKAkiPAoTTG9hZFZlcnNpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGNhcnJpZWRfb3ZlchgCIAEoDSJPChdSZWdpc3RlclNlc3Npb25zUmVxdWVzdBIUCgx3b3JrZXJfdG9rZW4YASABKAkSDwoHYWRkcmVzcxgCIAEoCRINCgVvcGVucxgDIAEoCCIsChhSZWdpc3RlclNlc3Npb25zUmVzcG9uc2USEAoIbGl2ZXNfbXMYASABKA0qsAEKDk91dHB1dEZvcm1LaW5kEiAKHE9VVFBVVF9GT1JNX0tJTkRfVU5TUEVDSUZJRUQQABIgChxPVVRQVVRfRk9STV9LSU5EX0pTT05fT0JKRUNUEAESIAocT1VUUFVUX0ZPUk1fS0lORF9KU09OX1NDSEVNQRACEhoKFk9VVFBVVF9GT1JNX0tJTkRfUkVHRVgQAxIcChhPVVRQVVRfRk9STV9LSU5EX0dSQU1NQVIQBCp7CgxFbmdpbmVPdXRwdXQSHQoZRU5HSU5FX09VVFBVVF9VTlNQRUNJRklFRBAAEhYKEkVOR0lORV9PVVRQVVRfVEVYVBABEhgKFEVOR0lORV9PVVRQVVRfVE9LRU5TEAISGgoWRU5HSU5FX09VVFBVVF9MT0dQUk9CUxADKnIKC0VuZ2luZVN0YXRlEhwKGEVOR0lORV9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0VOR0lORV9TVEFURV9VUBABEhUKEUVOR0lORV9TVEFURV9ET1dOEAISGQoVRU5HSU5FX1NUQVRFX0RSQUlOSU5HEANiBnByb3RvMw", [file_gradus_trajectory_v1_trajectory]);
 
 /**
  * @generated from message gradus.policy.v1.DescribeRequest
@@ -164,6 +164,13 @@ export type DescribeResponse = Message<"gradus.policy.v1.DescribeResponse"> & {
    * @generated from field: repeated string advice = 19;
    */
   advice: string[];
+
+  /**
+   * Forms that turns can be held to; at a gateway those that some engine which is up can. Empty: none.
+   *
+   * @generated from field: repeated gradus.policy.v1.OutputFormKind forms = 20;
+   */
+  forms: OutputFormKind[];
 };
 
 /**
@@ -172,6 +179,30 @@ export type DescribeResponse = Message<"gradus.policy.v1.DescribeResponse"> & {
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
   messageDesc(file_gradus_policy_v1_policy, 1);
+
+/**
+ * @generated from message gradus.policy.v1.OutputForm
+ */
+export type OutputForm = Message<"gradus.policy.v1.OutputForm"> & {
+  /**
+   * @generated from field: gradus.policy.v1.OutputFormKind kind = 1;
+   */
+  kind: OutputFormKind;
+
+  /**
+   * The schema as JSON text, the expression or the grammar; empty for JSON_OBJECT. At most 100,000 bytes.
+   *
+   * @generated from field: string definition = 2;
+   */
+  definition: string;
+};
+
+/**
+ * Describes the message gradus.policy.v1.OutputForm.
+ * Use `create(OutputFormSchema)` to create a new message.
+ */
+export const OutputFormSchema: GenMessage<OutputForm> = /*@__PURE__*/
+  messageDesc(file_gradus_policy_v1_policy, 2);
 
 /**
  * What a sender of requests needs to know to send neither too many nor too few.
@@ -219,7 +250,7 @@ export type EngineLoad = Message<"gradus.policy.v1.EngineLoad"> & {
  * Use `create(EngineLoadSchema)` to create a new message.
  */
 export const EngineLoadSchema: GenMessage<EngineLoad> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 2);
+  messageDesc(file_gradus_policy_v1_policy, 3);
 
 /**
  * @generated from message gradus.policy.v1.EngineStatus
@@ -291,6 +322,11 @@ export type EngineStatus = Message<"gradus.policy.v1.EngineStatus"> & {
    * @generated from field: string problem = 11;
    */
   problem: string;
+
+  /**
+   * @generated from field: repeated gradus.policy.v1.OutputFormKind forms = 12;
+   */
+  forms: OutputFormKind[];
 };
 
 /**
@@ -298,7 +334,7 @@ export type EngineStatus = Message<"gradus.policy.v1.EngineStatus"> & {
  * Use `create(EngineStatusSchema)` to create a new message.
  */
 export const EngineStatusSchema: GenMessage<EngineStatus> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 3);
+  messageDesc(file_gradus_policy_v1_policy, 4);
 
 /**
  * @generated from message gradus.policy.v1.AddEngineRequest
@@ -317,7 +353,7 @@ export type AddEngineRequest = Message<"gradus.policy.v1.AddEngineRequest"> & {
  * Use `create(AddEngineRequestSchema)` to create a new message.
  */
 export const AddEngineRequestSchema: GenMessage<AddEngineRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 4);
+  messageDesc(file_gradus_policy_v1_policy, 5);
 
 /**
  * @generated from message gradus.policy.v1.AddEngineResponse
@@ -336,7 +372,7 @@ export type AddEngineResponse = Message<"gradus.policy.v1.AddEngineResponse"> & 
  * Use `create(AddEngineResponseSchema)` to create a new message.
  */
 export const AddEngineResponseSchema: GenMessage<AddEngineResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 5);
+  messageDesc(file_gradus_policy_v1_policy, 6);
 
 /**
  * @generated from message gradus.policy.v1.RemoveEngineRequest
@@ -363,7 +399,7 @@ export type RemoveEngineRequest = Message<"gradus.policy.v1.RemoveEngineRequest"
  * Use `create(RemoveEngineRequestSchema)` to create a new message.
  */
 export const RemoveEngineRequestSchema: GenMessage<RemoveEngineRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 6);
+  messageDesc(file_gradus_policy_v1_policy, 7);
 
 /**
  * @generated from message gradus.policy.v1.RemoveEngineResponse
@@ -387,7 +423,7 @@ export type RemoveEngineResponse = Message<"gradus.policy.v1.RemoveEngineRespons
  * Use `create(RemoveEngineResponseSchema)` to create a new message.
  */
 export const RemoveEngineResponseSchema: GenMessage<RemoveEngineResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 7);
+  messageDesc(file_gradus_policy_v1_policy, 8);
 
 /**
  * @generated from message gradus.policy.v1.TokenizeRequest
@@ -444,7 +480,7 @@ export type TokenizeRequest = Message<"gradus.policy.v1.TokenizeRequest"> & {
  * Use `create(TokenizeRequestSchema)` to create a new message.
  */
 export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 8);
+  messageDesc(file_gradus_policy_v1_policy, 9);
 
 /**
  * @generated from message gradus.policy.v1.TokenIds
@@ -461,7 +497,7 @@ export type TokenIds = Message<"gradus.policy.v1.TokenIds"> & {
  * Use `create(TokenIdsSchema)` to create a new message.
  */
 export const TokenIdsSchema: GenMessage<TokenIds> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 9);
+  messageDesc(file_gradus_policy_v1_policy, 10);
 
 /**
  * @generated from message gradus.policy.v1.Chat
@@ -500,7 +536,7 @@ export type Chat = Message<"gradus.policy.v1.Chat"> & {
  * Use `create(ChatSchema)` to create a new message.
  */
 export const ChatSchema: GenMessage<Chat> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 10);
+  messageDesc(file_gradus_policy_v1_policy, 11);
 
 /**
  * @generated from message gradus.policy.v1.ChatMessage
@@ -526,7 +562,7 @@ export type ChatMessage = Message<"gradus.policy.v1.ChatMessage"> & {
  * Use `create(ChatMessageSchema)` to create a new message.
  */
 export const ChatMessageSchema: GenMessage<ChatMessage> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 11);
+  messageDesc(file_gradus_policy_v1_policy, 12);
 
 /**
  * @generated from message gradus.policy.v1.ChatPart
@@ -550,7 +586,7 @@ export type ChatPart = Message<"gradus.policy.v1.ChatPart"> & {
  * Use `create(ChatPartSchema)` to create a new message.
  */
 export const ChatPartSchema: GenMessage<ChatPart> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 12);
+  messageDesc(file_gradus_policy_v1_policy, 13);
 
 /**
  * @generated from message gradus.policy.v1.TokenizeResponse
@@ -602,7 +638,7 @@ export type TokenizeResponse = Message<"gradus.policy.v1.TokenizeResponse"> & {
  * Use `create(TokenizeResponseSchema)` to create a new message.
  */
 export const TokenizeResponseSchema: GenMessage<TokenizeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 13);
+  messageDesc(file_gradus_policy_v1_policy, 14);
 
 /**
  * @generated from message gradus.policy.v1.TokenizedChat
@@ -639,7 +675,7 @@ export type TokenizedChat = Message<"gradus.policy.v1.TokenizedChat"> & {
  * Use `create(TokenizedChatSchema)` to create a new message.
  */
 export const TokenizedChatSchema: GenMessage<TokenizedChat> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 14);
+  messageDesc(file_gradus_policy_v1_policy, 15);
 
 /**
  * @generated from message gradus.policy.v1.TokenizedText
@@ -663,7 +699,7 @@ export type TokenizedText = Message<"gradus.policy.v1.TokenizedText"> & {
  * Use `create(TokenizedTextSchema)` to create a new message.
  */
 export const TokenizedTextSchema: GenMessage<TokenizedText> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 15);
+  messageDesc(file_gradus_policy_v1_policy, 16);
 
 /**
  * @generated from message gradus.policy.v1.GenerateRequest
@@ -723,6 +759,14 @@ export type GenerateRequest = Message<"gradus.policy.v1.GenerateRequest"> & {
    * @generated from field: bool trained = 8;
    */
   trained: boolean;
+
+  /**
+   * Absent: the turn is free. Log-probabilities of a turn with a form are of kind FORMED, so `trained` with a form is INVALID_ARGUMENT. UNIMPLEMENTED where no
+   * engine can; INVALID_ARGUMENT where the definition is none.
+   *
+   * @generated from field: gradus.policy.v1.OutputForm form = 9;
+   */
+  form?: OutputForm | undefined;
 };
 
 /**
@@ -730,7 +774,7 @@ export type GenerateRequest = Message<"gradus.policy.v1.GenerateRequest"> & {
  * Use `create(GenerateRequestSchema)` to create a new message.
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 16);
+  messageDesc(file_gradus_policy_v1_policy, 17);
 
 /**
  * @generated from message gradus.policy.v1.GenerateResponse
@@ -805,7 +849,7 @@ export type GenerateResponse = Message<"gradus.policy.v1.GenerateResponse"> & {
  * Use `create(GenerateResponseSchema)` to create a new message.
  */
 export const GenerateResponseSchema: GenMessage<GenerateResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 17);
+  messageDesc(file_gradus_policy_v1_policy, 18);
 
 /**
  * @generated from message gradus.policy.v1.AbortRequest
@@ -822,7 +866,7 @@ export type AbortRequest = Message<"gradus.policy.v1.AbortRequest"> & {
  * Use `create(AbortRequestSchema)` to create a new message.
  */
 export const AbortRequestSchema: GenMessage<AbortRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 18);
+  messageDesc(file_gradus_policy_v1_policy, 19);
 
 /**
  * @generated from message gradus.policy.v1.AbortResponse
@@ -841,7 +885,7 @@ export type AbortResponse = Message<"gradus.policy.v1.AbortResponse"> & {
  * Use `create(AbortResponseSchema)` to create a new message.
  */
 export const AbortResponseSchema: GenMessage<AbortResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 19);
+  messageDesc(file_gradus_policy_v1_policy, 20);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionRequest
@@ -885,7 +929,7 @@ export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> 
  * Use `create(LoadVersionRequestSchema)` to create a new message.
  */
 export const LoadVersionRequestSchema: GenMessage<LoadVersionRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 20);
+  messageDesc(file_gradus_policy_v1_policy, 21);
 
 /**
  * @generated from message gradus.policy.v1.LoadVersionResponse
@@ -909,7 +953,7 @@ export type LoadVersionResponse = Message<"gradus.policy.v1.LoadVersionResponse"
  * Use `create(LoadVersionResponseSchema)` to create a new message.
  */
 export const LoadVersionResponseSchema: GenMessage<LoadVersionResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 21);
+  messageDesc(file_gradus_policy_v1_policy, 22);
 
 /**
  * @generated from message gradus.policy.v1.RegisterSessionsRequest
@@ -942,7 +986,7 @@ export type RegisterSessionsRequest = Message<"gradus.policy.v1.RegisterSessions
  * Use `create(RegisterSessionsRequestSchema)` to create a new message.
  */
 export const RegisterSessionsRequestSchema: GenMessage<RegisterSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 22);
+  messageDesc(file_gradus_policy_v1_policy, 23);
 
 /**
  * @generated from message gradus.policy.v1.RegisterSessionsResponse
@@ -961,7 +1005,60 @@ export type RegisterSessionsResponse = Message<"gradus.policy.v1.RegisterSession
  * Use `create(RegisterSessionsResponseSchema)` to create a new message.
  */
 export const RegisterSessionsResponseSchema: GenMessage<RegisterSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_policy_v1_policy, 23);
+  messageDesc(file_gradus_policy_v1_policy, 24);
+
+/**
+ * What the text of a turn is held to while it is written.
+ *
+ * @generated from enum gradus.policy.v1.OutputFormKind
+ */
+export const OutputFormKind = {
+  /**
+   * @generated from enum value: OUTPUT_FORM_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Any JSON object.
+   *
+   * @generated from enum value: OUTPUT_FORM_KIND_JSON_OBJECT = 1;
+   */
+  JSON_OBJECT: 1,
+
+  /**
+   * JSON that a JSON schema admits.
+   *
+   * @generated from enum value: OUTPUT_FORM_KIND_JSON_SCHEMA = 2;
+   */
+  JSON_SCHEMA: 2,
+
+  /**
+   * What a regular expression matches.
+   *
+   * @generated from enum value: OUTPUT_FORM_KIND_REGEX = 3;
+   */
+  REGEX: 3,
+
+  /**
+   * What a grammar in the server's notation of EBNF admits.
+   *
+   * @generated from enum value: OUTPUT_FORM_KIND_GRAMMAR = 4;
+   */
+  GRAMMAR: 4,
+} as const;
+
+/**
+ * What the text of a turn is held to while it is written.
+ *
+ * @generated from enum gradus.policy.v1.OutputFormKind
+ */
+export type OutputFormKind = (typeof OutputFormKind)[keyof typeof OutputFormKind] | UnknownEnum;
+
+/**
+ * Describes the enum gradus.policy.v1.OutputFormKind.
+ */
+export const OutputFormKindSchema: GenEnum<OutputFormKind> = /*@__PURE__*/
+  enumDesc(file_gradus_policy_v1_policy, 0);
 
 /**
  * What an engine gives of a turn.
@@ -1005,7 +1102,7 @@ export type EngineOutput = (typeof EngineOutput)[keyof typeof EngineOutput] | Un
  * Describes the enum gradus.policy.v1.EngineOutput.
  */
 export const EngineOutputSchema: GenEnum<EngineOutput> = /*@__PURE__*/
-  enumDesc(file_gradus_policy_v1_policy, 0);
+  enumDesc(file_gradus_policy_v1_policy, 1);
 
 /**
  * @generated from enum gradus.policy.v1.EngineState
@@ -1047,5 +1144,5 @@ export type EngineState = (typeof EngineState)[keyof typeof EngineState] | Unkno
  * Describes the enum gradus.policy.v1.EngineState.
  */
 export const EngineStateSchema: GenEnum<EngineState> = /*@__PURE__*/
-  enumDesc(file_gradus_policy_v1_policy, 1);
+  enumDesc(file_gradus_policy_v1_policy, 2);
 

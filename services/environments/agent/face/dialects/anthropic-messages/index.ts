@@ -18,12 +18,13 @@ export const anthropicMessages: Dialect = {
   refuse: anthropicRefusal,
   refusedEvent: ({ body }) => sentEvent(body, 'error'),
   read(body, rules) {
-    const { call, model, stream } = readMessages(body, rules);
+    const { call, model, stream, form } = readMessages(body, rules);
     return {
       call,
       field: 'messages',
       stream,
       samples: 1,
+      form,
       tokenTexts: false,
       whole: ([reply], about) => messageOf(model, reply, about),
       events: ([reply], about) => messageEvents(model, reply, about),

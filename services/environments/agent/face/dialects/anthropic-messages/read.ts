@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import type { CallMessage, ChatCall } from '../../agent-call.ts';
+import type { CallMessage, ChatCall, WantedForm } from '../../agent-call.ts';
 import { refusal } from '../../refusal.ts';
 import type { CallRules } from '../dialect.ts';
 import { askedLast, listOrText, note, only, parseRequest, samplingFields, tokenBound } from '../read-request.ts';
+import { formOf, outputFormat } from '../output-form.ts';
 import { toolSchema } from '../tool-schema.ts';
 
 export interface MessagesCall {
+  readonly form: WantedForm | undefined;
   /** Any name; answers repeat it. */
   readonly model: string;
   readonly stream: boolean;
@@ -92,6 +94,7 @@ const request = z.strictObject({
   // Every client has to give one.
   max_tokens: tokenBound.unwrap().unwrap(),
   stream: z.boolean().optional(),
+  output_config: z.strictObject({ format: outputFormat }).nullish(),
   metadata: note,
   service_tier: note,
   ...sampling,
@@ -101,7 +104,8 @@ const request = z.strictObject({
 export function readMessages(body: unknown, rules: CallRules): MessagesCall {
   const samplingNames = Object.keys(sampling);
   const given = parseRequest(request, body, { ...rules, samplingNames, boundNames: ['max_tokens'] });
-  return { model: given.model, stream: given.stream ?? false, call: callOf(given, rules) };
+  const form = formOf(given.output_config?.format, 'output_config.format');
+  return { form, model: given.model, stream: given.stream ?? false, call: callOf(given, rules) };
 }
 
 /** The same of a request whose tokens are counted. */

@@ -14,6 +14,7 @@ export const chatCompletions: Dialect = {
       field: 'messages',
       stream: given.stream,
       samples: given.samples,
+      form: given.form,
       tokenTexts: given.logprobs,
       whole: (samples, about) => chatCompletion(given, samples, about),
       events: (samples, about) => chatCompletionEvents(given, samples, about),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CallMessage, ChatCall } from '../../agent-call.ts';
+import type { CallMessage, ChatCall, WantedForm } from '../../agent-call.ts';
 import type { CallRules } from '../dialect.ts';
 import {
   askedLast,
@@ -11,9 +11,11 @@ import {
   tokenBound,
   toolChoice,
 } from '../read-request.ts';
+import { formOf, responseFormat, structuredForm, structuredOutputs } from '../output-form.ts';
 import { toolSchema } from '../tool-schema.ts';
 
 export interface ChatCompletionCall {
+  readonly form: WantedForm | undefined;
   readonly call: ChatCall;
   /** Any name; answers repeat it. */
   readonly model: string;
@@ -57,9 +59,8 @@ const request = z.strictObject({
   parallel_tool_calls: only(true),
   logprobs: z.boolean().nullish(),
   top_logprobs: only(0),
-  response_format: z
-    .strictObject({ type: z.literal('text', 'only "text" is served: engines sample without a grammar') })
-    .nullish(),
+  response_format: responseFormat,
+  structured_outputs: structuredOutputs,
   // Notes of the client, which change no answer.
   user: z.string().nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
@@ -84,6 +85,7 @@ export function readChatCompletion(body: unknown, rules: CallRules): ChatComplet
       tools: given.tools ?? [],
       mayCall: given.tool_choice !== 'none',
     },
+    form: structuredForm(given.structured_outputs) ?? formOf(given.response_format, 'response_format'),
     model: given.model,
     stream: given.stream ?? false,
     includeUsage: given.stream_options?.include_usage ?? false,

@@ -14,6 +14,7 @@ export const completions: Dialect = {
       field: 'prompt',
       stream: given.stream,
       samples: given.samples,
+      form: given.form,
       tokenTexts: given.logprobs,
       whole: (samples, about) => completion(given, samples, about),
       events: (samples, about) => completionEvents(given, samples, about),

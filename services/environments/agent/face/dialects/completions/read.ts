@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import type { TextCall, TokenCall } from '../../agent-call.ts';
+import type { TextCall, TokenCall, WantedForm } from '../../agent-call.ts';
 import type { CallRules } from '../dialect.ts';
+import { formOf, responseFormat, structuredForm, structuredOutputs } from '../output-form.ts';
 import { note, only, openAiFields, openAiSampling, parseRequest, tokenBound } from '../read-request.ts';
 
 export interface CompletionCall {
+  readonly form: WantedForm | undefined;
   readonly call: TextCall | TokenCall;
   /** Any name; answers repeat it. */
   readonly model: string;
@@ -37,6 +39,8 @@ const request = z.strictObject({
   suffix: only(''),
   // Of the sampled tokens alone.
   logprobs: only(0),
+  response_format: responseFormat,
+  structured_outputs: structuredOutputs,
   user: note,
   max_tokens: tokenBound,
   ...openAiSampling,
@@ -52,6 +56,7 @@ export function readCompletion(body: unknown, rules: CallRules): CompletionCall 
   const call = callOf(given.prompt);
   return {
     call,
+    form: structuredForm(given.structured_outputs) ?? formOf(given.response_format, 'response_format'),
     model: given.model,
     stream: given.stream ?? false,
     includeUsage: given.stream_options?.include_usage ?? false,

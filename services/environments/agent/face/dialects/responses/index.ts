@@ -1,6 +1,7 @@
 import type { Dialect } from '../dialect.ts';
 import { openAi } from '../openai-refusal.ts';
 import { sentEvent } from '../read-request.ts';
+import { formOf } from '../output-form.ts';
 import { readResponse } from './read.ts';
 import { responseEvents, responseOf } from './write.ts';
 
@@ -20,6 +21,7 @@ export const responses: Dialect = {
       field: 'input',
       stream: given.stream,
       samples: 1,
+      form: formOf(given.asked.text?.format, 'text.format'),
       tokenTexts: false,
       whole: ([reply], about) => responseOf(given, reply, about),
       events: ([reply], about) => responseEvents(given, reply, about),

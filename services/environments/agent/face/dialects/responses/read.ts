@@ -12,6 +12,7 @@ import {
   tokenBound,
   toolChoice,
 } from '../read-request.ts';
+import { textFormat } from '../output-form.ts';
 import { toolSchema } from '../tool-schema.ts';
 
 export interface ResponseCall {
@@ -20,7 +21,7 @@ export interface ResponseCall {
   /** What the answer repeats. */
   readonly asked: Pick<
     z.output<typeof request>,
-    'model' | 'instructions' | 'previous_response_id' | 'metadata' | 'tools'
+    'model' | 'instructions' | 'previous_response_id' | 'metadata' | 'tools' | 'text'
   >;
 }
 
@@ -88,9 +89,7 @@ const request = z.strictObject({
   stream_options: note,
   text: z
     .strictObject({
-      format: z
-        .strictObject({ type: z.literal('text', 'only "text" is served: engines sample without a grammar') })
-        .optional(),
+      format: textFormat,
     })
     .nullish(),
   truncation: only('disabled'),
