@@ -67,7 +67,12 @@ export async function startGradusFace({ sessions, turns, delay }: GradusOptions)
     turns,
     delay,
   ]);
-  const policy = await startService('policy', { engines: engine.addresses['grpc'] ?? '', tokenizer: model });
+  const policy = await startService('policy', {
+    engines: engine.addresses['grpc'] ?? '',
+    tokenizer: model,
+    // By default a gateway holds back what is more than 512 at once, and the bench would measure that line.
+    'max-in-flight-per-engine': String(sessions),
+  });
   const reward = await startService('reward', {});
   await startService('rollout', {
     'nats-url': server.url,
