@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FinishReason } from '#proto/trajectory/v1/trajectory_pb.ts';
-import type { GenerateRequest, GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
+import { FinishReason, LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { type GenerateRequest, type GenerateResponse, OutputFormKind } from '#proto/policy/v1/policy_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { errorFrom } from '#platform/errors.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
@@ -25,6 +25,7 @@ const prompt = tokenizer.encode('Question: Name the headquarters of the sponsor 
 
 type Asked = Partial<Pick<GenerateRequest, 'tokenIds' | 'contextTokens' | 'minVersion'>> & {
   readonly sampling?: object;
+  readonly form?: { readonly kind: OutputFormKind; readonly definition: string };
 };
 
 function ask(id: string, { sampling, ...more }: Asked = {}) {
@@ -137,6 +138,24 @@ describe.each(engines.filter(({ missing }) => missing === undefined))('$kind', {
     caller.abort();
     await failure;
     await until(async () => (await running()) === 0);
+  });
+
+  test('a turn is held to each form that the engine says it can, and the others are refused', async () => {
+    const { forms } = await engine.client.describe({});
+    const definitions = new Map([
+      [OutputFormKind.JSON_OBJECT, ''],
+      [OutputFormKind.JSON_SCHEMA, '{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}'],
+      [OutputFormKind.REGEX, '[ab]{3}'],
+      [OutputFormKind.GRAMMAR, 'root ::= "yes" | "no"'],
+    ]);
+    for (const [kind, definition] of definitions) {
+      const turn = generate(`form-${kind}`, { sampling: { maxNewTokens: 200 }, form: { kind, definition } });
+      if (forms.includes(kind)) expect((await turn).logprobKind).toBe(LogprobKind.FORMED);
+      else
+        expect(['unimplemented', 'invalid_argument']).toContain(
+          errorFrom(await turn.catch((thrown: unknown) => thrown)).code,
+        );
+    }
   });
 
   test('what cannot be is refused by name', async () => {

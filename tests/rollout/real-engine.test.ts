@@ -14,6 +14,7 @@ import { SegmentKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { checkTrajectory } from '#trajectory/check-trajectory.ts';
 import { compareTrajectories } from '#trajectory/compare-trajectories.ts';
 import { playAgain } from '../../services/cli/replay/play-again.ts';
+import { agentFolder, agentTask } from '../agents/agents.ts';
 import { startRolloutFleet, tokenizerPath, type RolloutFleet } from './fleet.ts';
 import { runId, taskOf } from './task.ts';
 
@@ -48,6 +49,7 @@ describe.runIf(existsSync(python))('rollouts with the built-in engine', () => {
   let fleet: RolloutFleet;
   let engine: ReturnType<typeof spawn>;
   let engineAddress = '';
+  let engineMetrics = async (): Promise<string> => '';
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'gradus-engine-'));
@@ -63,7 +65,9 @@ describe.runIf(existsSync(python))('rollouts with the built-in engine', () => {
     );
     const lines = engine.stdout === null ? [] : createInterface({ input: engine.stdout });
     for await (const line of lines) {
-      engineAddress = z.object({ grpc: z.string() }).parse(JSON.parse(line)).grpc;
+      const { grpc, metrics } = z.object({ grpc: z.string(), metrics: z.string() }).parse(JSON.parse(line));
+      engineAddress = grpc;
+      engineMetrics = async () => await (await fetch(`http://${metrics}/metrics`)).text();
       break;
     }
     fleet = await startRolloutFleet({
@@ -129,6 +133,38 @@ describe.runIf(existsSync(python))('rollouts with the built-in engine', () => {
     expect(fleet.results.length - before).toBeLessThan(ids.length);
     await expect.poll(() => fleet.tasksLeft()).toBe(0);
     client.close();
+  });
+
+  it('P4: a turn that the client of an agent leaves stops on the engine itself, and is no part of the rollout', async () => {
+    // Long turns; a starved machine may begin one after its client has left, so that the client is more patient each time.
+    const agent = `import OpenAI from 'openai';
+const client = new OpenAI({ maxRetries: 0 });
+for (let at = 1; at <= 12; at += 1) {
+  const signal = AbortSignal.timeout(150 * at);
+  await client.completions.create({ model: 'any', prompt: 'One', stream: true }, { signal }).then(async (stream) => {
+    for await (const _ of stream);
+  }).catch(() => {});
+}`;
+    const folder = await agentFolder({ 'agent.mjs': agent });
+    const limits = {
+      contextTokens: 1000,
+      maxTurns: 40,
+      toolTimeoutMs: 60_000,
+      turnTimeoutMs: 100_000,
+      rolloutTimeoutMs: 200_000,
+    };
+    const sampling = { temperature: 1, maxNewTokens: 900, seed: 3n };
+    const command = { directory: folder, command: [process.execPath, 'agent.mjs'] };
+    const aborted = async () =>
+      Number(/gradus_engine_requests_total\{outcome="aborted"\} (\S+)/.exec(await engineMetrics())?.[1] ?? 0);
+    const before = await aborted();
+    await fleet.publish(agentTask('left', command, { limits, sampling }));
+    const result = await fleet.resultOf('left', 200_000);
+    expect(result.environmentMetrics['turns_abandoned']).toBeGreaterThan(0);
+    const trajectory = await fleet.trajectoryOf(result);
+    checkTrajectory(trajectory);
+    expect(trajectory.segments.filter(({ kind }) => kind === SegmentKind.MODEL)).toHaveLength(result.turns);
+    await expect.poll(aborted).toBeGreaterThan(before);
   });
 
   it('P8: the same task gives the same tokens again', async () => {
