@@ -7,6 +7,7 @@ import type { ResumeOptions } from './commands/resume.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { WatchCommandOptions } from './commands/watch.ts';
 import type { StatusOptions } from './commands/status.ts';
+import type { ListOptions } from './server/list-runs.ts';
 import type { StopOptions } from './commands/stop.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
@@ -21,6 +22,8 @@ import { evalFormats } from './eval/eval-formats.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addExamples, markRequired } from './help/help.ts';
 import { serviceNames } from '#fleet/service-programs.ts';
+import { addServerCommands, placed, priority } from './server/add-server-commands.ts';
+import { server } from './server/server-address.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
 import { columns, home, json, parseRunId, samples, settings, wholeNumber } from './commands/standard-options.ts';
@@ -88,23 +91,26 @@ Exit codes:
         .default(false)
         .conflicts(['dryRun', 'json']),
     )
+    .addOption(server())
+    .addOption(priority())
     .addOption(samples())
     .addOption(home())
     .addOption(json())
-    .action(async (recipe: string, options: RunOptions) => {
+    .action(async (recipe: string, options: RunOptions, command: Command) => {
       // What the command needs takes a moment to load.
       terminal.status(`reading ${recipe}`);
-      finish(await (await import('./commands/run.ts')).runCommand(recipe, options, terminal));
+      finish(await (await import('./commands/run.ts')).runCommand(recipe, placed(options, command), terminal));
     });
 
   program
     .command('watch')
     .description('follow a run of the fleet in a home until it ends; Ctrl-C ends the watching, not the run')
     .argument('<run>', 'id of the run', parseRunId)
+    .addOption(server())
     .addOption(samples())
     .addOption(home())
-    .action(async (run: string, options: WatchCommandOptions) =>
-      finish(await (await import('./commands/watch.ts')).watchCommand(run, options, terminal)),
+    .action(async (run: string, options: WatchCommandOptions, command: Command) =>
+      finish(await (await import('./commands/watch.ts')).watchCommand(run, placed(options, command), terminal)),
     );
 
   addEvalCommand(program, terminal, finish);
@@ -128,12 +134,20 @@ Exit codes:
 
   program
     .command('status')
-    .description('show the services and runs of a home')
+    .description('show the services and runs of a home, or one run of a home or a server')
+    .argument('[run]', 'id of the run; all when left out', parseRunId)
+    .addOption(server())
     .addOption(home())
     .addOption(json())
-    .action(async (options: StatusOptions) =>
-      finish(await (await import('./commands/status.ts')).statusCommand(options, terminal)),
-    );
+    .action(async (run: string | undefined, given: StatusOptions & ListOptions, command: Command) => {
+      const options = placed(given, command);
+      if (run === undefined && options.server === undefined)
+        return finish(await (await import('./commands/status.ts')).statusCommand(options, terminal));
+      const { listCommand, runStatusCommand } = await import('./server/list-runs.ts');
+      return finish(
+        run === undefined ? await listCommand(options, terminal) : await runStatusCommand(run, options, terminal),
+      );
+    });
 
   program
     .command('stop')
@@ -151,6 +165,7 @@ Exit codes:
   addBenchCommands(program, terminal, finish);
   addDlqCommands(program, terminal, finish);
   addEngineCommands(program, terminal, finish);
+  addServerCommands(program, terminal, finish);
 
   program
     .command('serve')

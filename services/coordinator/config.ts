@@ -54,6 +54,13 @@ export const coordinatorConfig = baseConfig.extend({
     .max(64)
     .default(1)
     .describe('Runs at once, over all coordinators of the fleet; a learner has one.'),
+  home: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder of the runs of recipes that are submitted to this fleet; `offer.json` in it says with which inputs. Absent: it takes only runs that are resolved already.',
+    ),
   fleetId: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, - and _')

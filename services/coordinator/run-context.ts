@@ -38,6 +38,8 @@ export interface RunContext {
   /** Absent where no stage of the recipe trains. */
   readonly learner: LearnerSession | undefined;
   readonly policy: PolicySession;
+  /** Rollouts that the run may have published and unanswered now, as the fleet is shared; at least a group. */
+  openRollouts(groupSize: number): number;
   /** Whether the trajectory that a result names is there, and of its task. While NATS does not answer it waits until the signal. */
   hasTrajectory(result: Pick<RolloutResult, 'taskId' | 'trajectorySequence'>, signal: AbortSignal): Promise<boolean>;
   /** Writes to the run's folder, again and again while its disk is full, until the signal or a stop. What it writes has to be there each time. */

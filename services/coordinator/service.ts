@@ -13,11 +13,16 @@ import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { createCoordinatorEvents } from './events.ts';
+import { describeFleet } from './handlers/describe-fleet.ts';
+import { getSummary } from './handlers/get-summary.ts';
+import { readEvents } from './handlers/read-events.ts';
 import { stopRun } from './handlers/stop-run.ts';
+import { submitRecipe } from './handlers/submit-recipe.ts';
 import { watchRun } from './handlers/watch-run.ts';
 import type { DrivenRun } from './runs/start-run.ts';
 import { createQueueSeries, watchSeries } from './series/queue-series.ts';
 import { adoptRuns } from './leadership/adopt-runs.ts';
+import { createRolloutShares } from './runs/rollout-shares.ts';
 import { createRunRegistry } from './runs/run-registry.ts';
 import { createRunningRuns } from './leadership/running-runs.ts';
 import { offerSuccession } from './leadership/successors.ts';
@@ -66,10 +71,12 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   const running = createRunningRuns(nats, config.fleetId);
   const holder = config.coordinatorId === '' ? `coordinator-${nuid.next()}` : config.coordinatorId;
   const self = { holder, address: config.advertise };
+  const shares = createRolloutShares();
   const registry = createRunRegistry({
     config,
     security,
     self,
+    shares,
     nats,
     running,
     policy,
@@ -104,12 +111,16 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     listRuns: (_request, call) => registry.list(call.signal),
     watchRun: (request, call) => watchRun(registry, request.runId, call.signal),
     stopRun: (request, call) => stopRun(registry, request, call.signal),
+    describeFleet: () => describeFleet(config),
+    submitRecipe: (request, call) => submitRecipe(registry, config.home, request, call.signal),
+    readEvents: (request, call) => readEvents(nats, request, call.signal),
+    getSummary: (request, call) => getSummary(nats, request.runId, call.signal),
   });
   const grpc = await server.listen(config.grpc);
   if (self.address === '') self.address = grpc;
   const hasRoom = (): boolean => registry.own().length < config.maxRuns;
   const offer = await offerSuccession(nats, config.fleetId, hasRoom, ctx.signal);
-  const adopted = adoptRuns({ nats, registry, running, holder, events, log, signal: adopting.signal });
+  const adopted = adoptRuns({ nats, registry, running, shares, holder, events, log, signal: adopting.signal });
   ctx.defer('taking over', async () => {
     offer[Symbol.dispose]();
     adopting.abort();

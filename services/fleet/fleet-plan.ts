@@ -152,6 +152,8 @@ export interface TopAddresses {
   readonly policy: string;
   /** False where nothing but rollouts is wanted. Default true. */
   readonly coordinators?: boolean;
+  /** Where the runs of recipes lie that are submitted; absent where none are taken. */
+  readonly home?: string;
   /** Absent where no stage trains. */
   readonly learner?: string;
   /** Absent where the environment needs none. */
@@ -174,6 +176,8 @@ export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): Plann
         ...(load !== undefined && { 'load-timeout-ms': load.fleetMs }),
         reward: at.reward,
         ...environmentFlag(paths),
+        ...(at.home !== undefined && { home: at.home }),
+        'max-runs': recipe.fleet.max_runs,
         'fleet-id': at.fleetId,
         'coordinator-id': `coordinator-${index + 1}`,
       }),

@@ -14,7 +14,8 @@ import { planBase, planGateways, planTop } from './fleet-plan.ts';
 import { flags, type FleetInputs, type PlannedService } from './planned-service.ts';
 import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
-import type { RecordedInput } from '#recipe/resolve-recipe.ts';
+import { resolveRecipe, type RecordedInput } from '#recipe/resolve-recipe.ts';
+import { writeOffer } from '#submission/offered-recipe.ts';
 import { watchDisks } from './disk/watch-disks.ts';
 import type { DiskEvents, DiskWatch } from './disk/watch-disks.ts';
 import { probeService } from './health/probe-service.ts';
@@ -252,6 +253,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     for (const gateway of allAt('policy')) await requireEngines(gateway, existingEngines(inputs.recipe) ?? [], signal);
     await publishFile();
     const fleetId = randomUUID();
+    // A fleet of one run ends with it: it takes no other.
+    const takesRecipes = options.owner === 'up' && training;
+    if (takesRecipes)
+      await writeOffer(home, {
+        ...resolveRecipe(inputs.recipe, options.recipePath, inputs.paths),
+        inputs: claim.file.inputs,
+      });
     await startAll(() =>
       planTop(inputs, {
         natsUrl: natsUrl(),
@@ -260,6 +268,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         ...(needsRetrieval(inputs.recipe) && { retrieval: at('retrieval') }),
         reward: at('reward'),
         coordinators: training,
+        ...(takesRecipes && { home }),
         ...(learning && { learner: at('learner') }),
       }),
     );

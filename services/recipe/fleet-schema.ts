@@ -113,6 +113,22 @@ export const fleetSchema = z
       .max(65_536)
       .default(512)
       .describe('Rollouts that are published and unanswered at once, over all workers.'),
+    max_runs: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(1)
+      .describe(
+        'Runs at once. They share `max_open_rollouts` by their priorities. More than one needs recipes without a stage that trains: a learner and the weights of the engines are of one run.',
+      ),
+    max_run_share: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(1)
+      .describe(
+        'Part of `max_open_rollouts` that one run may have, also while it is alone; one group is always let in.',
+      ),
     hung_after_ms: z
       .int()
       .min(2_000)

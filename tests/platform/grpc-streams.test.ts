@@ -109,6 +109,10 @@ describe('server streaming', () => {
   async function startCoordinator(watchRun: Handlers<typeof CoordinatorService>['watchRun']) {
     const server = createGrpcServer({ log, metrics: createMetrics() });
     const handlers = {
+      describeFleet: async () => unwanted(),
+      submitRecipe: async () => unwanted(),
+      readEvents: () => unwanted(),
+      getSummary: async () => unwanted(),
       submitRun: async () => unwanted(),
       getRun: async () => unwanted(),
       listRuns: async () => unwanted(),

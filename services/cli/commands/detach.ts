@@ -52,7 +52,7 @@ export async function detach({ args, home, runId }: DetachOptions, terminal: Ter
   }
   child.unref();
   terminal.out(
-    `run ${runId} goes on without this terminal; 'gradus watch ${runId}' follows it, 'gradus stop ${runId}' stops it`,
+    `run ${runId} goes on without this terminal; 'gradus watch ${runId}' follows it, 'gradus logs ${runId} --follow' prints its events, 'gradus stop ${runId}' stops it`,
   );
   return 0;
 }

@@ -29,6 +29,8 @@ export interface DriveOptions {
   readonly directory: string;
   readonly resume: boolean;
   readonly json: boolean;
+  /** Share of a fleet that several runs have; a resumed run keeps its own where it is absent. */
+  readonly priority?: number;
   /** Shows a rollout now and then. */
   readonly samples: boolean;
   readonly terminal: Terminal;
@@ -145,7 +147,7 @@ async function stopBegun(coordinators: Coordinators | undefined, runId: string):
 /** Submits until a coordinator has the run; one that dies over it may have it already, and then the next one says so. */
 async function submit(
   coordinators: Coordinators,
-  { runId, directory, resume, acceptChanged = [] }: DriveOptions,
+  { runId, directory, resume, acceptChanged = [], priority = 0 }: DriveOptions,
   recipeJson: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -156,7 +158,7 @@ async function submit(
         const repeated = sent;
         sent = true;
         await client
-          .submitRun({ runId, recipeJson, directory, resume, acceptChanged: [...acceptChanged] }, { signal })
+          .submitRun({ runId, recipeJson, directory, resume, acceptChanged: [...acceptChanged], priority }, { signal })
           .catch((thrown: unknown) => {
             if (!repeated || errorFrom(thrown).code !== 'already_exists') throw thrown;
           });

@@ -37,14 +37,22 @@ export interface RunOptions {
   readonly runId?: string;
   readonly home: string;
   readonly json: boolean;
+  /** A coordinator elsewhere that gets the recipe. */
+  readonly server?: string;
+  readonly priority: number;
 }
 
 export async function runCommand(recipePath: string, options: RunOptions, terminal: Terminal): Promise<number> {
   const { seed, set } = options;
-  const loaded = await loadRecipe(recipePath, seed === undefined ? set : [...set, `seed=${seed}`]);
+  const all = seed === undefined ? set : [...set, `seed=${seed}`];
+  if (options.server !== undefined && !options.dryRun) {
+    const { submitToServer } = await import('../server/submit.ts');
+    return await submitToServer(recipePath, { ...options, server: options.server, set: all }, terminal);
+  }
+  const loaded = await loadRecipe(recipePath, all);
   if (options.dryRun) return await dryRun(loaded, options, terminal);
-  const home = resolve(options.home);
   const runId = options.runId ?? newRunId(loaded.recipe.name, new Date());
+  const home = resolve(options.home);
   const directory = join(home, runId);
   if (await isReadable(join(directory, 'recipe.json'))) {
     throw new TerminalError(
@@ -55,7 +63,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
   if (options.detach) {
     const settings = [...set.flatMap((one) => ['--set', one]), ...(seed === undefined ? [] : ['--seed', `${seed}`])];
     const shows = options.samples ? [] : ['--no-samples'];
-    const args = ['run', recipePath, ...settings, ...shows, '--home', home];
+    const args = ['run', recipePath, ...settings, ...shows, '--priority', `${options.priority}`, '--home', home];
     return await detach({ args, home, runId }, terminal);
   }
   terminal.err(`run ${runId}: reading the recipe's inputs, then starting its services`);
@@ -68,6 +76,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     resume: false,
     json: options.json,
     samples: options.samples,
+    priority: options.priority,
     terminal,
     key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),
     resolve: async (lent) =>
@@ -146,7 +155,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
 }
 
 /** NAME-YYYYMMDD-HHMMSS in UTC, within the 64 characters that a run id may have. */
-function newRunId(recipeName: string, now: Date): string {
+export function newRunId(recipeName: string, now: Date): string {
   const [date = '', time = ''] = now.toISOString().split('T');
   return `${recipeName.slice(0, 48)}-${date.replaceAll('-', '')}-${time.slice(0, 8).replaceAll(':', '')}`;
 }

@@ -12,6 +12,7 @@ import type { Terminal } from '../terminal/terminal.ts';
 
 export interface WatchCommandOptions {
   readonly home: string;
+  readonly server?: string;
   readonly samples: boolean;
 }
 
@@ -19,6 +20,10 @@ const callTimeoutMs = 30_000;
 
 /** Follows a run of the fleet in a home until it ends. Ctrl-C ends the watching, never the run. */
 export async function watchCommand(runId: string, options: WatchCommandOptions, terminal: Terminal): Promise<number> {
+  if (options.server !== undefined) {
+    const { watchAt } = await import('../server/submit.ts');
+    return await watchAt(options.server, runId, terminal);
+  }
   const home = resolve(options.home);
   const fleet = await readFleetFile(home);
   if (fleet === undefined)

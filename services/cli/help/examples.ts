@@ -14,13 +14,17 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
     'gradus run recipes/demo.yaml --dry-run --set stages.tool-use.until.steps=2 --set seed=7',
     'gradus run recipes/demo.yaml --detach',
   ],
+  submit: ['gradus submit recipes/demo.yaml --server 10.0.0.5:7000 --priority 4'],
+  list: ['gradus list', 'gradus list --server 10.0.0.5:7000'],
+  logs: ['gradus logs first --follow', 'gradus logs first --server 10.0.0.5:7000 --metrics'],
+  cancel: ['gradus cancel first --server 10.0.0.5:7000'],
   watch: ['gradus watch first'],
   eval: [
     'gradus eval recipes/demo.yaml --greedy --out results',
     'gradus eval --endpoint http://127.0.0.1:8000/v1 --model qwen3-4b --data questions.jsonl --environment search --samples 4 --out results',
   ],
   resume: ['gradus resume first', 'gradus resume first --accept-changed data,scorers'],
-  status: ['gradus status --home runs'],
+  status: ['gradus status --home runs', 'gradus status first --server 10.0.0.5:7000'],
   stop: ['gradus stop first', 'gradus stop --now'],
   'rollout list': [
     'gradus rollout list --run first --sort worst --limit 10',

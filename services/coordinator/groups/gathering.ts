@@ -122,7 +122,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   }
 
   async function openGroups(load: () => Load, signal: AbortSignal): Promise<void> {
-    const wanted = wantedGroups(plan, recipe.fleet.max_open_rollouts, collector.groups, load());
+    const wanted = wantedGroups(plan, context.openRollouts(plan.modes.length), collector.groups, load());
     for (let count = wanted; count > 0; count--) {
       const next = groupAt(plan, nextDraw);
       if (next === undefined) return;

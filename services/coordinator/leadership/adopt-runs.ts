@@ -4,6 +4,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { readLease } from '#platform/nats/lease.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { CoordinatorEvents } from '../events.ts';
+import type { RolloutShares } from '../runs/rollout-shares.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import type { RunningRuns } from './running-runs.ts';
 
@@ -11,6 +12,8 @@ export interface AdoptOptions {
   readonly nats: Nats;
   readonly registry: RunRegistry;
   readonly running: RunningRuns;
+  /** Hears which runs go on. */
+  readonly shares: Pick<RolloutShares, 'observe'>;
   readonly holder: string;
   readonly events: CoordinatorEvents;
   readonly log: Logger;
@@ -29,7 +32,7 @@ const sayBlindMs = 10_000;
 
 /** Takes over the runs of this fleet that nobody leads, until it is asked to stop. */
 export async function adoptRuns(options: AdoptOptions): Promise<void> {
-  const { nats, registry, running, log, signal } = options;
+  const { nats, registry, running, shares, log, signal } = options;
   /** Runs that nobody leads and that could not be taken over here: since when, and when that was tried last. */
   const failed = new Map<string, { readonly sinceMs: number; readonly lastMs: number }>();
   let first = true;
@@ -66,6 +69,7 @@ export async function adoptRuns(options: AdoptOptions): Promise<void> {
   while (!signal.aborted) {
     try {
       const listed = await running.list(signal);
+      shares.observe(listed.length > 1 ? await running.priorities(listed, signal) : new Map());
       const own = registry.own();
       for (const runId of listed) {
         const pausing = performance.now() - (failed.get(runId)?.lastMs ?? -Infinity) < pauseMs;
@@ -75,7 +79,7 @@ export async function adoptRuns(options: AdoptOptions): Promise<void> {
       // Lost with its bucket: without it nobody would look for the run.
       for (const runId of own)
         if (!listed.includes(runId) && registry.driven(runId)?.state.life === 'running')
-          await running.add(runId, signal);
+          await running.add(runId, registry.driven(runId)?.state.priority ?? 1, signal);
       first = false;
       if (saidBlind) log.info('the runs of the fleet can be read again');
       blindMs = undefined;

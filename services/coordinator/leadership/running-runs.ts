@@ -1,6 +1,7 @@
 import { openBucket, runningBucket as bucket } from '#platform/nats/bucket-settings.ts';
 import type { Nats } from '#platform/nats/connect.ts';
 import { onLink } from '#platform/nats/link.ts';
+import { lowestPriority } from '#submission/contract.ts';
 import { errorFromNats, isMissingResource } from '#platform/nats/nats-errors.ts';
 
 const subject = (fleetId: string, runId: string) => `$KV.${bucket}.${fleetId}.${runId}`;
@@ -11,13 +12,17 @@ const subject = (fleetId: string, runId: string) => `$KV.${bucket}.${fleetId}.${
  */
 export interface RunningRuns {
   list(signal: AbortSignal): Promise<string[]>;
+  /** Of those runs, by id. */
+  priorities(runIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
   /** The run belongs to this fleet from now on, and to no other. */
-  add(runId: string, signal: AbortSignal): Promise<void>;
+  add(runId: string, priority: number, signal: AbortSignal): Promise<void>;
   remove(runId: string, signal: AbortSignal): Promise<void>;
 }
 
 export function createRunningRuns(nats: Nats, fleetId: string): RunningRuns {
   const { jsm } = nats;
+  /** The priority of a run changes only where it is added again. */
+  const known = new Map<string, number>();
 
   async function ask<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
     await nats.link.whenUp(signal);
@@ -42,10 +47,23 @@ export function createRunningRuns(nats: Nats, fleetId: string): RunningRuns {
         throw thrown;
       }
     },
-    async add(runId, signal) {
+    async priorities(runIds, signal) {
+      for (const runId of known.keys()) if (!runIds.includes(runId)) known.delete(runId);
+      const unknown = runIds.filter((runId) => !known.has(runId));
+      if (unknown.length === 0) return known;
+      const kv = await open(signal);
+      for (const runId of unknown) {
+        const entry = await ask(signal, () => kv.get(`${fleetId}.${runId}`));
+        // Has ended meanwhile, or was added by a version that knew no priorities.
+        if (entry !== null) known.set(runId, Number(entry.string()) || lowestPriority);
+      }
+      return known;
+    },
+    async add(runId, priority, signal) {
       const kv = await open(signal);
       await ask(signal, () => purge(subject('*', runId)));
-      await ask(signal, () => kv.put(`${fleetId}.${runId}`, ''));
+      await ask(signal, () => kv.put(`${fleetId}.${runId}`, `${priority}`));
+      known.set(runId, priority);
     },
     async remove(runId, signal) {
       await open(signal);

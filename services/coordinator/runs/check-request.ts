@@ -8,10 +8,12 @@ import { describeDifference } from '#recipe/compare-recipes.ts';
 import { canonicalJson, parseResolvedRecipe, recipeHash } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
+import { highestPriority, lowestPriority } from '#submission/contract.ts';
 import { type RunState, requireResumable } from '#run/ledger/run-state.ts';
 
 /** What is asked for; a run that is taken over is resumed by its id. */
-export type RunRequest = Pick<SubmitRunRequest, 'runId' | 'recipeJson' | 'directory' | 'resume' | 'acceptChanged'>;
+export type RunRequest = Pick<SubmitRunRequest, 'runId' | 'recipeJson' | 'directory' | 'resume' | 'acceptChanged'> &
+  Partial<Pick<SubmitRunRequest, 'priority'>>;
 
 export interface CheckedRequest {
   readonly resolved: ResolvedRecipe;
@@ -27,6 +29,7 @@ export interface CheckedRequest {
 export function checkRequest(request: RunRequest, known: RunState): CheckedRequest {
   const { runId, directory } = request;
   parseChangeGroups(request.acceptChanged);
+  checkPriority(request.priority);
   if (known.life === 'new') {
     if (request.resume)
       throw new TerminalError(
@@ -55,6 +58,14 @@ export function checkRequest(request: RunRequest, known: RunState): CheckedReque
   if (moved) requireAbsolute(directory);
   if (request.recipeJson === '' && !moved) return { resolved: recorded, directory: known.directory, replaced: false };
   return checkSubmitted(request, recorded, hash, moved ? directory : known.directory, moved);
+}
+
+function checkPriority(priority = 0): void {
+  if (priority > highestPriority)
+    throw new TerminalError(
+      'invalid_argument',
+      `priority: is ${priority}; it must be ${lowestPriority} to ${highestPriority}`,
+    );
 }
 
 /** The files of the run lie elsewhere than its ledger says. */

@@ -124,6 +124,15 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
       epoch: writer.epoch,
       confirm: () => leadership.confirm(signal),
     }),
+    openRollouts: (groupSize) =>
+      deps.shares.of(
+        { runId, priority: writer.state.priority },
+        {
+          mostOpen: resolved.recipe.fleet.max_open_rollouts,
+          mostShare: resolved.recipe.fleet.max_run_share,
+          groupSize,
+        },
+      ),
     hasTrajectory: (result, until) => hasTrajectory(nats, runId, result, until),
     writeFolder: (until, write) => waitForRoom({ directory, progress, log, stop: stopSignal }, until, write),
     groupwise:

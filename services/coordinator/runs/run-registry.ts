@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ListRunsResponseSchema, SubmitRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
+import type { ListRunsResponseSchema } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { RunState as Life } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { CancelledError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
@@ -9,6 +9,7 @@ import type { Security } from '#platform/security/security.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { foldLedger, ledgerRuns } from '#run/ledger/read-ledger.ts';
 import { askLeader } from '../leadership/ask-leader.ts';
+import type { RunRequest } from './check-request.ts';
 import { runStatus } from './run-status.ts';
 import type { RunStatusInit } from './run-status.ts';
 import { startRun } from './start-run.ts';
@@ -20,7 +21,7 @@ export type ListedRuns = MessageInitShape<typeof ListRunsResponseSchema> & { rea
 
 /** Runs that this process drives, those that another coordinator drives, and those that only their ledgers know. */
 export interface RunRegistry {
-  submit(request: SubmitRunRequest, signal: AbortSignal): Promise<string>;
+  submit(request: RunRequest, signal: AbortSignal): Promise<string>;
   /** Takes over a run that nobody leads. False when there is nothing to take over, or no room for it. */
   adopt(runId: string, how: Omit<StartOptions, 'adopt'>, signal: AbortSignal): Promise<boolean>;
   status(runId: string, signal: AbortSignal): Promise<RunStatusInit>;
@@ -167,11 +168,11 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
   };
 }
 
-function unknownRun(runId: string): TerminalError {
+export function unknownRun(runId: string): TerminalError {
   return new TerminalError('not_found', `run_id: there is no run '${runId}'`);
 }
 
-function checkRunId(runId: string): string {
+export function checkRunId(runId: string): string {
   if (!runIdPattern.test(runId)) {
     throw new TerminalError('invalid_argument', `run_id: '${runId.slice(0, 80)}' must be 1 to 64 of a-z, 0-9 and -`);
   }

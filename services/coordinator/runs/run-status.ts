@@ -60,6 +60,7 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
     elapsedMs: BigInt(Math.round(elapsedMs)),
     ...(remainingMs !== undefined && { remainingMs: BigInt(Math.round(remainingMs)) }),
     directory: state.directory,
+    priority: state.priority,
   };
 }
 

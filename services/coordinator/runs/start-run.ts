@@ -37,6 +37,7 @@ import type { StandsOn } from './check-inputs.ts';
 import { checkRequest } from './check-request.ts';
 import type { CheckedRequest, RunRequest } from './check-request.ts';
 import { driveRun } from './drive-run.ts';
+import type { RolloutShares } from './rollout-shares.ts';
 import { endUnledRun } from './unled-runs.ts';
 import { claimLeadership, leaseWaitMs } from '../leadership/leadership.ts';
 import type { Leadership } from '../leadership/leadership.ts';
@@ -52,6 +53,7 @@ export interface RunDependencies {
   /** For calls to other coordinators. */
   readonly security?: Security | undefined;
   readonly running: RunningRuns;
+  readonly shares: RolloutShares;
   readonly policy: PolicyClient;
   /** Absent where none is configured; recipes of which a stage trains are refused then. */
   readonly learner: LearnerClient | undefined;
@@ -165,7 +167,7 @@ export async function startRun(
     // A run that is taken over does not depend on whether the service answers at that moment.
     await checkRewardService(resolved.recipe, deps.reward, false, signal);
     const rows = await readRunRows(resolved);
-    await running.add(runId, signal);
+    await running.add(runId, request.priority || known.state.priority, signal);
     for (let claim = 1; ; claim++) {
       const writer = createLedgerWriter(nats, known);
       try {
@@ -196,16 +198,19 @@ function firstFact(
   { recorded: inputs, accepted }: StandsOn,
 ): Parameters<FencedWriter['append']>[0] {
   const { holder } = self;
-  const { recipeJson, takenOver } = request;
+  const { recipeJson, takenOver, priority = 0 } = request;
   if (known.state.life !== 'new') {
     const place = replaced ? { directory, recipeJson } : {};
     const learnerStep = BigInt(known.state.step);
-    return { case: 'runResumed', value: { learnerStep, holder, fleetId, takenOver, ...place, inputs, accepted } };
+    return {
+      case: 'runResumed',
+      value: { learnerStep, holder, fleetId, takenOver, ...place, inputs, accepted, priority },
+    };
   }
   const seed = BigInt(recipe.seed);
   return {
     case: 'runStarted',
-    value: { recipeJson, recipeHash: recipeHash(recipe), seed, directory, holder, fleetId, inputs },
+    value: { recipeJson, recipeHash: recipeHash(recipe), seed, directory, holder, fleetId, inputs, priority },
   };
 }
 

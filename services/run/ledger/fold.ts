@@ -42,7 +42,8 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
     case 'runStarted': {
       if (state.life !== 'new') return state;
       const { recipeJson, recipeHash, seed, directory } = fact.value;
-      const begun = { ...state, life: 'running', recipeJson, recipeHash, seed: Number(seed), directory } as const;
+      const asked = { recipeJson, recipeHash, seed: Number(seed), directory, priority: fact.value.priority || 1 };
+      const begun = { ...state, life: 'running', ...asked } as const;
       return standingOn(begun, fact.value, Number(atMs));
     }
     case 'runResumed':
@@ -51,6 +52,7 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
         ...(fact.value.directory !== '' && movedTo(state, fact.value)),
         life: 'running',
         message: '',
+        priority: fact.value.priority || state.priority,
         // A takeover is no wish to go on.
         stop: fact.value.takenOver ? state.stop : undefined,
       };

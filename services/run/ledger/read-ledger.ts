@@ -14,7 +14,7 @@ import type { RunState } from './run-state.ts';
 
 export type FactInit = NonNullable<MessageInitShape<typeof LedgerEntrySchema>['fact']>;
 
-interface Positioned {
+export interface Positioned {
   readonly entry: LedgerEntry;
   /** On the LEDGER stream. */
   readonly sequence: number;
@@ -35,6 +35,21 @@ export async function ledgerEntries(nats: Nats, runId: string, signal: AbortSign
   for await (const entry of readLedger(nats, runId, signal)) entries.push(entry);
   if (entries.length > 0) return entries;
   throw new TerminalError('not_found', `run ${runId} has no ledger on the streams of this home`);
+}
+
+/** As `readLedger`, and then what is appended from now on, until the caller has enough. Says of each entry whether it was there before. */
+export async function* followLedger(
+  nats: Nats,
+  runId: string,
+  signal: AbortSignal,
+): AsyncGenerator<Positioned & { readonly isRecent: boolean }, void, undefined> {
+  const last = await newestFact(nats, runId, signal);
+  if (last === undefined) return;
+  for await (const message of tailStream(nats, streams.ledger, subjects.ledger(runId), { signal })) {
+    const { sequence } = message;
+    yield { entry: decodeEntry(runId, message), sequence, isRecent: sequence >= last.sequence };
+  }
+  throwIfCancelled(signal);
 }
 
 async function* readPositions(

@@ -24,6 +24,8 @@ export interface RunState {
   readonly recipeHash: string;
   readonly seed: number;
   readonly directory: string;
+  /** Its share of a fleet that several runs have, 1..10. */
+  readonly priority: number;
   /** The files that the run stands on, as they were recorded or accepted last; empty in ledgers of earlier versions. */
   readonly inputs: readonly RecordedInput[];
   /** When they were; 0 where they were not. */
@@ -192,6 +194,7 @@ export function newRunState(runId: string): RunState {
     recipeHash: '',
     seed: 0,
     directory: '',
+    priority: 1,
     inputs: [],
     inputsAtMs: 0,
     acceptedChanges: [],

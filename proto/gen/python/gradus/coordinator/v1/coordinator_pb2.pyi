@@ -40,18 +40,20 @@ PHASE_LOAD: Phase
 PHASE_OPEN: Phase
 
 class SubmitRunRequest(_message.Message):
-    __slots__ = ("run_id", "recipe_json", "directory", "resume", "accept_changed")
+    __slots__ = ("run_id", "recipe_json", "directory", "resume", "accept_changed", "priority")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     recipe_json: str
     directory: str
     resume: bool
     accept_changed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, run_id: _Optional[str] = ..., recipe_json: _Optional[str] = ..., directory: _Optional[str] = ..., resume: _Optional[bool] = ..., accept_changed: _Optional[_Iterable[str]] = ...) -> None: ...
+    priority: int
+    def __init__(self, run_id: _Optional[str] = ..., recipe_json: _Optional[str] = ..., directory: _Optional[str] = ..., resume: _Optional[bool] = ..., accept_changed: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class SubmitRunResponse(_message.Message):
     __slots__ = ("run_id",)
@@ -66,7 +68,7 @@ class WatchRunRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class RunStatus(_message.Message):
-    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory", "warnings", "detectors", "primary_metric")
+    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory", "warnings", "detectors", "primary_metric", "priority")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +110,7 @@ class RunStatus(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
     PRIMARY_METRIC_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     state: RunState
     stage: str
@@ -128,7 +131,8 @@ class RunStatus(_message.Message):
     warnings: _containers.ScalarMap[str, str]
     detectors: _containers.ScalarMap[str, float]
     primary_metric: str
-    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ..., warnings: _Optional[_Mapping[str, str]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., primary_metric: _Optional[str] = ...) -> None: ...
+    priority: int
+    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ..., warnings: _Optional[_Mapping[str, str]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., primary_metric: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id",)
@@ -175,3 +179,89 @@ class StopRunResponse(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     state: RunState
     def __init__(self, state: _Optional[_Union[RunState, str]] = ...) -> None: ...
+
+class DescribeFleetRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeFleetResponse(_message.Message):
+    __slots__ = ("contract", "version", "recipe_path", "max_runs")
+    CONTRACT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_PATH_FIELD_NUMBER: _ClassVar[int]
+    MAX_RUNS_FIELD_NUMBER: _ClassVar[int]
+    contract: int
+    version: str
+    recipe_path: str
+    max_runs: int
+    def __init__(self, contract: _Optional[int] = ..., version: _Optional[str] = ..., recipe_path: _Optional[str] = ..., max_runs: _Optional[int] = ...) -> None: ...
+
+class SubmitRecipeRequest(_message.Message):
+    __slots__ = ("run_id", "recipe_path", "recipe_text", "set", "inputs", "priority")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_PATH_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    SET_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    recipe_path: str
+    recipe_text: str
+    set: _containers.RepeatedScalarFieldContainer[str]
+    inputs: _containers.RepeatedCompositeFieldContainer[SubmittedInput]
+    priority: int
+    def __init__(self, run_id: _Optional[str] = ..., recipe_path: _Optional[str] = ..., recipe_text: _Optional[str] = ..., set: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Iterable[_Union[SubmittedInput, _Mapping]]] = ..., priority: _Optional[int] = ...) -> None: ...
+
+class SubmittedInput(_message.Message):
+    __slots__ = ("name", "digest", "size_bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    size_bytes: int
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class SubmitRecipeResponse(_message.Message):
+    __slots__ = ("run_id", "notes")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run_id: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ReadEventsRequest(_message.Message):
+    __slots__ = ("run_id", "after", "follow")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    after: int
+    follow: bool
+    def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ..., follow: _Optional[bool] = ...) -> None: ...
+
+class RunEvent(_message.Message):
+    __slots__ = ("position", "at_ms", "kind", "text", "metrics_json")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    METRICS_JSON_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    at_ms: int
+    kind: str
+    text: str
+    metrics_json: str
+    def __init__(self, position: _Optional[int] = ..., at_ms: _Optional[int] = ..., kind: _Optional[str] = ..., text: _Optional[str] = ..., metrics_json: _Optional[str] = ...) -> None: ...
+
+class GetSummaryRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class GetSummaryResponse(_message.Message):
+    __slots__ = ("summary_json",)
+    SUMMARY_JSON_FIELD_NUMBER: _ClassVar[int]
+    summary_json: str
+    def __init__(self, summary_json: _Optional[str] = ...) -> None: ...

@@ -70,7 +70,7 @@ class LedgerEntry(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ..., versions_moved: _Optional[_Union[VersionsMoved, _Mapping]] = ..., stop_requested: _Optional[_Union[StopRequested, _Mapping]] = ..., result_refused: _Optional[_Union[ResultRefused, _Mapping]] = ..., stage_fact: _Optional[_Union[StageFact, _Mapping]] = ..., files_damaged: _Optional[_Union[FilesDamaged, _Mapping]] = ..., artefact_left: _Optional[_Union[ArtefactLeft, _Mapping]] = ..., elapsed_ms: _Optional[int] = ...) -> None: ...
 
 class RunStarted(_message.Message):
-    __slots__ = ("recipe_json", "recipe_hash", "seed", "directory", "fleet_id", "holder", "inputs")
+    __slots__ = ("recipe_json", "recipe_hash", "seed", "directory", "fleet_id", "holder", "inputs", "priority")
     RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
     RECIPE_HASH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +78,7 @@ class RunStarted(_message.Message):
     FLEET_ID_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     recipe_json: str
     recipe_hash: str
     seed: int
@@ -85,7 +86,8 @@ class RunStarted(_message.Message):
     fleet_id: str
     holder: str
     inputs: _containers.RepeatedCompositeFieldContainer[InputDigest]
-    def __init__(self, recipe_json: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., directory: _Optional[str] = ..., fleet_id: _Optional[str] = ..., holder: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[InputDigest, _Mapping]]] = ...) -> None: ...
+    priority: int
+    def __init__(self, recipe_json: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., directory: _Optional[str] = ..., fleet_id: _Optional[str] = ..., holder: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[InputDigest, _Mapping]]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class InputDigest(_message.Message):
     __slots__ = ("name", "path", "digest", "size_bytes")
@@ -116,7 +118,7 @@ class AcceptedChange(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ..., recorded_digest: _Optional[str] = ..., found_digest: _Optional[str] = ..., recorded_size_bytes: _Optional[int] = ..., found_size_bytes: _Optional[int] = ...) -> None: ...
 
 class RunResumed(_message.Message):
-    __slots__ = ("learner_step", "holder", "fleet_id", "directory", "recipe_json", "inputs", "accepted", "taken_over")
+    __slots__ = ("learner_step", "holder", "fleet_id", "directory", "recipe_json", "inputs", "accepted", "taken_over", "priority")
     LEARNER_STEP_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     FLEET_ID_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +127,7 @@ class RunResumed(_message.Message):
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     learner_step: int
     holder: str
     fleet_id: str
@@ -133,7 +136,8 @@ class RunResumed(_message.Message):
     inputs: _containers.RepeatedCompositeFieldContainer[InputDigest]
     accepted: _containers.RepeatedCompositeFieldContainer[AcceptedChange]
     taken_over: bool
-    def __init__(self, learner_step: _Optional[int] = ..., holder: _Optional[str] = ..., fleet_id: _Optional[str] = ..., directory: _Optional[str] = ..., recipe_json: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[InputDigest, _Mapping]]] = ..., accepted: _Optional[_Iterable[_Union[AcceptedChange, _Mapping]]] = ..., taken_over: _Optional[bool] = ...) -> None: ...
+    priority: int
+    def __init__(self, learner_step: _Optional[int] = ..., holder: _Optional[str] = ..., fleet_id: _Optional[str] = ..., directory: _Optional[str] = ..., recipe_json: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[InputDigest, _Mapping]]] = ..., accepted: _Optional[_Iterable[_Union[AcceptedChange, _Mapping]]] = ..., taken_over: _Optional[bool] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class StopRequested(_message.Message):
     __slots__ = ("now", "reason", "holder")

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/coordinator.proto.
  */
 export const file_gradus_coordinator_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSJyChBTdWJtaXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRITCgtyZWNpcGVfanNvbhgCIAEoCRIRCglkaXJlY3RvcnkYAyABKAkSDgoGcmVzdW1lGAQgASgIEhYKDmFjY2VwdF9jaGFuZ2VkGAUgAygJIiMKEVN1Ym1pdFJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCSIhCg9XYXRjaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIpIGCglSdW5TdGF0dXMSDgoGcnVuX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlEg0KBXN0YWdlGAMgASgJEhMKC3N0YWdlX2luZGV4GAQgASgNEg4KBnN0YWdlcxgFIAEoDRIrCgVwaGFzZRgGIAEoDjIcLmdyYWR1cy5jb29yZGluYXRvci52MS5QaGFzZRIMCgRzdGVwGAcgASgNEg0KBXN0ZXBzGAggASgNEhUKDXJvbGxvdXRzX2RvbmUYCSABKA0SGQoRcm9sbG91dHNfZXhwZWN0ZWQYCiABKA0SFgoOcG9saWN5X3ZlcnNpb24YCyABKAQSGAoLcmV3YXJkX21lYW4YDCABKAFIAIgBARI+CgdtZXRyaWNzGA0gAygLMi0uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5NZXRyaWNzRW50cnkSDwoHbWVzc2FnZRgOIAEoCRISCgplbGFwc2VkX21zGA8gASgEEhkKDHJlbWFpbmluZ19tcxgQIAEoBEgBiAEBEhEKCWRpcmVjdG9yeRgRIAEoCRJACgh3YXJuaW5ncxgSIAMoCzIuLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuV2FybmluZ3NFbnRyeRJCCglkZXRlY3RvcnMYEyADKAsyLy5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLkRldGVjdG9yc0VudHJ5EhYKDnByaW1hcnlfbWV0cmljGBQgASgJGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi8KDVdhcm5pbmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5EZXRlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg4KDF9yZXdhcmRfbWVhbkIPCg1fcmVtYWluaW5nX21zIh8KDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIhEKD0xpc3RSdW5zUmVxdWVzdCKOAQoQTGlzdFJ1bnNSZXNwb25zZRIuCgRydW5zGAEgAygLMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cxI4Cgp1bnJlYWRhYmxlGAIgAygLMiQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlVucmVhZGFibGVSdW4SEAoIbGVmdF9vdXQYAyABKAUiLwoNVW5yZWFkYWJsZVJ1bhIOCgZydW5faWQYASABKAkSDgoGcmVhc29uGAIgASgJIk4KDlN0b3BSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRILCgNub3cYAiABKAgSDwoHbm9fd2FpdBgDIAEoCBIOCgZyZWFzb24YBCABKAkiQQoPU3RvcFJ1blJlc3BvbnNlEi4KBXN0YXRlGAEgASgOMh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXRlKrwBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUlVOTklORxABEhUKEVJVTl9TVEFURV9TVE9QUEVEEAISFgoSUlVOX1NUQVRFX0ZJTklTSEVEEAMSFAoQUlVOX1NUQVRFX0ZBSUxFRBAEEhkKFVJVTl9TVEFURV9JTlRFUlJVUFRFRBAFEh4KGlJVTl9TVEFURV9OT1RISU5HX1RPX0xFQVJOEAYqdgoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABISCg5QSEFTRV9FVkFMVUFURRABEhEKDVBIQVNFX1JPTExPVVQQAhIPCgtQSEFTRV9UUkFJThADEg4KClBIQVNFX0xPQUQQBBIOCgpQSEFTRV9PUEVOEAViBnByb3RvMw");
+  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSKEAQoQU3VibWl0UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEwoLcmVjaXBlX2pzb24YAiABKAkSEQoJZGlyZWN0b3J5GAMgASgJEg4KBnJlc3VtZRgEIAEoCBIWCg5hY2NlcHRfY2hhbmdlZBgFIAMoCRIQCghwcmlvcml0eRgGIAEoDSIjChFTdWJtaXRSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkiIQoPV2F0Y2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSKkBgoJUnVuU3RhdHVzEg4KBnJ1bl9pZBgBIAEoCRIuCgVzdGF0ZRgCIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZRINCgVzdGFnZRgDIAEoCRITCgtzdGFnZV9pbmRleBgEIAEoDRIOCgZzdGFnZXMYBSABKA0SKwoFcGhhc2UYBiABKA4yHC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUGhhc2USDAoEc3RlcBgHIAEoDRINCgVzdGVwcxgIIAEoDRIVCg1yb2xsb3V0c19kb25lGAkgASgNEhkKEXJvbGxvdXRzX2V4cGVjdGVkGAogASgNEhYKDnBvbGljeV92ZXJzaW9uGAsgASgEEhgKC3Jld2FyZF9tZWFuGAwgASgBSACIAQESPgoHbWV0cmljcxgNIAMoCzItLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuTWV0cmljc0VudHJ5Eg8KB21lc3NhZ2UYDiABKAkSEgoKZWxhcHNlZF9tcxgPIAEoBBIZCgxyZW1haW5pbmdfbXMYECABKARIAYgBARIRCglkaXJlY3RvcnkYESABKAkSQAoId2FybmluZ3MYEiADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLldhcm5pbmdzRW50cnkSQgoJZGV0ZWN0b3JzGBMgAygLMi8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5EZXRlY3RvcnNFbnRyeRIWCg5wcmltYXJ5X21ldHJpYxgUIAEoCRIQCghwcmlvcml0eRgVIAEoDRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARovCg1XYXJuaW5nc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoORGV0ZWN0b3JzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIOCgxfcmV3YXJkX21lYW5CDwoNX3JlbWFpbmluZ19tcyIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIRCg9MaXN0UnVuc1JlcXVlc3QijgEKEExpc3RSdW5zUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMSOAoKdW5yZWFkYWJsZRgCIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5VbnJlYWRhYmxlUnVuEhAKCGxlZnRfb3V0GAMgASgFIi8KDVVucmVhZGFibGVSdW4SDgoGcnVuX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJOCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSCwoDbm93GAIgASgIEg8KB25vX3dhaXQYAyABKAgSDgoGcmVhc29uGAQgASgJIkEKD1N0b3BSdW5SZXNwb25zZRIuCgVzdGF0ZRgBIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZSIWChREZXNjcmliZUZsZWV0UmVxdWVzdCJhChVEZXNjcmliZUZsZWV0UmVzcG9uc2USEAoIY29udHJhY3QYASABKA0SDwoHdmVyc2lvbhgCIAEoCRITCgtyZWNpcGVfcGF0aBgDIAEoCRIQCghtYXhfcnVucxgEIAEoDSKlAQoTU3VibWl0UmVjaXBlUmVxdWVzdBIOCgZydW5faWQYASABKAkSEwoLcmVjaXBlX3BhdGgYAiABKAkSEwoLcmVjaXBlX3RleHQYAyABKAkSCwoDc2V0GAQgAygJEjUKBmlucHV0cxgFIAMoCzIlLmdyYWR1cy5jb29yZGluYXRvci52MS5TdWJtaXR0ZWRJbnB1dBIQCghwcmlvcml0eRgGIAEoDSJCCg5TdWJtaXR0ZWRJbnB1dBIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIjUKFFN1Ym1pdFJlY2lwZVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRINCgVub3RlcxgCIAMoCSJCChFSZWFkRXZlbnRzUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFYWZ0ZXIYAiABKAQSDgoGZm9sbG93GAMgASgIIl0KCFJ1bkV2ZW50EhAKCHBvc2l0aW9uGAEgASgEEg0KBWF0X21zGAIgASgEEgwKBGtpbmQYAyABKAkSDAoEdGV4dBgEIAEoCRIUCgxtZXRyaWNzX2pzb24YBSABKAkiIwoRR2V0U3VtbWFyeVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIioKEkdldFN1bW1hcnlSZXNwb25zZRIUCgxzdW1tYXJ5X2pzb24YASABKAkqvAEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9SVU5OSU5HEAESFQoRUlVOX1NUQVRFX1NUT1BQRUQQAhIWChJSVU5fU1RBVEVfRklOSVNIRUQQAxIUChBSVU5fU1RBVEVfRkFJTEVEEAQSGQoVUlVOX1NUQVRFX0lOVEVSUlVQVEVEEAUSHgoaUlVOX1NUQVRFX05PVEhJTkdfVE9fTEVBUk4QBip2CgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhIKDlBIQVNFX0VWQUxVQVRFEAESEQoNUEhBU0VfUk9MTE9VVBACEg8KC1BIQVNFX1RSQUlOEAMSDgoKUEhBU0VfTE9BRBAEEg4KClBIQVNFX09QRU4QBWIGcHJvdG8z");
 
 /**
  * @generated from message gradus.coordinator.v1.SubmitRunRequest
@@ -52,6 +52,14 @@ export type SubmitRunRequest = Message<"gradus.coordinator.v1.SubmitRunRequest">
    * @generated from field: repeated string accept_changed = 5;
    */
   acceptChanged: string[];
+
+  /**
+   * Share of a fleet that several runs have at once: a run of priority 4 has twice as many rollouts in flight as one of 2. 1..10; 0 is
+   * 1, and of a resumed run what it had.
+   *
+   * @generated from field: uint32 priority = 6;
+   */
+  priority: number;
 };
 
 /**
@@ -221,6 +229,13 @@ export type RunStatus = Message<"gradus.coordinator.v1.RunStatus"> & {
    * @generated from field: string primary_metric = 20;
    */
   primaryMetric: string;
+
+  /**
+   * As in SubmitRunRequest, 1..10.
+   *
+   * @generated from field: uint32 priority = 21;
+   */
+  priority: number;
 };
 
 /**
@@ -371,6 +386,289 @@ export type StopRunResponse = Message<"gradus.coordinator.v1.StopRunResponse"> &
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
   messageDesc(file_gradus_coordinator_v1_coordinator, 9);
+
+/**
+ * @generated from message gradus.coordinator.v1.DescribeFleetRequest
+ */
+export type DescribeFleetRequest = Message<"gradus.coordinator.v1.DescribeFleetRequest"> & {
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.DescribeFleetRequest.
+ * Use `create(DescribeFleetRequestSchema)` to create a new message.
+ */
+export const DescribeFleetRequestSchema: GenMessage<DescribeFleetRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 10);
+
+/**
+ * What a client asks first: whether the two understand each other, and what the fleet takes.
+ *
+ * @generated from message gradus.coordinator.v1.DescribeFleetResponse
+ */
+export type DescribeFleetResponse = Message<"gradus.coordinator.v1.DescribeFleetResponse"> & {
+  /**
+   * Version of the calls that `gradus --server` uses; they are refused by a client of another one. 1 or more.
+   *
+   * @generated from field: uint32 contract = 1;
+   */
+  contract: number;
+
+  /**
+   * Of Gradus, for people.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Recipe that the fleet was started for, for people; empty when it takes no recipes (SubmitRecipe), only runs that were resolved elsewhere.
+   *
+   * @generated from field: string recipe_path = 3;
+   */
+  recipePath: string;
+
+  /**
+   * Runs at once, over all coordinators of the fleet; 1..64.
+   *
+   * @generated from field: uint32 max_runs = 4;
+   */
+  maxRuns: number;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.DescribeFleetResponse.
+ * Use `create(DescribeFleetResponseSchema)` to create a new message.
+ */
+export const DescribeFleetResponseSchema: GenMessage<DescribeFleetResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 11);
+
+/**
+ * A recipe as its author wrote it; the server checks it, and resolves it with the inputs that its fleet has.
+ *
+ * @generated from message gradus.coordinator.v1.SubmitRecipeRequest
+ */
+export type SubmitRecipeRequest = Message<"gradus.coordinator.v1.SubmitRecipeRequest"> & {
+  /**
+   * 1..64 of [a-z0-9-].
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Name of the file on the submitter's machine; for people.
+   *
+   * @generated from field: string recipe_path = 2;
+   */
+  recipePath: string;
+
+  /**
+   * YAML, at most 1 MiB.
+   *
+   * @generated from field: string recipe_text = 3;
+   */
+  recipeText: string;
+
+  /**
+   * Values in place of those of the text, each as `stages.0.until.steps=2`; may be empty.
+   *
+   * @generated from field: repeated string set = 4;
+   */
+  set: string[];
+
+  /**
+   * Files that the recipe names and that the submitter has, by content: the server must have the same. Those that the submitter has not are left
+   * out, and the server uses its own.
+   *
+   * @generated from field: repeated gradus.coordinator.v1.SubmittedInput inputs = 5;
+   */
+  inputs: SubmittedInput[];
+
+  /**
+   * As in SubmitRunRequest.
+   *
+   * @generated from field: uint32 priority = 6;
+   */
+  priority: number;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.SubmitRecipeRequest.
+ * Use `create(SubmitRecipeRequestSchema)` to create a new message.
+ */
+export const SubmitRecipeRequestSchema: GenMessage<SubmitRecipeRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 12);
+
+/**
+ * @generated from message gradus.coordinator.v1.SubmittedInput
+ */
+export type SubmittedInput = Message<"gradus.coordinator.v1.SubmittedInput"> & {
+  /**
+   * As in InputDigest: train, held_out, corpus, model/FILE, scorers/SCORER/FILE.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * SHA-256, lower-case hex.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * @generated from field: uint64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.SubmittedInput.
+ * Use `create(SubmittedInputSchema)` to create a new message.
+ */
+export const SubmittedInputSchema: GenMessage<SubmittedInput> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 13);
+
+/**
+ * @generated from message gradus.coordinator.v1.SubmitRecipeResponse
+ */
+export type SubmitRecipeResponse = Message<"gradus.coordinator.v1.SubmitRecipeResponse"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * What of the recipe does not hold on this server, for people; may be empty.
+   *
+   * @generated from field: repeated string notes = 2;
+   */
+  notes: string[];
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.SubmitRecipeResponse.
+ * Use `create(SubmitRecipeResponseSchema)` to create a new message.
+ */
+export const SubmitRecipeResponseSchema: GenMessage<SubmitRecipeResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 14);
+
+/**
+ * @generated from message gradus.coordinator.v1.ReadEventsRequest
+ */
+export type ReadEventsRequest = Message<"gradus.coordinator.v1.ReadEventsRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Position of the last event that is not wanted any more; 0 is from the beginning.
+   *
+   * @generated from field: uint64 after = 2;
+   */
+  after: bigint;
+
+  /**
+   * Go on with what happens from now on, until the run ends.
+   *
+   * @generated from field: bool follow = 3;
+   */
+  follow: boolean;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.ReadEventsRequest.
+ * Use `create(ReadEventsRequestSchema)` to create a new message.
+ */
+export const ReadEventsRequestSchema: GenMessage<ReadEventsRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 15);
+
+/**
+ * A fact of a run that people read, from its ledger. Groups and batches are left out.
+ *
+ * @generated from message gradus.coordinator.v1.RunEvent
+ */
+export type RunEvent = Message<"gradus.coordinator.v1.RunEvent"> & {
+  /**
+   * Grows from event to event; for `after`.
+   *
+   * @generated from field: uint64 position = 1;
+   */
+  position: bigint;
+
+  /**
+   * Unix time in milliseconds, by the clock of the coordinator that wrote it.
+   *
+   * @generated from field: uint64 at_ms = 2;
+   */
+  atMs: bigint;
+
+  /**
+   * Name of the fact: run_started, step_committed, eval_finished, …
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * One line for people; never empty.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * The line of metrics.jsonl that the fact gives, as JSON; empty for a fact that gives none.
+   *
+   * @generated from field: string metrics_json = 5;
+   */
+  metricsJson: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.RunEvent.
+ * Use `create(RunEventSchema)` to create a new message.
+ */
+export const RunEventSchema: GenMessage<RunEvent> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 16);
+
+/**
+ * @generated from message gradus.coordinator.v1.GetSummaryRequest
+ */
+export type GetSummaryRequest = Message<"gradus.coordinator.v1.GetSummaryRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.GetSummaryRequest.
+ * Use `create(GetSummaryRequestSchema)` to create a new message.
+ */
+export const GetSummaryRequestSchema: GenMessage<GetSummaryRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 17);
+
+/**
+ * @generated from message gradus.coordinator.v1.GetSummaryResponse
+ */
+export type GetSummaryResponse = Message<"gradus.coordinator.v1.GetSummaryResponse"> & {
+  /**
+   * As summary.json has it, made from the ledger: also while the run goes on, and where its folder is not there.
+   *
+   * @generated from field: string summary_json = 1;
+   */
+  summaryJson: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.GetSummaryResponse.
+ * Use `create(GetSummaryResponseSchema)` to create a new message.
+ */
+export const GetSummaryResponseSchema: GenMessage<GetSummaryResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 18);
 
 /**
  * @generated from enum gradus.coordinator.v1.RunState

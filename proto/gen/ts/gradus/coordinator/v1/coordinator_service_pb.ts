@@ -5,14 +5,14 @@
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_gradus_access_v1_access } from "../../access/v1/access_pb.ts";
-import type { GetRunRequestSchema, ListRunsRequestSchema, ListRunsResponseSchema, RunStatusSchema, StopRunRequestSchema, StopRunResponseSchema, SubmitRunRequestSchema, SubmitRunResponseSchema, WatchRunRequestSchema } from "./coordinator_pb.ts";
+import type { DescribeFleetRequestSchema, DescribeFleetResponseSchema, GetRunRequestSchema, GetSummaryRequestSchema, GetSummaryResponseSchema, ListRunsRequestSchema, ListRunsResponseSchema, ReadEventsRequestSchema, RunEventSchema, RunStatusSchema, StopRunRequestSchema, StopRunResponseSchema, SubmitRecipeRequestSchema, SubmitRecipeResponseSchema, SubmitRunRequestSchema, SubmitRunResponseSchema, WatchRunRequestSchema } from "./coordinator_pb.ts";
 import { file_gradus_coordinator_v1_coordinator } from "./coordinator_pb.ts";
 
 /**
  * Describes the file gradus/coordinator/v1/coordinator_service.proto.
  */
 export const file_gradus_coordinator_v1_coordinator_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci9ncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3Jfc2VydmljZS5wcm90bxIVZ3JhZHVzLmNvb3JkaW5hdG9yLnYxMoUEChJDb29yZGluYXRvclNlcnZpY2USZQoJU3VibWl0UnVuEicuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN1Ym1pdFJ1blJlcXVlc3QaKC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3VibWl0UnVuUmVzcG9uc2UiBdLBGAEJElkKBkdldFJ1bhIkLmdyYWR1cy5jb29yZGluYXRvci52MS5HZXRSdW5SZXF1ZXN0GiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cyIH0sEYAwkKARJkCghMaXN0UnVucxImLmdyYWR1cy5jb29yZGluYXRvci52MS5MaXN0UnVuc1JlcXVlc3QaJy5ncmFkdXMuY29vcmRpbmF0b3IudjEuTGlzdFJ1bnNSZXNwb25zZSIH0sEYAwkKARJfCghXYXRjaFJ1bhImLmdyYWR1cy5jb29yZGluYXRvci52MS5XYXRjaFJ1blJlcXVlc3QaIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzIgfSwRgDCQoBMAESYAoHU3RvcFJ1bhIlLmdyYWR1cy5jb29yZGluYXRvci52MS5TdG9wUnVuUmVxdWVzdBomLmdyYWR1cy5jb29yZGluYXRvci52MS5TdG9wUnVuUmVzcG9uc2UiBtLBGAIJARoEyMEYAWIGcHJvdG8z", [file_gradus_access_v1_access, file_gradus_coordinator_v1_coordinator]);
+  fileDesc("Ci9ncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3Jfc2VydmljZS5wcm90bxIVZ3JhZHVzLmNvb3JkaW5hdG9yLnYxMrcHChJDb29yZGluYXRvclNlcnZpY2USZQoJU3VibWl0UnVuEicuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN1Ym1pdFJ1blJlcXVlc3QaKC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3VibWl0UnVuUmVzcG9uc2UiBdLBGAEJElkKBkdldFJ1bhIkLmdyYWR1cy5jb29yZGluYXRvci52MS5HZXRSdW5SZXF1ZXN0GiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cyIH0sEYAwkKARJkCghMaXN0UnVucxImLmdyYWR1cy5jb29yZGluYXRvci52MS5MaXN0UnVuc1JlcXVlc3QaJy5ncmFkdXMuY29vcmRpbmF0b3IudjEuTGlzdFJ1bnNSZXNwb25zZSIH0sEYAwkKARJfCghXYXRjaFJ1bhImLmdyYWR1cy5jb29yZGluYXRvci52MS5XYXRjaFJ1blJlcXVlc3QaIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzIgfSwRgDCQoBMAESYAoHU3RvcFJ1bhIlLmdyYWR1cy5jb29yZGluYXRvci52MS5TdG9wUnVuUmVxdWVzdBomLmdyYWR1cy5jb29yZGluYXRvci52MS5TdG9wUnVuUmVzcG9uc2UiBtLBGAIJARJyCg1EZXNjcmliZUZsZWV0EisuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkRlc2NyaWJlRmxlZXRSZXF1ZXN0GiwuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkRlc2NyaWJlRmxlZXRSZXNwb25zZSIG0sEYAgkKEm4KDFN1Ym1pdFJlY2lwZRIqLmdyYWR1cy5jb29yZGluYXRvci52MS5TdWJtaXRSZWNpcGVSZXF1ZXN0GisuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN1Ym1pdFJlY2lwZVJlc3BvbnNlIgXSwRgBCRJhCgpSZWFkRXZlbnRzEiguZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJlYWRFdmVudHNSZXF1ZXN0Gh8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1bkV2ZW50IgbSwRgCCQowARJpCgpHZXRTdW1tYXJ5EiguZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdldFN1bW1hcnlSZXF1ZXN0GikuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdldFN1bW1hcnlSZXNwb25zZSIG0sEYAgkKGgTIwRgBYgZwcm90bzM", [file_gradus_access_v1_access, file_gradus_coordinator_v1_coordinator]);
 
 /**
  * Runs and their progress.
@@ -64,6 +64,42 @@ export const CoordinatorService: GenService<{
     methodKind: "unary";
     input: typeof StopRunRequestSchema;
     output: typeof StopRunResponseSchema;
+  },
+  /**
+   * @generated from rpc gradus.coordinator.v1.CoordinatorService.DescribeFleet
+   */
+  describeFleet: {
+    methodKind: "unary";
+    input: typeof DescribeFleetRequestSchema;
+    output: typeof DescribeFleetResponseSchema;
+  },
+  /**
+   * FAILED_PRECONDITION where the fleet takes no recipes, or lacks an input, which is named; INVALID_ARGUMENT with every problem of the recipe.
+   *
+   * @generated from rpc gradus.coordinator.v1.CoordinatorService.SubmitRecipe
+   */
+  submitRecipe: {
+    methodKind: "unary";
+    input: typeof SubmitRecipeRequestSchema;
+    output: typeof SubmitRecipeResponseSchema;
+  },
+  /**
+   * Any coordinator answers for any run of its streams, also for one that it cannot resume any more.
+   *
+   * @generated from rpc gradus.coordinator.v1.CoordinatorService.ReadEvents
+   */
+  readEvents: {
+    methodKind: "server_streaming";
+    input: typeof ReadEventsRequestSchema;
+    output: typeof RunEventSchema;
+  },
+  /**
+   * @generated from rpc gradus.coordinator.v1.CoordinatorService.GetSummary
+   */
+  getSummary: {
+    methodKind: "unary";
+    input: typeof GetSummaryRequestSchema;
+    output: typeof GetSummaryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gradus_coordinator_v1_coordinator_service, 0);

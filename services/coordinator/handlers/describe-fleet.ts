@@ -1,0 +1,15 @@
+import { readOffer } from '#submission/offered-recipe.ts';
+import { submissionContract } from '#submission/contract.ts';
+import type { CoordinatorConfig } from '../config.ts';
+
+const version = '0.1.0';
+
+export async function describeFleet({ home, maxRuns }: CoordinatorConfig): Promise<{
+  contract: number;
+  version: string;
+  recipePath: string;
+  maxRuns: number;
+}> {
+  const offered = home === undefined ? undefined : await readOffer(home);
+  return { contract: submissionContract, version, recipePath: offered?.recipe_path ?? '', maxRuns };
+}
