@@ -75,7 +75,8 @@ export async function generateTurn(
       const isForm = form !== undefined && (code === 'unimplemented' || code === 'invalid_argument');
       if (!isForm || details['field']?.toString().startsWith('form') === false) throw thrown;
       refused = true;
-      listener?.refused?.(message);
+      // What stands in front of the field says where in here it came from.
+      listener?.refused?.(message.slice(Math.max(0, message.search(/\bform[.: ]/))));
       return undefined;
     });
     if (answer === undefined) return undefined;
