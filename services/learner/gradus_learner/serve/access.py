@@ -13,7 +13,8 @@ def callers_of(method: MethodDescriptor) -> frozenset[str]:
     # Generated code is on the path once a service starts.
     from gradus.access.v1 import access_pb2
 
-    numbers = method.GetOptions().Extensions[access_pb2.callers]
+    options: Any = method.GetOptions()
+    numbers = options.Extensions[access_pb2.callers]
     return frozenset(access_pb2.Role.Name(number).removeprefix("ROLE_").lower() for number in numbers)
 
 

@@ -71,7 +71,10 @@ class TlsMaterial:
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """Mutual TLS. The library asks for new certificates at each handshake."""
-        fetch = lambda: self._configuration() if self._changed() else None  # noqa: E731
+
+        def fetch() -> Any:
+            return self._configuration() if self._changed() else None
+
         return grpc.dynamic_ssl_server_credentials(self._configuration(), fetch, require_client_authentication=True)
 
     def http_options(self) -> dict[str, Any]:
