@@ -12,7 +12,7 @@ Generated from the schemas of the services.
 
 | variable | read by | meaning |
 |---|---|---|
-| \`GRADUS_LOG_LEVEL\`, \`GRADUS_OTLP_ENDPOINT\` | \`gradus run\`, \`resume\`, \`up\`, and each service alone | Passed on to every service of a fleet; see below. A fleet passes on no other variable of this page: what is meant for one service is in the recipe. |
+| \`GRADUS_LOG_LEVEL\`, \`GRADUS_OTLP_ENDPOINT\`, \`GRADUS_OTLP_RATIO\` | \`gradus run\`, \`resume\`, \`up\`, and each service alone | Passed on to every service of a fleet; see below. A fleet passes on no other variable of this page: what is meant for one service is in the recipe. |
 | \`GRADUS_CONFIG\` | services in TypeScript | The file of settings, in place of \`--config\`. |
 | \`GRADUS_TORCH_INDEX\` | \`make setup\` | Package index that PyTorch is installed from, for example https://download.pytorch.org/whl/cpu. |
 | \`GRADUS_SCORER_GROUP\` | nothing of yours | Set in processes of scorers and environments, to find what they started. |

@@ -72,7 +72,7 @@ function requirePython(): void {
 }
 
 /** Settings of the person who starts the fleet that are meant for every service. */
-const passedOn = new Set(['GRADUS_LOG_LEVEL', 'GRADUS_OTLP_ENDPOINT']);
+const passedOn = new Set(['GRADUS_LOG_LEVEL', 'GRADUS_OTLP_ENDPOINT', 'GRADUS_OTLP_RATIO']);
 
 /** Secrets of what downloads models. */
 export const hubVariables = ['HF_TOKEN'];

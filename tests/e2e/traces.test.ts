@@ -62,3 +62,34 @@ test('P7: each rollout of a run is one trace with its task, its turns, its tools
     expect(traces).not.toContain(traceId);
   }
 });
+
+test('P7: of a share of traces each is whole in the services of a run, and training steps are all there', async () => {
+  const directory = await temporaryDirectory('gradus-traces-');
+  using collector = await startOtlpCollector();
+  vi.stubEnv('GRADUS_OTLP_ENDPOINT', collector.url);
+  vi.stubEnv('GRADUS_OTLP_RATIO', '0.3');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const settings = [
+    'stages.0.until.steps=2',
+    'fleet.workers=1',
+    'fleet.engines=1',
+    'fleet.scripted.latency_median_ms=1',
+  ];
+  const run = startGradus(directory, 'run', recipe, '--run-id', 'share', ...settings.flatMap((one) => ['--set', one]));
+  expect(await run.exit(), run.output()).toBe(0);
+
+  const tracesOf = (name: string) =>
+    collector.spans
+      .filter((span) => span.name === name)
+      .map(({ traceId }) => traceId)
+      .toSorted();
+  const { rollouts } = JSON.parse(await readFile(join(directory, 'runs/share/summary.json'), 'utf8'));
+  const published = tracesOf('rollout.publish');
+  expect(published.length).toBeGreaterThan(0);
+  expect(published.length).toBeLessThan(rollouts.published);
+  // The worker and what it calls record the same ones.
+  expect(tracesOf('gradus.rollout')).toEqual(published);
+  const turns = collector.spans.filter(({ name }) => name === 'text_completion');
+  expect(new Set(turns.map(({ traceId }) => traceId))).toEqual(new Set(published));
+  expect(tracesOf('run.train_step')).toHaveLength(2);
+});

@@ -1,4 +1,4 @@
-import { withSpan } from '#platform/telemetry/tracing.ts';
+import { spanIdsOf, withSpan } from '#platform/telemetry/tracing.ts';
 import { fateWord } from '#trajectory/enum-words.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -242,7 +242,12 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
         'gradus.fate': fateWord(value.fate),
       },
       () => context.ledger.append({ case: 'groupClosed', value }),
-      { links: taskIds.map((taskId) => rolloutSpan(context.runId, taskId)), startedMs: group.openedAtMs },
+      {
+        // Not of the call that submitted the run, whose trace would never end.
+        root: spanIdsOf('group', context.runId, groupId),
+        links: taskIds.map((taskId) => rolloutSpan(context.runId, taskId)),
+        startedMs: group.openedAtMs,
+      },
     );
     const closed = context.ledger.state.groups.get(groupId)?.closed;
     if (closed === undefined) throw new TerminalError('internal', `the ledger has no close of group ${groupId}`);

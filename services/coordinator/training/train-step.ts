@@ -26,7 +26,7 @@ export async function trainStep(
     'run.train_step',
     { 'gradus.run': context.runId, 'gradus.stage': formed.stage, 'gradus.step': Number(formed.step) },
     () => learnerOf(context).train(context.ledger.state, formed, signal),
-    { links: formed.samples.map(({ taskId }) => rolloutSpan(context.runId, taskId)) },
+    { always: true, links: formed.samples.map(({ taskId }) => rolloutSpan(context.runId, taskId)) },
   );
   const trainedMs = context.now();
 

@@ -33,6 +33,14 @@ export const baseConfig = z.strictObject({
     .url({ protocol: /^https?$/, error: 'must be a URL, for example http://127.0.0.1:4317' })
     .optional()
     .describe('OTLP gRPC endpoint that traces are sent to; no traces when absent.'),
+  otlpRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe(
+      'Share of traces that is recorded, 0 to 1; the same in all services. Training steps are recorded whatever it is.',
+    ),
   drainMs: z
     .int()
     .min(0)

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { TerminalError } from '../errors.ts';
 import { createLogger } from './logging.ts';
 import { createMetrics, durationBuckets } from './metrics.ts';
-import { injectTrace, startTracing, withExtractedTrace, withSpan } from './tracing.ts';
+import { injectTrace, spanIdsOf, startTracing, withExtractedTrace, withSpan } from './tracing.ts';
 import type { Tracing } from './tracing.ts';
 
 describe('metrics', () => {
@@ -55,6 +55,31 @@ describe('traces', () => {
     expect(inner?.spanContext().traceId).toBe(outer?.spanContext().traceId);
     expect(inner?.parentSpanContext?.spanId).toBe(outer?.spanContext().spanId);
     expect(inner?.attributes).toEqual({ 'gradus.stage': 'one' });
+  });
+
+  test('P7: a share of traces is recorded whole: by its id, in every service, and what is rare always', async () => {
+    const exporter = new InMemorySpanExporter();
+    tracing = await startTracing({ service: 'test', ratio: 0.5, processor: new SimpleSpanProcessor(exporter) });
+    const ids = Array.from({ length: 200 }, (_, index) => spanIdsOf('rollout', String(index)));
+    for (const root of ids) {
+      const headers = carrier();
+      await withSpan('publish', {}, () => Promise.resolve(injectTrace(headers)), { root });
+      // One service gets the context with the task, another computes it.
+      await withExtractedTrace(headers, () => withSpan('play', {}, () => Promise.resolve()));
+      await withSpan('score', {}, () => Promise.resolve(), { parent: root });
+    }
+    const names = new Map<string, string[]>();
+    for (const span of exporter.getFinishedSpans()) {
+      const { traceId } = span.spanContext();
+      names.set(traceId, [...(names.get(traceId) ?? []), span.name]);
+    }
+    expect(names.size).toBeGreaterThan(50);
+    expect(names.size).toBeLessThan(150);
+    for (const spans of names.values()) expect(spans.toSorted()).toEqual(['play', 'publish', 'score']);
+    exporter.reset();
+    for (let step = 0; step < 20; step++)
+      await withSpan('train', {}, () => Promise.resolve(), { always: true, links: ids });
+    expect(exporter.getFinishedSpans()).toHaveLength(20);
   });
 
   test('a failure marks its span and is rethrown, a cancellation does not mark it', async () => {

@@ -19,9 +19,12 @@ import {
   AlwaysOffSampler,
   BatchSpanProcessor,
   NodeTracerProvider,
+  ParentBasedSampler,
   RandomIdGenerator,
+  SamplingDecision,
+  TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-node';
-import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
+import type { Sampler, SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
 
 import { errorFrom } from '../errors.ts';
@@ -30,6 +33,8 @@ export interface TracingOptions {
   readonly service: string;
   /** OTLP over gRPC, for example `http://127.0.0.1:4317`; tracing is off when absent. */
   readonly endpoint?: string | undefined;
+  /** Share of traces that is recorded, 0..1, by trace id: every service with the same share records the same ones. Default 1. */
+  readonly ratio?: number | undefined;
   /** In place of the OTLP exporter. */
   readonly processor?: SpanProcessor | undefined;
 }
@@ -72,6 +77,25 @@ const idGenerator = {
   generateSpanId: () => wanted?.spanId ?? random.generateSpanId(),
 };
 
+/** Set where a trace is recorded whatever its share, by a name that other tracers know too. */
+const priorityAttribute = 'sampling.priority';
+
+/** Whether the trace of these ids is recorded; all of them until tracing is started. */
+let isRecorded = (_traceId: string): boolean => true;
+
+/** What began elsewhere is recorded where that is; what begins here, by its trace id. */
+function samplerOf(ratio: number): Sampler {
+  const byTrace = new TraceIdRatioBasedSampler(ratio);
+  const decided = (traceId: string) => byTrace.shouldSample(ROOT_CONTEXT, traceId);
+  isRecorded = (traceId) => decided(traceId).decision === SamplingDecision.RECORD_AND_SAMPLED;
+  const root: Sampler = {
+    shouldSample: (_context, traceId, _name, _kind, attributes) =>
+      attributes[priorityAttribute] === 1 ? { decision: SamplingDecision.RECORD_AND_SAMPLED } : decided(traceId),
+    toString: () => `share ${ratio}`,
+  };
+  return new ParentBasedSampler({ root });
+}
+
 /** Registers the process-wide tracer. Call once, first thing in a process. */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const processor =
@@ -80,7 +104,9 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
     idGenerator,
     spanLimits: { linkCountLimit: mostLinks },
     resource: resourceFromAttributes({ [ATTR_SERVICE_NAME]: `gradus-${options.service}` }),
-    ...(processor === undefined ? { sampler: new AlwaysOffSampler() } : { spanProcessors: [processor] }),
+    ...(processor === undefined
+      ? { sampler: new AlwaysOffSampler() }
+      : { sampler: samplerOf(options.ratio ?? 1), spanProcessors: [processor] }),
   });
   provider.register();
   return {
@@ -89,6 +115,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       trace.disable();
       context.disable();
       propagation.disable();
+      isRecorded = () => true;
     },
   };
 }
@@ -100,6 +127,8 @@ export interface SpanSettings {
   /** Its parent, in place of the active span. */
   readonly parent?: SpanIds;
   readonly links?: readonly SpanIds[];
+  /** Begins a trace that is recorded whatever the share of traces. For what is rare, as a training step. */
+  readonly always?: boolean;
   /** By performance.now(), where it began earlier. */
   readonly startedMs?: number;
 }
@@ -125,10 +154,10 @@ export async function withSpan<T>(
 function startSpan(
   name: string,
   attributes: Attributes,
-  { kind, root, parent, links = [], startedMs }: SpanSettings,
+  { kind, root, parent, links = [], always = false, startedMs }: SpanSettings,
 ): Span {
   const options = {
-    attributes,
+    attributes: always ? { ...attributes, [priorityAttribute]: 1 } : attributes,
     ...(kind !== undefined && { kind }),
     ...(startedMs !== undefined && { startTime: startedMs }),
     links: links.map((ids) => ({ context: contextOf(ids) })),
@@ -136,14 +165,14 @@ function startSpan(
   const within = parent === undefined ? context.active() : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent));
   wanted = root;
   try {
-    return trace.getTracer('gradus').startSpan(name, { ...options, root: root !== undefined }, within);
+    return trace.getTracer('gradus').startSpan(name, { ...options, root: root !== undefined || always }, within);
   } finally {
     wanted = undefined;
   }
 }
 
 function contextOf(ids: SpanIds): SpanContext {
-  return { ...ids, traceFlags: TraceFlags.SAMPLED, isRemote: true };
+  return { ...ids, traceFlags: isRecorded(ids.traceId) ? TraceFlags.SAMPLED : TraceFlags.NONE, isRemote: true };
 }
 
 /** Adds to the active span what became known while it lasted. */

@@ -12,7 +12,11 @@ import { createAnsweringTransport } from './last-answers.ts';
 
 /** The search tools of a corpus over standard input and output, until the client leaves. */
 export async function serveCorpus(config: RetrievalConfig, lifecycle: Lifecycle, log: Logger): Promise<void> {
-  const tracing = await startTracing({ service: 'retrieval-mcp', endpoint: config.otlpEndpoint });
+  const tracing = await startTracing({
+    service: 'retrieval-mcp',
+    endpoint: config.otlpEndpoint,
+    ratio: config.otlpRatio,
+  });
   lifecycle.defer('traces', () => tracing.shutdown());
   const metrics = createMetrics();
   const events = createRetrievalEvents(log, metrics);

@@ -47,6 +47,10 @@ class ServiceConfig(StrictModel):
         Literal["trace", "debug", "info", "warn", "error", "fatal", "silent"], Field(description="Least level logged.")
     ] = "info"
     otlp_endpoint: Annotated[str | None, Field(description="OTLP gRPC endpoint for traces; none is off.")] = None
+    otlp_ratio: Annotated[
+        float,
+        Field(ge=0, le=1, description="Share of traces that is recorded, 0 to 1, of those that no caller decided on."),
+    ] = 1.0
     drain_ms: Annotated[int, Field(ge=0, description="Milliseconds for calls in flight to finish on SIGTERM.")] = 10_000
     tls_ca: Annotated[
         Path | None, Field(description="PEM file with the certificates of the authority that all peers are of.")

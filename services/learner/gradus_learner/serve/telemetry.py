@@ -72,7 +72,7 @@ def setup_logging(service: str, level: str) -> logging.Logger:
 class Tracing:
     """Spans over OTLP; does nothing, and imports nothing, without an endpoint."""
 
-    def __init__(self, service: str, endpoint: str | None) -> None:
+    def __init__(self, service: str, endpoint: str | None, ratio: float = 1.0) -> None:
         self._provider: Any = None
         self._tracer: Any = None
         if endpoint is None:
@@ -81,8 +81,13 @@ class Tracing:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
-        self._provider = TracerProvider(resource=Resource.create({"service.name": f"gradus-{service}"}))
+        self._provider = TracerProvider(
+            # What a caller records is recorded here, and what it leaves out is not.
+            sampler=ParentBasedTraceIdRatio(ratio),
+            resource=Resource.create({"service.name": f"gradus-{service}"}),
+        )
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
         self._tracer = self._provider.get_tracer("gradus")
 
