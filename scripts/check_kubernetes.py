@@ -31,16 +31,23 @@ MINORS = 3
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+# Components that stand in each other's place.
+EXCLUSIVE = (("autoscaling-workers", "autoscaling-workers-hpa"), ("gpu-learner", "multi-gpu-learner"))
+# Components that change what other components bring: they come last, in this order (deploy/kubernetes/README.md).
+LAST = ("kueue", "network-policies", "tls")
+
+
 def folders(kind: str) -> list[str]:
-    return sorted(path.parent.name for path in (MANIFESTS / kind).glob("*/kustomization.yaml"))
+    names = (path.parent.name for path in (MANIFESTS / kind).glob("*/kustomization.yaml"))
+    return sorted(names, key=lambda name: (LAST.index(name) if name in LAST else -1, name))
 
 
 def combinations(components: Sequence[str]) -> Iterator[tuple[str, ...]]:
     yield ()
     yield from itertools.combinations(components, 1)
-    yield from itertools.combinations(components, 2)
-    if len(components) > 2:
-        yield tuple(components)
+    yield from (pair for pair in itertools.combinations(components, 2) if tuple(sorted(pair)) not in EXCLUSIVE)
+    for left_out in zip(*EXCLUSIVE, strict=True):
+        yield tuple(name for name in components if name not in left_out)
 
 
 def kustomize(folder: Path) -> str:
@@ -52,8 +59,7 @@ def kustomize(folder: Path) -> str:
 
 def render_combination(scratch: Path, chosen: tuple[str, ...]) -> tuple[str, str]:
     name = "+".join(("base", *chosen))
-    folder = scratch / (name if len(chosen) < 3 else "all")
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(dir=scratch))
     at = os.path.relpath(MANIFESTS, folder)
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -136,6 +142,11 @@ def problems_of(item: dict[str, Any], minors: Iterable[str]) -> Iterator[str]:
             except kubernetes_validate.SchemaNotFoundError:
                 yield f"Kubernetes {minor} has no {item['kind']} in {item['apiVersion']}"
         return
+    if item["kind"] == "JobSet":
+        # Its pods are those of Jobs, and have a schema.
+        for job in item["spec"]["replicatedJobs"]:
+            inner = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": job["name"]}, **job["template"]}
+            yield from problems_of(inner, minors)
     path = own_schema(item)
     if not path.exists():
         yield f"there is no schema for it: write {path.relative_to(ROOT)}"

@@ -70,7 +70,7 @@ export const podSchema = z.looseObject({
 
 const workloadSchema = z.looseObject({
   kind: z.string(),
-  metadata: z.looseObject({ name: z.string(), labels }),
+  metadata: z.looseObject({ name: z.string(), labels: labels.default({}) }),
   spec: z.looseObject({
     replicas: z.int().optional(),
     selector: z.object({ matchLabels: labels }).optional(),

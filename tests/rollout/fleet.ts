@@ -75,6 +75,8 @@ export interface FleetOptions {
   /** Config of the reward service: judges and custom scorers. */
   readonly reward?: object;
   readonly maxPayloadBytes?: number;
+  /** Further lines of the configuration of NATS. */
+  readonly natsLines?: readonly string[];
   /** Default: one. 0 leaves starting workers to the test. */
   readonly workers?: number;
 }
@@ -92,6 +94,7 @@ export async function startRolloutFleet(options: FleetOptions) {
     storeDirectory: join(directory, 'nats'),
     port: await lastingPort(),
     maxPayloadBytes: options.maxPayloadBytes,
+    configLines: options.natsLines,
   });
   cleanups.push(() => server.stop());
   const nats: Nats = await connectNats({ url: server.url, name: 'test', log, signal: stop.signal });
