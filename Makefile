@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python trackers vllm clean
+.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python s3-server trackers vllm clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ agents-python: ## The packages of Python's agents in .build/agents-python and .b
 trackers: ## TensorBoard, trackio and wandb in .build/trackers, for the tests of `gradus export metrics`
 	$(PYTHON) -m venv .build/trackers
 	.build/trackers/bin/pip install -q -r tests/fixtures/trackers/requirements.txt
+
+s3-server: ## A server with S3's API in .build/s3, for the tests of stores of artefacts
+	$(PYTHON) -m venv .build/s3
+	.build/s3/bin/pip install -q 'moto[server,s3]==5.2.1'
 
 clean: ## Remove what setup and builds made; runs/ stays
 	rm -rf node_modules .venv .build coverage
