@@ -92,6 +92,20 @@ export function locateInputs(recipe: Recipe, recipeFile: string): { model: strin
   };
 }
 
+/** The files of a located `data`, before anything is made of them. Empty where there is none, as for a generated world. */
+export function sourcesOf({ musique, files, rows }: Recipe['data']): {
+  readonly train: string;
+  readonly heldOut: string;
+  readonly corpus: string | undefined;
+} {
+  const heldOut = rows?.held_out;
+  return {
+    train: files?.train ?? rows?.train ?? musique?.questions ?? '',
+    heldOut: files?.held_out ?? (typeof heldOut === 'string' ? heldOut : ''),
+    corpus: files?.corpus ?? rows?.corpus ?? musique?.corpus,
+  };
+}
+
 /** Files that the reward service reads for a recipe, made absolute against the recipe's folder. Reads nothing. */
 export function locateRewardFiles(
   { judges, scorers }: Pick<Recipe, 'judges' | 'scorers'>,

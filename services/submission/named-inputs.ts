@@ -5,22 +5,21 @@ import {
   locateRewardFiles,
   locateSearchModels,
   locateStageFiles,
+  sourcesOf,
 } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
 
 /**
- * Where the files lie that a recipe names, before anything is made of them: sources of `data.rows` and `data.musique` stand for the rows that
- * are prepared from them. What a recipe does not name, as the files of a generated world, has an empty path, which no file has.
+ * Where the files lie that a recipe names, before anything is made of them: sources of rows stand for the rows that are prepared from them. What
+ * a recipe does not name, as the files of a generated world, has an empty path, which no file has.
  */
 export function namedInputs(recipe: Recipe, recipeFile: string): RecipePaths {
   const { model = '', data } = locateInputs(recipe, recipeFile);
-  const { musique, files, rows } = data;
-  const heldOut = rows?.held_out;
-  const corpus = files?.corpus ?? rows?.corpus ?? musique?.corpus;
+  const { train, heldOut, corpus } = sourcesOf(data);
   return {
     model,
-    train: files?.train ?? rows?.train ?? musique?.questions ?? '',
-    held_out: files?.held_out ?? (typeof heldOut === 'string' ? heldOut : ''),
+    train,
+    held_out: heldOut,
     ...(corpus !== undefined && { corpus }),
     ...locateEnvironment(recipe, recipeFile),
     ...locateSearchModels(recipe),
