@@ -14,6 +14,7 @@ import type { WorldCommandOptions } from './commands/world.ts';
 import { addBenchCommands } from './commands/add-bench-commands.ts';
 import { addEvalCommand } from './eval/add-eval-command.ts';
 import { addExportCommands } from './commands/add-export-commands.ts';
+import { addCredentialCommands } from './commands/add-credential-commands.ts';
 import { addDlqCommands } from './commands/add-dlq-commands.ts';
 import { addEngineCommands } from './commands/add-engine-commands.ts';
 import { addRewardCommands } from './commands/add-reward-commands.ts';
@@ -26,7 +27,16 @@ import { addServerCommands, placed, priority } from './server/add-server-command
 import { server } from './server/server-address.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
-import { columns, home, json, parseRunId, samples, settings, wholeNumber } from './commands/standard-options.ts';
+import {
+  columns,
+  credentials,
+  home,
+  json,
+  parseRunId,
+  samples,
+  settings,
+  wholeNumber,
+} from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 const defaultRecipe = 'recipes/demo.yaml';
@@ -72,6 +82,7 @@ Exit codes:
     .description('start every service of a recipe on this machine and keep it until Ctrl-C')
     .argument('[recipe]', 'recipe file', defaultRecipe)
     .addOption(settings())
+    .addOption(credentials())
     .addOption(home())
     .addOption(json())
     .action(async (recipe: string, options: UpOptions) =>
@@ -94,6 +105,7 @@ Exit codes:
     .addOption(server())
     .addOption(priority())
     .addOption(samples())
+    .addOption(credentials())
     .addOption(home())
     .addOption(json())
     .action(async (recipe: string, options: RunOptions, command: Command) => {
@@ -126,6 +138,7 @@ Exit codes:
     )
     .option('--restore-recipe', 'first write recipe.json again as the ledger has it', false)
     .addOption(samples())
+    .addOption(credentials())
     .addOption(home())
     .addOption(json())
     .action(async (run: string, options: ResumeOptions) =>
@@ -163,6 +176,7 @@ Exit codes:
   addExportCommands(program, terminal, finish);
   addRewardCommands(program, terminal, finish);
   addBenchCommands(program, terminal, finish);
+  addCredentialCommands(program, terminal, finish);
   addDlqCommands(program, terminal, finish);
   addEngineCommands(program, terminal, finish);
   addServerCommands(program, terminal, finish);

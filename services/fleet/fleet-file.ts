@@ -45,6 +45,8 @@ const fleetFileSchema = z.object({
   inputs: z.array(z.object({ name: z.string(), path: z.string(), digest: z.string(), bytes: z.number() })).default([]),
   logs: z.string(),
   natsUrl: z.string(),
+  /** Directory of its certificates; absent: connections are plain. */
+  credentials: z.string().exactOptional(),
   /** Bound addresses and process ids, in the order of starting; empty while it starts. */
   services: z.array(
     z.object({

@@ -3,6 +3,7 @@ import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
+import type { Security } from '#platform/security/security.ts';
 import { isName } from '#platform/grpc/follow-names.ts';
 
 type Gateway = Pick<GrpcClient<typeof PolicyService>, 'describe'>;
@@ -14,9 +15,14 @@ const lookMs = 250;
  * Waits until a gateway uses every one of these engines, which run already; of names only that one engine is up. Throws TransientError with
  * what the gateway met at those that it does not use.
  */
-export async function requireEngines(policy: string, addresses: readonly string[], signal: AbortSignal): Promise<void> {
+export async function requireEngines(
+  policy: string,
+  addresses: readonly string[],
+  signal: AbortSignal,
+  security?: Security,
+): Promise<void> {
   if (addresses.length === 0) return;
-  const client = createGrpcClient(PolicyService, policy, { timeoutMs: mostMs });
+  const client = createGrpcClient(PolicyService, policy, { timeoutMs: mostMs, security });
   try {
     const endMs = performance.now() + mostMs;
     for (;;) {

@@ -4,9 +4,14 @@ import { join } from 'node:path';
 import { existingEngines } from '#recipe/engine-part.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import { ensureStreams } from '#platform/nats/streams.ts';
+import type { Security } from '#platform/security/security.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import { boundCompileCache } from './bound-compile-cache.ts';
 import { startChildService } from './child-service.ts';
 import type { Ready } from './child-service.ts';
+import { credentialFlags, openOperator, roleOf } from './credentials-directory.ts';
 import { claimHome } from './claim-home.ts';
 import { fleetKey } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
@@ -37,6 +42,8 @@ export interface FleetOptions {
   readonly training?: boolean;
   /** Absolute. Holds fleet.json and the store of NATS. */
   readonly home: string;
+  /** Absolute: a directory of `gradus credentials init`. Absent: connections are plain, and stay on this machine. */
+  readonly credentials?: string | undefined;
   /** Absolute. One log per service. */
   readonly logs: string;
   /** Aborts while starting: what was started until then is stopped again. */
@@ -68,9 +75,22 @@ const readyTimeoutMs = 180_000;
 
 type Supervised = SupervisedService<Ready>;
 
+/** Workers may make none, and a coordinator may start after them or not at all. */
+async function makeStreams(url: string, security: Security, signal: AbortSignal): Promise<void> {
+  const log = createLogger({ service: 'gradus', level: 'error' });
+  const nats = await connectNats({ url, name: 'gradus', log, signal, security });
+  try {
+    await ensureStreams(nats);
+  } finally {
+    await nats.close();
+  }
+}
+
 /** Starts every service of a recipe on this machine, in the order of who needs whom. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { inputs, home, logs, signal } = options;
+  const { inputs, home, logs, signal, credentials } = options;
+  const over = new AbortController();
+  const security = await openOperator(credentials, { signal: over.signal });
   const training = options.training ?? true;
   const learning = training && needsLearner(inputs.recipe);
   const failure = new AbortController();
@@ -83,6 +103,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     inputs: (options.loaded ?? []).map(({ name, path, digest, bytes }) => ({ name, path, digest, bytes })),
     logs,
     natsUrl: '',
+    ...(credentials !== undefined && { credentials }),
     services: [],
   });
   const { guardian } = claim;
@@ -106,7 +127,6 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     });
   };
 
-  const over = new AbortController();
   const disk = watchDisks({
     paths: [join(home, 'nats'), logs],
     signal: over.signal,
@@ -149,7 +169,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     },
   };
 
-  const health = { probe: probeService, hungAfterMs: inputs.recipe.fleet.hung_after_ms };
+  const health = {
+    probe: (at: Ready) => probeService(at, security),
+    hungAfterMs: inputs.recipe.fleet.hung_after_ms,
+  };
   /** `plan` is asked before each start: addresses of others may have moved. */
   const start = async (plan: () => PlannedService): Promise<Supervised> => {
     const planned = plan();
@@ -173,6 +196,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
           args: [
             ...program.args,
             ...plan().args,
+            ...credentialFlags(credentials, roleOf(planned.service)),
             ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? '127.0.0.1:0' }),
             ...(claimed.http === undefined ? [] : flags({ http: claimed.http })),
           ],
@@ -229,12 +253,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       untilStartable,
       start: async (at, startSignal) => {
         const { nats: claimed } = await natsPort.claim(at);
-        return await startNats({ home, at: claimed, guardian, signal: startSignal });
+        return await startNats({ home, at: claimed, credentials, guardian, signal: startSignal });
       },
     });
     services.push({ supervised: nats, service: 'nats', known: nats.addresses });
     events.started('nats', nats.addresses);
     await publishFile();
+    if (security !== undefined) await makeStreams(natsUrl(), security, signal);
 
     const judges = await startAll(() => planScriptedJudges(inputs));
     const judged = (): FleetInputs =>
@@ -250,7 +275,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       return found;
     };
     await startAll(() => planGateways(inputs, allAt('engine')));
-    for (const gateway of allAt('policy')) await requireEngines(gateway, existingEngines(inputs.recipe) ?? [], signal);
+    for (const gateway of allAt('policy'))
+      await requireEngines(gateway, existingEngines(inputs.recipe) ?? [], signal, security);
     await publishFile();
     const fleetId = randomUUID();
     // A fleet of one run ends with it: it takes no other.

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { natsUsers, natsTls } from '#platform/nats/permissions.ts';
+import { credentialFiles } from './credentials-directory.ts';
 import { startNatsServer } from '#platform/nats/nats-server.ts';
 import { signalGroup } from './child-service.ts';
 import type { Exit, Ready } from './child-service.ts';
@@ -10,17 +12,28 @@ export interface StartNatsOptions {
   readonly home: string;
   /** Where the one before it listened, and clients reconnect; any free port when absent. */
   readonly at: string | undefined;
+  /** Absolute; the server then takes who has a certificate of it alone. */
+  readonly credentials?: string | undefined;
   readonly guardian: Guardian;
   readonly signal: AbortSignal;
 }
 
 /** NATS as a supervised process of the fleet. */
-export async function startNats({ home, at, guardian, signal }: StartNatsOptions): Promise<Running<Ready>> {
+export async function startNats({
+  home,
+  at,
+  credentials,
+  guardian,
+  signal,
+}: StartNatsOptions): Promise<Running<Ready>> {
   const { promise: exited, resolve } = Promise.withResolvers<Exit>();
   let hasExited = false;
   const server = await startNatsServer({
     storeDirectory: join(home, 'nats'),
     signal,
+    ...(credentials !== undefined && {
+      configLines: [natsTls(credentialFiles(credentials, 'nats')), natsUsers()],
+    }),
     // Before it serves: we may be killed meanwhile.
     onSpawned: (pid, ended) => {
       guardian.watch(pid);

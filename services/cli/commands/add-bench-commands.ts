@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { BenchRolloutsOptions } from './bench-rollouts.ts';
-import { decimal, home, json, wholeNumber } from './standard-options.ts';
+import { credentials, decimal, home, json, wholeNumber } from './standard-options.ts';
 
 /** The commands of `gradus bench`. */
 export function addBenchCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
@@ -9,6 +9,7 @@ export function addBenchCommands(program: Command, terminal: Terminal, finish: (
   bench
     .command('rollouts')
     .description('rollouts per second through the whole path, with a scripted policy and without a trainer')
+    .addOption(credentials())
     .option('--recipe <file>', 'recipe whose environment, data and rewards are used; by default rollouts-scripted.yaml')
     .option('--rollouts <n>', 'rollouts that are measured', wholeNumber, 2000)
     .option('--warm-up <n>', 'rollouts before those', wholeNumber, 300)

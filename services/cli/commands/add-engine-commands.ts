@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { EngineOptions, RemoveOptions } from './engine.ts';
-import { home, json, wholeNumber } from './standard-options.ts';
+import { credentials, home, json, wholeNumber } from './standard-options.ts';
 
 /** The commands of `gradus engine`. */
 export function addEngineCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
@@ -17,6 +17,7 @@ export function addEngineCommands(program: Command, terminal: Terminal, finish: 
           'gateways in place of those of the fleet in a home, host:port; several with commas',
         ).conflicts('home'),
       )
+      .addOption(credentials())
       .addOption(json());
   withFleet(
     engine

@@ -1,3 +1,4 @@
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
@@ -24,6 +25,8 @@ import { jsonLine } from '../terminal/json-line.ts';
 
 export interface BenchRolloutsOptions extends BenchOptions {
   readonly home: string;
+  /** Directory of certificates for the services. */
+  readonly credentials?: string;
   /** Whose environment, data and rewards are played. */
   readonly recipe?: string;
   /** Keep streams and logs. */
@@ -57,6 +60,7 @@ export async function benchRolloutsCommand(given: BenchRolloutsOptions, terminal
       training: false,
       home: directory,
       logs: join(directory, 'logs'),
+      ...(given.credentials !== undefined && { credentials: resolve(given.credentials) }),
       signal: stop.signal,
       events: fleetEvents(terminal),
     });
@@ -85,7 +89,8 @@ async function measure(
   terminal: Terminal,
 ): Promise<BenchReport> {
   const log = createLogger({ service: 'bench', level: 'error' });
-  const nats = await connectNats({ url: fleet.file.natsUrl, name: 'bench', log, signal });
+  const security = await openOperator(fleet.file.credentials);
+  const nats = await connectNats({ url: fleet.file.natsUrl, name: 'bench', log, signal, security });
   try {
     await ensureStreams(nats);
     const maxOpen = 2 * options.workers * options.concurrency;

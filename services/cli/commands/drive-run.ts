@@ -1,3 +1,4 @@
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { join } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
@@ -28,6 +29,8 @@ export interface DriveOptions {
   readonly home: string;
   readonly directory: string;
   readonly resume: boolean;
+  /** Absolute: a directory of credentials for a fleet of its own. */
+  readonly credentials?: string | undefined;
   readonly json: boolean;
   /** Share of a fleet that several runs have; a resumed run keeps its own where it is absent. */
   readonly priority?: number;
@@ -77,11 +80,14 @@ export async function driveRun(options: DriveOptions): Promise<number> {
         owner: 'run',
         home,
         logs,
+        credentials: options.credentials,
         signal: starting.signal,
         events: { ...events, ...restarts.events },
       });
     }
-    coordinators = fleetCoordinators(own?.file ?? lent, callTimeoutMs, () => readFleetFile(home));
+    const fleet = own?.file ?? lent;
+    const security = await openOperator(fleet?.credentials, { signal: watching.signal });
+    coordinators = fleetCoordinators(fleet, callTimeoutMs, () => readFleetFile(home), security);
     // The supervisor of a lent fleet has its own terminal; this one says it, too.
     const disk =
       own?.disk ??

@@ -1,3 +1,4 @@
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { resolve } from 'node:path';
 import { EngineState, EngineStatusSchema, type EngineStatus } from '#proto/policy/v1/policy_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
@@ -15,6 +16,8 @@ export interface EngineOptions {
   readonly home: string;
   /** In place of the gateways of a home's fleet. */
   readonly policy?: string;
+  /** In place of those of the fleet. */
+  readonly credentials?: string;
   readonly json: boolean;
 }
 
@@ -87,13 +90,14 @@ export async function engineRemoveCommand(
 }
 
 async function withGateways(
-  { home, policy }: EngineOptions,
+  { home, policy, credentials }: EngineOptions,
   callMs: number,
   use: (gateways: readonly [Gateway, ...Gateway[]]) => Promise<number>,
 ): Promise<number> {
   const addresses = policy?.split(',') ?? (await fleetGateways(resolve(home)));
+  const security = await openOperator(credentials ?? (await readFleetFile(resolve(home)))?.credentials);
   const [first, ...others] = addresses.map((address) =>
-    createGrpcClient(PolicyService, address, { timeoutMs: callMs }),
+    createGrpcClient(PolicyService, address, { timeoutMs: callMs, security }),
   );
   if (first === undefined)
     throw new TransientError('unavailable', `the fleet in ${home} has no gateway yet; try again in a moment`);

@@ -17,6 +17,8 @@ import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
 export interface ResumeOptions {
   readonly home: string;
+  /** Directory of certificates for the services. */
+  readonly credentials?: string;
   readonly json: boolean;
   /** What may have changed since it was recorded. */
   readonly acceptChanged?: readonly string[];
@@ -49,6 +51,7 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     resume: true,
     json: options.json,
     samples: options.samples,
+    credentials: options.credentials === undefined ? undefined : resolve(options.credentials),
     terminal,
     key: fleetKey(resolved, resolved.recipe_path),
     acceptChanged: accepted,

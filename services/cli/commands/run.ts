@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly set: readonly string[];
   readonly dryRun: boolean;
   readonly detach: boolean;
+  /** Directory of certificates for the services. */
+  readonly credentials?: string;
   readonly samples: boolean;
   readonly runId?: string;
   readonly home: string;
@@ -63,7 +65,9 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
   if (options.detach) {
     const settings = [...set.flatMap((one) => ['--set', one]), ...(seed === undefined ? [] : ['--seed', `${seed}`])];
     const shows = options.samples ? [] : ['--no-samples'];
-    const args = ['run', recipePath, ...settings, ...shows, '--priority', `${options.priority}`, '--home', home];
+    const secured = options.credentials === undefined ? [] : ['--credentials', resolve(options.credentials)];
+    const ranked = ['--priority', `${options.priority}`];
+    const args = ['run', recipePath, ...settings, ...shows, ...ranked, ...secured, '--home', home];
     return await detach({ args, home, runId }, terminal);
   }
   terminal.err(`run ${runId}: reading the recipe's inputs, then starting its services`);
@@ -77,6 +81,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     json: options.json,
     samples: options.samples,
     priority: options.priority,
+    credentials: options.credentials === undefined ? undefined : resolve(options.credentials),
     terminal,
     key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),
     resolve: async (lent) =>

@@ -4,6 +4,11 @@ import { InvalidArgumentError, Option } from 'commander';
 
 export const home = (): Option => new Option('--home <dir>', 'folder of all runs').default('runs');
 export const json = (): Option => new Option('--json', 'print JSON for machines').default(false);
+export const credentials = (): Option =>
+  new Option(
+    '--credentials <dir>',
+    'certificates for the services that are started: a directory of gradus credentials init; by default connections are plain and of this machine alone',
+  );
 export const settings = (): Option =>
   several(
     '--set <path=value>',

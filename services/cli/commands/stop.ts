@@ -1,3 +1,4 @@
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { resolve } from 'node:path';
 import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError } from '#platform/errors.ts';
@@ -52,7 +53,7 @@ function noFleet(home: string): TerminalError {
 }
 
 async function stopRun(fleet: FleetFile, runId: string, now: boolean): Promise<string> {
-  const coordinators = fleetCoordinators(fleet, 30_000);
+  const coordinators = fleetCoordinators(fleet, 30_000, undefined, await openOperator(fleet?.credentials));
   try {
     await requestStop(coordinators, { runId, now, reason: now ? 'gradus stop --now' : 'gradus stop' });
     const stepIsOver = AbortSignal.timeout(fleetTimeoutMs);

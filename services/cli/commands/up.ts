@@ -16,6 +16,7 @@ export interface UpOptions {
   readonly set: readonly string[];
   readonly home: string;
   readonly json: boolean;
+  readonly credentials?: string;
 }
 
 const stopGraceMs = 15_000;
@@ -45,6 +46,7 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
       owner: 'up',
       home,
       logs,
+      ...(options.credentials !== undefined && { credentials: resolve(options.credentials) }),
       signal: stop.signal,
       events: fleetEvents(terminal),
     });

@@ -2,6 +2,7 @@ import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import type { GrpcClient } from '#platform/grpc/client.ts';
+import type { Security } from '#platform/security/security.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 
 export type CoordinatorClient = GrpcClient<typeof CoordinatorService>;
@@ -72,11 +73,12 @@ export function fleetCoordinators(
   file: FleetFile | undefined,
   timeoutMs: number,
   reread?: () => Promise<FleetFile | undefined>,
+  security?: Security,
 ): Coordinators {
   const byAddress = new Map<string, CoordinatorClient>();
   const clientsOf = (named: FleetFile | undefined): readonly CoordinatorClient[] =>
     addressesOf(named).map((address) => {
-      const client = byAddress.get(address) ?? createGrpcClient(CoordinatorService, address, { timeoutMs });
+      const client = byAddress.get(address) ?? createGrpcClient(CoordinatorService, address, { timeoutMs, security });
       byAddress.set(address, client);
       return client;
     });

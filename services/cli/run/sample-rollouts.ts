@@ -1,3 +1,4 @@
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { errorFrom } from '#platform/errors.ts';
@@ -87,14 +88,19 @@ async function readSample(
 ): Promise<{ readonly result: RolloutResult; readonly trajectory: Trajectory } | undefined> {
   const fleet = await readFleetFile(home);
   if (fleet === undefined) return undefined;
-  return await withNats(fleet.natsUrl, signal, async (nats) => {
-    const newest = await findMessage(nats, streams.results, { last_by_subj: subjects.result(runId) }, signal);
-    if (newest === undefined) return undefined;
-    const result = decodeMessage(RolloutResultSchema, newest.data);
-    // The platform failed it before one was written: another one comes.
-    if (result.trajectorySequence === 0n) return undefined;
-    return { result, trajectory: await readTrajectory(nats, result, signal) };
-  });
+  return await withNats(
+    fleet.natsUrl,
+    signal,
+    async (nats) => {
+      const newest = await findMessage(nats, streams.results, { last_by_subj: subjects.result(runId) }, signal);
+      if (newest === undefined) return undefined;
+      const result = decodeMessage(RolloutResultSchema, newest.data);
+      // The platform failed it before one was written: another one comes.
+      if (result.trajectorySequence === 0n) return undefined;
+      return { result, trajectory: await readTrajectory(nats, result, signal) };
+    },
+    await openOperator(fleet.credentials),
+  );
 }
 
 const shownCharacters = 160;

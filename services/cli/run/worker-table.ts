@@ -1,3 +1,4 @@
+import { openOperator } from '#fleet/credentials-directory.ts';
 import type { PendingWait, WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import { formatDuration, shortId, tableLines } from '../terminal/format.ts';
 import { connectNats } from '#platform/nats/connect.ts';
@@ -56,12 +57,22 @@ function longest(waits: readonly PendingWait[]): string {
 }
 
 /** What the workers say of themselves; none when the streams cannot be asked just now. */
-export async function listWorkers(fleet: Pick<FleetFile, 'natsUrl'>): Promise<WorkerStatus[]> {
+export async function listWorkers(
+  fleet: Pick<FleetFile, 'natsUrl'> & Partial<Pick<FleetFile, 'credentials'>>,
+): Promise<WorkerStatus[]> {
   if (fleet.natsUrl === '') return [];
   const signal = AbortSignal.timeout(5_000);
   const log = createLogger({ service: 'gradus', level: 'silent' });
   try {
-    const nats = await connectNats({ url: fleet.natsUrl, name: 'gradus-cli', log, signal, connectTimeoutMs: 2_000 });
+    const security = await openOperator(fleet.credentials);
+    const nats = await connectNats({
+      url: fleet.natsUrl,
+      name: 'gradus-cli',
+      log,
+      signal,
+      security,
+      connectTimeoutMs: 2_000,
+    });
     try {
       return await createWorkerStatuses(nats).list(signal);
     } finally {

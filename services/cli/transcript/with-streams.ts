@@ -1,6 +1,8 @@
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { join } from 'node:path';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import { connectNats, type Nats } from '#platform/nats/connect.ts';
+import type { Security } from '#platform/security/security.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { claimHome, describeLeftBehind, type FleetDescription } from '#fleet/claim-home.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
@@ -23,7 +25,7 @@ export async function withStreams<T>(
 ): Promise<T> {
   const fleet = await readFleetFile(home);
   if (fleet !== undefined) {
-    return await withNats(fleet.natsUrl, signal, use);
+    return await withNats(fleet.natsUrl, signal, use, await openOperator(fleet.credentials));
   }
   if (!(await isDirectory(join(home, 'nats')))) {
     throw new TerminalError('not_found', `${home} holds no streams of past runs; is --home right?`);
@@ -57,7 +59,12 @@ function readerOf(home: string, command: string): FleetDescription {
 }
 
 /** The streams of a server that somebody else runs. */
-export async function withNats<T>(url: string, signal: AbortSignal, use: (nats: Nats) => Promise<T>): Promise<T> {
+export async function withNats<T>(
+  url: string,
+  signal: AbortSignal,
+  use: (nats: Nats) => Promise<T>,
+  security?: Security,
+): Promise<T> {
   if (url === 'nats://' || url === '') {
     throw new TransientError(
       'unavailable',
@@ -69,6 +76,7 @@ export async function withNats<T>(url: string, signal: AbortSignal, use: (nats: 
     name: 'gradus-cli',
     log: createLogger({ service: 'gradus', level: 'error' }),
     signal,
+    security,
   });
   try {
     return await use(nats);

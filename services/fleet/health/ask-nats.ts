@@ -1,5 +1,8 @@
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { TransientError } from '#platform/errors.ts';
+import { nameOfRole } from '#platform/security/roles.ts';
+import type { TlsMaterial } from '#platform/security/tls-material.ts';
 
 /** The answer comes to this subject. */
 const inbox = '_INBOX.gradus.supervision';
@@ -23,9 +26,10 @@ const mostCharacters = 64 * 1024;
  *
  * Written on a socket: the client library keeps one whose greeting never came, with nobody to close it.
  */
-export function askNats(address: string, timeoutMs: number): Promise<void> {
+/** `tls`: for a server that wants certificates; its greeting is in the clear, all else is not. */
+export function askNats(address: string, timeoutMs: number, tls?: TlsMaterial): Promise<void> {
   const colon = address.lastIndexOf(':');
-  const socket = createConnection({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) });
+  let socket: Socket = createConnection({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) });
   socket.setEncoding('latin1');
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const fail = (what: string, cause?: Error): void => reject(new TransientError('unavailable', what, { cause }));
@@ -35,14 +39,27 @@ export function askNats(address: string, timeoutMs: number): Promise<void> {
       ? `NATS at ${address} accepts the connection and sends no INFO line`
       : `JetStream at ${address} does not answer`;
   const deadline = setTimeout(() => fail(silence()), timeoutMs);
-  socket.on('data', (data) => {
-    if (text === '') socket.write(question);
+  const hear = (data: string | Buffer): void => {
+    if (text === '') greet();
     text = (text + data.toString()).slice(-mostCharacters);
     if (nobody.test(text)) fail(`JetStream at ${address} is switched off: the server has given up its store`);
     else if (answer.test(text)) resolve();
-  });
-  socket.once('error', (error) => fail(`NATS at ${address} cannot be reached: ${error.message}`, error));
-  socket.once('close', () => fail(`NATS at ${address} closed the connection`));
+  };
+  const listen = (): void => {
+    socket.on('data', hear);
+    socket.once('error', (error) => fail(`NATS at ${address} cannot be reached: ${error.message}`, error));
+    socket.once('close', () => fail(`NATS at ${address} closed the connection`));
+  };
+  function greet(): void {
+    if (tls !== undefined) {
+      socket.removeAllListeners('data');
+      socket = connectTls({ socket, ...tls.pems, servername: nameOfRole('nats') });
+      socket.setEncoding('latin1');
+      listen();
+    }
+    socket.write(question);
+  }
+  listen();
   return promise.finally(() => {
     clearTimeout(deadline);
     socket.destroy();

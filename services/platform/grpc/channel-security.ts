@@ -38,6 +38,7 @@ export function channelSecurity(security: Security | undefined, server: RoleName
       provider,
       server === undefined ? { checkServerIdentity: () => undefined } : {},
     ),
-    options: server === undefined ? {} : { 'grpc.ssl_target_name_override': nameOfRole(server) },
+    // An address is no name for TLS; the name of nobody is not checked.
+    options: { 'grpc.ssl_target_name_override': nameOfRole(server ?? 'any') },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { ServerCredentials, type Server } from '@grpc/grpc-js';
 import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:tls';
+import { createServer, type TLSSocket } from 'node:tls';
 import { createPeerRegistry, type PeerRegistry } from '../security/peer-registry.ts';
 import type { Refusals } from '../security/refusals.ts';
 import type { TlsMaterial } from '../security/tls-material.ts';
@@ -30,21 +30,30 @@ export async function listenSecurely(
   const listener = createServer({
     ...tls.pems,
     requestCert: true,
-    rejectUnauthorized: true,
+    // Decided below, where the reason is known.
+    rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
     ALPNProtocols: ['h2'],
     handshakeTimeout: handshakeMs,
     noDelay: true,
   });
+  function refuse(socket: TLSSocket, why: string): void {
+    refusals?.count('grpc', 'certificate', { peer: socket.remoteAddress, why });
+  }
+
   listener.on('secureConnection', (socket) => {
     socket.on('error', () => undefined);
+    if (!socket.authorized) {
+      refuse(socket, String(socket.authorizationError));
+      socket.destroy();
+      return;
+    }
     peers.add(socket);
     injector.injectConnection(socket);
   });
-  listener.on('tlsClientError', (error: Error, socket) => {
-    // One that only looks whether the port is open says nothing at all, and is no caller.
-    if (socket.bytesRead > 0)
-      refusals?.count('grpc', 'certificate', { peer: socket.remoteAddress, why: error.message });
+  listener.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    // One that only looks whether the port is open, and is no caller.
+    if (error.code !== 'ECONNRESET') refuse(socket, error.message);
   });
   const unfollow = tls.follow((pems) => listener.setSecureContext(pems));
 

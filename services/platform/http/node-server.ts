@@ -18,8 +18,8 @@ export function createNodeServer(
   );
   const unfollow = tls.follow((pems) => server.setSecureContext(pems));
   server.once('close', unfollow);
-  server.on('tlsClientError', (error: Error, socket) => {
-    if (socket.bytesRead > 0)
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code !== 'ECONNRESET')
       security?.refusals?.count('http', 'certificate', { peer: socket.remoteAddress, why: error.message });
   });
   return server;

@@ -43,6 +43,7 @@ const buckets = {
 
 /** The bucket, made if missing. */
 export async function openBucket(nats: Nats, name: keyof typeof buckets): Promise<KV> {
+  if (nats.waitsForStreams === true) return await nats.kvm.open(name);
   const { ttlMs, storage, maxBytes } = buckets[name];
   return await nats.kvm.create(name, {
     history: 1,
@@ -52,6 +53,13 @@ export async function openBucket(nats: Nats, name: keyof typeof buckets): Promis
     ...(nats.replicas !== undefined && { replicas: nats.replicas }),
   });
 }
+
+/** Those that workers use, and may not make. */
+export async function openBucketsOfWorkers(nats: Nats): Promise<void> {
+  for (const name of [workersBucket, redeliveryBucket] as const) await openBucket(nats, name);
+}
+
+export const bucketsOfWorkers: readonly string[] = [`KV_${workersBucket}`, `KV_${redeliveryBucket}`];
 
 export function declaredBuckets({ replicas }: Pick<Nats, 'replicas'>): readonly DeclaredStream[] {
   return Object.entries(buckets).map(([name, settings]) => declared(name, settings, replicas));

@@ -15,6 +15,7 @@ import { identification } from './identification.ts';
 import { watchLink } from './link.ts';
 import type { Link } from './link.ts';
 import { errorFromNats, isNoAnswer } from './nats-errors.ts';
+import { inboxOf, makesStreams } from './permissions.ts';
 
 export interface Nats {
   readonly nc: NatsConnection;
@@ -25,6 +26,12 @@ export interface Nats {
   readonly link: Link;
   /** Servers that keep a copy of what is stored. Absent: what exists stays as it is, what is new gets one. */
   readonly replicas: number | undefined;
+  /** Of subjects where answers come; the library's own when absent. */
+  readonly inboxPrefix?: string | undefined;
+  /** This user may make no streams: it waits until they are there. Absent: it makes what is missing. */
+  readonly waitsForStreams?: boolean | undefined;
+  /** Other users may make none: what they need is made for them. */
+  readonly makesForOthers?: boolean | undefined;
   /** Sends what is buffered, within 2 s, and closes. */
   close(): Promise<void>;
 }
@@ -74,12 +81,21 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
       log,
       link,
       replicas: options.replicas,
+      ...rightsOf(options.security),
       close: () => close(nc),
     };
   } catch (error) {
     await nc.close();
     throw error;
   }
+}
+
+/** Only with certificates do users differ. */
+function rightsOf(security: Security | undefined): Pick<Nats, 'waitsForStreams' | 'makesForOthers' | 'inboxPrefix'> {
+  if (security?.tls === undefined) return {};
+  const { roles } = security.tls;
+  const makes = makesStreams(roles);
+  return { waitsForStreams: !makes, makesForOthers: makes, inboxPrefix: inboxOf(roles[0] ?? 'nobody') };
 }
 
 async function firstConnection(options: NatsOptions): Promise<NatsConnection> {

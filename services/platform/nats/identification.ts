@@ -8,6 +8,7 @@ import {
 } from '@nats-io/transport-node';
 import { readFile } from 'node:fs/promises';
 import { TerminalError, errorFrom } from '../errors.ts';
+import { inboxOf } from './permissions.ts';
 import { nameOfRole } from '../security/roles.ts';
 import type { Security } from '../security/security.ts';
 import type { TlsMaterial } from '../security/tls-material.ts';
@@ -15,10 +16,10 @@ import type { TlsMaterial } from '../security/tls-material.ts';
 /** Options of a connection. The library reads certificates anew for each; a changed user needs a restart. */
 export async function identification(
   security: Security | undefined,
-): Promise<Pick<ConnectionOptions, 'tls' | 'authenticator'>> {
+): Promise<Pick<ConnectionOptions, 'tls' | 'authenticator' | 'inboxPrefix'>> {
   const { tls, natsCredentials } = security ?? {};
   return {
-    ...(tls !== undefined && { tls: tlsOptions(tls.files) }),
+    ...(tls !== undefined && { tls: tlsOptions(tls.files), inboxPrefix: inboxOf(tls.roles[0] ?? 'nobody') }),
     ...(natsCredentials !== undefined && { authenticator: await readUser(natsCredentials) }),
   };
 }

@@ -194,8 +194,8 @@ async function readPort(file: string): Promise<number | undefined> {
     // Not written yet.
     return undefined;
   }
-  // Up to the quote: the file may be half written.
-  const port = /nats:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
+  // Up to the quote: the file may be half written. A server that takes certificates only says tls.
+  const port = /(?:nats|tls):\/\/[^"]*:(\d+)"/.exec(text)?.[1];
   return port === undefined ? undefined : Number(port);
 }
 

@@ -37,7 +37,7 @@ export async function pull(nats: Nats, request: PullRequest): Promise<PullEnd> {
   const present = link.signal;
   if (request.signal.aborted) return 'aborted';
   if (present.aborted) return 'lost';
-  const inbox = createInbox();
+  const inbox = createInbox(nats.inboxPrefix);
   const { promise, resolve } = Promise.withResolvers<PullEnd>();
   const onAbort = (): void => resolve('aborted');
   const onLost = (): void => resolve('lost');

@@ -10,9 +10,10 @@ import {
 import type { ConsumerInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 
-import { TerminalError } from '../errors.ts';
+import { retry } from '../async/retry.ts';
+import { TerminalError, TransientError } from '../errors.ts';
 import type { Nats } from './connect.ts';
-import { declaredBuckets } from './bucket-settings.ts';
+import { bucketsOfWorkers, declaredBuckets, openBucketsOfWorkers } from './bucket-settings.ts';
 import { ensureDeclared } from './ensure-declared.ts';
 import type { DeclaredStream } from './ensure-declared.ts';
 import { onLink } from './link.ts';
@@ -141,8 +142,44 @@ const sharedByWorkers = {
  * from every process, at the same time.
  */
 export async function ensureStreams(nats: Nats, options: StreamOptions = {}): Promise<void> {
+  if (nats.waitsForStreams === true) {
+    await untilMade(nats);
+    return;
+  }
   await ensureDeclared(nats, declaredStreams(nats, options), declaredBuckets(nats));
   await ensureWorkers(nats);
+  if (nats.makesForOthers === true) await openBucketsOfWorkers(nats);
+}
+
+/** A coordinator may start later than those who use its streams. */
+const madeWithinMs = 120_000;
+
+async function untilMade(nats: Nats): Promise<void> {
+  await retry(
+    async () => {
+      const missing: string[] = [];
+      for (const name of [...Object.values(streams), ...bucketsOfWorkers])
+        if (!(await isThere(() => nats.jsm.streams.info(name)))) missing.push(name);
+      for (const name of Object.values(workerConsumers))
+        if (!(await isThere(() => nats.jsm.consumers.info(streams.tasks, name)))) missing.push(name);
+      if (missing.length > 0)
+        throw new TransientError(
+          'unavailable',
+          `NATS lacks ${missing.join(', ')}, which a coordinator makes; is one running?`,
+        );
+    },
+    { baseMs: 200, maxMs: 1_000, withinMs: madeWithinMs },
+  );
+}
+
+async function isThere(look: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await look();
+    return true;
+  } catch (error) {
+    if (isMissingResource(error)) return false;
+    throw errorFromNats(error, 'looking for streams');
+  }
 }
 
 async function ensureWorkers(nats: Nats): Promise<void> {

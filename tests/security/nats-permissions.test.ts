@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { credentialFiles } from '../../services/fleet/credentials-directory.ts';
+import { connectNats, type Nats } from '../../services/platform/nats/connect.ts';
+import { startNatsServer } from '../../services/platform/nats/nats-server.ts';
+import { natsTls, natsUsers } from '../../services/platform/nats/permissions.ts';
+import { ensureStreams, streams, subjects } from '../../services/platform/nats/streams.ts';
+import type { Security } from '../../services/platform/security/security.ts';
+import { createMetrics } from '../../services/platform/telemetry/metrics.ts';
+import { newCredentials, securityOf, valueOf } from './certificates.ts';
+
+const log = pino({ level: 'silent' });
+
+async function startServer(directory: string): Promise<string> {
+  const storeDirectory = await mkdtemp(join(tmpdir(), 'gradus-nats-'));
+  const server = await startNatsServer({
+    storeDirectory,
+    configLines: [natsTls(credentialFiles(directory, 'nats')), natsUsers()],
+  });
+  onTestFinished(async () => {
+    await server.stop();
+    await rm(storeDirectory, { recursive: true, force: true });
+  });
+  return server.url;
+}
+
+async function connectAs(url: string, security: Security | undefined): Promise<Nats> {
+  const nats = await connectNats({
+    url,
+    name: 'test',
+    log,
+    security,
+    signal: new AbortController().signal,
+    connectTimeoutMs: 5_000,
+  });
+  onTestFinished(() => nats.close());
+  return nats;
+}
+
+test('a worker takes tasks and writes results, and writes no ledger, changes no stream and reads no ledger; refusals are counted', async () => {
+  const directory = await newCredentials();
+  const url = await startServer(directory);
+  const coordinator = await connectAs(url, await securityOf(directory, 'coordinator'));
+  await ensureStreams(coordinator);
+  const metrics = createMetrics();
+  const worker = await connectAs(url, await securityOf(directory, 'rollout', metrics));
+  await ensureStreams(worker);
+  await coordinator.js.publish(subjects.ledger('r'), 'a fact');
+  await worker.js.publish(subjects.result('r'), 'a result');
+
+  await expect(worker.js.publish(subjects.ledger('r'), 'a lie', { timeout: 5_000 })).rejects.toThrow();
+  await expect(worker.jsm.streams.purge(streams.results)).rejects.toThrow();
+  await expect(worker.jsm.streams.delete(streams.ledger)).rejects.toThrow();
+  await expect(worker.jsm.streams.add({ name: 'COPY', subjects: ['gradus.copy'] })).rejects.toThrow();
+  await expect(worker.jsm.streams.getMessage(streams.ledger, { seq: 1 })).rejects.toThrow();
+  await expect(worker.jsm.consumers.delete(streams.tasks, 'workers_train')).rejects.toThrow();
+  expect((await coordinator.jsm.streams.info(streams.ledger)).state.messages).toBe(1);
+  await expect
+    .poll(async () => valueOf(await metrics.render(), 'gradus_requests_refused_total{edge="nats",reason="role"}'), {
+      timeout: 60_000,
+    })
+    .toBeGreaterThan(0);
+});
+
+test('a server with certificates takes nobody without one, with a foreign one, or of a role that has nothing to do there', async () => {
+  const [directory, foreign] = [await newCredentials(), await newCredentials()];
+  const url = await startServer(directory);
+  await expect(connectAs(url, undefined)).rejects.toThrow();
+  await expect(connectAs(url, await securityOf(foreign, 'coordinator'))).rejects.toThrow();
+  await expect(connectAs(url, await securityOf(directory, 'learner'))).rejects.toThrow(/Authorization/i);
+});
