@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { engineKinds } from '#engines/index.ts';
 import { rootsField } from '#platform/files/check-roots.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
-import { longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
+import { deviceName, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 
 const kinds = engineKinds.map(({ kind }) => kind);
 
@@ -53,7 +53,11 @@ export const engineSidecarConfig = baseConfig
       .default(2048)
       .describe('Requests that may wait here; more are refused as RESOURCE_EXHAUSTED.'),
     threads: z.int().min(1).max(1024).default(1).describe('CPU threads of a server that is started here.'),
-    device: z.enum(['cpu', 'cuda']).default('cpu').describe('Device of a server that is started here.'),
+    device: z
+      .string()
+      .regex(deviceName, 'must be cpu, cuda or cuda:N')
+      .default('cpu')
+      .describe('Device of a server that is started here: cpu, cuda or cuda:N, which is the only GPU that it sees.'),
     startTimeoutMs: z
       .int()
       .min(1)

@@ -1,23 +1,23 @@
 import { join } from 'node:path';
 import { environmentNamed } from '#environments/registry.ts';
 import { questionFormatOf } from '#questions/question-row.ts';
-import { existingEngines } from '#recipe/engine-part.ts';
+import { engineDevices, existingEngines } from '#recipe/engine-part.ts';
 import { flags, rootFlag, type FleetInputs, type PlannedProgram, type PlannedService } from './planned-service.ts';
 
 /** Those that are started here; none where they exist, or an endpoint is asked. */
 export function planEngines(inputs: FleetInputs, roots: readonly string[]): PlannedService[] {
   const { recipe } = inputs;
   const exist = recipe.model.endpoint !== undefined || existingEngines(recipe) !== undefined;
-  const count = exist ? 0 : recipe.fleet.engines;
-  return Array.from({ length: count }, (_, index): PlannedService => ({
+  const devices = exist ? [] : engineDevices(recipe);
+  return devices.map((device, index): PlannedService => ({
     label: recipe.fleet.engines === 1 ? 'engine' : `engine-${index + 1}`,
     service: 'engine',
     readyTimeoutMs: recipe.fleet.engine.start_timeout_ms,
-    ...engineProgram(inputs, roots),
+    ...engineProgram(inputs, roots, device),
   }));
 }
 
-function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[]): PlannedProgram {
+function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[], device: string): PlannedProgram {
   const { engine, scripted } = recipe.fleet;
   const bounds = { 'max-context': engine.max_context, 'max-running': engine.max_running };
   switch (engine.kind) {
@@ -29,8 +29,9 @@ function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[])
           model: paths.model,
           ...rootFlag(roots),
           'cache-mebibytes': engine.cache_mebibytes,
+          'kv-tokens': engine.kv_tokens,
           threads: engine.threads,
-          device: engine.device,
+          device,
         }),
       };
     case 'scripted':
@@ -63,7 +64,7 @@ function engineProgram({ recipe, paths }: FleetInputs, roots: readonly string[])
           model: paths.model,
           options: JSON.stringify(engine.options),
           threads: engine.threads,
-          device: engine.device,
+          device,
         }),
       };
   }

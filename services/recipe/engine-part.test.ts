@@ -40,6 +40,23 @@ describe('fleet.engine of a recipe', () => {
     }
   });
 
+  it('computes on one device, or each engine on its own', () => {
+    expect(withEngine({ device: 'cuda:3' }).fleet.engine.device).toBe('cuda:3');
+    expect(withEngine({ device: ['cuda:1', 'cuda:2'] }, { engines: 2 }).fleet.engine.device).toEqual([
+      'cuda:1',
+      'cuda:2',
+    ]);
+    expect(problemsOf({ device: 'gpu' })).toContain('fleet.engine.device: ');
+    expect(problemsOf({ device: ['cuda:1'] }, { engines: 2 })).toContain('lists 1 for 2 engines; list one for each');
+    for (const device of ['cuda', ['cuda', 'cuda:0']])
+      expect(problemsOf({ device }, { engines: 2 })).toContain(
+        'puts several engines on cuda:0; list a GPU for each, for example [cuda:0, cuda:1]',
+      );
+    expect(problemsOf({ kv_tokens: 100 })).toContain(
+      'fleet.engine.kv_tokens: must be at least max_context (1024), or 0',
+    );
+  });
+
   it('may be engines that exist', () => {
     const addresses = ['10.0.0.7:7001', 'dns:///engines.training:7001'];
     expect(withEngine({ kind: 'external', addresses }).fleet.engine).toMatchObject({ kind: 'external', addresses });

@@ -16,6 +16,26 @@ export function existingEngines({ fleet }: Fleet): readonly string[] | undefined
   return fleet.engine.kind === 'external' ? fleet.engine.addresses : undefined;
 }
 
+/** The device of each engine that is started. */
+export function engineDevices({ fleet: { engine, engines } }: Fleet): readonly string[] {
+  const { device } = engine;
+  return Array.from({ length: engines }, (_, index) =>
+    typeof device === 'string' ? device : (device[index % device.length] ?? 'cpu'),
+  );
+}
+
+function deviceProblems(recipe: Fleet): Pick<RecipeIssue, 'message' | 'value'>[] {
+  const { engine, engines } = recipe.fleet;
+  const { device } = engine;
+  if (typeof device !== 'string' && device.length !== engines)
+    return [{ message: `lists ${device.length} for ${engines} engines; list one for each`, value: device }];
+  const gpus = engineDevices(recipe).flatMap((name) => (name === 'cpu' ? [] : name === 'cuda' ? ['cuda:0'] : [name]));
+  const shared = gpus.find((name, index) => gpus.indexOf(name) !== index);
+  if (shared === undefined || existingEngines(recipe) !== undefined) return [];
+  const each = `[${gpus.map((_, index) => `cuda:${index}`).join(', ')}]`;
+  return [{ message: `puts several engines on ${shared}; list a GPU for each, for example ${each}`, value: device }];
+}
+
 /** The recipe with every option of its kind of engine written out, and what the kind's own schema says against them. */
 export function completeEngine<Given extends Fleet>(
   recipe: Given,
@@ -38,6 +58,11 @@ export function completeEngine<Given extends Fleet>(
         value: engines,
       });
   } else if (addresses.length > 0) at('addresses', `is of no use with kind: ${kind}; set kind: external`, addresses);
+  for (const issue of deviceProblems(recipe)) issues.push({ path: ['fleet', 'engine', 'device'], ...issue });
+  if (engine.kv_tokens > 0 && engine.kv_tokens < engine.max_context)
+    at('kv_tokens', `must be at least max_context (${engine.max_context}), or 0`, engine.kv_tokens);
+  if (engine.kv_tokens > 0 && kind !== 'builtin')
+    at('kv_tokens', `is of kind: builtin; kind: ${kind} has its own`, engine.kv_tokens);
   const server = serverKindOf(recipe);
   if (server === undefined) {
     if (Object.keys(options).length > 0)

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { engineKinds } from '#engines/index.ts';
 import { addressOrName } from '#platform/grpc/follow-names.ts';
-import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
+import { deviceName, fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
+
+const device = z.string().regex(deviceName, 'must be cpu, cuda or cuda:N');
 
 /** Of a judge, in `judges` as in `fleet.scripted_judges`. */
 export const judgeName = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _, at most 64');
@@ -78,7 +80,18 @@ const engineSchema = z
       .default(512)
       .describe('Memory of keys and values in MiB, of the built-in engine.'),
     threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
-    device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+    kv_tokens: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(0)
+      .describe(
+        'Tokens whose keys and values running requests of a built-in engine hold at most, at least max_context; beyond it the one that came last goes back in line. 0: as many as max_running sequences of max_context.',
+      ),
+    device: z
+      .union([device, z.array(device).min(1).max(fleetBounds.engines)])
+      .default('cpu')
+      .describe('Where it computes: cpu, cuda (the first GPU) or cuda:N; or a list with one for each of `engines`.'),
   })
   .prefault({})
   .describe('Each engine.');
@@ -149,7 +162,7 @@ export const fleetSchema = z
           .max(16_777_216)
           .default(16_384)
           .describe('Tokens of one forward pass, padding included.'),
-        device: z.enum(['cpu', 'cuda']).default('cpu').describe('Where it computes.'),
+        device: device.default('cpu').describe('Where it computes: cpu, cuda (the first GPU) or cuda:N.'),
       })
       .prefault({})
       .describe('The learner.'),

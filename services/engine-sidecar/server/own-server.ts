@@ -41,7 +41,16 @@ export function createOwnServer(
   const { maxContext, maxRunning, threads, device, startTimeoutMs } = config;
   const tokenizerDirectory = dirname(tokenizer.path);
   const modelDirectory = config.model === undefined ? tokenizerDirectory : resolve(config.model);
-  const base = { modelDirectory, tokenizerDirectory, version: 0n, maxContext, maxRunning, threads, device };
+  const [computes, gpu] = device.split(':');
+  const base: ServerPlan = {
+    modelDirectory,
+    tokenizerDirectory,
+    version: 0n,
+    maxContext,
+    maxRunning,
+    threads,
+    device: computes === 'cpu' ? 'cpu' : 'cuda',
+  };
   const guardian = startGuardian();
   const planWith = ({ version, weightsPath }: ServedVersion): ServerPlan => ({
     ...base,
@@ -52,7 +61,8 @@ export function createOwnServer(
     base,
     async start(plan) {
       using deadline = deadlineSignal(signal, startTimeoutMs, `${kind.kind}: its start`);
-      return await start(plan, settings, { log, guardian, variables, signal: deadline.signal });
+      const own = gpu === undefined ? variables : { ...variables, CUDA_VISIBLE_DEVICES: gpu };
+      return await start(plan, settings, { log, guardian, variables: own, signal: deadline.signal });
     },
     planWith,
     async planAgain(served) {

@@ -10,6 +10,9 @@ export const fleetBounds = {
   builtinRunning: 4096,
 } as const;
 
+/** Where something computes: the CPU, the first GPU that is seen, or a GPU by its number. */
+export const deviceName = /^(?:cpu|cuda(?::\d{1,3})?)$/;
+
 /** Timers of longer than 2^31 - 1 ms fire at once: no wait may be configured longer. */
 export const longestWaitMs = 24 * 24 * 3600_000;
 
