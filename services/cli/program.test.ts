@@ -17,7 +17,7 @@ async function servicesInTheRepository(): Promise<readonly string[]> {
   const root = join(repositoryRoot, 'services');
   const folders = await readdir(root);
   const services = folders.filter(
-    (name) => name === 'learner' || (name !== 'cli' && existsSync(join(root, name, 'main.ts'))),
+    (name) => name === 'learner' || ['main.ts', 'service.ts'].every((file) => existsSync(join(root, name, file))),
   );
   const scripted = await readdir(join(root, 'scripted'), { withFileTypes: true });
   const played = scripted.filter((entry) => entry.isDirectory()).map(({ name }) => `scripted-${name}`);

@@ -19,6 +19,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   logs: ['gradus logs first --follow', 'gradus logs first --server 10.0.0.5:7000 --metrics'],
   cancel: ['gradus cancel first --server 10.0.0.5:7000'],
   watch: ['gradus watch first'],
+  'export metrics': ['gradus export metrics first --to tensorboard'],
   eval: [
     'gradus eval recipes/demo.yaml --greedy --out results',
     'gradus eval --endpoint http://127.0.0.1:8000/v1 --model qwen3-4b --data questions.jsonl --environment search --samples 4 --out results',
