@@ -23,6 +23,7 @@ RUN python3 -m venv venv \
 COPY LICENSE ./
 COPY proto/gen/python proto/gen/python
 COPY services/learner/gradus_learner services/learner/gradus_learner
+RUN mkdir /opt/shared
 
 FROM ${RUNTIME_IMAGE}
 ARG REVISION=unknown
@@ -33,6 +34,8 @@ LABEL org.opencontainers.image.title="gradus/learner" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/gradus /opt/gradus
+# Volumes that are new take their owner from here.
+COPY --from=build --chown=10001:10001 /opt/shared /var/lib/gradus
 ENV PATH=/opt/gradus/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/gradus/services/learner:/opt/gradus/proto/gen/python \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \

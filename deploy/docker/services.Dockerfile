@@ -20,7 +20,8 @@ RUN node -e 'const {devDependencies: {node}} = require("./package.json"); if (pr
 COPY LICENSE ./
 COPY proto/gen/ts proto/gen/ts
 COPY services services
-RUN rm -rf services/learner
+COPY deploy/compose/demo.ts deploy/compose/
+RUN rm -rf services/learner && mkdir /opt/shared
 
 FROM ${RUNTIME_IMAGE}
 ARG REVISION=unknown
@@ -32,6 +33,8 @@ LABEL org.opencontainers.image.title="gradus/services" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /opt/gradus /opt/gradus
+# Volumes that are new take their owner from here.
+COPY --from=build --chown=10001:10001 /opt/shared /var/lib/gradus
 # The same ports in every container. Other settings come from where it is deployed.
 ENV NODE_ENV=production HOME=/tmp GRADUS_GRPC=0.0.0.0:50051 GRADUS_METRICS=0.0.0.0:9464
 # Numbers, so that `runAsNonRoot` can see it.
