@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python s3-server trackers vllm clean
+.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python s3-server trackers vllm scan-manifests clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,11 @@ trackers: ## TensorBoard, trackio and wandb in .build/trackers, for the tests of
 s3-server: ## A server with S3's API in .build/s3, for the tests of stores of artefacts
 	$(PYTHON) -m venv .build/s3
 	.build/s3/bin/pip install -q 'moto[server,s3]==5.2.1'
+
+scan-manifests: setup ## checkov's rules on the rendered overlays gpu and production; fails on what no annotation explains
+	$(PYTHON) -m venv .build/checkov
+	.build/checkov/bin/pip install -q 'checkov==3.3.30'
+	.venv/bin/python scripts/scan_manifests.py
 
 clean: ## Remove what setup and builds made; runs/ stays
 	rm -rf node_modules .venv .build coverage
