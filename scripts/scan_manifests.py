@@ -1,6 +1,7 @@
 """Scans the rendered overlays `gpu` and `production` with checkov; a finding that no annotation explains is an error.
 
-An annotation `checkov.io/skip1: CKV_K8S_11=the reason` leaves one rule out for one object. `make scan-manifests` makes the environment.
+An annotation `checkov.io/skip1: CKV_K8S_11=the reason` leaves one rule out for one object. `make scan-manifests` makes
+the environment.
 """
 
 import json
@@ -21,7 +22,7 @@ def scan(text: str) -> dict[str, Any]:
         file = Path(folder) / "all.yaml"
         file.write_text(text)
         command = [str(CHECKOV), "-f", str(file), "--framework", "kubernetes", "--output", "json"]
-        # No rules, modules or names of people are fetched or sent; a finding is told by the report, not by the exit status.
+        # No rules, modules or names of people are fetched or sent; the report says what was found, not the exit status.
         command += ["--skip-download", "--skip-resources-without-violations", "--soft-fail", "--compact", "--quiet"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:

@@ -65,19 +65,24 @@ function problems(policies: readonly NetworkPolicy[], pods: readonly Pod[]): str
   ];
 }
 
+type Direction = 'ingress' | 'egress';
+
+function peersOf({ spec }: NetworkPolicy, direction: Direction, rule: number) {
+  return (direction === 'ingress' ? spec.ingress[rule]?.from : spec.egress[rule]?.to) ?? [];
+}
+
 /** The policies without one peer of one rule, for each. */
 function withoutOnePeer(
   policies: readonly NetworkPolicy[],
 ): { readonly left: NetworkPolicy[]; readonly out: string }[] {
   const variants: { left: NetworkPolicy[]; out: string }[] = [];
   for (const [index, policy] of policies.entries()) {
-    for (const [direction, side] of [['ingress', 'from'] as const, ['egress', 'to'] as const]) {
-      for (const [rule, { [side as 'from']: peers = [] }] of policy.spec[direction].entries()) {
-        for (const [position, one] of peers.entries()) {
+    for (const direction of ['ingress', 'egress'] as const) {
+      for (const rule of policy.spec[direction].keys()) {
+        for (const [position, one] of peersOf(policy, direction, rule).entries()) {
           if (one.podSelector === undefined || one.namespaceSelector !== undefined) continue;
           const copy = structuredClone(policy);
-          const changed: { from?: unknown[]; to?: unknown[] } | undefined = copy.spec[direction][rule];
-          changed?.[side]?.splice(position, 1);
+          peersOf(copy, direction, rule).splice(position, 1);
           variants.push({
             left: policies.with(index, copy),
             out: `${policy.metadata.name} ${direction} ${rule}.${position}`,
