@@ -19,9 +19,9 @@ export interface ListOptions extends RunsPlace {
  */
 export async function listCommand(options: ListOptions, terminal: Terminal): Promise<number> {
   const coordinators = await openRuns(options);
-  const { runs, unreadable, leftOut } = await (coordinators?.ask((client) => client.listRuns({})) ??
-    Promise.resolve({ runs: [], unreadable: [], leftOut: 0 }));
-  coordinators?.close();
+  const { runs, unreadable, leftOut } = await (
+    coordinators?.ask((client) => client.listRuns({})) ?? Promise.resolve({ runs: [], unreadable: [], leftOut: 0 })
+  ).finally(() => coordinators?.close());
   const known = new Set([...runs, ...unreadable].map(({ runId }) => runId));
   const resting =
     options.server === undefined ? await restingRuns(resolve(options.home), known) : { runs: [], unreadable: [] };
@@ -30,6 +30,7 @@ export async function listCommand(options: ListOptions, terminal: Terminal): Pro
     for (const run of runs) terminal.out(jsonLine(messageJson(RunStatusSchema, run)));
     for (const { run, state, safeSteps } of resting.runs) terminal.out(jsonLine({ runId: run, state, safeSteps }));
     for (const { run, reason } of unread) terminal.out(jsonLine({ runId: run, unreadable: reason }));
+    if (leftOut > 0) terminal.err(`${leftOut} more runs are left out: an answer holds 256`);
     return exitCodes.ok;
   }
   const rows = [
