@@ -64,7 +64,13 @@ async function fromCoordinators(
   let answeredMs = performance.now();
   for (;;) {
     try {
-      const stream = coordinators.current.readEvents({ runId, after, follow }, { signal, timeoutMs: streamTimeoutMs });
+      const stream = coordinators.current.readEvents(
+        { runId, after, follow },
+        {
+          signal,
+          timeoutMs: follow ? streamTimeoutMs : mostSilenceMs,
+        },
+      );
       for await (const event of stream) {
         after = event.position;
         answeredMs = performance.now();
@@ -74,7 +80,8 @@ async function fromCoordinators(
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (signal.aborted) throw error;
-      if (error.code === 'deadline_exceeded') answeredMs = performance.now();
+      // Of a run that says nothing for long; what is there already comes at once.
+      if (follow && error.code === 'deadline_exceeded') answeredMs = performance.now();
       else if (!(error instanceof TransientError) && error.code !== 'cancelled') throw error;
       if (performance.now() - answeredMs > mostSilenceMs) throw error;
       coordinators.next();
