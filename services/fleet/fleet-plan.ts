@@ -82,7 +82,12 @@ function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): Plan
   }
 }
 
-export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly string[]): PlannedService {
+/** `enginesFolder`: where engines that are added later are kept. */
+export function planPolicy(
+  { recipe, paths }: FleetInputs,
+  engines: readonly string[],
+  enginesFolder?: string,
+): PlannedService {
   const { endpoint } = recipe.model;
   if (endpoint !== undefined) return planEndpoint(endpoint, recipe.fleet.engine);
   const { generateMs, load } = serviceDeadlines(recipe);
@@ -91,6 +96,7 @@ export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly str
     service: 'policy',
     args: flags({
       engines: (existingEngines(recipe) ?? engines).join(','),
+      ...(enginesFolder !== undefined && { 'engines-folder': enginesFolder }),
       tokenizer: join(paths.model, 'tokenizer.json'),
       'generate-timeout-ms': generateMs,
       // What waits for a version waits for the server to be started with it.
@@ -100,8 +106,12 @@ export function planPolicy({ recipe, paths }: FleetInputs, engines: readonly str
 }
 
 /** Each in front of all engines. */
-export function planGateways(inputs: FleetInputs, engines: readonly string[]): PlannedService[] {
-  const planned = planPolicy(inputs, engines);
+export function planGateways(
+  inputs: FleetInputs,
+  engines: readonly string[],
+  enginesFolder?: string,
+): PlannedService[] {
+  const planned = planPolicy(inputs, engines, enginesFolder);
   const { gateways } = inputs.recipe.fleet;
   return Array.from({ length: gateways }, (_, index) => ({
     ...planned,

@@ -274,7 +274,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       if (found === '') throw new TransientError('unavailable', `${service} names no gRPC address in its ready line`);
       return found;
     };
-    await startAll(() => planGateways(inputs, allAt('engine')));
+    await startAll(() => planGateways(inputs, allAt('engine'), join(home, 'added-engines')));
     for (const gateway of allAt('policy'))
       await requireEngines(gateway, existingEngines(inputs.recipe) ?? [], signal, security);
     await publishFile();

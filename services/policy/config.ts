@@ -12,6 +12,13 @@ export const policyConfig = baseConfig
       .describe(
         'gRPC addresses of the engines; a comma list as a flag. dns:///name:port stands for every address of the name, asked again and again. More may join later (AddEngine).',
       ),
+    enginesFolder: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Folder that keeps the engines added by hand (AddEngine): an empty file each, named by its address. Gateways that share it agree within resolveIntervalMs, and one that is started again knows them. Absent: only this gateway knows them, until it ends.',
+      ),
     maxEngines: z
       .int()
       .min(1)
@@ -23,7 +30,7 @@ export const policyConfig = baseConfig
       .min(100)
       .max(longestWaitMs)
       .default(5_000)
-      .describe('Time between two looks at the addresses of a dns:/// name, in milliseconds.'),
+      .describe('Time between two looks at the addresses of a dns:/// name, and at enginesFolder, in milliseconds.'),
     sessionsHttp: bindAddress
       .optional()
       .describe(

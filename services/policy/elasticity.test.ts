@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EngineState } from '#proto/policy/v1/policy_pb.ts';
 import { TransientError } from '#platform/errors.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { lastingAddress } from '../../tests/fixtures/lasting-port.ts';
 import { engine, eventually, gateway, heldScript, stopAll, turnOf } from './gateway-under-test.ts';
 
@@ -188,6 +191,43 @@ describe('engines that come and go', () => {
     const { client } = await gateway([], { insecureRemote: true });
     // A name that no resolver knows, by RFC 2606.
     expect(await client.addEngine({ address: 'engine.invalid:80' })).toMatchObject({ engines: 1 });
+  });
+
+  it('a gateway that is started again still has the engine that was added, and not one that was removed', async () => {
+    const enginesFolder = `${await temporaryDirectory('gradus-added-')}/engines`;
+    const kept = await engine();
+    const removed = await engine();
+    const before = await gateway([], { enginesFolder });
+    await before.client.addEngine({ address: kept.address });
+    await before.client.addEngine({ address: removed.address });
+    await before.client.removeEngine({ address: removed.address, drainMs: 1_000 });
+    await before.stop();
+    const { client } = await gateway([], { enginesFolder });
+    expect((await client.generate(turnOf('s'))).text).toBe('<answer> 0 </answer>');
+    expect((await client.describe({})).engineList.map(({ address }) => address)).toEqual([kept.address]);
+  });
+
+  it('two gateways with one folder agree on engines that are added to and removed from one of them', async () => {
+    const enginesFolder = await temporaryDirectory('gradus-added-');
+    const shared = await engine();
+    const one = await gateway([], { enginesFolder, resolveIntervalMs: 100 });
+    const other = await gateway([], { enginesFolder, resolveIntervalMs: 100 });
+    await one.client.addEngine({ address: shared.address });
+    await eventually(async () =>
+      expect((await other.client.describe({})).engineList).toMatchObject([
+        { address: shared.address, state: EngineState.UP },
+      ]),
+    );
+    await other.client.removeEngine({ address: shared.address, drainMs: 1_000 });
+    await eventually(async () => expect((await one.client.describe({ beforeEngines: true })).engineList).toEqual([]));
+  });
+
+  it.each(['10.0.0.7:4000', 'nowhere'])('does not start with %s in the folder of added engines', async (name) => {
+    const enginesFolder = await temporaryDirectory('gradus-added-');
+    await writeFile(join(enginesFolder, name), '');
+    await expect(gateway([], { enginesFolder })).rejects.toThrow(
+      new RegExp(`enginesFolder: ${enginesFolder} .*'${name}' \\(.*delete these files`),
+    );
   });
 
   it('P6: takes a bounded number of engines', async () => {

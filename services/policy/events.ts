@@ -75,6 +75,9 @@ export function createPolicyEvents(log: Logger, metrics: Metrics) {
     namesUnresolved(name: string, error: Error): void {
       log.warn({ name, err: error }, 'a name of engines cannot be resolved; those known stay');
     },
+    addedEnginesUnread(folder: string, error: Error): void {
+      log.warn({ folder, err: error }, 'engines that were added cannot all be read; those known stay');
+    },
     versionWanted(wanted: bigint): void {
       version.set(Number(wanted));
     },

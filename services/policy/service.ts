@@ -9,10 +9,11 @@ import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import { registerSessions } from '#sessions/register-sessions.ts';
 import { serveSessions } from '#sessions/start-session-gateway.ts';
 import type { PolicyConfig } from './config.ts';
+import { type AddedEngines, followAddedEngines } from './engines/added-engines.ts';
 import { connectEngine } from './engines/engine-connection.ts';
 import { type EngineFleet, createEngineFleet } from './engines/engine-fleet.ts';
 import { type PolicyEvents, createPolicyEvents } from './events.ts';
-import { addEngine, removeEngine } from './handlers/change-engines.ts';
+import { addEngine, checkMayJoin, removeEngine } from './handlers/change-engines.ts';
 import { describe } from './handlers/describe.ts';
 import { generate } from './handlers/generate.ts';
 import { loadVersion } from './handlers/load-version.ts';
@@ -29,6 +30,8 @@ export interface PolicyContext {
   readonly fence: EpochFence;
   /** Whether engines of other machines may be added. */
   readonly allowRemote: boolean;
+  /** Undefined where engines that are added are not kept. */
+  readonly added: AddedEngines | undefined;
 }
 
 export async function startPolicy(
@@ -57,6 +60,20 @@ export async function startPolicy(
     onFailed: events.namesUnresolved,
   });
 
+  // With certificates an engine elsewhere is known by its own.
+  const allowRemote = config.insecureRemote || ctx.security?.tls !== undefined;
+  const added =
+    config.enginesFolder === undefined
+      ? undefined
+      : await followAddedEngines({
+          folder: config.enginesFolder,
+          intervalMs: config.resolveIntervalMs,
+          signal: ctx.signal,
+          check: (address) => checkMayJoin(address, allowRemote),
+          onAdded: (address) => fleet.add(address),
+          onRemoved: (address) => fleet.remove(address, config.generateTimeoutMs, ctx.signal),
+          onFailed: events.addedEnginesUnread,
+        });
   const sessions = await serveSessions(config, ctx);
   const context: PolicyContext = {
     tokenizer,
@@ -64,8 +81,8 @@ export async function startPolicy(
     fleet,
     events,
     fence: createEpochFence({ admitsNobody: false }),
-    // With certificates an engine elsewhere is known by its own.
-    allowRemote: config.insecureRemote || ctx.security?.tls !== undefined,
+    allowRemote,
+    added,
   };
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(PolicyService, {
@@ -73,7 +90,7 @@ export async function startPolicy(
     tokenize: (request) => tokenize(context, request),
     generate: (request, call) => generate(context, request, call.signal),
     loadVersion: (request, call) => loadVersion(context, request, call.signal),
-    addEngine: async (request) => addEngine(context, request),
+    addEngine: (request) => addEngine(context, request),
     removeEngine: (request, call) => removeEngine(context, request, call.signal),
     registerSessions: async (request) => registerSessions(sessions, request),
   });

@@ -12,10 +12,17 @@ import type { PolicyContext } from '../service.ts';
 /** Of a DNS name, a colon and a port. */
 const maxAddressLength = 260;
 
-export function addEngine(
-  { fleet, allowRemote }: PolicyContext,
+export async function addEngine(
+  { fleet, allowRemote, added }: PolicyContext,
   { address }: AddEngineRequest,
-): MessageInitShape<typeof AddEngineResponseSchema> {
+): Promise<MessageInitShape<typeof AddEngineResponseSchema>> {
+  checkMayJoin(address, allowRemote);
+  fleet.add(address);
+  await added?.record(address);
+  return { engines: fleet.describe().entries.length };
+}
+
+export function checkMayJoin(address: string, allowRemote: boolean): void {
   checkAddress('AddEngine', address);
   // What an engine writes is trained on: nobody who reaches this port may name one elsewhere.
   if (!allowRemote && !isLoopbackAddress(address)) {
@@ -25,8 +32,6 @@ export function addEngine(
       { details: { field: 'address' } },
     );
   }
-  fleet.add(address);
-  return { engines: fleet.describe().entries.length };
 }
 
 export function checkAddress(method: string, address: string): void {
@@ -42,7 +47,7 @@ export function checkAddress(method: string, address: string): void {
 const MAX_DRAIN_MS = 600_000;
 
 export async function removeEngine(
-  { fleet }: PolicyContext,
+  { fleet, added }: PolicyContext,
   { address, drainMs }: RemoveEngineRequest,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof RemoveEngineResponseSchema>> {
@@ -52,6 +57,8 @@ export async function removeEngine(
       details: { field: 'drain_ms' },
     });
   }
+  // First: the folder must not bring it back while it drains.
+  await added?.forget(address);
   const moved = await fleet.remove(address, drainMs, signal);
   return { moved, engines: fleet.describe().entries.length };
 }
