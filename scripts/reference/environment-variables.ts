@@ -16,6 +16,7 @@ Generated from the schemas of the services.
 | \`GRADUS_CONFIG\` | services in TypeScript | The file of settings, in place of \`--config\`. |
 | \`GRADUS_TORCH_INDEX\` | \`make setup\` | Package index that PyTorch is installed from, for example https://download.pytorch.org/whl/cpu. |
 | \`GRADUS_PROMETHEUS_URL\` | Grafana | Where the data source of deploy/grafana finds Prometheus, for example http://prometheus:9090. |
+| \`GRADUS_SERVICES_IMAGE\`, \`GRADUS_LEARNER_IMAGE\` | deploy/compose | Names of the two images, where they are not gradus/services and gradus/learner ([containers](../how-to/containers.md)). |
 | \`GRADUS_SCORER_GROUP\` | nothing of yours | Set in processes of scorers and environments, to find what they started. |
 | \`GRADUS_RESULT_FILE\`, \`GRADUS_SESSION_URL\`, \`GRADUS_SEED\` | an agent of yours | Set for the program of the environment \`agent\`: where it writes its result, where rewards are attached later, and what to draw from ([agents](../how-to/agents.md)). |
 | \`HF_TOKEN\` | retrieval, \`gradus index\` | Token for models of the hub that need one. |
