@@ -13,6 +13,7 @@ import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { addBenchCommands } from './commands/add-bench-commands.ts';
 import { addEvalCommand } from './eval/add-eval-command.ts';
+import { addBackupCommands } from './commands/add-backup-commands.ts';
 import { addExportCommands } from './commands/add-export-commands.ts';
 import { addCredentialCommands } from './commands/add-credential-commands.ts';
 import { addDlqCommands } from './commands/add-dlq-commands.ts';
@@ -174,6 +175,7 @@ Exit codes:
 
   addRolloutCommands(program, terminal, finish);
   addExportCommands(program, terminal, finish);
+  addBackupCommands(program, terminal, finish);
   addRewardCommands(program, terminal, finish);
   addBenchCommands(program, terminal, finish);
   addCredentialCommands(program, terminal, finish);

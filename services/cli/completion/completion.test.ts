@@ -44,7 +44,7 @@ async function homeOf(...runs: readonly string[]): Promise<string> {
 }
 
 test('bash gets commands, options and files from the script', async () => {
-  expect(await byBash('re')).toBe('resume reward');
+  expect(await byBash('re')).toBe('resume restore reward');
   expect(await byBash('run --dr')).toBe('--dry-run');
   expect(await byBash('run recipes/demo.y')).toBe('recipes/demo.yaml');
   expect(await byBash('rollout list --failure=an')).toBe('--failure=any');

@@ -19,6 +19,8 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   logs: ['gradus logs first --follow', 'gradus logs first --server 10.0.0.5:7000 --metrics'],
   cancel: ['gradus cancel first --server 10.0.0.5:7000'],
   watch: ['gradus watch first'],
+  backup: ['gradus backup --home runs --out /backup/runs-monday'],
+  restore: ['gradus restore --from /backup/runs-monday --home restored'],
   'export metrics': ['gradus export metrics first --to tensorboard'],
   eval: [
     'gradus eval recipes/demo.yaml --greedy --out results',
