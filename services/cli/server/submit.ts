@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
-import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { surveyInputs, type FoundInput } from '#recipe/inputs/survey-inputs.ts';
 import { namedInputs } from '#submission/named-inputs.ts';
 import { parseRunSummary } from '#run/directory/run-summary.ts';
@@ -44,7 +44,9 @@ export async function submitToServer(recipePath: string, options: SubmitOptions,
       inputs: loaded.inputs.map(({ name, digest, bytes }) => ({ name, digest, sizeBytes: BigInt(bytes) })),
       priority,
     };
-    const { notes } = await server.current.submitRecipe(request);
+    const { notes } = await server.current.submitRecipe(request).catch((thrown: unknown) => {
+      throw mayHaveStarted(errorFrom(thrown), runId, address);
+    });
     for (const note of notes) terminal.err(`note: ${note}`);
     if (options.detach) {
       terminal.out(
@@ -59,6 +61,16 @@ export async function submitToServer(recipePath: string, options: SubmitOptions,
   } finally {
     server.close();
   }
+}
+
+/** A call that got no answer says nothing about the run: a second submission would be a second run. */
+function mayHaveStarted(error: Error, runId: string, address: string): Error {
+  if (!(error instanceof TransientError)) return error;
+  return new TransientError(
+    'unavailable',
+    `${error.message}; run ${runId} may have started all the same: 'gradus status ${runId} --server ${address}' says so`,
+    { cause: error },
+  );
 }
 
 interface ReadRecipe {

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { createPeerRegistry, type PeerRegistry } from '../security/peer-registry.ts';
 import type { Refusals } from '../security/refusals.ts';
+import type { Logger } from '../telemetry/logging.ts';
 import type { TlsMaterial } from '../security/tls-material.ts';
 
 export interface SecureListener {
@@ -24,6 +25,7 @@ export async function listenSecurely(
   address: string,
   tls: TlsMaterial,
   refusals: Refusals | undefined,
+  log: Logger,
 ): Promise<SecureListener> {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const peers = createPeerRegistry();
@@ -66,6 +68,8 @@ export async function listenSecurely(
       resolve();
     });
   });
+  // A connection that cannot be taken, as for want of file descriptors, ends nothing else.
+  listener.on('error', (error) => log.warn({ err: error }, 'a connection could not be accepted'));
   const bound = listener.address() as AddressInfo;
   return {
     port: bound.port,

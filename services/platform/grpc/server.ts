@@ -112,7 +112,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     const { security } = options;
     if (security?.tls !== undefined) {
       try {
-        secure = await listenSecurely(server, address, security.tls, security.refusals);
+        secure = await listenSecurely(server, address, security.tls, security.refusals, options.log);
       } catch (error) {
         throw bindError(address, errorFrom(error));
       }
