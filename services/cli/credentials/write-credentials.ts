@@ -4,6 +4,7 @@ import { mkdir, readFile, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { credentialFiles, natsUsersFile, tokensFile } from '#fleet/credentials-directory.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { isMissing } from '#platform/files/file-error.ts';
 import { writeAtomically } from '#platform/files/write-atomically.ts';
 import { natsUsers, natsTls } from '#platform/nats/permissions.ts';
 import { digestOf, tokenLine } from '#platform/security/bearer-tokens.ts';
@@ -24,10 +25,18 @@ const authorityDays = 3650;
 const authorityKey = (directory: string): string => join(directory, 'ca.key');
 const hostsFile = (directory: string): string => join(directory, 'hosts');
 
+/** What stands for a file that is not there; any other fault is thrown. */
+const unlessMissing =
+  <Value>(value: Value) =>
+  (thrown: unknown): Value => {
+    if (isMissing(thrown)) return value;
+    throw thrown;
+  };
+
 /** Throws where there is something already: credentials in use are renewed, not replaced. */
 export async function initCredentials(options: CredentialOptions): Promise<void> {
   const directory = resolve(options.directory);
-  const present = await readdir(directory).catch(() => []);
+  const present = await readdir(directory).catch(unlessMissing<string[]>([]));
   if (present.length > 0)
     throw new TerminalError(
       'already_exists',
@@ -60,7 +69,7 @@ export async function renewCredentials({
 }: Omit<CredentialOptions, 'hosts'>): Promise<void> {
   const directory = resolve(named);
   const authority = await readAuthority(directory);
-  const hosts = (await readFile(hostsFile(directory), 'utf8').catch(() => '')).split('\n').filter(Boolean);
+  const hosts = (await readFile(hostsFile(directory), 'utf8').catch(unlessMissing(''))).split('\n').filter(Boolean);
   await write(natsUsersFile(directory), natsUsers());
   await signAll(directory, authority, { hosts, days, nowMs });
 }

@@ -30,10 +30,10 @@ export function createHttpAdmission(security: Security | undefined, allowed: rea
 
   function rolesOf({ headers, socket }: Parameters<HttpAdmission>[0]): readonly RoleName[] | undefined {
     const peer = peerAt(socket);
-    if (peer !== undefined && peer.expiresMs > Date.now()) return peer.roles;
+    const certified = peer !== undefined && peer.expiresMs > Date.now() ? peer.roles : undefined;
     const bearer = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
     const token = bearer === undefined ? undefined : tokens?.find(bearer);
-    return token === undefined ? undefined : [token.role];
+    return token === undefined ? certified : [...(certified ?? []), token.role];
   }
 
   return (request) => {
