@@ -1,4 +1,3 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
@@ -15,6 +14,7 @@ import { createBenchTasks, type BenchTasks } from '../bench/bench-tasks.ts';
 import { playRollouts } from '../bench/play-rollouts.ts';
 import { createUsageSampler, readBusySeconds } from '../bench/process-usage.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { startFleet, type Fleet } from '#fleet/start-fleet.ts';
 import { repositoryRoot } from '#platform/repository.ts';
 import { loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';

@@ -1,4 +1,3 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { join } from 'node:path';
 import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
@@ -85,9 +84,10 @@ export async function driveRun(options: DriveOptions): Promise<number> {
         events: { ...events, ...restarts.events },
       });
     }
-    const fleet = own?.file ?? lent;
-    const security = await openOperator(fleet?.credentials, { signal: watching.signal });
-    coordinators = fleetCoordinators(fleet, callTimeoutMs, () => readFleetFile(home), security);
+    coordinators = await fleetCoordinators(own?.file ?? lent, callTimeoutMs, {
+      reread: () => readFleetFile(home),
+      signal: watching.signal,
+    });
     // The supervisor of a lent fleet has its own terminal; this one says it, too.
     const disk =
       own?.disk ??

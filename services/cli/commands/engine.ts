@@ -1,10 +1,10 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { resolve } from 'node:path';
 import { EngineState, EngineStatusSchema, type EngineStatus } from '#proto/policy/v1/policy_pb.ts';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import { createGrpcClient, type GrpcClient } from '#platform/grpc/client.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { engineLines, engineWords } from '../run/engine-table.ts';

@@ -1,4 +1,3 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { join, resolve } from 'node:path';
 import {
   type ListRunsResponse,
@@ -114,7 +113,7 @@ async function listRuns(
 ): Promise<Pick<ListRunsResponse, 'runs' | 'unreadable' | 'leftOut'> | undefined> {
   // Still starting.
   if (!fleet.services.some(({ service }) => service === 'coordinator')) return undefined;
-  const coordinators = fleetCoordinators(fleet, 5_000, undefined, await openOperator(fleet?.credentials));
+  const coordinators = await fleetCoordinators(fleet, 5_000);
   try {
     return await coordinators.ask((client) => client.listRuns({}));
   } finally {

@@ -1,4 +1,3 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { resolve } from 'node:path';
 import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError } from '#platform/errors.ts';
@@ -53,7 +52,7 @@ function noFleet(home: string): TerminalError {
 }
 
 async function stopRun(fleet: FleetFile, runId: string, now: boolean): Promise<string> {
-  const coordinators = fleetCoordinators(fleet, 30_000, undefined, await openOperator(fleet?.credentials));
+  const coordinators = await fleetCoordinators(fleet, 30_000);
   try {
     await requestStop(coordinators, { runId, now, reason: now ? 'gradus stop --now' : 'gradus stop' });
     const stepIsOver = AbortSignal.timeout(fleetTimeoutMs);

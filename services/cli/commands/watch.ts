@@ -1,4 +1,3 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { resolve } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
@@ -29,12 +28,7 @@ export async function watchCommand(runId: string, options: WatchCommandOptions, 
   const fleet = await readFleetFile(home);
   if (fleet === undefined)
     throw new TerminalError('not_found', `no fleet runs in ${home}; 'gradus status' lists the runs that lie there`);
-  const coordinators = fleetCoordinators(
-    fleet,
-    callTimeoutMs,
-    () => readFleetFile(home),
-    await openOperator(fleet?.credentials),
-  );
+  const coordinators = await fleetCoordinators(fleet, callTimeoutMs, { reread: () => readFleetFile(home) });
   const progress = createProgress(terminal);
   const sampler = options.samples ? createRolloutSampler({ home, runId }, terminal) : undefined;
   const leave = new AbortController();

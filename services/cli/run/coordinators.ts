@@ -2,7 +2,7 @@ import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import type { GrpcClient } from '#platform/grpc/client.ts';
-import type { Security } from '#platform/security/security.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 
 export type CoordinatorClient = GrpcClient<typeof CoordinatorService>;
@@ -65,16 +65,20 @@ export function createCoordinators(
   };
 }
 
-/**
- * Clients of the coordinators that a fleet file names. `timeoutMs` bounds a call to one of them. `reread` is asked when one does
- * not answer: a coordinator that was started again may have another address.
- */
-export function fleetCoordinators(
+export interface FleetCallOptions {
+  /** Asked when a coordinator does not answer: one that was started again may have another address. */
+  readonly reread?: () => Promise<FleetFile | undefined>;
+  /** As long as new certificates of the fleet are looked for; absent: the present ones are enough. */
+  readonly signal?: AbortSignal;
+}
+
+/** Clients of the coordinators that a fleet file names, with its credentials. `timeoutMs` bounds a call to one of them. */
+export async function fleetCoordinators(
   file: FleetFile | undefined,
   timeoutMs: number,
-  reread?: () => Promise<FleetFile | undefined>,
-  security?: Security,
-): Coordinators {
+  { reread, signal }: FleetCallOptions = {},
+): Promise<Coordinators> {
+  const security = await openOperator(file?.credentials, { signal });
   const byAddress = new Map<string, CoordinatorClient>();
   const clientsOf = (named: FleetFile | undefined): readonly CoordinatorClient[] =>
     addressesOf(named).map((address) => {

@@ -1,4 +1,3 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { RolloutResultSchema, type RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { SegmentKind, type Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { errorFrom } from '#platform/errors.ts';
@@ -15,7 +14,7 @@ import { keepListedRollouts, readListedRollouts } from '../rollouts/listed-rollo
 import { plural, shortId } from '../terminal/format.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { trainedMark } from '../transcript/render-transcript.ts';
-import { withNats } from '../transcript/with-streams.ts';
+import { withFleetNats } from '../transcript/with-streams.ts';
 import type { ProgressStatus } from './progress.ts';
 import { homeFlag } from './resume-hint.ts';
 
@@ -88,19 +87,14 @@ async function readSample(
 ): Promise<{ readonly result: RolloutResult; readonly trajectory: Trajectory } | undefined> {
   const fleet = await readFleetFile(home);
   if (fleet === undefined) return undefined;
-  return await withNats(
-    fleet.natsUrl,
-    signal,
-    async (nats) => {
-      const newest = await findMessage(nats, streams.results, { last_by_subj: subjects.result(runId) }, signal);
-      if (newest === undefined) return undefined;
-      const result = decodeMessage(RolloutResultSchema, newest.data);
-      // The platform failed it before one was written: another one comes.
-      if (result.trajectorySequence === 0n) return undefined;
-      return { result, trajectory: await readTrajectory(nats, result, signal) };
-    },
-    await openOperator(fleet.credentials),
-  );
+  return await withFleetNats(fleet, signal, async (nats) => {
+    const newest = await findMessage(nats, streams.results, { last_by_subj: subjects.result(runId) }, signal);
+    if (newest === undefined) return undefined;
+    const result = decodeMessage(RolloutResultSchema, newest.data);
+    // The platform failed it before one was written: another one comes.
+    if (result.trajectorySequence === 0n) return undefined;
+    return { result, trajectory: await readTrajectory(nats, result, signal) };
+  });
 }
 
 const shownCharacters = 160;

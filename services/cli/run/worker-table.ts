@@ -1,9 +1,9 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import type { PendingWait, WorkerStatus } from '#proto/rollout/v1/worker_pb.ts';
 import { formatDuration, shortId, tableLines } from '../terminal/format.ts';
 import { connectNats } from '#platform/nats/connect.ts';
 import { createWorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 
 /** Waits that are named one by one under the table; more are counted. */
@@ -57,9 +57,7 @@ function longest(waits: readonly PendingWait[]): string {
 }
 
 /** What the workers say of themselves; none when the streams cannot be asked just now. */
-export async function listWorkers(
-  fleet: Pick<FleetFile, 'natsUrl'> & Partial<Pick<FleetFile, 'credentials'>>,
-): Promise<WorkerStatus[]> {
+export async function listWorkers(fleet: Pick<FleetFile, 'natsUrl' | 'credentials'>): Promise<WorkerStatus[]> {
   if (fleet.natsUrl === '') return [];
   const signal = AbortSignal.timeout(5_000);
   const log = createLogger({ service: 'gradus', level: 'silent' });

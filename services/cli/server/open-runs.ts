@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { TerminalError } from '#platform/errors.ts';
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
 import { fleetCoordinators, type Coordinators } from '../run/coordinators.ts';
 import { connectServer } from './connect-server.ts';
@@ -19,9 +18,7 @@ export async function openRuns({ server, home }: RunsPlace): Promise<Coordinator
   if (server !== undefined) return await connectServer(server);
   const at = resolve(home);
   const fleet = await readFleetFile(at);
-  return (
-    fleet && fleetCoordinators(fleet, callTimeoutMs, () => readFleetFile(at), await openOperator(fleet.credentials))
-  );
+  return fleet && (await fleetCoordinators(fleet, callTimeoutMs, { reread: () => readFleetFile(at) }));
 }
 
 export async function requireRuns(place: RunsPlace): Promise<Coordinators> {

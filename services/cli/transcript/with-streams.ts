@@ -1,11 +1,11 @@
-import { openOperator } from '#fleet/credentials-directory.ts';
 import { join } from 'node:path';
 import { TerminalError, TransientError } from '#platform/errors.ts';
 import { connectNats, type Nats } from '#platform/nats/connect.ts';
 import type { Security } from '#platform/security/security.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { claimHome, describeLeftBehind, type FleetDescription } from '#fleet/claim-home.ts';
-import { readFleetFile } from '#fleet/fleet-file.ts';
+import { readFleetFile, type FleetFile } from '#fleet/fleet-file.ts';
 import { startNats } from '#fleet/start-nats.ts';
 import { stat } from 'node:fs/promises';
 
@@ -25,7 +25,7 @@ export async function withStreams<T>(
 ): Promise<T> {
   const fleet = await readFleetFile(home);
   if (fleet !== undefined) {
-    return await withNats(fleet.natsUrl, signal, use, await openOperator(fleet.credentials));
+    return await withFleetNats(fleet, signal, use);
   }
   if (!(await isDirectory(join(home, 'nats')))) {
     throw new TerminalError('not_found', `${home} holds no streams of past runs; is --home right?`);
@@ -56,6 +56,15 @@ function readerOf(home: string, command: string): FleetDescription {
     natsUrl: '',
     services: [],
   };
+}
+
+/** The streams of a fleet that runs, as its operator. */
+export async function withFleetNats<T>(
+  { natsUrl, credentials }: Pick<FleetFile, 'natsUrl' | 'credentials'>,
+  signal: AbortSignal,
+  use: (nats: Nats) => Promise<T>,
+): Promise<T> {
+  return await withNats(natsUrl, signal, use, await openOperator(credentials));
 }
 
 /** The streams of a server that somebody else runs. */
