@@ -32,21 +32,31 @@ export function tokenLine({ role, digest, expiresMs, name }: KnownToken): string
   return `${role} ${digest} ${new Date(expiresMs).toISOString()} ${name}\n`;
 }
 
-/** Throws TerminalError that names every line that is wrong. */
-export function parseTokens(text: string, path: string): readonly KnownToken[] {
+interface ParsedTokens {
+  readonly tokens: readonly KnownToken[];
+  /** Of every line that is wrong. */
+  readonly problem: TerminalError | undefined;
+}
+
+export function parseTokens(text: string, path: string): ParsedTokens {
   const problems: string[] = [];
   const tokens = text.split('\n').flatMap((line, index): KnownToken[] => {
     if (line.trim() === '' || line.startsWith('#')) return [];
     const [role = '', digest = '', expiry = '', name = ''] = line.trim().split(/\s+/);
     const expiresMs = Date.parse(expiry);
-    if (roleNames.includes(role) && /^[0-9a-f]{64}$/.test(digest) && !Number.isNaN(expiresMs))
+    if (roleNames.includes(role) && /^[0-9a-f]{64}$/.test(digest) && !Number.isNaN(expiresMs) && name !== '')
       return [{ role, digest, expiresMs, name }];
     // Not the line itself: somebody may have put a token there.
     problems.push(`line ${index + 1} is not '<role> <sha-256 in hex> <expiry> <name>'; roles: ${roleNames.join(', ')}`);
     return [];
   });
-  if (problems.length > 0) throw new TerminalError('invalid_argument', `tls.tokens: ${path}: ${problems.join('; ')}`);
-  return tokens;
+  return {
+    tokens,
+    problem:
+      problems.length === 0
+        ? undefined
+        : new TerminalError('invalid_argument', `tls.tokens: ${path}: ${problems.join('; ')}`),
+  };
 }
 
 export interface BearerTokensOptions {
@@ -55,26 +65,33 @@ export interface BearerTokensOptions {
   readonly lookEveryMs?: number | undefined;
 }
 
+/** Throws TerminalError for a file that is wrong at first. Later the lines that hold are used and the others are logged: a token that was taken out is gone. */
 export async function openBearerTokens(
   file: string,
   { log, signal, lookEveryMs = 5_000 }: BearerTokensOptions,
 ): Promise<BearerTokens> {
   const path = resolve(file);
-  let text = await readText(path);
-  let known = byDigest(parseTokens(text, path));
+  let text: string | undefined = await readText(path);
+  const first = parseTokens(text, path);
+  if (first.problem !== undefined) throw first.problem;
+  let known = byDigest(first.tokens);
   void (async () => {
     while (!signal.aborted) {
       await sleep(lookEveryMs, signal).catch(() => undefined);
       if (signal.aborted) return;
-      try {
-        const now = await readText(path);
-        if (now === text) continue;
-        text = now;
-        known = byDigest(parseTokens(now, path));
-        log.info({ tokens: known.size }, 'new tokens are used');
-      } catch (thrown) {
-        log.warn({ err: errorFrom(thrown) }, 'the file of tokens cannot be used; the tokens of before stay');
-      }
+      const now = await readText(path).catch((thrown: unknown) => {
+        // Said once: it is looked for every few seconds.
+        if (text !== undefined)
+          log.warn({ err: errorFrom(thrown) }, 'the file of tokens cannot be read; the tokens of before stay');
+        return undefined;
+      });
+      if (now === text) continue;
+      text = now;
+      if (now === undefined) continue;
+      const { tokens, problem } = parseTokens(now, path);
+      known = byDigest(tokens);
+      if (problem !== undefined) log.warn({ err: problem }, 'lines of the file of tokens are passed over');
+      log.info({ tokens: known.size }, 'new tokens are used');
     }
   })();
   return {

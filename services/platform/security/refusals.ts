@@ -3,8 +3,8 @@ import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export type Edge = 'grpc' | 'http' | 'nats';
-/** `certificate`: none, a foreign one, or one that is over. `role`: a known peer may not ask this. `token`: none that is known. `host`: a name that is not ours. */
-export type RefusalReason = 'certificate' | 'role' | 'token' | 'host';
+/** `certificate`: none, a foreign one, or one that is over. `role`: a known peer may not ask this. `token`: none that is known. */
+export type RefusalReason = 'certificate' | 'role' | 'token';
 
 export interface Refusals {
   count(edge: Edge, reason: RefusalReason, about: Readonly<Record<string, unknown>>): void;
