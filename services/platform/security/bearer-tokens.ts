@@ -6,9 +6,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { sleep } from '../async/sleep.ts';
 import { TerminalError, errorFrom } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
+import { lookAgain } from './look-again.ts';
 import { roleNames, type RoleName } from './roles.ts';
 
 export interface KnownToken {
@@ -75,25 +75,21 @@ export async function openBearerTokens(
   const first = parseTokens(text, path);
   if (first.problem !== undefined) throw first.problem;
   let known = byDigest(first.tokens);
-  void (async () => {
-    while (!signal.aborted) {
-      await sleep(lookEveryMs, signal).catch(() => undefined);
-      if (signal.aborted) return;
-      const now = await readText(path).catch((thrown: unknown) => {
-        // Said once: it is looked for every few seconds.
-        if (text !== undefined)
-          log.warn({ err: errorFrom(thrown) }, 'the file of tokens cannot be read; the tokens of before stay');
-        return undefined;
-      });
-      if (now === text) continue;
-      text = now;
-      if (now === undefined) continue;
-      const { tokens, problem } = parseTokens(now, path);
-      known = byDigest(tokens);
-      if (problem !== undefined) log.warn({ err: problem }, 'lines of the file of tokens are passed over');
-      log.info({ tokens: known.size }, 'new tokens are used');
-    }
-  })();
+  lookAgain(lookEveryMs, signal, async () => {
+    const now = await readText(path).catch((thrown: unknown) => {
+      // Said once: it is looked for every few seconds.
+      if (text !== undefined)
+        log.warn({ err: errorFrom(thrown) }, 'the file of tokens cannot be read; the tokens of before stay');
+      return undefined;
+    });
+    if (now === text) return;
+    text = now;
+    if (now === undefined) return;
+    const { tokens, problem } = parseTokens(now, path);
+    known = byDigest(tokens);
+    if (problem !== undefined) log.warn({ err: problem }, 'lines of the file of tokens are passed over');
+    log.info({ tokens: known.size }, 'new tokens are used');
+  });
   return {
     find(token) {
       // By its digest: how long the look takes says nothing of the token.

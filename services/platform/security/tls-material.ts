@@ -7,9 +7,9 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { sleep } from '../async/sleep.ts';
 import { TerminalError, errorFrom } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
+import { lookAgain } from './look-again.ts';
 import { rolesOf, type RoleName } from './roles.ts';
 import type { TlsSettings } from './security-fields.ts';
 
@@ -90,13 +90,11 @@ export async function openTlsMaterial(
     for (const listener of listeners) listener(now.pems);
   }
 
-  void (async () => {
-    while (!signal.aborted) {
-      warnOfEnd();
-      await sleep(lookEveryMs, signal).catch(() => undefined);
-      if (!signal.aborted) await look();
-    }
-  })();
+  warnOfEnd();
+  lookAgain(lookEveryMs, signal, async () => {
+    await look();
+    warnOfEnd();
+  });
 
   return {
     files: paths,
