@@ -52,23 +52,22 @@ export async function backupCommand(options: BackupOptions, terminal: Terminal):
     }
     const listing = await listTree(home);
     const kept = { ...listing, files: listing.files.filter((path) => !notKept.has(path)) };
-    const partial = `${out}.gradus-partial`;
-    await rm(partial, { recursive: true, force: true });
-    await copyTree(home, join(partial, copyName), kept, (target) => target);
-    const files: BackupManifest['files'] = {};
     let bytes = 0;
-    for (const path of kept.files) {
-      const copy = join(partial, copyName, path);
-      const sha256 = await hashFile(copy, neverAborted);
-      const { size: sizeBytes } = await stat(copy);
-      files[path] = { sizeBytes, sha256 };
-      bytes += sizeBytes;
-    }
-    const { directories, links } = kept;
-    const createdAt = new Date().toISOString();
-    const manifest: BackupManifest = { format: 'gradus-backup-1', home, createdAt, directories, files, links };
-    await writeAtomically(join(partial, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
-    await rename(partial, out);
+    await makeWhole(out, async (partial) => {
+      await copyTree(home, join(partial, copyName), kept, (target) => target);
+      const files: BackupManifest['files'] = {};
+      for (const path of kept.files) {
+        const copy = join(partial, copyName, path);
+        const sha256 = await hashFile(copy, neverAborted);
+        const { size: sizeBytes } = await stat(copy);
+        files[path] = { sizeBytes, sha256 };
+        bytes += sizeBytes;
+      }
+      const { directories, links } = kept;
+      const createdAt = new Date().toISOString();
+      const manifest: BackupManifest = { format: 'gradus-backup-1', home, createdAt, directories, files, links };
+      await writeAtomically(join(partial, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+    });
     terminal.out(`${plural(kept.files.length, 'file')} of ${home}, ${bytes} bytes, are in ${out}`);
     return exitCodes.ok;
   } finally {
@@ -89,13 +88,12 @@ export async function restoreCommand(options: RestoreOptions, terminal: Terminal
       `the backup ${from} is damaged, and nothing was restored; use another one:\n  ${damage.join('\n  ')}`,
     );
   }
-  const partial = `${home}.gradus-partial`;
-  await rm(partial, { recursive: true, force: true });
   const listing = { directories: manifest.directories, files: Object.keys(manifest.files), links: manifest.links };
-  await copyTree(join(from, copyName), partial, listing, (target) =>
-    isAbsolute(target) ? reroot(target, manifest.home, home) : target,
-  );
-  await rename(partial, home);
+  await makeWhole(home, async (partial) => {
+    await copyTree(join(from, copyName), partial, listing, (target) =>
+      isAbsolute(target) ? reroot(target, manifest.home, home) : target,
+    );
+  });
   terminal.out(
     `${plural(listing.files.length, 'file')} are in ${home}, as they were at ${manifest.createdAt}; continue a run with 'gradus resume RUN --home ${home}'`,
   );
@@ -103,6 +101,19 @@ export async function restoreCommand(options: RestoreOptions, terminal: Terminal
 }
 
 const neverAborted = new AbortController().signal;
+
+/** A folder that is there whole or not at all: a copy that fails, as on a full disk, is removed, and so is what a killed one left. */
+async function makeWhole(folder: string, make: (partial: string) => Promise<void>): Promise<void> {
+  const partial = `${folder}.gradus-partial`;
+  await rm(partial, { recursive: true, force: true });
+  try {
+    await make(partial);
+    await rename(partial, folder);
+  } catch (thrown) {
+    await rm(partial, { recursive: true, force: true });
+    throw thrown;
+  }
+}
 
 async function copyTree(from: string, to: string, tree: Listing, link: (target: string) => string): Promise<void> {
   await mkdir(to, { recursive: true });
