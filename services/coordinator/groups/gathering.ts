@@ -1,15 +1,12 @@
 import { spanIdsOf, withSpan } from '#platform/telemetry/tracing.ts';
 import { fateWord } from '#trajectory/enum-words.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ResultRefusedSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import { CancelledError, TerminalError } from '#platform/errors.ts';
 import { createBackgroundScoring } from '../groupwise/background-scoring.ts';
 import type { ScoringGroup } from '../groupwise/background-scoring.ts';
-import { refusalId } from '#run/ledger/fold.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
 import { cancelSamples } from './give-up.ts';
 import { isUserCode } from '#run/rollouts/failure-classes.ts';
@@ -28,7 +25,8 @@ import type { GroupScores } from '../groupwise/group-scores.ts';
 import { closeTrainingGroup } from '../training/close-training-group.ts';
 import { createFailureTally, endedByUserCode } from './failure-budget.ts';
 import type { FailureTally } from './failure-budget.ts';
-import { refusedResult, resultProblem } from './result-problem.ts';
+import { resultProblem } from './result-problem.ts';
+import { createResultRefusals } from './result-refusals.ts';
 import type { RunContext } from '../run-context.ts';
 
 /**
@@ -85,7 +83,10 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   const roles = plan.purpose === Purpose.TRAIN ? stageRoles(recipe, plan.stage) : undefined;
   const evaluated = evaluationComposition(recipe, plan.stage);
   const build = createTaskBuilder(recipe, plan.stage);
-  let refusals: MessageInitShape<typeof ResultRefusedSchema>[] = [];
+  const refusals = createResultRefusals(context, {
+    problemOf: (result, groupId) => resultProblem(result, groupId, composition, roles),
+    missing: (taskId) => collector.missing(taskId)?.group.plan.groupId,
+  });
   let expired = false;
   let finished = false;
   let nextDraw = 0;
@@ -146,29 +147,8 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     }
   }
 
-  /** A result that cannot be what it says is a failure of infrastructure, and is said. */
-  function refuse(result: RolloutResult, problem: string): RolloutResult {
-    const { taskId, attempt, workerId } = result;
-    refusals.push({ taskId, attempt, workerId, reason: problem });
-    context.log.warn(
-      { task: taskId, attempt, worker: workerId, problem },
-      'a result is refused; its rollout is asked for again',
-    );
-    return refusedResult(result, problem);
-  }
-
-  /** What a leader refused stays refused: nobody can know any more what lay at its trajectory's place then. */
-  function checked(result: RolloutResult): RolloutResult {
-    const missing = collector.missing(result.taskId);
-    if (missing === undefined) return result;
-    const refused = context.ledger.state.refusals.get(refusalId(result.taskId, result.attempt));
-    if (refused !== undefined) return refusedResult(result, refused);
-    const problem = resultProblem(result, missing.group.plan.groupId, composition, roles);
-    return problem === undefined ? result : refuse(result, problem);
-  }
-
   function receive(result: RolloutResult): { readonly taken: RolloutResult; readonly reception: Reception } {
-    const taken = checked(result);
+    const taken = refusals.checked(result);
     const reception = collector.accept(taken, context.now());
     return { taken, reception: taken !== result && reception === 'failed' ? 'refused' : reception };
   }
@@ -188,7 +168,7 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
       async ({ group, sample, result }) => {
         if (await context.hasTrajectory(result, signal)) return;
         const problem = `trajectory_sequence: ${result.trajectorySequence}; no trajectory of this task lies there`;
-        failures?.result(refuse(result, problem), 'refused');
+        failures?.result(refusals.refuse(result, problem), 'refused');
         context.events.resultReceived('refused');
         collector.takeBack(group, sample, context.now());
       },
@@ -199,15 +179,9 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
     return settled.filter((group) => group.settledAtMs !== undefined);
   }
 
-  async function recordRefusals(): Promise<void> {
-    const taken = refusals;
-    refusals = [];
-    for (const value of taken) await context.ledger.append({ case: 'resultRefused', value });
-  }
-
   async function closeGroups(signal: AbortSignal): Promise<void> {
     const settled = await takeSettled(signal);
-    await recordRefusals();
+    await refusals.record();
     if (scoring === undefined) {
       for (const group of settled) await closeGroup(group, outcomeOf(group));
       return;
