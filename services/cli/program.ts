@@ -24,6 +24,7 @@ import { evalFormats } from './eval/eval-formats.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addExamples, markRequired } from './help/help.ts';
 import { serviceNames } from '#fleet/service-programs.ts';
+import { version } from '#platform/version.ts';
 import { addServerCommands, placed, priority } from './server/add-server-commands.ts';
 import { server } from './server/server-address.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
@@ -49,7 +50,7 @@ const defaultRecipe = 'recipes/demo.yaml';
 export function createProgram(terminal: Terminal, finish: (exitCode: number) => void): Command {
   const program = new Command('gradus')
     .description('Multi-stage reinforcement learning for tool-using language models, as microservices.')
-    .version('0.1.0')
+    .version(version)
     // Before its commands, which inherit it. What was typed may have come from anywhere.
     .configureOutput({
       writeOut: (text) => terminal.out(linesOf(text)),

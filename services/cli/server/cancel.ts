@@ -1,3 +1,4 @@
+import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { hasEnded, stateWord } from '#run/live-status.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -29,7 +30,8 @@ export async function cancelCommand(runId: string, options: CancelOptions, termi
       terminal.out(`run ${runId} is asked to stop${options.now ? '' : ' after its step'}`);
       return exitCodes.ok;
     }
-    const { state } = await followRun(coordinators, runId, AbortSignal.timeout(waitMs), () => undefined);
+    using deadline = deadlineSignal(undefined, waitMs, `run ${runId} is asked to stop, and that`);
+    const { state } = await followRun(coordinators, runId, deadline.signal, () => undefined);
     terminal.out(`run ${runId} is ${stateWord(state)}`);
     return exitCodes.ok;
   } finally {

@@ -13,6 +13,8 @@ export interface ListOptions extends RunsPlace {
   readonly json: boolean;
 }
 
+const head = ['run', 'state', 'stage', 'step', 'priority', 'time', 'last step'];
+
 /**
  * The runs of a server, or of a home with what lies there without a fleet. One that cannot be read is a line with the reason, hides no other
  * and is not an error of this command.
@@ -47,7 +49,7 @@ export async function listCommand(options: ListOptions, terminal: Terminal): Pro
     ...unread.map(({ run }) => [run, 'unreadable', '', '', '', '', '']),
   ];
   if (rows.length === 0) terminal.out('no runs');
-  else terminal.out(tableLines(rows, { head: ['run', 'state', 'stage', 'step', 'priority', 'time', 'last step'] }));
+  else terminal.out(tableLines(rows, { head }));
   for (const { run, reason } of unread) terminal.out(`run ${run}: cannot be read: ${reason}`);
   if (leftOut > 0) terminal.out(`${leftOut} more runs are left out: an answer holds 256`);
   return exitCodes.ok;
@@ -62,9 +64,7 @@ export async function runStatusCommand(runId: string, options: ListOptions, term
       terminal.out(jsonLine(messageJson(RunStatusSchema, status)));
       return exitCodes.ok;
     }
-    terminal.out(
-      tableLines([rowOf(status)], { head: ['run', 'state', 'stage', 'step', 'priority', 'time', 'last step'] }),
-    );
+    terminal.out(tableLines([rowOf(status)], { head }));
     if (status.message !== '') terminal.out(status.message);
     for (const warning of Object.values(status.warnings)) terminal.out(`warning: ${warning}`);
     if (status.remainingMs !== undefined) terminal.out(`about ${formatDuration(Number(status.remainingMs))} left`);

@@ -98,8 +98,9 @@ async function readRecipe(path: string, set: readonly string[]): Promise<ReadRec
     if (errorFrom(thrown).code !== 'invalid_argument') throw thrown;
     const name = basename(path, extname(path))
       .toLowerCase()
-      .replaceAll(/[^a-z0-9-]+/g, '-');
-    return { text, name, inputs: [] };
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-|-$/g, '');
+    return { text, name: name || 'run', inputs: [] };
   }
 }
 
