@@ -50,6 +50,8 @@ export function artefactDigest(files: readonly Pick<ArtefactFile, 'path' | 'sha2
     .digest('hex');
 }
 
+export const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
 export const blobKey = (digest: string): string => `blobs/${digest}`;
 export const artefactKey = (digest: string): string => `artefacts/${digest}`;
 

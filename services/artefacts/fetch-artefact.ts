@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,7 +5,7 @@ import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { isMissing } from '#platform/files/file-error.ts';
 import { hashFile } from '#platform/files/hash-file.ts';
-import { artefactDigest, artefactKey, artefactSchema, blobKey, parseDigest } from './artefact.ts';
+import { artefactDigest, artefactKey, artefactSchema, blobKey, digestOf, parseDigest } from './artefact.ts';
 import type { Artefact, ArtefactFile } from './artefact.ts';
 import type { BlobStore } from './blob-store.ts';
 
@@ -148,8 +147,6 @@ async function exists(path: string): Promise<boolean> {
     throw errorFrom(thrown);
   }
 }
-
-const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 function lost(store: BlobStore, { path }: ArtefactFile): TerminalError {
   return new TerminalError('data_loss', `${path}: ${store.url} lost a part of it; put the artefact there again`);

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { mapConcurrent } from '#platform/async/map-concurrent.ts';
 import { TerminalError, throwIfCancelled } from '#platform/errors.ts';
 import { hashFile } from '#platform/files/hash-file.ts';
-import { artefactDigest, artefactKey, artefactSchema, blobKey } from './artefact.ts';
+import { artefactDigest, artefactKey, artefactSchema, blobKey, digestOf } from './artefact.ts';
 import type { ArtefactFile, ArtefactKind } from './artefact.ts';
 import type { BlobStore } from './blob-store.ts';
 
@@ -144,8 +144,6 @@ async function putParts(
     sent: sent.reduce((sum, bytes) => sum + bytes, 0),
   };
 }
-
-const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 function changed(path: string): TerminalError {
   return new TerminalError(

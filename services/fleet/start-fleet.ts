@@ -4,10 +4,6 @@ import { join } from 'node:path';
 import { existingEngines } from '#recipe/engine-part.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
-import { connectNats } from '#platform/nats/connect.ts';
-import { ensureStreams } from '#platform/nats/streams.ts';
-import type { Security } from '#platform/security/security.ts';
-import { createLogger } from '#platform/telemetry/logging.ts';
 import { boundCompileCache } from './bound-compile-cache.ts';
 import { startChildService } from './child-service.ts';
 import type { Ready } from './child-service.ts';
@@ -27,7 +23,7 @@ import { probeService } from './health/probe-service.ts';
 import { dependantsOf, createPortClaim, movesBetween } from './ports/reclaim-ports.ts';
 import { requireEngines } from './require-engines.ts';
 import { sayWhileWaiting } from './say-while-waiting.ts';
-import { startNats } from './start-nats.ts';
+import { makeStreams, startNats } from './start-nats.ts';
 import { childEnvironment, programOf } from './service-programs.ts';
 import { superviseService } from './supervise-service.ts';
 import type { SupervisedService, SupervisionEvents } from './supervise-service.ts';
@@ -74,17 +70,6 @@ export interface Fleet {
 const readyTimeoutMs = 180_000;
 
 type Supervised = SupervisedService<Ready>;
-
-/** Workers may make none, and a coordinator may start after them or not at all. */
-async function makeStreams(url: string, security: Security, signal: AbortSignal): Promise<void> {
-  const log = createLogger({ service: 'gradus', level: 'error' });
-  const nats = await connectNats({ url, name: 'gradus', log, signal, security });
-  try {
-    await ensureStreams(nats);
-  } finally {
-    await nats.close();
-  }
-}
 
 /** Starts every service of a recipe on this machine, in the order of who needs whom. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {

@@ -1,7 +1,11 @@
 import { join } from 'node:path';
+import { connectNats } from '#platform/nats/connect.ts';
 import { natsUsers, natsTls } from '#platform/nats/permissions.ts';
 import { credentialFiles } from './credentials-directory.ts';
 import { startNatsServer } from '#platform/nats/nats-server.ts';
+import { ensureStreams } from '#platform/nats/streams.ts';
+import type { Security } from '#platform/security/security.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
 import { signalGroup } from './child-service.ts';
 import type { Exit, Ready } from './child-service.ts';
 import type { Guardian } from '#platform/runtime/guardian.ts';
@@ -16,6 +20,17 @@ export interface StartNatsOptions {
   readonly credentials?: string | undefined;
   readonly guardian: Guardian;
   readonly signal: AbortSignal;
+}
+
+/** Where users differ: workers may make no streams, and a coordinator may start after them or not at all. */
+export async function makeStreams(url: string, security: Security, signal: AbortSignal): Promise<void> {
+  const log = createLogger({ service: 'gradus', level: 'error' });
+  const nats = await connectNats({ url, name: 'gradus', log, signal, security });
+  try {
+    await ensureStreams(nats);
+  } finally {
+    await nats.close();
+  }
 }
 
 /** NATS as a supervised process of the fleet. */

@@ -1,8 +1,7 @@
+import { version } from '#platform/version.ts';
 import { readOffer } from '#submission/offered-recipe.ts';
 import { submissionContract } from '#submission/contract.ts';
 import type { CoordinatorConfig } from '../config.ts';
-
-const version = '0.1.0';
 
 export async function describeFleet({ home, maxRuns }: CoordinatorConfig): Promise<{
   contract: number;

@@ -5,7 +5,7 @@ import { newestFact } from '#run/ledger/read-ledger.ts';
 import { runEvents, type RunEventInit } from '#run/ledger/run-events.ts';
 import { checkRunId, unknownRun } from '../runs/run-registry.ts';
 
-/** The facts of a run, whoever leads it: they are read from the ledger. */
+/** The facts of a run, read from the ledger: any coordinator of the fleet has them. */
 export async function* readEvents(
   nats: Nats,
   { runId, after, follow }: ReadEventsRequest,

@@ -1,6 +1,6 @@
 /** What each run of a fleet may have in flight, by the priorities of all that go on. */
 export interface RolloutShares {
-  /** Priorities of the runs of the fleet that go on, whoever leads them. */
+  /** Priorities of all runs of the fleet that go on, those of other coordinators too. */
   observe(priorities: ReadonlyMap<string, number>): void;
   /** Rollouts that a run may have published and unanswered. */
   of(run: { readonly runId: string; readonly priority: number }, limits: ShareLimits): number;

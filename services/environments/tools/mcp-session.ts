@@ -11,6 +11,7 @@ import {
 import { deadlineSignal } from '#platform/async/deadline-signal.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
 import { CancelledError, TransientError, cancelledFrom, errorFrom } from '#platform/errors.ts';
+import { version } from '#platform/version.ts';
 import { UserCodeError } from '#user-code/user-code-error.ts';
 import type { ProcessTransport } from './process-transport.ts';
 
@@ -59,7 +60,7 @@ export async function startMcpSession(
 ): Promise<McpSession> {
   const overHttp = !('failure' in transport);
   const client = new Client(
-    { name: 'gradus', version: '0.1.0' },
+    { name: 'gradus', version },
     {
       listMaxPages,
       jsonSchemaValidator: anyResult,

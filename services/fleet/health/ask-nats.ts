@@ -24,9 +24,9 @@ const mostCharacters = 64 * 1024;
  * Asks a NATS server all the way: a new connection needs its greeting (INFO), and then JetStream has to answer over it. A
  * server whose store broke down still greets. TransientError names what did not answer.
  *
- * Written on a socket: the client library keeps one whose greeting never came, with nobody to close it.
+ * Written on a socket: the client library keeps one whose greeting never came, with nobody to close it. `tls`: for a server
+ * that wants certificates; its greeting is in the clear, all else is not.
  */
-/** `tls`: for a server that wants certificates; its greeting is in the clear, all else is not. */
 export function askNats(address: string, timeoutMs: number, tls?: TlsMaterial): Promise<void> {
   const colon = address.lastIndexOf(':');
   let socket: Socket = createConnection({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) });

@@ -49,7 +49,7 @@ const channelOptions = {
   'grpc.use_local_subchannel_pool': 1,
 };
 
-/** `server`: the role that whoever answers at `address` must have, where connections have certificates. */
+/** `server`: the role that the server at `address` must have, where connections have certificates. */
 export function createChannels(address: string, security?: Security, server?: RoleName): Channels {
   const secured = channelSecurity(security, server);
   const first = open();

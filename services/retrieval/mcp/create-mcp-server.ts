@@ -1,5 +1,6 @@
 /** The tools over one retriever: ours, and the aliases that agents written for Serper's MCP server expect. */
 import { McpServer } from '@modelcontextprotocol/server';
+import { version } from '#platform/version.ts';
 import type { Finder } from '../http/find.ts';
 import { googleSearch } from './google-search.ts';
 import { scrape } from './scrape.ts';
@@ -11,7 +12,7 @@ const readOnly = { readOnlyHint: true, idempotentHint: true, openWorldHint: fals
 
 export function createMcpServer(finder: Finder, bounds: ToolLimits): McpServer {
   const server = new McpServer(
-    { name: 'gradus-retrieval', version: '0.1.0' },
+    { name: 'gradus-retrieval', version },
     { capabilities: { tools: { listChanged: false } } },
   );
   server.registerTool(

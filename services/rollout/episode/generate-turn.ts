@@ -87,7 +87,7 @@ export async function generateTurn(
     if (isAbandoned()) return undefined;
     throw thrown;
   });
-  // From here to the step nothing is waited for, so that a turn which is appended is one that the step hears of.
+  // Nothing is awaited from here to the step: a turn that is appended is one that the step gets.
   if (refused) return undefined;
   if (response === undefined || isAbandoned()) {
     ports.events.turnAbandoned(task.taskId, turn);

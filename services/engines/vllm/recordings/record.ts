@@ -1,7 +1,7 @@
 /**
- * Records what a real vLLM answers to the adapter: `node services/engines/vllm/recordings/record.ts http://127.0.0.1:PORT VERSION_DIRECTORY`; without the directory, only what
- * is said of forms. The server has
- * policies/nano in float32, as the sidecar starts it on the CPU; the directory has other weights of the same shape.
+ * Records what a real vLLM answers to the adapter: `node services/engines/vllm/recordings/record.ts http://127.0.0.1:PORT VERSION_DIRECTORY`.
+ * The server has policies/nano in float32, as the sidecar starts it on the CPU; the directory has other weights of the same shape. Without
+ * the directory only forms are recorded.
  */
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
