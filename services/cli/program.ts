@@ -121,6 +121,7 @@ Exit codes:
     .description('follow a run of the fleet in a home until it ends; Ctrl-C ends the watching, not the run')
     .argument('<run>', 'id of the run', parseRunId)
     .addOption(server())
+    .addOption(credentials())
     .addOption(samples())
     .addOption(home())
     .action(async (run: string, options: WatchCommandOptions, command: Command) =>
@@ -152,6 +153,7 @@ Exit codes:
     .description('show the services and runs of a home, or one run of a home or a server')
     .argument('[run]', 'id of the run; all when left out', parseRunId)
     .addOption(server())
+    .addOption(credentials())
     .addOption(home())
     .addOption(json())
     .action(async (run: string | undefined, given: StatusOptions & ListOptions, command: Command) => {

@@ -59,6 +59,15 @@ test('a fleet with certificates trains, with the learner in Python; no port and 
     }
   }
 
+  const server = ['--server', fleet.services.find(({ service }) => service === 'coordinator')?.grpc ?? ''];
+  const plain = startGradus(directory, 'list', ...server);
+  expect([await plain.exit(), plain.output()]).toEqual([
+    4,
+    expect.stringContaining('does it want certificates (--credentials)'),
+  ]);
+  const admitted = startGradus(directory, 'list', ...server, '--credentials', credentials);
+  expect([await admitted.exit(), admitted.output()]).toEqual([0, 'no runs\n']);
+
   const run = startGradus(directory, 'run', 'tiny.yaml', '--run-id', 'secured', '--home', 'runs', '--no-samples');
   const commands = await commandLines(fleet.services);
   expect([await run.exit(), run.output()]).toEqual([0, expect.stringContaining('run secured')]);

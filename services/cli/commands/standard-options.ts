@@ -7,7 +7,7 @@ export const json = (): Option => new Option('--json', 'print JSON for machines'
 export const credentials = (): Option =>
   new Option(
     '--credentials <dir>',
-    'certificates for the services that are started: a directory of gradus credentials init; by default connections are plain and of this machine alone',
+    'certificates, a directory of gradus credentials init: for the services that are started, or to connect with to those that run; by default connections are plain',
   );
 export const settings = (): Option =>
   several(

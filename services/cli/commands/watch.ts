@@ -13,6 +13,7 @@ import type { Terminal } from '../terminal/terminal.ts';
 export interface WatchCommandOptions {
   readonly home: string;
   readonly server?: string;
+  readonly credentials?: string;
   readonly samples: boolean;
 }
 
@@ -22,7 +23,7 @@ const callTimeoutMs = 30_000;
 export async function watchCommand(runId: string, options: WatchCommandOptions, terminal: Terminal): Promise<number> {
   if (options.server !== undefined) {
     const { watchAt } = await import('../server/submit.ts');
-    return await watchAt(options.server, runId, terminal);
+    return await watchAt({ server: options.server, credentials: options.credentials }, runId, terminal);
   }
   const home = resolve(options.home);
   const fleet = await readFleetFile(home);

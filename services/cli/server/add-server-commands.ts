@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { highestPriority, lowestPriority } from '#submission/contract.ts';
-import { home, json, parseRunId, settings, wholeNumber } from '../commands/standard-options.ts';
+import { credentials, home, json, parseRunId, settings, wholeNumber } from '../commands/standard-options.ts';
 import type { RunOptions } from '../commands/run.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { CancelOptions } from './cancel.ts';
@@ -36,6 +36,7 @@ export function addServerCommands(program: Command, terminal: Terminal, finish: 
     .description('send a recipe to a coordinator elsewhere, and leave its run to it')
     .argument('<recipe>', 'recipe file')
     .addOption(server().makeOptionMandatory())
+    .addOption(credentials())
     .addOption(priority())
     .option('--seed <n>', 'seed in place of the one in the recipe', wholeNumber)
     .addOption(settings())
@@ -51,6 +52,7 @@ export function addServerCommands(program: Command, terminal: Terminal, finish: 
     .command('list')
     .description('list the runs of a home or a server: state, stage, step, time, reward')
     .addOption(server())
+    .addOption(credentials())
     .addOption(home())
     .addOption(json())
     .action(async (options: ListOptions, command: Command) =>
@@ -65,6 +67,7 @@ export function addServerCommands(program: Command, terminal: Terminal, finish: 
     .option('--after <position>', 'only what came after this position', wholeNumber, 0)
     .option('--metrics', 'the lines of metrics.jsonl in place of events', false)
     .addOption(server())
+    .addOption(credentials())
     .addOption(home())
     .addOption(json())
     .action(async (run: string, options: LogsOptions, command: Command) =>
@@ -78,6 +81,7 @@ export function addServerCommands(program: Command, terminal: Terminal, finish: 
     .option('--now', 'do not finish the step in progress', false)
     .option('--no-wait', 'do not wait until it has stopped')
     .addOption(server())
+    .addOption(credentials())
     .addOption(home())
     .action(async (run: string, options: CancelOptions, command: Command) =>
       finish(await (await import('./cancel.ts')).cancelCommand(run, placed(options, command), terminal)),

@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { submissionContract } from '#submission/contract.ts';
 import { createCoordinators, type Coordinators } from '../run/coordinators.ts';
 
@@ -13,9 +15,17 @@ export interface Server extends Coordinators {
 const callTimeoutMs = 60_000;
 const answerMs = 10_000;
 
+export interface ServerAccess {
+  /** `host:port`. */
+  readonly server: string;
+  /** Directory of `gradus credentials init`; absent: the connection is plain. */
+  readonly credentials?: string | undefined;
+}
+
 /** A coordinator elsewhere that was asked whether we understand each other. */
-export async function connectServer(address: string): Promise<Server> {
-  const client = createGrpcClient(CoordinatorService, address, { timeoutMs: callTimeoutMs });
+export async function connectServer({ server: address, credentials }: ServerAccess): Promise<Server> {
+  const security = await openOperator(credentials && resolve(credentials));
+  const client = createGrpcClient(CoordinatorService, address, { timeoutMs: callTimeoutMs, security });
   try {
     const described = await client.describeFleet({}, { timeoutMs: answerMs });
     if (described.contract !== submissionContract)
@@ -36,11 +46,11 @@ export async function connectServer(address: string): Promise<Server> {
     };
   } catch (thrown) {
     client.close();
-    throw unanswered(address, thrown);
+    throw unanswered(address, security !== undefined, thrown);
   }
 }
 
-function unanswered(address: string, thrown: unknown): Error {
+function unanswered(address: string, isSecured: boolean, thrown: unknown): Error {
   const error = errorFrom(thrown);
   if (error.code === 'unimplemented')
     return new TerminalError(
@@ -51,7 +61,7 @@ function unanswered(address: string, thrown: unknown): Error {
   if (error.code === 'unavailable' || error.code === 'deadline_exceeded')
     return new TransientError(
       'unavailable',
-      `no server answers at ${address} (${error.message}); is the fleet up, and does its coordinator listen there?`,
+      `no server answers at ${address} (${error.message}); is the fleet up, does its coordinator listen there, and ${isSecured ? 'is it of these certificates' : 'does it want certificates (--credentials)'}?`,
       { cause: error },
     );
   return error;

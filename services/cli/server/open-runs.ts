@@ -8,14 +8,16 @@ import { connectServer } from './connect-server.ts';
 export interface RunsPlace {
   /** A coordinator elsewhere; undefined for the fleet of `home`. */
   readonly server?: string;
+  /** Certificates for that one; the fleet of a home names its own. */
+  readonly credentials?: string;
   readonly home: string;
 }
 
 const callTimeoutMs = 30_000;
 
 /** The coordinators that know the runs; undefined where no fleet runs in the home. */
-export async function openRuns({ server, home }: RunsPlace): Promise<Coordinators | undefined> {
-  if (server !== undefined) return await connectServer(server);
+export async function openRuns({ server, credentials, home }: RunsPlace): Promise<Coordinators | undefined> {
+  if (server !== undefined) return await connectServer({ server, credentials });
   const at = resolve(home);
   const fleet = await readFleetFile(at);
   return fleet && (await fleetCoordinators(fleet, callTimeoutMs, { reread: () => readFleetFile(at) }));

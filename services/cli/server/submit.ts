@@ -17,10 +17,9 @@ import { formatSummary } from '../run/summary-table.ts';
 import { loadRecipe, type LoadedRecipe } from '../run/prepare-inputs.ts';
 import { jsonLine, messageJson } from '../terminal/json-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { connectServer } from './connect-server.ts';
+import { connectServer, type ServerAccess } from './connect-server.ts';
 
-export interface SubmitOptions {
-  readonly server: string;
+export interface SubmitOptions extends ServerAccess {
   readonly runId?: string;
   readonly set: readonly string[];
   readonly priority: number;
@@ -34,7 +33,7 @@ export async function submitToServer(recipePath: string, options: SubmitOptions,
   const { server: address, set, priority } = options;
   const loaded = await readRecipe(recipePath, set);
   const runId = options.runId ?? newRunId(loaded.name, new Date());
-  const server = await connectServer(address);
+  const server = await connectServer(options);
   try {
     const request = {
       runId,
@@ -157,11 +156,11 @@ async function printSummary(coordinators: Coordinators, last: RunStatus, termina
 }
 
 /** Follows a run of a server that was submitted before. */
-export async function watchAt(address: string, runId: string, terminal: Terminal): Promise<number> {
-  const server = await connectServer(address);
+export async function watchAt(access: ServerAccess, runId: string, terminal: Terminal): Promise<number> {
+  const server = await connectServer(access);
   try {
     await server.ask((client) => client.getRun({ runId }));
-    return await followAt(server, { server: address, runId, json: false }, terminal);
+    return await followAt(server, { server: access.server, runId, json: false }, terminal);
   } finally {
     server.close();
   }
