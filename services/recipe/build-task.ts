@@ -14,6 +14,8 @@ export interface TaskParts {
   readonly runId: string;
   readonly taskId: string;
   readonly groupId: string;
+  /** 63 bits. */
+  readonly groupSeed: bigint;
   readonly sampleIndex: number;
   readonly attempt: number;
   readonly row: Row;
@@ -43,10 +45,10 @@ export function createTaskBuilder(recipe: Recipe, stage: RolloutStage): (parts: 
   };
   const roles = stageRoles(recipe, stage).map((role) => create(TaskRoleSchema, role));
   const { temperature, top_p: topP, top_k: topK } = stage.sampling;
-  return ({ mode, ...parts }) => {
+  return ({ mode, groupSeed, ...parts }) => {
     const drawn =
       mode === 'train' ? { temperature, topP, topK } : { temperature: mode === 'greedy' ? 0 : 1, topP: 1, topK: 0 };
-    const seed = samplingSeedOf(parts.taskId);
+    const seed = samplingSeedOf(groupSeed, parts.sampleIndex);
     // Evaluations have no rewards by role.
     const ofRoles = mode === 'train' && roles.length > 0 ? { roles } : {};
     return { ...shared, ...ofRoles, ...parts, sampling: { ...drawn, maxNewTokens, seed } };

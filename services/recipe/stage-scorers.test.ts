@@ -48,6 +48,7 @@ const taskOf = (stage: RolloutStage, purpose: Purpose = Purpose.TRAIN) =>
   )({
     runId: 'run',
     taskId: '00000000000000aa',
+    groupSeed: 1n,
     groupId: 'group',
     sampleIndex: 0,
     attempt: 0,

@@ -23,9 +23,22 @@ export function taskIdOf(key: GroupKey, sampleIndex: number): string {
   return hash(['task', key.recipeHash, key.seed, key.stage, key.step, key.draw, key.questionId, sampleIndex]);
 }
 
-/** Sampling seed of a task, 63 bits. Derived from the id, so a redelivery draws the same tokens. */
-export function samplingSeedOf(taskId: string): bigint {
-  return BigInt(`0x${taskId.slice(0, 16)}`) & 0x7fff_ffff_ffff_ffffn;
+/**
+ * Seed of what is drawn for a group, 63 bits. The recipe's hash has no part in it: a path that the recipe names, or a field that a
+ * later version adds, changes no draw, and two recipes with one seed are compared on the same draws.
+ */
+export function groupSeedOf(key: Omit<GroupKey, 'recipeHash'>): bigint {
+  return seedOf(hash(['group seed', key.seed, key.stage, key.step, key.draw, key.questionId]));
+}
+
+/** Seed of the turns of a sample, 63 bits. An attempt has no part in it: a redelivery draws the same tokens. */
+export function samplingSeedOf(groupSeed: bigint, sampleIndex: number): bigint {
+  return seedOf(hash(['sample seed', groupSeed.toString(), sampleIndex]));
+}
+
+/** The first 63 bits that fit an int64. */
+function seedOf(digest: string): bigint {
+  return BigInt(`0x${digest.slice(0, 16)}`) & 0x7fff_ffff_ffff_ffffn;
 }
 
 // JSON keeps the parts apart: ["a","bc"] and ["ab","c"] differ.

@@ -43,7 +43,7 @@ async function taskOf(recipe: string, taskId: string): Promise<RolloutTask> {
     const { createTaskBuilder } = await import('#recipe/build-task.ts');
     const { recipe } = await loadRecipe(${JSON.stringify(recipe)});
     const row = { id: 's1', dataJson: '{"most": 9}', goldJson: '{}' };
-    const parts = { groupId: 'g', sampleIndex: 0, attempt: 0, row, purpose: 1, mode: 'train' };
+    const parts = { groupId: 'g', groupSeed: 1n, sampleIndex: 0, attempt: 0, row, purpose: 1, mode: 'train' };
     const task = createTaskBuilder(recipe, recipe.stages[0])({ ...parts, runId: '${runId}', taskId: 'a1'.repeat(32) });
     return toJson(RolloutTaskSchema, create(RolloutTaskSchema, task));`);
   const task = { ...fromJson(RolloutTaskSchema, json as JsonValue), taskId };

@@ -1,7 +1,7 @@
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { Row } from '#proto/rollout/v1/task_pb.ts';
-import { groupIdOf, taskIdOf } from '#recipe/task-ids.ts';
+import { groupIdOf, groupSeedOf, taskIdOf } from '#recipe/task-ids.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { createTaskBuilder, type TaskInit } from '#recipe/build-task.ts';
 import { stageComposition } from '#recipe/stage-scorers.ts';
@@ -37,7 +37,7 @@ export function createBenchTasks(recipe: Recipe, runId: string, rows: readonly R
       const sampleIndex = index % groupSize;
       const taskId = taskIdOf(key, sampleIndex);
       const groupId = groupIdOf(key);
-      const parts = { runId, taskId, groupId, sampleIndex, attempt: 0, row };
+      const parts = { runId, taskId, groupId, groupSeed: groupSeedOf(key), sampleIndex, attempt: 0, row };
       return { ...build({ ...parts, purpose: Purpose.TRAIN, mode: 'train' }), taskId };
     },
   };

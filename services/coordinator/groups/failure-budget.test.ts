@@ -34,7 +34,7 @@ stages:
     retryAfterMs: 1,
   });
   const taskIds = ['a', 'b', 'c', 'd'];
-  collector.add({ groupId: 'g', draw: 0, row: goldRow({}), taskIds }, 0);
+  collector.add({ groupId: 'g', draw: 0, row: goldRow({}), taskIds, seed: 0n }, 0);
   const answer = (taskId: string, failure: FailureClass, reward?: number) => {
     const result = create(RolloutResultSchema, {
       taskId,

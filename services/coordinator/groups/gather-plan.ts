@@ -3,7 +3,7 @@ import { GroupFate } from '#proto/coordinator/v1/ledger_pb.ts';
 import type { GroupClosedSchema, SampleOutcomeSchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import type { TaskParts } from '#recipe/build-task.ts';
-import { groupIdOf, taskIdOf } from '#recipe/task-ids.ts';
+import { groupIdOf, groupSeedOf, taskIdOf } from '#recipe/task-ids.ts';
 import type { GroupKey } from '#recipe/task-ids.ts';
 import type { RolloutStage } from '#stages/kit/fields.ts';
 import type { StepPrompts } from '#stages/kit/step-prompts.ts';
@@ -72,7 +72,8 @@ export function groupAt({ prompts, key, modes }: GatherPlan, draw: number): Grou
   if (drawn === undefined) return undefined;
   const { row, name } = drawn;
   const own: GroupKey = { ...key, draw: name, questionId: row.id };
-  return { groupId: groupIdOf(own), draw, row, taskIds: modes.map((_, index) => taskIdOf(own, index)) };
+  const taskIds = modes.map((_, index) => taskIdOf(own, index));
+  return { groupId: groupIdOf(own), draw, row, taskIds, seed: groupSeedOf(own) };
 }
 
 /** How many groups to open now. */

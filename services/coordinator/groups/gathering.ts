@@ -97,10 +97,11 @@ export function createGathering(context: RunContext, plan: GatherPlan): Gatherin
   }
   const restoring = nextDraw > 0;
 
-  function taskOf({ plan: { groupId, row } }: Group, { taskId, index, attempt }: Sample): TaskInit {
+  function taskOf({ plan: { groupId, row, seed } }: Group, { taskId, index, attempt }: Sample): TaskInit {
     const { purpose, modes } = plan;
     const mode = modes[index] ?? (purpose === Purpose.EVAL ? 'sampled' : 'train');
-    return build({ runId: context.runId, taskId, groupId, sampleIndex: index, attempt, row, purpose, mode });
+    const parts = { runId: context.runId, taskId, groupId, sampleIndex: index, attempt, row, purpose };
+    return build({ ...parts, mode, groupSeed: seed });
   }
 
   async function publish(group: Group, samples: readonly Sample[], signal: AbortSignal): Promise<void> {

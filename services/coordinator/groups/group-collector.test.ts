@@ -19,6 +19,7 @@ const plan = (name: string, size: number, draw = 0) => ({
   draw,
   row: goldRow({}),
   taskIds: Array.from({ length: size }, (_, index) => `${name}${index}`),
+  seed: 0n,
 });
 const good = (taskId: string, attempt = 0, version = 2n) =>
   create(RolloutResultSchema, { taskId, attempt, versions: { first: version, last: version } });

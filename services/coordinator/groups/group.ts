@@ -9,6 +9,8 @@ export interface GroupPlan {
   readonly draw: number;
   readonly row: Row;
   readonly taskIds: readonly string[];
+  /** Of what is drawn for it; 63 bits. */
+  readonly seed: bigint;
 }
 
 /**

@@ -4,7 +4,6 @@ import type { PairwiseSchema, ScoreGroupRequestSchema } from '#proto/reward/v1/g
 import type { Composition } from '#proto/rollout/v1/composition_pb.ts';
 import { readRowFacts } from '#questions/row-facts.ts';
 import { compose, withoutGroupwise } from '#rewards/compose.ts';
-import { samplingSeedOf } from '#recipe/task-ids.ts';
 import type { GroupwiseScorer } from '#recipe/reward-parts.ts';
 import type { Group, Sample } from '../groups/group.ts';
 
@@ -38,7 +37,7 @@ export function presentSamples(group: Group): Sample[] {
 }
 
 /**
- * What the reward service is asked about a group. Pure: the seed comes from the group's id, so a group that is asked about again
+ * What the reward service is asked about a group. Pure: the seed is the group's, so a group that is asked about again
  * is asked the same (P8), and the judge's cache answers. Rounds and pairs are cut to what the samples that came back allow.
  */
 export function groupRequest(
@@ -70,7 +69,7 @@ export function groupRequest(
     }),
     deadlineMs: scorer.deadline_ms ?? 0,
     partial: scorer.partial === 'aggregate' ? PartialPolicy.AGGREGATE : PartialPolicy.ABSENT,
-    seed: samplingSeedOf(group.plan.groupId),
+    seed: group.plan.seed,
   };
 }
 

@@ -14,7 +14,7 @@ export function settledGroup(
   groupId = 'a'.repeat(64),
 ): Group {
   return {
-    plan: { groupId, draw: 0, row, taskIds: results.map((_, index) => `t${index}`) },
+    plan: { groupId, draw: 0, row, taskIds: results.map((_, index) => `t${index}`), seed: 7n },
     samples: results.map((result, index) => ({
       taskId: `t${index}`,
       index,

@@ -61,7 +61,13 @@ function resultOf(played: NonNullable<Played>, index: number): RolloutResult {
 
 function settled(samples: readonly Played[]): Group {
   return {
-    plan: { groupId: 'g', draw: 0, row: goldRow({ question: 'What?', answers: ['that'], hops: 2 }), taskIds: [] },
+    plan: {
+      groupId: 'g',
+      draw: 0,
+      row: goldRow({ question: 'What?', answers: ['that'], hops: 2 }),
+      taskIds: [],
+      seed: 0n,
+    },
     samples: samples.map((played, index) => ({
       taskId: `t${index}`,
       index,

@@ -7,6 +7,7 @@ import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { GroupScores } from '../groupwise/group-scores.ts';
 import type { Group } from '../groups/group.ts';
 import { createTaskBuilder } from '#recipe/build-task.ts';
+import { samplingSeedOf } from '#recipe/task-ids.ts';
 import type { TrainingStage } from '#stages/kit/training-fields.ts';
 import { stageComposition } from '#recipe/stage-scorers.ts';
 import { closeTrainingGroup } from './close-training-group.ts';
@@ -39,7 +40,7 @@ const row = goldRow({ question: 'What?', answers: ['that'], hops: 2 });
 
 function settled(rewards: readonly (number | undefined)[], modelTokens = 0): Group {
   return {
-    plan: { groupId: 'g', draw: 0, row, taskIds: [] },
+    plan: { groupId: 'g', draw: 0, row, taskIds: [], seed: 0n },
     samples: rewards.map((reward, index) => ({
       taskId: `t${index}`,
       index,
@@ -185,6 +186,7 @@ describe('a task', () => {
     runId: 'r',
     taskId: '1'.padEnd(64, '0'),
     groupId: 'g',
+    groupSeed: 1n,
     sampleIndex: 2,
     attempt: 1,
     row,
@@ -202,7 +204,8 @@ describe('a task', () => {
       turnTimeoutMs: 30_000,
       rolloutTimeoutMs: 120_000,
     });
-    expect(task.sampling).toEqual({ temperature: 1, topP: 1, topK: 0, maxNewTokens: 10, seed: 0x1000_0000_0000_0000n });
+    expect(task.sampling).toEqual({ temperature: 1, topP: 1, topK: 0, maxNewTokens: 10, seed: samplingSeedOf(1n, 2) });
+    expect(createTaskBuilder(recipe, stage)({ ...parts, attempt: 2, mode: 'train' }).sampling).toEqual(task.sampling);
     expect(task.scorers).toContainEqual(
       expect.objectContaining({ name: 'xml', settingsJson: '', recordedOnly: false }),
     );

@@ -18,7 +18,7 @@ function searchUnderTest() {
     retryAfterMs: 100,
   });
   const row = goldRow({});
-  const { samples } = collector.add({ groupId: 'g', draw: 0, row, taskIds: ['a', 'b'] }, 0);
+  const { samples } = collector.add({ groupId: 'g', draw: 0, row, taskIds: ['a', 'b'], seed: 0n }, 0);
   for (const sample of samples) sample.publishedMs = 0;
   const given = { nowMs: 0, queued: ['b'], held: [''], isRead: true };
   const search = createLostTaskSearch(
