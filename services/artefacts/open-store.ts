@@ -9,6 +9,8 @@ import { createS3Store } from './stores/s3.ts';
 export interface StoreAccess {
   /** For `nats:`; called only then. */
   readonly nats?: (() => Promise<Nats>) | undefined;
+  /** Most bytes of a bucket of NATS that is made here; absent: what the server has. */
+  readonly maxBytes?: number | undefined;
   /** For `s3:`. */
   readonly accessKeyId?: string | undefined;
   readonly secretAccessKey?: string | undefined;
@@ -23,7 +25,7 @@ export async function openStore(address: string, access: StoreAccess = {}): Prom
     if (!/^[A-Za-z0-9_-]+$/.test(bucket))
       throw refuse('nats: needs a bucket of letters, digits, _ and -, like nats:artefacts');
     if (access.nats === undefined) throw refuse('this program has no connection to NATS; give --nats-url');
-    return await openNatsStore(await access.nats(), bucket);
+    return await openNatsStore(await access.nats(), bucket, { maxBytes: access.maxBytes });
   }
   if (address.startsWith('s3://')) {
     if (!URL.canParse(address)) throw refuse('it cannot be read as an address');

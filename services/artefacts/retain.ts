@@ -5,6 +5,8 @@ import type { BlobStore } from './blob-store.ts';
 import { readArtefact } from './fetch-artefact.ts';
 
 export interface RetainOptions {
+  /** Only artefacts of this run go; absent: of every run, and of none. */
+  readonly runId?: string | undefined;
   /** Digests that stay, whatever their age. */
   readonly keep: ReadonlySet<string>;
   /** What was written after this moment stays (milliseconds since 1970): it may belong to a put that goes on. */
@@ -21,7 +23,7 @@ export interface Retained {
 /** Removes artefacts that nobody keeps, and blobs that are then of none. One call at a time for a store. */
 export async function retainArtefacts(
   store: BlobStore,
-  { keep, olderThanMs, signal }: RetainOptions,
+  { runId, keep, olderThanMs, signal }: RetainOptions,
 ): Promise<Retained> {
   const blobs = await store.list('blobs/');
   const artefacts = await store.list('artefacts/');
@@ -32,18 +34,20 @@ export async function retainArtefacts(
     4,
     async ({ key, writtenMs }) => {
       const digest = key.slice(artefactKey('').length);
-      if (!keep.has(digest) && writtenMs < olderThanMs) {
+      const mayGo = !keep.has(digest) && writtenMs < olderThanMs;
+      if (mayGo && runId === undefined) {
         unwanted.push(key);
         return;
       }
-      const { files } = await readArtefact(store, digest).catch((cause: unknown) => {
+      const { files, runId: owner } = await readArtefact(store, digest).catch((cause: unknown) => {
         throw new TerminalError(
           'failed_precondition',
           `nothing was removed from ${store.url}: artefact ${digest} cannot be read, so what it needs is unknown; put it again, or remove ${key}`,
           { cause },
         );
       });
-      for (const { sha256, parts } of files) for (const part of [sha256, ...parts]) used.add(blobKey(part));
+      if (mayGo && owner === runId) unwanted.push(key);
+      else for (const { sha256, parts } of files) for (const part of [sha256, ...parts]) used.add(blobKey(part));
     },
     signal,
   );

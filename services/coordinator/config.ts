@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { artefactFields } from '#artefacts/artefact-files.ts';
 import { addressList } from '#platform/grpc/follow-names.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 
@@ -20,6 +21,7 @@ export const coordinatorConfig = baseConfig.extend({
     )
     .meta({ example: '127.0.0.1:7001' }),
   learner: address.optional().describe('The learner, host:port; recipes of which no stage trains do without.'),
+  artefacts: artefactFields.artefacts,
   environmentFiles: z
     .array(z.string().min(1))
     .max(16)

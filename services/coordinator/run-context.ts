@@ -6,6 +6,7 @@ import type { Recipe, StageRecipe } from '#recipe/schema.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { CoordinatorEvents } from './events.ts';
+import type { RunArtefacts } from './files/run-artefacts.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 import { laterBranchModel } from '#run/directory/places.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
@@ -38,6 +39,8 @@ export interface RunContext {
   /** Absent where no stage of the recipe trains. */
   readonly learner: LearnerSession | undefined;
   readonly policy: PolicySession;
+  /** What learner and engines read of this run, and it of theirs. */
+  readonly artefacts: RunArtefacts;
   /** Rollouts that the run may have published and unanswered now, as the fleet is shared; at least a group. */
   openRollouts(groupSize: number): number;
   /** Whether the trajectory that a result names is there, and of its task. While NATS does not answer it waits until the signal. */
@@ -78,7 +81,23 @@ export function branchModel(
   return branch === 0 ? resolved.paths.model : laterBranchModel(directory, branch);
 }
 
-/** Directory of the current weights. */
+/** Location of the current weights: of a branch that has no step yet, a directory of this machine. */
 export function currentWeights(context: Pick<RunContext, 'directory' | 'resolved'>, state: RunState): string {
   return state.weightsPath === '' ? branchModel(context, state.branch.index) : state.weightsPath;
+}
+
+/** Directory of the current weights on this machine. */
+export async function localWeights(
+  context: Pick<RunContext, 'directory' | 'resolved' | 'artefacts' | 'signal'>,
+  state: RunState,
+): Promise<string> {
+  return await context.artefacts.read(currentWeights(context, state), context.signal);
+}
+
+/** Location of the current weights that engines can read. */
+export async function sharedWeights(
+  context: Pick<RunContext, 'directory' | 'resolved' | 'artefacts' | 'signal'>,
+  state: RunState,
+): Promise<string> {
+  return await context.artefacts.locate(currentWeights(context, state), context.signal);
 }

@@ -1,3 +1,4 @@
+import { createArtefactClient } from '#artefacts/artefact-files.ts';
 import { nuid } from '@nats-io/transport-node';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
 import { LearnerService } from '#proto/learner/v1/learner_service_pb.ts';
@@ -61,6 +62,8 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
       ? undefined
       : createGrpcClient(LearnerService, config.learner, { timeoutMs: config.trainTimeoutMs, security });
   ctx.defer('learner client', () => learner?.close());
+  const artefacts = config.artefacts === undefined ? undefined : createArtefactClient(config.artefacts, security);
+  ctx.defer('artefact client', async () => artefacts?.close());
   const reward =
     config.reward === undefined
       ? undefined
@@ -81,6 +84,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     running,
     policy,
     learner,
+    artefacts,
     reward,
     events,
     metrics,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { artefactFields } from '#artefacts/artefact-files.ts';
 import { engineKinds } from '#engines/index.ts';
 import { rootsField } from '#platform/files/check-roots.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
@@ -34,6 +35,7 @@ export const engineSidecarConfig = baseConfig
       .default({})
       .describe('What only this kind knows, as JSON: fleet.engine.options of a recipe.'),
     roots: rootsField,
+    ...artefactFields,
     maxContext: z
       .int()
       .min(2)

@@ -1,3 +1,4 @@
+import type { ArtefactReader } from '#artefacts/artefact-files.ts';
 import type { Tokenizer } from '#chat/tokenizer.ts';
 import type { EpochFence } from '#weights/epoch-fence.ts';
 import type { EngineSidecarConfig } from './config.ts';
@@ -14,6 +15,7 @@ export interface SidecarContext {
   readonly vocabularySize: number;
   readonly link: ServerLink;
   readonly loads: VersionLoads;
+  readonly artefacts: ArtefactReader;
   readonly fence: EpochFence;
   readonly line: TurnLine;
   readonly live: LiveTurns;

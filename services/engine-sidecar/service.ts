@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { EngineService } from '#proto/policy/v1/engine_service_pb.ts';
+import { openArtefactReader } from '#artefacts/artefact-files.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
 import { engineKinds } from '#engines/index.ts';
 import type { EngineKind } from '#engines/kit/engine-kind.ts';
@@ -28,7 +29,8 @@ export async function startEngineSidecar(
   const tokenizer = await loadTokenizer(resolve(config.tokenizer ?? join(config.model ?? '.', 'tokenizer.json')));
   const events = createSidecarEvents(ctx.log, ctx.metrics);
   const vocabularySize = await readVocabularySize(config.model ?? dirname(tokenizer.path));
-  const { link, loads, give } = await openServer({ config, ctx, variables, tokenizer, events, kinds });
+  const artefacts = openArtefactReader(config, ctx);
+  const { link, loads, give } = await openServer({ config, ctx, variables, tokenizer, artefacts, events, kinds });
   const line = createTurnLine(config.maxRunning, config.maxWaiting, () =>
     events.lineChanged(line.running, line.waiting),
   );
@@ -38,6 +40,7 @@ export async function startEngineSidecar(
     vocabularySize,
     link,
     loads,
+    artefacts,
     fence: createEpochFence({ admitsNobody: true }),
     line,
     live: createLiveTurns(),
@@ -48,7 +51,7 @@ export async function startEngineSidecar(
     describe: async () => describe(context),
     generate: (request, call) => generate(context, request, call.signal),
     abort: async (request) => abort(context, request),
-    loadVersion: (request) => loadVersion(context, give, request),
+    loadVersion: (request) => loadVersion(context, give, request, ctx.signal),
   });
   const grpc = await server.listen(config.grpc);
   ctx.defer('gRPC server', () => server.drain(config.drainMs - serverGraceMs(config)));

@@ -18,6 +18,7 @@ const programs = {
   policy: { kind: 'node', entry: 'services/policy/main.ts', flags: rolloutHeap },
   'endpoint-policy': { kind: 'node', entry: 'services/endpoint-policy/main.ts', flags: rolloutHeap },
   retrieval: { kind: 'node', entry: 'services/retrieval/main.ts', flags: [] },
+  artefacts: { kind: 'node', entry: 'services/artefacts/main.ts', flags: [] },
   reward: { kind: 'node', entry: 'services/reward/main.ts', flags: rolloutHeap },
   'scripted-engine': { kind: 'node', entry: 'services/scripted/engine/main.ts', flags: rolloutHeap },
   'scripted-learner': { kind: 'node', entry: 'services/scripted/learner/main.ts', flags: [] },

@@ -20,6 +20,7 @@ import { createTaskPublisher } from '../groups/task-publisher.ts';
 import type { TaskPublisher } from '../groups/task-publisher.ts';
 import { maxOverdueWaits } from '../watches/watch-overdue.ts';
 import type { OverdueWatchOptions } from '../watches/watch-overdue.ts';
+import { createRunArtefacts } from '../files/run-artefacts.ts';
 import { sayNoRoom, waitForRoom } from '../files/wait-for-room.ts';
 import type { Leadership } from '../leadership/leadership.ts';
 import type { RunDependencies, RunParts } from './start-run.ts';
@@ -84,8 +85,10 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
       progress.update({ message: `waiting for the ${service}: ${error.message}` });
     },
   });
+  const artefacts = createRunArtefacts({ client: deps.artefacts, runId, directory });
   return {
     runId,
+    artefacts,
     resolved,
     recipe: withLocatedEnvironment(resolved.recipe, resolved.paths.environment),
     recipeHash: recipeHash(resolved.recipe),
@@ -115,6 +118,7 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
               await options.ledger.append({ case: 'filesDamaged', value });
             },
             source: createBatchSource(nats, runId, resolved, signal),
+            artefacts,
           })
         : undefined,
     policy: createPolicySession({

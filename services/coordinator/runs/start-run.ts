@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ArtefactClient } from '#artefacts/artefact-files.ts';
 import type { StopRunRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TerminalError, errorFrom } from '#platform/errors.ts';
 import { describeChange } from '#recipe/inputs/changed-inputs.ts';
@@ -55,6 +56,8 @@ export interface RunDependencies {
   readonly running: RunningRuns;
   readonly shares: RolloutShares;
   readonly policy: PolicyClient;
+  /** Absent where learner and engines read the paths of this machine. */
+  readonly artefacts?: ArtefactClient | undefined;
   /** Absent where none is configured; recipes of which a stage trains are refused then. */
   readonly learner: LearnerClient | undefined;
   /** Absent where none is configured. */

@@ -9,6 +9,7 @@ import type { StageRecipe } from '#recipe/schema.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import type { BatchSource, LearnerBatch } from '#stages/kit/learner-batch.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
+import type { RunArtefacts } from '../files/run-artefacts.ts';
 import type { Weights } from './policy-session.ts';
 import { branchDirectory } from '#run/directory/places.ts';
 import { branchModel } from '../run-context.ts';
@@ -52,10 +53,11 @@ export interface LearnerSessionOptions {
   /** Files are not what the learner wrote: of checkpoints newer than the one that it went on from. */
   onDamaged(files: readonly string[], learnerStep: number): Promise<void>;
   readonly source: BatchSource;
+  readonly artefacts: Pick<RunArtefacts, 'isShared' | 'locate'>;
 }
 
 export function createLearnerSession(options: LearnerSessionOptions): LearnerSession {
-  const { client, resolved, retries } = options;
+  const { client, resolved, retries, artefacts } = options;
   let openBranch: number | undefined;
 
   async function openOnce(state: RunState, signal: AbortSignal): Promise<OpenedLearner> {
@@ -64,13 +66,15 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
     const opened = await client.openRun(
       {
         runId: options.runId,
-        directory: branchDirectory(options.directory, index),
-        modelPath: branchModel(options, index),
+        // A learner with a file system of its own has the run in a folder of its own.
+        directory: branchDirectory(artefacts.isShared ? options.runId : options.directory, index),
+        modelPath: await artefacts.locate(branchModel(options, index), signal),
         seed: BigInt(resolved.recipe.seed),
         resume: state.step > baseStep || state.formed.length > 0,
         keepCheckpoints: resolved.recipe.checkpoints.keep,
         epoch: BigInt(options.epoch),
         modelDigests: index === 0 ? modelDigests(state) : {},
+        ...(artefacts.isShared && newestCheckpoint(state)),
       },
       { signal, timeoutMs: options.trainTimeoutMs },
     );
@@ -145,6 +149,12 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
         }
       }),
   };
+}
+
+/** As the learner counts: from the beginning of the branch. */
+function newestCheckpoint({ checkpoints, checkpointPath, branch }: RunState) {
+  const step = checkpoints.at(-1);
+  return step === undefined ? {} : { checkpoint: checkpointPath, checkpointStep: BigInt(step - branch.baseStep) };
 }
 
 /** Of the model's files, as the run's ledger has them; the models of later branches are versions of the run itself. */

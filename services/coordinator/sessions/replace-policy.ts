@@ -1,12 +1,12 @@
 import type { FactInit } from '#run/ledger/read-ledger.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
 import { writeModel, exportModel } from '../files/export-model.ts';
-import { branchModel, currentWeights } from '../run-context.ts';
+import { branchModel, localWeights, sharedWeights } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 
 /** Writes the policy as it is to a directory that transformers loads. */
 export async function exportPolicy(context: RunContext, to: string): Promise<void> {
-  const weights = currentWeights(context, context.ledger.state);
+  const weights = await localWeights(context, context.ledger.state);
   await context.confirmLead();
   await context.writeFolder(context.signal, () => exportModel(weights, context.resolved.paths.model, to));
   context.log.info({ directory: to }, 'the policy is exported');
@@ -28,7 +28,7 @@ export async function replacePolicy(
   );
   await ledger.append(factOf());
   const { state } = ledger;
-  const path = currentWeights(context, state);
+  const path = await sharedWeights(context, state);
   const opened = learner === undefined ? undefined : await learner.open(state, signal);
   await policy.load(versionOf(state), { ...opened?.weights, path }, signal);
 }

@@ -17,7 +17,7 @@ import { evaluate } from '../evaluation/evaluate.ts';
 import { exportPolicy, replacePolicy } from '../sessions/replace-policy.ts';
 import { nextAction } from '#run/next-action.ts';
 import type { Action } from '#run/next-action.ts';
-import { currentWeights } from '../run-context.ts';
+import { sharedWeights } from '../run-context.ts';
 import type { Weights } from '../sessions/policy-session.ts';
 import type { RunContext } from '../run-context.ts';
 import { createStageContext } from './stage-context.ts';
@@ -87,7 +87,7 @@ async function synchronize(context: RunContext): Promise<void> {
   const opened = await openLearner(context);
   context.progress.update({ phase: Phase.LOAD, message: 'waiting for the policy' });
   // Before its first step, a run's weights are its model's, wherever the learner found that.
-  const path = state.step > state.branch.baseStep ? opened.path : currentWeights(context, state);
+  const path = state.step > state.branch.baseStep ? opened.path : await sharedWeights(context, state);
   const weights = { ...opened, path };
   await passOtherRuns(context, path);
   const version = versionOf(context.ledger.state);
@@ -101,7 +101,7 @@ async function synchronize(context: RunContext): Promise<void> {
 /** The weights of the ledger's version; without a learner those that are recorded, unchecked. */
 async function openLearner(context: RunContext): Promise<Weights> {
   const { state } = context.ledger;
-  if (context.learner === undefined) return { path: currentWeights(context, state) };
+  if (context.learner === undefined) return { path: await sharedWeights(context, state) };
   context.progress.update({ phase: Phase.OPEN, message: 'waiting for the learner' });
   const { weights, learnerStep } = await context.learner.open(state, context.signal);
   context.log.info({ learnerStep, step: state.step }, 'the learner is open');

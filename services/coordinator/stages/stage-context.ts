@@ -10,7 +10,7 @@ import { exportPolicy, replacePolicy } from '../sessions/replace-policy.ts';
 import { runPipeline } from '../training/pipeline.ts';
 import { play } from './play.ts';
 import { trainBatch } from '../training/train-step.ts';
-import { currentWeights } from '../run-context.ts';
+import { localWeights } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 
 /** What a run does for the stage that it is in. */
@@ -37,7 +37,7 @@ export function createStageContext(context: RunContext, { name, kind }: StageRec
         () => ({ case: 'stageFact', value: { stage: name, kind, json: JSON.stringify(fact), newBranch: true } }),
       );
     },
-    policyDirectory: () => currentWeights(context, context.ledger.state),
+    policyDirectory: () => localWeights(context, context.ledger.state),
     modelDirectory: context.resolved.paths.model,
     file: (file) => stageFile(context.resolved.paths, name, file),
     signal: context.signal,

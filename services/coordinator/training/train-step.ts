@@ -10,7 +10,7 @@ import type { PipelineClock } from './pipeline-clock.ts';
 import { learnerOf } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 import { learnerMetricName, learnerMetrics } from './step-metrics.ts';
-import { TerminalError } from '#platform/errors.ts';
+import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { createPipelineClock } from './pipeline-clock.ts';
 
 /** Trains on the decided batch, loads the new version everywhere, and commits the step. Rollouts may go on meanwhile. */
@@ -70,7 +70,16 @@ export async function trainStep(
     },
   });
   context.events.stepCommitted();
+  if (trained.checkpointPath !== '') await giveRoomBack(context);
   context.events.environmentReported('train', environmentMeansIn(formed.metrics));
+}
+
+/** A store that does not answer costs room, not the run. */
+async function giveRoomBack({ artefacts, ledger, log, signal }: RunContext): Promise<void> {
+  await artefacts.retain(ledger.state, signal).catch((thrown: unknown) => {
+    if (!signal.aborted)
+      log.warn({ err: errorFrom(thrown) }, 'old artefacts of the run could not be removed from the store');
+  });
 }
 
 /** Without an advantage, or a gradient, a step has learned nothing, although it is counted and brings a version (P9). */

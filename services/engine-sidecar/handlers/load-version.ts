@@ -11,8 +11,9 @@ export async function loadVersion(
   context: SidecarContext,
   give: WeightsGiver,
   { version, weightsPath, weightsDigest, epoch }: LoadVersionRequest,
+  signal: AbortSignal,
 ): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
-  const { config, link, loads, line, fence, events } = context;
+  const { config, link, loads, artefacts, line, fence, events } = context;
   if (version > BigInt(Number.MAX_SAFE_INTEGER))
     throw new TerminalError('invalid_argument', `version is ${version}; it must be at most 2^53 - 1`);
   fence.admit(epoch);
@@ -33,11 +34,14 @@ export async function loadVersion(
         'invalid_argument',
         'weights_path is empty; name the directory that holds model.safetensors',
       );
-    await checkRoots('weights_path', weightsPath, config.roots);
-    const digest = await checkWeights(weightsPath, weightsDigest);
+    const directory = await artefacts.fetch(weightsPath, signal);
+    await checkRoots('weights_path', directory, config.roots);
+    const digest = await checkWeights(directory, weightsDigest);
     carriedOver = line.running;
     const found = { ...target, weightsDigest: digest };
-    await give(found);
+    const before = loads.served.weightsPath;
+    await give({ ...found, weightsPath: directory });
+    await artefacts.keepOnly([before, weightsPath].filter((each) => each !== ''));
     return found;
   });
   if (isNew) events.loaded(loads.served, carriedOver, performance.now() - startedMs);

@@ -1,3 +1,4 @@
+import type { ArtefactReader } from '#artefacts/artefact-files.ts';
 import type { Tokenizer } from '#chat/tokenizer.ts';
 import type { EngineKind, StartedServer } from '#engines/kit/engine-kind.ts';
 import type { EngineServer, ServerDescription } from '#engines/kit/engine-server.ts';
@@ -21,6 +22,7 @@ export interface OpenServerOptions {
   readonly ctx: ServiceContext;
   readonly variables: NodeJS.ProcessEnv;
   readonly tokenizer: Tokenizer;
+  readonly artefacts: Pick<ArtefactReader, 'placeOf'>;
   readonly events: SidecarEvents;
   readonly kinds: readonly EngineKind[];
 }
@@ -34,6 +36,7 @@ export interface OpenedServer {
 /** Starts the server, or connects to the one that is there; asks it what it can do, and keeps an eye on it until the service stops. */
 export async function openServer(options: OpenServerOptions): Promise<OpenedServer> {
   const { config, ctx, tokenizer, events } = options;
+  const placeOf = (location: string) => (location === '' ? '' : options.artefacts.placeOf(location));
   const { signal } = ctx;
   const kind = options.kinds.find((each) => each.kind === config.kind);
   if (kind === undefined) throw new TerminalError('invalid_argument', `kind is '${config.kind}', which is none`);
@@ -89,7 +92,7 @@ export async function openServer(options: OpenServerOptions): Promise<OpenedServ
           throw thrown;
         }
       },
-      planAgain: () => own.planAgain(loads.served),
+      planAgain: () => own.planAgain({ ...loads.served, weightsPath: placeOf(loads.served.weightsPath) }),
       onRepaired: (plan) => loads.restarted(plan === own.base ? beginning : loads.served),
       alone: loads.alone,
       onDown: link.detach,

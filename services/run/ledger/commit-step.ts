@@ -36,6 +36,7 @@ export function commitStep(state: RunState, value: StepCommitted): RunState {
     formed: waiting,
     groups: withoutStep(state.groups, head.stageStep),
     checkpoints,
+    checkpointPath: value.checkpointPath === '' ? state.checkpointPath : value.checkpointPath,
     replayable: state.replayable.filter((formed) => Number(formed.step) > oldest),
   };
 }

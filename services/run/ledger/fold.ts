@@ -228,6 +228,7 @@ function withNewBranch(state: RunState): RunState {
     weightsPath: '',
     replayable: [],
     checkpoints: [],
+    checkpointPath: '',
   };
 }
 

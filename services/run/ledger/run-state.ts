@@ -45,6 +45,8 @@ export interface RunState {
   readonly replayable: readonly StepFormed[];
   /** Steps (over the run) with a checkpoint, the newest few. */
   readonly checkpoints: readonly number[];
+  /** Location of the newest of them; empty without one. */
+  readonly checkpointPath: string;
   /**
    * Groups of the evaluation or of the steps in progress, by id, in the order in which they were opened. Those of a step
    * leave when it is committed.
@@ -206,6 +208,7 @@ export function newRunState(runId: string): RunState {
     formed: [],
     replayable: [],
     checkpoints: [],
+    checkpointPath: '',
     groups: new Map(),
     refusals: new Map(),
     artefacts: new Map(),

@@ -37,7 +37,7 @@ export interface StageContext {
    */
   replacePolicy(write: (directory: string) => Promise<unknown>): Promise<void>;
   /** The directory of the policy as it is: config.json and weights. */
-  policyDirectory(): string;
+  policyDirectory(): Promise<string>;
   /** The directory of the model that the run began with: tokenizer and chat template. */
   readonly modelDirectory: string;
   /** A file or directory that the stage names (`StageKind.files`), absolute. */

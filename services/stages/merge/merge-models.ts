@@ -18,7 +18,7 @@ interface Merged {
 export async function mergeModels(context: StageContext, stage: MergeStage, directory: string): Promise<Merged> {
   const deadline = AbortSignal.timeout(stage.deadlines.stage_ms);
   const signal = AbortSignal.any([context.signal, deadline]);
-  const policy = context.policyDirectory();
+  const policy = await context.policyDirectory();
   const reference = await readOutline(policy, context.modelDirectory);
   const models = [];
   const problems: string[] = [];

@@ -136,7 +136,7 @@ describe('models that are merged', () => {
     const written: string[] = [];
     const context: Partial<StageContext> = {
       signal: never,
-      policyDirectory: () => model,
+      policyDirectory: async () => model,
       modelDirectory: model,
       file: (name) => (name === 'models/1' ? shards : file),
       take: async (stage) => (stage === 'taught' ? model : expect.fail(stage)),

@@ -19,6 +19,7 @@ from gradus_learner.models.config import DecoderConfig, ModelError
 from gradus_learner.models.load import load_policy, parameter_count
 from gradus_learner.models.registry import Model, read_model
 from gradus_learner.models.weight_files import weight_files
+from gradus_learner.serve.artefacts import Artefacts
 from gradus_learner.serve.config import ConfigError
 from gradus_learner.serve.grpc_server import GrpcService
 from gradus_learner.train.run_directory import check_path
@@ -115,9 +116,15 @@ async def build_engine(config: EngineConfig, service: GrpcService) -> None:
     observe("gradus_engine_cache_bytes", "Keys and values kept for sessions' next turns.", lambda: engine.cache_bytes)
     observe("gradus_engine_arena_bytes", "Keys and values of the running sequences.", lambda: engine.arena_bytes)
 
-    def read(directory: Path, expected: str) -> tuple[Weights, str]:
+    artefacts = Artefacts(config, service.tls)
+    last: list[Path] = []
+
+    def read(location: str, expected: str) -> tuple[Weights, str]:
+        directory = artefacts.fetch(location, expected)
         check_path("weights_path", directory, config.roots)
         weights, _, digest = read_weights(directory, model, config.max_context, config.device, expected)
+        last[:] = [*last[-1:], directory]
+        artefacts.keep_only(last)
         return weights, digest
 
     from gradus.policy.v1 import engine_service_pb2

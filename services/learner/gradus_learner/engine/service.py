@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,10 +47,10 @@ class EngineService:
         model: str,
         parameters: int,
         weights_digest: str,
-        read: Callable[[Path, str], tuple[Weights, str]],
+        read: Callable[[str, str], tuple[Weights, str]],
     ) -> None:
-        """`read` builds weights from a directory and gives their digest, which is the one that it is asked for unless
-        that is empty. It blocks, and raises GradusError, ModelError or ValueError."""
+        """`read` builds weights from what lies at a location, and gives their digest: the one that it is asked for,
+        unless that is empty. It blocks, and raises GradusError, ModelError or ValueError."""
         self._engine = engine
         self._events = events
         self._model = model
@@ -141,9 +140,7 @@ class EngineService:
                 raise InputError("weights_path is empty; name the directory that holds model.safetensors")
             started = time.perf_counter()
             try:
-                weights, digest = await asyncio.to_thread(
-                    self._read, Path(message.weights_path), message.weights_digest
-                )
+                weights, digest = await asyncio.to_thread(self._read, message.weights_path, message.weights_digest)
                 carried = await asyncio.shield(asyncio.wrap_future(engine.load(weights, message.version)))
             except (ModelError, ValueError, OSError) as error:
                 raise StateError(f"weights_path: {error}") from None

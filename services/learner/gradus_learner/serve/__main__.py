@@ -18,6 +18,7 @@ def main(argv: Sequence[str]) -> int:
     import torch
 
     from gradus.learner.v1 import learner_service_pb2
+    from gradus_learner.serve.artefacts import Artefacts
     from gradus_learner.serve.grpc_server import GrpcService, run_service
     from gradus_learner.serve.learner import LearnerService
     from gradus_learner.serve.learner_events import LearnerEvents
@@ -25,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(config.threads)
 
     async def build(service: GrpcService) -> None:
-        learner = LearnerService(config, LearnerEvents(service.registry, service.log))
+        artefacts = Artefacts(config, service.tls)
+        learner = LearnerService(config, LearnerEvents(service.registry, service.log), artefacts)
         service.add(learner_service_pb2.DESCRIPTOR.services_by_name["LearnerService"], learner)
         service.defer(learner.close)
 

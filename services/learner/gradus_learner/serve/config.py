@@ -77,6 +77,20 @@ class ServiceConfig(StrictModel):
             "callers name elsewhere are refused. Empty: anywhere, on loopback only."
         ),
     ] = ()
+    artefacts: Annotated[
+        str | None,
+        Field(
+            description="The artefact service of this machine, host:port (gradus serve artefacts). Absent: paths are "
+            "those of one machine, or of a file system that all share."
+        ),
+    ] = None
+    artefact_directory: Annotated[
+        Path | None,
+        Field(
+            description="Folder of this service alone, absolute, for what it fetches and, at a learner, for its runs; "
+            "below the roots of the artefact service."
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def check_tls(self) -> Self:

@@ -19,9 +19,11 @@ from gradus.learner.v1 import learner_pb2
 from gradus_learner.errors import GradusError, InputError, ReopenedError, StateError
 from gradus_learner.objectives.objective import Packed
 from gradus_learner.objectives.registry import objective_of
+from gradus_learner.serve.artefacts import Artefacts
 from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.epoch_fence import EpochFence
 from gradus_learner.serve.learner_events import LearnerEvents
+from gradus_learner.train.checkpoint import checkpoint_directory, named_checkpoints
 from gradus_learner.train.open_run import open_run
 from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
 from gradus_learner.train.sample import Sample, SampleError
@@ -30,8 +32,9 @@ T = TypeVar("T")
 
 
 class LearnerService:
-    def __init__(self, config: LearnerConfig, events: LearnerEvents) -> None:
+    def __init__(self, config: LearnerConfig, events: LearnerEvents, artefacts: Artefacts | None = None) -> None:
         self.config = config
+        self.artefacts = artefacts or Artefacts(config, None)
         self.events = events
         self.run: LearnerRun | None = None
         self._fence = EpochFence()
@@ -51,14 +54,15 @@ class LearnerService:
     def _open(self, request: learner_pb2.OpenRunRequest) -> learner_pb2.OpenRunResponse:
         run = self.run
         # A coordinator that comes back finds the run as it left it; only a new process reads the checkpoint.
-        same = run is not None and (run.run_id, str(run.directory.path)) == (request.run_id, request.directory)
+        directory = self.artefacts.own_directory(request.directory)
+        same = run is not None and (run.run_id, run.directory.path) == (request.run_id, directory)
         if run is None or run.torn or not same or not request.resume:
             # Nothing but `self` may hold the one before, see `_forget_run`.
             run = None
             run = open_run(
                 run_id=request.run_id,
-                directory=Path(request.directory),
-                model_path=Path(request.model_path),
+                directory=directory,
+                model_path=self.artefacts.fetch(request.model_path),
                 seed=request.seed,
                 resume=request.resume,
                 keep_checkpoints=request.keep_checkpoints,
@@ -67,12 +71,15 @@ class LearnerService:
                 roots=self.config.roots,
                 expected=dict(request.model_digests),
                 make_room=self._forget_run,
+                bring=(lambda checkpoints: self._bring_checkpoint(request, checkpoints))
+                if request.checkpoint
+                else None,
             )
         weights_path, digest = run.current_weights()
         response = learner_pb2.OpenRunResponse(
             step=run.step,
             version=run.step,
-            weights_path=weights_path,
+            weights_path=self.artefacts.put(weights_path, "version", run.run_id, digest),
             weights_digest=digest,
             parameters=run.parameters,
             tokenizer_hash=run.tokenizer_hash,
@@ -81,6 +88,14 @@ class LearnerService:
         self.run = run
         self.events.run_opened(run)
         return response
+
+    def _bring_checkpoint(self, request: learner_pb2.OpenRunRequest, checkpoints: Path) -> None:
+        """The ledger's newest one, for a learner whose disk does not have it."""
+        step = request.checkpoint_step
+        if any(found >= step for found, _ in named_checkpoints(checkpoints)):
+            return
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        self.artefacts.fetch(request.checkpoint, into=checkpoint_directory(checkpoints, step))
 
     def _forget_run(self) -> None:
         """Gives the memory of the run before back. A coordinator that still trains it has to open it again."""
@@ -146,15 +161,24 @@ class LearnerService:
     ) -> learner_pb2.TrainStepResponse:
         # Shielded: a caller that disconnects does not stop a step halfway; its repetition finds the record.
         record, applied = await asyncio.shield(self._in_order(lambda: self._apply(run, options, samples)))
+        weights, checkpoint = await asyncio.to_thread(self._publish, run, record)
         return learner_pb2.TrainStepResponse(
             step=record.step,
             version=record.step,
-            weights_path=record.weights_path,
+            weights_path=weights,
             weights_digest=record.weights_digest,
             applied=applied,
             metrics=record.metrics,
             absent_metrics=record.absent_metrics,
-            checkpoint_path=record.checkpoint_path,
+            checkpoint_path=checkpoint,
+        )
+
+    def _publish(self, run: LearnerRun, record: StepRecord) -> tuple[str, str]:
+        """Locations of a step's version and checkpoint."""
+        digest = record.weights_digest
+        return (
+            self.artefacts.put(record.weights_path, "version", run.run_id, digest),
+            self.artefacts.put(record.checkpoint_path, "checkpoint", run.run_id, digest),
         )
 
     def _apply(self, run: LearnerRun, options: StepOptions, samples: Sequence[Any]) -> tuple[StepRecord, bool]:

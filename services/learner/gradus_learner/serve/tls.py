@@ -69,6 +69,12 @@ class TlsMaterial:
         pems = self._pems
         return grpc.ssl_server_certificate_configuration([(pems.key, pems.cert)], root_certificates=pems.ca)
 
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """Of a client, with the certificate of now."""
+        self._changed()
+        pems = self._pems
+        return grpc.ssl_channel_credentials(pems.ca, pems.key, pems.cert)
+
     def server_credentials(self) -> grpc.ServerCredentials:
         """Mutual TLS. The library asks for new certificates at each handshake."""
 

@@ -37,8 +37,10 @@ def open_run(
     roots: Sequence[Path] = (),
     expected: Mapping[str, str] | None = None,
     make_room: Callable[[], None] = lambda: None,
+    bring: Callable[[Path], None] | None = None,
 ) -> LearnerRun:
-    """`make_room` is called once nothing is left to refuse but the model itself: two runs may not fit into memory."""
+    """`make_room` is called once nothing is left to refuse but the model itself: two runs may not fit into memory.
+    `bring` puts a checkpoint into the folder that it is given, if there is a newer one elsewhere."""
     if not run_id:
         raise InputError("run_id is empty")
     check_path("directory", directory, roots)
@@ -49,6 +51,12 @@ def open_run(
     except OSError as error:
         raise InputError(f"model_path: {error.filename}: {error.strerror}") from None
     marked = files.check_mark(model_path, model, expected or {})
+    if resume and bring is not None:
+        # What is brought has to lie in a directory that is the run's.
+        if not marked:
+            mark(files, model)
+            marked = True
+        bring(files.checkpoints)
     found = find_checkpoint(files.checkpoints)
     if found.checkpoint is not None and not resume:
         raise StateError(

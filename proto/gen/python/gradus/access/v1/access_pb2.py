@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradus/access/v1/access.proto\x12\x10gradus.access.v1\x1a google/protobuf/descriptor.proto*\xe2\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10ROLE_COORDINATOR\x10\x01\x12\x10\n\x0cROLE_ROLLOUT\x10\x02\x12\x0f\n\x0bROLE_POLICY\x10\x03\x12\x0f\n\x0bROLE_ENGINE\x10\x04\x12\x12\n\x0eROLE_RETRIEVAL\x10\x05\x12\x0f\n\x0bROLE_REWARD\x10\x06\x12\x10\n\x0cROLE_LEARNER\x10\x07\x12\r\n\tROLE_NATS\x10\x08\x12\x11\n\rROLE_OPERATOR\x10\t\x12\x0f\n\x0bROLE_VIEWER\x10\n\x12\x10\n\x0cROLE_METRICS\x10\x0b:V\n\tserved_by\x12\x1f.google.protobuf.ServiceOptions\x18\x99\x88\x03 \x01(\x0e\x32\x16.gradus.access.v1.RoleR\x08servedBy:R\n\x07\x63\x61llers\x12\x1e.google.protobuf.MethodOptions\x18\x9a\x88\x03 \x03(\x0e\x32\x16.gradus.access.v1.RoleR\x07\x63\x61llersb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradus/access/v1/access.proto\x12\x10gradus.access.v1\x1a google/protobuf/descriptor.proto*\xf6\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10ROLE_COORDINATOR\x10\x01\x12\x10\n\x0cROLE_ROLLOUT\x10\x02\x12\x0f\n\x0bROLE_POLICY\x10\x03\x12\x0f\n\x0bROLE_ENGINE\x10\x04\x12\x12\n\x0eROLE_RETRIEVAL\x10\x05\x12\x0f\n\x0bROLE_REWARD\x10\x06\x12\x10\n\x0cROLE_LEARNER\x10\x07\x12\r\n\tROLE_NATS\x10\x08\x12\x11\n\rROLE_OPERATOR\x10\t\x12\x0f\n\x0bROLE_VIEWER\x10\n\x12\x10\n\x0cROLE_METRICS\x10\x0b\x12\x12\n\x0eROLE_ARTEFACTS\x10\x0c:V\n\tserved_by\x12\x1f.google.protobuf.ServiceOptions\x18\x99\x88\x03 \x01(\x0e\x32\x16.gradus.access.v1.RoleR\x08servedBy:R\n\x07\x63\x61llers\x12\x1e.google.protobuf.MethodOptions\x18\x9a\x88\x03 \x03(\x0e\x32\x16.gradus.access.v1.RoleR\x07\x63\x61llersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gradus.access.v1.access_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROLE']._serialized_start=86
-  _globals['_ROLE']._serialized_end=312
+  _globals['_ROLE']._serialized_end=332
 # @@protoc_insertion_point(module_scope)

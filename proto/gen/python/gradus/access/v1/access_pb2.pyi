@@ -19,6 +19,7 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_OPERATOR: _ClassVar[Role]
     ROLE_VIEWER: _ClassVar[Role]
     ROLE_METRICS: _ClassVar[Role]
+    ROLE_ARTEFACTS: _ClassVar[Role]
 ROLE_UNSPECIFIED: Role
 ROLE_COORDINATOR: Role
 ROLE_ROLLOUT: Role
@@ -31,6 +32,7 @@ ROLE_NATS: Role
 ROLE_OPERATOR: Role
 ROLE_VIEWER: Role
 ROLE_METRICS: Role
+ROLE_ARTEFACTS: Role
 SERVED_BY_FIELD_NUMBER: _ClassVar[int]
 served_by: _descriptor.FieldDescriptor
 CALLERS_FIELD_NUMBER: _ClassVar[int]

@@ -16,7 +16,7 @@ class Objective(_message.Message):
     def __init__(self, name: _Optional[str] = ..., options: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class OpenRunRequest(_message.Message):
-    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints", "epoch", "model_digests")
+    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints", "epoch", "model_digests", "checkpoint", "checkpoint_step")
     class ModelDigestsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,8 @@ class OpenRunRequest(_message.Message):
     KEEP_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     directory: str
     model_path: str
@@ -40,7 +42,9 @@ class OpenRunRequest(_message.Message):
     keep_checkpoints: int
     epoch: int
     model_digests: _containers.ScalarMap[str, str]
-    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ..., epoch: _Optional[int] = ..., model_digests: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    checkpoint: str
+    checkpoint_step: int
+    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ..., epoch: _Optional[int] = ..., model_digests: _Optional[_Mapping[str, str]] = ..., checkpoint: _Optional[str] = ..., checkpoint_step: _Optional[int] = ...) -> None: ...
 
 class OpenRunResponse(_message.Message):
     __slots__ = ("step", "version", "weights_path", "parameters", "tokenizer_hash", "weights_digest", "damaged")

@@ -15,7 +15,7 @@ import type { UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/access/v1/access.proto.
  */
 export const file_gradus_access_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvYWNjZXNzL3YxL2FjY2Vzcy5wcm90bxIQZ3JhZHVzLmFjY2Vzcy52MSriAQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASFAoQUk9MRV9DT09SRElOQVRPUhABEhAKDFJPTEVfUk9MTE9VVBACEg8KC1JPTEVfUE9MSUNZEAMSDwoLUk9MRV9FTkdJTkUQBBISCg5ST0xFX1JFVFJJRVZBTBAFEg8KC1JPTEVfUkVXQVJEEAYSEAoMUk9MRV9MRUFSTkVSEAcSDQoJUk9MRV9OQVRTEAgSEQoNUk9MRV9PUEVSQVRPUhAJEg8KC1JPTEVfVklFV0VSEAoSEAoMUk9MRV9NRVRSSUNTEAs6VgoJc2VydmVkX2J5Eh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJmIAyABKA4yFi5ncmFkdXMuYWNjZXNzLnYxLlJvbGVSCHNlcnZlZEJ5OlIKB2NhbGxlcnMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiaiAMgAygOMhYuZ3JhZHVzLmFjY2Vzcy52MS5Sb2xlUgdjYWxsZXJzYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch1ncmFkdXMvYWNjZXNzL3YxL2FjY2Vzcy5wcm90bxIQZ3JhZHVzLmFjY2Vzcy52MSr2AQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASFAoQUk9MRV9DT09SRElOQVRPUhABEhAKDFJPTEVfUk9MTE9VVBACEg8KC1JPTEVfUE9MSUNZEAMSDwoLUk9MRV9FTkdJTkUQBBISCg5ST0xFX1JFVFJJRVZBTBAFEg8KC1JPTEVfUkVXQVJEEAYSEAoMUk9MRV9MRUFSTkVSEAcSDQoJUk9MRV9OQVRTEAgSEQoNUk9MRV9PUEVSQVRPUhAJEg8KC1JPTEVfVklFV0VSEAoSEAoMUk9MRV9NRVRSSUNTEAsSEgoOUk9MRV9BUlRFRkFDVFMQDDpWCglzZXJ2ZWRfYnkSHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYmYgDIAEoDjIWLmdyYWR1cy5hY2Nlc3MudjEuUm9sZVIIc2VydmVkQnk6UgoHY2FsbGVycxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJqIAyADKA4yFi5ncmFkdXMuYWNjZXNzLnYxLlJvbGVSB2NhbGxlcnNiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * What a certificate says that its holder is, by a DNS name `<role>.gradus.internal`: ROLE_POLICY is policy.gradus.internal.
@@ -90,6 +90,13 @@ export const Role = {
    * @generated from enum value: ROLE_METRICS = 11;
    */
   METRICS: 11,
+
+  /**
+   * Puts files into the fleet's store and fetches them.
+   *
+   * @generated from enum value: ROLE_ARTEFACTS = 12;
+   */
+  ARTEFACTS: 12,
 } as const;
 
 /**

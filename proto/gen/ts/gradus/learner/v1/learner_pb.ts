@@ -11,7 +11,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file gradus/learner/v1/learner.proto.
  */
 export const file_gradus_learner_v1_learner: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSJDCglPYmplY3RpdmUSDAoEbmFtZRgBIAEoCRIoCgdvcHRpb25zGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKPAgoOT3BlblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRISCgptb2RlbF9wYXRoGAMgASgJEgwKBHNlZWQYBCABKAQSDgoGcmVzdW1lGAUgASgIEhgKEGtlZXBfY2hlY2twb2ludHMYBiABKA0SDQoFZXBvY2gYByABKAQSSgoNbW9kZWxfZGlnZXN0cxgIIAMoCzIzLmdyYWR1cy5sZWFybmVyLnYxLk9wZW5SdW5SZXF1ZXN0Lk1vZGVsRGlnZXN0c0VudHJ5GjMKEU1vZGVsRGlnZXN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimwEKD09wZW5SdW5SZXNwb25zZRIMCgRzdGVwGAEgASgEEg8KB3ZlcnNpb24YAiABKAQSFAoMd2VpZ2h0c19wYXRoGAMgASgJEhIKCnBhcmFtZXRlcnMYBCABKAQSFgoOdG9rZW5pemVyX2hhc2gYBSABKAkSFgoOd2VpZ2h0c19kaWdlc3QYBiABKAkSDwoHZGFtYWdlZBgHIAMoCSK7AQoKU3RlcEhlYWRlchIOCgZydW5faWQYASABKAkSDAoEc3RlcBgCIAEoBBIvCglvYmplY3RpdmUYAyABKAsyHC5ncmFkdXMubGVhcm5lci52MS5PYmplY3RpdmUSDwoHc2FtcGxlcxgEIAEoDRITCgt0ZW1wZXJhdHVyZRgFIAEoARISCgpjaGVja3BvaW50GAYgASgIEhUKDXNldF9yZWZlcmVuY2UYByABKAgSDQoFZXBvY2gYCCABKAQiVAoKU3RlcFNhbXBsZRISCgp0cmFqZWN0b3J5GAEgASgMEhEKCWFkdmFudGFnZRgCIAEoARIRCgl0cnVuY2F0ZWQYAyABKAgSDAoEcm9sZRgEIAEoCSJ/ChBUcmFpblN0ZXBSZXF1ZXN0Ei8KBmhlYWRlchgBIAEoCzIdLmdyYWR1cy5sZWFybmVyLnYxLlN0ZXBIZWFkZXJIABIvCgZzYW1wbGUYAiABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdGVwU2FtcGxlSABCCQoHbWVzc2FnZSKFAwoRVHJhaW5TdGVwUmVzcG9uc2USDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIPCgdhcHBsaWVkGAQgASgIEkIKB21ldHJpY3MYBSADKAsyMS5ncmFkdXMubGVhcm5lci52MS5UcmFpblN0ZXBSZXNwb25zZS5NZXRyaWNzRW50cnkSFwoPY2hlY2twb2ludF9wYXRoGAYgASgJEhYKDndlaWdodHNfZGlnZXN0GAcgASgJEk8KDmFic2VudF9tZXRyaWNzGAggAygLMjcuZ3JhZHVzLmxlYXJuZXIudjEuVHJhaW5TdGVwUmVzcG9uc2UuQWJzZW50TWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjQKEkFic2VudE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhEKD0Rlc2NyaWJlUmVxdWVzdCJUChBEZXNjcmliZVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRIMCgRzdGVwGAIgASgEEhIKCnBhcmFtZXRlcnMYAyABKAQSDgoGZGV2aWNlGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSJDCglPYmplY3RpdmUSDAoEbmFtZRgBIAEoCRIoCgdvcHRpb25zGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCK8AgoOT3BlblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRISCgptb2RlbF9wYXRoGAMgASgJEgwKBHNlZWQYBCABKAQSDgoGcmVzdW1lGAUgASgIEhgKEGtlZXBfY2hlY2twb2ludHMYBiABKA0SDQoFZXBvY2gYByABKAQSSgoNbW9kZWxfZGlnZXN0cxgIIAMoCzIzLmdyYWR1cy5sZWFybmVyLnYxLk9wZW5SdW5SZXF1ZXN0Lk1vZGVsRGlnZXN0c0VudHJ5EhIKCmNoZWNrcG9pbnQYCSABKAkSFwoPY2hlY2twb2ludF9zdGVwGAogASgEGjMKEU1vZGVsRGlnZXN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimwEKD09wZW5SdW5SZXNwb25zZRIMCgRzdGVwGAEgASgEEg8KB3ZlcnNpb24YAiABKAQSFAoMd2VpZ2h0c19wYXRoGAMgASgJEhIKCnBhcmFtZXRlcnMYBCABKAQSFgoOdG9rZW5pemVyX2hhc2gYBSABKAkSFgoOd2VpZ2h0c19kaWdlc3QYBiABKAkSDwoHZGFtYWdlZBgHIAMoCSK7AQoKU3RlcEhlYWRlchIOCgZydW5faWQYASABKAkSDAoEc3RlcBgCIAEoBBIvCglvYmplY3RpdmUYAyABKAsyHC5ncmFkdXMubGVhcm5lci52MS5PYmplY3RpdmUSDwoHc2FtcGxlcxgEIAEoDRITCgt0ZW1wZXJhdHVyZRgFIAEoARISCgpjaGVja3BvaW50GAYgASgIEhUKDXNldF9yZWZlcmVuY2UYByABKAgSDQoFZXBvY2gYCCABKAQiVAoKU3RlcFNhbXBsZRISCgp0cmFqZWN0b3J5GAEgASgMEhEKCWFkdmFudGFnZRgCIAEoARIRCgl0cnVuY2F0ZWQYAyABKAgSDAoEcm9sZRgEIAEoCSJ/ChBUcmFpblN0ZXBSZXF1ZXN0Ei8KBmhlYWRlchgBIAEoCzIdLmdyYWR1cy5sZWFybmVyLnYxLlN0ZXBIZWFkZXJIABIvCgZzYW1wbGUYAiABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdGVwU2FtcGxlSABCCQoHbWVzc2FnZSKFAwoRVHJhaW5TdGVwUmVzcG9uc2USDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIPCgdhcHBsaWVkGAQgASgIEkIKB21ldHJpY3MYBSADKAsyMS5ncmFkdXMubGVhcm5lci52MS5UcmFpblN0ZXBSZXNwb25zZS5NZXRyaWNzRW50cnkSFwoPY2hlY2twb2ludF9wYXRoGAYgASgJEhYKDndlaWdodHNfZGlnZXN0GAcgASgJEk8KDmFic2VudF9tZXRyaWNzGAggAygLMjcuZ3JhZHVzLmxlYXJuZXIudjEuVHJhaW5TdGVwUmVzcG9uc2UuQWJzZW50TWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjQKEkFic2VudE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhEKD0Rlc2NyaWJlUmVxdWVzdCJUChBEZXNjcmliZVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRIMCgRzdGVwGAIgASgEEhIKCnBhcmFtZXRlcnMYAyABKAQSDgoGZGV2aWNlGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * How a step learns: a loss that the learner has, by name, and its options. The learner checks names, types and bounds, and has the
@@ -58,13 +58,14 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
   /**
    * Absolute directory of the run; checkpoints go to `<directory>/checkpoints`. One with versions or checkpoints that the
    * run did not make is refused with FAILED_PRECONDITION, one outside of the learner's roots with PERMISSION_DENIED.
+   * Relative: below the learner's own `home`, for a learner on another machine.
    *
    * @generated from field: string directory = 2;
    */
   directory: string;
 
   /**
-   * Directory with config.json, tokenizer.json, and model.safetensors or the shards that model.safetensors.index.json
+   * Location of a directory with config.json, tokenizer.json, and model.safetensors or the shards that model.safetensors.index.json
    * names. Their digests are recorded when the run is opened first; others are refused with FAILED_PRECONDITION from then on, unless `model_digests` says that they are right.
    *
    * @generated from field: string model_path = 3;
@@ -105,6 +106,21 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
    * @generated from field: map<string, string> model_digests = 8;
    */
   modelDigests: { [key: string]: string };
+
+  /**
+   * `artefact:DIGEST` of the newest checkpoint in the ledger, for a learner that does not have it any more: it is fetched where the
+   * directory has none that is as new. Empty without one, or without a store.
+   *
+   * @generated from field: string checkpoint = 9;
+   */
+  checkpoint: string;
+
+  /**
+   * Its step; 0 without one.
+   *
+   * @generated from field: uint64 checkpoint_step = 10;
+   */
+  checkpointStep: bigint;
 };
 
 /**
@@ -133,6 +149,8 @@ export type OpenRunResponse = Message<"gradus.learner.v1.OpenRunResponse"> & {
   version: bigint;
 
   /**
+   * A location: an absolute path, or `artefact:DIGEST` in the fleet's store (proto/gradus/artefacts).
+   *
    * @generated from field: string weights_path = 3;
    */
   weightsPath: string;
@@ -316,6 +334,8 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
   version: bigint;
 
   /**
+   * A location, as in OpenRunResponse.
+   *
    * @generated from field: string weights_path = 3;
    */
   weightsPath: string;
@@ -336,7 +356,7 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
   metrics: { [key: string]: number };
 
   /**
-   * Empty unless a checkpoint was written.
+   * A location; empty unless a checkpoint was written.
    *
    * @generated from field: string checkpoint_path = 6;
    */

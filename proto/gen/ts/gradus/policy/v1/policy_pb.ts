@@ -103,7 +103,7 @@ export type DescribeResponse = Message<"gradus.policy.v1.DescribeResponse"> & {
   tokenizerPath: string;
 
   /**
-   * Directory that the weights of `version` were loaded from; empty for those that the engine started with.
+   * Location that the weights of `version` were loaded from; empty for those that the engine started with.
    *
    * @generated from field: string weights_path = 11;
    */
@@ -900,8 +900,8 @@ export type LoadVersionRequest = Message<"gradus.policy.v1.LoadVersionRequest"> 
   version: bigint;
 
   /**
-   * Directory with model.safetensors (Hugging Face names), readable by the engine. Where it has a manifest.json, its
-   * files are checked against that.
+   * Location of a directory with model.safetensors (Hugging Face names): an absolute path that the engine can read, or
+   * `artefact:DIGEST` in the fleet's store (proto/gradus/artefacts). Where it has a manifest.json, its files are checked against that.
    *
    * @generated from field: string weights_path = 2;
    */
