@@ -31,11 +31,13 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gradus_learner.errors import GradusError, RefusedError
 from gradus_learner.serve.access import callers_of, refusal_of
 from gradus_learner.serve.config import ConfigError, ServiceConfig
+from gradus_learner.serve.event_loop_lag import follow_lag, lag_histogram
+from gradus_learner.serve.http_pages import start_pages
 from gradus_learner.serve.statuses import status_of
 from gradus_learner.serve.telemetry import Tracing, setup_logging
 from gradus_learner.serve.tls import TlsMaterial
@@ -46,6 +48,8 @@ MAX_MESSAGE_CHARACTERS = 2048
 RETRY_AFTER_KEY = "retry-after-ms"
 # As in services/platform/grpc/health-reflection.ts: the health of this name says that the process answers at all.
 LIVENESS_NAME = "liveness"
+# For the event loop to say how the service is.
+HEALTH_ANSWER_SECONDS = 3.0
 
 
 def snake_case(name: str) -> str:
@@ -121,6 +125,8 @@ class GrpcService:
             "gradus_grpc_request_seconds", "Time to answer an RPC.", ["method"], registry=self.registry
         )
 
+        self._lag = lag_histogram(self.registry)
+
     def add(self, descriptor: ServiceDescriptor, implementation: object) -> None:
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for method in descriptor.methods:
@@ -146,6 +152,7 @@ class GrpcService:
         host, _ = check_loopback("grpc", self.config.grpc, self.config)
         metrics_host, metrics_port = check_loopback("metrics", self.config.metrics, self.config)
         check_roots(self.config)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         try:
@@ -156,14 +163,17 @@ class GrpcService:
         except RuntimeError:
             raise ConfigError(f"grpc is {self.config.grpc!r}: the port is in use; choose another or port 0") from None
         try:
-            http, _ = start_http_server(
-                metrics_port,
+            context = None if self.tls is None else self.tls.http_context()
+            http = start_pages(
                 metrics_host.strip("[]"),
-                registry=self.registry,
-                **({} if self.tls is None else self.tls.http_options()),
+                metrics_port,
+                self.registry,
+                self._ask_health(asyncio.get_running_loop()),
+                context,
+                lambda reason: self._refused.labels("http", reason).inc(),
             )
-            if self.tls is not None:
-                self.tls.follow(http)
+            if self.tls is not None and context is not None:
+                self.tls.follow(context)
         except OSError as error:
             raise ConfigError(f"metrics is {self.config.metrics!r}: {error.strerror}") from None
         await self._server.start()
@@ -175,7 +185,13 @@ class GrpcService:
             await asyncio.to_thread(http.shutdown)
             http.server_close()
 
+        lag = asyncio.create_task(follow_lag(self._lag))
+
+        async def stop_following() -> None:
+            lag.cancel()
+
         self._disposers.insert(0, close_metrics)
+        self._disposers.insert(1, stop_following)
         return self.addresses
 
     async def drain(self) -> None:
@@ -187,6 +203,21 @@ class GrpcService:
             except Exception:
                 self.log.exception("a part did not stop cleanly")
         await asyncio.to_thread(self.tracing.shutdown)
+
+    def _ask_health(self, loop: asyncio.AbstractEventLoop) -> Callable[[], str]:
+        """What the gRPC health service says of '', asked of the event loop that answers calls; from other threads."""
+        request = health_pb2.HealthCheckRequest(service="")
+
+        def ask() -> str:
+            future = asyncio.run_coroutine_threadsafe(self._health.Check(request, None), loop)
+            try:
+                reply = future.result(HEALTH_ANSWER_SECONDS)
+            except TimeoutError:
+                future.cancel()
+                return "NOT_SERVING: the event loop is held up"
+            return health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)
+
+        return ask
 
     async def _set_health(self, status: Any) -> None:
         for name in ("", *self._names):

@@ -12,7 +12,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIServer
 
 import grpc
 
@@ -83,18 +82,16 @@ class TlsMaterial:
 
         return grpc.dynamic_ssl_server_credentials(self._configuration(), fetch, require_client_authentication=True)
 
-    def http_options(self) -> dict[str, Any]:
-        return {
-            "certfile": str(self.cert),
-            "keyfile": str(self.key),
-            "client_cafile": str(self.ca),
-            "client_auth_required": True,
-            "tls_min_version": ssl.TLSVersion.TLSv1_2,
-        }
+    def http_context(self) -> ssl.SSLContext:
+        """A certificate of a client is asked for and not demanded: probes have none."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.ca))
+        context.load_cert_chain(self.cert, self.key)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
-    def follow(self, server: WSGIServer) -> None:
-        """New connections to `server` get the certificate that is there by then."""
-        context = server.socket.context  # pyright: ignore[reportAttributeAccessIssue]
+    def follow(self, context: ssl.SSLContext) -> None:
+        """New connections by `context` get the certificate that is there by then."""
         seen = self._pems
 
         def look() -> None:
