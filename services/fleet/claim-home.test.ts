@@ -12,6 +12,7 @@ import { claimHome, clearHome } from './claim-home.ts';
 import type { FleetDescription, HomeClaim } from './claim-home.ts';
 import { lockPath, readFleetFile, readRecordedFleet, saysOnDisk } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
+import { prometheusTargets } from './prometheus-targets.ts';
 
 const newHome = () => mkdtemp(join(tmpdir(), 'gradus-home-'));
 const description: FleetDescription = {
@@ -224,6 +225,13 @@ test('Prometheus finds the services of a fleet, until it ends', async () => {
   ]);
   await mine.release();
   await expect(targets()).rejects.toThrow('ENOENT');
+});
+
+test('Prometheus asks the services of a fleet with certificates over HTTPS', () => {
+  const services = [{ label: 'rollout-1', service: 'rollout', metrics: '127.0.0.1:3' }];
+  expect(JSON.parse(prometheusTargets(services, true))).toEqual([
+    { targets: ['127.0.0.1:3'], labels: { __scheme__: 'https', instance: 'rollout-1', service: 'rollout' } },
+  ]);
 });
 
 test('nothing is cleared in a home that has no fleet file', async () => {

@@ -170,7 +170,7 @@ function textOf(fleet: FleetFile): string {
 
 export async function writeFleetFile(home: string, fleet: FleetFile): Promise<void> {
   // First: while the fleet file does not say what it should, both are written again.
-  await replaceFile(targetsPath(home), prometheusTargets(fleet.services));
+  await replaceFile(targetsPath(home), prometheusTargets(fleet.services, fleet.credentials !== undefined));
   await replaceFile(fleetFilePath(home), textOf(fleet));
 }
 

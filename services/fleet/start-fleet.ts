@@ -158,10 +158,21 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     probe: (at: Ready) => probeService(at, security),
     hungAfterMs: inputs.recipe.fleet.hung_after_ms,
   };
+  const firstMetricsPort = inputs.recipe.fleet.metrics_port;
+  const metricsPorts = new Map<string, number>();
+  /** Where the recipe says the first port, each service takes the next one, in the order of their starts, which is always the same. */
+  function metricsAddress(label: string): string {
+    if (firstMetricsPort === undefined) return '127.0.0.1:0';
+    const port = metricsPorts.get(label) ?? firstMetricsPort + metricsPorts.size;
+    metricsPorts.set(label, port);
+    return `127.0.0.1:${port}`;
+  }
+
   /** `plan` is asked before each start: addresses of others may have moved. */
   const start = async (plan: () => PlannedService): Promise<Supervised> => {
     const planned = plan();
     const ports = createPortClaim(planned.label);
+    const metrics = metricsAddress(planned.label);
     const program = programOf(planned.program ?? planned.service);
     const threads: Record<string, string> =
       planned.threads === undefined ? {} : { OMP_NUM_THREADS: `${planned.threads}` };
@@ -182,7 +193,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
             ...program.args,
             ...plan().args,
             ...credentialFlags(credentials, roleOf(planned.service)),
-            ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? '127.0.0.1:0' }),
+            ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? metrics }),
             ...(claimed.http === undefined ? [] : flags({ http: claimed.http })),
           ],
           env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),

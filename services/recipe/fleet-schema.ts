@@ -142,6 +142,14 @@ export const fleetSchema = z
       .describe(
         'Part of `max_open_rollouts` that one run may have, also while it is alone; one group is always let in.',
       ),
+    metrics_port: z
+      .int()
+      .min(1024)
+      .max(60_000)
+      .optional()
+      .describe(
+        'Port of 127.0.0.1 at which the first service shows its metrics; each further one takes the next, always in the same order. Without it they take free ports. prometheus.json in the home names them either way.',
+      ),
     hung_after_ms: z
       .int()
       .min(2_000)
@@ -163,6 +171,14 @@ export const fleetSchema = z
           .default(16_384)
           .describe('Tokens of one forward pass, padding included.'),
         device: device.default('cpu').describe('Where it computes: cpu, cuda (the first GPU) or cuda:N.'),
+        peak_tflops: z
+          .number()
+          .positive()
+          .max(1_000_000)
+          .optional()
+          .describe(
+            'TFLOP/s that the device can do at the precision it trains in, for `train/mfu`. Without it by the name of an NVIDIA GPU; where that says nothing, as for a CPU, steps have no MFU.',
+          ),
       })
       .prefault({})
       .describe('The learner.'),

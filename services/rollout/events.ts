@@ -5,6 +5,7 @@ import { failureWord, finishWord, purposeWord } from '#trajectory/enum-words.ts'
 import { errorFrom, type GradusError } from '#platform/errors.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { durationBuckets, type Metrics } from '#platform/telemetry/metrics.ts';
+import { createBoundedLabel } from '#platform/telemetry/bounded-label.ts';
 import type { ConcurrencyReason } from './worker/decide-concurrency.ts';
 import type { InfrastructureClass, InfrastructureFailure } from './episode/infrastructure-failure.ts';
 
@@ -39,6 +40,13 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
     'Time that the environment took to answer a turn, tool calls and retries included',
     durationBuckets,
   );
+  const toolSeconds = metrics.histogram(
+    'gradus_rollout_tool_seconds',
+    'Time of a call of a tool of the kit, by its name; the first 32 names of a worker, later ones together as other',
+    durationBuckets,
+    ['tool'],
+  );
+  const toolLabel = createBoundedLabel(32);
   const tokens = metrics.counter(
     'gradus_rollout_tokens_total',
     'Tokens of finished rollouts by kind: prompt, model, environment',
@@ -108,6 +116,8 @@ export function createRolloutEvents(log: Logger, metrics: Metrics) {
       log.trace({ finishReason, tokens: count }, 'a turn ended');
     },
     environmentStepped: (elapsedMs: number): void => environmentSeconds.observe(elapsedMs / 1000),
+    toolEnded: (tool: string, elapsedMs: number): void =>
+      toolSeconds.observe({ tool: toolLabel(tool) }, elapsedMs / 1000),
     turnAbandoned(taskId: string, turn: number): void {
       abandoned.inc();
       log.info(

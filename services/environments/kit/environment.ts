@@ -124,6 +124,8 @@ export interface StepIo {
   readonly signal: AbortSignal;
   /** Longest time of the step. */
   readonly toolTimeoutMs: number;
+  /** Told of each call of a tool once it has ended, however it ended. A worker has it; code in a process of its own does not. */
+  readonly toolEnded?: (tool: string, elapsedMs: number) => void;
 }
 
 export type StepOutcome = {

@@ -60,7 +60,12 @@ export async function callTool(
   const parsed = tool.args.safeParse(call.args);
   if (!parsed.success) return { kind: 'violation', code: 'bad_arguments' };
   const run = () => withinTime(tool.name, io, (signal) => tool.run(parsed.data, { signal }));
-  return { kind: 'result', result: await withToolCall(tool.name, run) };
+  const startedMs = performance.now();
+  try {
+    return { kind: 'result', result: await withToolCall(tool.name, run) };
+  } finally {
+    io.toolEnded?.(tool.name, performance.now() - startedMs);
+  }
 }
 
 /** Waiting for a tool ends with the step's time or signal, whether the tool heeds its own or not. */

@@ -3,6 +3,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { TerminalError } from '../errors.ts';
+import { createBoundedLabel } from './bounded-label.ts';
 import { createLogger } from './logging.ts';
 import { createMetrics, durationBuckets } from './metrics.ts';
 import { injectTrace, spanIdsOf, startTracing, withExtractedTrace, withSpan } from './tracing.ts';
@@ -21,6 +22,18 @@ describe('metrics', () => {
     metrics.gauge('gradus_queue_bytes', 'Bytes.');
     expect(() => metrics.gauge('gradus_queue_bytes', 'Bytes.', ['stage'])).toThrow(/declared twice/);
     expect(() => metrics.histogram('gradus_queue_bytes', 'Bytes.', durationBuckets)).toThrow(/declared twice/);
+  });
+
+  test('a label whose values others choose keeps the first ones, and the rest are one', () => {
+    const label = createBoundedLabel(2);
+    expect(['search', 'visit', 'code', 'search', 'other', 'visit'].map(label)).toEqual([
+      'search',
+      'visit',
+      'other',
+      'search',
+      'other',
+      'visit',
+    ]);
   });
 
   test('names outside the vocabulary are refused', () => {

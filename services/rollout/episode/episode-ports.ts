@@ -20,6 +20,7 @@ export interface EpisodePorts {
     turnEnded(finishReason: FinishReason, tokens: number, elapsedMs: number): void;
     /** The environment has answered a turn, with its tools. */
     environmentStepped(elapsedMs: number): void;
+    readonly toolEnded: (tool: string, elapsedMs: number) => void;
     /** Nobody waited for it any more. */
     turnAbandoned(taskId: string, turn: number): void;
     callRetried(failure: InfrastructureClass, error: GradusError): void;

@@ -38,6 +38,7 @@ async function turnOf(changes: Partial<typeof answer>) {
     events: {
       turnEnded() {},
       environmentStepped() {},
+      toolEnded() {},
       turnAbandoned() {},
       callRetried() {},
       tokensDiffer: (_task: string, turn: number) => void differed.push(turn),

@@ -193,7 +193,12 @@ async function playEpisode(
         wait: { what: 'tool', subject: task.taskId, detail: `turn ${turn}`, expectedMs: limits.toolTimeoutMs },
       },
       deadline.signal,
-      () => stepEpisode(task.environment, episode, modelTurn, deadline.signal, limits.toolTimeoutMs),
+      () =>
+        stepEpisode(task.environment, episode, modelTurn, {
+          signal: deadline.signal,
+          toolTimeoutMs: limits.toolTimeoutMs,
+          toolEnded: ports.events.toolEnded,
+        }),
     );
     ports.events.environmentStepped(performance.now() - steppedFromMs);
     checkOutcome(played, outcome);

@@ -1,5 +1,5 @@
 /** A turn as the policy wrote it, and the environment's step that answers it. */
-import type { Episode, ModelTurn, SampledTurn, StepOutcome } from '#environments/kit/environment.ts';
+import type { Episode, ModelTurn, SampledTurn, StepIo, StepOutcome } from '#environments/kit/environment.ts';
 import type { GenerateResponse } from '#proto/policy/v1/policy_pb.ts';
 import { FinishReason, LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { untilCancelled } from '#platform/async/sleep.ts';
@@ -11,17 +11,15 @@ export function stepEpisode(
   environment: string,
   episode: Episode,
   turn: ModelTurn | undefined,
-  signal: AbortSignal,
-  toolTimeoutMs: number,
+  io: StepIo,
 ): Promise<StepOutcome> {
-  const io = { signal, toolTimeoutMs };
   const step = (): StepOutcome | Promise<StepOutcome> => {
     if (turn !== undefined) return episode.step(turn, io);
     if (episode.abandoned === undefined) throw new TypeError('an episode whose turns have a listener has `abandoned`');
     return episode.abandoned(io);
   };
   const what = turn === undefined ? 'abandoned' : `step of turn ${turn.index}`;
-  return untilCancelled(ofEnvironment(environment, what, step), signal);
+  return untilCancelled(ofEnvironment(environment, what, step), io.signal);
 }
 
 export function turnOfResponse(

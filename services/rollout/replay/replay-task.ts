@@ -39,7 +39,14 @@ export async function replayTask(
       scores: createScoreBatcher((items, options) => reward.score({ items }, options), { maxItems: 1, maxWaitMs: 0 }),
       retries: { retries: 4, baseDelayMs: 100 },
       waits: { begin: () => ({ [Symbol.dispose]() {} }) },
-      events: { turnEnded() {}, turnAbandoned() {}, environmentStepped() {}, callRetried() {}, tokensDiffer() {} },
+      events: {
+        turnEnded() {},
+        turnAbandoned() {},
+        environmentStepped() {},
+        toolEnded() {},
+        callRetried() {},
+        tokensDiffer() {},
+      },
     },
     signal,
   );
