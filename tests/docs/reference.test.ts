@@ -52,10 +52,13 @@ test("every metric of the learner's steps is explained in metrics.md, and no oth
       [...block.matchAll(/"([a-z_0-9]+)":/g)].map(([, name = '']) => learnerMetricName(name)),
     ),
   );
+  // What a step took, and what follows from it.
+  const run = readFileSync(join(root, 'services/learner/gradus_learner/train/run.py'), 'utf8');
+  const rates = [...run.matchAll(/kept\["([a-z_]+)"\] =/g)].map(([, name = '']) => learnerMetricName(name));
   const [, section = ''] = read('metrics.md').split('\n### Of the learner\n');
   const rows = (section.split('\n### ')[0] ?? '').matchAll(/^\| (.*?) \|/gm);
   const listed = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
-  expect(listed.toSorted()).toEqual([...new Set([...given, 'train/seconds'])].toSorted());
+  expect(listed.toSorted()).toEqual([...new Set([...given, ...rates, 'train/seconds'])].toSorted());
 });
 
 interface Schema {

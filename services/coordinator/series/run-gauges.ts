@@ -132,6 +132,20 @@ export function createStepGauges(metrics: Metrics): Table {
       'from',
       { 'train/ppo_kl': 'old', 'train/reference_kl': 'reference' },
     ),
+    'train/mfu': plain(
+      metrics.gauge(
+        'gradus_mfu_ratio',
+        'Model FLOPs utilisation of the newest step: what its sequences need, as a share of the peak of the device that trains.',
+        ['run', 'stage'],
+      ),
+    ),
+    'train/tflops_per_second': plain(
+      metrics.gauge(
+        'gradus_train_tflops',
+        'What the sequences of the newest step need, in TFLOP for each second of its training.',
+        ['run', 'stage'],
+      ),
+    ),
     learning_rate: plain(metrics.gauge('gradus_learning_rate', 'Learning rate of the last update.', ['run', 'stage'])),
     ...labelled(
       metrics.gauge(

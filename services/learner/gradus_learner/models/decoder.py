@@ -41,6 +41,14 @@ class Decoder(nn.Module, ABC):
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, V) of hidden states (…, D)."""
 
+    def forward_flops(self, length: int, predicted: int) -> float | None:
+        """Floating-point operations that a forward pass over a sequence needs, `predicted` of whose tokens get logits.
+
+        None where the architecture does not say; then training has no MFU.
+        """
+        del length, predicted
+        return None
+
     def forward(
         self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
     ) -> Tensor:

@@ -131,6 +131,14 @@ class Dense(Decoder):
             x_BTD = layer(x_BTD, cos, sin, attention_mask)
         return self.model.norm(x_BTD)
 
+    def forward_flops(self, length: int, predicted: int) -> float:
+        """Two for each weight of a matrix and token, and half of attention (causal); arXiv 2204.02311, appendix B."""
+        config = self.config
+        heads = config.num_attention_heads * config.head_dim
+        matrices = sum(weight.numel() for weight in self.model.layers.parameters() if weight.dim() > 1)
+        attention = 2 * config.num_hidden_layers * heads * length * (length + 1)
+        return 2.0 * matrices * length + attention + 2.0 * config.vocab_size * config.hidden_size * predicted
+
     def logits(self, hidden: Tensor) -> Tensor:
         return F.linear(hidden, self.output_weight_VD)
 

@@ -31,6 +31,7 @@ from gradus_learner.objectives.objective import (
     nothing_finite,
 )
 from gradus_learner.train.batch import micro_batches
+from gradus_learner.train.mfu import step_flops
 from gradus_learner.train.sample import SampleError, check_tokenizer, digest_of, parse_trajectory, sequence_digest
 from gradus_learner.train.trainer import BETA2, Trainer, set_adamw
 
@@ -177,6 +178,7 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
     if not math.isfinite(norm):
         raise nothing_finite(1)
     optimizer.step()
+    flops = step_flops(policy, ((each.length, int(np.count_nonzero(each.weights))) for each in examples), 1, 0)
     return {
         "loss": loss_sum,
         "grad_norm": norm,
@@ -188,4 +190,5 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         "samples_too_long": float(received - len(examples)),
         "updates": 1.0,
         "updates_skipped": 0.0,
+        **({} if flops is None else {"flops": flops}),
     }

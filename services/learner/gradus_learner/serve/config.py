@@ -104,6 +104,15 @@ class LearnerConfig(ServiceConfig):
     micro_batch_tokens: Annotated[
         int, Field(ge=1, description="Most tokens, padding included, in one forward and backward pass.")
     ] = 16_384
+    peak_tflops: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1_000_000,
+            description="TFLOP/s that the device can do at the precision it trains in, for the MFU of steps. Without "
+            "it by the name of an NVIDIA GPU; where that says nothing, as for a CPU, steps have no MFU.",
+        ),
+    ] = None
     max_step_mebibytes: Annotated[int, Field(ge=1, description="Most packed bytes of samples that one step holds.")] = (
         1024
     )

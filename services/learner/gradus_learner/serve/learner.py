@@ -68,6 +68,7 @@ class LearnerService:
                 keep_checkpoints=request.keep_checkpoints,
                 device=self.config.device,
                 micro_batch_tokens=self.config.micro_batch_tokens,
+                peak_tflops=self.config.peak_tflops,
                 roots=self.config.roots,
                 expected=dict(request.model_digests),
                 make_room=self._forget_run,

@@ -50,6 +50,11 @@ class LearnerEvents:
                 "a file is damaged; what is whole and older is used",
                 extra={"fields": {"runId": run.run_id, "damage": what, "step": run.step}},
             )
+        if run.peak_flops is None:
+            self.log.info(
+                "steps have no MFU: the peak of this device is not known; give --peak-tflops",
+                extra={"fields": {"runId": run.run_id, "device": str(run.trainer.device)}},
+            )
         self.log.info(
             "run opened",
             extra={"fields": {"runId": run.run_id, "step": run.step, "parameters": run.parameters}},

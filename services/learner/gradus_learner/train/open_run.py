@@ -15,6 +15,7 @@ from gradus_learner.models.load import load_policy
 from gradus_learner.models.registry import read_model
 from gradus_learner.models.tokenizer_size import tokenizer_size
 from gradus_learner.train.checkpoint import find_checkpoint
+from gradus_learner.train.mfu import peak_flops
 from gradus_learner.train.run import LearnerRun
 from gradus_learner.train.run_directory import RunDirectory, check_path, model_digests
 from gradus_learner.train.trainer import Trainer
@@ -34,6 +35,7 @@ def open_run(
     keep_checkpoints: int,
     device: str,
     micro_batch_tokens: int,
+    peak_tflops: float | None = None,
     roots: Sequence[Path] = (),
     expected: Mapping[str, str] | None = None,
     make_room: Callable[[], None] = lambda: None,
@@ -79,6 +81,7 @@ def open_run(
         model=model,
         keep_checkpoints=keep_checkpoints or 2,
         trainer=Trainer(policy, micro_batch_tokens),
+        peak_flops=peak_flops(torch.device(device), next(policy.parameters()).dtype, peak_tflops),
         damaged=found.damaged,
     )
     if not marked:

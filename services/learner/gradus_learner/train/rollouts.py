@@ -21,6 +21,7 @@ from gradus_learner.models.decoder import Decoder
 from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
 from gradus_learner.objectives.objective import TrainingError, nothing_finite
 from gradus_learner.train.batch import micro_batches
+from gradus_learner.train.mfu import step_flops
 from gradus_learner.train.sample import Sample
 from gradus_learner.train.trainer import Trainer, set_adamw
 
@@ -185,6 +186,12 @@ def train_on_rollouts(
     if skipped > 0 and not norms:
         raise nothing_finite(skipped)
     tokens = max(1.0, sums.tokens)
+    flops = step_flops(
+        trainer.policy,
+        ((sample.length, len(sample.model_positions)) for sample in used),
+        options.epochs,
+        int(several) + options.epochs * int(options.needs_reference),
+    )
     return {
         "loss": sums.loss / max(1, len(norms) + skipped),
         "grad_norm": sum(norms) / max(1, len(norms)),
@@ -204,6 +211,7 @@ def train_on_rollouts(
         "token_mismatches": float(mismatched),
         "updates": float(len(norms)),
         "updates_skipped": float(skipped),
+        **({} if flops is None else {"flops": flops}),
     }
 
 

@@ -37,6 +37,7 @@ from gradus_learner.train.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
+from gradus_learner.train.mfu import TERA
 from gradus_learner.train.run_directory import RunDirectory
 from gradus_learner.train.trainer import Trainer
 from gradus_learner.train.weights_probe import PROBE_NAME, probe_json
@@ -75,6 +76,8 @@ class LearnerRun:
     model: Mapping[str, FileDigest]
     keep_checkpoints: int
     trainer: Trainer
+    # A second's, of the device; without it steps have no MFU.
+    peak_flops: float | None = None
     # Files that were found damaged when the run was opened last.
     damaged: list[str] = field(default_factory=list[str])
     step: int = 0
@@ -153,13 +156,25 @@ class LearnerRun:
                 f"learning_rate ({objective.learning_rate:g}) or max_grad_norm "
                 f"({objective.max_grad_norm:g})",
             )
-        finite, others = split_metrics({**metrics, "seconds": time.monotonic() - started})
+        seconds = time.monotonic() - started
+        finite, others = split_metrics({**self.with_utilisation(metrics, seconds), "seconds": seconds})
         record = StepRecord(options.step, finite, {name: f"{value}" for name, value in others.items()})
         self.step = options.step
         self.records[options.step] = record
         self.records.pop(options.step - KEEP_RECORDS, None)
         self._write(record, options.checkpoint)
         return record, True
+
+    def with_utilisation(self, metrics: Mapping[str, float], seconds: float) -> dict[str, float]:
+        """FLOPs as a rate, and as a share of the peak where that is known."""
+        kept = dict(metrics)
+        flops = kept.pop("flops", None)
+        if flops is None or seconds <= 0:
+            return kept
+        kept["tflops_per_second"] = flops / seconds / TERA
+        if self.peak_flops is not None:
+            kept["mfu"] = flops / seconds / self.peak_flops
+        return kept
 
     def answered(self, options: StepOptions) -> StepRecord | None:
         """The record of a step that was applied before; None when it is the next. Else StateError."""
