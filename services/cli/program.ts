@@ -37,6 +37,7 @@ import {
   parseRunId,
   samples,
   settings,
+  several,
   wholeNumber,
 } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
@@ -84,6 +85,12 @@ Exit codes:
     .description('start every service of a recipe on this machine and keep it until Ctrl-C')
     .argument('[recipe]', 'recipe file', defaultRecipe)
     .addOption(settings())
+    .addOption(
+      several(
+        '--root <dir>',
+        "further folder that runs may name files in, next to the home, the recipe's folder and what it names; may be repeated",
+      ),
+    )
     .addOption(credentials())
     .addOption(home())
     .addOption(json())

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { artefactFields } from '#artefacts/artefact-files.ts';
 import { engineKinds } from '#engines/index.ts';
-import { rootsField } from '#platform/files/check-roots.ts';
+import { rootsField, rootsOfRemote } from '#platform/files/check-roots.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 import { deviceName, longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 
@@ -109,6 +109,7 @@ export const engineSidecarConfig = baseConfig
         'A server that was started here and is down for so long, though it lives, is killed and started anew. Milliseconds.',
       ),
   })
+  .check(rootsOfRemote)
   .refine((config) => config.server !== undefined || config.model !== undefined, {
     path: ['model'],
     error: 'is missing, and so is server; name a directory to start a server with, or the URL of one',

@@ -41,7 +41,7 @@ export async function startEngineSidecar(
     link,
     loads,
     artefacts,
-    fence: createEpochFence({ admitsNobody: true }),
+    fence: createEpochFence(),
     line,
     live: createLiveTurns(),
     events,

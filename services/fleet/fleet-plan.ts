@@ -163,6 +163,8 @@ export interface TopAddresses {
   readonly policy: string;
   /** False where nothing but rollouts is wanted. Default true. */
   readonly coordinators?: boolean;
+  /** Folders and files that runs may name; empty is any. */
+  readonly roots?: readonly string[];
   /** Where the runs of recipes lie that are submitted; absent where none are taken. */
   readonly home?: string;
   /** Absent where no stage trains. */
@@ -188,6 +190,7 @@ export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): Plann
         reward: at.reward,
         ...environmentFlag(paths),
         ...(at.home !== undefined && { home: at.home }),
+        ...rootFlag(at.roots ?? []),
         'max-runs': recipe.fleet.max_runs,
         'fleet-id': at.fleetId,
         'coordinator-id': `coordinator-${index + 1}`,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { existingEngines } from '#recipe/engine-part.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
@@ -15,7 +15,7 @@ import { planBase, planGateways, planTop } from './fleet-plan.ts';
 import { flags, type FleetInputs, type PlannedService } from './planned-service.ts';
 import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
-import { resolveRecipe, type RecordedInput } from '#recipe/resolve-recipe.ts';
+import { pathsOf, resolveRecipe, type RecordedInput } from '#recipe/resolve-recipe.ts';
 import { writeOffer } from '#submission/offered-recipe.ts';
 import { watchDisks } from './disk/watch-disks.ts';
 import type { DiskEvents, DiskWatch } from './disk/watch-disks.ts';
@@ -40,6 +40,8 @@ export interface FleetOptions {
   readonly home: string;
   /** Absolute: a directory of `gradus credentials init`. Absent: connections are plain, and stay on this machine. */
   readonly credentials?: string | undefined;
+  /** Absolute: further folders that runs may name files in, next to the home, the recipe's folder and what it names. */
+  readonly roots?: readonly string[];
   /** Absolute. One log per service. */
   readonly logs: string;
   /** Aborts while starting: what was started until then is stopped again. */
@@ -290,6 +292,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         ...(needsRetrieval(inputs.recipe) && { retrieval: at('retrieval') }),
         reward: at('reward'),
         coordinators: training,
+        roots: [home, dirname(resolve(options.recipePath)), ...pathsOf(inputs.paths), ...(options.roots ?? [])],
         ...(takesRecipes && { home }),
         ...(learning && { learner: at('learner') }),
       }),

@@ -230,6 +230,22 @@ describe('engines that come and go', () => {
     );
   });
 
+  it('an engine whose version is out of reach is not used, and makes no version wanted that no other can serve', async () => {
+    const wild = await engine({ serving: { version: 2n ** 53n - 1n, weightsPath: '/w' } });
+    const { client } = await gateway([await engine()]);
+    await client.addEngine({ address: wild.address });
+    const statusOf = async () => (await client.describe({})).engineList.find(({ address }) => address === wild.address);
+    await eventually(async () =>
+      expect(await statusOf()).toMatchObject({
+        state: EngineState.DOWN,
+        problem: expect.stringContaining('serves version 9007199254740991, out of reach of 0, which is wanted'),
+      }),
+    );
+    await client.loadVersion(trained);
+    expect((await client.generate(turnOf('s'))).versions).toMatchObject({ first: 7n, last: 7n });
+    expect(wild.generated).toEqual([]);
+  });
+
   it('P6: takes a bounded number of engines', async () => {
     const { client } = await gateway([], { maxEngines: 1 });
     await client.addEngine({ address: '127.0.0.1:1' });

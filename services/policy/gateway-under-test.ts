@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { vi } from 'vitest';
 import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
+import type { Security } from '#platform/security/security.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import {
@@ -31,7 +32,11 @@ export async function engine(options: Partial<ScriptedEngineOptions> = {}): Prom
 }
 
 /** The real gateway in this process, on a free port. */
-export async function gateway(engines: readonly { address: string }[], overrides: Partial<PolicyConfig> = {}) {
+export async function gateway(
+  engines: readonly { address: string }[],
+  overrides: Partial<PolicyConfig> = {},
+  security: { readonly own?: Security; readonly caller?: Security } = {},
+) {
   const stop = new AbortController();
   const deferred: (() => unknown)[] = [];
   const config = policyConfig.parse({
@@ -46,6 +51,7 @@ export async function gateway(engines: readonly { address: string }[], overrides
     name: 'policy',
     log: createLogger({ service: 'policy', level: 'silent' }),
     metrics,
+    security: security.own,
     signal: stop.signal,
     defer: (_what, dispose) => void deferred.push(dispose),
     fail: (error) => {
@@ -53,7 +59,7 @@ export async function gateway(engines: readonly { address: string }[], overrides
     },
   });
   const address = bound['grpc'] ?? '';
-  const client = createGrpcClient(PolicyService, address, { timeoutMs: 60_000 });
+  const client = createGrpcClient(PolicyService, address, { timeoutMs: 60_000, security: security.caller });
   let stopped = false;
   const end = async (): Promise<void> => {
     if (stopped) return;

@@ -144,7 +144,7 @@ describe('policy gateway', () => {
     await client.loadVersion({ version: 5n, weightsPath: '/w/5', epoch: 1n });
     for (const version of [2n ** 53n + 1n, 2n ** 64n - 1n, 5n + 2n ** 32n + 1n])
       await expect(client.loadVersion({ version, weightsPath: '/w', epoch: 2n })).rejects.toThrow(
-        `version is ${version}, and the engines serve 5; give one of at most ${5n + 2n ** 32n}`,
+        `version is ${version}, and 5 serves; give one of at most ${5n + 2n ** 32n}`,
       );
     // Nor has the refused call become the leader.
     await client.loadVersion({ version: 6n, weightsPath: '/w/6', epoch: 1n });

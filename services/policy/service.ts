@@ -80,7 +80,7 @@ export async function startPolicy(
     chat,
     fleet,
     events,
-    fence: createEpochFence({ admitsNobody: false }),
+    fence: createEpochFence(),
     allowRemote,
     added,
   };

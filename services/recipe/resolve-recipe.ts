@@ -30,6 +30,13 @@ export interface RecipePaths {
   readonly judge_caches?: Readonly<Record<string, string>>;
 }
 
+/** All of them. */
+export function pathsOf(paths: RecipePaths): string[] {
+  return Object.values(paths).flatMap((value: string | Readonly<Record<string, string>>) =>
+    typeof value === 'string' ? [value] : Object.values(value),
+  );
+}
+
 /** Those that the reward service uses. */
 export type RewardPaths = Pick<RecipePaths, 'scorers' | 'judge_keys' | 'judge_caches'>;
 

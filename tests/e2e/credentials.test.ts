@@ -75,6 +75,30 @@ test('a fleet with certificates trains, with the learner in Python; no port and 
   const natsLog = await readFile(join(home, 'nats/nats-server.log'), 'utf8');
   expect(natsLog).not.toMatch(/Permissions Violation/i);
 
+  const gradus = async (...args: readonly string[]): Promise<readonly [number | string, string]> => {
+    const command = startGradus(directory, ...args);
+    return [await command.exit(), command.output()];
+  };
+  const retrieval = fleet.services.find(({ service }) => service === 'retrieval')?.grpc ?? '';
+  expect(await gradus('index', 'reload', retrieval)).toEqual([4, expect.any(String)]);
+  expect(await gradus('index', 'reload', retrieval, '--credentials', credentials)).toEqual([
+    0,
+    expect.stringContaining('unchanged'),
+  ]);
+  expect(await gradus('rollout', 'replay', '--run', 'secured', '--home', 'runs')).toEqual([
+    0,
+    expect.stringContaining('identical: '),
+  ]);
+  const at = `${server.join(' ')} --credentials ${credentials}`;
+  expect(await gradus('submit', 'tiny.yaml', '--run-id', 'sent', ...server, '--credentials', credentials)).toEqual([
+    0,
+    expect.stringContaining(`'gradus cancel sent ${at}' stops it`),
+  ]);
+  expect(await gradus('cancel', 'sent', '--now', ...server, '--credentials', credentials)).toEqual([
+    0,
+    expect.stringContaining('stopped'),
+  ]);
+
   const keys = (await readdir(credentials)).filter((name) => name.endsWith('.key'));
   const secrets = [canary];
   for (const key of keys) secrets.push((await readFile(join(credentials, key), 'utf8')).split('\n')[1] ?? canary);
@@ -83,6 +107,10 @@ test('a fleet with certificates trains, with the learner in Python; no port and 
   expect(up.output() + run.output()).not.toContain(canary);
   up.process.kill('SIGTERM');
   await up.exit();
+
+  const evaluation = ['eval', 'tiny.yaml', '--limit', '2', '--out', 'evaluation', '--credentials', credentials];
+  expect(await gradus(...evaluation)).toEqual([0, expect.stringContaining('exact_match')]);
+  expect(await readFile(join(directory, 'evaluation/runs/nats/nats-server.log'), 'utf8')).toContain('TLS');
 });
 
 type AnyMethod = (typeof contracts)[number]['methods'][number];

@@ -8,6 +8,7 @@ import {
 } from '#proto/policy/v1/policy_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { createGrpcServer } from '#platform/grpc/server.ts';
+import type { Security } from '#platform/security/security.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { loadTokenizer } from '#chat/tokenizer.ts';
@@ -55,6 +56,7 @@ export interface ScriptedEngineOptions {
   readonly tokenizerHash?: string;
   /** Weights that it starts with. Default: version 0, from nowhere. */
   readonly serving?: { readonly version: bigint; readonly weightsPath: string };
+  readonly security?: Security;
   /** Replaces what it says that it gives: an engine in front of a server that can do less. */
   readonly gives?: Partial<
     Pick<DescribeResponse, 'output' | 'logprobKind' | 'server' | 'advice' | 'fixedWeights' | 'forms'>
@@ -115,6 +117,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions) {
   const server = createGrpcServer({
     log: createLogger({ service: 'scripted-engine', level: 'silent' }),
     metrics: createMetrics(),
+    security: options.security,
   });
   server.add(EngineService, {
     describe: async () => {

@@ -5,7 +5,7 @@ import type { RolloutExportOptions } from './rollout-export.ts';
 import type { RolloutListOptions } from './rollout-list.ts';
 import type { RolloutReplayOptions } from './rollout-replay.ts';
 import type { RolloutShowOptions } from './rollout-show.ts';
-import { home, json, parseRunId } from './standard-options.ts';
+import { credentials, home, json, parseRunId } from './standard-options.ts';
 
 /** The commands of `gradus rollout`. */
 export function addRolloutCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
@@ -59,6 +59,7 @@ export function addRolloutCommands(program: Command, terminal: Terminal, finish:
         .default('recorded' as const),
     )
     .addOption(new Option('--model <dir>', 'play with this model instead').conflicts('policy'))
+    .addOption(credentials())
     .addOption(home())
     .addOption(json())
     .action(async (id: string | undefined, options: RolloutReplayOptions) =>

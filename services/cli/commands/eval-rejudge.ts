@@ -6,6 +6,7 @@ import { CancelledError, TerminalError } from '#platform/errors.ts';
 import { writeAtomically } from '#platform/files/write-atomically.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import type { Nats } from '#platform/nats/connect.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { planReward } from '#fleet/fleet-plan.ts';
 import { planScriptedJudges, withScriptedJudges } from '#fleet/scripted-judges.ts';
 import { headlineOf } from '#recipe/environment-part.ts';
@@ -34,6 +35,8 @@ export interface RejudgeOptions extends JudgeOptions {
   /** Also answers that have a judgement. */
   readonly all?: boolean;
   readonly set: readonly string[];
+  /** Directory of certificates for the reward service that is started. */
+  readonly credentials?: string;
   readonly out: string;
   readonly json: boolean;
 }
@@ -100,9 +103,15 @@ async function judgeAgain(
     }),
   );
   const results = await resultsByRollout(nats, found.runId, signal);
-  const services = await createOwnServices({ logs: join(found.directory, 'logs'), prefix: 'rejudge', signal });
+  const credentials = options.credentials && resolve(options.credentials);
+  const services = await createOwnServices({
+    logs: join(found.directory, 'logs'),
+    prefix: 'rejudge',
+    credentials,
+    signal,
+  });
   try {
-    using judging = await startJudging(chosen, services, signal);
+    using judging = await startJudging(chosen, services, { credentials, signal });
     let judged = 0;
     let code: number = exitCodes.ok;
     const onJudged = (): void => terminal.status(`${(judged += 1)} judged`);
@@ -153,7 +162,7 @@ async function resultsByRollout(
 async function startJudging(
   chosen: ChosenJudges,
   services: OwnServices,
-  signal: AbortSignal,
+  { credentials, signal }: { readonly credentials: string | undefined; readonly signal: AbortSignal },
 ): Promise<Pick<JudgingPorts, 'score'> & Disposable> {
   const scripted = await Promise.all(
     planScriptedJudges(chosen).map(
@@ -163,7 +172,10 @@ async function startJudging(
   const inputs = withScriptedJudges(chosen, new Map(scripted));
   const { grpc = '' } = await services.start(planReward(inputs));
   const longestMs = Math.max(...Object.values(inputs.recipe.judges ?? {}).map((judge) => judge.item_timeout_ms));
-  const client = createGrpcClient(RewardService, grpc, { timeoutMs: longestMs + callMarginMs });
+  const client = createGrpcClient(RewardService, grpc, {
+    timeoutMs: longestMs + callMarginMs,
+    security: await openOperator(credentials),
+  });
   return {
     async score(item) {
       const { scores } = await client.score({ items: [item] }, { signal });

@@ -43,6 +43,7 @@ export async function evalCommand(
   if (options.all === true) throw new TerminalError('invalid_argument', '--all needs --rejudge DIR');
   const out = resolve(options.out);
   const { runId, home, directory } = evaluationRun(out);
+  const credentials = options.credentials && resolve(options.credentials);
   const { driveRun } = await import('./drive-run.ts');
   const loaded =
     recipe === undefined ? await evalOfModel({ ...options, out }) : await evalOfRecipe(recipe, { ...options, out });
@@ -55,7 +56,7 @@ export async function evalCommand(
     } else {
       terminal.err(`going on with the evaluation in ${directory}`);
       const { resumeCommand } = await import('./resume.ts');
-      code = await resumeCommand(runId, { home, json: false, samples: !options.json }, terminal);
+      code = await resumeCommand(runId, { home, credentials, json: false, samples: !options.json }, terminal);
     }
   } else {
     code = await driveRun({
@@ -63,6 +64,7 @@ export async function evalCommand(
       home,
       directory,
       resume: false,
+      credentials,
       json: false,
       samples: !options.json,
       terminal,

@@ -18,7 +18,7 @@ import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 export interface ResumeOptions {
   readonly home: string;
   /** Directory of certificates for the services. */
-  readonly credentials?: string;
+  readonly credentials?: string | undefined;
   readonly json: boolean;
   /** What may have changed since it was recorded. */
   readonly acceptChanged?: readonly string[];

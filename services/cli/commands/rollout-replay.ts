@@ -34,6 +34,8 @@ export interface RolloutReplayOptions {
   readonly policy: 'recorded' | 'current';
   /** Plays with the model in this directory instead. */
   readonly model?: string;
+  /** Directory of certificates, in place of the running fleet's. */
+  readonly credentials?: string;
   readonly json: boolean;
 }
 
@@ -85,10 +87,12 @@ async function replay(
   const weights = await chooseWeights(options, result, history, directory, lent);
   const same = options.model === undefined && options.policy === 'recorded';
   terminal.err(terminal.colours.dim('starting what the replay needs'));
+  const credentials = options.credentials === undefined ? lent?.credentials : resolve(options.credentials);
   const fleet = await startReplayFleet({
     inputs: { recipe: resolved.recipe, paths },
     lent,
     weights,
+    credentials,
     logs: join(directory, 'logs'),
     signal,
   });
@@ -96,6 +100,7 @@ async function replay(
     checkTokenizer(trajectory, fleet.description);
     const played = await playAgain({
       ...fleet,
+      credentials,
       task: trajectory.task,
       ...(paths.environment_file !== undefined && {
         environmentFlags: { 'environment-file': paths.environment_file, ...environmentLimitFlags(resolved.recipe) },

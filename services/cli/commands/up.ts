@@ -17,6 +17,8 @@ export interface UpOptions {
   readonly home: string;
   readonly json: boolean;
   readonly credentials?: string;
+  /** Further folders that runs may name files in. */
+  readonly root: readonly string[];
 }
 
 const stopGraceMs = 15_000;
@@ -47,6 +49,7 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
       home,
       logs,
       ...(options.credentials !== undefined && { credentials: resolve(options.credentials) }),
+      roots: options.root.map((root) => resolve(root)),
       signal: stop.signal,
       events: fleetEvents(terminal),
     });

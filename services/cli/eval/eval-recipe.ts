@@ -38,6 +38,8 @@ export interface EvalOptions extends JudgeOptions, McpOptions {
   readonly maxNewTokens?: number;
   readonly maxTurns?: number;
   readonly set: readonly string[];
+  /** Directory of certificates for the services. */
+  readonly credentials?: string;
   readonly out: string;
   readonly json: boolean;
 }

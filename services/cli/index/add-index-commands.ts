@@ -4,7 +4,7 @@ import type { IndexInfoOptions } from '../commands/index-info.ts';
 import type { IndexReloadOptions } from '../commands/index-reload.ts';
 import type { IndexSearchOptions } from '../commands/index-search.ts';
 import type { IndexVectorsOptions } from '../commands/index-vectors.ts';
-import { json } from '../commands/standard-options.ts';
+import { credentials, json } from '../commands/standard-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 /** `gradus index build|vectors|info|search|reload`. */
@@ -86,6 +86,7 @@ export function addIndexCommands(program: Command, terminal: Terminal, finish: (
     .command('reload')
     .description('ask a running retrieval service to read its index anew, without a pause')
     .argument('<address>', 'gRPC address of the service, host:port')
+    .addOption(credentials())
     .addOption(json())
     .action(async (address: string, options: IndexReloadOptions) =>
       finish(await (await import('../commands/index-reload.ts')).indexReloadCommand(address, options, terminal)),

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startChildService, type ChildService, type Ready } from '#fleet/child-service.ts';
+import { credentialFlags, roleOf } from '#fleet/credentials-directory.ts';
 import { flags, type PlannedService } from '#fleet/planned-service.ts';
 import { childEnvironment, programOf } from '#fleet/service-programs.ts';
 import { startGuardian } from '#platform/runtime/guardian.ts';
@@ -9,6 +10,8 @@ export interface OwnServicesOptions {
   /** Absolute folder of their logs, `PREFIX-LABEL.log`. */
   readonly logs: string;
   readonly prefix: string;
+  /** Absolute: a directory of `gradus credentials init`. Absent: their connections are plain. */
+  readonly credentials?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -23,7 +26,12 @@ export interface OwnServices {
 const readyTimeoutMs = 180_000;
 const stopGraceMs = 5_000;
 
-export async function createOwnServices({ logs, prefix, signal }: OwnServicesOptions): Promise<OwnServices> {
+export async function createOwnServices({
+  logs,
+  prefix,
+  credentials,
+  signal,
+}: OwnServicesOptions): Promise<OwnServices> {
   await mkdir(logs, { recursive: true });
   const guardian = startGuardian();
   const children: ChildService[] = [];
@@ -35,7 +43,12 @@ export async function createOwnServices({ logs, prefix, signal }: OwnServicesOpt
       const child = await startChildService({
         label: planned.label,
         command: program.command,
-        args: [...program.args, ...planned.args, ...flags({ grpc: '127.0.0.1:0', metrics: '127.0.0.1:0' })],
+        args: [
+          ...program.args,
+          ...planned.args,
+          ...credentialFlags(credentials, roleOf(planned.service)),
+          ...flags({ grpc: '127.0.0.1:0', metrics: '127.0.0.1:0' }),
+        ],
         env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
         logFile: join(logs, `${prefix}-${planned.label}.log`),
         readyTimeoutMs: planned.readyTimeoutMs ?? readyTimeoutMs,

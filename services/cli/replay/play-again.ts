@@ -4,6 +4,7 @@ import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
+import { credentialFlags } from '#fleet/credentials-directory.ts';
 import { flags } from '#fleet/planned-service.ts';
 import { askProgram } from '../process/ask-program.ts';
 
@@ -13,6 +14,8 @@ export interface PlayOptions {
   readonly policy: string;
   readonly retrieval?: string;
   readonly reward: string;
+  /** Absolute: a directory of certificates; absent where the services have none. */
+  readonly credentials?: string | undefined;
   /** The file of an environment of the user's own, and what it may take. */
   readonly environmentFlags?: Readonly<Record<string, string>>;
   /** Longer than the rollout's own deadline. */
@@ -27,15 +30,18 @@ export interface PlayedRollout {
 
 /** Runs the workers' own code for one task, in a process of its own that cannot publish. */
 export async function playAgain(options: PlayOptions): Promise<PlayedRollout> {
-  const { policy, retrieval, reward, environmentFlags, signal, task, timeoutMs } = options;
+  const { policy, retrieval, reward, credentials, environmentFlags, signal, task, timeoutMs } = options;
   const answer = await askProgram({
     entry: 'services/rollout/replay/main.ts',
-    args: flags({
-      policy,
-      ...(retrieval !== undefined && { retrieval }),
-      reward,
-      ...environmentFlags,
-    }),
+    args: [
+      ...flags({
+        policy,
+        ...(retrieval !== undefined && { retrieval }),
+        reward,
+        ...environmentFlags,
+      }),
+      ...credentialFlags(credentials, 'rollout'),
+    ],
     input: task,
     answer: z.object({ trajectory: z.json(), result: z.json() }),
     timeoutMs,

@@ -3,6 +3,7 @@ import { PolicyService } from '#proto/policy/v1/policy_service_pb.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 import { planBase, planPolicy } from '#fleet/fleet-plan.ts';
 import type { FleetInputs } from '#fleet/planned-service.ts';
@@ -17,6 +18,8 @@ export interface ReplayFleetOptions {
   readonly lent: FleetFile | undefined;
   /** What the policy must be; undefined takes the running fleet's as it is. */
   readonly weights: Weights | undefined;
+  /** Absolute: a directory of certificates, for what is started and for the running fleet. */
+  readonly credentials: string | undefined;
   /** Absolute folder for logs of what is started. */
   readonly logs: string;
   readonly signal: AbortSignal;
@@ -38,8 +41,8 @@ const callTimeoutMs = 120_000;
  * engine is always our own when weights are given: a running fleet's policy is never changed for a replay.
  */
 export async function startReplayFleet(options: ReplayFleetOptions): Promise<ReplayFleet> {
-  const { inputs, lent, weights, logs, signal } = options;
-  const own = await createOwnServices({ logs, prefix: 'replay', signal });
+  const { inputs, lent, weights, credentials, logs, signal } = options;
+  const own = await createOwnServices({ logs, prefix: 'replay', credentials, signal });
   const { start, stop } = own;
   const lentAddress = (service: string): string | undefined =>
     lent?.services.find((each) => each.service === service)?.grpc;
@@ -74,7 +77,7 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
     });
     const loadMs = serviceDeadlines(recipe).load?.fleetMs ?? callTimeoutMs;
     const needed = retrieval === '' ? {} : { retrieval };
-    return { policy, ...needed, reward, description: await prepare(policy, weights, loadMs, signal), stop };
+    return { policy, ...needed, reward, description: await prepare(policy, options, loadMs), stop };
   } catch (thrown) {
     await stop();
     throw thrown;
@@ -84,11 +87,13 @@ export async function startReplayFleet(options: ReplayFleetOptions): Promise<Rep
 /** Loads the weights, if others than the engine started with are wanted, and says what the policy is. */
 async function prepare(
   address: string,
-  weights: Weights | undefined,
+  { weights, credentials, signal }: ReplayFleetOptions,
   loadMs: number,
-  signal: AbortSignal,
 ): Promise<DescribeResponse> {
-  const client = createGrpcClient(PolicyService, address, { timeoutMs: callTimeoutMs });
+  const client = createGrpcClient(PolicyService, address, {
+    timeoutMs: callTimeoutMs,
+    security: await openOperator(credentials),
+  });
   try {
     await client.ready({ timeoutMs: callTimeoutMs, signal });
     if (weights?.path !== undefined)

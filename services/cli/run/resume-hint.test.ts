@@ -13,3 +13,9 @@ test.each([
 ])('a run in %s that ended with %j is continued by %s', (where, message, command) => {
   expect(resumeHint({ runId: 'a', home: where }, message)).toBe(`continue it with: ${command}`);
 });
+
+test('a run of a fleet with certificates is continued with them', () => {
+  expect(resumeHint({ runId: 'a', home, credentials: '/creds' }, '')).toBe(
+    'continue it with: gradus resume a --credentials /creds',
+  );
+});

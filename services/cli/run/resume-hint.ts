@@ -7,9 +7,14 @@ export function homeFlag(home: string): string {
 
 /** The command that continues a run which ended with `message`; what the message says must be accepted is part of it. */
 export function resumeHint(
-  { runId, home }: { readonly runId: string; readonly home: string },
+  {
+    runId,
+    home,
+    credentials,
+  }: { readonly runId: string; readonly home: string; readonly credentials?: string | undefined },
   message: string,
 ): string {
   const [accepting] = /--accept-changed [a-z_,]+/.exec(message) ?? [];
-  return `continue it with: gradus resume ${runId}${homeFlag(home)}${accepting === undefined ? '' : ` ${accepting}`}`;
+  const secured = credentials === undefined ? '' : ` --credentials ${credentials}`;
+  return `continue it with: gradus resume ${runId}${homeFlag(home)}${secured}${accepting === undefined ? '' : ` ${accepting}`}`;
 }

@@ -22,6 +22,11 @@ export interface ServerAccess {
   readonly credentials?: string | undefined;
 }
 
+/** What a hint must repeat to reach the same server. */
+export function accessFlags({ server, credentials }: ServerAccess): string {
+  return ` --server ${server}${credentials === undefined ? '' : ` --credentials ${credentials}`}`;
+}
+
 /** A coordinator elsewhere that was asked whether we understand each other. */
 export async function connectServer({ server: address, credentials }: ServerAccess): Promise<Server> {
   const security = await openOperator(credentials && resolve(credentials));

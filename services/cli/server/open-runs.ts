@@ -31,9 +31,3 @@ export async function requireRuns(place: RunsPlace): Promise<Coordinators> {
     `no fleet runs in ${resolve(place.home)}; name a server with --server HOST:PORT, or see 'gradus list' for the runs that lie there`,
   );
 }
-
-/** What a hint must repeat to mean the same runs. */
-export function placeFlag({ server, home }: RunsPlace): string {
-  if (server !== undefined) return ` --server ${server}`;
-  return resolve(home) === resolve('runs') ? '' : ` --home ${home}`;
-}

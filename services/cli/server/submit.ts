@@ -17,7 +17,7 @@ import { formatSummary } from '../run/summary-table.ts';
 import { loadRecipe, type LoadedRecipe } from '../run/prepare-inputs.ts';
 import { jsonLine, messageJson } from '../terminal/json-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { connectServer, type ServerAccess } from './connect-server.ts';
+import { accessFlags, connectServer, type ServerAccess } from './connect-server.ts';
 
 export interface SubmitOptions extends ServerAccess {
   readonly runId?: string;
@@ -44,30 +44,30 @@ export async function submitToServer(recipePath: string, options: SubmitOptions,
       priority,
     };
     const { notes } = await server.current.submitRecipe(request).catch((thrown: unknown) => {
-      throw mayHaveStarted(errorFrom(thrown), runId, address);
+      throw mayHaveStarted(errorFrom(thrown), runId, options);
     });
     for (const note of notes) terminal.err(`note: ${note}`);
     if (options.detach) {
       terminal.out(
         options.json
           ? jsonLine({ run: runId, server: address, notes })
-          : `run ${runId} goes on at ${address}; 'gradus logs ${runId} --follow --server ${address}' follows it, 'gradus cancel ${runId} --server ${address}' stops it`,
+          : `run ${runId} goes on at ${address}; 'gradus logs ${runId} --follow${accessFlags(options)}' follows it, 'gradus cancel ${runId}${accessFlags(options)}' stops it`,
       );
       return exitCodes.ok;
     }
     terminal.err(`started run ${runId} at ${address}`);
-    return await followAt(server, { server: address, runId, json: options.json }, terminal);
+    return await followAt(server, { access: options, runId, json: options.json }, terminal);
   } finally {
     server.close();
   }
 }
 
 /** A call that got no answer says nothing about the run: a second submission would be a second run. */
-function mayHaveStarted(error: Error, runId: string, address: string): Error {
+function mayHaveStarted(error: Error, runId: string, access: ServerAccess): Error {
   if (!(error instanceof TransientError)) return error;
   return new TransientError(
     'unavailable',
-    `${error.message}; run ${runId} may have started all the same: 'gradus status ${runId} --server ${address}' says so`,
+    `${error.message}; run ${runId} may have started all the same: 'gradus status ${runId}${accessFlags(access)}' says so`,
     { cause: error },
   );
 }
@@ -118,7 +118,7 @@ async function contentOf(loaded: LoadedRecipe): Promise<FoundInput[]> {
 /** Follows a run until it ends, then prints its summary. Ctrl-C ends the following, not the run. */
 export async function followAt(
   coordinators: Coordinators,
-  { server, runId, json }: { readonly server: string; readonly runId: string; readonly json: boolean },
+  { access, runId, json }: { readonly access: ServerAccess; readonly runId: string; readonly json: boolean },
   terminal: Terminal,
 ): Promise<number> {
   const leave = new AbortController();
@@ -135,7 +135,7 @@ export async function followAt(
     return exitCodeOfState(last.state);
   } catch (thrown) {
     if (!leave.signal.aborted) throw thrown;
-    terminal.err(`run ${runId} goes on; 'gradus cancel ${runId} --server ${server}' stops it`);
+    terminal.err(`run ${runId} goes on; 'gradus cancel ${runId}${accessFlags(access)}' stops it`);
     return exitCodes.stopped;
   } finally {
     process.off('SIGINT', onSignal);
@@ -160,7 +160,7 @@ export async function watchAt(access: ServerAccess, runId: string, terminal: Ter
   const server = await connectServer(access);
   try {
     await server.ask((client) => client.getRun({ runId }));
-    return await followAt(server, { server: access.server, runId, json: false }, terminal);
+    return await followAt(server, { access, runId, json: false }, terminal);
   } finally {
     server.close();
   }

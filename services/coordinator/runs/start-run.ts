@@ -35,6 +35,7 @@ import { watchOverdue } from '../watches/watch-overdue.ts';
 import { watchRunQueue } from '../watches/watch-run-queue.ts';
 import { checkInputs } from './check-inputs.ts';
 import type { StandsOn } from './check-inputs.ts';
+import { checkPaths } from './check-paths.ts';
 import { checkRequest } from './check-request.ts';
 import type { CheckedRequest, RunRequest } from './check-request.ts';
 import { driveRun } from './drive-run.ts';
@@ -119,7 +120,9 @@ export async function startRun(
   const { runId } = request;
   // A request that cannot be right does not wait for a lease.
   if (!options.adopt) {
-    const { resolved } = checkRequest(request, (await foldLedger(nats, runId, signal)).state);
+    const wanted = checkRequest(request, (await foldLedger(nats, runId, signal)).state);
+    await checkPaths(wanted, rootsOf(deps.config));
+    const { resolved } = wanted;
     if (deps.learner === undefined && needsLearner(resolved.recipe))
       throw new TerminalError(
         'failed_precondition',
@@ -144,6 +147,7 @@ export async function startRun(
     }
     const checked = checkRequest(request, known.state);
     const { resolved, directory } = checked;
+    await checkPaths(checked, rootsOf(deps.config));
     if (directory !== known.state.directory && known.state.life !== 'new')
       await checkMoved(directory, known.state.directory);
     // Before they are read: what was cut or edited may not even parse.
@@ -215,6 +219,11 @@ function firstFact(
     case: 'runStarted',
     value: { recipeJson, recipeHash: recipeHash(recipe), seed, directory, holder, fleetId, inputs, priority },
   };
+}
+
+/** Runs of recipes that are submitted lie in the home. */
+function rootsOf({ roots, home }: RunDependencies['config']): readonly string[] {
+  return roots.length === 0 || home === undefined ? roots : [...roots, home];
 }
 
 /** A wrong directory would silently begin the run's files anew there. */

@@ -24,7 +24,7 @@ export function loadOf({ config, line, link }: SidecarContext): MessageInitShape
 
 /** Answered without asking the server, so that a busy one passes a probe. Throws TransientError with what is wrong while the server is not to be used. */
 export function describe(context: SidecarContext): MessageInitShape<typeof DescribeResponseSchema> {
-  const { config, tokenizer, link, loads, vocabularySize } = context;
+  const { config, tokenizer, link, loads, fence, vocabularySize } = context;
   link.required();
   const { description } = link;
   const { version, weightsPath, weightsDigest } = loads.served;
@@ -38,6 +38,7 @@ export function describe(context: SidecarContext): MessageInitShape<typeof Descr
     version,
     weightsPath,
     weightsDigest,
+    epoch: fence.highest,
     running: load.running ?? 0,
     waiting: load.waiting ?? 0,
     engines: 1,

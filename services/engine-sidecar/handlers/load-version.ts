@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { LoadVersionRequest, LoadVersionResponseSchema } from '#proto/policy/v1/policy_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { checkRoots } from '#platform/files/check-roots.ts';
+import { checkVersion } from '#weights/check-version.ts';
 import { checkWeights } from '#weights/manifest.ts';
 import type { SidecarContext } from '../context.ts';
 import type { WeightsGiver } from '../versions/give-weights.ts';
@@ -14,8 +15,7 @@ export async function loadVersion(
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
   const { config, link, loads, artefacts, line, fence, events } = context;
-  if (version > BigInt(Number.MAX_SAFE_INTEGER))
-    throw new TerminalError('invalid_argument', `version is ${version}; it must be at most 2^53 - 1`);
+  checkVersion(version, loads.served.version);
   fence.admit(epoch);
   const startedMs = performance.now();
   let carriedOver = 0;

@@ -35,8 +35,9 @@ it('a version is loaded in place, named by its digest, and loading it again does
 it.each([
   ['an older version', { version: 3n }, 'version is 3, but version 4 serves already; versions only grow'],
   ['no directory', { weightsPath: '' }, 'weights_path is empty; name the directory that holds model.safetensors'],
-  ['a number beyond JSON', { version: 2n ** 53n }, 'version is 9007199254740992; it must be at most 2^53 - 1'],
+  ['a version out of reach', { version: 2n ** 53n }, 'version is 9007199254740992, and 4 serves; give one of at most'],
   ['an older leader', { epoch: 1n }, 'epoch is 1, but a coordinator of epoch 2 leads'],
+  ['no leader after one', { epoch: 0n }, 'epoch is 0, but a coordinator of epoch 2 leads'],
   ['other weights than were meant', { weightsDigest: 'a'.repeat(64) }, 'expected weights with digest aaaa'],
   ['a directory outside of roots', { weightsPath: '/' }, "weights_path is '/', which lies outside of"],
 ])('%s is refused', async (_what, changes, words) => {

@@ -2,6 +2,7 @@ import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
 import { sleep } from '#platform/async/sleep.ts';
 import { TerminalError, TransientError, errorFrom, type GradusError } from '#platform/errors.ts';
 import { createAdaptiveTimeout } from '#platform/grpc/adaptive-timeout.ts';
+import { isWithinReach } from '#weights/check-version.ts';
 import type { PolicyEvents } from '../events.ts';
 import { type EngineConnection, WrongEngineError, loadFromProto } from './engine-connection.ts';
 import type { EnginePool } from './engine-pool.ts';
@@ -93,6 +94,12 @@ export function createEngineMember(connection: EngineConnection, options: Engine
         `engine ${address} has tokenizer ${answer.tokenizerHash || '(none)'}, the gateway ${options.tokenizerHash}; start both with the same tokenizer.json`,
       );
     }
+    const reachable = wanted.current()?.version ?? 0n;
+    if (!isWithinReach(answer.version, reachable))
+      throw new WrongEngineError(
+        'failed_precondition',
+        `engine ${address} serves version ${answer.version}, out of reach of ${reachable}, which is wanted; start it again`,
+      );
     return answer;
   }
 
@@ -110,7 +117,11 @@ export function createEngineMember(connection: EngineConnection, options: Engine
             'unavailable',
             `${served}, ${target.version} is wanted, and its weights cannot be replaced`,
           );
-        await connection.loadVersion(target, { timeoutMs: options.loadTimeoutMs, signal: over.signal });
+        // For no leader in particular: by the epoch that the engine knows.
+        await connection.loadVersion(
+          { ...target, epoch: answer.epoch },
+          { timeoutMs: options.loadTimeoutMs, signal: over.signal },
+        );
         answer = await ask();
       }
       over.signal.throwIfAborted();

@@ -14,6 +14,7 @@ import { RolloutResultSchema } from '#proto/rollout/v1/result_pb.ts';
 import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { CancelledError, TerminalError, TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
+import { openSecurity } from '#platform/security/security.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { createUserCodeHost } from '#user-code/user-code-host.ts';
 import { InfrastructureFailure } from '../episode/infrastructure-failure.ts';
@@ -54,14 +55,19 @@ async function main(signal: AbortSignal): Promise<unknown> {
       policy: { type: 'string' },
       retrieval: { type: 'string' },
       reward: { type: 'string' },
+      'tls-ca': { type: 'string' },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
     },
   });
   const file = values['environment-file'];
   const timeoutMs = callTimeoutMs;
-  const policy = createGrpcClient(PolicyService, required('policy', values.policy), { timeoutMs });
-  const reward = createGrpcClient(RewardService, required('reward', values.reward), { timeoutMs });
-  await using ending = new AsyncDisposableStack();
   const log = createLogger({ service: 'replay', level: 'warn' });
+  const tls = { ca: values['tls-ca'], cert: values['tls-cert'], key: values['tls-key'] };
+  const security = await openSecurity({ tls, nats: {} }, { log, signal });
+  const policy = createGrpcClient(PolicyService, required('policy', values.policy), { timeoutMs, security });
+  const reward = createGrpcClient(RewardService, required('reward', values.reward), { timeoutMs, security });
+  await using ending = new AsyncDisposableStack();
   const userCode = createUserCodeHost({ log, defer: (_what, dispose) => ending.defer(dispose) }, process.env);
   const { retrieval } = values;
   if (file !== undefined) await loadOwnEpisodes({ file, limits: limitsFrom(values), retrieval }, await userCode());
@@ -71,6 +77,7 @@ async function main(signal: AbortSignal): Promise<unknown> {
     userCode,
     tokenize: policy.tokenize,
     describe: policy.describe,
+    security,
   });
   try {
     const task = decodeTask(await buffer(process.stdin));

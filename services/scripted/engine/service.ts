@@ -21,6 +21,8 @@ import { EngineOutput } from '#proto/policy/v1/policy_pb.ts';
 import { LogprobKind } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { checkRoots } from '#platform/files/check-roots.ts';
+import { checkVersion } from '#weights/check-version.ts';
+import { type EpochFence, createEpochFence } from '#weights/epoch-fence.ts';
 import { checkWeights } from '#weights/manifest.ts';
 
 export async function startScriptedEngine(
@@ -39,12 +41,13 @@ export async function startScriptedEngine(
     script: createSearchScript({ ...config, questions, onUnknownPrompt: events.promptUnknown }),
     events,
   });
+  const fence = createEpochFence();
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(EngineService, {
-    describe: async () => describe(engine),
+    describe: async () => ({ ...describe(engine), epoch: fence.highest }),
     generate: (request, call) => generate(engine, request, call.signal),
     abort: async (request) => abort(engine, request),
-    loadVersion: (request) => loadVersion(engine, config.roots, request),
+    loadVersion: (request) => loadVersion(engine, config.roots, fence, request),
   });
   const grpc = await server.listen(config.grpc);
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
@@ -79,10 +82,11 @@ export function describe(engine: Engine): MessageInitShape<typeof DescribeRespon
 async function loadVersion(
   engine: Engine,
   roots: readonly string[],
-  { version, weightsPath, weightsDigest }: LoadVersionRequest,
+  fence: EpochFence,
+  { version, weightsPath, weightsDigest, epoch }: LoadVersionRequest,
 ): Promise<MessageInitShape<typeof LoadVersionResponseSchema>> {
-  if (version > BigInt(Number.MAX_SAFE_INTEGER))
-    throw new TerminalError('invalid_argument', `version is ${version}; it must be at most 2^53 - 1`);
+  checkVersion(version, engine.version);
+  fence.admit(epoch);
   const serves = version === engine.version && ['', engine.weightsDigest].includes(weightsDigest);
   // What it started with is nobody's weights: any digest of version 0 is right.
   if (version < engine.version || serves || version === 0n)

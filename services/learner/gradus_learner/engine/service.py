@@ -28,6 +28,11 @@ _FINISH = {
 }
 
 
+# Versions grow by one with each step, and engines never go back: one out of reach would be the last. As in
+# services/weights/check-version.ts.
+LONGEST_JUMP = 2**32
+
+
 class OldVersionError(NotReadyError):
     """A request needs newer weights than those that serve: they are on their way, or another engine has them."""
 
@@ -60,8 +65,7 @@ class EngineService:
         # Of the version that serves, unless it is the one that the engine started with.
         self._weights_path = ""
         self._weights_digest = weights_digest
-        # Gateways bring engines up to the wanted version for nobody in particular.
-        self._fence = EpochFence(admits_nobody=True)
+        self._fence = EpochFence()
 
     async def describe(self, _request: policy_pb2.DescribeRequest, _context: Any) -> policy_pb2.DescribeResponse:
         engine = self._engine
@@ -78,6 +82,7 @@ class EngineService:
             tokenizer_path=str(engine.vocabulary.path.resolve()),
             weights_path=self._weights_path,
             weights_digest=self._weights_digest,
+            epoch=self._fence.highest,
             output=policy_pb2.ENGINE_OUTPUT_LOGPROBS,
             logprob_kind=trajectory_pb2.LOGPROB_KIND_TEMPERED,
             load=self._load(),
@@ -125,8 +130,11 @@ class EngineService:
         self, message: policy_pb2.LoadVersionRequest, _context: Any
     ) -> policy_pb2.LoadVersionResponse:
         engine = self._engine
-        if message.version > MAX_EXACT:
-            raise InputError(f"version is {message.version}; it must be at most 2^53 - 1")
+        if message.version > min(engine.version + LONGEST_JUMP, MAX_EXACT):
+            raise InputError(
+                f"LoadVersion: version is {message.version}, and {engine.version} serves; "
+                f"give one of at most {engine.version + LONGEST_JUMP}"
+            )
         self._fence.admit(message.epoch)
         # One at a time, and to its end even if the caller gives up: a version is loaded or not.
         async with self._loading:

@@ -14,18 +14,17 @@ MAX_EXACT = 2**53 - 1
 
 
 class EpochFence:
-    def __init__(self, admits_nobody: bool = False) -> None:
-        """`admits_nobody`: 0, which is no leader's, stays unchecked after a leader was seen."""
-        self._highest = 0
-        self._admits_nobody = admits_nobody
+    def __init__(self) -> None:
+        # The highest that was admitted; 0 before any.
+        self.highest = 0
 
     def admit(self, epoch: int) -> None:
         """StateError for an epoch below the highest so far, InputError for one that cannot be."""
         if epoch > MAX_EXACT:
             raise InputError(f"epoch is {epoch}; it must be at most 2^53 - 1")
-        if epoch < self._highest and not (epoch == 0 and self._admits_nobody):
+        if epoch < self.highest:
             raise StateError(
-                f"epoch is {epoch}, but a coordinator of epoch {self._highest} leads; "
+                f"epoch is {epoch}, but a coordinator of epoch {self.highest} leads; "
                 "restart this service if the ledger was begun anew",
             )
-        self._highest = max(self._highest, epoch)
+        self.highest = epoch

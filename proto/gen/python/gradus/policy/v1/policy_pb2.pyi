@@ -50,7 +50,7 @@ class DescribeRequest(_message.Message):
     def __init__(self, before_engines: _Optional[bool] = ...) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest", "output", "logprob_kind", "fixed_weights", "server", "advice", "forms")
+    __slots__ = ("model", "parameters", "max_context_tokens", "vocabulary_size", "tokenizer_hash", "version", "running", "waiting", "engines", "tokenizer_path", "weights_path", "load", "engine_list", "weights_digest", "output", "logprob_kind", "fixed_weights", "server", "advice", "forms", "epoch")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +71,7 @@ class DescribeResponse(_message.Message):
     SERVER_FIELD_NUMBER: _ClassVar[int]
     ADVICE_FIELD_NUMBER: _ClassVar[int]
     FORMS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     model: str
     parameters: int
     max_context_tokens: int
@@ -91,7 +92,8 @@ class DescribeResponse(_message.Message):
     server: str
     advice: _containers.RepeatedScalarFieldContainer[str]
     forms: _containers.RepeatedScalarFieldContainer[OutputFormKind]
-    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ..., weights_digest: _Optional[str] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ..., forms: _Optional[_Iterable[_Union[OutputFormKind, str]]] = ...) -> None: ...
+    epoch: int
+    def __init__(self, model: _Optional[str] = ..., parameters: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_size: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., version: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., engines: _Optional[int] = ..., tokenizer_path: _Optional[str] = ..., weights_path: _Optional[str] = ..., load: _Optional[_Union[EngineLoad, _Mapping]] = ..., engine_list: _Optional[_Iterable[_Union[EngineStatus, _Mapping]]] = ..., weights_digest: _Optional[str] = ..., output: _Optional[_Union[EngineOutput, str]] = ..., logprob_kind: _Optional[_Union[_trajectory_pb2.LogprobKind, str]] = ..., fixed_weights: _Optional[bool] = ..., server: _Optional[str] = ..., advice: _Optional[_Iterable[str]] = ..., forms: _Optional[_Iterable[_Union[OutputFormKind, str]]] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class OutputForm(_message.Message):
     __slots__ = ("kind", "definition")
