@@ -13,6 +13,7 @@ import type { UpOptions } from './commands/up.ts';
 import type { WorldCommandOptions } from './commands/world.ts';
 import { addBenchCommands } from './commands/add-bench-commands.ts';
 import { addEvalCommand } from './eval/add-eval-command.ts';
+import { addArtefactCommands } from './commands/add-artefact-commands.ts';
 import { addBackupCommands } from './commands/add-backup-commands.ts';
 import { addExportCommands } from './commands/add-export-commands.ts';
 import { addCredentialCommands } from './commands/add-credential-commands.ts';
@@ -186,6 +187,7 @@ Exit codes:
   addRolloutCommands(program, terminal, finish);
   addExportCommands(program, terminal, finish);
   addBackupCommands(program, terminal, finish);
+  addArtefactCommands(program, terminal, finish);
   addRewardCommands(program, terminal, finish);
   addBenchCommands(program, terminal, finish);
   addCredentialCommands(program, terminal, finish);

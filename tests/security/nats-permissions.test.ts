@@ -1,12 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { fetchArtefact } from '../../services/artefacts/fetch-artefact.ts';
+import { openStore } from '../../services/artefacts/open-store.ts';
+import { putArtefact } from '../../services/artefacts/put-artefact.ts';
+import { retainArtefacts } from '../../services/artefacts/retain.ts';
 import { credentialFiles } from '../../services/fleet/credentials-directory.ts';
 import { connectNats, type Nats } from '../../services/platform/nats/connect.ts';
 import { startNatsServer } from '../../services/platform/nats/nats-server.ts';
-import { natsTls, natsUsers } from '../../services/platform/nats/permissions.ts';
+import { artefactBucket, natsTls, natsUsers } from '../../services/platform/nats/permissions.ts';
 import { ensureStreams, streams, subjects } from '../../services/platform/nats/streams.ts';
 import type { Security } from '../../services/platform/security/security.ts';
 import { createMetrics } from '../../services/platform/telemetry/metrics.ts';
@@ -63,6 +68,30 @@ test('a worker takes tasks and writes results, and writes no ledger, changes no 
       timeout: 60_000,
     })
     .toBeGreaterThan(0);
+});
+
+test('the artefact service keeps files in its bucket, and reads no ledger and no task', async () => {
+  const directory = await newCredentials();
+  const url = await startServer(directory);
+  const coordinator = await connectAs(url, await securityOf(directory, 'coordinator'));
+  await ensureStreams(coordinator);
+  await coordinator.js.publish(subjects.ledger('r'), 'a fact');
+  const artefacts = await connectAs(url, await securityOf(directory, 'artefacts'));
+  const store = await openStore(`nats:${artefactBucket}`, { nats: async () => artefacts });
+  const bytes = randomBytes(300_000);
+  const source = await mkdtemp(join(tmpdir(), 'gradus-put-'));
+  onTestFinished(() => rm(source, { recursive: true, force: true }));
+  await writeFile(join(source, 'model.safetensors'), bytes);
+  const { signal } = new AbortController();
+  const { digest } = await putArtefact(store, source, { kind: 'version', runId: 'r', signal });
+  await fetchArtefact(store, digest, join(source, 'back'), { signal });
+  expect(await readFile(join(source, 'back', 'model.safetensors'))).toEqual(bytes);
+  const none = { runId: 'r', keep: new Set<string>(), olderThanMs: Date.now() + 60_000, signal };
+  expect(await retainArtefacts(store, none)).toMatchObject({ removedArtefacts: 1 });
+
+  await expect(artefacts.jsm.streams.getMessage(streams.ledger, { seq: 1 })).rejects.toThrow();
+  await expect(artefacts.jsm.streams.purge(streams.tasks)).rejects.toThrow();
+  await expect(artefacts.js.publish(subjects.ledger('r'), 'a lie', { timeout: 5_000 })).rejects.toThrow();
 });
 
 test('a server with certificates takes nobody without one, with a foreign one, or of a role that has nothing to do there', async () => {

@@ -13,6 +13,10 @@ export function inboxOf(role: RoleName): string {
   return `_INBOX.${role}`;
 }
 
+/** The bucket of a store in NATS that certificates are for; another name needs users of your own. */
+export const artefactBucket = 'artefacts';
+const artefactStream = `OBJ_${artefactBucket}`;
+
 const kv = (bucket: string): string => `KV_${bucket}`;
 
 /** What may be looked at by who changes no stream. */
@@ -58,6 +62,21 @@ const permissions: Readonly<Record<string, NatsPermissions>> = {
   },
   /** A person: reads, and repairs by hand. */
   operator: { publish: ['>'], subscribe: ['>'] },
+  /** Keeps files in one bucket, and sees nothing else. */
+  artefacts: {
+    publish: [
+      '$JS.API.INFO',
+      ...['STREAM.CREATE', 'STREAM.UPDATE', 'STREAM.INFO', 'STREAM.PURGE', 'STREAM.MSG.GET', 'DIRECT.GET'].map(
+        (call) => `$JS.API.${call}.${artefactStream}`,
+      ),
+      ...['CONSUMER.CREATE', 'CONSUMER.INFO', 'CONSUMER.DELETE', 'DIRECT.GET'].map(
+        (call) => `$JS.API.${call}.${artefactStream}.>`,
+      ),
+      `$JS.FC.${artefactStream}.>`,
+      `$O.${artefactBucket}.>`,
+    ],
+    subscribe: [`${inboxOf('artefacts')}.>`],
+  },
 };
 
 /** Whether a role makes streams; one that does not waits until they are there. */

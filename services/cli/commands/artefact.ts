@@ -1,0 +1,100 @@
+import { resolve } from 'node:path';
+import { artefactKey } from '#artefacts/artefact.ts';
+import type { ArtefactKind } from '#artefacts/artefact.ts';
+import type { BlobStore } from '#artefacts/blob-store.ts';
+import { fetchArtefact, readArtefact } from '#artefacts/fetch-artefact.ts';
+import { locationOf } from '#artefacts/location.ts';
+import { openStore } from '#artefacts/open-store.ts';
+import { putArtefact } from '#artefacts/put-artefact.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
+import { connectNats } from '#platform/nats/connect.ts';
+import { formatBytes } from '#platform/nats/store-bounds.ts';
+import type { Nats } from '#platform/nats/connect.ts';
+import { createLogger } from '#platform/telemetry/logging.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { plural, tableLines } from '../terminal/format.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+export interface ArtefactOptions {
+  readonly store: string;
+  readonly natsUrl: string;
+  readonly credentials?: string;
+  readonly json: boolean;
+}
+export interface PutArtefactOptions extends ArtefactOptions {
+  readonly kind: ArtefactKind;
+}
+export interface GetOptions extends ArtefactOptions {
+  readonly to: string;
+}
+
+export async function putCommand(path: string, options: PutArtefactOptions, terminal: Terminal): Promise<number> {
+  return await withStore(options, async (store, signal) => {
+    const { digest, sizeBytes, writtenBytes } = await putArtefact(store, resolve(path), { kind: options.kind, signal });
+    if (options.json) terminal.out(JSON.stringify({ digest, size_bytes: sizeBytes, written_bytes: writtenBytes }));
+    else {
+      terminal.out(locationOf(digest));
+      terminal.out(`${formatBytes(sizeBytes)}, of which ${formatBytes(writtenBytes)} were sent to ${store.url}`);
+    }
+  });
+}
+
+export async function getCommand(digest: string, options: GetOptions, terminal: Terminal): Promise<number> {
+  return await withStore(options, async (store, signal) => {
+    const directory = resolve(options.to);
+    const { artefact, readBytes } = await fetchArtefact(store, digest, directory, { signal });
+    if (options.json) terminal.out(JSON.stringify({ digest, directory, read_bytes: readBytes }));
+    else
+      terminal.out(
+        `${plural(artefact.files.length, 'file')} in ${directory}, of which ${formatBytes(readBytes)} were fetched now`,
+      );
+  });
+}
+
+export async function listCommand(options: ArtefactOptions, terminal: Terminal): Promise<number> {
+  return await withStore(options, async (store) => {
+    const found = [];
+    for (const { key, writtenMs } of await store.list(artefactKey(''))) {
+      const digest = key.slice(artefactKey('').length);
+      const { kind, runId, files } = await readArtefact(store, digest);
+      const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+      found.push({ digest, kind, run: runId, files: files.length, size_bytes: sizeBytes, written_ms: writtenMs });
+    }
+    found.sort((one, other) => one.written_ms - other.written_ms);
+    if (options.json) return terminal.out(JSON.stringify(found));
+    if (found.length === 0) return terminal.out(`${store.url} holds no artefact`);
+    const rows = found.map((each) => [
+      each.digest,
+      each.kind,
+      each.run,
+      String(each.files),
+      formatBytes(each.size_bytes),
+      new Date(each.written_ms).toISOString().slice(0, 19),
+    ]);
+    const head = ['digest', 'kind', 'run', 'files', 'size', 'put at (UTC)'];
+    for (const line of tableLines(rows, { head, compact: true })) terminal.out(line);
+  });
+}
+
+async function withStore(
+  { store: address, natsUrl, credentials }: ArtefactOptions,
+  work: (store: BlobStore, signal: AbortSignal) => Promise<void>,
+): Promise<number> {
+  const security = await openOperator(credentials);
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
+  let nats: Nats | undefined;
+  const ending = new AbortController();
+  const interrupt = (): void => ending.abort();
+  process.once('SIGINT', interrupt);
+  try {
+    const { signal } = ending;
+    const log = createLogger({ service: 'gradus', level: 'error' });
+    const connect = async (): Promise<Nats> =>
+      (nats = await connectNats({ url: natsUrl, name: 'artefact', log, signal, security }));
+    await work(await openStore(address, { accessKeyId, secretAccessKey, nats: connect }), signal);
+    return exitCodes.ok;
+  } finally {
+    process.off('SIGINT', interrupt);
+    await nats?.close();
+  }
+}
