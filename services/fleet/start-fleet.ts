@@ -8,6 +8,7 @@ import { boundCompileCache } from './bound-compile-cache.ts';
 import { startChildService } from './child-service.ts';
 import type { Ready } from './child-service.ts';
 import { credentialFlags, openOperator, roleOf } from './credentials-directory.ts';
+import { auditFile } from './audit-file.ts';
 import { claimHome } from './claim-home.ts';
 import { fleetKey } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
@@ -67,6 +68,9 @@ export interface Fleet {
   /** Workers first, NATS last; what does not end in `graceMs` is killed. */
   stop(graceMs: number): Promise<void>;
 }
+
+/** Those that people give orders to. */
+const auditedServices: readonly string[] = ['coordinator', 'policy', 'retrieval'];
 
 /** Importing PyTorch from a cold disk takes its time. */
 const readyTimeoutMs = 180_000;
@@ -195,6 +199,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
             ...program.args,
             ...plan().args,
             ...credentialFlags(credentials, roleOf(planned.service)),
+            ...(auditedServices.includes(planned.service) ? flags({ 'audit-file': auditFile(home) }) : []),
             ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? metrics }),
             ...(claimed.http === undefined ? [] : flags({ http: claimed.http })),
           ],

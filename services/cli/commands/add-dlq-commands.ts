@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { DlqAction, DlqOptions } from './dlq.ts';
-import { home, json } from './standard-options.ts';
+import { credentials, home, json } from './standard-options.ts';
 
 /** The commands of `gradus dlq`. */
 export function addDlqCommands(program: Command, terminal: Terminal, finish: (exitCode: number) => void): void {
@@ -15,6 +15,7 @@ export function addDlqCommands(program: Command, terminal: Terminal, finish: (ex
       .addOption(
         new Option('--nats <url>', 'streams of this NATS server in place of those of a home').conflicts('home'),
       )
+      .addOption(credentials())
       .addOption(json());
   const all = (): Option => new Option('--all', 'all dead letters; with --run all of that run').default(false);
   dlqOptions(

@@ -1,4 +1,6 @@
 import { resolve } from 'node:path';
+import { recordAtShell } from '#fleet/audit-file.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { Nats } from '#platform/nats/connect.ts';
@@ -14,6 +16,8 @@ export interface DlqOptions {
   readonly home: string;
   /** In place of the streams of a home. */
   readonly nats?: string;
+  /** Directory of certificates for that server; the fleet of a home names its own. */
+  readonly credentials?: string;
   readonly run?: string;
   readonly json: boolean;
   /** `retry` and `drop` only. */
@@ -39,14 +43,17 @@ export async function dlqCommand(
   }
   const signal = AbortSignal.timeout(timeoutMs);
   const act = (nats: Nats): Promise<void> => perform(action, ids, options, nats, terminal, signal);
-  if (options.nats === undefined)
-    await withStreams(
-      resolve(options.home),
-      { command: `gradus dlq ${action}`, note: (line) => terminal.err(line) },
-      signal,
-      act,
-    );
-  else await withNats(options.nats, signal, act);
+  if (options.nats === undefined) {
+    const home = resolve(options.home);
+    const reader = { command: `gradus dlq ${action}`, note: (line: string) => terminal.err(line) };
+    const onStreams = (): Promise<void> => withStreams(home, reader, signal, act);
+    const about = { letters: options.all === true ? 'all' : ids.join(','), ...(options.run && { run: options.run }) };
+    await (action === 'list' || action === 'show'
+      ? onStreams()
+      : recordAtShell(home, `dlq ${action}`, about, onStreams));
+  } else {
+    await withNats(options.nats, signal, act, await openOperator(options.credentials && resolve(options.credentials)));
+  }
   return exitCodes.ok;
 }
 

@@ -4,6 +4,7 @@ import { TerminalError, TransientError } from '#platform/errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { isStopped, stateOf } from '#platform/runtime/process-identity.ts';
 import type { ProcessIdentity } from '#platform/runtime/process-identity.ts';
+import { recordAtShell } from '#fleet/audit-file.ts';
 import { clearHome, fleetBusy } from '#fleet/claim-home.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
@@ -42,7 +43,7 @@ export async function stopCommand(
     );
     return exitCodes.ok;
   }
-  await stopFleet(home, fleet, options.now, terminal);
+  await recordAtShell(home, 'stop', { now: options.now }, () => stopFleet(home, fleet, options.now, terminal));
   terminal.out(`the fleet in ${home} has stopped`);
   return exitCodes.ok;
 }

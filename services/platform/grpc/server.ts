@@ -15,6 +15,7 @@ import type { Logger } from '../telemetry/logging.ts';
 import type { Security } from '../security/security.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createAdmission } from './admission.ts';
+import { auditCalls } from './audited-call.ts';
 import { addHealth, addReflection } from './health-reflection.ts';
 import {
   type EncodedMessage,
@@ -82,10 +83,11 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     // `Handlers<S>` has tied the handler's type to the method's kind; here only the kind is left to choose by.
     const handle = handler as (request: unknown, call: CallContext) => unknown;
     const admit = createAdmission(method, () => secure?.peers, options.security?.refusals);
-    const untyped = (request: unknown, call: CallContext): unknown => {
+    const { audit } = options.security ?? {};
+    const untyped = auditCalls(method, { audit, peers: () => secure?.peers }, (request, call) => {
       admit(call.peer);
       return handle(request, call);
-    };
+    });
     function add(func: unknown, type: 'unary' | 'serverStream' | 'clientStream'): void {
       const added = server.register(
         wire.path,

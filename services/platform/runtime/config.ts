@@ -8,7 +8,7 @@ import { TerminalError, errorFrom } from '../errors.ts';
 import { prototypeKeys } from '../files/prototype-keys.ts';
 import { utf8Text } from '../files/parse-json.ts';
 import { parseYamlDocument } from '../files/yaml-document.ts';
-import { natsCredentialsField, tlsField } from '../security/security-fields.ts';
+import { auditFileField, natsCredentialsField, tlsField } from '../security/security-fields.ts';
 import { logLevels } from '../telemetry/logging.ts';
 import { configFields, shapeOf, valueFromText } from './config-fields.ts';
 import type { ConfigField } from './config-fields.ts';
@@ -49,6 +49,7 @@ export const baseConfig = z.strictObject({
     .describe('Longest time that work under way may take to finish when the service stops, in milliseconds.'),
   tls: tlsField,
   nats: natsCredentialsField,
+  auditFile: auditFileField,
   insecureRemote: z
     .boolean()
     .default(false)

@@ -4,6 +4,8 @@ import { rolesOf, type RoleName } from './roles.ts';
 
 export interface Peer {
   readonly roles: readonly RoleName[];
+  /** Of its certificate, in hexadecimal digits: which of several of one role it is. */
+  readonly serialNumber: string;
   /** Of its certificate; a connection may outlive it. In milliseconds since the epoch. */
   readonly expiresMs: number;
 }
@@ -39,5 +41,6 @@ export function peerOf(socket: TLSSocket): Peer | undefined {
   const { raw } = socket.getPeerCertificate();
   if (raw === undefined) return undefined;
   const certificate = new X509Certificate(raw);
-  return { roles: rolesOf(certificate), expiresMs: Date.parse(certificate.validTo) };
+  const { serialNumber, validTo } = certificate;
+  return { roles: rolesOf(certificate), serialNumber, expiresMs: Date.parse(validTo) };
 }

@@ -46,8 +46,15 @@ export const natsCredentialsField = z
   })
   .prefault({});
 
+export const auditFileField = file
+  .optional()
+  .describe(
+    'File that operations are appended to, a JSON object a line: runs that are submitted and stopped, engines that join and leave, indexes that are reloaded. Several services may share it. Absent: they are in the log alone.',
+  );
+
 /** What a service, or the command line, is given of all this. */
 export interface SecuritySettings {
   readonly tls: TlsSettings;
   readonly nats: z.infer<typeof natsCredentialsField>;
+  readonly auditFile?: string | undefined;
 }

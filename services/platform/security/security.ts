@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createAuditLog, type AuditLog } from './audit-log.ts';
 import { openBearerTokens, type BearerTokens } from './bearer-tokens.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import type { SecuritySettings } from './security-fields.ts';
@@ -15,6 +16,8 @@ export interface Security {
   /** Absolute path; see `nats.credentials`. */
   readonly natsCredentials: string | undefined;
   readonly refusals: Refusals | undefined;
+  /** Of servers: what is done to the fleet. */
+  readonly audit: AuditLog;
 }
 
 export interface SecurityOptions {
@@ -24,7 +27,10 @@ export interface SecurityOptions {
   readonly lookEveryMs?: number | undefined;
 }
 
-export async function openSecurity({ tls, nats }: SecuritySettings, options: SecurityOptions): Promise<Security> {
+export async function openSecurity(
+  { tls, nats, auditFile }: SecuritySettings,
+  options: SecurityOptions,
+): Promise<Security> {
   const { log, metrics } = options;
   const files = tlsFilesOf(tls);
   const material = files === undefined ? undefined : await openTlsMaterial(files, options);
@@ -41,5 +47,6 @@ export async function openSecurity({ tls, nats }: SecuritySettings, options: Sec
     tokens: tls.tokens === undefined ? undefined : await openBearerTokens(tls.tokens, options),
     natsCredentials: nats.credentials === undefined ? undefined : resolve(nats.credentials),
     refusals: metrics === undefined ? undefined : createRefusals(metrics, log),
+    audit: createAuditLog({ file: auditFile, log }),
   };
 }

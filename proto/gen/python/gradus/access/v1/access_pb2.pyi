@@ -37,3 +37,5 @@ SERVED_BY_FIELD_NUMBER: _ClassVar[int]
 served_by: _descriptor.FieldDescriptor
 CALLERS_FIELD_NUMBER: _ClassVar[int]
 callers: _descriptor.FieldDescriptor
+AUDITED_FIELD_NUMBER: _ClassVar[int]
+audited: _descriptor.FieldDescriptor

@@ -26,7 +26,7 @@ from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__
 from gradus.coordinator.v1 import coordinator_pb2 as gradus_dot_coordinator_dot_v1_dot_coordinator__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gradus/coordinator/v1/coordinator_service.proto\x12\x15gradus.coordinator.v1\x1a\x1dgradus/access/v1/access.proto\x1a\'gradus/coordinator/v1/coordinator.proto2\xb7\x07\n\x12\x43oordinatorService\x12\x65\n\tSubmitRun\x12\'.gradus.coordinator.v1.SubmitRunRequest\x1a(.gradus.coordinator.v1.SubmitRunResponse\"\x05\xd2\xc1\x18\x01\t\x12Y\n\x06GetRun\x12$.gradus.coordinator.v1.GetRunRequest\x1a .gradus.coordinator.v1.RunStatus\"\x07\xd2\xc1\x18\x03\t\n\x01\x12\x64\n\x08ListRuns\x12&.gradus.coordinator.v1.ListRunsRequest\x1a\'.gradus.coordinator.v1.ListRunsResponse\"\x07\xd2\xc1\x18\x03\t\n\x01\x12_\n\x08WatchRun\x12&.gradus.coordinator.v1.WatchRunRequest\x1a .gradus.coordinator.v1.RunStatus\"\x07\xd2\xc1\x18\x03\t\n\x01\x30\x01\x12`\n\x07StopRun\x12%.gradus.coordinator.v1.StopRunRequest\x1a&.gradus.coordinator.v1.StopRunResponse\"\x06\xd2\xc1\x18\x02\t\x01\x12r\n\rDescribeFleet\x12+.gradus.coordinator.v1.DescribeFleetRequest\x1a,.gradus.coordinator.v1.DescribeFleetResponse\"\x06\xd2\xc1\x18\x02\t\n\x12n\n\x0cSubmitRecipe\x12*.gradus.coordinator.v1.SubmitRecipeRequest\x1a+.gradus.coordinator.v1.SubmitRecipeResponse\"\x05\xd2\xc1\x18\x01\t\x12\x61\n\nReadEvents\x12(.gradus.coordinator.v1.ReadEventsRequest\x1a\x1f.gradus.coordinator.v1.RunEvent\"\x06\xd2\xc1\x18\x02\t\n0\x01\x12i\n\nGetSummary\x12(.gradus.coordinator.v1.GetSummaryRequest\x1a).gradus.coordinator.v1.GetSummaryResponse\"\x06\xd2\xc1\x18\x02\t\n\x1a\x04\xc8\xc1\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gradus/coordinator/v1/coordinator_service.proto\x12\x15gradus.coordinator.v1\x1a\x1dgradus/access/v1/access.proto\x1a\'gradus/coordinator/v1/coordinator.proto2\xc3\x07\n\x12\x43oordinatorService\x12i\n\tSubmitRun\x12\'.gradus.coordinator.v1.SubmitRunRequest\x1a(.gradus.coordinator.v1.SubmitRunResponse\"\t\xd2\xc1\x18\x01\t\xd8\xc1\x18\x01\x12Y\n\x06GetRun\x12$.gradus.coordinator.v1.GetRunRequest\x1a .gradus.coordinator.v1.RunStatus\"\x07\xd2\xc1\x18\x03\t\n\x01\x12\x64\n\x08ListRuns\x12&.gradus.coordinator.v1.ListRunsRequest\x1a\'.gradus.coordinator.v1.ListRunsResponse\"\x07\xd2\xc1\x18\x03\t\n\x01\x12_\n\x08WatchRun\x12&.gradus.coordinator.v1.WatchRunRequest\x1a .gradus.coordinator.v1.RunStatus\"\x07\xd2\xc1\x18\x03\t\n\x01\x30\x01\x12\x64\n\x07StopRun\x12%.gradus.coordinator.v1.StopRunRequest\x1a&.gradus.coordinator.v1.StopRunResponse\"\n\xd2\xc1\x18\x02\t\x01\xd8\xc1\x18\x01\x12r\n\rDescribeFleet\x12+.gradus.coordinator.v1.DescribeFleetRequest\x1a,.gradus.coordinator.v1.DescribeFleetResponse\"\x06\xd2\xc1\x18\x02\t\n\x12r\n\x0cSubmitRecipe\x12*.gradus.coordinator.v1.SubmitRecipeRequest\x1a+.gradus.coordinator.v1.SubmitRecipeResponse\"\t\xd2\xc1\x18\x01\t\xd8\xc1\x18\x01\x12\x61\n\nReadEvents\x12(.gradus.coordinator.v1.ReadEventsRequest\x1a\x1f.gradus.coordinator.v1.RunEvent\"\x06\xd2\xc1\x18\x02\t\n0\x01\x12i\n\nGetSummary\x12(.gradus.coordinator.v1.GetSummaryRequest\x1a).gradus.coordinator.v1.GetSummaryResponse\"\x06\xd2\xc1\x18\x02\t\n\x1a\x04\xc8\xc1\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COORDINATORSERVICE']._loaded_options = None
   _globals['_COORDINATORSERVICE']._serialized_options = b'\310\301\030\001'
   _globals['_COORDINATORSERVICE'].methods_by_name['SubmitRun']._loaded_options = None
-  _globals['_COORDINATORSERVICE'].methods_by_name['SubmitRun']._serialized_options = b'\322\301\030\001\t'
+  _globals['_COORDINATORSERVICE'].methods_by_name['SubmitRun']._serialized_options = b'\322\301\030\001\t\330\301\030\001'
   _globals['_COORDINATORSERVICE'].methods_by_name['GetRun']._loaded_options = None
   _globals['_COORDINATORSERVICE'].methods_by_name['GetRun']._serialized_options = b'\322\301\030\003\t\n\001'
   _globals['_COORDINATORSERVICE'].methods_by_name['ListRuns']._loaded_options = None
@@ -44,15 +44,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COORDINATORSERVICE'].methods_by_name['WatchRun']._loaded_options = None
   _globals['_COORDINATORSERVICE'].methods_by_name['WatchRun']._serialized_options = b'\322\301\030\003\t\n\001'
   _globals['_COORDINATORSERVICE'].methods_by_name['StopRun']._loaded_options = None
-  _globals['_COORDINATORSERVICE'].methods_by_name['StopRun']._serialized_options = b'\322\301\030\002\t\001'
+  _globals['_COORDINATORSERVICE'].methods_by_name['StopRun']._serialized_options = b'\322\301\030\002\t\001\330\301\030\001'
   _globals['_COORDINATORSERVICE'].methods_by_name['DescribeFleet']._loaded_options = None
   _globals['_COORDINATORSERVICE'].methods_by_name['DescribeFleet']._serialized_options = b'\322\301\030\002\t\n'
   _globals['_COORDINATORSERVICE'].methods_by_name['SubmitRecipe']._loaded_options = None
-  _globals['_COORDINATORSERVICE'].methods_by_name['SubmitRecipe']._serialized_options = b'\322\301\030\001\t'
+  _globals['_COORDINATORSERVICE'].methods_by_name['SubmitRecipe']._serialized_options = b'\322\301\030\001\t\330\301\030\001'
   _globals['_COORDINATORSERVICE'].methods_by_name['ReadEvents']._loaded_options = None
   _globals['_COORDINATORSERVICE'].methods_by_name['ReadEvents']._serialized_options = b'\322\301\030\002\t\n'
   _globals['_COORDINATORSERVICE'].methods_by_name['GetSummary']._loaded_options = None
   _globals['_COORDINATORSERVICE'].methods_by_name['GetSummary']._serialized_options = b'\322\301\030\002\t\n'
   _globals['_COORDINATORSERVICE']._serialized_start=147
-  _globals['_COORDINATORSERVICE']._serialized_end=1098
+  _globals['_COORDINATORSERVICE']._serialized_end=1110
 # @@protoc_insertion_point(module_scope)

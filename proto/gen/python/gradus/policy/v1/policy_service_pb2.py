@@ -26,7 +26,7 @@ from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__
 from gradus.policy.v1 import policy_pb2 as gradus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/policy/v1/policy_service.proto\x12\x10gradus.policy.v1\x1a\x1dgradus/access/v1/access.proto\x1a\x1dgradus/policy/v1/policy.proto2\xc2\x05\n\rPolicyService\x12[\n\x08\x44\x65scribe\x12!.gradus.policy.v1.DescribeRequest\x1a\".gradus.policy.v1.DescribeResponse\"\x08\xd2\xc1\x18\x04\x01\x02\t\n\x12Z\n\x08Tokenize\x12!.gradus.policy.v1.TokenizeRequest\x1a\".gradus.policy.v1.TokenizeResponse\"\x07\xd2\xc1\x18\x03\x01\x02\t\x12Y\n\x08Generate\x12!.gradus.policy.v1.GenerateRequest\x1a\".gradus.policy.v1.GenerateResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12\x62\n\x0bLoadVersion\x12$.gradus.policy.v1.LoadVersionRequest\x1a%.gradus.policy.v1.LoadVersionResponse\"\x06\xd2\xc1\x18\x02\x01\t\x12[\n\tAddEngine\x12\".gradus.policy.v1.AddEngineRequest\x1a#.gradus.policy.v1.AddEngineResponse\"\x05\xd2\xc1\x18\x01\t\x12\x64\n\x0cRemoveEngine\x12%.gradus.policy.v1.RemoveEngineRequest\x1a&.gradus.policy.v1.RemoveEngineResponse\"\x05\xd2\xc1\x18\x01\t\x12p\n\x10RegisterSessions\x12).gradus.policy.v1.RegisterSessionsRequest\x1a*.gradus.policy.v1.RegisterSessionsResponse\"\x05\xd2\xc1\x18\x01\x02\x1a\x04\xc8\xc1\x18\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gradus/policy/v1/policy_service.proto\x12\x10gradus.policy.v1\x1a\x1dgradus/access/v1/access.proto\x1a\x1dgradus/policy/v1/policy.proto2\xca\x05\n\rPolicyService\x12[\n\x08\x44\x65scribe\x12!.gradus.policy.v1.DescribeRequest\x1a\".gradus.policy.v1.DescribeResponse\"\x08\xd2\xc1\x18\x04\x01\x02\t\n\x12Z\n\x08Tokenize\x12!.gradus.policy.v1.TokenizeRequest\x1a\".gradus.policy.v1.TokenizeResponse\"\x07\xd2\xc1\x18\x03\x01\x02\t\x12Y\n\x08Generate\x12!.gradus.policy.v1.GenerateRequest\x1a\".gradus.policy.v1.GenerateResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12\x62\n\x0bLoadVersion\x12$.gradus.policy.v1.LoadVersionRequest\x1a%.gradus.policy.v1.LoadVersionResponse\"\x06\xd2\xc1\x18\x02\x01\t\x12_\n\tAddEngine\x12\".gradus.policy.v1.AddEngineRequest\x1a#.gradus.policy.v1.AddEngineResponse\"\t\xd2\xc1\x18\x01\t\xd8\xc1\x18\x01\x12h\n\x0cRemoveEngine\x12%.gradus.policy.v1.RemoveEngineRequest\x1a&.gradus.policy.v1.RemoveEngineResponse\"\t\xd2\xc1\x18\x01\t\xd8\xc1\x18\x01\x12p\n\x10RegisterSessions\x12).gradus.policy.v1.RegisterSessionsRequest\x1a*.gradus.policy.v1.RegisterSessionsResponse\"\x05\xd2\xc1\x18\x01\x02\x1a\x04\xc8\xc1\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,11 +44,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICYSERVICE'].methods_by_name['LoadVersion']._loaded_options = None
   _globals['_POLICYSERVICE'].methods_by_name['LoadVersion']._serialized_options = b'\322\301\030\002\001\t'
   _globals['_POLICYSERVICE'].methods_by_name['AddEngine']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['AddEngine']._serialized_options = b'\322\301\030\001\t'
+  _globals['_POLICYSERVICE'].methods_by_name['AddEngine']._serialized_options = b'\322\301\030\001\t\330\301\030\001'
   _globals['_POLICYSERVICE'].methods_by_name['RemoveEngine']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['RemoveEngine']._serialized_options = b'\322\301\030\001\t'
+  _globals['_POLICYSERVICE'].methods_by_name['RemoveEngine']._serialized_options = b'\322\301\030\001\t\330\301\030\001'
   _globals['_POLICYSERVICE'].methods_by_name['RegisterSessions']._loaded_options = None
   _globals['_POLICYSERVICE'].methods_by_name['RegisterSessions']._serialized_options = b'\322\301\030\001\002'
   _globals['_POLICYSERVICE']._serialized_start=122
-  _globals['_POLICYSERVICE']._serialized_end=828
+  _globals['_POLICYSERVICE']._serialized_end=836
 # @@protoc_insertion_point(module_scope)

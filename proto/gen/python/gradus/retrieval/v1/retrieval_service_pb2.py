@@ -26,7 +26,7 @@ from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__
 from gradus.retrieval.v1 import retrieval_pb2 as gradus_dot_retrieval_dot_v1_dot_retrieval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/retrieval/v1/retrieval_service.proto\x12\x13gradus.retrieval.v1\x1a\x1dgradus/access/v1/access.proto\x1a#gradus/retrieval/v1/retrieval.proto2\x87\x03\n\x10RetrievalService\x12Y\n\x06Search\x12\".gradus.retrieval.v1.SearchRequest\x1a#.gradus.retrieval.v1.SearchResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12V\n\x05\x46\x65tch\x12!.gradus.retrieval.v1.FetchRequest\x1a\".gradus.retrieval.v1.FetchResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12`\n\x08\x44\x65scribe\x12$.gradus.retrieval.v1.DescribeRequest\x1a%.gradus.retrieval.v1.DescribeResponse\"\x07\xd2\xc1\x18\x03\x02\t\n\x12X\n\x06Reload\x12\".gradus.retrieval.v1.ReloadRequest\x1a#.gradus.retrieval.v1.ReloadResponse\"\x05\xd2\xc1\x18\x01\t\x1a\x04\xc8\xc1\x18\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/retrieval/v1/retrieval_service.proto\x12\x13gradus.retrieval.v1\x1a\x1dgradus/access/v1/access.proto\x1a#gradus/retrieval/v1/retrieval.proto2\x8b\x03\n\x10RetrievalService\x12Y\n\x06Search\x12\".gradus.retrieval.v1.SearchRequest\x1a#.gradus.retrieval.v1.SearchResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12V\n\x05\x46\x65tch\x12!.gradus.retrieval.v1.FetchRequest\x1a\".gradus.retrieval.v1.FetchResponse\"\x06\xd2\xc1\x18\x02\x02\t\x12`\n\x08\x44\x65scribe\x12$.gradus.retrieval.v1.DescribeRequest\x1a%.gradus.retrieval.v1.DescribeResponse\"\x07\xd2\xc1\x18\x03\x02\t\n\x12\\\n\x06Reload\x12\".gradus.retrieval.v1.ReloadRequest\x1a#.gradus.retrieval.v1.ReloadResponse\"\t\xd2\xc1\x18\x01\t\xd8\xc1\x18\x01\x1a\x04\xc8\xc1\x18\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRIEVALSERVICE'].methods_by_name['Describe']._loaded_options = None
   _globals['_RETRIEVALSERVICE'].methods_by_name['Describe']._serialized_options = b'\322\301\030\003\002\t\n'
   _globals['_RETRIEVALSERVICE'].methods_by_name['Reload']._loaded_options = None
-  _globals['_RETRIEVALSERVICE'].methods_by_name['Reload']._serialized_options = b'\322\301\030\001\t'
+  _globals['_RETRIEVALSERVICE'].methods_by_name['Reload']._serialized_options = b'\322\301\030\001\t\330\301\030\001'
   _globals['_RETRIEVALSERVICE']._serialized_start=137
-  _globals['_RETRIEVALSERVICE']._serialized_end=528
+  _globals['_RETRIEVALSERVICE']._serialized_end=532
 # @@protoc_insertion_point(module_scope)

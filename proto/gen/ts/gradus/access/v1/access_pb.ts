@@ -15,7 +15,7 @@ import type { UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/access/v1/access.proto.
  */
 export const file_gradus_access_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ncmFkdXMvYWNjZXNzL3YxL2FjY2Vzcy5wcm90bxIQZ3JhZHVzLmFjY2Vzcy52MSr2AQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASFAoQUk9MRV9DT09SRElOQVRPUhABEhAKDFJPTEVfUk9MTE9VVBACEg8KC1JPTEVfUE9MSUNZEAMSDwoLUk9MRV9FTkdJTkUQBBISCg5ST0xFX1JFVFJJRVZBTBAFEg8KC1JPTEVfUkVXQVJEEAYSEAoMUk9MRV9MRUFSTkVSEAcSDQoJUk9MRV9OQVRTEAgSEQoNUk9MRV9PUEVSQVRPUhAJEg8KC1JPTEVfVklFV0VSEAoSEAoMUk9MRV9NRVRSSUNTEAsSEgoOUk9MRV9BUlRFRkFDVFMQDDpWCglzZXJ2ZWRfYnkSHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYmYgDIAEoDjIWLmdyYWR1cy5hY2Nlc3MudjEuUm9sZVIIc2VydmVkQnk6UgoHY2FsbGVycxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJqIAyADKA4yFi5ncmFkdXMuYWNjZXNzLnYxLlJvbGVSB2NhbGxlcnNiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("Ch1ncmFkdXMvYWNjZXNzL3YxL2FjY2Vzcy5wcm90bxIQZ3JhZHVzLmFjY2Vzcy52MSr2AQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASFAoQUk9MRV9DT09SRElOQVRPUhABEhAKDFJPTEVfUk9MTE9VVBACEg8KC1JPTEVfUE9MSUNZEAMSDwoLUk9MRV9FTkdJTkUQBBISCg5ST0xFX1JFVFJJRVZBTBAFEg8KC1JPTEVfUkVXQVJEEAYSEAoMUk9MRV9MRUFSTkVSEAcSDQoJUk9MRV9OQVRTEAgSEQoNUk9MRV9PUEVSQVRPUhAJEg8KC1JPTEVfVklFV0VSEAoSEAoMUk9MRV9NRVRSSUNTEAsSEgoOUk9MRV9BUlRFRkFDVFMQDDpWCglzZXJ2ZWRfYnkSHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYmYgDIAEoDjIWLmdyYWR1cy5hY2Nlc3MudjEuUm9sZVIIc2VydmVkQnk6UgoHY2FsbGVycxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJqIAyADKA4yFi5ncmFkdXMuYWNjZXNzLnYxLlJvbGVSB2NhbGxlcnM6OgoHYXVkaXRlZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJuIAyABKAhSB2F1ZGl0ZWRiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * What a certificate says that its holder is, by a DNS name `<role>.gradus.internal`: ROLE_POLICY is policy.gradus.internal.
@@ -127,4 +127,12 @@ export const served_by: GenExtension<ServiceOptions, Role> = /*@__PURE__*/
  */
 export const callers: GenExtension<MethodOptions, Role[]> = /*@__PURE__*/
   extDesc(file_gradus_access_v1_access, 1);
+
+/**
+ * What somebody does to a fleet, and not what its services do: each call is a line of the audit log.
+ *
+ * @generated from extension: bool audited = 50203;
+ */
+export const audited: GenExtension<MethodOptions, boolean> = /*@__PURE__*/
+  extDesc(file_gradus_access_v1_access, 2);
 
