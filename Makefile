@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-engines check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python s3-server trackers vllm scan-manifests clean
+.PHONY: help setup demo test test-engines test-containers check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python s3-server trackers vllm scan-manifests clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: check ## make check, then every test of both languages
 
 test-engines: setup ## What an engine promises, asked of the built-in one and of each inference server whose environment is there
 	TEST_ENGINES=all vitest run --project integration --reporter=verbose tests/engines
+
+test-containers: setup ## Both images on a Docker engine; BASE=gradus-base stands on images made by deploy/docker/base-image
+	TEST_BASE_IMAGES=$(BASE) vitest run --config tests/containers/vitest.config.ts --reporter=verbose
 
 check: setup ## Format, lint, types, contracts, generated code, Python lint and types
 	scripts/check

@@ -13,10 +13,10 @@ COPY deploy/docker/wheels /wheels
 RUN python3 -m venv venv \
   && venv/bin/pip install -q --no-cache-dir --no-compile --find-links /wheels ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' requirements.txt)" \
   && venv/bin/pip install -q --no-cache-dir --no-compile --find-links /wheels -r requirements.txt \
+  && venv/bin/pip uninstall -q -y pip setuptools \
   && python3 -m venv /sbom \
   && /sbom/bin/pip install -q --no-cache-dir cyclonedx-bom==7.5.0 \
   && /sbom/bin/cyclonedx-py environment --output-format JSON --output-file sbom.cdx.json venv/bin/python \
-  && venv/bin/pip uninstall -q -y pip setuptools \
   # Headers and static libraries are for building extensions; tests are for PyTorch's authors.
   && rm -rf venv/lib/python3*/site-packages/torch/include venv/lib/python3*/site-packages/torch/test \
   && find venv -name '*.a' -delete

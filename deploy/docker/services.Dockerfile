@@ -11,7 +11,9 @@ ENV ONNXRUNTIME_NODE_INSTALL=skip
 RUN node -e 'const {devDependencies: {node}} = require("./package.json"); if (process.version !== "v" + node) { \
       console.error(`BUILD_IMAGE has Node ${process.version}, package.json pins ${node}: name an image with that one`); process.exit(1) }' \
   && npm ci --omit=dev --no-audit --no-fund \
-  && npm sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom.cdx.json \
+  # Of what is installed: --omit=dev leaves out packages that tools for development need as well.
+  && cp package.json /tmp && npm pkg delete devDependencies \
+  && npm sbom --sbom-format cyclonedx > sbom.cdx.json && mv /tmp/package.json package.json \
   # Libraries of other systems and processors.
   && arch=$(node -p process.arch) \
   && find node_modules/onnxruntime-node/bin -mindepth 3 -maxdepth 3 -type d ! -path "*/linux/$arch" -exec rm -rf {} + \
