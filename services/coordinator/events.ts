@@ -29,7 +29,7 @@ export interface CoordinatorEvents {
   rewardDiverges(runId: string, diverges: boolean): void;
   phaseEnded(phase: Phase, seconds: number): void;
   ledgerEntry(fact: string): void;
-  retried(service: 'learner' | 'policy' | 'reward'): void;
+  retried(service: 'learner' | 'policy' | 'reward' | 'artefact service'): void;
   adopted(outcome: 'adopted' | 'failed'): void;
   leadershipLost(): void;
 }
@@ -120,7 +120,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
     },
     phaseEnded: (phase, seconds) => phases.observe({ phase }, seconds),
     ledgerEntry: (fact) => entries.inc({ fact }),
-    retried: (service) => retries.inc({ service }),
+    retried: (service) => retries.inc({ service: service.replaceAll(' ', '_') }),
     adopted: (outcome) => adoptions.inc({ outcome }),
     leadershipLost: () => losses.inc(),
   };

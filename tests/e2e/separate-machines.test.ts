@@ -52,12 +52,13 @@ test.skipIf(whyNoMachines !== undefined)(
     const paths = await prepareInputs(loaded, at('coordinator', 'inputs'));
     await cp(paths.corpus ?? '', at('rollout', 'corpus.jsonl'));
 
-    const storeOf = async (machine: string) =>
+    const storeOf = async (machine: string, grpc = '127.0.0.1:0') =>
       (
         await machines.serve(machine, 'artefacts', {
           store: 'nats:artefacts',
           'nats-url': nats.url,
           roots: at(machine),
+          grpc,
         })
       ).grpc;
     const engine = await machines.serve('engine', 'engine', {
@@ -94,11 +95,12 @@ test.skipIf(whyNoMachines !== undefined)(
       reward: reward.grpc,
       concurrency: 64,
     });
+    const coordinatorStore = `127.0.0.1:${await lastingPort()}`;
     const coordinator = await machines.serve('coordinator', 'coordinator', {
       'nats-url': nats.url,
       policy: policy.grpc,
       learner: learner.grpc,
-      artefacts: await storeOf('coordinator'),
+      artefacts: coordinatorStore,
     });
 
     const client = createGrpcClient(CoordinatorService, coordinator.grpc, { timeoutMs: 60_000 });
@@ -107,6 +109,13 @@ test.skipIf(whyNoMachines !== undefined)(
     await client.submitRun({ runId: 'apart', recipeJson, directory: home, resume: false });
     onTestFinished(() => client.close());
     const status = async () => await client.getRun({ runId: 'apart' });
+    // The store comes late here, and the run waits for it.
+    await until(
+      async () => (await status()).message.startsWith('waiting for the artefact service'),
+      60_000,
+      () => 'nothing is waited for',
+    );
+    await storeOf('coordinator', coordinatorStore);
     const reaches = (step: number) =>
       until(
         async () => (await status()).step >= step,

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { publish } from '#artefacts/artefact-files.ts';
 import type { ArtefactClient } from '#artefacts/artefact-files.ts';
 import { digestIn } from '#artefacts/location.ts';
+import { callWithRetries } from '../sessions/call-with-retries.ts';
+import type { CallRetries } from '../sessions/call-with-retries.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
 
 export interface RunArtefacts {
@@ -21,12 +23,13 @@ export interface RunArtefactsOptions {
   readonly client: ArtefactClient | undefined;
   readonly runId: string;
   readonly directory: string;
+  readonly retries: CallRetries;
 }
 
 /** An engine may still be about to fetch the version before. */
 const minAgeMs = 600_000n;
 
-export function createRunArtefacts({ client, runId, directory }: RunArtefactsOptions): RunArtefacts {
+export function createRunArtefacts({ client, runId, directory, retries }: RunArtefactsOptions): RunArtefacts {
   const located = new Map<string, Promise<string>>();
   const fetched = join(directory, 'fetched');
   return {
@@ -35,7 +38,8 @@ export function createRunArtefacts({ client, runId, directory }: RunArtefactsOpt
       const known = located.get(path);
       if (known !== undefined) return known;
       // A model is of no run: another one may begin with it.
-      const place = publish(client, path, { kind: 'model', runId: '', isFinal: false, signal });
+      const options = { kind: 'model', runId: '', isFinal: false, signal } as const;
+      const place = callWithRetries(retries, signal, () => publish(client, path, options));
       located.set(path, place);
       place.catch(() => located.delete(path));
       return place;
@@ -46,7 +50,7 @@ export function createRunArtefacts({ client, runId, directory }: RunArtefactsOpt
       for (const name of await readdir(fetched).catch(() => []))
         if (name !== digest) await rm(join(fetched, name), { recursive: true, force: true });
       const place = join(fetched, digest);
-      await client.fetch({ digest, directory: place }, { signal });
+      await callWithRetries(retries, signal, () => client.fetch({ digest, directory: place }, { signal }));
       return place;
     },
     async retain({ weightsPath, checkpointPath }, signal) {

@@ -76,7 +76,7 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
   const { runId, resolved, directory, leadership, writer } = parts;
   const { progress, signal, stopSignal } = options;
   const log = deps.log.child({ run: runId });
-  const retries = (service: 'learner' | 'policy') => ({
+  const retries = (service: 'learner' | 'policy' | 'artefact service') => ({
     totalMs: config.maxOutageMs,
     stop: stopSignal,
     onRetry(error: Error, waitedMs: number) {
@@ -85,7 +85,12 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
       progress.update({ message: `waiting for the ${service}: ${error.message}` });
     },
   });
-  const artefacts = createRunArtefacts({ client: deps.artefacts, runId, directory });
+  const artefacts = createRunArtefacts({
+    client: deps.artefacts,
+    runId,
+    directory,
+    retries: retries('artefact service'),
+  });
   return {
     runId,
     artefacts,
