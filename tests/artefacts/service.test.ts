@@ -1,40 +1,13 @@
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { createArtefactClient, createArtefactReader, publish } from '#artefacts/artefact-files.ts';
-import { artefactsConfig } from '#artefacts/config.ts';
+import { expect, test } from 'vitest';
+import { createArtefactReader, publish } from '#artefacts/artefact-files.ts';
 import { digestIn, locationOf, placeIn } from '#artefacts/location.ts';
-import { startArtefacts } from '#artefacts/service.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
-import { createLifecycle } from '#platform/runtime/lifecycle.ts';
-import { createMetrics } from '#platform/telemetry/metrics.ts';
-import { silentLog } from '../platform/fixtures.ts';
+import { serveArtefacts } from './serve.ts';
 
 const { signal } = new AbortController();
 const digest = 'a'.repeat(64);
-
-/** The service of a machine, whose folder it may use, over a store that is a folder. */
-async function serve(store: string) {
-  const root = await temporaryDirectory();
-  const lifecycle = createLifecycle(silentLog);
-  onTestFinished(async () => {
-    lifecycle.stop('the test is over');
-    await lifecycle.drain(5_000);
-  });
-  const metrics = createMetrics();
-  const { grpc } = await startArtefacts(artefactsConfig.parse({ store, roots: [root] }), {
-    name: 'artefacts',
-    log: silentLog,
-    metrics,
-    signal: lifecycle.signal,
-    defer: (what, dispose) => lifecycle.defer(what, dispose),
-    fail: (error) => lifecycle.fail(error),
-  });
-  lifecycle.serving();
-  const client = createArtefactClient(grpc, undefined);
-  onTestFinished(() => client.close());
-  return { root, client, metrics };
-}
 
 async function version(root: string, name: string): Promise<string> {
   const directory = join(root, name);
@@ -54,7 +27,7 @@ test('a location is an absolute path, or an artefact by its digest', () => {
 
 test('what one machine puts another one fetches, and what a run is past is removed of that run alone', async () => {
   const store = await temporaryDirectory();
-  const [one, other] = [await serve(store), await serve(store)];
+  const [one, other] = [await serveArtefacts(store), await serveArtefacts(store)];
   const of = (runId: string) => ({ kind: 'version', runId, isFinal: true, signal }) as const;
   const [old, now] = [await version(one.root, 'old'), await version(one.root, 'now')];
   const places = [await publish(one.client, old, of('a')), await publish(one.client, now, of('a'))];
@@ -85,7 +58,7 @@ test('what one machine puts another one fetches, and what a run is past is remov
 });
 
 test('paths beyond the roots, kinds that are none and runs without a name are refused', async () => {
-  const { root, client } = await serve(await temporaryDirectory());
+  const { root, client } = await serveArtefacts(await temporaryDirectory());
   const elsewhere = await temporaryDirectory();
   await expect(client.put({ path: elsewhere, kind: 'file' })).rejects.toThrow('which lies outside of');
   await expect(client.fetch({ digest, directory: join(elsewhere, 'x') })).rejects.toThrow('which lies outside of');

@@ -1,0 +1,31 @@
+import { onTestFinished } from 'vitest';
+import { createArtefactClient } from '#artefacts/artefact-files.ts';
+import { artefactsConfig } from '#artefacts/config.ts';
+import { startArtefacts } from '#artefacts/service.ts';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { createLifecycle } from '#platform/runtime/lifecycle.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
+import { silentLog } from '../platform/fixtures.ts';
+
+/** The service of a machine, whose folder it may use, over a store that is a folder. */
+export async function serveArtefacts(store: string) {
+  const root = await temporaryDirectory();
+  const lifecycle = createLifecycle(silentLog);
+  onTestFinished(async () => {
+    lifecycle.stop('the test is over');
+    await lifecycle.drain(5_000);
+  });
+  const metrics = createMetrics();
+  const { grpc } = await startArtefacts(artefactsConfig.parse({ store, roots: [root] }), {
+    name: 'artefacts',
+    log: silentLog,
+    metrics,
+    signal: lifecycle.signal,
+    defer: (what, dispose) => lifecycle.defer(what, dispose),
+    fail: (error) => lifecycle.fail(error),
+  });
+  lifecycle.serving();
+  const client = createArtefactClient(grpc, undefined);
+  onTestFinished(() => client.close());
+  return { root, address: grpc, client, metrics };
+}
