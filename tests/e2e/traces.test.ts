@@ -3,15 +3,19 @@ import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { startOtlpCollector } from '../fixtures/otlp-collector.ts';
+import { rotelIsHere, startRotel } from '../fixtures/rotel.ts';
 import { startGradus } from './gradus-process.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
+const withoutRotel = rotelIsHere ? '' : ' (without a collector of others: `make rotel`)';
 const recipe = resolve(import.meta.dirname, '../../recipes/rollouts-scripted.yaml');
 
-test('P7: each rollout of a run is one trace with its task, its turns, its tools and its reward, and the steps link what they were trained on', async () => {
+test(`P7: each rollout of a run is one trace with its task, its turns, its tools and its reward, and the steps link what they were trained on${withoutRotel}`, async () => {
   const directory = await temporaryDirectory('gradus-traces-');
   using collector = await startOtlpCollector();
-  vi.stubEnv('GRADUS_OTLP_ENDPOINT', collector.url);
+  // By way of a collector that others wrote, where there is one: what it cannot read does not come out of it.
+  await using between = rotelIsHere ? await startRotel(collector.url, directory) : undefined;
+  vi.stubEnv('GRADUS_OTLP_ENDPOINT', between?.url ?? collector.url);
   onTestFinished(() => void vi.unstubAllEnvs());
   const settings = [
     'stages.0.until.steps=2',
@@ -21,6 +25,7 @@ test('P7: each rollout of a run is one trace with its task, its turns, its tools
   ];
   const run = startGradus(directory, 'run', recipe, '--run-id', 'traced', ...settings.flatMap((one) => ['--set', one]));
   expect(await run.exit(), run.output()).toBe(0);
+  await between?.[Symbol.asyncDispose]();
 
   const roots = collector.spans.filter(({ name, parentId }) => name === 'rollout.publish' && parentId === '');
   const traces = new Set(roots.map(({ traceId }) => traceId));
@@ -47,6 +52,12 @@ test('P7: each rollout of a run is one trace with its task, its turns, its tools
       Number(attributes['gradus.tool_calls']),
     );
   }
+
+  // What a person has is the id of a rollout.
+  const [one] = played;
+  const show = startGradus(directory, 'rollout', 'show', String(one?.attributes['gradus.rollout']), '--run', 'traced');
+  expect(await show.exit(), show.output()).toBe(0);
+  expect(show.output()).toContain(`trace ${one?.traceId}`);
 
   // Each rollout was played for one group, and each group says what became of it.
   const groups = collector.spans.filter(({ name }) => name === 'run.group');
