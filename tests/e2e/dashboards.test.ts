@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { dashboardSources } from '../../scripts/grafana-dashboards.ts';
+import { startOtlpCollector } from '../fixtures/otlp-collector.ts';
 import { missing, prometheus, startPrometheus } from '../telemetry/prometheus-programs.ts';
 import { startGradus, tinyWorkplace } from './gradus-process.ts';
 
@@ -31,8 +32,12 @@ test.skipIf(prometheus === undefined)(
     };
     await writeFile(join(directory, 'prometheus.yaml'), JSON.stringify(config));
     const { url } = await startPrometheus(join(directory, 'prometheus.yaml'), join(directory, 'tsdb'));
+    using collector = await startOtlpCollector();
+    vi.stubEnv('GRADUS_OTLP_ENDPOINT', collector.url);
+    onTestFinished(() => void vi.unstubAllEnvs());
     const startSeconds = Date.now() / 1000;
-    const run = startGradus(directory, 'run', 'tiny.yaml', '--run-id', 'shown', '--set', 'stages.0.until.steps=8');
+    const set = ['stages.0.until.steps=8', 'fleet.learner.peak_tflops=0.1'].flatMap((each) => ['--set', each]);
+    const run = startGradus(directory, 'run', 'tiny.yaml', '--run-id', 'shown', ...set);
     expect(await run.exit(), run.output()).toBe(0);
     // The policy above knows nothing, and searches nothing: a scripted one does.
     const steps = ['--set', 'stages.0.until.steps=3'];

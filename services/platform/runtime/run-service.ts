@@ -90,7 +90,8 @@ async function startAll<C extends BaseConfig>(
   const { name } = definition;
   const metrics = createMetrics({ processMetrics: true });
   try {
-    const tracing = await startTracing({ service: name, endpoint: config.otlpEndpoint, ratio: config.otlpRatio });
+    const { otlpEndpoint: endpoint, otlpRatio: ratio } = config;
+    const tracing = await startTracing({ service: name, endpoint, ratio, metrics });
     lifecycle.defer('traces', () => tracing.shutdown());
     const security = await openSecurity(config, { log, metrics, signal: lifecycle.signal });
     const http = await startMetricsServer(config.metrics, metrics, () => lifecycle.state === 'serving', {

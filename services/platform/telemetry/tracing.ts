@@ -17,7 +17,6 @@ import type {
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
   AlwaysOffSampler,
-  BatchSpanProcessor,
   NodeTracerProvider,
   ParentBasedSampler,
   RandomIdGenerator,
@@ -28,6 +27,8 @@ import type { Sampler, SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
 
 import { errorFrom } from '../errors.ts';
+import { countedSpans } from './counted-spans.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface TracingOptions {
   readonly service: string;
@@ -35,6 +36,8 @@ export interface TracingOptions {
   readonly endpoint?: string | undefined;
   /** Share of traces that is recorded, 0..1, by trace id: every service with the same share records the same ones. Default 1. */
   readonly ratio?: number | undefined;
+  /** Where spans are counted that were sent, and those that were not. */
+  readonly metrics?: Metrics | undefined;
   /** In place of the OTLP exporter. */
   readonly processor?: SpanProcessor | undefined;
 }
@@ -44,13 +47,10 @@ export interface Tracing {
   shutdown(): Promise<void>;
 }
 
-async function otlpProcessor(endpoint: string): Promise<SpanProcessor> {
+async function otlpProcessor(endpoint: string, metrics: Metrics | undefined): Promise<SpanProcessor> {
   // Loaded only when used: it brings a second of start-up with it.
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-grpc');
-  return new BatchSpanProcessor(new OTLPTraceExporter({ url: endpoint, timeoutMillis: 5_000 }), {
-    maxQueueSize: 8_192,
-    exportTimeoutMillis: 5_000,
-  });
+  return countedSpans(new OTLPTraceExporter({ url: endpoint, timeoutMillis: 5_000 }), metrics);
 }
 
 /** Ids of a span, computed from what the span is about: others find and link it, and nothing has to be stored. */
@@ -99,7 +99,8 @@ function samplerOf(ratio: number): Sampler {
 /** Registers the process-wide tracer. Call once, first thing in a process. */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const processor =
-    options.processor ?? (options.endpoint === undefined ? undefined : await otlpProcessor(options.endpoint));
+    options.processor ??
+    (options.endpoint === undefined ? undefined : await otlpProcessor(options.endpoint, options.metrics));
   const provider = new NodeTracerProvider({
     idGenerator,
     spanLimits: { linkCountLimit: mostLinks },

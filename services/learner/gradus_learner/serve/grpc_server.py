@@ -91,7 +91,7 @@ class GrpcService:
         self.config = config
         self.log = log or logging.getLogger("gradus")
         self.registry = CollectorRegistry()
-        self.tracing = Tracing(name, config.otlp_endpoint, config.otlp_ratio)
+        self.tracing = Tracing(name, config.otlp_endpoint, config.otlp_ratio, self.registry)
         self.stop = asyncio.Event()
         self.addresses: dict[str, str] = {}
         self.failed = False

@@ -6,9 +6,11 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry, Counter
 
 # By the names of the TypeScript services.
 LEVELS = {
@@ -69,10 +71,35 @@ def setup_logging(service: str, level: str) -> logging.Logger:
     return log
 
 
+class CountedExporter:
+    """A span exporter that counts what its collector took, and what it did not."""
+
+    def __init__(self, exporter: Any, registry: CollectorRegistry) -> None:
+        self._exporter = exporter
+        self._spans = Counter(
+            "gradus_trace_spans_total",
+            "Spans of recorded traces by what became of them: sent, failed where the collector did not take them, "
+            "dropped where too many waited.",
+            ["outcome"],
+            registry=registry,
+        )
+
+    def export(self, spans: Sequence[Any]) -> Any:
+        result = self._exporter.export(spans)
+        self._spans.labels("sent" if result.name == "SUCCESS" else "failed").inc(len(spans))
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+
 class Tracing:
     """Spans over OTLP; does nothing, and imports nothing, without an endpoint."""
 
-    def __init__(self, service: str, endpoint: str | None, ratio: float = 1.0) -> None:
+    def __init__(self, service: str, endpoint: str | None, ratio: float, registry: CollectorRegistry) -> None:
         self._provider: Any = None
         self._tracer: Any = None
         if endpoint is None:
@@ -88,7 +115,8 @@ class Tracing:
             sampler=ParentBasedTraceIdRatio(ratio),
             resource=Resource.create({"service.name": f"gradus-{service}"}),
         )
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
+        exporter = CountedExporter(OTLPSpanExporter(endpoint=endpoint, insecure=True), registry)
+        self._provider.add_span_processor(BatchSpanProcessor(cast("Any", exporter)))
         self._tracer = self._provider.get_tracer("gradus")
 
     @contextlib.contextmanager
