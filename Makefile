@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-engines test-containers check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python rotel s3-server trackers vllm scan-manifests clean
+.PHONY: help setup demo test test-engines test-containers check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python rotel s3-server trackers vllm scan-manifests audit clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ scan-manifests: setup ## checkov's rules on the rendered overlays gpu and produc
 	$(PYTHON) -m venv .build/checkov
 	.build/checkov/bin/pip install -q 'checkov==3.3.30'
 	.venv/bin/python scripts/scan_manifests.py
+
+audit: setup ## Known vulnerabilities of the npm and Python packages that are locked; asks the registries
+	scripts/audit
 
 clean: ## Remove what setup and builds made; runs/ stays
 	rm -rf node_modules .venv .build coverage
