@@ -1,23 +1,27 @@
-/** Who may ask an HTTP server that has certificates: a peer with a certificate of a role, or a bearer of a token of one. */
+/** Who may ask an HTTP server that has certificates: a peer with a certificate of a role, or a bearer of a token of one, ours or of an identity provider. */
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import { TransientError, errorFrom } from '../errors.ts';
 import { peerOf, type Peer } from '../security/peer-registry.ts';
 import type { RoleName } from '../security/roles.ts';
 import type { Security } from '../security/security.ts';
 
 export interface HttpRefused {
-  readonly status: 401 | 403;
+  /** 503: what its issuer could say of a token cannot be had now. */
+  readonly status: 401 | 403 | 503;
   readonly headers: Readonly<Record<string, string>>;
   readonly message: string;
 }
 
+type Asked = Pick<IncomingMessage, 'headers' | 'socket'>;
+
 /** Why a request is refused; undefined where it is not. */
-export type HttpAdmission = (request: Pick<IncomingMessage, 'headers' | 'socket'>) => HttpRefused | undefined;
+export type HttpAdmission = (request: Asked) => Promise<HttpRefused | undefined>;
 
 /** Without certificates everyone may ask: what is reached by a stranger then is decided by where it listens. */
 export function createHttpAdmission(security: Security | undefined, allowed: readonly RoleName[]): HttpAdmission {
-  if (security?.tls === undefined) return () => undefined;
-  const { tokens, refusals } = security;
+  if (security?.tls === undefined) return async () => undefined;
+  const { tokens, oidc, refusals } = security;
   /** Certificates are read once a connection. */
   const peers = new WeakMap<TLSSocket, Peer>();
 
@@ -28,18 +32,34 @@ export function createHttpAdmission(security: Security | undefined, allowed: rea
     return known;
   }
 
-  function rolesOf({ headers, socket }: Parameters<HttpAdmission>[0]): readonly RoleName[] | undefined {
+  function certifiedRoles(socket: IncomingMessage['socket']): readonly RoleName[] | undefined {
     const peer = peerAt(socket);
-    const certified = peer !== undefined && peer.expiresMs > Date.now() ? peer.roles : undefined;
-    const bearer = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
-    const token = bearer === undefined ? undefined : tokens?.find(bearer);
-    return token === undefined ? certified : [...(certified ?? []), token.role];
+    return peer !== undefined && peer.expiresMs > Date.now() ? peer.roles : undefined;
   }
 
-  return (request) => {
-    const roles = rolesOf(request);
+  async function bearerRoles({ headers }: Asked): Promise<readonly RoleName[] | undefined> {
+    const bearer = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
+    if (bearer === undefined) return undefined;
+    const token = tokens?.find(bearer);
+    return token === undefined ? await oidc?.find(bearer) : [token.role];
+  }
+
+  return async (request) => {
+    const certified = certifiedRoles(request.socket);
+    let borne: readonly RoleName[] | undefined;
+    try {
+      borne = await bearerRoles(request);
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (!(error instanceof TransientError)) throw error;
+      return {
+        status: 503,
+        headers: { 'content-type': 'text/plain', 'retry-after': `${Math.ceil(error.retryAfterMs / 1_000)}` },
+        message: error.message,
+      };
+    }
     const peer = request.socket.remoteAddress;
-    if (roles === undefined) {
+    if (certified === undefined && borne === undefined) {
       refusals?.count('http', request.headers.authorization === undefined ? 'certificate' : 'token', { peer });
       return {
         status: 401,
@@ -48,6 +68,7 @@ export function createHttpAdmission(security: Security | undefined, allowed: rea
           'a certificate of this fleet is needed, or a token: Authorization: Bearer TOKEN (gradus credentials token)',
       };
     }
+    const roles = [...(certified ?? []), ...(borne ?? [])];
     if (roles.some((role) => allowed.includes(role))) return undefined;
     refusals?.count('http', 'role', { peer, roles });
     return {

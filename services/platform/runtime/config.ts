@@ -8,6 +8,7 @@ import { TerminalError, errorFrom } from '../errors.ts';
 import { prototypeKeys } from '../files/prototype-keys.ts';
 import { utf8Text } from '../files/parse-json.ts';
 import { parseYamlDocument } from '../files/yaml-document.ts';
+import { oidcField } from '../security/oidc-fields.ts';
 import { auditFileField, natsCredentialsField, tlsField } from '../security/security-fields.ts';
 import { logLevels } from '../telemetry/logging.ts';
 import { configFields, shapeOf, valueFromText } from './config-fields.ts';
@@ -50,6 +51,7 @@ export const baseConfig = z.strictObject({
   tls: tlsField,
   nats: natsCredentialsField,
   auditFile: auditFileField,
+  oidc: oidcField,
   insecureRemote: z
     .boolean()
     .default(false)

@@ -2,6 +2,7 @@
  * `/metrics` for Prometheus and `/healthz` for probes. With certificates it is HTTPS, and /metrics is for who has one, or a token; /healthz
  * is for everyone, since the probes of a cluster have neither.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIPv6 } from 'node:net';
 
 import { TerminalError } from '../errors.ts';
@@ -28,6 +29,19 @@ export async function startMetricsServer(
 ): Promise<MetricsServer> {
   const refusalOf = createHostCheck(address, settings);
   const admit = createHttpAdmission(settings.security, readers);
+  async function answerMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const refused = await admit(request);
+      if (refused !== undefined) {
+        response.writeHead(refused.status, refused.headers).end(`${refused.message}\n`);
+        return;
+      }
+      const text = await metrics.render();
+      response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text);
+    } catch (error) {
+      response.writeHead(500).end(String(error));
+    }
+  }
   const server = createNodeServer(settings.security, (request, response) => {
     const refusal = refusalOf(request.headers);
     if (refusal !== undefined) {
@@ -39,15 +53,7 @@ export async function startMetricsServer(
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
     } else if (path === '/metrics') {
-      const refused = admit(request);
-      if (refused !== undefined) {
-        response.writeHead(refused.status, refused.headers).end(`${refused.message}\n`);
-        return;
-      }
-      metrics.render().then(
-        (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
-        (error: unknown) => response.writeHead(500).end(String(error)),
-      );
+      void answerMetrics(request, response);
     } else if (path === '/healthz') {
       const ok = serving();
       response.writeHead(ok ? 200 : 503, { 'content-type': 'text/plain' }).end(ok ? 'SERVING\n' : 'NOT_SERVING\n');

@@ -1,5 +1,6 @@
 /** The settings of connections, the same in every service of both languages and for the command line. */
 import { z } from 'zod';
+import type { oidcField } from './oidc-fields.ts';
 
 const file = z.string().min(1);
 
@@ -57,4 +58,5 @@ export interface SecuritySettings {
   readonly tls: TlsSettings;
   readonly nats: z.infer<typeof natsCredentialsField>;
   readonly auditFile?: string | undefined;
+  readonly oidc?: z.infer<typeof oidcField>;
 }

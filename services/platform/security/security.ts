@@ -1,9 +1,12 @@
 /** What secures the connections of one process: made once from its settings, and handed to every client and server of it. */
 import { resolve } from 'node:path';
+import { TerminalError } from '../errors.ts';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createAuditLog, type AuditLog } from './audit-log.ts';
 import { openBearerTokens, type BearerTokens } from './bearer-tokens.ts';
+import { oidcSettingsOf } from './oidc-fields.ts';
+import { openOidcTokens, type OidcTokens } from './oidc-tokens.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import type { SecuritySettings } from './security-fields.ts';
 import { openTlsMaterial, tlsFilesOf, type TlsMaterial } from './tls-material.ts';
@@ -13,6 +16,8 @@ export interface Security {
   readonly tls: TlsMaterial | undefined;
   /** Of HTTP servers, next to certificates. */
   readonly tokens: BearerTokens | undefined;
+  /** Of HTTP servers, too: those of an identity provider. */
+  readonly oidc: OidcTokens | undefined;
   /** Absolute path; see `nats.credentials`. */
   readonly natsCredentials: string | undefined;
   readonly refusals: Refusals | undefined;
@@ -28,7 +33,7 @@ export interface SecurityOptions {
 }
 
 export async function openSecurity(
-  { tls, nats, auditFile }: SecuritySettings,
+  { tls, nats, auditFile, oidc }: SecuritySettings,
   options: SecurityOptions,
 ): Promise<Security> {
   const { log, metrics } = options;
@@ -42,9 +47,16 @@ export async function openSecurity(
       () => material.expiresMs / 1000,
     );
   }
+  const provider = oidc && oidcSettingsOf(oidc);
+  if (provider !== undefined && material === undefined)
+    throw new TerminalError(
+      'invalid_argument',
+      'oidc.issuer: tokens in the clear could be read by anyone; give tls.ca, tls.cert and tls.key, too',
+    );
   return {
     tls: material,
     tokens: tls.tokens === undefined ? undefined : await openBearerTokens(tls.tokens, options),
+    oidc: provider === undefined ? undefined : await openOidcTokens(provider, options),
     natsCredentials: nats.credentials === undefined ? undefined : resolve(nats.credentials),
     refusals: metrics === undefined ? undefined : createRefusals(metrics, log),
     audit: createAuditLog({ file: auditFile, log }),

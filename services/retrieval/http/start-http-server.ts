@@ -77,11 +77,12 @@ export async function startHttpServer(
     calls.refuse(reply, new TerminalError('permission_denied', refusal));
   });
   const admit = createHttpAdmission(settings.security, readers);
-  app.addHook('onRequest', ({ raw, url }, reply, done) => {
+  app.addHook('onRequest', async ({ raw, url }, reply) => {
     // The probes of a cluster have neither certificate nor token.
-    const refused = url === '/health' ? undefined : admit(raw);
-    if (refused === undefined) return done();
-    void reply.code(refused.status).headers(refused.headers).send(refused.message);
+    const refused = url === '/health' ? undefined : await admit(raw);
+    return refused === undefined
+      ? undefined
+      : await reply.code(refused.status).headers(refused.headers).send(refused.message);
   });
   limitBodies(app, calls);
   app.setErrorHandler((error, _request, reply) => calls.refuse(reply, error));
