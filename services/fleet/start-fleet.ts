@@ -7,7 +7,7 @@ import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
 import { boundCompileCache } from './bound-compile-cache.ts';
 import { startChildService } from './child-service.ts';
 import type { Ready } from './child-service.ts';
-import { credentialFlags, openOperator, roleOf } from './credentials-directory.ts';
+import { credentialFlags, openOperator, roleOf, tokensFile } from './credentials-directory.ts';
 import { auditFile } from './audit-file.ts';
 import { claimHome } from './claim-home.ts';
 import { fleetKey } from './fleet-file.ts';
@@ -69,6 +69,8 @@ export interface Fleet {
   stop(graceMs: number): Promise<void>;
 }
 
+/** Some or all programs of these know no bearer tokens. */
+const inPython: readonly string[] = ['engine', 'learner'];
 /** Those that people give orders to. */
 const auditedServices: readonly string[] = ['coordinator', 'policy', 'retrieval'];
 
@@ -199,6 +201,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
             ...program.args,
             ...plan().args,
             ...credentialFlags(credentials, roleOf(planned.service)),
+            ...(credentials !== undefined && !inPython.includes(planned.service)
+              ? flags({ 'tls-tokens': tokensFile(credentials) })
+              : []),
             ...(auditedServices.includes(planned.service) ? flags({ 'audit-file': auditFile(home) }) : []),
             ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? metrics }),
             ...(claimed.http === undefined ? [] : flags({ http: claimed.http })),

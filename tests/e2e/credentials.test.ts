@@ -10,6 +10,7 @@ import { RewardService } from '#proto/reward/v1/reward_service_pb.ts';
 import { createGrpcClient } from '../../services/platform/grpc/client.ts';
 import { callersOf, roleNames, serverOf } from '../../services/platform/security/roles.ts';
 import { expiredPems, isTaken, newCredentials, pemsOf, securityOf } from '../security/certificates.ts';
+import { filesWith } from './files-with.ts';
 import { readJson, startGradus, tinyWorkplace } from './gradus-process.ts';
 
 const contracts = [
@@ -129,16 +130,4 @@ async function* noRequests(): AsyncGenerator<never, void, void> {}
 async function commandLines(services: readonly Served[]): Promise<string> {
   const lines = services.map(({ pid }) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
   return (await Promise.all(lines)).join('\n');
-}
-
-/** Every file of the home: logs, run files, the store of NATS with the ledger. */
-async function filesWith(home: string, secrets: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    const bytes = await readFile(path).catch(() => Buffer.of());
-    if (secrets.some((secret) => bytes.includes(secret))) found.push(path);
-  }
-  return found;
 }

@@ -11,6 +11,7 @@ import { TerminalError, TransientError, errorFrom, throwIfCancelled, type Gradus
 import type { Security } from '../security/security.ts';
 import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { withoutPasswords } from '../text/without-passwords.ts';
 import { identification } from './identification.ts';
 import { watchLink } from './link.ts';
 import type { Link } from './link.ts';
@@ -61,7 +62,8 @@ const defaultConnectTimeoutMs = 10_000;
 const startPause = { baseMs: 200, maxMs: 200 };
 
 export async function connectNats(options: NatsOptions): Promise<Nats> {
-  const { log, url } = options;
+  const { log } = options;
+  const url = withoutPasswords(options.url);
   const nc = await firstConnection(options);
   try {
     checkVersion(nc, url);
@@ -100,7 +102,8 @@ function rightsOf(security: Security | undefined): Pick<Nats, 'waitsForStreams' 
 
 async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
   const timeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs;
-  const { signal, url } = options;
+  const { signal } = options;
+  const url = withoutPasswords(options.url);
   const mayPass = ({ code }: GradusError) =>
     !signal.aborted && code !== 'permission_denied' && code !== 'invalid_argument';
   let last: unknown;
@@ -108,7 +111,7 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
     throwIfCancelled(signal);
     return await connect({
       ...(await identification(options.security)),
-      servers: url.split(',').map((server) => server.trim()),
+      servers: options.url.split(',').map((server) => server.trim()),
       name: options.name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 200,
@@ -165,7 +168,8 @@ function checkVersion(nc: NatsConnection, url: string): void {
 
 /** A cluster that has just started, or has lost a server, is without a leader for a while: that passes. */
 async function openJetStream(nc: NatsConnection, options: NatsOptions): Promise<JetStreamManager> {
-  const { url, signal } = options;
+  const { signal } = options;
+  const url = withoutPasswords(options.url);
   const missing = (cause: unknown, why: string): TerminalError =>
     new TerminalError(
       'failed_precondition',

@@ -1,4 +1,5 @@
 /** Config for people: masked for the log, and as a table for --help. */
+import { withoutPasswords } from '../text/without-passwords.ts';
 import type { z } from 'zod';
 
 import { configFields, type ConfigField } from './config-fields.ts';
@@ -12,7 +13,7 @@ export function maskConfig(schema: z.ZodType, config: unknown): unknown {
   );
   function mask(value: unknown, path: readonly string[]): unknown {
     if (secrets.has(path.join('.')) && value !== undefined) return '***';
-    if (typeof value === 'string') return value.replace(/(\w{1,32}:\/\/)[^\s/@]+@/g, '$1***@');
+    if (typeof value === 'string') return withoutPasswords(value);
     if (Array.isArray(value)) return value.map((item) => mask(item, path));
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, mask(child, [...path, name])]));
