@@ -1,9 +1,9 @@
 /**
  * What traces cost: `gradus bench rollouts` without them, without them once more, with a twentieth of them, and with all. Prints one JSON object.
  *
- *   npx node bench/tracing.ts [--rounds 5] [--rollouts 1500] [--receiver rotel|counter] [--spans-only]
+ *   npx node bench/tracing.ts [--rounds 5] [--rollouts 1500] [--receiver rotel|counter] [--parts spans,fleets]
  *
- * First the spans alone, made by one process without anything else, then whole fleets (but with `--spans-only`). Spans go to rotel, a collector that others wrote (`make rotel`), and from there to one of ours that counts them; `counter` leaves rotel out. The order
+ * First the spans alone, made by one process without anything else, then whole fleets (`--parts`). Spans go to rotel, a collector that others wrote (`make rotel`), and from there to one of ours that counts them; `counter` leaves rotel out. The order
  * changes with each round. CPU is that of the fleet's processes and of the bench, without collectors.
  */
 import { execFile } from 'node:child_process';
@@ -23,13 +23,18 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     rollouts: { type: 'string', default: '1500' },
     receiver: { type: 'string', default: 'rotel' },
-    'spans-only': { type: 'boolean', default: false },
+    parts: { type: 'string', default: 'spans,fleets' },
   },
 });
 const count = z.coerce.number().int().min(1);
 const rounds = count.parse(values.rounds);
 const rollouts = count.parse(values.rollouts);
-const fleets = !values['spans-only'];
+const parts = new Set(
+  z
+    .array(z.enum(['spans', 'fleets']))
+    .min(1)
+    .parse(values.parts.split(',')),
+);
 const receiver = z.enum(['rotel', 'counter']).parse(values.receiver);
 const warmUp = 300;
 const traces = 20_000;
@@ -128,9 +133,11 @@ const measured: Record<Setting, Measured>[] = [];
 for (let round = 0; round < rounds; round++) {
   const from = round % settings.length;
   const order = [...settings.slice(from), ...settings.slice(0, from)];
-  spans.push(await inOrder(order, measureSpans));
-  process.stderr.write(`round ${round + 1} of ${rounds}, spans alone: ${JSON.stringify(spans.at(-1))}\n`);
-  if (fleets) {
+  if (parts.has('spans')) {
+    spans.push(await inOrder(order, measureSpans));
+    process.stderr.write(`round ${round + 1} of ${rounds}, spans alone: ${JSON.stringify(spans.at(-1))}\n`);
+  }
+  if (parts.has('fleets')) {
     measured.push(await inOrder(order, measure));
     process.stderr.write(`round ${round + 1} of ${rounds}, fleets: ${JSON.stringify(measured.at(-1))}\n`);
   }
@@ -141,15 +148,15 @@ const report = {
   machine: machineFacts(),
   receiver,
   rounds,
-  rollouts,
-  turnsPerRollout: 3,
-  /** CPU microseconds of the process that makes them, for each rollout of 11 spans. */
-  spansAlone: settings.map((setting) => ({
-    setting,
-    cpuMicrosecondsPerRollout: spreadOf(spans.map((round) => round[setting].cpuMicroseconds)),
-    moreThanOff: spreadOf(spans.map((round) => round[setting].cpuMicroseconds - round.off.cpuMicroseconds)),
-    received: spans.map((round) => round[setting].received),
-  })),
-  fleets: summarise(measured, 'off'),
+  ...(parts.has('spans') && {
+    /** CPU microseconds of the process that makes them, for each rollout of 11 spans. */
+    spansAlone: settings.map((setting) => ({
+      setting,
+      cpuMicrosecondsPerRollout: spans.map((round) => Number(round[setting].cpuMicroseconds.toFixed(1))),
+      moreThanOff: spreadOf(spans.map((round) => round[setting].cpuMicroseconds - round.off.cpuMicroseconds)),
+      received: spans.map((round) => round[setting].received),
+    })),
+  }),
+  ...(parts.has('fleets') && { rollouts, turnsPerRollout: 3, fleets: summarise(measured, 'off') }),
 };
 process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);

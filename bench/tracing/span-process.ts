@@ -2,14 +2,15 @@
  * CPU of the traces of rollouts alone, without rollouts: `node span-process.ts SHARE ENDPOINT TRACES`, where SHARE is `off` or 0 to 1. Prints CPU
  * microseconds of this process for each trace, what is sent at the end included. A trace has the spans of one of three turns.
  */
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
+import { countedSpans } from '#platform/telemetry/counted-spans.ts';
 import { injectTrace, spanIdsOf, startTracing, withSpan } from '#platform/telemetry/tracing.ts';
 import { withGeneration, withToolCall } from '#platform/telemetry/gen-ai.ts';
 
 const [share = 'off', endpoint, count = '20000'] = process.argv.slice(2);
-const tracing = await startTracing({
-  service: 'bench',
-  ...(share !== 'off' && { endpoint, ratio: Number(share) }),
-});
+const ratio = share === 'off' ? 0 : Number(share);
+const processor = ratio === 0 ? undefined : countedSpans(new OTLPTraceExporter({ url: endpoint ?? '' }), undefined);
+const tracing = await startTracing({ service: 'bench', ...(processor !== undefined && { processor, ratio }) });
 
 /** What one process has most of: a span for the rollout, for each turn and tool, and for each call that it answers. */
 const turns = 3;
@@ -44,14 +45,21 @@ async function playTrace(index: number): Promise<void> {
   );
 }
 
-const traces = Number(count);
-for (let index = 0; index < 2000; index++) await playTrace(-index);
-const before = process.cpuUsage();
-for (let index = 0; index < traces; index++) {
-  await playTrace(index);
-  // A process that plays rollouts waits for something now and then, and what sends spans has its turn.
-  if (index % 20 === 0) await new Promise((done) => setImmediate(done));
+/** Each time a batch is full it is waited for: what nobody has room for is left out, and would seem to cost nothing. */
+const tracesPerBatch = ratio === 0 ? Infinity : Math.floor(512 / 11 / ratio);
+
+async function playTraces(from: number, to: number): Promise<void> {
+  for (let index = from; index < to; index++) {
+    await playTrace(index);
+    if ((index + 1) % tracesPerBatch === 0) await processor?.forceFlush();
+  }
 }
+
+const traces = Number(count);
+await playTraces(-2000, 0);
+await processor?.forceFlush();
+const before = process.cpuUsage();
+await playTraces(0, traces);
 await tracing.shutdown();
 const { user, system } = process.cpuUsage(before);
 process.stdout.write(`${JSON.stringify({ cpuMicrosecondsPerTrace: (user + system) / traces })}\n`);
