@@ -1,6 +1,7 @@
 /** DNS rebinding: no HTTP server answers a request for a foreign name, or one that another site's page makes. */
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
+import { answerHeaders } from '#platform/http/node-server.ts';
 import { loadConfig } from '#platform/runtime/config.ts';
 import { createLifecycle } from '#platform/runtime/lifecycle.ts';
 import { startMetricsServer } from '#platform/runtime/metrics-server.ts';
@@ -13,6 +14,7 @@ import { startHttpApi } from '../retrieval/http-api.ts';
 interface Asked {
   readonly status: number;
   readonly body: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 type Ask = (headers: Record<string, string>) => Promise<Asked>;
@@ -23,7 +25,12 @@ async function ask(url: string, headers: Record<string, string>, body?: string):
     const method = body === undefined ? 'GET' : 'POST';
     const asked = request(url, { method, headers, agent: false }, (response) => {
       response.setEncoding('utf8');
-      response.toArray().then((parts) => resolve({ status: response.statusCode ?? 0, body: parts.join('') }), reject);
+      response
+        .toArray()
+        .then(
+          (parts) => resolve({ status: response.statusCode ?? 0, body: parts.join(''), headers: response.headers }),
+          reject,
+        );
     }).once('error', reject);
     asked.end(body);
   });
@@ -102,6 +109,17 @@ test.each(servers)('%s answers loopback, addresses of pods, and names that are a
   expect((await closed({ host: 'gradus.example' })).status).toBe(403);
   expect((await open({ host: 'gradus.example:9464', origin: 'https://pages.example' })).status).not.toBe(403);
 });
+
+test.each(servers)(
+  '%s says to a browser that it shows, runs, frames and keeps nothing of an answer',
+  async (_, start) => {
+    const api = await start([]);
+    for (const asked of [await api({}), await api({ host: 'evil.example' })]) {
+      expect(asked.headers).toMatchObject(answerHeaders);
+      expect(asked.headers['content-security-policy']).toBe("default-src 'none'; frame-ancestors 'none'");
+    }
+  },
+);
 
 test('a form of another site cannot post to a service: it has an origin and no JSON', async () => {
   const api = await retrieval('/retrieve', [], '{"queries":["town"]}');

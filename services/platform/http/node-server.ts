@@ -3,13 +3,28 @@ import { createServer as createSecureServer } from 'node:https';
 import type { Security } from '../security/security.ts';
 
 /**
+ * Of every answer: a browser shows none of it as a page, runs nothing in it, puts it in no frame, and keeps none of it. Nothing that these servers
+ * answer is meant for a browser.
+ */
+export const answerHeaders: Readonly<Record<string, string>> = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+};
+
+/**
  * A server of node:http, or with certificates of node:https. A certificate of the client is asked for and not demanded: people's tools have
  * tokens, and probes have nothing (`createHttpAdmission`). New certificates are used without a restart.
  */
 export function createNodeServer(
   security: Security | undefined,
-  handler: (request: IncomingMessage, response: ServerResponse) => void,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server {
+  const handler: typeof handle = (request, response) => {
+    for (const [name, value] of Object.entries(answerHeaders)) response.setHeader(name, value);
+    handle(request, response);
+  };
   const tls = security?.tls;
   if (tls === undefined) return createPlainServer(handler);
   const server = createSecureServer(
