@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gradus_learner.models.config import DecoderConfig
 
@@ -37,9 +38,14 @@ class Decoder(nn.Module, ABC):
         None is causal. `positions_BT` counts from 0 when None.
         """
 
+    @property
     @abstractmethod
+    def output_weight_VD(self) -> Tensor:
+        """What hidden states are multiplied with for their logits."""
+
     def logits(self, hidden: Tensor) -> Tensor:
-        """(…, V) of hidden states (…, D)."""
+        """(…, V) of hidden states (…, D); of many tokens ask `token_scores`, which needs no whole table."""
+        return F.linear(hidden, self.output_weight_VD)
 
     def forward_flops(self, length: int, predicted: int) -> float | None:
         """Floating-point operations that a forward pass over a sequence needs, `predicted` of whose tokens get logits.

@@ -139,9 +139,6 @@ class Dense(Decoder):
         attention = 2 * config.num_hidden_layers * heads * length * (length + 1)
         return 2.0 * matrices * length + attention + 2.0 * config.vocab_size * config.hidden_size * predicted
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.output_weight_VD)
-
 
 def tensor_shapes(config: DenseConfig) -> dict[str, tuple[int, ...]]:
     """Of every parameter, by arithmetic alone: torch's meta device takes seconds of imports when it is first used."""

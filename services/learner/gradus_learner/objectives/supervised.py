@@ -18,10 +18,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.models.token_scores import token_scores
 from gradus_learner.objectives.objective import (
     Between,
     Intake,
@@ -132,11 +131,6 @@ def passes_in(precision: Precision, device: torch.device) -> contextlib.Abstract
     return torch.autocast(device.type, torch.bfloat16)
 
 
-def cross_entropy(logits_NV: Tensor, targets_N: Tensor, weights_N: Tensor, total: float) -> Tensor:
-    """Sum of weight x cross-entropy over the tokens of a micro-batch, divided by `total`, the weights of the update."""
-    return (F.cross_entropy(logits_NV, targets_N, reduction="none") * weights_N).sum() / total
-
-
 def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: Supervised) -> dict[str, float]:
     """One update. Micro-batches change memory and speed, not the gradient."""
     policy, optimizer, device = trainer.policy, trainer.optimizer, trainer.device
@@ -165,14 +159,15 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         before_N = torch.from_numpy(at_N - 1).to(device)
         with passes_in(objective.precision, device):
             hidden_BTD = policy.hidden(torch.from_numpy(ids_BT).to(device))
-            logits_NV = policy.logits(hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, before_N)).float()
+        hidden_ND = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, before_N)
         targets_N = torch.from_numpy(ids_BT.reshape(-1)[at_N]).to(device)
         weights_N = torch.from_numpy(weights_BT.reshape(-1)[at_N]).to(device)
-        loss = cross_entropy(logits_NV, targets_N, weights_N, total)
+        scores = token_scores(hidden_ND, policy.output_weight_VD, targets_N, best=True)
+        loss = -(scores.logprobs_N * weights_N).sum() / total
         loss.backward()
         loss_sum += float(loss.detach())
         of_model_N = torch.from_numpy(model_BT.reshape(-1)[at_N]).to(device)
-        right += int(((logits_NV.detach().argmax(-1) == targets_N) & of_model_N).sum())
+        right += int((scores.is_best_N & of_model_N).sum())
         written += int(of_model_N.sum())
     norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), objective.max_grad_norm))
     if not math.isfinite(norm):

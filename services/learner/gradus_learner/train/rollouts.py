@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.token_scores import Entropy, token_scores
 from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
 from gradus_learner.objectives.objective import TrainingError, nothing_finite
 from gradus_learner.train.batch import micro_batches
@@ -144,11 +145,9 @@ def token_logprobs(
     """Logprobs at `temperature` of the sampled tokens, and the entropy where they were sampled, both (N,)."""
     hidden_BTD = policy.hidden(batch.ids_BT)
     hidden_ND = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, batch.positions_N)
-    logprobs_NV = torch.log_softmax(policy.logits(hidden_ND).float() / temperature, dim=-1)
-    picked_N = logprobs_NV.gather(1, batch.targets_N.unsqueeze(1)).squeeze(1)
-    with torch.set_grad_enabled(entropy_gradient):
-        entropy_N = -(logprobs_NV.exp() * logprobs_NV).sum(-1)
-    return picked_N, entropy_N
+    entropy: Entropy = "gradient" if entropy_gradient else "value"
+    scores = token_scores(hidden_ND, policy.output_weight_VD, batch.targets_N, temperature, entropy)
+    return scores.logprobs_N, scores.entropy_N
 
 
 def train_on_rollouts(
