@@ -26,7 +26,7 @@ import { exitCodes } from './exit-codes.ts';
 import { addExamples, markRequired } from './help/help.ts';
 import { serviceNames } from '#fleet/service-programs.ts';
 import { version } from '#platform/version.ts';
-import { addServerCommands, placed, priority } from './server/add-server-commands.ts';
+import { addServerCommands, placed, priority, queue } from './server/add-server-commands.ts';
 import { server } from './server/server-address.ts';
 import { addIndexCommands } from './index/add-index-commands.ts';
 import { changeGroups } from '#recipe/inputs/changed-inputs.ts';
@@ -114,6 +114,7 @@ Exit codes:
     )
     .addOption(server())
     .addOption(priority())
+    .addOption(queue())
     .addOption(samples())
     .addOption(credentials())
     .addOption(home())
@@ -148,12 +149,14 @@ Exit codes:
       (text: string) => text.split(',').map((name) => name.trim()),
     )
     .option('--restore-recipe', 'first write recipe.json again as the ledger has it', false)
+    .addOption(server())
+    .addOption(queue())
     .addOption(samples())
     .addOption(credentials())
     .addOption(home())
     .addOption(json())
-    .action(async (run: string, options: ResumeOptions) =>
-      finish(await (await import('./commands/resume.ts')).resumeCommand(run, options, terminal)),
+    .action(async (run: string, options: ResumeOptions, command: Command) =>
+      finish(await (await import('./commands/resume.ts')).resumeCommand(run, placed(options, command), terminal)),
     );
 
   program
@@ -179,9 +182,11 @@ Exit codes:
     .description('stop a run, or the whole fleet; what ran can be resumed')
     .argument('[run]', 'id of the run; the fleet when left out')
     .option('--now', 'do not finish the step in progress', false)
+    .addOption(server())
+    .addOption(credentials())
     .addOption(home())
-    .action(async (run: string | undefined, options: StopOptions) =>
-      finish(await (await import('./commands/stop.ts')).stopCommand(run, options, terminal)),
+    .action(async (run: string | undefined, options: StopOptions, command: Command) =>
+      finish(await (await import('./commands/stop.ts')).stopCommand(run, placed(options, command), terminal)),
     );
 
   addRolloutCommands(program, terminal, finish);

@@ -59,6 +59,12 @@ export const coordinatorConfig = baseConfig
       .max(64)
       .default(1)
       .describe('Runs at once, over all coordinators of the fleet; a learner has one.'),
+    maxQueuedRuns: z
+      .int()
+      .min(0)
+      .max(256)
+      .default(16)
+      .describe('Runs that may wait until others have ended, over all coordinators of the fleet; 0 refuses them.'),
     home: z
       .string()
       .min(1)

@@ -11,6 +11,8 @@ export interface CoordinatorEvents {
   /** What runs are compared by. */
   readonly series: RunSeries;
   runs(active: number): void;
+  /** Runs that wait in the queue of the fleet. */
+  queued(waiting: number): void;
   taskPublished(purpose: 'train' | 'eval', again: boolean): void;
   /** Published and unanswered, and in nobody's hands: handed out again. */
   tasksLost(count: number): void;
@@ -41,6 +43,7 @@ const groupBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800
 
 export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   const runs = metrics.gauge('gradus_runs_active', 'Runs that this coordinator drives.');
+  const queued = metrics.gauge('gradus_runs_queued', 'Runs that wait in the queue of the fleet.');
   const tasks = metrics.counter('gradus_tasks_published_total', 'Rollout tasks published.', ['purpose', 'again']);
   const lost = metrics.counter(
     'gradus_tasks_lost_total',
@@ -100,6 +103,7 @@ export function createCoordinatorEvents(metrics: Metrics): CoordinatorEvents {
   return {
     series: createRunSeries(metrics),
     runs: (active) => runs.set(active),
+    queued: (waiting) => queued.set(waiting),
     taskPublished: (purpose, again) => tasks.inc({ purpose, again: String(again) }),
     tasksLost: (count) => lost.inc(count),
     consumerRepaired: (purpose) => repaired.inc({ purpose }),

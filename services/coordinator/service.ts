@@ -16,8 +16,10 @@ import type { CoordinatorConfig } from './config.ts';
 import { createCoordinatorEvents } from './events.ts';
 import { describeFleet } from './handlers/describe-fleet.ts';
 import { getSummary } from './handlers/get-summary.ts';
+import { listRunFiles, readRunFile } from './handlers/run-files.ts';
 import { readEvents } from './handlers/read-events.ts';
 import { stopRun } from './handlers/stop-run.ts';
+import { submitRun } from './handlers/submit-run.ts';
 import { submitRecipe } from './handlers/submit-recipe.ts';
 import { watchRun } from './handlers/watch-run.ts';
 import type { DrivenRun } from './runs/start-run.ts';
@@ -26,6 +28,7 @@ import { adoptRuns } from './leadership/adopt-runs.ts';
 import { createRolloutShares } from './runs/rollout-shares.ts';
 import { createRunRegistry } from './runs/run-registry.ts';
 import { createRunningRuns } from './leadership/running-runs.ts';
+import { createWaitingRuns } from './queue/waiting-runs.ts';
 import { offerSuccession } from './leadership/successors.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
@@ -72,6 +75,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
 
   const events = createCoordinatorEvents(metrics);
   const running = createRunningRuns(nats, config.fleetId);
+  const waiting = createWaitingRuns(nats, config.fleetId);
   const holder = config.coordinatorId === '' ? `coordinator-${nuid.next()}` : config.coordinatorId;
   const self = { holder, address: config.advertise };
   const shares = createRolloutShares();
@@ -82,6 +86,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     shares,
     nats,
     running,
+    waiting,
     policy,
     learner,
     artefacts,
@@ -110,7 +115,7 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
   ctx.defer('runs', () => registry.leaveAll());
   server.add(CoordinatorService, {
-    submitRun: async (request, call) => ({ runId: await registry.submit(request, call.signal) }),
+    submitRun: (request, call) => submitRun({ nats, registry, home: config.home }, request, call.signal),
     getRun: (request, call) => registry.status(request.runId, call.signal),
     listRuns: (_request, call) => registry.list(call.signal),
     watchRun: (request, call) => watchRun(registry, request.runId, call.signal),
@@ -118,6 +123,8 @@ export async function startCoordinator(config: CoordinatorConfig, ctx: ServiceCo
     describeFleet: () => describeFleet(config),
     submitRecipe: (request, call) => submitRecipe(registry, config.home, request, call.signal),
     readEvents: (request, call) => readEvents(nats, request, call.signal),
+    listRunFiles: (request, call) => listRunFiles(nats, request.runId, call.signal),
+    readRunFile: (request, call) => readRunFile(nats, request, call.signal),
     getSummary: (request, call) => getSummary(nats, request.runId, call.signal),
   });
   const grpc = await server.listen(config.grpc);

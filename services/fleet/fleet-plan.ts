@@ -192,6 +192,7 @@ export function planTop({ recipe, paths }: FleetInputs, at: TopAddresses): Plann
         ...(at.home !== undefined && { home: at.home }),
         ...rootFlag(at.roots ?? []),
         'max-runs': recipe.fleet.max_runs,
+        'max-queued-runs': recipe.fleet.max_queued_runs,
         'fleet-id': at.fleetId,
         'coordinator-id': `coordinator-${index + 1}`,
       }),

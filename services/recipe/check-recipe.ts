@@ -3,7 +3,7 @@ import { unknownFields } from '#questions/named-columns.ts';
 import { fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 import { checkDeclaredScorers } from './check-declared-scorers.ts';
 import { checkUses } from '#stages/kit/artefacts.ts';
-import { kindOf, needsLearner } from '#stages/kit/kinds.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
 import { hasScript, needsRetrieval } from './environment-part.ts';
 import type { Recipe } from './schema.ts';
 
@@ -31,13 +31,6 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
       path: ['fleet', 'engine', 'kind'],
       message: `environment ${recipe.environment.name} has no script that an engine could play; use builtin`,
       value: recipe.fleet.engine.kind,
-    });
-  }
-  if (recipe.fleet.max_runs > 1 && needsLearner(recipe)) {
-    issues.push({
-      path: ['fleet', 'max_runs'],
-      message: 'must be 1 where a stage trains: the learner and the weights of the engines are of one run',
-      value: recipe.fleet.max_runs,
     });
   }
   if (!recipe.eval.sampled && !recipe.eval.greedy) {

@@ -132,8 +132,14 @@ export const fleetSchema = z
       .max(64)
       .default(1)
       .describe(
-        'Runs at once. They share `max_open_rollouts` by their priorities. More than one needs recipes without a stage that trains: a learner and the weights of the engines are of one run.',
+        'Runs at once. They share `max_open_rollouts` by their priorities. A run with a stage that changes the policy goes on alone all the same: the learner and the weights of the engines are of one run.',
       ),
+    max_queued_runs: z
+      .int()
+      .min(0)
+      .max(256)
+      .default(16)
+      .describe('Runs that may wait in the queue of the fleet until others have ended; 0 refuses them.'),
     max_run_share: z
       .number()
       .gt(0)

@@ -17,6 +17,7 @@ const stateWords: Readonly<Record<number, string>> = {
   [RunState.FAILED]: 'failed',
   [RunState.INTERRUPTED]: 'interrupted',
   [RunState.NOTHING_TO_LEARN]: 'nothing to learn',
+  [RunState.QUEUED]: 'queued',
 };
 
 const ends: readonly RunState[] = [RunState.STOPPED, RunState.FINISHED, RunState.FAILED, RunState.NOTHING_TO_LEARN];

@@ -44,7 +44,8 @@ export function matchRecipe(
   return { resolved: resolveRecipe({ ...recipe, fleet }, recipePath, paths, set), notes };
 }
 
-function differences(recipe: Recipe, offered: Recipe): string[] {
+/** What of a recipe is not what the services of a fleet loaded when they started, a sentence each. */
+export function differences(recipe: Recipe, offered: Recipe): string[] {
   const { source: _a, ...model } = recipe.model;
   const { source: _b, ...offeredModel } = offered.model;
   const own = recipe.environment;

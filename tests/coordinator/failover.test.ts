@@ -248,7 +248,9 @@ describe('a coordinator that does not lead the run', () => {
     });
     expect((await client.listRuns({})).runs.map(({ state }) => state)).toEqual([RunState.RUNNING]);
     const another = { runId: 'run-b', recipeJson: fleet.recipeJson, directory: fleet.directoryOf('run-b') };
-    await expect(client.submitRun(another)).rejects.toThrow('fleet default has 1 of at most 1 runs (run-a)');
+    await expect(client.submitRun({ ...another, noQueue: true })).rejects.toThrow(
+      'fleet default has 1 of at most 1 runs (run-a)',
+    );
     await expect(client.submitRun({ ...another, runId: 'run-a' })).rejects.toMatchObject({ code: 'already_exists' });
 
     const followed = fleet.ended('run-a', client);

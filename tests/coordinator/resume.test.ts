@@ -136,7 +136,7 @@ describe('requests', () => {
 
     await client.submitRun(good);
     await expect(client.submitRun(good)).rejects.toMatchObject({ code: 'already_exists' });
-    await expect(client.submitRun({ ...good, runId: 'run-b' })).rejects.toThrow(
+    await expect(client.submitRun({ ...good, runId: 'run-b', noQueue: true })).rejects.toThrow(
       'fleet default has 1 of at most 1 runs (run-a)',
     );
     expect((await fleet.ended('run-a')).state).toBe(RunState.FINISHED);

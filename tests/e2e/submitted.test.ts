@@ -103,7 +103,7 @@ test('P9: a recipe that is submitted from another folder runs on the fleet of a 
   expect(how).toContain("'gradus logs long --follow --server");
   const follower = startGradus(here, 'logs', 'long', '-f', ...at);
   await follower.says(/step 2 of play/);
-  const [busy, full] = await gradus(here, 'submit', 'mine.yaml', ...at);
+  const [busy, full] = await gradus(here, 'submit', 'mine.yaml', '--no-queue', ...at);
   expect(busy, full).toBe(2);
   expect(full).toMatch(/1 of at most 1 runs \(long\)/);
   const [cancelled, end] = await gradus(here, 'cancel', 'long', ...at);

@@ -28,6 +28,8 @@ async function startCoordinator(directory: string) {
     submitRecipe: async () => ({}),
     async *readEvents() {},
     getSummary: async () => ({}),
+    listRunFiles: async () => ({}),
+    async *readRunFile() {},
   });
   const address = await server.listen('127.0.0.1:0');
   const clientOf = async (role: string) => {

@@ -15,7 +15,7 @@ export interface DetachOptions {
 }
 
 /** The line of `gradus run` after which the run is the coordinator's. */
-const startedLine = /^started run /m;
+const startedLine = /^(?:started|queued) run /m;
 
 /**
  * Goes on with a run in a process of its own, which no terminal ends, and waits until it has started or failed to. Its output goes to HOME/RUN.log. Gives the

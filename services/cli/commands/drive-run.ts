@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { RunState } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { RunState, type QueuePlace } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { CancelledError, TransientError, errorFrom } from '#platform/errors.ts';
 import { retry } from '#platform/async/retry.ts';
 import type { FoundInput } from '#recipe/inputs/survey-inputs.ts';
@@ -33,6 +33,8 @@ export interface DriveOptions {
   readonly json: boolean;
   /** Share of a fleet that several runs have; a resumed run keeps its own where it is absent. */
   readonly priority?: number;
+  /** It is refused where it would have to wait for other runs. */
+  readonly noQueue?: boolean;
   /** Shows a rollout now and then. */
   readonly samples: boolean;
   readonly terminal: Terminal;
@@ -97,14 +99,15 @@ export async function driveRun(options: DriveOptions): Promise<number> {
         events: diskEvents(terminal),
         onGivenUp: (error) => watching.abort(error),
       });
-    await submit(coordinators, options, resolvedRecipeJson(resolved), starting.signal).catch(
+    const queued = await submit(coordinators, options, resolvedRecipeJson(resolved), starting.signal).catch(
       async (thrown: unknown) => {
         // A coordinator that we do not end may have begun the run all the same.
         if (own === undefined && starting.signal.aborted) await stopBegun(coordinators, runId);
         throw thrown;
       },
     );
-    terminal.err(`${options.resume ? 'resumed' : 'started'} run ${runId} in ${options.directory}`);
+    const how = queued !== undefined ? 'queued' : options.resume ? 'resumed' : 'started';
+    terminal.err(`${how} run ${runId} in ${options.directory}`);
     const last = await watchRun({
       coordinators,
       runId,
@@ -153,21 +156,23 @@ async function stopBegun(coordinators: Coordinators | undefined, runId: string):
 /** Submits until a coordinator has the run; one that dies over it may have it already, and then the next one says so. */
 async function submit(
   coordinators: Coordinators,
-  { runId, directory, resume, acceptChanged = [], priority = 0 }: DriveOptions,
+  { runId, directory, resume, acceptChanged = [], priority = 0, noQueue = false }: DriveOptions,
   recipeJson: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<QueuePlace | undefined> {
+  const request = { runId, recipeJson, directory, resume, acceptChanged: [...acceptChanged], priority, noQueue };
   let sent = false;
+  let queued: QueuePlace | undefined;
   const send = async (): Promise<void> => {
     try {
       await coordinators.ask(async (client) => {
         const repeated = sent;
         sent = true;
-        await client
-          .submitRun({ runId, recipeJson, directory, resume, acceptChanged: [...acceptChanged], priority }, { signal })
-          .catch((thrown: unknown) => {
-            if (!repeated || errorFrom(thrown).code !== 'already_exists') throw thrown;
-          });
+        try {
+          ({ queued } = await client.submitRun(request, { signal }));
+        } catch (thrown) {
+          if (!repeated || errorFrom(thrown).code !== 'already_exists') throw thrown;
+        }
       });
     } catch (thrown) {
       coordinators.next();
@@ -175,6 +180,7 @@ async function submit(
     }
   };
   await retry(send, { signal, attempts: 10, baseMs: 200, maxMs: 3_000 });
+  return queued;
 }
 
 /** There is nothing to resume. */

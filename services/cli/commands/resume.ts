@@ -16,6 +16,10 @@ import { driveRun } from './drive-run.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 
 export interface ResumeOptions {
+  /** A coordinator elsewhere that has the run. */
+  readonly server?: string;
+  /** False: it is refused where it would have to wait for other runs. */
+  readonly queue?: boolean;
   readonly home: string;
   /** Directory of certificates for the services. */
   readonly credentials?: string | undefined;
@@ -32,9 +36,14 @@ export interface ResumeOptions {
  * differs from what was recorded is refused unless it is accepted. The coordinator has the last word; here it is seen before a fleet starts.
  */
 export async function resumeCommand(runId: string, options: ResumeOptions, terminal: Terminal): Promise<number> {
+  const accepted = parseChangeGroups(options.acceptChanged ?? []);
+  const { server, queue = true } = options;
+  if (server !== undefined) {
+    const { resumeAt } = await import('../server/resume-at.ts');
+    return await resumeAt(runId, { ...options, server, queue }, terminal);
+  }
   const home = resolve(options.home);
   const directory = join(home, runId);
-  const accepted = parseChangeGroups(options.acceptChanged ?? []);
   if (options.restoreRecipe === true) {
     await readRecordedRecipe(home, runId);
     await restoreRecipe(home, runId, (line) => terminal.err(line));
@@ -51,6 +60,7 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
     resume: true,
     json: options.json,
     samples: options.samples,
+    noQueue: !queue,
     credentials: options.credentials === undefined ? undefined : resolve(options.credentials),
     terminal,
     key: fleetKey(resolved, resolved.recipe_path),

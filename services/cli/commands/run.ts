@@ -42,6 +42,8 @@ export interface RunOptions {
   /** A coordinator elsewhere that gets the recipe. */
   readonly server?: string;
   readonly priority: number;
+  /** False: it is refused where it would have to wait for other runs. */
+  readonly queue: boolean;
 }
 
 export async function runCommand(recipePath: string, options: RunOptions, terminal: Terminal): Promise<number> {
@@ -66,7 +68,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     const settings = [...set.flatMap((one) => ['--set', one]), ...(seed === undefined ? [] : ['--seed', `${seed}`])];
     const shows = options.samples ? [] : ['--no-samples'];
     const secured = options.credentials === undefined ? [] : ['--credentials', resolve(options.credentials)];
-    const ranked = ['--priority', `${options.priority}`];
+    const ranked = ['--priority', `${options.priority}`, ...(options.queue ? [] : ['--no-queue'])];
     const args = ['run', recipePath, ...settings, ...shows, ...ranked, ...secured, '--home', home];
     return await detach({ args, home, runId }, terminal);
   }
@@ -81,6 +83,7 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     json: options.json,
     samples: options.samples,
     priority: options.priority,
+    noQueue: !options.queue,
     credentials: options.credentials === undefined ? undefined : resolve(options.credentials),
     terminal,
     key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),

@@ -150,10 +150,10 @@ async function describeNoFleet(home: string): Promise<string> {
 function formatRuns(runs: readonly RunStatus[]): string[] {
   const rows = runs.map((run) => [
     run.runId,
-    stateWord(run.state),
+    run.queuePosition === 0 ? stateWord(run.state) : `${stateWord(run.state)}, place ${run.queuePosition}`,
     `${run.stageIndex + 1}/${run.stages} ${run.stage}`,
     `${run.step}/${run.steps}`,
-    hasEnded(run) ? '' : phaseWord(run.phase),
+    hasEnded(run) || run.state === RunState.QUEUED ? '' : phaseWord(run.phase),
     scoreTexts(run).join(', '),
     formatDuration(Number(run.elapsedMs)),
     run.remainingMs === undefined ? '' : formatDuration(Number(run.remainingMs)),

@@ -8,14 +8,14 @@ import { recordAtShell } from '#fleet/audit-file.ts';
 import { clearHome, fleetBusy } from '#fleet/claim-home.ts';
 import { readFleetFile } from '#fleet/fleet-file.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
-import { fleetCoordinators } from '../run/coordinators.ts';
+import type { Coordinators } from '../run/coordinators.ts';
+import { openRuns, type RunsPlace } from '../server/open-runs.ts';
 import { followRun } from '../run/follow-run.ts';
 import { stateWord } from '#run/live-status.ts';
 import { requestStop } from '../run/request-stop.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-export interface StopOptions {
-  readonly home: string;
+export interface StopOptions extends RunsPlace {
   readonly now: boolean;
 }
 
@@ -28,13 +28,19 @@ export async function stopCommand(
   options: StopOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const home = resolve(options.home);
-  const fleet = await readFleetFile(home);
+  if (options.server !== undefined && runId === undefined)
+    throw new TerminalError(
+      'invalid_argument',
+      `run: is missing; 'gradus stop RUN --server ${options.server}' stops a run there, and the fleet itself is stopped next to its home`,
+    );
   if (runId !== undefined) {
-    if (fleet === undefined) throw noFleet(home);
-    terminal.out(`run ${runId} ${await stopRun(fleet, runId, options.now)}`);
+    const coordinators = await openRuns(options);
+    if (coordinators === undefined) throw noFleet(resolve(options.home));
+    terminal.out(`run ${runId} ${await stopRun(coordinators, runId, options.now)}`);
     return exitCodes.ok;
   }
+  const home = resolve(options.home);
+  const fleet = await readFleetFile(home);
   if (fleet === undefined) {
     const ended = await clearHome(home);
     if (ended === undefined) throw noFleet(home);
@@ -52,8 +58,7 @@ function noFleet(home: string): TerminalError {
   return new TerminalError('not_found', `no fleet runs in ${home}; nothing to stop`);
 }
 
-async function stopRun(fleet: FleetFile, runId: string, now: boolean): Promise<string> {
-  const coordinators = await fleetCoordinators(fleet, 30_000);
+async function stopRun(coordinators: Coordinators, runId: string, now: boolean): Promise<string> {
   try {
     await requestStop(coordinators, { runId, now, reason: now ? 'gradus stop --now' : 'gradus stop' });
     const stepIsOver = AbortSignal.timeout(fleetTimeoutMs);

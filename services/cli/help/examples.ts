@@ -17,6 +17,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   submit: ['gradus submit recipes/demo.yaml --server 10.0.0.5:7000 --priority 4'],
   list: ['gradus list', 'gradus list --server 10.0.0.5:7000'],
   logs: ['gradus logs first --follow', 'gradus logs first --server 10.0.0.5:7000 --metrics'],
+  fetch: ['gradus fetch first --server 10.0.0.5:7000 --to results'],
   cancel: ['gradus cancel first --server 10.0.0.5:7000'],
   watch: ['gradus watch first'],
   backup: ['gradus backup --home runs --out /backup/runs-monday'],
@@ -26,7 +27,11 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
     'gradus eval recipes/demo.yaml --greedy --out results',
     'gradus eval --endpoint http://127.0.0.1:8000/v1 --model qwen3-4b --data questions.jsonl --environment search --samples 4 --out results',
   ],
-  resume: ['gradus resume first', 'gradus resume first --accept-changed data,scorers'],
+  resume: [
+    'gradus resume first',
+    'gradus resume first --accept-changed data,scorers',
+    'gradus resume first --server 10.0.0.5:7000',
+  ],
   status: ['gradus status --home runs', 'gradus status first --server 10.0.0.5:7000'],
   stop: ['gradus stop first', 'gradus stop --now'],
   'rollout list': [

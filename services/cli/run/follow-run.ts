@@ -30,7 +30,7 @@ export async function followRun(
       for await (const status of unlessSilent(stream)) {
         onStatus(status);
         if (hasEnded(status)) return status;
-        if (status.state === RunState.RUNNING) lastLedMs = performance.now();
+        if (status.state === RunState.RUNNING || status.state === RunState.QUEUED) lastLedMs = performance.now();
         else if (performance.now() - lastLedMs > maxLeaderlessMs) break;
       }
     } catch (thrown) {

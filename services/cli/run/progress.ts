@@ -22,7 +22,8 @@ export type ProgressStatus = Pick<
   | 'message'
   | 'warnings'
   | 'detectors'
->;
+> &
+  Partial<Pick<RunStatus, 'queuePosition'>>;
 
 /** Rollouts per second over the last few seconds, from the counts that the statuses carry. */
 export interface RateMeter {
@@ -52,6 +53,8 @@ export function createRateMeter(): RateMeter {
 
 /** One line, cut to `columns`: stage, step with a bar, phase, what it waits for, reward and primary metric, rate, time left. */
 export function progressLine(status: ProgressStatus, rate: number | undefined, columns: number): string {
+  const queued = queuedText(status);
+  if (queued !== undefined) return cut(`queued, ${queued}`, columns);
   const parts = [`${status.stageIndex + 1}/${status.stages} ${status.stage}`];
   if (status.steps > 0) parts.push(`${bar(status.step, status.steps, 12)} ${status.step}/${status.steps}`);
   const expected = status.rolloutsExpected > 0 ? ` ${status.rolloutsDone}/${status.rolloutsExpected}` : '';
@@ -63,7 +66,10 @@ export function progressLine(status: ProgressStatus, rate: number | undefined, c
   if (rate !== undefined && rate > 0) parts.push(`${rate.toFixed(rate < 10 ? 1 : 0)} rollouts/s`);
   parts.push(formatDuration(Number(status.elapsedMs)));
   if (status.remainingMs !== undefined) parts.push(`~${formatDuration(Number(status.remainingMs))} left`);
-  const line = parts.join('  ');
+  return cut(parts.join('  '), columns);
+}
+
+function cut(line: string, columns: number): string {
   return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
 }
 
@@ -126,13 +132,21 @@ function placeOf(status: ProgressStatus): string {
   return `[${formatDuration(Number(status.elapsedMs))}] ${status.stageIndex + 1}/${status.stages} ${status.stage}`;
 }
 
+/** `place 2: behind run first in the queue`; undefined where it waits in none. */
+export function queuedText({ queuePosition = 0, message }: ProgressStatus): string | undefined {
+  return queuePosition === 0 ? undefined : `place ${queuePosition}: ${message}`;
+}
+
 /**
  * For logs and pipes: a line when a step was committed, a stage or a phase of evaluation began, or when it begins to wait for
  * something unusual; undefined when there is nothing new to say.
  */
 export function plainLine(before: ProgressStatus | undefined, status: ProgressStatus): string | undefined {
+  const queued = queuedText(status);
+  if (queued !== undefined)
+    return before !== undefined && queuedText(before) === queued ? undefined : `queued, ${queued}`;
   const place = placeOf(status);
-  if (before?.stage !== status.stage) return `${place}: ${phaseWord(status.phase)}`;
+  if (before?.stage !== status.stage || queuedText(before) !== undefined) return `${place}: ${phaseWord(status.phase)}`;
   if (before.step !== status.step) {
     const scores = [...scoreTexts(status), ...stepTexts(status.metrics)].map((text) => `, ${text}`);
     const left = status.remainingMs === undefined ? '' : `, about ${formatDuration(Number(status.remainingMs))} left`;

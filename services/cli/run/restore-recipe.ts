@@ -16,8 +16,8 @@ export async function restoreRecipe(home: string, runId: string, note: (line: st
   );
   let recorded: { readonly recipeJson: string; readonly directory: string } | undefined;
   for (const { fact } of entries) {
-    if ((fact.case === 'runStarted' || fact.case === 'runResumed') && fact.value.recipeJson !== '')
-      recorded = fact.value;
+    const isFirst = fact.case === 'runQueued' || fact.case === 'runStarted' || fact.case === 'runResumed';
+    if (isFirst && fact.value.recipeJson !== '') recorded = fact.value;
   }
   if (recorded === undefined)
     throw new TerminalError('data_loss', `the ledger of run ${runId} does not say what its recipe was`);

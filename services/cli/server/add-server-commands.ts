@@ -4,6 +4,7 @@ import { credentials, home, json, parseRunId, settings, wholeNumber } from '../c
 import type { RunOptions } from '../commands/run.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { CancelOptions } from './cancel.ts';
+import type { FetchOptions } from './fetch-run.ts';
 import type { ListOptions } from './list-runs.ts';
 import type { LogsOptions } from './logs.ts';
 import { server } from './server-address.ts';
@@ -12,6 +13,8 @@ export const priority = (): Option =>
   new Option('--priority <n>', `share of a fleet that several runs have, ${lowestPriority} to ${highestPriority}`)
     .argParser(parsePriority)
     .default(lowestPriority);
+
+export const queue = (): Option => new Option('--no-queue', 'refuse the run where it would have to wait for others');
 
 export function parsePriority(text: string): number {
   const value = /^\d{1,3}$/.test(text) ? Number(text) : NaN;
@@ -38,6 +41,7 @@ export function addServerCommands(program: Command, terminal: Terminal, finish: 
     .addOption(server().makeOptionMandatory())
     .addOption(credentials())
     .addOption(priority())
+    .addOption(queue())
     .option('--seed <n>', 'seed in place of the one in the recipe', wholeNumber)
     .addOption(settings())
     .option('--run-id <id>', 'name of the run; 1 to 64 of a-z, 0-9 and -', parseRunId)
@@ -72,6 +76,18 @@ export function addServerCommands(program: Command, terminal: Terminal, finish: 
     .addOption(json())
     .action(async (run: string, options: LogsOptions, command: Command) =>
       finish(await (await import('./logs.ts')).logsCommand(run, placed(options, command), terminal)),
+    );
+
+  program
+    .command('fetch')
+    .description('bring the results of a run of a server here: summary, metrics, curves and the final model')
+    .argument('<run>', 'id of the run', parseRunId)
+    .addOption(server().makeOptionMandatory())
+    .addOption(credentials())
+    .option('--to <dir>', 'folder for the files (default: one with the id of the run, here)')
+    .addOption(json())
+    .action(async (run: string, options: FetchOptions) =>
+      finish(await (await import('./fetch-run.ts')).fetchCommand(run, options, terminal)),
     );
 
   program

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { RunStatusSchema, type RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { RunState, RunStatusSchema, type RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { stateWord } from '#run/live-status.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { restingRuns } from '../run/resting-runs.ts';
@@ -50,6 +50,7 @@ export async function listCommand(options: ListOptions, terminal: Terminal): Pro
   ];
   if (rows.length === 0) terminal.out('no runs');
   else terminal.out(tableLines(rows, { head }));
+  for (const run of runs) if (run.state === RunState.QUEUED) terminal.out(`run ${run.runId} waits: ${run.message}`);
   for (const { run, reason } of unread) terminal.out(`run ${run}: cannot be read: ${reason}`);
   if (leftOut > 0) terminal.out(`${leftOut} more runs are left out: an answer holds 256`);
   return exitCodes.ok;
@@ -78,7 +79,7 @@ export async function runStatusCommand(runId: string, options: ListOptions, term
 function rowOf(run: RunStatus): string[] {
   return [
     run.runId,
-    stateWord(run.state),
+    run.queuePosition === 0 ? stateWord(run.state) : `${stateWord(run.state)}, place ${run.queuePosition}`,
     `${run.stageIndex + 1}/${run.stages} ${run.stage}`,
     `${run.step}/${run.steps}`,
     `${run.priority}`,

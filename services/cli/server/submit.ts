@@ -6,7 +6,7 @@ import { surveyInputs, type FoundInput } from '#recipe/inputs/survey-inputs.ts';
 import { namedInputs } from '#submission/named-inputs.ts';
 import { parseRunSummary } from '#run/directory/run-summary.ts';
 import { stateWord } from '#run/live-status.ts';
-import { RunStatusSchema, type RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
+import { QueuePlaceSchema, RunStatusSchema, type RunStatus } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { exitCodeOfState } from '../commands/drive-run.ts';
 import { newRunId } from '../commands/run.ts';
@@ -23,6 +23,8 @@ export interface SubmitOptions extends ServerAccess {
   readonly runId?: string;
   readonly set: readonly string[];
   readonly priority: number;
+  /** False: it is refused where it would have to wait for other runs. */
+  readonly queue: boolean;
   /** Do not follow it. */
   readonly detach: boolean;
   readonly json: boolean;
@@ -42,20 +44,26 @@ export async function submitToServer(recipePath: string, options: SubmitOptions,
       set: [...set],
       inputs: loaded.inputs.map(({ name, digest, bytes }) => ({ name, digest, sizeBytes: BigInt(bytes) })),
       priority,
+      noQueue: !options.queue,
     };
-    const { notes } = await server.current.submitRecipe(request).catch((thrown: unknown) => {
+    const { notes, queued } = await server.current.submitRecipe(request).catch((thrown: unknown) => {
       throw mayHaveStarted(errorFrom(thrown), runId, options);
     });
     for (const note of notes) terminal.err(`note: ${note}`);
     if (options.detach) {
       terminal.out(
         options.json
-          ? jsonLine({ run: runId, server: address, notes })
-          : `run ${runId} goes on at ${address}; 'gradus logs ${runId} --follow${accessFlags(options)}' follows it, 'gradus cancel ${runId}${accessFlags(options)}' stops it`,
+          ? jsonLine({
+              run: runId,
+              server: address,
+              notes,
+              ...(queued !== undefined && { queued: messageJson(QueuePlaceSchema, queued) }),
+            })
+          : `run ${runId} ${queued === undefined ? 'goes on' : `is queued, place ${queued.position} (${queued.reason}),`} at ${address}; 'gradus logs ${runId} --follow${accessFlags(options)}' follows it, 'gradus cancel ${runId}${accessFlags(options)}' stops it`,
       );
       return exitCodes.ok;
     }
-    terminal.err(`started run ${runId} at ${address}`);
+    terminal.err(`${queued === undefined ? 'started' : 'queued'} run ${runId} at ${address}`);
     return await followAt(server, { access: options, runId, json: options.json }, terminal);
   } finally {
     server.close();

@@ -28,6 +28,17 @@ export function shortId(id: string): string {
   return id.slice(0, 12);
 }
 
+/** 812 bytes, 14.2 kB, 1.3 MB, 8.0 GB: in powers of 1000. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1_000) return plural(bytes, 'byte');
+  for (const [unit, size] of [
+    ['kB', 1e3],
+    ['MB', 1e6],
+  ] as const)
+    if (bytes < size * 1_000) return `${(bytes / size).toFixed(1)} ${unit}`;
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
 /** `1 turn`, `2 turns`. */
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -12,7 +12,7 @@ const maxReasonCharacters = 200;
 
 /**
  * Answers once the request is in the ledger, or when the run has stopped; then it holds whatever dies. The request reaches the
- * leader wherever that is, and the next one when it dies over it. A run that nobody leads and nobody takes over is ended here.
+ * leader wherever that is, and the next one when it dies over it. A run that waits in the queue, or that nobody leads and nobody takes over, is ended here.
  */
 export async function stopRun(
   registry: RunRegistry,
@@ -32,6 +32,11 @@ export async function stopRun(
     }
     if (!registry.isStarting(runId)) {
       const { state = RunState.UNSPECIFIED } = await registry.status(runId, signal);
+      if (state === RunState.QUEUED) {
+        await stopUnled();
+        await sleep(pollMs, signal);
+        continue;
+      }
       if (state !== RunState.RUNNING && state !== RunState.INTERRUPTED) return { state };
       const leader = recorded ? undefined : await registry.leader(runId, signal);
       const answer =

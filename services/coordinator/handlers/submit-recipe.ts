@@ -2,7 +2,6 @@ import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { SubmitRecipeRequest } from '#proto/coordinator/v1/coordinator_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
-import { changedInputs, describeChange } from '#recipe/inputs/changed-inputs.ts';
 import { surveyInputs } from '#recipe/inputs/survey-inputs.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { parseSetting } from '#recipe/recipe-settings.ts';
@@ -11,7 +10,8 @@ import { missingInputs } from '#submission/match-inputs.ts';
 import { matchRecipe } from '#submission/match-recipe.ts';
 import { namedInputs } from '#submission/named-inputs.ts';
 import { readOffer } from '#submission/offered-recipe.ts';
-import type { RunRegistry } from '../runs/run-registry.ts';
+import { requireLoaded } from '../runs/require-loaded.ts';
+import type { RunRegistry, Submitted } from '../runs/run-registry.ts';
 import { checkRunId } from '../runs/run-registry.ts';
 
 const mostTextBytes = 1024 * 1024;
@@ -22,8 +22,8 @@ export async function submitRecipe(
   home: string | undefined,
   request: SubmitRecipeRequest,
   signal: AbortSignal,
-): Promise<{ runId: string; notes: string[] }> {
-  const { recipeText, set, inputs, priority } = request;
+): Promise<Submitted & { notes: string[] }> {
+  const { recipeText, set, inputs, priority, noQueue } = request;
   const runId = checkRunId(request.runId);
   const offered = home === undefined ? undefined : await readOffer(home);
   if (home === undefined || offered === undefined)
@@ -50,16 +50,7 @@ export async function submitRecipe(
         '\n  ',
       ),
     );
-  const changes = changedInputs(offered.inputs ?? [], await surveyInputs(matched.resolved.paths, survey)).filter(
-    ({ name }) => (offered.inputs ?? []).some((loaded) => loaded.name === name),
-  );
-  if (changes.length > 0)
-    throw new TerminalError(
-      'failed_precondition',
-      ['the fleet was started before these files changed, and holds what it read then; start it again:']
-        .concat(changes.map((change) => describeChange(change)))
-        .join('\n  '),
-    );
+  await requireLoaded(offered, matched.resolved.paths, survey);
   const directory = join(home, runId);
   await access(directory).then(
     () => {
@@ -68,6 +59,6 @@ export async function submitRecipe(
     () => undefined,
   );
   const recipeJson = resolvedRecipeJson(matched.resolved);
-  const asked = { runId, recipeJson, directory, resume: false, acceptChanged: [], priority };
-  return { runId: await registry.submit(asked, signal), notes: [...matched.notes] };
+  const asked = { runId, recipeJson, directory, resume: false, acceptChanged: [], priority, noQueue };
+  return { ...(await registry.submit(asked, signal)), notes: [...matched.notes] };
 }

@@ -6,7 +6,8 @@ import type { Logger } from '#platform/telemetry/logging.ts';
 import type { CoordinatorEvents } from '../events.ts';
 import type { RolloutShares } from '../runs/rollout-shares.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
-import type { RunningRuns } from './running-runs.ts';
+import { changesPolicy } from '#stages/kit/kinds.ts';
+import type { RunningRun, RunningRuns } from './running-runs.ts';
 
 export interface AdoptOptions {
   readonly nats: Nats;
@@ -30,7 +31,7 @@ const absentFilesMs = 20_000;
 /** A server that restarts is back sooner. */
 const sayBlindMs = 10_000;
 
-/** Takes over the runs of this fleet that nobody leads, until it is asked to stop. */
+/** Takes over the runs of this fleet that nobody leads, and begins those that wait for a place, until it is asked to stop. */
 export async function adoptRuns(options: AdoptOptions): Promise<void> {
   const { nats, registry, running, shares, log, signal } = options;
   /** Runs that nobody leads and that could not be taken over here: since when, and when that was tried last. */
@@ -66,10 +67,20 @@ export async function adoptRuns(options: AdoptOptions): Promise<void> {
     }
   }
 
+  let beginning: Promise<void> | undefined;
+  async function beginWaiting(): Promise<void> {
+    try {
+      await registry.startWaiting(signal);
+    } catch (thrown) {
+      if (!signal.aborted) log.warn({ err: errorFrom(thrown) }, 'the queue could not be looked at; it is asked again');
+    }
+  }
+
   while (!signal.aborted) {
     try {
       const listed = await running.list(signal);
-      shares.observe(listed.length > 1 ? await running.priorities(listed, signal) : new Map());
+      const described = listed.length > 1 ? await running.describe(listed, signal) : new Map<string, RunningRun>();
+      shares.observe(new Map([...described].map(([runId, { priority }]) => [runId, priority])));
       const own = registry.own();
       for (const runId of listed) {
         const pausing = performance.now() - (failed.get(runId)?.lastMs ?? -Infinity) < pauseMs;
@@ -77,9 +88,13 @@ export async function adoptRuns(options: AdoptOptions): Promise<void> {
       }
       for (const runId of failed.keys()) if (!listed.includes(runId)) failed.delete(runId);
       // Lost with its bucket: without it nobody would look for the run.
-      for (const runId of own)
-        if (!listed.includes(runId) && registry.driven(runId)?.state.life === 'running')
-          await running.add(runId, registry.driven(runId)?.state.priority ?? 1, signal);
+      for (const runId of own) {
+        const run = listed.includes(runId) ? undefined : registry.driven(runId);
+        if (run?.state.life === 'running')
+          await running.add(runId, { priority: run.state.priority, changesPolicy: changesPolicy(run.recipe) }, signal);
+      }
+      // Beside this loop: a run that takes long to begin keeps no other from being taken over.
+      beginning ??= beginWaiting().finally(() => (beginning = undefined));
       first = false;
       if (saidBlind) log.info('the runs of the fleet can be read again');
       blindMs = undefined;
@@ -97,4 +112,5 @@ export async function adoptRuns(options: AdoptOptions): Promise<void> {
     }
     await sleep(pollMs, signal).catch(() => undefined);
   }
+  await beginning;
 }

@@ -9,11 +9,11 @@ import { canonicalJson, parseResolvedRecipe, recipeHash } from '#recipe/resolve-
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { highestPriority, lowestPriority } from '#submission/contract.ts';
-import { type RunState, requireResumable } from '#run/ledger/run-state.ts';
+import { type RunState, requireResumable, withoutQueue } from '#run/ledger/run-state.ts';
 
 /** What is asked for; a run that is taken over is resumed by its id. */
 export type RunRequest = Pick<SubmitRunRequest, 'runId' | 'recipeJson' | 'directory' | 'resume' | 'acceptChanged'> &
-  Partial<Pick<SubmitRunRequest, 'priority'>>;
+  Partial<Pick<SubmitRunRequest, 'priority' | 'noQueue'>>;
 
 export interface CheckedRequest {
   readonly resolved: ResolvedRecipe;
@@ -23,6 +23,11 @@ export interface CheckedRequest {
   readonly replaced: boolean;
   /** The recipe was edited since it was recorded; its tasks are the same. */
   readonly edit?: InputChange;
+}
+
+/** The state of a run; one that waits in the queue of another fleet, which has ended, is as if it had been stopped there. */
+export function stateForFleet(state: RunState, fleetId: string): RunState {
+  return state.queued?.fleetId === fleetId ? state : withoutQueue(state);
 }
 
 /** The recipe of a run that may be started or resumed as asked; throws what is wrong with the request. */
@@ -44,6 +49,11 @@ export function checkRequest(request: RunRequest, known: RunState): CheckedReque
     throw new TerminalError(
       'already_exists',
       `run_id: '${runId}' is the name of an earlier run; choose another one, or resume it`,
+    );
+  if (known.life === 'queued')
+    throw new TerminalError(
+      'failed_precondition',
+      `run_id: '${runId}' waits in the queue already, and begins by itself`,
     );
   requireResumable(runId, known.life, known.message);
   const recorded = parseResolvedRecipe(known.recipeJson);

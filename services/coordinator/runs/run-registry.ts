@@ -7,6 +7,8 @@ import { readLease } from '#platform/nats/lease.ts';
 import type { LeaseView } from '#platform/nats/lease.ts';
 import type { Security } from '#platform/security/security.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import type { QueuePlace } from '../queue/admission.ts';
+import { createRunQueue } from '../queue/run-queue.ts';
 import { foldLedger, ledgerRuns } from '#run/ledger/read-ledger.ts';
 import { askLeader } from '../leadership/ask-leader.ts';
 import type { RunRequest } from './check-request.ts';
@@ -21,9 +23,12 @@ export type ListedRuns = MessageInitShape<typeof ListRunsResponseSchema> & { rea
 
 /** Runs that this process drives, those that another coordinator drives, and those that only their ledgers know. */
 export interface RunRegistry {
-  submit(request: RunRequest, signal: AbortSignal): Promise<string>;
+  /** Begins a run, or puts it into the queue where it has to wait; gives its place there. */
+  submit(request: RunRequest, signal: AbortSignal): Promise<Submitted>;
+  /** Begins what is first in the queue, if it may; to be asked again and again. */
+  startWaiting(signal: AbortSignal): Promise<void>;
   /** Takes over a run that nobody leads. False when there is nothing to take over, or no room for it. */
-  adopt(runId: string, how: Omit<StartOptions, 'adopt'>, signal: AbortSignal): Promise<boolean>;
+  adopt(runId: string, how: Omit<StartOptions, 'adopt' | 'fromQueue'>, signal: AbortSignal): Promise<boolean>;
   status(runId: string, signal: AbortSignal): Promise<RunStatusInit>;
   /** One that cannot be read does not hide the others. */
   list(signal: AbortSignal): Promise<ListedRuns>;
@@ -42,12 +47,21 @@ export interface RunRegistry {
   leaveAll(): Promise<void>;
 }
 
+export interface Submitted {
+  readonly runId: string;
+  /** Absent where it has begun. */
+  readonly queued?: QueuePlace;
+}
+
+const asked: StartOptions = { adopt: false, fromEarlierSelf: false, fromQueue: false, waitsForFiles: false };
+
 const runIdPattern = /^[a-z0-9-]{1,64}$/;
 const leavePollMs = 50;
 
 export function createRunRegistry(deps: RunDependencies): RunRegistry {
-  const { nats, config, running } = deps;
+  const { nats, config } = deps;
   const runs = new Map<string, DrivenRun>();
+  const queue = createRunQueue(deps, () => runs.values());
   const starting = new Set<string>();
   /** Aborts when this process ends: nothing is begun any more. */
   const leaving = new AbortController();
@@ -73,8 +87,9 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
     const { state } = await foldLedger(nats, runId, signal);
     if (state.life === 'new') throw unknownRun(runId);
     const { recipe } = parseResolvedRecipe(state.recipeJson);
+    const place = state.life === 'queued' ? await queue.placeIn(state, recipe, signal) : undefined;
     const led = lease !== undefined || starting.has(runId);
-    return runStatus({ state, recipe, progress: undefined, sinceLastEntryMs: 0, led });
+    return runStatus({ state, recipe, progress: undefined, sinceLastEntryMs: 0, led, place });
   }
 
   /** Never rejects; afterwards the ledger answers for the run. */
@@ -98,31 +113,37 @@ export function createRunRegistry(deps: RunDependencies): RunRegistry {
       }
       starting.add(runId);
       try {
-        const others = new Set([...own(), ...(await running.list(signal))].filter((id) => id !== runId));
-        if (others.size >= config.maxRuns) {
-          throw new TerminalError(
-            'failed_precondition',
-            `fleet ${config.fleetId} has ${others.size} of at most ${config.maxRuns} runs (${[...others].join(', ')}); wait for it or stop it`,
-          );
-        }
-        const run = await startRun(
-          deps,
-          request,
-          { adopt: false, fromEarlierSelf: false, waitsForFiles: false },
-          untilLeaving(signal),
-        );
-        if (run !== undefined) void keep(run);
-        return runId;
+        return await queue.inTurn(signal, async () => {
+          const queued = await queue.admit(request, untilLeaving(signal));
+          if (queued !== undefined) return { runId, queued };
+          const run = await startRun(deps, request, asked, untilLeaving(signal));
+          if (run !== undefined) void keep(run);
+          return { runId };
+        });
       } finally {
         starting.delete(runId);
       }
+    },
+    async startWaiting(signal) {
+      if (leaving.signal.aborted || runs.size >= config.maxRuns) return;
+      await queue.inTurn(signal, async () => {
+        const request = await queue.next(signal);
+        if (request === undefined || own().includes(request.runId)) return;
+        starting.add(request.runId);
+        try {
+          const run = await queue.begin(request, untilLeaving(signal));
+          if (run !== undefined) void keep(run);
+        } finally {
+          starting.delete(request.runId);
+        }
+      });
     },
     async adopt(runId, how, signal) {
       if (leaving.signal.aborted || own().includes(runId) || own().length >= config.maxRuns) return false;
       starting.add(runId);
       try {
         const request = { runId, recipeJson: '', directory: '', resume: true, acceptChanged: [] };
-        const run = await startRun(deps, request, { ...how, adopt: true }, untilLeaving(signal));
+        const run = await startRun(deps, request, { ...how, adopt: true, fromQueue: false }, untilLeaving(signal));
         if (run === undefined) return false;
         void keep(run);
         return true;

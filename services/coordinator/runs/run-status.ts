@@ -7,6 +7,7 @@ import { kindOf } from '#stages/kit/kinds.ts';
 import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
 import type { RunState, StageState } from '#run/ledger/run-state.ts';
+import type { QueuePlace } from '../queue/admission.ts';
 import { describeDivergence, findDivergences, detectorShares } from '#run/reward-divergence.ts';
 import type { Progress } from '../watches/run-progress.ts';
 
@@ -21,6 +22,8 @@ export interface StatusInputs {
   readonly sinceLastEntryMs: number;
   /** Some coordinator leads the run. */
   readonly led: boolean;
+  /** Where it waits, of a run that is queued. */
+  readonly place?: QueuePlace | undefined;
 }
 
 export function runStatus(inputs: StatusInputs): RunStatusInit {
@@ -56,7 +59,10 @@ export function runStatus(inputs: StatusInputs): RunStatusInit {
         ? [stopMessage(state), progress?.message, scoringMessage(progress), progress?.overdue]
             .filter(Boolean)
             .join('; ')
-        : state.message,
+        : state.life === 'queued'
+          ? (inputs.place?.reason ?? state.message)
+          : state.message,
+    queuePosition: state.life === 'queued' ? (inputs.place?.position ?? 0) : 0,
     elapsedMs: BigInt(Math.round(elapsedMs)),
     ...(remainingMs !== undefined && { remainingMs: BigInt(Math.round(remainingMs)) }),
     directory: state.directory,
@@ -87,6 +93,8 @@ function lifeToProto(life: RunState['life']): Life {
   switch (life) {
     case 'new':
       return Life.UNSPECIFIED;
+    case 'queued':
+      return Life.QUEUED;
     case 'running':
       return Life.RUNNING;
     case 'stopped':

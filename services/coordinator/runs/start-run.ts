@@ -8,7 +8,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import type { Security } from '#platform/security/security.ts';
 import { recipeHash } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
-import { needsLearner } from '#stages/kit/kinds.ts';
+import { changesPolicy, needsLearner } from '#stages/kit/kinds.ts';
 import type { WorkerStatuses } from '#platform/nats/worker-statuses.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
@@ -20,7 +20,7 @@ import { foldLedger } from '#run/ledger/read-ledger.ts';
 import { createLedgerWriter } from '../ledger-writer.ts';
 import type { Ledger } from '#run/ledger/read-ledger.ts';
 import type { FencedWriter } from '../ledger-writer.ts';
-import type { RunState } from '#run/ledger/run-state.ts';
+import { withoutQueue, type RunState } from '#run/ledger/run-state.ts';
 import { checkRewardService } from '../groupwise/check-reward-service.ts';
 import type { RewardClient } from '../groupwise/score-with-retries.ts';
 import type { LearnerClient } from '../sessions/learner-session.ts';
@@ -36,7 +36,7 @@ import { watchRunQueue } from '../watches/watch-run-queue.ts';
 import { checkInputs } from './check-inputs.ts';
 import type { StandsOn } from './check-inputs.ts';
 import { checkPaths } from './check-paths.ts';
-import { checkRequest } from './check-request.ts';
+import { checkRequest, stateForFleet } from './check-request.ts';
 import type { CheckedRequest, RunRequest } from './check-request.ts';
 import { driveRun } from './drive-run.ts';
 import type { RolloutShares } from './rollout-shares.ts';
@@ -45,6 +45,7 @@ import { claimLeadership, leaseWaitMs } from '../leadership/leadership.ts';
 import type { Leadership } from '../leadership/leadership.ts';
 import { createRunContext, overdueOptions, recordingLedger } from './run-parts.ts';
 import type { RunningRuns } from '../leadership/running-runs.ts';
+import type { WaitingRuns } from '../queue/waiting-runs.ts';
 
 /** What all runs of a coordinator share. */
 export interface RunDependencies {
@@ -55,6 +56,7 @@ export interface RunDependencies {
   /** For calls to other coordinators. */
   readonly security?: Security | undefined;
   readonly running: RunningRuns;
+  readonly waiting: WaitingRuns;
   readonly shares: RolloutShares;
   readonly policy: PolicyClient;
   /** Absent where learner and engines read the paths of this machine. */
@@ -98,6 +100,8 @@ export interface StartOptions {
   readonly adopt: boolean;
   /** The lease may be taken from an earlier process of the same name. */
   readonly fromEarlierSelf: boolean;
+  /** It leaves the queue: it is started if it still waits there, or left alone. */
+  readonly fromQueue: boolean;
   /** A run that is taken over is not ended yet for files that are not here: another coordinator may have them, or they come back. */
   readonly waitsForFiles: boolean;
 }
@@ -105,10 +109,30 @@ export interface StartOptions {
 /** Facts of a former leader may still come in while a new one reads; more often than this is no accident. */
 const claims = 5;
 
+/** Throws what is wrong with a request, as far as that is known without a lease of the run. Gives its recipe. */
+export async function checkSubmission(
+  deps: RunDependencies,
+  request: RunRequest,
+  state: RunState,
+  signal: AbortSignal,
+): Promise<ResolvedRecipe['recipe']> {
+  const checked = checkRequest(request, state);
+  await checkPaths(checked, rootsOf(deps.config));
+  const { recipe } = checked.resolved;
+  if (deps.learner === undefined && needsLearner(recipe))
+    throw new TerminalError(
+      'failed_precondition',
+      'a stage of the recipe trains, and this coordinator has no learner: start it with --learner HOST:PORT (GRADUS_LEARNER)',
+    );
+  await checkEnginesOf(recipe, deps.policy, signal);
+  await checkRewardService(recipe, deps.reward, true, signal);
+  return recipe;
+}
+
 /**
  * Checks a request, becomes the leader, writes its first fact (the start of the run, or that it goes on) and sets the run going.
  * What is wrong with the request or its files is thrown here; what goes wrong later ends the run as failed, and it can be
- * resumed. Undefined when there was nothing to adopt.
+ * resumed. Undefined when there was nothing to adopt, or the run does not wait any more.
  */
 export async function startRun(
   deps: RunDependencies,
@@ -116,26 +140,13 @@ export async function startRun(
   options: StartOptions,
   signal: AbortSignal,
 ): Promise<DrivenRun | undefined> {
-  const { nats, self, running } = deps;
+  const { nats, self, running, waiting } = deps;
   const { runId } = request;
-  // A request that cannot be right does not wait for a lease.
-  if (!options.adopt) {
-    const wanted = checkRequest(request, (await foldLedger(nats, runId, signal)).state);
-    await checkPaths(wanted, rootsOf(deps.config));
-    const { resolved } = wanted;
-    if (deps.learner === undefined && needsLearner(resolved.recipe))
-      throw new TerminalError(
-        'failed_precondition',
-        'a stage of the recipe trains, and this coordinator has no learner: start it with --learner HOST:PORT (GRADUS_LEARNER)',
-      );
-    await checkEnginesOf(resolved.recipe, deps.policy, signal);
-    await checkRewardService(resolved.recipe, deps.reward, true, signal);
-  }
   const leadership = await claimLeadership(nats, {
     runId,
     ...self,
     fromEarlierSelf: options.fromEarlierSelf,
-    waitMs: options.adopt ? 0 : leaseWaitMs,
+    waitMs: options.adopt || options.fromQueue ? 0 : leaseWaitMs,
     signal,
   });
   try {
@@ -145,13 +156,18 @@ export async function startRun(
       await leadership.release();
       return undefined;
     }
-    const checked = checkRequest(request, known.state);
+    if (options.fromQueue && known.state.life !== 'queued') {
+      await waiting.remove(runId, signal);
+      await leadership.release();
+      return undefined;
+    }
+    const state = options.fromQueue ? withoutQueue(known.state) : stateForFleet(known.state, deps.config.fleetId);
+    const checked = checkRequest(request, state);
     const { resolved, directory } = checked;
     await checkPaths(checked, rootsOf(deps.config));
-    if (directory !== known.state.directory && known.state.life !== 'new')
-      await checkMoved(directory, known.state.directory);
+    if (directory !== state.directory && state.life !== 'new') await checkMoved(directory, state.directory);
     // Before they are read: what was cut or edited may not even parse.
-    const standsOn = await checkInputs({ ...request, takenOver: options.adopt }, checked, known.state, signal);
+    const standsOn = await checkInputs({ ...request, takenOver: options.adopt }, checked, state, signal);
     const files = createRunFiles(nats, runId, directory, { ...resolved, inputs: standsOn.inputs }, (caller) =>
       leadership.confirm(caller),
     );
@@ -174,13 +190,16 @@ export async function startRun(
     // A run that is taken over does not depend on whether the service answers at that moment.
     await checkRewardService(resolved.recipe, deps.reward, false, signal);
     const rows = await readRunRows(resolved);
-    await running.add(runId, request.priority || known.state.priority, signal);
+    const priority = request.priority || known.state.priority;
+    await running.add(runId, { priority, changesPolicy: changesPolicy(resolved.recipe) }, signal);
     for (let claim = 1; ; claim++) {
       const writer = createLedgerWriter(nats, known);
       try {
         await files.restore(signal);
         await writer.append(firstFact(deps, { ...request, takenOver: options.adopt }, known, checked, standsOn));
         leadership.writeWith(writer);
+        // Not before it is among those that go on: nobody may see a place that is free.
+        await waiting.remove(runId, signal);
         return setGoing(deps, { runId, resolved, directory, rows, files, writer, leadership });
       } catch (thrown) {
         if (!writer.refused.aborted || claim === claims) {
@@ -188,7 +207,7 @@ export async function startRun(
           throw thrown;
         }
         known = await foldLedger(nats, runId, signal);
-        checkRequest(request, known.state);
+        checkRequest(request, options.fromQueue ? withoutQueue(known.state) : known.state);
       }
     }
   } catch (thrown) {
@@ -205,9 +224,10 @@ function firstFact(
   { recorded: inputs, accepted }: StandsOn,
 ): Parameters<FencedWriter['append']>[0] {
   const { holder } = self;
-  const { recipeJson, takenOver, priority = 0 } = request;
-  if (known.state.life !== 'new') {
-    const place = replaced ? { directory, recipeJson } : {};
+  const { takenOver, priority = 0 } = request;
+  const recipeJson = request.recipeJson || known.state.recipeJson;
+  if (known.state.begun) {
+    const place = replaced ? { directory, recipeJson: request.recipeJson } : {};
     const learnerStep = BigInt(known.state.step);
     return {
       case: 'runResumed',

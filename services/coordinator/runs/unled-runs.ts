@@ -18,7 +18,7 @@ export interface UnledEnd {
  * cannot be written is reported, and the run has ended all the same.
  */
 export async function endUnledRun(
-  { events, running, log }: RunDependencies,
+  { events, running, waiting, log }: RunDependencies,
   writer: FencedWriter,
   files: Pick<RunFiles, 'writeSummary'>,
   value: UnledEnd,
@@ -36,11 +36,12 @@ export async function endUnledRun(
     );
   }
   await running.remove(runId, signal);
+  await waiting.remove(runId, signal);
 }
 
 /**
- * Ends a run that nobody leads and nobody takes over as stopped: a request that is only remembered would be met by a run that goes
- * on. Throws `already_exists` when somebody leads it by now. What its workers still play is kept, and counts when it is resumed.
+ * Ends a run that nobody leads and nobody takes over as stopped, or takes it out of the queue: a request that is only remembered would be met by a run
+ * that goes on. Throws `already_exists` when somebody leads it by now. What its workers still play is kept, and counts when it is resumed.
  */
 export async function stopUnledRun(
   deps: RunDependencies,
@@ -48,19 +49,56 @@ export async function stopUnledRun(
   { now, reason }: StopWish,
   signal: AbortSignal,
 ): Promise<void> {
-  const { nats, self, running } = deps;
+  await endWith(deps, runId, signal, async (writer) => {
+    switch (writer.state.life) {
+      case 'queued':
+        return {
+          state: 'stopped',
+          message: `cancelled in the queue${reason === '' ? '' : ` (${reason})`}; it can be resumed`,
+        };
+      case 'running':
+        await writer.append({ case: 'stopRequested', value: { now, reason, holder: deps.self.holder } });
+        return { state: 'stopped', message: 'stopped on request while no coordinator led it; it can be resumed' };
+      default:
+        return undefined;
+    }
+  });
+}
+
+/** Takes a run out of the queue that cannot begin as it is. */
+export async function endWaitingRun(
+  deps: RunDependencies,
+  runId: string,
+  why: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await endWith(deps, runId, signal, async ({ state }) =>
+    state.life === 'queued' ? { state: 'failed', message: `it could not begin: ${why}` } : undefined,
+  );
+}
+
+/** Undefined from `decide`: it has ended, and is taken out of the indexes. */
+async function endWith(
+  deps: RunDependencies,
+  runId: string,
+  signal: AbortSignal,
+  decide: (writer: FencedWriter) => Promise<UnledEnd | undefined>,
+): Promise<void> {
+  const { nats, self, running, waiting } = deps;
   const leadership = await claimLeadership(nats, { runId, ...self, fromEarlierSelf: false, waitMs: 0, signal });
   try {
     const writer = createLedgerWriter(nats, await foldLedger(nats, runId, signal));
     leadership.writeWith(writer);
-    if (writer.state.life === 'running') {
-      await writer.append({ case: 'stopRequested', value: { now, reason, holder: self.holder } });
-      const { recipeJson, directory } = writer.state;
-      const resolved = parseResolvedRecipe(recipeJson);
-      const files = createRunFiles(nats, runId, directory, resolved, (caller) => leadership.confirm(caller));
-      const message = 'stopped on request while no coordinator led it; it can be resumed';
-      await endUnledRun(deps, writer, files, { state: 'stopped', message }, signal);
-    } else await running.remove(runId, signal);
+    const end = await decide(writer);
+    if (end === undefined) {
+      await running.remove(runId, signal);
+      await waiting.remove(runId, signal);
+      return;
+    }
+    const { recipeJson, directory } = writer.state;
+    const resolved = parseResolvedRecipe(recipeJson);
+    const files = createRunFiles(nats, runId, directory, resolved, (caller) => leadership.confirm(caller));
+    await endUnledRun(deps, writer, files, end, signal);
   } finally {
     await leadership.release();
   }

@@ -62,6 +62,63 @@ const left = (artefact: string, digest: string): FactInit => ({
 
 const fresh = () => fold(newRunState('r'), started, entered());
 
+const queued = (more: { recipeJson?: string; directory?: string } = {}): FactInit => ({
+  case: 'runQueued',
+  value: {
+    recipeJson: '{}',
+    recipeHash: 'h',
+    seed: 5n,
+    directory: '/d',
+    fleetId: 'f',
+    priority: 3,
+    inputs: [{ name: 'train', path: '/t', digest: 'a', sizeBytes: 1n }],
+    acceptChanged: ['data'],
+    ...more,
+  },
+});
+
+describe('a run that waits in the queue', () => {
+  it('P1: has the recipe, priority and files that it will begin with, and keeps those of its queue when it begins', () => {
+    const waiting = fold(newRunState('r'), queued(), queued());
+    expect(waiting).toMatchObject({
+      life: 'queued',
+      begun: false,
+      priority: 3,
+      recipeHash: 'h',
+      directory: '/d',
+      entries: 1,
+    });
+    expect(waiting.queued).toEqual({ fleetId: 'f', recipeJson: '', directory: '', acceptChanged: ['data'] });
+    const begun = fold(waiting, started);
+    expect(begun).toMatchObject({ life: 'running', begun: true, queued: undefined, priority: 3, activeMs: 0 });
+    expect(begun.inputs).toEqual([{ name: 'train', path: '/t', digest: 'a', bytes: 1 }]);
+  });
+
+  it('is stopped where it is cancelled, has not begun, and may be queued and begin after that', () => {
+    const cancelled = fold(newRunState('r'), queued(), ended('stopped'));
+    expect(cancelled).toMatchObject({ life: 'stopped', begun: false, queued: undefined, message: 'm' });
+    const again = fold(cancelled, queued({ recipeJson: '', directory: '' }));
+    expect(again).toMatchObject({ life: 'queued', recipeJson: '{}', directory: '/d', message: '' });
+    expect(fold(again, started)).toMatchObject({ life: 'running', begun: true, message: '' });
+  });
+
+  it('goes on where it was when it was queued to be resumed', () => {
+    const stopped = fold(newRunState('r'), started, entered(), formed(1), committed(1), ended('stopped'));
+    const waiting = fold(stopped, queued({ recipeJson: '{"edited":1}', directory: '/moved' }));
+    expect(waiting).toMatchObject({ life: 'queued', begun: true, step: 1, recipeJson: '{}', directory: '/d' });
+    expect(waiting.queued).toMatchObject({ recipeJson: '{"edited":1}', directory: '/moved' });
+    expect(fold(waiting, { case: 'runResumed', value: { learnerStep: 1n } })).toMatchObject({
+      life: 'running',
+      step: 1,
+      queued: undefined,
+    });
+  });
+
+  it('cannot be one that goes on', () => {
+    expect(() => fold(newRunState('r'), started, queued())).toThrow('the run is running');
+  });
+});
+
 describe('the state of a run', () => {
   it('has the newest digest of what each stage left; the same fact again changes nothing', () => {
     const state = fold(fresh(), left('rows', 'd1'), left('weights', 'd2'), left('rows', 'd3'));

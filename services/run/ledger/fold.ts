@@ -1,4 +1,4 @@
-import type { LedgerEntry, RunResumed, RunStarted } from '#proto/coordinator/v1/ledger_pb.ts';
+import type { LedgerEntry, RunQueued, RunResumed, RunStarted } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { reroot } from '#recipe/reroot.ts';
@@ -39,11 +39,21 @@ function sinceLastMs(state: RunState, { atMs, elapsedMs }: LedgerEntry): number 
 
 function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
   switch (fact.case) {
+    case 'runQueued':
+      if (state.queued?.fleetId === fact.value.fleetId) return state;
+      if (state.life === 'running') throw misplaced(state, fact.case, 'the run is running');
+      return queuedWith(state, fact.value, Number(atMs));
     case 'runStarted': {
-      if (state.life !== 'new') return state;
+      if (state.begun) return state;
       const { recipeJson, recipeHash, seed, directory } = fact.value;
-      const asked = { recipeJson, recipeHash, seed: Number(seed), directory, priority: fact.value.priority || 1 };
-      const begun = { ...state, life: 'running', ...asked } as const;
+      const asked = {
+        recipeJson,
+        recipeHash,
+        seed: Number(seed),
+        directory,
+        priority: fact.value.priority || state.priority,
+      };
+      const begun = { ...state, life: 'running', begun: true, queued: undefined, message: '', ...asked } as const;
       return standingOn(begun, fact.value, Number(atMs));
     }
     case 'runResumed':
@@ -51,6 +61,7 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
         ...standingOn(started(state, fact.case), fact.value, Number(atMs)),
         ...(fact.value.directory !== '' && movedTo(state, fact.value)),
         life: 'running',
+        queued: undefined,
         message: '',
         priority: fact.value.priority || state.priority,
         // A takeover is no wish to go on.
@@ -59,8 +70,8 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
     case 'versionsMoved':
       return moveVersions(running(state, fact.case), Number(fact.value.by));
     case 'runEnded':
-      if (state.life !== 'running') return state;
-      return { ...state, life: endOf(fact.value.state), message: fact.value.message };
+      if (state.life !== 'running' && state.life !== 'queued') return state;
+      return { ...state, life: endOf(fact.value.state), queued: undefined, message: fact.value.message };
     case 'stopRequested': {
       const { life, stop, step } = started(state, fact.case);
       if (life !== 'running' || stop?.now === true || (stop !== undefined && !fact.value.now)) return state;
@@ -169,8 +180,20 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
   }
 }
 
+function queuedWith(state: RunState, fact: RunQueued, atMs: number): RunState {
+  const { fleetId, recipeJson, recipeHash, seed, directory, acceptChanged } = fact;
+  const isKnown = state.begun || recipeJson === '';
+  return {
+    ...(isKnown ? state : standingOn({ ...state, recipeJson, recipeHash, seed: Number(seed), directory }, fact, atMs)),
+    life: 'queued',
+    queued: { fleetId, recipeJson: isKnown ? recipeJson : '', directory: isKnown ? directory : '', acceptChanged },
+    message: '',
+    priority: fact.priority || state.priority,
+  };
+}
+
 /** What the run stands on from here, if it is given, and what of it was accepted. */
-function standingOn(state: RunState, fact: RunStarted | RunResumed, atMs: number): RunState {
+function standingOn(state: RunState, fact: RunQueued | RunStarted | RunResumed, atMs: number): RunState {
   const accepted = 'accepted' in fact ? fact.accepted : [];
   return {
     ...state,

@@ -40,7 +40,7 @@ export async function* runEvents(
         text,
         metricsJson: metricsLine(entry, state)?.trimEnd() ?? '',
       };
-    if (isRecent && (!follow || state.life !== 'running')) return;
+    if (isRecent && (!follow || (state.life !== 'running' && state.life !== 'queued'))) return;
   }
   // There was no entry: says so.
   await ledgerEntries(nats, runId, signal);
@@ -51,6 +51,8 @@ export function describeFact({ fact }: Pick<LedgerEntry, 'fact'>, after: RunStat
   switch (fact.case) {
     case 'runStarted':
       return `started with seed ${fact.value.seed}, led by ${fact.value.holder}`;
+    case 'runQueued':
+      return `waits in the queue with priority ${after.priority}`;
     case 'runResumed': {
       const how = fact.value.takenOver ? 'taken over' : 'resumed';
       return `${how} at step ${fact.value.learnerStep}, led by ${fact.value.holder}`;

@@ -11,11 +11,16 @@ export type RunEnding = 'stopped' | 'failed' | 'finished' | 'nothing_to_learn';
  * The state of a run: a fold over its ledger (`fold.ts`), nothing else.
  *
  *     new -> running -> stopped | failed | finished | nothing_to_learn
- *             ^------------+-------+   (resumed)
+ *       \     ^ ^------------+-------+   (resumed)
+ *      queued-+                           a resumed run may be queued as well; one that is cancelled there is stopped
  */
 export interface RunState {
   readonly runId: string;
-  readonly life: 'new' | 'running' | RunEnding;
+  readonly life: 'new' | 'queued' | 'running' | RunEnding;
+  /** It has a fact of its start, which one that was cancelled in the queue has not. */
+  readonly begun: boolean;
+  /** What it will start with; undefined where it does not wait for that. */
+  readonly queued: QueuedRequest | undefined;
   /** Why it ended. */
   readonly message: string;
   /** What it was asked for since it was started or resumed; anyone who leads it keeps to that. */
@@ -63,6 +68,16 @@ export interface RunState {
   readonly activeMs: number;
   /** By the wall clock of the writer of the last entry; for people. */
   readonly lastAtMs: number;
+}
+
+/** What of a request to start or resume a run is not in its state yet. */
+export interface QueuedRequest {
+  /** Fleet in whose queue it is. */
+  readonly fleetId: string;
+  /** Of a resumed run, as it was submitted then; may be empty. */
+  readonly recipeJson: string;
+  readonly directory: string;
+  readonly acceptChanged: readonly string[];
 }
 
 /** A file, or the recipe, that changed, and that somebody accepted at a resume, or a takeover passed over as it decides nothing. */
@@ -155,6 +170,11 @@ export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { stages, branch }: 
 /** Norm of a step's gradient, 0 where the learner applied none. */
 export const gradientMetric = 'grad_norm';
 
+/** A run as it is when it leaves the queue: as if it had been stopped there. */
+export function withoutQueue(state: RunState): RunState {
+  return state.queued === undefined ? state : { ...state, life: 'stopped', queued: undefined };
+}
+
 /** Throws `failed_precondition` where a run ended so that there is nothing to resume; `life` as its ledger or its summary has it. */
 export function requireResumable(runId: string, life: string, message: string): void {
   if (life === 'finished')
@@ -190,6 +210,8 @@ export function newRunState(runId: string): RunState {
   return {
     runId,
     life: 'new',
+    begun: false,
+    queued: undefined,
     message: '',
     stop: undefined,
     recipeJson: '',

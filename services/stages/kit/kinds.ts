@@ -27,6 +27,11 @@ export function needsLearner({ stages }: Pick<Recipe, 'stages'>): boolean {
   return stages.some((stage) => kindOf(stage).needsLearner);
 }
 
+/** Whether any stage of a recipe changes the policy: the engines have its weights then, and no other run may use them. */
+export function changesPolicy({ stages }: Pick<Recipe, 'stages'>): boolean {
+  return stages.some((stage) => kindOf(stage).changesPolicy);
+}
+
 /** With whose limits and scorers the rollouts under a stage's name are played: its own, or those that it is evaluated with. */
 export function playedAs(recipe: Pick<Recipe, 'stages'>, name: string): RolloutStage | undefined {
   const index = recipe.stages.findIndex((stage) => stage.name === name);

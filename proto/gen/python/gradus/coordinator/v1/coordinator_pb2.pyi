@@ -16,6 +16,7 @@ class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_STATE_FAILED: _ClassVar[RunState]
     RUN_STATE_INTERRUPTED: _ClassVar[RunState]
     RUN_STATE_NOTHING_TO_LEARN: _ClassVar[RunState]
+    RUN_STATE_QUEUED: _ClassVar[RunState]
 
 class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -32,6 +33,7 @@ RUN_STATE_FINISHED: RunState
 RUN_STATE_FAILED: RunState
 RUN_STATE_INTERRUPTED: RunState
 RUN_STATE_NOTHING_TO_LEARN: RunState
+RUN_STATE_QUEUED: RunState
 PHASE_UNSPECIFIED: Phase
 PHASE_EVALUATE: Phase
 PHASE_ROLLOUT: Phase
@@ -40,26 +42,38 @@ PHASE_LOAD: Phase
 PHASE_OPEN: Phase
 
 class SubmitRunRequest(_message.Message):
-    __slots__ = ("run_id", "recipe_json", "directory", "resume", "accept_changed", "priority")
+    __slots__ = ("run_id", "recipe_json", "directory", "resume", "accept_changed", "priority", "no_queue")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_CHANGED_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    NO_QUEUE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     recipe_json: str
     directory: str
     resume: bool
     accept_changed: _containers.RepeatedScalarFieldContainer[str]
     priority: int
-    def __init__(self, run_id: _Optional[str] = ..., recipe_json: _Optional[str] = ..., directory: _Optional[str] = ..., resume: _Optional[bool] = ..., accept_changed: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ...) -> None: ...
+    no_queue: bool
+    def __init__(self, run_id: _Optional[str] = ..., recipe_json: _Optional[str] = ..., directory: _Optional[str] = ..., resume: _Optional[bool] = ..., accept_changed: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ..., no_queue: _Optional[bool] = ...) -> None: ...
 
 class SubmitRunResponse(_message.Message):
-    __slots__ = ("run_id",)
+    __slots__ = ("run_id", "queued")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
-    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+    queued: QueuePlace
+    def __init__(self, run_id: _Optional[str] = ..., queued: _Optional[_Union[QueuePlace, _Mapping]] = ...) -> None: ...
+
+class QueuePlace(_message.Message):
+    __slots__ = ("position", "reason")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    reason: str
+    def __init__(self, position: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class WatchRunRequest(_message.Message):
     __slots__ = ("run_id",)
@@ -68,7 +82,7 @@ class WatchRunRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class RunStatus(_message.Message):
-    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory", "warnings", "detectors", "primary_metric", "priority")
+    __slots__ = ("run_id", "state", "stage", "stage_index", "stages", "phase", "step", "steps", "rollouts_done", "rollouts_expected", "policy_version", "reward_mean", "metrics", "message", "elapsed_ms", "remaining_ms", "directory", "warnings", "detectors", "primary_metric", "priority", "queue_position")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +125,7 @@ class RunStatus(_message.Message):
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
     PRIMARY_METRIC_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     state: RunState
     stage: str
@@ -132,7 +147,8 @@ class RunStatus(_message.Message):
     detectors: _containers.ScalarMap[str, float]
     primary_metric: str
     priority: int
-    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ..., warnings: _Optional[_Mapping[str, str]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., primary_metric: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
+    queue_position: int
+    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., stage: _Optional[str] = ..., stage_index: _Optional[int] = ..., stages: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., step: _Optional[int] = ..., steps: _Optional[int] = ..., rollouts_done: _Optional[int] = ..., rollouts_expected: _Optional[int] = ..., policy_version: _Optional[int] = ..., reward_mean: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., message: _Optional[str] = ..., elapsed_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., directory: _Optional[str] = ..., warnings: _Optional[_Mapping[str, str]] = ..., detectors: _Optional[_Mapping[str, float]] = ..., primary_metric: _Optional[str] = ..., priority: _Optional[int] = ..., queue_position: _Optional[int] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id",)
@@ -185,32 +201,36 @@ class DescribeFleetRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeFleetResponse(_message.Message):
-    __slots__ = ("contract", "version", "recipe_path", "max_runs")
+    __slots__ = ("contract", "version", "recipe_path", "max_runs", "max_queued_runs")
     CONTRACT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RECIPE_PATH_FIELD_NUMBER: _ClassVar[int]
     MAX_RUNS_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_RUNS_FIELD_NUMBER: _ClassVar[int]
     contract: int
     version: str
     recipe_path: str
     max_runs: int
-    def __init__(self, contract: _Optional[int] = ..., version: _Optional[str] = ..., recipe_path: _Optional[str] = ..., max_runs: _Optional[int] = ...) -> None: ...
+    max_queued_runs: int
+    def __init__(self, contract: _Optional[int] = ..., version: _Optional[str] = ..., recipe_path: _Optional[str] = ..., max_runs: _Optional[int] = ..., max_queued_runs: _Optional[int] = ...) -> None: ...
 
 class SubmitRecipeRequest(_message.Message):
-    __slots__ = ("run_id", "recipe_path", "recipe_text", "set", "inputs", "priority")
+    __slots__ = ("run_id", "recipe_path", "recipe_text", "set", "inputs", "priority", "no_queue")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     RECIPE_PATH_FIELD_NUMBER: _ClassVar[int]
     RECIPE_TEXT_FIELD_NUMBER: _ClassVar[int]
     SET_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    NO_QUEUE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     recipe_path: str
     recipe_text: str
     set: _containers.RepeatedScalarFieldContainer[str]
     inputs: _containers.RepeatedCompositeFieldContainer[SubmittedInput]
     priority: int
-    def __init__(self, run_id: _Optional[str] = ..., recipe_path: _Optional[str] = ..., recipe_text: _Optional[str] = ..., set: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Iterable[_Union[SubmittedInput, _Mapping]]] = ..., priority: _Optional[int] = ...) -> None: ...
+    no_queue: bool
+    def __init__(self, run_id: _Optional[str] = ..., recipe_path: _Optional[str] = ..., recipe_text: _Optional[str] = ..., set: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Iterable[_Union[SubmittedInput, _Mapping]]] = ..., priority: _Optional[int] = ..., no_queue: _Optional[bool] = ...) -> None: ...
 
 class SubmittedInput(_message.Message):
     __slots__ = ("name", "digest", "size_bytes")
@@ -223,12 +243,14 @@ class SubmittedInput(_message.Message):
     def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class SubmitRecipeResponse(_message.Message):
-    __slots__ = ("run_id", "notes")
+    __slots__ = ("run_id", "notes", "queued")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, run_id: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    queued: QueuePlace
+    def __init__(self, run_id: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ..., queued: _Optional[_Union[QueuePlace, _Mapping]] = ...) -> None: ...
 
 class ReadEventsRequest(_message.Message):
     __slots__ = ("run_id", "after", "follow")
@@ -265,3 +287,41 @@ class GetSummaryResponse(_message.Message):
     SUMMARY_JSON_FIELD_NUMBER: _ClassVar[int]
     summary_json: str
     def __init__(self, summary_json: _Optional[str] = ...) -> None: ...
+
+class ListRunFilesRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class ListRunFilesResponse(_message.Message):
+    __slots__ = ("files",)
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[RunFile]
+    def __init__(self, files: _Optional[_Iterable[_Union[RunFile, _Mapping]]] = ...) -> None: ...
+
+class RunFile(_message.Message):
+    __slots__ = ("path", "size_bytes")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    size_bytes: int
+    def __init__(self, path: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class ReadRunFileRequest(_message.Message):
+    __slots__ = ("run_id", "path", "offset")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    path: str
+    offset: int
+    def __init__(self, run_id: _Optional[str] = ..., path: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class ReadRunFileResponse(_message.Message):
+    __slots__ = ("data", "digest")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    digest: str
+    def __init__(self, data: _Optional[bytes] = ..., digest: _Optional[str] = ...) -> None: ...

@@ -26,7 +26,7 @@ GROUP_FATE_EVALUATED: GroupFate
 GROUP_FATE_SURPLUS: GroupFate
 
 class LedgerEntry(_message.Message):
-    __slots__ = ("run_id", "at_ms", "run_started", "stage_entered", "group_opened", "group_closed", "step_formed", "step_committed", "eval_finished", "gate_decided", "stage_finished", "run_ended", "run_resumed", "versions_moved", "stop_requested", "result_refused", "stage_fact", "files_damaged", "artefact_left", "elapsed_ms")
+    __slots__ = ("run_id", "at_ms", "run_started", "stage_entered", "group_opened", "group_closed", "step_formed", "step_committed", "eval_finished", "gate_decided", "stage_finished", "run_ended", "run_resumed", "versions_moved", "stop_requested", "result_refused", "stage_fact", "files_damaged", "artefact_left", "run_queued", "elapsed_ms")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
     RUN_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class LedgerEntry(_message.Message):
     STAGE_FACT_FIELD_NUMBER: _ClassVar[int]
     FILES_DAMAGED_FIELD_NUMBER: _ClassVar[int]
     ARTEFACT_LEFT_FIELD_NUMBER: _ClassVar[int]
+    RUN_QUEUED_FIELD_NUMBER: _ClassVar[int]
     ELAPSED_MS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     at_ms: int
@@ -66,8 +67,29 @@ class LedgerEntry(_message.Message):
     stage_fact: StageFact
     files_damaged: FilesDamaged
     artefact_left: ArtefactLeft
+    run_queued: RunQueued
     elapsed_ms: int
-    def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ..., versions_moved: _Optional[_Union[VersionsMoved, _Mapping]] = ..., stop_requested: _Optional[_Union[StopRequested, _Mapping]] = ..., result_refused: _Optional[_Union[ResultRefused, _Mapping]] = ..., stage_fact: _Optional[_Union[StageFact, _Mapping]] = ..., files_damaged: _Optional[_Union[FilesDamaged, _Mapping]] = ..., artefact_left: _Optional[_Union[ArtefactLeft, _Mapping]] = ..., elapsed_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., at_ms: _Optional[int] = ..., run_started: _Optional[_Union[RunStarted, _Mapping]] = ..., stage_entered: _Optional[_Union[StageEntered, _Mapping]] = ..., group_opened: _Optional[_Union[GroupOpened, _Mapping]] = ..., group_closed: _Optional[_Union[GroupClosed, _Mapping]] = ..., step_formed: _Optional[_Union[StepFormed, _Mapping]] = ..., step_committed: _Optional[_Union[StepCommitted, _Mapping]] = ..., eval_finished: _Optional[_Union[EvalFinished, _Mapping]] = ..., gate_decided: _Optional[_Union[GateDecided, _Mapping]] = ..., stage_finished: _Optional[_Union[StageFinished, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., run_resumed: _Optional[_Union[RunResumed, _Mapping]] = ..., versions_moved: _Optional[_Union[VersionsMoved, _Mapping]] = ..., stop_requested: _Optional[_Union[StopRequested, _Mapping]] = ..., result_refused: _Optional[_Union[ResultRefused, _Mapping]] = ..., stage_fact: _Optional[_Union[StageFact, _Mapping]] = ..., files_damaged: _Optional[_Union[FilesDamaged, _Mapping]] = ..., artefact_left: _Optional[_Union[ArtefactLeft, _Mapping]] = ..., run_queued: _Optional[_Union[RunQueued, _Mapping]] = ..., elapsed_ms: _Optional[int] = ...) -> None: ...
+
+class RunQueued(_message.Message):
+    __slots__ = ("recipe_json", "directory", "recipe_hash", "seed", "fleet_id", "inputs", "priority", "accept_changed")
+    RECIPE_JSON_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_HASH_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    FLEET_ID_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    recipe_json: str
+    directory: str
+    recipe_hash: str
+    seed: int
+    fleet_id: str
+    inputs: _containers.RepeatedCompositeFieldContainer[InputDigest]
+    priority: int
+    accept_changed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, recipe_json: _Optional[str] = ..., directory: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., seed: _Optional[int] = ..., fleet_id: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[InputDigest, _Mapping]]] = ..., priority: _Optional[int] = ..., accept_changed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RunStarted(_message.Message):
     __slots__ = ("recipe_json", "recipe_hash", "seed", "directory", "fleet_id", "holder", "inputs", "priority")

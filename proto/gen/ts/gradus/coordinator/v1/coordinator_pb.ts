@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/coordinator.proto.
  */
 export const file_gradus_coordinator_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSKEAQoQU3VibWl0UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEwoLcmVjaXBlX2pzb24YAiABKAkSEQoJZGlyZWN0b3J5GAMgASgJEg4KBnJlc3VtZRgEIAEoCBIWCg5hY2NlcHRfY2hhbmdlZBgFIAMoCRIQCghwcmlvcml0eRgGIAEoDSIjChFTdWJtaXRSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkiIQoPV2F0Y2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSKkBgoJUnVuU3RhdHVzEg4KBnJ1bl9pZBgBIAEoCRIuCgVzdGF0ZRgCIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZRINCgVzdGFnZRgDIAEoCRITCgtzdGFnZV9pbmRleBgEIAEoDRIOCgZzdGFnZXMYBSABKA0SKwoFcGhhc2UYBiABKA4yHC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUGhhc2USDAoEc3RlcBgHIAEoDRINCgVzdGVwcxgIIAEoDRIVCg1yb2xsb3V0c19kb25lGAkgASgNEhkKEXJvbGxvdXRzX2V4cGVjdGVkGAogASgNEhYKDnBvbGljeV92ZXJzaW9uGAsgASgEEhgKC3Jld2FyZF9tZWFuGAwgASgBSACIAQESPgoHbWV0cmljcxgNIAMoCzItLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuTWV0cmljc0VudHJ5Eg8KB21lc3NhZ2UYDiABKAkSEgoKZWxhcHNlZF9tcxgPIAEoBBIZCgxyZW1haW5pbmdfbXMYECABKARIAYgBARIRCglkaXJlY3RvcnkYESABKAkSQAoId2FybmluZ3MYEiADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLldhcm5pbmdzRW50cnkSQgoJZGV0ZWN0b3JzGBMgAygLMi8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5EZXRlY3RvcnNFbnRyeRIWCg5wcmltYXJ5X21ldHJpYxgUIAEoCRIQCghwcmlvcml0eRgVIAEoDRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARovCg1XYXJuaW5nc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoORGV0ZWN0b3JzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIOCgxfcmV3YXJkX21lYW5CDwoNX3JlbWFpbmluZ19tcyIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIRCg9MaXN0UnVuc1JlcXVlc3QijgEKEExpc3RSdW5zUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMSOAoKdW5yZWFkYWJsZRgCIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5VbnJlYWRhYmxlUnVuEhAKCGxlZnRfb3V0GAMgASgFIi8KDVVucmVhZGFibGVSdW4SDgoGcnVuX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJOCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSCwoDbm93GAIgASgIEg8KB25vX3dhaXQYAyABKAgSDgoGcmVhc29uGAQgASgJIkEKD1N0b3BSdW5SZXNwb25zZRIuCgVzdGF0ZRgBIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZSIWChREZXNjcmliZUZsZWV0UmVxdWVzdCJhChVEZXNjcmliZUZsZWV0UmVzcG9uc2USEAoIY29udHJhY3QYASABKA0SDwoHdmVyc2lvbhgCIAEoCRITCgtyZWNpcGVfcGF0aBgDIAEoCRIQCghtYXhfcnVucxgEIAEoDSKlAQoTU3VibWl0UmVjaXBlUmVxdWVzdBIOCgZydW5faWQYASABKAkSEwoLcmVjaXBlX3BhdGgYAiABKAkSEwoLcmVjaXBlX3RleHQYAyABKAkSCwoDc2V0GAQgAygJEjUKBmlucHV0cxgFIAMoCzIlLmdyYWR1cy5jb29yZGluYXRvci52MS5TdWJtaXR0ZWRJbnB1dBIQCghwcmlvcml0eRgGIAEoDSJCCg5TdWJtaXR0ZWRJbnB1dBIMCgRuYW1lGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIjUKFFN1Ym1pdFJlY2lwZVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRINCgVub3RlcxgCIAMoCSJCChFSZWFkRXZlbnRzUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFYWZ0ZXIYAiABKAQSDgoGZm9sbG93GAMgASgIIl0KCFJ1bkV2ZW50EhAKCHBvc2l0aW9uGAEgASgEEg0KBWF0X21zGAIgASgEEgwKBGtpbmQYAyABKAkSDAoEdGV4dBgEIAEoCRIUCgxtZXRyaWNzX2pzb24YBSABKAkiIwoRR2V0U3VtbWFyeVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIioKEkdldFN1bW1hcnlSZXNwb25zZRIUCgxzdW1tYXJ5X2pzb24YASABKAkqvAEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9SVU5OSU5HEAESFQoRUlVOX1NUQVRFX1NUT1BQRUQQAhIWChJSVU5fU1RBVEVfRklOSVNIRUQQAxIUChBSVU5fU1RBVEVfRkFJTEVEEAQSGQoVUlVOX1NUQVRFX0lOVEVSUlVQVEVEEAUSHgoaUlVOX1NUQVRFX05PVEhJTkdfVE9fTEVBUk4QBip2CgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhIKDlBIQVNFX0VWQUxVQVRFEAESEQoNUEhBU0VfUk9MTE9VVBACEg8KC1BIQVNFX1RSQUlOEAMSDgoKUEhBU0VfTE9BRBAEEg4KClBIQVNFX09QRU4QBWIGcHJvdG8z");
+  fileDesc("CidncmFkdXMvY29vcmRpbmF0b3IvdjEvY29vcmRpbmF0b3IucHJvdG8SFWdyYWR1cy5jb29yZGluYXRvci52MSKWAQoQU3VibWl0UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEwoLcmVjaXBlX2pzb24YAiABKAkSEQoJZGlyZWN0b3J5GAMgASgJEg4KBnJlc3VtZRgEIAEoCBIWCg5hY2NlcHRfY2hhbmdlZBgFIAMoCRIQCghwcmlvcml0eRgGIAEoDRIQCghub19xdWV1ZRgHIAEoCCJWChFTdWJtaXRSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkSMQoGcXVldWVkGAIgASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlF1ZXVlUGxhY2UiLgoKUXVldWVQbGFjZRIQCghwb3NpdGlvbhgBIAEoDRIOCgZyZWFzb24YAiABKAkiIQoPV2F0Y2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSK8BgoJUnVuU3RhdHVzEg4KBnJ1bl9pZBgBIAEoCRIuCgVzdGF0ZRgCIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZRINCgVzdGFnZRgDIAEoCRITCgtzdGFnZV9pbmRleBgEIAEoDRIOCgZzdGFnZXMYBSABKA0SKwoFcGhhc2UYBiABKA4yHC5ncmFkdXMuY29vcmRpbmF0b3IudjEuUGhhc2USDAoEc3RlcBgHIAEoDRINCgVzdGVwcxgIIAEoDRIVCg1yb2xsb3V0c19kb25lGAkgASgNEhkKEXJvbGxvdXRzX2V4cGVjdGVkGAogASgNEhYKDnBvbGljeV92ZXJzaW9uGAsgASgEEhgKC3Jld2FyZF9tZWFuGAwgASgBSACIAQESPgoHbWV0cmljcxgNIAMoCzItLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMuTWV0cmljc0VudHJ5Eg8KB21lc3NhZ2UYDiABKAkSEgoKZWxhcHNlZF9tcxgPIAEoBBIZCgxyZW1haW5pbmdfbXMYECABKARIAYgBARIRCglkaXJlY3RvcnkYESABKAkSQAoId2FybmluZ3MYEiADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuUnVuU3RhdHVzLldhcm5pbmdzRW50cnkSQgoJZGV0ZWN0b3JzGBMgAygLMi8uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blN0YXR1cy5EZXRlY3RvcnNFbnRyeRIWCg5wcmltYXJ5X21ldHJpYxgUIAEoCRIQCghwcmlvcml0eRgVIAEoDRIWCg5xdWV1ZV9wb3NpdGlvbhgWIAEoDRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARovCg1XYXJuaW5nc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoORGV0ZWN0b3JzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIOCgxfcmV3YXJkX21lYW5CDwoNX3JlbWFpbmluZ19tcyIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIRCg9MaXN0UnVuc1JlcXVlc3QijgEKEExpc3RSdW5zUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0dXMSOAoKdW5yZWFkYWJsZRgCIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5VbnJlYWRhYmxlUnVuEhAKCGxlZnRfb3V0GAMgASgFIi8KDVVucmVhZGFibGVSdW4SDgoGcnVuX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJOCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSCwoDbm93GAIgASgIEg8KB25vX3dhaXQYAyABKAgSDgoGcmVhc29uGAQgASgJIkEKD1N0b3BSdW5SZXNwb25zZRIuCgVzdGF0ZRgBIAEoDjIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGF0ZSIWChREZXNjcmliZUZsZWV0UmVxdWVzdCJ6ChVEZXNjcmliZUZsZWV0UmVzcG9uc2USEAoIY29udHJhY3QYASABKA0SDwoHdmVyc2lvbhgCIAEoCRITCgtyZWNpcGVfcGF0aBgDIAEoCRIQCghtYXhfcnVucxgEIAEoDRIXCg9tYXhfcXVldWVkX3J1bnMYBSABKA0itwEKE1N1Ym1pdFJlY2lwZVJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhMKC3JlY2lwZV9wYXRoGAIgASgJEhMKC3JlY2lwZV90ZXh0GAMgASgJEgsKA3NldBgEIAMoCRI1CgZpbnB1dHMYBSADKAsyJS5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3VibWl0dGVkSW5wdXQSEAoIcHJpb3JpdHkYBiABKA0SEAoIbm9fcXVldWUYByABKAgiQgoOU3VibWl0dGVkSW5wdXQSDAoEbmFtZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBCJoChRTdWJtaXRSZWNpcGVSZXNwb25zZRIOCgZydW5faWQYASABKAkSDQoFbm90ZXMYAiADKAkSMQoGcXVldWVkGAMgASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlF1ZXVlUGxhY2UiQgoRUmVhZEV2ZW50c1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWFmdGVyGAIgASgEEg4KBmZvbGxvdxgDIAEoCCJdCghSdW5FdmVudBIQCghwb3NpdGlvbhgBIAEoBBINCgVhdF9tcxgCIAEoBBIMCgRraW5kGAMgASgJEgwKBHRleHQYBCABKAkSFAoMbWV0cmljc19qc29uGAUgASgJIiMKEUdldFN1bW1hcnlSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIqChJHZXRTdW1tYXJ5UmVzcG9uc2USFAoMc3VtbWFyeV9qc29uGAEgASgJIiUKE0xpc3RSdW5GaWxlc1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJIkUKFExpc3RSdW5GaWxlc1Jlc3BvbnNlEi0KBWZpbGVzGAEgAygLMh4uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1bkZpbGUiKwoHUnVuRmlsZRIMCgRwYXRoGAEgASgJEhIKCnNpemVfYnl0ZXMYAiABKAQiQgoSUmVhZFJ1bkZpbGVSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg4KBm9mZnNldBgDIAEoBCIzChNSZWFkUnVuRmlsZVJlc3BvbnNlEgwKBGRhdGEYASABKAwSDgoGZGlnZXN0GAIgASgJKtIBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUlVOTklORxABEhUKEVJVTl9TVEFURV9TVE9QUEVEEAISFgoSUlVOX1NUQVRFX0ZJTklTSEVEEAMSFAoQUlVOX1NUQVRFX0ZBSUxFRBAEEhkKFVJVTl9TVEFURV9JTlRFUlJVUFRFRBAFEh4KGlJVTl9TVEFURV9OT1RISU5HX1RPX0xFQVJOEAYSFAoQUlVOX1NUQVRFX1FVRVVFRBAHKnYKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASEgoOUEhBU0VfRVZBTFVBVEUQARIRCg1QSEFTRV9ST0xMT1VUEAISDwoLUEhBU0VfVFJBSU4QAxIOCgpQSEFTRV9MT0FEEAQSDgoKUEhBU0VfT1BFThAFYgZwcm90bzM");
 
 /**
  * @generated from message gradus.coordinator.v1.SubmitRunRequest
@@ -60,6 +60,13 @@ export type SubmitRunRequest = Message<"gradus.coordinator.v1.SubmitRunRequest">
    * @generated from field: uint32 priority = 6;
    */
   priority: number;
+
+  /**
+   * FAILED_PRECONDITION where the run could not begin at once, in place of a place in the queue.
+   *
+   * @generated from field: bool no_queue = 7;
+   */
+  noQueue: boolean;
 };
 
 /**
@@ -77,6 +84,13 @@ export type SubmitRunResponse = Message<"gradus.coordinator.v1.SubmitRunResponse
    * @generated from field: string run_id = 1;
    */
   runId: string;
+
+  /**
+   * Absent where the run has begun.
+   *
+   * @generated from field: gradus.coordinator.v1.QueuePlace queued = 2;
+   */
+  queued?: QueuePlace | undefined;
 };
 
 /**
@@ -85,6 +99,34 @@ export type SubmitRunResponse = Message<"gradus.coordinator.v1.SubmitRunResponse
  */
 export const SubmitRunResponseSchema: GenMessage<SubmitRunResponse> = /*@__PURE__*/
   messageDesc(file_gradus_coordinator_v1_coordinator, 1);
+
+/**
+ * Where a run waits that could not begin: runs of a higher priority first, then who came first.
+ *
+ * @generated from message gradus.coordinator.v1.QueuePlace
+ */
+export type QueuePlace = Message<"gradus.coordinator.v1.QueuePlace"> & {
+  /**
+   * From 1.
+   *
+   * @generated from field: uint32 position = 1;
+   */
+  position: number;
+
+  /**
+   * What it waits for, for people; never empty.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.QueuePlace.
+ * Use `create(QueuePlaceSchema)` to create a new message.
+ */
+export const QueuePlaceSchema: GenMessage<QueuePlace> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 2);
 
 /**
  * @generated from message gradus.coordinator.v1.WatchRunRequest
@@ -101,7 +143,7 @@ export type WatchRunRequest = Message<"gradus.coordinator.v1.WatchRunRequest"> &
  * Use `create(WatchRunRequestSchema)` to create a new message.
  */
 export const WatchRunRequestSchema: GenMessage<WatchRunRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 2);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 3);
 
 /**
  * A snapshot of progress, sent on every change (at most 10 a second) and once at the end.
@@ -236,6 +278,13 @@ export type RunStatus = Message<"gradus.coordinator.v1.RunStatus"> & {
    * @generated from field: uint32 priority = 21;
    */
   priority: number;
+
+  /**
+   * Place in the queue, from 1; 0 where it does not wait there.
+   *
+   * @generated from field: uint32 queue_position = 22;
+   */
+  queuePosition: number;
 };
 
 /**
@@ -243,7 +292,7 @@ export type RunStatus = Message<"gradus.coordinator.v1.RunStatus"> & {
  * Use `create(RunStatusSchema)` to create a new message.
  */
 export const RunStatusSchema: GenMessage<RunStatus> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 3);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 4);
 
 /**
  * @generated from message gradus.coordinator.v1.GetRunRequest
@@ -260,7 +309,7 @@ export type GetRunRequest = Message<"gradus.coordinator.v1.GetRunRequest"> & {
  * Use `create(GetRunRequestSchema)` to create a new message.
  */
 export const GetRunRequestSchema: GenMessage<GetRunRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 4);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 5);
 
 /**
  * @generated from message gradus.coordinator.v1.ListRunsRequest
@@ -273,7 +322,7 @@ export type ListRunsRequest = Message<"gradus.coordinator.v1.ListRunsRequest"> &
  * Use `create(ListRunsRequestSchema)` to create a new message.
  */
 export const ListRunsRequestSchema: GenMessage<ListRunsRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 5);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 6);
 
 /**
  * @generated from message gradus.coordinator.v1.ListRunsResponse
@@ -304,7 +353,7 @@ export type ListRunsResponse = Message<"gradus.coordinator.v1.ListRunsResponse">
  * Use `create(ListRunsResponseSchema)` to create a new message.
  */
 export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 6);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 7);
 
 /**
  * @generated from message gradus.coordinator.v1.UnreadableRun
@@ -328,7 +377,7 @@ export type UnreadableRun = Message<"gradus.coordinator.v1.UnreadableRun"> & {
  * Use `create(UnreadableRunSchema)` to create a new message.
  */
 export const UnreadableRunSchema: GenMessage<UnreadableRun> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 7);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 8);
 
 /**
  * @generated from message gradus.coordinator.v1.StopRunRequest
@@ -366,7 +415,7 @@ export type StopRunRequest = Message<"gradus.coordinator.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 8);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 9);
 
 /**
  * @generated from message gradus.coordinator.v1.StopRunResponse
@@ -385,7 +434,7 @@ export type StopRunResponse = Message<"gradus.coordinator.v1.StopRunResponse"> &
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 9);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 10);
 
 /**
  * @generated from message gradus.coordinator.v1.DescribeFleetRequest
@@ -398,7 +447,7 @@ export type DescribeFleetRequest = Message<"gradus.coordinator.v1.DescribeFleetR
  * Use `create(DescribeFleetRequestSchema)` to create a new message.
  */
 export const DescribeFleetRequestSchema: GenMessage<DescribeFleetRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 10);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 11);
 
 /**
  * What a client asks first: whether the two understand each other, and what the fleet takes.
@@ -433,6 +482,13 @@ export type DescribeFleetResponse = Message<"gradus.coordinator.v1.DescribeFleet
    * @generated from field: uint32 max_runs = 4;
    */
   maxRuns: number;
+
+  /**
+   * Runs that may wait in its queue; 0..256.
+   *
+   * @generated from field: uint32 max_queued_runs = 5;
+   */
+  maxQueuedRuns: number;
 };
 
 /**
@@ -440,7 +496,7 @@ export type DescribeFleetResponse = Message<"gradus.coordinator.v1.DescribeFleet
  * Use `create(DescribeFleetResponseSchema)` to create a new message.
  */
 export const DescribeFleetResponseSchema: GenMessage<DescribeFleetResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 11);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 12);
 
 /**
  * A recipe as its author wrote it; the server checks it, and resolves it with the inputs that its fleet has.
@@ -490,6 +546,11 @@ export type SubmitRecipeRequest = Message<"gradus.coordinator.v1.SubmitRecipeReq
    * @generated from field: uint32 priority = 6;
    */
   priority: number;
+
+  /**
+   * @generated from field: bool no_queue = 7;
+   */
+  noQueue: boolean;
 };
 
 /**
@@ -497,7 +558,7 @@ export type SubmitRecipeRequest = Message<"gradus.coordinator.v1.SubmitRecipeReq
  * Use `create(SubmitRecipeRequestSchema)` to create a new message.
  */
 export const SubmitRecipeRequestSchema: GenMessage<SubmitRecipeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 12);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 13);
 
 /**
  * @generated from message gradus.coordinator.v1.SubmittedInput
@@ -528,7 +589,7 @@ export type SubmittedInput = Message<"gradus.coordinator.v1.SubmittedInput"> & {
  * Use `create(SubmittedInputSchema)` to create a new message.
  */
 export const SubmittedInputSchema: GenMessage<SubmittedInput> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 13);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 14);
 
 /**
  * @generated from message gradus.coordinator.v1.SubmitRecipeResponse
@@ -545,6 +606,13 @@ export type SubmitRecipeResponse = Message<"gradus.coordinator.v1.SubmitRecipeRe
    * @generated from field: repeated string notes = 2;
    */
   notes: string[];
+
+  /**
+   * As in SubmitRunResponse.
+   *
+   * @generated from field: gradus.coordinator.v1.QueuePlace queued = 3;
+   */
+  queued?: QueuePlace | undefined;
 };
 
 /**
@@ -552,7 +620,7 @@ export type SubmitRecipeResponse = Message<"gradus.coordinator.v1.SubmitRecipeRe
  * Use `create(SubmitRecipeResponseSchema)` to create a new message.
  */
 export const SubmitRecipeResponseSchema: GenMessage<SubmitRecipeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 14);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 15);
 
 /**
  * @generated from message gradus.coordinator.v1.ReadEventsRequest
@@ -583,7 +651,7 @@ export type ReadEventsRequest = Message<"gradus.coordinator.v1.ReadEventsRequest
  * Use `create(ReadEventsRequestSchema)` to create a new message.
  */
 export const ReadEventsRequestSchema: GenMessage<ReadEventsRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 15);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 16);
 
 /**
  * A fact of a run that people read, from its ledger. Groups and batches are left out.
@@ -632,7 +700,7 @@ export type RunEvent = Message<"gradus.coordinator.v1.RunEvent"> & {
  * Use `create(RunEventSchema)` to create a new message.
  */
 export const RunEventSchema: GenMessage<RunEvent> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 16);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 17);
 
 /**
  * @generated from message gradus.coordinator.v1.GetSummaryRequest
@@ -649,7 +717,7 @@ export type GetSummaryRequest = Message<"gradus.coordinator.v1.GetSummaryRequest
  * Use `create(GetSummaryRequestSchema)` to create a new message.
  */
 export const GetSummaryRequestSchema: GenMessage<GetSummaryRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 17);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 18);
 
 /**
  * @generated from message gradus.coordinator.v1.GetSummaryResponse
@@ -668,7 +736,126 @@ export type GetSummaryResponse = Message<"gradus.coordinator.v1.GetSummaryRespon
  * Use `create(GetSummaryResponseSchema)` to create a new message.
  */
 export const GetSummaryResponseSchema: GenMessage<GetSummaryResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_coordinator, 18);
+  messageDesc(file_gradus_coordinator_v1_coordinator, 19);
+
+/**
+ * @generated from message gradus.coordinator.v1.ListRunFilesRequest
+ */
+export type ListRunFilesRequest = Message<"gradus.coordinator.v1.ListRunFilesRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.ListRunFilesRequest.
+ * Use `create(ListRunFilesRequestSchema)` to create a new message.
+ */
+export const ListRunFilesRequestSchema: GenMessage<ListRunFilesRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 20);
+
+/**
+ * @generated from message gradus.coordinator.v1.ListRunFilesResponse
+ */
+export type ListRunFilesResponse = Message<"gradus.coordinator.v1.ListRunFilesResponse"> & {
+  /**
+   * recipe.json, metrics.jsonl, summary.json, and once the run has finished the files of its final model; those that are there, by path.
+   *
+   * @generated from field: repeated gradus.coordinator.v1.RunFile files = 1;
+   */
+  files: RunFile[];
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.ListRunFilesResponse.
+ * Use `create(ListRunFilesResponseSchema)` to create a new message.
+ */
+export const ListRunFilesResponseSchema: GenMessage<ListRunFilesResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 21);
+
+/**
+ * @generated from message gradus.coordinator.v1.RunFile
+ */
+export type RunFile = Message<"gradus.coordinator.v1.RunFile"> & {
+  /**
+   * In the run's directory, with `/` between its parts.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: uint64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.RunFile.
+ * Use `create(RunFileSchema)` to create a new message.
+ */
+export const RunFileSchema: GenMessage<RunFile> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 22);
+
+/**
+ * @generated from message gradus.coordinator.v1.ReadRunFileRequest
+ */
+export type ReadRunFileRequest = Message<"gradus.coordinator.v1.ReadRunFileRequest"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * One of ListRunFiles.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * Bytes that the caller has already; FAILED_PRECONDITION where the file is shorter.
+   *
+   * @generated from field: uint64 offset = 3;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.ReadRunFileRequest.
+ * Use `create(ReadRunFileRequestSchema)` to create a new message.
+ */
+export const ReadRunFileRequestSchema: GenMessage<ReadRunFileRequest> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 23);
+
+/**
+ * The last message has a digest and no data; before it comes what follows the offset, in order.
+ *
+ * @generated from message gradus.coordinator.v1.ReadRunFileResponse
+ */
+export type ReadRunFileResponse = Message<"gradus.coordinator.v1.ReadRunFileResponse"> & {
+  /**
+   * At most 256 KiB.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * SHA-256 of the whole file as it was read, lower-case hex.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.ReadRunFileResponse.
+ * Use `create(ReadRunFileResponseSchema)` to create a new message.
+ */
+export const ReadRunFileResponseSchema: GenMessage<ReadRunFileResponse> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_coordinator, 24);
 
 /**
  * @generated from enum gradus.coordinator.v1.RunState
@@ -717,6 +904,13 @@ export const RunState = {
    * @generated from enum value: RUN_STATE_NOTHING_TO_LEARN = 6;
    */
   NOTHING_TO_LEARN: 6,
+
+  /**
+   * Waits in the queue of its fleet until others have ended; `message` says for whom. Can be stopped.
+   *
+   * @generated from enum value: RUN_STATE_QUEUED = 7;
+   */
+  QUEUED: 7,
 } as const;
 
 /**

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file gradus/coordinator/v1/ledger.proto.
  */
 export const file_gradus_coordinator_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEi5AgKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIABI+Cg52ZXJzaW9uc19tb3ZlZBgOIAEoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5WZXJzaW9uc01vdmVkSAASPgoOc3RvcF9yZXF1ZXN0ZWQYDyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RvcFJlcXVlc3RlZEgAEj4KDnJlc3VsdF9yZWZ1c2VkGBEgASgLMiQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJlc3VsdFJlZnVzZWRIABI2CgpzdGFnZV9mYWN0GBIgASgLMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN0YWdlRmFjdEgAEjwKDWZpbGVzX2RhbWFnZWQYEyABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRmlsZXNEYW1hZ2VkSAASPAoNYXJ0ZWZhY3RfbGVmdBgUIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5BcnRlZmFjdExlZnRIABIXCgplbGFwc2VkX21zGBAgASgESAGIAQFCBgoEZmFjdEINCgtfZWxhcHNlZF9tcyK/AQoKUnVuU3RhcnRlZBITCgtyZWNpcGVfanNvbhgBIAEoCRITCgtyZWNpcGVfaGFzaBgCIAEoCRIMCgRzZWVkGAMgASgEEhEKCWRpcmVjdG9yeRgEIAEoCRIQCghmbGVldF9pZBgFIAEoCRIOCgZob2xkZXIYBiABKAkSMgoGaW5wdXRzGAcgAygLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLklucHV0RGlnZXN0EhAKCHByaW9yaXR5GAggASgNIk0KC0lucHV0RGlnZXN0EgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZkaWdlc3QYAyABKAkSEgoKc2l6ZV9ieXRlcxgEIAEoBCKSAQoOQWNjZXB0ZWRDaGFuZ2USDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJEhcKD3JlY29yZGVkX2RpZ2VzdBgDIAEoCRIUCgxmb3VuZF9kaWdlc3QYBCABKAkSGwoTcmVjb3JkZWRfc2l6ZV9ieXRlcxgFIAEoBBIYChBmb3VuZF9zaXplX2J5dGVzGAYgASgEIv8BCgpSdW5SZXN1bWVkEhQKDGxlYXJuZXJfc3RlcBgBIAEoBBIOCgZob2xkZXIYAiABKAkSEAoIZmxlZXRfaWQYAyABKAkSEQoJZGlyZWN0b3J5GAQgASgJEhMKC3JlY2lwZV9qc29uGAUgASgJEjIKBmlucHV0cxgGIAMoCzIiLmdyYWR1cy5jb29yZGluYXRvci52MS5JbnB1dERpZ2VzdBI3CghhY2NlcHRlZBgHIAMoCzIlLmdyYWR1cy5jb29yZGluYXRvci52MS5BY2NlcHRlZENoYW5nZRISCgp0YWtlbl9vdmVyGAggASgIEhAKCHByaW9yaXR5GAkgASgNIjwKDVN0b3BSZXF1ZXN0ZWQSCwoDbm93GAEgASgIEg4KBnJlYXNvbhgCIAEoCRIOCgZob2xkZXIYAyABKAkiVAoNUmVzdWx0UmVmdXNlZBIPCgd0YXNrX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDgoGcmVhc29uGAMgASgJEhEKCXdvcmtlcl9pZBgEIAEoCSIzCgxGaWxlc0RhbWFnZWQSDQoFZmlsZXMYASADKAkSFAoMbGVhcm5lcl9zdGVwGAIgASgEIjIKDFN0YWdlRW50ZXJlZBINCgVzdGFnZRgBIAEoCRITCgtzdGFnZV9pbmRleBgCIAEoDSJKCglTdGFnZUZhY3QSDQoFc3RhZ2UYASABKAkSDAoEa2luZBgCIAEoCRIMCgRqc29uGAMgASgJEhIKCm5ld19icmFuY2gYBCABKAgiPwoMQXJ0ZWZhY3RMZWZ0Eg0KBXN0YWdlGAEgASgJEhAKCGFydGVmYWN0GAIgASgJEg4KBmRpZ2VzdBgDIAEoCSKkAQoLR3JvdXBPcGVuZWQSEAoIZ3JvdXBfaWQYASABKAkSDQoFc3RhZ2UYAiABKAkSDAoEc3RlcBgDIAEoDRIrCgdwdXJwb3NlGAQgASgOMhouZ3JhZHVzLnJvbGxvdXQudjEuUHVycG9zZRITCgtxdWVzdGlvbl9pZBgFIAEoCRIQCgh0YXNrX2lkcxgGIAMoCRISCgpldmFsdWF0aW9uGAcgASgJImIKC1JvbGVPdXRjb21lEgwKBHJvbGUYASABKAkSDgoGcmV3YXJkGAIgASgBEhEKCWFkdmFudGFnZRgDIAEoARIRCgl0cnVuY2F0ZWQYBCABKAgSDwoHdHJhaW5lZBgFIAEoCCLGAgoNU2FtcGxlT3V0Y29tZRIPCgd0YXNrX2lkGAEgASgJEhMKBnJld2FyZBgCIAEoAUgAiAEBEhEKCWFkdmFudGFnZRgDIAEoARIbChN0cmFqZWN0b3J5X3NlcXVlbmNlGAQgASgEEhEKCXRydW5jYXRlZBgFIAEoCBIRCgljYW5jZWxsZWQYBiABKAgSSAoKY29tcG9uZW50cxgHIAMoCzI0LmdyYWR1cy5jb29yZGluYXRvci52MS5TYW1wbGVPdXRjb21lLkNvbXBvbmVudHNFbnRyeRIxCgVyb2xlcxgIIAMoCzIiLmdyYWR1cy5jb29yZGluYXRvci52MS5Sb2xlT3V0Y29tZRoxCg9Db21wb25lbnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIJCgdfcmV3YXJkIpkCCgtHcm91cENsb3NlZBIQCghncm91cF9pZBgBIAEoCRIuCgRmYXRlGAIgASgOMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwRmF0ZRI1CgdzYW1wbGVzGAMgAygLMiQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlNhbXBsZU91dGNvbWUSPgoGanVkZ2VkGAQgAygLMi4uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwQ2xvc2VkLkp1ZGdlZEVudHJ5GlEKC0p1ZGdlZEVudHJ5EgsKA2tleRgBIAEoCRIxCgV2YWx1ZRgCIAEoCzIiLmdyYWR1cy5jb29yZGluYXRvci52MS5Hcm91cEp1ZGdlZDoCOAEilwIKC0dyb3VwSnVkZ2VkEg8KB3BsYW5uZWQYASABKA0SDgoGanVkZ2VkGAIgASgNEg8KB2J5X3J1bGUYAyABKA0SDwoHbWlzc2luZxgEIAEoDRISCgpqdWRnZW1lbnRzGAUgASgNEg4KBmNhY2hlZBgGIAEoDRIVCg1wb3NpdGlvbl9iaWFzGAcgASgBEhUKDWluY29uc2lzdGVuY3kYCCABKAESQgoIYWJzZW5jZXMYCSADKAsyMC5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBKdWRnZWQuQWJzZW5jZXNFbnRyeRovCg1BYnNlbmNlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEi5QEKClN0ZXBGb3JtZWQSDAoEc3RlcBgBIAEoBBINCgVzdGFnZRgCIAEoCRISCgpzdGFnZV9zdGVwGAMgASgNEjUKB3NhbXBsZXMYBCADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZRI/CgdtZXRyaWNzGAUgAygLMi4uZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN0ZXBGb3JtZWQuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIv0BCg1TdGVwQ29tbWl0dGVkEgwKBHN0ZXAYASABKAQSDwoHdmVyc2lvbhgCIAEoBBIUCgx3ZWlnaHRzX3BhdGgYAyABKAkSFwoPY2hlY2twb2ludF9wYXRoGAQgASgJEkIKB21ldHJpY3MYBSADKAsyMS5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZC5NZXRyaWNzRW50cnkSEgoKbm90X2Zpbml0ZRgGIAMoCRIWCg53ZWlnaHRzX2RpZ2VzdBgHIAEoCRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASKeAQoMRXZhbEZpbmlzaGVkEg0KBXN0YWdlGAEgASgJEgwKBG5hbWUYAiABKAkSQQoHbWV0cmljcxgDIAMoCzIwLmdyYWR1cy5jb29yZGluYXRvci52MS5FdmFsRmluaXNoZWQuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIkwKC0dhdGVEZWNpZGVkEg0KBXN0YWdlGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIOCgZyZWFzb24YAyABKAkSDgoGYWN0aW9uGAQgASgJIj0KDVN0YWdlRmluaXNoZWQSDQoFc3RhZ2UYASABKAkSDQoFc3RlcHMYAiABKA0SDgoGcmVhc29uGAMgASgJIioKCFJ1bkVuZGVkEg0KBXN0YXRlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiGwoNVmVyc2lvbnNNb3ZlZBIKCgJieRgBIAEoBCq5AQoJR3JvdXBGYXRlEhoKFkdST1VQX0ZBVEVfVU5TUEVDSUZJRUQQABITCg9HUk9VUF9GQVRFX0tFUFQQARIaChZHUk9VUF9GQVRFX05PX1ZBUklBTkNFEAISFQoRR1JPVVBfRkFURV9TSFJVTksQAxIWChJHUk9VUF9GQVRFX0RST1BQRUQQBBIYChRHUk9VUF9GQVRFX0VWQUxVQVRFRBAFEhYKEkdST1VQX0ZBVEVfU1VSUExVUxAGYgZwcm90bzM", [file_gradus_rollout_v1_task]);
+  fileDesc("CiJncmFkdXMvY29vcmRpbmF0b3IvdjEvbGVkZ2VyLnByb3RvEhVncmFkdXMuY29vcmRpbmF0b3IudjEinAkKC0xlZGdlckVudHJ5Eg4KBnJ1bl9pZBgBIAEoCRINCgVhdF9tcxgCIAEoBBI4CgtydW5fc3RhcnRlZBgDIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5TdGFydGVkSAASPAoNc3RhZ2VfZW50ZXJlZBgEIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGFnZUVudGVyZWRIABI6Cgxncm91cF9vcGVuZWQYBSABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBPcGVuZWRIABI6Cgxncm91cF9jbG9zZWQYBiABKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWRIABI4CgtzdGVwX2Zvcm1lZBgHIAEoCzIhLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwRm9ybWVkSAASPgoOc3RlcF9jb21taXR0ZWQYCCABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcENvbW1pdHRlZEgAEjwKDWV2YWxfZmluaXNoZWQYCSABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRXZhbEZpbmlzaGVkSAASOgoMZ2F0ZV9kZWNpZGVkGAogASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdhdGVEZWNpZGVkSAASPgoOc3RhZ2VfZmluaXNoZWQYCyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RhZ2VGaW5pc2hlZEgAEjQKCXJ1bl9lbmRlZBgMIAEoCzIfLmdyYWR1cy5jb29yZGluYXRvci52MS5SdW5FbmRlZEgAEjgKC3J1bl9yZXN1bWVkGA0gASgLMiEuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blJlc3VtZWRIABI+Cg52ZXJzaW9uc19tb3ZlZBgOIAEoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5WZXJzaW9uc01vdmVkSAASPgoOc3RvcF9yZXF1ZXN0ZWQYDyABKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RvcFJlcXVlc3RlZEgAEj4KDnJlc3VsdF9yZWZ1c2VkGBEgASgLMiQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJlc3VsdFJlZnVzZWRIABI2CgpzdGFnZV9mYWN0GBIgASgLMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlN0YWdlRmFjdEgAEjwKDWZpbGVzX2RhbWFnZWQYEyABKAsyIy5ncmFkdXMuY29vcmRpbmF0b3IudjEuRmlsZXNEYW1hZ2VkSAASPAoNYXJ0ZWZhY3RfbGVmdBgUIAEoCzIjLmdyYWR1cy5jb29yZGluYXRvci52MS5BcnRlZmFjdExlZnRIABI2CgpydW5fcXVldWVkGBUgASgLMiAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJ1blF1ZXVlZEgAEhcKCmVsYXBzZWRfbXMYECABKARIAYgBAUIGCgRmYWN0Qg0KC19lbGFwc2VkX21zIsYBCglSdW5RdWV1ZWQSEwoLcmVjaXBlX2pzb24YASABKAkSEQoJZGlyZWN0b3J5GAIgASgJEhMKC3JlY2lwZV9oYXNoGAMgASgJEgwKBHNlZWQYBCABKAQSEAoIZmxlZXRfaWQYBSABKAkSMgoGaW5wdXRzGAYgAygLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLklucHV0RGlnZXN0EhAKCHByaW9yaXR5GAcgASgNEhYKDmFjY2VwdF9jaGFuZ2VkGAggAygJIr8BCgpSdW5TdGFydGVkEhMKC3JlY2lwZV9qc29uGAEgASgJEhMKC3JlY2lwZV9oYXNoGAIgASgJEgwKBHNlZWQYAyABKAQSEQoJZGlyZWN0b3J5GAQgASgJEhAKCGZsZWV0X2lkGAUgASgJEg4KBmhvbGRlchgGIAEoCRIyCgZpbnB1dHMYByADKAsyIi5ncmFkdXMuY29vcmRpbmF0b3IudjEuSW5wdXREaWdlc3QSEAoIcHJpb3JpdHkYCCABKA0iTQoLSW5wdXREaWdlc3QSDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRISCgpzaXplX2J5dGVzGAQgASgEIpIBCg5BY2NlcHRlZENoYW5nZRIMCgRuYW1lGAEgASgJEgwKBHBhdGgYAiABKAkSFwoPcmVjb3JkZWRfZGlnZXN0GAMgASgJEhQKDGZvdW5kX2RpZ2VzdBgEIAEoCRIbChNyZWNvcmRlZF9zaXplX2J5dGVzGAUgASgEEhgKEGZvdW5kX3NpemVfYnl0ZXMYBiABKAQi/wEKClJ1blJlc3VtZWQSFAoMbGVhcm5lcl9zdGVwGAEgASgEEg4KBmhvbGRlchgCIAEoCRIQCghmbGVldF9pZBgDIAEoCRIRCglkaXJlY3RvcnkYBCABKAkSEwoLcmVjaXBlX2pzb24YBSABKAkSMgoGaW5wdXRzGAYgAygLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLklucHV0RGlnZXN0EjcKCGFjY2VwdGVkGAcgAygLMiUuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkFjY2VwdGVkQ2hhbmdlEhIKCnRha2VuX292ZXIYCCABKAgSEAoIcHJpb3JpdHkYCSABKA0iPAoNU3RvcFJlcXVlc3RlZBILCgNub3cYASABKAgSDgoGcmVhc29uGAIgASgJEg4KBmhvbGRlchgDIAEoCSJUCg1SZXN1bHRSZWZ1c2VkEg8KB3Rhc2tfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIOCgZyZWFzb24YAyABKAkSEQoJd29ya2VyX2lkGAQgASgJIjMKDEZpbGVzRGFtYWdlZBINCgVmaWxlcxgBIAMoCRIUCgxsZWFybmVyX3N0ZXAYAiABKAQiMgoMU3RhZ2VFbnRlcmVkEg0KBXN0YWdlGAEgASgJEhMKC3N0YWdlX2luZGV4GAIgASgNIkoKCVN0YWdlRmFjdBINCgVzdGFnZRgBIAEoCRIMCgRraW5kGAIgASgJEgwKBGpzb24YAyABKAkSEgoKbmV3X2JyYW5jaBgEIAEoCCI/CgxBcnRlZmFjdExlZnQSDQoFc3RhZ2UYASABKAkSEAoIYXJ0ZWZhY3QYAiABKAkSDgoGZGlnZXN0GAMgASgJIqQBCgtHcm91cE9wZW5lZBIQCghncm91cF9pZBgBIAEoCRINCgVzdGFnZRgCIAEoCRIMCgRzdGVwGAMgASgNEisKB3B1cnBvc2UYBCABKA4yGi5ncmFkdXMucm9sbG91dC52MS5QdXJwb3NlEhMKC3F1ZXN0aW9uX2lkGAUgASgJEhAKCHRhc2tfaWRzGAYgAygJEhIKCmV2YWx1YXRpb24YByABKAkiYgoLUm9sZU91dGNvbWUSDAoEcm9sZRgBIAEoCRIOCgZyZXdhcmQYAiABKAESEQoJYWR2YW50YWdlGAMgASgBEhEKCXRydW5jYXRlZBgEIAEoCBIPCgd0cmFpbmVkGAUgASgIIsYCCg1TYW1wbGVPdXRjb21lEg8KB3Rhc2tfaWQYASABKAkSEwoGcmV3YXJkGAIgASgBSACIAQESEQoJYWR2YW50YWdlGAMgASgBEhsKE3RyYWplY3Rvcnlfc2VxdWVuY2UYBCABKAQSEQoJdHJ1bmNhdGVkGAUgASgIEhEKCWNhbmNlbGxlZBgGIAEoCBJICgpjb21wb25lbnRzGAcgAygLMjQuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlNhbXBsZU91dGNvbWUuQ29tcG9uZW50c0VudHJ5EjEKBXJvbGVzGAggAygLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLlJvbGVPdXRjb21lGjEKD0NvbXBvbmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgkKB19yZXdhcmQimQIKC0dyb3VwQ2xvc2VkEhAKCGdyb3VwX2lkGAEgASgJEi4KBGZhdGUYAiABKA4yIC5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBGYXRlEjUKB3NhbXBsZXMYAyADKAsyJC5ncmFkdXMuY29vcmRpbmF0b3IudjEuU2FtcGxlT3V0Y29tZRI+CgZqdWRnZWQYBCADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuR3JvdXBDbG9zZWQuSnVkZ2VkRW50cnkaUQoLSnVkZ2VkRW50cnkSCwoDa2V5GAEgASgJEjEKBXZhbHVlGAIgASgLMiIuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkdyb3VwSnVkZ2VkOgI4ASKXAgoLR3JvdXBKdWRnZWQSDwoHcGxhbm5lZBgBIAEoDRIOCgZqdWRnZWQYAiABKA0SDwoHYnlfcnVsZRgDIAEoDRIPCgdtaXNzaW5nGAQgASgNEhIKCmp1ZGdlbWVudHMYBSABKA0SDgoGY2FjaGVkGAYgASgNEhUKDXBvc2l0aW9uX2JpYXMYByABKAESFQoNaW5jb25zaXN0ZW5jeRgIIAEoARJCCghhYnNlbmNlcxgJIAMoCzIwLmdyYWR1cy5jb29yZGluYXRvci52MS5Hcm91cEp1ZGdlZC5BYnNlbmNlc0VudHJ5Gi8KDUFic2VuY2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASLlAQoKU3RlcEZvcm1lZBIMCgRzdGVwGAEgASgEEg0KBXN0YWdlGAIgASgJEhIKCnN0YWdlX3N0ZXAYAyABKA0SNQoHc2FtcGxlcxgEIAMoCzIkLmdyYWR1cy5jb29yZGluYXRvci52MS5TYW1wbGVPdXRjb21lEj8KB21ldHJpY3MYBSADKAsyLi5ncmFkdXMuY29vcmRpbmF0b3IudjEuU3RlcEZvcm1lZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi/QEKDVN0ZXBDb21taXR0ZWQSDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIXCg9jaGVja3BvaW50X3BhdGgYBCABKAkSQgoHbWV0cmljcxgFIAMoCzIxLmdyYWR1cy5jb29yZGluYXRvci52MS5TdGVwQ29tbWl0dGVkLk1ldHJpY3NFbnRyeRISCgpub3RfZmluaXRlGAYgAygJEhYKDndlaWdodHNfZGlnZXN0GAcgASgJGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIp4BCgxFdmFsRmluaXNoZWQSDQoFc3RhZ2UYASABKAkSDAoEbmFtZRgCIAEoCRJBCgdtZXRyaWNzGAMgAygLMjAuZ3JhZHVzLmNvb3JkaW5hdG9yLnYxLkV2YWxGaW5pc2hlZC5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiTAoLR2F0ZURlY2lkZWQSDQoFc3RhZ2UYASABKAkSDgoGcGFzc2VkGAIgASgIEg4KBnJlYXNvbhgDIAEoCRIOCgZhY3Rpb24YBCABKAkiPQoNU3RhZ2VGaW5pc2hlZBINCgVzdGFnZRgBIAEoCRINCgVzdGVwcxgCIAEoDRIOCgZyZWFzb24YAyABKAkiKgoIUnVuRW5kZWQSDQoFc3RhdGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSIbCg1WZXJzaW9uc01vdmVkEgoKAmJ5GAEgASgEKrkBCglHcm91cEZhdGUSGgoWR1JPVVBfRkFURV9VTlNQRUNJRklFRBAAEhMKD0dST1VQX0ZBVEVfS0VQVBABEhoKFkdST1VQX0ZBVEVfTk9fVkFSSUFOQ0UQAhIVChFHUk9VUF9GQVRFX1NIUlVOSxADEhYKEkdST1VQX0ZBVEVfRFJPUFBFRBAEEhgKFEdST1VQX0ZBVEVfRVZBTFVBVEVEEAUSFgoSR1JPVVBfRkFURV9TVVJQTFVTEAZiBnByb3RvMw", [file_gradus_rollout_v1_task]);
 
 /**
  * @generated from message gradus.coordinator.v1.LedgerEntry
@@ -137,6 +137,12 @@ export type LedgerEntry = Message<"gradus.coordinator.v1.LedgerEntry"> & {
      */
     value: ArtefactLeft;
     case: "artefactLeft";
+  } | {
+    /**
+     * @generated from field: gradus.coordinator.v1.RunQueued run_queued = 21;
+     */
+    value: RunQueued;
+    case: "runQueued";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -153,6 +159,71 @@ export type LedgerEntry = Message<"gradus.coordinator.v1.LedgerEntry"> & {
  */
 export const LedgerEntrySchema: GenMessage<LedgerEntry> = /*@__PURE__*/
   messageDesc(file_gradus_coordinator_v1_ledger, 0);
+
+/**
+ * The run was accepted and waits for others to end: before it starts for the first time, or before it is resumed. What was asked for is in it,
+ * so that whichever coordinator has room begins the run.
+ *
+ * @generated from message gradus.coordinator.v1.RunQueued
+ */
+export type RunQueued = Message<"gradus.coordinator.v1.RunQueued"> & {
+  /**
+   * As in SubmitRunRequest; of a resumed run both may be empty.
+   *
+   * @generated from field: string recipe_json = 1;
+   */
+  recipeJson: string;
+
+  /**
+   * @generated from field: string directory = 2;
+   */
+  directory: string;
+
+  /**
+   * As in RunStarted.
+   *
+   * @generated from field: string recipe_hash = 3;
+   */
+  recipeHash: string;
+
+  /**
+   * @generated from field: uint64 seed = 4;
+   */
+  seed: bigint;
+
+  /**
+   * @generated from field: string fleet_id = 5;
+   */
+  fleetId: string;
+
+  /**
+   * As in RunStarted, of a run that has not started yet; they have to be the same when it does.
+   *
+   * @generated from field: repeated gradus.coordinator.v1.InputDigest inputs = 6;
+   */
+  inputs: InputDigest[];
+
+  /**
+   * As in SubmitRunRequest; 0 is 1, and of a resumed run what it had.
+   *
+   * @generated from field: uint32 priority = 7;
+   */
+  priority: number;
+
+  /**
+   * As in SubmitRunRequest.
+   *
+   * @generated from field: repeated string accept_changed = 8;
+   */
+  acceptChanged: string[];
+};
+
+/**
+ * Describes the message gradus.coordinator.v1.RunQueued.
+ * Use `create(RunQueuedSchema)` to create a new message.
+ */
+export const RunQueuedSchema: GenMessage<RunQueued> = /*@__PURE__*/
+  messageDesc(file_gradus_coordinator_v1_ledger, 1);
 
 /**
  * @generated from message gradus.coordinator.v1.RunStarted
@@ -195,7 +266,8 @@ export type RunStarted = Message<"gradus.coordinator.v1.RunStarted"> & {
   holder: string;
 
   /**
-   * The files that the run stands on, by content; empty in ledgers of earlier versions. Those that were not there are left out.
+   * The files that the run stands on, by content; empty in ledgers of earlier versions, and where RunQueued has them. Those that were not there
+   * are left out.
    *
    * @generated from field: repeated gradus.coordinator.v1.InputDigest inputs = 7;
    */
@@ -214,7 +286,7 @@ export type RunStarted = Message<"gradus.coordinator.v1.RunStarted"> & {
  * Use `create(RunStartedSchema)` to create a new message.
  */
 export const RunStartedSchema: GenMessage<RunStarted> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 1);
+  messageDesc(file_gradus_coordinator_v1_ledger, 2);
 
 /**
  * A file that a run stands on.
@@ -254,7 +326,7 @@ export type InputDigest = Message<"gradus.coordinator.v1.InputDigest"> & {
  * Use `create(InputDigestSchema)` to create a new message.
  */
 export const InputDigestSchema: GenMessage<InputDigest> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 2);
+  messageDesc(file_gradus_coordinator_v1_ledger, 3);
 
 /**
  * A file, or the recipe, that was another one when the run was resumed, and that somebody accepted.
@@ -304,7 +376,7 @@ export type AcceptedChange = Message<"gradus.coordinator.v1.AcceptedChange"> & {
  * Use `create(AcceptedChangeSchema)` to create a new message.
  */
 export const AcceptedChangeSchema: GenMessage<AcceptedChange> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 3);
+  messageDesc(file_gradus_coordinator_v1_ledger, 4);
 
 /**
  * @generated from message gradus.coordinator.v1.RunResumed
@@ -374,7 +446,7 @@ export type RunResumed = Message<"gradus.coordinator.v1.RunResumed"> & {
  * Use `create(RunResumedSchema)` to create a new message.
  */
 export const RunResumedSchema: GenMessage<RunResumed> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 4);
+  messageDesc(file_gradus_coordinator_v1_ledger, 5);
 
 /**
  * Somebody asked the run to stop. Its leader ends it as `stopped`; a resume that is asked for takes it back.
@@ -409,7 +481,7 @@ export type StopRequested = Message<"gradus.coordinator.v1.StopRequested"> & {
  * Use `create(StopRequestedSchema)` to create a new message.
  */
 export const StopRequestedSchema: GenMessage<StopRequested> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 5);
+  messageDesc(file_gradus_coordinator_v1_ledger, 6);
 
 /**
  * A result that cannot be: it counts as a failure of infrastructure, and its sample is asked for again.
@@ -445,7 +517,7 @@ export type ResultRefused = Message<"gradus.coordinator.v1.ResultRefused"> & {
  * Use `create(ResultRefusedSchema)` to create a new message.
  */
 export const ResultRefusedSchema: GenMessage<ResultRefused> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 6);
+  messageDesc(file_gradus_coordinator_v1_ledger, 7);
 
 /**
  * The learner found files that are not what it wrote, and went on from what is whole and older.
@@ -473,7 +545,7 @@ export type FilesDamaged = Message<"gradus.coordinator.v1.FilesDamaged"> & {
  * Use `create(FilesDamagedSchema)` to create a new message.
  */
 export const FilesDamagedSchema: GenMessage<FilesDamaged> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 7);
+  messageDesc(file_gradus_coordinator_v1_ledger, 8);
 
 /**
  * @generated from message gradus.coordinator.v1.StageEntered
@@ -495,7 +567,7 @@ export type StageEntered = Message<"gradus.coordinator.v1.StageEntered"> & {
  * Use `create(StageEnteredSchema)` to create a new message.
  */
 export const StageEnteredSchema: GenMessage<StageEntered> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 8);
+  messageDesc(file_gradus_coordinator_v1_ledger, 9);
 
 /**
  * What a kind of stage remembers. Its folder (services/stages) says what is in it; nothing else reads it.
@@ -533,7 +605,7 @@ export type StageFact = Message<"gradus.coordinator.v1.StageFact"> & {
  * Use `create(StageFactSchema)` to create a new message.
  */
 export const StageFactSchema: GenMessage<StageFact> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 9);
+  messageDesc(file_gradus_coordinator_v1_ledger, 10);
 
 /**
  * A stage left something that a later one may name: stages/STAGE/ARTEFACT in the run's directory, whole. A later fact of the same stage and
@@ -567,7 +639,7 @@ export type ArtefactLeft = Message<"gradus.coordinator.v1.ArtefactLeft"> & {
  * Use `create(ArtefactLeftSchema)` to create a new message.
  */
 export const ArtefactLeftSchema: GenMessage<ArtefactLeft> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 10);
+  messageDesc(file_gradus_coordinator_v1_ledger, 11);
 
 /**
  * @generated from message gradus.coordinator.v1.GroupOpened
@@ -618,7 +690,7 @@ export type GroupOpened = Message<"gradus.coordinator.v1.GroupOpened"> & {
  * Use `create(GroupOpenedSchema)` to create a new message.
  */
 export const GroupOpenedSchema: GenMessage<GroupOpened> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 11);
+  messageDesc(file_gradus_coordinator_v1_ledger, 12);
 
 /**
  * A role of the environment in one sample. Its group are the samples of the group in which the role has spoken.
@@ -659,7 +731,7 @@ export type RoleOutcome = Message<"gradus.coordinator.v1.RoleOutcome"> & {
  * Use `create(RoleOutcomeSchema)` to create a new message.
  */
 export const RoleOutcomeSchema: GenMessage<RoleOutcome> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 12);
+  messageDesc(file_gradus_coordinator_v1_ledger, 13);
 
 /**
  * @generated from message gradus.coordinator.v1.SampleOutcome
@@ -721,7 +793,7 @@ export type SampleOutcome = Message<"gradus.coordinator.v1.SampleOutcome"> & {
  * Use `create(SampleOutcomeSchema)` to create a new message.
  */
 export const SampleOutcomeSchema: GenMessage<SampleOutcome> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 13);
+  messageDesc(file_gradus_coordinator_v1_ledger, 14);
 
 /**
  * @generated from message gradus.coordinator.v1.GroupClosed
@@ -755,7 +827,7 @@ export type GroupClosed = Message<"gradus.coordinator.v1.GroupClosed"> & {
  * Use `create(GroupClosedSchema)` to create a new message.
  */
 export const GroupClosedSchema: GenMessage<GroupClosed> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 14);
+  messageDesc(file_gradus_coordinator_v1_ledger, 15);
 
 /**
  * How a groupwise component of a group came about; the names are those of gradus.reward.v1.ScoreGroupResponse.
@@ -816,7 +888,7 @@ export type GroupJudged = Message<"gradus.coordinator.v1.GroupJudged"> & {
  * Use `create(GroupJudgedSchema)` to create a new message.
  */
 export const GroupJudgedSchema: GenMessage<GroupJudged> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 15);
+  messageDesc(file_gradus_coordinator_v1_ledger, 16);
 
 /**
  * The batch of a step is decided; sending it again gives the same step.
@@ -859,7 +931,7 @@ export type StepFormed = Message<"gradus.coordinator.v1.StepFormed"> & {
  * Use `create(StepFormedSchema)` to create a new message.
  */
 export const StepFormedSchema: GenMessage<StepFormed> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 16);
+  messageDesc(file_gradus_coordinator_v1_ledger, 17);
 
 /**
  * @generated from message gradus.coordinator.v1.StepCommitted
@@ -910,7 +982,7 @@ export type StepCommitted = Message<"gradus.coordinator.v1.StepCommitted"> & {
  * Use `create(StepCommittedSchema)` to create a new message.
  */
 export const StepCommittedSchema: GenMessage<StepCommitted> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 17);
+  messageDesc(file_gradus_coordinator_v1_ledger, 18);
 
 /**
  * @generated from message gradus.coordinator.v1.EvalFinished
@@ -942,7 +1014,7 @@ export type EvalFinished = Message<"gradus.coordinator.v1.EvalFinished"> & {
  * Use `create(EvalFinishedSchema)` to create a new message.
  */
 export const EvalFinishedSchema: GenMessage<EvalFinished> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 18);
+  messageDesc(file_gradus_coordinator_v1_ledger, 19);
 
 /**
  * @generated from message gradus.coordinator.v1.GateDecided
@@ -978,7 +1050,7 @@ export type GateDecided = Message<"gradus.coordinator.v1.GateDecided"> & {
  * Use `create(GateDecidedSchema)` to create a new message.
  */
 export const GateDecidedSchema: GenMessage<GateDecided> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 19);
+  messageDesc(file_gradus_coordinator_v1_ledger, 20);
 
 /**
  * @generated from message gradus.coordinator.v1.StageFinished
@@ -1007,7 +1079,7 @@ export type StageFinished = Message<"gradus.coordinator.v1.StageFinished"> & {
  * Use `create(StageFinishedSchema)` to create a new message.
  */
 export const StageFinishedSchema: GenMessage<StageFinished> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 20);
+  messageDesc(file_gradus_coordinator_v1_ledger, 21);
 
 /**
  * @generated from message gradus.coordinator.v1.RunEnded
@@ -1031,7 +1103,7 @@ export type RunEnded = Message<"gradus.coordinator.v1.RunEnded"> & {
  * Use `create(RunEndedSchema)` to create a new message.
  */
 export const RunEndedSchema: GenMessage<RunEnded> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 21);
+  messageDesc(file_gradus_coordinator_v1_ledger, 22);
 
 /**
  * The engines served another run before: this run's policy versions go on above theirs, so that versions only grow.
@@ -1052,7 +1124,7 @@ export type VersionsMoved = Message<"gradus.coordinator.v1.VersionsMoved"> & {
  * Use `create(VersionsMovedSchema)` to create a new message.
  */
 export const VersionsMovedSchema: GenMessage<VersionsMoved> = /*@__PURE__*/
-  messageDesc(file_gradus_coordinator_v1_ledger, 22);
+  messageDesc(file_gradus_coordinator_v1_ledger, 23);
 
 /**
  * @generated from enum gradus.coordinator.v1.GroupFate
