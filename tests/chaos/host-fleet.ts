@@ -4,14 +4,16 @@ import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb
 import { TransientError } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { resolvedRecipeJson, resolveRecipe } from '#recipe/resolve-recipe.ts';
-import { startChildService } from '../../services/fleet/child-service.ts';
+import { describeExit, startChildService } from '../../services/fleet/child-service.ts';
 import type { ChildService } from '../../services/fleet/child-service.ts';
 import { planBase, planPolicy, planTop } from '../../services/fleet/fleet-plan.ts';
 import type { PlannedService } from '../../services/fleet/planned-service.ts';
 import { startGuardian } from '#platform/runtime/guardian.ts';
 import { planScriptedJudges, withScriptedJudges } from '../../services/fleet/scripted-judges.ts';
 import { childEnvironment, programOf } from '../../services/fleet/service-programs.ts';
+import { repositoryRoot } from '#platform/repository.ts';
 import { loadRecipe, prepareInputs } from '../../services/cli/run/prepare-inputs.ts';
+import { lastingPort } from '../fixtures/lasting-port.ts';
 
 /** Where a process runs: an address to serve at, and what its command line begins with. */
 export interface Host {
@@ -29,12 +31,39 @@ export interface HostFleetOptions {
   /** Flags that every service of NATS gets. */
   readonly natsFlags?: readonly string[];
   readonly hostOf: (label: string) => Host;
+  /** The checkout whose code the services run; this one when absent. */
+  readonly checkout?: string;
   readonly signal: AbortSignal;
+}
+
+/** How long a service took to be replaced, in milliseconds. */
+export interface Replacement {
+  readonly label: string;
+  /** When it was asked to stop, in Unix milliseconds. */
+  readonly atMs: number;
+  /** From SIGTERM to the end of the process. */
+  readonly drainedMs: number;
+  /** From the start of the next process to its ready line. */
+  readonly startedMs: number;
 }
 
 /** The services of a recipe on several hosts, with NATS made by the caller and nobody who starts the dead again. */
 export interface HostFleet extends AsyncDisposable {
+  /** In the order in which they were started. */
+  readonly labels: readonly string[];
   submit(): Promise<void>;
+  /** SIGTERM, then the code of another checkout at the same addresses. Throws when the service does not drain by itself. */
+  replace(label: string, checkout: string): Promise<Replacement>;
+  /** SIGKILL to all of them at once: a machine that is lost. */
+  lose(labels: readonly string[]): Promise<void>;
+}
+
+/** Longer than any service takes to drain: one that does not is a finding. */
+const drainTimeoutMs = 60_000;
+
+interface Member {
+  readonly planned: PlannedService;
+  readonly child: ChildService;
 }
 
 export async function startHostFleet(options: HostFleetOptions): Promise<HostFleet> {
@@ -46,34 +75,78 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
   const paths = await prepareInputs(loaded, directory);
   const inputs = { recipe: loaded.recipe, paths };
   const guardian = startGuardian();
-  const children: ChildService[] = [];
+  const members = new Map<string, Member>();
 
-  async function start({ label, service, program, args }: PlannedService): Promise<ChildService['ready']> {
+  async function startAt(
+    planned: PlannedService,
+    checkout: string,
+    grpc: string,
+    http?: string,
+  ): Promise<ChildService> {
+    const { label, service, program, args } = planned;
     const host = hostOf(label);
     const { command, args: own, env } = programOf(program ?? service);
+    const there = (text: string): string => text.replaceAll(repositoryRoot, checkout);
     const [first, ...rest] = [...host.command, command];
     const child = await startChildService({
       label,
       command: first,
       args: [
         ...rest,
-        ...own,
+        ...own.map(there),
         ...args,
         ...(service === 'rollout' || service === 'coordinator' ? (options.natsFlags ?? []) : []),
         '--grpc',
-        `${host.ip}:0`,
+        grpc,
+        ...(http === undefined ? [] : ['--http', http]),
         '--metrics',
         '127.0.0.1:0',
         ...(host.ip === thisHost.ip ? [] : ['--insecure-remote']),
       ],
-      env: childEnvironment(process.env, env),
+      env: childEnvironment(
+        process.env,
+        Object.fromEntries(Object.entries(env).map(([key, value]) => [key, there(value)])),
+      ),
       logFile: join(directory, 'logs', `${label}.log`),
       readyTimeoutMs: 180_000,
       guardian,
       signal,
     });
-    children.push(child);
-    return child.ready;
+    members.set(label, { planned, child });
+    return child;
+  }
+
+  async function start(planned: PlannedService): Promise<ChildService['ready']> {
+    const grpc = `${hostOf(planned.label).ip}:${await lastingPort()}`;
+    return (await startAt(planned, options.checkout ?? repositoryRoot, grpc)).ready;
+  }
+
+  const member = (label: string): Member => {
+    const found = members.get(label);
+    if (found === undefined) throw new TypeError(`there is no ${label}; there are ${[...members.keys()].join(', ')}`);
+    return found;
+  };
+
+  async function replace(label: string, checkout: string): Promise<Replacement> {
+    const { planned, child } = member(label);
+    const atMs = Date.now();
+    await child.stop(drainTimeoutMs);
+    const drainedMs = Date.now() - atMs;
+    const exit = await child.exited;
+    if (exit.code !== 0)
+      throw new TransientError(
+        'unavailable',
+        `${label} did not drain within ${drainTimeoutMs / 1000} s: ${describeExit(exit)}`,
+      );
+    const startMs = Date.now();
+    await startAt(planned, checkout, child.ready.grpc ?? '', child.ready.http);
+    return { label, atMs, drainedMs, startedMs: Date.now() - startMs };
+  }
+
+  async function lose(labels: readonly string[]): Promise<void> {
+    const lost = labels.map((label) => member(label).child);
+    for (const { kill } of lost) kill();
+    await Promise.all(lost.map(({ exited }) => exited));
   }
 
   async function startGrpc(planned: PlannedService): Promise<string> {
@@ -83,7 +156,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
   }
 
   async function stop(): Promise<void> {
-    await Promise.all(children.map((child) => child.stop(5_000)));
+    await Promise.all([...members.values()].map(({ child }) => child.stop(5_000)));
     guardian.release();
   }
 
@@ -110,6 +183,9 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
     const addresses: string[] = [];
     for (const planned of top) addresses.push(await startGrpc(planned));
     return {
+      labels: [...members.keys()],
+      replace,
+      lose,
       async submit() {
         const client = createGrpcClient(CoordinatorService, addresses[0] ?? '', { timeoutMs: 120_000 });
         const recipeJson = resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths));

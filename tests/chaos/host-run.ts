@@ -1,7 +1,7 @@
 import type { Audit } from './audit.ts';
 import { auditOf } from './audited-run.ts';
 import { startHostFleet } from './host-fleet.ts';
-import type { HostFleetOptions } from './host-fleet.ts';
+import type { HostFleet, HostFleetOptions } from './host-fleet.ts';
 import { learnerFinding } from './learner-chain.ts';
 import { watchLiveRun } from './live-run.ts';
 import type { LiveRun } from './live-run.ts';
@@ -11,14 +11,14 @@ import type { StoredRun } from './stored-run.ts';
 /** Runs a recipe on a fleet of hosts to its end while `during` does its harm, then audits it. */
 export async function runOnHosts(
   options: HostFleetOptions,
-  during: (live: LiveRun) => Promise<void>,
+  during: (live: LiveRun, fleet: HostFleet) => Promise<void>,
 ): Promise<{ audit: Audit; stored: StoredRun; findings: readonly string[] }> {
   const { natsUrl, runId, signal } = options;
   {
     await using fleet = await startHostFleet(options);
     await using live = await watchLiveRun(() => Promise.resolve(natsUrl), runId, signal);
     await fleet.submit();
-    await during(live);
+    await during(live, fleet);
     // No share is past the end, so this waits for it.
     await live.until({ kind: 'answered', share: Infinity }, 1, signal);
   }
