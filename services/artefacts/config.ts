@@ -1,29 +1,35 @@
 import { z } from 'zod';
-import { rootsField } from '#platform/files/check-roots.ts';
+import { rootsField, rootsOfRemote } from '#platform/files/check-roots.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
 
-export const artefactsConfig = baseConfig.extend({
-  store: z
-    .string()
-    .min(1)
-    .describe(
-      'The store of the fleet: an absolute path that all machines share, nats:BUCKET, or s3://BUCKET/PREFIX?endpoint=URL&region=REGION (keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).',
-    )
-    .meta({ example: 'nats:artefacts' }),
-  storeMaxBytes: z
-    .int()
-    .min(1)
-    .optional()
-    .describe('Most bytes that a bucket of NATS takes when it is made here; absent: what the server has.'),
-  natsUrl: z.string().min(1).default('nats://127.0.0.1:4222').describe('NATS server with JetStream, for nats:BUCKET.'),
-  natsReplicas: z
-    .int()
-    .min(1)
-    .max(5)
-    .optional()
-    .describe('Servers of a NATS cluster that keep a copy of a bucket that is made here.'),
-  roots: rootsField,
-  concurrency: z.int().min(1).max(64).default(4).describe('Transfers at a time, of one call.'),
-});
+export const artefactsConfig = baseConfig
+  .extend({
+    store: z
+      .string()
+      .min(1)
+      .describe(
+        'The store of the fleet: an absolute path that all machines share, nats:BUCKET, or s3://BUCKET/PREFIX?endpoint=URL&region=REGION (keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).',
+      )
+      .meta({ example: 'nats:artefacts' }),
+    storeMaxBytes: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Most bytes that a bucket of NATS takes when it is made here; absent: what the server has.'),
+    natsUrl: z
+      .string()
+      .min(1)
+      .default('nats://127.0.0.1:4222')
+      .describe('NATS server with JetStream, for nats:BUCKET.'),
+    natsReplicas: z
+      .int()
+      .min(1)
+      .max(5)
+      .optional()
+      .describe('Servers of a NATS cluster that keep a copy of a bucket that is made here.'),
+    roots: rootsField,
+    concurrency: z.int().min(1).max(64).default(4).describe('Transfers at a time, of one call.'),
+  })
+  .check(rootsOfRemote);
 
 export type ArtefactsConfig = z.infer<typeof artefactsConfig>;
