@@ -20,6 +20,11 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   fetch: ['gradus fetch first --server 10.0.0.5:7000 --to results'],
   cancel: ['gradus cancel first --server 10.0.0.5:7000'],
   watch: ['gradus watch first'],
+  'artefact put': ['gradus artefact put policies/nano --store nats:artefacts'],
+  'artefact get': [
+    'gradus artefact get artefact:1f2e3d4c5b6a79880716253443526170f1e2d3c4b5a697887960514233241506 --to model --store nats:artefacts',
+  ],
+  'artefact list': ['gradus artefact list --store nats:artefacts'],
   backup: ['gradus backup --home runs --out /backup/runs-monday'],
   restore: ['gradus restore --from /backup/runs-monday --home restored'],
   'export metrics': ['gradus export metrics first --to tensorboard'],
