@@ -63,6 +63,7 @@ export function weightsHistory(entries: Iterable<LedgerEntry>): WeightsHistory {
         version = moved;
         break;
       }
+      case 'runQueued':
       case 'stageEntered':
       case 'groupOpened':
       case 'groupClosed':
