@@ -23,6 +23,9 @@ export interface Host {
 
 export const thisHost: Host = { ip: '127.0.0.1', command: [] };
 
+/** Services that take paths from callers, and elsewhere only those below their roots. */
+const namesPaths = new Set(['engine', 'learner', 'coordinator']);
+
 export interface HostFleetOptions {
   readonly recipe: string;
   readonly runId: string;
@@ -102,6 +105,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
         '--metrics',
         '127.0.0.1:0',
         ...(host.ip === thisHost.ip ? [] : ['--insecure-remote']),
+        ...(host.ip !== thisHost.ip && namesPaths.has(service) ? ['--roots', `${directory},${repositoryRoot}`] : []),
       ],
       env: childEnvironment(
         process.env,

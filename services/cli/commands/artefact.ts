@@ -13,6 +13,7 @@ import type { Nats } from '#platform/nats/connect.ts';
 import { createLogger } from '#platform/telemetry/logging.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { plural, tableLines } from '../terminal/format.ts';
+import { jsonLine } from '../terminal/json-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface ArtefactOptions {
@@ -31,7 +32,7 @@ export interface GetOptions extends ArtefactOptions {
 export async function putCommand(path: string, options: PutArtefactOptions, terminal: Terminal): Promise<number> {
   return await withStore(options, async (store, signal) => {
     const { digest, sizeBytes, writtenBytes } = await putArtefact(store, resolve(path), { kind: options.kind, signal });
-    if (options.json) terminal.out(JSON.stringify({ digest, size_bytes: sizeBytes, written_bytes: writtenBytes }));
+    if (options.json) terminal.out(jsonLine({ digest, sizeBytes, writtenBytes }));
     else {
       terminal.out(locationOf(digest));
       terminal.out(`${formatBytes(sizeBytes)}, of which ${formatBytes(writtenBytes)} were sent to ${store.url}`);
@@ -43,7 +44,7 @@ export async function getCommand(digest: string, options: GetOptions, terminal: 
   return await withStore(options, async (store, signal) => {
     const directory = resolve(options.to);
     const { artefact, readBytes } = await fetchArtefact(store, digest, directory, { signal });
-    if (options.json) terminal.out(JSON.stringify({ digest, directory, read_bytes: readBytes }));
+    if (options.json) terminal.out(jsonLine({ digest, directory, readBytes }));
     else
       terminal.out(
         `${plural(artefact.files.length, 'file')} in ${directory}, of which ${formatBytes(readBytes)} were fetched now`,
@@ -58,18 +59,18 @@ export async function listCommand(options: ArtefactOptions, terminal: Terminal):
       const digest = key.slice(artefactKey('').length);
       const { kind, runId, files } = await readArtefact(store, digest);
       const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-      found.push({ digest, kind, run: runId, files: files.length, size_bytes: sizeBytes, written_ms: writtenMs });
+      found.push({ digest, kind, run: runId, files: files.length, sizeBytes, writtenMs });
     }
-    found.sort((one, other) => one.written_ms - other.written_ms);
-    if (options.json) return terminal.out(JSON.stringify(found));
+    found.sort((one, other) => one.writtenMs - other.writtenMs);
+    if (options.json) return terminal.out(jsonLine(found));
     if (found.length === 0) return terminal.out(`${store.url} holds no artefact`);
     const rows = found.map((each) => [
       each.digest,
       each.kind,
       each.run,
       String(each.files),
-      formatBytes(each.size_bytes),
-      new Date(each.written_ms).toISOString().slice(0, 19),
+      formatBytes(each.sizeBytes),
+      new Date(each.writtenMs).toISOString().slice(0, 19),
     ]);
     const head = ['digest', 'kind', 'run', 'files', 'size', 'put at (UTC)'];
     for (const line of tableLines(rows, { head, compact: true })) terminal.out(line);

@@ -6,6 +6,7 @@ import { LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { foldEntry } from '#run/ledger/fold.ts';
 import type { FactInit } from '#run/ledger/read-ledger.ts';
 import { newRunState } from '#run/ledger/run-state.ts';
+import { createRunArtefacts } from '../files/run-artefacts.ts';
 import { replacePolicy } from './replace-policy.ts';
 import type { RunContext } from '../run-context.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
@@ -39,6 +40,7 @@ it('P1: another policy is whole before the ledger says so, and is written again 
       },
       append: async (fact: FactInit) => append(fact),
     },
+    artefacts: createRunArtefacts({ client: undefined, runId: 'r', directory, retries: { totalMs: 0, onRetry() {} } }),
     policy: { load: async (version: number, weights: object) => void loaded.push([version, weights]) },
     confirmLead: async () => {},
     writeFolder: async (_signal: AbortSignal, write: () => Promise<void>) => write(),
