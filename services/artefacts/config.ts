@@ -14,7 +14,7 @@ export const artefactsConfig = baseConfig
     storeMaxBytes: z
       .int()
       .min(1)
-      .max(Number.MAX_SAFE_INTEGER)
+      .max(2 ** 50)
       .optional()
       .describe('Most bytes that a bucket of NATS takes when it is made here; absent: what the server has.'),
     natsUrl: z
