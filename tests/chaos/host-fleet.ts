@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
-import { TransientError } from '#platform/errors.ts';
+import { TransientError, errorFrom } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { resolvedRecipeJson, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import { describeExit, startChildService } from '../../services/fleet/child-service.ts';
@@ -69,6 +69,16 @@ interface Member {
   readonly child: ChildService;
 }
 
+/** A copy without the field at this path. */
+function without(value: object, [key, ...rest]: readonly string[]): object {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, each]) => {
+      if (name !== key) return [[name, each]];
+      return rest.length === 0 ? [] : [[name, without(each, rest)]];
+    }),
+  );
+}
+
 export async function startHostFleet(options: HostFleetOptions): Promise<HostFleet> {
   const { directory, runId, hostOf, signal } = options;
   await mkdir(join(directory, 'logs'), { recursive: true });
@@ -80,7 +90,25 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
   const guardian = startGuardian();
   const members = new Map<string, Member>();
 
+  /** What an older checkout does not know is left out, as its own command line had it not. */
   async function startAt(
+    planned: PlannedService,
+    checkout: string,
+    grpc: string,
+    http?: string,
+  ): Promise<ChildService> {
+    try {
+      return await startWith(planned, checkout, grpc, http);
+    } catch (thrown) {
+      const unknown =
+        checkout === repositoryRoot ? undefined : /unknown flag '(--[a-z-]+)'/.exec(errorFrom(thrown).message)?.[1];
+      const at = unknown === undefined ? -1 : planned.args.indexOf(unknown);
+      if (at === -1) throw thrown;
+      return await startAt({ ...planned, args: planned.args.toSpliced(at, 2) }, checkout, grpc, http);
+    }
+  }
+
+  async function startWith(
     planned: PlannedService,
     checkout: string,
     grpc: string,
@@ -91,7 +119,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
     const { command, args: own, env } = programOf(program ?? service);
     const there = (text: string): string => text.replaceAll(repositoryRoot, checkout);
     const [first, ...rest] = [...host.command, command];
-    const child = await startChildService({
+    return await startChildService({
       label,
       command: first,
       args: [
@@ -116,13 +144,13 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
       guardian,
       signal,
     });
-    members.set(label, { planned, child });
-    return child;
   }
 
   async function start(planned: PlannedService): Promise<ChildService['ready']> {
     const grpc = `${hostOf(planned.label).ip}:${await lastingPort()}`;
-    return (await startAt(planned, options.checkout ?? repositoryRoot, grpc)).ready;
+    const child = await startAt(planned, options.checkout ?? repositoryRoot, grpc);
+    members.set(planned.label, { planned, child });
+    return child.ready;
   }
 
   const member = (label: string): Member => {
@@ -143,7 +171,8 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
         `${label} did not drain within ${drainTimeoutMs / 1000} s: ${describeExit(exit)}`,
       );
     const startMs = Date.now();
-    await startAt(planned, checkout, child.ready.grpc ?? '', child.ready.http);
+    const next = await startAt(planned, checkout, child.ready.grpc ?? '', child.ready.http);
+    members.set(label, { planned, child: next });
     return { label, atMs, drainedMs, startedMs: Date.now() - startMs };
   }
 
@@ -192,8 +221,24 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
       lose,
       async submit() {
         const client = createGrpcClient(CoordinatorService, addresses[0] ?? '', { timeoutMs: 120_000 });
-        const recipeJson = resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths));
-        await client.submitRun({ runId, recipeJson, directory: join(directory, runId), resume: false }, { signal });
+        const submitKnown = async (recipe: object): Promise<void> => {
+          try {
+            const request = {
+              runId,
+              recipeJson: JSON.stringify(recipe),
+              directory: join(directory, runId),
+              resume: false,
+            };
+            await client.submitRun(request, { signal });
+          } catch (thrown) {
+            const { message } = errorFrom(thrown);
+            const unknown =
+              options.checkout === undefined ? undefined : /recipe_json: (\S+): unknown key/.exec(message)?.[1];
+            if (unknown === undefined) throw thrown;
+            await submitKnown(without(recipe, unknown.split('.')));
+          }
+        };
+        await submitKnown(JSON.parse(resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths))));
         client.close();
       },
       [Symbol.asyncDispose]: stop,
