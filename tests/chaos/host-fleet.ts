@@ -70,13 +70,19 @@ interface Member {
 }
 
 /** A copy without the field at this path. */
-function without(value: object, [key, ...rest]: readonly string[]): object {
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, each]) => {
-      if (name !== key) return [[name, each]];
-      return rest.length === 0 ? [] : [[name, without(each, rest)]];
-    }),
-  );
+function without(recipe: object, path: string): object {
+  const copy = structuredClone(recipe);
+  const keys = path.split('.');
+  const parent = keys
+    .slice(0, -1)
+    .reduce<unknown>((at, key) => (isObject(at) ? Reflect.get(at, key) : undefined), copy);
+  if (!isObject(parent) || !Reflect.has(parent, keys.at(-1) ?? '')) throw new TypeError(`the recipe has no ${path}`);
+  Reflect.deleteProperty(parent, keys.at(-1) ?? '');
+  return copy;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 export async function startHostFleet(options: HostFleetOptions): Promise<HostFleet> {
@@ -235,7 +241,7 @@ export async function startHostFleet(options: HostFleetOptions): Promise<HostFle
             const unknown =
               options.checkout === undefined ? undefined : /recipe_json: (\S+): unknown key/.exec(message)?.[1];
             if (unknown === undefined) throw thrown;
-            await submitKnown(without(recipe, unknown.split('.')));
+            await submitKnown(without(recipe, `recipe.${unknown}`));
           }
         };
         await submitKnown(JSON.parse(resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths))));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import logging
 import re
 import ssl
 import subprocess
@@ -17,6 +18,7 @@ from tiny_learner import serving
 
 from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.grpc_server import GrpcService
+from gradus_learner.serve.tls import TlsMaterial
 
 
 def ask(address: str, path: str, context: ssl.SSLContext | None = None, method: str = "GET") -> tuple[int, str]:
@@ -77,7 +79,7 @@ def test_p10_an_event_loop_that_is_held_up_is_not_healthy_and_its_lag_is_counted
     asyncio.run(scenario())
 
 
-def make_certificates(directory: Path, *roles: str) -> None:
+def make_certificates(directory: Path, *roles: str, days: int = 2) -> None:
     """An authority and a certificate of each role, by openssl."""
 
     def openssl(*args: str) -> None:
@@ -90,7 +92,7 @@ def make_certificates(directory: Path, *roles: str) -> None:
         (directory / "names").write_text(f"subjectAltName=DNS:{role}.gradus.internal,IP:127.0.0.1\n")
         openssl(
             "x509", "-req", "-in", f"{role}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-            "-out", f"{role}.crt", "-days", "2", "-extfile", "names",
+            "-out", f"{role}.crt", "-days", str(days), "-extfile", "names",
         )  # fmt: skip
 
 
@@ -126,6 +128,27 @@ def test_healthz_asks_no_certificate_and_metrics_one_of_a_role_that_reads_them(t
             assert status == 200
             assert 'gradus_requests_refused_total{edge="http",reason="role"} 1.0' in text
             assert 'gradus_requests_refused_total{edge="http",reason="certificate"} 2.0' in text
+            assert service.tls is not None
+            [ends] = [line for line in text.splitlines() if line.startswith("gradus_certificate_expiry_seconds")]
+            assert float(ends.split()[1]) == service.tls.expires
             silent.close()
 
     asyncio.run(scenario())
+
+
+def test_the_end_of_the_certificate_is_that_of_the_one_in_use(tmp_path: Path) -> None:
+    def ends() -> float:
+        """By openssl: `notAfter=Dec  4 16:08:00 2026 GMT`."""
+        command = ["openssl", "x509", "-enddate", "-noout", "-in", str(tmp_path / "learner.crt")]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return ssl.cert_time_to_seconds(printed.strip().removeprefix("notAfter="))
+
+    make_certificates(tmp_path, "learner")
+    log = logging.getLogger("gradus")
+    tls = TlsMaterial(tmp_path / "ca.crt", tmp_path / "learner.crt", tmp_path / "learner.key", log)
+    first = ends()
+    assert tls.expires == first
+    make_certificates(tmp_path, "learner", days=9)
+    # New files are looked for when a client connects.
+    tls.channel_credentials()
+    assert tls.expires == ends() > first + 6 * 86_400

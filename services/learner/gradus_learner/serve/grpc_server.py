@@ -106,6 +106,13 @@ class GrpcService:
             ]
         )
         self.tls = TlsMaterial.open(config, self.log)
+        if self.tls is not None:
+            tls = self.tls
+            Gauge(
+                "gradus_certificate_expiry_seconds",
+                "End of the certificate of this process, in seconds since the epoch.",
+                registry=self.registry,
+            ).set_function(lambda: tls.expires)
         self._refused = Counter(
             "gradus_requests_refused_total",
             "Callers refused for who they are, or are not.",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from cryptography import x509
 
 from gradus_learner.serve.config import ConfigError, ServiceConfig
 
@@ -63,6 +64,11 @@ class TlsMaterial:
         self._pems = found
         self.log.info("new certificates are used", extra={"fields": {"certificate": str(self.cert)}})
         return True
+
+    @property
+    def expires(self) -> float:
+        """End of the certificate that is used, in seconds since the epoch."""
+        return x509.load_pem_x509_certificate(self._pems.cert).not_valid_after_utc.timestamp()
 
     def _configuration(self) -> Any:
         pems = self._pems
