@@ -45,7 +45,7 @@ def full_disk(room_bytes: int = 1000) -> Generator[None]:
 
 def write(root: Path, step: int, trainer: Trainer, keep: int = 9) -> Path:
     tensors = {"model": weights_of(trainer.policy), "optimizer": optimizer_tensors(trainer.policy, trainer.optimizer)}
-    return write_checkpoint(root, "r", step, tensors, {"note": "x"}, keep)
+    return write_checkpoint(root, "r", step, tensors, {"note": "x"}, keep, {})
 
 
 def test_training_goes_on_from_a_checkpoint_exactly_as_without_the_interruption(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_another_run_wrote_is_not_forgotten(tmp_path: Path) -> None:
     trainer = Trainer(random_policy(), 1000)
-    write_checkpoint(tmp_path, "other", 1, {"model": weights_of(trainer.policy)}, {}, keep=1)
+    write_checkpoint(tmp_path, "other", 1, {"model": weights_of(trainer.policy)}, {}, keep=1, others={})
     (tmp_path / "step-000002").mkdir()
     (tmp_path / "step-000002" / "thesis.txt").write_text("precious")
     for step in (3, 4):

@@ -15,12 +15,10 @@ from pathlib import Path
 import torch
 
 from gradus_learner.initial.induction import wire_induction
+from gradus_learner.models.beside import is_beside
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.load import save_weights
 from gradus_learner.models.registry import read_model
-
-# What a model directory has next to its config and weights, as far as it is there.
-BESIDE = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 
 
 def make_model(source: Path, out: Path, seed: int, copying: bool) -> None:
@@ -31,9 +29,9 @@ def make_model(source: Path, out: Path, seed: int, copying: bool) -> None:
     if copying:
         wire_induction(policy, generator)
     out.mkdir(parents=True, exist_ok=True)
-    for name in BESIDE:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, out / name)
+    for path in source.iterdir():
+        if is_beside(path.name) and path.is_file():
+            shutil.copyfile(path, out / path.name)
     save_weights(policy, out)
 
 

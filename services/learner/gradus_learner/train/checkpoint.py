@@ -1,8 +1,9 @@
 """Checkpoints: weights, optimiser and a small state, written atomically, the newest whole one found on resume.
 
-`<root>/step-000012/{model.safetensors, optimizer.safetensors, state.json, manifest.json[, reference.safetensors]}`. A
-directory is filled under a hidden name and renamed, so a crash leaves either a whole checkpoint or a name that is not
-looked at. The manifest has the digests of the other files: what was cut, flipped or exchanged since is found by them.
+`<root>/step-000012/{model.safetensors, optimizer.safetensors, state.json, manifest.json[, reference.safetensors]}`, and
+config and tokenizer, so that it is a model directory, too. A directory is filled under a hidden name and renamed, so a
+crash leaves either a whole checkpoint or a name that is not looked at. The manifest has the digests of the other files:
+what was cut, flipped or exchanged since is found by them.
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ def write_checkpoint(
     tensors: Mapping[str, Mapping[str, Tensor]],
     state: Mapping[str, Any],
     keep: int,
+    others: Mapping[str, Callable[[Path], object]],
 ) -> Path:
-    """Write `<name>.safetensors` for each of `tensors`, then forget all of this run but the newest `keep` checkpoints.
+    """Write `<name>.safetensors` for each of `tensors`, and `others` by name; then forget all of this run but the
+    newest `keep` checkpoints.
 
     Raises DiskFullError with the older checkpoints untouched, ModelError for a tensor that is not finite.
     """
@@ -68,7 +71,7 @@ def write_checkpoint(
             {key: value.detach().contiguous().cpu() for key, value in values.items()}, str(path), FORMAT
         )
 
-    files = {f"{name}.safetensors": saver(values) for name, values in tensors.items()}
+    files = {**others, **{f"{name}.safetensors": saver(values) for name, values in tensors.items()}}
     files["state.json"] = lambda path: path.write_text(
         json.dumps({"step": step, **state}, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )

@@ -10,6 +10,7 @@ import torch
 from gradus_learner.errors import DamagedError, InputError, NoRoomError, StateError
 from gradus_learner.files.atomic import is_disk_full
 from gradus_learner.files.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
+from gradus_learner.models.beside import read_beside
 from gradus_learner.models.config import DecoderConfig, ModelError
 from gradus_learner.models.load import load_policy
 from gradus_learner.models.registry import read_model
@@ -17,9 +18,8 @@ from gradus_learner.models.tokenizer_size import tokenizer_size
 from gradus_learner.train.checkpoint import find_checkpoint
 from gradus_learner.train.mfu import peak_flops
 from gradus_learner.train.run import LearnerRun
-from gradus_learner.train.run_directory import RunDirectory, check_path, model_digests
+from gradus_learner.train.run_directory import RunDirectory, check_path, is_model_file, model_digests
 from gradus_learner.train.trainer import Trainer
-from gradus_learner.train.weights_probe import PROBE_NAME
 
 # Memory that each parameter takes while it is trained.
 TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}
@@ -69,6 +69,7 @@ def open_run(
         read = read_model(model_path)
         check_tokenizer(model_path, read.config)
         check_manifest(model_path, model)
+        beside = read_beside(model_path, read.config)
         make_room()
         policy = load_policy(model_path, device, model=read, bytes_each=TRAINING)
     except (ModelError, ManifestError) as error:
@@ -82,6 +83,7 @@ def open_run(
         keep_checkpoints=keep_checkpoints or 2,
         trainer=Trainer(policy, micro_batch_tokens),
         peak_flops=peak_flops(torch.device(device), next(policy.parameters()).dtype, peak_tflops),
+        beside=beside,
         damaged=found.damaged,
     )
     if not marked:
@@ -112,8 +114,8 @@ def check_manifest(model_path: Path, model: Mapping[str, FileDigest]) -> None:
         return
     manifest = read_manifest(model_path)
     for name, expected in manifest.files.items():
-        # Says what the weights compute, and is no part of them: who copies a model may leave it.
-        if name == PROBE_NAME:
+        # Others, as the probe, are no part of what is trained: who copies a model may leave them.
+        if not is_model_file(name):
             continue
         found = model.get(name)
         if found != expected:

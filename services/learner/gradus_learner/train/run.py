@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ class LearnerRun:
     trainer: Trainer
     # A second's, of the device; without it steps have no MFU.
     peak_flops: float | None = None
+    # Tokenizer, chat template and so on, which versions and checkpoints have copies of: by name, what they hold.
+    beside: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     # Files that were found damaged when the run was opened last.
     damaged: list[str] = field(default_factory=list[str])
     step: int = 0
@@ -200,12 +203,18 @@ class LearnerRun:
         except DiskFullError as error:
             raise NoRoomError(f"{error.strerror}; step {record.step} is applied, send it again to write it") from error
 
+    def _model_files(self) -> dict[str, Callable[[Path], object]]:
+        """All of a model directory but its weights."""
+        config = self.policy.config.to_json().encode()
+        contents = {"config.json": config, **self.beside}
+        return {name: partial(write_bytes, content) for name, content in contents.items()}
+
     def _write_version(self) -> tuple[str, str]:
-        weights, config, probe = weights_of(self.policy), self.policy.config.to_json(), probe_json(self.policy)
+        weights, probe = weights_of(self.policy), probe_json(self.policy)
         self.directory.check_free(self.step)
         target = self.directory.version(self.step)
         files: dict[str, Callable[[Path], object]] = {
-            "config.json": lambda path: path.write_text(config, encoding="utf-8"),
+            **self._model_files(),
             "model.safetensors": lambda path: save_file(weights, str(path), {"format": "pt"}),
             PROBE_NAME: lambda path: path.write_text(probe, encoding="utf-8"),
         }
@@ -224,7 +233,13 @@ class LearnerRun:
         # The path is the directory that is being written; it moves with the run.
         kept = {**asdict(record), "weights_path": "", "weights_digest": "", "checkpoint_path": ""}
         return write_checkpoint(
-            self.directory.checkpoints, self.run_id, self.step, tensors, {"record": kept}, self.keep_checkpoints
+            self.directory.checkpoints,
+            self.run_id,
+            self.step,
+            tensors,
+            {"record": kept},
+            self.keep_checkpoints,
+            self._model_files(),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -243,3 +258,7 @@ class LearnerRun:
         record = StepRecord(**checkpoint.state["record"])
         record.checkpoint_path = str(checkpoint.directory)
         self.records = {self.step: record}
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)

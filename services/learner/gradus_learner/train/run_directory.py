@@ -26,12 +26,14 @@ from gradus_learner.files.manifest import (
     read_manifest,
     said,
 )
+from gradus_learner.models.beside import is_beside
+from gradus_learner.train.weights_probe import PROBE_NAME
 
 MARK_NAME = "learner.json"
 FORMAT = "gradus-learner-run-1"
 VERSION_NAME = re.compile(r"\d{6,}")
 LEFT_BEHIND = re.compile(r"\.\d{6,}\.(partial|replaced)")
-VERSION_FILES = frozenset({"config.json", "model.safetensors", MANIFEST_NAME})
+VERSION_FILES = frozenset({"config.json", "model.safetensors", PROBE_NAME, MANIFEST_NAME})
 
 
 def check_path(field: str, path: Path, roots: Sequence[Path]) -> None:
@@ -149,4 +151,6 @@ class RunDirectory:
             manifest = read_manifest(directory)
             return (manifest.kind, manifest.run_id) == ("version", self.run_id)
         except ManifestError:
-            return directory.is_dir() and {path.name for path in directory.iterdir()} <= VERSION_FILES
+            return directory.is_dir() and all(
+                path.name in VERSION_FILES or is_beside(path.name) for path in directory.iterdir()
+            )
