@@ -121,6 +121,29 @@ it.each([
   120_000,
 );
 
+it('is paired row by row with an earlier one, and the summary of the run says so', async () => {
+  const again = recipe.slice(recipe.indexOf('  - name: asked')).replace('name: asked', 'name: again');
+  fleet = await startCoordinatorFleet({ ...withoutLearner, recipe: `${recipe}${again}    against: asked\n` });
+  // One of two samples of each row is right first, then both.
+  fleet.setWorker((task) => ({ result: { reward: task.stage === 'again' ? 1 : task.sampleIndex, prediction: 'x' } }));
+  await fleet.submit('run-a');
+  expect(await fleet.ended('run-a')).toMatchObject({ state: RunState.FINISHED });
+  const report = await readFile(join(fleet.directoryOf('run-a'), 'stages', 'again', 'summary.json'), 'utf8');
+  expect(JSON.parse(report).paired).toMatchObject({
+    against: 'asked',
+    rows: 6,
+    better: 6,
+    worse: 0,
+    unpaired: 0,
+    difference: 0.5,
+    p: expect.closeTo(1 / 32, 12),
+  });
+  expect((await fleet.summary('run-a')).stages).toMatchObject([
+    { name: 'asked' },
+    { name: 'again', paired: { against: 'asked', better: 6, worse: 0, p: expect.closeTo(1 / 32, 12) } },
+  ]);
+}, 120_000);
+
 it('P2: fails when nothing came back, instead of reporting a 0', async () => {
   fleet = await startCoordinatorFleet(withoutLearner);
   fleet.setWorker(() => ({ result: { failure: FailureClass.POLICY_UNAVAILABLE } }));

@@ -29,6 +29,7 @@ const reportSchema = z.object({
   absences: z.record(z.string(), z.number()),
   absent: z.array(z.object({ component: z.string().nullable(), reason: z.string() })).default([]),
   metrics: z.record(z.string(), estimate),
+  paired: z.object({ against: z.string(), better: z.number(), worse: z.number(), p: z.number() }).optional(),
 });
 
 /**

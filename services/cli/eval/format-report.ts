@@ -1,10 +1,12 @@
 import { tableLines, plural } from '../terminal/format.ts';
+import { pairedText } from '../terminal/paired-text.ts';
 
 interface ReportedStage {
   readonly stage: string;
   readonly rollouts: { readonly asked: number; readonly n: number; readonly absent: number };
   readonly absences: Readonly<Record<string, number>>;
   readonly absent: readonly { readonly component: string | null; readonly reason: string }[];
+  readonly paired?: Parameters<typeof pairedText>[0] | undefined;
   readonly metrics: Readonly<
     Record<
       string,
@@ -20,7 +22,10 @@ interface ReportedStage {
 }
 
 /** A summary.json for people. */
-export function formatReport({ stage, rollouts, absences, absent, metrics }: ReportedStage, to: string): string[] {
+export function formatReport(
+  { stage, rollouts, absences, absent, metrics, paired }: ReportedStage,
+  to: string,
+): string[] {
   const rows = Object.entries(metrics).map(([name, { value, low, high, interval, rows: n }]) => [
     name,
     value.toFixed(3),
@@ -41,6 +46,7 @@ export function formatReport({ stage, rollouts, absences, absent, metrics }: Rep
       compact: true,
       align: ['left', 'right', 'left', 'left', 'right'],
     }),
+    ...(paired === undefined ? [] : [`${stage} ${pairedText(paired)}`]),
     `predictions.jsonl and summary.json in ${to}`,
   ];
 }

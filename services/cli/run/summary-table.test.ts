@@ -88,6 +88,20 @@ test('P9: what several samples of a row come to is said with its intervals', () 
   );
 });
 
+test.each([
+  [1e-50, '1.0e-50'],
+  [0.0386, '0.039'],
+])('an evaluation that is paired with an earlier one says on how many rows they differ, p %d', (p, shown) => {
+  const summary = exampleSummary();
+  const stages = summary.stages.map((stage) => ({
+    ...stage,
+    paired: { against: 'untrained', better: 10, worse: 2, p },
+  }));
+  expect(formatSummary(parseRunSummary(JSON.stringify({ ...summary, stages }), 'summary.json'))).toContain(
+    `tool-use next to untrained, row by row: 10 better, 2 worse, p ${shown} (exact sign test)`,
+  );
+});
+
 test('what became of every rollout is said in one line', () => {
   const text = formatSummary(parseRunSummary(JSON.stringify(exampleSummary()), 'summary.json')).join('\n');
   expect(text).toContain(

@@ -2,6 +2,7 @@ import { inOrder, rewardMetric } from '#rewards/metric-names.ts';
 import { learningLines } from './learning-lines.ts';
 import { firedOften } from './progress.ts';
 import { formatDuration, tableLines } from '../terminal/format.ts';
+import { pairedText } from '../terminal/paired-text.ts';
 import type { EvalDetail, ModeScores, RunSummary, Scores } from '#run/directory/run-summary.ts';
 
 type Stage = RunSummary['stages'][number];
@@ -43,6 +44,7 @@ export function formatSummary(summary: RunSummary): string[] {
     ...baselineLines(summary),
     ...absentLines(summary),
     ...summary.stages.flatMap(overSamplesLine),
+    ...summary.stages.flatMap(pairedLine),
     ...summary.stages.flatMap(environmentLine),
     ...summary.stages.flatMap(gateLine),
     ...learningLines(summary),
@@ -162,6 +164,11 @@ function overSamplesLine({ name, evalDetail: { after } }: Stage): string[] {
     ([metric, { value, low, high }]) => `${metric} ${percent(value)} % (${percent(low)}..${percent(high)})`,
   );
   return parts.length === 0 ? [] : [`of the samples of a row in ${name}, with 95 % intervals: ${parts.join(', ')}`];
+}
+
+/** Row by row next to an earlier evaluation: what chance alone would give as uneven. */
+function pairedLine({ name, paired }: Stage): string[] {
+  return paired === undefined ? [] : [`${name} ${pairedText(paired)}`];
 }
 
 /** What the environment reports, before and after; nothing is scored by it. */

@@ -107,12 +107,22 @@ function stageSummary(
     contextTokens: played?.limits.context_tokens ?? 0,
     maxTurns: played?.limits.max_turns ?? 0,
     finished: stage.finished?.reason ?? null,
+    ...pairedOf(recipe && kindOf(recipe).against?.(recipe), named('after')),
     gate: stage.gate ?? null,
     seconds: Math.round(sum('time/step') * 100) / 100,
     evalDetail: Object.fromEntries(
       stage.evaluations.map((evaluation) => [evaluation.name, evalDetail(evaluation, primaryMetric)]),
     ),
   };
+}
+
+function pairedOf(against: string | undefined, evaluation: Evaluation | undefined): Pick<StageSummary, 'paired'> {
+  if (against === undefined || evaluation === undefined) return {};
+  const { metrics } = evaluation;
+  const mode = metrics['greedy.n'] === undefined ? 'sampled' : 'greedy';
+  const [better, worse, p] = ['better', 'worse', 'p'].map((name) => metrics[`${mode}.paired.${name}`]);
+  if (better === undefined || worse === undefined || p === undefined) return {};
+  return { paired: { against, better, worse, p } };
 }
 
 /** By metric: in which steps the learner gave no finite number for it. */

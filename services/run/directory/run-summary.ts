@@ -80,6 +80,8 @@ const stageSchema = z.object({
   contextTokens: z.number(),
   maxTurns: z.number().default(0),
   finished: z.string().nullable().default(null),
+  /** Its evaluation next to that of an earlier stage: rows that are better and worse here, and the p of the exact sign test. */
+  paired: z.object({ against: z.string(), better: z.number(), worse: z.number(), p: z.number() }).exactOptional(),
   gate: z.object({ passed: z.boolean(), action: z.string(), reason: z.string() }).nullable(),
   seconds: z.number().default(0),
   /** By name: before, after and those in between. */

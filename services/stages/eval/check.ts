@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RecipeIssue } from '#recipe/check-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { headlineOf, isUnloaded } from '#recipe/environment-part.ts';
@@ -38,6 +39,7 @@ export function checkEval(stage: EvalStage, recipe: Recipe): RecipeIssue[] {
   const { metric } = successOf(stage, headlineOf(recipe).primaryMetric);
   if (!isUnloaded(recipe))
     issues.push(...checkRecorded(metric, [rewardMetric, ...recordedComponents(recipe, stage)], ['success', 'metric']));
+  issues.push(...checkAgainst(stage, recipe));
   if (stage.gate !== undefined && (stage.gate.gain_at_least !== undefined || stage.gate.at_least === undefined))
     issues.push({
       path: ['gate'],
@@ -50,4 +52,18 @@ export function checkEval(stage: EvalStage, recipe: Recipe): RecipeIssue[] {
       value: stage.gate.on_fail,
     });
   return issues;
+}
+
+/** What is paired has to be asked and counted alike; that the stage is an earlier one that left rows is a rule of every kind. */
+function checkAgainst(stage: EvalStage, recipe: Recipe): RecipeIssue[] {
+  const other = recipe.stages.find(({ name }) => name === stage.against);
+  if (other === undefined) return [];
+  const issue = (message: string): RecipeIssue[] => [{ path: ['against'], message, value: other.name }];
+  if (other.kind !== 'eval') return issue(`must be a stage of kind eval; ${other.name} is of kind ${other.kind}`);
+  const { primaryMetric } = headlineOf(recipe);
+  if (!isDeepStrictEqual(successOf(stage, primaryMetric), successOf(other, primaryMetric)))
+    return issue('must be a stage with the same success; give both the same');
+  if (!isDeepStrictEqual(stage.prompts, other.prompts))
+    return issue('must be a stage with the same prompts; give both the same');
+  return [];
 }

@@ -1,8 +1,9 @@
 import { TerminalError } from '#platform/errors.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { checkEval } from './check.ts';
+import { pairedReport, readShares } from './paired.ts';
 import { predictionLines } from './prediction-lines.ts';
-import { askedRows, reportOf } from './report.ts';
+import { askedRows, reportOf, type EvalReport } from './report.ts';
 import { evalSchema, successOf } from './schema.ts';
 
 /**
@@ -16,6 +17,8 @@ export const evaluation: StageKind<typeof evalSchema, undefined> = {
   needsLearner: false,
   textSuffices: true,
   leaves: ['rollouts', 'rows'],
+  uses: ({ against }) => (against === undefined ? [] : [{ path: ['against'], stage: against, artefact: 'rows' }]),
+  against: ({ against }) => against,
   check: checkEval,
   estimate: ({ prompts: { of, limit }, samples }, _recipe, counted) => {
     const rows = counted && { held_out: counted.heldOut, train: counted.train, all: counted.train + counted.heldOut };
@@ -38,7 +41,13 @@ export const evaluation: StageKind<typeof evalSchema, undefined> = {
       attempts: groups.attempts,
     });
     const decided = { ...stage, success: successOf(stage, context.primaryMetric) };
-    const report = reportOf(decided, rows.played, context.seed);
+    const { against } = stage;
+    const report: EvalReport = {
+      ...reportOf(decided, rows.played, context.seed),
+      ...(against !== undefined && {
+        paired: pairedReport(decided, against, rows.played, await readShares(await context.take(against, 'rows'))),
+      }),
+    };
     const { n, asked } = report.rollouts;
     if (n === 0)
       throw new TerminalError(
@@ -57,7 +66,9 @@ export const evaluation: StageKind<typeof evalSchema, undefined> = {
           : [],
       ),
     );
-    await rows.finish(passed);
+    const { paired } = report;
+    const compared = paired && { 'paired.better': paired.better, 'paired.worse': paired.worse, 'paired.p': paired.p };
+    await rows.finish({ ...passed, ...compared });
     return { kind: 'done' };
   },
 };

@@ -4,6 +4,7 @@ import { splitByTags } from '#rewards/metric-names.ts';
 import type { ArtefactRow } from '../kit/artefacts.ts';
 import type { PlayedRow, PlayedSample } from '../kit/stage-context.ts';
 import { gradeMetrics } from './grade-metrics.ts';
+import type { PairedReport } from './paired.ts';
 import type { EvalStage, Success } from './schema.ts';
 
 /** An eval stage whose success is written out. */
@@ -49,6 +50,8 @@ export interface EvalReport {
   >;
   /** Values of tags that are not in `by_tag`. */
   readonly tag_values_left_out: number;
+  /** Row by row next to an earlier stage, where `against` names one. */
+  readonly paired?: PairedReport;
 }
 
 export function reportOf(stage: DecidedStage, rows: readonly ReportedRow[], seed: number): EvalReport {
@@ -146,7 +149,11 @@ function metricsOf(
   return metrics;
 }
 
-function successesOf({ success }: DecidedStage, { samples }: ReportedRow): { readonly n: number; readonly c: number } {
+/** Of a row: samples that have the metric that decides, and successes among them. */
+export function successesOf(
+  { success }: DecidedStage,
+  { samples }: ReportedRow,
+): { readonly n: number; readonly c: number } {
   const known = samples.flatMap(({ values }) => values[success.metric] ?? []);
   return { n: known.length, c: known.filter((value) => value >= success.at_least).length };
 }
@@ -154,7 +161,9 @@ function successesOf({ success }: DecidedStage, { samples }: ReportedRow): { rea
 /** The rows for later stages, each with the share of its samples that were a success as tag `pass_rate`, where any came back. */
 export function* askedRows(stage: DecidedStage, rows: readonly PlayedRow[]): Generator<ArtefactRow, void, undefined> {
   for (const row of rows) {
-    const { id, data, gold, tags } = row;
+    const { id, data, gold } = row;
+    // A share that an earlier stage found is not this one's.
+    const { pass_rate: _, ...tags } = row.tags;
     const { n, c } = successesOf(stage, row);
     yield { id, data, gold, tags: { ...tags, ...(n > 0 && { pass_rate: String(c / n) }) } };
   }

@@ -41,6 +41,14 @@ export const evalSchema = z
       })
       .prefault({})
       .describe('What pass@k counts.'),
+    against: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe(
+        "An earlier stage of this kind with the same `success` and `prompts`: the report then has how many rows are better and worse than there, and the p of the exact sign test (McNemar's, with one sample a row).",
+      ),
     deadlines: z
       .strictObject({
         group_ms: milliseconds(7 * day)

@@ -93,6 +93,8 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   readonly leaves: readonly Artefact[];
   /** What it takes of earlier stages; the recipe is refused where none leaves that. */
   uses?(stage: z.output<Schema>): readonly ArtefactUse[];
+  /** Earlier stage with whose evaluation its own is paired, row by row: that has the metrics `paired.better`, `paired.worse` and `paired.p` then. */
+  against?(stage: z.output<Schema>): string | undefined;
   /** It reads neither weights, token ids nor log-probabilities, so that an endpoint may be the policy. */
   readonly textSuffices?: boolean;
   /** Rules between fields, beyond the schema. Paths begin at the stage. */

@@ -114,6 +114,17 @@ describe('a demonstrator', () => {
     expect(episodes.filter((episode) => prediction(episode) === answer(episode)).length).toBeLessThan(20);
   });
 
+  test('of another kind makes faults where the mixture calls it faulty, and ends as its kind does', async () => {
+    const last = new Map(rows.map((row) => [row.question, row.question_decomposition.at(-2)?.answer]));
+    const faulty: Mixture = { ...only('early'), faulty: ['early'], fault_rate: 1 };
+    for (const episode of await demonstrations('faulty', { mixture: faulty, count: 200 })) {
+      expect(prediction(episode)).toBe(last.get(episode.segments[0]?.text ?? ''));
+      expect(modelTexts(episode).length).toBeGreaterThan(2 * (episode.hops - 1));
+    }
+    const proper = await demonstrations('proper', { mixture: { ...faulty, faulty: ['sloppy'] }, count: 200 });
+    for (const { segments } of proper) expect(segments.some(({ text }) => text.includes('error:'))).toBe(false);
+  });
+
   test('of the sloppy kind makes each kind of fault, heeds the notice, and gets there', async () => {
     const episodes = await demonstrations('sloppy', { mixture: only('sloppy') });
     for (const episode of episodes) expect(prediction(episode)).toBe(answer(episode));

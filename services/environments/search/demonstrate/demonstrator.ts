@@ -56,7 +56,7 @@ export function* demonstrate(who: Demonstrator): Demonstration {
 function* turn(proper: string, who: Demonstrator, memory: Memory): Generator<string, string, string> {
   const { kind, mixture, random } = who;
   // At most one fault a turn: the notice is heeded.
-  if (kind === 'sloppy' && random.next() < mixture.fault_rate) {
+  if (mixture.faulty.includes(kind) && random.next() < mixture.fault_rate) {
     const possible = faultNames.filter((fault) => mixture.faults[fault] > 0 && isPossible(fault, who, memory));
     if (possible.length > 0) {
       const fault = random.weighted(possible.map((name) => [name, mixture.faults[name]] as const));

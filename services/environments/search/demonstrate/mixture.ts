@@ -31,7 +31,8 @@ const mixtureFields = z.strictObject({
     .describe('Weights of the kinds of demonstrators.'),
   queries: z.enum(queryNames).default('title').describe('Where the words of a search come from.'),
   skip_scrape: share.describe('Share that does not open a page whose preview already says what they need.'),
-  fault_rate: share.describe('Chance that a turn of a sloppy demonstrator goes wrong.'),
+  fault_rate: share.describe('Chance that a turn of a faulty demonstrator goes wrong.'),
+  faulty: z.array(z.enum(kindNames)).default(['sloppy']).describe('Kinds whose turns go wrong at that rate.'),
   faults: z
     .strictObject({
       unknown_tool: weight,
