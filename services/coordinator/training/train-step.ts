@@ -4,12 +4,20 @@ import { withSpan } from '#platform/telemetry/tracing.ts';
 import { rolloutSpan } from '#trajectory/rollout-span.ts';
 import { environmentMeansIn } from '../series/environment-series.ts';
 import { splitFinite } from '#run/ledger/finite.ts';
-import { gradientMetric, learnedMetric, versionOf, nextStageStep } from '#run/ledger/run-state.ts';
+import {
+  currentStage,
+  gradientMetric,
+  learnedMetric,
+  nextStageStep,
+  skippedInARow,
+  versionOf,
+} from '#run/ledger/run-state.ts';
 import { hasSignal } from '#run/ledger/training-tally.ts';
 import type { PipelineClock } from './pipeline-clock.ts';
 import { learnerOf } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 import { learnerMetricName, learnerMetrics } from './step-metrics.ts';
+import { kindOf } from '#stages/kit/kinds.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { createPipelineClock } from './pipeline-clock.ts';
 
@@ -72,6 +80,22 @@ export async function trainStep(
   context.events.stepCommitted();
   if (trained.checkpointPath !== '') await giveRoomBack(context);
   context.events.environmentReported('train', environmentMeansIn(formed.metrics));
+  requireFiniteSteps(context);
+}
+
+/** A run whose steps have no finite update any more ends here, after they are in the ledger: one that is resumed goes on with the next batch. */
+function requireFiniteSteps({ recipe, ledger: { state } }: RunContext): void {
+  const entered = currentStage(state);
+  const stage = entered === undefined ? undefined : recipe.stages[entered.index];
+  if (entered === undefined || stage === undefined) return;
+  const skipped = skippedInARow(entered);
+  const most = kindOf(stage).maxSkippedSteps?.(stage);
+  if (most === undefined || skipped < most) return;
+  const version = versionOf(state) - skipped;
+  throw new TerminalError(
+    'failed_precondition',
+    `stage ${stage.name}: the last ${skipped} steps had no finite update (max_skipped_steps is ${most}); the weights are those of version ${version}, the last that is good, and lie in ${state.weightsPath}. Look at the rewards and at grad_norm before, lower learning_rate or max_grad_norm in a new run that begins with them, or resume this one to go on with the next batch`,
+  );
 }
 
 /** A store that does not answer costs room, not the run. */

@@ -89,6 +89,49 @@ def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
     scenario(body)
 
 
+def test_a_step_without_a_finite_update_is_skipped_and_the_next_goes_on_from_the_weights_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P9: nothing is silent."""
+    model = model_directory(tmp_path / "model")
+    run, other = tmp_path / "run", tmp_path / "other"
+    factor = 1.0
+
+    async def skipping(client: LearnerClient) -> None:
+        nonlocal factor
+        await client.open(run, model)
+        good = await client.step(1, TRAJECTORIES)
+        for step, bad in ((2, float("nan")), (3, float("inf"))):
+            factor = bad
+            answer = await client.step(step, TRAJECTORIES, checkpoint=True)
+            assert (answer.applied, answer.weights_digest) == (True, good.weights_digest)
+            assert (answer.metrics["updates"], answer.metrics["updates_skipped"]) == (0, 2)
+            assert answer.metrics["grad_norm"] == 0
+            assert not (await client.step(step, TRAJECTORIES)).applied
+        assert client.registry.get_sample_value("gradus_learner_skipped_updates_total") == 4
+
+    async def going_on(client: LearnerClient) -> None:
+        nonlocal factor
+        factor = 1.0
+        assert (await client.open(run, model, resume=True)).step == 3
+        await client.step(4, TRAJECTORIES)
+        await client.open(other, model)
+        for step in (1, 2):
+            await client.step(step, TRAJECTORIES)
+        assert same_weights(run / "versions" / "000004", other / "versions" / "000002")
+
+    from gradus_learner.objectives.surrogates import surrogate_loss
+    from gradus_learner.train.rollouts import TokenLoss
+
+    def scaled(*arguments: object) -> TokenLoss:
+        result = surrogate_loss(*arguments)  # pyright: ignore[reportArgumentType]
+        return type(result)(**{**vars(result), "loss_N": result.loss_N * factor})
+
+    monkeypatch.setattr("gradus_learner.objectives.policy_gradient.surrogate_loss", scaled)
+    scenario(skipping)
+    scenario(going_on)
+
+
 @pytest.mark.parametrize("advantage", [float("nan"), float("inf"), 1e39])
 def test_a_sample_whose_advantage_is_not_finite_is_refused_by_name(tmp_path: Path, advantage: float) -> None:
     model = model_directory(tmp_path / "model")

@@ -170,6 +170,14 @@ export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { stages, branch }: 
 /** Norm of a step's gradient, 0 where the learner applied none. */
 export const gradientMetric = 'grad_norm';
 
+const skippedMetric = 'train/updates_skipped';
+
+/** The newest steps of a stage, in a row, of which no update had a finite gradient: each has the weights of the one before. */
+export function skippedInARow({ steps }: Pick<StageState, 'steps'>): number {
+  const isSkipped = ({ metrics }: StepSummary) => (metrics[skippedMetric] ?? 0) > 0 && metrics[gradientMetric] === 0;
+  return steps.length - 1 - steps.findLastIndex((step) => !isSkipped(step));
+}
+
 /** A run as it is when it leaves the queue: as if it had been stopped there. */
 export function withoutQueue(state: RunState): RunState {
   return state.queued === undefined ? state : { ...state, life: 'stopped', queued: undefined };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { LearnerBatch } from './learner-batch.ts';
 import { learningRateFields } from './learning-rate.ts';
+import { skippedStepsFields } from './skipped-steps.ts';
 
 /**
  * What the learner's objectives take, by the names that a recipe has: nothing else here lists them. An option goes to the learner as it is in
@@ -116,6 +117,7 @@ export const algorithmSchema = z
       .describe('Standard deviation up to which rewards count as equal.'),
     ...policyGradient.fields,
     ...learningRateFields,
+    ...skippedStepsFields,
     mismatch_correction: z
       .enum(['auto', ...mismatchCorrections])
       .default('auto')

@@ -121,6 +121,8 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   prompts?(view: Pick<StageView, 'steps'>): Readonly<Record<string, number>>;
   /** What people should know of a stage that is over or in progress, for the summary: what happened, and what to do (P9). */
   warnings?(stage: z.output<Schema>, view: WarnedStage): readonly string[];
+  /** Only of kinds that form batches: steps in a row without a finite update, at which the run ends. */
+  maxSkippedSteps?(stage: z.output<Schema>): number;
   next(stage: z.output<Schema>, view: StageView, recipe: Recipe): StageNext<Action>;
   /** Only of kinds that form batches. The same whenever a step is sent again, also in a later stage. */
   batch?(stage: z.output<Schema>, formed: FormedBatch, source: BatchSource): Promise<LearnerBatch>;

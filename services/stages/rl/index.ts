@@ -62,6 +62,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
         ]
       : []),
   ],
+  maxSkippedSteps: ({ algorithm }) => algorithm.max_skipped_steps,
   next: nextOfRl,
   batch: batchOfRl,
   async run(context, stage) {

@@ -20,6 +20,7 @@ export const sft: StageKind<typeof sftSchema, { readonly step: number }> = {
   files: ({ rows }) => ('path' in rows ? { rows: rows.path } : {}),
   checkFiles: async (_stage, { rows }) => void (rows !== undefined && (await openRowFile(rows))),
   estimate: ({ until }) => ({ steps: until.steps, groups: 0, groupSize: 0, rollouts: 0, mostRollouts: 0 }),
+  maxSkippedSteps: ({ max_skipped_steps: most }) => most,
   next({ until }, view) {
     const done = view.steps.length;
     if (done >= until.steps) return { kind: 'finish', reason: 'steps' };

@@ -3,6 +3,7 @@ import { filePath } from '#recipe/run-parts.ts';
 import { commonFields } from '../kit/fields.ts';
 import { learningRateFields } from '../kit/learning-rate.ts';
 import { supervised } from '../kit/objectives.ts';
+import { skippedStepsFields } from '../kit/skipped-steps.ts';
 
 const fromFile = z
   .strictObject({
@@ -41,6 +42,7 @@ export const sftSchema = z
     ...learningRateFields,
     learning_rate_schedule: learningRateFields.learning_rate_schedule.default('cosine'),
     final_learning_rate_share: learningRateFields.final_learning_rate_share.default(0.05),
+    ...skippedStepsFields,
   })
   .describe('Supervised learning on rows, or on rollouts of an earlier stage; loss on what the model writes.');
 

@@ -26,12 +26,16 @@ class TrainingError(InputError):
     """A step that could not be applied; the weights are as before."""
 
 
-def nothing_finite(updates: int) -> TrainingError:
-    return TrainingError(
-        f"none of the {updates} updates of this step has a finite gradient: nothing was applied. Look at the rewards "
-        "of its batch and at the weights that it began with; with a lower learning_rate the run can be resumed from an "
-        "earlier step"
-    )
+class NothingFiniteError(TrainingError):
+    """A step none of whose updates has a finite gradient; `metrics` are the step's, with `updates` 0."""
+
+    def __init__(self, metrics: Mapping[str, float]) -> None:
+        super().__init__(
+            f"none of the {metrics['updates_skipped']:.0f} updates of this step has a finite gradient: nothing was "
+            "applied. Look at the rewards of its batch and at the weights that it began with; with a lower "
+            "learning_rate the run can be resumed from an earlier step"
+        )
+        self.metrics = dict(metrics)
 
 
 @dataclass(frozen=True)

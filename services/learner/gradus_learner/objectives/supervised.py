@@ -24,10 +24,10 @@ from gradus_learner.models.token_scores import token_scores
 from gradus_learner.objectives.objective import (
     Between,
     Intake,
+    NothingFiniteError,
     Packed,
     TrainingError,
     check_options,
-    nothing_finite,
 )
 from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.mfu import step_flops
@@ -170,20 +170,23 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         right += int((scores.is_best_N & of_model_N).sum())
         written += int(of_model_N.sum())
     norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), objective.max_grad_norm))
-    if not math.isfinite(norm):
-        raise nothing_finite(1)
-    optimizer.step()
+    finite = math.isfinite(norm)
+    if finite:
+        optimizer.step()
     flops = step_flops(policy, ((each.length, int(np.count_nonzero(each.weights))) for each in examples), 1, 0)
-    return {
+    metrics = {
         "loss": loss_sum,
-        "grad_norm": norm,
+        "grad_norm": norm if finite else 0.0,
         "token_accuracy": right / max(1, written),
         "learning_rate": objective.learning_rate,
         "tokens": float(sum(example.length for example in examples)),
         "model_tokens": float(written),
         "samples_trained": float(len(examples)),
         "samples_too_long": float(received - len(examples)),
-        "updates": 1.0,
-        "updates_skipped": 0.0,
+        "updates": float(finite),
+        "updates_skipped": float(not finite),
         **({} if flops is None else {"flops": flops}),
     }
+    if not finite:
+        raise NothingFiniteError(metrics)
+    return metrics

@@ -20,7 +20,7 @@ from torch import Tensor
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.token_scores import Entropy, token_scores
 from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
-from gradus_learner.objectives.objective import TrainingError, nothing_finite
+from gradus_learner.objectives.objective import NothingFiniteError, TrainingError
 from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.mfu import step_flops
 from gradus_learner.train.sample import Sample
@@ -182,8 +182,6 @@ def train_on_rollouts(
                 norms.append(norm)
             else:
                 skipped += 1
-    if skipped > 0 and not norms:
-        raise nothing_finite(skipped)
     tokens = max(1.0, sums.tokens)
     flops = step_flops(
         trainer.policy,
@@ -191,7 +189,7 @@ def train_on_rollouts(
         options.epochs,
         int(several) + options.epochs * int(options.needs_reference),
     )
-    return {
+    metrics = {
         "loss": sums.loss / max(1, len(norms) + skipped),
         "grad_norm": sum(norms) / max(1, len(norms)),
         "entropy": sums.entropy / tokens,
@@ -212,6 +210,9 @@ def train_on_rollouts(
         "updates_skipped": float(skipped),
         **({} if flops is None else {"flops": flops}),
     }
+    if skipped > 0 and not norms:
+        raise NothingFiniteError(metrics)
+    return metrics
 
 
 def batches_of(trainer: Trainer, samples: Sequence[Sample]) -> list[MicroBatch]:

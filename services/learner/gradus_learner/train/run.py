@@ -4,7 +4,8 @@ A step moves through: decoded -> applied (weights in memory, `step` counted) -> 
 asked) -> answered. A step that is refused changes nothing. One that breaks off between its updates, say for want of
 memory, leaves weights that belong to no step: the run is torn and must be opened again, from its checkpoint. A failure
 while writing, say of a full disk, keeps the step applied: the same step sent again only finishes the writing and is
-answered from its record. Weights that are not finite after a step are never written: the run is torn by it, too.
+answered from its record. Weights that are not finite after a step are never written: the run is torn by it, too. A
+step none of whose updates is finite is skipped: counted and written, with the weights and moments of the one before.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from gradus_learner.files.manifest import (
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.finite import first_not_finite, split_metrics
 from gradus_learner.models.load import load_weights, parameter_count, weights_of
-from gradus_learner.objectives.objective import Intake, Objective, TrainingError
+from gradus_learner.objectives.objective import Intake, NothingFiniteError, Objective, TrainingError
 from gradus_learner.train.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -144,6 +145,9 @@ class LearnerRun:
         started = time.monotonic()
         try:
             metrics = objective.train(self.trainer, samples, options.temperature)
+        except NothingFiniteError as error:
+            # Its batch is used up: the version of this step has the weights of the one before.
+            metrics = error.metrics
         except TrainingError:
             # Nothing was applied.
             raise

@@ -329,6 +329,8 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
   step: bigint;
 
   /**
+   * Has the weights of the version before where no update had a finite gradient: `updates` is 0 and `updates_skipped` is not.
+   *
    * @generated from field: uint64 version = 2;
    */
   version: bigint;
@@ -349,7 +351,7 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
 
   /**
    * loss, grad_norm, entropy, ratio_mean, clip_fraction, clip_fraction_low, ppo_kl, mismatch_mean, mismatch_max,
-   * mismatch_k3, learning_rate, tokens, model_tokens, token_mismatches, seconds. All finite.
+   * mismatch_k3, learning_rate, tokens, model_tokens, token_mismatches, updates, updates_skipped, seconds. All finite.
    *
    * @generated from field: map<string, double> metrics = 5;
    */
