@@ -7,14 +7,15 @@ import { createGrpcClient } from '../../services/platform/grpc/client.ts';
 import { createHealthClient } from '../../services/platform/grpc/health-client.ts';
 import { createGrpcServer } from '../../services/platform/grpc/server.ts';
 import { startMetricsServer } from '../../services/platform/runtime/metrics-server.ts';
+import { createRequestRate, type RequestRate } from '../../services/platform/security/request-rate.ts';
 import type { Security } from '../../services/platform/security/security.ts';
 import type { Pems } from '../../services/platform/security/tls-material.ts';
 import { createMetrics } from '../../services/platform/telemetry/metrics.ts';
 import { expiredPems, isTaken, newCredentials, pemsOf, securityOf, valueOf } from './certificates.ts';
 
-async function startRetrieval(directory: string, role = 'retrieval', lookEveryMs?: number) {
+async function startRetrieval(directory: string, role = 'retrieval', lookEveryMs?: number, requestRate?: RequestRate) {
   const metrics = createMetrics();
-  const security = await securityOf(directory, role, metrics, lookEveryMs);
+  const security = { ...(await securityOf(directory, role, metrics, lookEveryMs)), requestRate };
   const server = createGrpcServer({ log: pino({ level: 'silent' }), metrics, security });
   onTestFinished(() => server.drain(0));
   server.add(RetrievalService, {
@@ -117,4 +118,37 @@ test('/metrics is for a certificate or a token of a role that reads it, and /hea
   const text = await metrics.render();
   expect(valueOf(text, 'gradus_requests_refused_total{edge="http",reason="token"}')).toBe(2);
   expect(valueOf(text, 'gradus_requests_refused_total{edge="http",reason="role"}')).toBe(1);
+});
+
+/** One request, and the next after an hour: no machine is so slow that it would be let in. */
+const oneAnHour = 1 / 3_600;
+
+test('who is no service of the fleet and asks too often is refused over gRPC and HTTP, each caller by itself, and counted', async () => {
+  const directory = await newCredentials();
+  const { address, refused } = await startRetrieval(directory, 'retrieval', undefined, createRequestRate(oneAnHour));
+  const operator = clientOf(address, await securityOf(directory, 'operator'));
+  await operator.describe({});
+  await expect(operator.describe({})).rejects.toMatchObject({
+    code: 'resource_exhausted',
+    message: expect.stringMatching(/Describe: this caller asks more often than the server allows \(request_rate\)/),
+  });
+  expect(await refused('rate')).toBe(1);
+  await clientOf(address, await securityOf(directory, 'viewer')).describe({});
+  const worker = clientOf(address, await securityOf(directory, 'rollout'));
+  for (let call = 0; call < 5; call += 1) await worker.search({});
+
+  const metrics = createMetrics();
+  const token = await addToken({ directory, role: 'metrics', name: 'test', days: 1, nowMs: Date.now() });
+  const security = {
+    ...(await securityOf(directory, 'retrieval', metrics)),
+    requestRate: createRequestRate(oneAnHour),
+  };
+  const server = await startMetricsServer('127.0.0.1:0', metrics, () => true, { allowedHosts: [], security });
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  const own = await pemsOf(directory, 'metrics');
+  expect(await get(server.address, '/metrics', { ca: own.ca }, token)).toBe(200);
+  expect(await get(server.address, '/metrics', { ca: own.ca }, token)).toBe(429);
+  expect(await get(server.address, '/metrics', own)).toBe(200);
+  for (let call = 0; call < 3; call += 1) expect(await get(server.address, '/healthz', { ca: own.ca })).toBe(200);
+  expect(valueOf(await metrics.render(), 'gradus_requests_refused_total{edge="http",reason="rate"}')).toBe(1);
 });

@@ -82,7 +82,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     const run = runCalls(wire.path);
     // `Handlers<S>` has tied the handler's type to the method's kind; here only the kind is left to choose by.
     const handle = handler as (request: unknown, call: CallContext) => unknown;
-    const admit = createAdmission(method, () => secure?.peers, options.security?.refusals);
+    const admit = createAdmission(method, () => secure?.peers, options.security);
     const { audit } = options.security ?? {};
     const untyped = auditCalls(method, { audit, peers: () => secure?.peers }, (request, call) => {
       admit(call.peer);

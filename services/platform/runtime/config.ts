@@ -9,7 +9,7 @@ import { prototypeKeys } from '../files/prototype-keys.ts';
 import { utf8Text } from '../files/parse-json.ts';
 import { parseYamlDocument } from '../files/yaml-document.ts';
 import { oidcField } from '../security/oidc-fields.ts';
-import { auditFileField, natsCredentialsField, tlsField } from '../security/security-fields.ts';
+import { auditFileField, natsCredentialsField, requestRateField, tlsField } from '../security/security-fields.ts';
 import { logLevels } from '../telemetry/logging.ts';
 import { configFields, shapeOf, valueFromText } from './config-fields.ts';
 import type { ConfigField } from './config-fields.ts';
@@ -52,6 +52,7 @@ export const baseConfig = z.strictObject({
   nats: natsCredentialsField,
   auditFile: auditFileField,
   oidc: oidcField,
+  requestRate: requestRateField,
   insecureRemote: z
     .boolean()
     .default(false)

@@ -1,8 +1,14 @@
 import { z } from 'zod';
 import { isLoopbackAddress } from '../http/allowed-hosts.ts';
+import type { RoleName } from './roles.ts';
 
 /** What a person may do: services have certificates. */
 const personRoles = ['viewer', 'operator', 'metrics'] as const;
+
+/** Whether a caller with these roles is a person, or a program outside of the fleet. */
+export function isPerson(roles: readonly RoleName[]): boolean {
+  return personRoles.some((role) => roles.includes(role));
+}
 
 /** Keys that come in the clear could be anybody's. */
 function isPrivate(url: string): boolean {

@@ -3,8 +3,8 @@ import type { Logger } from '../telemetry/logging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export type Edge = 'grpc' | 'http' | 'nats';
-/** `certificate`: none, a foreign one, or one that is over. `role`: a known peer may not ask this. `token`: none that is known. */
-export type RefusalReason = 'certificate' | 'role' | 'token';
+/** `certificate`: none, a foreign one, or one that is over. `role`: a known peer may not ask this. `token`: none that is known. `rate`: it asks too often. */
+export type RefusalReason = 'certificate' | 'role' | 'token' | 'rate';
 
 export interface Refusals {
   count(edge: Edge, reason: RefusalReason, about: Readonly<Record<string, unknown>>): void;
@@ -14,10 +14,11 @@ const mostLinesPerMinute = 20;
 const minuteMs = 60_000;
 
 export function createRefusals(metrics: Metrics, log: Logger, now: () => number = () => performance.now()): Refusals {
-  const refused = metrics.counter('gradus_requests_refused_total', 'Callers refused for who they are, or are not.', [
-    'edge',
-    'reason',
-  ]);
+  const refused = metrics.counter(
+    'gradus_requests_refused_total',
+    'Callers refused for who they are, or are not, or for how often they ask.',
+    ['edge', 'reason'],
+  );
   let sinceMs = now();
   let lines = 0;
   let unsaid = 0;

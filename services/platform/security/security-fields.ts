@@ -53,10 +53,20 @@ export const auditFileField = file
     'File that operations are appended to, a JSON object a line: runs that are submitted and stopped, engines that join and leave, indexes that are reloaded. Several services may share it. Absent: they are in the log alone.',
   );
 
+export const requestRateField = z
+  .number()
+  .min(0)
+  .max(1_000_000)
+  .default(500)
+  .describe(
+    'Most requests a second of one caller that is no service of the fleet (roles viewer, operator and metrics, by certificate or token), twice as many at once; more are answered with 429 or RESOURCE_EXHAUSTED. 0: no limit. Without certificates callers are not known, and there is none.',
+  );
+
 /** What a service, or the command line, is given of all this. */
 export interface SecuritySettings {
   readonly tls: TlsSettings;
   readonly nats: z.infer<typeof natsCredentialsField>;
   readonly auditFile?: string | undefined;
   readonly oidc?: z.infer<typeof oidcField>;
+  readonly requestRate?: number;
 }

@@ -8,6 +8,7 @@ import { openBearerTokens, type BearerTokens } from './bearer-tokens.ts';
 import { oidcSettingsOf } from './oidc-fields.ts';
 import { openOidcTokens, type OidcTokens } from './oidc-tokens.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
+import { createRequestRate, type RequestRate } from './request-rate.ts';
 import type { SecuritySettings } from './security-fields.ts';
 import { openTlsMaterial, tlsFilesOf, type TlsMaterial } from './tls-material.ts';
 
@@ -21,6 +22,8 @@ export interface Security {
   /** Absolute path; see `nats.credentials`. */
   readonly natsCredentials: string | undefined;
   readonly refusals: Refusals | undefined;
+  /** Of servers: of callers that are no services. Absent: there is no limit. */
+  readonly requestRate: RequestRate | undefined;
   /** Of servers: what is done to the fleet. */
   readonly audit: AuditLog;
 }
@@ -33,7 +36,7 @@ export interface SecurityOptions {
 }
 
 export async function openSecurity(
-  { tls, nats, auditFile, oidc }: SecuritySettings,
+  { tls, nats, auditFile, oidc, requestRate = 0 }: SecuritySettings,
   options: SecurityOptions,
 ): Promise<Security> {
   const { log, metrics } = options;
@@ -59,6 +62,7 @@ export async function openSecurity(
     oidc: provider === undefined ? undefined : await openOidcTokens(provider, options),
     natsCredentials: nats.credentials === undefined ? undefined : resolve(nats.credentials),
     refusals: metrics === undefined ? undefined : createRefusals(metrics, log),
+    requestRate: requestRate > 0 ? createRequestRate(requestRate) : undefined,
     audit: createAuditLog({ file: auditFile, log }),
   };
 }

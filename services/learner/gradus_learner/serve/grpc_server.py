@@ -115,7 +115,7 @@ class GrpcService:
             ).set_function(lambda: tls.expires)
         self._refused = Counter(
             "gradus_requests_refused_total",
-            "Callers refused for who they are, or are not.",
+            "Callers refused for who they are, or are not, or for how often they ask.",
             ["edge", "reason"],
             registry=self.registry,
         )
