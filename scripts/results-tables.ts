@@ -122,6 +122,64 @@ function ownLimits(summaries: readonly RunSummary[]): Table {
   return [['seed', 'stage', 'context', 'steps', ...head], ...rows];
 }
 
+/** What a stage of kind eval found: greedy where it took the likeliest tokens, else sampled. */
+function asked({ evalDetail: { after } }: Pick<RunSummary['stages'][number], 'evalDetail'>): ModeScores | undefined {
+  return after?.greedy ?? after?.sampled;
+}
+
+/** The evaluations that are stages of runs, with what chance says of those that are paired with an earlier one. */
+function askedStages(summaries: readonly RunSummary[]): Table {
+  const evaluations = summaries.map(({ stages }) => stages.filter(({ kind }) => kind === 'eval'));
+  const tags = Object.keys(asked(evaluations[0]?.[0] ?? { evalDetail: {} })?.byTag ?? {});
+  const rows = summaries.flatMap(({ seed, primaryMetric: name }, index) =>
+    (evaluations[index] ?? []).map((stage) => {
+      const scores = asked(stage);
+      const { against, better, worse, p } = stage.paired ?? {};
+      return [
+        seed,
+        stage.name,
+        stage.evalDetail['after']?.greedy === undefined ? 'sampled' : 'greedy',
+        withInterval(scores?.metrics[name], scores?.interval),
+        byTag(scores, name, tags),
+        percent(scores?.metrics['tool_success']),
+        scores?.n ?? '-',
+        against === undefined
+          ? ''
+          : `${against}: ${better} better, ${worse} worse, p ${p !== undefined && p < 0.001 ? p.toExponential(1) : p?.toFixed(3)}`,
+      ];
+    }),
+  );
+  return [['seed', 'stage', 'drawn', 'all', tagHead(tags), 'tool success', 'n', 'row by row next to'], ...rows];
+}
+
+/** Runs that differ in what they leave out: the last evaluation of each, and how far it is from that of the first run. */
+function controls(runs: readonly { readonly name: string; readonly summary: RunSummary }[]): Table {
+  const last = ({ stages }: RunSummary): ModeScores | undefined => {
+    const stage = stages.findLast(({ kind }) => kind === 'eval');
+    return stage && asked(stage);
+  };
+  const [first] = runs;
+  const metric = first?.summary.primaryMetric ?? '';
+  const whole = first && last(first.summary);
+  const tags = Object.keys(whole?.byTag ?? {});
+  const rows = runs.map(({ name, summary }) => {
+    const scores = last(summary);
+    const [from, to] = [whole?.metrics[metric], scores?.metrics[metric]];
+    const points = from === undefined || to === undefined ? undefined : to - from;
+    const trained = summary.stages.filter(({ kind }) => kind !== 'eval');
+    return [
+      name,
+      summary.seed,
+      trained.map(({ steps }) => steps).join(' + '),
+      withInterval(to, scores?.interval),
+      byTag(scores, metric, tags),
+      name === first?.name ? '' : `${points !== undefined && points >= 0 ? '+' : ''}${percent(points)}`,
+      summary.rollouts.published,
+    ];
+  });
+  return [['run', 'seed', 'steps', 'all', tagHead(tags), `points from ${first?.name ?? ''}`, 'rollouts'], ...rows];
+}
+
 /** Policies side by side, by how their tokens are drawn. */
 function decoding(
   policies: readonly { readonly name: string; readonly reports: readonly Report[] }[],
@@ -159,10 +217,16 @@ async function summaryIn(directory: string): Promise<RunSummary> {
 /** `climb DIRECTORY...` and its like: the lines of a table. Paths are relative to `root`. */
 async function linesOf(words: readonly string[], root: string): Promise<string[]> {
   const [kind = '', ...rest] = words;
-  const ofRuns = { climb, stages: ownLimits, 'last-limits': lastLimits }[kind];
+  const ofRuns = { climb, stages: ownLimits, 'last-limits': lastLimits, asked: askedStages }[kind];
   let table: Table;
   if (ofRuns !== undefined) table = ofRuns(await Promise.all(rest.map(async (name) => summaryIn(resolve(root, name)))));
-  else if (kind === 'decoding') {
+  else if (kind === 'controls') {
+    const runs = rest.map(async (name) => ({
+      name: name.split('/').at(-1) ?? '',
+      summary: await summaryIn(resolve(root, name)),
+    }));
+    table = controls(await Promise.all(runs));
+  } else if (kind === 'decoding') {
     const [context = '', ...folders] = rest;
     const policies = folders.map(async (folder) => ({
       name: folder.split('/').at(-1) ?? '',
@@ -178,7 +242,10 @@ async function linesOf(words: readonly string[], root: string): Promise<string[]
       z.array(thoughtRow).parse(JSON.parse(await readFile(resolve(root, file), 'utf8'))),
     );
     table = thoughtTable((await Promise.all(rows)).flat());
-  } else throw new Error(`'${kind}' is no table; there are climb, last-limits, stages, decoding and thought`);
+  } else
+    throw new Error(
+      `'${kind}' is no table; there are climb, last-limits, stages, asked, controls, decoding and thought`,
+    );
   const [head = [], ...rows] = table;
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)];

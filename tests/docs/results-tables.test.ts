@@ -9,12 +9,17 @@ import { exampleSummary } from '../../services/cli/run/summary-under-test.ts';
 
 const script = join(import.meta.dirname, '../../scripts/results-tables.ts');
 
-async function climbOf(summary: object): Promise<string> {
-  const directory = await temporaryDirectory('gradus-tables-');
-  await writeFile(join(directory, 'summary.json'), JSON.stringify(summary));
-  const { stdout } = await promisify(execFile)(process.execPath, [script, 'climb', directory]);
-  return stdout.split('\n')[2] ?? '';
+async function rowsOf(table: string, ...summaries: readonly object[]): Promise<string[]> {
+  const directories = summaries.map(async (summary) => {
+    const directory = await temporaryDirectory('gradus-tables-');
+    await writeFile(join(directory, 'summary.json'), JSON.stringify(summary));
+    return directory;
+  });
+  const words = [script, table, ...(await Promise.all(directories))];
+  const { stdout } = await promisify(execFile)(process.execPath, words);
+  return stdout.trimEnd().split('\n').slice(2);
 }
+const climbOf = async (summary: object): Promise<string> => (await rowsOf('climb', summary))[0] ?? '';
 
 test('a run is named by an absolute path too, and has no points without an evaluation at its end', async () => {
   const summary = exampleSummary();
@@ -25,4 +30,28 @@ test('a run is named by an absolute path too, and has no points without an evalu
   expect(await climbOf({ ...summary, stages })).toBe(
     '| 1 | 50.0 (43.0..57.0) | - | - | 29.0 (23.0..35.7) | - | - | - | 656 | 0 | 0 |',
   );
+});
+
+/** The example with an evaluation at its end. */
+function runWith(greedy: number, paired?: object): object {
+  const summary = exampleSummary();
+  const [stage] = summary.stages;
+  const scores = { ...stage?.evalDetail.after.greedy, metrics: { exact_match: greedy, tool_success: 0.9 } };
+  const end = { ...stage, name: 'trained', kind: 'eval', steps: 0, evalDetail: { after: { greedy: scores } }, paired };
+  return { ...summary, stages: [...summary.stages, end] };
+}
+
+test('evaluations that are stages are listed, with what chance says of them', async () => {
+  const paired = { against: 'untrained', better: 190, worse: 5, p: 9.1e-50 };
+  expect(await rowsOf('asked', runWith(0.66, paired))).toEqual([
+    '| 1 | trained | greedy | 66.0 (44.0..57.8) |  | 90.0 | 200 | untrained: 190 better, 5 worse, p 9.1e-50 |',
+  ]);
+});
+
+test('controls stand below the run that they leave something out of, with the points that it costs', async () => {
+  const rows = await rowsOf('controls', runWith(0.66), runWith(0.6));
+  expect(rows.map((row) => row.split(' | ').slice(1))).toEqual([
+    ['1', '2', '66.0 (44.0..57.8)', '', '', '656 |'],
+    ['1', '2', '60.0 (44.0..57.8)', '', '-6.0', '656 |'],
+  ]);
 });

@@ -90,6 +90,19 @@ describe('a call with custom scorers', () => {
     expect(custom[0]?.calls).toBe(0n);
   });
 
+  test('P8: the coin of controls is fair, and falls the same way for a rollout that is scored again', async () => {
+    const coin = { kind: 'typescript', path: join(examples, 'coin.ts') };
+    await using service = await startRewardUnderTest({}, { scorers: { coin } });
+    const items = Array.from({ length: 200 }, (_, at) => itemFor('coin', 'Paris', { id: `rollout-${at}` }));
+    const tossed = async (): Promise<unknown[]> =>
+      (await service.reward.score({ items })).scores.map(({ components }) => components['coin']);
+    const first = await tossed();
+    expect(first.every((side) => side === 0 || side === 1)).toBe(true);
+    // Six standard deviations of a fair coin are 42 of 200.
+    expect(Math.abs(first.filter((side) => side === 1).length - 100)).toBeLessThan(42);
+    expect(await tossed()).toEqual(first);
+  });
+
   test('P2: settings for a scorer without a schema are refused', async () => {
     const path = temporaryScorers().write('own.ts', 'export default { score: () => 1 };');
     await using service = await startRewardUnderTest({}, { scorers: { own: { kind: 'typescript', path } } });
