@@ -1,12 +1,15 @@
 /**
- * The demo on a fleet of containers. `prepare` makes the inputs of a recipe on the shared volume, before services that load them start; `run`
- * submits it and follows it to its end. Usage: demo.ts prepare|run RECIPE HOME [--set KEY=VALUE]...
+ * The demo on a fleet of containers. `prepare` makes the inputs of a recipe in a folder, before services that read them start; `run` submits
+ * it and follows it to its end. RUNS is a folder of the coordinator. Usage: demo.ts prepare RECIPE INPUTS | run RECIPE INPUTS RUNS,
+ * and [--set KEY=VALUE]...
  */
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { loadRecipe, prepareInputs } from '#cli/run/prepare-inputs.ts';
 import { followRun } from '#cli/run/follow-run.ts';
 import { createCoordinators } from '#cli/run/coordinators.ts';
 import { progressLine } from '#cli/run/progress.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { errorFrom, TerminalError } from '#platform/errors.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { CoordinatorService } from '#proto/coordinator/v1/coordinator_service_pb.ts';
@@ -15,28 +18,35 @@ import { stateWord } from '#run/live-status.ts';
 import { resolvedRecipeJson, resolveRecipe } from '#recipe/resolve-recipe.ts';
 
 const columns = 160;
+const usage = 'usage: demo.ts prepare RECIPE INPUTS | demo.ts run RECIPE INPUTS RUNS, and [--set KEY=VALUE]...';
 
-async function demo([command, file = '', home = '', ...settings]: readonly string[]): Promise<boolean> {
-  if ((command !== 'prepare' && command !== 'run') || file === '' || home === '')
-    throw new TerminalError('invalid_argument', 'usage: demo.ts prepare|run RECIPE HOME [--set KEY=VALUE]...');
-  const set = settings.filter((word) => word !== '--set');
-  const loaded = await loadRecipe(file, set);
-  const paths = await prepareInputs(loaded, join(home, 'inputs'));
-  if (command === 'prepare') {
-    process.stdout.write(`the inputs of ${file} are in ${join(home, 'inputs')}\n`);
+async function demo(words: readonly string[]): Promise<boolean> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: { set: { type: 'string', multiple: true, default: [] } },
+  });
+  const [command, file, inputs, runs] = positionals;
+  const isComplete = command === 'prepare' ? runs === undefined : command === 'run' && runs !== undefined;
+  if (!isComplete || file === undefined || inputs === undefined) throw new TerminalError('invalid_argument', usage);
+  const loaded = await loadRecipe(file, values.set);
+  const paths = await prepareInputs(loaded, inputs);
+  if (runs === undefined) {
+    process.stdout.write(`the inputs of ${file} are in ${inputs}\n`);
     return true;
   }
-  return await run(resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths, set)), home);
+  return await run(resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths, values.set)), runs);
 }
 
-/** GRADUS_SERVER is the coordinator, host:port. */
-async function run(recipeJson: string, home: string): Promise<boolean> {
+/** GRADUS_SERVER is the coordinator, host:port; GRADUS_CREDENTIALS a directory with the operator's certificate. */
+async function run(recipeJson: string, runs: string): Promise<boolean> {
   const client = createGrpcClient(CoordinatorService, process.env['GRADUS_SERVER'] ?? 'coordinator:50051', {
     timeoutMs: 120_000,
+    security: await openOperator(process.env['GRADUS_CREDENTIALS']),
   });
   const runId = `demo-${new Date().toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}`;
-  await client.submitRun({ runId, recipeJson, directory: join(home, runId), resume: false });
-  process.stdout.write(`run ${runId} in ${join(home, runId)}\n`);
+  await client.submitRun({ runId, recipeJson, directory: join(runs, runId), resume: false });
+  process.stdout.write(`run ${runId} in ${join(runs, runId)}\n`);
   let said = '';
   const last = await followRun(createCoordinators([client]), runId, new AbortController().signal, (status) => {
     const at = `${status.stage} ${status.step} ${status.phase}`;

@@ -43,7 +43,7 @@ ENV PATH=/opt/gradus/venv/bin:/usr/local/bin:/usr/bin:/bin \
 USER 10001:10001
 WORKDIR /var/lib/gradus
 EXPOSE 50051 9464
-HEALTHCHECK --interval=15s --timeout=10s --start-period=180s --retries=4 \
+HEALTHCHECK --interval=15s --timeout=60s --start-period=300s --retries=4 \
   CMD ["python3", "-m", "gradus_learner.serve.health_check"]
 # The engine: python3 -m gradus_learner.engine
 CMD ["python3", "-m", "gradus_learner.serve"]

@@ -22,7 +22,7 @@ RUN node -e 'const {devDependencies: {node}} = require("./package.json"); if (pr
 COPY LICENSE ./
 COPY proto/gen/ts proto/gen/ts
 COPY services services
-COPY deploy/compose/demo.ts deploy/compose/
+COPY deploy/compose/credentials.ts deploy/compose/demo.ts deploy/compose/
 RUN rm -rf services/learner && mkdir /opt/shared
 
 FROM ${RUNTIME_IMAGE}
@@ -44,7 +44,7 @@ USER 10001:10001
 WORKDIR /var/lib/gradus
 EXPOSE 50051 9464
 # One process for a question takes a third of a second of CPU: orchestrators that ask gRPC health themselves switch this off.
-HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=4 \
+HEALTHCHECK --interval=15s --timeout=60s --start-period=300s --retries=4 \
   CMD ["/usr/local/bin/node", "--disable-warning=ExperimentalWarning", "/opt/gradus/services/health-check/main.ts"]
 ENTRYPOINT ["/usr/local/bin/node", "--disable-warning=ExperimentalWarning", "/opt/gradus/services/cli/main.ts"]
 CMD ["--help"]
