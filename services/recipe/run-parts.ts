@@ -156,6 +156,14 @@ export const checkpointsSchema = z
       .default(5)
       .describe('Steps between checkpoints with the optimiser; the last step of a stage always has one.'),
     keep: z.int().min(1).max(1000).default(2).describe('Newest checkpoints that are kept.'),
+    keep_best: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe(
+        'Versions of the policy that are kept next to the newest ones: those with the best held-out score, the primary metric of the environment, greedy where `eval.greedy` is on. Without the optimiser.',
+      ),
   })
   .describe('What a resume starts from.');
 

@@ -24,6 +24,7 @@ function evaluation(stageStep: number, correct: number, n = 200, mode = 'sampled
       [`${mode}.exact_match.high`]: high,
       [`${mode}.n`]: n,
     },
+    weights: undefined,
   };
 }
 

@@ -75,7 +75,7 @@ async function payload(taskId: string, change: { digest?: Uint8Array } = {}): Pr
 async function* step(
   number: number,
   samples: readonly Uint8Array[],
-  header: { checkpoint?: boolean; samples?: number } = {},
+  header: { checkpoint?: boolean; samples?: number; keepVersions?: bigint[] } = {},
 ) {
   yield {
     message: {
@@ -123,6 +123,17 @@ describe('the scripted learner', () => {
     // A checkpoint that the first answer lacked is made up for.
     expect(repeated.checkpointPath).toBe(join(place.directory, 'checkpoints', 'step-000001'));
     await expect(client.trainStep(step(3, batch))).rejects.toThrow(/step is 3, .* is at 1; send 2/);
+  });
+
+  it('removes old versions but those that a step keeps', async () => {
+    const place = await workplace();
+    const { client } = await startLearner();
+    await client.openRun({ ...place, resume: false });
+    const batch = [await payload('a')];
+    for (let number = 1; number <= 6; number++)
+      await client.trainStep(step(number, batch, { keepVersions: number < 6 ? [1n, 2n] : [2n] }));
+    const versions = await readdir(join(place.directory, 'versions'));
+    expect(versions.toSorted()).toEqual(['000002', '000004', '000005', '000006']);
   });
 
   it('P4: refuses a sample whose tokens are not those that the engine saw, and applies nothing', async () => {

@@ -109,6 +109,25 @@ test('what became of every rollout is said in one line', () => {
   );
 });
 
+test('versions that were kept for their held-out score are named, with where they lie', () => {
+  const best = {
+    version: 4,
+    step: 4,
+    stage: 'tool-use',
+    metric: 'greedy.exact_match',
+    score: 0.512,
+    weights: '/r/v/4',
+  };
+  const shown = (...kept: object[]) =>
+    formatSummary(parseRunSummary(JSON.stringify({ ...exampleSummary(), best: kept }), 'summary.json')).filter((line) =>
+      line.startsWith('best'),
+    );
+  expect(shown(best)).toEqual(['best: version 4, greedy.exact_match 51.2 in tool-use: /r/v/4']);
+  expect(shown(best, { ...best, version: 2, score: 0.4, weights: '/r/v/2' })[1]).toBe(
+    'best 2: version 2, greedy.exact_match 40.0 in tool-use: /r/v/2',
+  );
+});
+
 test('P9: files of the learner that were damaged are named, with what to do', () => {
   const summary = { ...exampleSummary(), damagedFiles: ['/r/step-1/model.safetensors: expected 5 bytes, found 4'] };
   expect(formatSummary(parseRunSummary(JSON.stringify(summary), 'summary.json')).join('\n')).toContain(

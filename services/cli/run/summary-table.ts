@@ -49,6 +49,7 @@ export function formatSummary(summary: RunSummary): string[] {
     ...summary.stages.flatMap(gateLine),
     ...learningLines(summary),
     ...summary.stages.flatMap(hackingLines),
+    ...bestLines(summary),
     ...summary.damagedFiles.map((file) => `damaged: ${file}; the learner went on from what is whole: look at the disk`),
     `rollouts: ${rollouts.published} published, ${rollouts.completed} completed, ${rollouts.lost} lost, ` +
       `${rollouts.duplicated} counted twice, ${rollouts.failedInfra} failed by infrastructure, ${rollouts.failedUserCode} by code or settings of the user, ${rollouts.failedData} by the policy, ${rollouts.cancelled} cancelled`,
@@ -180,6 +181,14 @@ function environmentLine({ name, evalDetail: { before, after } }: Stage): string
     `${metric} ${shownAs(from?.[metric])} -> ${shownAs(to?.[metric])}`.trimEnd(),
   );
   return parts.length === 0 ? [] : [`environment in ${name}: ${parts.join(', ')}`];
+}
+
+/** Versions that were kept for their score. */
+function bestLines({ best, primaryMetric }: RunSummary): string[] {
+  return best.map(
+    ({ version, stage, metric, score, weights }, index) =>
+      `best${best.length === 1 ? '' : ` ${index + 1}`}: version ${version}, ${metric} ${shown(primaryMetric, score)} in ${stage}: ${weights}`,
+  );
 }
 
 function gateLine(stage: Stage): string[] {

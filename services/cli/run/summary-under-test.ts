@@ -31,6 +31,7 @@ export function exampleSummary() {
     scriptedJudges: [],
     primaryMetric: 'exact_match',
     model: null,
+    best: [],
     damagedFiles: [],
     wallSeconds: 120.5,
     state: 'finished',

@@ -22,6 +22,8 @@ export interface RunArtefacts {
 export interface RunArtefactsOptions {
   readonly client: ArtefactClient | undefined;
   readonly runId: string;
+  /** Locations that stay next to those of the newest version and checkpoint. */
+  readonly kept: (state: RunState) => readonly string[];
   readonly directory: string;
   readonly retries: CallRetries;
 }
@@ -29,7 +31,7 @@ export interface RunArtefactsOptions {
 /** An engine may still be about to fetch the version before. */
 const minAgeMs = 600_000n;
 
-export function createRunArtefacts({ client, runId, directory, retries }: RunArtefactsOptions): RunArtefacts {
+export function createRunArtefacts({ client, runId, kept, directory, retries }: RunArtefactsOptions): RunArtefacts {
   const located = new Map<string, Promise<string>>();
   const fetched = join(directory, 'fetched');
   return {
@@ -53,9 +55,11 @@ export function createRunArtefacts({ client, runId, directory, retries }: RunArt
       await callWithRetries(retries, signal, () => client.fetch({ digest, directory: place }, { signal }));
       return place;
     },
-    async retain({ weightsPath, checkpointPath }, signal) {
+    async retain(state, signal) {
       if (client === undefined) return;
-      const keep = [weightsPath, checkpointPath].flatMap((each) => (each === '' ? [] : (digestIn(each) ?? [])));
+      const keep = [state.weightsPath, state.checkpointPath, ...kept(state)].flatMap((each) =>
+        each === '' ? [] : (digestIn(each) ?? []),
+      );
       await client.retain({ runId, keep, minAgeMs }, { signal });
     },
   };

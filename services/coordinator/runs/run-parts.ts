@@ -20,6 +20,7 @@ import { createTaskPublisher } from '../groups/task-publisher.ts';
 import type { TaskPublisher } from '../groups/task-publisher.ts';
 import { maxOverdueWaits } from '../watches/watch-overdue.ts';
 import type { OverdueWatchOptions } from '../watches/watch-overdue.ts';
+import { bestVersions } from '#run/ledger/best-versions.ts';
 import { createRunArtefacts } from '../files/run-artefacts.ts';
 import { sayNoRoom, waitForRoom } from '../files/wait-for-room.ts';
 import type { Leadership } from '../leadership/leadership.ts';
@@ -88,6 +89,7 @@ export function createRunContext(deps: RunDependencies, parts: RunParts, options
   const artefacts = createRunArtefacts({
     client: deps.artefacts,
     runId,
+    kept: (state) => bestVersions(resolved.recipe, state).map(({ path }) => path),
     directory,
     retries: retries('artefact service'),
   });

@@ -36,6 +36,7 @@ const evaluation: Evaluation = {
   version: 0,
   stageStep: 0,
   metrics: { 'time/eval': 100 },
+  weights: undefined,
 };
 
 /** In stage one, after its first step of 10 seconds and an evaluation of 100. */

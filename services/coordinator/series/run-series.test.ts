@@ -99,6 +99,7 @@ test('P6: an evaluation has 32 names at most, and none of single tags', async ()
     version: 0,
     stageStep: 0,
     metrics: { 'sampled.hops=2.x': 1, ...many },
+    weights: undefined,
   };
   series.observe(stateOf('a', [{ ...stageAt(0), evaluations: [evaluation] }]), recipe);
   const shown = await lines('gradus_evaluation_metric');

@@ -8,6 +8,7 @@ import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { StageRecipe } from '#recipe/schema.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import type { BatchSource, LearnerBatch } from '#stages/kit/learner-batch.ts';
+import { bestVersions } from '#run/ledger/best-versions.ts';
 import type { RunState } from '#run/ledger/run-state.ts';
 import type { RunArtefacts } from '../files/run-artefacts.ts';
 import type { Weights } from './policy-session.ts';
@@ -125,6 +126,9 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
       samples: count,
       checkpoint: last || step % resolved.recipe.checkpoints.every_steps === 0,
       epoch: BigInt(options.epoch),
+      keepVersions: bestVersions(resolved.recipe, state).flatMap(({ branch, branchStep }) =>
+        branch === state.branch.index ? [BigInt(branchStep)] : [],
+      ),
     };
     return client.trainStep(requests(header, samples()), { signal, timeoutMs: options.trainTimeoutMs });
   }

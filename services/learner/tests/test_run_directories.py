@@ -125,6 +125,29 @@ def test_a_runs_directory_is_not_opened_for_another_run_and_what_is_not_its_own_
     scenario(body)
 
 
+def test_old_versions_go_but_those_that_a_step_keeps_and_a_restart_removes_none(tmp_path: Path) -> None:
+    model = model_directory(tmp_path / "model")
+    run = tmp_path / "run"
+
+    def versions() -> list[int]:
+        return sorted(int(path.name) for path in (run / "versions").iterdir())
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(run, model)
+        for step in range(1, 6):
+            await client.step(step, TRAJECTORIES, checkpoint=step == 5, keep_versions=[1, 2] if step < 5 else [2])
+        assert versions() == [2, 3, 4, 5]
+        client.service.run = None
+        assert (await client.open(run, model, resume=True)).step == 5
+        assert versions() == [2, 3, 4, 5]
+        await client.step(6, TRAJECTORIES, keep_versions=[2, 77])
+        assert versions() == [2, 4, 5, 6]
+        await client.step(7, TRAJECTORIES)
+        assert versions() == [5, 6, 7]
+
+    scenario(body)
+
+
 def test_paths_outside_of_the_roots_are_refused(tmp_path: Path) -> None:
     model = model_directory(tmp_path / "models" / "tiny")
     home = tmp_path / "home"

@@ -4,6 +4,7 @@ import { rewardWeights } from '#rewards/reward-list.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { kindOf, playedAs } from '#stages/kit/kinds.ts';
 import type { RolloutTotals } from '../rollouts/accounting.ts';
+import { bestVersions } from '../ledger/best-versions.ts';
 import type { Evaluation, RunState, StageState } from '../ledger/run-state.ts';
 import { isTrained, learnedSteps, versionOf } from '../ledger/run-state.ts';
 import type { TrainingEndings } from '../rollouts/training-endings.ts';
@@ -37,6 +38,14 @@ export function buildSummary(
     rollouts,
     primaryMetric,
     refused: [...new Set(state.refusals.values())].slice(-toldProblems),
+    best: bestVersions(recipe, state).map(({ version, step, stage, metric, score, path: weights }) => ({
+      version,
+      step,
+      stage,
+      metric,
+      score,
+      weights,
+    })),
     damagedFiles: state.damagedFiles.slice(-toldProblems),
     state: state.life,
     message: state.message,

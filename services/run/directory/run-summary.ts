@@ -134,6 +134,21 @@ export const runSummarySchema = z.object({
   primaryMetric: z.string(),
   /** Why results were refused, the newest few. */
   refused: z.array(z.string()).default([]),
+  /** Versions that stay for their held-out score, the best first (`checkpoints.keep_best`). */
+  best: z
+    .array(
+      z.object({
+        version: z.number(),
+        step: z.number(),
+        /** Of the evaluation, and the metric of it that decides. */
+        stage: z.string(),
+        metric: z.string(),
+        score: z.number(),
+        /** A folder that transformers loads, or its location in the fleet's store. */
+        weights: z.string(),
+      }),
+    )
+    .default([]),
   /** What was wrong with files that the learner had written, the newest few: it went on from older ones. */
   damagedFiles: z.array(z.string()),
   state: z.string(),

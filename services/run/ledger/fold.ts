@@ -6,8 +6,8 @@ import { kindNamed } from '#stages/kit/kinds.ts';
 import { commitStep } from './commit-step.ts';
 import { splitFinite } from './finite.ts';
 import { misplaced, running, stageIn, started } from './require-state.ts';
-import { artefactKey, currentStage, versionOf, withStage } from './run-state.ts';
-import type { GroupRecord, RunEnding, RunState, StageState } from './run-state.ts';
+import { artefactKey, currentStage, trainedWeights, versionOf, withStage } from './run-state.ts';
+import type { Evaluation, GroupRecord, RunEnding, RunState, StageState } from './run-state.ts';
 import { emptyTally, withClosedGroup } from './training-tally.ts';
 
 /** Longest time between two entries that wall clocks are believed, where nothing better is known. */
@@ -127,7 +127,8 @@ function transition(state: RunState, { fact, atMs }: LedgerEntry): RunState {
       const { stage, name } = fact.value;
       const metrics = splitFinite(fact.value.metrics).finite;
       const stageStep = currentStage(state)?.steps.length ?? 0;
-      const evaluation = { stage, name, version: versionOf(state), stageStep, metrics };
+      const weights = trainedWeights(state);
+      const evaluation = { stage, name, version: versionOf(state), stageStep, metrics, weights };
       if (name === 'baseline') {
         return state.baseline === undefined
           ? { ...running(state, fact.case), baseline: evaluation, groups: new Map() }
@@ -226,7 +227,17 @@ export function refusalId(taskId: string, attempt: number): string {
 
 /** What lay in the run's directory has moved with it; what the recipe names is recorded anew. */
 function movedTo(state: RunState, { directory, recipeJson }: RunResumed): Partial<RunState> {
-  return { directory, recipeJson, weightsPath: reroot(state.weightsPath, state.directory, directory) };
+  const rerooted = (path: string): string => reroot(path, state.directory, directory);
+  const moved = (evaluation: Evaluation): Evaluation =>
+    evaluation.weights === undefined
+      ? evaluation
+      : { ...evaluation, weights: { ...evaluation.weights, path: rerooted(evaluation.weights.path) } };
+  return {
+    directory,
+    recipeJson,
+    weightsPath: rerooted(state.weightsPath),
+    stages: state.stages.map((stage) => ({ ...stage, evaluations: stage.evaluations.map(moved) })),
+  };
 }
 
 /** Versions that were reported before keep their numbers; the stage in progress counts on from the new ones. */

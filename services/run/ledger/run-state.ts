@@ -136,6 +136,19 @@ export interface Evaluation {
   /** Steps of its stage that were committed before. */
   readonly stageStep: number;
   readonly metrics: Readonly<Record<string, number>>;
+  /** Undefined where a model was evaluated that no step of the run has trained since. */
+  readonly weights: TrainedWeights | undefined;
+}
+
+/** What a step of training left, as long as it is kept. */
+export interface TrainedWeights {
+  /** `RunState.step` that made them. */
+  readonly step: number;
+  /** `Branch.index` and the learner's own count of its steps. */
+  readonly branch: number;
+  readonly branchStep: number;
+  /** Their location. */
+  readonly path: string;
 }
 
 /**
@@ -151,6 +164,12 @@ export interface Branch {
 /** The policy version that is current in a state: grows by one with every step and every roll-back. */
 export function versionOf(state: RunState): number {
   return state.branch.baseVersion + (state.step - state.branch.baseStep);
+}
+
+/** Undefined where the current version is a model that a branch starts from. */
+export function trainedWeights({ step, branch, weightsPath }: RunState): TrainedWeights | undefined {
+  if (weightsPath === '') return undefined;
+  return { step, branch: branch.index, branchStep: step - branch.baseStep, path: weightsPath };
 }
 
 /** Stage step whose batch is decided next: those before are trained, or wait for it. */

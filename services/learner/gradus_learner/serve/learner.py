@@ -217,4 +217,5 @@ def step_options(header: learner_pb2.StepHeader) -> StepOptions:
     if not 0 < temperature <= 10:
         raise InputError(f"temperature is {temperature}; it must be above 0 and at most 10")
     objective = objective_of(header.objective.name, dict(header.objective.options.items()))
-    return StepOptions(header.step, objective, temperature, header.checkpoint, header.set_reference)
+    kept = frozenset(header.keep_versions)
+    return StepOptions(header.step, objective, temperature, header.checkpoint, header.set_reference, kept)

@@ -68,6 +68,8 @@ class StepOptions:
     temperature: float
     checkpoint: bool
     set_reference: bool
+    # Versions that stay, however old they are.
+    keep_versions: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -84,6 +86,8 @@ class LearnerRun:
     beside: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     # Files that were found damaged when the run was opened last.
     damaged: list[str] = field(default_factory=list[str])
+    # As the newest step said it; None before one: then nothing is removed.
+    keep_versions: frozenset[int] | None = None
     step: int = 0
     torn: bool = False
     records: dict[int, StepRecord] = field(default_factory=dict[int, StepRecord])
@@ -136,6 +140,7 @@ class LearnerRun:
 
     def apply(self, options: StepOptions, samples: Sequence[Any]) -> tuple[StepRecord, bool]:
         """The step's record, and whether it was applied now."""
+        self.keep_versions = options.keep_versions
         done = self.answered(options)
         if done is not None:
             return done, False
@@ -224,7 +229,9 @@ class LearnerRun:
         }
         # Not waited for: after a power cut the version is made again from the checkpoint.
         manifest = write_directory(target, files, Manifest("version", self.run_id, self.step, {}), durable=False)
-        self.directory.forget_versions(lambda version: version <= self.step - KEEP_VERSIONS)
+        kept = self.keep_versions
+        if kept is not None:
+            self.directory.forget_versions(lambda version: version <= self.step - KEEP_VERSIONS and version not in kept)
         return str(target), weights_digest(manifest.files)
 
     def _write_checkpoint(self, record: StepRecord) -> Path:

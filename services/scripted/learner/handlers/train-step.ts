@@ -29,7 +29,8 @@ export async function trainStep(
   const { record, applied } = await holder.inOrder(async () => {
     if (run !== holder.run)
       throw new TransientError('aborted', `run ${run.runId} was opened again meanwhile; send the step again`);
-    return await run.apply(step, samples, metricsOf(samples, seconds), header.checkpoint);
+    const keep = new Set(header.keepVersions.map(Number));
+    return await run.apply(step, samples, metricsOf(samples, seconds), header.checkpoint, keep);
   });
   events.stepAnswered(step, applied, seconds);
   const { metrics, weightsPath, weightsDigest, checkpointPath } = record;

@@ -71,7 +71,11 @@ export async function openLearnerRun(request: OpenRunRequest, roots: readonly st
   // Versions past the checkpoint belong to steps that will be made again.
   await forgetVersions(directory, runId, (version) => version > step);
 
-  async function write(record: StepRecord, wantsCheckpoint: boolean): Promise<void> {
+  async function write(
+    record: StepRecord,
+    wantsCheckpoint: boolean,
+    keep: ReadonlySet<number> | undefined,
+  ): Promise<void> {
     if (record.weightsPath === '' || !(await isWhole(record.weightsPath))) {
       const path = versionDirectory(directory, record.step);
       const files = await writeDirectory(
@@ -79,7 +83,12 @@ export async function openLearnerRun(request: OpenRunRequest, roots: readonly st
         { 'config.json': '{"model_type": "scripted"}\n', 'model.safetensors': safetensorsOf(record.chain) },
         { kind: 'version', runId, step: record.step },
       );
-      await forgetVersions(directory, runId, (version) => version <= record.step - keptVersions);
+      if (keep !== undefined)
+        await forgetVersions(
+          directory,
+          runId,
+          (version) => version <= record.step - keptVersions && !keep.has(version),
+        );
       record.weightsPath = path;
       record.weightsDigest = weightsDigest(files);
     }
@@ -109,7 +118,8 @@ export async function openLearnerRun(request: OpenRunRequest, roots: readonly st
     async weights(): Promise<{ readonly weightsPath: string; readonly weightsDigest: string }> {
       const record = records.get(step);
       if (record === undefined) return { weightsPath: modelPath, weightsDigest: weightsDigest(model) };
-      await write(record, false);
+      // Nothing is removed: the next step says what stays.
+      await write(record, false, undefined);
       return record;
     },
     /** False for the next step. Throws TerminalError for one that is out of order. */
@@ -120,10 +130,11 @@ export async function openLearnerRun(request: OpenRunRequest, roots: readonly st
       samples: readonly TrainedSample[],
       metrics: Readonly<Record<string, number>>,
       wantsCheckpoint: boolean,
+      keep: ReadonlySet<number> = new Set(),
     ): Promise<{ readonly record: StepRecord; readonly applied: boolean }> {
       const known = wasApplied(asked) ? records.get(asked) : undefined;
       if (known !== undefined) {
-        if (known.step === step) await write(known, wantsCheckpoint);
+        if (known.step === step) await write(known, wantsCheckpoint, keep);
         return { record: known, applied: false };
       }
       chain = chainStep(chain, asked, samples);
@@ -131,7 +142,7 @@ export async function openLearnerRun(request: OpenRunRequest, roots: readonly st
       const record = { step, chain, metrics, weightsPath: '', weightsDigest: '', checkpointPath: '' };
       records.set(step, record);
       records.delete(step - keptRecords);
-      await write(record, wantsCheckpoint);
+      await write(record, wantsCheckpoint, keep);
       return { record, applied: true };
     },
   };

@@ -65,7 +65,7 @@ class OpenRunResponse(_message.Message):
     def __init__(self, step: _Optional[int] = ..., version: _Optional[int] = ..., weights_path: _Optional[str] = ..., parameters: _Optional[int] = ..., tokenizer_hash: _Optional[str] = ..., weights_digest: _Optional[str] = ..., damaged: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StepHeader(_message.Message):
-    __slots__ = ("run_id", "step", "objective", "samples", "temperature", "checkpoint", "set_reference", "epoch")
+    __slots__ = ("run_id", "step", "objective", "samples", "temperature", "checkpoint", "set_reference", "epoch", "keep_versions")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class StepHeader(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     SET_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    KEEP_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     step: int
     objective: Objective
@@ -82,7 +83,8 @@ class StepHeader(_message.Message):
     checkpoint: bool
     set_reference: bool
     epoch: int
-    def __init__(self, run_id: _Optional[str] = ..., step: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., checkpoint: _Optional[bool] = ..., set_reference: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
+    keep_versions: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_id: _Optional[str] = ..., step: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., checkpoint: _Optional[bool] = ..., set_reference: _Optional[bool] = ..., epoch: _Optional[int] = ..., keep_versions: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class StepSample(_message.Message):
     __slots__ = ("trajectory", "advantage", "truncated", "role")
