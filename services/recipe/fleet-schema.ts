@@ -175,7 +175,7 @@ export const fleetSchema = z
           .min(64)
           .max(16_777_216)
           .default(16_384)
-          .describe('Tokens of one forward pass, padding included.'),
+          .describe('Most tokens of one forward and backward pass; a longer sequence is passed alone.'),
         device: device.default('cpu').describe('Where it computes: cpu, cuda (the first GPU) or cuda:N.'),
         peak_tflops: z
           .number()

@@ -21,7 +21,7 @@ policy_of = lru_cache(load_policy)
 def logprobs(turn: dict[str, Any]) -> list[float]:
     policy = policy_of(turn["model"])
     ids_T, first = torch.tensor(turn["tokenIds"]), turn["from"]
-    logits_TV = policy.logits(policy.hidden(ids_T[None])[0, first - 1 : -1]).float()
+    logits_TV = policy(ids_T[None])[0, first - 1 : -1].float()
     logprobs_TV = torch.log_softmax(logits_TV / turn["temperature"], dim=-1)
     return logprobs_TV.gather(1, ids_T[first:, None]).squeeze(1).tolist()
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_families import FAMILIES, VOCABULARY, policy_of
 
 from gradus_learner.engine.arena import Region
 from gradus_learner.engine.transformer import Part, Span, decode, fuse, prefill
 from gradus_learner.models.config import ModelError
-from gradus_learner.models.dense import Dense, tensor_shapes
+from gradus_learner.models.dense import tensor_shapes
 from gradus_learner.models.dense_config import DenseConfig, Family
 from gradus_learner.models.llama import LLAMA
 from gradus_learner.models.load import load_policy, save_weights
@@ -22,7 +23,7 @@ from gradus_learner.models.qwen3 import QWEN3
 from gradus_learner.models.registry import read_model
 from gradus_learner.models.rope import Rope
 
-VOCABULARY, LENGTH = 97, 160
+LENGTH = 160
 ROPES = {
     "default": Rope(theta=1e6),
     "linear": Rope("linear", factor=4.0),
@@ -32,36 +33,11 @@ ROPES = {
 }
 
 
-def policy_of(family: Family, rope: Rope, tie: bool = False) -> Dense:
-    config = DenseConfig(
-        family,
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=256,
-        rope=rope,
-        tie_word_embeddings=tie,
-        eos_token_ids=(3, 5),
-    )
-    policy = Dense(config)
-    generator = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for name, parameter in policy.named_parameters():
-            parameter.normal_(0.0, 0.3, generator=generator)
-            if parameter.dim() == 1 and not name.endswith(".bias"):
-                parameter.add_(1.0)
-    return policy
-
-
 def tokens(seed: int = 1) -> torch.Tensor:
     return torch.randint(0, VOCABULARY, (2, LENGTH), generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("family", [QWEN3, QWEN2, LLAMA], ids=lambda family: family.model_type)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model_type)
 @pytest.mark.parametrize("rope", ROPES.values(), ids=ROPES.keys())
 def test_logits_equal_those_of_transformers(tmp_path: Path, family: Family, rope: Rope) -> None:
     from transformers import AutoModelForCausalLM
@@ -77,7 +53,7 @@ def test_logits_equal_those_of_transformers(tmp_path: Path, family: Family, rope
     assert {name: tuple(each.shape) for name, each in again.named_parameters()} == tensor_shapes(policy.config)
 
 
-@pytest.mark.parametrize("family", [QWEN3, QWEN2, LLAMA], ids=lambda family: family.model_type)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model_type)
 def test_a_directory_of_transformers_own_is_read(tmp_path: Path, family: Family) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -93,7 +69,7 @@ def test_a_directory_of_transformers_own_is_read(tmp_path: Path, family: Family)
     assert policy.config.eos_token_ids == (2, 3)
 
 
-@pytest.mark.parametrize("family", [QWEN3, QWEN2, LLAMA], ids=lambda family: family.model_type)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model_type)
 @pytest.mark.parametrize("rope", ROPES.values(), ids=ROPES.keys())
 def test_the_engine_gives_the_logits_of_the_full_forward(family: Family, rope: Rope) -> None:
     policy = policy_of(family, rope, tie=True)

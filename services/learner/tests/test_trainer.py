@@ -180,16 +180,24 @@ def test_a_strong_kl_term_pulls_back_to_the_reference() -> None:
     assert np.isfinite(tied["reference_kl"])
 
 
-def test_micro_batches_hold_every_sequence_once_stay_in_budget_and_pad_little() -> None:
+def test_micro_batches_hold_every_sequence_once_and_fill_their_budget() -> None:
     rng = random.Random(0)
     lengths = [rng.randint(40, 400) for _ in range(5000)]
     groups = micro_batches(lengths, 8192)
     assert sorted(index for group in groups for index in group) == list(range(5000))
-    padded = [len(group) * max(lengths[index] for index in group) for group in groups]
-    assert max(padded) <= 8192
-    assert sum(lengths) / sum(padded) > 0.95
+    taken = [sum(lengths[index] for index in group) for group in groups]
+    assert max(taken) <= 8192
+    # But for the last, no group has room for one more of its longest.
+    assert all(total + lengths[group[0]] > 8192 for group, total in zip(groups[:-1], taken[:-1], strict=True))
 
 
 def test_a_sequence_beyond_the_budget_stands_alone_and_comes_first() -> None:
     assert micro_batches([3, 3, 50, 3, 3], 6) == [[2], [0, 1], [3, 4]]
     assert micro_batches([], 6) == []
+
+
+def test_ratios_begin_at_1_to_the_last_bit_where_several_updates_share_a_batch() -> None:
+    # A rate that moves no weight: each update finds the weights that the old log-probabilities are of.
+    options = replace(PLAIN, updates_per_epoch=2, learning_rate=1e-30)
+    metrics = train_on_rollouts(Trainer(random_policy(), 40), samples(), options, 1.0)
+    assert (metrics["updates"], metrics["ratio_mean"], metrics["ppo_kl"]) == (2, 1.0, 0.0)

@@ -1,6 +1,6 @@
 """What a decoder is to training, checkpoints and engines. `registry` has the list of them.
 
-Shapes: B sequences, T tokens, D hidden, H query heads, V vocabulary.
+Shapes: B sequences, T tokens, D hidden, V vocabulary.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradus_learner.models.config import DecoderConfig
+from gradus_learner.models.packed_row import PackedRow, rectangle
 
 
 class Decoder(nn.Module, ABC):
@@ -29,14 +30,8 @@ class Decoder(nn.Module, ABC):
         """Fresh weights, the same for the same generator."""
 
     @abstractmethod
-    def hidden(
-        self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
-    ) -> Tensor:
-        """Final hidden states (B, T, D), after the last norm.
-
-        `attention_mask` is boolean, broadcastable to (B, H, T, T), true where a query may look at a key;
-        None is causal. `positions_BT` counts from 0 when None.
-        """
+    def hidden(self, row: PackedRow) -> Tensor:
+        """Final hidden states (T, D) of a packed row, after the last norm; its sequences do not see each other."""
 
     @property
     @abstractmethod
@@ -55,10 +50,9 @@ class Decoder(nn.Module, ABC):
         del length, predicted
         return None
 
-    def forward(
-        self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
-    ) -> Tensor:
-        return self.logits(self.hidden(token_ids_BT, positions_BT, attention_mask))
+    def forward(self, token_ids_BT: Tensor) -> Tensor:
+        """Logits (B, T, V) of sequences of equal length."""
+        return self.logits(self.hidden(rectangle(token_ids_BT))).unflatten(0, token_ids_BT.shape)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,6 @@
 """The dense decoder-only transformer that Qwen and Llama share, in any size, with Hugging Face's tensor names.
 
-Shapes: B sequences, T tokens, D hidden, H query heads, K key-value heads, E head width, V vocabulary.
-
-Padding goes on the right: with the causal mask a padded position never reaches a real one, so a padded batch needs
-no mask of its own, only that its padded outputs are ignored.
+Shapes: T tokens of a packed row, D hidden, H query heads, K key-value heads, E head width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -14,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gradus_learner.models.attention import causal_attention
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.kernels import rms_norm, rotate
+from gradus_learner.models.packed_row import PackedRow
 from gradus_learner.models.rotary import rotary_tables
 
 
@@ -44,22 +43,16 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(head, config.rms_norm_eps) if normalises else None
         self.k_norm = RMSNorm(head, config.rms_norm_eps) if normalises else None
 
-    def forward(self, x_BTD: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        batch, length, _ = x_BTD.shape
-        config = self.config
-        heads, groups = config.num_attention_heads, config.num_key_value_heads
-        cos, sin = cos.unsqueeze(2), sin.unsqueeze(2)
-        q = self.q_proj(x_BTD).view(batch, length, heads, -1)
-        k = self.k_proj(x_BTD).view(batch, length, groups, -1)
+    def forward(self, x_TD: Tensor, cos: Tensor, sin: Tensor, row: PackedRow) -> Tensor:
+        length, head = len(x_TD), self.config.head_dim
+        q = self.q_proj(x_TD).view(length, -1, head)
+        k = self.k_proj(x_TD).view(length, -1, head)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
-        q, k = rotate(q, cos, sin).transpose(1, 2), rotate(k, cos, sin).transpose(1, 2)
-        v = self.v_proj(x_BTD).view(batch, length, groups, -1).transpose(1, 2)
-        if groups != heads:
-            k = k.repeat_interleave(heads // groups, dim=1)
-            v = v.repeat_interleave(heads // groups, dim=1)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
-        return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1))
+        v = self.v_proj(x_TD).view(length, -1, head)
+        cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
+        out_THE = causal_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, row)
+        return self.o_proj(out_THE.view(length, -1))
 
 
 class FeedForward(nn.Module):
@@ -81,8 +74,8 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, row: PackedRow) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, row)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -120,16 +113,12 @@ class Dense(Decoder):
     def output_weight_VD(self) -> Tensor:
         return self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
 
-    def hidden(
-        self, token_ids_BT: Tensor, positions_BT: Tensor | None = None, attention_mask: Tensor | None = None
-    ) -> Tensor:
-        if positions_BT is None:
-            positions_BT = torch.arange(token_ids_BT.shape[1], device=token_ids_BT.device).unsqueeze(0)
-        x_BTD = self.model.embed_tokens(token_ids_BT)
-        cos, sin = rotary_tables(self.config.rope, self.config.head_dim, positions_BT, x_BTD.dtype)
+    def hidden(self, row: PackedRow) -> Tensor:
+        x_TD = self.model.embed_tokens(row.ids_T)
+        cos, sin = rotary_tables(self.config.rope, self.config.head_dim, row.positions_T, x_TD.dtype)
         for layer in self.model.layers:
-            x_BTD = layer(x_BTD, cos, sin, attention_mask)
-        return self.model.norm(x_BTD)
+            x_TD = layer(x_TD, cos, sin, row)
+        return self.model.norm(x_TD)
 
     def forward_flops(self, length: int, predicted: int) -> float:
         """Two for each weight of a matrix and token, and half of attention (causal); arXiv 2204.02311, appendix B."""

@@ -1,4 +1,4 @@
-"""Cosine and sine of rotary position embeddings. Shapes: B sequences, T tokens, E head width."""
+"""Cosine and sine of rotary position embeddings. Shape: E head width."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 from gradus_learner.models.rope import Rope
 
 
-def rotary_tables(rope: Rope, head_dim: int, positions_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """cos and sin of shape (B, T, E), the attention factor in both; the two halves repeat, as rotate-half wants."""
-    inverse = inverse_frequencies(rope, head_dim, positions_BT.device)
-    angle = positions_BT.float().unsqueeze(-1) * inverse
+def rotary_tables(rope: Rope, head_dim: int, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """cos and sin, each (…, E) at positions (…), the attention factor in both; halves repeat, as rotate-half wants."""
+    inverse = inverse_frequencies(rope, head_dim, positions.device)
+    angle = positions.float().unsqueeze(-1) * inverse
     angle = torch.cat((angle, angle), dim=-1)
     return (angle.cos() * rope.attention_factor).to(dtype), (angle.sin() * rope.attention_factor).to(dtype)
 

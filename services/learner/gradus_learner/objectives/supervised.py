@@ -4,7 +4,7 @@ Loss of an update: sum over tokens of weight x cross-entropy, divided by the sum
 segments weigh 1, those of prompts and environment `context_weight`; the first token of a sequence has nothing before it
 and weighs 0. Sequences longer than `max_tokens` are left out, and counted.
 
-Shapes: B sequences, T tokens, D hidden, N tokens that carry loss.
+Shapes: T tokens of a micro-batch, D hidden, N tokens that carry loss.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from gradus.trajectory.v1 import trajectory_pb2
+from gradus_learner.models.packed_row import pack
 from gradus_learner.models.token_scores import token_scores
 from gradus_learner.objectives.objective import (
     Between,
@@ -146,27 +147,22 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
     loss_sum, right, written = 0.0, 0, 0
     for part in micro_batches([example.length for example in examples], trainer.micro_batch_tokens):
         chosen = [examples[index] for index in part]
-        longest = max(example.length for example in chosen)
-        ids_BT = np.zeros((len(chosen), longest), np.int64)
-        weights_BT = np.zeros((len(chosen), longest), np.float32)
-        model_BT = np.zeros((len(chosen), longest), np.bool_)
-        for row, example in enumerate(chosen):
-            ids_BT[row, : example.length] = example.ids
-            weights_BT[row, : example.length] = example.weights
-            model_BT[row, : example.length] = example.is_model
-        at_N = np.flatnonzero(weights_BT)
+        row = pack([example.ids for example in chosen], device)
+        weights_T, is_model_T = (
+            torch.from_numpy(np.concatenate(values)).to(device)
+            for values in ([each.weights for each in chosen], [each.is_model for each in chosen])
+        )
         # Only the positions that carry loss pay for the vocabulary.
-        before_N = torch.from_numpy(at_N - 1).to(device)
+        at_N = weights_T.nonzero().squeeze(1)
+        weights_N = weights_T[at_N]
         with passes_in(objective.precision, device):
-            hidden_BTD = policy.hidden(torch.from_numpy(ids_BT).to(device))
-        hidden_ND = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, before_N)
-        targets_N = torch.from_numpy(ids_BT.reshape(-1)[at_N]).to(device)
-        weights_N = torch.from_numpy(weights_BT.reshape(-1)[at_N]).to(device)
-        scores = token_scores(hidden_ND, policy.output_weight_VD, targets_N, best=True)
+            hidden_TD = policy.hidden(row)
+        hidden_ND = hidden_TD.index_select(0, at_N - 1)
+        scores = token_scores(hidden_ND, policy.output_weight_VD, row.ids_T[at_N], best=True)
         loss = -(scores.logprobs_N * weights_N).sum() / total
         loss.backward()
         loss_sum += float(loss.detach())
-        of_model_N = torch.from_numpy(model_BT.reshape(-1)[at_N]).to(device)
+        of_model_N = is_model_T[at_N]
         right += int((scores.is_best_N & of_model_N).sum())
         written += int(of_model_N.sum())
     norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), objective.max_grad_norm))

@@ -102,7 +102,7 @@ class ServiceConfig(StrictModel):
 
 class LearnerConfig(ServiceConfig):
     micro_batch_tokens: Annotated[
-        int, Field(ge=1, description="Most tokens, padding included, in one forward and backward pass.")
+        int, Field(ge=1, description="Most tokens in one forward and backward pass; a longer sequence is passed alone.")
     ] = 16_384
     peak_tflops: Annotated[
         float | None,

@@ -1,4 +1,4 @@
-"""Micro-batches with little padding: sequences of similar length side by side, under a budget of padded tokens."""
+"""Micro-batches: sequences that are laid end to end in one row, under a budget of tokens."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 
 def micro_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices grouped by length, longest first, so that memory's peak comes at once.
+    """Indices by length, longest first, so that memory's peak comes at once; equal lengths are neighbours.
 
-    A group's count times its longest length stays within `budget`; a sequence that is longer stands alone.
+    A group's tokens stay within `budget`; a sequence that is longer stands alone.
     """
     groups: list[list[int]] = []
-    longest = 0
+    taken = 0
     for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
-        if groups and longest * (len(groups[-1]) + 1) <= budget:
+        if groups and taken + lengths[index] <= budget:
             groups[-1].append(index)
+            taken += lengths[index]
         else:
             groups.append([index])
-            longest = lengths[index]
+            taken = lengths[index]
     return groups

@@ -1,6 +1,6 @@
 """A training step on rollouts, whatever the loss of a token: samples in, updated weights and metrics out.
 
-Shapes: B sequences, T tokens, D hidden, V vocabulary, N model tokens of a micro-batch, S samples of an update.
+Shapes: T tokens of a micro-batch, D hidden, V vocabulary, N its model tokens, S samples of an update.
 
 Denominators are counted over all samples of an update before any micro-batch runs, so the size of micro-batches
 changes memory and speed, not the gradient.
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.packed_row import PackedRow, pack, starts
 from gradus_learner.models.token_scores import Entropy, token_scores
 from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
 from gradus_learner.objectives.objective import NothingFiniteError, TrainingError
@@ -83,13 +84,13 @@ class RolloutOptions(Protocol):
 
 @dataclass(frozen=True)
 class MicroBatch:
-    ids_BT: Tensor
-    # Flat positions whose next token was sampled by the policy, that token, its sample's row in this micro-batch.
+    row: PackedRow
+    # Positions in the row whose next token was sampled by the policy, that token, its sample's place in the row.
     positions_N: Tensor
     targets_N: Tensor
     row_N: Tensor
     rollout_N: Tensor
-    # Indices of the samples in the order of rows.
+    # Indices of the samples in their order in the row.
     samples: tuple[int, ...]
 
 
@@ -127,24 +128,22 @@ class Mismatch:
 
 
 def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: torch.device) -> MicroBatch:
-    longest = max(samples[index].length for index in indices)
-    ids = np.zeros((len(indices), longest), np.int64)
-    for row, index in enumerate(indices):
-        ids[row, : samples[index].length] = samples[index].ids
-    counts = [len(samples[index].model_positions) for index in indices]
-    row_N = np.repeat(np.arange(len(indices)), counts)
-    at_N = np.concatenate([samples[index].model_positions for index in indices])
-    rollout_N = np.concatenate([samples[index].rollout_logprobs for index in indices])
-    arrays = (ids, row_N * longest + at_N - 1, ids[row_N, at_N], row_N, rollout_N)
-    return MicroBatch(*(torch.from_numpy(array).to(device) for array in arrays), samples=tuple(indices))
+    chosen = [samples[index] for index in indices]
+    row = pack([sample.ids for sample in chosen], device)
+    counts = [len(sample.model_positions) for sample in chosen]
+    row_N = np.repeat(np.arange(len(chosen)), counts)
+    first_N = np.repeat(starts(row.lengths), counts)
+    before_N = first_N + np.concatenate([sample.model_positions for sample in chosen]) - 1
+    rollout_N = np.concatenate([sample.rollout_logprobs for sample in chosen])
+    positions_N, rows_N, rollouts_N = (torch.from_numpy(array).to(device) for array in (before_N, row_N, rollout_N))
+    return MicroBatch(row, positions_N, row.ids_T[positions_N + 1], rows_N, rollouts_N, tuple(indices))
 
 
 def token_logprobs(
     policy: Decoder, batch: MicroBatch, temperature: float, entropy_gradient: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Logprobs at `temperature` of the sampled tokens, and the entropy where they were sampled, both (N,)."""
-    hidden_BTD = policy.hidden(batch.ids_BT)
-    hidden_ND = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, batch.positions_N)
+    hidden_ND = policy.hidden(batch.row).index_select(0, batch.positions_N)
     entropy: Entropy = "gradient" if entropy_gradient else "value"
     scores = token_scores(hidden_ND, policy.output_weight_VD, batch.targets_N, temperature, entropy)
     return scores.logprobs_N, scores.entropy_N
@@ -169,14 +168,17 @@ def train_on_rollouts(
     set_adamw(trainer.optimizer, options.learning_rate, options.weight_decay)
     mismatch = Mismatch()
     several = options.epochs * options.updates_per_epoch > 1
-    old = old_logprobs(trainer, used, temperature, mismatch) if several else None
+    parts = [part for part in np.array_split(np.arange(len(used)), options.updates_per_epoch) if len(part) > 0]
+    old: dict[int, Tensor] = {}
+    for part in parts if several else ():
+        # In the micro-batches of its update: others round otherwise, and a ratio begins at 1 to the last bit.
+        found = old_logprobs(trainer, [used[index] for index in part], temperature, mismatch)
+        old.update(zip(part.tolist(), found, strict=True))
     sums, norms, skipped = Sums(), list[float](), 0
     for _ in range(options.epochs):
-        for part in np.array_split(np.arange(len(used)), options.updates_per_epoch):
-            if len(part) == 0:
-                continue
+        for part in parts:
             chosen = [used[index] for index in part]
-            chosen_old = None if old is None else [old[index] for index in part]
+            chosen_old = [old[index] for index in part.tolist()] if several else None
             norm = update(trainer, chosen, chosen_old, options, temperature, sums, mismatch)
             if math.isfinite(norm):
                 norms.append(norm)

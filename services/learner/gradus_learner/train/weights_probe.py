@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import torch
 
 from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.packed_row import pack
+from gradus_learner.models.token_scores import token_scores
 
 PROBE_NAME = "probe.json"
 _TOKENS = 32
@@ -24,8 +27,7 @@ def probe_tokens(vocabulary: int) -> list[int]:
 def probe_json(policy: Decoder) -> str:
     """`{"tokenIds": [T], "logprobs": [T - 1]}`, at temperature 1."""
     tokens = probe_tokens(policy.config.vocab_size)
-    ids_BT = torch.tensor([tokens], device=next(policy.parameters()).device)
+    row = pack([np.array(tokens, np.int64)], next(policy.parameters()).device)
     with torch.no_grad():
-        logits_TV = policy.logits(policy.hidden(ids_BT)[0, :-1])
-        logprobs_T = torch.log_softmax(logits_TV.float(), dim=-1).gather(1, ids_BT[0, 1:, None]).squeeze(1)
-    return json.dumps({"tokenIds": tokens, "logprobs": logprobs_T.tolist()}) + "\n"
+        scores = token_scores(policy.hidden(row)[:-1], policy.output_weight_VD, row.ids_T[1:])
+    return json.dumps({"tokenIds": tokens, "logprobs": scores.logprobs_N.tolist()}) + "\n"
