@@ -97,28 +97,34 @@ function lastLimits(summaries: readonly RunSummary[]): Table {
   ];
 }
 
-/** Before and after every stage, at its own limits. */
+/** Before and after every stage that trains, at its own limits. */
 function ownLimits(summaries: readonly RunSummary[]): Table {
   const [first] = summaries;
   const tags = first === undefined ? [] : tagsOf(first);
+  const sampled = summaries.some(({ baseline }) => baseline?.detail.sampled !== undefined);
+  const others = sampled ? 'sampled' : 'greedy';
   const rows = summaries.flatMap(({ seed, primaryMetric: name, stages: all }) =>
-    all.map((stage) => {
+    all.flatMap((stage) => {
+      if (stage.kind === 'eval') return [];
       const { before, after } = stage.evalDetail;
       const arrow = (mode: Mode, metric: string): string =>
         `${percent(before?.[mode]?.metrics[metric])} -> ${percent(after?.[mode]?.metrics[metric])}`;
       return [
-        seed,
-        stage.name,
-        stage.contextTokens,
-        stage.steps,
-        arrow('greedy', name),
-        `${byTag(before?.greedy, name, tags)} -> ${byTag(after?.greedy, name, tags)}`,
-        arrow('sampled', name),
-        ...['tool_success', 'format'].map((metric) => arrow('sampled', metric)),
+        [
+          seed,
+          stage.name,
+          stage.contextTokens,
+          stage.steps,
+          arrow('greedy', name),
+          `${byTag(before?.greedy, name, tags)} -> ${byTag(after?.greedy, name, tags)}`,
+          ...(sampled ? [arrow('sampled', name)] : []),
+          ...['tool_success', 'format'].map((metric) => arrow(others, metric)),
+        ],
       ];
     }),
   );
-  const head = ['greedy', `greedy, ${tagHead(tags)}`, 'sampled', 'tool success, sampled', 'format, sampled'];
+  const drawn = sampled ? ['sampled'] : [];
+  const head = ['greedy', `greedy, ${tagHead(tags)}`, ...drawn, `tool success, ${others}`, `format, ${others}`];
   return [['seed', 'stage', 'context', 'steps', ...head], ...rows];
 }
 
