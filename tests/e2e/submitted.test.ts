@@ -1,10 +1,13 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { startGradus } from './gradus-process.ts';
 
 const recipe = resolve(import.meta.dirname, '../../recipes/rollouts-scripted.yaml');
+/** Of the run that is stopped and resumed. */
+const steps = 20;
 
 async function coordinatorOf(home: string): Promise<string> {
   const file: { services: { service: string; grpc?: string }[] } = JSON.parse(
@@ -22,7 +25,7 @@ async function gradus(directory: string, ...args: readonly string[]): Promise<re
   return [code, command.output()];
 }
 
-test('P9: a recipe that is submitted from another folder runs on the fleet of a server, is listed, followed, read and cancelled from there; what is wrong is told by the server', async () => {
+test('P9: a recipe that is submitted from another folder runs on the fleet of a server, is listed, followed, read, fetched and cancelled from there; a second one waits for room; what is wrong is told by the server', async () => {
   const there = await temporaryDirectory('gradus-server-');
   const here = await temporaryDirectory('gradus-client-');
   const up = startGradus(
@@ -35,6 +38,9 @@ test('P9: a recipe that is submitted from another folder runs on the fleet of a 
     'fleet.engines=1',
     '--set',
     'stages.0.until.steps=2',
+    // A run that is to be stopped goes on for longer than a command takes to start.
+    '--set',
+    'fleet.scripted.step_ms=1000',
   );
   await up.says(/the fleet is up/);
   const server = await coordinatorOf(join(there, 'runs'));
@@ -106,11 +112,64 @@ test('P9: a recipe that is submitted from another folder runs on the fleet of a 
   const [busy, full] = await gradus(here, 'submit', 'mine.yaml', '--no-queue', ...at);
   expect(busy, full).toBe(2);
   expect(full).toMatch(/1 of at most 1 runs \(long\)/);
+  // There is room for one: what is sent meanwhile waits, in the order in which it came.
+  const queued = async (file: string, runId: string) => await gradus(here, 'submit', file, '--run-id', runId, ...at);
+  await writeFile(join(here, 'more.yaml'), (await readFile(recipe, 'utf8')).replace('steps: 10', `steps: ${steps}`));
+  expect(await queued('mine.yaml', 'second')).toEqual([0, expect.stringMatching(/second is queued, place 1 \(.*long/)]);
+  expect(await queued('more.yaml', 'third')).toEqual([0, expect.stringContaining('third is queued, place 2')]);
+  const [, waiting] = await gradus(here, 'list', ...at);
+  expect(waiting).toMatch(/second\s.*queued, place 1/);
+  expect(waiting).toMatch(/run second waits: .*long/);
+  expect((await gradus(here, 'status', 'third', ...at))[1]).toContain('queued, place 2');
+  const behind = ['second', 'third'].map((runId) => startGradus(here, 'logs', runId, '-f', ...at));
+  const [ofSecond, ofThird] = behind;
+  if (ofSecond === undefined || ofThird === undefined) throw new Error('two runs are followed');
+
   const [cancelled, end] = await gradus(here, 'cancel', 'long', ...at);
   expect(cancelled, end).toBe(0);
   expect(end).toContain('run long is stopped');
   expect(await follower.exit(120_000), follower.output()).toBe(0);
   expect(follower.output()).toContain('asked to stop after the step (gradus cancel)');
+  expect(await ofSecond.exit(300_000), ofSecond.output()).toBe(0);
+  expect(ofSecond.output()).toMatch(/waits in the queue[^]*started[^]*step 2 of play[^]* finished\n$/);
+
+  // The next in the queue is stopped from here, and goes on where it was.
+  await ofThird.says(/step 1 of play/);
+  const [stopped, pause] = await gradus(here, 'stop', 'third', ...at);
+  expect(stopped, pause).toBe(0);
+  expect(await ofThird.exit(300_000), ofThird.output()).toBe(0);
+  expect(ofThird.output()).toMatch(/ stopped: stopped on request; it can be resumed\n$/);
+  const [resumed, finish] = await gradus(here, 'resume', 'third', ...at);
+  expect(resumed, finish).toBe(0);
+  expect(finish).toContain(`resumed run third at ${server}`);
+  expect(finish).toContain('0 lost, 0 counted twice');
+
+  for (const [runId, count] of [
+    ['second', 2],
+    ['third', steps],
+  ] as const) {
+    const [fetched, where] = await gradus(here, 'fetch', runId, '--to', `results/${runId}`, ...at);
+    expect(fetched, where).toBe(0);
+    const ofServer = join(there, 'runs', runId);
+    const brought = await readdir(join(here, 'results', runId), { recursive: true, withFileTypes: true });
+    const files = brought
+      .filter((each) => each.isFile())
+      .map(({ parentPath, name }) => relative(join(here, 'results', runId), join(parentPath, name)))
+      // Drawn here, from the summary.
+      .filter((path) => !path.startsWith('curves/'));
+    expect(files).toEqual(expect.arrayContaining(['recipe.json', 'metrics.jsonl', 'summary.json']));
+    for (const path of files)
+      expect(await readFile(join(here, 'results', runId, path)), path).toEqual(await readFile(join(ofServer, path)));
+    const lines = (await readFile(join(here, 'results', runId, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+    // At step 0 it was evaluated.
+    const done = lines.flatMap((line): unknown[] => {
+      const { step } = z.looseObject({ step: z.int().optional() }).parse(JSON.parse(line));
+      return step === undefined ? [] : [step];
+    });
+    expect(new Set(done)).toEqual(new Set(Array.from({ length: count + 1 }, (_, index) => index)));
+    const summary: unknown = JSON.parse(await readFile(join(here, 'results', runId, 'summary.json'), 'utf8'));
+    expect(summary).toMatchObject({ state: 'finished', rollouts: { lost: 0, duplicated: 0, failedInfra: 0 } });
+  }
 
   // Servers that are none.
   const [gone, silence] = await gradus(here, 'list', '--server', '127.0.0.1:1');
