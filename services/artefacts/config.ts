@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { rootsField, rootsOfRemote } from '#platform/files/check-roots.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
@@ -29,6 +30,18 @@ export const artefactsConfig = baseConfig
       .optional()
       .describe('Servers of a NATS cluster that keep a copy of a bucket that is made here.'),
     roots: rootsField,
+    fetch: z
+      .array(
+        z
+          .string()
+          .regex(/^[^=]+=artefact:[0-9a-f]{64}$/, 'must be DIRECTORY=artefact:DIGEST, as gradus artefact put prints it')
+          .refine((entry) => isAbsolute(entry), 'the directory must be an absolute path'),
+      )
+      .max(64)
+      .default([])
+      .describe(
+        'What is fetched before this service serves, DIRECTORY=artefact:DIGEST each: a model, a tokenizer or a corpus for programs next to it. A directory that is there has to hold it.',
+      ),
     concurrency: z.int().min(1).max(64).default(4).describe('Transfers at a time, of one call.'),
   })
   .check(rootsOfRemote);

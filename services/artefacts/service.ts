@@ -11,6 +11,7 @@ import type { ArtefactsConfig } from './config.ts';
 import { createArtefactEvents } from './events.ts';
 import type { ArtefactEvents } from './events.ts';
 import { fetchArtefact } from './fetch-artefact.ts';
+import { digestIn } from './location.ts';
 import { openStore } from './open-store.ts';
 import type { StoreAccess } from './open-store.ts';
 import { putArtefact } from './put-artefact.ts';
@@ -41,9 +42,10 @@ export async function startArtefacts(
     },
   });
   log.info({ store: store.url }, 'the store is open');
+  const parts = { config, store, events: createArtefactEvents(metrics, log) };
+  for (const entry of config.fetch) await fetchFirst(parts, entry, signal);
   const server = createGrpcServer({ log, metrics, security });
   ctx.defer('gRPC server', () => server.drain(config.drainMs));
-  const parts = { config, store, events: createArtefactEvents(metrics, log) };
   server.add(ArtefactService, {
     put: (request, call) => put(parts, request, call.signal),
     fetch: (request, call) => fetch(parts, request, call.signal),
@@ -73,16 +75,30 @@ async function put({ config, store, events }: Parts, request: PutRequest, signal
   return { digest: done.digest, sizeBytes: BigInt(done.sizeBytes), writtenBytes: BigInt(done.writtenBytes) };
 }
 
-async function fetch({ config, store, events }: Parts, request: FetchRequest, signal: AbortSignal) {
-  const digest = parseDigest(request.digest);
-  await checkRoots('directory', request.directory, config.roots);
+/** `DIRECTORY=artefact:DIGEST`, as the config has checked it. */
+async function fetchFirst(parts: Parts, entry: string, signal: AbortSignal): Promise<void> {
+  const [directory = '', location = ''] = entry.split('=');
+  await fetchInto(parts, 'fetch', { directory, digest: digestIn(location) ?? '' }, signal);
+}
+
+async function fetch(parts: Parts, { directory, digest }: FetchRequest, signal: AbortSignal) {
+  return { readBytes: BigInt(await fetchInto(parts, 'directory', { directory, digest: parseDigest(digest) }, signal)) };
+}
+
+async function fetchInto(
+  { config, store, events }: Parts,
+  field: string,
+  { directory, digest }: { readonly directory: string; readonly digest: string },
+  signal: AbortSignal,
+): Promise<number> {
+  await checkRoots(field, directory, config.roots);
   const startedMs = performance.now();
-  const { artefact, readBytes } = await fetchArtefact(store, digest, request.directory, {
+  const { artefact, readBytes } = await fetchArtefact(store, digest, directory, {
     signal,
     concurrency: config.concurrency,
   });
   events.moved('fetch', { digest, movedBytes: readBytes, kind: artefact.kind, startedMs });
-  return { readBytes: BigInt(readBytes) };
+  return readBytes;
 }
 
 async function retain({ store, events }: Parts, { runId, keep, minAgeMs }: RetainRequest, signal: AbortSignal) {

@@ -8,7 +8,7 @@ import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { silentLog } from '../platform/fixtures.ts';
 
 /** The service of a machine, whose folder it may use, over a store that is a folder. */
-export async function serveArtefacts(store: string) {
+export async function serveArtefacts(store: string, fetch: (root: string) => readonly string[] = () => []) {
   const root = await temporaryDirectory();
   const lifecycle = createLifecycle(silentLog);
   onTestFinished(async () => {
@@ -16,7 +16,7 @@ export async function serveArtefacts(store: string) {
     await lifecycle.drain(5_000);
   });
   const metrics = createMetrics();
-  const { grpc } = await startArtefacts(artefactsConfig.parse({ store, roots: [root] }), {
+  const { grpc } = await startArtefacts(artefactsConfig.parse({ store, roots: [root], fetch: fetch(root) }), {
     name: 'artefacts',
     log: silentLog,
     metrics,

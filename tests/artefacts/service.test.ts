@@ -57,6 +57,22 @@ test('what one machine puts another one fetches, and what a run is past is remov
   expect(await other.metrics.render()).toContain('gradus_artefacts_moved_bytes_total{direction="fetch"} 15');
 });
 
+test('what a service is told to fetch is there before it serves; what the store has not ends it', async () => {
+  const store = await temporaryDirectory();
+  const one = await serveArtefacts(store);
+  const of = { kind: 'model', runId: '', isFinal: true, signal } as const;
+  const location = await publish(one.client, await version(one.root, 'model'), of);
+  const other = await serveArtefacts(store, (root) => [`${join(root, 'policy')}=${location}`]);
+  expect(await readFile(join(other.root, 'policy', 'model.safetensors'), 'utf8')).toBe('model');
+  const at = (root: string) => [`${join(root, 'policy')}=${locationOf(digest)}`];
+  await expect(serveArtefacts(store, at)).rejects.toThrow(`artefact ${digest}: ${store} does not hold it`);
+  await expect(serveArtefacts(store, () => [`/elsewhere=${location}`])).rejects.toThrow(
+    "fetch is '/elsewhere', which lies outside of",
+  );
+  for (const entry of ['policy', `policy=${location}`, '/policy=artefact:x', `=${location}`])
+    await expect(serveArtefacts(store, () => [entry])).rejects.toThrow('fetch');
+});
+
 test('paths beyond the roots, kinds that are none and runs without a name are refused', async () => {
   const { root, client } = await serveArtefacts(await temporaryDirectory());
   const elsewhere = await temporaryDirectory();

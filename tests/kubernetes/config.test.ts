@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { pythonPath, pythonProgram } from '#platform/repository.ts';
 import { configFields } from '#platform/runtime/config-fields.ts';
 import { loadConfig } from '#platform/runtime/config.ts';
+import { artefactsConfig } from '../../services/artefacts/config.ts';
 import { coordinatorConfig } from '../../services/coordinator/config.ts';
 import { policyConfig } from '../../services/policy/config.ts';
 import { retrievalConfig } from '../../services/retrieval/config.ts';
@@ -15,7 +16,9 @@ import {
   firstContainer,
   kubectlPresent,
   named,
+  podsOfJobSet,
   render,
+  renderWith,
   withKubectl,
   workloads,
   manifests,
@@ -125,6 +128,63 @@ describe.skipIf(!kubectlPresent)(withKubectl('the base: what the services read')
       const byAddress = Object.values(variables).some((value) => value === `dns:///${host}:${port}`);
       expect(spec.clusterIP === 'None').toBe(byAddress);
     }
+  });
+
+  test('The artefact service next to a service is a config, on loopback, over files that both have, and the service is told of it', async () => {
+    const withStore = workloads(objects).filter(({ spec }) => spec.template.spec.initContainers.length > 0);
+    expect(withStore.map(({ metadata }) => metadata.name)).toEqual([
+      'gradus-engine',
+      'gradus-policy',
+      'gradus-coordinator',
+      'gradus-learner',
+    ]);
+    for (const each of withStore) {
+      const name = each.metadata.name.replace('gradus-', '');
+      const [sidecar] = each.spec.template.spec.initContainers;
+      if (sidecar === undefined) throw new Error(`${name} has no artefact service`);
+      // It starts first, and goes on.
+      expect(sidecar).toMatchObject({ name: 'artefacts', restartPolicy: 'Always', args: ['serve', 'artefacts'] });
+      const config = loadConfig(artefactsConfig, { env: environmentOf(sidecar, objects) });
+      const own = environmentOf(firstContainer(each), objects);
+      if (name !== 'policy') expect(own['GRADUS_ARTEFACTS']).toBe(config.grpc);
+      expect(config.grpc).toMatch(/^127\.0\.0\.1:/);
+      for (const probe of [sidecar.startupProbe, sidecar.readinessProbe, sidecar.livenessProbe])
+        expect(probe?.httpGet).toMatchObject({ path: '/healthz', port: 'store-metrics' });
+      expect(sidecar.ports).toEqual([
+        { name: 'store-metrics', containerPort: Number(config.metrics.split(':').at(-1)) },
+      ]);
+      const places = [own['GRADUS_ARTEFACT_DIRECTORY'], ...config.fetch.map((entry) => entry.split('=')[0])];
+      for (const place of places.filter((one) => one !== undefined)) expect(place).toMatch(/^\/var\/lib\/gradus\//);
+      expect(config.roots).toEqual(['/var/lib/gradus']);
+      // What it fetches is what the service is told to read.
+      const read = own['GRADUS_MODEL'] ?? own['GRADUS_TOKENIZER'];
+      expect(config.fetch.map((entry) => read?.startsWith(entry.split('=')[0] ?? '?'))).toEqual(
+        read === undefined ? [] : [true],
+      );
+      const files = z.object({ name: z.literal('files'), mountPath: z.literal('/var/lib/gradus') }).loose();
+      for (const container of [sidecar, firstContainer(each)])
+        expect(
+          z
+            .array(z.unknown())
+            .parse(container['volumeMounts'])
+            .some((one) => files.safeParse(one).success),
+        ).toBe(true);
+    }
+  });
+
+  test('With vLLM, and in a JobSet, the artefact service comes before whatever reads its files', async () => {
+    const pods = [
+      ...workloads(await renderWith('gpu-engines')).map(({ spec }) => spec.template),
+      ...(await renderWith('multi-gpu-learner')).filter(({ kind }) => kind === 'JobSet').flatMap(podsOfJobSet),
+    ].filter(({ spec }) => spec.initContainers.length > 0);
+    const orders = pods.map(({ spec }) => [...spec.initContainers, ...spec.containers].map(({ name }) => name));
+    expect(orders).toEqual([
+      ['artefacts', 'vllm', 'engine'],
+      ['artefacts', 'policy'],
+      ['artefacts', 'coordinator'],
+      ['artefacts', 'learner'],
+      ['artefacts', 'learner'],
+    ]);
   });
 
   test('NATS keeps as many copies as it has servers, and its config is one', async () => {

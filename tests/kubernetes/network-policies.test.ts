@@ -25,7 +25,8 @@ function callersOfService(contract: DescService): readonly string[] {
 }
 
 /** The calls between services: gRPC by the options of the contracts, the rest by docs/protocol.md. */
-function calls(): string[] {
+function calls(pods: readonly Pod[]): string[] {
+  const withStore = pods.filter(({ labels }) => labels['gradus.dev/artefacts'] === 'true').map(({ name }) => name);
   const onNats = services.filter((role) => natsUsers().includes(`"${nameOfRole(role)}"`));
   return [
     ...contracts.flatMap((contract) =>
@@ -33,7 +34,8 @@ function calls(): string[] {
         .filter((role) => services.includes(role))
         .map((role) => `${role} > ${serverOf(contract)}:50051`),
     ),
-    ...onNats.map((role) => `${role} > nats:4222`),
+    // The store of the base is a bucket of NATS.
+    ...new Set([...onNats, ...withStore].map((role) => `${role} > nats:4222`)),
     // The servers of a cluster, and sessions of agents that a gateway passes on to the worker which plays them.
     'nats > nats:6222',
     'policy > rollout:50052',
@@ -60,8 +62,8 @@ function problems(policies: readonly NetworkPolicy[], pods: readonly Pod[]): str
     ...are.filter((each) => !should.includes(each)).map((each) => `${what} that nobody needs: ${each}`),
   ];
   return [
-    ...differ('egress', letOut(policies, pods, numbers), calls()),
-    ...differ('ingress', letIn(policies, [...pods, ...outside], numbers), [...calls(), ...callsFromOutside]),
+    ...differ('egress', letOut(policies, pods, numbers), calls(pods)),
+    ...differ('ingress', letIn(policies, [...pods, ...outside], numbers), [...calls(pods), ...callsFromOutside]),
   ];
 }
 
@@ -130,7 +132,7 @@ describe.skipIf(!kubectlPresent)(withKubectl('network policies'), () => {
   });
 
   test('Without the policy that denies by default and those of the pods, everybody reaches everybody', () => {
-    expect(problems([], pods)).toContain('egress that nobody needs: engine > nats:4222');
+    expect(problems([], pods)).toContain('egress that nobody needs: reward > nats:4222');
   });
 });
 

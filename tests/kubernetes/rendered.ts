@@ -86,6 +86,12 @@ export function workloads(objects: readonly Rendered[]): Workload[] {
     .map((one) => workloadSchema.parse(one));
 }
 
+export function podsOfJobSet(object: Rendered): z.infer<typeof podSchema>[] {
+  const job = z.looseObject({ template: z.looseObject({ spec: z.looseObject({ template: podSchema }) }) });
+  const { spec } = z.looseObject({ spec: z.looseObject({ replicatedJobs: z.array(job) }) }).parse(object);
+  return spec.replicatedJobs.map(({ template }) => template.spec.template);
+}
+
 export function firstContainer({ metadata, spec }: Workload): Container {
   const [container] = spec.template.spec.containers;
   if (container === undefined) throw new Error(`${metadata.name} has no container`);
