@@ -160,9 +160,9 @@ test('P9: a recipe that is submitted from another folder runs on the fleet of a 
     expect(files).toEqual(expect.arrayContaining(['recipe.json', 'metrics.jsonl', 'summary.json']));
     for (const path of files)
       expect(await readFile(join(here, 'results', runId, path)), path).toEqual(await readFile(join(ofServer, path)));
-    const lines = (await readFile(join(here, 'results', runId, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+    const rows = (await readFile(join(here, 'results', runId, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
     // At step 0 it was evaluated.
-    const done = lines.flatMap((line): unknown[] => {
+    const done = rows.flatMap((line): unknown[] => {
       const { step } = z.looseObject({ step: z.int().optional() }).parse(JSON.parse(line));
       return step === undefined ? [] : [step];
     });
