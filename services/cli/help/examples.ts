@@ -27,6 +27,10 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'artefact list': ['gradus artefact list --store nats:artefacts'],
   backup: ['gradus backup --home runs --out /backup/runs-monday'],
   restore: ['gradus restore --from /backup/runs-monday --home restored'],
+  'export model': [
+    'gradus export model first --to gguf --out first.gguf --python .build/gguf/bin/python',
+    'gradus export model runs/first/final --to huggingface --out first-128k --context 131072',
+  ],
   'export metrics': ['gradus export metrics first --to tensorboard'],
   eval: [
     'gradus eval recipes/demo.yaml --greedy --out results',

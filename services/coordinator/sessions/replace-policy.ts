@@ -1,6 +1,6 @@
 import type { FactInit } from '#run/ledger/read-ledger.ts';
 import { versionOf } from '#run/ledger/run-state.ts';
-import { writeModel, exportModel } from '../files/export-model.ts';
+import { writeModel, exportModel } from '#weights/model-directory.ts';
 import { branchModel, localWeights, sharedWeights } from '../run-context.ts';
 import type { RunContext } from '../run-context.ts';
 

@@ -11,7 +11,7 @@ import { entryModel, finalModel } from '#run/directory/places.ts';
 import { currentStage, isTrained, nextStageStep, versionOf } from '#run/ledger/run-state.ts';
 import type { RunEnding, RunState, StageState } from '#run/ledger/run-state.ts';
 import { leaveWeights } from './artefacts.ts';
-import { copyWeights } from '../files/export-model.ts';
+import { copyWeights } from '#weights/model-directory.ts';
 import { closeSurplusGroups } from '../groups/give-up.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { exportPolicy, replacePolicy } from '../sessions/replace-policy.ts';

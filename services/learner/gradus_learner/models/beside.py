@@ -1,5 +1,5 @@
 """What a model directory has next to its config and weights, so that transformers loads it: tokenizer, chat template
-and how text is drawn. As export-model.ts of the coordinator knows them."""
+and how text is drawn. As services/weights/model-directory.ts knows them."""
 
 from __future__ import annotations
 
