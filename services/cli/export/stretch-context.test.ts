@@ -19,7 +19,7 @@ test('Jan-nano-128k: YaRN with factor 3.2 over 40,960 positions', () => {
 
 test.each([
   ['no longer context', qwen3, 40_960, /^--context 40960: it must be more than the 40960 positions/],
-  ['stretched already', { ...qwen3, rope_scaling: { type: 'yarn', factor: 4 } }, 131_072, /stretched already .*'yarn'/],
+  ['stretched already', { ...qwen3, rope_scaling: { type: 'yarn', factor: 4 } }, 131_072, /stretched already .*"yarn"/],
   ['no positions', { model_type: 'qwen3' }, 131_072, /has no max_position_embeddings/],
 ])('refused: %s', (_case, config, context, message) => {
   expect(() => stretchContext(config, context)).toThrow(message);

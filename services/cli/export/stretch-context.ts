@@ -19,7 +19,7 @@ export function stretchContext(config: Values, context: number): Values {
     throw new TerminalError('invalid_argument', `--context ${context}: ${why}`);
   };
   if (kind !== 'default')
-    return refuse(`the positions of this model are stretched already (rope_type '${String(kind)}')`);
+    return refuse(`the positions of this model are stretched already (rope_type ${JSON.stringify(kind)})`);
   if (typeof positions !== 'number') return refuse('its config.json has no max_position_embeddings');
   if (context <= positions)
     return refuse(`it must be more than the ${positions} positions of the model (max_position_embeddings)`);
