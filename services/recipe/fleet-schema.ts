@@ -162,6 +162,14 @@ export const fleetSchema = z
       .max(3_600_000)
       .default(12_000)
       .describe('A service that lives and answers no health check for this long is killed and started again.'),
+    gpu_memory_gib: z
+      .number()
+      .positive()
+      .max(4096)
+      .optional()
+      .describe(
+        "Memory of each GPU in GiB, 139 for an H200: with it a dry run and a start refuse what cannot fit. The CPU's is that of the machine.",
+      ),
     engine: engineSchema,
     learner: z
       .strictObject({

@@ -23,6 +23,7 @@ import { plannedRows, rowProblems } from '../run/planned-rows.ts';
 import { rewardProblems } from '../run/reward-inputs.ts';
 import { scorerProblems } from '../run/scorer-problems.ts';
 import type { RowCounts } from '#stages/kit/stage-kind.ts';
+import { memoryOf } from '../run/memory-lines.ts';
 import { formatPlan, planRun } from '../run/run-plan.ts';
 import { unpinnedModels } from '../run/unpinned-models.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -130,16 +131,20 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   }
   // A model that is not there yet is not a mistake of the recipe: it may be fetched later.
   const isThere = model === undefined || (await isReadable(join(model, 'config.json')));
+  const architecture = isThere ? await architectureProblems(loaded) : [];
   const ofModel = [
     ...(model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined)).map(
       (problem) => `model.path: ${problem}`,
     ),
-    ...(isThere ? await architectureProblems(loaded) : []),
+    ...architecture,
     ...(isThere ? await chatProblems(loaded) : []),
     ...(isThere ? await stageFileProblems(loaded) : []),
   ];
+  const memory =
+    model !== undefined && isThere && architecture.length === 0 ? await memoryOf(loaded.recipe, model) : undefined;
   const problems = [
     ...(isThere ? ofModel : []),
+    ...(memory?.problems ?? []),
     ...rowsProblems,
     ...corpusProblems.map((problem) => `data: ${problem}`),
     ...(await rewardProblems(loaded, process.env)),
@@ -152,8 +157,9 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...absent.map((path) => `data: ${path} not there yet`),
     ...unpinnedModels(loaded.recipe),
     ...rowNotes,
+    ...(memory?.notes ?? []),
   ];
-  const plan = planRun(loaded.recipe, { notes, problems, rows: rowCounts });
+  const plan = planRun(loaded.recipe, { notes, problems, rows: rowCounts, memory: memory?.plan });
   terminal.out(
     options.json
       ? jsonLine({ ...plan, stages: plan.stages.map((stage) => ({ ...stage, rewards: asIs(stage.rewards) })) })

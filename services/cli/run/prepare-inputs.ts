@@ -28,6 +28,8 @@ import { makeInitialModel } from './initial-model.ts';
 import { inputError } from './place-problems.ts';
 import type { ProblemSource } from './place-problems.ts';
 import { fileProblem, isReadable } from './is-readable.ts';
+import { architectureProblems } from './architecture-problems.ts';
+import { memoryOf } from './memory-lines.ts';
 import { chatProblems } from './chat-problems.ts';
 import { endpointProblems, writeEndpoint } from './endpoint.ts';
 import { unpinnedModels } from './unpinned-models.ts';
@@ -101,6 +103,7 @@ export async function prepareInputs(
     ...(await chatProblems(loaded)),
     ...(await endpointProblems(loaded, process.env)),
     ...(await stageFileProblems(loaded)),
+    ...(await loadingProblems(loaded)),
   ];
   if (problems.length > 0) throw inputError(loaded, problems);
   for (const note of unpinnedModels(loaded.recipe)) report(note);
@@ -113,6 +116,14 @@ export async function prepareInputs(
     ...locateRewardFiles(loaded.recipe, loaded.file),
     ...locateStageFiles(loaded.recipe, loaded.file),
   };
+}
+
+/** Why learner and engines cannot load the model, or have no room for it; the services themselves are asked later. */
+async function loadingProblems(loaded: LoadedRecipe): Promise<string[]> {
+  const { model } = locateInputs(loaded.recipe, loaded.file);
+  if (model === undefined || !(await isReadable(join(model, 'config.json')))) return [];
+  const problems = await architectureProblems(loaded);
+  return problems.length > 0 ? problems : (await memoryOf(loaded.recipe, model)).problems;
 }
 
 /** What is wrong with the files that stages name. */

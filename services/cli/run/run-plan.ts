@@ -7,6 +7,8 @@ import { plannedEvaluations } from '#stages/kit/planned-evaluations.ts';
 import { gateOf, hasRollouts } from '#stages/kit/rollout-stages.ts';
 import { rewardWeights } from '#rewards/reward-list.ts';
 import { describeComposition, describeScorers } from './scoring-plan.ts';
+import { formatMemory } from './memory-lines.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 import { tableLines } from '../terminal/format.ts';
 
 /** What a recipe will do, counted before anything is started. */
@@ -23,6 +25,8 @@ export interface RunPlan {
   readonly mostRollouts: number;
   /** `mostRollouts` at their full context, of every role: an upper bound. */
   readonly mostTokens: number;
+  /** What learner and engines need of devices; undefined where the model is not there, or both are of others. */
+  readonly memory: MemoryPlan | undefined;
   /** Inputs that are not there yet, and what else is worth a line. */
   readonly notes: readonly string[];
   /** What keeps the recipe from running as it is; the command's exit code is not 0 then. */
@@ -34,6 +38,7 @@ export interface PlanInputs {
   readonly notes?: readonly string[];
   readonly problems?: readonly string[];
   readonly rows?: RowCounts | undefined;
+  readonly memory?: MemoryPlan | undefined;
 }
 
 export interface StagePlan {
@@ -54,7 +59,7 @@ export interface StagePlan {
   readonly gate: string | undefined;
 }
 
-export function planRun(recipe: Recipe, { notes = [], problems = [], rows }: PlanInputs = {}): RunPlan {
+export function planRun(recipe: Recipe, { notes = [], problems = [], rows, memory }: PlanInputs = {}): RunPlan {
   const stages = recipe.stages.map((stage): StagePlan => {
     const own = hasRollouts(stage) ? stage : undefined;
     const gate = gateOf(stage);
@@ -89,6 +94,7 @@ export function planRun(recipe: Recipe, { notes = [], problems = [], rows }: Pla
     mostTokens:
       Math.max(1, environmentRoles(recipe).length) *
       stages.reduce((sum, stage) => sum + stage.mostRollouts * stage.contextTokens, evaluationTokens),
+    memory,
     notes,
     problems,
   };
@@ -139,6 +145,7 @@ export function formatPlan(plan: RunPlan): string[] {
     ...gates,
     `evaluations: ${plan.evaluations.count}, ${count(plan.evaluations.rollouts)} rollouts in all`,
     `rollouts: ${count(plan.rollouts)}, at most ${count(plan.mostRollouts)} with dynamic sampling; at most ${count(plan.mostTokens)} tokens`,
+    ...(plan.memory === undefined ? [] : formatMemory(plan.memory)),
     ...plan.notes.map((note) => `note: ${note}`),
     ...plan.problems.map((problem) => `problem: ${problem}`),
   ];

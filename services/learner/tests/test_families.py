@@ -14,8 +14,8 @@ from tiny_families import FAMILIES, VOCABULARY, policy_of
 from gradus_learner.engine.arena import Region
 from gradus_learner.engine.transformer import Part, Span, decode, fuse, prefill
 from gradus_learner.models.config import ModelError
-from gradus_learner.models.dense import tensor_shapes
 from gradus_learner.models.dense_config import DenseConfig, Family
+from gradus_learner.models.dense_shapes import tensor_shapes
 from gradus_learner.models.llama import LLAMA
 from gradus_learner.models.load import load_policy, save_weights
 from gradus_learner.models.qwen2 import QWEN2

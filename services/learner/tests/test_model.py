@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from gradus_learner.models.config import ModelError
-from gradus_learner.models.dense import Dense, tensor_shapes
+from gradus_learner.models.dense import Dense
 from gradus_learner.models.dense_config import DenseConfig
+from gradus_learner.models.dense_shapes import tensor_shapes
 from gradus_learner.models.load import load_policy, parameter_count, save_weights
 from gradus_learner.models.qwen3 import QWEN3
 

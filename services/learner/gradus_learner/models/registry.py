@@ -12,7 +12,8 @@ from pathlib import Path
 from gradus_learner.models.config import DecoderConfig
 from gradus_learner.models.config_readers import read_config
 from gradus_learner.models.decoder import Architecture, Decoder
-from gradus_learner.models.dense import Dense, tensor_shapes
+from gradus_learner.models.dense import Dense
+from gradus_learner.models.dense_shapes import tensor_shapes
 from gradus_learner.models.families import DENSE_FAMILIES
 
 ARCHITECTURES: Mapping[str, Architecture] = {

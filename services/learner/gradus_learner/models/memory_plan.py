@@ -1,0 +1,137 @@
+"""What learner and built-in engine need of a device, by part, before anything is loaded. Loads no torch.
+
+`python -m gradus_learner.models.memory_plan DIR JSON` prints the parts in bytes; JSON is `{"learner": {...}, "engine":
+{...}}` with the fields of `Learning` and `Serving`, either of them null. The arithmetic is that of dense decoders; it
+is held against tensors that autograd keeps in tests/test_memory_plan.py.
+
+Names: P parameters, L layers, D hidden, I intermediate, H query heads, K key-value heads, E head width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.config_readers import read_config
+from gradus_learner.models.dense_config import DenseConfig
+from gradus_learner.models.dense_shapes import tensor_shapes
+
+FLOAT32 = 4
+# Logits at once, as token_scores has them, and tables of them that exist at a time.
+VALUES_AT_ONCE, TABLES = 2**26, 3
+# Rows that a region of the engine's arena begins with (engine/arena.py).
+FIRST_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Learning:
+    # Of one forward and backward pass.
+    tokens: int
+    # A second copy of the weights, for the KL term.
+    reference: bool = False
+    # Layers keep their input alone, and are computed again one by one in the backward pass.
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True)
+class Serving:
+    max_context: int
+    # Tokens of running requests; 0: as many as max_running sequences of max_context.
+    kv_tokens: int
+    max_running: int
+    cache_bytes: int
+
+
+def parameters_of(config: DenseConfig) -> int:
+    return sum(math.prod(shape) for shape in tensor_shapes(config).values())
+
+
+def layer_values(config: DenseConfig) -> int:
+    """Numbers that autograd keeps of one token in one layer.
+
+    Inputs and outputs of both norms (4 D), of gate and up and their products (4 I); queries, keys and values as
+    attention takes them; its output, and the row that it is put into; queries and keys before their norms, where
+    they have these; of each norm a scale, of each head a sum of attention.
+    """
+    heads, groups, head = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    kept = 4 * config.hidden_size + 4 * config.intermediate_size + 3 * heads * head + 2 * groups * head + 2 + heads
+    return kept + (heads + groups) * (head + 1) if config.family.qk_norm else kept
+
+
+def token_values(config: DenseConfig, checkpointing: bool = False) -> int:
+    """Numbers that are kept of each token through a forward pass."""
+    layers = config.num_hidden_layers
+    inside = layers * config.hidden_size + layer_values(config) if checkpointing else layers * layer_values(config)
+    # The last norm's input and scale, the hidden state that logits are made of, cosine and sine, the token's id.
+    return inside + 2 * config.hidden_size + 1 + 2 * config.head_dim + 2
+
+
+def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
+    weights = FLOAT32 * parameters_of(config)
+    rows = min(learning.tokens, VALUES_AT_ONCE // config.vocab_size)
+    table = FLOAT32 * rows * config.vocab_size
+    return {
+        "weights": weights,
+        "gradients": weights,
+        "adam_states": 2 * weights,
+        "reference": weights if learning.reference else 0,
+        "activations": FLOAT32 * learning.tokens * token_values(config, learning.checkpointing),
+        # Next to the gradient of the matrix that they are made with, before it is added to the others.
+        "logits": TABLES * table + FLOAT32 * config.vocab_size * config.hidden_size,
+    }
+
+
+def kv_token_bytes(config: DenseConfig) -> int:
+    return 2 * FLOAT32 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+
+
+def engine_parts(config: DenseConfig, serving: Serving) -> dict[str, int]:
+    parameters = parameters_of(config)
+    # The last norm is folded into the matrix of logits, which is then one of its own.
+    fused = FLOAT32 * (parameters + (config.vocab_size * config.hidden_size if config.tie_word_embeddings else 0))
+    each = kv_token_bytes(config)
+    most = serving.kv_tokens or serving.max_running * serving.max_context
+    return {
+        "weights": fused,
+        # The next version as it is read and as it is fused, while this one serves.
+        "next_version": FLOAT32 * parameters + fused,
+        # One sequence of max_context: rows of a length are allocated together.
+        "one_long_sequence": FIRST_ROWS * serving.max_context * each,
+        "kv_bound": most * each,
+        "prefix_cache_bound": serving.cache_bytes,
+    }
+
+
+def memory_plan(directory: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises ModelError for a directory that is not of a dense decoder."""
+    _, config = read_config(directory)
+    if not isinstance(config, DenseConfig):
+        raise ModelError(f"{directory}: no dense decoder; its memory is not counted")
+    learner, engine = asked.get("learner"), asked.get("engine")
+    return {
+        "parameters": parameters_of(config),
+        "kv_token_bytes": kv_token_bytes(config),
+        "activation_token_bytes": FLOAT32
+        * token_values(config, learner is not None and Learning(**learner).checkpointing),
+        "learner": None if learner is None else learner_parts(config, Learning(**learner)),
+        "engine": None if engine is None else engine_parts(config, Serving(**engine)),
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    directory, asked = argv
+    try:
+        print(json.dumps(memory_plan(directory, json.loads(asked))))
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
