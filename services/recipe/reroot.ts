@@ -1,9 +1,9 @@
 import { isAbsolute, join, relative } from 'node:path';
 import type { RecipePaths } from './resolve-recipe.ts';
 
-/** `path` as it is called after the directory `from` was moved to `to`; unchanged when it lies elsewhere. */
+/** `path` as it is called after the directory `from` was moved to `to`; unchanged when it lies elsewhere, or is no path but a location of a store. */
 export function reroot(path: string, from: string, to: string): string {
-  if (path === '' || from === '' || from === to) return path;
+  if (!isAbsolute(path) || from === '' || from === to) return path;
   const inside = relative(from, path);
   return inside === '..' || inside.startsWith('../') || isAbsolute(inside) ? path : join(to, inside);
 }

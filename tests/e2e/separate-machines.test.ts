@@ -12,7 +12,7 @@ import { ledgerEntries } from '#run/ledger/read-ledger.ts';
 import { checkWeights } from '#weights/manifest.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
 import { connectTo, startServer } from '../platform/fixtures.ts';
-import { readJson, until } from './gradus-process.ts';
+import { readJson, startGradus, until } from './gradus-process.ts';
 import { createMachines, whyNoMachines } from './machines.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
@@ -104,7 +104,7 @@ test.skipIf(whyNoMachines !== undefined)(
     });
 
     const client = createGrpcClient(CoordinatorService, coordinator.grpc, { timeoutMs: 60_000 });
-    const home = at('coordinator', 'run');
+    const home = at('coordinator', 'runs', 'apart');
     const recipeJson = resolvedRecipeJson(resolveRecipe(loaded.recipe, loaded.file, paths));
     await client.submitRun({ runId: 'apart', recipeJson, directory: home, resume: false });
     onTestFinished(() => client.close());
@@ -146,6 +146,20 @@ test.skipIf(whyNoMachines !== undefined)(
     expect(await checkWeights(join(home, 'final'), '')).toBe(committed.at(-1)?.weightsDigest);
     // An engine keeps the version that serves and the one before.
     expect((await readdir(at('engine', 'artefacts', 'fetched'))).length).toBeLessThanOrEqual(2);
+    // The newest version lies in the store alone, and a rollout of it is played again on the machine of the coordinator.
+    const places = ['--home', at('coordinator', 'runs'), '--nats-url', nats.url];
+    const replay = (...more: string[]) => startGradus(root, 'rollout', 'replay', '--run', 'apart', ...places, ...more);
+    const bare = replay();
+    expect(await bare.exit(300_000), bare.output()).not.toBe(0);
+    expect(bare.output()).toMatch(/lie in a store, as artefact:[0-9a-f]{64}; give it with --store/);
+    for (const came of ['came over', 'it was there']) {
+      const again = replay('--store', 'nats:artefacts');
+      expect(await again.exit(300_000), again.output()).toBe(0);
+      expect(again.output()).toMatch(
+        new RegExp(`artefact:[0-9a-f]{64} of nats:artefacts is in .* and has its digest; .*${came}`),
+      );
+      expect(again.output()).toMatch(/with policy version \d+ \(artefact:[0-9a-f]{64}\)\nidentical/);
+    }
     // No machine was told where anything lies on another.
     const told = { coordinator: coordinator.output(), learner: learner.output(), engine: engine.output() };
     for (const [machine, text] of Object.entries(told))

@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { artefactKinds } from '#artefacts/artefact.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { ArtefactOptions, GetOptions, PutArtefactOptions } from './artefact.ts';
+import { defaultNatsUrl } from '../store/nats-url.ts';
 import { credentials, json } from './standard-options.ts';
 
 /** The commands of `gradus artefact`. */
@@ -13,7 +14,7 @@ export function addArtefactCommands(program: Command, terminal: Terminal, finish
         '--store <address>',
         'an absolute path, nats:BUCKET, or s3://BUCKET/PREFIX?endpoint=URL&region=REGION with keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
       )
-      .option('--nats-url <url>', 'NATS server, for nats:BUCKET', 'nats://127.0.0.1:4222')
+      .option('--nats-url <url>', 'NATS server, for nats:BUCKET', defaultNatsUrl)
       .addOption(credentials())
       .addOption(json());
   ofStore(

@@ -5,6 +5,7 @@ import type { RolloutExportOptions } from './rollout-export.ts';
 import type { RolloutListOptions } from './rollout-list.ts';
 import type { RolloutReplayOptions } from './rollout-replay.ts';
 import type { RolloutShowOptions } from './rollout-show.ts';
+import { defaultNatsUrl } from '../store/nats-url.ts';
 import { credentials, home, json, parseRunId } from './standard-options.ts';
 
 /** The commands of `gradus rollout`. */
@@ -59,6 +60,14 @@ export function addRolloutCommands(program: Command, terminal: Terminal, finish:
         .default('recorded' as const),
     )
     .addOption(new Option('--model <dir>', 'play with this model instead').conflicts('policy'))
+    .option(
+      '--nats-url <url>',
+      `NATS of services that were started by hand, in place of the home's; a bucket of --store is there as well (default for it: ${defaultNatsUrl})`,
+    )
+    .option(
+      '--store <address>',
+      'where versions are that lie in no folder of the run: an absolute path, nats:BUCKET or s3://…, as for gradus artefact',
+    )
     .addOption(credentials())
     .addOption(home())
     .addOption(json())

@@ -4,22 +4,15 @@ import type { ArtefactKind } from '#artefacts/artefact.ts';
 import type { BlobStore } from '#artefacts/blob-store.ts';
 import { fetchArtefact, readArtefact } from '#artefacts/fetch-artefact.ts';
 import { locationOf } from '#artefacts/location.ts';
-import { openStore } from '#artefacts/open-store.ts';
 import { putArtefact } from '#artefacts/put-artefact.ts';
-import { openOperator } from '#fleet/credentials-directory.ts';
-import { connectNats } from '#platform/nats/connect.ts';
 import { formatBytes } from '#platform/nats/store-bounds.ts';
-import type { Nats } from '#platform/nats/connect.ts';
-import { createLogger } from '#platform/telemetry/logging.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { withStore, type StorePlace } from '../store/with-store.ts';
 import { plural, tableLines } from '../terminal/format.ts';
 import { jsonLine } from '../terminal/json-line.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-export interface ArtefactOptions {
-  readonly store: string;
-  readonly natsUrl: string;
-  readonly credentials?: string;
+export interface ArtefactOptions extends StorePlace {
   readonly json: boolean;
 }
 export interface PutArtefactOptions extends ArtefactOptions {
@@ -30,7 +23,7 @@ export interface GetOptions extends ArtefactOptions {
 }
 
 export async function putCommand(path: string, options: PutArtefactOptions, terminal: Terminal): Promise<number> {
-  return await withStore(options, async (store, signal) => {
+  return await onStore(options, async (store, signal) => {
     const { digest, sizeBytes, writtenBytes } = await putArtefact(store, resolve(path), { kind: options.kind, signal });
     if (options.json) terminal.out(jsonLine({ digest, sizeBytes, writtenBytes }));
     else {
@@ -41,7 +34,7 @@ export async function putCommand(path: string, options: PutArtefactOptions, term
 }
 
 export async function getCommand(digest: string, options: GetOptions, terminal: Terminal): Promise<number> {
-  return await withStore(options, async (store, signal) => {
+  return await onStore(options, async (store, signal) => {
     const directory = resolve(options.to);
     const { artefact, readBytes } = await fetchArtefact(store, digest, directory, { signal });
     if (options.json) terminal.out(jsonLine({ digest, directory, readBytes }));
@@ -53,7 +46,7 @@ export async function getCommand(digest: string, options: GetOptions, terminal: 
 }
 
 export async function listCommand(options: ArtefactOptions, terminal: Terminal): Promise<number> {
-  return await withStore(options, async (store) => {
+  return await onStore(options, async (store) => {
     const found = [];
     for (const { key, writtenMs } of await store.list(artefactKey(''))) {
       const digest = key.slice(artefactKey('').length);
@@ -77,25 +70,17 @@ export async function listCommand(options: ArtefactOptions, terminal: Terminal):
   });
 }
 
-async function withStore(
-  { store: address, natsUrl, credentials }: ArtefactOptions,
+async function onStore(
+  options: ArtefactOptions,
   work: (store: BlobStore, signal: AbortSignal) => Promise<void>,
 ): Promise<number> {
-  const security = await openOperator(credentials);
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
-  let nats: Nats | undefined;
   const ending = new AbortController();
   const interrupt = (): void => ending.abort();
   process.once('SIGINT', interrupt);
   try {
-    const { signal } = ending;
-    const log = createLogger({ service: 'gradus', level: 'error' });
-    const connect = async (): Promise<Nats> =>
-      (nats = await connectNats({ url: natsUrl, name: 'artefact', log, signal, security }));
-    await work(await openStore(address, { accessKeyId, secretAccessKey, nats: connect }), signal);
+    await withStore(options, ending.signal, (store) => work(store, ending.signal));
     return exitCodes.ok;
   } finally {
     process.off('SIGINT', interrupt);
-    await nats?.close();
   }
 }

@@ -4,25 +4,30 @@ import type { DescribeResponse } from '#proto/policy/v1/policy_pb.ts';
 import type { RolloutResult } from '#proto/rollout/v1/result_pb.ts';
 import type { Trajectory } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { CancelledError, TerminalError } from '#platform/errors.ts';
+import type { Nats } from '#platform/nats/connect.ts';
 import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
 import { rerootPaths } from '#recipe/reroot.ts';
 import { compareTrajectories } from '#trajectory/compare-trajectories.ts';
 import { recordedComposition, recordedTask } from '#trajectory/recorded-task.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { openOperator } from '#fleet/credentials-directory.ts';
 import { fleetKey, readFleetFile } from '#fleet/fleet-file.ts';
 import type { FleetFile } from '#fleet/fleet-file.ts';
 import { playAgain } from '../replay/play-again.ts';
 import { ledgerEntries } from '#run/ledger/read-ledger.ts';
 import { findWeights, newestWeights, weightsHistory } from '#run/ledger/weights-history.ts';
-import type { Weights, WeightsHistory } from '#run/ledger/weights-history.ts';
+import type { Weights, WeightsHistory, WeightsStore } from '#run/ledger/weights-history.ts';
 import { startReplayFleet } from '../replay/replay-fleet.ts';
 import { renderReplay, replayJson, verdictOf } from '../replay/replay-report.ts';
 import type { ReplayOutcome } from '../replay/replay-report.ts';
 import { modelProblems } from '../run/prepare-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { findResult, lastRollout, readTrajectory } from '#run/rollouts/results.ts';
-import { withStreams } from '../transcript/with-streams.ts';
+import { withNats, withStreams } from '../transcript/with-streams.ts';
+import { defaultNatsUrl } from '../store/nats-url.ts';
+import { withStore } from '../store/with-store.ts';
+import { weightsStore } from '../replay/weights-store.ts';
 import { watchInterrupts } from './interrupts.ts';
 import { environmentLimitFlags } from '#fleet/fleet-plan.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
@@ -36,6 +41,10 @@ export interface RolloutReplayOptions {
   readonly model?: string;
   /** Directory of certificates, in place of the running fleet's. */
   readonly credentials?: string;
+  /** NATS of services that were started by hand, in place of the home's. */
+  readonly natsUrl?: string;
+  /** Store of artefacts with versions that lie in no folder of the run. */
+  readonly store?: string;
   readonly json: boolean;
 }
 
@@ -71,7 +80,7 @@ async function replay(
   signal: AbortSignal,
 ): Promise<ReplayOutcome> {
   const home = resolve(options.home);
-  const { result, trajectory, history } = await readRecord(home, id, options.run, terminal, signal);
+  const { result, trajectory, history } = await readRecord(home, id, options, terminal, signal);
   const rolloutTimeoutMs = recordedTimeoutMs(result, trajectory);
   const directory = join(home, result.runId);
   const resolved = await readRecipe(directory, history.directory);
@@ -84,7 +93,7 @@ async function replay(
     );
 
   const lent = await usableFleet(home, resolved);
-  const weights = await chooseWeights(options, result, history, directory, lent);
+  const weights = await chooseWeights(options, result, history, directory, lent, terminal, signal);
   const same = options.model === undefined && options.policy === 'recorded';
   terminal.err(terminal.colours.dim('starting what the replay needs'));
   const credentials = options.credentials === undefined ? lent?.credentials : resolve(options.credentials);
@@ -112,7 +121,11 @@ async function replay(
     return {
       recorded: result,
       replayed: played.result,
-      policy: { same, version, from: weights === undefined ? 'the running fleet' : (weights.path ?? paths.model) },
+      policy: {
+        same,
+        version,
+        from: weights === undefined ? 'the running fleet' : (weights.location ?? weights.path ?? paths.model),
+      },
       composition: recordedComposition(trajectory),
       comparison: compareTrajectories(trajectory, played.trajectory, same ? version : undefined),
     };
@@ -124,22 +137,20 @@ async function replay(
 async function readRecord(
   home: string,
   id: string | undefined,
-  run: string | undefined,
+  { run, natsUrl, credentials }: RolloutReplayOptions,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<{ result: RolloutResult; trajectory: Trajectory; history: WeightsHistory }> {
   const reading = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs)]);
-  return await withStreams(
-    home,
-    { command: 'gradus rollout replay', note: (line) => terminal.err(line) },
-    reading,
-    async (nats) => {
-      const result =
-        id === undefined ? await lastRollout(nats, run ?? '', reading) : await findResult(nats, id, run, reading);
-      const trajectory = await readTrajectory(nats, result);
-      return { result, trajectory, history: weightsHistory(await ledgerEntries(nats, result.runId, reading)) };
-    },
-  );
+  const read = async (nats: Nats) => {
+    const result =
+      id === undefined ? await lastRollout(nats, run ?? '', reading) : await findResult(nats, id, run, reading);
+    const trajectory = await readTrajectory(nats, result);
+    return { result, trajectory, history: weightsHistory(await ledgerEntries(nats, result.runId, reading)) };
+  };
+  if (natsUrl !== undefined) return await withNats(natsUrl, reading, read, await openOperator(credentials));
+  const reader = { command: 'gradus rollout replay', note: (line: string) => terminal.err(line) };
+  return await withStreams(home, reader, reading, read);
 }
 
 function recordedTimeoutMs(result: RolloutResult, trajectory: Trajectory): number {
@@ -180,10 +191,20 @@ async function chooseWeights(
   history: WeightsHistory,
   directory: string,
   lent: FleetFile | undefined,
+  terminal: Terminal,
+  signal: AbortSignal,
 ): Promise<Weights | undefined> {
   if (options.model !== undefined) return { version: 0n, path: undefined };
-  if (options.policy === 'recorded') return await findWeights(history, directory, result.versions?.first ?? 0n);
-  return lent === undefined ? await newestWeights(history, directory) : undefined;
+  if (options.policy === 'current' && lent !== undefined) return undefined;
+  const choose = async (store?: WeightsStore): Promise<Weights> =>
+    options.policy === 'recorded'
+      ? await findWeights(history, { directory, store }, result.versions?.first ?? 0n)
+      : await newestWeights(history, { directory, store });
+  const { store: address, natsUrl = defaultNatsUrl, credentials } = options;
+  if (address === undefined) return await choose();
+  return await withStore({ store: address, natsUrl, credentials }, signal, async (store) =>
+    choose(weightsStore(store, join(directory, 'replayed'), terminal, signal)),
+  );
 }
 
 function checkTokenizer(trajectory: Trajectory, { tokenizerHash }: DescribeResponse): void {
