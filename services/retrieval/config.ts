@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { artefactFields, isStored } from '#artefacts/artefact-files.ts';
 import { baseConfig, bindAddress } from '#platform/runtime/config.ts';
 import { analyzerNames } from './analyzer/analyzer.ts';
 
@@ -45,12 +46,15 @@ export const retrievalConfig = baseConfig
       .optional()
       .describe(
         'Path of the corpus, where no --index is given: {"id", "contents"} or {"id", "title", "text"} as JSON lines, CSV or Parquet. Indexed at start, unless ' +
-          'an index is given, too: then the index must be of this corpus.',
+          'an index is given, too: then the index must be of this corpus. artefact:DIGEST is fetched from the store first.',
       )
       .meta({ example: 'corpus.jsonl' }),
     index: path
       .optional()
-      .describe('Directory of an index that `gradus index build` wrote; Reload reads it again, also behind a symlink.'),
+      .describe(
+        'Directory of an index that `gradus index build` wrote; Reload reads it again, also behind a symlink. artefact:DIGEST is fetched from the store first.',
+      ),
+    ...artefactFields,
     analyzer: z
       .enum(analyzerNames)
       .optional()
@@ -175,6 +179,9 @@ export const retrievalConfig = baseConfig
           wrong(field, 'belongs to backend local; with lancedb the published index decides');
       }
     }
+    for (const field of ['corpus', 'index'] as const)
+      if (isStored(config[field] ?? '') && config.artefacts === undefined)
+        wrong(field, `is ${config[field]}, which lies in a store; give --artefacts and --artefact-directory`);
     if (chunkWords !== undefined && 2 * (chunkOverlap ?? 0) > chunkWords) {
       wrong('chunkOverlap', `must be at most half of chunkWords (${chunkWords})`);
     }

@@ -3,6 +3,7 @@ import { createGrpcServer } from '#platform/grpc/server.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { RetrievalConfig } from './config.ts';
 import { createRetrievalEvents } from './events.ts';
+import { fetchInputs } from './fetch-inputs.ts';
 import { describe } from './handlers/describe.ts';
 import { fetch } from './handlers/fetch.ts';
 import { search } from './handlers/search.ts';
@@ -12,11 +13,12 @@ import { hubSettingsFrom, type HubSettings } from './models/hub-settings.ts';
 import { openRetriever } from './open-retriever.ts';
 
 export async function startRetrieval(
-  config: RetrievalConfig,
+  given: RetrievalConfig,
   ctx: ServiceContext,
   hub: HubSettings = hubSettingsFrom({}),
 ): Promise<{ grpc: string; http?: string }> {
   const events = createRetrievalEvents(ctx.log, ctx.metrics);
+  const config = await fetchInputs(given, ctx);
   const retriever = await openRetriever(config, events, ctx, hub);
   const server = createGrpcServer({ log: ctx.log, metrics: ctx.metrics, security: ctx.security });
   server.add(RetrievalService, {

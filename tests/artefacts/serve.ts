@@ -7,8 +7,17 @@ import { createLifecycle } from '#platform/runtime/lifecycle.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { silentLog } from '../platform/fixtures.ts';
 
-/** The service of a machine, whose folder it may use, over a store that is a folder. */
-export async function serveArtefacts(store: string, fetch: (root: string) => readonly string[] = () => []) {
+export interface StoreOfTest {
+  readonly store: string;
+  readonly natsUrl?: string;
+}
+
+/** The service of a machine, whose folder it may use, over a store: a folder by its path, or another one. */
+export async function serveArtefacts(
+  place: string | StoreOfTest,
+  fetch: (root: string) => readonly string[] = () => [],
+) {
+  const of = typeof place === 'string' ? { store: place } : place;
   const root = await temporaryDirectory();
   const lifecycle = createLifecycle(silentLog);
   onTestFinished(async () => {
@@ -16,7 +25,7 @@ export async function serveArtefacts(store: string, fetch: (root: string) => rea
     await lifecycle.drain(5_000);
   });
   const metrics = createMetrics();
-  const { grpc } = await startArtefacts(artefactsConfig.parse({ store, roots: [root], fetch: fetch(root) }), {
+  const { grpc } = await startArtefacts(artefactsConfig.parse({ ...of, roots: [root], fetch: fetch(root) }), {
     name: 'artefacts',
     log: silentLog,
     metrics,

@@ -1,10 +1,12 @@
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Lifecycle } from '#platform/runtime/lifecycle.ts';
+import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { Logger } from '#platform/telemetry/logging.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { startTracing } from '#platform/telemetry/tracing.ts';
 import type { RetrievalConfig } from '../config.ts';
 import { createRetrievalEvents } from '../events.ts';
+import { fetchInputs } from '../fetch-inputs.ts';
 import { hubSettingsFrom } from '../models/hub-settings.ts';
 import { openRetriever } from '../open-retriever.ts';
 import { createMcpServer } from './create-mcp-server.ts';
@@ -20,19 +22,15 @@ export async function serveCorpus(config: RetrievalConfig, lifecycle: Lifecycle,
   lifecycle.defer('traces', () => tracing.shutdown());
   const metrics = createMetrics();
   const events = createRetrievalEvents(log, metrics);
-  const retriever = await openRetriever(
-    config,
-    events,
-    {
-      name: 'retrieval-mcp',
-      log,
-      metrics,
-      signal: lifecycle.signal,
-      defer: (what, dispose) => lifecycle.defer(what, dispose),
-      fail: (error) => lifecycle.fail(error),
-    },
-    hubSettingsFrom(process.env),
-  );
+  const ctx: ServiceContext = {
+    name: 'retrieval-mcp',
+    log,
+    metrics,
+    signal: lifecycle.signal,
+    defer: (what, dispose) => lifecycle.defer(what, dispose),
+    fail: (error) => lifecycle.fail(error),
+  };
+  const retriever = await openRetriever(await fetchInputs(config, ctx), events, ctx, hubSettingsFrom(process.env));
   const bounds = { log, timeoutMs: config.httpTimeoutMs };
   const { transport, input, countRequests } = createAnsweringTransport();
   const connection = serveStdio(() => createMcpServer({ retriever, events }, bounds), {

@@ -26,7 +26,7 @@ from gradus.access.v1 import access_pb2 as gradus_dot_access_dot_v1_dot_access__
 from gradus.artefacts.v1 import artefacts_pb2 as gradus_dot_artefacts_dot_v1_dot_artefacts__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/artefacts/v1/artefacts_service.proto\x12\x13gradus.artefacts.v1\x1a\x1dgradus/access/v1/access.proto\x1a#gradus/artefacts/v1/artefacts.proto2\x9f\x02\n\x0f\x41rtefactService\x12Q\n\x03Put\x12\x1f.gradus.artefacts.v1.PutRequest\x1a .gradus.artefacts.v1.PutResponse\"\x07\xd2\xc1\x18\x03\x01\x07\t\x12X\n\x05\x46\x65tch\x12!.gradus.artefacts.v1.FetchRequest\x1a\".gradus.artefacts.v1.FetchResponse\"\x08\xd2\xc1\x18\x04\x01\x07\x04\t\x12Y\n\x06Retain\x12\".gradus.artefacts.v1.RetainRequest\x1a#.gradus.artefacts.v1.RetainResponse\"\x06\xd2\xc1\x18\x02\x01\t\x1a\x04\xc8\xc1\x18\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gradus/artefacts/v1/artefacts_service.proto\x12\x13gradus.artefacts.v1\x1a\x1dgradus/access/v1/access.proto\x1a#gradus/artefacts/v1/artefacts.proto2\xa0\x02\n\x0f\x41rtefactService\x12Q\n\x03Put\x12\x1f.gradus.artefacts.v1.PutRequest\x1a .gradus.artefacts.v1.PutResponse\"\x07\xd2\xc1\x18\x03\x01\x07\t\x12Y\n\x05\x46\x65tch\x12!.gradus.artefacts.v1.FetchRequest\x1a\".gradus.artefacts.v1.FetchResponse\"\t\xd2\xc1\x18\x05\x01\x07\x04\x05\t\x12Y\n\x06Retain\x12\".gradus.artefacts.v1.RetainRequest\x1a#.gradus.artefacts.v1.RetainResponse\"\x06\xd2\xc1\x18\x02\x01\t\x1a\x04\xc8\xc1\x18\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARTEFACTSERVICE'].methods_by_name['Put']._loaded_options = None
   _globals['_ARTEFACTSERVICE'].methods_by_name['Put']._serialized_options = b'\322\301\030\003\001\007\t'
   _globals['_ARTEFACTSERVICE'].methods_by_name['Fetch']._loaded_options = None
-  _globals['_ARTEFACTSERVICE'].methods_by_name['Fetch']._serialized_options = b'\322\301\030\004\001\007\004\t'
+  _globals['_ARTEFACTSERVICE'].methods_by_name['Fetch']._serialized_options = b'\322\301\030\005\001\007\004\005\t'
   _globals['_ARTEFACTSERVICE'].methods_by_name['Retain']._loaded_options = None
   _globals['_ARTEFACTSERVICE'].methods_by_name['Retain']._serialized_options = b'\322\301\030\002\001\t'
   _globals['_ARTEFACTSERVICE']._serialized_start=137
-  _globals['_ARTEFACTSERVICE']._serialized_end=424
+  _globals['_ARTEFACTSERVICE']._serialized_end=425
 # @@protoc_insertion_point(module_scope)
