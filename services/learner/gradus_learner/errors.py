@@ -34,6 +34,10 @@ class DivergedError(GradusError):
     """A step gave weights that are not finite; sending it again to the same run gives the same."""
 
 
+class OutOfMemoryError(GradusError):
+    """A step needs more memory than there is, however it is split; sending it again gives the same."""
+
+
 class ReopenedError(GradusError):
     """The run was opened again while a call was under way."""
 

@@ -145,10 +145,12 @@ function notFiniteWarnings({ steps }: StageState): string[] {
   );
 }
 
-/** What the learner leaves out of a step, by metric. */
+/** What the learner leaves out of a step, or does again, by metric. */
 const leftOut = {
   'train/updates_skipped':
     'updates were left out because their gradient was not finite: lower learning_rate or max_grad_norm',
+  'train/micro_batch_splits':
+    'times a micro-batch did not fit into memory and was split, which costs time: set fleet.learner.micro_batch_tokens to what train/micro_batch_tokens says',
   token_mismatches:
     "samples were left out because their tokens are not those that the engine saw: look at the learner's log",
 } as const;

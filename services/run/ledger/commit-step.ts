@@ -42,7 +42,7 @@ export function commitStep(state: RunState, value: StepCommitted): RunState {
 }
 
 const remembered =
-  /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened|train\/updates_skipped|token_mismatches|learned|grad_norm)$/;
+  /^(?:reward\/.*|detector\/[^/]*|time\/step|rollouts\/(?:published|completed)|groups\/opened|train\/updates_skipped|train\/micro_batch_splits|token_mismatches|learned|grad_norm)$/;
 
 /** What later decisions and summaries ask of a step; the others of its metrics are kept while it is the newest one. */
 function remember(step: StepSummary): StepSummary {

@@ -30,8 +30,8 @@ from gradus_learner.objectives.objective import (
     TrainingError,
     check_options,
 )
-from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.mfu import step_flops
+from gradus_learner.train.out_of_memory import in_micro_batches
 from gradus_learner.train.sample import SampleError, check_tokenizer, digest_of, parse_trajectory, sequence_digest
 from gradus_learner.train.trainer import BETA2, Trainer, set_adamw
 
@@ -126,6 +126,16 @@ def decode_example(packed: Packed, objective: Supervised, intake: Intake) -> Exa
     return Example(trajectory.task_id, array, weights, mask)
 
 
+@dataclass
+class Learnt:
+    """Sums over the micro-batches of an update."""
+
+    loss: float = 0.0
+    # Tokens of the model that were the likeliest, and all of them.
+    right: int = 0
+    written: int = 0
+
+
 def passes_in(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[object]:
     if precision == "float32":
         return contextlib.nullcontext()
@@ -143,9 +153,12 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         )
     set_adamw(optimizer, objective.learning_rate, objective.weight_decay, objective.beta2)
     total = float(sum(float(example.weights.sum()) for example in examples))
-    optimizer.zero_grad(set_to_none=True)
-    loss_sum, right, written = 0.0, 0, 0
-    for part in micro_batches([example.length for example in examples], trainer.micro_batch_tokens):
+
+    def begin() -> Learnt:
+        optimizer.zero_grad(set_to_none=True)
+        return Learnt()
+
+    def add(learnt: Learnt, part: Sequence[int]) -> None:
         chosen = [examples[index] for index in part]
         row = pack([example.ids for example in chosen], device)
         weights_T, is_model_T = (
@@ -161,22 +174,24 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         scores = token_scores(hidden_ND, policy.output_weight_VD, row.ids_T[at_N], best=True)
         loss = -(scores.logprobs_N * weights_N).sum() / total
         loss.backward()
-        loss_sum += float(loss.detach())
+        learnt.loss += float(loss.detach())
         of_model_N = is_model_T[at_N]
-        right += int((scores.is_best_N & of_model_N).sum())
-        written += int(of_model_N.sum())
+        learnt.right += int((scores.is_best_N & of_model_N).sum())
+        learnt.written += int(of_model_N.sum())
+
+    learnt = in_micro_batches(trainer, examples, begin, add)
     norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), objective.max_grad_norm))
     finite = math.isfinite(norm)
     if finite:
         optimizer.step()
     flops = step_flops(policy, ((each.length, int(np.count_nonzero(each.weights))) for each in examples), 1, 0)
     metrics = {
-        "loss": loss_sum,
+        "loss": learnt.loss,
         "grad_norm": norm if finite else 0.0,
-        "token_accuracy": right / max(1, written),
+        "token_accuracy": learnt.right / max(1, learnt.written),
         "learning_rate": objective.learning_rate,
         "tokens": float(sum(example.length for example in examples)),
-        "model_tokens": float(written),
+        "model_tokens": float(learnt.written),
         "samples_trained": float(len(examples)),
         "samples_too_long": float(received - len(examples)),
         "updates": float(finite),

@@ -30,6 +30,11 @@ class LearnerEvents:
             "Updates left out because their gradient was not finite.",
             registry=registry,
         )
+        self._splits = Counter(
+            "gradus_learner_micro_batch_splits_total",
+            "Micro-batches that did not fit into memory: their pass was made again with at most half of their tokens.",
+            registry=registry,
+        )
         self._damaged = Counter(
             "gradus_learner_damaged_files_total",
             "Files of versions and checkpoints that are not what was written.",
@@ -86,6 +91,15 @@ class LearnerEvents:
                         "absentMetrics": record.absent_metrics,
                     }
                 },
+            )
+        if metrics["micro_batch_splits"] > 0:
+            self._splits.inc(metrics["micro_batch_splits"])
+            tokens = int(metrics["micro_batch_tokens"])
+            self.log.warning(
+                "micro-batches did not fit into memory and were split; the step is whole, and time was lost: set "
+                "fleet.learner.micro_batch_tokens (--micro-batch-tokens) to %d",
+                tokens,
+                extra={"fields": {"runId": run.run_id, "step": record.step, "microBatchTokens": tokens}},
             )
         if record.checkpoint_path:
             self._checkpoints.inc()

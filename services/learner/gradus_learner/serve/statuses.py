@@ -12,6 +12,7 @@ from gradus_learner.errors import (
     InputError,
     NoRoomError,
     NotReadyError,
+    OutOfMemoryError,
     OutsideRootsError,
     RefusedError,
     ReopenedError,
@@ -21,6 +22,7 @@ from gradus_learner.errors import (
 STATUSES: dict[type[GradusError], grpc.StatusCode] = {
     InputError: grpc.StatusCode.INVALID_ARGUMENT,
     DivergedError: grpc.StatusCode.INVALID_ARGUMENT,
+    OutOfMemoryError: grpc.StatusCode.INVALID_ARGUMENT,
     RefusedError: grpc.StatusCode.PERMISSION_DENIED,
     OutsideRootsError: grpc.StatusCode.PERMISSION_DENIED,
     StateError: grpc.StatusCode.FAILED_PRECONDITION,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -22,8 +22,8 @@ from gradus_learner.models.packed_row import PackedRow, pack, starts
 from gradus_learner.models.token_scores import Entropy, token_scores
 from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
 from gradus_learner.objectives.objective import NothingFiniteError, TrainingError
-from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.mfu import step_flops
+from gradus_learner.train.out_of_memory import in_micro_batches
 from gradus_learner.train.sample import Sample
 from gradus_learner.train.trainer import Trainer, set_adamw
 
@@ -217,20 +217,20 @@ def train_on_rollouts(
     return metrics
 
 
-def batches_of(trainer: Trainer, samples: Sequence[Sample]) -> list[MicroBatch]:
-    parts = micro_batches([sample.length for sample in samples], trainer.micro_batch_tokens)
-    return [make_micro_batch(samples, part, trainer.device) for part in parts]
-
-
 @torch.no_grad()
 def old_logprobs(trainer: Trainer, samples: Sequence[Sample], temperature: float, mismatch: Mismatch) -> list[Tensor]:
     """Logprobs under the weights before the first update, per sample."""
-    found: dict[int, Tensor] = {}
-    for batch in batches_of(trainer, samples):
+
+    def add(result: tuple[dict[int, Tensor], Mismatch], part: Sequence[int]) -> None:
+        found, distance = result
+        batch = make_micro_batch(samples, part, trainer.device)
         logprobs_N, _ = token_logprobs(trainer.policy, batch, temperature)
-        mismatch.add(logprobs_N, batch.rollout_N)
-        counts = [len(samples[index].model_positions) for index in batch.samples]
-        found.update(zip(batch.samples, logprobs_N.split(counts), strict=True))
+        distance.add(logprobs_N, batch.rollout_N)
+        counts = [len(samples[index].model_positions) for index in part]
+        found.update(zip(part, logprobs_N.split(counts), strict=True))
+
+    found, distance = in_micro_batches(trainer, samples, lambda: (dict[int, Tensor](), replace(mismatch)), add)
+    vars(mismatch).update(vars(distance))
     return [found[index] for index in range(len(samples))]
 
 
@@ -248,34 +248,44 @@ def update(
     weights_S = token_weights(lengths_S, options.aggregation, options.horizon_tokens)
     weights_S = weights_S.to(trainer.device)
     advantages_S = torch.tensor([sample.advantage for sample in samples], device=trainer.device)
-    trainer.optimizer.zero_grad(set_to_none=True)
-    for batch in batches_of(trainer, samples):
+
+    def begin() -> tuple[Sums, Mismatch]:
+        trainer.optimizer.zero_grad(set_to_none=True)
+        return replace(sums), replace(mismatch)
+
+    def add(result: tuple[Sums, Mismatch], part: Sequence[int]) -> None:
+        counted, distance = result
+        batch = make_micro_batch(samples, part, trainer.device)
         sample_N = torch.tensor(batch.samples, device=trainer.device)[batch.row_N]
         advantages_N, weights_N = advantages_S[sample_N], weights_S[sample_N]
         new_N, entropy_N = token_logprobs(trainer.policy, batch, temperature, options.entropy_gradient)
         if old is None:
             old_N = new_N.detach()
-            mismatch.add(old_N, batch.rollout_N)
+            distance.add(old_N, batch.rollout_N)
         else:
             old_N = torch.cat([old[index] for index in batch.samples])
         reference_N = None
         if options.needs_reference and trainer.reference is not None:
             with torch.no_grad():
                 reference_N, _ = token_logprobs(trainer.reference, batch, temperature)
-        result = options.loss(
+        token_loss = options.loss(
             RolloutTokens(new_N, old_N, batch.rollout_N, reference_N, entropy_N, advantages_N, batch.row_N)
         )
-        if result.kl_N is not None:
-            sums.reference_kl += float(result.kl_N.detach().sum())
-        loss = (result.loss_N * weights_N).sum()
+        if token_loss.kl_N is not None:
+            counted.reference_kl += float(token_loss.kl_N.detach().sum())
+        loss = (token_loss.loss_N * weights_N).sum()
         loss.backward()
-        sums.tokens += len(new_N)
-        sums.loss += float(loss.detach())
-        sums.entropy += float(entropy_N.detach().sum())
-        sums.ratio += float(result.ratio_N.sum())
-        sums.clipped += float(result.clipped_N.sum())
-        sums.clipped_low += float(result.clipped_low_N.sum())
-        sums.ppo_kl += float((old_N - new_N.detach()).sum())
+        counted.tokens += len(new_N)
+        counted.loss += float(loss.detach())
+        counted.entropy += float(entropy_N.detach().sum())
+        counted.ratio += float(token_loss.ratio_N.sum())
+        counted.clipped += float(token_loss.clipped_N.sum())
+        counted.clipped_low += float(token_loss.clipped_low_N.sum())
+        counted.ppo_kl += float((old_N - new_N.detach()).sum())
+
+    counted, distance = in_micro_batches(trainer, samples, begin, add)
+    vars(sums).update(vars(counted))
+    vars(mismatch).update(vars(distance))
     norm = float(torch.nn.utils.clip_grad_norm_(trainer.policy.parameters(), options.max_grad_norm))
     if math.isfinite(norm):
         trainer.optimizer.step()

@@ -19,7 +19,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from gradus_learner.errors import DivergedError, NoRoomError, StateError
+from gradus_learner.errors import DivergedError, NoRoomError, OutOfMemoryError, StateError
 from gradus_learner.files.atomic import DiskFullError, write_directory
 from gradus_learner.files.manifest import (
     FileDigest,
@@ -40,6 +40,7 @@ from gradus_learner.train.checkpoint import (
     write_checkpoint,
 )
 from gradus_learner.train.mfu import TERA
+from gradus_learner.train.out_of_memory import does_not_fit, is_out_of_memory
 from gradus_learner.train.run_directory import RunDirectory
 from gradus_learner.train.trainer import Trainer
 from gradus_learner.train.weights_probe import PROBE_NAME, probe_json
@@ -148,6 +149,7 @@ class LearnerRun:
         if options.set_reference and objective.needs_reference:
             self.trainer.set_reference()
         started = time.monotonic()
+        splits = self.trainer.micro_batch_splits
         try:
             metrics = objective.train(self.trainer, samples, options.temperature)
         except NothingFiniteError as error:
@@ -156,9 +158,15 @@ class LearnerRun:
         except TrainingError:
             # Nothing was applied.
             raise
-        except BaseException:
+        except BaseException as error:
             self.torn = True
-            raise
+            if not is_out_of_memory(error):
+                raise
+            # Outside of micro-batches: AdamW's moments, or the gradients' norm.
+            raise OutOfMemoryError(
+                f"step {options.step}: {does_not_fit(self.trainer, str(error))}. Take a smaller model or a device with "
+                "more memory"
+            ) from error
         bad = first_not_finite(self.policy.named_parameters())
         if bad is not None:
             self.torn = True
@@ -169,6 +177,11 @@ class LearnerRun:
                 f"({objective.max_grad_norm:g})",
             )
         seconds = time.monotonic() - started
+        metrics = {
+            **metrics,
+            "micro_batch_tokens": float(self.trainer.micro_batch_tokens),
+            "micro_batch_splits": float(self.trainer.micro_batch_splits - splits),
+        }
         finite, others = split_metrics({**self.with_utilisation(metrics, seconds), "seconds": seconds})
         record = StepRecord(options.step, finite, {name: f"{value}" for name, value in others.items()})
         self.step = options.step

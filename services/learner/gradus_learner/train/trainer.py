@@ -31,6 +31,8 @@ class Trainer:
     def __init__(self, policy: Decoder, micro_batch_tokens: int) -> None:
         self.policy = policy
         self.micro_batch_tokens = micro_batch_tokens
+        # How often that was made smaller because memory was short.
+        self.micro_batch_splits = 0
         self.device = next(policy.parameters()).device
         self.optimizer = make_optimizer(policy)
         self.reference: Decoder | None = None

@@ -358,7 +358,8 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
 
   /**
    * loss, grad_norm, entropy, ratio_mean, clip_fraction, clip_fraction_low, ppo_kl, mismatch_mean, mismatch_max,
-   * mismatch_k3, learning_rate, tokens, model_tokens, token_mismatches, updates, updates_skipped, seconds. All finite.
+   * mismatch_k3, learning_rate, tokens, model_tokens, token_mismatches, updates, updates_skipped, micro_batch_tokens, micro_batch_splits,
+   * seconds. All finite.
    *
    * @generated from field: map<string, double> metrics = 5;
    */
