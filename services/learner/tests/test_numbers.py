@@ -10,12 +10,15 @@ import pytest
 import torch
 from test_learner_service import same_weights
 from tiny_learner import (
+    SHAPES,
     TRAJECTORIES,
     LearnerClient,
     model_directory,
+    packed,
     policy_gradient,
     refused,
     scenario,
+    trajectory,
 )
 
 from gradus.learner.v1 import learner_pb2
@@ -144,6 +147,56 @@ def test_a_sample_whose_advantage_is_not_finite_is_refused_by_name(tmp_path: Pat
         await refused(client.send(messages), INVALID, f"sample 0: advantage of 't1' is {advantage}; it must be finite")
 
     scenario(body)
+
+
+def test_all_samples_with_numbers_that_cannot_be_are_said_at_once_by_id_and_field(tmp_path: Path) -> None:
+    model = model_directory(tmp_path / "model")
+    bad = trajectory(SHAPES[0], 0)
+    bad.segments[1].logprobs[2] = float("nan")
+    bad.segments[3].logprobs[0] = float("inf")
+    header = learner_pb2.StepHeader(run_id="r", step=1, samples=3, objective=policy_gradient(learning_rate=1e-3))
+    sent = [
+        learner_pb2.StepSample(trajectory=packed(bad), advantage=float("-inf")),
+        learner_pb2.StepSample(trajectory=TRAJECTORIES[1], advantage=1.0),
+        learner_pb2.StepSample(trajectory=TRAJECTORIES[2], advantage=float("nan")),
+    ]
+    messages = [
+        learner_pb2.TrainStepRequest(header=header),
+        *(learner_pb2.TrainStepRequest(sample=sample) for sample in sent),
+    ]
+    not_one = "a value that is not a log-probability (finite, at most 0)"
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(tmp_path / "run", model)
+        text = (
+            "2 of 3 samples cannot be trained on: sample 0: advantage of 't0' is -inf; it must be finite as a 32-bit "
+            f"number; segments[1].logprobs hold {not_one}: nan at 2, 1 of 5 in 't0'; segments[3].logprobs hold "
+            f"{not_one}: inf at 0, 1 of 3 in 't0'; sample 2: advantage of 't2' is nan"
+        )
+        await refused(client.send(messages), INVALID, text)
+        assert (await client.step(1, TRAJECTORIES)).applied
+
+    scenario(body)
+
+
+def test_a_batch_whose_samples_are_all_masked_learns_nothing_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """P9: nothing is silent."""
+    model = model_directory(tmp_path / "model")
+    header = learner_pb2.StepHeader(run_id="r", step=1, samples=1, objective=policy_gradient(mask_truncated=True))
+    sample = learner_pb2.StepSample(trajectory=TRAJECTORIES[1], advantage=1.0, truncated=True)
+    messages = [learner_pb2.TrainStepRequest(header=header), learner_pb2.TrainStepRequest(sample=sample)]
+
+    async def body(client: LearnerClient) -> None:
+        await client.open(tmp_path / "run", model)
+        answer = await client.send(messages)
+        assert same_weights(model, answer.weights_path)
+        assert (answer.metrics["updates"], answer.metrics["samples_trained"]) == (0, 0)
+        assert answer.metrics["grad_norm"] == 0
+
+    scenario(body)
+    assert any("nothing was learned: no sample of the step carries loss" in line for line in caplog.messages)
 
 
 def test_the_numbers_of_an_algorithm_are_bounded_and_all_problems_are_said(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
 from gradus_learner.train.sample import Sample, SampleError
 
 T = TypeVar("T")
+MOST_SAID_PROBLEMS = 10
 
 
 class LearnerService:
@@ -111,6 +112,7 @@ class LearnerService:
         header: learner_pb2.StepHeader | None = None
         options: StepOptions | None = None
         samples: list[Any] = []
+        problems: list[str] = []
         received_bytes = 0
         run = self._open_run()
         async for request in requests:
@@ -127,18 +129,24 @@ class LearnerService:
                 # Answered from its record; its samples are read past.
                 continue
             if request.WhichOneof("message") != "sample":
-                raise InputError(f"message {len(samples) + 2} must be a sample")
+                raise InputError(f"message {len(samples) + len(problems) + 2} must be a sample")
             received_bytes += len(request.sample.trajectory)
             if received_bytes > self.config.max_step_mebibytes * 1024 * 1024:
                 raise InputError(
                     # No time heals it, unlike a full disk.
                     f"the samples exceed {self.config.max_step_mebibytes} MiB; raise --max-step-mebibytes",
                 )
-            if len(samples) >= header.samples:
+            index = len(samples) + len(problems)
+            if index >= header.samples:
                 raise InputError(f"more samples came than the header's {header.samples}")
-            samples.append(await self._decode(run, request.sample, len(samples), options))
+            try:
+                samples.append(await self._decode(run, request.sample, options))
+            except SampleError as error:
+                problems.append(f"sample {index}: {error}")
         if header is None or options is None:
             raise InputError("the stream is empty; send a header and its samples")
+        if problems:
+            raise InputError(refusal_of(problems, len(samples) + len(problems)))
         if len(samples) != header.samples and options.step > run.step:
             raise InputError(f"{len(samples)} samples came, the header says {header.samples}")
         # Again: while its samples came in, the next leader may have been here.
@@ -150,12 +158,9 @@ class LearnerService:
             raise StateError("no run is open; call OpenRun first")
         return self.run
 
-    async def _decode(self, run: LearnerRun, message: Any, index: int, options: StepOptions) -> Any:
+    async def _decode(self, run: LearnerRun, message: Any, options: StepOptions) -> Any:
         packed = Packed(message.trajectory, message.advantage, message.truncated, message.role)
-        try:
-            return await asyncio.to_thread(options.objective.decode, packed, run.intake(options.temperature))
-        except SampleError as error:
-            raise InputError(f"sample {index}: {error}") from None
+        return await asyncio.to_thread(options.objective.decode, packed, run.intake(options.temperature))
 
     async def _answer(
         self, run: LearnerRun, options: StepOptions, samples: Sequence[Any]
@@ -207,6 +212,17 @@ class LearnerService:
         return learner_pb2.DescribeResponse(
             run_id=self.run.run_id, step=self.run.step, parameters=self.run.parameters, device=self.config.device
         )
+
+
+def refusal_of(problems: Sequence[str], received: int) -> str:
+    """All of them, as far as a message has room."""
+    said = "; ".join(problems[:MOST_SAID_PROBLEMS])
+    more = len(problems) - MOST_SAID_PROBLEMS
+    if len(problems) == 1:
+        return said
+    return f"{len(problems)} of {received} samples cannot be trained on: {said}" + (
+        f"; and {more} more" if more > 0 else ""
+    )
 
 
 def step_options(header: learner_pb2.StepHeader) -> StepOptions:

@@ -92,6 +92,12 @@ class LearnerEvents:
                     }
                 },
             )
+        if metrics["samples_trained"] == 0:
+            self.log.warning(
+                "nothing was learned: no sample of the step carries loss; all were truncated (mask_truncated), have no "
+                "token of the policy, or are not what the engine saw. Raise limits.max_new_tokens or context_tokens",
+                extra={"fields": {"runId": run.run_id, "step": record.step}},
+            )
         if metrics["micro_batch_splits"] > 0:
             self._splits.inc(metrics["micro_batch_splits"])
             tokens = int(metrics["micro_batch_tokens"])

@@ -87,8 +87,9 @@ def decode_sample(packed: Packed, intake: Intake) -> Sample:
     advantage, role = packed.advantage, packed.role
     if not trajectory.task_id:
         raise SampleError("task_id is empty")
-    if not abs(advantage) <= MAX_FLOAT32:
-        raise SampleError(f"advantage of {trajectory.task_id!r} is {advantage}; it must be finite as a 32-bit number")
+    problems = number_problems(trajectory, role, advantage)
+    if problems:
+        raise SampleError("; ".join(problems))
     check_tokenizer(trajectory, intake)
     digest = digest_of(trajectory, role)
     ids: list[int] = []
@@ -118,6 +119,22 @@ def decode_sample(packed: Packed, intake: Intake) -> Sample:
         truncated=packed.truncated,
         digest_matches=sequence_digest(array) == digest,
     )
+
+
+def number_problems(trajectory: trajectory_pb2.Trajectory, role: str, advantage: float) -> list[str]:
+    """Each field of the sample that holds a number that cannot be, with the first such number and the rollout's id."""
+    problems: list[str] = []
+    if not abs(advantage) <= MAX_FLOAT32:
+        problems.append(f"advantage of {trajectory.task_id!r} is {advantage}; it must be finite as a 32-bit number")
+    for index, segment in enumerate(trajectory.segments):
+        wrong = [at for at, value in enumerate(segment.logprobs) if not (math.isfinite(value) and value <= ROUNDING)]
+        if segment.role == role and wrong:
+            problems.append(
+                f"segments[{index}].logprobs hold a value that is not a log-probability (finite, at most 0): "
+                f"{segment.logprobs[wrong[0]]:g} at {wrong[0]}, {len(wrong)} of {len(segment.logprobs)} in "
+                f"{trajectory.task_id!r}"
+            )
+    return problems
 
 
 def digest_of(trajectory: Any, role: str) -> bytes:
@@ -156,8 +173,6 @@ def check_segment(segment: Any, where: str, temperature: float, begun: bool) -> 
     for field in ("versions", "sampling"):
         if not segment.HasField(field):
             raise SampleError(f"{where}.{field} is missing")
-    if not all(math.isfinite(value) and value <= ROUNDING for value in segment.logprobs):
-        raise SampleError(f"{where}.logprobs hold a value that is not a log-probability (finite, at most 0)")
     if not segment.token_ids:
         return
     if segment.logprob_kind == kinds.LOGPROB_KIND_FORMED:
