@@ -187,6 +187,37 @@ describe.skipIf(!kubectlPresent)(withKubectl('the base: what the services read')
     ]);
   });
 
+  test('With certificates and an object store the artefact service alone has the certificate of its role and the keys', async () => {
+    const rendered = await renderWith('multi-gpu-learner', 'object-store', 'tls');
+    const pods = [
+      ...workloads(rendered).map(({ spec }) => spec.template),
+      ...rendered.filter(({ kind }) => kind === 'JobSet').flatMap(podsOfJobSet),
+    ].filter(({ spec }) => spec.initContainers.length > 0);
+    expect(pods).toHaveLength(4);
+    const mounts = z.array(z.looseObject({ name: z.string(), mountPath: z.string() }));
+    for (const { spec } of pods) {
+      const [sidecar, ...others] = [...spec.initContainers, ...spec.containers];
+      if (sidecar === undefined) throw new Error('a pod without containers');
+      const secretOf = (container: typeof sidecar): unknown => {
+        const mount = mounts.parse(container['volumeMounts']).find(({ mountPath }) => mountPath === '/etc/gradus/tls');
+        return spec.volumes.find(({ name }) => name === mount?.name)?.['secret'];
+      };
+      const keysOf = (container: typeof sidecar) => container.envFrom.flatMap(({ secretRef }) => secretRef?.name ?? []);
+      expect(secretOf(sidecar)).toMatchObject({ secretName: 'gradus-artefacts-tls' });
+      expect(keysOf(sidecar)).toEqual(['gradus-object-store']);
+      expect(loadConfig(artefactsConfig, { env: environmentOf(sidecar, rendered) })).toMatchObject({
+        insecureRemote: false,
+        tls: { cert: '/etc/gradus/tls/tls.crt' },
+      });
+      for (const probe of [sidecar.startupProbe, sidecar.readinessProbe, sidecar.livenessProbe])
+        expect(probe?.httpGet).toMatchObject({ scheme: 'HTTPS' });
+      for (const other of others) {
+        expect(secretOf(other)).not.toMatchObject({ secretName: 'gradus-artefacts-tls' });
+        expect(keysOf(other)).toEqual([]);
+      }
+    }
+  });
+
   test('NATS keeps as many copies as it has servers, and its config is one', async () => {
     const nats = workload('nats');
     const container = firstContainer(nats);
