@@ -18,6 +18,8 @@ const recipes = [
   ...(await readdir(join(repositoryRoot, 'recipes')))
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => `recipes/${name}`),
+  'policies/hasty/able.yaml',
+  'policies/hasty/recipe.yaml',
   'policies/musique/recipe.yaml',
   'policies/nano/recipe.yaml',
 ];
