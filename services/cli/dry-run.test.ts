@@ -179,3 +179,19 @@ test('P9: a dry run refuses an architecture that neither learner nor engine has,
     expect.stringMatching(/^model\.path: .*config\.json: model_type is 'gpt_bigcode'; supported: .*qwen3/),
   ]);
 });
+
+test('P9: a dry run names a tokenizer and weights of other models, both at once, and loads nothing', async () => {
+  const folder = await temporary();
+  await cp(join(repositoryRoot, 'policies/nano'), join(folder, 'model'), { recursive: true });
+  const config = JSON.parse(await readFile(join(folder, 'model/config.json'), 'utf8'));
+  await writeFile(join(folder, 'model/config.json'), JSON.stringify({ ...config, vocab_size: 1590, eos_token_id: 1 }));
+  const model = `model.path=${join(folder, 'model')}`;
+  const { code, out } = await gradus('run', 'recipes/demo.yaml', '--dry-run', '--json', '--set', model);
+  expect(code).toBe(2);
+  expect(JSON.parse(out).problems).toEqual([
+    expect.stringMatching(/^model\.path: .*tokenizer\.json has \d+ tokens, but config\.json says vocab_size 1590; /),
+    expect.stringMatching(
+      /model\.safetensors: model\.embed_tokens\.weight has shape \(1600, 128\), config\.json says \(1590, 128\); .* take both/,
+    ),
+  ]);
+});

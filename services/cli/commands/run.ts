@@ -131,11 +131,10 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   }
   // A model that is not there yet is not a mistake of the recipe: it may be fetched later.
   const isThere = model === undefined || (await isReadable(join(model, 'config.json')));
-  const architecture = isThere ? await architectureProblems(loaded) : [];
+  const incomplete = model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined);
+  const architecture = isThere ? await architectureProblems(loaded, incomplete.length === 0) : [];
   const ofModel = [
-    ...(model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined)).map(
-      (problem) => `model.path: ${problem}`,
-    ),
+    ...incomplete.map((problem) => `model.path: ${problem}`),
     ...architecture,
     ...(isThere ? await chatProblems(loaded) : []),
     ...(isThere ? await stageFileProblems(loaded) : []),

@@ -9,23 +9,31 @@ import type { LoadedRecipe } from './prepare-inputs.ts';
 
 const run = promisify(execFile);
 
-/** It reads one small file. */
+/** It reads small files and headers. */
 const mostMs = 60_000;
 
-/** Why the learner or the built-in engine cannot load the recipe's model, as they say it; empty where neither loads it. */
-export async function architectureProblems({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>): Promise<string[]> {
+/**
+ * Why the learner or the built-in engine cannot load the recipe's model, as they say it, all at once; empty where neither loads it.
+ * Without `weights`, those are left out: they are not there yet, or known to be cut.
+ */
+export async function architectureProblems(
+  { recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>,
+  weights: boolean,
+): Promise<string[]> {
   const { model } = locateInputs(recipe, file);
   const { engine, learner } = recipe.fleet;
   const isLoaded = engine.kind === 'builtin' || (learner.kind === 'builtin' && needsLearner(recipe));
   if (model === undefined || !isLoaded || !(await isReadable(join(model, 'config.json')))) return [];
   try {
-    await run(pythonProgram, ['-m', 'gradus_learner.models.config_readers', model], {
+    const flags = weights && recipe.model.weights === undefined ? [] : ['--without-weights'];
+    await run(pythonProgram, ['-m', 'gradus_learner.models.check_model', model, ...flags], {
       env: { ...process.env, PYTHONPATH: pythonPath },
       timeout: mostMs,
     });
     return [];
   } catch (thrown) {
     const { stderr = '', message = '' } = Object(thrown) as { readonly stderr?: string; readonly message?: string };
-    return [`model.path: ${stderr.trim() || `cannot be checked: ${message}`}`];
+    const said = stderr.trim() || `cannot be checked: ${message}`;
+    return said.split('\n').map((problem) => `model.path: ${problem}`);
   }
 }

@@ -122,7 +122,8 @@ export async function prepareInputs(
 async function loadingProblems(loaded: LoadedRecipe): Promise<string[]> {
   const { model } = locateInputs(loaded.recipe, loaded.file);
   if (model === undefined || !(await isReadable(join(model, 'config.json')))) return [];
-  const problems = await architectureProblems(loaded);
+  const isWhole = (await modelProblems(model, loaded.recipe.model.weights !== undefined)).length === 0;
+  const problems = await architectureProblems(loaded, isWhole);
   return problems.length > 0 ? problems : (await memoryOf(loaded.recipe, model)).problems;
 }
 

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_learner import model_directory
+from tiny_learner import LearnerClient, model_directory, refused, scenario
 
 from gradus_learner.models import memory
+from gradus_learner.models.check_model import main
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.load import load_policy
 from gradus_learner.models.registry import read_model
@@ -115,6 +117,48 @@ def test_weights_that_are_no_numbers_are_refused_with_the_tensors_name(
     with pytest.raises(ModelError) as raised:
         load_policy(directory)
     assert text in str(raised.value)
+
+
+def spoil(directory: Path) -> list[str]:
+    """A key that is not built, a tokenizer that is too large, tensors missing, extra and misshapen."""
+    change(directory, logit_softcap=30.0)
+    (directory / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 50}}}))
+    file = directory / "model.safetensors"
+    tensors = load_file(file)
+    del tensors["model.norm.weight"]
+    save_file({**tensors, "model.layers.0.mlp.up_proj.weight": torch.ones(16, 24), "score.weight": torch.ones(1)}, file)
+    return [
+        "tokenizer.json has 51 tokens, but config.json says vocab_size 50",
+        "missing tensors: model.norm.weight",
+        "tensors that the model does not have: score.weight in model.safetensors",
+        "model.safetensors: model.layers.0.mlp.up_proj.weight has shape (16, 24), config.json says (24, 16)",
+        "take both from the same model",
+    ]
+
+
+def test_all_that_is_wrong_of_a_model_is_said_at_once_when_a_run_is_opened_and_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = model_directory(tmp_path / "model")
+    assert main([str(directory)]) == 0
+    texts = spoil(directory)
+    assert main([str(directory)]) == 2
+    # What config.json does not say well, nothing can be compared with.
+    assert "logit_softcap is 30.0; it is not a key of qwen3 that is built here" in capsys.readouterr().err
+    change(directory, logit_softcap=None)
+    assert main([str(directory)]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 2
+    for text in texts:
+        assert text in said
+    assert main([str(directory), "--without-weights"]) == 2
+    assert "score.weight" not in capsys.readouterr().err
+
+    async def body(client: LearnerClient) -> None:
+        for text in texts:
+            await refused(client.open(tmp_path / "run", directory), grpc.StatusCode.INVALID_ARGUMENT, text)
+
+    scenario(body)
 
 
 def test_a_tensor_in_two_files_is_refused(tmp_path: Path) -> None:

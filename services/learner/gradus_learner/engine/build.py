@@ -16,9 +16,9 @@ from gradus_learner.engine.stops import Vocabulary
 from gradus_learner.engine.transformer import Weights, fuse
 from gradus_learner.files.manifest import MANIFEST_NAME, digest_files, read_manifest, said, weights_digest
 from gradus_learner.models.config import DecoderConfig, ModelError
+from gradus_learner.models.declared_tensors import weight_files
 from gradus_learner.models.load import load_policy, parameter_count
 from gradus_learner.models.registry import Model, read_model
-from gradus_learner.models.weight_files import weight_files
 from gradus_learner.serve.artefacts import Artefacts
 from gradus_learner.serve.config import ConfigError
 from gradus_learner.serve.grpc_server import GrpcService

@@ -1,13 +1,8 @@
-"""What config.json must be, by its `model_type`.
-
-Loads no torch, so that a recipe is checked in a moment: `python -m gradus_learner.models.config_readers DIR` gives exit
-code 2, and every problem at once on stderr, for a directory that is not of an architecture that is built here.
-"""
+"""What config.json must be, by its `model_type`. Loads no torch."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,17 +27,3 @@ def read_config(directory: str | Path) -> tuple[str, DecoderConfig]:
         raise ModelError(f"{path}: model_type is {named!r}; supported: {', '.join(READERS)}")
     ends = read_end_tokens(directory)
     return named, read(values if ends is None else {**values, "eos_token_id": ends}, path)
-
-
-def main(argv: Sequence[str]) -> int:
-    [directory] = argv
-    try:
-        read_config(directory)
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

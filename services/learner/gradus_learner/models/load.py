@@ -11,11 +11,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gradus_learner.files.atomic import write_durably
-from gradus_learner.models.config import DecoderConfig
+from gradus_learner.models.config import DecoderConfig, ModelError
+from gradus_learner.models.declared_tensors import WEIGHTS, weight_problems
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.memory import check_memory
 from gradus_learner.models.registry import Model, read_model
-from gradus_learner.models.weight_files import WEIGHTS, check_declared, check_layers, declared_tensors, read_tensors
+from gradus_learner.models.weight_files import read_tensors
 
 # Memory that each parameter takes while weights are read.
 READING: Mapping[str, int] = {"weights": 4}
@@ -28,12 +29,10 @@ def parameter_count(policy: nn.Module) -> int:
 def check_weights(
     shapes: Mapping[str, tuple[int, ...]], config: DecoderConfig, directory: Path, pattern: str = WEIGHTS
 ) -> None:
-    """What the headers of `directory` declare is the model of these shapes."""
-    declared = declared_tensors(directory, pattern)
-    if config.tie_word_embeddings:
-        declared.pop("lm_head.weight", None)
-    check_layers(directory, config.num_hidden_layers, declared)
-    check_declared(directory, declared, shapes)
+    """What the headers of `directory` declare is the model of these shapes. Raises ModelError."""
+    problems = weight_problems(directory, shapes, config, pattern)
+    if problems:
+        raise ModelError("; ".join(problems))
 
 
 def load_weights(policy: Decoder, directory: str | Path, pattern: str = WEIGHTS) -> None:

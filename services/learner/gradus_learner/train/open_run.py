@@ -11,10 +11,10 @@ from gradus_learner.errors import DamagedError, InputError, NoRoomError, StateEr
 from gradus_learner.files.atomic import is_disk_full
 from gradus_learner.files.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
 from gradus_learner.models.beside import read_beside
-from gradus_learner.models.config import DecoderConfig, ModelError
+from gradus_learner.models.check_model import model_problems
+from gradus_learner.models.config import ModelError
 from gradus_learner.models.load import load_policy
 from gradus_learner.models.registry import read_model
-from gradus_learner.models.tokenizer_size import tokenizer_size
 from gradus_learner.train.checkpoint import find_checkpoint
 from gradus_learner.train.mfu import peak_flops
 from gradus_learner.train.run import LearnerRun
@@ -66,8 +66,10 @@ def open_run(
             "directory",
         )
     try:
+        problems = model_problems(model_path)
+        if problems:
+            raise ModelError("; ".join(problems))
         read = read_model(model_path)
-        check_tokenizer(model_path, read.config)
         check_manifest(model_path, model)
         beside = read_beside(model_path, read.config)
         make_room()
@@ -124,13 +126,3 @@ def check_manifest(model_path: Path, model: Mapping[str, FileDigest]) -> None:
                 f"{model_path / name}: expected {said(expected.sha256)} by {MANIFEST_NAME}, found {found_sha256}; "
                 f"put the file back, or remove {MANIFEST_NAME} if this is another model"
             )
-
-
-def check_tokenizer(model_path: Path, config: DecoderConfig) -> None:
-    path = model_path / "tokenizer.json"
-    size = tokenizer_size(path) if path.is_file() else 0
-    if size > config.vocab_size:
-        raise ModelError(
-            f"{path} has {size} tokens, but config.json says vocab_size {config.vocab_size}; they belong to different "
-            "models"
-        )

@@ -1,0 +1,82 @@
+"""What is wrong with a model directory, all of it at once, by small files and headers. Loads no torch.
+
+`python -m gradus_learner.models.check_model DIR [--without-weights]` gives exit code 2, and a problem a line on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradus_learner.files.manifest import MANIFEST_NAME, ManifestError, digest_file, read_manifest, said
+from gradus_learner.models.config import DecoderConfig, ModelError
+from gradus_learner.models.config_readers import read_config
+from gradus_learner.models.declared_tensors import weight_problems
+from gradus_learner.models.dense_config import DenseConfig
+from gradus_learner.models.dense_shapes import tensor_shapes
+from gradus_learner.models.tokenizer_size import tokenizer_size
+
+# Small ones of a version's manifest; weights are compared when they are read.
+COMPARED = ("config.json", "tokenizer.json")
+
+
+def model_problems(directory: Path, weights: bool = True) -> list[str]:
+    """`weights`: whether it has them already."""
+    config: DecoderConfig | None = None
+    problems: list[str] = []
+    try:
+        _, config = read_config(directory)
+    except ModelError as error:
+        problems.append(str(error))
+    problems += [*tokenizer_problems(directory, config), *manifest_problems(directory)]
+    if weights and isinstance(config, DenseConfig):
+        problems += weight_problems(directory, tensor_shapes(config), config)
+    return problems
+
+
+def tokenizer_problems(directory: Path, config: DecoderConfig | None) -> list[str]:
+    path = directory / "tokenizer.json"
+    try:
+        size = tokenizer_size(path) if path.is_file() else 0
+    except ModelError as error:
+        return [str(error)]
+    if config is None or size <= config.vocab_size:
+        return []
+    return [
+        f"{path} has {size} tokens, but config.json says vocab_size {config.vocab_size}; they belong to different "
+        "models: take both from the same one"
+    ]
+
+
+def manifest_problems(directory: Path) -> list[str]:
+    """Config and tokenizer of a version of a run are those that the run wrote."""
+    if not (directory / MANIFEST_NAME).is_file():
+        return []
+    try:
+        files = read_manifest(directory).files
+    except ManifestError as error:
+        return [str(error)]
+    problems: list[str] = []
+    for name in COMPARED:
+        path, expected = directory / name, files.get(name)
+        found = digest_file(path) if path.is_file() else None
+        if expected is not None and found != expected:
+            problems.append(
+                f"{path}: expected {said(expected.sha256)} by {MANIFEST_NAME}, found "
+                f"{said(None if found is None else found.sha256)}; put the file back, or remove {MANIFEST_NAME} if "
+                "this is another model"
+            )
+    return problems
+
+
+def main(argv: Sequence[str]) -> int:
+    directory, *flags = argv
+    problems = model_problems(Path(directory), "--without-weights" not in flags)
+    for problem in problems:
+        print(problem.replace("\n", " "), file=sys.stderr)
+    return 2 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
