@@ -74,6 +74,8 @@ function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): Plan
           threads: learner.threads,
           device: learner.device,
           'micro-batch-tokens': learner.micro_batch_tokens,
+          ...(learner.precision !== 'float32' && { precision: learner.precision }),
+          ...(learner.activation_checkpointing && { 'activation-checkpointing': 'true' }),
           ...(learner.peak_tflops !== undefined && { 'peak-tflops': learner.peak_tflops }),
           ...rootFlag(roots),
         }),

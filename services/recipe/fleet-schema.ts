@@ -184,6 +184,16 @@ export const fleetSchema = z
           .max(16_777_216)
           .default(16_384)
           .describe('Most tokens of one forward and backward pass; a longer sequence is passed alone.'),
+        precision: z
+          .enum(['float32', 'bfloat16'])
+          .default('float32')
+          .describe('Of the passes, and of the versions that engines get. Weights, gradients and moments are float32.'),
+        activation_checkpointing: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Keep only what enters a layer, and compute the rest again in the backward pass: less memory, a third more work.',
+          ),
         device: device.default('cpu').describe('Where it computes: cpu, cuda (the first GPU) or cuda:N.'),
         peak_tflops: z
           .number()

@@ -105,7 +105,8 @@ def test_options_are_bounded_and_all_problems_are_said() -> None:
     with pytest.raises(OptionsError, match=r"supervised.learning_rate is 0; .*; supervised.weight_decay is 2; "):
         Supervised(0, weight_decay=2)
     with pytest.raises(
-        OptionsError, match=r"supervised.beta2 is 1.0; .*; supervised.precision is half; it must be one of float32, "
+        OptionsError,
+        match=r"supervised.beta2 is 1.0; .*; supervised.precision is half; it must be one of learner, float32, ",
     ):
         objective_of("supervised", {"learning_rate": 1.0, "beta2": 1.0, "precision": "half"})
     assert objective_of("supervised", {"learning_rate": 1.0}) == Supervised(1)

@@ -80,9 +80,11 @@ export const supervised = {
       .default(0)
       .describe('Rows with more tokens are left out, and counted as `train/samples_too_long`; 0 takes all.'),
     precision: z
-      .enum(['float32', 'bfloat16'])
-      .default('float32')
-      .describe('Of the passes: bfloat16 is faster where the processor multiplies it; weights stay float32.'),
+      .enum(['learner', 'float32', 'bfloat16'])
+      .default('learner')
+      .describe(
+        'Of the passes: `fleet.learner.precision` or another. bfloat16 is faster where the processor multiplies it; weights stay float32.',
+      ),
     context_weight: z
       .number()
       .min(0)

@@ -26,8 +26,8 @@ class DecoderConfig(Protocol):
     def eos_token_ids(self) -> tuple[int, ...]: ...
     @property
     def tie_word_embeddings(self) -> bool: ...
-    def to_json(self) -> str:
-        """The whole of a config.json."""
+    def to_json(self, dtype: str = "float32") -> str:
+        """The whole of a config.json, of weights in this number format."""
         ...
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from gradus_learner.models.config import DecoderConfig
 from gradus_learner.models.packed_row import PackedRow, rectangle
+from gradus_learner.models.passes import PLAIN, Passes
 
 
 class Decoder(nn.Module, ABC):
@@ -30,7 +31,7 @@ class Decoder(nn.Module, ABC):
         """Fresh weights, the same for the same generator."""
 
     @abstractmethod
-    def hidden(self, row: PackedRow) -> Tensor:
+    def hidden(self, row: PackedRow, passes: Passes = PLAIN) -> Tensor:
         """Final hidden states (T, D) of a packed row, after the last norm; its sequences do not see each other."""
 
     @property

@@ -10,13 +10,23 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from gradus_learner.models.attention import causal_attention
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.kernels import rms_norm, rotate
 from gradus_learner.models.packed_row import PackedRow
+from gradus_learner.models.passes import PLAIN, Passes
 from gradus_learner.models.rotary import rotary_tables
+
+
+class Linear(nn.Linear):
+    """In the number format of what comes in; the weight keeps its own."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(input.dtype)
+        return F.linear(input, self.weight.to(input.dtype), bias)
 
 
 class RMSNorm(nn.Module):
@@ -26,7 +36,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.weight, self.eps)
+        return rms_norm(x, self.weight.to(x.dtype), self.eps)
 
 
 class Attention(nn.Module):
@@ -35,10 +45,10 @@ class Attention(nn.Module):
         self.config = config
         width, head = config.hidden_size, config.head_dim
         bias = config.family.qkv_bias
-        self.q_proj = nn.Linear(width, config.num_attention_heads * head, bias=bias)
-        self.k_proj = nn.Linear(width, config.num_key_value_heads * head, bias=bias)
-        self.v_proj = nn.Linear(width, config.num_key_value_heads * head, bias=bias)
-        self.o_proj = nn.Linear(config.num_attention_heads * head, width, bias=False)
+        self.q_proj = Linear(width, config.num_attention_heads * head, bias=bias)
+        self.k_proj = Linear(width, config.num_key_value_heads * head, bias=bias)
+        self.v_proj = Linear(width, config.num_key_value_heads * head, bias=bias)
+        self.o_proj = Linear(config.num_attention_heads * head, width, bias=False)
         normalises = config.family.qk_norm
         self.q_norm = RMSNorm(head, config.rms_norm_eps) if normalises else None
         self.k_norm = RMSNorm(head, config.rms_norm_eps) if normalises else None
@@ -58,9 +68,9 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     def __init__(self, config: DenseConfig) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+        self.gate_proj = Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
@@ -113,11 +123,16 @@ class Dense(Decoder):
     def output_weight_VD(self) -> Tensor:
         return self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
 
-    def hidden(self, row: PackedRow) -> Tensor:
-        x_TD = self.model.embed_tokens(row.ids_T)
+    def hidden(self, row: PackedRow, passes: Passes = PLAIN) -> Tensor:
+        embedded_TD = self.model.embed_tokens(row.ids_T)
+        x_TD = embedded_TD.to(passes.dtype(embedded_TD.dtype))
         cos, sin = rotary_tables(self.config.rope, self.config.head_dim, row.positions_T, x_TD.dtype)
         for layer in self.model.layers:
-            x_TD = layer(x_TD, cos, sin, row)
+            if passes.activation_checkpointing and torch.is_grad_enabled():
+                # No layer draws random numbers.
+                x_TD = checkpoint(layer, x_TD, cos, sin, row, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x_TD = layer(x_TD, cos, sin, row)
         return self.model.norm(x_TD)
 
     def forward_flops(self, length: int, predicted: int) -> float:

@@ -122,7 +122,7 @@ class DenseConfig:
             raise ModelError(f"{where}: {'; '.join(problems)}")
         return cls(family, **fields)
 
-    def to_json(self) -> str:
+    def to_json(self, dtype: str = "float32") -> str:
         ends = self.eos_token_ids
         values = {
             "architectures": [self.family.architecture],
@@ -134,7 +134,7 @@ class DenseConfig:
             "rope_theta": self.rope.theta,
             "rope_parameters": self.rope.to_values(),
             "attention_dropout": 0.0,
-            "dtype": "float32",
+            "dtype": dtype,
             **self.family.fixed,
         }
         return json.dumps(values, indent=2, sort_keys=True) + "\n"

@@ -65,8 +65,12 @@ def load_policy(
     return policy
 
 
-def weights_of(policy: Decoder) -> dict[str, Tensor]:
-    return {name: parameter.detach().contiguous().cpu() for name, parameter in policy.named_parameters()}
+def weights_of(policy: Decoder, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+    """In their own number format unless one is given."""
+    return {
+        name: parameter.detach().to(dtype or parameter.dtype).contiguous().cpu()
+        for name, parameter in policy.named_parameters()
+    }
 
 
 def save_weights(policy: Decoder, directory: str | Path) -> None:

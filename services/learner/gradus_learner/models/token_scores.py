@@ -4,6 +4,9 @@ At 40,960 tokens and a vocabulary of 151,936 one table of float32 logits takes 2
 the last product runs over as many tokens at once as `VALUES_AT_ONCE` logits allow; the backward pass computes their
 logits again. Where all tokens fit into one such part, its log-probabilities are kept, which costs no second product.
 
+Hidden states of 16 bits are multiplied with weights that are rounded to as many; their logits, and the gradient of the
+weights over all parts, are float32.
+
 Shapes: N tokens, C tokens of one part, D hidden, V vocabulary.
 """
 
@@ -74,13 +77,14 @@ class _TokenScores(torch.autograd.Function):
         rows: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         count = len(hidden_ND)
+        rounded_VD = weight_VD.to(hidden_ND.dtype)
         picked_N = hidden_ND.new_empty(count, dtype=torch.float32)
         entropy_N = hidden_ND.new_zeros(count, dtype=torch.float32)
         is_best_N = torch.zeros(count, dtype=torch.bool, device=hidden_ND.device)
         kept_NV: Tensor | None = None
         for first in range(0, count, rows):
             part = slice(first, first + rows)
-            logprobs_CV = _logprobs(hidden_ND[part], weight_VD, temperature)
+            logprobs_CV = _logprobs(hidden_ND[part], rounded_VD, temperature)
             picked_N[part] = logprobs_CV.gather(1, targets_N[part].unsqueeze(1)).squeeze(1)
             if entropy != "none":
                 entropy_N[part] = -_mean(logprobs_CV.exp(), logprobs_CV)
@@ -102,6 +106,7 @@ class _TokenScores(torch.autograd.Function):
         picked_gradient_N, entropy_gradient_N, _ = gradients
         hidden_ND, weight_VD, targets_N, entropy_N, kept_NV = ctx.saved_tensors
         temperature, entropy, rows = ctx.settings
+        rounded_VD = weight_VD.to(hidden_ND.dtype)
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         hidden_gradient = torch.empty_like(hidden_ND) if wants_hidden else None
         weight_gradient = torch.zeros_like(weight_VD) if wants_weight else None
@@ -109,7 +114,7 @@ class _TokenScores(torch.autograd.Function):
             part = slice(first, first + rows)
             logprobs_CV = kept_NV
             if logprobs_CV is None:
-                logprobs_CV = _logprobs(hidden_ND[part], weight_VD, temperature)
+                logprobs_CV = _logprobs(hidden_ND[part], rounded_VD, temperature)
             upstream_C1 = picked_gradient_N[part].unsqueeze(1)
             # d log p_target / d logit_v = [v is target] - p_v; d H / d logit_v = -p_v (log p_v + H).
             if entropy == "gradient":
@@ -123,7 +128,9 @@ class _TokenScores(torch.autograd.Function):
                 logits_gradient_CV.div_(temperature)
             logits_gradient_CV = logits_gradient_CV.to(hidden_ND.dtype)
             if hidden_gradient is not None:
-                torch.mm(logits_gradient_CV, weight_VD, out=hidden_gradient[part])
-            if weight_gradient is not None:
+                torch.mm(logits_gradient_CV, rounded_VD, out=hidden_gradient[part])
+            if weight_gradient is not None and rounded_VD.dtype == weight_VD.dtype:
                 weight_gradient.addmm_(logits_gradient_CV.T, hidden_ND[part])
+            elif weight_gradient is not None:
+                weight_gradient.add_(logits_gradient_CV.T @ hidden_ND[part])
         return hidden_gradient, weight_gradient, None, None, None, None, None

@@ -9,10 +9,9 @@ Shapes: T tokens of a micro-batch, D hidden, N tokens that carry loss.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -35,8 +34,6 @@ from gradus_learner.train.out_of_memory import in_micro_batches
 from gradus_learner.train.sample import SampleError, check_tokenizer, digest_of, parse_trajectory, sequence_digest
 from gradus_learner.train.trainer import BETA2, Trainer, set_adamw
 
-Precision = Literal["float32", "bfloat16"]
-
 
 @dataclass(frozen=True)
 class Supervised:
@@ -54,8 +51,8 @@ class Supervised:
     beta2: Annotated[float, Between(0, 1, above=True, below=True)] = BETA2
     # Longer samples are left out of the step, and counted; 0 takes sequences of any length.
     max_tokens: Annotated[int, Between(0, 2**32 - 1)] = 0
-    # Of the passes; weights and moments stay as they are.
-    precision: Precision = "float32"
+    # Of the passes, in the place of the learner's; weights and moments stay as they are.
+    precision: Literal["learner", "float32", "bfloat16"] = "learner"
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -136,15 +133,12 @@ class Learnt:
     written: int = 0
 
 
-def passes_in(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    if precision == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
-
-
 def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: Supervised) -> dict[str, float]:
     """One update. Micro-batches change memory and speed, not the gradient."""
     policy, optimizer, device = trainer.policy, trainer.optimizer, trainer.device
+    passes = trainer.passes
+    if objective.precision != "learner":
+        passes = replace(passes, precision=objective.precision)
     received = len(examples)
     examples = [example for example in examples if objective.max_tokens == 0 or example.length <= objective.max_tokens]
     if not examples:
@@ -168,9 +162,7 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         # Only the positions that carry loss pay for the vocabulary.
         at_N = weights_T.nonzero().squeeze(1)
         weights_N = weights_T[at_N]
-        with passes_in(objective.precision, device):
-            hidden_TD = policy.hidden(row)
-        hidden_ND = hidden_TD.index_select(0, at_N - 1)
+        hidden_ND = policy.hidden(row, passes).index_select(0, at_N - 1)
         scores = token_scores(hidden_ND, policy.output_weight_VD, row.ids_T[at_N], best=True)
         loss = -(scores.logprobs_N * weights_N).sum() / total
         loss.backward()

@@ -104,6 +104,20 @@ class LearnerConfig(ServiceConfig):
     micro_batch_tokens: Annotated[
         int, Field(ge=1, description="Most tokens in one forward and backward pass; a longer sequence is passed alone.")
     ] = 16_384
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(
+            description="Of the passes, and of the versions that engines get. Weights, gradients and moments are "
+            "float32."
+        ),
+    ] = "float32"
+    activation_checkpointing: Annotated[
+        bool,
+        Field(
+            description="Keep only what enters a layer, and compute the rest again in the backward pass: less memory, "
+            "a third more work."
+        ),
+    ] = False
     peak_tflops: Annotated[
         float | None,
         Field(

@@ -69,6 +69,8 @@ class LearnerService:
                 keep_checkpoints=request.keep_checkpoints,
                 device=self.config.device,
                 micro_batch_tokens=self.config.micro_batch_tokens,
+                precision=self.config.precision,
+                activation_checkpointing=self.config.activation_checkpointing,
                 peak_tflops=self.config.peak_tflops,
                 roots=self.config.roots,
                 expected=dict(request.model_digests),

@@ -14,6 +14,7 @@ from gradus_learner.models.beside import read_beside
 from gradus_learner.models.check_model import model_problems
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.load import load_policy
+from gradus_learner.models.passes import Precision
 from gradus_learner.models.registry import read_model
 from gradus_learner.train.checkpoint import find_checkpoint
 from gradus_learner.train.mfu import peak_flops
@@ -35,6 +36,8 @@ def open_run(
     keep_checkpoints: int,
     device: str,
     micro_batch_tokens: int,
+    precision: Precision = "float32",
+    activation_checkpointing: bool = False,
     peak_tflops: float | None = None,
     roots: Sequence[Path] = (),
     expected: Mapping[str, str] | None = None,
@@ -77,14 +80,15 @@ def open_run(
     except (ModelError, ManifestError) as error:
         raise InputError(f"model_path: {error}") from None
     torch.manual_seed(seed)
+    trainer = Trainer(policy, micro_batch_tokens, precision, activation_checkpointing)
     run = LearnerRun(
         run_id=run_id,
         directory=files,
         model_path=model_path,
         model=model,
         keep_checkpoints=keep_checkpoints or 2,
-        trainer=Trainer(policy, micro_batch_tokens),
-        peak_flops=peak_flops(torch.device(device), next(policy.parameters()).dtype, peak_tflops),
+        trainer=trainer,
+        peak_flops=peak_flops(trainer.device, trainer.passes.dtype(torch.float32), peak_tflops),
         beside=beside,
         damaged=found.damaged,
     )

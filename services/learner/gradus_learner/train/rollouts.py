@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.packed_row import PackedRow, pack, starts
+from gradus_learner.models.passes import PLAIN, Passes
 from gradus_learner.models.token_scores import Entropy, token_scores
 from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
 from gradus_learner.objectives.objective import NothingFiniteError, TrainingError
@@ -140,10 +141,10 @@ def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: 
 
 
 def token_logprobs(
-    policy: Decoder, batch: MicroBatch, temperature: float, entropy_gradient: bool = False
+    policy: Decoder, batch: MicroBatch, temperature: float, passes: Passes = PLAIN, entropy_gradient: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Logprobs at `temperature` of the sampled tokens, and the entropy where they were sampled, both (N,)."""
-    hidden_ND = policy.hidden(batch.row).index_select(0, batch.positions_N)
+    hidden_ND = policy.hidden(batch.row, passes).index_select(0, batch.positions_N)
     entropy: Entropy = "gradient" if entropy_gradient else "value"
     scores = token_scores(hidden_ND, policy.output_weight_VD, batch.targets_N, temperature, entropy)
     return scores.logprobs_N, scores.entropy_N
@@ -224,7 +225,7 @@ def old_logprobs(trainer: Trainer, samples: Sequence[Sample], temperature: float
     def add(result: tuple[dict[int, Tensor], Mismatch], part: Sequence[int]) -> None:
         found, distance = result
         batch = make_micro_batch(samples, part, trainer.device)
-        logprobs_N, _ = token_logprobs(trainer.policy, batch, temperature)
+        logprobs_N, _ = token_logprobs(trainer.policy, batch, temperature, trainer.passes)
         distance.add(logprobs_N, batch.rollout_N)
         counts = [len(samples[index].model_positions) for index in part]
         found.update(zip(part, logprobs_N.split(counts), strict=True))
@@ -258,7 +259,7 @@ def update(
         batch = make_micro_batch(samples, part, trainer.device)
         sample_N = torch.tensor(batch.samples, device=trainer.device)[batch.row_N]
         advantages_N, weights_N = advantages_S[sample_N], weights_S[sample_N]
-        new_N, entropy_N = token_logprobs(trainer.policy, batch, temperature, options.entropy_gradient)
+        new_N, entropy_N = token_logprobs(trainer.policy, batch, temperature, trainer.passes, options.entropy_gradient)
         if old is None:
             old_N = new_N.detach()
             distance.add(old_N, batch.rollout_N)
@@ -267,7 +268,7 @@ def update(
         reference_N = None
         if options.needs_reference and trainer.reference is not None:
             with torch.no_grad():
-                reference_N, _ = token_logprobs(trainer.reference, batch, temperature)
+                reference_N, _ = token_logprobs(trainer.reference, batch, temperature, trainer.passes)
         token_loss = options.loss(
             RolloutTokens(new_N, old_N, batch.rollout_N, reference_N, entropy_N, advantages_N, batch.row_N)
         )
@@ -276,7 +277,7 @@ def update(
         loss = (token_loss.loss_N * weights_N).sum()
         loss.backward()
         counted.tokens += len(new_N)
-        counted.loss += float(loss.detach())
+        counted.loss += float((token_loss.loss_N.detach().double() * weights_N).sum())
         counted.entropy += float(entropy_N.detach().sum())
         counted.ratio += float(token_loss.ratio_N.sum())
         counted.clipped += float(token_loss.clipped_N.sum())

@@ -225,18 +225,21 @@ class LearnerRun:
         except DiskFullError as error:
             raise NoRoomError(f"{error.strerror}; step {record.step} is applied, send it again to write it") from error
 
-    def _model_files(self) -> dict[str, Callable[[Path], object]]:
-        """All of a model directory but its weights."""
-        config = self.policy.config.to_json().encode()
+    def _model_files(self, dtype: str) -> dict[str, Callable[[Path], object]]:
+        """All of a model directory but its weights, which are in this number format."""
+        config = self.policy.config.to_json(dtype).encode()
         contents = {"config.json": config, **self.beside}
         return {name: partial(write_bytes, content) for name, content in contents.items()}
 
     def _write_version(self) -> tuple[str, str]:
-        weights, probe = weights_of(self.policy), probe_json(self.policy)
+        passes = self.trainer.passes
+        # What passes compute with; the checkpoint has all digits.
+        dtype = passes.dtype(next(self.policy.parameters()).dtype)
+        weights, probe = weights_of(self.policy, dtype), probe_json(self.policy, passes)
         self.directory.check_free(self.step)
         target = self.directory.version(self.step)
         files: dict[str, Callable[[Path], object]] = {
-            **self._model_files(),
+            **self._model_files(passes.precision),
             "model.safetensors": lambda path: save_file(weights, str(path), {"format": "pt"}),
             PROBE_NAME: lambda path: path.write_text(probe, encoding="utf-8"),
         }
@@ -263,7 +266,7 @@ class LearnerRun:
             tensors,
             {"record": kept},
             self.keep_checkpoints,
-            self._model_files(),
+            self._model_files("float32"),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:

@@ -7,6 +7,7 @@ import copy
 import torch
 
 from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.passes import Passes, Precision
 
 BETA1, BETA2 = 0.9, 0.999
 
@@ -28,8 +29,15 @@ def set_adamw(optimizer: torch.optim.Optimizer, rate: float, weight_decay: float
 class Trainer:
     """`reference` is the policy that entered the stage, where an objective has asked for it."""
 
-    def __init__(self, policy: Decoder, micro_batch_tokens: int) -> None:
+    def __init__(
+        self,
+        policy: Decoder,
+        micro_batch_tokens: int,
+        precision: Precision = "float32",
+        activation_checkpointing: bool = False,
+    ) -> None:
         self.policy = policy
+        self.passes = Passes(precision, activation_checkpointing)
         self.micro_batch_tokens = micro_batch_tokens
         # How often that was made smaller because memory was short.
         self.micro_batch_splits = 0
@@ -38,4 +46,7 @@ class Trainer:
         self.reference: Decoder | None = None
 
     def set_reference(self) -> None:
-        self.reference = copy.deepcopy(self.policy).requires_grad_(False)
+        reference = copy.deepcopy(self.policy).requires_grad_(False)
+        # Its passes would round its weights each time.
+        dtype = self.passes.dtype(next(reference.parameters()).dtype)
+        self.reference = reference.to(dtype)

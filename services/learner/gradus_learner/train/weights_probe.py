@@ -13,6 +13,7 @@ import torch
 
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.packed_row import pack
+from gradus_learner.models.passes import PLAIN, Passes
 from gradus_learner.models.token_scores import token_scores
 
 PROBE_NAME = "probe.json"
@@ -24,10 +25,10 @@ def probe_tokens(vocabulary: int) -> list[int]:
     return [(index + 1) * vocabulary // (_TOKENS + 8) for index in range(_TOKENS)]
 
 
-def probe_json(policy: Decoder) -> str:
+def probe_json(policy: Decoder, passes: Passes = PLAIN) -> str:
     """`{"tokenIds": [T], "logprobs": [T - 1]}`, at temperature 1."""
     tokens = probe_tokens(policy.config.vocab_size)
     row = pack([np.array(tokens, np.int64)], next(policy.parameters()).device)
     with torch.no_grad():
-        scores = token_scores(policy.hidden(row)[:-1], policy.output_weight_VD, row.ids_T[1:])
+        scores = token_scores(policy.hidden(row, passes)[:-1], policy.output_weight_VD, row.ids_T[1:])
     return json.dumps({"tokenIds": tokens, "logprobs": scores.logprobs_N.tolist()}) + "\n"
