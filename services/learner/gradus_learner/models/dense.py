@@ -6,6 +6,7 @@ Shapes: T tokens of a packed row, D hidden, H query heads, K key-value heads, E 
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,9 @@ class Linear(nn.Linear):
     """In the number format of what comes in; the weight keeps its own."""
 
     def forward(self, input: Tensor) -> Tensor:
-        bias = None if self.bias is None else self.bias.to(input.dtype)
-        return F.linear(input, self.weight.to(input.dtype), bias)
+        # Its annotation in torch leaves out that a layer may have none.
+        bias = cast("Tensor | None", self.bias)
+        return F.linear(input, self.weight.to(input.dtype), None if bias is None else bias.to(input.dtype))
 
 
 class RMSNorm(nn.Module):
