@@ -68,7 +68,13 @@ export async function planMemory(recipe: Recipe, model: string): Promise<MemoryP
   const serves = engine.kind === 'builtin' && recipe.model.endpoint === undefined;
   if (!trains && !serves) return undefined;
   const parts = await partsOf(model, {
-    learner: trains ? { tokens: passTokens(recipe), reference: recipe.stages.some(hasReference) } : null,
+    learner: trains
+      ? {
+          tokens: passTokens(recipe),
+          reference: recipe.stages.some(hasReference),
+          checkpointing: learner.activation_checkpointing,
+        }
+      : null,
     engine: serves
       ? {
           max_context: engine.max_context,

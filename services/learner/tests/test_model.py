@@ -10,6 +10,7 @@ from gradus_learner.models.dense import Dense
 from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.dense_shapes import tensor_shapes
 from gradus_learner.models.load import load_policy, parameter_count, save_weights
+from gradus_learner.models.packed_row import PackedRow
 from gradus_learner.models.qwen3 import QWEN3
 
 
@@ -81,15 +82,12 @@ def test_padding_on_the_right_does_not_change_real_positions() -> None:
         assert torch.allclose(policy(ids), policy(padded)[:, :20], atol=1e-5)
 
 
-def test_a_block_diagonal_mask_packs_sequences_without_crosstalk() -> None:
+def test_a_packed_row_has_the_logits_of_each_sequence_alone() -> None:
     policy = random_policy(tiny())
     left, right = torch.arange(1, 11), torch.arange(30, 45)
-    packed = torch.cat((left, right)).unsqueeze(0)
-    owner = torch.cat((torch.zeros(10), torch.ones(15)))
-    mask = (owner[:, None] == owner[None, :]) & torch.ones(25, 25, dtype=torch.bool).tril()
-    positions = torch.cat((torch.arange(10), torch.arange(15))).unsqueeze(0)
+    row = PackedRow(torch.cat((left, right)), (10, 15))
     with torch.no_grad():
-        together = policy(packed, positions, mask)[0]
+        together = policy.logits(policy.hidden(row))
         alone = torch.cat((policy(left.unsqueeze(0))[0], policy(right.unsqueeze(0))[0]))
     assert torch.allclose(together, alone, atol=1e-5)
 
