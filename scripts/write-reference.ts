@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { describeRecipe } from '../services/recipe/describe-recipe.ts';
 import { programOf } from '../services/fleet/service-programs.ts';
 import { describeConfig } from '../services/platform/runtime/config-text.ts';
+import { artefactsConfig } from '../services/artefacts/config.ts';
 import { coordinatorConfig } from '../services/coordinator/config.ts';
 import { policyConfig } from '../services/policy/config.ts';
 import { retrievalConfig } from '../services/retrieval/config.ts';
@@ -25,6 +26,7 @@ const services: Readonly<Record<string, z.ZodType>> = {
   policy: policyConfig,
   retrieval: retrievalConfig,
   reward: rewardConfig,
+  artefacts: artefactsConfig,
   'endpoint-policy': endpointPolicyConfig,
   'engine-sidecar': engineSidecarConfig,
   'scripted-engine': scriptedEngineConfig,
