@@ -38,11 +38,11 @@ async function demo(words: readonly string[]): Promise<boolean> {
   return await run(resolvedRecipeJson(resolveRecipe(loaded.recipe, file, paths, values.set)), runs);
 }
 
-/** GRADUS_SERVER is the coordinator, host:port; GRADUS_CREDENTIALS a directory with the operator's certificate. */
+/** GRADUS_SERVER is the coordinator, host:port; OPERATOR_CREDENTIALS a directory with the operator's certificate. */
 async function run(recipeJson: string, runs: string): Promise<boolean> {
   const client = createGrpcClient(CoordinatorService, process.env['GRADUS_SERVER'] ?? 'coordinator:50051', {
     timeoutMs: 120_000,
-    security: await openOperator(process.env['GRADUS_CREDENTIALS']),
+    security: await openOperator(process.env['OPERATOR_CREDENTIALS']),
   });
   const runId = `demo-${new Date().toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}`;
   await client.submitRun({ runId, recipeJson, directory: join(runs, runId), resume: false });

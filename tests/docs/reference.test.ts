@@ -48,13 +48,15 @@ test("every metric of the learner's steps is explained in metrics.md, and no oth
     readFileSync(join(root, 'services/learner/gradus_learner', file), 'utf8'),
   );
   const given = sources.flatMap((text) =>
-    [...text.matchAll(/return \{\n((?: +"[a-z_0-9]+": .*\n)+)/g)].flatMap(([, block = '']) =>
+    [...text.matchAll(/metrics = \{\n((?: +"[a-z_0-9]+": .*\n)+)/g)].flatMap(([, block = '']) =>
       [...block.matchAll(/"([a-z_0-9]+)":/g)].map(([, name = '']) => learnerMetricName(name)),
     ),
   );
   // What a step took, and what follows from it.
   const run = readFileSync(join(root, 'services/learner/gradus_learner/train/run.py'), 'utf8');
-  const rates = [...run.matchAll(/kept\["([a-z_]+)"\] =/g)].map(([, name = '']) => learnerMetricName(name));
+  const rates = [...run.matchAll(/kept\["([a-z_]+)"\] =|^ +"([a-z_]+)": float\(/gm)].map(([, rate, count]) =>
+    learnerMetricName(rate ?? count ?? ''),
+  );
   const [, section = ''] = read('metrics.md').split('\n### Of the learner\n');
   const rows = (section.split('\n### ')[0] ?? '').matchAll(/^\| (.*?) \|/gm);
   const listed = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
