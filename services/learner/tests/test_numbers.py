@@ -183,6 +183,8 @@ def test_a_batch_whose_samples_are_all_masked_learns_nothing_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """P9: nothing is silent."""
+    # Tests of logging leave levels behind.
+    caplog.set_level("INFO", logger="gradus")
     model = model_directory(tmp_path / "model")
     header = learner_pb2.StepHeader(run_id="r", step=1, samples=1, objective=policy_gradient(mask_truncated=True))
     sample = learner_pb2.StepSample(trajectory=TRAJECTORIES[1], advantage=1.0, truncated=True)

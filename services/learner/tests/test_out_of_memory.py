@@ -145,6 +145,8 @@ def test_p9_what_was_split_is_in_the_metrics_and_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """P9: nothing is silent."""
+    # Tests of logging leave levels behind.
+    caplog.set_level("INFO", logger="gradus")
     model = model_directory(tmp_path / "model")
     make = rollouts.make_micro_batch
 
