@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { exportModel } from '#weights/model-directory.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -17,11 +18,10 @@ tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 ids = tokenizer("Who founded it?", return_tensors="pt").input_ids
 policy = load_policy(sys.argv[1], "cpu")
 with torch.no_grad():
-    ours = policy.logits(policy.hidden(ids))
+    ours = policy(ids)
     theirs = model(ids).logits
 print(float((ours - theirs).abs().max()), tokenizer.eos_token_id == model.config.eos_token_id, ids.shape[1])
 `;
-import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 it('a model that is exported loads in transformers, tokenizer and all, with the logits that it has here', async () => {
   const directory = await temporaryDirectory('gradus-export-');

@@ -18,6 +18,7 @@ const partsSchema = z.object({
       weights: z.number(),
       gradients: z.number(),
       adam_states: z.number(),
+      rounded_weights: z.number(),
       reference: z.number(),
       activations: z.number(),
       logits: z.number(),
@@ -73,6 +74,7 @@ export async function planMemory(recipe: Recipe, model: string): Promise<MemoryP
           tokens: passTokens(recipe),
           reference: recipe.stages.some(hasReference),
           checkpointing: learner.activation_checkpointing,
+          precision: learner.precision,
         }
       : null,
     engine: serves

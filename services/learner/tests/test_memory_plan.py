@@ -29,11 +29,14 @@ from gradus_learner.models.memory_plan import (
     Serving,
     engine_parts,
     kv_token_bytes,
+    layer_token_bytes,
     learner_parts,
     main,
     parameters_of,
-    token_values,
+    rounded_weights,
+    token_bytes,
 )
+from gradus_learner.models.passes import Passes, Precision
 from gradus_learner.models.qwen2 import QWEN2
 from gradus_learner.models.qwen3 import QWEN3
 from gradus_learner.train.rollouts import make_micro_batch, token_logprobs
@@ -59,7 +62,7 @@ PUBLISHED = {
 @pytest.mark.parametrize(("config", "activations_mib", "trained_gib"), PUBLISHED.values(), ids=PUBLISHED.keys())
 def test_published_sizes(config: DenseConfig, activations_mib: float, trained_gib: float) -> None:
     parts = learner_parts(config, Learning(tokens=8192))
-    assert FLOAT32 * token_values(config) / MIB == pytest.approx(activations_mib, rel=0.05)
+    assert token_bytes(config, Learning(1)) / MIB == pytest.approx(activations_mib, rel=0.05)
     trained = parts["weights"] + parts["gradients"] + parts["adam_states"]
     assert trained / GIB == pytest.approx(trained_gib, rel=0.005)
 
@@ -72,8 +75,15 @@ def test_4b_as_findings_have_it() -> None:
     assert learner_parts(config, Learning(40_960))["activations"] / GIB == pytest.approx(389, rel=0.04)
     reference = learner_parts(config, Learning(8192, reference=True))["reference"]
     assert reference == parameters_of(config) * 4
+    assert learner_parts(config, Learning(8192, reference=True, precision="bfloat16"))["reference"] == reference // 2
     # A layer's inputs, and one layer at a time.
-    assert learner_parts(config, Learning(40_960, checkpointing=True))["activations"] / GIB < 30
+    again = learner_parts(config, Learning(40_960, checkpointing=True))["activations"]
+    assert again / GIB < 30
+    half = learner_parts(config, Learning(40_960, checkpointing=True, precision="bfloat16"))
+    assert half["activations"] / again == pytest.approx(0.5, rel=0.01)
+    # Of one layer and of the matrix of logits; of all layers where none is computed again.
+    assert half["rounded_weights"] / GIB == pytest.approx(0.91, rel=0.01)
+    assert rounded_weights(config, Learning(1, precision="bfloat16")) / parameters_of(config) == pytest.approx(2, 0.01)
     engine = engine_parts(config, Serving(max_context=40_960, kv_tokens=0, max_running=256, cache_bytes=2**30))
     assert engine["kv_bound"] == 2880 * GIB
     assert engine["one_long_sequence"] == 90 * GIB
@@ -82,7 +92,7 @@ def test_4b_as_findings_have_it() -> None:
     assert bounded["kv_bound"] == 22.5 * GIB
 
 
-def kept_bytes(policy: Decoder, length: int) -> int:
+def kept_bytes(policy: Decoder, length: int, passes: Passes) -> int:
     """Of the storages that autograd keeps for the backward pass, weights aside."""
     own = {parameter.untyped_storage().data_ptr() for parameter in policy.parameters()}
     kept: dict[int, torch.Tensor] = {}
@@ -97,19 +107,37 @@ def kept_bytes(policy: Decoder, length: int) -> int:
     model = np.arange(1, length)
     sample = Sample("t", ids, model, np.zeros(length - 1, np.float32), 1.0, False, True)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        logprobs_N, _ = token_logprobs(policy, make_micro_batch([sample], [0], torch.device("cpu")), 1.0)
+        logprobs_N, _ = token_logprobs(policy, make_micro_batch([sample], [0], torch.device("cpu")), 1.0, passes)
     assert logprobs_N.requires_grad
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
 @pytest.mark.parametrize("family", [QWEN3, QWEN2, LLAMA], ids=lambda family: family.model_type)
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_autograd_keeps_what_is_counted(family: Family, groups: int) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_autograd_keeps_what_is_counted(family: Family, groups: int, precision: Precision) -> None:
     config = DenseConfig(family, 97, 80, 304, 3, 4, groups, 32, max_position_embeddings=4096)
-    policy = Dense(config)
+    policy, passes, learning = Dense(config), Passes(precision), Learning(1, precision=precision)
     # A table of logits is kept, too, where it is small: `logits` counts it.
-    counted = FLOAT32 * (token_values(config) + config.vocab_size) * 1000
-    assert kept_bytes(policy, 2000) - kept_bytes(policy, 1000) == pytest.approx(counted, rel=0.03)
+    counted = token_bytes(config, learning) + FLOAT32 * config.vocab_size
+    small, large = (kept_bytes(policy, length, passes) for length in (1000, 2000))
+    assert large - small == pytest.approx(counted * 1000, rel=0.03)
+    # The matrix of logits is rounded, used and let go of.
+    output = learning.width * config.vocab_size * config.hidden_size if precision == "bfloat16" else 0
+    assert 2 * small - large == pytest.approx(rounded_weights(config, learning) - output, rel=0.01, abs=1000)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_checkpointing_keeps_what_enters_a_layer_and_one_layer_more_than_is_left(precision: Precision) -> None:
+    config = DenseConfig(QWEN3, 97, 80, 304, 3, 4, 2, 32, max_position_embeddings=4096)
+    policy, passes, learning = (
+        Dense(config),
+        Passes(precision, True),
+        Learning(1, checkpointing=True, precision=precision),
+    )
+    kept = token_bytes(config, learning) - layer_token_bytes(config, learning.width) + FLOAT32 * config.vocab_size
+    grown = kept_bytes(policy, 2000, passes) - kept_bytes(policy, 1000, passes)
+    assert grown == pytest.approx(kept * 1000, rel=0.03)
 
 
 def test_the_engine_holds_what_is_counted() -> None:

@@ -14,14 +14,14 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.config_readers import read_config
 from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.dense_shapes import tensor_shapes
 
-FLOAT32 = 4
+FLOAT32, BFLOAT16, INT64 = 4, 2, 8
 # Logits at once, as token_scores has them, and tables of them that exist at a time.
 VALUES_AT_ONCE, TABLES = 2**26, 3
 # Rows that a region of the engine's arena begins with (engine/arena.py).
@@ -36,6 +36,12 @@ class Learning:
     reference: bool = False
     # Layers keep their input alone, and are computed again one by one in the backward pass.
     checkpointing: bool = False
+    # Of forward and backward passes; weights, gradients and moments are float32.
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def width(self) -> int:
+        return BFLOAT16 if self.precision == "bfloat16" else FLOAT32
 
 
 @dataclass(frozen=True)
@@ -51,24 +57,39 @@ def parameters_of(config: DenseConfig) -> int:
     return sum(math.prod(shape) for shape in tensor_shapes(config).values())
 
 
-def layer_values(config: DenseConfig) -> int:
-    """Numbers that autograd keeps of one token in one layer.
+def layer_token_bytes(config: DenseConfig, width: int) -> int:
+    """What autograd keeps of one token in one layer, with activations of `width` bytes.
 
     Inputs and outputs of both norms (4 D), of gate and up and their products (4 I); queries, keys and values as
     attention takes them; its output, and the row that it is put into; queries and keys before their norms, where
-    they have these; of each norm a scale, of each head a sum of attention.
+    they have these. In float32 whatever the width: of each norm a scale, of each head a sum of attention.
     """
     heads, groups, head = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-    kept = 4 * config.hidden_size + 4 * config.intermediate_size + 3 * heads * head + 2 * groups * head + 2 + heads
-    return kept + (heads + groups) * (head + 1) if config.family.qk_norm else kept
+    kept = 4 * config.hidden_size + 4 * config.intermediate_size + 3 * heads * head + 2 * groups * head
+    scales = 2 + heads
+    if config.family.qk_norm:
+        kept += (heads + groups) * head
+        scales += heads + groups
+    return width * kept + FLOAT32 * scales
 
 
-def token_values(config: DenseConfig, checkpointing: bool = False) -> int:
-    """Numbers that are kept of each token through a forward pass."""
-    layers = config.num_hidden_layers
-    inside = layers * config.hidden_size + layer_values(config) if checkpointing else layers * layer_values(config)
+def token_bytes(config: DenseConfig, learning: Learning) -> int:
+    """What is kept of each token through a forward pass; with checkpointing also of the one layer computed again."""
+    layers, width = config.num_hidden_layers, learning.width
+    layer = layer_token_bytes(config, width)
+    inside = layers * width * config.hidden_size + layer if learning.checkpointing else layers * layer
     # The last norm's input and scale, the hidden state that logits are made of, cosine and sine, the token's id.
-    return inside + 2 * config.hidden_size + 1 + 2 * config.head_dim + 2
+    return inside + width * (2 * config.hidden_size + 2 * config.head_dim) + FLOAT32 + INT64
+
+
+def rounded_weights(config: DenseConfig, learning: Learning) -> int:
+    """Bytes of the layers' weights in the format of a pass that is not theirs: kept of every layer, or of one."""
+    if learning.width == FLOAT32:
+        return 0
+    shapes = tensor_shapes(config)
+    layers = sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("model.layers."))
+    output = learning.width * config.vocab_size * config.hidden_size
+    return learning.width * (layers // config.num_hidden_layers if learning.checkpointing else layers) + output
 
 
 def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
@@ -79,8 +100,9 @@ def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
         "weights": weights,
         "gradients": weights,
         "adam_states": 2 * weights,
-        "reference": weights if learning.reference else 0,
-        "activations": FLOAT32 * learning.tokens * token_values(config, learning.checkpointing),
+        "rounded_weights": rounded_weights(config, learning),
+        "reference": learning.width * parameters_of(config) if learning.reference else 0,
+        "activations": learning.tokens * token_bytes(config, learning),
         # Next to the gradient of the matrix that they are made with, before it is added to the others.
         "logits": TABLES * table + FLOAT32 * config.vocab_size * config.hidden_size,
     }
@@ -116,8 +138,7 @@ def memory_plan(directory: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "parameters": parameters_of(config),
         "kv_token_bytes": kv_token_bytes(config),
-        "activation_token_bytes": FLOAT32
-        * token_values(config, learner is not None and Learning(**learner).checkpointing),
+        "activation_token_bytes": token_bytes(config, Learning(1) if learner is None else Learning(**learner)),
         "learner": None if learner is None else learner_parts(config, Learning(**learner)),
         "engine": None if engine is None else engine_parts(config, Serving(**engine)),
     }
