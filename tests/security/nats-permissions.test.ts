@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { RolloutTaskSchema } from '#proto/rollout/v1/task_pb.ts';
+import { TrajectorySchema } from '#proto/trajectory/v1/trajectory_pb.ts';
 import { fetchArtefact } from '../../services/artefacts/fetch-artefact.ts';
 import { openStore } from '../../services/artefacts/open-store.ts';
 import { putArtefact } from '../../services/artefacts/put-artefact.ts';
@@ -12,9 +15,12 @@ import { credentialFiles } from '../../services/fleet/credentials-directory.ts';
 import { connectNats, type Nats } from '../../services/platform/nats/connect.ts';
 import { startNatsServer } from '../../services/platform/nats/nats-server.ts';
 import { artefactBucket, natsTls, natsUsers } from '../../services/platform/nats/permissions.ts';
+import { createRedeliveryRecords } from '../../services/platform/nats/redelivery-records.ts';
 import { ensureStreams, streams, subjects } from '../../services/platform/nats/streams.ts';
+import { createWorkerStatuses } from '../../services/platform/nats/worker-statuses.ts';
 import type { Security } from '../../services/platform/security/security.ts';
 import { createMetrics } from '../../services/platform/telemetry/metrics.ts';
+import { createOutbox } from '../../services/rollout/worker/outbox.ts';
 import { newCredentials, securityOf, valueOf } from './certificates.ts';
 
 const log = pino({ level: 'silent' });
@@ -68,6 +74,35 @@ test('a worker takes tasks and writes results, and writes no ledger, changes no 
       timeout: 60_000,
     })
     .toBeGreaterThan(0);
+});
+
+test('a worker finds what an earlier delivery of a task stored, and keeps what it knows of tasks and of itself', async () => {
+  const directory = await newCredentials();
+  const url = await startServer(directory);
+  const coordinator = await connectAs(url, await securityOf(directory, 'coordinator'));
+  await ensureStreams(coordinator);
+  const worker = await connectAs(url, await securityOf(directory, 'rollout'));
+  const { signal } = new AbortController();
+
+  const outbox = createOutbox(worker, { timeoutMs: 10_000, maxBytes: 1_000_000 });
+  const task = create(RolloutTaskSchema, { runId: 'r', taskId: 't', attempt: 1 });
+  const trajectory = create(TrajectorySchema, { sequenceDigest: randomBytes(32) });
+  const first = await outbox.trajectory(task, 0, trajectory, signal);
+  expect(await outbox.trajectory(task, 1, trajectory, signal)).toBe(first);
+  expect((await coordinator.jsm.streams.info(streams.trajectories)).state.messages).toBe(1);
+  const other = create(TrajectorySchema, { sequenceDigest: randomBytes(32) });
+  expect(await outbox.trajectory(task, 2, other, signal)).toBe(first + 1);
+
+  const records = createRedeliveryRecords(worker);
+  await records.write('1.2', { failed: 1, returned: 0, starts: 2 });
+  expect(await records.read('1.2')).toEqual({ failed: 1, returned: 0, starts: 2 });
+  await records.forget('1.2');
+  expect(await records.read('1.2')).toEqual({ failed: 0, returned: 0, starts: 0 });
+
+  const statuses = createWorkerStatuses(worker);
+  await statuses.put({ workerId: 'w' });
+  expect((await statuses.list()).map(({ workerId }) => workerId)).toEqual(['w']);
+  await statuses.remove('w');
 });
 
 test('the artefact service keeps files in its bucket, and reads no ledger and no task', async () => {

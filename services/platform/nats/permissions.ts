@@ -28,6 +28,13 @@ const looks = [
   `$JS.API.CONSUMER.NAMES.${streams.tasks}`,
 ];
 
+/** Single messages of a stream: from any server that has it, or from the one that leads it. */
+const readsOf = (stream: string): readonly string[] => [
+  `$JS.API.DIRECT.GET.${stream}`,
+  `$JS.API.DIRECT.GET.${stream}.>`,
+  `$JS.API.STREAM.MSG.GET.${stream}`,
+];
+
 const permissions: Readonly<Record<string, NatsPermissions>> = {
   /** Makes the streams, writes the ledger, hands out and takes back tasks. */
   coordinator: {
@@ -44,7 +51,7 @@ const permissions: Readonly<Record<string, NatsPermissions>> = {
     ],
     subscribe: [`${inboxOf('coordinator')}.>`, 'gradus.succession.*'],
   },
-  /** Takes tasks, and writes what came of them. No ledger, no stream, no lease; it plays what a policy wrote. */
+  /** Takes tasks, and writes what came of them; reads what an earlier delivery of a task left. No ledger, no stream, no lease. */
   rollout: {
     publish: [
       'gradus.trajectories.*',
@@ -55,8 +62,7 @@ const permissions: Readonly<Record<string, NatsPermissions>> = {
       `$JS.ACK.${streams.tasks}.>`,
       `$KV.${workersBucket}.>`,
       `$KV.${redeliveryBucket}.>`,
-      `$JS.API.STREAM.MSG.GET.${kv(workersBucket)}`,
-      `$JS.API.STREAM.MSG.GET.${kv(redeliveryBucket)}`,
+      ...[streams.trajectories, kv(workersBucket), kv(redeliveryBucket)].flatMap(readsOf),
     ],
     subscribe: [`${inboxOf('rollout')}.>`, 'gradus.cancel.*'],
   },
