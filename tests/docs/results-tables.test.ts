@@ -1,4 +1,4 @@
-/** Tables of results pages; that the pages have them is checked by scripts/check. */
+/** Tables of results pages. */
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,6 +30,11 @@ test('a run is named by an absolute path too, and has no points without an evalu
   expect(await climbOf({ ...summary, stages })).toBe(
     '| 1 | 50.0 (43.0..57.0) | - | - | 29.0 (23.0..35.7) | - | - | - | 656 | 0 | 0 |',
   );
+});
+
+test('every page has the tables that the committed summaries give', async () => {
+  const { stderr } = await promisify(execFile)(process.execPath, [script, '--check']);
+  expect(stderr).toBe('');
 });
 
 /** The example with an evaluation at its end. */
