@@ -1,4 +1,4 @@
-/** Tables of results pages. */
+/** Tables of results pages, and that pages have those that their summaries give. */
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
