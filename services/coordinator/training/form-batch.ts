@@ -47,7 +47,7 @@ export async function formBatch(context: RunContext, stage: TrainingStage, gathe
     return false;
   }
   const records = state.groups;
-  const samples = kept.flatMap((group) =>
+  const rewarded = kept.map((group) =>
     (records.get(group.plan.groupId)?.closed?.samples ?? []).filter((sample) => sample.reward !== undefined),
   );
   const step = state.step + state.formed.length + 1;
@@ -68,7 +68,14 @@ export async function formBatch(context: RunContext, stage: TrainingStage, gathe
     });
   await context.ledger.append({
     case: 'stepFormed',
-    value: { step: BigInt(step), stage: stage.name, stageStep, samples, metrics },
+    value: {
+      step: BigInt(step),
+      stage: stage.name,
+      stageStep,
+      samples: rewarded.flat(),
+      groupSizes: rewarded.map(({ length }) => length),
+      metrics,
+    },
   });
   context.events.phaseEnded('rollout', seconds);
   return true;

@@ -154,7 +154,7 @@ describe('a group of an environment with roles', () => {
       };
       const batch = await batchOfRl(
         stageWith(),
-        { stageStep: 0, samples: close(played, roles).samples },
+        { stageStep: 0, samples: close(played, roles).samples, groupSizes: [2, 1] },
         source as unknown as BatchSource,
       );
       const sent = [];
@@ -162,27 +162,28 @@ describe('a group of an environment with roles', () => {
       expect(sent).toHaveLength(batch.count);
       return {
         read,
-        sent: sent.map(({ trajectory, role, truncated }) => [
+        sent: sent.map(({ trajectory, role, truncated, group }) => [
           Buffer.from(trajectory ?? []).toString(),
           role,
           truncated,
+          group,
         ]),
       };
     };
     const { read, sent } = await send(rolesWith());
     expect(sent).toEqual([
-      ['t0', 'proposer', false],
-      ['t0', 'solver', false],
-      ['t1', 'proposer', false],
-      ['t1', 'solver', true],
-      ['t2', 'proposer', false],
+      ['t0', 'proposer', false, 0],
+      ['t0', 'solver', false, 0],
+      ['t1', 'proposer', false, 0],
+      ['t1', 'solver', true, 0],
+      ['t2', 'proposer', false, 1],
     ]);
     expect(read).toEqual(['t0', 't1', 't2']);
     expect((await send(rolesWith())).sent).toEqual(sent);
     // Tokens of a role that is not trained carry no loss: they are never sent.
     expect((await send(rolesWith(false))).sent).toEqual([
-      ['t0', 'solver', false],
-      ['t1', 'solver', true],
+      ['t0', 'solver', false, 0],
+      ['t1', 'solver', true, 0],
     ]);
   });
 

@@ -145,8 +145,9 @@ def test_an_update_that_is_not_finite_is_left_out() -> None:
     trainer, without = Trainer(random_policy(), 1000), Trainer(random_policy(), 1000)
     batch = samples()
     half = len(batch) // 2
-    bad = [replace(sample, advantage=float("inf")) for sample in batch[half:]]
-    metrics = train_on_rollouts(trainer, [*batch[:half], *bad], replace(PLAIN, updates_per_epoch=2), 1.0)
+    good = [replace(sample, group=0) for sample in batch[:half]]
+    bad = [replace(sample, advantage=float("inf"), group=1) for sample in batch[half:]]
+    metrics = train_on_rollouts(trainer, [*good, *bad], replace(PLAIN, updates_per_epoch=2), 1.0)
     assert (metrics["updates"], metrics["updates_skipped"]) == (1, 1)
     train_on_rollouts(without, batch[:half], PLAIN, 1.0)
     assert torch.equal(weights(trainer), weights(without))

@@ -55,7 +55,14 @@ export const policyGradient = {
     weight_decay: z.number().min(0).max(1).default(0).describe('AdamW.'),
     max_grad_norm: z.number().positive().max(1_000_000).default(1).describe('Gradients are scaled down to this norm.'),
     epochs: z.int().min(1).max(100).default(1).describe('Passes over a batch.'),
-    updates_per_epoch: z.int().min(1).max(1024).default(1).describe('Optimiser updates in a pass.'),
+    updates_per_epoch: z
+      .int()
+      .min(1)
+      .max(1024)
+      .default(1)
+      .describe(
+        'Optimiser updates in a pass; each sees whole groups, in another order in each pass. At most `batch.groups`.',
+      ),
     mask_truncated: z
       .boolean()
       .default(false)

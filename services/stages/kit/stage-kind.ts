@@ -39,6 +39,8 @@ export interface FormedBatch {
       /** Sequences of roles, each with its own part; empty where the environment has no roles. */
       readonly roles: readonly (Part & { readonly role: string; readonly trained: boolean })[];
     })[];
+  /** Samples of each group, in their order; empty where an earlier version formed the batch. */
+  readonly groupSizes: readonly number[];
 }
 
 /** What is learnt of one sequence. */

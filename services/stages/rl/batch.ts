@@ -7,20 +7,22 @@ import type { RlStage } from './schema.ts';
 /** The sequences of a batch with their advantages, of all roles together, and how the policy is updated on them. */
 export async function batchOfRl(
   { algorithm, limits, sampling, until, max_staleness: maxStaleness }: RlStage,
-  { stageStep, samples }: FormedBatch,
+  { stageStep, samples, groupSizes }: FormedBatch,
   source: BatchSource,
 ): Promise<LearnerBatch> {
-  const learnt = samples.flatMap((sample) => {
+  const groups = groupSizes.flatMap((size, group) => Array<number>(size).fill(group));
+  const learnt = samples.flatMap((sample, index) => {
     const parts = partsOf(sample);
-    return parts.length === 0 ? [] : [{ sample, parts }];
+    return parts.length === 0 ? [] : [{ sample, parts, group: groups[index] }];
   });
   const count = learnt.reduce((sum, { parts }) => sum + parts.length, 0);
   return {
     count,
     async *samples() {
-      for (const { sample, parts } of learnt) {
+      for (const { sample, parts, group } of learnt) {
         const trajectory = await source.trajectory(sample);
-        for (const { role, advantage, truncated } of parts) yield { trajectory, advantage, truncated, role };
+        for (const { role, advantage, truncated } of parts)
+          yield { trajectory, advantage, truncated, role, ...(group !== undefined && { group }) };
       }
     },
     last: stageStep + 1 >= until.steps,

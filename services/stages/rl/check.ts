@@ -54,6 +54,13 @@ function checkTraining(stage: RlStage, recipe: Recipe): RecipeIssue[] {
       value: stage.batch.group_size,
     });
   }
+  if (stage.algorithm.updates_per_epoch > stage.batch.groups) {
+    issues.push({
+      path: ['algorithm', 'updates_per_epoch'],
+      message: `must be at most batch.groups (${stage.batch.groups}): an update sees whole groups`,
+      value: stage.algorithm.updates_per_epoch,
+    });
+  }
   if (stage.algorithm.dual_clip !== 0 && stage.algorithm.dual_clip <= 1) {
     issues.push({
       path: ['algorithm', 'dual_clip'],

@@ -47,6 +47,8 @@ class Packed:
     truncated: bool = False
     # Whose sequence of the trajectory it is; empty where the environment has no roles.
     role: str = ""
+    # Samples with the same number were compared with each other; one without is a group of its own.
+    group: int | None = None
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,8 @@ class LearnerService:
         return self.run
 
     async def _decode(self, run: LearnerRun, message: Any, options: StepOptions) -> Any:
-        packed = Packed(message.trajectory, message.advantage, message.truncated, message.role)
+        group = message.group if message.HasField("group") else None
+        packed = Packed(message.trajectory, message.advantage, message.truncated, message.role, group)
         return await asyncio.to_thread(options.objective.decode, packed, run.intake(options.temperature))
 
     async def _answer(

@@ -24,6 +24,7 @@ from gradus_learner.models.token_scores import Entropy, token_scores
 from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
 from gradus_learner.objectives.objective import NothingFiniteError, TrainingError
 from gradus_learner.train.mfu import step_flops
+from gradus_learner.train.mini_batches import mini_batches
 from gradus_learner.train.out_of_memory import in_micro_batches
 from gradus_learner.train.sample import Sample
 from gradus_learner.train.trainer import Trainer, set_adamw
@@ -169,17 +170,17 @@ def train_on_rollouts(
     set_adamw(trainer.optimizer, options.learning_rate, options.weight_decay)
     mismatch = Mismatch()
     several = options.epochs * options.updates_per_epoch > 1
-    parts = [part for part in np.array_split(np.arange(len(used)), options.updates_per_epoch) if len(part) > 0]
+    passes = [mini_batches(used, options.updates_per_epoch, epoch) for epoch in range(options.epochs)]
     old: dict[int, Tensor] = {}
-    for part in parts if several else ():
+    for part in passes[0] if several else ():
         # In the micro-batches of its update: others round otherwise, and a ratio begins at 1 to the last bit.
         found = old_logprobs(trainer, [used[index] for index in part], temperature, mismatch)
-        old.update(zip(part.tolist(), found, strict=True))
+        old.update(zip(part, found, strict=True))
     sums, norms, skipped = Sums(), list[float](), 0
-    for _ in range(options.epochs):
+    for parts in passes:
         for part in parts:
             chosen = [used[index] for index in part]
-            chosen_old = [old[index] for index in part.tolist()] if several else None
+            chosen_old = [old[index] for index in part] if several else None
             norm = update(trainer, chosen, chosen_old, options, temperature, sums, mismatch)
             if math.isfinite(norm):
                 norms.append(norm)

@@ -41,6 +41,8 @@ class Sample:
     truncated: bool
     # False when the tokens are not those that the engine saw: counted, and never trained on.
     digest_matches: bool
+    # Of the samples that it was compared with; None is a group of its own.
+    group: int | None = None
 
     @property
     def length(self) -> int:
@@ -118,6 +120,7 @@ def decode_sample(packed: Packed, intake: Intake) -> Sample:
         advantage=advantage,
         truncated=packed.truncated,
         digest_matches=sequence_digest(array) == digest,
+        group=packed.group,
     )
 
 

@@ -329,7 +329,7 @@ class GroupJudged(_message.Message):
     def __init__(self, planned: _Optional[int] = ..., judged: _Optional[int] = ..., by_rule: _Optional[int] = ..., missing: _Optional[int] = ..., judgements: _Optional[int] = ..., cached: _Optional[int] = ..., position_bias: _Optional[float] = ..., inconsistency: _Optional[float] = ..., absences: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class StepFormed(_message.Message):
-    __slots__ = ("step", "stage", "stage_step", "samples", "metrics")
+    __slots__ = ("step", "stage", "stage_step", "samples", "metrics", "group_sizes")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -342,12 +342,14 @@ class StepFormed(_message.Message):
     STAGE_STEP_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_SIZES_FIELD_NUMBER: _ClassVar[int]
     step: int
     stage: str
     stage_step: int
     samples: _containers.RepeatedCompositeFieldContainer[SampleOutcome]
     metrics: _containers.ScalarMap[str, float]
-    def __init__(self, step: _Optional[int] = ..., stage: _Optional[str] = ..., stage_step: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    group_sizes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, step: _Optional[int] = ..., stage: _Optional[str] = ..., stage_step: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[SampleOutcome, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., group_sizes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class StepCommitted(_message.Message):
     __slots__ = ("step", "version", "weights_path", "checkpoint_path", "metrics", "not_finite", "weights_digest")

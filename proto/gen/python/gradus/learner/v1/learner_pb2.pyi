@@ -87,16 +87,18 @@ class StepHeader(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., step: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., checkpoint: _Optional[bool] = ..., set_reference: _Optional[bool] = ..., epoch: _Optional[int] = ..., keep_versions: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class StepSample(_message.Message):
-    __slots__ = ("trajectory", "advantage", "truncated", "role")
+    __slots__ = ("trajectory", "advantage", "truncated", "role", "group")
     TRAJECTORY_FIELD_NUMBER: _ClassVar[int]
     ADVANTAGE_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     trajectory: bytes
     advantage: float
     truncated: bool
     role: str
-    def __init__(self, trajectory: _Optional[bytes] = ..., advantage: _Optional[float] = ..., truncated: _Optional[bool] = ..., role: _Optional[str] = ...) -> None: ...
+    group: int
+    def __init__(self, trajectory: _Optional[bytes] = ..., advantage: _Optional[float] = ..., truncated: _Optional[bool] = ..., role: _Optional[str] = ..., group: _Optional[int] = ...) -> None: ...
 
 class TrainStepRequest(_message.Message):
     __slots__ = ("header", "sample")
