@@ -38,6 +38,7 @@ const sizes = [
   ...['tool-use', 'answer-quality', 'context-extension'].flatMap((stage, index) => [
     `stages.${stage}.limits=${limits(index < 2 ? 1536 : 2048)}`,
     `stages.${stage}.batch={ groups: 2, group_size: 4, max_generation_batches: 6, on_short: smaller }`,
+    `stages.${stage}.algorithm.updates_per_epoch=2`,
     `stages.${stage}.until={ steps: 2 }`,
   ]),
   'stages.context-extension.composition.overlong={ max_tokens: 1280, buffer_tokens: 256, factor: 1.0 }',
