@@ -172,6 +172,11 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
         learnt.written += int(of_model_N.sum())
 
     learnt = in_micro_batches(trainer, examples, begin, add)
+    every = trainer.ranks.gather(learnt)
+    learnt = Learnt(
+        sum(each.loss for each in every), sum(each.right for each in every), sum(each.written for each in every)
+    )
+    trainer.ranks.sum_gradients(policy.parameters())
     norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), objective.max_grad_norm))
     finite = math.isfinite(norm)
     if finite:

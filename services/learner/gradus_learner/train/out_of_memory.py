@@ -38,16 +38,18 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_micro_batches(
     trainer: Trainer, samples: Sequence[Sized], begin: Callable[[], T], add: Callable[[T, list[int]], None]
 ) -> T:
-    """What `begin` makes, after `add` of every micro-batch: indices of samples.
+    """What `begin` makes, after `add` of every micro-batch of this rank: indices of samples.
 
     Where one does not fit, `begin` is called again, which drops what was added, and micro-batches have at most half of
-    its tokens. Raises OutOfMemoryError for one that is a single sequence.
+    its tokens. All ranks begin again where one has to. Raises OutOfMemoryError, on every rank, for one that is a single
+    sequence.
     """
     while True:
         result = begin()
         failed: list[int] | None = None
         reason = ""
-        for part in micro_batches([sample.length for sample in samples], trainer.micro_batch_tokens):
+        parts = micro_batches([sample.length for sample in samples], trainer.micro_batch_tokens)
+        for part in trainer.ranks.share(parts):
             try:
                 add(result, part)
             except RuntimeError as error:
@@ -55,16 +57,22 @@ def in_micro_batches(
                     raise
                 failed, reason = part, str(error)
                 break
-        if failed is None:
+        every = trainer.ranks.gather((failed, reason))
+        short = [(rank, part, why) for rank, (part, why) in enumerate(every) if part is not None]
+        if not short:
             return result
         # Its tensors were held by the error, which is gone.
         del result
         give_memory_back(trainer)
-        tokens = sum(samples[index].length for index in failed)
-        if len(failed) == 1:
-            sample = samples[failed[0]]
+        # The smallest, then the lowest rank: the same on every rank.
+        tokens, rank, part, reason = min(
+            (sum(samples[index].length for index in part), rank, part, why) for rank, part, why in short
+        )
+        if len(part) == 1:
+            sample = samples[part[0]]
+            where = f" by rank {rank}" if trainer.ranks.size > 1 else ""
             raise OutOfMemoryError(
-                f"the sequence of {sample.task_id!r} has {tokens:,} tokens and is trained on alone, but "
+                f"the sequence of {sample.task_id!r} has {tokens:,} tokens and is trained on alone{where}, but "
                 f"{does_not_fit(trainer, reason)}. Lower limits.context_tokens, or take a smaller model or a device "
                 "with more memory"
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -129,6 +129,15 @@ class Mismatch:
         self.k3 += float(k3((rollout_N - trainer_N).double()).sum())
 
 
+def all_mismatches(every: Sequence[Mismatch]) -> Mismatch:
+    return Mismatch(
+        sum(each.tokens for each in every),
+        sum(each.total for each in every),
+        max(each.largest for each in every),
+        sum(each.k3 for each in every),
+    )
+
+
 def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: torch.device) -> MicroBatch:
     chosen = [samples[index] for index in indices]
     row = pack([sample.ids for sample in chosen], device)
@@ -186,6 +195,8 @@ def train_on_rollouts(
                 norms.append(norm)
             else:
                 skipped += 1
+    sums = Sums(*(sum(values) for values in zip(*(astuple(each) for each in trainer.ranks.gather(sums)), strict=True)))
+    mismatch = all_mismatches(trainer.ranks.gather(mismatch))
     tokens = max(1.0, sums.tokens)
     flops = step_flops(
         trainer.policy,
@@ -233,6 +244,10 @@ def old_logprobs(trainer: Trainer, samples: Sequence[Sample], temperature: float
 
     found, distance = in_micro_batches(trainer, samples, lambda: (dict[int, Tensor](), replace(mismatch)), add)
     vars(mismatch).update(vars(distance))
+    if trainer.ranks.size > 1:
+        # An update with smaller micro-batches may give a rank other samples.
+        for other in trainer.ranks.gather({index: value.cpu() for index, value in found.items()}):
+            found.update((index, value.to(trainer.device)) for index, value in other.items())
     return [found[index] for index in range(len(samples))]
 
 
@@ -288,6 +303,7 @@ def update(
     counted, distance = in_micro_batches(trainer, samples, begin, add)
     vars(sums).update(vars(counted))
     vars(mismatch).update(vars(distance))
+    trainer.ranks.sum_gradients(trainer.policy.parameters())
     norm = float(torch.nn.utils.clip_grad_norm_(trainer.policy.parameters(), options.max_grad_norm))
     if math.isfinite(norm):
         trainer.optimizer.step()

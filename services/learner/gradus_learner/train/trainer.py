@@ -8,6 +8,7 @@ import torch
 
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.passes import Passes, Precision
+from gradus_learner.train.ranks import ALONE, Ranks
 
 BETA1, BETA2 = 0.9, 0.999
 
@@ -35,7 +36,9 @@ class Trainer:
         micro_batch_tokens: int,
         precision: Precision = "float32",
         activation_checkpointing: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.policy = policy
         self.passes = Passes(precision, activation_checkpointing)
         self.micro_batch_tokens = micro_batch_tokens

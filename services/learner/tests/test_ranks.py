@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_learner import PLAIN, random_policy, samples
+from torch import distributed, multiprocessing
+
+from gradus_learner.train import rollouts
+from gradus_learner.train.ranks import ALONE, Ranks
+from gradus_learner.train.rollouts import train_on_rollouts
+from gradus_learner.train.trainer import Trainer
+
+# With several updates, old log-probabilities are exchanged.
+CASES = (
+    replace(PLAIN, learning_rate=1e-2),
+    replace(PLAIN, learning_rate=1e-2, aggregation="seq_mean_token_mean", updates_per_epoch=2, epochs=2),
+)
+
+
+def trained(case: int, budget: int, ranks: Ranks) -> dict[str, Any]:
+    trainer = Trainer(random_policy(), budget, ranks=ranks)
+    metrics = train_on_rollouts(trainer, samples(), CASES[case], 1.0)
+    parameters = list(trainer.policy.parameters())
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return {
+        "weights": torch.cat([parameter.detach().reshape(-1) for parameter in parameters]),
+        "gradient": torch.cat([gradient.reshape(-1) for gradient in gradients]),
+        "metrics": metrics,
+        "budget": trainer.micro_batch_tokens,
+        "splits": trainer.micro_batch_splits,
+    }
+
+
+def short_of_memory_on_rank_1(rank: int) -> None:
+    real = rollouts.make_micro_batch
+
+    def limited(batch: Any, part: Any, device: torch.device) -> Any:
+        if rank == 1 and len(part) > 1:
+            raise torch.OutOfMemoryError("too much for rank 1")
+        return real(batch, part, device)
+
+    rollouts.make_micro_batch = limited
+
+
+def process(rank: int, folder: str, case: int, budget: int, short: bool) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    if short:
+        short_of_memory_on_rank_1(rank)
+    torch.save(trained(case, budget, Ranks(distributed.group.WORLD)), f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def two_ranks(folder: Path, case: int, budget: int, short: bool = False) -> list[dict[str, Any]]:
+    multiprocessing.spawn(process, (str(folder), case, budget, short), nprocs=2)  # pyright: ignore
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+# One micro-batch, which leaves rank 1 without any, and one of each sequence.
+@pytest.mark.parametrize("case", range(len(CASES)))
+@pytest.mark.parametrize("budget", [10_000, 1])
+def test_two_ranks_make_the_update_of_one(tmp_path: Path, case: int, budget: int) -> None:
+    alone = trained(case, 10_000, ALONE)
+    found = two_ranks(tmp_path, case, budget)
+    assert torch.equal(found[0]["weights"], found[1]["weights"])
+    assert found[0]["metrics"] == found[1]["metrics"]
+    distance = (found[0]["gradient"] - alone["gradient"]).norm() / alone["gradient"].norm()
+    assert float(distance) < 1e-5
+    assert found[0]["metrics"] == pytest.approx(alone["metrics"], rel=1e-4, abs=1e-5)
+
+
+def test_all_ranks_take_smaller_micro_batches_where_one_is_short_of_memory(tmp_path: Path) -> None:
+    lengths = sorted(sample.length for sample in samples())
+    found = two_ranks(tmp_path, 0, lengths[-1] + 1, short=True)
+    assert found[0]["splits"] == found[1]["splits"] >= 1
+    assert found[0]["budget"] == found[1]["budget"]
+    assert torch.equal(found[0]["weights"], found[1]["weights"])
+    alone = trained(0, 10_000, ALONE)
+    assert float((found[0]["gradient"] - alone["gradient"]).norm() / alone["gradient"].norm()) < 1e-5
