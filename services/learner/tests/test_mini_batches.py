@@ -51,7 +51,7 @@ def test_one_update_has_all_samples_as_they_came_and_no_update_is_empty() -> Non
 
 
 def test_an_update_learns_from_groups_alone() -> None:
-    """Two updates of a group each are the two steps that its groups would be, one after the other."""
+    """The first of two updates is the step that its group alone would be."""
     batch = [replace(sample, group=index % 2) for index, sample in enumerate(samples())]
     together, apart = Trainer(random_policy(), 1000), Trainer(random_policy(), 1000)
     options = replace(PLAIN, updates_per_epoch=2, learning_rate=1e-3, clip_low=0.99, clip_high=9.0, dual_clip=0.0)

@@ -25,8 +25,9 @@ from gradus_learner.objectives import supervised
 from gradus_learner.objectives.policy_gradient import PolicyGradient
 from gradus_learner.objectives.supervised import Example, Supervised, train_supervised
 from gradus_learner.train import rollouts
-from gradus_learner.train.rollouts import Mismatch, Sums, update
+from gradus_learner.train.rollouts import update
 from gradus_learner.train.sample import Sample
+from gradus_learner.train.step_sums import Mismatch, Sums
 from gradus_learner.train.trainer import Trainer
 
 # Two of equal length, one token more, and short ones between long ones.

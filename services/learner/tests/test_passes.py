@@ -32,7 +32,8 @@ from gradus_learner.models.packed_row import rectangle
 from gradus_learner.models.passes import Passes
 from gradus_learner.models.rope import Rope
 from gradus_learner.objectives.supervised import Supervised, train_supervised
-from gradus_learner.train.rollouts import Mismatch, Sums, train_on_rollouts, update
+from gradus_learner.train.rollouts import train_on_rollouts, update
+from gradus_learner.train.step_sums import Mismatch, Sums
 from gradus_learner.train.trainer import Trainer
 
 BFLOAT16 = Passes("bfloat16")

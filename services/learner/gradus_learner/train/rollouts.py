@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,12 +21,13 @@ from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.packed_row import PackedRow, pack, starts
 from gradus_learner.models.passes import PLAIN, Passes
 from gradus_learner.models.token_scores import Entropy, token_scores
-from gradus_learner.objectives.formulas import Aggregation, k3, token_weights
+from gradus_learner.objectives.formulas import Aggregation, token_weights
 from gradus_learner.objectives.objective import NothingFiniteError, TrainingError
 from gradus_learner.train.mfu import step_flops
 from gradus_learner.train.mini_batches import mini_batches
 from gradus_learner.train.out_of_memory import in_micro_batches
 from gradus_learner.train.sample import Sample
+from gradus_learner.train.step_sums import Mismatch, Sums, all_mismatches, all_sums
 from gradus_learner.train.trainer import Trainer, set_adamw
 
 
@@ -96,48 +97,6 @@ class MicroBatch:
     samples: tuple[int, ...]
 
 
-@dataclass
-class Sums:
-    """Sums over model tokens, for metrics."""
-
-    tokens: float = 0.0
-    loss: float = 0.0
-    entropy: float = 0.0
-    ratio: float = 0.0
-    clipped: float = 0.0
-    clipped_low: float = 0.0
-    ppo_kl: float = 0.0
-    reference_kl: float = 0.0
-
-
-@dataclass
-class Mismatch:
-    """Between the trainer's logprobs, before the first update, and those the engine reported."""
-
-    tokens: int = 0
-    total: float = 0.0
-    largest: float = 0.0
-    k3: float = 0.0
-
-    def add(self, trainer_N: Tensor, rollout_N: Tensor) -> None:
-        if len(trainer_N) == 0:
-            return
-        distance_N = (trainer_N - rollout_N).abs()
-        self.tokens += len(distance_N)
-        self.total += float(distance_N.sum())
-        self.largest = max(self.largest, float(distance_N.max()))
-        self.k3 += float(k3((rollout_N - trainer_N).double()).sum())
-
-
-def all_mismatches(every: Sequence[Mismatch]) -> Mismatch:
-    return Mismatch(
-        sum(each.tokens for each in every),
-        sum(each.total for each in every),
-        max(each.largest for each in every),
-        sum(each.k3 for each in every),
-    )
-
-
 def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: torch.device) -> MicroBatch:
     chosen = [samples[index] for index in indices]
     row = pack([sample.ids for sample in chosen], device)
@@ -195,7 +154,7 @@ def train_on_rollouts(
                 norms.append(norm)
             else:
                 skipped += 1
-    sums = Sums(*(sum(values) for values in zip(*(astuple(each) for each in trainer.ranks.gather(sums)), strict=True)))
+    sums = all_sums(trainer.ranks.gather(sums))
     mismatch = all_mismatches(trainer.ranks.gather(mismatch))
     tokens = max(1.0, sums.tokens)
     flops = step_flops(
