@@ -11,8 +11,6 @@ import { hasRollouts } from '#stages/kit/rollout-stages.ts';
 /** As gradus_learner/models/memory_plan.py prints it; bytes. */
 const partsSchema = z.object({
   parameters: z.number(),
-  kv_token_bytes: z.number(),
-  activation_token_bytes: z.number(),
   learner: z
     .object({
       weights: z.number(),

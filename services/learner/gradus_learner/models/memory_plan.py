@@ -137,8 +137,6 @@ def memory_plan(directory: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     learner, engine = asked.get("learner"), asked.get("engine")
     return {
         "parameters": parameters_of(config),
-        "kv_token_bytes": kv_token_bytes(config),
-        "activation_token_bytes": token_bytes(config, Learning(1) if learner is None else Learning(**learner)),
         "learner": None if learner is None else learner_parts(config, Learning(**learner)),
         "engine": None if engine is None else engine_parts(config, Serving(**engine)),
     }
