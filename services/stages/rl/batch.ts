@@ -30,7 +30,6 @@ export async function batchOfRl(
     setReference: stageStep === 0 && algorithm.kl_coefficient > 0,
     objective: objectiveOf(policyGradient, algorithm, {
       horizon_tokens: algorithm.horizon_tokens === 0 ? limits.context_tokens : algorithm.horizon_tokens,
-      updates_per_epoch: Math.min(algorithm.updates_per_epoch, count),
       learning_rate: learningRateAt(algorithm, stageStep, until.steps),
       mismatch_correction: correctionOf(algorithm, maxStaleness),
     }),
