@@ -12,6 +12,8 @@ import { globSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { controlRun } from '../bench/stage-controls/control-run.ts';
+import { controlTable } from '../bench/stage-controls/table.ts';
 import { thoughtRow, thoughtTable } from '../bench/overthinking/table.ts';
 import {
   readRunSummary,
@@ -158,32 +160,35 @@ function askedStages(summaries: readonly RunSummary[]): Table {
   return [['seed', 'stage', 'drawn', 'all', tagHead(tags), 'tool success', 'n', 'row by row next to'], ...rows];
 }
 
-/** Runs that differ in what they leave out: the last evaluation of each, and how far it is from that of the first run. */
-function controls(runs: readonly { readonly name: string; readonly summary: RunSummary }[]): Table {
-  const last = ({ stages }: RunSummary): ModeScores | undefined => {
-    const stage = stages.findLast(({ kind }) => kind === 'eval');
-    return stage && asked(stage);
-  };
-  const [first] = runs;
-  const metric = first?.summary.primaryMetric ?? '';
-  const whole = first && last(first.summary);
-  const tags = Object.keys(whole?.byTag ?? {});
-  const rows = runs.map(({ name, summary }) => {
-    const scores = last(summary);
-    const [from, to] = [whole?.metrics[metric], scores?.metrics[metric]];
-    const points = from === undefined || to === undefined ? undefined : to - from;
-    const trained = summary.stages.filter(({ kind }) => kind !== 'eval');
+/** Evaluations that are stages, over runs of several seeds: of each seed, their mean, and the lowest and highest. */
+function seeds(summaries: readonly RunSummary[]): Table {
+  const [first] = summaries;
+  const evaluations = first?.stages.filter(({ kind }) => kind === 'eval') ?? [];
+  const tags = Object.keys(asked(evaluations[0] ?? { evalDetail: {} })?.byTag ?? {});
+  const mean = (values: readonly (number | undefined)[]): number | undefined =>
+    values.reduce<number | undefined>(
+      (sum, value) => (sum === undefined || value === undefined ? undefined : sum + value / values.length),
+      0,
+    );
+  const rows = evaluations.map(({ name, evalDetail }) => {
+    const metric = first?.primaryMetric ?? '';
+    const of = summaries.map(({ stages }) => asked(stages.find((stage) => stage.name === name) ?? { evalDetail: {} }));
+    const values = of.map((scores) => scores?.metrics[metric]);
+    const known = values.filter((value) => value !== undefined);
     return [
       name,
-      summary.seed,
-      trained.map(({ steps }) => steps).join(' + '),
-      withInterval(to, scores?.interval),
-      byTag(scores, metric, tags),
-      name === first?.name ? '' : `${points !== undefined && points >= 0 ? '+' : ''}${percent(points)}`,
-      summary.rollouts.published,
+      evalDetail['after']?.greedy === undefined ? 'sampled' : 'greedy',
+      ...values.map(percent),
+      `${percent(mean(values))} (${percent(Math.min(...known))}..${percent(Math.max(...known))})`,
+      tags.map((tag) => percent(mean(of.map((scores) => scores?.byTag[tag]?.metrics[metric])))).join(' / '),
+      percent(mean(of.map((scores) => scores?.metrics['tool_success']))),
     ];
   });
-  return [['run', 'seed', 'steps', 'all', tagHead(tags), `points from ${first?.name ?? ''}`, 'rollouts'], ...rows];
+  const columns = summaries.map(({ seed }) => `seed ${seed}`);
+  return [
+    ['stage', 'drawn', ...columns, 'mean (lowest..highest)', `${tagHead(tags)}, mean`, 'tool success, mean'],
+    ...rows,
+  ];
 }
 
 /** Policies side by side, by how their tokens are drawn. */
@@ -223,15 +228,13 @@ async function summaryIn(directory: string): Promise<RunSummary> {
 /** `climb DIRECTORY...` and its like: the lines of a table. Paths are relative to `root`. */
 async function linesOf(words: readonly string[], root: string): Promise<string[]> {
   const [kind = '', ...rest] = words;
-  const ofRuns = { climb, stages: ownLimits, 'last-limits': lastLimits, asked: askedStages }[kind];
+  const ofRuns = { climb, stages: ownLimits, 'last-limits': lastLimits, asked: askedStages, seeds }[kind];
   let table: Table;
   if (ofRuns !== undefined) table = ofRuns(await Promise.all(rest.map(async (name) => summaryIn(resolve(root, name)))));
   else if (kind === 'controls') {
-    const runs = rest.map(async (name) => ({
-      name: name.split('/').at(-1) ?? '',
-      summary: await summaryIn(resolve(root, name)),
-    }));
-    table = controls(await Promise.all(runs));
+    const measured = z.object({ runs: z.array(controlRun) });
+    const files = rest.map(async (file) => measured.parse(JSON.parse(await readFile(resolve(root, file), 'utf8'))));
+    table = controlTable((await Promise.all(files)).flatMap(({ runs }) => runs));
   } else if (kind === 'decoding') {
     const [context = '', ...folders] = rest;
     const policies = folders.map(async (folder) => ({
@@ -250,7 +253,7 @@ async function linesOf(words: readonly string[], root: string): Promise<string[]
     table = thoughtTable((await Promise.all(rows)).flat());
   } else
     throw new Error(
-      `'${kind}' is no table; there are climb, last-limits, stages, asked, controls, decoding and thought`,
+      `'${kind}' is no table; there are climb, last-limits, stages, asked, seeds, controls, decoding and thought`,
     );
   const [head = [], ...rows] = table;
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
