@@ -48,6 +48,14 @@ class NoRoomError(GradusError):
     retry_after_ms = 5_000
 
 
+class ExchangeError(GradusError):
+    """Ranks could not exchange what a step needs: one of them has ended, hangs, or does something else."""
+
+
+class RankLostError(GradusError):
+    """A rank of the learner has ended or hangs; the others cannot go on without it, and all are started again."""
+
+
 class BusyError(GradusError):
     """The queue is full."""
 

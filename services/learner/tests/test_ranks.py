@@ -12,6 +12,7 @@ from torch import distributed, multiprocessing
 from gradus_learner.train import rollouts
 from gradus_learner.train.ranks import ALONE, Ranks
 from gradus_learner.train.rollouts import train_on_rollouts
+from gradus_learner.train.sample import SampleError
 from gradus_learner.train.trainer import Trainer
 
 # With several updates, old log-probabilities are exchanged.
@@ -35,28 +36,33 @@ def trained(case: int, budget: int, ranks: Ranks) -> dict[str, Any]:
     }
 
 
-def short_of_memory_on_rank_1(rank: int) -> None:
+def fails_on_rank_1(rank: int, error: Exception) -> None:
     real = rollouts.make_micro_batch
 
     def limited(batch: Any, part: Any, device: torch.device) -> Any:
         if rank == 1 and len(part) > 1:
-            raise torch.OutOfMemoryError("too much for rank 1")
+            raise error
         return real(batch, part, device)
 
     rollouts.make_micro_batch = limited
 
 
-def process(rank: int, folder: str, case: int, budget: int, short: bool) -> None:
+def process(rank: int, folder: str, case: int, budget: int, fault: Exception | None) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    if short:
-        short_of_memory_on_rank_1(rank)
-    torch.save(trained(case, budget, Ranks(distributed.group.WORLD)), f"{folder}/{rank}.pt")
+    if fault is not None:
+        fails_on_rank_1(rank, fault)
+    ranks = Ranks(distributed.group.WORLD)
+    try:
+        found = trained(case, budget, ranks)
+    except Exception as error:
+        found = {"error": f"{type(error).__name__}: {error}", "agreed": ranks.is_agreed(error)}
+    torch.save({**found, "exchanges": ranks.exchanges}, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
 
-def two_ranks(folder: Path, case: int, budget: int, short: bool = False) -> list[dict[str, Any]]:
-    multiprocessing.spawn(process, (str(folder), case, budget, short), nprocs=2)  # pyright: ignore
+def two_ranks(folder: Path, case: int, budget: int, fault: Exception | None = None) -> list[dict[str, Any]]:
+    multiprocessing.spawn(process, (str(folder), case, budget, fault), nprocs=2)  # pyright: ignore
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
@@ -76,9 +82,33 @@ def test_two_ranks_make_the_update_of_one(tmp_path: Path, case: int, budget: int
 def test_all_ranks_take_smaller_micro_batches_where_one_is_short_of_memory(tmp_path: Path) -> None:
     # Two sequences at least in each full micro-batch, so that rank 1 has one that does not fit.
     longest = max(sample.length for sample in samples())
-    found = two_ranks(tmp_path, 0, 2 * longest, short=True)
+    found = two_ranks(tmp_path, 0, 2 * longest, torch.OutOfMemoryError("too much for rank 1"))
     assert found[0]["splits"] == found[1]["splits"] >= 1
     assert found[0]["budget"] == found[1]["budget"]
     assert torch.equal(found[0]["weights"], found[1]["weights"])
     alone = trained(0, 10_000, ALONE)
     assert float((found[0]["gradient"] - alone["gradient"]).norm() / alone["gradient"].norm()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (KeyError("no such row"), "RankFailedError: rank 1: KeyError: 'no such row'"),
+        (SampleError("sample 1 is odd"), "SampleError: rank 1: sample 1 is odd"),
+    ],
+)
+def test_what_fails_on_one_rank_fails_on_all_with_its_number(tmp_path: Path, fault: Exception, expected: str) -> None:
+    longest = max(sample.length for sample in samples())
+    found = two_ranks(tmp_path, 0, 2 * longest, fault)
+    assert [each["error"] for each in found] == [expected, expected]
+    assert all(each["agreed"] for each in found)
+    assert found[0]["exchanges"] == found[1]["exchanges"]
+
+
+def test_the_number_of_exchanges_does_not_depend_on_samples_or_micro_batches(tmp_path: Path) -> None:
+    counts: set[int] = set()
+    for budget in (1, 10_000):
+        folder = tmp_path / str(budget)
+        folder.mkdir()
+        counts |= {each["exchanges"] for each in two_ranks(folder, 1, budget)}
+    assert len(counts) == 1

@@ -73,3 +73,10 @@ def check_memory(where: str, parameters: int, bytes_each: Mapping[str, int], dev
         f"{where}: {parameters:,} parameters x {each} bytes ({parts}) = {parameters * each / GIB:.1f} GiB, but "
         f"{available / GIB:.1f} GiB of memory are available on {device}; take a smaller model or a larger machine"
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA's own class; of a CPU, what PyTorch's allocator says (Linux gives most of what is asked for, and kills)."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )

@@ -176,11 +176,8 @@ def train_supervised(trainer: Trainer, examples: Sequence[Example], objective: S
     learnt = Learnt(
         sum(each.loss for each in every), sum(each.right for each in every), sum(each.written for each in every)
     )
-    trainer.ranks.sum_gradients(policy.parameters())
-    norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), objective.max_grad_norm))
+    norm = trainer.apply_gradients(objective.max_grad_norm)
     finite = math.isfinite(norm)
-    if finite:
-        optimizer.step()
     flops = step_flops(policy, ((each.length, int(np.count_nonzero(each.weights))) for each in examples), 1, 0)
     metrics = {
         "loss": learnt.loss,

@@ -8,12 +8,14 @@ from gradus_learner.errors import (
     BusyError,
     DamagedError,
     DivergedError,
+    ExchangeError,
     GradusError,
     InputError,
     NoRoomError,
     NotReadyError,
     OutOfMemoryError,
     OutsideRootsError,
+    RankLostError,
     RefusedError,
     ReopenedError,
     StateError,
@@ -30,6 +32,8 @@ STATUSES: dict[type[GradusError], grpc.StatusCode] = {
     NoRoomError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     BusyError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ReopenedError: grpc.StatusCode.ABORTED,
+    ExchangeError: grpc.StatusCode.UNAVAILABLE,
+    RankLostError: grpc.StatusCode.UNAVAILABLE,
     NotReadyError: grpc.StatusCode.UNAVAILABLE,
 }
 

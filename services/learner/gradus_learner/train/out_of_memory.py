@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import torch
 
 from gradus_learner.errors import OutOfMemoryError
-from gradus_learner.models.memory import GIB, available_bytes
+from gradus_learner.models.memory import GIB, available_bytes, is_out_of_memory
 from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.trainer import Trainer
 
@@ -28,13 +28,6 @@ class Sized(Protocol):
     def length(self) -> int: ...
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA's own class; of a CPU, what PyTorch's allocator says (Linux gives most of what is asked for, and kills)."""
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
-
-
 def in_micro_batches(
     trainer: Trainer, samples: Sequence[Sized], begin: Callable[[], T], add: Callable[[T, list[int]], None]
 ) -> T:
@@ -42,22 +35,25 @@ def in_micro_batches(
 
     Where one does not fit, `begin` is called again, which drops what was added, and micro-batches have at most half of
     its tokens. All ranks begin again where one has to. Raises OutOfMemoryError, on every rank, for one that is a single
-    sequence.
+    sequence, and what `add` raises otherwise.
     """
-    while True:
+    ranks = trainer.ranks
+    parts = micro_batches([sample.length for sample in samples], trainer.micro_batch_tokens)
+
+    def run() -> tuple[T, list[int] | None, str]:
         result = begin()
-        failed: list[int] | None = None
-        reason = ""
-        parts = micro_batches([sample.length for sample in samples], trainer.micro_batch_tokens)
-        for part in trainer.ranks.share(parts):
+        for part in ranks.share(parts):
             try:
                 add(result, part)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                failed, reason = part, str(error)
-                break
-        every = trainer.ranks.gather((failed, reason))
+                return result, part, str(error)
+        return result, None, ""
+
+    while True:
+        result, failed, reason = ranks.together(run)
+        every = ranks.gather((failed, reason))
         short = [(rank, part, why) for rank, (part, why) in enumerate(every) if part is not None]
         if not short:
             return result
@@ -70,14 +66,17 @@ def in_micro_batches(
         )
         if len(part) == 1:
             sample = samples[part[0]]
-            where = f" by rank {rank}" if trainer.ranks.size > 1 else ""
-            raise OutOfMemoryError(
-                f"the sequence of {sample.task_id!r} has {tokens:,} tokens and is trained on alone{where}, but "
-                f"{does_not_fit(trainer, reason)}. Lower limits.context_tokens, or take a smaller model or a device "
-                "with more memory"
+            where = f" by rank {rank}" if ranks.size > 1 else ""
+            raise ranks.raised_by_all(
+                OutOfMemoryError(
+                    f"the sequence of {sample.task_id!r} has {tokens:,} tokens and is trained on alone{where}, but "
+                    f"{does_not_fit(trainer, reason)}. Lower limits.context_tokens, or take a smaller model or a "
+                    "device with more memory"
+                )
             )
         trainer.micro_batch_tokens = tokens // 2
         trainer.micro_batch_splits += 1
+        parts = micro_batches([sample.length for sample in samples], trainer.micro_batch_tokens)
 
 
 def give_memory_back(trainer: Trainer) -> None:

@@ -262,8 +262,4 @@ def update(
     counted, distance = in_micro_batches(trainer, samples, begin, add)
     vars(sums).update(vars(counted))
     vars(mismatch).update(vars(distance))
-    trainer.ranks.sum_gradients(trainer.policy.parameters())
-    norm = float(torch.nn.utils.clip_grad_norm_(trainer.policy.parameters(), options.max_grad_norm))
-    if math.isfinite(norm):
-        trainer.optimizer.step()
-    return norm
+    return trainer.apply_gradients(options.max_grad_norm)

@@ -32,6 +32,7 @@ from gradus_learner.files.manifest import (
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.finite import first_not_finite, split_metrics
 from gradus_learner.models.load import load_weights, parameter_count, weights_of
+from gradus_learner.models.memory import is_out_of_memory
 from gradus_learner.objectives.objective import Intake, NothingFiniteError, Objective, TrainingError
 from gradus_learner.train.checkpoint import (
     Checkpoint,
@@ -39,8 +40,9 @@ from gradus_learner.train.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
+from gradus_learner.train.lesson import Lesson, take_lesson
 from gradus_learner.train.mfu import TERA
-from gradus_learner.train.out_of_memory import does_not_fit, is_out_of_memory
+from gradus_learner.train.out_of_memory import does_not_fit
 from gradus_learner.train.run_directory import RunDirectory
 from gradus_learner.train.trainer import Trainer
 from gradus_learner.train.weights_probe import PROBE_NAME, probe_json
@@ -146,12 +148,12 @@ class LearnerRun:
         if done is not None:
             return done, False
         objective = options.objective
-        if options.set_reference and objective.needs_reference:
-            self.trainer.set_reference()
         started = time.monotonic()
         splits = self.trainer.micro_batch_splits
+        lesson = Lesson(objective, samples, options.temperature, options.set_reference and objective.needs_reference)
         try:
-            metrics = objective.train(self.trainer, samples, options.temperature)
+            self.trainer.ranks.call(lesson)
+            metrics = take_lesson(self.trainer, lesson)
         except NothingFiniteError as error:
             # Its batch is used up: the version of this step has the weights of the one before.
             metrics = error.metrics

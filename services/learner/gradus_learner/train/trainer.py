@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 
@@ -47,6 +48,20 @@ class Trainer:
         self.device = next(policy.parameters()).device
         self.optimizer = make_optimizer(policy)
         self.reference: Decoder | None = None
+
+    def apply_gradients(self, max_norm: float) -> float:
+        """One optimiser update with the gradients of all ranks; their norm before clipping.
+
+        Left out, on every rank, where the norm is not finite on any.
+        """
+        self.ranks.sum_gradients(self.policy.parameters())
+        norms = self.ranks.gather(
+            self.ranks.together(lambda: float(torch.nn.utils.clip_grad_norm_(self.policy.parameters(), max_norm)))
+        )
+        norm = next((each for each in norms if not math.isfinite(each)), norms[0])
+        if math.isfinite(norm):
+            self.ranks.together(self.optimizer.step)
+        return norm
 
     def set_reference(self) -> None:
         reference = copy.deepcopy(self.policy).requires_grad_(False)
