@@ -3,11 +3,15 @@
 Each measurement is a process of its own, so that its peak is its own. The learner is that of PYTHONPATH: give another
 checkout's to compare with it.
 
-    PYTHONPATH=services/learner:proto/gen/python .venv/bin/python bench/learner.py speed > out.json
-    PYTHONPATH=services/learner:proto/gen/python .venv/bin/python bench/learner.py memory --vocabulary 16384 > out.json
+    export PYTHONPATH=services/learner:proto/gen/python
+    .venv/bin/python bench/learner.py > docs/results/learner.json
+    .venv/bin/python bench/learner.py speed > out.json
+    .venv/bin/python bench/learner.py memory --vocabulary 16384 > out.json
 
+- results, the default: all that docs/results/learner.md has, one after another;
 - speed: rollouts as the demo has them (128, of 100 to 640 tokens) on policies/nano or another model directory;
-- memory: one sequence of many tokens, half of them the policy's, on a small random model with a wide vocabulary.
+- memory: one sequence of many tokens, half of them the policy's, on a small random model with a wide vocabulary;
+- families: logits of each family and rotary embedding next to those of transformers, for the same directory.
 """
 
 from __future__ import annotations
@@ -21,11 +25,19 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 SAMPLES = 128
+# Of `results`, in the order of the page: what is measured, and with which options.
+STEPS: dict[str, list[str]] = {
+    "all logits at once, by autograd": ["memory", "--logits", "whole"],
+    "logits in parts": ["memory"],
+    "logits in parts, layers computed again": ["memory", "--trainer", '{"activation_checkpointing": true}'],
+    "the same in bfloat16": ["memory", "--trainer", '{"activation_checkpointing": true, "precision": "bfloat16"}'],
+}
 
 
 def machine() -> dict[str, Any]:
@@ -84,6 +96,27 @@ def wide_policy(options: argparse.Namespace) -> Any:
     return policy
 
 
+def whole_scores(hidden: Any, weight: Any, targets: Any, temperature: float, _entropy: str) -> Any:
+    """As the learner had them before `token_scores`: one table of logits, which autograd keeps."""
+    import torch
+
+    from gradus_learner.models.token_scores import TokenScores
+
+    logprobs = torch.log_softmax((hidden @ weight.to(hidden.dtype).T).float() / temperature, -1)
+    picked = logprobs.gather(1, targets.unsqueeze(1)).squeeze(1)
+    with torch.no_grad():
+        entropy = -(logprobs.exp() * logprobs).sum(-1)
+    return TokenScores(picked, entropy, torch.zeros_like(targets, dtype=torch.bool))
+
+
+def padded_tokens(samples: list[Any], budget: int) -> int:
+    """What a padded batch of the same micro-batches would compute; packed rows compute what there is."""
+    from gradus_learner.train.batch import micro_batches
+
+    lengths = [sample.length for sample in samples]
+    return sum(len(part) * max(lengths[index] for index in part) for part in micro_batches(lengths, budget))
+
+
 def peak_mebibytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -95,9 +128,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     from gradus_learner.models.load import load_policy
     from gradus_learner.objectives.policy_gradient import PolicyGradient
-    from gradus_learner.train.rollouts import train_on_rollouts
+    from gradus_learner.train import rollouts
     from gradus_learner.train.trainer import Trainer
 
+    if options.logits == "whole":
+        rollouts.token_scores = whole_scores
     torch.set_num_threads(options.threads)
     generator = np.random.default_rng(1)
     if options.what == "speed":
@@ -118,7 +153,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     metrics: dict[str, float] = {}
     for _ in range(options.steps):
         started, used = time.perf_counter(), time.process_time()
-        metrics = train_on_rollouts(trainer, samples, objective, 1.0)
+        metrics = rollouts.train_on_rollouts(trainer, samples, objective, 1.0)
         seconds.append(time.perf_counter() - started)
         processor.append(time.process_time() - used)
     digest = hashlib.sha256()
@@ -131,15 +166,74 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "peakMebibytes": round(peak_mebibytes()),
         "beforeTheStepMebibytes": round(before),
         "tokens": metrics["tokens"],
+        "paddedTokens": padded_tokens(samples, options.micro_batch_tokens),
         "modelTokens": metrics["model_tokens"],
         "gradNorm": metrics["grad_norm"],
         "weightsSha256": digest.hexdigest()[:16],
     }
 
 
+def families() -> list[dict[str, Any]]:
+    """Largest distance of logits from transformers', and the largest logit."""
+    import torch
+    from tiny_families import FAMILIES, VOCABULARY, policy_of
+    from transformers import AutoModelForCausalLM
+
+    from gradus_learner.models.load import save_weights
+    from gradus_learner.models.rope import Rope
+
+    ropes = [
+        Rope(theta=1e6),
+        Rope("linear", factor=4.0),
+        Rope("llama3", theta=5e5, factor=8.0, original_positions=64),
+        Rope("yarn", theta=1e6, factor=3.2, original_positions=40, attention_factor=1.1163150809805681),
+    ]
+    ids = torch.randint(0, VOCABULARY, (4, 200), generator=torch.Generator().manual_seed(1))
+    found: list[dict[str, Any]] = []
+    for family in FAMILIES:
+        for rope in ropes:
+            policy = policy_of(family, rope)
+            with tempfile.TemporaryDirectory() as directory, torch.no_grad():
+                save_weights(policy, directory)
+                theirs = AutoModelForCausalLM.from_pretrained(directory).eval()(input_ids=ids).logits
+                ours = policy(ids)
+            distance, largest = float((ours - theirs).abs().max()), float(theirs.abs().max())
+            found.append(
+                {"family": family.model_type, "rope": rope.rope_type, "distance": distance, "largest": largest}
+            )
+    return found
+
+
+def results() -> dict[str, Any]:
+    """The page's; a measurement that ends with an error ends all."""
+    import transformers
+
+    found: list[dict[str, Any]] = []
+    for name, argv in STEPS.items():
+        print(f"bench: {name}", file=sys.stderr)
+        load = round(os.getloadavg()[0], 2)
+        found.append({"name": name, "load": load, **measured_apart(argv)})
+    print("bench: the demo's lengths", file=sys.stderr)
+    return {
+        "machine": {**machine(), "transformers": transformers.__version__},
+        "steps": found,
+        "demo": measured_apart(["speed"]),
+        "families": families(),
+    }
+
+
+def measured_apart(argv: list[str]) -> dict[str, Any]:
+    command = [sys.executable, __file__, *argv, "--here"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(done.stderr, file=sys.stderr)
+        raise SystemExit(f"bench: the measured process ended with {done.returncode}: {' '.join(argv)}")
+    return json.loads(done.stdout)
+
+
 def parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "memory"])
+    parser.add_argument("what", nargs="?", default="results", choices=["results", "speed", "memory", "families"])
     parser.add_argument("--model", default="policies/nano", help="of speed: a model directory")
     parser.add_argument("--tokens", type=int, default=40_960, help="of memory: length of its sequence")
     parser.add_argument("--vocabulary", type=int, default=16_384)
@@ -150,6 +244,7 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="0: 10 of speed, 1 of memory")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trainer", default="{}", help="further settings of the trainer, a JSON object")
+    parser.add_argument("--logits", choices=["parts", "whole"], default="parts", help="whole: as it was before")
     parser.add_argument("--repeats", type=int, default=1, help="processes, one after another")
     parser.add_argument("--here", action="store_true", help="measure in this process")
     options = parser.parse_args(argv)
@@ -158,19 +253,19 @@ def parsed(argv: list[str]) -> argparse.Namespace:
 
 
 def main(argv: list[str]) -> int:
+    # Tiny models of each family are made in one place.
+    sys.path.append(str(Path(__file__).parent.parent / "services/learner/tests"))
     options = parsed(argv)
+    if options.what == "results":
+        print(json.dumps(results(), indent=2))
+        return 0
+    if options.what == "families":
+        print(json.dumps({"machine": machine(), "families": families()}, indent=2))
+        return 0
     if options.here:
         print(json.dumps(measure(options)))
         return 0
-    found: list[dict[str, Any]] = []
-    for _ in range(options.repeats):
-        command = [sys.executable, __file__, *argv, "--here"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            print(done.stderr, file=sys.stderr)
-            print(f"bench: the measured process ended with {done.returncode}", file=sys.stderr)
-            return 1
-        found.append(json.loads(done.stdout))
+    found = [measured_apart(argv) for _ in range(options.repeats)]
     kept = {name: value for name, value in vars(options).items() if name not in ("here", "repeats")}
     print(json.dumps({"machine": machine(), "options": kept, "measured": found}, indent=2))
     return 0

@@ -14,6 +14,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { controlRun } from '../bench/stage-controls/control-run.ts';
 import { controlTable } from '../bench/stage-controls/table.ts';
+import { familyTable, learnerResults, learnerStepTable } from '../bench/learner/table.ts';
 import { thoughtRow, thoughtTable } from '../bench/overthinking/table.ts';
 import {
   readRunSummary,
@@ -251,9 +252,13 @@ async function linesOf(words: readonly string[], root: string): Promise<string[]
       z.array(thoughtRow).parse(JSON.parse(await readFile(resolve(root, file), 'utf8'))),
     );
     table = thoughtTable((await Promise.all(rows)).flat());
+  } else if (kind === 'learner-steps' || kind === 'learner-families') {
+    const [file = ''] = rest;
+    const results = learnerResults.parse(JSON.parse(await readFile(resolve(root, file), 'utf8')));
+    table = kind === 'learner-steps' ? learnerStepTable(results) : familyTable(results);
   } else
     throw new Error(
-      `'${kind}' is no table; there are climb, last-limits, stages, asked, seeds, controls, decoding and thought`,
+      `'${kind}' is no table; there are climb, last-limits, stages, asked, seeds, controls, decoding, thought, learner-steps and learner-families`,
     );
   const [head = [], ...rows] = table;
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
