@@ -127,6 +127,24 @@ class LearnerConfig(ServiceConfig):
             "it by the name of an NVIDIA GPU; where that says nothing, as for a CPU, steps have no MFU.",
         ),
     ] = None
+    rank_timeout_ms: Annotated[
+        int,
+        Field(
+            ge=1_000,
+            le=86_400_000,
+            description="Longest time that ranks wait for one of them in an exchange, in milliseconds: how much longer "
+            "its share of a step may take than that of the others.",
+        ),
+    ] = 600_000
+    rank_silence_ms: Annotated[
+        int,
+        Field(
+            ge=2_000,
+            le=3_600_000,
+            description="Milliseconds without a sign of life after which a rank is lost: its process is stopped, or "
+            "its machine is gone.",
+        ),
+    ] = 12_000
     max_step_mebibytes: Annotated[int, Field(ge=1, description="Most packed bytes of samples that one step holds.")] = (
         1024
     )

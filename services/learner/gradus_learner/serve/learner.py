@@ -7,24 +7,25 @@ time and a call that was cancelled cannot meet its own repetition halfway.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from gradus.learner.v1 import learner_pb2
-from gradus_learner.errors import GradusError, InputError, ReopenedError, StateError
+from gradus_learner.errors import ExchangeError, GradusError, InputError, ReopenedError, StateError
 from gradus_learner.objectives.objective import Packed
 from gradus_learner.objectives.registry import objective_of
 from gradus_learner.serve.artefacts import Artefacts
 from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.epoch_fence import EpochFence
 from gradus_learner.serve.learner_events import LearnerEvents
+from gradus_learner.serve.ranks.group import RankGroup
+from gradus_learner.serve.ranks.place import device_of
 from gradus_learner.train.checkpoint import checkpoint_directory, named_checkpoints
 from gradus_learner.train.open_run import open_run
+from gradus_learner.train.opening import Forgetting
+from gradus_learner.train.ranks import ALONE
 from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
 from gradus_learner.train.sample import Sample, SampleError
 
@@ -33,8 +34,17 @@ MOST_SAID_PROBLEMS = 10
 
 
 class LearnerService:
-    def __init__(self, config: LearnerConfig, events: LearnerEvents, artefacts: Artefacts | None = None) -> None:
+    def __init__(
+        self,
+        config: LearnerConfig,
+        events: LearnerEvents,
+        artefacts: Artefacts | None = None,
+        group: RankGroup | None = None,
+    ) -> None:
         self.config = config
+        self.group = group
+        self.ranks = ALONE if group is None else group.ranks
+        self.device = config.device if group is None else device_of(config.device, group.place)
         self.artefacts = artefacts or Artefacts(config, None)
         self.events = events
         self.run: LearnerRun | None = None
@@ -42,11 +52,13 @@ class LearnerService:
         self._work = ThreadPoolExecutor(1, thread_name_prefix="learner")
 
     async def _in_order(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._work, function)
+        work = asyncio.get_running_loop().run_in_executor(self._work, function)
+        return await (work if self.group is None else self.group.unless_lost(work))
 
     async def close(self) -> None:
-        """Waits for the work at hand."""
-        await asyncio.to_thread(self._work.shutdown)
+        """Waits for the work at hand, unless that waits for a rank that is lost."""
+        if self.group is None or not self.group.lost.done():
+            await asyncio.to_thread(self._work.shutdown)
 
     async def open_run(self, request: learner_pb2.OpenRunRequest, _context: Any) -> learner_pb2.OpenRunResponse:
         self._fence.admit(request.epoch)
@@ -67,7 +79,7 @@ class LearnerService:
                 seed=request.seed,
                 resume=request.resume,
                 keep_checkpoints=request.keep_checkpoints,
-                device=self.config.device,
+                device=self.device,
                 micro_batch_tokens=self.config.micro_batch_tokens,
                 precision=self.config.precision,
                 activation_checkpointing=self.config.activation_checkpointing,
@@ -75,6 +87,7 @@ class LearnerService:
                 roots=self.config.roots,
                 expected=dict(request.model_digests),
                 make_room=self._forget_run,
+                ranks=self.ranks,
                 bring=(lambda checkpoints: self._bring_checkpoint(request, checkpoints))
                 if request.checkpoint
                 else None,
@@ -104,9 +117,8 @@ class LearnerService:
     def _forget_run(self) -> None:
         """Gives the memory of the run before back. A coordinator that still trains it has to open it again."""
         self.run = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self.ranks.call(Forgetting())
+        Forgetting().give_back()
 
     async def train_step(
         self, requests: AsyncIterator[learner_pb2.TrainStepRequest], _context: Any
@@ -196,6 +208,9 @@ class LearnerService:
         before = run.step
         try:
             record, applied = run.apply(options, samples)
+        except ExchangeError:
+            # Who is lost is not known yet.
+            raise
         except GradusError as error:
             self.events.step_refused(run, options.step, str(error))
             raise
@@ -211,9 +226,9 @@ class LearnerService:
 
     async def describe(self, _request: Any, _context: Any) -> learner_pb2.DescribeResponse:
         if self.run is None:
-            return learner_pb2.DescribeResponse(device=self.config.device)
+            return learner_pb2.DescribeResponse(device=self.device)
         return learner_pb2.DescribeResponse(
-            run_id=self.run.run_id, step=self.run.step, parameters=self.run.parameters, device=self.config.device
+            run_id=self.run.run_id, step=self.run.step, parameters=self.run.parameters, device=self.device
         )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradus_learner.objectives.objective import Objective
+from gradus_learner.errors import ExchangeError, RankLostError
+from gradus_learner.objectives.objective import Objective, TrainingError
+from gradus_learner.train.ranks import Ranks
 from gradus_learner.train.trainer import Trainer
 
 
@@ -16,6 +18,25 @@ class Lesson:
     samples: Sequence[Any]
     temperature: float
     set_reference: bool
+
+
+def give_lesson(trainer: Trainer, lesson: Lesson) -> dict[str, float]:
+    """Of rank 0: all ranks take it. Raises RankLostError where rank 0 alone fails, and the others wait for it."""
+    ranks = trainer.ranks
+    ranks.call(lesson)
+    try:
+        return take_lesson(trainer, lesson)
+    except (ExchangeError, TrainingError):
+        raise
+    except Exception as error:
+        if ranks.group is None or is_shared(ranks, error):
+            raise
+        raise RankLostError(f"rank 0 failed alone: {type(error).__name__}: {error}") from error
+
+
+def is_shared(ranks: Ranks, error: BaseException) -> bool:
+    """Did every rank raise it? What follows from the samples alone is the same on all, as they have the same."""
+    return ranks.is_agreed(error) or isinstance(error, TrainingError)
 
 
 def take_lesson(trainer: Trainer, lesson: Lesson) -> dict[str, float]:

@@ -18,12 +18,11 @@ from gradus_learner.models.passes import Precision
 from gradus_learner.models.registry import read_model
 from gradus_learner.train.checkpoint import find_checkpoint
 from gradus_learner.train.mfu import peak_flops
+from gradus_learner.train.opening import TRAINING, spread_opening
+from gradus_learner.train.ranks import ALONE, Ranks
 from gradus_learner.train.run import LearnerRun
 from gradus_learner.train.run_directory import RunDirectory, check_path, is_model_file, model_digests
 from gradus_learner.train.trainer import Trainer
-
-# Memory that each parameter takes while it is trained.
-TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}
 
 
 def open_run(
@@ -43,9 +42,11 @@ def open_run(
     expected: Mapping[str, str] | None = None,
     make_room: Callable[[], None] = lambda: None,
     bring: Callable[[Path], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> LearnerRun:
     """`make_room` is called once nothing is left to refuse but the model itself: two runs may not fit into memory.
-    `bring` puts a checkpoint into the folder that it is given, if there is a newer one elsewhere."""
+    `bring` puts a checkpoint into the folder that it is given, if there is a newer one elsewhere. Of several `ranks`
+    this one reads and writes all files, and gives the others what it has read."""
     if not run_id:
         raise InputError("run_id is empty")
     check_path("directory", directory, roots)
@@ -80,7 +81,7 @@ def open_run(
     except (ModelError, ManifestError) as error:
         raise InputError(f"model_path: {error}") from None
     torch.manual_seed(seed)
-    trainer = Trainer(policy, micro_batch_tokens, precision, activation_checkpointing)
+    trainer = Trainer(policy, micro_batch_tokens, precision, activation_checkpointing, ranks)
     run = LearnerRun(
         run_id=run_id,
         directory=files,
@@ -99,6 +100,7 @@ def open_run(
             run.restore(found.checkpoint)
         except ModelError as error:
             raise DamagedError(f"{found.checkpoint.directory}: {error}") from None
+    spread_opening(trainer, read, seed)
     # Versions past the checkpoint belong to steps that will be made again.
     files.forget_half_written()
     files.forget_versions(lambda version: version > run.step)

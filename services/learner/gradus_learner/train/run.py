@@ -40,7 +40,7 @@ from gradus_learner.train.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
-from gradus_learner.train.lesson import Lesson, take_lesson
+from gradus_learner.train.lesson import Lesson, give_lesson
 from gradus_learner.train.mfu import TERA
 from gradus_learner.train.out_of_memory import does_not_fit
 from gradus_learner.train.run_directory import RunDirectory
@@ -152,8 +152,7 @@ class LearnerRun:
         splits = self.trainer.micro_batch_splits
         lesson = Lesson(objective, samples, options.temperature, options.set_reference and objective.needs_reference)
         try:
-            self.trainer.ranks.call(lesson)
-            metrics = take_lesson(self.trainer, lesson)
+            metrics = give_lesson(self.trainer, lesson)
         except NothingFiniteError as error:
             # Its batch is used up: the version of this step has the weights of the one before.
             metrics = error.metrics

@@ -1,0 +1,109 @@
+"""What rank 0 has read of a run, as the other ranks get it: they read no file."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradus_learner.errors import InputError
+from gradus_learner.models.config import ModelError
+from gradus_learner.models.memory import check_memory
+from gradus_learner.models.passes import Passes
+from gradus_learner.models.registry import Model
+from gradus_learner.train.ranks import Ranks
+from gradus_learner.train.trainer import Trainer
+
+# Memory that each parameter takes while it is trained.
+TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}
+
+
+@dataclass(frozen=True)
+class Opening:
+    model: Model
+    seed: int
+    passes: Passes
+    micro_batch_tokens: int
+    # Of each parameter, what the optimiser holds: shape by key.
+    moments: Mapping[str, Mapping[str, tuple[int, ...]]]
+    has_reference: bool
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """The run before is let go, so that there is room for the next."""
+
+    def give_back(self) -> None:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def spread_opening(trainer: Trainer, model: Model, seed: int) -> None:
+    """Of rank 0, once a run is open: every rank has the same from here on. Raises InputError where one has no room."""
+    if trainer.ranks.group is None:
+        return
+    state = trainer.optimizer.state
+    opening = Opening(
+        model,
+        seed,
+        trainer.passes,
+        trainer.micro_batch_tokens,
+        {
+            name: {key: tuple(value.shape) for key, value in state.get(parameter, {}).items()}
+            for name, parameter in trainer.policy.named_parameters()
+        },
+        trainer.reference is not None,
+    )
+    trainer.ranks.call(opening)
+    trainer.ranks.together(lambda: None)
+    trainer.ranks.spread(tensors_of(trainer))
+
+
+def take_opening(opening: Opening, device: torch.device, ranks: Ranks) -> Trainer:
+    """Of another rank."""
+    trainer = ranks.together(lambda: build(opening, device, ranks))
+    ranks.spread(tensors_of(trainer))
+    return trainer
+
+
+def build(opening: Opening, device: torch.device, ranks: Ranks) -> Trainer:
+    """With everything in place, and no values yet."""
+    model = opening.model
+    parameters = sum(math.prod(shape) for shape in model.tensor_shapes.values())
+    try:
+        check_memory("model_path", parameters, TRAINING, device)
+    except ModelError as error:
+        raise InputError(str(error)) from None
+    policy = model.build().to(device=device, dtype=torch.float32)
+    torch.manual_seed(opening.seed)
+    trainer = Trainer(
+        policy,
+        opening.micro_batch_tokens,
+        opening.passes.precision,
+        opening.passes.activation_checkpointing,
+        ranks,
+    )
+    for name, parameter in policy.named_parameters():
+        shapes = opening.moments[name]
+        if shapes:
+            trainer.optimizer.state[parameter] = {
+                key: torch.zeros(shape, dtype=torch.float32, device=device) for key, shape in shapes.items()
+            }
+    if opening.has_reference:
+        trainer.set_reference()
+    return trainer
+
+
+def tensors_of(trainer: Trainer) -> Generator[Tensor]:
+    """In the same order on every rank."""
+    yield from trainer.policy.parameters()
+    for parameter in trainer.policy.parameters():
+        state = trainer.optimizer.state.get(parameter, {})
+        yield from (state[key] for key in sorted(state))
+    if trainer.reference is not None:
+        yield from trainer.reference.parameters()
