@@ -40,6 +40,8 @@ export const killedWithinMs = 10_000;
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Which of several processes it was. */
+  readonly of?: string;
 }
 
 export interface ChildService {
@@ -152,6 +154,7 @@ export async function endsWithin(exited: Promise<unknown>, milliseconds: number)
 }
 
 export function describeExit(exit: Exit): string {
+  if (exit.of !== undefined) return `${exit.of}: ${describeExit({ code: exit.code, signal: exit.signal })}`;
   if (exit.signal !== null) return `ended by ${exit.signal}`;
   return exit.code === null ? 'could not be started' : `exit code ${exit.code}`;
 }

@@ -210,3 +210,15 @@ test('a fleet whose environment needs no retrieval has none, and its workers kno
   // One that searches says what it lacks.
   expect(() => planBase({ recipe: parseRecipe(tiny, 'tiny.yaml'), paths: without })).toThrow(/there is no corpus/);
 });
+
+test('a learner of several ranks has the arguments of each: where it computes', () => {
+  const text = tiny.replace(/learner: \{/, 'learner: { ranks: 2, device: cuda,');
+  const learner = planBase({ recipe: parseRecipe(text, 'tiny.yaml'), paths }).find(({ label }) => label === 'learner');
+  expect(learner?.ranks).toEqual([
+    ['--device', 'cuda:0'],
+    ['--device', 'cuda:1'],
+  ]);
+  expect(learner?.args).not.toContain('--device');
+  expect(flag(learner, 'rank-timeout-ms')).toBe('600000');
+  expect(flag(learner, 'rank-silence-ms')).toBe('12000');
+});

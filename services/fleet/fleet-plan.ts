@@ -1,6 +1,7 @@
 import { TerminalError } from '#platform/errors.ts';
 import { existingEngines } from '#recipe/engine-part.ts';
 import { environmentSessions, environmentVariables, needsRetrieval } from '#recipe/environment-part.ts';
+import { rankDevices } from '#recipe/learner-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import type { RecipePaths } from '#recipe/resolve-recipe.ts';
 import { join } from 'node:path';
@@ -66,19 +67,25 @@ function retrievalFlags({ retrieval }: Recipe, corpus: string): Record<string, s
 
 function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): PlannedProgram {
   const { learner, scripted } = recipe.fleet;
+  const devices = rankDevices(recipe);
   switch (learner.kind) {
     case 'builtin':
       return {
         threads: learner.threads,
         args: flags({
           threads: learner.threads,
-          device: learner.device,
+          ...(learner.ranks === 1 && { device: devices[0] ?? 'cpu' }),
+          ...(learner.ranks > 1 && {
+            'rank-timeout-ms': learner.rank_timeout_ms,
+            'rank-silence-ms': recipe.fleet.hung_after_ms,
+          }),
           'micro-batch-tokens': learner.micro_batch_tokens,
           ...(learner.precision !== 'float32' && { precision: learner.precision }),
           ...(learner.activation_checkpointing && { 'activation-checkpointing': 'true' }),
           ...(learner.peak_tflops !== undefined && { 'peak-tflops': learner.peak_tflops }),
           ...rootFlag(roots),
         }),
+        ...(learner.ranks > 1 && { ranks: devices.map((device) => flags({ device })) }),
       };
     case 'scripted':
       return { program: 'scripted-learner', args: flags({ 'step-ms': scripted.step_ms, ...rootFlag(roots) }) };

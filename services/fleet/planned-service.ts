@@ -9,6 +9,8 @@ export interface PlannedService {
   /** What runs in that role; the service's own program when absent. */
   readonly program?: ServiceName;
   readonly args: readonly string[];
+  /** Of a service that is several processes, the further arguments of each; the first one serves. */
+  readonly ranks?: readonly (readonly string[])[];
   /** CPU threads of a Python service. */
   readonly threads?: number;
   /** Longest time from its start until it serves; the same for all services when absent. */
@@ -25,7 +27,7 @@ export interface PlannedService {
 }
 
 /** What runs, of a service of which there are several kinds. */
-export type PlannedProgram = Pick<PlannedService, 'program' | 'args' | 'threads' | 'waitsFor'>;
+export type PlannedProgram = Pick<PlannedService, 'program' | 'args' | 'ranks' | 'threads' | 'waitsFor'>;
 
 export interface FleetInputs {
   readonly recipe: Recipe;

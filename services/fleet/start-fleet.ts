@@ -5,8 +5,9 @@ import { existingEngines } from '#recipe/engine-part.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
 import { boundCompileCache } from './bound-compile-cache.ts';
+import { startChildRanks } from './child-ranks.ts';
 import { startChildService } from './child-service.ts';
-import type { Ready } from './child-service.ts';
+import type { ChildOptions, Ready } from './child-service.ts';
 import { credentialFlags, openOperator, roleOf, tokensFile } from './credentials-directory.ts';
 import { auditFile } from './audit-file.ts';
 import { claimHome } from './claim-home.ts';
@@ -194,7 +195,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       replaceGraceMs: planned.replaceGraceMs,
       start: async (at, startSignal) => {
         const claimed = await ports.claim(at);
-        const starting = startChildService({
+        const child: ChildOptions = {
           label: planned.label,
           command: program.command,
           args: [
@@ -213,11 +214,18 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
           readyTimeoutMs: planned.readyTimeoutMs ?? readyTimeoutMs,
           guardian,
           signal: startSignal,
-        });
-        const child = await sayWhileWaiting(starting, (forMs) =>
+        };
+        const ranks = planned.ranks?.map((args, rank): ChildOptions => ({
+          ...child,
+          label: `rank ${rank} of ${planned.label}`,
+          args: [...child.args, ...args],
+          logFile: rank === 0 ? child.logFile : join(logs, `${planned.label}-rank-${rank}.log`),
+        }));
+        const starting = ranks === undefined ? startChildService(child) : startChildRanks(ranks);
+        const running = await sayWhileWaiting(starting, (forMs) =>
           options.events.starting(planned.label, planned.waitsFor, forMs),
         );
-        return { ...child, addresses: child.ready };
+        return { ...running, addresses: running.ready };
       },
     });
     services.push({ supervised, service: planned.service, known: supervised.addresses });

@@ -5,6 +5,7 @@ import { checkDeclaredScorers } from './check-declared-scorers.ts';
 import { checkUses } from '#stages/kit/artefacts.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import { hasScript, needsRetrieval } from './environment-part.ts';
+import { checkLearner } from './learner-part.ts';
 import type { Recipe } from './schema.ts';
 
 /** A rule that the recipe breaks: where, the value there, and what to do. */
@@ -58,6 +59,7 @@ export function checkRecipe(recipe: Recipe): RecipeIssue[] {
       value: recipe.fleet.learner.kind,
     });
   }
+  issues.push(...checkLearner(recipe));
   const names = new Map<string, number>();
   for (const [index, stage] of recipe.stages.entries()) {
     const first = names.get(stage.name);

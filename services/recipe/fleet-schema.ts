@@ -194,7 +194,28 @@ export const fleetSchema = z
           .describe(
             'Keep only what enters a layer, and compute the rest again in the backward pass: less memory, a third more work.',
           ),
-        device: device.default('cpu').describe('Where it computes: cpu, cuda (the first GPU) or cuda:N.'),
+        ranks: z
+          .int()
+          .min(1)
+          .max(fleetBounds.ranks)
+          .default(1)
+          .describe(
+            'Processes that share the micro-batches of a step, each with all weights and all moments. Of n ranks on one machine, each on a GPU of its own.',
+          ),
+        rank_timeout_ms: z
+          .int()
+          .min(1_000)
+          .max(1_500_000)
+          .default(600_000)
+          .describe(
+            'Longest time that ranks wait for one of them within a step: how much longer its share may take. Then the step fails with the number of that rank, and all are started again.',
+          ),
+        device: z
+          .union([device, z.array(device).min(1).max(fleetBounds.ranks)])
+          .default('cpu')
+          .describe(
+            'Where it computes: cpu, cuda (the first GPU; of several ranks the first ones) or cuda:N; or a list with one for each of `ranks`.',
+          ),
         peak_tflops: z
           .number()
           .positive()

@@ -77,6 +77,13 @@ test('learner and engine on one GPU are added, and a reference is a second copy'
   ]);
 });
 
+test('each rank of a learner has weights and moments of its own, on its device or next to the others', async () => {
+  const placed = await janNano('fleet.learner.ranks=2', 'fleet.learner.device=["cuda:0", "cuda:7"]');
+  expect(placed.lines[1]).toMatch(/^ {2}cuda:0, cuda:7: learner 75\.7 GiB = weights 15/);
+  const together = await janNano('fleet.learner.ranks=2', 'fleet.learner.device=cpu');
+  expect(together.lines).toContainEqual(expect.stringMatching(/^ {2}cpu: 2 ranks of the learner, each 75\.7 GiB/));
+});
+
 test('on the CPU it is the memory of the machine that counts', async () => {
   const onCpu = ['fleet.engines=1', 'fleet.engine.device=cpu', 'fleet.learner.device=cpu'];
   const { problems } = await janNano(...onCpu, 'fleet.learner.micro_batch_tokens=16777216');

@@ -100,7 +100,8 @@ function fix(recipe: Recipe, { services }: DeviceMemory, missing: number): strin
     : `a pass may have ${fitting} tokens at most: lower fleet.learner.micro_batch_tokens and the context_tokens of stages`;
 }
 
-const named = ({ name, count }: ServiceMemory): string => (count === 1 ? name : `${count} engines, each`);
+const named = ({ name, count }: ServiceMemory): string =>
+  count === 1 ? name : `${count} ${name === 'engine' ? 'engines' : 'ranks of the learner'}, each`;
 
 function arithmetic(parts: Readonly<Record<string, number>>): string {
   const used = Object.entries(parts).filter(([, bytes]) => bytes > 0);

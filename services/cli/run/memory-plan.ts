@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { pythonPath, pythonProgram } from '#platform/repository.ts';
 import { engineDevices } from '#recipe/engine-part.ts';
+import { rankDevices } from '#recipe/learner-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
 import { hasRollouts } from '#stages/kit/rollout-stages.ts';
@@ -37,7 +38,7 @@ type Parts = z.output<typeof partsSchema>;
 export interface MemoryPlan {
   readonly parameters: number;
   readonly devices: readonly DeviceMemory[];
-  /** By number of GPUs: what the fullest needs with the learner alone on the first and the engines on the others. */
+  /** By number of GPUs: what the fullest needs with the learner's ranks alone on the first and the engines on the others. */
   readonly gpuCounts: readonly { readonly gpus: number; readonly bytes: number }[];
 }
 
@@ -91,21 +92,24 @@ export async function planMemory(recipe: Recipe, model: string): Promise<MemoryP
     const name = device === 'cuda' ? 'cuda:0' : device;
     placed.set(name, [...(placed.get(name) ?? []), memory]);
   };
-  if (learnerMemory !== undefined) place(learner.device, learnerMemory);
-  if (engineMemory !== undefined) {
-    const devices = engineDevices(recipe);
+  const placeAll = (devices: readonly string[], memory: ServiceMemory) => {
     for (const device of new Set(devices))
-      place(device, { ...engineMemory, count: devices.filter((each) => each === device).length });
-  }
+      place(device, { ...memory, count: devices.filter((each) => each === device).length });
+  };
+  // Each rank has weights, gradients and moments of its own.
+  if (learnerMemory !== undefined) placeAll(rankDevices(recipe), learnerMemory);
+  if (engineMemory !== undefined) placeAll(engineDevices(recipe), engineMemory);
   return {
     parameters: parts.parameters,
     devices: [...placed].map(([device, services]) => ({ device, sizeBytes: sizeOf(device, recipe), services })),
     gpuCounts: [...placed.keys()].every((device) => device === 'cpu')
       ? []
-      : [1, 2, 4, 8].map((gpus) => ({
-          gpus,
-          bytes: fullest(gpus, needs(learnerMemory), needs(engineMemory), recipe.fleet.engines),
-        })),
+      : [1, 2, 4, 8]
+          .filter((gpus) => gpus >= learner.ranks)
+          .map((gpus) => ({
+            gpus,
+            bytes: fullest(gpus, needs(learnerMemory), learner.ranks, needs(engineMemory), recipe.fleet.engines),
+          })),
   };
 }
 
@@ -150,9 +154,9 @@ export function sum(parts: Readonly<Record<string, number>>): number {
 
 const needs = (memory: ServiceMemory | undefined): number => (memory === undefined ? 0 : sum(memory.parts));
 
-function fullest(gpus: number, learner: number, engine: number, engines: number): number {
-  if (gpus === 1 || learner === 0) return learner + Math.ceil(engines / gpus) * engine;
-  return Math.max(learner, Math.ceil(engines / (gpus - 1)) * engine);
+function fullest(gpus: number, learner: number, ranks: number, engine: number, engines: number): number {
+  if (gpus === ranks || learner === 0) return learner + Math.ceil(engines / gpus) * engine;
+  return Math.max(learner, Math.ceil(engines / (gpus - ranks)) * engine);
 }
 
 function sizeOf(device: string, { fleet }: Recipe): number | undefined {

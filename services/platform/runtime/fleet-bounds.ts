@@ -4,6 +4,8 @@ export const fleetBounds = {
   workerConcurrency: 4096,
   /** Engines behind one gateway. */
   engines: 256,
+  /** Processes of one learner on a machine. */
+  ranks: 64,
   /** Sequences at once in a scripted engine. */
   scriptedRunning: 65_536,
   /** Sequences at once in the built-in engine (services/learner, engine/config.py). */
