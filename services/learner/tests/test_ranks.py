@@ -10,6 +10,7 @@ from tiny_learner import PLAIN, random_policy, samples
 from torch import distributed, multiprocessing
 
 from gradus_learner.train import rollouts
+from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.ranks import ALONE, Ranks
 from gradus_learner.train.rollouts import train_on_rollouts
 from gradus_learner.train.sample import SampleError
@@ -77,6 +78,18 @@ def test_two_ranks_make_the_update_of_one(tmp_path: Path, case: int, budget: int
     distance = (found[0]["gradient"] - alone["gradient"]).norm() / alone["gradient"].norm()
     assert float(distance) < 1e-5
     assert found[0]["metrics"] == pytest.approx(alone["metrics"], rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(("budget", "passes"), [(10_000, 1), (46, 2), (1, 4)])
+def test_1_2_and_4_accumulation_steps_over_1_and_2_ranks_make_the_same_update(
+    tmp_path: Path, budget: int, passes: int
+) -> None:
+    # Micro-batches of tokens: of these lengths they have different numbers of sequences.
+    assert len(micro_batches([sample.length for sample in samples()], budget)) == passes
+    whole = trained(0, 10_000, ALONE)
+    for found in (trained(0, budget, ALONE), two_ranks(tmp_path, 0, budget)[1]):
+        for what in ("gradient", "weights"):
+            assert float((found[what] - whole[what]).norm() / whole[what].norm()) < 1e-5
 
 
 def test_all_ranks_take_smaller_micro_batches_where_one_is_short_of_memory(tmp_path: Path) -> None:
