@@ -20,6 +20,7 @@ from gradus_learner.models.config import ModelError
 from gradus_learner.models.load import load_weights, weights_of
 from gradus_learner.train.checkpoint import (
     Found,
+    checkpoint_files,
     find_checkpoint,
     optimizer_tensors,
     own_checkpoints,
@@ -45,7 +46,7 @@ def full_disk(room_bytes: int = 1000) -> Generator[None]:
 
 def write(root: Path, step: int, trainer: Trainer, keep: int = 9) -> Path:
     tensors = {"model": weights_of(trainer.policy), "optimizer": optimizer_tensors(trainer.policy, trainer.optimizer)}
-    return write_checkpoint(root, "r", step, tensors, {"note": "x"}, keep, {})
+    return write_checkpoint(root, "r", step, checkpoint_files(step, tensors, {"note": "x"}, {}), keep)
 
 
 def test_training_goes_on_from_a_checkpoint_exactly_as_without_the_interruption(tmp_path: Path) -> None:
@@ -161,7 +162,8 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_another_run_wrote_is_not_forgotten(tmp_path: Path) -> None:
     trainer = Trainer(random_policy(), 1000)
-    write_checkpoint(tmp_path, "other", 1, {"model": weights_of(trainer.policy)}, {}, keep=1, others={})
+    files = checkpoint_files(1, {"model": weights_of(trainer.policy)}, {}, {})
+    write_checkpoint(tmp_path, "other", 1, files, keep=1)
     (tmp_path / "step-000002").mkdir()
     (tmp_path / "step-000002" / "thesis.txt").write_text("precious")
     for step in (3, 4):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import grpc
 import pytest
 from test_learner_service import same_weights
 from tiny_learner import TRAJECTORIES, LearnerClient, model_directory, refused, scenario
+
+from gradus_learner.errors import NoRoomError
 
 FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -59,7 +62,15 @@ def test_p9_a_step_whose_files_found_no_room_is_written_once_there_is_some(
     async def filled(client: LearnerClient) -> None:
         await client.open(run, model)
         await client.step(1, TRAJECTORIES, checkpoint=True)
+        await client.written()
         filler = fill(disk, leaves_bytes)
+        if written:
+            # Its version is there, and its checkpoint is still to be written: nobody knows yet that it cannot be.
+            assert (await client.step(2, TRAJECTORIES, checkpoint=True)).applied
+            next_step = client.step(3, TRAJECTORIES)
+            with pytest.raises(NoRoomError, match="step 2 is applied, send it again to write it"):
+                await asyncio.to_thread(client.service.run.finish_checkpoint if client.service.run else pytest.fail)
+            await refused(next_step, FULL, "free disk space and try again; step 3 is not begun, send it again")
         for _ in range(2):
             refusal = client.step(2, TRAJECTORIES, checkpoint=True)
             await refused(refusal, FULL, "free disk space and try again; step 2 is applied, send it again to write it")
@@ -68,6 +79,7 @@ def test_p9_a_step_whose_files_found_no_room_is_written_once_there_is_some(
         answer = await client.step(2, TRAJECTORIES, checkpoint=True)
         # Its updates were made before, once.
         assert not answer.applied
+        await client.written()
         assert names(run) == sorted([*before, "checkpoints/step-000002", "versions/000002"])
 
     async def resumed(client: LearnerClient) -> None:

@@ -56,6 +56,7 @@ def test_a_run_opens_trains_and_leaves_versions_and_checkpoints(tmp_path: Path) 
             assert answer.metrics["token_mismatches"] == 0
             assert bool(answer.checkpoint_path) == (step % 2 == 0)
         assert sorted(path.name for path in (run / "versions").iterdir()) == ["000003", "000004", "000005"]
+        await client.written()
         assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step-000002", "step-000004"]
         assert not same_weights(model, run / "versions" / "000005")
         described = await client.describe(learner_pb2.DescribeRequest())
@@ -135,6 +136,7 @@ def test_a_full_disk_refuses_the_answer_and_the_same_step_sent_again_finishes_it
         run = tmp_path / "run"
         await client.open(run, model)
         await client.step(1, TRAJECTORIES, checkpoint=True)
+        await client.written()
         with full_disk():
             await refused(
                 client.step(2, TRAJECTORIES, checkpoint=True), grpc.StatusCode.RESOURCE_EXHAUSTED, "free disk space"

@@ -77,6 +77,7 @@ def test_metrics_that_are_not_finite_are_absent_with_what_they_were(
         assert (answer.metrics["updates"], answer.metrics["updates_skipped"]) == (1, 1)
         assert client.registry.get_sample_value("gradus_learner_skipped_updates_total") == 1
         assert not same_weights(model, answer.weights_path)
+        await client.written()
         json.loads((Path(answer.checkpoint_path) / "state.json").read_text(), parse_constant=pytest.fail)
 
     from gradus_learner.objectives.surrogates import surrogate_loss

@@ -157,6 +157,7 @@ def test_versions_are_what_passes_compute_with_and_a_resumed_run_goes_on_to_the_
         with torch.no_grad():
             own, loaded = (each.hidden(row, BFLOAT16) for each in (run.policy, load_policy(version)))
         assert torch.equal(own, loaded)
+        await client.written()
         checkpoint = tmp_path / "run" / "checkpoints" / "step-000002"
         for name in ("model", "optimizer"):
             assert {each.dtype for each in load_file(checkpoint / f"{name}.safetensors").values()} == {torch.float32}

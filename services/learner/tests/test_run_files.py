@@ -61,6 +61,7 @@ def test_a_damaged_checkpoint_is_reported_and_an_older_whole_one_is_used(tmp_pat
         await client.open(run, model)
         for step in range(1, 5):
             await client.step(step, TRAJECTORIES, checkpoint=step % 2 == 0)
+        await client.written()
         flip_a_bit(flipped)
 
     async def second(client: LearnerClient) -> None:
@@ -72,6 +73,7 @@ def test_a_damaged_checkpoint_is_reported_and_an_older_whole_one_is_used(tmp_pat
         # The ledger's replay makes the steps since again, and writes the damaged one anew.
         await client.step(3, TRAJECTORIES)
         await client.step(4, TRAJECTORIES, checkpoint=True)
+        await client.written()
         assert verify(flipped.parent, read_manifest(flipped.parent)) == []
 
     scenario(first)

@@ -159,6 +159,10 @@ class LearnerClient:
         )
         return await self.open_run(request)
 
+    async def written(self) -> None:
+        """Until the newest checkpoint lies on the disk."""
+        await asyncio.to_thread(self.service.checkpoints.finish)
+
     async def send(self, messages: Iterable[learner_pb2.TrainStepRequest]) -> learner_pb2.TrainStepResponse:
         """By a blocking stub: when a refusal arrives while messages are still sent, the asynchronous one may report
         its own failed write (INTERNAL) instead of the server's status."""

@@ -23,6 +23,7 @@ from gradus_learner.serve.learner_events import LearnerEvents
 from gradus_learner.serve.ranks.group import RankGroup
 from gradus_learner.serve.ranks.place import device_of
 from gradus_learner.train.checkpoint import checkpoint_directory, named_checkpoints
+from gradus_learner.train.checkpoint_writer import CheckpointWriter
 from gradus_learner.train.open_run import open_run
 from gradus_learner.train.opening import Forgetting
 from gradus_learner.train.ranks import ALONE
@@ -48,6 +49,7 @@ class LearnerService:
         self.artefacts = artefacts or Artefacts(config, None)
         self.events = events
         self.run: LearnerRun | None = None
+        self.checkpoints = CheckpointWriter()
         self._fence = EpochFence()
         self._work = ThreadPoolExecutor(1, thread_name_prefix="learner")
 
@@ -56,9 +58,18 @@ class LearnerService:
         return await (work if self.group is None else self.group.unless_lost(work))
 
     async def close(self) -> None:
-        """Waits for the work at hand, unless that waits for a rank that is lost."""
+        """Waits for the work at hand, unless that waits for a lost rank, and for a checkpoint that is being written."""
         if self.group is None or not self.group.lost.done():
             await asyncio.to_thread(self._work.shutdown)
+        await asyncio.to_thread(self._finish_checkpoint)
+
+    def _finish_checkpoint(self) -> None:
+        """Of a run that is not trained any more; without it a resume goes on from an older one."""
+        try:
+            self.checkpoints.finish()
+        except Exception as error:
+            self.events.checkpoint_lost(error)
+            self.checkpoints.drop()
 
     async def open_run(self, request: learner_pb2.OpenRunRequest, _context: Any) -> learner_pb2.OpenRunResponse:
         self._fence.admit(request.epoch)
@@ -72,6 +83,7 @@ class LearnerService:
         if run is None or run.torn or not same or not request.resume:
             # Nothing but `self` may hold the one before, see `_forget_run`.
             run = None
+            self._finish_checkpoint()
             run = open_run(
                 run_id=request.run_id,
                 directory=directory,
@@ -91,6 +103,7 @@ class LearnerService:
                 bring=(lambda checkpoints: self._bring_checkpoint(request, checkpoints))
                 if request.checkpoint
                 else None,
+                checkpoints=self.checkpoints,
             )
         weights_path, digest = run.current_weights()
         response = learner_pb2.OpenRunResponse(
@@ -208,6 +221,9 @@ class LearnerService:
         before = run.step
         try:
             record, applied = run.apply(options, samples)
+            if self.artefacts.address is not None and record.checkpoint_path:
+                # Its location is the digest of what is written.
+                run.finish_checkpoint()
         except ExchangeError:
             # Who is lost is not known yet.
             raise

@@ -111,6 +111,13 @@ class LearnerEvents:
             self._checkpoints.inc()
         self.log.info("step applied", extra={"fields": {"runId": run.run_id, "step": record.step, **metrics}})
 
+    def checkpoint_lost(self, error: Exception) -> None:
+        self.log.error(
+            "the newest checkpoint could not be written; the one before it is whole, and a resume makes the steps "
+            "since then again: free disk space, or look at the error",
+            extra={"fields": {"error": str(error)}},
+        )
+
     def step_repeated(self, run: LearnerRun, record: StepRecord) -> None:
         self._steps.labels("repeated").inc()
         self.log.info("step had been applied before", extra={"fields": {"runId": run.run_id, "step": record.step}})

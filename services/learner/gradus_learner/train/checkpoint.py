@@ -48,19 +48,15 @@ def checkpoint_directory(root: Path, step: int) -> Path:
     return root / f"step-{step:06d}"
 
 
-def write_checkpoint(
-    root: Path,
-    run_id: str,
-    step: int,
-    tensors: Mapping[str, Mapping[str, Tensor]],
-    state: Mapping[str, Any],
-    keep: int,
-    others: Mapping[str, Callable[[Path], object]],
-) -> Path:
-    """Write `<name>.safetensors` for each of `tensors`, and `others` by name; then forget all of this run but the
-    newest `keep` checkpoints.
+Files = Mapping[str, Callable[[Path], object]]
 
-    Raises DiskFullError with the older checkpoints untouched, ModelError for a tensor that is not finite.
+
+def checkpoint_files(
+    step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], others: Files
+) -> Files:
+    """What writes `<name>.safetensors` for each of `tensors`, `state.json`, and `others` by name.
+
+    Raises ModelError for a tensor that is not finite.
     """
 
     def saver(values: Mapping[str, Tensor]) -> Callable[[Path], object]:
@@ -75,6 +71,14 @@ def write_checkpoint(
     files["state.json"] = lambda path: path.write_text(
         json.dumps({"step": step, **state}, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
+    return files
+
+
+def write_checkpoint(root: Path, run_id: str, step: int, files: Files, keep: int) -> Path:
+    """Then forgets all of this run but the newest `keep` checkpoints.
+
+    Raises DiskFullError with the older checkpoints untouched.
+    """
     directory = checkpoint_directory(root, step)
     write_directory(directory, files, Manifest("checkpoint", run_id, step, {}))
     for old in own_checkpoints(root, run_id)[:-keep]:

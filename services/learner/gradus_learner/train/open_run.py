@@ -17,6 +17,7 @@ from gradus_learner.models.load import load_policy
 from gradus_learner.models.passes import Precision
 from gradus_learner.models.registry import read_model
 from gradus_learner.train.checkpoint import find_checkpoint
+from gradus_learner.train.checkpoint_writer import CheckpointWriter
 from gradus_learner.train.mfu import peak_flops
 from gradus_learner.train.opening import TRAINING, spread_opening
 from gradus_learner.train.ranks import ALONE, Ranks
@@ -43,10 +44,12 @@ def open_run(
     make_room: Callable[[], None] = lambda: None,
     bring: Callable[[Path], None] | None = None,
     ranks: Ranks = ALONE,
+    checkpoints: CheckpointWriter | None = None,
 ) -> LearnerRun:
     """`make_room` is called once nothing is left to refuse but the model itself: two runs may not fit into memory.
     `bring` puts a checkpoint into the folder that it is given, if there is a newer one elsewhere. Of several `ranks`
-    this one reads and writes all files, and gives the others what it has read."""
+    this one reads and writes all files, and gives the others what it has read. `checkpoints` writes the run's, and must
+    have finished those of a run before."""
     if not run_id:
         raise InputError("run_id is empty")
     check_path("directory", directory, roots)
@@ -92,6 +95,7 @@ def open_run(
         peak_flops=peak_flops(trainer.device, trainer.passes.dtype(torch.float32), peak_tflops),
         beside=beside,
         damaged=found.damaged,
+        checkpoints=checkpoints or CheckpointWriter(),
     )
     if not marked:
         mark(files, model)

@@ -1,11 +1,13 @@
 """The learner's one open run: weights, steps applied, what lies on the disk.
 
-A step moves through: decoded -> applied (weights in memory, `step` counted) -> written (version, and a checkpoint when
-asked) -> answered. A step that is refused changes nothing. One that breaks off between its updates, say for want of
-memory, leaves weights that belong to no step: the run is torn and must be opened again, from its checkpoint. A failure
-while writing, say of a full disk, keeps the step applied: the same step sent again only finishes the writing and is
-answered from its record. Weights that are not finite after a step are never written: the run is torn by it, too. A
-step none of whose updates is finite is skipped: counted and written, with the weights and moments of the one before.
+A step moves through: decoded -> applied (weights in memory, `step` counted) -> written (its version; a checkpoint, when
+asked, is copied) -> answered. A step that is refused changes nothing. One that breaks off between its updates, say for
+want of memory, leaves weights that belong to no step: the run is torn and must be opened again, from its checkpoint. A
+failure while writing, say of a full disk, keeps the step applied: the same step sent again only finishes the writing
+and is answered from its record. A checkpoint is written beside the steps that follow (checkpoint_writer.py): where that
+fails, the next step is refused before anything of it is applied. Weights that are not finite after a step are never
+written: the run is torn by it, too. A step none of whose updates is finite is skipped: counted and written, with the
+weights and moments of the one before.
 """
 
 from __future__ import annotations
@@ -36,10 +38,13 @@ from gradus_learner.models.memory import is_out_of_memory
 from gradus_learner.objectives.objective import Intake, NothingFiniteError, Objective, TrainingError
 from gradus_learner.train.checkpoint import (
     Checkpoint,
+    checkpoint_directory,
+    checkpoint_files,
     optimizer_tensors,
     restore_optimizer,
     write_checkpoint,
 )
+from gradus_learner.train.checkpoint_writer import CheckpointWriter, has_room_for_copy, host_copy
 from gradus_learner.train.lesson import Lesson, give_lesson
 from gradus_learner.train.mfu import TERA
 from gradus_learner.train.out_of_memory import does_not_fit
@@ -94,6 +99,8 @@ class LearnerRun:
     step: int = 0
     torn: bool = False
     records: dict[int, StepRecord] = field(default_factory=dict[int, StepRecord])
+    # Outlives the run where its owner opens another.
+    checkpoints: CheckpointWriter = field(default_factory=CheckpointWriter)
     # Made when the first text is to be trained on.
     tokenizer: Any = None
 
@@ -146,7 +153,12 @@ class LearnerRun:
         self.keep_versions = options.keep_versions
         done = self.answered(options)
         if done is not None:
+            self.finish_checkpoint()
             return done, False
+        try:
+            self.checkpoints.check()
+        except DiskFullError as error:
+            raise NoRoomError(f"{error.strerror}; step {options.step} is not begun, send it again") from error
         objective = options.objective
         started = time.monotonic()
         splits = self.trainer.micro_batch_splits
@@ -222,9 +234,17 @@ class LearnerRun:
             if not record.weights_path:
                 record.weights_path, record.weights_digest = self._write_version()
             if checkpoint and not record.checkpoint_path:
-                record.checkpoint_path = str(self._write_checkpoint(record))
+                self._begin_checkpoint(record)
+                record.checkpoint_path = str(checkpoint_directory(self.directory.checkpoints, self.step))
         except DiskFullError as error:
-            raise NoRoomError(f"{error.strerror}; step {record.step} is applied, send it again to write it") from error
+            raise not_written(record.step, error) from error
+
+    def finish_checkpoint(self) -> None:
+        """Waits until the newest checkpoint is written."""
+        try:
+            self.checkpoints.finish()
+        except DiskFullError as error:
+            raise not_written(self.step, error) from error
 
     def _model_files(self, dtype: str) -> dict[str, Callable[[Path], object]]:
         """All of a model directory but its weights, which are in this number format."""
@@ -251,24 +271,28 @@ class LearnerRun:
             self.directory.forget_versions(lambda version: version <= self.step - KEEP_VERSIONS and version not in kept)
         return str(target), weights_digest(manifest.files)
 
-    def _write_checkpoint(self, record: StepRecord) -> Path:
+    def _begin_checkpoint(self, record: StepRecord) -> None:
         tensors = {
-            "model": weights_of(self.policy),
+            "model": dict(self.policy.named_parameters()),
             "optimizer": optimizer_tensors(self.policy, self.trainer.optimizer),
         }
         if self.trainer.reference is not None:
-            tensors["reference"] = weights_of(self.trainer.reference)
+            tensors["reference"] = dict(self.trainer.reference.named_parameters())
+        # There is one copy at most, that of the one before is gone.
+        self.checkpoints.finish()
+        beside = has_room_for_copy(each for part in tensors.values() for each in part.values())
+        if beside:
+            tensors = {name: {key: host_copy(value) for key, value in part.items()} for name, part in tensors.items()}
         # The path is the directory that is being written; it moves with the run.
         kept = {**asdict(record), "weights_path": "", "weights_digest": "", "checkpoint_path": ""}
-        return write_checkpoint(
-            self.directory.checkpoints,
-            self.run_id,
-            self.step,
-            tensors,
-            {"record": kept},
-            self.keep_checkpoints,
-            self._model_files("float32"),
+        files = checkpoint_files(self.step, tensors, {"record": kept}, self._model_files("float32"))
+        write = partial(
+            write_checkpoint, self.directory.checkpoints, self.run_id, self.step, files, self.keep_checkpoints
         )
+        if beside:
+            self.checkpoints.start(write)
+        else:
+            write()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.state.get("runId") != self.run_id:
@@ -286,6 +310,10 @@ class LearnerRun:
         record = StepRecord(**checkpoint.state["record"])
         record.checkpoint_path = str(checkpoint.directory)
         self.records = {self.step: record}
+
+
+def not_written(step: int, error: DiskFullError) -> NoRoomError:
+    return NoRoomError(f"{error.strerror}; step {step} is applied, send it again to write it")
 
 
 def write_bytes(content: bytes, path: Path) -> None:

@@ -374,7 +374,8 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
   metrics: { [key: string]: number };
 
   /**
-   * A location; empty unless a checkpoint was written.
+   * A location; empty unless a checkpoint was asked for. A path may not be there yet: it appears whole, while later steps are trained. Where that
+   * fails, the next step is refused with RESOURCE_EXHAUSTED (disk full) before anything of it is applied. `artefact:DIGEST` is in the store.
    *
    * @generated from field: string checkpoint_path = 6;
    */
