@@ -1,6 +1,6 @@
-import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorFrom } from '#platform/errors.ts';
+import { isThere } from '#platform/files/is-there.ts';
 
 /** What of a model directory is neither weights nor config: tokenizer and templates. */
 const beside =
@@ -62,14 +62,4 @@ async function tokenizerConfig(directory: string): Promise<Record<string, unknow
 async function readObject(path: string): Promise<Record<string, unknown>> {
   const value: unknown = JSON.parse(await readFile(path, 'utf8'));
   return typeof value === 'object' && value !== null ? { ...value } : {};
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (thrown) {
-    if (errorFrom(thrown).code === 'not_found') return false;
-    throw thrown;
-  }
 }

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { isThere } from '#platform/files/is-there.ts';
 import { pythonPath, repositoryRoot } from '#platform/repository.ts';
 import { finalModel } from '#run/directory/places.ts';
 import { copyWeights, writeModel } from '#weights/model-directory.ts';
@@ -128,14 +129,4 @@ async function writeGguf(
     code === refused ? 'invalid_argument' : 'failed_precondition',
     code === refused ? said.trim() : `no GGUF file was written (${code}): ${said.trim().split('\n').at(-1) ?? ''}`,
   );
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (thrown) {
-    if (errorFrom(thrown).code === 'not_found') return false;
-    throw thrown;
-  }
 }
