@@ -99,11 +99,19 @@ function checkData(recipe: Recipe): RecipeIssue[] {
 
 /** A model directory, or an endpoint under stages that can do with text. */
 function checkModel({ model, fleet, stages }: Recipe): RecipeIssue[] {
-  const { path, endpoint, weights } = model;
-  if (endpoint === undefined) {
-    return path === undefined ? [{ path: ['model'], message: 'needs path, or endpoint with base_url and model' }] : [];
-  }
+  const { path, endpoint, weights, lora } = model;
   const issues: RecipeIssue[] = [];
+  if (lora !== undefined && (endpoint !== undefined || fleet.learner.kind === 'scripted'))
+    issues.push({
+      path: ['model', 'lora'],
+      message: `needs weights that are trained, and ${endpoint === undefined ? 'fleet.learner.kind: scripted' : 'model.endpoint'} trains none; leave it out`,
+      value: lora,
+    });
+  if (endpoint === undefined) {
+    if (path === undefined)
+      issues.push({ path: ['model'], message: 'needs path, or endpoint with base_url and model' });
+    return issues;
+  }
   if (path !== undefined)
     issues.push({ path: ['model', 'path'], message: 'cannot stand next to endpoint; give one of them', value: path });
   if (weights !== undefined)

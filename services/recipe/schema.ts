@@ -44,6 +44,30 @@ export const recipeSchema = z
           .describe(
             'Start from fresh weights, seeded by `seed`, for the config.json and tokenizer.json of `path`: `random`, or with heads that copy from the first step (small models). By default those of `path`.',
           ),
+        lora: z
+          .strictObject({
+            rank: z
+              .int()
+              .min(1)
+              .max(4096)
+              .default(16)
+              .describe('Of each adapter, at most the smaller side of its matrix.'),
+            alpha: z
+              .number()
+              .positive()
+              .max(1_000_000)
+              .default(32)
+              .describe('What an adapter gives is multiplied by alpha / rank.'),
+            target_modules: z
+              .array(z.string().regex(/^\w{1,64}$/, 'must be a name such as q_proj'))
+              .max(64)
+              .default([])
+              .describe("Which of the layers' matrices have one, such as q_proj; empty is all of them."),
+          })
+          .optional()
+          .describe(
+            'Train low-rank adapters next to weights that are frozen, with less memory: no gradients and moments of the weights. Engines get versions with the adapters added in. A larger learning rate than for all weights is usual.',
+          ),
         source: z.string().min(1).max(512).optional().describe('Where the weights come from; for people.'),
       })
       .describe('The policy that is trained; version 0.'),

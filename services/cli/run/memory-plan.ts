@@ -74,6 +74,8 @@ export async function planMemory(recipe: Recipe, model: string): Promise<MemoryP
           reference: recipe.stages.some(hasReference),
           checkpointing: learner.activation_checkpointing,
           precision: learner.precision,
+          lora_rank: recipe.model.lora?.rank ?? 0,
+          lora_targets: recipe.model.lora?.target_modules ?? [],
         }
       : null,
     engine: serves

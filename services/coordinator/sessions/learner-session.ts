@@ -63,6 +63,7 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
 
   async function openOnce(state: RunState, signal: AbortSignal): Promise<OpenedLearner> {
     const { index, baseStep } = state.branch;
+    const { lora } = resolved.recipe.model;
     await options.leads.confirm();
     const opened = await client.openRun(
       {
@@ -75,6 +76,9 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
         keepCheckpoints: resolved.recipe.checkpoints.keep,
         epoch: BigInt(options.epoch),
         modelDigests: index === 0 ? modelDigests(state) : {},
+        ...(lora !== undefined && {
+          lora: { rank: lora.rank, alpha: lora.alpha, targetModules: lora.target_modules },
+        }),
         ...(artefacts.isShared && newestCheckpoint(state)),
       },
       { signal, timeoutMs: options.trainTimeoutMs },

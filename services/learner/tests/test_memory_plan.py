@@ -21,6 +21,7 @@ from gradus_learner.models.dense import Dense
 from gradus_learner.models.dense_config import DenseConfig, Family
 from gradus_learner.models.llama import LLAMA
 from gradus_learner.models.load import parameter_count
+from gradus_learner.models.lora import Lora, add_lora
 from gradus_learner.models.memory_plan import (
     FIRST_ROWS,
     FLOAT32,
@@ -138,6 +139,26 @@ def test_checkpointing_keeps_what_enters_a_layer_and_one_layer_more_than_is_left
     kept = token_bytes(config, learning) - layer_token_bytes(config, learning.width) + FLOAT32 * config.vocab_size
     grown = kept_bytes(policy, 2000, passes) - kept_bytes(policy, 1000, passes)
     assert grown == pytest.approx(kept * 1000, rel=0.03)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_adapters_take_what_is_counted(checkpointing: bool) -> None:
+    config = DenseConfig(QWEN3, 97, 80, 304, 3, 4, 2, 32, max_position_embeddings=4096)
+    policy, learning = Dense(config), Learning(1000, reference=True, checkpointing=checkpointing, lora_rank=8)
+    add_lora(policy, Lora(8, 16.0), 0)
+    parts = learner_parts(config, learning)
+    trained = sum(parameter.numel() for parameter in policy.parameters() if parameter.requires_grad)
+    assert (parts["gradients"], parts["adam_states"], parts["reference"]) == (4 * trained, 8 * trained, 4 * trained)
+    assert parts["weights"] == FLOAT32 * parameter_count(policy)
+    few = learner_parts(config, replace(learning, lora_targets=["q_proj", "v_proj"]))
+    assert few["gradients"] == FLOAT32 * 3 * 8 * (80 + 128 + 80 + 64)
+    passes = Passes("float32", checkpointing)
+    grown = kept_bytes(policy, 2000, passes) - kept_bytes(policy, 1000, passes)
+    counted = parts["activations"] + 1000 * FLOAT32 * config.vocab_size
+    if checkpointing:
+        # The one layer that is computed again is not held yet.
+        counted -= 1000 * (layer_token_bytes(config, FLOAT32) + FLOAT32 * 8 * 7)
+    assert grown == pytest.approx(counted, rel=0.03)
 
 
 def test_the_engine_holds_what_is_counted() -> None:

@@ -51,6 +51,11 @@ class Decoder(nn.Module, ABC):
         del length, predicted
         return None
 
+    def frozen_flops(self, length: int, predicted: int) -> float:
+        """Of a backward pass over the same, what is left out because the gradients of frozen weights are not wanted."""
+        del length, predicted
+        return 0.0
+
     def forward(self, token_ids_BT: Tensor) -> Tensor:
         """Logits (B, T, V) of sequences of equal length."""
         return self.logits(self.hidden(rectangle(token_ids_BT))).unflatten(0, token_ids_BT.shape)

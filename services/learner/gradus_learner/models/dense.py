@@ -144,3 +144,9 @@ class Dense(Decoder):
         matrices = sum(weight.numel() for weight in self.model.layers.parameters() if weight.dim() > 1)
         attention = 2 * config.num_hidden_layers * heads * length * (length + 1)
         return 2.0 * matrices * length + attention + 2.0 * config.vocab_size * config.hidden_size * predicted
+
+    def frozen_flops(self, length: int, predicted: int) -> float:
+        weights = self.model.layers.parameters()
+        frozen = sum(weight.numel() for weight in weights if weight.dim() > 1 and not weight.requires_grad)
+        output = self.output_weight_VD
+        return 2.0 * frozen * length + (0.0 if output.requires_grad else 2.0 * output.numel() * predicted)

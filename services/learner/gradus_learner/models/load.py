@@ -14,6 +14,7 @@ from gradus_learner.files.atomic import write_durably
 from gradus_learner.models.config import DecoderConfig, ModelError
 from gradus_learner.models.declared_tensors import WEIGHTS, weight_problems
 from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.lora import base_parameters, merged_weights
 from gradus_learner.models.memory import check_memory
 from gradus_learner.models.registry import Model, read_model
 from gradus_learner.models.weight_files import read_tensors
@@ -37,7 +38,7 @@ def check_weights(
 
 def load_weights(policy: Decoder, directory: str | Path, pattern: str = WEIGHTS) -> None:
     """Replace the parameters by those in `directory`; nothing changes if a tensor is missing, damaged or misshapen."""
-    own = dict(policy.named_parameters())
+    own = dict(base_parameters(policy))
     check_weights({name: tuple(each.shape) for name, each in own.items()}, policy.config, Path(directory), pattern)
     found = read_tensors(Path(directory), pattern, next(iter(own.values())).dtype)
     with torch.no_grad():
@@ -66,11 +67,8 @@ def load_policy(
 
 
 def weights_of(policy: Decoder, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
-    """In their own number format unless one is given."""
-    return {
-        name: parameter.detach().to(dtype or parameter.dtype).contiguous().cpu()
-        for name, parameter in policy.named_parameters()
-    }
+    """As a model directory has them, in their own number format unless one is given."""
+    return {name: each.to(dtype or each.dtype).contiguous().cpu() for name, each in merged_weights(policy)}
 
 
 def save_weights(policy: Decoder, directory: str | Path) -> None:

@@ -13,7 +13,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gradus_learner.models.config import ModelError
@@ -38,6 +38,9 @@ class Learning:
     checkpointing: bool = False
     # Of forward and backward passes; weights, gradients and moments are float32.
     precision: Literal["float32", "bfloat16"] = "float32"
+    # Of the adapters that are trained in the place of the weights, and the matrices that have one (all: none is named).
+    lora_rank: int = 0
+    lora_targets: Sequence[str] = ()
 
     @property
     def width(self) -> int:
@@ -92,7 +95,45 @@ def rounded_weights(config: DenseConfig, learning: Learning) -> int:
     return learning.width * (layers // config.num_hidden_layers if learning.checkpointing else layers) + output
 
 
+def adapter_parameters(config: DenseConfig, learning: Learning) -> int:
+    """A (R, I) and B (O, R) of each target, see models/lora.py."""
+    matrices = {
+        name.removesuffix(".weight").rpartition(".")[2]: shape
+        for name, shape in tensor_shapes(config).items()
+        if name.startswith("model.layers.0.") and len(shape) == 2
+    }
+    wanted = learning.lora_targets or tuple(matrices)
+    return config.num_hidden_layers * learning.lora_rank * sum(sum(matrices.get(name, ())) for name in wanted)
+
+
+def lora_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
+    """Frozen weights are held in the format of passes, and the reference shares them."""
+    whole = learner_parts(config, replace(learning, lora_rank=0))
+    adapters = adapter_parameters(config, learning)
+    targets = len(learning.lora_targets) or sum(
+        name.startswith("model.layers.0.") and len(shape) == 2 for name, shape in tensor_shapes(config).items()
+    )
+    return {
+        **whole,
+        "weights": learning.width * parameters_of(config) + FLOAT32 * adapters,
+        "gradients": FLOAT32 * adapters,
+        "adam_states": 2 * FLOAT32 * adapters,
+        "rounded_weights": 0,
+        "reference": FLOAT32 * adapters if learning.reference else 0,
+        # What autograd keeps more: what A gives, of each token and matrix.
+        "activations": whole["activations"]
+        + learning.tokens
+        * learning.width
+        * learning.lora_rank
+        * targets
+        * (1 if learning.checkpointing else config.num_hidden_layers),
+        "logits": whole["logits"] - FLOAT32 * config.vocab_size * config.hidden_size,
+    }
+
+
 def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
+    if learning.lora_rank > 0:
+        return lora_parts(config, learning)
     weights = FLOAT32 * parameters_of(config)
     rows = min(learning.tokens, VALUES_AT_ONCE // config.vocab_size)
     table = FLOAT32 * rows * config.vocab_size

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from gradus.learner.v1 import learner_pb2
 from gradus_learner.errors import ExchangeError, GradusError, InputError, ReopenedError, StateError
+from gradus_learner.models.lora import Lora
 from gradus_learner.objectives.objective import Packed
 from gradus_learner.objectives.registry import objective_of
 from gradus_learner.serve.artefacts import Artefacts
@@ -96,6 +97,7 @@ class LearnerService:
                 precision=self.config.precision,
                 activation_checkpointing=self.config.activation_checkpointing,
                 peak_tflops=self.config.peak_tflops,
+                lora=lora_of(request),
                 roots=self.config.roots,
                 expected=dict(request.model_digests),
                 make_room=self._forget_run,
@@ -257,6 +259,24 @@ def refusal_of(problems: Sequence[str], received: int) -> str:
     return f"{len(problems)} of {received} samples cannot be trained on: {said}" + (
         f"; and {more} more" if more > 0 else ""
     )
+
+
+def lora_of(request: learner_pb2.OpenRunRequest) -> Lora | None:
+    """Raises InputError with both of its problems at once."""
+    if not request.HasField("lora"):
+        return None
+    lora = request.lora
+    problems = [
+        f"lora.{name} is {value:g}; it must be {bound}"
+        for name, value, holds, bound in (
+            ("rank", lora.rank, lora.rank > 0, "at least 1"),
+            ("alpha", lora.alpha, 0 < lora.alpha <= 1e6, "above 0 and at most 1000000"),
+        )
+        if not holds
+    ]
+    if problems:
+        raise InputError("; ".join(problems))
+    return Lora(lora.rank, lora.alpha, tuple(lora.target_modules))
 
 
 def step_options(header: learner_pb2.StepHeader) -> StepOptions:

@@ -62,7 +62,14 @@ class LearnerEvents:
             )
         self.log.info(
             "run opened",
-            extra={"fields": {"runId": run.run_id, "step": run.step, "parameters": run.parameters}},
+            extra={
+                "fields": {
+                    "runId": run.run_id,
+                    "step": run.step,
+                    "parameters": run.parameters,
+                    "trainedParameters": run.trained_parameters,
+                }
+            },
         )
 
     def sample_mismatched(self, run: LearnerRun, task_id: str) -> None:

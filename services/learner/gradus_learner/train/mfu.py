@@ -12,7 +12,7 @@ import torch
 from gradus_learner.models.decoder import Decoder
 
 TERA = 1e12
-# A backward pass computes the gradient of weights and of inputs.
+# A backward pass computes the gradient of weights and of inputs; that of frozen weights is left out.
 BACKWARD = 2
 # TFLOP/s of matrix products without sparsity, by NVIDIA's data sheets: of 16 bits, of TF32, of float32.
 PEAKS: tuple[tuple[str, tuple[float, float, float]], ...] = (
@@ -35,7 +35,7 @@ def step_flops(policy: Decoder, sequences: Iterable[tuple[int, int]], updates: i
         once = policy.forward_flops(length, predicted)
         if once is None:
             return None
-        total += passes * once
+        total += passes * once - updates * policy.frozen_flops(length, predicted)
     return total
 
 

@@ -14,12 +14,13 @@ from gradus_learner.models.beside import read_beside
 from gradus_learner.models.check_model import model_problems
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.load import load_policy
-from gradus_learner.models.passes import Precision
+from gradus_learner.models.lora import Lora, add_lora
+from gradus_learner.models.passes import Passes, Precision
 from gradus_learner.models.registry import read_model
 from gradus_learner.train.checkpoint import find_checkpoint
 from gradus_learner.train.checkpoint_writer import CheckpointWriter
 from gradus_learner.train.mfu import peak_flops
-from gradus_learner.train.opening import TRAINING, spread_opening
+from gradus_learner.train.opening import bytes_each, held_as, spread_opening
 from gradus_learner.train.ranks import ALONE, Ranks
 from gradus_learner.train.run import LearnerRun
 from gradus_learner.train.run_directory import RunDirectory, check_path, is_model_file, model_digests
@@ -39,6 +40,7 @@ def open_run(
     precision: Precision = "float32",
     activation_checkpointing: bool = False,
     peak_tflops: float | None = None,
+    lora: Lora | None = None,
     roots: Sequence[Path] = (),
     expected: Mapping[str, str] | None = None,
     make_room: Callable[[], None] = lambda: None,
@@ -80,11 +82,14 @@ def open_run(
         check_manifest(model_path, model)
         beside = read_beside(model_path, read.config)
         make_room()
-        policy = load_policy(model_path, device, model=read, bytes_each=TRAINING)
+        dtype = held_as(lora, Passes(precision))
+        policy = load_policy(model_path, device, dtype, read, bytes_each(lora, dtype))
+        if lora is not None:
+            add_lora(policy, lora, seed)
     except (ModelError, ManifestError) as error:
         raise InputError(f"model_path: {error}") from None
     torch.manual_seed(seed)
-    trainer = Trainer(policy, micro_batch_tokens, precision, activation_checkpointing, ranks)
+    trainer = Trainer(policy, micro_batch_tokens, precision, activation_checkpointing, ranks, lora)
     run = LearnerRun(
         run_id=run_id,
         directory=files,

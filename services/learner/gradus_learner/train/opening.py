@@ -12,13 +12,13 @@ from torch import Tensor
 
 from gradus_learner.errors import InputError
 from gradus_learner.models.config import ModelError
+from gradus_learner.models.lora import Lora, add_lora
 from gradus_learner.models.memory import check_memory
 from gradus_learner.models.passes import Passes
 from gradus_learner.models.registry import Model
 from gradus_learner.train.ranks import Ranks
 from gradus_learner.train.trainer import Trainer
 
-# Memory that each parameter takes while it is trained.
 TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}
 
 
@@ -31,6 +31,7 @@ class Opening:
     # Of each parameter, what the optimiser holds: shape by key.
     moments: Mapping[str, Mapping[str, tuple[int, ...]]]
     has_reference: bool
+    lora: Lora | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ class Forgetting:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def held_as(lora: Lora | None, passes: Passes) -> torch.dtype:
+    """Weights that are trained are float32; frozen ones are as passes want them."""
+    return torch.float32 if lora is None else passes.dtype(torch.float32)
+
+
+def bytes_each(lora: Lora | None, dtype: torch.dtype) -> Mapping[str, int]:
+    """Memory that each parameter of the model takes while it is trained, or lies frozen next to adapters."""
+    return TRAINING if lora is None else {"frozen weights": dtype.itemsize}
 
 
 def spread_opening(trainer: Trainer, model: Model, seed: int) -> None:
@@ -58,6 +69,7 @@ def spread_opening(trainer: Trainer, model: Model, seed: int) -> None:
             for name, parameter in trainer.policy.named_parameters()
         },
         trainer.reference is not None,
+        trainer.lora,
     )
     trainer.ranks.call(opening)
     trainer.ranks.together(lambda: None)
@@ -76,10 +88,13 @@ def build(opening: Opening, device: torch.device, ranks: Ranks) -> Trainer:
     model = opening.model
     parameters = sum(math.prod(shape) for shape in model.tensor_shapes.values())
     try:
-        check_memory("model_path", parameters, TRAINING, device)
+        dtype = held_as(opening.lora, opening.passes)
+        check_memory("model_path", parameters, bytes_each(opening.lora, dtype), device)
+        policy = model.build().to(device=device, dtype=dtype)
+        if opening.lora is not None:
+            add_lora(policy, opening.lora, opening.seed)
     except ModelError as error:
         raise InputError(str(error)) from None
-    policy = model.build().to(device=device, dtype=torch.float32)
     torch.manual_seed(opening.seed)
     trainer = Trainer(
         policy,
@@ -87,6 +102,7 @@ def build(opening: Opening, device: torch.device, ranks: Ranks) -> Trainer:
         opening.passes.precision,
         opening.passes.activation_checkpointing,
         ranks,
+        opening.lora,
     )
     for name, parameter in policy.named_parameters():
         shapes = opening.moments[name]

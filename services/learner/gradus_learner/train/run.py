@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 
 from gradus_learner.errors import DivergedError, NoRoomError, OutOfMemoryError, StateError
@@ -33,7 +34,15 @@ from gradus_learner.files.manifest import (
 )
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.finite import first_not_finite, split_metrics
-from gradus_learner.models.load import load_weights, parameter_count, weights_of
+from gradus_learner.models.load import load_weights, weights_of
+from gradus_learner.models.lora import (
+    LORA_NAME,
+    REFERENCE_LORA_NAME,
+    base_parameters,
+    load_lora,
+    lora_writer,
+    merged_weights,
+)
 from gradus_learner.models.memory import is_out_of_memory
 from gradus_learner.objectives.objective import Intake, NothingFiniteError, Objective, TrainingError
 from gradus_learner.train.checkpoint import (
@@ -110,7 +119,12 @@ class LearnerRun:
 
     @property
     def parameters(self) -> int:
-        return parameter_count(self.policy)
+        """Of the model, without adapters."""
+        return sum(parameter.numel() for _, parameter in base_parameters(self.policy))
+
+    @property
+    def trained_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.policy.parameters() if parameter.requires_grad)
 
     @property
     def tokenizer_hash(self) -> str:
@@ -261,6 +275,7 @@ class LearnerRun:
         target = self.directory.version(self.step)
         files: dict[str, Callable[[Path], object]] = {
             **self._model_files(passes.precision),
+            **self._lora_files(None),
             "model.safetensors": lambda path: save_file(weights, str(path), {"format": "pt"}),
             PROBE_NAME: lambda path: path.write_text(probe, encoding="utf-8"),
         }
@@ -271,13 +286,22 @@ class LearnerRun:
             self.directory.forget_versions(lambda version: version <= self.step - KEEP_VERSIONS and version not in kept)
         return str(target), weights_digest(manifest.files)
 
+    def _lora_files(self, reference: Decoder | None) -> dict[str, Callable[[Path], object]]:
+        lora = self.trainer.lora
+        if lora is None:
+            return {}
+        policies = {LORA_NAME: self.policy, REFERENCE_LORA_NAME: reference}
+        base = str(self.model_path)
+        return {name: lora_writer(each, lora, base) for name, each in policies.items() if each is not None}
+
     def _begin_checkpoint(self, record: StepRecord) -> None:
+        reference = self.trainer.reference
         tensors = {
-            "model": dict(self.policy.named_parameters()),
+            "model": {name: each.float() for name, each in merged_weights(self.policy)},
             "optimizer": optimizer_tensors(self.policy, self.trainer.optimizer),
         }
-        if self.trainer.reference is not None:
-            tensors["reference"] = dict(self.trainer.reference.named_parameters())
+        if reference is not None and self.trainer.lora is None:
+            tensors["reference"] = dict(reference.named_parameters())
         # There is one copy at most, that of the one before is gone.
         self.checkpoints.finish()
         beside = has_room_for_copy(each for part in tensors.values() for each in part.values())
@@ -285,7 +309,8 @@ class LearnerRun:
             tensors = {name: {key: host_copy(value) for key, value in part.items()} for name, part in tensors.items()}
         # The path is the directory that is being written; it moves with the run.
         kept = {**asdict(record), "weights_path": "", "weights_digest": "", "checkpoint_path": ""}
-        files = checkpoint_files(self.step, tensors, {"record": kept}, self._model_files("float32"))
+        others = {**self._model_files("float32"), **self._lora_files(reference)}
+        files = checkpoint_files(self.step, tensors, {"record": kept}, others)
         write = partial(
             write_checkpoint, self.directory.checkpoints, self.run_id, self.step, files, self.keep_checkpoints
         )
@@ -299,13 +324,24 @@ class LearnerRun:
             raise StateError(
                 f"{checkpoint.directory} is of run {checkpoint.state.get('runId')!r}, not of {self.run_id!r}",
             )
-        load_weights(self.policy, checkpoint.directory)
+        lora, names = self.trainer.lora, (LORA_NAME, REFERENCE_LORA_NAME)
+        if lora is None and (checkpoint.directory / LORA_NAME).is_file():
+            raise StateError(f"{checkpoint.directory} has adapters, and run {self.run_id!r} is opened without lora")
+        if lora is None:
+            names = ("model.safetensors", "reference.safetensors")
+
+        def load(policy: Decoder, name: str) -> None:
+            if lora is None:
+                load_weights(policy, checkpoint.directory, name)
+            else:
+                load_lora(policy, lora, checkpoint.directory / name)
+
+        load(self.policy, names[0])
         restore_optimizer(self.policy, self.trainer.optimizer, checkpoint.directory)
-        reference = checkpoint.directory / "reference.safetensors"
-        if reference.is_file():
+        if (checkpoint.directory / names[1]).is_file():
             self.trainer.set_reference()
             if self.trainer.reference is not None:
-                load_weights(self.trainer.reference, checkpoint.directory, reference.name)
+                load(self.trainer.reference, names[1])
         self.step = checkpoint.step
         record = StepRecord(**checkpoint.state["record"])
         record.checkpoint_path = str(checkpoint.directory)

@@ -27,13 +27,14 @@ from gradus_learner.files.manifest import (
     said,
 )
 from gradus_learner.models.beside import is_beside
+from gradus_learner.models.lora import LORA_NAME
 from gradus_learner.train.weights_probe import PROBE_NAME
 
 MARK_NAME = "learner.json"
 FORMAT = "gradus-learner-run-1"
 VERSION_NAME = re.compile(r"\d{6,}")
 LEFT_BEHIND = re.compile(r"\.\d{6,}\.(partial|replaced)")
-VERSION_FILES = frozenset({"config.json", "model.safetensors", PROBE_NAME, MANIFEST_NAME})
+VERSION_FILES = frozenset({"config.json", "model.safetensors", LORA_NAME, PROBE_NAME, MANIFEST_NAME})
 
 
 def check_path(field: str, path: Path, roots: Sequence[Path]) -> None:

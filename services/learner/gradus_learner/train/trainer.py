@@ -8,6 +8,7 @@ import math
 import torch
 
 from gradus_learner.models.decoder import Decoder
+from gradus_learner.models.lora import Lora, copy_as_reference
 from gradus_learner.models.passes import Passes, Precision
 from gradus_learner.train.ranks import ALONE, Ranks
 
@@ -15,9 +16,10 @@ BETA1, BETA2 = 0.9, 0.999
 
 
 def make_optimizer(policy: Decoder) -> torch.optim.AdamW:
-    """Weight decay is for matrices only."""
-    matrices = [parameter for parameter in policy.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in policy.parameters() if parameter.dim() == 1]
+    """Of what is not frozen. Weight decay is for matrices only."""
+    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if parameter.dim() > 1]
+    vectors = [parameter for parameter in trained if parameter.dim() == 1]
     groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=1e-6, betas=(BETA1, BETA2), fused=True)
 
@@ -38,7 +40,10 @@ class Trainer:
         precision: Precision = "float32",
         activation_checkpointing: bool = False,
         ranks: Ranks = ALONE,
+        lora: Lora | None = None,
     ) -> None:
+        """`lora`: what `add_lora` was called with, if `policy` has adapters."""
+        self.lora = lora
         self.ranks = ranks
         self.policy = policy
         self.passes = Passes(precision, activation_checkpointing)
@@ -64,6 +69,9 @@ class Trainer:
         return norm
 
     def set_reference(self) -> None:
+        if self.lora is not None:
+            self.reference = copy_as_reference(self.policy)
+            return
         reference = copy.deepcopy(self.policy).requires_grad_(False)
         # Its passes would round its weights each time.
         dtype = self.passes.dtype(next(reference.parameters()).dtype)

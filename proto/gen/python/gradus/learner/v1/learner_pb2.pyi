@@ -16,7 +16,7 @@ class Objective(_message.Message):
     def __init__(self, name: _Optional[str] = ..., options: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class OpenRunRequest(_message.Message):
-    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints", "epoch", "model_digests", "checkpoint", "checkpoint_step")
+    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints", "epoch", "model_digests", "checkpoint", "checkpoint_step", "lora")
     class ModelDigestsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class OpenRunRequest(_message.Message):
     MODEL_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
+    LORA_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     directory: str
     model_path: str
@@ -44,7 +45,18 @@ class OpenRunRequest(_message.Message):
     model_digests: _containers.ScalarMap[str, str]
     checkpoint: str
     checkpoint_step: int
-    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ..., epoch: _Optional[int] = ..., model_digests: _Optional[_Mapping[str, str]] = ..., checkpoint: _Optional[str] = ..., checkpoint_step: _Optional[int] = ...) -> None: ...
+    lora: Lora
+    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ..., epoch: _Optional[int] = ..., model_digests: _Optional[_Mapping[str, str]] = ..., checkpoint: _Optional[str] = ..., checkpoint_step: _Optional[int] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ...) -> None: ...
+
+class Lora(_message.Message):
+    __slots__ = ("rank", "alpha", "target_modules")
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    TARGET_MODULES_FIELD_NUMBER: _ClassVar[int]
+    rank: int
+    alpha: float
+    target_modules: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rank: _Optional[int] = ..., alpha: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OpenRunResponse(_message.Message):
     __slots__ = ("step", "version", "weights_path", "parameters", "tokenizer_hash", "weights_digest", "damaged")

@@ -11,7 +11,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file gradus/learner/v1/learner.proto.
  */
 export const file_gradus_learner_v1_learner: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSJDCglPYmplY3RpdmUSDAoEbmFtZRgBIAEoCRIoCgdvcHRpb25zGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCK8AgoOT3BlblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRISCgptb2RlbF9wYXRoGAMgASgJEgwKBHNlZWQYBCABKAQSDgoGcmVzdW1lGAUgASgIEhgKEGtlZXBfY2hlY2twb2ludHMYBiABKA0SDQoFZXBvY2gYByABKAQSSgoNbW9kZWxfZGlnZXN0cxgIIAMoCzIzLmdyYWR1cy5sZWFybmVyLnYxLk9wZW5SdW5SZXF1ZXN0Lk1vZGVsRGlnZXN0c0VudHJ5EhIKCmNoZWNrcG9pbnQYCSABKAkSFwoPY2hlY2twb2ludF9zdGVwGAogASgEGjMKEU1vZGVsRGlnZXN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimwEKD09wZW5SdW5SZXNwb25zZRIMCgRzdGVwGAEgASgEEg8KB3ZlcnNpb24YAiABKAQSFAoMd2VpZ2h0c19wYXRoGAMgASgJEhIKCnBhcmFtZXRlcnMYBCABKAQSFgoOdG9rZW5pemVyX2hhc2gYBSABKAkSFgoOd2VpZ2h0c19kaWdlc3QYBiABKAkSDwoHZGFtYWdlZBgHIAMoCSLSAQoKU3RlcEhlYWRlchIOCgZydW5faWQYASABKAkSDAoEc3RlcBgCIAEoBBIvCglvYmplY3RpdmUYAyABKAsyHC5ncmFkdXMubGVhcm5lci52MS5PYmplY3RpdmUSDwoHc2FtcGxlcxgEIAEoDRITCgt0ZW1wZXJhdHVyZRgFIAEoARISCgpjaGVja3BvaW50GAYgASgIEhUKDXNldF9yZWZlcmVuY2UYByABKAgSDQoFZXBvY2gYCCABKAQSFQoNa2VlcF92ZXJzaW9ucxgJIAMoBCJyCgpTdGVwU2FtcGxlEhIKCnRyYWplY3RvcnkYASABKAwSEQoJYWR2YW50YWdlGAIgASgBEhEKCXRydW5jYXRlZBgDIAEoCBIMCgRyb2xlGAQgASgJEhIKBWdyb3VwGAUgASgNSACIAQFCCAoGX2dyb3VwIn8KEFRyYWluU3RlcFJlcXVlc3QSLwoGaGVhZGVyGAEgASgLMh0uZ3JhZHVzLmxlYXJuZXIudjEuU3RlcEhlYWRlckgAEi8KBnNhbXBsZRgCIAEoCzIdLmdyYWR1cy5sZWFybmVyLnYxLlN0ZXBTYW1wbGVIAEIJCgdtZXNzYWdlIoUDChFUcmFpblN0ZXBSZXNwb25zZRIMCgRzdGVwGAEgASgEEg8KB3ZlcnNpb24YAiABKAQSFAoMd2VpZ2h0c19wYXRoGAMgASgJEg8KB2FwcGxpZWQYBCABKAgSQgoHbWV0cmljcxgFIAMoCzIxLmdyYWR1cy5sZWFybmVyLnYxLlRyYWluU3RlcFJlc3BvbnNlLk1ldHJpY3NFbnRyeRIXCg9jaGVja3BvaW50X3BhdGgYBiABKAkSFgoOd2VpZ2h0c19kaWdlc3QYByABKAkSTwoOYWJzZW50X21ldHJpY3MYCCADKAsyNy5ncmFkdXMubGVhcm5lci52MS5UcmFpblN0ZXBSZXNwb25zZS5BYnNlbnRNZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEaNAoSQWJzZW50TWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEQoPRGVzY3JpYmVSZXF1ZXN0IlQKEERlc2NyaWJlUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEgwKBHN0ZXAYAiABKAQSEgoKcGFyYW1ldGVycxgDIAEoBBIOCgZkZXZpY2UYBCABKAliBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("Ch9ncmFkdXMvbGVhcm5lci92MS9sZWFybmVyLnByb3RvEhFncmFkdXMubGVhcm5lci52MSJDCglPYmplY3RpdmUSDAoEbmFtZRgBIAEoCRIoCgdvcHRpb25zGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCLjAgoOT3BlblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCWRpcmVjdG9yeRgCIAEoCRISCgptb2RlbF9wYXRoGAMgASgJEgwKBHNlZWQYBCABKAQSDgoGcmVzdW1lGAUgASgIEhgKEGtlZXBfY2hlY2twb2ludHMYBiABKA0SDQoFZXBvY2gYByABKAQSSgoNbW9kZWxfZGlnZXN0cxgIIAMoCzIzLmdyYWR1cy5sZWFybmVyLnYxLk9wZW5SdW5SZXF1ZXN0Lk1vZGVsRGlnZXN0c0VudHJ5EhIKCmNoZWNrcG9pbnQYCSABKAkSFwoPY2hlY2twb2ludF9zdGVwGAogASgEEiUKBGxvcmEYCyABKAsyFy5ncmFkdXMubGVhcm5lci52MS5Mb3JhGjMKEU1vZGVsRGlnZXN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOwoETG9yYRIMCgRyYW5rGAEgASgNEg0KBWFscGhhGAIgASgBEhYKDnRhcmdldF9tb2R1bGVzGAMgAygJIpsBCg9PcGVuUnVuUmVzcG9uc2USDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRISCgpwYXJhbWV0ZXJzGAQgASgEEhYKDnRva2VuaXplcl9oYXNoGAUgASgJEhYKDndlaWdodHNfZGlnZXN0GAYgASgJEg8KB2RhbWFnZWQYByADKAki0gEKClN0ZXBIZWFkZXISDgoGcnVuX2lkGAEgASgJEgwKBHN0ZXAYAiABKAQSLwoJb2JqZWN0aXZlGAMgASgLMhwuZ3JhZHVzLmxlYXJuZXIudjEuT2JqZWN0aXZlEg8KB3NhbXBsZXMYBCABKA0SEwoLdGVtcGVyYXR1cmUYBSABKAESEgoKY2hlY2twb2ludBgGIAEoCBIVCg1zZXRfcmVmZXJlbmNlGAcgASgIEg0KBWVwb2NoGAggASgEEhUKDWtlZXBfdmVyc2lvbnMYCSADKAQicgoKU3RlcFNhbXBsZRISCgp0cmFqZWN0b3J5GAEgASgMEhEKCWFkdmFudGFnZRgCIAEoARIRCgl0cnVuY2F0ZWQYAyABKAgSDAoEcm9sZRgEIAEoCRISCgVncm91cBgFIAEoDUgAiAEBQggKBl9ncm91cCJ/ChBUcmFpblN0ZXBSZXF1ZXN0Ei8KBmhlYWRlchgBIAEoCzIdLmdyYWR1cy5sZWFybmVyLnYxLlN0ZXBIZWFkZXJIABIvCgZzYW1wbGUYAiABKAsyHS5ncmFkdXMubGVhcm5lci52MS5TdGVwU2FtcGxlSABCCQoHbWVzc2FnZSKFAwoRVHJhaW5TdGVwUmVzcG9uc2USDAoEc3RlcBgBIAEoBBIPCgd2ZXJzaW9uGAIgASgEEhQKDHdlaWdodHNfcGF0aBgDIAEoCRIPCgdhcHBsaWVkGAQgASgIEkIKB21ldHJpY3MYBSADKAsyMS5ncmFkdXMubGVhcm5lci52MS5UcmFpblN0ZXBSZXNwb25zZS5NZXRyaWNzRW50cnkSFwoPY2hlY2twb2ludF9wYXRoGAYgASgJEhYKDndlaWdodHNfZGlnZXN0GAcgASgJEk8KDmFic2VudF9tZXRyaWNzGAggAygLMjcuZ3JhZHVzLmxlYXJuZXIudjEuVHJhaW5TdGVwUmVzcG9uc2UuQWJzZW50TWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGjQKEkFic2VudE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhEKD0Rlc2NyaWJlUmVxdWVzdCJUChBEZXNjcmliZVJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRIMCgRzdGVwGAIgASgEEhIKCnBhcmFtZXRlcnMYAyABKAQSDgoGZGV2aWNlGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * How a step learns: a loss that the learner has, by name, and its options. The learner checks names, types and bounds, and has the
@@ -121,6 +121,13 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
    * @generated from field: uint64 checkpoint_step = 10;
    */
   checkpointStep: bigint;
+
+  /**
+   * Trains low-rank adapters next to weights that are frozen. Versions have them added in. Absent: all weights are trained.
+   *
+   * @generated from field: gradus.learner.v1.Lora lora = 11;
+   */
+  lora?: Lora | undefined;
 };
 
 /**
@@ -129,6 +136,39 @@ export type OpenRunRequest = Message<"gradus.learner.v1.OpenRunRequest"> & {
  */
 export const OpenRunRequestSchema: GenMessage<OpenRunRequest> = /*@__PURE__*/
   messageDesc(file_gradus_learner_v1_learner, 1);
+
+/**
+ * @generated from message gradus.learner.v1.Lora
+ */
+export type Lora = Message<"gradus.learner.v1.Lora"> & {
+  /**
+   * Of each adapter, >= 1 and at most the smaller side of its matrix.
+   *
+   * @generated from field: uint32 rank = 1;
+   */
+  rank: number;
+
+  /**
+   * What an adapter gives is multiplied by alpha / rank. Above 0.
+   *
+   * @generated from field: double alpha = 2;
+   */
+  alpha: number;
+
+  /**
+   * Last parts of names of the layers' matrices, as q_proj. Empty: all of them.
+   *
+   * @generated from field: repeated string target_modules = 3;
+   */
+  targetModules: string[];
+};
+
+/**
+ * Describes the message gradus.learner.v1.Lora.
+ * Use `create(LoraSchema)` to create a new message.
+ */
+export const LoraSchema: GenMessage<Lora> = /*@__PURE__*/
+  messageDesc(file_gradus_learner_v1_learner, 2);
 
 /**
  * @generated from message gradus.learner.v1.OpenRunResponse
@@ -186,7 +226,7 @@ export type OpenRunResponse = Message<"gradus.learner.v1.OpenRunResponse"> & {
  * Use `create(OpenRunResponseSchema)` to create a new message.
  */
 export const OpenRunResponseSchema: GenMessage<OpenRunResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 2);
+  messageDesc(file_gradus_learner_v1_learner, 3);
 
 /**
  * @generated from message gradus.learner.v1.StepHeader
@@ -257,7 +297,7 @@ export type StepHeader = Message<"gradus.learner.v1.StepHeader"> & {
  * Use `create(StepHeaderSchema)` to create a new message.
  */
 export const StepHeaderSchema: GenMessage<StepHeader> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 3);
+  messageDesc(file_gradus_learner_v1_learner, 4);
 
 /**
  * @generated from message gradus.learner.v1.StepSample
@@ -303,7 +343,7 @@ export type StepSample = Message<"gradus.learner.v1.StepSample"> & {
  * Use `create(StepSampleSchema)` to create a new message.
  */
 export const StepSampleSchema: GenMessage<StepSample> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 4);
+  messageDesc(file_gradus_learner_v1_learner, 5);
 
 /**
  * @generated from message gradus.learner.v1.TrainStepRequest
@@ -332,7 +372,7 @@ export type TrainStepRequest = Message<"gradus.learner.v1.TrainStepRequest"> & {
  * Use `create(TrainStepRequestSchema)` to create a new message.
  */
 export const TrainStepRequestSchema: GenMessage<TrainStepRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 5);
+  messageDesc(file_gradus_learner_v1_learner, 6);
 
 /**
  * @generated from message gradus.learner.v1.TrainStepResponse
@@ -401,7 +441,7 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
  * Use `create(TrainStepResponseSchema)` to create a new message.
  */
 export const TrainStepResponseSchema: GenMessage<TrainStepResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 6);
+  messageDesc(file_gradus_learner_v1_learner, 7);
 
 /**
  * @generated from message gradus.learner.v1.DescribeRequest
@@ -414,7 +454,7 @@ export type DescribeRequest = Message<"gradus.learner.v1.DescribeRequest"> & {
  * Use `create(DescribeRequestSchema)` to create a new message.
  */
 export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 7);
+  messageDesc(file_gradus_learner_v1_learner, 8);
 
 /**
  * @generated from message gradus.learner.v1.DescribeResponse
@@ -446,5 +486,5 @@ export type DescribeResponse = Message<"gradus.learner.v1.DescribeResponse"> & {
  * Use `create(DescribeResponseSchema)` to create a new message.
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*/
-  messageDesc(file_gradus_learner_v1_learner, 8);
+  messageDesc(file_gradus_learner_v1_learner, 9);
 
