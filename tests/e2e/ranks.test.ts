@@ -49,28 +49,35 @@ function distance(left: Float32Array, right: Float32Array): number {
   return norm((index) => (left[index] ?? 0) - (right[index] ?? 0)) / norm((index) => right[index] ?? 0);
 }
 
-it('a run of two ranks ends with the weights of a run of one, and its logs are of each rank', async () => {
-  const directory = await prepare();
-  const home = (id: string): string => join(directory, 'runs', id);
-  for (const ranks of [1, 2]) {
-    const run = startGradus(
-      directory,
-      'run',
-      'teach.yaml',
-      '--run-id',
-      `of-${ranks}`,
-      '--set',
-      `fleet.learner.ranks=${ranks}`,
-    );
-    expect(await run.exit(), run.output()).toBe(0);
-    expect(await readJson(join(home(`of-${ranks}`), 'summary.json'))).toMatchObject({ state: 'finished' });
-  }
-  const weights = async (id: string) => await valuesOf(join(home(id), 'final', 'model.safetensors'));
-  const [one, two] = [await weights('of-1'), await weights('of-2')];
-  expect(distance(two, one)).toBeLessThan(1e-5);
-  const log = await readFile(join(home('of-2'), 'logs', 'learner-rank-1.log'), 'utf8');
-  expect(log).toMatch(/"rank": 1, "ranks": 2, "process": \d+, "message": "joined"/);
-});
+it.each([
+  ['all weights', []],
+  ['adapters', ['--set', 'model.lora.rank=4']],
+])(
+  'a run of two ranks that trains %s ends with the weights of a run of one, and its logs are of each rank',
+  async (_, settings) => {
+    const directory = await prepare();
+    const home = (id: string): string => join(directory, 'runs', id);
+    for (const ranks of [1, 2]) {
+      const run = startGradus(
+        directory,
+        'run',
+        'teach.yaml',
+        '--run-id',
+        `of-${ranks}`,
+        '--set',
+        `fleet.learner.ranks=${ranks}`,
+        ...settings,
+      );
+      expect(await run.exit(), run.output()).toBe(0);
+      expect(await readJson(join(home(`of-${ranks}`), 'summary.json'))).toMatchObject({ state: 'finished' });
+    }
+    const weights = async (id: string) => await valuesOf(join(home(id), 'final', 'model.safetensors'));
+    const [one, two] = [await weights('of-1'), await weights('of-2')];
+    expect(distance(two, one)).toBeLessThan(1e-5);
+    const log = await readFile(join(home('of-2'), 'logs', 'learner-rank-1.log'), 'utf8');
+    expect(log).toMatch(/"rank": 1, "ranks": 2, "process": \d+, "message": "joined"/);
+  },
+);
 
 it('P10: a rank that is killed is named, all are started again, and the run goes on to its end', async () => {
   const directory = await prepare();

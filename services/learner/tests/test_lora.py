@@ -140,7 +140,7 @@ def test_a_file_of_adapters_is_read_back_to_the_bit_and_others_are_refused(tmp_p
     for name, tensor in lora_tensors(policy).items():
         assert torch.equal(tensor, lora_tensors(again)[name])
     other = Lora(4, 16.0)
-    with pytest.raises(ModelError, match='was trained with lora .*"alpha": 8.0.*the run has .*"alpha": 16.0'):
+    with pytest.raises(ModelError, match=r'was trained with lora .*"alpha": 8\.0.*the run has .*"alpha": 16\.0'):
         load_lora(with_lora(other), other, file)
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(ModelError, match="not a whole file of adapters"):

@@ -1,8 +1,8 @@
 """Low-rank adapters (LoRA, arXiv 2106.09685): next to a matrix W of a layer, two thin ones are trained in its place.
 
 y = W x + alpha / rank * B (A x). A begins as peft has it (Kaiming's uniform of sqrt(5)), B with zeros, so that a policy
-begins as its base. Names of tensors on disk are peft's. Weights that leave the learner have W + alpha / rank * B A in the place
-of W: engines know nothing of adapters.
+begins as its base. Names of tensors on disk are peft's. Weights that leave the learner have W + alpha / rank * B A in
+the place of W: engines know nothing of adapters.
 
 Shapes: I inputs of a matrix, O outputs, R rank.
 """
@@ -70,7 +70,11 @@ def add_lora(policy: Decoder, lora: Lora, seed: int) -> None:
     Raises ModelError for a target that the model does not have, and a rank that a matrix has no room for.
     """
     policy.requires_grad_(False)
-    matrices = {name: module for name, module in policy.named_modules() if is_of_a_layer(name, module)}
+    matrices = {
+        name: module
+        for name, module in policy.named_modules()
+        if isinstance(module, nn.Linear) and ".layers." in f".{name}"
+    }
     known = sorted({name.rpartition(".")[2] for name in matrices})
     wanted = lora.target_modules or tuple(known)
     unknown = [name for name in wanted if name not in known]
@@ -95,13 +99,8 @@ def add_lora(policy: Decoder, lora: Lora, seed: int) -> None:
         module.register_forward_hook(_add_adapter)
 
 
-def is_of_a_layer(name: str, module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear) and ".layers." in f".{name}"
-
-
 def _add_adapter(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    adapter = module.get_submodule(_CHILD)
-    return output + adapter(inputs[0])
+    return output + module.get_submodule(_CHILD)(inputs[0])
 
 
 def adapters(policy: nn.Module) -> Iterator[tuple[str, Adapter]]:

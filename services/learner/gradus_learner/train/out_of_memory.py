@@ -92,13 +92,14 @@ def does_not_fit(trainer: Trainer, reason: str) -> str:
     moments = [value for state in trainer.optimizer.state.values() for value in state.values()]
     weights, held = bytes_of(parameters), bytes_of([value for value in moments if torch.is_tensor(value)])
     gradients = bytes_of([parameter for parameter in parameters if parameter.requires_grad])
-    shared = {id(parameter) for parameter in parameters}
-    reference = [] if trainer.reference is None else [p for p in trainer.reference.parameters() if id(p) not in shared]
+    own = {id(parameter) for parameter in parameters}
+    others = [] if trainer.reference is None else list(trainer.reference.parameters())
+    reference = bytes_of([parameter for parameter in others if id(parameter) not in own])
     available = available_bytes(trainer.device)
     room = "" if available is None else f"; {available / GIB:.2f} GiB are available for gradients and the pass"
     return (
         f"that does not fit on {trainer.device}: weights take {weights / GIB:.2f} GiB, moments {held / GIB:.2f}, "
-        f"the reference policy {bytes_of(reference) / GIB:.2f}, gradients {gradients / GIB:.2f}{room}. {first_line(reason)}"
+        f"the reference policy {reference / GIB:.2f}, gradients {gradients / GIB:.2f}{room}. {first_line(reason)}"
     )
 
 

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 
 from gradus_learner.errors import DivergedError, NoRoomError, OutOfMemoryError, StateError
