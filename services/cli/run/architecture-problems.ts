@@ -25,7 +25,11 @@ export async function architectureProblems(
   const isLoaded = engine.kind === 'builtin' || (learner.kind === 'builtin' && needsLearner(recipe));
   if (model === undefined || !isLoaded || !(await isReadable(join(model, 'config.json')))) return [];
   try {
-    const flags = weights && recipe.model.weights === undefined ? [] : ['--without-weights'];
+    const { lora } = recipe.model;
+    const flags = [
+      ...(weights && recipe.model.weights === undefined ? [] : ['--without-weights']),
+      ...(lora === undefined ? [] : ['--lora', JSON.stringify(lora)]),
+    ];
     await run(pythonProgram, ['-m', 'gradus_learner.models.check_model', model, ...flags], {
       env: { ...process.env, PYTHONPATH: pythonPath },
       timeout: mostMs,
@@ -34,6 +38,8 @@ export async function architectureProblems(
   } catch (thrown) {
     const { stderr = '', message = '' } = Object(thrown) as { readonly stderr?: string; readonly message?: string };
     const said = stderr.trim() || `cannot be checked: ${message}`;
-    return said.split('\n').map((problem) => `model.path: ${problem}`);
+    return said
+      .split('\n')
+      .map((problem) => (problem.startsWith('lora.') ? `model.${problem}` : `model.path: ${problem}`));
   }
 }

@@ -84,6 +84,18 @@ test('each rank of a learner has weights and moments of its own, on its device o
   expect(together.lines).toContainEqual(expect.stringMatching(/^ {2}cpu: 2 ranks of the learner, each 75\.7 GiB/));
 });
 
+test('frozen weights have neither gradients nor moments, and several ranks take the first GPUs', async () => {
+  const { lines } = await janNano('model.lora.rank=16', 'fleet.learner.ranks=2', 'fleet.learner.device=cuda');
+  expect(lines[0]).toBe('memory for 4,022,468,096 parameters, frozen next to adapters that are trained:');
+  // 2 bytes for each parameter and 4 for each of 33,030,144 of adapters; then 4 and 8 for each of these.
+  expect(lines).toContainEqual(
+    expect.stringMatching(
+      /^ {2}cuda:0: learner .* = weights 7\.62 \+ gradients 0\.123 \+ adam states 0\.246 \+ activations/,
+    ),
+  );
+  expect(lines.at(-1)).toMatch(/the learner on the first 2, engines on the others/);
+});
+
 test('on the CPU it is the memory of the machine that counts', async () => {
   const onCpu = ['fleet.engines=1', 'fleet.engine.device=cpu', 'fleet.learner.device=cpu'];
   const { problems } = await janNano(...onCpu, 'fleet.learner.micro_batch_tokens=16777216');

@@ -4,9 +4,9 @@ import { passTokens, planMemory, sum } from './memory-plan.ts';
 import type { DeviceMemory, MemoryPlan, ServiceMemory } from './memory-plan.ts';
 
 /** What each device needs, by part, and the fullest GPU by how many there are. */
-export function formatMemory({ parameters, devices, gpuCounts }: MemoryPlan): string[] {
+export function formatMemory({ parameters, ranks, frozen, devices, gpuCounts }: MemoryPlan): string[] {
   return [
-    `memory for ${parameters.toLocaleString('en-US')} parameters in float32:`,
+    `memory for ${parameters.toLocaleString('en-US')} parameters${frozen ? ', frozen next to adapters that are trained' : ' in float32'}:`,
     ...alike(devices).flatMap(({ names, services }) =>
       services.map((each) => {
         const grows = sum(each.bounds) === 0 ? '' : `; up to ${arithmetic(each.bounds)} more`;
@@ -16,7 +16,7 @@ export function formatMemory({ parameters, devices, gpuCounts }: MemoryPlan): st
     ...(gpuCounts.length === 0
       ? []
       : [
-          `  the fullest GPU: ${gpuCounts.map(({ gpus, bytes }) => `${gib(bytes)} of ${gpus}`).join(', ')} (GiB; the learner on the first, engines on the others)`,
+          `  the fullest GPU: ${gpuCounts.map(({ gpus, bytes }) => `${gib(bytes)} of ${gpus}`).join(', ')} (GiB; the learner on the first${ranks === 1 ? '' : ` ${ranks}`}, engines on the others)`,
         ]),
   ];
 }

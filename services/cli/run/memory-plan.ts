@@ -37,6 +37,10 @@ type Parts = z.output<typeof partsSchema>;
 
 export interface MemoryPlan {
   readonly parameters: number;
+  /** Whether adapters are trained in their place. */
+  readonly frozen: boolean;
+  /** Processes of the learner. */
+  readonly ranks: number;
   readonly devices: readonly DeviceMemory[];
   /** By number of GPUs: what the fullest needs with the learner's ranks alone on the first and the engines on the others. */
   readonly gpuCounts: readonly { readonly gpus: number; readonly bytes: number }[];
@@ -103,6 +107,8 @@ export async function planMemory(recipe: Recipe, model: string): Promise<MemoryP
   if (engineMemory !== undefined) placeAll(engineDevices(recipe), engineMemory);
   return {
     parameters: parts.parameters,
+    frozen: trains && recipe.model.lora !== undefined,
+    ranks: learner.ranks,
     devices: [...placed].map(([device, services]) => ({ device, sizeBytes: sizeOf(device, recipe), services })),
     gpuCounts: [...placed.keys()].every((device) => device === 'cpu')
       ? []

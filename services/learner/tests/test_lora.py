@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from test_learner_service import same_weights
 from tiny_learner import (
+    CONFIG,
     PLAIN,
     TRAJECTORIES,
     LearnerClient,
@@ -25,18 +26,12 @@ from tiny_learner import (
 )
 
 from gradus.learner.v1 import learner_pb2
+from gradus_learner.models.check_model import main
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.dense import Dense
 from gradus_learner.models.load import load_policy, save_weights, weights_of
-from gradus_learner.models.lora import (
-    Lora,
-    adapters,
-    add_lora,
-    base_parameters,
-    load_lora,
-    lora_tensors,
-    lora_writer,
-)
+from gradus_learner.models.lora import adapters, add_lora, base_parameters, load_lora, lora_tensors, lora_writer
+from gradus_learner.models.lora_config import Lora
 from gradus_learner.train.rollouts import train_on_rollouts
 from gradus_learner.train.trainer import Trainer
 
@@ -130,6 +125,15 @@ def test_only_the_targets_have_adapters() -> None:
 def test_what_does_not_fit_the_model_is_refused(lora: Lora, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         with_lora(lora)
+
+
+def test_a_dry_run_says_all_that_the_model_has_no_place_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text(CONFIG.to_json(), encoding="utf-8")
+    asked = {"rank": 9, "alpha": 8, "target_modules": ["query", "k_proj"]}
+    assert main([str(tmp_path), "--without-weights", "--lora", json.dumps(asked)]) == 2
+    unknown, narrow = capsys.readouterr().err.splitlines()
+    assert unknown.startswith("lora.target_modules has query; the layers of this model have down_proj")
+    assert narrow.startswith("lora.rank is 9; model.layers.0.self_attn.k_proj is of 8 x 16")
 
 
 def test_a_file_of_adapters_is_read_back_to_the_bit_and_others_are_refused(tmp_path: Path) -> None:

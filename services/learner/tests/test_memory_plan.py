@@ -21,7 +21,8 @@ from gradus_learner.models.dense import Dense
 from gradus_learner.models.dense_config import DenseConfig, Family
 from gradus_learner.models.llama import LLAMA
 from gradus_learner.models.load import parameter_count
-from gradus_learner.models.lora import Lora, add_lora
+from gradus_learner.models.lora import add_lora
+from gradus_learner.models.lora_config import Lora
 from gradus_learner.models.memory_plan import (
     FIRST_ROWS,
     FLOAT32,

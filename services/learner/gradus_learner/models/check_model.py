@@ -1,13 +1,17 @@
 """What is wrong with a model directory, all of it at once, by small files and headers. Loads no torch.
 
-`python -m gradus_learner.models.check_model DIR [--without-weights]` gives exit code 2, and a problem a line on stderr.
+`python -m gradus_learner.models.check_model DIR [--without-weights] [--lora JSON]` gives exit code 2, and a problem a
+line on stderr. JSON is `{"rank", "alpha", "target_modules"}`, of adapters that are to be trained.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gradus_learner.files.manifest import MANIFEST_NAME, ManifestError, digest_file, read_manifest, said
 from gradus_learner.models.config import DecoderConfig, ModelError
@@ -15,13 +19,14 @@ from gradus_learner.models.config_readers import read_config
 from gradus_learner.models.declared_tensors import weight_problems
 from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.dense_shapes import tensor_shapes
+from gradus_learner.models.lora_config import Lora, lora_problems
 from gradus_learner.models.tokenizer_size import tokenizer_size
 
 # Small ones of a version's manifest; weights are compared when they are read.
 COMPARED = ("config.json", "tokenizer.json")
 
 
-def model_problems(directory: Path, weights: bool = True) -> list[str]:
+def model_problems(directory: Path, weights: bool = True, lora: Lora | None = None) -> list[str]:
     """`weights`: whether it has them already."""
     config: DecoderConfig | None = None
     problems: list[str] = []
@@ -32,6 +37,8 @@ def model_problems(directory: Path, weights: bool = True) -> list[str]:
     problems += [*tokenizer_problems(directory, config), *manifest_problems(directory)]
     if weights and isinstance(config, DenseConfig):
         problems += weight_problems(directory, tensor_shapes(config), config)
+    if lora is not None and isinstance(config, DenseConfig):
+        problems += lora_problems(tensor_shapes(config), lora)
     return problems
 
 
@@ -71,8 +78,14 @@ def manifest_problems(directory: Path) -> list[str]:
 
 
 def main(argv: Sequence[str]) -> int:
-    directory, *flags = argv
-    problems = model_problems(Path(directory), "--without-weights" not in flags)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--without-weights", action="store_true")
+    parser.add_argument("--lora", type=json.loads)
+    asked = parser.parse_args(argv)
+    values: Any = asked.lora
+    lora = None if values is None else Lora(values["rank"], values["alpha"], tuple(values["target_modules"]))
+    problems = model_problems(asked.directory, not asked.without_weights, lora)
     for problem in problems:
         print(problem.replace("\n", " "), file=sys.stderr)
     return 2 if problems else 0

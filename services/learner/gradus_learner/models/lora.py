@@ -13,7 +13,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.finite import first_not_finite
+from gradus_learner.models.lora_config import Lora, adapted, lora_problems
 
 LORA_NAME = "lora.safetensors"
 # In a checkpoint: those of the policy that entered the stage.
@@ -34,20 +35,6 @@ REFERENCE_LORA_NAME = "reference-lora.safetensors"
 _PEFT_PREFIX = "base_model.model."
 _CHILD = "lora"
 _PARTS = {"lora_A": "A", "lora_B": "B"}
-
-
-@dataclass(frozen=True)
-class Lora:
-    """Which matrices have adapters, and of what size."""
-
-    rank: int
-    alpha: float
-    # Last parts of names of modules; empty: every matrix of the layers.
-    target_modules: tuple[str, ...] = ()
-
-    @property
-    def scale(self) -> float:
-        return self.alpha / self.rank
 
 
 class Adapter(nn.Module):
@@ -69,33 +56,19 @@ def add_lora(policy: Decoder, lora: Lora, seed: int) -> None:
 
     Raises ModelError for a target that the model does not have, and a rank that a matrix has no room for.
     """
+    shapes = {name: tuple(parameter.shape) for name, parameter in policy.named_parameters()}
+    problems = lora_problems(shapes, lora)
+    if problems:
+        raise ModelError("; ".join(problems))
     policy.requires_grad_(False)
-    matrices = {
-        name: module
-        for name, module in policy.named_modules()
-        if isinstance(module, nn.Linear) and ".layers." in f".{name}"
-    }
-    known = sorted({name.rpartition(".")[2] for name in matrices})
-    wanted = lora.target_modules or tuple(known)
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise ModelError(
-            f"lora.target_modules has {', '.join(unknown)}; the layers of this model have {', '.join(known)}"
-        )
     generator = torch.Generator().manual_seed(seed)
-    for name, module in matrices.items():
-        if name.rpartition(".")[2] not in wanted:
-            continue
-        outputs, inputs = module.weight.shape
-        if lora.rank > min(outputs, inputs):
-            raise ModelError(
-                f"lora.rank is {lora.rank}; {name} is of {outputs} x {inputs}, and rank must be at most the smaller"
-            )
+    for name, (outputs, inputs) in adapted(shapes, lora.target_modules).items():
+        module = policy.get_submodule(name)
         adapter = Adapter(inputs, outputs, lora)
         bound = 1 / math.sqrt(inputs)
         with torch.no_grad():
             adapter.A.uniform_(-bound, bound, generator=generator)
-        module.add_module(_CHILD, adapter.to(module.weight.device))
+        module.add_module(_CHILD, adapter.to(next(module.parameters()).device))
         module.register_forward_hook(_add_adapter)
 
 

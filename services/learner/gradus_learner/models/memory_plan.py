@@ -13,13 +13,14 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.config_readers import read_config
 from gradus_learner.models.dense_config import DenseConfig
 from gradus_learner.models.dense_shapes import tensor_shapes
+from gradus_learner.models.lora_config import adapted
 
 FLOAT32, BFLOAT16, INT64 = 4, 2, 8
 # Logits at once, as token_scores has them, and tables of them that exist at a time.
@@ -95,49 +96,32 @@ def rounded_weights(config: DenseConfig, learning: Learning) -> int:
     return learning.width * (layers // config.num_hidden_layers if learning.checkpointing else layers) + output
 
 
-def adapter_parameters(config: DenseConfig, learning: Learning) -> int:
-    """A (R, I) and B (O, R) of each target, see models/lora.py."""
-    matrices = {
-        name.removesuffix(".weight").rpartition(".")[2]: shape
-        for name, shape in tensor_shapes(config).items()
-        if name.startswith("model.layers.0.") and len(shape) == 2
-    }
-    wanted = learning.lora_targets or tuple(matrices)
-    return config.num_hidden_layers * learning.lora_rank * sum(sum(matrices.get(name, ())) for name in wanted)
-
-
-def lora_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
-    """Frozen weights are held in the format of passes, and the reference shares them."""
-    whole = learner_parts(config, replace(learning, lora_rank=0))
-    adapters = adapter_parameters(config, learning)
-    targets = len(learning.lora_targets) or sum(
-        name.startswith("model.layers.0.") and len(shape) == 2 for name, shape in tensor_shapes(config).items()
-    )
+def lora_parts(config: DenseConfig, learning: Learning, whole: Mapping[str, int]) -> dict[str, int]:
+    """Frozen weights are held in the format of passes, and the reference shares them. `whole`: without adapters."""
+    rank, width = learning.lora_rank, learning.width
+    matrices = adapted(tensor_shapes(config), learning.lora_targets)
+    # A (R, I) and B (O, R) of each.
+    adapters = FLOAT32 * rank * sum(outputs + inputs for outputs, inputs in matrices.values())
+    # Autograd keeps what A gives, too; of a layer that is computed again, while that is.
+    kept = len(matrices) // config.num_hidden_layers if learning.checkpointing else len(matrices)
     return {
         **whole,
-        "weights": learning.width * parameters_of(config) + FLOAT32 * adapters,
-        "gradients": FLOAT32 * adapters,
-        "adam_states": 2 * FLOAT32 * adapters,
+        "weights": width * parameters_of(config) + adapters,
+        "gradients": adapters,
+        "adam_states": 2 * adapters,
         "rounded_weights": 0,
-        "reference": FLOAT32 * adapters if learning.reference else 0,
-        # What autograd keeps more: what A gives, of each token and matrix.
-        "activations": whole["activations"]
-        + learning.tokens
-        * learning.width
-        * learning.lora_rank
-        * targets
-        * (1 if learning.checkpointing else config.num_hidden_layers),
+        "reference": adapters if learning.reference else 0,
+        "activations": whole["activations"] + learning.tokens * width * rank * kept,
+        # The matrix that they are made with has no gradient.
         "logits": whole["logits"] - FLOAT32 * config.vocab_size * config.hidden_size,
     }
 
 
 def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
-    if learning.lora_rank > 0:
-        return lora_parts(config, learning)
     weights = FLOAT32 * parameters_of(config)
     rows = min(learning.tokens, VALUES_AT_ONCE // config.vocab_size)
     table = FLOAT32 * rows * config.vocab_size
-    return {
+    whole = {
         "weights": weights,
         "gradients": weights,
         "adam_states": 2 * weights,
@@ -147,6 +131,7 @@ def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
         # Next to the gradient of the matrix that they are made with, before it is added to the others.
         "logits": TABLES * table + FLOAT32 * config.vocab_size * config.hidden_size,
     }
+    return whole if learning.lora_rank == 0 else lora_parts(config, learning, whole)
 
 
 def kv_token_bytes(config: DenseConfig) -> int:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from gradus.learner.v1 import learner_pb2
 from gradus_learner.errors import ExchangeError, GradusError, InputError, ReopenedError, StateError
-from gradus_learner.models.lora import Lora
+from gradus_learner.models.lora_config import Lora
 from gradus_learner.objectives.objective import Packed
 from gradus_learner.objectives.registry import objective_of
 from gradus_learner.serve.artefacts import Artefacts

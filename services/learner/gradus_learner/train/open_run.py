@@ -14,7 +14,8 @@ from gradus_learner.models.beside import read_beside
 from gradus_learner.models.check_model import model_problems
 from gradus_learner.models.config import ModelError
 from gradus_learner.models.load import load_policy
-from gradus_learner.models.lora import Lora, add_lora
+from gradus_learner.models.lora import add_lora
+from gradus_learner.models.lora_config import Lora
 from gradus_learner.models.passes import Passes, Precision
 from gradus_learner.models.registry import read_model
 from gradus_learner.train.checkpoint import find_checkpoint

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gradus_learner.errors import InputError
 from gradus_learner.models.config import ModelError
-from gradus_learner.models.lora import Lora, add_lora
+from gradus_learner.models.lora import add_lora
+from gradus_learner.models.lora_config import Lora
 from gradus_learner.models.memory import check_memory
 from gradus_learner.models.passes import Passes
 from gradus_learner.models.registry import Model

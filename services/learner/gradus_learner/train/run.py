@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 
 from gradus_learner.errors import DivergedError, NoRoomError, OutOfMemoryError, StateError
@@ -40,7 +41,6 @@ from gradus_learner.models.lora import (
     base_parameters,
     load_lora,
     lora_writer,
-    merged_weights,
 )
 from gradus_learner.models.memory import is_out_of_memory
 from gradus_learner.objectives.objective import Intake, NothingFiniteError, Objective, TrainingError
@@ -296,7 +296,10 @@ class LearnerRun:
     def _begin_checkpoint(self, record: StepRecord) -> None:
         reference = self.trainer.reference
         tensors = {
-            "model": {name: each.float() for name, each in merged_weights(self.policy)},
+            # With adapters added in one matrix at a time: a device has no room for all of them once more.
+            "model": dict(self.policy.named_parameters())
+            if self.trainer.lora is None
+            else weights_of(self.policy, torch.float32),
             "optimizer": optimizer_tensors(self.policy, self.trainer.optimizer),
         }
         if reference is not None and self.trainer.lora is None:

@@ -8,7 +8,8 @@ import math
 import torch
 
 from gradus_learner.models.decoder import Decoder
-from gradus_learner.models.lora import Lora, copy_as_reference
+from gradus_learner.models.lora import copy_as_reference
+from gradus_learner.models.lora_config import Lora
 from gradus_learner.models.passes import Passes, Precision
 from gradus_learner.train.ranks import ALONE, Ranks
 
