@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { artefactFields } from '#artefacts/artefact-files.ts';
-import { addressList } from '#platform/grpc/follow-names.ts';
+import { addressList, hostAndPort } from '#platform/grpc/follow-names.ts';
 import { rootsField, rootsOfRemote } from '#platform/files/check-roots.ts';
 import { baseConfig } from '#platform/runtime/config.ts';
-
-const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port');
 
 export const coordinatorConfig = baseConfig
   .extend({
@@ -23,14 +21,14 @@ export const coordinatorConfig = baseConfig
         'The policy gateway, host:port; a comma list when there are several, or dns:///name:port for every address of a name.',
       )
       .meta({ example: '127.0.0.1:7001' }),
-    learner: address.optional().describe('The learner, host:port; recipes of which no stage trains do without.'),
+    learner: hostAndPort.optional().describe('The learner, host:port; recipes of which no stage trains do without.'),
     artefacts: artefactFields.artefacts,
     environmentFiles: z
       .array(z.string().min(1))
       .max(16)
       .default([])
       .describe('TypeScript files with environments of the user; a comma list as a flag.'),
-    reward: address
+    reward: hostAndPort
       .optional()
       .describe('The reward service, host:port; recipes that declare scorers need it, others do without.'),
     trainTimeoutMs: z
@@ -85,7 +83,7 @@ export const coordinatorConfig = baseConfig
         'Name of this coordinator. One that comes back under its name goes on with its runs at once; empty: a new name.',
       ),
     advertise: z
-      .union([z.literal(''), address])
+      .union([z.literal(''), hostAndPort])
       .default('')
       .describe('Where other coordinators reach this one, host:port; empty: the bound address.'),
   })

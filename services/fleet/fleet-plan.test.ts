@@ -222,3 +222,11 @@ test('a learner of several ranks has the arguments of each: where it computes', 
   expect(flag(learner, 'rank-timeout-ms')).toBe('600000');
   expect(flag(learner, 'rank-silence-ms')).toBe('12000');
 });
+
+test('a learner that exists is not started', () => {
+  const labels = (text: string) =>
+    planBase({ recipe: parseRecipe(text, 'tiny.yaml'), paths }).map(({ service }) => service);
+  expect(labels(tiny)).toContain('learner');
+  const external = tiny.replace(/^ {2}learner: .*$/m, '  learner: { kind: external, address: "127.0.0.1:7000" }');
+  expect(labels(external)).toEqual(labels(tiny).filter((service) => service !== 'learner'));
+});

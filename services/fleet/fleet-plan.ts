@@ -21,7 +21,7 @@ export function planBase(inputs: FleetInputs, roots: readonly string[] = []): Pl
     ...retrievalService(inputs),
     planReward(inputs),
     ...planEngines(inputs, roots),
-    { label: 'learner', service: 'learner', ...learnerProgram(inputs, roots) },
+    ...learnerService(inputs, roots),
   ];
 }
 
@@ -65,12 +65,16 @@ function retrievalFlags({ retrieval }: Recipe, corpus: string): Record<string, s
   };
 }
 
-function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): PlannedProgram {
+/** None where there is one already. */
+function learnerService({ recipe }: FleetInputs, roots: readonly string[]): PlannedService[] {
   const { learner, scripted } = recipe.fleet;
   const devices = rankDevices(recipe);
+  const planned = (program: PlannedProgram): PlannedService[] => [{ label: 'learner', service: 'learner', ...program }];
   switch (learner.kind) {
+    case 'external':
+      return [];
     case 'builtin':
-      return {
+      return planned({
         threads: learner.threads,
         args: flags({
           threads: learner.threads,
@@ -86,9 +90,12 @@ function learnerProgram({ recipe }: FleetInputs, roots: readonly string[]): Plan
           ...rootFlag(roots),
         }),
         ...(learner.ranks > 1 && { ranks: devices.map((device) => flags({ device })) }),
-      };
+      });
     case 'scripted':
-      return { program: 'scripted-learner', args: flags({ 'step-ms': scripted.step_ms, ...rootFlag(roots) }) };
+      return planned({
+        program: 'scripted-learner',
+        args: flags({ 'step-ms': scripted.step_ms, ...rootFlag(roots) }),
+      });
   }
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { existingEngines } from '#recipe/engine-part.ts';
+import { existingLearner } from '#recipe/learner-part.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
 import { boundCompileCache } from './bound-compile-cache.ts';
@@ -24,6 +25,7 @@ import type { DiskEvents, DiskWatch } from './disk/watch-disks.ts';
 import { probeService } from './health/probe-service.ts';
 import { dependantsOf, createPortClaim, movesBetween } from './ports/reclaim-ports.ts';
 import { requireEngines } from './require-engines.ts';
+import { requireLearner } from './require-learner.ts';
 import { sayWhileWaiting } from './say-while-waiting.ts';
 import { makeStreams, startNats } from './start-nats.ts';
 import { childEnvironment, programOf } from './service-programs.ts';
@@ -293,6 +295,12 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     await startAll(() => planGateways(inputs, allAt('engine'), join(home, 'added-engines')));
     for (const gateway of allAt('policy'))
       await requireEngines(gateway, existingEngines(inputs.recipe) ?? [], signal, security);
+    const external = learning ? existingLearner(inputs.recipe) : undefined;
+    if (external !== undefined)
+      await sayWhileWaiting(
+        requireLearner(external, inputs.recipe.fleet.learner.start_timeout_ms, signal, security),
+        (forMs) => options.events.starting(`learner at ${external}`, undefined, forMs),
+      );
     await publishFile();
     const fleetId = randomUUID();
     // A fleet of one run ends with it: it takes no other.
@@ -312,7 +320,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         coordinators: training,
         roots: [home, dirname(resolve(options.recipePath)), ...pathsOf(inputs.paths), ...(options.roots ?? [])],
         ...(takesRecipes && { home }),
-        ...(learning && { learner: at('learner') }),
+        ...(learning && { learner: external ?? at('learner') }),
       }),
     );
     await publishFile();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { engineKinds } from '#engines/index.ts';
-import { addressOrName } from '#platform/grpc/follow-names.ts';
+import { addressOrName, hostAndPort } from '#platform/grpc/follow-names.ts';
 import { deviceName, fleetBounds } from '#platform/runtime/fleet-bounds.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 
@@ -174,9 +174,22 @@ export const fleetSchema = z
     learner: z
       .strictObject({
         kind: z
-          .enum(['builtin', 'scripted'])
+          .enum(['builtin', 'scripted', 'external'])
           .default('builtin')
-          .describe('`scripted` counts steps and trains nothing; needs a scripted engine.'),
+          .describe(
+            '`external`: one that exists, at `address`; the other settings are its own then. `scripted` counts steps and trains nothing; needs a scripted engine.',
+          ),
+        address: hostAndPort
+          .optional()
+          .describe(
+            'With `external`: the learner, host:port; a trainer of yours (clients/python), or `gradus serve learner`. It reaches the folder of the run by the same path.',
+          ),
+        start_timeout_ms: z
+          .int()
+          .min(1)
+          .max(3_000_000)
+          .default(600_000)
+          .describe('With `external`: longest time until it answers, from when the fleet starts.'),
         threads: z.int().min(1).max(1024).default(2).describe('CPU threads.'),
         micro_batch_tokens: z
           .int()

@@ -37,3 +37,19 @@ test('ranks that cannot be placed are refused with what to write instead', () =>
   expect(devicesOf({ ranks: 2, device: ['cuda', 'cuda:0'] })).toMatch(/several ranks on cuda:0/);
   expect(devicesOf({ ranks: 65 })).toMatch(/ranks: .*<=64/);
 });
+
+test('a learner that exists is named by its address, and takes no setting of one that is started', () => {
+  const problems = (learner: object) => {
+    const said = devicesOf(learner);
+    return typeof said === 'string' ? said : 'none';
+  };
+  expect(problems({ kind: 'external', address: '10.0.0.8:7000', start_timeout_ms: 5000 })).toBe('none');
+  expect(problems({ kind: 'external' })).toMatch(
+    /fleet\.learner\.address: is missing; kind: external needs the host:port/,
+  );
+  expect(problems({ kind: 'external', address: 'http://a/' })).toMatch(/fleet\.learner\.address: must be host:port/);
+  expect(problems({ address: 'a:1' })).toMatch(/address: is of no use with kind: builtin; set kind: external/);
+  const both = problems({ kind: 'external', address: 'a:1', device: 'cuda', ranks: 2 });
+  expect(both).toMatch(/fleet\.learner\.device: is of a learner that the fleet starts/);
+  expect(both).toMatch(/fleet\.learner\.ranks: is of a learner that the fleet starts/);
+});

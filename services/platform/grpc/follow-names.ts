@@ -18,6 +18,9 @@ export interface NamesOptions {
 
 const PREFIX = 'dns:///';
 
+/** One server. */
+export const hostAndPort = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port');
+
 /** `host:port`, or `dns:///name:port` for every address of a name. */
 export const addressOrName = z
   .string()

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { GroupFate, LedgerEntrySchema } from '#proto/coordinator/v1/ledger_pb.ts';
 import { Purpose } from '#proto/rollout/v1/task_pb.ts';
 import { repositoryRoot } from '#platform/repository.ts';
+import type { Recipe } from '#recipe/schema.ts';
 import { parseRecipe } from '#recipe/parse-recipe.ts';
 import { foldEntry } from './fold.ts';
 import type { FactInit } from './read-ledger.ts';
@@ -194,9 +195,13 @@ describe('the state of a run', () => {
 
   it('P9: a policy is trained once a step had a gradient, also one that learned nothing', () => {
     const builtin = parseRecipe(readFileSync(join(repositoryRoot, 'tests/e2e/tiny.yaml'), 'utf8'), 'tiny.yaml');
-    const after = (...gradients: readonly (number | undefined)[]) =>
+    const by = (kind: 'builtin' | 'external' | 'scripted'): Pick<Recipe, 'fleet'> => ({
+      fleet: { ...builtin.fleet, learner: { ...builtin.fleet.learner, kind } },
+    });
+    const after = (...gradients: readonly (number | undefined)[]) => afterBy('builtin', gradients);
+    const afterBy = (kind: 'builtin' | 'external' | 'scripted', gradients: readonly (number | undefined)[]) =>
       isTrained(
-        builtin,
+        by(kind),
         gradients.reduce<RunState>((state, gradient, index) => {
           const step = index + 1;
           const metrics = { learned: 0, ...(gradient !== undefined && { grad_norm: gradient }) };
@@ -206,6 +211,7 @@ describe('the state of a run', () => {
     expect([after(), after(0), after(0, 0, 0)]).toEqual([false, false, false]);
     // Of a gradient that was not finite nothing is known, so its weights are kept.
     expect([after(0.2), after(0.2, 0, 0), after(undefined, 0)]).toEqual([true, true, true]);
+    expect([afterBy('external', [0.2]), afterBy('scripted', [0.2])]).toEqual([true, false]);
   });
 
   it('a stage that a ledger of an earlier version calls exhausted had nothing to learn', () => {

@@ -183,7 +183,7 @@ export function nextStageStep(state: RunState): number {
  */
 export function isTrained({ fleet }: Pick<Recipe, 'fleet'>, { stages, branch }: RunState): boolean {
   const moved = ({ steps }: StageState) => steps.some(({ metrics }) => metrics[gradientMetric] !== 0);
-  return fleet.learner.kind === 'builtin' && (branch.index > 0 || stages.some(moved));
+  return fleet.learner.kind !== 'scripted' && (branch.index > 0 || stages.some(moved));
 }
 
 /** Norm of a step's gradient, 0 where the learner applied none. */
