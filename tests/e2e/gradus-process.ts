@@ -29,9 +29,19 @@ export function startGradusBy(
   directory: string,
   ...args: readonly string[]
 ): GradusProcess {
-  const [program = '', ...rest] = [...starter, join(root, 'services/cli/bin/gradus'), ...args];
-  const child = spawn(program, rest, {
+  return startProgram([...starter, join(root, 'services/cli/bin/gradus'), ...args], directory);
+}
+
+/** Any other program with its arguments, and variables in addition to those of this process. */
+export function startProgram(
+  words: readonly string[],
+  directory: string,
+  env: Readonly<Record<string, string>> = {},
+): GradusProcess {
+  const [program = '', ...args] = words;
+  const child = spawn(program, args, {
     cwd: directory,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
@@ -40,7 +50,7 @@ export function startGradusBy(
   child.once('exit', (code, signal) => (ended = code ?? signal ?? -1));
   // SIGKILL: the guardian then ends the fleet, which is part of what is tested.
   onTestFinished(() => void child.kill('SIGKILL'));
-  const shown = () => `gradus ${args.join(' ')} has said:\n${text}`;
+  const shown = () => `${words.join(' ')} has said:\n${text}`;
   return {
     process: child,
     output: () => text,
