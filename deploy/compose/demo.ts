@@ -36,7 +36,7 @@ async function demo(words: readonly string[], signal: AbortSignal): Promise<numb
     command === 'prepare' ? runs === undefined && !values.again : command === 'run' && runs !== undefined;
   if (!isComplete || file === undefined || inputs === undefined) throw new TerminalError('invalid_argument', usage);
   const loaded = await loadRecipe(file, values.set);
-  const paths = await prepareInputs(loaded, inputs);
+  const paths = await prepareInputs(loaded, inputs, (note) => say(`note: ${note}`));
   if (runs === undefined) {
     process.stdout.write(`the inputs of ${file} are in ${inputs}\n`);
     return exitCodes.ok;

@@ -132,15 +132,15 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   // A model that is not there yet is not a mistake of the recipe: it may be fetched later.
   const isThere = model === undefined || (await isReadable(join(model, 'config.json')));
   const incomplete = model === undefined ? [] : await modelProblems(model, loaded.recipe.model.weights !== undefined);
-  const architecture = isThere ? await architectureProblems(loaded, incomplete.length === 0) : [];
+  const architecture = isThere ? await architectureProblems(loaded, incomplete.length === 0) : undefined;
   const ofModel = [
     ...incomplete.map((problem) => `model.path: ${problem}`),
-    ...architecture,
+    ...(architecture?.problems ?? []),
     ...(isThere ? await chatProblems(loaded) : []),
     ...(isThere ? await stageFileProblems(loaded) : []),
   ];
   const memory =
-    model !== undefined && isThere && architecture.length === 0 ? await memoryOf(loaded.recipe, model) : undefined;
+    model !== undefined && architecture?.problems.length === 0 ? await memoryOf(loaded.recipe, model) : undefined;
   const problems = [
     ...(isThere ? ofModel : []),
     ...(memory?.problems ?? []),
@@ -156,6 +156,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...absent.map((path) => `data: ${path} not there yet`),
     ...unpinnedModels(loaded.recipe),
     ...rowNotes,
+    ...(architecture?.notes ?? []),
     ...(memory?.notes ?? []),
   ];
   const plan = planRun(loaded.recipe, { notes, problems, rows: rowCounts, memory: memory?.plan });

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { isMissing } from '#platform/files/file-error.ts';
 import { pythonPath, pythonProgram } from '#platform/repository.ts';
 import { locateInputs } from '#recipe/resolve-recipe.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
@@ -13,33 +14,41 @@ const run = promisify(execFile);
 const mostMs = 60_000;
 
 /**
- * Why the learner or the built-in engine cannot load the recipe's model, as they say it, all at once; empty where neither loads it.
+ * Why the learner or the built-in engine cannot load the recipe's model, as they say it, all at once; nothing where neither loads it. A note where they cannot be
+ * asked here, as in the image of services, which has no Python: they refuse it when they open the run.
  * Without `weights`, those are left out: they are not there yet, or known to be cut.
  */
 export async function architectureProblems(
   { recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>,
   weights: boolean,
-): Promise<string[]> {
+  program = pythonProgram,
+): Promise<{ readonly problems: string[]; readonly notes: string[] }> {
   const { model } = locateInputs(recipe, file);
   const { engine, learner } = recipe.fleet;
   const isLoaded = engine.kind === 'builtin' || (learner.kind === 'builtin' && needsLearner(recipe));
-  if (model === undefined || !isLoaded || !(await isReadable(join(model, 'config.json')))) return [];
+  if (model === undefined || !isLoaded || !(await isReadable(join(model, 'config.json'))))
+    return { problems: [], notes: [] };
   try {
     const { lora } = recipe.model;
     const flags = [
       ...(weights && recipe.model.weights === undefined ? [] : ['--without-weights']),
       ...(lora === undefined ? [] : ['--lora', JSON.stringify(lora)]),
     ];
-    await run(pythonProgram, ['-m', 'gradus_learner.models.check_model', model, ...flags], {
+    await run(program, ['-m', 'gradus_learner.models.check_model', model, ...flags], {
       env: { ...process.env, PYTHONPATH: pythonPath },
       timeout: mostMs,
     });
-    return [];
+    return { problems: [], notes: [] };
   } catch (thrown) {
+    if (isMissing(thrown)) {
+      const note = `model.path: whether learner and engine can load the model is not checked here, where ${program} is missing; they say so when they load it`;
+      return { problems: [], notes: [note] };
+    }
     const { stderr = '', message = '' } = Object(thrown) as { readonly stderr?: string; readonly message?: string };
     const said = stderr.trim() || `cannot be checked: ${message}`;
-    return said
+    const problems = said
       .split('\n')
       .map((problem) => (problem.startsWith('lora.') ? `model.${problem}` : `model.path: ${problem}`));
+    return { problems, notes: [] };
   }
 }

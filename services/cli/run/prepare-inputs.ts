@@ -103,7 +103,7 @@ export async function prepareInputs(
     ...(await chatProblems(loaded)),
     ...(await endpointProblems(loaded, process.env)),
     ...(await stageFileProblems(loaded)),
-    ...(await loadingProblems(loaded)),
+    ...(await loadingProblems(loaded, report)),
   ];
   if (problems.length > 0) throw inputError(loaded, problems);
   for (const note of unpinnedModels(loaded.recipe)) report(note);
@@ -119,11 +119,12 @@ export async function prepareInputs(
 }
 
 /** Why learner and engines cannot load the model, or have no room for it; the services themselves are asked later. */
-async function loadingProblems(loaded: LoadedRecipe): Promise<string[]> {
+async function loadingProblems(loaded: LoadedRecipe, report: (note: string) => void): Promise<string[]> {
   const { model } = locateInputs(loaded.recipe, loaded.file);
   if (model === undefined || !(await isReadable(join(model, 'config.json')))) return [];
   const isWhole = (await modelProblems(model, loaded.recipe.model.weights !== undefined)).length === 0;
-  const problems = await architectureProblems(loaded, isWhole);
+  const { problems, notes } = await architectureProblems(loaded, isWhole);
+  for (const note of notes) report(note);
   return problems.length > 0 ? problems : (await memoryOf(loaded.recipe, model)).problems;
 }
 
