@@ -103,7 +103,7 @@ def test_p10_a_step_ends_with_the_number_of_a_rank_that_dies_or_is_stopped_and_t
         client.step(1, TRAJECTORIES, **options(1))
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(client.step, 2, TRAJECTORIES, objective=LONG)
-            while (folder / "rank-1.log").read_text().count('"call": "Lesson"') < 2:
+            while (folder / "rank-1.log").read_text().count('"call": "SharedStep"') < 2:
                 time.sleep(0.05)
             lost.send_signal(number)
             error: Any = answer.exception()

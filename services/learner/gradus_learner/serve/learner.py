@@ -26,10 +26,10 @@ from gradus_learner.serve.ranks.place import device_of
 from gradus_learner.train.checkpoint import checkpoint_directory, named_checkpoints
 from gradus_learner.train.checkpoint_writer import CheckpointWriter
 from gradus_learner.train.open_run import open_run
-from gradus_learner.train.opening import Forgetting
 from gradus_learner.train.ranks import ALONE
 from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
 from gradus_learner.train.sample import Sample, SampleError
+from gradus_learner.train.shared_run import CloseRun
 
 T = TypeVar("T")
 MOST_SAID_PROBLEMS = 10
@@ -80,7 +80,7 @@ class LearnerService:
         run = self.run
         # A coordinator that comes back finds the run as it left it; only a new process reads the checkpoint.
         directory = self.artefacts.own_directory(request.directory)
-        same = run is not None and (run.run_id, run.directory.path) == (request.run_id, directory)
+        same = run is not None and (run.run_id, run.files.directory.path) == (request.run_id, directory)
         if run is None or run.torn or not same or not request.resume:
             # Nothing but `self` may hold the one before, see `_forget_run`.
             run = None
@@ -132,8 +132,8 @@ class LearnerService:
     def _forget_run(self) -> None:
         """Gives the memory of the run before back. A coordinator that still trains it has to open it again."""
         self.run = None
-        self.ranks.call(Forgetting())
-        Forgetting().give_back()
+        self.ranks.call(CloseRun())
+        CloseRun().free()
 
     async def train_step(
         self, requests: AsyncIterator[learner_pb2.TrainStepRequest], _context: Any

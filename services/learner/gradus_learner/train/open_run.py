@@ -21,10 +21,11 @@ from gradus_learner.models.registry import read_model
 from gradus_learner.train.checkpoint import find_checkpoint
 from gradus_learner.train.checkpoint_writer import CheckpointWriter
 from gradus_learner.train.mfu import peak_flops
-from gradus_learner.train.opening import bytes_each, held_as, spread_opening
 from gradus_learner.train.ranks import ALONE, Ranks
 from gradus_learner.train.run import LearnerRun
 from gradus_learner.train.run_directory import RunDirectory, check_path, is_model_file, model_digests
+from gradus_learner.train.run_files import RunFiles
+from gradus_learner.train.shared_run import broadcast_run, bytes_each, held_as
 from gradus_learner.train.trainer import Trainer
 
 
@@ -92,16 +93,11 @@ def open_run(
     torch.manual_seed(seed)
     trainer = Trainer(policy, micro_batch_tokens, precision, activation_checkpointing, ranks, lora)
     run = LearnerRun(
-        run_id=run_id,
-        directory=files,
-        model_path=model_path,
-        model=model,
-        keep_checkpoints=keep_checkpoints or 2,
-        trainer=trainer,
+        RunFiles(files, model_path, trainer, keep_checkpoints or 2, beside, checkpoints or CheckpointWriter()),
+        model,
+        trainer,
         peak_flops=peak_flops(trainer.device, trainer.passes.dtype(torch.float32), peak_tflops),
-        beside=beside,
         damaged=found.damaged,
-        checkpoints=checkpoints or CheckpointWriter(),
     )
     if not marked:
         mark(files, model)
@@ -110,7 +106,7 @@ def open_run(
             run.restore(found.checkpoint)
         except ModelError as error:
             raise DamagedError(f"{found.checkpoint.directory}: {error}") from None
-    spread_opening(trainer, read, seed)
+    broadcast_run(trainer, read, seed)
     # Versions past the checkpoint belong to steps that will be made again.
     files.forget_half_written()
     files.forget_versions(lambda version: version > run.step)

@@ -113,7 +113,7 @@ class Ranks:
             distributed.broadcast_object_list(found, 0, group=self.group)
         return found[0]
 
-    def spread(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Those of rank 0 into the same ones of the others."""
         if self.group is None:
             return

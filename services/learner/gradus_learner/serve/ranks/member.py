@@ -22,8 +22,8 @@ from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.ranks.group import RankGroup
 from gradus_learner.serve.ranks.place import device_of
 from gradus_learner.serve.telemetry import setup_logging
-from gradus_learner.train.lesson import Lesson, is_shared, take_lesson
-from gradus_learner.train.opening import Forgetting, Opening, take_opening
+from gradus_learner.train.shared_run import CloseRun, SharedRun, receive_run
+from gradus_learner.train.shared_step import SharedStep, is_shared, train_step
 from gradus_learner.train.trainer import Trainer
 
 # After rank 0 had its time to drain.
@@ -64,17 +64,17 @@ class Member:
     def _answer(self, call: Any) -> None:
         self.log.debug("rank 0 calls", extra={"fields": {"rank": self.group.place.rank, "call": type(call).__name__}})
         match call:
-            case Forgetting():
+            case CloseRun():
                 self.trainer = None
-                call.give_back()
-            case Opening():
+                call.free()
+            case SharedRun():
                 self.trainer = None
                 device = torch.device(device_of(self.config.device, self.group.place))
-                self.trainer = take_opening(call, device, self.group.ranks)
-            case Lesson():
+                self.trainer = receive_run(call, device, self.group.ranks)
+            case SharedStep():
                 if self.trainer is None:
                     raise RuntimeError("a step was called for, and no run is open")
-                take_lesson(self.trainer, call)
+                train_step(self.trainer, call)
             case _:
                 raise TypeError(f"rank 0 called for {type(call).__name__}; ranks of different versions")
 

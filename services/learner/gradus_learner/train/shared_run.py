@@ -24,7 +24,7 @@ TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of Ada
 
 
 @dataclass(frozen=True)
-class Opening:
+class SharedRun:
     model: Model
     seed: int
     passes: Passes
@@ -36,10 +36,10 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Forgetting:
+class CloseRun:
     """The run before is let go, so that there is room for the next."""
 
-    def give_back(self) -> None:
+    def free(self) -> None:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -55,12 +55,12 @@ def bytes_each(lora: Lora | None, dtype: torch.dtype) -> Mapping[str, int]:
     return TRAINING if lora is None else {"frozen weights": dtype.itemsize}
 
 
-def spread_opening(trainer: Trainer, model: Model, seed: int) -> None:
+def broadcast_run(trainer: Trainer, model: Model, seed: int) -> None:
     """Of rank 0, once a run is open: every rank has the same from here on. Raises InputError where one has no room."""
     if trainer.ranks.group is None:
         return
     state = trainer.optimizer.state
-    opening = Opening(
+    run = SharedRun(
         model,
         seed,
         trainer.passes,
@@ -72,46 +72,46 @@ def spread_opening(trainer: Trainer, model: Model, seed: int) -> None:
         trainer.reference is not None,
         trainer.lora,
     )
-    trainer.ranks.call(opening)
+    trainer.ranks.call(run)
     trainer.ranks.together(lambda: None)
-    trainer.ranks.spread(tensors_of(trainer))
+    trainer.ranks.broadcast(tensors_of(trainer))
 
 
-def take_opening(opening: Opening, device: torch.device, ranks: Ranks) -> Trainer:
+def receive_run(run: SharedRun, device: torch.device, ranks: Ranks) -> Trainer:
     """Of another rank."""
-    trainer = ranks.together(lambda: build(opening, device, ranks))
-    ranks.spread(tensors_of(trainer))
+    trainer = ranks.together(lambda: build(run, device, ranks))
+    ranks.broadcast(tensors_of(trainer))
     return trainer
 
 
-def build(opening: Opening, device: torch.device, ranks: Ranks) -> Trainer:
+def build(run: SharedRun, device: torch.device, ranks: Ranks) -> Trainer:
     """With everything in place, and no values yet."""
-    model = opening.model
+    model = run.model
     parameters = sum(math.prod(shape) for shape in model.tensor_shapes.values())
     try:
-        dtype = held_as(opening.lora, opening.passes)
-        check_memory("model_path", parameters, bytes_each(opening.lora, dtype), device)
+        dtype = held_as(run.lora, run.passes)
+        check_memory("model_path", parameters, bytes_each(run.lora, dtype), device)
         policy = model.build().to(device=device, dtype=dtype)
-        if opening.lora is not None:
-            add_lora(policy, opening.lora, opening.seed)
+        if run.lora is not None:
+            add_lora(policy, run.lora, run.seed)
     except ModelError as error:
         raise InputError(str(error)) from None
-    torch.manual_seed(opening.seed)
+    torch.manual_seed(run.seed)
     trainer = Trainer(
         policy,
-        opening.micro_batch_tokens,
-        opening.passes.precision,
-        opening.passes.activation_checkpointing,
+        run.micro_batch_tokens,
+        run.passes.precision,
+        run.passes.activation_checkpointing,
         ranks,
-        opening.lora,
+        run.lora,
     )
     for name, parameter in policy.named_parameters():
-        shapes = opening.moments[name]
+        shapes = run.moments[name]
         if shapes:
             trainer.optimizer.state[parameter] = {
                 key: torch.zeros(shape, dtype=torch.float32, device=device) for key, shape in shapes.items()
             }
-    if opening.has_reference:
+    if run.has_reference:
         trainer.set_reference()
     return trainer
 

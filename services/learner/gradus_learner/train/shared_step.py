@@ -13,19 +13,19 @@ from gradus_learner.train.trainer import Trainer
 
 
 @dataclass(frozen=True)
-class Lesson:
+class SharedStep:
     objective: Objective
     samples: Sequence[Any]
     temperature: float
     set_reference: bool
 
 
-def give_lesson(trainer: Trainer, lesson: Lesson) -> dict[str, float]:
+def train_on_all_ranks(trainer: Trainer, step: SharedStep) -> dict[str, float]:
     """Of rank 0: all ranks take it. Raises RankLostError where rank 0 alone fails, and the others wait for it."""
     ranks = trainer.ranks
-    ranks.call(lesson)
+    ranks.call(step)
     try:
-        return take_lesson(trainer, lesson)
+        return train_step(trainer, step)
     except (ExchangeError, TrainingError):
         raise
     except Exception as error:
@@ -39,8 +39,8 @@ def is_shared(ranks: Ranks, error: BaseException) -> bool:
     return ranks.is_agreed(error) or isinstance(error, TrainingError)
 
 
-def take_lesson(trainer: Trainer, lesson: Lesson) -> dict[str, float]:
+def train_step(trainer: Trainer, step: SharedStep) -> dict[str, float]:
     """The updates of one step, on every rank at once; its metrics. Raises what `Objective.train` raises."""
-    if lesson.set_reference:
+    if step.set_reference:
         trainer.ranks.together(trainer.set_reference)
-    return lesson.objective.train(trainer, lesson.samples, lesson.temperature)
+    return step.objective.train(trainer, step.samples, step.temperature)
