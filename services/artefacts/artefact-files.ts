@@ -11,9 +11,6 @@ import type { Security } from '#platform/security/security.ts';
 import type { ArtefactKind } from './artefact.ts';
 import { digestIn, locationOf, placeIn } from './location.ts';
 
-/** Whether a setting names an artefact of a store, rightly or not; what is none is a path, possibly relative. */
-export const isStored = (place: string): boolean => place.startsWith('artefact:');
-
 export type ArtefactClient = GrpcClient<typeof ArtefactService>;
 
 /** Weights of many gigabytes pass through one call. */

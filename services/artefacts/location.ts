@@ -5,14 +5,20 @@ import { parseDigest } from './artefact.ts';
 
 const scheme = 'artefact:';
 
+/** Whether a setting names an artefact of a store, rightly or not; what is none is a path, possibly relative. */
+export const isStored = (place: string): boolean => place.startsWith(scheme);
+
 export function locationOf(digest: string): string {
   return `${scheme}${parseDigest(digest)}`;
 }
 
+/** Whether it is one as it should be. */
+export const isLocation = (place: string): boolean => /^artefact:[0-9a-f]{64}$/.test(place);
+
 /** The digest that a location names; undefined for a path. Throws TerminalError for what is neither. */
 export function digestIn(location: string): string | undefined {
   if (isAbsolute(location)) return undefined;
-  if (location.startsWith(scheme)) return parseDigest(location.slice(scheme.length));
+  if (isStored(location)) return parseDigest(location.slice(scheme.length));
   throw new TerminalError(
     'invalid_argument',
     `location is '${location}'; it must be an absolute path or ${scheme}DIGEST`,

@@ -34,11 +34,13 @@ import {
   columns,
   credentials,
   home,
+  inputStore,
   json,
   parseRunId,
   samples,
   settings,
   several,
+  storeNatsUrl,
   wholeNumber,
 } from './commands/standard-options.ts';
 import type { Terminal } from './terminal/terminal.ts';
@@ -92,6 +94,8 @@ Exit codes:
         "further folder that runs may name files in, next to the home, the recipe's folder and what it names; may be repeated",
       ),
     )
+    .addOption(inputStore())
+    .addOption(storeNatsUrl())
     .addOption(credentials())
     .addOption(home())
     .addOption(json())
@@ -116,6 +120,8 @@ Exit codes:
     .addOption(priority())
     .addOption(queue())
     .addOption(samples())
+    .addOption(inputStore())
+    .addOption(storeNatsUrl())
     .addOption(credentials())
     .addOption(home())
     .addOption(json())
@@ -152,6 +158,8 @@ Exit codes:
     .addOption(server())
     .addOption(queue())
     .addOption(samples())
+    .addOption(inputStore())
+    .addOption(storeNatsUrl())
     .addOption(credentials())
     .addOption(home())
     .addOption(json())

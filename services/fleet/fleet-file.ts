@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { sleep } from '#platform/async/sleep.ts';
 import { TransientError, errorFrom } from '#platform/errors.ts';
+import { isStored } from '#artefacts/location.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { canonicalJson, locateEnvironment, locateInputs } from '#recipe/resolve-recipe.ts';
 import type { RecipePaths, RewardPaths } from '#recipe/resolve-recipe.ts';
@@ -81,9 +82,11 @@ export function fleetKey(
   const { environment_file: environmentFile = null } = locateEnvironment(recipe, recipeFile);
   // Two recipes of the same text in different folders name different files.
   // Fresh weights are made for each fleet or run, from the same files.
-  const { data, model: given } = locateInputs(recipe, recipeFile);
+  const { data, model: given } = locateInputs(recipe, { file: recipeFile });
   const { weights, endpoint } = recipe.model;
-  const model = endpoint ?? (weights === undefined ? paths.model : { given, weights });
+  // One of a store is the same wherever it was fetched to.
+  const own = isStored(given ?? '') ? given : paths.model;
+  const model = endpoint ?? (weights === undefined ? own : { given, weights });
   const reward = rewardConfigOf(recipe, paths);
   return createHash('sha256')
     .update(

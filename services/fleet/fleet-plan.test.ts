@@ -230,3 +230,10 @@ test('a learner that exists is not started', () => {
   const external = tiny.replace(/^ {2}learner: .*$/m, '  learner: { kind: external, address: "127.0.0.1:7000" }');
   expect(labels(external)).toEqual(labels(tiny).filter((service) => service !== 'learner'));
 });
+
+test('a model of a store is the same for a fleet wherever it was fetched to', () => {
+  const recipe = parseRecipe(tiny.replace('./model', `artefact:${'a'.repeat(64)}`), 'tiny.yaml');
+  expect(recipe.model.path).toMatch(/^artefact:/);
+  const keyOf = (model: string) => fleetKey({ recipe, paths: { model } }, '/r/tiny.yaml');
+  expect(keyOf('/one/artefacts/a')).toBe(keyOf('/other/artefacts/a'));
+});

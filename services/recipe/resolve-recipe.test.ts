@@ -44,17 +44,17 @@ describe('a resolved recipe', () => {
   });
 
   it('has inputs relative to the folder of the recipe', () => {
-    const located = locateInputs(parseRecipe(minimal, 'r.yaml'), '/home/a/recipes/r.yaml');
+    const located = locateInputs(parseRecipe(minimal, 'r.yaml'), { file: '/home/a/recipes/r.yaml' });
     expect(located.model).toBe('/home/a/policies/nano');
     const musique = minimal.replace('world: { seed: 7 }', 'musique: { questions: ../q.jsonl }');
-    expect(locateInputs(parseRecipe(musique, 'r.yaml'), '/home/a/recipes/r.yaml').data.musique?.questions).toBe(
-      '/home/a/q.jsonl',
-    );
+    expect(
+      locateInputs(parseRecipe(musique, 'r.yaml'), { file: '/home/a/recipes/r.yaml' }).data.musique?.questions,
+    ).toBe('/home/a/q.jsonl');
     const rows = minimal.replace(
       'world: { seed: 7 }',
       'rows: { train: ../q.jsonl, held_out: h.jsonl, corpus: c.jsonl }',
     );
-    expect(locateInputs(parseRecipe(rows, 'r.yaml'), '/home/a/recipes/r.yaml').data).toEqual({
+    expect(locateInputs(parseRecipe(rows, 'r.yaml'), { file: '/home/a/recipes/r.yaml' }).data).toEqual({
       rows: {
         format: 'gradus',
         train: '/home/a/q.jsonl',

@@ -5,6 +5,7 @@ import { TerminalError } from '#platform/errors.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import { checkRecipeValue, formatIssue } from './parse-recipe.ts';
 import type { Recipe } from './schema.ts';
+import { placeOfInput, type RecipePlace } from './stored-inputs.ts';
 
 /** Absolute paths of what a run reads. */
 export interface RecipePaths {
@@ -65,9 +66,9 @@ export interface RecordedInput {
   readonly bytes: number;
 }
 
-/** Paths that a recipe names, made absolute against the recipe's folder; an endpoint is not a path. Reads nothing. */
-export function locateInputs(recipe: Recipe, recipeFile: string): { model: string | undefined; data: Recipe['data'] } {
-  const at = (path: string) => resolve(dirname(recipeFile), path);
+/** Where the inputs lie that a recipe names; an endpoint is none. Reads nothing. */
+export function locateInputs(recipe: Recipe, place: RecipePlace): { model: string | undefined; data: Recipe['data'] } {
+  const at = (path: string) => placeOfInput(path, place);
   const { musique, files, rows, world } = recipe.data;
   return {
     model: recipe.model.path === undefined ? undefined : at(recipe.model.path),
@@ -153,11 +154,11 @@ export function locateSearchModels({ retrieval }: Pick<Recipe, 'retrieval'>): Pi
   return models.length === 0 ? {} : { search_models: Object.fromEntries(models) };
 }
 
-/** Files that the stages name, made absolute against the recipe's folder. Reads nothing. */
-export function locateStageFiles({ stages }: Pick<Recipe, 'stages'>, recipeFile: string): Pick<RecipePaths, 'stages'> {
+/** Where the files lie that the stages name. Reads nothing. */
+export function locateStageFiles({ stages }: Pick<Recipe, 'stages'>, place: RecipePlace): Pick<RecipePaths, 'stages'> {
   const files = stages.flatMap((stage) =>
     Object.entries(kindOf(stage).files?.(stage) ?? {}).map(
-      ([name, path]) => [`${stage.name}/${name}`, resolve(dirname(recipeFile), path)] as const,
+      ([name, path]) => [`${stage.name}/${name}`, placeOfInput(path, place)] as const,
     ),
   );
   return files.length === 0 ? {} : { stages: Object.fromEntries(files) };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLocation, isStored } from '#artefacts/location.ts';
 import { rowFormats } from '#questions/formats/index.ts';
 import type { EndpointSettings } from '#endpoint/server-fields.ts';
 import type { Recipe } from './schema.ts';
@@ -6,7 +7,17 @@ import type { Recipe } from './schema.ts';
 /** Parts of a recipe that hold for the whole run. */
 
 const day = 24 * 3600_000;
-export const filePath = z.string().min(1).max(4096);
+const anyPath = z.string().min(1).max(4096);
+/** Of what is read where it lies, as code. */
+export const filePath = anyPath.refine(
+  (path) => !isStored(path),
+  'must be a path: only data, corpora and models are taken from a store',
+);
+/** Of an input that may lie in a store. */
+export const inputPath = anyPath.refine(
+  (path) => !isStored(path) || isLocation(path),
+  'must be a path, or artefact: and 64 lower-case hexadecimal digits, as gradus artefact put prints it',
+);
 
 const worldSchema = z
   .strictObject({
@@ -28,8 +39,8 @@ const worldSchema = z
 
 const musiqueSchema = z
   .strictObject({
-    questions: filePath.describe('Questions in the MuSiQue schema, relative to the recipe.'),
-    corpus: filePath
+    questions: inputPath.describe('Questions in the MuSiQue schema, relative to the recipe.'),
+    corpus: inputPath
       .optional()
       .describe('Corpus, relative to the recipe; by default the union of all paragraphs of the questions.'),
     held_out: z.int().min(1).max(100_000).default(100).describe('Questions kept out of training for evaluation.'),
@@ -42,9 +53,9 @@ const musiqueSchema = z
 
 const filesSchema = z
   .strictObject({
-    train: filePath.describe('Training questions in the MuSiQue schema, relative to the recipe.'),
-    held_out: filePath.describe('Held-out questions in the MuSiQue schema, relative to the recipe.'),
-    corpus: filePath
+    train: inputPath.describe('Training questions in the MuSiQue schema, relative to the recipe.'),
+    held_out: inputPath.describe('Held-out questions in the MuSiQue schema, relative to the recipe.'),
+    corpus: inputPath
       .optional()
       .describe('Corpus, relative to the recipe; may be left out where the environment searches none.'),
   })
@@ -58,7 +69,7 @@ const rowsSchema = z
       .describe(
         '`plain`: id, data, gold, tags; `gradus`: question, answer (or answers), id, aliases, hops, support_titles, tags; `search_r1`: question, golden_answers; `hotpotqa`, `2wiki`, `simpleqa`: as published.',
       ),
-    train: filePath.describe(
+    train: inputPath.describe(
       'Training questions, relative to the recipe: JSON lines, one JSON array, CSV (`.csv`, `.tsv`) or Parquet; gzip and Zstandard are decompressed.',
     ),
     columns: z
@@ -68,10 +79,10 @@ const rowsSchema = z
         'Columns, or keys, of the files by the field of the format that they hold: `{ question: problem, tags.level: difficulty }`.',
       ),
     held_out: z
-      .union([z.int().min(1).max(100_000), filePath], 'must be a number of questions or the path of a file')
+      .union([z.int().min(1).max(100_000), inputPath], 'must be a number of questions or the path of a file')
       .default(100)
       .describe('Questions for evaluation: a file of their own, or how many of `train` are kept out of training.'),
-    corpus: filePath
+    corpus: inputPath
       .optional()
       .describe(
         'Corpus, relative to the recipe; by default the union of all paragraphs of `hotpotqa` or `2wiki`. May be left out where the environment searches none.',
@@ -86,7 +97,9 @@ export const dataSchema = z
     files: filesSchema.optional(),
     rows: rowsSchema.optional(),
   })
-  .describe('Where questions and corpus come from: exactly one of `world`, `musique`, `files`, `rows`.');
+  .describe(
+    'Where questions and corpus come from: exactly one of `world`, `musique`, `files`, `rows`. A file may be one of a store, `artefact:DIGEST`.',
+  );
 
 /** Other services of the fleet may run in other folders: a relative path would mean another one there. */
 const searchModel = z

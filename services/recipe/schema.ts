@@ -5,7 +5,7 @@ import { snakeShape } from './snake-shape.ts';
 import { serverFields } from '#endpoint/server-fields.ts';
 import { environmentSchema } from './environment-schema.ts';
 import { fleetSchema } from './fleet-schema.ts';
-import { checkpointsSchema, dataSchema, evalSchema, filePath, retrievalSchema } from './run-parts.ts';
+import { checkpointsSchema, dataSchema, evalSchema, inputPath, retrievalSchema } from './run-parts.ts';
 
 type Schemas<Kinds extends readonly { readonly schema: z.ZodObject }[]> = {
   [Index in keyof Kinds]: Kinds[Index]['schema'];
@@ -27,10 +27,10 @@ export const recipeSchema = z
       .describe('Seed of prompts, sampling and training.'),
     model: z
       .strictObject({
-        path: filePath
+        path: inputPath
           .optional()
           .describe(
-            'Directory with config.json, tokenizer.json, and model.safetensors or its shards with model.safetensors.index.json, relative to the recipe.',
+            'Directory with config.json, tokenizer.json, and model.safetensors or its shards with model.safetensors.index.json, relative to the recipe; or `artefact:DIGEST` of a store.',
           ),
         endpoint: z
           .strictObject(snakeShape(serverFields))

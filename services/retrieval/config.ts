@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { artefactFields, isStored } from '#artefacts/artefact-files.ts';
+import { artefactFields } from '#artefacts/artefact-files.ts';
+import { isStored } from '#artefacts/location.ts';
 import { baseConfig, bindAddress } from '#platform/runtime/config.ts';
 import { analyzerNames } from './analyzer/analyzer.ts';
 

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isStored, openArtefactReader } from '#artefacts/artefact-files.ts';
+import { openArtefactReader } from '#artefacts/artefact-files.ts';
+import { isStored } from '#artefacts/location.ts';
 import { TerminalError } from '#platform/errors.ts';
 import type { ServiceContext } from '#platform/runtime/run-service.ts';
 import type { RetrievalConfig } from './config.ts';

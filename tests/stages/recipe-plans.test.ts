@@ -28,7 +28,11 @@ const grpc = (port: number): string => `127.0.0.1:${port}`;
 /** Every process that a run of the recipe starts. */
 function processesOf({ recipe, file }: LoadedRecipe): PlannedService[] {
   const data = { train: '/d/train.jsonl', held_out: '/d/held_out.jsonl', corpus: '/d/corpus.jsonl' };
-  const paths = { model: locateInputs(recipe, file).model ?? '/d/model', ...data, ...locateRewardFiles(recipe, file) };
+  const paths = {
+    model: locateInputs(recipe, { file }).model ?? '/d/model',
+    ...data,
+    ...locateRewardFiles(recipe, file),
+  };
   const judges = planScriptedJudges({ recipe, paths });
   const judged = withScriptedJudges({ recipe, paths }, new Map(judges.map(({ label }, at) => [label, grpc(at + 10)])));
   const engines = Array.from({ length: recipe.fleet.engines }, (_, at) => grpc(at + 100));
@@ -107,7 +111,7 @@ test('every recipe can be planned and names nothing outside of the repository', 
     const { recipe, file } = each;
     expect(planRun(recipe).stages.length, file).toBeGreaterThan(0);
     expect(await rewardProblems(each, {}), file).toEqual([]);
-    const { model, data } = locateInputs(recipe, file);
+    const { model, data } = locateInputs(recipe, { file });
     const named = [model, ...Object.values({ ...data.musique, ...data.files, ...data.rows })];
     for (const path of named) {
       if (typeof path !== 'string' || !path.startsWith('/')) continue;

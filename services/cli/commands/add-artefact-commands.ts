@@ -22,7 +22,11 @@ export function addArtefactCommands(program: Command, terminal: Terminal, finish
       .command('put')
       .description('put a file or a folder into the store; parts that it has are not sent')
       .argument('<path>', 'file or folder')
-      .addOption(new Option('--kind <kind>', 'what it is').choices([...artefactKinds]).default('model' as const)),
+      .addOption(
+        new Option('--kind <kind>', 'what it is; by default file for a file, and model for a folder').choices([
+          ...artefactKinds,
+        ]),
+      ),
   ).action(async (path: string, options: PutArtefactOptions) =>
     finish(await (await import('./artefact.ts')).putCommand(path, options, terminal)),
   );

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { artefactKey } from '#artefacts/artefact.ts';
 import type { ArtefactKind } from '#artefacts/artefact.ts';
@@ -5,6 +6,7 @@ import type { BlobStore } from '#artefacts/blob-store.ts';
 import { fetchArtefact, readArtefact } from '#artefacts/fetch-artefact.ts';
 import { locationOf } from '#artefacts/location.ts';
 import { putArtefact } from '#artefacts/put-artefact.ts';
+import { fileError } from '#platform/files/file-error.ts';
 import { formatBytes } from '#platform/nats/store-bounds.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { withStore, type StorePlace } from '../store/with-store.ts';
@@ -16,7 +18,8 @@ export interface ArtefactOptions extends StorePlace {
   readonly json: boolean;
 }
 export interface PutArtefactOptions extends ArtefactOptions {
-  readonly kind: ArtefactKind;
+  /** Absent: `file` for a file, `model` for a folder. */
+  readonly kind?: ArtefactKind;
 }
 export interface GetOptions extends ArtefactOptions {
   readonly to: string;
@@ -24,7 +27,15 @@ export interface GetOptions extends ArtefactOptions {
 
 export async function putCommand(path: string, options: PutArtefactOptions, terminal: Terminal): Promise<number> {
   return await onStore(options, async (store, signal) => {
-    const { digest, sizeBytes, writtenBytes } = await putArtefact(store, resolve(path), { kind: options.kind, signal });
+    const source = resolve(path);
+    const isFile = await stat(source).then(
+      (stats) => stats.isFile(),
+      (thrown: unknown) => {
+        throw fileError(path, thrown);
+      },
+    );
+    const { kind = isFile ? 'file' : 'model' } = options;
+    const { digest, sizeBytes, writtenBytes } = await putArtefact(store, source, { kind, signal });
     if (options.json) terminal.out(jsonLine({ digest, sizeBytes, writtenBytes }));
     else {
       terminal.out(locationOf(digest));

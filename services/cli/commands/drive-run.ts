@@ -39,7 +39,7 @@ export interface DriveOptions {
   readonly samples: boolean;
   readonly terminal: Terminal;
   /** Called once the fleet is known: inputs may come from a lent fleet or be made for this run. */
-  readonly resolve: (lent: FleetFile | undefined) => Promise<ResolvedRecipe>;
+  readonly resolve: (lent: FleetFile | undefined, signal: AbortSignal) => Promise<ResolvedRecipe>;
   /** What a lent fleet must have been started with. */
   readonly key: string;
   /** Throws when the run may not go on with what it stands on now. */
@@ -67,7 +67,7 @@ export async function driveRun(options: DriveOptions): Promise<number> {
   try {
     const lent = await readFleetFile(home);
     if (lent !== undefined && (lent.owner !== 'up' || lent.key !== options.key)) throw fleetBusy(home, lent);
-    const resolved = await options.resolve(lent);
+    const resolved = await options.resolve(lent, starting.signal);
     const found = await readInputs(resolved.paths, home, terminal, starting.signal);
     options.check?.(found);
     if (lent !== undefined) refuseStaleFleet(lent, found, resolved.recipe, home);

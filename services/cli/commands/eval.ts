@@ -12,6 +12,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
 import { isReadable } from '../run/is-readable.ts';
 import { readRunSummary } from '#run/directory/run-summary.ts';
+import { withStored } from '../run/fetch-stored.ts';
 import { fleetFiles, prepareInputs } from '../run/prepare-inputs.ts';
 import { formatReport, judgedNone } from '../eval/format-report.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -57,7 +58,12 @@ export async function evalCommand(
     } else {
       terminal.err(`going on with the evaluation in ${directory}`);
       const { resumeCommand } = await import('./resume.ts');
-      code = await resumeCommand(runId, { home, credentials, json: false, samples: !options.json }, terminal);
+      const { store, natsUrl } = options;
+      code = await resumeCommand(
+        runId,
+        { home, credentials, json: false, samples: !options.json, store, natsUrl },
+        terminal,
+      );
     }
   } else {
     code = await driveRun({
@@ -70,13 +76,12 @@ export async function evalCommand(
       samples: !options.json,
       terminal,
       key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),
-      resolve: async (lent) =>
-        resolveRecipe(
-          loaded.recipe,
-          loaded.file,
-          lent?.paths ?? (await prepareInputs(loaded, directory, (note) => terminal.err(note))),
-          loaded.set,
-        ),
+      resolve: async (lent, signal) => {
+        const report = (line: string): void => terminal.err(line);
+        const prepare = async () =>
+          await prepareInputs(await withStored(loaded, { ...options, home, report, signal }), directory, report);
+        return resolveRecipe(loaded.recipe, loaded.file, lent?.paths ?? (await prepare()), loaded.set);
+      },
     });
   }
   if (code !== exitCodes.ok) return code;

@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { placeIn } from '#artefacts/location.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { changedInputs, parseChangeGroups, refusalOf } from '#recipe/inputs/changed-inputs.ts';
 import { rerootPaths } from '#recipe/reroot.ts';
-import { parseResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { parseResolvedRecipe, pathsOf } from '#recipe/resolve-recipe.ts';
 import type { ResolvedRecipe } from '#recipe/resolve-recipe.ts';
+import { storedInputs } from '#recipe/stored-inputs.ts';
 import { runFileNames, runsIn } from '#run/directory/places.ts';
 import { readRunSummary } from '#run/directory/run-summary.ts';
 import { requireResumable } from '#run/ledger/run-state.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { fleetKey } from '#fleet/fleet-file.ts';
+import { fetchStored, storedDirectory, type StoredOptions } from '../run/fetch-stored.ts';
 import { restoreRecipe } from '../run/restore-recipe.ts';
 import { driveRun } from './drive-run.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
@@ -29,6 +32,9 @@ export interface ResumeOptions {
   /** Writes recipe.json again as the ledger has it. */
   readonly restoreRecipe?: boolean;
   readonly samples: boolean;
+  /** Of what the recipe names as artefact:DIGEST and the home lacks. */
+  readonly store?: string | undefined;
+  readonly natsUrl?: string | undefined;
 }
 
 /**
@@ -70,7 +76,10 @@ export async function resumeCommand(runId: string, options: ResumeOptions, termi
       if (refusal !== undefined) throw refusal;
     },
     // The recorded inputs, also on a lent fleet: the ledger's questions came from them.
-    resolve: async () => resolved,
+    resolve: async (_lent, signal) => {
+      await fetchMissing(resolved, { ...options, home, report: (line) => terminal.err(line), signal });
+      return resolved;
+    },
   });
 }
 
@@ -86,6 +95,17 @@ async function refuseEnded(runId: string, directory: string, note: (line: string
 export function movedRecipe({ directory, ...resolved }: ResolvedRecipe, home: string): ResolvedRecipe {
   if (directory === undefined) return resolved;
   return { ...resolved, paths: rerootPaths(resolved.paths, dirname(directory), home) };
+}
+
+/** Rows that were prepared from an artefact stand for it; what the run reads itself has to be there. */
+async function fetchMissing({ recipe, paths }: ResolvedRecipe, options: StoredOptions): Promise<void> {
+  const read = pathsOf(paths);
+  const needed = storedInputs(recipe).filter(({ location }) => {
+    const place = placeIn(storedDirectory(options.home), location);
+    return read.some((path) => path === place || path.startsWith(`${place}/`));
+  });
+  const { problems } = await fetchStored(needed, options);
+  if (problems.length > 0) throw new TerminalError('failed_precondition', problems.join('; '));
 }
 
 async function readRecordedRecipe(home: string, runId: string): Promise<string> {

@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
+import { storedInputs } from '#recipe/stored-inputs.ts';
+import { isStored } from '#artefacts/location.ts';
 import { locateInputs, resolveRecipe } from '#recipe/resolve-recipe.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { detach } from './detach.ts';
@@ -13,6 +15,7 @@ import {
   rowFiles,
   stageFileProblems,
 } from '../run/prepare-inputs.ts';
+import { fetchStored, withStored, type StoredOptions } from '../run/fetch-stored.ts';
 import { isReadable } from '../run/is-readable.ts';
 import { architectureProblems } from '../run/architecture-problems.ts';
 import { chatProblems } from '../run/chat-problems.ts';
@@ -45,12 +48,17 @@ export interface RunOptions {
   readonly priority: number;
   /** False: it is refused where it would have to wait for other runs. */
   readonly queue: boolean;
+  /** Of what the recipe names as artefact:DIGEST. */
+  readonly store?: string;
+  readonly natsUrl?: string;
 }
 
 export async function runCommand(recipePath: string, options: RunOptions, terminal: Terminal): Promise<number> {
   const { seed, set } = options;
   const all = seed === undefined ? set : [...set, `seed=${seed}`];
   if (options.server !== undefined && !options.dryRun) {
+    if (options.store !== undefined)
+      terminal.err('note: --store is of the machine that fetches; the server runs on what its fleet was started with');
     const { submitToServer } = await import('../server/submit.ts');
     return await submitToServer(recipePath, { ...options, server: options.server, set: all }, terminal);
   }
@@ -70,7 +78,10 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     const shows = options.samples ? [] : ['--no-samples'];
     const secured = options.credentials === undefined ? [] : ['--credentials', resolve(options.credentials)];
     const ranked = ['--priority', `${options.priority}`, ...(options.queue ? [] : ['--no-queue'])];
-    const args = ['run', recipePath, ...settings, ...shows, ...ranked, ...secured, '--home', home];
+    const stored = Object.entries({ '--store': options.store, '--nats-url': options.natsUrl }).flatMap(
+      ([name, value]) => (value === undefined ? [] : [name, value]),
+    );
+    const args = ['run', recipePath, ...settings, ...shows, ...ranked, ...secured, ...stored, '--home', home];
     return await detach({ args, home, runId }, terminal);
   }
   terminal.err(`run ${runId}: reading the recipe's inputs, then starting its services`);
@@ -88,18 +99,32 @@ export async function runCommand(recipePath: string, options: RunOptions, termin
     credentials: options.credentials === undefined ? undefined : resolve(options.credentials),
     terminal,
     key: fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file),
-    resolve: async (lent) =>
-      resolveRecipe(
-        loaded.recipe,
-        loaded.file,
-        lent?.paths ?? (await prepareInputs(loaded, directory, (note) => terminal.err(note))),
-        loaded.set,
-      ),
+    resolve: async (lent, signal) => {
+      const prepare = async () =>
+        await prepareInputs(await withStored(loaded, storedOptions(options, terminal, signal)), directory, (note) =>
+          terminal.err(note),
+        );
+      return resolveRecipe(loaded.recipe, loaded.file, lent?.paths ?? (await prepare()), loaded.set);
+    },
   });
 }
 
-async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Terminal): Promise<number> {
-  const { model, data } = locateInputs(loaded.recipe, loaded.file);
+function storedOptions(
+  { store, natsUrl, credentials, home }: RunOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): StoredOptions {
+  return { store, natsUrl, credentials, home: resolve(home), report: (line) => terminal.err(line), signal };
+}
+
+async function dryRun(given: LoadedRecipe, options: RunOptions, terminal: Terminal): Promise<number> {
+  const { signal } = new AbortController();
+  const { fetched, problems: ofStore } = await fetchStored(
+    storedInputs(given.recipe),
+    storedOptions(options, terminal, signal),
+  );
+  const loaded = { ...given, fetched };
+  const { model, data } = locateInputs(loaded.recipe, loaded);
   const { musique, files, rows } = data;
   const corpora = [musique?.corpus, files?.corpus, rows?.corpus];
   const ofRows = [musique?.questions, files?.train, files?.held_out, ...Object.values(rows ? rowFiles(rows) : {})];
@@ -142,6 +167,7 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
   const memory =
     model !== undefined && architecture?.problems.length === 0 ? await memoryOf(loaded.recipe, model) : undefined;
   const problems = [
+    ...ofStore,
     ...(isThere ? ofModel : []),
     ...(memory?.problems ?? []),
     ...rowsProblems,
@@ -152,8 +178,8 @@ async function dryRun(loaded: LoadedRecipe, options: RunOptions, terminal: Termi
     ...(await endpointProblems(loaded, process.env)),
   ];
   const notes = [
-    ...(isThere ? [] : ofModel),
-    ...absent.map((path) => `data: ${path} not there yet`),
+    ...(isThere || isStored(model) ? [] : ofModel),
+    ...absent.filter((path) => !isStored(path)).map((path) => `data: ${path} not there yet`),
     ...unpinnedModels(loaded.recipe),
     ...rowNotes,
     ...(architecture?.notes ?? []),

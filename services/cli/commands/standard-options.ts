@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { defaultNatsUrl } from '../store/nats-url.ts';
 
 /** Options that several commands have, and readers of their values. */
 
@@ -9,6 +10,14 @@ export const credentials = (): Option =>
     '--credentials <dir>',
     'certificates, a directory of gradus credentials init: for the services that are started, or to connect with to those that run; by default connections are plain',
   );
+/** Of commands that read the inputs of a recipe. */
+export const inputStore = (): Option =>
+  new Option(
+    '--store <address>',
+    'where artefact:DIGEST of the recipe is fetched from: an absolute path, nats:BUCKET, or s3://BUCKET/PREFIX?endpoint=URL&region=REGION; what is in the home already is not fetched',
+  ).env('GRADUS_STORE');
+export const storeNatsUrl = (): Option =>
+  new Option('--nats-url <url>', 'NATS server of a store nats:BUCKET').default(defaultNatsUrl);
 export const settings = (): Option =>
   several(
     '--set <path=value>',

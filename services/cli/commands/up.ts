@@ -6,6 +6,7 @@ import { fleetKey } from '#fleet/fleet-file.ts';
 import { loadedInputs } from '#fleet/stale-fleet.ts';
 import { checkSpace } from '#fleet/disk/check-space.ts';
 import { startFleet } from '#fleet/start-fleet.ts';
+import { withStored } from '../run/fetch-stored.ts';
 import { fleetFiles, fleetInputsDirectory, loadRecipe, prepareInputs } from '../run/prepare-inputs.ts';
 import { readInputs } from '../run/read-inputs.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -19,6 +20,9 @@ export interface UpOptions {
   readonly credentials?: string;
   /** Further folders that runs may name files in. */
   readonly root: readonly string[];
+  /** Of what the recipe names as artefact:DIGEST. */
+  readonly store?: string;
+  readonly natsUrl?: string;
 }
 
 const stopGraceMs = 15_000;
@@ -29,10 +33,10 @@ export async function upCommand(recipePath: string, options: UpOptions, terminal
   const loaded = await loadRecipe(recipePath, options.set);
   await claimableHome(home);
   const key = fleetKey({ recipe: loaded.recipe, paths: fleetFiles(loaded) }, loaded.file);
-  const paths = await prepareInputs(loaded, await fleetInputsDirectory(loaded, home, key), (note) =>
-    terminal.err(note),
-  );
   const stop = new AbortController();
+  const report = (line: string): void => terminal.err(line);
+  const stored = await withStored(loaded, { ...options, home, report, signal: stop.signal });
+  const paths = await prepareInputs(stored, await fleetInputsDirectory(loaded, home, key), report);
   const onSignal = (): void => stop.abort(new CancelledError('cancelled', 'stopped while starting'));
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of names) process.on(name, onSignal);

@@ -4,7 +4,17 @@ import { evalFormats } from './eval-formats.ts';
 import type { EvalOptions } from './eval-recipe.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import type { RejudgeOptions } from '../commands/eval-rejudge.ts';
-import { columns, credentials, decimal, json, settings, several, wholeNumber } from '../commands/standard-options.ts';
+import {
+  columns,
+  credentials,
+  decimal,
+  inputStore,
+  json,
+  settings,
+  several,
+  storeNatsUrl,
+  wholeNumber,
+} from '../commands/standard-options.ts';
 
 /** Options of `gradus eval` that say what is played, and how. */
 const playing = [
@@ -88,6 +98,8 @@ export function addEvalCommand(program: Command, terminal: Terminal, finish: (ex
     .option('--max-turns <n>', 'most turns; by default 10', wholeNumber)
     .requiredOption('--out <dir>', 'folder for predictions.jsonl and summary.json; the same command continues there')
     .addOption(settings())
+    .addOption(inputStore())
+    .addOption(storeNatsUrl())
     .addOption(credentials())
     .addOption(json())
     .action(async (recipe: string | undefined, options: EvalOptions & Partial<RejudgeOptions>) => {

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { isStored } from '#artefacts/location.ts';
 import { TerminalError } from '#platform/errors.ts';
 import { checkRecipeValue, formatIssue } from '#recipe/parse-recipe.ts';
 import { applySettings, parseSetting } from '#recipe/recipe-settings.ts';
@@ -42,7 +43,13 @@ export interface EvalOptions extends JudgeOptions, McpOptions {
   readonly credentials?: string;
   readonly out: string;
   readonly json: boolean;
+  /** Of what is named as artefact:DIGEST. */
+  readonly store?: string;
+  readonly natsUrl?: string;
 }
+
+/** Of this folder, where it is a path. */
+const placed = (input: string): string => (isStored(input) ? input : resolve(input));
 
 /** By field of the recipe: the option that gives it. */
 const modelOptions = {
@@ -171,7 +178,7 @@ export async function evalOfModel(options: EvalOptions): Promise<LoadedRecipe> {
     name: 'eval',
     seed: options.seed ?? 1,
     model,
-    data: dataOf(resolve(data), options),
+    data: dataOf(placed(data), options),
     environment: server ?? played.environment,
     ...judging,
     fleet: {
@@ -214,7 +221,7 @@ function policyOf({ model, endpoint, apiKeyEnv, maxTokensField }: EvalOptions): 
     if (apiKeyEnv !== undefined) throw new TerminalError('invalid_argument', '--api-key-env needs --endpoint URL');
     if (maxTokensField !== undefined)
       throw new TerminalError('invalid_argument', '--max-tokens-field needs --endpoint URL');
-    return model === undefined ? undefined : { path: resolve(model) };
+    return model === undefined ? undefined : { path: placed(model) };
   }
   if (model === undefined)
     throw new TerminalError('invalid_argument', '--endpoint needs --model NAME: what the server calls the model');
@@ -253,7 +260,7 @@ function dataOf(path: string, { format, column = {}, corpus }: EvalOptions): obj
       'invalid_argument',
       '--column: rows of format musique are read as they are published; leave it out',
     );
-  const named = { ...(hasColumns && { columns: column }), ...(corpus !== undefined && { corpus: resolve(corpus) }) };
+  const named = { ...(hasColumns && { columns: column }), ...(corpus !== undefined && { corpus: placed(corpus) }) };
   // Which row is held out does not matter: all are asked.
   if (format === 'musique') return { musique: { questions: path, held_out: 1, ...named } };
   return { rows: { format, train: path, held_out: 1, ...named } };

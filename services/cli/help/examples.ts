@@ -13,6 +13,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
     'gradus run recipes/demo.yaml --run-id first',
     'gradus run recipes/demo.yaml --dry-run --set stages.tool-use.until.steps=2 --set seed=7',
     'gradus run recipes/demo.yaml --detach',
+    'gradus run my-recipe.yaml --store /srv/gradus-store',
   ],
   submit: ['gradus submit recipes/demo.yaml --server 10.0.0.5:7000 --priority 4'],
   list: ['gradus list', 'gradus list --server 10.0.0.5:7000'],
@@ -20,7 +21,10 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   fetch: ['gradus fetch first --server 10.0.0.5:7000 --to results'],
   cancel: ['gradus cancel first --server 10.0.0.5:7000'],
   watch: ['gradus watch first'],
-  'artefact put': ['gradus artefact put policies/nano --store nats:artefacts'],
+  'artefact put': [
+    'gradus artefact put policies/nano --store nats:artefacts',
+    'gradus artefact put rows.jsonl --kind data --store /srv/gradus-store',
+  ],
   'artefact get': [
     'gradus artefact get artefact:1f2e3d4c5b6a79880716253443526170f1e2d3c4b5a697887960514233241506 --to model --store nats:artefacts',
   ],

@@ -19,11 +19,12 @@ const mostMs = 60_000;
  * Without `weights`, those are left out: they are not there yet, or known to be cut.
  */
 export async function architectureProblems(
-  { recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>,
+  loaded: Pick<LoadedRecipe, 'recipe' | 'file' | 'fetched'>,
   weights: boolean,
   program = pythonProgram,
 ): Promise<{ readonly problems: string[]; readonly notes: string[] }> {
-  const { model } = locateInputs(recipe, file);
+  const { recipe } = loaded;
+  const { model } = locateInputs(recipe, loaded);
   const { engine, learner } = recipe.fleet;
   const isLoaded = engine.kind === 'builtin' || (learner.kind === 'builtin' && needsLearner(recipe));
   if (model === undefined || !isLoaded || !(await isReadable(join(model, 'config.json'))))

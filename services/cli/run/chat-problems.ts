@@ -13,8 +13,9 @@ async function tryTemplate(template: ChatTemplate): Promise<void> {
 }
 
 /** What keeps the model from rendering the messages of the recipe's environment, a sentence each. */
-export async function chatProblems({ recipe, file }: Pick<LoadedRecipe, 'recipe' | 'file'>): Promise<string[]> {
-  const { model } = locateInputs(recipe, file);
+export async function chatProblems(loaded: Pick<LoadedRecipe, 'recipe' | 'file' | 'fetched'>): Promise<string[]> {
+  const { recipe } = loaded;
+  const { model } = locateInputs(recipe, loaded);
   if (model === undefined || !speaksInMessages(recipe)) return [];
   try {
     const template = await readChatTemplate(model);

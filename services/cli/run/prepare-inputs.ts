@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { isStored } from '#artefacts/location.ts';
 import { TerminalError, errorFrom } from '#platform/errors.ts';
 import { isMissing } from '#platform/files/file-error.ts';
 import { utf8Text } from '#platform/files/parse-json.ts';
@@ -19,6 +20,7 @@ import {
 } from '#recipe/resolve-recipe.ts';
 import type { RecipePaths, RewardPaths } from '#recipe/resolve-recipe.ts';
 import type { Recipe } from '#recipe/schema.ts';
+import { storedInputs, type RecipePlace } from '#recipe/stored-inputs.ts';
 import { weightFileProblems } from '#weights/weight-files.ts';
 import { kindOf } from '#stages/kit/kinds.ts';
 import { writeWorld } from '#environments/search/world/write-world.ts';
@@ -38,8 +40,7 @@ import { rewardProblems } from './reward-inputs.ts';
 import { loadOwnEnvironment } from '#environments/own-file/load.ts';
 import { parseYamlDocument } from '#platform/files/yaml-document.ts';
 
-export interface LoadedRecipe {
-  readonly file: string;
+export interface LoadedRecipe extends RecipePlace {
   readonly recipe: Recipe;
   /** What was given in place of values of the file. */
   readonly set: readonly string[];
@@ -97,6 +98,15 @@ export async function prepareInputs(
   directory: string,
   report: (note: string) => void = () => {},
 ): Promise<RecipePaths> {
+  const absent = storedInputs(loaded.recipe).filter(({ location }) => loaded.fetched?.has(location) !== true);
+  if (absent.length > 0)
+    throw inputError(
+      loaded,
+      absent.map(
+        ({ field, location }) =>
+          `${field}: ${location}: this command fetches nothing from a store; name a path, with the file of gradus artefact get`,
+      ),
+    );
   const problems = [
     ...(await rewardProblems(loaded, process.env)),
     ...(await environmentProblems(loaded, process.env)),
@@ -114,13 +124,13 @@ export async function prepareInputs(
     ...locateEnvironment(loaded.recipe, loaded.file),
     ...(needsRetrieval(loaded.recipe) && locateSearchModels(loaded.recipe)),
     ...locateRewardFiles(loaded.recipe, loaded.file),
-    ...locateStageFiles(loaded.recipe, loaded.file),
+    ...locateStageFiles(loaded.recipe, loaded),
   };
 }
 
 /** Why learner and engines cannot load the model, or have no room for it; the services themselves are asked later. */
 async function loadingProblems(loaded: LoadedRecipe, report: (note: string) => void): Promise<string[]> {
-  const { model } = locateInputs(loaded.recipe, loaded.file);
+  const { model } = locateInputs(loaded.recipe, loaded);
   if (model === undefined || !(await isReadable(join(model, 'config.json')))) return [];
   const isWhole = (await modelProblems(model, loaded.recipe.model.weights !== undefined)).length === 0;
   const { problems, notes } = await architectureProblems(loaded, isWhole);
@@ -129,15 +139,19 @@ async function loadingProblems(loaded: LoadedRecipe, report: (note: string) => v
 }
 
 /** What is wrong with the files that stages name. */
-export async function stageFileProblems({ recipe, file }: LoadedRecipe): Promise<string[]> {
-  const paths = locateStageFiles(recipe, file);
-  const { model: directory } = locateInputs(recipe, file);
+export async function stageFileProblems(loaded: LoadedRecipe): Promise<string[]> {
+  const { recipe } = loaded;
+  const paths = locateStageFiles(recipe, loaded);
+  const { model: directory } = locateInputs(recipe, loaded);
   // Above an endpoint there are only stages that do with text, and those name no files.
   if (directory === undefined) return [];
   const model = { directory, isFresh: recipe.model.weights !== undefined };
   const problems = recipe.stages.map(async (stage, index) => {
+    const files = filesOfStage(paths, stage.name);
+    // What could not be had of a store is named with its field.
+    if (Object.values(files).some(isStored)) return [];
     try {
-      await kindOf(stage).checkFiles?.(stage, filesOfStage(paths, stage.name), model);
+      await kindOf(stage).checkFiles?.(stage, files, model);
       return [];
     } catch (thrown) {
       return [`stages[${index}]: ${errorFrom(thrown).message}`];
@@ -151,8 +165,8 @@ async function prepareData(
   directory: string,
   report: (note: string) => void,
 ): Promise<RecipePaths> {
-  const { recipe, file } = loaded;
-  const { data } = locateInputs(recipe, file);
+  const { recipe } = loaded;
+  const { data } = locateInputs(recipe, loaded);
   const model = await prepareModel(loaded, join(directory, 'model'));
   if (data.world !== undefined) return { model, ...(await prepareWorld(data.world, join(directory, 'world'))) };
   if (data.musique !== undefined) {
@@ -179,8 +193,8 @@ async function prepareData(
 
 /** Where the policy lies: the directory that the recipe names, or `made`, with fresh weights or what says where the endpoint is. */
 async function prepareModel(loaded: LoadedRecipe, made: string): Promise<string> {
-  const { recipe, file } = loaded;
-  const { model: given } = locateInputs(recipe, file);
+  const { recipe } = loaded;
+  const { model: given } = locateInputs(recipe, loaded);
   const { weights, endpoint } = recipe.model;
   if (endpoint !== undefined) return await writeEndpoint(endpoint, made);
   if (given === undefined) throw inputError(loaded, ['model: names neither path nor endpoint']);
@@ -240,17 +254,17 @@ async function missing(paths: readonly string[]): Promise<string[]> {
 }
 
 /** What of a recipe's files decides which fleet can run it. Reads nothing. */
-export function fleetFiles({ recipe, file }: LoadedRecipe): Partial<Pick<RecipePaths, 'model'>> & RewardPaths {
-  const { model } = locateInputs(recipe, file);
-  return { ...(model !== undefined && { model }), ...locateRewardFiles(recipe, file) };
+export function fleetFiles(loaded: LoadedRecipe): Partial<Pick<RecipePaths, 'model'>> & RewardPaths {
+  const { model } = locateInputs(loaded.recipe, loaded);
+  return { ...(model !== undefined && { model }), ...locateRewardFiles(loaded.recipe, loaded.file) };
 }
 
 /**
  * Where generated inputs of a lent fleet lie, under the runs' home: one folder per data section and state of the files that it names,
- * so that a file which was edited is prepared anew.
+ * so that a file which was edited is prepared anew. An artefact is what its digest says.
  */
 export async function fleetInputsDirectory({ recipe, file }: LoadedRecipe, home: string, key: string): Promise<string> {
-  const { musique, rows } = locateInputs(recipe, file).data;
+  const { musique, rows } = locateInputs(recipe, { file }).data;
   const sources = [...Object.values(musique ?? {}), ...(rows === undefined ? [] : Object.values(rowFiles(rows)))];
   const hash = createHash('sha256').update(key);
   for (const source of sources) {

@@ -27,10 +27,15 @@ export function digestCacheFile(directory: string): string {
 
 /** Digests of all files that a run stands on. Files that are not there are left out. */
 export async function surveyInputs(paths: RecipePaths, options: SurveyOptions): Promise<FoundInput[]> {
+  return await surveyFiles(await inputFiles(paths), options);
+}
+
+/** Digests of those that are there. */
+export async function surveyFiles(files: readonly InputFile[], options: SurveyOptions): Promise<FoundInput[]> {
   const { signal, onProgress } = options;
   const cache = await openDigestCache(options.cacheFile);
   const present: { file: InputFile; stats: BigIntStats; digest: string | undefined }[] = [];
-  for (const file of await inputFiles(paths)) {
+  for (const file of files) {
     const stats = await statOf(file.path);
     if (stats?.isFile() === true) present.push({ file, stats, digest: cache.get(file.path, stats) });
   }

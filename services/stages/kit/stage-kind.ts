@@ -130,6 +130,8 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   batch?(stage: z.output<Schema>, formed: FormedBatch, source: BatchSource): Promise<LearnerBatch>;
   /** Files and directories of models that the stage names, by what they are, as the recipe has them. */
   files?(stage: z.output<Schema>): Readonly<Record<string, string>>;
+  /** What they hold, where they may lie in a store; without it they are read where they lie. */
+  readonly filesHold?: 'rows' | 'weights';
   /** Reads them, absolute now, before anything starts; throws TerminalError with what is wrong. */
   checkFiles?(stage: z.output<Schema>, paths: Readonly<Record<string, string>>, model: RunModel): Promise<void>;
   /** Does what `next` said. Whatever it did is in the ledger when it returns; it is called again after a kill in the middle. */

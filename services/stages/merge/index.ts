@@ -21,6 +21,7 @@ export const merge: StageKind<typeof mergeSchema, undefined> = {
         ? [{ path: ['models', index, 'stage'], stage: model.stage, artefact: 'weights' as const }]
         : [],
     ),
+  filesHold: 'weights',
   files: ({ models }) =>
     Object.fromEntries(
       models.flatMap((model, index) => (model.path !== undefined ? [[modelFileOf(index), model.path]] : [])),

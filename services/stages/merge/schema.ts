@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filePath } from '#recipe/run-parts.ts';
+import { inputPath } from '#recipe/run-parts.ts';
 import { longestWaitMs } from '#platform/runtime/fleet-bounds.ts';
 import { commonFields, milliseconds } from '../kit/fields.ts';
 
@@ -11,10 +11,10 @@ const model = z
       .max(63)
       .optional()
       .describe('Name of an earlier stage that changes the policy: the policy as it was after it, its gate included.'),
-    path: filePath
+    path: inputPath
       .optional()
       .describe(
-        'Directory of a model, or one `.safetensors` file of the same tokenizer and config, relative to the recipe.',
+        'Directory of a model, or one `.safetensors` file of the same tokenizer and config, relative to the recipe; or `artefact:DIGEST` of a store.',
       ),
     weight: z
       .number('must be a finite number')

@@ -28,6 +28,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
     rows !== undefined && 'stage' in rows
       ? [{ path: ['prompts', 'rows', 'stage'], stage: rows.stage, artefact: 'rows' }]
       : [],
+  filesHold: 'rows',
   files: ({ prompts: { rows } }) => (rows !== undefined && 'path' in rows ? { [ownRows]: rows.path } : {}),
   checkFiles: async (stage, { [ownRows]: path }) => {
     if (path !== undefined) promptPool(stage, await taggedRows(path));

@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { filePath } from '#recipe/run-parts.ts';
+import { inputPath } from '#recipe/run-parts.ts';
 import { commonFields, rolloutFields } from '../kit/fields.ts';
 import { trainingFields } from '../kit/training-fields.ts';
 import { rolesField } from '../kit/roles.ts';
 import { promptSamplingSchema } from './sampling/index.ts';
 
 const ownFile = z
-  .strictObject({ path: filePath.describe('JSON lines: id, data, gold, tags; relative to the recipe.') })
+  .strictObject({
+    path: inputPath.describe('JSON lines: id, data, gold, tags; relative to the recipe, or `artefact:DIGEST`.'),
+  })
   .describe('Rows of a file.');
 
 const fromStage = z

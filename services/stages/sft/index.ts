@@ -17,6 +17,7 @@ export const sft: StageKind<typeof sftSchema, { readonly step: number }> = {
   leaves: ['weights'],
   uses: ({ rows }) => ('stage' in rows ? [{ path: ['rows', 'stage'], stage: rows.stage, artefact: 'rollouts' }] : []),
   check: checkSft,
+  filesHold: 'rows',
   files: ({ rows }) => ('path' in rows ? { rows: rows.path } : {}),
   checkFiles: async (_stage, { rows }) => void (rows !== undefined && (await openRowFile(rows))),
   estimate: ({ until }) => ({ steps: until.steps, groups: 0, groupSize: 0, rollouts: 0, mostRollouts: 0 }),

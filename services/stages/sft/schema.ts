@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filePath } from '#recipe/run-parts.ts';
+import { inputPath } from '#recipe/run-parts.ts';
 import { commonFields } from '../kit/fields.ts';
 import { learningRateFields } from '../kit/learning-rate.ts';
 import { supervised } from '../kit/objectives.ts';
@@ -7,8 +7,8 @@ import { skippedStepsFields } from '../kit/skipped-steps.ts';
 
 const fromFile = z
   .strictObject({
-    path: filePath.describe(
-      'JSON lines, relative to the recipe: `prompt` and `response`, or `segments` of kind prompt, model and environment, or `text`.',
+    path: inputPath.describe(
+      'JSON lines, relative to the recipe or `artefact:DIGEST`: `prompt` and `response`, or `segments` of kind prompt, model and environment, or `text`.',
     ),
   })
   .describe('Rows of a file.');
