@@ -9,9 +9,11 @@ const lastWordsMs = 5_000;
 
 /**
  * Starts the processes of one service, which find each other by the variables of torchrun. The first one serves. None goes
- * on without the others: when one ends, so do all, and `exited` says which it was.
+ * on without the others: when one ends, so do all, and `exited` says which it was. A process that is alone is started as it is.
  */
 export async function startChildRanks(ranks: readonly ChildOptions[]): Promise<ChildService> {
+  const [alone, ...others] = ranks;
+  if (alone !== undefined && others.length === 0) return startChildService(alone);
   const port = `${await freePort()}`;
   const failed = new AbortController();
   const outcomes = await Promise.allSettled(

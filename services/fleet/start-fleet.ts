@@ -6,16 +6,15 @@ import { existingLearner } from '#recipe/learner-part.ts';
 import { needsRetrieval } from '#recipe/environment-part.ts';
 import { cancelledFrom, errorFrom, TransientError } from '#platform/errors.ts';
 import { boundCompileCache } from './bound-compile-cache.ts';
+import { childOptions } from './child-options.ts';
 import { startChildRanks } from './child-ranks.ts';
-import { startChildService } from './child-service.ts';
-import type { ChildOptions, Ready } from './child-service.ts';
-import { credentialFlags, openOperator, roleOf, tokensFile } from './credentials-directory.ts';
-import { auditFile } from './audit-file.ts';
+import type { Ready } from './child-service.ts';
+import { openOperator } from './credentials-directory.ts';
 import { claimHome } from './claim-home.ts';
 import { fleetKey } from './fleet-file.ts';
 import type { FleetFile } from './fleet-file.ts';
 import { planBase, planGateways, planTop } from './fleet-plan.ts';
-import { flags, type FleetInputs, type PlannedService } from './planned-service.ts';
+import type { FleetInputs, PlannedService } from './planned-service.ts';
 import { planScriptedJudges, withScriptedJudges } from './scripted-judges.ts';
 import { needsLearner } from '#stages/kit/kinds.ts';
 import { pathsOf, resolveRecipe, type RecordedInput } from '#recipe/resolve-recipe.ts';
@@ -28,7 +27,6 @@ import { requireEngines } from './require-engines.ts';
 import { requireLearner } from './require-learner.ts';
 import { sayWhileWaiting } from './say-while-waiting.ts';
 import { makeStreams, startNats } from './start-nats.ts';
-import { childEnvironment, programOf } from './service-programs.ts';
 import { superviseService } from './supervise-service.ts';
 import type { SupervisedService, SupervisionEvents } from './supervise-service.ts';
 
@@ -71,14 +69,6 @@ export interface Fleet {
   /** Workers first, NATS last; what does not end in `graceMs` is killed. */
   stop(graceMs: number): Promise<void>;
 }
-
-/** Some or all programs of these know no bearer tokens. */
-const inPython: readonly string[] = ['engine', 'learner'];
-/** Those that people give orders to. */
-const auditedServices: readonly string[] = ['coordinator', 'policy', 'retrieval'];
-
-/** Importing PyTorch from a cold disk takes its time. */
-const readyTimeoutMs = 180_000;
 
 type Supervised = SupervisedService<Ready>;
 
@@ -184,9 +174,6 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const planned = plan();
     const ports = createPortClaim(planned.label);
     const metrics = metricsAddress(planned.label);
-    const program = programOf(planned.program ?? planned.service);
-    const threads: Record<string, string> =
-      planned.threads === undefined ? {} : { OMP_NUM_THREADS: `${planned.threads}` };
     const supervised = await superviseService<Ready>({
       label: planned.label,
       signal,
@@ -197,33 +184,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       replaceGraceMs: planned.replaceGraceMs,
       start: async (at, startSignal) => {
         const claimed = await ports.claim(at);
-        const child: ChildOptions = {
-          label: planned.label,
-          command: program.command,
-          args: [
-            ...program.args,
-            ...plan().args,
-            ...credentialFlags(credentials, roleOf(planned.service)),
-            ...(credentials !== undefined && !inPython.includes(planned.service)
-              ? flags({ 'tls-tokens': tokensFile(credentials) })
-              : []),
-            ...(auditedServices.includes(planned.service) ? flags({ 'audit-file': auditFile(home) }) : []),
-            ...flags({ grpc: claimed.grpc ?? '127.0.0.1:0', metrics: claimed.metrics ?? metrics }),
-            ...(claimed.http === undefined ? [] : flags({ http: claimed.http })),
-          ],
-          env: childEnvironment(process.env, { ...program.env, ...threads }, planned.variables),
-          logFile: join(logs, `${planned.label}.log`),
-          readyTimeoutMs: planned.readyTimeoutMs ?? readyTimeoutMs,
+        const children = childOptions(plan(), { ...claimed, metrics: claimed.metrics ?? metrics }, startSignal, {
+          home,
+          logs,
+          credentials,
           guardian,
-          signal: startSignal,
-        };
-        const ranks = planned.ranks?.map((args, rank): ChildOptions => ({
-          ...child,
-          label: `rank ${rank} of ${planned.label}`,
-          args: [...child.args, ...args],
-          logFile: rank === 0 ? child.logFile : join(logs, `${planned.label}-rank-${rank}.log`),
-        }));
-        const starting = ranks === undefined ? startChildService(child) : startChildRanks(ranks);
+        });
+        const starting = startChildRanks(children);
         const running = await sayWhileWaiting(starting, (forMs) =>
           options.events.starting(planned.label, planned.waitsFor, forMs),
         );
