@@ -30,8 +30,9 @@ from tiny_learner import (
 )
 
 from gradus_learner.errors import OutOfMemoryError
-from gradus_learner.objectives.supervised import Example, Supervised, train_supervised
+from gradus_learner.objectives.supervised import Supervised, train_supervised
 from gradus_learner.train import rollouts
+from gradus_learner.train.example import Example
 from gradus_learner.train.rollouts import train_on_rollouts
 from gradus_learner.train.sample import Sample
 from gradus_learner.train.trainer import Trainer

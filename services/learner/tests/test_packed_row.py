@@ -23,8 +23,9 @@ from gradus_learner.models.rope import Rope
 from gradus_learner.models.token_scores import token_scores
 from gradus_learner.objectives import supervised
 from gradus_learner.objectives.policy_gradient import PolicyGradient
-from gradus_learner.objectives.supervised import Example, Supervised, train_supervised
+from gradus_learner.objectives.supervised import Supervised, train_supervised
 from gradus_learner.train import rollouts
+from gradus_learner.train.example import Example
 from gradus_learner.train.rollouts import update
 from gradus_learner.train.sample import Sample
 from gradus_learner.train.step_sums import Mismatch, Sums

@@ -1,31 +1,37 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from test_preference import answers
 from tiny_learner import PLAIN, random_policy, samples
 from torch import distributed, multiprocessing
 
+from gradus_learner.objectives.objective import Objective
+from gradus_learner.objectives.preference import Preference
 from gradus_learner.train import rollouts
 from gradus_learner.train.batch import micro_batches
 from gradus_learner.train.ranks import ALONE, Ranks
-from gradus_learner.train.rollouts import train_on_rollouts
 from gradus_learner.train.sample import SampleError
 from gradus_learner.train.trainer import Trainer
 
-# With several updates, old log-probabilities are exchanged.
-CASES = (
-    replace(PLAIN, learning_rate=1e-2),
-    replace(PLAIN, learning_rate=1e-2, aggregation="seq_mean_token_mean", updates_per_epoch=2, epochs=2),
+# With several updates old log-probabilities are exchanged, and with pairs the sums of answers.
+CASES: tuple[tuple[Objective, Callable[[], Sequence[Any]]], ...] = (
+    (replace(PLAIN, learning_rate=1e-2), samples),
+    (replace(PLAIN, learning_rate=1e-2, aggregation="seq_mean_token_mean", updates_per_epoch=2, epochs=2), samples),
+    (Preference(learning_rate=1e-2, sft_weight=0.5), answers),
 )
 
 
 def trained(case: int, budget: int, ranks: Ranks) -> dict[str, Any]:
     trainer = Trainer(random_policy(), budget, ranks=ranks)
-    metrics = train_on_rollouts(trainer, samples(), CASES[case], 1.0)
+    trainer.reference = random_policy(1)
+    objective, batch = CASES[case]
+    metrics = objective.train(trainer, batch(), 1.0)
     parameters = list(trainer.policy.parameters())
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     return {

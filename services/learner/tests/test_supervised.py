@@ -33,12 +33,8 @@ from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.objectives.objective import OptionsError, Packed, TrainingError
 from gradus_learner.objectives.policy_gradient import PolicyGradient
 from gradus_learner.objectives.registry import objective_of
-from gradus_learner.objectives.supervised import (
-    Example,
-    Supervised,
-    decode_example,
-    train_supervised,
-)
+from gradus_learner.objectives.supervised import Supervised, train_supervised
+from gradus_learner.train.example import Example
 from gradus_learner.train.sample import SampleError
 from gradus_learner.train.trainer import Trainer
 
@@ -60,7 +56,8 @@ def row(*segments: tuple[int, str], end: bool = True) -> bytes:
 
 
 def decoded(data: bytes, objective: Supervised, tokenizer_hash: str = "") -> Example:
-    return decode_example(Packed(data), objective, intake(tokenizer_hash=tokenizer_hash, encode=words))
+    taken = intake(tokenizer_hash=tokenizer_hash, encode=words)
+    return objective.decode(Packed(data), taken)
 
 
 PLAIN = Supervised(learning_rate=1e-2)

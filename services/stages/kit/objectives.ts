@@ -103,6 +103,50 @@ export const supervised = {
   },
 };
 
+export const preference = {
+  name: 'preference',
+  fields: {
+    beta: z
+      .number()
+      .positive()
+      .max(100)
+      .default(0.1)
+      .describe(
+        'How closely the policy is held to the one that entered the stage: a greater one lets it go less far. Of `ipo` its tau.',
+      ),
+    loss_type: z
+      .enum(['sigmoid', 'sigmoid_norm', 'ipo'])
+      .default('sigmoid')
+      .describe(
+        'Loss of a pair by its margin: `sigmoid` is DPO, of sums over tokens; `sigmoid_norm` the same of means over tokens; `ipo` the squared distance of such means from 1 / (2 beta).',
+      ),
+    label_smoothing: z
+      .number()
+      .min(0)
+      .lt(0.5)
+      .default(0)
+      .describe('Share of pairs that are taken to be the wrong way round (conservative DPO). Not with `ipo`.'),
+    sft_weight: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe('Weight of the mean cross-entropy of the tokens of chosen answers, added to the loss (RPO); 0 is off.'),
+    learning_rate: z.number().positive().max(1).default(1e-6).describe('AdamW; the peak of the schedule.'),
+    weight_decay: supervised.fields.weight_decay,
+    max_grad_norm: supervised.fields.max_grad_norm,
+    beta2: supervised.fields.beta2,
+    max_tokens: z
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .default(0)
+      .describe(
+        'Pairs with more tokens in prompt and either answer are left out, and their two samples counted as `train/samples_too_long`; 0 takes all.',
+      ),
+  },
+};
+
 export const algorithmSchema = z
   .strictObject({
     advantage: z

@@ -16,9 +16,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from gradus.trajectory.v1 import trajectory_pb2
 from gradus_learner.models.packed_row import pack
 from gradus_learner.models.token_scores import token_scores
 from gradus_learner.objectives.objective import (
@@ -29,9 +27,9 @@ from gradus_learner.objectives.objective import (
     TrainingError,
     check_options,
 )
+from gradus_learner.train.example import Example, decode_example
 from gradus_learner.train.mfu import step_flops
 from gradus_learner.train.out_of_memory import in_micro_batches
-from gradus_learner.train.sample import SampleError, check_tokenizer, digest_of, parse_trajectory, sequence_digest
 from gradus_learner.train.trainer import BETA2, Trainer, set_adamw
 
 
@@ -62,65 +60,10 @@ class Supervised:
         return False
 
     def decode(self, packed: Packed, intake: Intake) -> Example:
-        return decode_example(packed, self, intake)
+        return decode_example(packed, intake, self.context_weight)
 
     def train(self, trainer: Trainer, samples: Sequence[Example], _temperature: float) -> dict[str, float]:
         return train_supervised(trainer, samples, self)
-
-
-@dataclass(frozen=True)
-class Example:
-    task_id: str
-    ids: NDArray[np.int64]
-    # Weight of each token in the loss.
-    weights: NDArray[np.float32]
-    # Written by the model.
-    is_model: NDArray[np.bool_]
-
-    @property
-    def length(self) -> int:
-        return len(self.ids)
-
-
-def decode_example(packed: Packed, objective: Supervised, intake: Intake) -> Example:
-    """Tokens as they were sampled, or text that is tokenised here. An advantage is not read."""
-    trajectory = parse_trajectory(packed.trajectory)
-    role = packed.role
-    digest = digest_of(trajectory, role)
-    ids: list[int] = []
-    is_model: list[bool] = []
-    as_sampled = True
-    for index, segment in enumerate(trajectory.segments):
-        if segment.role != role:
-            continue
-        if segment.kind not in trajectory_pb2.SegmentKind.values() or segment.kind == 0:
-            raise SampleError(f"segments[{index}].kind is {segment.kind}; it must be PROMPT, MODEL or ENVIRONMENT")
-        tokens = list(segment.token_ids)
-        written = segment.kind == trajectory_pb2.SEGMENT_KIND_MODEL
-        if not tokens and segment.text:
-            as_sampled = False
-            tokens = list(intake.encode(segment.text))
-        if not segment.token_ids and written and segment.finish_reason == trajectory_pb2.FINISH_REASON_STOP:
-            as_sampled = False
-            tokens.append(intake.end_token)
-        ids += tokens
-        is_model += [written] * len(tokens)
-    array = np.array(ids, np.int64)
-    if len(array) < 2:
-        raise SampleError(f"{trajectory.task_id!r} has {len(array)} tokens; a sequence has at least 2")
-    if int(array.max()) >= intake.vocabulary_size:
-        raise SampleError(f"token id {int(array.max())} is beyond the vocabulary of {intake.vocabulary_size}")
-    if as_sampled:
-        # What a policy sampled stays as it was (P4).
-        check_tokenizer(trajectory, intake)
-        if sequence_digest(array) != digest:
-            raise SampleError(f"{trajectory.task_id!r} has tokens that the engine did not see (digest differs)")
-    mask = np.array(is_model, np.bool_)
-    weights = np.where(mask, 1.0, objective.context_weight).astype(np.float32)
-    weights[0] = 0
-    if not weights.any():
-        raise SampleError(f"{trajectory.task_id!r} has no token that is trained on; it needs text of the model")
-    return Example(trajectory.task_id, array, weights, mask)
 
 
 @dataclass

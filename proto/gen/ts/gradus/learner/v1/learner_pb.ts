@@ -25,13 +25,15 @@ export type Objective = Message<"gradus.learner.v1.Objective"> & {
    * supervised: the mean cross-entropy of what is to be written, over all its tokens of a step, in one update. Samples may be text: a segment
    * with `text` and no `token_ids` is tokenised by the learner, once, by itself; a model segment of finish_reason STOP gets the
    * end-of-sequence token behind it. Advantages are not read.
+   * preference: DPO (arXiv 2305.18290) and IPO, in one update. A group is a pair of samples as `supervised` takes them: the chosen answer has
+   * an advantage above 0, the rejected one below; their size is not read. Needs a reference: `set_reference` with the first step of a stage.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * By the names that they have in a recipe: those of an rl stage's `algorithm`, those of an sft stage. `learning_rate` is of this step.
+   * By the names that they have in a recipe: those of an rl stage's `algorithm`, those of an sft or a dpo stage. `learning_rate` is of this step.
    * What is left out has its default. A name that the objective does not have, or a value out of its bounds, is refused with INVALID_ARGUMENT.
    *
    * @generated from field: google.protobuf.Struct options = 2;
@@ -271,7 +273,7 @@ export type StepHeader = Message<"gradus.learner.v1.StepHeader"> & {
   checkpoint: boolean;
 
   /**
-   * The first step of a stage: the reference policy of the KL term is set to the current weights.
+   * The first step of a stage: the reference policy, of a KL term or of pairs, is set to the current weights.
    *
    * @generated from field: bool set_reference = 7;
    */
@@ -407,7 +409,7 @@ export type TrainStepResponse = Message<"gradus.learner.v1.TrainStepResponse"> &
   /**
    * loss, grad_norm, entropy, ratio_mean, clip_fraction, clip_fraction_low, ppo_kl, mismatch_mean, mismatch_max,
    * mismatch_k3, learning_rate, tokens, model_tokens, token_mismatches, updates, updates_skipped, micro_batch_tokens, micro_batch_splits,
-   * seconds. All finite.
+   * seconds; of preference rewards_chosen, rewards_rejected, rewards_margin, rewards_accuracy, logps_chosen, logps_rejected. All finite.
    *
    * @generated from field: map<string, double> metrics = 5;
    */
