@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { startScriptedEndpoint } from '../fakes/scripted-endpoint.ts';
 import { readJson, startGradus } from './gradus-process.ts';
+import { jsonLines } from '../fixtures/json-lines.ts';
 
 const packages = resolve(import.meta.dirname, '../../node_modules');
 const agent = `
@@ -37,7 +38,7 @@ test('a closed model is evaluated with an agent of the environment that trains o
   const directory = await temporaryDirectory('gradus-agent-endpoint-');
   const questions = ['Who is first?', 'Who is next?', 'Who is second?', 'Who is third?'];
   const rows = questions.map((question, index) => ({ id: `r${index}`, data: { question }, gold: { answer: 'Ann' } }));
-  await writeFile(join(directory, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await writeFile(join(directory, 'rows.jsonl'), jsonLines(rows));
   await writeFile(join(directory, 'agent.mjs'), agent);
   await writeFile(join(directory, 'closed.yaml'), recipe(server.baseUrl));
   const run = startGradus(directory, 'run', 'closed.yaml', '--run-id', 'closed');

@@ -2,6 +2,7 @@
 import { cp, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { jsonLines } from '../fixtures/json-lines.ts';
 
 const nano = resolve(import.meta.dirname, '../../policies/nano');
 const template =
@@ -33,7 +34,7 @@ export async function agentFolder(files: Readonly<Record<string, string>>): Prom
   const rows = Array.from({ length: 8 }, (_, index) => ({ id: `r${index}`, data: { word: `word${index}` } }));
   const all = {
     'model/chat_template.jinja': template,
-    'rows.jsonl': rows.map((row) => `${JSON.stringify(row)}\n`).join(''),
+    'rows.jsonl': jsonLines(rows),
     ...files,
   };
   for (const [name, content] of Object.entries(all)) await writeFile(join(directory, name), content);

@@ -9,17 +9,16 @@ import {
 } from '../fakes/scripted-endpoint.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
-
-const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+import { jsonLines } from '../fixtures/json-lines.ts';
 
 /** A folder with a row for each question, whose answer is always Ann, and a corpus that says so. */
 async function workplace(questions: readonly string[]): Promise<string> {
   const directory = await temporaryDirectory('gradus-endpoint-');
   await writeFile(
     join(directory, 'rows.jsonl'),
-    lines(questions.map((question) => ({ id: question, question, answer: 'Ann' }))),
+    jsonLines(questions.map((question) => ({ id: question, question, answer: 'Ann' }))),
   );
-  await writeFile(join(directory, 'corpus.jsonl'), lines([{ id: 'p0', contents: 'Ann\nAnn founded it.' }]));
+  await writeFile(join(directory, 'corpus.jsonl'), jsonLines([{ id: 'p0', contents: 'Ann\nAnn founded it.' }]));
   return directory;
 }
 

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { writeHotpotqa } from '../fixtures/hotpotqa-rows.ts';
+import { jsonLines } from '../fixtures/json-lines.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const model = join(root, 'policies/nano');
@@ -31,9 +32,8 @@ it('gradus eval asks every row of a file of a model directory, and starts no lea
     question: `Who founded ${index}?`,
     answer: 'Ann',
   }));
-  const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
-  await writeFile(join(directory, 'rows.jsonl'), lines(questions));
-  await writeFile(join(directory, 'corpus.jsonl'), lines([{ id: 'p0', contents: 'Ann\nAnn founded it.' }]));
+  await writeFile(join(directory, 'rows.jsonl'), jsonLines(questions));
+  await writeFile(join(directory, 'corpus.jsonl'), jsonLines([{ id: 'p0', contents: 'Ann\nAnn founded it.' }]));
   const {
     output,
     lines: predictions,

@@ -1,38 +1,19 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { readJson, startGradus } from './gradus-process.ts';
+import { supervisedWorkplace } from './supervised-workplace.ts';
 
-const nano = resolve(import.meta.dirname, '../../policies/nano');
-
-const recipe = `
-name: teach
-seed: 1
-model: { path: model, weights: random }
-data: { rows: { format: gradus, train: questions.jsonl, held_out: 4, corpus: corpus.jsonl } }
-environment: { name: search }
-eval: { questions: 4, greedy: true, sampled: false }
-fleet: { engine: { max_context: 160, threads: 1, cache_mebibytes: 64 }, learner: { threads: 1, micro_batch_tokens: 64 } }
-stages:
-  - { name: teach, kind: sft, rows: { path: rows.jsonl }, batch: 16, learning_rate: 3.0e-3, warmup_steps: 1, until: { steps: 6 } }
-  - { name: out, kind: export }
-`;
-
+/** Answers of several lengths. */
 async function prepare(): Promise<string> {
-  const directory = await temporaryDirectory('gradus-ranks-e2e-');
-  const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
-  await mkdir(join(directory, 'model'));
-  for (const file of ['config.json', 'tokenizer.json']) await cp(join(nano, file), join(directory, 'model', file));
-  const houses = Array.from({ length: 8 }, (_, index) => `Who founded house ${index}?`);
-  // Of several lengths.
-  const taught = houses.map((prompt, index) => ({ prompt, response: '<answer>Ann</answer>'.repeat(1 + (index % 3)) }));
-  await writeFile(join(directory, 'rows.jsonl'), lines(taught));
-  const questions = houses.map((question, index) => ({ id: `q${index}`, question, answer: 'Ann' }));
-  await writeFile(join(directory, 'questions.jsonl'), lines(questions));
-  await writeFile(join(directory, 'corpus.jsonl'), lines([{ id: 'p0', contents: 'Ann\nAnn founded it.' }]));
-  await writeFile(join(directory, 'teach.yaml'), recipe);
-  return directory;
+  const questions = Array.from({ length: 8 }, (_, index) => `Who founded house ${index}?`);
+  return await supervisedWorkplace({
+    questions,
+    taught: questions.map((prompt, index) => ({ prompt, response: '<answer>Ann</answer>'.repeat(1 + (index % 3)) })),
+    learner: ', micro_batch_tokens: 64',
+    warmupSteps: 1,
+    steps: 6,
+  });
 }
 
 /** Float32 values of a safetensors file. */

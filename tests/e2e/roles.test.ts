@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
+import { jsonLines } from '../fixtures/json-lines.ts';
 
 const model = resolve(import.meta.dirname, '../../policies/nano');
 
@@ -59,7 +60,7 @@ stages:${stage('both', '{ proposer: { rewards: { posed: 1 } } }')}${stage('solve
 test('P4: the learner trains on the sequences of both roles in one step, and on none of a role that is not trained', async () => {
   const directory = await temporaryDirectory('gradus-roles-e2e-');
   const rows = Array.from({ length: 12 }, (_, index) => ({ id: `r${index}`, data: { word: `word${index}` } }));
-  await writeFile(join(directory, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await writeFile(join(directory, 'rows.jsonl'), jsonLines(rows));
   await writeFile(join(directory, 'echo.ts'), environment);
   await writeFile(join(directory, 'roles.yaml'), recipe);
 

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { readJson, readJsonLines, startGradus } from './gradus-process.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
+import { jsonLines } from '../fixtures/json-lines.ts';
 
 const model = resolve(import.meta.dirname, '../../policies/nano');
 const limits = `{ context_tokens: 512, max_turns: 4, max_new_tokens: 48, tool_timeout_ms: 5000, turn_timeout_ms: 30000, rollout_timeout_ms: 90000 }`;
@@ -46,9 +47,8 @@ test('P1: a run trains on multiple choice questions, scored by letter, and accou
     id: `p${index}`,
     contents: `${title}\n${title} is ${colours[index % 4]}.`,
   }));
-  const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
-  await writeFile(join(directory, 'questions.jsonl'), lines(questions));
-  await writeFile(join(directory, 'corpus.jsonl'), lines(pages));
+  await writeFile(join(directory, 'questions.jsonl'), jsonLines(questions));
+  await writeFile(join(directory, 'corpus.jsonl'), jsonLines(pages));
   await writeFile(join(directory, 'choice.yaml'), recipe);
 
   const run = startGradus(directory, 'run', 'choice.yaml', '--run-id', 'choice');

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 import { readJson, startGradus } from './gradus-process.ts';
+import { jsonLines } from '../fixtures/json-lines.ts';
 
 const model = resolve(import.meta.dirname, '../../policies/nano');
 const limits = `{ context_tokens: 512, max_turns: 4, max_new_tokens: 48, tool_timeout_ms: 5000, turn_timeout_ms: 30000, rollout_timeout_ms: 90000 }`;
@@ -47,15 +48,14 @@ interface Put {
 async function putInputs(): Promise<Put> {
   const source = await temporaryDirectory('gradus-source-');
   const store = join(source, 'store');
-  const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
   const houses = Array.from({ length: 24 }, (_, index) => index);
   await writeFile(
     join(source, 'rows.jsonl'),
-    lines(houses.map((at) => ({ id: `q${at}`, question: `Who owns house ${at}?`, answer: `owner ${at}` }))),
+    jsonLines(houses.map((at) => ({ id: `q${at}`, question: `Who owns house ${at}?`, answer: `owner ${at}` }))),
   );
   await writeFile(
     join(source, 'corpus.jsonl'),
-    lines(houses.map((at) => ({ id: `p${at}`, contents: `House ${at}\nHouse ${at} is of owner ${at}.` }))),
+    jsonLines(houses.map((at) => ({ id: `p${at}`, contents: `House ${at}\nHouse ${at} is of owner ${at}.` }))),
   );
   const put = async (path: string, ...more: string[]): Promise<string> => {
     const [code, said] = await gradus(source, 'artefact', 'put', path, '--store', store, ...more);
