@@ -35,7 +35,7 @@ def test_a_step_that_leaves_weights_that_are_not_finite_is_refused_and_never_wri
     async def body(client: LearnerClient) -> None:
         await client.open(run, model)
         await client.step(1, TRAJECTORIES, checkpoint=True)
-        policy = client.service.run.policy if client.service.run else None
+        policy = client.run.policy if client.run else None
         assert isinstance(policy, Dense)
         handle = policy.model.norm.register_forward_hook(spoil)
         with pytest.raises(grpc.RpcError, match=r"the run ends\. Resume it to train the step once more") as raised:

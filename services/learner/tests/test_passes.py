@@ -147,7 +147,7 @@ def test_versions_are_what_passes_compute_with_and_a_resumed_run_goes_on_to_the_
                 step, TRAJECTORIES, objective=taught, set_reference=first_step, checkpoint=step == 2
             )
         digests.append(answer.weights_digest)
-        run = client.service.run
+        run = client.run
         assert run is not None
         version = Path(answer.weights_path)
         written = load_file(version / "model.safetensors")

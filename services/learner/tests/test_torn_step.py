@@ -59,8 +59,8 @@ def test_p10_a_run_that_is_opened_anew_has_the_memory_of_the_one_before(
     async def body(client: LearnerClient) -> None:
         await client.open(tmp_path / "run", model)
         await client.step(1, TRAJECTORIES, checkpoint=True)
-        assert client.service.run is not None
-        before = weakref.ref(client.service.run.trainer.policy)
+        assert client.run is not None
+        before = weakref.ref(client.run.trainer.policy)
         monkeypatch.setattr(memory, "available_bytes", lambda _device: 2**40 if before() is None else 2**10)
         # Refused for another reason, it still has its run.
         await refused(

@@ -27,6 +27,7 @@ from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.grpc_server import GrpcService
 from gradus_learner.serve.learner import LearnerService
 from gradus_learner.serve.learner_events import LearnerEvents
+from gradus_learner.train.run import LearnerRun
 from gradus_learner.train.sample import Sample, sequence_digest
 
 VOCABULARY = 50
@@ -150,6 +151,12 @@ class LearnerClient:
         self.describe = method(channel.unary_unary, "Describe", pb.DescribeRequest, pb.DescribeResponse)
         self._step = method(blocking.stream_unary, "TrainStep", pb.TrainStepRequest, pb.TrainStepResponse)
         self._slow_step = method(channel.stream_unary, "TrainStep", pb.TrainStepRequest, pb.TrainStepResponse)
+
+    @property
+    def run(self) -> LearnerRun | None:
+        run = self.service.run
+        assert run is None or isinstance(run, LearnerRun)
+        return run
 
     async def open(
         self, directory: Path, model: Path, resume: bool = False, **more: Any

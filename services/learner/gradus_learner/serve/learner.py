@@ -1,4 +1,4 @@
-"""LearnerService: the RPCs over one `LearnerRun`.
+"""LearnerService: the RPCs over one opened run.
 
 All work on weights runs in one thread of its own, one call after another, so that health and metrics answer at any
 time and a call that was cancelled cannot meet its own repetition halfway.
@@ -21,13 +21,14 @@ from gradus_learner.serve.artefacts import Artefacts
 from gradus_learner.serve.config import LearnerConfig
 from gradus_learner.serve.epoch_fence import EpochFence
 from gradus_learner.serve.learner_events import LearnerEvents
+from gradus_learner.serve.opened_run import OpenedRun
 from gradus_learner.serve.ranks.group import RankGroup
 from gradus_learner.serve.ranks.place import device_of
 from gradus_learner.train.checkpoint import checkpoint_directory, named_checkpoints
 from gradus_learner.train.checkpoint_writer import CheckpointWriter
 from gradus_learner.train.open_run import open_run
 from gradus_learner.train.ranks import ALONE
-from gradus_learner.train.run import LearnerRun, StepOptions, StepRecord
+from gradus_learner.train.run import StepOptions, StepRecord
 from gradus_learner.train.sample import Sample, SampleError
 from gradus_learner.train.shared_run import CloseRun
 
@@ -49,7 +50,7 @@ class LearnerService:
         self.device = config.device if group is None else device_of(config.device, group.place)
         self.artefacts = artefacts or Artefacts(config, None)
         self.events = events
-        self.run: LearnerRun | None = None
+        self.run: OpenedRun | None = None
         self.checkpoints = CheckpointWriter()
         self._fence = EpochFence()
         self._work = ThreadPoolExecutor(1, thread_name_prefix="learner")
@@ -80,33 +81,12 @@ class LearnerService:
         run = self.run
         # A coordinator that comes back finds the run as it left it; only a new process reads the checkpoint.
         directory = self.artefacts.own_directory(request.directory)
-        same = run is not None and (run.run_id, run.files.directory.path) == (request.run_id, directory)
+        same = run is not None and (run.run_id, run.path) == (request.run_id, directory)
         if run is None or run.torn or not same or not request.resume:
             # Nothing but `self` may hold the one before, see `_forget_run`.
             run = None
             self._finish_checkpoint()
-            run = open_run(
-                run_id=request.run_id,
-                directory=directory,
-                model_path=self.artefacts.fetch(request.model_path),
-                seed=request.seed,
-                resume=request.resume,
-                keep_checkpoints=request.keep_checkpoints,
-                device=self.device,
-                micro_batch_tokens=self.config.micro_batch_tokens,
-                precision=self.config.precision,
-                activation_checkpointing=self.config.activation_checkpointing,
-                peak_tflops=self.config.peak_tflops,
-                lora=lora_of(request),
-                roots=self.config.roots,
-                expected=dict(request.model_digests),
-                make_room=self._forget_run,
-                ranks=self.ranks,
-                bring=(lambda checkpoints: self._bring_checkpoint(request, checkpoints))
-                if request.checkpoint
-                else None,
-                checkpoints=self.checkpoints,
-            )
+            run = self._read_run(request, directory)
         weights_path, digest = run.current_weights()
         response = learner_pb2.OpenRunResponse(
             step=run.step,
@@ -120,6 +100,30 @@ class LearnerService:
         self.run = run
         self.events.run_opened(run)
         return response
+
+    def _read_run(self, request: learner_pb2.OpenRunRequest, directory: Path) -> OpenedRun:
+        run = open_run(
+            run_id=request.run_id,
+            directory=directory,
+            model_path=self.artefacts.fetch(request.model_path),
+            seed=request.seed,
+            resume=request.resume,
+            keep_checkpoints=request.keep_checkpoints,
+            device=self.device,
+            micro_batch_tokens=self.config.micro_batch_tokens,
+            precision=self.config.precision,
+            activation_checkpointing=self.config.activation_checkpointing,
+            peak_tflops=self.config.peak_tflops,
+            lora=lora_of(request),
+            roots=self.config.roots,
+            expected=dict(request.model_digests),
+            make_room=self._forget_run,
+            ranks=self.ranks,
+            bring=(lambda checkpoints: self._bring_checkpoint(request, checkpoints)) if request.checkpoint else None,
+            checkpoints=self.checkpoints,
+        )
+        self.events.mfu_known(run)
+        return run
 
     def _bring_checkpoint(self, request: learner_pb2.OpenRunRequest, checkpoints: Path) -> None:
         """The ledger's newest one, for a learner whose disk does not have it."""
@@ -182,18 +186,18 @@ class LearnerService:
         self._fence.admit(header.epoch)
         return await self._answer(run, options, samples)
 
-    def _open_run(self) -> LearnerRun:
+    def _open_run(self) -> OpenedRun:
         if self.run is None:
             raise StateError("no run is open; call OpenRun first")
         return self.run
 
-    async def _decode(self, run: LearnerRun, message: Any, options: StepOptions) -> Any:
+    async def _decode(self, run: OpenedRun, message: Any, options: StepOptions) -> Any:
         group = message.group if message.HasField("group") else None
         packed = Packed(message.trajectory, message.advantage, message.truncated, message.role, group)
         return await asyncio.to_thread(options.objective.decode, packed, run.intake(options.temperature))
 
     async def _answer(
-        self, run: LearnerRun, options: StepOptions, samples: Sequence[Any]
+        self, run: OpenedRun, options: StepOptions, samples: Sequence[Any]
     ) -> learner_pb2.TrainStepResponse:
         # Shielded: a caller that disconnects does not stop a step halfway; its repetition finds the record.
         record, applied = await asyncio.shield(self._in_order(lambda: self._apply(run, options, samples)))
@@ -209,7 +213,7 @@ class LearnerService:
             checkpoint_path=checkpoint,
         )
 
-    def _publish(self, run: LearnerRun, record: StepRecord) -> tuple[str, str]:
+    def _publish(self, run: OpenedRun, record: StepRecord) -> tuple[str, str]:
         """Locations of a step's version and checkpoint."""
         digest = record.weights_digest
         return (
@@ -217,7 +221,7 @@ class LearnerService:
             self.artefacts.put(record.checkpoint_path, "checkpoint", run.run_id, digest),
         )
 
-    def _apply(self, run: LearnerRun, options: StepOptions, samples: Sequence[Any]) -> tuple[StepRecord, bool]:
+    def _apply(self, run: OpenedRun, options: StepOptions, samples: Sequence[Any]) -> tuple[StepRecord, bool]:
         if run is not self.run:
             raise ReopenedError(f"run {run.run_id} was opened again meanwhile; send the step again")
         before = run.step

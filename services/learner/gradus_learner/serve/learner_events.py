@@ -6,6 +6,7 @@ import logging
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gradus_learner.serve.opened_run import OpenedRun
 from gradus_learner.train.run import LearnerRun, StepRecord
 
 
@@ -47,18 +48,13 @@ class LearnerEvents:
             registry=registry,
         )
 
-    def run_opened(self, run: LearnerRun) -> None:
+    def run_opened(self, run: OpenedRun) -> None:
         self._version.set(run.step)
         for what in run.damaged:
             self._damaged.inc()
             self.log.error(
                 "a file is damaged; what is whole and older is used",
                 extra={"fields": {"runId": run.run_id, "damage": what, "step": run.step}},
-            )
-        if run.peak_flops is None:
-            self.log.info(
-                "steps have no MFU: the peak of this device is not known; give --peak-tflops",
-                extra={"fields": {"runId": run.run_id, "device": str(run.trainer.device)}},
             )
         self.log.info(
             "run opened",
@@ -72,13 +68,20 @@ class LearnerEvents:
             },
         )
 
-    def sample_mismatched(self, run: LearnerRun, task_id: str) -> None:
+    def mfu_known(self, run: LearnerRun) -> None:
+        if run.peak_flops is None:
+            self.log.info(
+                "steps have no MFU: the peak of this device is not known; give --peak-tflops",
+                extra={"fields": {"runId": run.run_id, "device": str(run.trainer.device)}},
+            )
+
+    def sample_mismatched(self, run: OpenedRun, task_id: str) -> None:
         self._mismatches.inc()
         self.log.error(
             "tokens differ from what the engine saw", extra={"fields": {"runId": run.run_id, "taskId": task_id}}
         )
 
-    def step_applied(self, run: LearnerRun, record: StepRecord) -> None:
+    def step_applied(self, run: OpenedRun, record: StepRecord) -> None:
         metrics = record.metrics
         self._steps.labels("applied").inc()
         self._tokens.labels("model").inc(metrics["model_tokens"])
@@ -105,8 +108,10 @@ class LearnerEvents:
                 "token of the policy, or are not what the engine saw. Raise limits.max_new_tokens or context_tokens",
                 extra={"fields": {"runId": run.run_id, "step": record.step}},
             )
-        if metrics["micro_batch_splits"] > 0:
-            self._splits.inc(metrics["micro_batch_splits"])
+        # A trainer of the user's counts none.
+        splits = metrics.get("micro_batch_splits", 0)
+        if splits > 0:
+            self._splits.inc(splits)
             tokens = int(metrics["micro_batch_tokens"])
             self.log.warning(
                 "micro-batches did not fit into memory and were split; the step is whole, and time was lost: set "
@@ -125,10 +130,10 @@ class LearnerEvents:
             extra={"fields": {"error": str(error)}},
         )
 
-    def step_repeated(self, run: LearnerRun, record: StepRecord) -> None:
+    def step_repeated(self, run: OpenedRun, record: StepRecord) -> None:
         self._steps.labels("repeated").inc()
         self.log.info("step had been applied before", extra={"fields": {"runId": run.run_id, "step": record.step}})
 
-    def step_refused(self, run: LearnerRun, step: int, reason: str) -> None:
+    def step_refused(self, run: OpenedRun, step: int, reason: str) -> None:
         self._steps.labels("refused").inc()
         self.log.warning("step refused", extra={"fields": {"runId": run.run_id, "step": step, "reason": reason}})

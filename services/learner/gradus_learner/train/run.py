@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gradus_learner.errors import DivergedError, NoRoomError, OutOfMemoryError, StateError
@@ -87,6 +88,10 @@ class LearnerRun:
     @property
     def run_id(self) -> str:
         return self.files.directory.run_id
+
+    @property
+    def path(self) -> Path:
+        return self.files.directory.path
 
     @property
     def policy(self) -> Decoder:

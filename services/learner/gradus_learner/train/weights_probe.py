@@ -7,6 +7,7 @@ compares its own scores of the same tokens with these (services/engine-sidecar, 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -31,4 +32,9 @@ def probe_json(policy: Decoder, passes: Passes = PLAIN) -> str:
     row = pack([np.array(tokens, np.int64)], next(policy.parameters()).device)
     with torch.no_grad():
         scores = token_scores(policy.hidden(row, passes)[:-1], policy.output_weight_VD, row.ids_T[1:])
-    return json.dumps({"tokenIds": tokens, "logprobs": scores.logprobs_N.tolist()}) + "\n"
+    return probe_text(tokens, scores.logprobs_N.tolist())
+
+
+def probe_text(tokens: Sequence[int], logprobs: Sequence[float]) -> str:
+    """Of any model's log-probabilities at temperature 1."""
+    return json.dumps({"tokenIds": list(tokens), "logprobs": list(logprobs)}) + "\n"
