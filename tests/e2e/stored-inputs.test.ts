@@ -7,7 +7,8 @@ import { jsonLines } from '../fixtures/json-lines.ts';
 
 const model = resolve(import.meta.dirname, '../../policies/nano');
 const limits = `{ context_tokens: 512, max_turns: 4, max_new_tokens: 48, tool_timeout_ms: 5000, turn_timeout_ms: 30000, rollout_timeout_ms: 90000 }`;
-const steps = 4;
+/** A run that is to be stopped goes on for longer than a signal takes to be seen. */
+const steps = 10;
 
 const recipeOf = (inputs: Readonly<Record<'model' | 'rows' | 'corpus', string>>) => `
 name: stored

@@ -29,7 +29,8 @@ async function stored(files: Readonly<Record<string, string>>, kind: ArtefactKin
     const { fetched, problems } = await fetchStored([{ field: 'data.rows.train', location, holds }], options);
     return { path: fetched.get(location), problems };
   };
-  return { ask, put, store, digest, location, said, place: join(storedDirectory(home), digest) };
+  const options = { store, home, signal, report: () => undefined };
+  return { ask, put, store, digest, location, said, options, place: join(storedDirectory(home), digest) };
 }
 
 test('an artefact becomes a file of the home with its own name, and is there for a command without a store', async () => {
@@ -108,6 +109,16 @@ test('P9: an artefact of another kind, or of several files, is refused with how 
     expect.stringMatching(/: holds 2 files \(a\.jsonl, b\.jsonl\), and rows are one; put that file alone$/),
   ]);
   expect((await several.ask(several.store, 'weights')).problems).toEqual([expect.stringContaining('is of kind data')]);
+});
+
+test('P9: an artefact that two fields take for different things is refused by one, and is fetched for none', async () => {
+  const { location, options } = await stored({ 'config.json': '{}' }, 'model');
+  const input = { location, holds: 'weights' as const, field: 'model.path' };
+  const both = [input, { ...input, holds: 'rows' as const, field: 'stages[0].rows.path' }];
+  const { fetched, problems } = await fetchStored(both, options);
+  expect(problems).toEqual([expect.stringMatching(/^stages\[0\]\.rows\.path: artefact:.*is of kind model/)]);
+  expect(fetched.size).toBe(0);
+  expect((await fetchStored([input], options)).fetched.size).toBe(1);
 });
 
 test('weights are the folder of a model, or the one file of weights that was put alone', async () => {

@@ -59,16 +59,16 @@ export async function withStored(loaded: LoadedRecipe, options: StoredOptions): 
 export async function fetchStored(inputs: readonly StoredInput[], options: StoredOptions): Promise<FetchedInputs> {
   const fetched = new Map<string, string>();
   const absent: StoredInput[] = [];
-  const problems: string[] = [];
+  const problems = new Map<StoredInput, string>();
   for (const input of inputs) {
     const { artefact, problem } = await placedArtefact(input, options);
     const refused = problem ?? (artefact === undefined ? undefined : refusalOf(input, artefact));
     if (artefact !== undefined && refused === undefined) fetched.set(input.location, pathOf(input, artefact, options));
     else if (options.store !== undefined) absent.push(input);
-    else problems.push(said(input, refused ?? `is not in ${storedDirectory(options.home)}; ${howTo}`));
+    else problems.set(input, refused ?? `is not in ${storedDirectory(options.home)}; ${howTo}`);
   }
   const { store, natsUrl = defaultNatsUrl } = options;
-  if (store === undefined || absent.length === 0) return { fetched, problems };
+  if (store === undefined || absent.length === 0) return outcomeOf(fetched, problems);
   await withStore({ ...options, store, natsUrl }, options.signal, async (blobs) => {
     for (const input of absent) {
       const problem = await fetchOne(blobs, input, options, fetched).catch((thrown: unknown) => {
@@ -77,15 +77,22 @@ export async function fetchStored(inputs: readonly StoredInput[], options: Store
         if (!(error instanceof TerminalError)) throw error;
         return error.message.replace(`artefact ${digestIn(input.location)}: `, '');
       });
-      if (problem !== undefined) problems.push(said(input, problem));
+      if (problem !== undefined) problems.set(input, problem);
     }
   });
-  return { fetched, problems };
+  return outcomeOf(fetched, problems);
+}
+
+/** What one field cannot take is given to no other: nothing else would be said of it than what is wrong here. */
+function outcomeOf(fetched: Map<string, string>, problems: ReadonlyMap<StoredInput, string>): FetchedInputs {
+  for (const { location } of problems.keys()) fetched.delete(location);
+  return {
+    fetched,
+    problems: [...problems].map(([{ field, location }, problem]) => `${field}: ${location}: ${problem}`),
+  };
 }
 
 const howTo = 'name the store that holds it with --store (or GRADUS_STORE)';
-
-const said = ({ field, location }: StoredInput, problem: string): string => `${field}: ${location}: ${problem}`;
 
 /** Fetches, and compares every byte with the digest. Gives what is wrong. */
 async function fetchOne(
