@@ -26,6 +26,10 @@ node_modules/.setup: package.json package-lock.json
 	scripts/setup-python $(PYTHON)
 	@touch $@
 
+tests/containers/fleet/testcontainers/node_modules: tests/containers/fleet/testcontainers/package-lock.json
+	npm ci --prefix $(@D) --ignore-scripts
+	@touch $@
+
 demo: setup ## Train the small policy through the three stages of recipes/demo.yaml
 	gradus run recipes/demo.yaml
 
@@ -35,7 +39,8 @@ test: check ## make check, then every test of both languages
 test-engines: setup ## What an engine promises, asked of the built-in one and of each inference server whose environment is there
 	TEST_ENGINES=all vitest run --project integration --reporter=verbose tests/engines
 
-test-containers: setup ## Both images on a Docker engine; BASE=gradus-base stands on images made by deploy/docker/base-image
+test-containers: setup tests/containers/fleet/testcontainers/node_modules ## Both images and the fleet of compose on a Docker engine; BASE=gradus-base stands on images made by deploy/docker/base-image
+	tsc --noEmit -p tests/containers/fleet
 	TEST_BASE_IMAGES=$(BASE) vitest run --config tests/containers/vitest.config.ts --reporter=verbose
 
 check: setup ## Format, lint, types, contracts, generated code, Python lint and types

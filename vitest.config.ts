@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // Kinds of tests, told apart by folder: unit tests lie beside the code, `tests/<area>` uses real NATS and gRPC,
 // `tests/e2e` and `tests/chaos` start whole fleets. They start processes, so their limits are longer. All
 // limits are far above what a test takes: they end what hangs, and never judge how busy the machine is.
-// `tests/containers/engine` needs a Docker engine and has a configuration of its own (`make test-containers`).
+// `tests/containers/engine` and `fleet` need a Docker engine and have a configuration of their own (`make test-containers`).
 const patient = { poll: { timeout: 60_000 } };
 
 export default defineConfig({
@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/e2e/**', 'tests/chaos/**', 'tests/containers/engine/**'],
+          exclude: ['tests/e2e/**', 'tests/chaos/**', 'tests/containers/{engine,fleet}/**'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           expect: patient,

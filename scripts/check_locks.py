@@ -13,23 +13,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LEARNER = ROOT / "services/learner"
+CONTAINERS = "tests/containers/fleet/testcontainers/package-lock.json"
 # Of platforms that the registry had no build of when they were locked. Empty this when `npm install` finds them.
-NOT_BUILT = {
+NOT_BUILT = frozenset(
     f"node_modules/@lancedb/lancedb-{platform}"
     for platform in ("darwin-arm64", "linux-arm64-gnu", "linux-arm64-musl", "win32-arm64-msvc", "win32-x64-msvc")
-}
+)
 # By scripts/setup-python, from an index that depends on the machine.
 BY_ITSELF = {"torch"}
 
 
-def npm_problems(lock: dict[str, dict[str, dict[str, object]]]) -> list[str]:
+Lock = dict[str, dict[str, dict[str, object]]]
+
+
+def npm_problems(lock: Lock, file: str = "package-lock.json", not_built: frozenset[str] = NOT_BUILT) -> list[str]:
     packages = lock["packages"]
     found = {name for name, entry in packages.items() if name and not entry.get("link") and "integrity" not in entry}
-    return [
-        f"package-lock.json: {name} has no integrity; run npm install --package-lock-only" for name in found - NOT_BUILT
-    ] + [
+    return [f"{file}: {name} has no integrity; run npm install --package-lock-only" for name in found - not_built] + [
         f"scripts/check_locks.py: NOT_BUILT has {name}, which has an integrity or is gone; take it out"
-        for name in NOT_BUILT - found
+        for name in not_built - found
     ]
 
 
@@ -66,9 +68,8 @@ def python_problems(directory: Path) -> list[str]:
 
 
 def main() -> int:
-    problems = npm_problems(json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))) + python_problems(
-        LEARNER
-    )
+    lock, containers = (json.loads((ROOT / file).read_text("utf-8")) for file in ("package-lock.json", CONTAINERS))
+    problems = npm_problems(lock) + npm_problems(containers, CONTAINERS, frozenset()) + python_problems(LEARNER)
     for problem in problems:
         print(problem)
     print(f"note: {len(NOT_BUILT)} npm packages of other platforms have no hash: the registry had no build of them")

@@ -5,7 +5,9 @@ import { repositoryRoot } from '../../services/platform/repository.ts';
 export default defineConfig({
   test: {
     root: repositoryRoot,
-    include: ['tests/containers/engine/**/*.test.ts'],
+    include: ['tests/containers/{engine,fleet}/**/*.test.ts'],
+    // Of testcontainers: no container of its own that removes others; the tests remove theirs.
+    env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
     globalSetup: ['tests/containers/engine/build-images.ts'],
     testTimeout: 1_800_000,
     hookTimeout: 600_000,

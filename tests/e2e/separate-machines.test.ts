@@ -1,7 +1,6 @@
-import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { parse, stringify } from 'yaml';
 import { loadRecipe, prepareInputs } from '#cli/run/prepare-inputs.ts';
 import { createGrpcClient } from '#platform/grpc/client.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
@@ -11,31 +10,13 @@ import { resolveRecipe, resolvedRecipeJson } from '#recipe/resolve-recipe.ts';
 import { ledgerEntries } from '#run/ledger/read-ledger.ts';
 import { checkWeights } from '#weights/manifest.ts';
 import { lastingPort } from '../fixtures/lasting-port.ts';
+import { writeSmallDemo } from '../fixtures/small-demo.ts';
 import { connectTo, startServer } from '../platform/fixtures.ts';
 import { readJson, startGradus, until } from './gradus-process.ts';
 import { createMachines, whyNoMachines } from './machines.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 const steps = 4;
-
-/** The first stage of the demo, smaller, as it lies on the coordinator's machine. */
-async function writeDemo(directory: string): Promise<string> {
-  const demo: { stages: Record<string, unknown>[] } = parse(
-    await readFile(join(repository, 'recipes/demo.yaml'), 'utf8'),
-  );
-  const [first] = demo.stages;
-  const file = join(directory, 'demo.yaml');
-  const recipe = {
-    ...demo,
-    model: { path: './model' },
-    data: { world: { seed: 7, train: 200, held_out: 20 } },
-    eval: { questions: 10, sampled: false, greedy: true },
-    checkpoints: { every_steps: 2, keep: 1 },
-    stages: [{ ...first, batch: { groups: 4, group_size: 8, on_short: 'smaller' }, until: { steps } }],
-  };
-  await writeFile(file, stringify(recipe, { aliasDuplicateObjects: false }));
-  return file;
-}
 
 test.skipIf(whyNoMachines !== undefined)(
   'P1, P4: the first stage of the demo is trained by four machines that share nothing but NATS and a store, and one loses its disk meanwhile',
@@ -48,7 +29,7 @@ test.skipIf(whyNoMachines !== undefined)(
     // What an operator puts on a machine: the model that an engine begins with, the corpus that is searched.
     await cp(model, at('engine', 'model'), { recursive: true });
     await cp(model, at('coordinator', 'model'), { recursive: true });
-    const loaded = await loadRecipe(await writeDemo(at('coordinator')));
+    const loaded = await loadRecipe(await writeSmallDemo(at('coordinator'), './model', steps));
     const paths = await prepareInputs(loaded, at('coordinator', 'inputs'));
     await cp(paths.corpus ?? '', at('rollout', 'corpus.jsonl'));
 

@@ -5,13 +5,17 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { repositoryRoot } from '#platform/repository.ts';
-import { docker, missingEngine } from './docker.ts';
+import { docker, missingCompose, missingEngine } from './docker.ts';
 
 export interface TestImages {
   /** Where base images came from: `gradus-base`, or empty for a registry. */
   readonly base: string;
   readonly services: string;
   readonly learner: string;
+  /** Empty: the one that compose names. */
+  readonly nats: string;
+  /** Whether Docker Compose answers, too. */
+  readonly compose: boolean;
 }
 
 declare module 'vitest' {
@@ -44,7 +48,11 @@ export default async function setup(project: TestProject): Promise<void> {
   await mkdir(join(sizesFile, '..'), { recursive: true });
   await writeFile(sizesFile, `${JSON.stringify({ base: base || 'registry', sizeBytes: sizes }, null, 2)}\n`);
   process.stderr.write(`sizes of images: ${sizesFile}\n`);
-  project.provide('images', { base, ...built });
+  const noCompose = await missingCompose();
+  if (noCompose !== undefined)
+    process.stderr.write(`skipped: the fleet of compose, since Docker Compose 2 does not answer. ${noCompose}\n`);
+  const nats = base === '' ? '' : `${base}/nats-server`;
+  project.provide('images', { base, ...built, nats, compose: noCompose === undefined });
 }
 
 async function build(

@@ -16,8 +16,17 @@ export async function docker(...args: readonly string[]): Promise<string> {
 
 /** Why there is no engine to test on; undefined where one answers. */
 export async function missingEngine(): Promise<string | undefined> {
+  return await complaintOf('version', '--format', '{{.Server.Version}}');
+}
+
+/** The same of its plugin Compose. */
+export async function missingCompose(): Promise<string | undefined> {
+  return await complaintOf('compose', 'version');
+}
+
+async function complaintOf(...args: readonly string[]): Promise<string | undefined> {
   try {
-    await docker('version', '--format', '{{.Server.Version}}');
+    await docker(...args);
     return undefined;
   } catch (thrown) {
     return errorFrom(thrown).message;
@@ -73,4 +82,18 @@ export async function readFileIn(id: string, path: string): Promise<string> {
 export async function logsOf(id: string): Promise<string> {
   const { stdout, stderr } = await run('docker', ['logs', id], { maxBuffer: maxOutputBytes });
   return stdout + stderr;
+}
+
+/** Of every container of a project of Docker Compose, whether it runs or not, by the name of its service. */
+export async function exitsOf(project: string): Promise<Record<string, { exitCode: number; outOfMemory: boolean }>> {
+  const label = 'com.docker.compose';
+  const ids = (await docker('ps', '--all', '--quiet', '--filter', `label=${label}.project=${project}`)).split('\n');
+  const format = `{{index .Config.Labels "${label}.service"}} {{.State.ExitCode}} {{.State.OOMKilled}}`;
+  const lines = (await docker('inspect', '--format', format, ...ids)).split('\n');
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [service = '', exitCode, outOfMemory] = line.split(' ');
+      return [service, { exitCode: Number(exitCode), outOfMemory: outOfMemory === 'true' }];
+    }),
+  );
 }
