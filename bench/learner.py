@@ -128,11 +128,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     from gradus_learner.models.load import load_policy
     from gradus_learner.objectives.policy_gradient import PolicyGradient
-    from gradus_learner.train import rollouts
+    from gradus_learner.train import micro_batch
+    from gradus_learner.train.rollouts import train_on_rollouts
     from gradus_learner.train.trainer import Trainer
 
     if options.logits == "whole":
-        rollouts.token_scores = whole_scores
+        micro_batch.token_scores = whole_scores
     torch.set_num_threads(options.threads)
     generator = np.random.default_rng(1)
     if options.what == "speed":
@@ -153,7 +154,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     metrics: dict[str, float] = {}
     for _ in range(options.steps):
         started, used = time.perf_counter(), time.process_time()
-        metrics = rollouts.train_on_rollouts(trainer, samples, objective, 1.0)
+        metrics = train_on_rollouts(trainer, samples, objective, 1.0)
         seconds.append(time.perf_counter() - started)
         processor.append(time.process_time() - used)
     digest = hashlib.sha256()

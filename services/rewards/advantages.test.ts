@@ -14,6 +14,11 @@ describe('advantages', () => {
     close(computeAdvantages([1, 0, 0], 'rloo'), [1, -0.5, -0.5]);
   });
 
+  it('with gae are the rewards, also of a group of one: the learner has the baseline', () => {
+    expect(computeAdvantages([1, 0, 0.5], 'gae')).toEqual([1, 0, 0.5]);
+    expect(computeAdvantages([1], 'gae')).toEqual([1]);
+  });
+
   it.each(['grpo', 'grpo_no_std', 'rloo'] as const)('of a group of one are 0 (%s)', (method) => {
     expect(computeAdvantages([1], method)).toEqual([0]);
     expect(computeAdvantages([], method)).toEqual([]);

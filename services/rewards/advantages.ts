@@ -1,5 +1,5 @@
-/** How the rewards of a group become advantages. */
-export type AdvantageMethod = 'grpo' | 'grpo_no_std' | 'rloo';
+/** How the rewards of a group become advantages; with `gae` they stay what they are, and the learner's critic has the baseline. */
+export type AdvantageMethod = 'grpo' | 'grpo_no_std' | 'rloo' | 'gae';
 
 /** Added to the standard deviation, as in the public implementations of GRPO. */
 const epsilon = 1e-6;
@@ -10,10 +10,12 @@ const epsilon = 1e-6;
  * - `grpo`: (r - mean) / (std + 1e-6), std unbiased (n - 1). DeepSeekMath (arXiv 2402.03300).
  * - `grpo_no_std`: r - mean. "Dr. GRPO" (arXiv 2503.20783).
  * - `rloo`: r_i - mean of the others (arXiv 2402.14740).
+ * - `gae`: r. No baseline is taken off here: the learner makes an advantage for each token of it (arXiv 1506.02438).
  *
- * A group of one carries no signal: its advantage is 0 (verl and SkyRL give the raw reward instead).
+ * For the others a group of one carries no signal: its advantage is 0 (verl and SkyRL give the raw reward instead).
  */
 export function computeAdvantages(rewards: readonly number[], method: AdvantageMethod): number[] {
+  if (method === 'gae') return [...rewards];
   const count = rewards.length;
   if (count < 2) return rewards.map(() => 0);
   const mean = meanOf(rewards);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { pythonPath, repositoryRoot } from '#platform/repository.ts';
-import { policyGradient, preference, supervised } from '#stages/kit/objectives.ts';
+import { actorCritic, policyGradient, preference, supervised } from '#stages/kit/objectives.ts';
 
 const run = promisify(execFile);
 
@@ -17,7 +17,7 @@ it('an objective has the same options with the same defaults in a recipe and in 
   const { stdout } = await run(join(repositoryRoot, '.venv/bin/python'), ['-c', program], {
     env: { ...process.env, PYTHONPATH: pythonPath, OMP_NUM_THREADS: '1' },
   });
-  const ofRecipes = [policyGradient, supervised, preference].map(({ name, fields }) => [
+  const ofRecipes = [policyGradient, actorCritic, supervised, preference].map(({ name, fields }) => [
     name,
     Object.fromEntries(Object.entries(fields).map(([option, schema]) => [option, schema.parse(undefined)])),
   ]);

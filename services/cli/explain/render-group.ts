@@ -82,6 +82,7 @@ const formulas: Readonly<Record<AdvantageMethod, string>> = {
   grpo: '(reward - mean) / (deviation + 1e-6)',
   grpo_no_std: 'reward - mean',
   rloo: 'reward - mean of the others',
+  gae: 'the reward; the learner takes the values of its critic off it, token by token',
 };
 
 function stepLine({ step, version }: ClosedGroup): string[] {

@@ -203,7 +203,7 @@ def test_an_option_out_of_bounds_is_named(options: dict[str, float], message: st
         ("policy_gradient", {"mask_truncated": 1.0}, "policy_gradient.mask_truncated is 1.0; it must be true or false"),
         ("policy_gradient", {"kl_estimator": 3.0}, "policy_gradient.kl_estimator is 3.0; it must be a text"),
         ("supervised", {"learning_rate": True}, "supervised.learning_rate is True; it must be a number"),
-        ("dpo", {}, "objective.name is 'dpo'; this learner has policy_gradient, supervised"),
+        ("dpo", {}, "objective.name is 'dpo'; this learner has policy_gradient, actor_critic, supervised"),
     ],
 )
 def test_an_option_that_an_objective_does_not_have_is_named(

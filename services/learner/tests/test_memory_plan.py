@@ -41,7 +41,8 @@ from gradus_learner.models.memory_plan import (
 from gradus_learner.models.passes import Passes, Precision
 from gradus_learner.models.qwen2 import QWEN2
 from gradus_learner.models.qwen3 import QWEN3
-from gradus_learner.train.rollouts import make_micro_batch, token_logprobs
+from gradus_learner.train.critic import Critic
+from gradus_learner.train.micro_batch import make_micro_batch, token_logprobs
 from gradus_learner.train.sample import Sample
 
 GIB, MIB = 2**30, 2**20
@@ -160,6 +161,27 @@ def test_adapters_take_what_is_counted(checkpointing: bool) -> None:
         # The one layer that is computed again is not held yet.
         counted -= 1000 * (layer_token_bytes(config, FLOAT32) + FLOAT32 * 8 * 7)
     assert grown == pytest.approx(counted, rel=0.03)
+
+
+def test_a_critic_takes_what_is_counted() -> None:
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    critic = Critic(Dense(CONFIG))
+    hidden = torch.zeros(20, CONFIG.hidden_size, dtype=torch.bfloat16)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        values = critic.values(hidden)
+    values.sum().backward()
+    critic.optimizer.step()
+    moments = sum(state[key].numel() for state in critic.optimizer.state.values() for key in ("exp_avg", "exp_avg_sq"))
+    trained = parameter_count(critic.head)
+    counted = [learner_parts(CONFIG, Learning(20, critic=True, precision=each))["critic"] for each in precisions]
+    assert counted == [FLOAT32 * (2 * trained + moments), FLOAT32 * (2 * trained + moments) + sum(kept.values())]
+    assert learner_parts(CONFIG, Learning(20))["critic"] == 0
 
 
 def test_the_engine_holds_what_is_counted() -> None:

@@ -24,7 +24,8 @@ from gradus_learner.models.token_scores import token_scores
 from gradus_learner.objectives import supervised
 from gradus_learner.objectives.policy_gradient import PolicyGradient
 from gradus_learner.objectives.supervised import Supervised, train_supervised
-from gradus_learner.train import rollouts
+from gradus_learner.train import micro_batch
+from gradus_learner.train.before_update import Known
 from gradus_learner.train.example import Example
 from gradus_learner.train.rollouts import update
 from gradus_learner.train.sample import Sample
@@ -99,6 +100,14 @@ def policy_gradient_loss(logprobs: Sequence[Tensor], old: Sequence[Tensor]) -> T
     return total / count
 
 
+def known(old: Sequence[Tensor | None] = (None,) * len(LENGTHS)) -> list[Known]:
+    """What a step knows of the samples before it; without `old` what a step of one update does."""
+    return [
+        Known(torch.full((len(sample.model_positions),), sample.advantage), old_N)
+        for sample, old_N in zip(rollout_samples(), old, strict=True)
+    ]
+
+
 def of_old(logprobs: Sequence[Tensor]) -> list[Tensor]:
     """Other enough that clips take over for some tokens."""
     generator = torch.Generator().manual_seed(5)
@@ -121,7 +130,7 @@ def test_a_policy_gradient_in_packed_rows_is_that_of_a_padded_batch(
     expected = policy_gradient_loss(logprobs, old)
     expected.backward()
     trainer, sums = Trainer(policy, budget), Sums()
-    norm = update(trainer, rollout_samples(), old, GRADIENT, 1.0, sums, Mismatch())
+    norm = update(trainer, rollout_samples(), known(old), GRADIENT, 1.0, sums, Mismatch())
     assert sums.loss == pytest.approx(float(expected.detach()), abs=1e-5)
     assert sums.clipped > 0 < sums.clipped_low
     assert norm > 0
@@ -147,14 +156,14 @@ def test_supervised_learning_in_packed_rows_is_that_of_a_padded_batch(
 def test_scores_made_in_parts_give_a_packed_row_the_same_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = policy_of(FAMILIES[0], YARN), policy_of(FAMILIES[0], YARN)
     old = [torch.full((len(sample.model_positions),), -4.5) for sample in rollout_samples()]
-    update(Trainer(whole, 10_000), rollout_samples(), old, GRADIENT, 1.0, Sums(), Mismatch())
+    update(Trainer(whole, 10_000), rollout_samples(), known(old), GRADIENT, 1.0, Sums(), Mismatch())
     of_whole = {name: cast("Tensor", parameter.grad).clone() for name, parameter in whole.named_parameters()}
     taught = policy_of(FAMILIES[0], YARN)
     train_supervised(Trainer(taught, 10_000), examples(), Supervised(1e-9))
     in_parts = partial(token_scores, values_at_once=5 * VOCABULARY)
-    monkeypatch.setattr(rollouts, "token_scores", in_parts)
+    monkeypatch.setattr(micro_batch, "token_scores", in_parts)
     monkeypatch.setattr(supervised, "token_scores", in_parts)
-    update(Trainer(parts, 10_000), rollout_samples(), old, GRADIENT, 1.0, Sums(), Mismatch())
+    update(Trainer(parts, 10_000), rollout_samples(), known(old), GRADIENT, 1.0, Sums(), Mismatch())
     taught_in_parts = policy_of(FAMILIES[0], YARN)
     train_supervised(Trainer(taught_in_parts, 10_000), examples(), Supervised(1e-9))
     for name, parameter in parts.named_parameters():

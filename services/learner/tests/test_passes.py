@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_packed_row import GRADIENT, examples, rollout_samples
+from test_packed_row import GRADIENT, examples, known, rollout_samples
 from tiny_families import FAMILIES, VOCABULARY, policy_of
 from tiny_learner import (
     PLAIN,
@@ -51,7 +51,7 @@ def learned(family: Family, objective: str, **settings: Any) -> dict[str, Tensor
         train_supervised(trainer, examples(), Supervised(1e-9, max_grad_norm=1e6))
     else:
         # Old log-probabilities are those of the pass: no token lies at the edge of a clip.
-        update(trainer, rollout_samples(), None, GRADIENT, 1.0, Sums(), Mismatch())
+        update(trainer, rollout_samples(), known(), GRADIENT, 1.0, Sums(), Mismatch())
     return gradients(policy)
 
 

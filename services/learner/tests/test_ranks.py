@@ -11,6 +11,7 @@ from test_preference import answers
 from tiny_learner import PLAIN, random_policy, samples
 from torch import distributed, multiprocessing
 
+from gradus_learner.objectives.actor_critic import ActorCritic
 from gradus_learner.objectives.objective import Objective
 from gradus_learner.objectives.preference import Preference
 from gradus_learner.train import rollouts
@@ -19,11 +20,15 @@ from gradus_learner.train.ranks import ALONE, Ranks
 from gradus_learner.train.sample import SampleError
 from gradus_learner.train.trainer import Trainer
 
-# With several updates old log-probabilities are exchanged, and with pairs the sums of answers.
+# With several updates old log-probabilities are exchanged, with pairs the sums of answers, and values with a critic.
 CASES: tuple[tuple[Objective, Callable[[], Sequence[Any]]], ...] = (
     (replace(PLAIN, learning_rate=1e-2), samples),
     (replace(PLAIN, learning_rate=1e-2, aggregation="seq_mean_token_mean", updates_per_epoch=2, epochs=2), samples),
     (Preference(learning_rate=1e-2, sft_weight=0.5), answers),
+    (
+        ActorCritic(learning_rate=1e-2, value_learning_rate=1e-2, gae_lambda=0.9, updates_per_epoch=2, epochs=2),
+        samples,
+    ),
 )
 
 
@@ -31,8 +36,10 @@ def trained(case: int, budget: int, ranks: Ranks) -> dict[str, Any]:
     trainer = Trainer(random_policy(), budget, ranks=ranks)
     trainer.reference = random_policy(1)
     objective, batch = CASES[case]
+    if isinstance(objective, ActorCritic):
+        torch.nn.init.constant_(trainer.own_critic().head.weight, 0.1)
     metrics = objective.train(trainer, batch(), 1.0)
-    parameters = list(trainer.policy.parameters())
+    parameters = [parameter for _, parameter in trainer.named_parameters()]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     return {
         "weights": torch.cat([parameter.detach().reshape(-1) for parameter in parameters]),
@@ -129,5 +136,5 @@ def test_the_number_of_exchanges_does_not_depend_on_samples_or_micro_batches(tmp
     for budget in (1, 10_000):
         folder = tmp_path / str(budget)
         folder.mkdir()
-        counts |= {each["exchanges"] for each in two_ranks(folder, 1, budget)}
+        counts |= {each["exchanges"] for each in two_ranks(folder, 3, budget)}
     assert len(counts) == 1

@@ -11,7 +11,8 @@ from tiny_learner import PLAIN, random_policy, samples
 from gradus_learner.objectives.formulas import Aggregation
 from gradus_learner.objectives.objective import TrainingError
 from gradus_learner.train.batch import micro_batches
-from gradus_learner.train.rollouts import make_micro_batch, token_logprobs, train_on_rollouts
+from gradus_learner.train.micro_batch import make_micro_batch, token_logprobs
+from gradus_learner.train.rollouts import train_on_rollouts
 from gradus_learner.train.trainer import Trainer
 
 

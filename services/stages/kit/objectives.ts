@@ -73,6 +73,38 @@ export const policyGradient = {
   },
 };
 
+/** Of a critic; a recipe's stage has them with `advantage: gae`. */
+export const criticFields = {
+  gamma: z.number().min(0).max(1).default(1).describe('`gae`: discount of each token.'),
+  gae_lambda: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe(
+      "`gae`: lambda. 1: a token's advantage is the discounted reward less its value; below, later values count in its place.",
+    ),
+  value_clip: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.2)
+    .describe('`gae`: how far a value moves in a step before it loses its gradient (PPO); 0 is off.'),
+  value_coefficient: z.number().positive().max(1000).default(0.5).describe('`gae`: of the value loss.'),
+  value_learning_rate: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1e-4)
+    .describe('`gae`: AdamW, of the critic alone; constant.'),
+  value_trains_policy: z
+    .boolean()
+    .default(false)
+    .describe('`gae`: the value loss also trains the layers that policy and critic share.'),
+};
+
+export const actorCritic = { name: 'actor_critic', fields: { ...policyGradient.fields, ...criticFields } };
+
 export const supervised = {
   name: 'supervised',
   fields: {
@@ -150,9 +182,11 @@ export const preference = {
 export const algorithmSchema = z
   .strictObject({
     advantage: z
-      .enum(['grpo', 'grpo_no_std', 'rloo'])
+      .enum(['grpo', 'grpo_no_std', 'rloo', 'gae'])
       .default('grpo')
-      .describe('Advantage from the rewards of a group.'),
+      .describe(
+        'Advantage from the rewards of a group, one for each sample; `gae`: from its own reward and the values of a critic that the learner trains, one for each token (PPO).',
+      ),
     dynamic_sampling: z.boolean().default(true).describe('Replace groups whose rewards do not vary (DAPO).'),
     dynamic_sampling_by: z
       .string()
@@ -168,7 +202,7 @@ export const algorithmSchema = z
       .max(1)
       .default(1e-6)
       .describe('Standard deviation up to which rewards count as equal.'),
-    ...policyGradient.fields,
+    ...actorCritic.fields,
     ...learningRateFields,
     ...skippedStepsFields,
     mismatch_correction: z

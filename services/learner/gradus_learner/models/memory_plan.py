@@ -35,6 +35,8 @@ class Learning:
     tokens: int
     # A second copy of the weights, for the KL term.
     reference: bool = False
+    # A value head on the last hidden states.
+    critic: bool = False
     # Layers keep their input alone, and are computed again one by one in the backward pass.
     checkpointing: bool = False
     # Of forward and backward passes; weights, gradients and moments are float32.
@@ -117,6 +119,12 @@ def lora_parts(config: DenseConfig, learning: Learning, whole: Mapping[str, int]
     }
 
 
+def critic_bytes(config: DenseConfig, learning: Learning) -> int:
+    """Of its D + 1 weights four copies, as of any that is trained, and float32 states where a pass has others."""
+    rounded = 0 if learning.width == FLOAT32 else learning.tokens * FLOAT32 * config.hidden_size
+    return 4 * FLOAT32 * (config.hidden_size + 1) + rounded
+
+
 def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
     weights = FLOAT32 * parameters_of(config)
     rows = min(learning.tokens, VALUES_AT_ONCE // config.vocab_size)
@@ -130,6 +138,7 @@ def learner_parts(config: DenseConfig, learning: Learning) -> dict[str, int]:
         "activations": learning.tokens * token_bytes(config, learning),
         # Next to the gradient of the matrix that they are made with, before it is added to the others.
         "logits": TABLES * table + FLOAT32 * config.vocab_size * config.hidden_size,
+        "critic": critic_bytes(config, learning) if learning.critic else 0,
     }
     return whole if learning.lora_rank == 0 else lora_parts(config, learning, whole)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from gradus_learner.objectives.formulas import LOG_RATIO_BOUND, Aggregation, KlEstimator, k3, kl_loss
 from gradus_learner.objectives.objective import Between, Intake, Packed, check_options
 from gradus_learner.objectives.surrogates import Surrogate, sum_of_rows, surrogate_loss
+from gradus_learner.train.critic import CriticOptions
 from gradus_learner.train.rollouts import RolloutTokens, TokenLoss, train_on_rollouts
 from gradus_learner.train.sample import Sample, decode_sample
 from gradus_learner.train.trainer import Trainer
@@ -76,6 +77,11 @@ class PolicyGradient:
     @property
     def needs_reference(self) -> bool:
         return self.kl_coefficient > 0
+
+    @property
+    def critic(self) -> CriticOptions | None:
+        """Advantages are the samples' own."""
+        return None
 
     @property
     def entropy_gradient(self) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gradus_learner.objectives.actor_critic import ActorCritic
 from gradus_learner.objectives.objective import Objective, OptionsError, options_from
 from gradus_learner.objectives.policy_gradient import PolicyGradient
 from gradus_learner.objectives.preference import Preference
 from gradus_learner.objectives.supervised import Supervised
 
-OBJECTIVES: Mapping[str, type[Objective]] = {each.name: each for each in (PolicyGradient, Supervised, Preference)}
+OBJECTIVES: Mapping[str, type[Objective]] = {
+    each.name: each for each in (PolicyGradient, ActorCritic, Supervised, Preference)
+}
 
 
 def objective_of(name: str, options: Mapping[str, Any]) -> Objective:

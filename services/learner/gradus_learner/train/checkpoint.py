@@ -1,9 +1,9 @@
 """Checkpoints: weights, optimiser and a small state, written atomically, the newest whole one found on resume.
 
-`<root>/step-000012/{model.safetensors, optimizer.safetensors, state.json, manifest.json[, reference.safetensors]}`, and
-config and tokenizer, so that it is a model directory, too. A directory is filled under a hidden name and renamed, so a
-crash leaves either a whole checkpoint or a name that is not looked at. The manifest has the digests of the other files:
-what was cut, flipped or exchanged since is found by them.
+`<root>/step-000012/{model.safetensors, optimizer.safetensors, state.json, manifest.json[, reference.safetensors,
+critic.safetensors]}`, and config and tokenizer, so that it is a model directory, too. A directory is filled under a
+hidden name and renamed, so a crash leaves either a whole checkpoint or a name that is not looked at. The manifest has
+the digests of the other files: what was cut, flipped or exchanged since is found by them.
 """
 
 from __future__ import annotations
@@ -142,7 +142,13 @@ def optimizer_tensors(policy: nn.Module, optimizer: torch.optim.Optimizer) -> di
 def restore_optimizer(policy: nn.Module, optimizer: torch.optim.Optimizer, directory: Path) -> None:
     """Raises ModelError for moments that are not of this model, or not finite; then nothing is restored."""
     file = directory / "optimizer.safetensors"
-    tensors = load_file(str(file))
+    restore_moments(policy, optimizer, load_file(str(file)), file)
+
+
+def restore_moments(
+    policy: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], file: Path
+) -> None:
+    """From `tensors` of `file`, as `optimizer_tensors` named them. Raises as `restore_optimizer`."""
     problems = optimizer_problems(policy, tensors)
     if problems:
         raise ModelError(f"{file}: {'; '.join(problems[:5])}")

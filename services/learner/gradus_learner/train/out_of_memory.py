@@ -80,7 +80,7 @@ def in_micro_batches(
 
 
 def give_memory_back(trainer: Trainer) -> None:
-    trainer.optimizer.zero_grad(set_to_none=True)
+    trainer.zero_gradients()
     gc.collect()
     if trainer.device.type == "cuda":
         torch.cuda.empty_cache()

@@ -1,6 +1,6 @@
 """A training step on rollouts, whatever the loss of a token: samples in, updated weights and metrics out.
 
-Shapes: T tokens of a micro-batch, D hidden, V vocabulary, N its model tokens, S samples of an update.
+Shapes: N model tokens of a micro-batch, S samples of an update.
 
 Denominators are counted over all samples of an update before any micro-batch runs, so the size of micro-batches
 changes memory and speed, not the gradient.
@@ -9,21 +9,20 @@ changes memory and speed, not the gradient.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gradus_learner.models.decoder import Decoder
-from gradus_learner.models.packed_row import PackedRow, pack, starts
-from gradus_learner.models.passes import PLAIN, Passes
-from gradus_learner.models.token_scores import Entropy, token_scores
 from gradus_learner.objectives.formulas import Aggregation, token_weights
+from gradus_learner.objectives.generalized_advantages import value_loss
 from gradus_learner.objectives.objective import NothingFiniteError, TrainingError
+from gradus_learner.train.before_update import Known, known_before, own_advantages
+from gradus_learner.train.critic import CriticOptions
 from gradus_learner.train.mfu import step_flops
+from gradus_learner.train.micro_batch import make_micro_batch, state_logprobs, states, token_logprobs
 from gradus_learner.train.mini_batches import mini_batches
 from gradus_learner.train.out_of_memory import in_micro_batches
 from gradus_learner.train.sample import Sample
@@ -82,41 +81,12 @@ class RolloutOptions(Protocol):
     def needs_reference(self) -> bool: ...
     @property
     def entropy_gradient(self) -> bool: ...
+    @property
+    def critic(self) -> CriticOptions | None:
+        """None where the advantages are those of the samples."""
+        ...
+
     def loss(self, tokens: RolloutTokens) -> TokenLoss: ...
-
-
-@dataclass(frozen=True)
-class MicroBatch:
-    row: PackedRow
-    # Positions in the row whose next token was sampled by the policy, that token, its sample's place in the row.
-    positions_N: Tensor
-    targets_N: Tensor
-    row_N: Tensor
-    rollout_N: Tensor
-    # Indices of the samples in their order in the row.
-    samples: tuple[int, ...]
-
-
-def make_micro_batch(samples: Sequence[Sample], indices: Sequence[int], device: torch.device) -> MicroBatch:
-    chosen = [samples[index] for index in indices]
-    row = pack([sample.ids for sample in chosen], device)
-    counts = [len(sample.model_positions) for sample in chosen]
-    row_N = np.repeat(np.arange(len(chosen)), counts)
-    first_N = np.repeat(starts(row.lengths), counts)
-    before_N = first_N + np.concatenate([sample.model_positions for sample in chosen]) - 1
-    rollout_N = np.concatenate([sample.rollout_logprobs for sample in chosen])
-    positions_N, rows_N, rollouts_N = (torch.from_numpy(array).to(device) for array in (before_N, row_N, rollout_N))
-    return MicroBatch(row, positions_N, row.ids_T[positions_N + 1], rows_N, rollouts_N, tuple(indices))
-
-
-def token_logprobs(
-    policy: Decoder, batch: MicroBatch, temperature: float, passes: Passes = PLAIN, entropy_gradient: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Logprobs at `temperature` of the sampled tokens, and the entropy where they were sampled, both (N,)."""
-    hidden_ND = policy.hidden(batch.row, passes).index_select(0, batch.positions_N)
-    entropy: Entropy = "gradient" if entropy_gradient else "value"
-    scores = token_scores(hidden_ND, policy.output_weight_VD, batch.targets_N, temperature, entropy)
-    return scores.logprobs_N, scores.entropy_N
 
 
 def train_on_rollouts(
@@ -137,19 +107,17 @@ def train_on_rollouts(
     ]
     set_adamw(trainer.optimizer, options.learning_rate, options.weight_decay)
     mismatch = Mismatch()
-    several = options.epochs * options.updates_per_epoch > 1
     passes = [mini_batches(used, options.updates_per_epoch, epoch) for epoch in range(options.epochs)]
-    old: dict[int, Tensor] = {}
-    for part in passes[0] if several else ():
-        # In the micro-batches of its update: others round otherwise, and a ratio begins at 1 to the last bit.
-        found = old_logprobs(trainer, [used[index] for index in part], temperature, mismatch)
-        old.update(zip(part, found, strict=True))
+    looks_first = options.critic is not None or options.epochs * options.updates_per_epoch > 1
+    if looks_first:
+        known, metrics_before = known_before(trainer, used, passes[0], options.critic, temperature, mismatch)
+    else:
+        known, metrics_before = [Known(own_advantages(trainer, sample)) for sample in used], {}
     sums, norms, skipped = Sums(), list[float](), 0
     for parts in passes:
         for part in parts:
-            chosen = [used[index] for index in part]
-            chosen_old = [old[index] for index in part] if several else None
-            norm = update(trainer, chosen, chosen_old, options, temperature, sums, mismatch)
+            chosen, chosen_known = [used[index] for index in part], [known[index] for index in part]
+            norm = update(trainer, chosen, chosen_known, options, temperature, sums, mismatch)
             if math.isfinite(norm):
                 norms.append(norm)
             else:
@@ -161,10 +129,11 @@ def train_on_rollouts(
         trainer.policy,
         ((sample.length, len(sample.model_positions)) for sample in used),
         options.epochs,
-        int(several) + options.epochs * int(options.needs_reference),
+        int(looks_first) + options.epochs * int(options.needs_reference),
     )
+    made = max(1, len(norms) + skipped)
     metrics = {
-        "loss": sums.loss / max(1, len(norms) + skipped),
+        "loss": sums.loss / made,
         "grad_norm": sum(norms) / max(1, len(norms)),
         "entropy": sums.entropy / tokens,
         "ratio_mean": sums.ratio / tokens,
@@ -183,37 +152,21 @@ def train_on_rollouts(
         "updates": float(len(norms)),
         "updates_skipped": float(skipped),
         **({} if flops is None else {"flops": flops}),
+        **metrics_before,
     }
+    if options.critic is not None:
+        metrics["value_loss"] = sums.value_loss / made
+        metrics["value_clip_fraction"] = sums.value_clipped / tokens
+        metrics["value_learning_rate"] = options.critic.value_learning_rate
     if skipped > 0 and not norms:
         raise NothingFiniteError(metrics)
     return metrics
 
 
-@torch.no_grad()
-def old_logprobs(trainer: Trainer, samples: Sequence[Sample], temperature: float, mismatch: Mismatch) -> list[Tensor]:
-    """Logprobs under the weights before the first update, per sample."""
-
-    def add(result: tuple[dict[int, Tensor], Mismatch], part: Sequence[int]) -> None:
-        found, distance = result
-        batch = make_micro_batch(samples, part, trainer.device)
-        logprobs_N, _ = token_logprobs(trainer.policy, batch, temperature, trainer.passes)
-        distance.add(logprobs_N, batch.rollout_N)
-        counts = [len(samples[index].model_positions) for index in part]
-        found.update(zip(part, logprobs_N.split(counts), strict=True))
-
-    found, distance = in_micro_batches(trainer, samples, lambda: (dict[int, Tensor](), replace(mismatch)), add)
-    vars(mismatch).update(vars(distance))
-    if trainer.ranks.size > 1:
-        # An update with smaller micro-batches may give a rank other samples.
-        for other in trainer.ranks.gather({index: value.cpu() for index, value in found.items()}):
-            found.update((index, value.to(trainer.device)) for index, value in other.items())
-    return [found[index] for index in range(len(samples))]
-
-
 def update(
     trainer: Trainer,
     samples: Sequence[Sample],
-    old: Sequence[Tensor] | None,
+    known: Sequence[Known],
     options: RolloutOptions,
     temperature: float,
     sums: Sums,
@@ -223,33 +176,49 @@ def update(
     lengths_S = torch.tensor([len(sample.model_positions) for sample in samples])
     weights_S = token_weights(lengths_S, options.aggregation, options.horizon_tokens)
     weights_S = weights_S.to(trainer.device)
-    advantages_S = torch.tensor([sample.advantage for sample in samples], device=trainer.device)
+    critic = None if options.critic is None else trainer.own_critic()
 
     def begin() -> tuple[Sums, Mismatch]:
-        trainer.optimizer.zero_grad(set_to_none=True)
+        trainer.zero_gradients()
         return replace(sums), replace(mismatch)
 
     def add(result: tuple[Sums, Mismatch], part: Sequence[int]) -> None:
         counted, distance = result
         batch = make_micro_batch(samples, part, trainer.device)
-        sample_N = torch.tensor(batch.samples, device=trainer.device)[batch.row_N]
-        advantages_N, weights_N = advantages_S[sample_N], weights_S[sample_N]
-        new_N, entropy_N = token_logprobs(trainer.policy, batch, temperature, trainer.passes, options.entropy_gradient)
-        if old is None:
+        weights_N = weights_S[torch.tensor(batch.samples, device=trainer.device)[batch.row_N]]
+        own = [known[index] for index in batch.samples]
+        hidden_ND = states(trainer.policy, batch, trainer.passes)
+        new_N, entropy_N = state_logprobs(trainer.policy, hidden_ND, batch, temperature, options.entropy_gradient)
+        old_N = joined(each.old_N for each in own)
+        if old_N is None:
             old_N = new_N.detach()
             distance.add(old_N, batch.rollout_N)
-        else:
-            old_N = torch.cat([old[index] for index in batch.samples])
         reference_N = None
         if options.needs_reference and trainer.reference is not None:
             with torch.no_grad():
                 reference_N, _ = token_logprobs(trainer.reference, batch, temperature, trainer.passes)
         token_loss = options.loss(
-            RolloutTokens(new_N, old_N, batch.rollout_N, reference_N, entropy_N, advantages_N, batch.row_N)
+            RolloutTokens(
+                new_N,
+                old_N,
+                batch.rollout_N,
+                reference_N,
+                entropy_N,
+                torch.cat([each.advantages_N for each in own]),
+                batch.row_N,
+            )
         )
         if token_loss.kl_N is not None:
             counted.reference_kl += float(token_loss.kl_N.detach().sum())
         loss = (token_loss.loss_N * weights_N).sum()
+        values_N, returns_N = joined(each.values_N for each in own), joined(each.returns_N for each in own)
+        if critic is not None and options.critic is not None and values_N is not None and returns_N is not None:
+            found_N = critic.values(hidden_ND, options.critic.value_trains_policy)
+            lost = value_loss(found_N, values_N, returns_N, options.critic.value_clip)
+            value = (lost.loss_N * weights_N).sum()
+            loss = loss + options.critic.value_coefficient * value
+            counted.value_loss += float(value.detach())
+            counted.value_clipped += float(lost.clipped_N.sum())
         loss.backward()
         counted.tokens += len(new_N)
         counted.loss += float((token_loss.loss_N.detach().double() * weights_N).sum())
@@ -262,4 +231,10 @@ def update(
     counted, distance = in_micro_batches(trainer, samples, begin, add)
     vars(sums).update(vars(counted))
     vars(mismatch).update(vars(distance))
-    return trainer.apply_gradients(options.max_grad_norm)
+    return trainer.apply_gradients(options.max_grad_norm, critic)
+
+
+def joined(parts: Iterable[Tensor | None]) -> Tensor | None:
+    """Of the samples of a micro-batch; all of them have one, or none has."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if there else None

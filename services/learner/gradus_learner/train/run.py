@@ -167,7 +167,7 @@ class LearnerRun:
                 f"step {options.step}: {does_not_fit(self.trainer, str(error))}. Take a smaller model or a device with "
                 "more memory"
             ) from error
-        bad = first_not_finite(self.policy.named_parameters())
+        bad = first_not_finite(self.trainer.named_parameters())
         if bad is not None:
             self.torn = True
             raise DivergedError(

@@ -28,6 +28,7 @@ from gradus_learner.train.checkpoint import (
     write_checkpoint,
 )
 from gradus_learner.train.checkpoint_writer import CheckpointWriter, has_room_for_copy, host_copy
+from gradus_learner.train.critic import CRITIC_NAME, Critic, critic_tensors, restore_critic
 from gradus_learner.train.run_directory import RunDirectory
 from gradus_learner.train.trainer import Trainer
 from gradus_learner.train.weights_probe import PROBE_NAME, probe_json
@@ -85,6 +86,8 @@ class RunFiles:
         }
         if reference is not None and lora is None:
             tensors["reference"] = dict(reference.named_parameters())
+        if self.trainer.critic is not None:
+            tensors["critic"] = critic_tensors(self.trainer.critic)
         # There is one copy at most, that of the one before is gone.
         self.checkpoints.finish()
         is_beside = has_room_for_copy(each for part in tensors.values() for each in part.values())
@@ -100,7 +103,7 @@ class RunFiles:
             write()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Weights, moments and the reference. Raises StateError for another run's, ModelError for files that do not
+        """Weights, moments, reference and critic. Raises StateError for another run's, ModelError for files that do not
         fit."""
         run_id = self.directory.run_id
         if checkpoint.state.get("runId") != run_id:
@@ -123,6 +126,10 @@ class RunFiles:
             self.trainer.set_reference()
             if self.trainer.reference is not None:
                 load(self.trainer.reference, names[1])
+        if (checkpoint.directory / CRITIC_NAME).is_file():
+            # Other ranks get it with the rest.
+            self.trainer.critic = Critic(self.trainer.policy)
+            restore_critic(self.trainer.critic, checkpoint.directory / CRITIC_NAME)
 
     def _model_files(self, dtype: str) -> dict[str, Callable[[Path], object]]:
         """All of a model directory but its weights, which are in this number format."""

@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradus_learner.errors import InputError
 from gradus_learner.models.config import ModelError
@@ -17,10 +17,15 @@ from gradus_learner.models.lora_config import Lora
 from gradus_learner.models.memory import check_memory
 from gradus_learner.models.passes import Passes
 from gradus_learner.models.registry import Model
+from gradus_learner.train.critic import Critic
 from gradus_learner.train.ranks import Ranks
 from gradus_learner.train.trainer import Trainer
 
 TRAINING: Mapping[str, int] = {"weights": 4, "gradients": 4, "two moments of AdamW": 8}
+
+
+# Of each parameter, what its optimiser holds: shape by key.
+MomentShapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,11 @@ class SharedRun:
     seed: int
     passes: Passes
     micro_batch_tokens: int
-    # Of each parameter, what the optimiser holds: shape by key.
-    moments: Mapping[str, Mapping[str, tuple[int, ...]]]
+    # Of the policy's parameters.
+    moments: MomentShapes
     has_reference: bool
+    # Of those of the critic; None without one.
+    critic_moments: MomentShapes | None
     lora: Lora | None
 
 
@@ -59,17 +66,15 @@ def broadcast_run(trainer: Trainer, model: Model, seed: int) -> None:
     """Of rank 0, once a run is open: every rank has the same from here on. Raises InputError where one has no room."""
     if trainer.ranks.group is None:
         return
-    state = trainer.optimizer.state
+    critic = trainer.critic
     run = SharedRun(
         model,
         seed,
         trainer.passes,
         trainer.micro_batch_tokens,
-        {
-            name: {key: tuple(value.shape) for key, value in state.get(parameter, {}).items()}
-            for name, parameter in trainer.policy.named_parameters()
-        },
+        moment_shapes(trainer.policy, trainer.optimizer),
         trainer.reference is not None,
+        None if critic is None else moment_shapes(critic.head, critic.optimizer),
         trainer.lora,
     )
     trainer.ranks.call(run)
@@ -105,22 +110,41 @@ def build(run: SharedRun, device: torch.device, ranks: Ranks) -> Trainer:
         ranks,
         run.lora,
     )
-    for name, parameter in policy.named_parameters():
-        shapes = run.moments[name]
-        if shapes:
-            trainer.optimizer.state[parameter] = {
-                key: torch.zeros(shape, dtype=torch.float32, device=device) for key, shape in shapes.items()
-            }
+    add_moments(policy, trainer.optimizer, run.moments)
     if run.has_reference:
         trainer.set_reference()
+    if run.critic_moments is not None:
+        trainer.critic = Critic(policy)
+        add_moments(trainer.critic.head, trainer.critic.optimizer, run.critic_moments)
     return trainer
+
+
+def moment_shapes(module: nn.Module, optimizer: torch.optim.Optimizer) -> MomentShapes:
+    return {
+        name: {key: tuple(value.shape) for key, value in optimizer.state.get(parameter, {}).items()}
+        for name, parameter in module.named_parameters()
+    }
+
+
+def add_moments(module: nn.Module, optimizer: torch.optim.Optimizer, shapes: MomentShapes) -> None:
+    """In place, and no values yet."""
+    for name, parameter in module.named_parameters():
+        if shapes[name]:
+            optimizer.state[parameter] = {
+                key: torch.zeros(shape, dtype=torch.float32, device=parameter.device)
+                for key, shape in shapes[name].items()
+            }
 
 
 def tensors_of(trainer: Trainer) -> Generator[Tensor]:
     """In the same order on every rank."""
-    yield from trainer.policy.parameters()
-    for parameter in trainer.policy.parameters():
-        state = trainer.optimizer.state.get(parameter, {})
-        yield from (state[key] for key in sorted(state))
+    trained: list[tuple[nn.Module, torch.optim.Optimizer]] = [(trainer.policy, trainer.optimizer)]
+    if trainer.critic is not None:
+        trained.append((trainer.critic.head, trainer.critic.optimizer))
+    for module, optimizer in trained:
+        yield from module.parameters()
+        for parameter in module.parameters():
+            state = optimizer.state.get(parameter, {})
+            yield from (state[key] for key in sorted(state))
     if trainer.reference is not None:
         yield from trainer.reference.parameters()

@@ -22,6 +22,8 @@ class Sums:
     clipped_low: float = 0.0
     ppo_kl: float = 0.0
     reference_kl: float = 0.0
+    value_loss: float = 0.0
+    value_clipped: float = 0.0
 
 
 @dataclass

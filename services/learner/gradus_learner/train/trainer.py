@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
+from itertools import chain
 
 import torch
 
@@ -11,6 +13,7 @@ from gradus_learner.models.decoder import Decoder
 from gradus_learner.models.lora import copy_as_reference
 from gradus_learner.models.lora_config import Lora
 from gradus_learner.models.passes import Passes, Precision
+from gradus_learner.train.critic import Critic
 from gradus_learner.train.ranks import ALONE, Ranks
 
 BETA1, BETA2 = 0.9, 0.999
@@ -32,7 +35,7 @@ def set_adamw(optimizer: torch.optim.Optimizer, rate: float, weight_decay: float
 
 
 class Trainer:
-    """`reference` is the policy that entered the stage, where an objective has asked for it."""
+    """`reference` is the policy that entered the stage, and `critic` knows its values, where an objective has asked."""
 
     def __init__(
         self,
@@ -54,20 +57,50 @@ class Trainer:
         self.device = next(policy.parameters()).device
         self.optimizer = make_optimizer(policy)
         self.reference: Decoder | None = None
+        self.critic: Critic | None = None
 
-    def apply_gradients(self, max_norm: float) -> float:
+    def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        """Of the policy, and of the critic where there is one."""
+        yield from self.policy.named_parameters()
+        if self.critic is not None:
+            yield from self.critic.head.named_parameters("critic")
+
+    def zero_gradients(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.critic is not None:
+            self.critic.optimizer.zero_grad(set_to_none=True)
+
+    def apply_gradients(self, max_norm: float, critic: Critic | None = None) -> float:
         """One optimiser update with the gradients of all ranks; their norm before clipping.
 
-        Left out, on every rank, where the norm is not finite on any.
+        `critic` is updated with it, its gradients scaled down by themselves. Left out, on every rank, where a norm is
+        not finite on any: then that is returned.
         """
-        self.ranks.sum_gradients(self.policy.parameters())
-        norms = self.ranks.gather(
-            self.ranks.together(lambda: float(torch.nn.utils.clip_grad_norm_(self.policy.parameters(), max_norm)))
-        )
+        trained = [list(self.policy.parameters())]
+        optimizers: list[torch.optim.Optimizer] = [self.optimizer]
+        if critic is not None:
+            trained.append(list(critic.head.parameters()))
+            optimizers.append(critic.optimizer)
+        self.ranks.sum_gradients(chain.from_iterable(trained))
+
+        def clip() -> list[float]:
+            return [float(torch.nn.utils.clip_grad_norm_(each, max_norm)) for each in trained]
+
+        def step() -> None:
+            for optimizer in optimizers:
+                optimizer.step()
+
+        norms = list(chain.from_iterable(self.ranks.gather(self.ranks.together(clip))))
         norm = next((each for each in norms if not math.isfinite(each)), norms[0])
         if math.isfinite(norm):
-            self.ranks.together(self.optimizer.step)
+            self.ranks.together(step)
         return norm
+
+    def own_critic(self) -> Critic:
+        """Made where there is none yet: every rank's is the same."""
+        if self.critic is None:
+            self.critic = self.ranks.together(lambda: Critic(self.policy))
+        return self.critic
 
     def set_reference(self) -> None:
         if self.lora is not None:

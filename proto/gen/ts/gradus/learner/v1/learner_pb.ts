@@ -22,6 +22,7 @@ export const file_gradus_learner_v1_learner: GenFile = /*@__PURE__*/
 export type Objective = Message<"gradus.learner.v1.Objective"> & {
   /**
    * policy_gradient: rollouts with advantages. DAPO (arXiv 2503.14476).
+   * actor_critic: the same with a critic that is trained next to the policy. The advantage of a sample is its reward. PPO (arXiv 1707.06347).
    * supervised: the mean cross-entropy of what is to be written, over all its tokens of a step, in one update. Samples may be text: a segment
    * with `text` and no `token_ids` is tokenised by the learner, once, by itself; a model segment of finish_reason STOP gets the
    * end-of-sequence token behind it. Advantages are not read.
