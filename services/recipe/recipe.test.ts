@@ -204,6 +204,15 @@ describe('a recipe', () => {
     expect(
       problemsOf(minimal.replaceAll('exact_match: 1 }', 'exact_match: 1 }\n    algorithm: { dual_clip: 0.5 }')),
     ).toContain('must be > 1, or 0 for off');
+    const algorithm = (text: string) =>
+      problemsOf(minimal.replaceAll('exact_match: 1 }', `exact_match: 1 }\n    algorithm: { ${text} }`));
+    expect(algorithm('advantage: gae, policy_loss: gspo, dynamic_sampling_by: exact_match')).toMatch(
+      /dynamic_sampling: must be false with advantage gae: .*[^]*dynamic_sampling_by: must be left out[^]*policy_loss: has one ratio/,
+    );
+    expect(algorithm('gae_lambda: 0.9, value_clip: 0.5')).toMatch(
+      /gae_lambda: is of a critic, and algorithm.advantage is grpo: set that to gae, or leave this out \(got 0.9\)[^]*value_clip/,
+    );
+    expect(algorithm('advantage: gae, dynamic_sampling: false, gae_lambda: 0.9')).toBe('no problem');
     expect(problemsOf(`${minimal}    sampling: { top_p: 0.9, top_k: 5 }\n`)).toMatch(
       /sampling.top_p: must be 1: .* \(got 0.9\)[^]*sampling.top_k: must be 0: .* \(got 5\)/,
     );

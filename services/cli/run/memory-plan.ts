@@ -21,6 +21,7 @@ const partsSchema = z.object({
       reference: z.number(),
       activations: z.number(),
       logits: z.number(),
+      critic: z.number(),
     })
     .nullable(),
   engine: z
@@ -76,6 +77,7 @@ export async function planMemory(recipe: Recipe, model: string): Promise<MemoryP
       ? {
           tokens: passTokens(recipe),
           reference: recipe.stages.some(hasReference),
+          critic: recipe.stages.some(hasCritic),
           checkpointing: learner.activation_checkpointing,
           precision: learner.precision,
           lora_rank: recipe.model.lora?.rank ?? 0,
@@ -134,6 +136,9 @@ export function passTokens({ fleet, stages }: Recipe): number {
 
 const hasReference = (stage: Recipe['stages'][number]): boolean =>
   'algorithm' in stage && stage.algorithm.kl_coefficient > 0;
+
+const hasCritic = (stage: Recipe['stages'][number]): boolean =>
+  'algorithm' in stage && stage.algorithm.advantage === 'gae';
 
 async function partsOf(model: string, asked: object): Promise<Parts> {
   const args = ['-m', 'gradus_learner.models.memory_plan', model, JSON.stringify(asked)];

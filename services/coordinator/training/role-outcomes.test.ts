@@ -187,6 +187,18 @@ describe('a group of an environment with roles', () => {
     ]);
   });
 
+  it('with gae has the rewards, and an objective with a critic', async () => {
+    const stage = stageWith('{ advantage: gae, dynamic_sampling: false, gae_lambda: 0.9 }');
+    const played = [{ proposer: 1, solver: 1 }, { proposer: 1, solver: 0 }, { proposer: 0 }];
+    const source = { trajectory: async () => Buffer.alloc(0) };
+    const { samples } = close(played, rolesWith(), stage);
+    const batch = await batchOfRl(stage, { stageStep: 0, samples, groupSizes: [3] }, source as unknown as BatchSource);
+    expect(batch.objective).toMatchObject({ name: 'actor_critic', options: { gae_lambda: 0.9, value_clip: 0.2 } });
+    const advantages = [];
+    for await (const { advantage } of batch.samples()) advantages.push(advantage);
+    expect(advantages).toEqual([1, 1, 1, 0, 0]);
+  });
+
   it('P9: is counted by role', () => {
     const played = [{ proposer: 1, solver: 1 }, { proposer: 1, solver: 0 }, { proposer: 0 }];
     const results = played.map(resultOf);

@@ -1,6 +1,6 @@
 import type { BatchSource, LearnerBatch } from '../kit/learner-batch.ts';
 import { learningRateAt } from '../kit/learning-rate.ts';
-import { objectiveOf, policyGradient } from '../kit/objectives.ts';
+import { actorCritic, objectiveOf, policyGradient } from '../kit/objectives.ts';
 import type { FormedBatch } from '../kit/stage-kind.ts';
 import type { RlStage } from './schema.ts';
 
@@ -16,6 +16,11 @@ export async function batchOfRl(
     return parts.length === 0 ? [] : [{ sample, parts, group: groups[index] }];
   });
   const count = learnt.reduce((sum, { parts }) => sum + parts.length, 0);
+  const changes = {
+    horizon_tokens: algorithm.horizon_tokens === 0 ? limits.context_tokens : algorithm.horizon_tokens,
+    learning_rate: learningRateAt(algorithm, stageStep, until.steps),
+    mismatch_correction: correctionOf(algorithm, maxStaleness),
+  };
   return {
     count,
     async *samples() {
@@ -28,11 +33,10 @@ export async function batchOfRl(
     last: stageStep + 1 >= until.steps,
     temperature: sampling.temperature,
     setReference: stageStep === 0 && algorithm.kl_coefficient > 0,
-    objective: objectiveOf(policyGradient, algorithm, {
-      horizon_tokens: algorithm.horizon_tokens === 0 ? limits.context_tokens : algorithm.horizon_tokens,
-      learning_rate: learningRateAt(algorithm, stageStep, until.steps),
-      mismatch_correction: correctionOf(algorithm, maxStaleness),
-    }),
+    objective:
+      algorithm.advantage === 'gae'
+        ? objectiveOf(actorCritic, algorithm, changes)
+        : objectiveOf(policyGradient, algorithm, changes),
   };
 }
 

@@ -7,6 +7,7 @@ import { rewardMetric } from '#rewards/metric-names.ts';
 import { rewardList } from '#rewards/reward-list.ts';
 import { suggest } from '#platform/runtime/suggest.ts';
 import { checkGate, checkRecorded, checkRollouts } from '../kit/check.ts';
+import { criticFields } from '../kit/objectives.ts';
 import { checkRoles } from './check-roles.ts';
 import { samplingOf } from './sampling/index.ts';
 import type { RlStage } from './schema.ts';
@@ -26,6 +27,7 @@ export function checkRl(stage: RlStage, recipe: Recipe): RecipeIssue[] {
     ...checkPlateau(recipe, stage),
     ...checkRoles(stage, recipe),
     ...checkTraining(stage, recipe),
+    ...checkCritic(stage),
     ...checkSampling(stage, recipe),
     ...checkGate(stage.gate, recipe, stage),
   ];
@@ -77,6 +79,43 @@ function checkTraining(stage: RlStage, recipe: Recipe): RecipeIssue[] {
   if (topP < 1) issues.push({ path: ['sampling', 'top_p'], message: `must be 1: ${whole}`, value: topP });
   if (topK > 0) issues.push({ path: ['sampling', 'top_k'], message: `must be 0: ${whole}`, value: topK });
   return issues;
+}
+
+/** Options of the critic are of `gae` alone, and what compares groups or whole sequences is not of it. */
+function checkCritic({ algorithm }: RlStage): RecipeIssue[] {
+  const given: Readonly<Record<string, unknown>> = algorithm;
+  const issue = (field: string, message: string): RecipeIssue => ({
+    path: ['algorithm', field],
+    message,
+    value: given[field],
+  });
+  if (algorithm.advantage !== 'gae')
+    return Object.entries(criticFields)
+      .filter(([field, schema]) => given[field] !== schema.parse(undefined))
+      .map(([field]) =>
+        issue(
+          field,
+          `is of a critic, and algorithm.advantage is ${algorithm.advantage}: set that to gae, or leave this out`,
+        ),
+      );
+  const refused: RecipeIssue[] = [];
+  if (algorithm.dynamic_sampling)
+    refused.push(
+      issue(
+        'dynamic_sampling',
+        'must be false with advantage gae: a critic is the baseline, so there is something to learn from groups whose rewards do not vary',
+      ),
+    );
+  if (algorithm.dynamic_sampling_by !== undefined)
+    refused.push(issue('dynamic_sampling_by', 'must be left out with advantage gae, which has no dynamic sampling'));
+  if (algorithm.policy_loss === 'gspo')
+    refused.push(
+      issue(
+        'policy_loss',
+        'has one ratio for a whole sequence, and gae an advantage for each token: take clip or cispo',
+      ),
+    );
+  return refused;
 }
 
 function checkSampling(stage: RlStage, recipe: Recipe): RecipeIssue[] {
