@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 export ONNXRUNTIME_NODE_INSTALL := skip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-engines test-containers check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python gguf rotel s3-server trackers vllm scan-manifests audit clean
+.PHONY: help setup demo test test-engines test-containers check format generate bench bench-agents fuzz-agents bench-peers chaos base-policy openenv verifiers agents-python gguf rotel s3-server trackers trl vllm scan-manifests audit clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,10 @@ agents-python: ## The packages of Python's agents in .build/agents-python and .b
 trackers: ## TensorBoard, trackio and wandb in .build/trackers, for the tests of `gradus export metrics`
 	$(PYTHON) -m venv .build/trackers
 	.build/trackers/bin/pip install -q -r tests/fixtures/trackers/requirements.txt
+
+trl: ## TRL in .build/trl, for trainers of it as learners (clients/python) and their tests
+	$(PYTHON) -m venv .build/trl
+	.build/trl/bin/pip install -q $${GRADUS_TORCH_INDEX:+--extra-index-url "$$GRADUS_TORCH_INDEX"} -r clients/python/requirements-trl.txt
 
 gguf: ## The package gguf and llama.cpp's server in .build/gguf, for `gradus export model --to gguf` and its tests
 	$(PYTHON) -m venv .build/gguf
