@@ -1,3 +1,4 @@
+import { dpo } from './dpo/index.ts';
 import { evaluation } from './eval/index.ts';
 import { exported } from './export/index.ts';
 import { merge } from './merge/index.ts';
@@ -6,4 +7,4 @@ import { rl } from './rl/index.ts';
 import { sft } from './sft/index.ts';
 
 /** The kinds of stages. A new one is a folder and a line here. */
-export const stageKinds = [rl, sft, merge, evaluation, exported, own] as const;
+export const stageKinds = [rl, sft, dpo, merge, evaluation, exported, own] as const;

@@ -44,11 +44,11 @@ test('every exit code is on the page of the command line', () => {
 });
 
 test("every metric of the learner's steps is explained in metrics.md, and no other", () => {
-  const sources = ['train/rollouts.py', 'objectives/supervised.py'].map((file) =>
+  const sources = ['train/rollouts.py', 'train/pairs.py', 'objectives/supervised.py'].map((file) =>
     readFileSync(join(root, 'services/learner/gradus_learner', file), 'utf8'),
   );
   const given = sources.flatMap((text) =>
-    [...text.matchAll(/metrics = \{\n((?: +"[a-z_0-9]+": .*\n)+)/g)].flatMap(([, block = '']) =>
+    [...text.matchAll(/(?:metrics =|return) \{\n((?: +"[a-z_0-9]+": .*\n)+)/g)].flatMap(([, block = '']) =>
       [...block.matchAll(/"([a-z_0-9]+)":/g)].map(([, name = '']) => learnerMetricName(name)),
     ),
   );

@@ -6,7 +6,7 @@ import { pythonPath, pythonProgram } from '#platform/repository.ts';
 import { engineDevices } from '#recipe/engine-part.ts';
 import { rankDevices } from '#recipe/learner-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
-import { needsLearner } from '#stages/kit/kinds.ts';
+import { kindOf, needsLearner } from '#stages/kit/kinds.ts';
 import { hasRollouts } from '#stages/kit/rollout-stages.ts';
 
 /** As gradus_learner/models/memory_plan.py prints it; bytes. */
@@ -76,7 +76,7 @@ export async function planMemory(recipe: Recipe, model: string): Promise<MemoryP
     learner: trains
       ? {
           tokens: passTokens(recipe),
-          reference: recipe.stages.some(hasReference),
+          reference: recipe.stages.some((stage) => kindOf(stage).needsReference?.(stage) ?? false),
           critic: recipe.stages.some(hasCritic),
           checkpointing: learner.activation_checkpointing,
           precision: learner.precision,
@@ -133,9 +133,6 @@ export function passTokens({ fleet, stages }: Recipe): number {
   });
   return Math.max(...ofStage);
 }
-
-const hasReference = (stage: Recipe['stages'][number]): boolean =>
-  'algorithm' in stage && stage.algorithm.kl_coefficient > 0;
 
 const hasCritic = (stage: Recipe['stages'][number]): boolean =>
   'algorithm' in stage && stage.algorithm.advantage === 'gae';

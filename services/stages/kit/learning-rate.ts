@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RecipeIssue } from '#recipe/check-recipe.ts';
 
 /** How the learning rate of a stage goes on from its own first step, whatever stages came before. */
 export const learningRateFields = {
@@ -35,4 +36,14 @@ export function learningRateAt(schedule: Schedule, step: number, steps: number):
     case 'cosine':
       return peak * (share + (1 - share) * 0.5 * (1 + Math.cos(Math.PI * progress)));
   }
+}
+
+/** Of a stage that ends after `until.steps`. */
+export function checkWarmup(stage: {
+  readonly warmup_steps: number;
+  readonly until: { readonly steps: number };
+}): RecipeIssue[] {
+  if (stage.warmup_steps === 0 || stage.warmup_steps < stage.until.steps) return [];
+  const message = `must be less than until.steps (${stage.until.steps})`;
+  return [{ path: ['warmup_steps'], message, value: stage.warmup_steps }];
 }

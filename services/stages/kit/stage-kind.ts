@@ -91,6 +91,8 @@ export interface StageKind<Schema extends z.ZodObject = z.ZodObject, Action = un
   readonly changesPolicy: boolean;
   /** Whether it needs the learner; a recipe of which no stage does is run without one. */
   readonly needsLearner: boolean;
+  /** Whether its loss looks at the policy that entered the stage, so that the learner holds a copy. */
+  needsReference?(stage: z.output<Schema>): boolean;
   /** What later stages can take of it. `weights` is kept by the run where one does; `rows` are left by `StageContext.leaveRows`. */
   readonly leaves: readonly Artefact[];
   /** What it takes of earlier stages; the recipe is refused where none leaves that. */

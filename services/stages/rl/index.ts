@@ -21,6 +21,7 @@ export const rl: StageKind<typeof rlSchema, Gather> = {
   schema: rlSchema,
   changesPolicy: true,
   needsLearner: true,
+  needsReference: ({ algorithm }) => algorithm.kl_coefficient > 0,
   leaves: ['weights', 'rollouts'],
   check: checkRl,
   checkRows: poolProblems,

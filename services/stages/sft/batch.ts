@@ -2,8 +2,9 @@ import { createPromptSampler } from '../kit/prompt-sampler.ts';
 import type { LearnerBatch, BatchSource } from '../kit/learner-batch.ts';
 import { learningRateAt } from '../kit/learning-rate.ts';
 import { objectiveOf, supervised } from '../kit/objectives.ts';
-import { openRowFile } from './row-file.ts';
-import { packRow } from './row.ts';
+import { openRowFile } from '../kit/row-file.ts';
+import { packRow } from '../kit/written-row.ts';
+import { parseSftRow } from './row.ts';
 import type { SftStage } from './schema.ts';
 
 /** What is learnt, by number. */
@@ -33,7 +34,7 @@ export async function batchOfSft(stage: SftStage, stageStep: number, source: Bat
 async function rowsOf(stage: SftStage, source: BatchSource): Promise<RowSet> {
   if ('path' in stage.rows) {
     const path = source.file(stage.name, 'rows');
-    const file = await openRowFile(path);
+    const file = await openRowFile(path, parseSftRow);
     return { size: file.size, read: async (index) => packRow(await file.read(index), `${stage.name}/${index}`) };
   }
   const { stage: from, best, at_least: least } = stage.rows;

@@ -2,9 +2,11 @@ import type { RecipeIssue } from '#recipe/check-recipe.ts';
 import { environmentRoles } from '#recipe/environment-part.ts';
 import type { Recipe } from '#recipe/schema.ts';
 import { checkPolicyGate } from '../kit/check.ts';
+import { checkWarmup } from '../kit/learning-rate.ts';
 import type { StageKind } from '../kit/stage-kind.ts';
 import { batchOfSft } from './batch.ts';
-import { openRowFile } from './row-file.ts';
+import { openRowFile } from '../kit/row-file.ts';
+import { parseSftRow } from './row.ts';
 import { sftSchema } from './schema.ts';
 import type { SftStage } from './schema.ts';
 
@@ -19,7 +21,7 @@ export const sft: StageKind<typeof sftSchema, { readonly step: number }> = {
   check: checkSft,
   filesHold: 'rows',
   files: ({ rows }) => ('path' in rows ? { rows: rows.path } : {}),
-  checkFiles: async (_stage, { rows }) => void (rows !== undefined && (await openRowFile(rows))),
+  checkFiles: async (_stage, { rows }) => void (rows !== undefined && (await openRowFile(rows, parseSftRow))),
   estimate: ({ until }) => ({ steps: until.steps, groups: 0, groupSize: 0, rollouts: 0, mostRollouts: 0 }),
   maxSkippedSteps: ({ max_skipped_steps: most }) => most,
   next({ until }, view) {
@@ -35,13 +37,7 @@ export const sft: StageKind<typeof sftSchema, { readonly step: number }> = {
 };
 
 function checkSft(stage: SftStage, recipe: Recipe): RecipeIssue[] {
-  const issues: RecipeIssue[] = [];
-  if (stage.warmup_steps >= stage.until.steps && stage.warmup_steps > 0)
-    issues.push({
-      path: ['warmup_steps'],
-      message: `must be less than until.steps (${stage.until.steps})`,
-      value: stage.warmup_steps,
-    });
+  const issues = checkWarmup(stage);
   const roles = environmentRoles(recipe);
   if ('stage' in stage.rows && roles.length > 0)
     issues.push({

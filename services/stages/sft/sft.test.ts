@@ -9,8 +9,9 @@ import { parseRecipe } from '#recipe/parse-recipe.ts';
 import type { BatchSource } from '../kit/learner-batch.ts';
 import { learningRateAt } from '../kit/learning-rate.ts';
 import { batchOfSft } from './batch.ts';
-import { packRow, parseSftRow } from './row.ts';
-import { openRowFile } from './row-file.ts';
+import { packRow } from '../kit/written-row.ts';
+import { parseSftRow } from './row.ts';
+import { openRowFile } from '../kit/row-file.ts';
 import { temporaryDirectory } from '#platform/files/directory-under-test.ts';
 
 const recipeOf = (stage: string) =>
@@ -73,12 +74,12 @@ describe('a row', () => {
   });
 
   it('of a file is found by its number, past empty lines and letters of several bytes', async () => {
-    const file = await openRowFile(await rowsFile(['{"text":"é 1"}', '', '{"text":"2"}']));
+    const file = await openRowFile(await rowsFile(['{"text":"é 1"}', '', '{"text":"2"}']), parseSftRow);
     expect(file.size).toBe(2);
     expect([await file.read(1), await file.read(0)].map(({ segments }) => segments[0]?.text)).toEqual(['2', 'é 1']);
     const broken = await rowsFile(['{"text":"1"}', '', '{"text":2}']);
-    await expect(openRowFile(broken)).rejects.toThrow(`${broken}:3: text: expected string`);
-    await expect(openRowFile(await rowsFile(['']))).rejects.toThrow('has no row');
+    await expect(openRowFile(broken, parseSftRow)).rejects.toThrow(`${broken}:3: text: expected string`);
+    await expect(openRowFile(await rowsFile(['']), parseSftRow)).rejects.toThrow('has no row');
   });
 });
 

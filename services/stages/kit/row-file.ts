@@ -1,23 +1,38 @@
 import { open } from 'node:fs/promises';
 import { TerminalError } from '#platform/errors.ts';
 import { fileError } from '#platform/files/file-error.ts';
-import { parseSftRow } from './row.ts';
-import type { SftRow } from './row.ts';
 
 /** Rows of a file by number. Memory holds where each begins, not the rows. */
-export interface RowFile {
+export interface RowFile<Row> {
   readonly size: number;
-  read(index: number): Promise<SftRow>;
+  /** Where it is: file and line. */
+  place(index: number): string;
+  read(index: number): Promise<Row>;
 }
 
 const longestRowBytes = 16 * 1024 * 1024;
 const newline = 10;
+const mostSaid = 20;
 
-/** Reads and checks every row once. Throws TerminalError with file, line and column of the first that is none. */
-export async function openRowFile(path: string): Promise<RowFile> {
+/** Throws TerminalError where there are problems, with the first of them and how many more there are. */
+export function refuseRows(problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  const more = problems.length > mostSaid ? `; and ${problems.length - mostSaid} more` : '';
+  throw new TerminalError('invalid_argument', `${problems.slice(0, mostSaid).join('; ')}${more}`);
+}
+
+/**
+ * Reads and checks every row once; `parse` throws TerminalError that begins with `place`, file and line. Throws TerminalError with all that are
+ * none, as far as a message has room.
+ */
+export async function openRowFile<Row>(
+  path: string,
+  parse: (line: string, place: string) => Row,
+): Promise<RowFile<Row>> {
   const starts: number[] = [];
   const lengths: number[] = [];
   const lineNumbers: number[] = [];
+  const problems: string[] = [];
   const file = await open(path, 'r').catch((thrown: unknown) => {
     throw fileError(path, thrown);
   });
@@ -28,7 +43,12 @@ export async function openRowFile(path: string): Promise<RowFile> {
     const take = (bytes: Buffer): void => {
       const text = bytes.toString('utf8');
       if (text.trim() !== '') {
-        parseSftRow(text, `${path}:${line}`);
+        try {
+          parse(text, `${path}:${line}`);
+        } catch (thrown) {
+          if (!(thrown instanceof TerminalError)) throw thrown;
+          problems.push(thrown.message);
+        }
         starts.push(at);
         lengths.push(bytes.length);
         lineNumbers.push(line);
@@ -50,10 +70,12 @@ export async function openRowFile(path: string): Promise<RowFile> {
   } finally {
     await file.close();
   }
+  refuseRows(problems);
   if (starts.length === 0)
     throw new TerminalError('invalid_argument', `${path}: has no row; it needs at least one line`);
   return {
     size: starts.length,
+    place: (index) => `${path}:${lineNumbers[index]}`,
     async read(index) {
       const [start, length] = [starts[index], lengths[index]];
       if (start === undefined || length === undefined) throw new RangeError(`${path} has no row ${index}`);
@@ -61,7 +83,7 @@ export async function openRowFile(path: string): Promise<RowFile> {
       try {
         const bytes = Buffer.alloc(length);
         await again.read(bytes, 0, length, start);
-        return parseSftRow(bytes.toString('utf8'), `${path}:${lineNumbers[index]}`);
+        return parse(bytes.toString('utf8'), `${path}:${lineNumbers[index]}`);
       } finally {
         await again.close();
       }
