@@ -38,7 +38,7 @@ it('P10: a run is trained by a learner that the fleet did not start, which comes
     stages: [{ steps: 3 }, { steps: 2 }],
     model: join(home, 'final'),
   });
-  const steps = (await readJsonLines(join(home, 'metrics.jsonl'))).filter(({ type }) => type === 'step');
+  const steps = (await readJsonLines(join(home, 'metrics.jsonl'))).filter(({ kind }) => kind === 'step');
   expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
   // It is whoever started it that ends it.
   expect([second.exitCode, second.signalCode]).toEqual([null, null]);

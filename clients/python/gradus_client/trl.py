@@ -108,6 +108,12 @@ class GradusGRPOTrainer(GRPOTrainer):
         step = self.run.next_step(self.idle_seconds)
         if step is None:
             raise RunOverError
+        # Of another one the number of a sample is not its advantage.
+        if step.objective.name != "policy_gradient":
+            step.refuse(f"its objective is {step.objective.name}; TRL's GRPO takes steps of policy_gradient alone")
+            raise StateError(
+                f"step {step.number} is of objective {step.objective.name}; give the stage to another learner"
+            )
         parts = self.args.gradient_accumulation_steps
         if len(step.samples) < parts:
             step.refuse(f"{len(step.samples)} samples carry loss, and gradient_accumulation_steps is {parts}")
