@@ -11,6 +11,7 @@ data: { rows: { train: '${at('b')}', held_out: '${at('c')}', corpus: corpus.json
 environment: { name: search }
 stages:
   - { name: learn, kind: sft, rows: { path: '${at('d')}' }, until: { steps: 1 } }
+  - { name: choose, kind: dpo, rows: { path: '${at('d')}' }, until: { steps: 1 } }
   - { name: mix, kind: merge, models: [{ stage: learn }, { path: '${at('e')}' }] }
 `;
 const recipe = parseRecipe(text, 'r.yaml');
@@ -21,7 +22,8 @@ test('what a recipe has in a store is listed with its fields and what it is take
     { field: 'data.rows.train', location: at('b'), holds: 'rows' },
     { field: 'data.rows.held_out', location: at('c'), holds: 'rows' },
     { field: 'stages[0].rows.path', location: at('d'), holds: 'rows' },
-    { field: 'stages[1].models[1].path', location: at('e'), holds: 'weights' },
+    { field: 'stages[1].rows.path', location: at('d'), holds: 'rows' },
+    { field: 'stages[2].models[1].path', location: at('e'), holds: 'weights' },
   ]);
 });
 
@@ -41,6 +43,7 @@ test('a location stays what it is until it is fetched, and paths begin at the fo
   });
   expect(locateStageFiles(recipe, { file, fetched }).stages).toEqual({
     'learn/rows': '/h/artefacts/d/rows.jsonl',
+    'choose/rows': '/h/artefacts/d/rows.jsonl',
     'mix/models/1': at('e'),
   });
 });

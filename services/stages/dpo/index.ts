@@ -19,6 +19,7 @@ export const dpo: StageKind<typeof dpoSchema, { readonly step: number }> = {
   needsReference: () => true,
   leaves: ['weights'],
   check: checkDpo,
+  filesHold: 'rows',
   files: ({ rows }) => ({ rows: rows.path }),
   async checkFiles(_stage, { rows }, { directory }) {
     if (rows !== undefined) await checkLengths(await openRowFile(rows, parsePreferenceRow), directory);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filePath } from '#recipe/run-parts.ts';
+import { inputPath } from '#recipe/run-parts.ts';
 import { commonFields } from '../kit/fields.ts';
 import { learningRateFields } from '../kit/learning-rate.ts';
 import { preference } from '../kit/objectives.ts';
@@ -11,7 +11,7 @@ export const dpoSchema = z
     kind: z.literal('dpo'),
     rows: z
       .strictObject({
-        path: filePath.describe('JSON lines, relative to the recipe: `prompt`, `chosen` and `rejected`, each a text.'),
+        path: inputPath.describe('JSON lines, relative to the recipe: `prompt`, `chosen` and `rejected`, each a text.'),
       })
       .describe('Pairs of answers, of which one is preferred.'),
     batch: z.int().min(1).max(32_768).default(32).describe('Pairs of a step, which is one update.'),
