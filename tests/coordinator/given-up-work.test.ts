@@ -108,8 +108,9 @@ describe('budgets of failures', () => {
   it('count faults of the policy too', async () => {
     fleet = await startCoordinatorFleet({
       recipe: recipeWith(0, { groups: '{ max_data_failures: 0.5 }' }),
+      // Of both rewards in each group: no group is replaced before the budget is used up, whatever the ids of tasks.
       worker: (task) => ({
-        result: { reward: rewardOf(task), failure: isTraining(task) ? FailureClass.MALFORMED_TURN : 0 },
+        result: { reward: task.sampleIndex % 2, failure: isTraining(task) ? FailureClass.MALFORMED_TURN : 0 },
       }),
     });
     await fleet.submit('run-a');
