@@ -109,9 +109,10 @@ def weight_problems(
         declared = declared_tensors(directory, pattern)
     except ModelError as error:
         return [str(error)]
-    if config.tie_word_embeddings:
-        declared.pop("lm_head.weight", None)
-    layers = layer_problems(config.num_hidden_layers, declared)
+    for name in config.tied_names:
+        declared.pop(name, None)
+    counted = any(LAYER_NAME.fullmatch(name) is not None for name in shapes)
+    layers = layer_problems(config.num_hidden_layers, declared) if counted else []
     if layers:
         # Their tensors would only say the same again.
         declared = {name: each for name, each in declared.items() if LAYER_NAME.fullmatch(name) is None}

@@ -39,6 +39,10 @@ class Decoder(nn.Module, ABC):
     def output_weight_VD(self) -> Tensor:
         """What hidden states are multiplied with for their logits."""
 
+    def check(self, passes: Passes) -> None:
+        """Looks at weights that were loaded. Raises ModelError for a model that cannot be computed so."""
+        del passes
+
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, V) of hidden states (…, D); of many tokens ask `token_scores`, which needs no whole table."""
         return F.linear(hidden, self.output_weight_VD)

@@ -122,6 +122,10 @@ class DenseConfig:
             raise ModelError(f"{where}: {'; '.join(problems)}")
         return cls(family, **fields)
 
+    @property
+    def tied_names(self) -> tuple[str, ...]:
+        return ("lm_head.weight",) if self.tie_word_embeddings else ()
+
     def to_json(self, dtype: str = "float32") -> str:
         ends = self.eos_token_ids
         values = {

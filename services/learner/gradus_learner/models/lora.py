@@ -60,10 +60,15 @@ def add_lora(policy: Decoder, lora: Lora, seed: int) -> None:
     problems = lora_problems(shapes, lora)
     if problems:
         raise ModelError("; ".join(problems))
+    places = adapted(shapes, lora.target_modules)
+    modules = dict(policy.named_modules())
+    others = [name for name in places if not isinstance(modules.get(name), nn.Linear)]
+    if others:
+        raise ModelError(f"lora: {others[0]} is no linear layer; name others in lora.target_modules, or leave lora out")
     policy.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
-    for name, (outputs, inputs) in adapted(shapes, lora.target_modules).items():
-        module = policy.get_submodule(name)
+    for name, (outputs, inputs) in places.items():
+        module = modules[name]
         adapter = Adapter(inputs, outputs, lora)
         bound = 1 / math.sqrt(inputs)
         with torch.no_grad():

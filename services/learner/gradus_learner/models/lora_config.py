@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-MATRIX = re.compile(r"(?P<module>model\.layers\.\d+\.(?:.+\.)?(?P<target>\w+))\.weight")
+# Of a layer, by its number: model.layers.3.mlp.up_proj, transformer.h.3.attn.c_attn.
+MATRIX = re.compile(r"(?P<module>(?:[a-z]\w*\.)+\d+\.(?:.+\.)?(?P<target>\w+))\.weight")
 
 
 @dataclass(frozen=True)

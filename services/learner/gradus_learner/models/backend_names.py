@@ -1,0 +1,3 @@
+"""Names of the backends that `registry` has, for programs that load no torch."""
+
+BUILTIN, TRANSFORMERS = "builtin", "transformers"
