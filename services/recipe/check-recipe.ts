@@ -99,13 +99,19 @@ function checkData(recipe: Recipe): RecipeIssue[] {
 
 /** A model directory, or an endpoint under stages that can do with text. */
 function checkModel({ model, fleet, stages }: Recipe): RecipeIssue[] {
-  const { path, endpoint, weights, lora } = model;
+  const { path, endpoint, weights, lora, backend } = model;
   const issues: RecipeIssue[] = [];
   if (lora !== undefined && (endpoint !== undefined || fleet.learner.kind === 'scripted'))
     issues.push({
       path: ['model', 'lora'],
       message: `needs weights that are trained, and ${endpoint === undefined ? 'fleet.learner.kind: scripted' : 'model.endpoint'} trains none; leave it out`,
       value: lora,
+    });
+  if (backend === 'transformers' && weights !== undefined)
+    issues.push({
+      path: ['model', 'weights'],
+      message: 'makes fresh weights with backend: builtin alone; give the path of a model that has weights',
+      value: weights,
     });
   if (endpoint === undefined) {
     if (path === undefined)

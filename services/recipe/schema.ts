@@ -44,6 +44,12 @@ export const recipeSchema = z
           .describe(
             'Start from fresh weights, seeded by `seed`, for the config.json and tokenizer.json of `path`: `random`, or with heads that copy from the first step (small models). By default those of `path`.',
           ),
+        backend: z
+          .enum(['builtin', 'transformers'])
+          .optional()
+          .describe(
+            "Whose code computes it in the learner: `builtin`, the default, is Gradus' own (Qwen3, Qwen2.5, Llama); `transformers` is for any causal language model that this package has; it is installed next to the learner. The built-in engine serves models of the former alone.",
+          ),
         lora: z
           .strictObject({
             rank: z

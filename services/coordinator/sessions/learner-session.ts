@@ -63,7 +63,7 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
 
   async function openOnce(state: RunState, signal: AbortSignal): Promise<OpenedLearner> {
     const { index, baseStep } = state.branch;
-    const { lora } = resolved.recipe.model;
+    const { lora, backend } = resolved.recipe.model;
     await options.leads.confirm();
     const opened = await client.openRun(
       {
@@ -76,6 +76,7 @@ export function createLearnerSession(options: LearnerSessionOptions): LearnerSes
         keepCheckpoints: resolved.recipe.checkpoints.keep,
         epoch: BigInt(options.epoch),
         modelDigests: index === 0 ? modelDigests(state) : {},
+        ...(backend !== undefined && { backend }),
         ...(lora !== undefined && {
           lora: { rank: lora.rank, alpha: lora.alpha, targetModules: lora.target_modules },
         }),

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from gradus.learner.v1 import learner_pb2
 from gradus_learner.errors import ExchangeError, GradusError, InputError, ReopenedError, StateError
+from gradus_learner.models.backend_names import BUILTIN
 from gradus_learner.models.lora_config import Lora
 from gradus_learner.objectives.objective import Packed
 from gradus_learner.objectives.registry import objective_of
@@ -115,6 +116,7 @@ class LearnerService:
             activation_checkpointing=self.config.activation_checkpointing,
             peak_tflops=self.config.peak_tflops,
             lora=lora_of(request),
+            backend=request.backend or BUILTIN,
             roots=self.config.roots,
             expected=dict(request.model_digests),
             make_room=self._forget_run,

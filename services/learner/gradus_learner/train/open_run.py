@@ -10,6 +10,7 @@ import torch
 from gradus_learner.errors import DamagedError, InputError, NoRoomError, StateError
 from gradus_learner.files.atomic import is_disk_full
 from gradus_learner.files.manifest import MANIFEST_NAME, FileDigest, ManifestError, read_manifest, said
+from gradus_learner.models.backend_names import BUILTIN
 from gradus_learner.models.beside import read_beside
 from gradus_learner.models.check_model import model_problems
 from gradus_learner.models.config import ModelError
@@ -43,6 +44,7 @@ def open_run(
     activation_checkpointing: bool = False,
     peak_tflops: float | None = None,
     lora: Lora | None = None,
+    backend: str = BUILTIN,
     roots: Sequence[Path] = (),
     expected: Mapping[str, str] | None = None,
     make_room: Callable[[], None] = lambda: None,
@@ -77,15 +79,16 @@ def open_run(
             "directory",
         )
     try:
-        problems = model_problems(model_path)
+        problems = model_problems(model_path, backend=backend)
         if problems:
             raise ModelError("; ".join(problems))
-        read = read_model(model_path)
+        read = read_model(model_path, backend)
         check_manifest(model_path, model)
         beside = read_beside(model_path, read.config)
         make_room()
         dtype = held_as(lora, Passes(precision))
         policy = load_policy(model_path, device, dtype, read, bytes_each(lora, dtype))
+        policy.check(Passes(precision, activation_checkpointing))
         if lora is not None:
             add_lora(policy, lora, seed)
     except (ModelError, ManifestError) as error:

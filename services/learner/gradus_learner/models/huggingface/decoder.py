@@ -66,7 +66,7 @@ class HuggingFaceDecoder(Decoder):
         for name, buffer in list(self.named_buffers()):
             if buffer.dtype != before[name]:
                 owner, _, last = name.rpartition(".")
-                self.get_submodule(owner)._buffers[last] = exact[name].to(buffer.device)
+                self.get_submodule(owner)._buffers[last] = exact[name].to(buffer.device)  # pyright: ignore[reportPrivateUsage]
         return self
 
     def initialise(self, generator: torch.Generator) -> None:

@@ -36,15 +36,16 @@ def _round_rows(module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> 
 
 
 def _round_weights(module: nn.Module, _inputs: tuple[Any, ...]) -> None:
-    held, dtype = dict(module._parameters), module.__dict__[_FORMAT]
+    held = dict(module._parameters)  # pyright: ignore[reportPrivateUsage]
+    dtype = module.__dict__[_FORMAT]
     module.__dict__[_HELD] = held
     for name, parameter in held.items():
         if parameter is not None and parameter.is_floating_point() and parameter.dtype != dtype:
             rounded: Any = parameter.to(dtype)
-            module._parameters[name] = rounded
+            module._parameters[name] = rounded  # pyright: ignore[reportPrivateUsage]
 
 
 def _give_back(module: nn.Module, _inputs: tuple[Any, ...], _output: Any) -> None:
     held = module.__dict__.pop(_HELD, None)
     if held is not None:
-        module._parameters.update(held)
+        module._parameters.update(held)  # pyright: ignore[reportPrivateUsage]

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgradus/learner/v1/learner.proto\x12\x11gradus.learner.v1\x1a\x1cgoogle/protobuf/struct.proto\"R\n\tObjective\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x31\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x07options\"\xe2\x03\n\x0eOpenRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1c\n\tdirectory\x18\x02 \x01(\tR\tdirectory\x12\x1d\n\nmodel_path\x18\x03 \x01(\tR\tmodelPath\x12\x12\n\x04seed\x18\x04 \x01(\x04R\x04seed\x12\x16\n\x06resume\x18\x05 \x01(\x08R\x06resume\x12)\n\x10keep_checkpoints\x18\x06 \x01(\rR\x0fkeepCheckpoints\x12\x14\n\x05\x65poch\x18\x07 \x01(\x04R\x05\x65poch\x12X\n\rmodel_digests\x18\x08 \x03(\x0b\x32\x33.gradus.learner.v1.OpenRunRequest.ModelDigestsEntryR\x0cmodelDigests\x12\x1e\n\ncheckpoint\x18\t \x01(\tR\ncheckpoint\x12\'\n\x0f\x63heckpoint_step\x18\n \x01(\x04R\x0e\x63heckpointStep\x12+\n\x04lora\x18\x0b \x01(\x0b\x32\x17.gradus.learner.v1.LoraR\x04lora\x1a?\n\x11ModelDigestsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"W\n\x04Lora\x12\x12\n\x04rank\x18\x01 \x01(\rR\x04rank\x12\x14\n\x05\x61lpha\x18\x02 \x01(\x01R\x05\x61lpha\x12%\n\x0etarget_modules\x18\x03 \x03(\tR\rtargetModules\"\xea\x01\n\x0fOpenRunResponse\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x03 \x01(\tR\x0bweightsPath\x12\x1e\n\nparameters\x18\x04 \x01(\x04R\nparameters\x12%\n\x0etokenizer_hash\x18\x05 \x01(\tR\rtokenizerHash\x12%\n\x0eweights_digest\x18\x06 \x01(\tR\rweightsDigest\x12\x18\n\x07\x64\x61maged\x18\x07 \x03(\tR\x07\x64\x61maged\"\xaf\x02\n\nStepHeader\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n\x04step\x18\x02 \x01(\x04R\x04step\x12:\n\tobjective\x18\x03 \x01(\x0b\x32\x1c.gradus.learner.v1.ObjectiveR\tobjective\x12\x18\n\x07samples\x18\x04 \x01(\rR\x07samples\x12 \n\x0btemperature\x18\x05 \x01(\x01R\x0btemperature\x12\x1e\n\ncheckpoint\x18\x06 \x01(\x08R\ncheckpoint\x12#\n\rset_reference\x18\x07 \x01(\x08R\x0csetReference\x12\x14\n\x05\x65poch\x18\x08 \x01(\x04R\x05\x65poch\x12#\n\rkeep_versions\x18\t \x03(\x04R\x0ckeepVersions\"\xa1\x01\n\nStepSample\x12\x1e\n\ntrajectory\x18\x01 \x01(\x0cR\ntrajectory\x12\x1c\n\tadvantage\x18\x02 \x01(\x01R\tadvantage\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\x12\x12\n\x04role\x18\x04 \x01(\tR\x04role\x12\x19\n\x05group\x18\x05 \x01(\rH\x00R\x05group\x88\x01\x01\x42\x08\n\x06_group\"\x8f\x01\n\x10TrainStepRequest\x12\x37\n\x06header\x18\x01 \x01(\x0b\x32\x1d.gradus.learner.v1.StepHeaderH\x00R\x06header\x12\x37\n\x06sample\x18\x02 \x01(\x0b\x32\x1d.gradus.learner.v1.StepSampleH\x00R\x06sampleB\t\n\x07message\"\xf9\x03\n\x11TrainStepResponse\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x03 \x01(\tR\x0bweightsPath\x12\x18\n\x07\x61pplied\x18\x04 \x01(\x08R\x07\x61pplied\x12K\n\x07metrics\x18\x05 \x03(\x0b\x32\x31.gradus.learner.v1.TrainStepResponse.MetricsEntryR\x07metrics\x12\'\n\x0f\x63heckpoint_path\x18\x06 \x01(\tR\x0e\x63heckpointPath\x12%\n\x0eweights_digest\x18\x07 \x01(\tR\rweightsDigest\x12^\n\x0e\x61\x62sent_metrics\x18\x08 \x03(\x0b\x32\x37.gradus.learner.v1.TrainStepResponse.AbsentMetricsEntryR\rabsentMetrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a@\n\x12\x41\x62sentMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x11\n\x0f\x44\x65scribeRequest\"u\n\x10\x44\x65scribeResponse\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n\x04step\x18\x02 \x01(\x04R\x04step\x12\x1e\n\nparameters\x18\x03 \x01(\x04R\nparameters\x12\x16\n\x06\x64\x65vice\x18\x04 \x01(\tR\x06\x64\x65viceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgradus/learner/v1/learner.proto\x12\x11gradus.learner.v1\x1a\x1cgoogle/protobuf/struct.proto\"R\n\tObjective\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x31\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x07options\"\xfc\x03\n\x0eOpenRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1c\n\tdirectory\x18\x02 \x01(\tR\tdirectory\x12\x1d\n\nmodel_path\x18\x03 \x01(\tR\tmodelPath\x12\x12\n\x04seed\x18\x04 \x01(\x04R\x04seed\x12\x16\n\x06resume\x18\x05 \x01(\x08R\x06resume\x12)\n\x10keep_checkpoints\x18\x06 \x01(\rR\x0fkeepCheckpoints\x12\x14\n\x05\x65poch\x18\x07 \x01(\x04R\x05\x65poch\x12X\n\rmodel_digests\x18\x08 \x03(\x0b\x32\x33.gradus.learner.v1.OpenRunRequest.ModelDigestsEntryR\x0cmodelDigests\x12\x1e\n\ncheckpoint\x18\t \x01(\tR\ncheckpoint\x12\'\n\x0f\x63heckpoint_step\x18\n \x01(\x04R\x0e\x63heckpointStep\x12+\n\x04lora\x18\x0b \x01(\x0b\x32\x17.gradus.learner.v1.LoraR\x04lora\x12\x18\n\x07\x62\x61\x63kend\x18\x0c \x01(\tR\x07\x62\x61\x63kend\x1a?\n\x11ModelDigestsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"W\n\x04Lora\x12\x12\n\x04rank\x18\x01 \x01(\rR\x04rank\x12\x14\n\x05\x61lpha\x18\x02 \x01(\x01R\x05\x61lpha\x12%\n\x0etarget_modules\x18\x03 \x03(\tR\rtargetModules\"\xea\x01\n\x0fOpenRunResponse\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x03 \x01(\tR\x0bweightsPath\x12\x1e\n\nparameters\x18\x04 \x01(\x04R\nparameters\x12%\n\x0etokenizer_hash\x18\x05 \x01(\tR\rtokenizerHash\x12%\n\x0eweights_digest\x18\x06 \x01(\tR\rweightsDigest\x12\x18\n\x07\x64\x61maged\x18\x07 \x03(\tR\x07\x64\x61maged\"\xaf\x02\n\nStepHeader\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n\x04step\x18\x02 \x01(\x04R\x04step\x12:\n\tobjective\x18\x03 \x01(\x0b\x32\x1c.gradus.learner.v1.ObjectiveR\tobjective\x12\x18\n\x07samples\x18\x04 \x01(\rR\x07samples\x12 \n\x0btemperature\x18\x05 \x01(\x01R\x0btemperature\x12\x1e\n\ncheckpoint\x18\x06 \x01(\x08R\ncheckpoint\x12#\n\rset_reference\x18\x07 \x01(\x08R\x0csetReference\x12\x14\n\x05\x65poch\x18\x08 \x01(\x04R\x05\x65poch\x12#\n\rkeep_versions\x18\t \x03(\x04R\x0ckeepVersions\"\xa1\x01\n\nStepSample\x12\x1e\n\ntrajectory\x18\x01 \x01(\x0cR\ntrajectory\x12\x1c\n\tadvantage\x18\x02 \x01(\x01R\tadvantage\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\x12\x12\n\x04role\x18\x04 \x01(\tR\x04role\x12\x19\n\x05group\x18\x05 \x01(\rH\x00R\x05group\x88\x01\x01\x42\x08\n\x06_group\"\x8f\x01\n\x10TrainStepRequest\x12\x37\n\x06header\x18\x01 \x01(\x0b\x32\x1d.gradus.learner.v1.StepHeaderH\x00R\x06header\x12\x37\n\x06sample\x18\x02 \x01(\x0b\x32\x1d.gradus.learner.v1.StepSampleH\x00R\x06sampleB\t\n\x07message\"\xf9\x03\n\x11TrainStepResponse\x12\x12\n\x04step\x18\x01 \x01(\x04R\x04step\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12!\n\x0cweights_path\x18\x03 \x01(\tR\x0bweightsPath\x12\x18\n\x07\x61pplied\x18\x04 \x01(\x08R\x07\x61pplied\x12K\n\x07metrics\x18\x05 \x03(\x0b\x32\x31.gradus.learner.v1.TrainStepResponse.MetricsEntryR\x07metrics\x12\'\n\x0f\x63heckpoint_path\x18\x06 \x01(\tR\x0e\x63heckpointPath\x12%\n\x0eweights_digest\x18\x07 \x01(\tR\rweightsDigest\x12^\n\x0e\x61\x62sent_metrics\x18\x08 \x03(\x0b\x32\x37.gradus.learner.v1.TrainStepResponse.AbsentMetricsEntryR\rabsentMetrics\x1a:\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x1a@\n\x12\x41\x62sentMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x11\n\x0f\x44\x65scribeRequest\"u\n\x10\x44\x65scribeResponse\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n\x04step\x18\x02 \x01(\x04R\x04step\x12\x1e\n\nparameters\x18\x03 \x01(\x04R\nparameters\x12\x16\n\x06\x64\x65vice\x18\x04 \x01(\tR\x06\x64\x65viceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,27 +41,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OBJECTIVE']._serialized_start=84
   _globals['_OBJECTIVE']._serialized_end=166
   _globals['_OPENRUNREQUEST']._serialized_start=169
-  _globals['_OPENRUNREQUEST']._serialized_end=651
-  _globals['_OPENRUNREQUEST_MODELDIGESTSENTRY']._serialized_start=588
-  _globals['_OPENRUNREQUEST_MODELDIGESTSENTRY']._serialized_end=651
-  _globals['_LORA']._serialized_start=653
-  _globals['_LORA']._serialized_end=740
-  _globals['_OPENRUNRESPONSE']._serialized_start=743
-  _globals['_OPENRUNRESPONSE']._serialized_end=977
-  _globals['_STEPHEADER']._serialized_start=980
-  _globals['_STEPHEADER']._serialized_end=1283
-  _globals['_STEPSAMPLE']._serialized_start=1286
-  _globals['_STEPSAMPLE']._serialized_end=1447
-  _globals['_TRAINSTEPREQUEST']._serialized_start=1450
-  _globals['_TRAINSTEPREQUEST']._serialized_end=1593
-  _globals['_TRAINSTEPRESPONSE']._serialized_start=1596
-  _globals['_TRAINSTEPRESPONSE']._serialized_end=2101
-  _globals['_TRAINSTEPRESPONSE_METRICSENTRY']._serialized_start=1977
-  _globals['_TRAINSTEPRESPONSE_METRICSENTRY']._serialized_end=2035
-  _globals['_TRAINSTEPRESPONSE_ABSENTMETRICSENTRY']._serialized_start=2037
-  _globals['_TRAINSTEPRESPONSE_ABSENTMETRICSENTRY']._serialized_end=2101
-  _globals['_DESCRIBEREQUEST']._serialized_start=2103
-  _globals['_DESCRIBEREQUEST']._serialized_end=2120
-  _globals['_DESCRIBERESPONSE']._serialized_start=2122
-  _globals['_DESCRIBERESPONSE']._serialized_end=2239
+  _globals['_OPENRUNREQUEST']._serialized_end=677
+  _globals['_OPENRUNREQUEST_MODELDIGESTSENTRY']._serialized_start=614
+  _globals['_OPENRUNREQUEST_MODELDIGESTSENTRY']._serialized_end=677
+  _globals['_LORA']._serialized_start=679
+  _globals['_LORA']._serialized_end=766
+  _globals['_OPENRUNRESPONSE']._serialized_start=769
+  _globals['_OPENRUNRESPONSE']._serialized_end=1003
+  _globals['_STEPHEADER']._serialized_start=1006
+  _globals['_STEPHEADER']._serialized_end=1309
+  _globals['_STEPSAMPLE']._serialized_start=1312
+  _globals['_STEPSAMPLE']._serialized_end=1473
+  _globals['_TRAINSTEPREQUEST']._serialized_start=1476
+  _globals['_TRAINSTEPREQUEST']._serialized_end=1619
+  _globals['_TRAINSTEPRESPONSE']._serialized_start=1622
+  _globals['_TRAINSTEPRESPONSE']._serialized_end=2127
+  _globals['_TRAINSTEPRESPONSE_METRICSENTRY']._serialized_start=2003
+  _globals['_TRAINSTEPRESPONSE_METRICSENTRY']._serialized_end=2061
+  _globals['_TRAINSTEPRESPONSE_ABSENTMETRICSENTRY']._serialized_start=2063
+  _globals['_TRAINSTEPRESPONSE_ABSENTMETRICSENTRY']._serialized_end=2127
+  _globals['_DESCRIBEREQUEST']._serialized_start=2129
+  _globals['_DESCRIBEREQUEST']._serialized_end=2146
+  _globals['_DESCRIBERESPONSE']._serialized_start=2148
+  _globals['_DESCRIBERESPONSE']._serialized_end=2265
 # @@protoc_insertion_point(module_scope)

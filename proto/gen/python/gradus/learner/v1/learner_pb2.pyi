@@ -16,7 +16,7 @@ class Objective(_message.Message):
     def __init__(self, name: _Optional[str] = ..., options: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class OpenRunRequest(_message.Message):
-    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints", "epoch", "model_digests", "checkpoint", "checkpoint_step", "lora")
+    __slots__ = ("run_id", "directory", "model_path", "seed", "resume", "keep_checkpoints", "epoch", "model_digests", "checkpoint", "checkpoint_step", "lora", "backend")
     class ModelDigestsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class OpenRunRequest(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     directory: str
     model_path: str
@@ -46,7 +47,8 @@ class OpenRunRequest(_message.Message):
     checkpoint: str
     checkpoint_step: int
     lora: Lora
-    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ..., epoch: _Optional[int] = ..., model_digests: _Optional[_Mapping[str, str]] = ..., checkpoint: _Optional[str] = ..., checkpoint_step: _Optional[int] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ...) -> None: ...
+    backend: str
+    def __init__(self, run_id: _Optional[str] = ..., directory: _Optional[str] = ..., model_path: _Optional[str] = ..., seed: _Optional[int] = ..., resume: _Optional[bool] = ..., keep_checkpoints: _Optional[int] = ..., epoch: _Optional[int] = ..., model_digests: _Optional[_Mapping[str, str]] = ..., checkpoint: _Optional[str] = ..., checkpoint_step: _Optional[int] = ..., lora: _Optional[_Union[Lora, _Mapping]] = ..., backend: _Optional[str] = ...) -> None: ...
 
 class Lora(_message.Message):
     __slots__ = ("rank", "alpha", "target_modules")
