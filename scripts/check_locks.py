@@ -50,7 +50,7 @@ def pins(path: Path) -> dict[str, str]:
 
 def python_problems(directory: Path) -> list[str]:
     problems: list[str] = []
-    for name in ("requirements", "requirements-transformers", "requirements-dev"):
+    for name in sorted(path.stem for path in directory.glob("requirements*.txt")):
         wanted, locked = pins(directory / f"{name}.txt"), pins(directory / f"{name}.lock")
         problems += [
             f"{name}.lock: {package} is {locked.get(package, 'missing')}, {name}.txt has {version}; "

@@ -17,13 +17,23 @@ export interface SupervisedWorkplace {
   readonly learner: string;
   readonly warmupSteps: number;
   readonly steps: number;
+  /** In YAML; by default fresh weights of the shape of policies/nano. */
+  readonly model?: string;
   /** In YAML: what comes after the supervised stage and the export. */
   readonly stages?: string;
 }
 
-/** A folder with `teach.yaml` and what it names: fresh weights, rows that teach them, and questions that Ann answers. */
+/** A folder with `teach.yaml` and what it names: a model without weights, rows that teach one, and questions that Ann answers. */
 export async function supervisedWorkplace(options: SupervisedWorkplace): Promise<string> {
-  const { questions, taught, learner, warmupSteps, steps, stages = '' } = options;
+  const {
+    questions,
+    taught,
+    learner,
+    warmupSteps,
+    steps,
+    stages = '',
+    model = '{ path: model, weights: random }',
+  } = options;
   const directory = await temporaryDirectory('gradus-supervised-');
   await mkdir(join(directory, 'model'));
   for (const file of ['config.json', 'tokenizer.json']) await cp(join(nano, file), join(directory, 'model', file));
@@ -38,7 +48,7 @@ export async function supervisedWorkplace(options: SupervisedWorkplace): Promise
     `
 name: teach
 seed: 1
-model: { path: model, weights: random }
+model: ${model}
 data: { rows: { format: gradus, train: questions.jsonl, held_out: 4, corpus: corpus.jsonl } }
 environment: { name: search }
 eval: { questions: 4, greedy: true, sampled: false }

@@ -50,8 +50,8 @@ class GivenConfig:
         return self._whole("max_position_embeddings")
 
     @property
-    def tie_word_embeddings(self) -> bool:
-        return bool(self.values.get("tie_word_embeddings", False))
+    def tied_names(self) -> tuple[str, ...]:
+        return ("lm_head.weight",) if self.values.get("tie_word_embeddings") else ()
 
     def to_json(self, dtype: str = "float32") -> str:
         values = {key: value for key, value in self.values.items() if key != "torch_dtype"}
@@ -95,11 +95,11 @@ def tensors_of(model: Any, given: GivenModel) -> dict[str, Tensor]:
     named = {plain_name(name): value for name, value in state.items() if isinstance(value, Tensor)}
     expected = given.tensors
     kept = {storage(value) for name, value in named.items() if name in expected}
-    tied = given.config.tie_word_embeddings
+    tied = given.config.tied_names
     unknown = [
         name
         for name, value in named.items()
-        if name not in expected and storage(value) not in kept and not (tied and name == "lm_head.weight")
+        if name not in expected and storage(value) not in kept and name not in tied
     ]
     shapes = [
         f"{name} has shape {tuple(named[name].shape)}, it had {each.shape}"
@@ -107,7 +107,7 @@ def tensors_of(model: Any, given: GivenModel) -> dict[str, Tensor]:
         if name in named and tuple(named[name].shape) != each.shape
     ]
     # Of a tied head that the directory has twice, the module may have one.
-    missing = sorted(expected.keys() - named.keys() - ({"lm_head.weight"} if tied else set()))
+    missing = sorted(expected.keys() - named.keys() - set(tied))
     problems = [*some("missing tensors", missing), *some("unknown tensors", sorted(unknown)), *some("shapes", shapes)]
     if problems:
         raise InputError(

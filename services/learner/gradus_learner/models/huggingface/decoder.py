@@ -31,10 +31,11 @@ class HuggingFaceDecoder(Decoder):
         model = new_model(config.values, config.where)
         self._config = config
         self._names = disk_names(model, config.where)
+        self._computes_again = False
         for name, child in model.named_children():
             self.add_module(name, child)
-        # Not a module of this one: its parameters would have two names.
-        self.__dict__["library_model"] = model
+        # In a tuple it is no module of this one: its parameters would have two names.
+        self._library = (model,)
         embedding: Any = model.get_input_embeddings()
         if isinstance(embedding, nn.Embedding):
             # The gradient of that token would be left out, wherever it stands.
@@ -49,7 +50,7 @@ class HuggingFaceDecoder(Decoder):
     @property
     def library_model(self) -> Any:
         """transformers' own module."""
-        return self.__dict__["library_model"]
+        return self._library[0]
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -95,7 +96,7 @@ class HuggingFaceDecoder(Decoder):
 
     def _compute_again(self, wanted: bool) -> None:
         """Sets whether layers keep their input alone. Raises ModelError for a model that cannot."""
-        if wanted == self.__dict__.get("_computes_again", False):
+        if wanted == self._computes_again:
             return
         model = self.library_model
         if wanted:

@@ -33,7 +33,7 @@ def spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
 
 def rectangles(row: PackedRow) -> list[tuple[Tensor, tuple[int, ...]]]:
     """Ids (B, T), filled up at the end of each sequence, and the lengths of their sequences."""
-    sequences = row.ids_T.split(list(row.lengths))
+    sequences = list(row.ids_T.split(list(row.lengths)))
     return [
         (pad_sequence(sequences[first:end], batch_first=True), row.lengths[first:end])
         for first, end in spans(row.lengths)
