@@ -41,7 +41,7 @@ export async function architectureProblems(
       if (problem !== undefined)
         return {
           problems: [
-            `fleet.engine.kind: builtin cannot serve the model: ${problem.split('\n').join('; ')}; set another kind, such as vllm`,
+            `fleet.engine.kind is ${engine.kind}, which cannot serve the model: ${problem.split('\n').join('; ')}; set another kind`,
           ],
           notes: [],
         };
